@@ -1,0 +1,5 @@
+//! Puts people into the right workspaces of Astro Private Cloud (formerly Astronomer Software),
+//! through its Houston GraphQL API.
+
+pub mod model;
+pub mod time;

@@ -1,0 +1,325 @@
+//! The words every part of the program shares: an email, a role, a workspace, a row of the roster.
+//!
+//! Main type: [`Assignment`], one wish of the roster. Values here can only be built valid; this
+//! module must not know any other part of the program.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// What a member may do in a workspace, weakest first, so that the order is the order of rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum WorkspaceRole {
+    /// May look.
+    #[serde(rename = "WORKSPACE_VIEWER")]
+    Viewer,
+    /// May change deployments.
+    #[serde(rename = "WORKSPACE_EDITOR")]
+    Editor,
+    /// May change the workspace and its members.
+    #[serde(rename = "WORKSPACE_ADMIN")]
+    Admin,
+}
+
+impl WorkspaceRole {
+    /// All roles, weakest first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
+
+    /// The name in Houston's `Role` enum.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "WORKSPACE_VIEWER",
+            Self::Editor => "WORKSPACE_EDITOR",
+            Self::Admin => "WORKSPACE_ADMIN",
+        }
+    }
+
+    /// The short name that rosters may use: `viewer`, `editor`, `admin`.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role with this name in Houston's enum, in exactly that spelling.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+impl fmt::Display for WorkspaceRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The id of a workspace as Houston gives it: not empty, no blanks. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WorkspaceId(Arc<str>);
+
+/// A text that cannot be a workspace id: empty, or with a blank or control character in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a workspace id is not empty and has no blanks")]
+pub struct NotAWorkspaceId;
+
+impl WorkspaceId {
+    /// Takes an id as it stands; Houston's ids follow no stricter rule (`houston.md` 6).
+    pub fn new(id: &str) -> Result<Self, NotAWorkspaceId> {
+        if id.is_empty() || id.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(NotAWorkspaceId);
+        }
+        Ok(Self(id.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for WorkspaceId {
+    type Error = NotAWorkspaceId;
+
+    fn try_from(id: String) -> Result<Self, Self::Error> {
+        Self::new(&id)
+    }
+}
+
+impl From<WorkspaceId> for String {
+    fn from(id: WorkspaceId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for WorkspaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The number of a data row of the roster: 1 for the first row after the header, blank lines not
+/// counted. Not the line in the file (a cell may span lines): see [`Assignment::line`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RowNumber(NonZeroU32);
+
+impl RowNumber {
+    /// The row at this zero-based place.
+    ///
+    /// # Panics
+    /// At four thousand million rows, which the roster reader refuses before.
+    pub fn from_index(index: usize) -> Self {
+        let number = u32::try_from(index).ok().and_then(|index| index.checked_add(1));
+        Self(number.and_then(NonZeroU32::new).expect("a roster has fewer than 2^32 rows"))
+    }
+
+    /// The zero-based place of this row.
+    pub fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+
+    /// The one-based number.
+    pub fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for RowNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One wish of the roster: this person holds this role in this workspace. The email is trimmed, in
+/// lower case and of valid form; the workspace is still the text of the file (an id or a label).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment<'a> {
+    /// Which row wishes it.
+    pub row: RowNumber,
+    /// The physical line where that row begins, from 1.
+    pub line: u32,
+    /// Who, in the form in which addresses are compared ([`normalize_email`]).
+    pub email: &'a str,
+    /// As what.
+    pub role: WorkspaceRole,
+    /// Where: index into the roster's list of distinct workspace texts.
+    pub workspace: u32,
+}
+
+/// Why something ended as it did, for people and for machines. The text comes from outside and is
+/// cleaned ([`printable`]) and short; no fault or secret travels in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cause {
+    /// A stable word in snake case, for `error_code` columns and for grouping.
+    pub code: Cow<'static, str>,
+    /// One sentence fragment.
+    pub text: String,
+}
+
+impl Cause {
+    /// A cause with a code of our own.
+    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), text: text.into() }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The form in which addresses are compared everywhere: trimmed and in lower case.
+pub fn normalize_email(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
+    if text.bytes().all(plain) { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
+}
+
+/// The addresses of a roster, one per row, in one block of memory: a million of them cost little
+/// more than their letters.
+#[derive(Debug, Default, Clone)]
+pub struct Emails {
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Emails {
+    /// Adds the address of the next row; an empty text for a row without a valid one.
+    ///
+    /// # Panics
+    /// At 4 GiB of addresses, which the roster reader's row limit excludes.
+    pub fn push(&mut self, email: &str) {
+        self.text.push_str(email);
+        self.ends.push(u32::try_from(self.text.len()).expect("addresses fit 4 GiB"));
+    }
+
+    /// The address of a row.
+    pub fn get(&self, row: RowNumber) -> &str {
+        let index = row.index();
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.text[start..self.ends[index] as usize]
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+/// Replaces what could steer a terminal or deceive a reader (control characters, escapes,
+/// bidirectional overrides, line separators) by visible stand-ins. Every text from outside passes
+/// through here before a person sees it.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_harmless) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|c| if is_harmless(c) { c } else { stand_in(c) }).collect())
+}
+
+fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+fn stand_in(c: char) -> char {
+    match c {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{0}'..='\u{1F}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{FFFD}'),
+        '\u{7F}' => '\u{2421}',
+        _ => '\u{FFFD}',
+    }
+}
+
+/// Whether a spreadsheet may run the cell as a formula, or lose a blank at its beginning and then
+/// run it. Reports put an apostrophe before such a cell, the roster reader takes it away again.
+pub fn runs_as_formula(cell: &[u8]) -> bool {
+    /// `= + - @` as East Asian keyboards have them; some spreadsheets take these too.
+    const WIDE: [&str; 4] = ["\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}"];
+    let text = without_blanks(cell);
+    matches!(cell, [b'\t' | b'\r' | b'\n', ..])
+        || matches!(text, [b'=' | b'+' | b'-' | b'@', ..])
+        || WIDE.iter().any(|sign| text.starts_with(sign.as_bytes()))
+}
+
+fn without_blanks(mut cell: &[u8]) -> &[u8] {
+    const NO_BREAK_SPACE: &[u8] = "\u{A0}".as_bytes();
+    loop {
+        cell = match cell {
+            [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] => rest,
+            _ => match cell.strip_prefix(NO_BREAK_SPACE) {
+                Some(rest) => rest,
+                None => return cell,
+            },
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_ordered_by_rights_and_named_as_houston_names_them() {
+        assert!(WorkspaceRole::Viewer < WorkspaceRole::Editor);
+        assert!(WorkspaceRole::Editor < WorkspaceRole::Admin);
+        for role in WorkspaceRole::ALL {
+            assert_eq!(WorkspaceRole::from_name(role.name()), Some(role));
+            assert_eq!(role.name().to_lowercase(), format!("workspace_{}", role.short_name()));
+        }
+        assert_eq!(WorkspaceRole::from_name("workspace_admin"), None);
+    }
+
+    #[test]
+    fn an_id_has_no_blanks() {
+        assert!(WorkspaceId::new("ck35y9uf44y8l0a19cmwd1x8x").is_ok());
+        for bad in ["", " ", "a b", "a\u{7}"] {
+            assert_eq!(WorkspaceId::new(bad), Err(NotAWorkspaceId), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn emails_come_back_by_row() {
+        let mut emails = Emails::default();
+        for email in ["a@example.com", "", "b@example.com"] {
+            emails.push(email);
+        }
+        assert_eq!(emails.get(RowNumber::from_index(0)), "a@example.com");
+        assert_eq!(emails.get(RowNumber::from_index(1)), "");
+        assert_eq!(emails.get(RowNumber::from_index(2)), "b@example.com");
+        assert_eq!(emails.len(), 3);
+    }
+
+    #[test]
+    fn nothing_that_steers_a_terminal_gets_through() {
+        assert_eq!(printable("plain é 例"), "plain é 例");
+        assert_eq!(printable("a\u{1b}[31mb\nc\u{202e}d\u{9b}e"), "a\u{241b}[31mb c\u{fffd}d\u{fffd}e");
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_known() {
+        for cell in ["=1", "+1", "-1", "@a", " =1", "\tx", "\r", "\u{a0}@a", "\u{ff1d}1"] {
+            assert!(runs_as_formula(cell.as_bytes()), "{cell:?}");
+        }
+        for cell in ["", "a=1", "'=1", " a", "1-1", "é"] {
+            assert!(!runs_as_formula(cell.as_bytes()), "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_compared_trimmed_and_in_lower_case() {
+        assert_eq!(normalize_email("  Ada@Example.COM "), "ada@example.com");
+        assert!(matches!(normalize_email("ada@example.com"), Cow::Borrowed(_)));
+    }
+}
