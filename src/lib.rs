@@ -2,4 +2,5 @@
 //! through its Houston GraphQL API.
 
 pub mod model;
+pub mod roster;
 pub mod time;

@@ -1,0 +1,362 @@
+//! Checks the rows one by one and packs what is good of them into columns of plain numbers.
+//!
+//! Main type: [`Table`]. It sees one row at a time: what rows mean together is not its business.
+
+use std::collections::HashMap;
+
+use csv::ByteRecord;
+
+use super::columns::Columns;
+use super::email::{self, Plain, is_invisible};
+use super::issue::{Complaint, IssueKind, Issues, quoted};
+use super::reader::issue_at;
+use super::role;
+use super::scan::Cells;
+use super::select::Settings;
+use crate::model::{Emails, RowNumber, WorkspaceRole, runs_as_formula};
+
+/// The longest cell of a needed column, in bytes.
+pub(super) const LONGEST_CELL: usize = 4 << 10;
+
+/// The workspace of a row whose workspace cannot be read.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// What is to happen with a row, with its role, in one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark(u8);
+
+/// The part of a row's state that fits into its [`Mark`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Fate {
+    Wanted,
+    Merged,
+    Overruled,
+    Invalid,
+    LeftOut,
+}
+
+impl Mark {
+    pub(super) fn new(fate: Fate, role: WorkspaceRole) -> Self {
+        Self((fate as u8) << 2 | role as u8)
+    }
+
+    pub(super) fn fate(self) -> Fate {
+        match self.0 >> 2 {
+            0 => Fate::Wanted,
+            1 => Fate::Merged,
+            2 => Fate::Overruled,
+            3 => Fate::Invalid,
+            _ => Fate::LeftOut,
+        }
+    }
+
+    pub(super) fn role(self) -> WorkspaceRole {
+        match self.0 & 3 {
+            0 => WorkspaceRole::Viewer,
+            1 => WorkspaceRole::Editor,
+            _ => WorkspaceRole::Admin,
+        }
+    }
+
+    pub(super) fn with(self, fate: Fate) -> Self {
+        Self::new(fate, self.role())
+    }
+}
+
+/// Texts that occur again and again, each kept once.
+#[derive(Debug, Default)]
+struct Interner {
+    texts: Vec<String>,
+    numbers: HashMap<Box<str>, u32, foldhash::fast::RandomState>,
+    last: u32,
+}
+
+impl Interner {
+    fn find(&mut self, text: &str) -> Option<u32> {
+        if self.texts.get(self.last as usize).is_none_or(|last| last != text) {
+            self.last = *self.numbers.get(text)?;
+        }
+        Some(self.last)
+    }
+
+    fn add(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.find(text) {
+            return number;
+        }
+        let number = u32::try_from(self.texts.len()).unwrap_or(NOWHERE);
+        self.texts.push(text.to_owned());
+        self.numbers.insert(text.into(), number);
+        self.last = number;
+        number
+    }
+}
+
+/// The rows of a roster, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub emails: Emails,
+    pub lines: Vec<u32>,
+    /// Index into the distinct workspace texts, or [`NOWHERE`].
+    pub places: Vec<u32>,
+    pub marks: Vec<Mark>,
+    /// Rows with deployment roles, with an index into the distinct texts; by row.
+    pub deployments: Vec<(u32, u32)>,
+}
+
+/// Takes rows, checks them and fills a [`Table`].
+#[derive(Debug)]
+pub(super) struct Checker<'a> {
+    pub table: Table,
+    columns: Columns,
+    width: usize,
+    delimiter: u8,
+    default_role: Option<WorkspaceRole>,
+    default_place: u32,
+    workspaces: Interner,
+    deployments: Interner,
+    issues: &'a mut Issues,
+    /// Bytes of all addresses so far.
+    text: usize,
+    scratch: String,
+}
+
+/// One row while it is checked.
+struct Present<'a> {
+    row: RowNumber,
+    line: u32,
+    raw: &'a [u8],
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn new(
+        columns: Columns,
+        width: usize,
+        delimiter: u8,
+        settings: &Settings,
+        issues: &'a mut Issues,
+    ) -> Self {
+        let mut workspaces = Interner::default();
+        let default_place = match (&settings.default_workspace, columns.workspace) {
+            (Some(text), None) => workspaces.add(text.trim()),
+            (Some(_) | None, _) => NOWHERE,
+        };
+        Self {
+            table: Table::default(),
+            columns,
+            width,
+            delimiter,
+            default_role: settings.default_role,
+            default_place,
+            workspaces,
+            deployments: Interner::default(),
+            issues,
+            text: 0,
+            scratch: String::new(),
+        }
+    }
+
+    /// The rows, the distinct workspaces, the distinct texts of deployment roles.
+    pub(super) fn finish(self) -> (Table, Vec<String>, Vec<String>) {
+        (self.table, self.workspaces.texts, self.deployments.texts)
+    }
+
+    /// Whether one more row of any legal length fits.
+    pub(super) fn has_room(&self) -> bool {
+        self.table.marks.len() < (u32::MAX - 1) as usize && self.text + LONGEST_CELL < u32::MAX as usize
+    }
+
+    /// Checks a row and takes it in, good or bad.
+    pub(super) fn take(&mut self, record: &ByteRecord, raw: &[u8], line: u32) {
+        let index = self.table.marks.len();
+        let here = Present { row: RowNumber::from_index(index), line, raw };
+        self.table.lines.push(line);
+        if record.len() != self.width {
+            self.ragged(&here, record.len());
+            self.table.emails.push("");
+            self.table.places.push(NOWHERE);
+            self.table.marks.push(Mark::new(Fate::Invalid, WorkspaceRole::Viewer));
+            return;
+        }
+        let email = self.email(&here, record);
+        let role = self.role(&here, record);
+        let place = self.workspace(&here, record);
+        let deployments = self.deployment_roles(&here, record);
+        self.table.places.push(place.unwrap_or(NOWHERE));
+        let mark = match (email, role, place, deployments) {
+            (true, Some(role), Some(_), true) => Mark::new(Fate::Wanted, role),
+            (_, role, _, _) => Mark::new(Fate::Invalid, role.unwrap_or(WorkspaceRole::Viewer)),
+        };
+        self.table.marks.push(mark);
+    }
+
+    fn email(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
+        let cell = &record[self.columns.email];
+        let bytes = without_guard(cell.trim_ascii());
+        let plain = email::plain(bytes);
+        let good = match (plain, std::str::from_utf8(bytes)) {
+            (Plain::Lower, Ok(text)) => {
+                self.table.emails.push(text);
+                self.text += text.len();
+                true
+            }
+            (Plain::Mixed, Ok(text)) => {
+                self.scratch.clear();
+                self.scratch.push_str(text);
+                self.scratch.make_ascii_lowercase();
+                self.table.emails.push(&self.scratch);
+                self.text += text.len();
+                true
+            }
+            (Plain::Unsettled | Plain::Lower | Plain::Mixed, _) => false,
+        };
+        if good {
+            return true;
+        }
+        let parsed = self.needed(here, cell, self.columns.email, "email").and_then(|text| {
+            email::parse_email(text)
+                .map_err(|complaint| self.report(here, self.columns.email, complaint))
+                .ok()
+        });
+        let address = parsed.as_deref().unwrap_or("");
+        self.text += address.len();
+        self.table.emails.push(address);
+        parsed.is_some()
+    }
+
+    fn role(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<WorkspaceRole> {
+        let Some(column) = self.columns.role else { return self.default_role };
+        let cell = &record[column];
+        if let Some(role) = role::known_role(cell.trim_ascii()) {
+            return Some(role);
+        }
+        let text = self.needed(here, cell, column, "role")?;
+        role::parse_role(text).map_err(|complaint| self.report(here, column, complaint)).ok()
+    }
+
+    fn workspace(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<u32> {
+        let Some(column) = self.columns.workspace else { return Some(self.default_place) };
+        let cell = &record[column];
+        if let Ok(text) = std::str::from_utf8(cell)
+            && let Some(place) = self.workspaces.find(without_guard_str(text.trim()))
+        {
+            return Some(place);
+        }
+        let text = self.needed(here, cell, column, "workspace")?;
+        // Joiners are part of honest words in some scripts.
+        if let Some(c) =
+            text.chars().find(|&c| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}'))
+        {
+            self.report(here, column, email::invisible(text, c));
+            return None;
+        }
+        Some(self.workspaces.add(text))
+    }
+
+    fn deployment_roles(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
+        let Some(column) = self.columns.deployment_roles else { return true };
+        let cell = &record[column];
+        if cell.trim_ascii().is_empty() {
+            return true;
+        }
+        let Some(text) = self.needed(here, cell, column, "deployment_roles") else { return false };
+        let number = match self.deployments.find(text) {
+            Some(number) => number,
+            None => match role::parse_deployment_roles(text) {
+                Ok(_) => self.deployments.add(text),
+                Err(complaint) => {
+                    self.report(here, column, complaint);
+                    return false;
+                }
+            },
+        };
+        self.table.deployments.push((here.row.get() - 1, number));
+        true
+    }
+
+    /// The text of a needed cell; complains about an empty one and one too long to be meant.
+    fn needed<'c>(
+        &mut self,
+        here: &Present<'_>,
+        cell: &'c [u8],
+        column: usize,
+        name: &str,
+    ) -> Option<&'c str> {
+        let text = without_guard_str(std::str::from_utf8(cell).unwrap_or_default().trim());
+        let complaint = if text.is_empty() {
+            Complaint::new(IssueKind::EmptyCell, format!("the cell of `{name}` is empty"))
+                .hint("fill it in, or take the row out")
+        } else if text.len() > LONGEST_CELL {
+            Complaint::new(
+                IssueKind::CellTooLong,
+                format!("the cell of `{name}` is longer than 4 KiB ({} bytes): {}", text.len(), quoted(text)),
+            )
+            .hint("shorten it, or look for a quote that is not closed")
+        } else {
+            return Some(text);
+        };
+        self.report(here, column, complaint);
+        None
+    }
+
+    fn ragged(&mut self, here: &Present<'_>, cells: usize) {
+        let count = |cells: usize| if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+        let message = format!("the row has {}, the header has {}", count(cells), self.width);
+        let hint = if here.raw.trim_ascii().contains(&b'\n') {
+            "it goes over several lines: look for a quote that is not closed"
+        } else if cells > self.width {
+            "put quotes around a cell that has the delimiter in it"
+        } else {
+            "write every cell, an empty one too"
+        };
+        let complaint = Complaint::new(IssueKind::RaggedRow, message).hint(hint);
+        let column = if cells > self.width { self.width } else { 0 };
+        self.report(here, column, complaint);
+    }
+
+    fn report(&mut self, here: &Present<'_>, column: usize, complaint: Complaint) {
+        if self.issues.counted(complaint.kind) {
+            let cell = Cells::new(here.raw, self.delimiter).nth(column);
+            self.issues.keep(issue_at(here.raw, cell, here.line, complaint).in_row(here.row));
+        }
+    }
+}
+
+/// Drops the apostrophe that keeps a spreadsheet from running a cell as a formula, and the blanks
+/// that it protected.
+fn without_guard(cell: &[u8]) -> &[u8] {
+    match cell {
+        [b'\'', rest @ ..] if runs_as_formula(rest) => rest.trim_ascii(),
+        _ => cell,
+    }
+}
+
+fn without_guard_str(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if runs_as_formula(rest.as_bytes()) => rest.trim(),
+        _ => cell,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_keeps_fate_and_role() {
+        for fate in [Fate::Wanted, Fate::Merged, Fate::Overruled, Fate::Invalid, Fate::LeftOut] {
+            for role in WorkspaceRole::ALL {
+                let mark = Mark::new(fate, role);
+                assert_eq!((mark.fate(), mark.role()), (fate, role));
+            }
+        }
+    }
+
+    #[test]
+    fn one_apostrophe_before_a_formula_is_dropped() {
+        for (cell, text) in [("'+a", "+a"), ("'=a", "=a"), ("''+a", "''+a"), ("'a", "'a"), ("'", "'")] {
+            assert_eq!(without_guard_str(cell), text);
+            assert_eq!(without_guard(cell.as_bytes()), text.as_bytes());
+        }
+    }
+}

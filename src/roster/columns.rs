@@ -1,0 +1,269 @@
+//! The columns a roster can have, and which header of a file means which of them.
+//!
+//! Main types: [`Column`], the table [`COLUMNS`], and [`Columns`], the places in one file. Says
+//! nothing about the rows.
+
+use serde::{Deserialize, Serialize};
+
+use super::email::looks_like_email;
+use super::issue::{Complaint, IssueKind, nearest, quoted};
+use super::select::Settings;
+
+/// A column that means something to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Column {
+    /// Who.
+    Email,
+    /// As what.
+    Role,
+    /// Where, as id or label.
+    Workspace,
+    /// Roles in deployments of that workspace.
+    DeploymentRoles,
+}
+
+/// What a column is called.
+#[derive(Debug)]
+pub struct ColumnSpec {
+    /// Which one.
+    pub column: Column,
+    /// The names a header may have, in lower case; the first is the proper one.
+    pub names: &'static [&'static str],
+}
+
+/// Every column that we know.
+pub const COLUMNS: [ColumnSpec; 4] = [
+    ColumnSpec { column: Column::Email, names: &["email", "user", "username", "mail"] },
+    ColumnSpec { column: Column::Role, names: &["role"] },
+    ColumnSpec {
+        column: Column::Workspace,
+        names: &["workspace", "workspace_id", "workspace_label", "workspace_name"],
+    },
+    ColumnSpec { column: Column::DeploymentRoles, names: &["deployment_roles"] },
+];
+
+impl Column {
+    /// The proper name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Role => "role",
+            Self::Workspace => "workspace",
+            Self::DeploymentRoles => "deployment_roles",
+        }
+    }
+
+    /// The column a header of this name means; blanks around it and capitals do not matter.
+    pub fn named(header: &str) -> Option<Self> {
+        let header = tidy(header);
+        COLUMNS.iter().find(|spec| spec.names.contains(&header.as_str())).map(|spec| spec.column)
+    }
+
+    fn meant_by(self, header: &str, settings: &Settings) -> bool {
+        let mut own = settings.columns.iter().filter(|name| name.column == self).peekable();
+        if own.peek().is_some() {
+            own.any(|name| tidy(&name.header) == tidy(header))
+        } else {
+            let taken = settings.columns.iter().any(|name| tidy(&name.header) == tidy(header));
+            !taken && Self::named(header) == Some(self)
+        }
+    }
+}
+
+fn tidy(header: &str) -> String {
+    header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}').to_lowercase()
+}
+
+/// Which cell of a row is which column, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Columns {
+    /// The cell of the address.
+    pub email: usize,
+    /// The cell of the role; none if every row has the default.
+    pub role: Option<usize>,
+    /// The cell of the workspace; none if every row has the default.
+    pub workspace: Option<usize>,
+    /// The cell of the deployment roles, if there is one.
+    pub deployment_roles: Option<usize>,
+}
+
+impl Columns {
+    /// The cell of a column.
+    pub fn cell(&self, column: Column) -> Option<usize> {
+        match column {
+            Column::Email => Some(self.email),
+            Column::Role => self.role,
+            Column::Workspace => self.workspace,
+            Column::DeploymentRoles => self.deployment_roles,
+        }
+    }
+}
+
+/// How many of the headers mean a column, for the choice of the delimiter.
+pub(super) fn recognised<'a>(headers: impl Iterator<Item = &'a str>, settings: &Settings) -> usize {
+    headers.filter(|header| COLUMNS.iter().any(|spec| spec.column.meant_by(header, settings))).count()
+}
+
+/// Finds the columns of a file. Complaints come with the number of the header cell they are about.
+pub(super) fn resolve(headers: &[String], settings: &Settings) -> Result<Columns, Vec<(usize, Complaint)>> {
+    if recognised(headers.iter().map(String::as_str), settings) == 0
+        && let Some(cell) = headers.iter().position(|header| looks_like_email(header.trim()))
+    {
+        let complaint = Complaint::new(
+            IssueKind::MissingHeader,
+            format!("the first row has no header: {} is data", quoted(&headers[cell])),
+        )
+        .hint("put a first line such as `email,role,workspace` over it");
+        return Err(vec![(cell, complaint)]);
+    }
+    let mut complaints = Vec::new();
+    let mut find = |column: Column, needed: bool| {
+        let mut cells = (0..headers.len()).filter(|&i| column.meant_by(&headers[i], settings));
+        let first = cells.next();
+        if let (Some(first), Some(second)) = (first, cells.next()) {
+            let message = format!(
+                "{} and {} both mean the column `{}`",
+                quoted(headers[first].trim()),
+                quoted(headers[second].trim()),
+                column.name()
+            );
+            let hint = if tidy(&headers[first]) == tidy(&headers[second]) {
+                "rename one of them".to_owned()
+            } else {
+                format!(
+                    "say which: --column {}={}",
+                    column.name(),
+                    quoted(headers[second].trim()).replace('`', "\"")
+                )
+            };
+            complaints.push((second, Complaint::new(IssueKind::DuplicateHeader, message).hint(hint)));
+        }
+        if first.is_none() && needed {
+            complaints.push((0, missing(column, headers, settings)));
+        }
+        first
+    };
+    let named = |column| settings.columns.iter().any(|name| name.column == column);
+    let email = find(Column::Email, true);
+    let role = find(Column::Role, settings.default_role.is_none() || named(Column::Role));
+    let workspace = find(Column::Workspace, settings.default_workspace.is_none() || named(Column::Workspace));
+    let deployment_roles = find(Column::DeploymentRoles, named(Column::DeploymentRoles));
+    match email {
+        Some(email) if complaints.is_empty() => Ok(Columns { email, role, workspace, deployment_roles }),
+        Some(_) | None => Err(complaints),
+    }
+}
+
+fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint {
+    let unknown = || {
+        headers
+            .iter()
+            .map(|header| header.trim())
+            .filter(|header| !header.is_empty() && Column::named(header).is_none())
+    };
+    let name = column.name();
+    if let Some(own) = settings.columns.iter().find(|own| own.column == column) {
+        let all = headers.iter().map(|header| header.trim());
+        let near = match nearest(&own.header, all) {
+            Some(near) => format!("did you mean {}?", quoted(near)),
+            None => format!("the headers are {}", list(headers)),
+        };
+        let message =
+            format!("no header is called {}, which --column names for `{name}`", quoted(&own.header));
+        return Complaint::new(IssueKind::MissingColumn, message).hint(near);
+    }
+    let message = format!("the column `{name}` is missing");
+    let near = COLUMNS
+        .iter()
+        .filter(|spec| spec.column == column)
+        .flat_map(|spec| spec.names)
+        .find_map(|known| nearest(known, unknown()))
+        .or_else(|| unknown().find(|header| tidy(header).contains(name)));
+    let default = match column {
+        Column::Role => ", or give all rows one with --default-role",
+        Column::Workspace => ", or give all rows one with --default-workspace",
+        Column::Email | Column::DeploymentRoles => "",
+    };
+    let hint = match near {
+        Some(near) => {
+            let near = quoted(near);
+            format!("did you mean {near}? if so: --column {name}={}{default}", near.replace('`', "\""))
+        }
+        None => format!("the headers are {}; name yours: --column {name}=\"...\"{default}", list(headers)),
+    };
+    Complaint::new(IssueKind::MissingColumn, message).hint(hint)
+}
+
+fn list(headers: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut shown: Vec<String> = headers.iter().take(SHOWN).map(|header| quoted(header.trim())).collect();
+    if headers.len() > SHOWN {
+        shown.push(format!("{} more", headers.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WorkspaceRole;
+
+    fn headers(text: &str) -> Vec<String> {
+        text.split(',').map(str::to_owned).collect()
+    }
+
+    fn complaints(text: &str, settings: &Settings) -> Vec<(usize, Complaint)> {
+        resolve(&headers(text), settings).unwrap_err()
+    }
+
+    #[test]
+    fn headers_are_known_in_any_order_case_and_alias() {
+        for spec in &COLUMNS {
+            assert_eq!(spec.names[0], spec.column.name());
+        }
+        let found =
+            resolve(&headers(" Workspace_ID ,x,ROLE,UserName,deployment_roles"), &Settings::default());
+        assert_eq!(
+            found.unwrap(),
+            Columns { email: 3, role: Some(2), workspace: Some(0), deployment_roles: Some(4) }
+        );
+    }
+
+    #[test]
+    fn a_header_of_the_users_own_replaces_the_known_ones() {
+        let settings = Settings { columns: vec!["email=Work Email".parse().unwrap()], ..Settings::default() };
+        assert_eq!(resolve(&headers("email,work email,role,workspace"), &settings).unwrap().email, 1);
+        let found = complaints("email,wrk email,role,workspace", &settings);
+        assert_eq!(found[0].1.kind, IssueKind::MissingColumn);
+        assert!(found[0].1.hint.as_deref().unwrap().contains("`wrk email`"));
+    }
+
+    #[test]
+    fn defaults_stand_in_for_missing_columns() {
+        let settings = Settings {
+            default_role: Some(WorkspaceRole::Viewer),
+            default_workspace: Some("Finance".to_owned()),
+            ..Settings::default()
+        };
+        assert_eq!(
+            resolve(&headers("email"), &settings).unwrap(),
+            Columns { email: 0, role: None, workspace: None, deployment_roles: None }
+        );
+    }
+
+    #[test]
+    fn what_is_missing_doubled_or_not_a_header_is_said() {
+        let plain = Settings::default();
+        let found = complaints("emial,role,workspace", &plain);
+        assert_eq!(found[0].1.kind, IssueKind::MissingColumn);
+        assert!(found[0].1.hint.as_deref().unwrap().contains("--column email=\"emial\""), "{found:?}");
+        let found = complaints("Work Email,role,workspace", &plain);
+        assert!(found[0].1.hint.as_deref().unwrap().contains("`Work Email`"), "{found:?}");
+        let found = complaints("email,role,workspace,User", &plain);
+        assert_eq!((found[0].0, found[0].1.kind), (3, IssueKind::DuplicateHeader));
+        let found = complaints("x,ada@example.com,admin", &plain);
+        assert_eq!((found[0].0, found[0].1.kind), (1, IssueKind::MissingHeader));
+        assert_eq!(complaints("a,b", &plain).len(), 3);
+    }
+}

@@ -1,0 +1,432 @@
+//! What is wrong with a roster, where, and what to do about it.
+//!
+//! Main types: [`Issue`] and the capped list [`Issues`]. Nothing here reads a file or decides
+//! whether a row is good.
+
+use std::fmt;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use crate::model::{RowNumber, printable};
+
+/// How many issues are kept word for word; the rest is counted per kind.
+pub const KEPT: usize = 1000;
+
+/// The longest excerpt of the file that a snippet shows, in characters.
+const EXCERPT: usize = 4096;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $whole:literal;)*) => {
+        /// What kind of problem an issue is. The codes are stable: scripts match on them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum IssueKind { $($(#[$doc])* $name,)* }
+
+        impl IssueKind {
+            /// All kinds, those about the whole file first.
+            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$name),*];
+
+            /// The stable name in machine-readable output.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// Whether it makes the whole file unusable. Such an issue cannot be skipped; the
+            /// others concern one row, which `--skip-invalid` leaves out.
+            pub fn is_about_the_file(self) -> bool {
+                match self { $(Self::$name => $whole,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// There is nothing in the file.
+    EmptyFile = "empty_file", true;
+    /// There is a header and no row.
+    NoRows = "no_rows", true;
+    /// A spreadsheet or an archive, not text.
+    NotText = "not_text", true;
+    /// Text in UTF-16 or UTF-32.
+    Utf16 = "utf16", true;
+    /// A byte with the value zero.
+    NulByte = "nul_byte", true;
+    /// Bytes that are not UTF-8.
+    NotUtf8 = "not_utf8", true;
+    /// A quoted cell without an end.
+    UnclosedQuote = "unclosed_quote", true;
+    /// A record that is longer than any honest one.
+    RecordTooLong = "record_too_long", true;
+    /// More rows or more text than one run can take.
+    TooManyRows = "too_many_rows", true;
+    /// The first row is data.
+    MissingHeader = "missing_header", true;
+    /// Two headers that mean one column.
+    DuplicateHeader = "duplicate_header", true;
+    /// A needed column is not there.
+    MissingColumn = "missing_column", true;
+    /// A row with more or fewer cells than the header.
+    RaggedRow = "ragged_row", false;
+    /// A needed cell is empty.
+    EmptyCell = "empty_cell", false;
+    /// A needed cell is longer than any honest one.
+    CellTooLong = "cell_too_long", false;
+    /// Characters that nobody can see.
+    InvisibleCharacter = "invisible_character", false;
+    /// Letters that only look like the ones they stand for.
+    LookAlike = "look_alike", false;
+    /// Not an address.
+    BadEmail = "bad_email", false;
+    /// Not a role at all.
+    UnknownRole = "unknown_role", false;
+    /// A role of the hosted product.
+    HostedRole = "hosted_role", false;
+    /// A role of Houston, though not one of a workspace.
+    OtherRole = "other_role", false;
+    /// Deployment roles that cannot be read.
+    BadDeploymentRoles = "bad_deployment_roles", false;
+    /// One person and workspace with two roles.
+    Conflict = "conflict", false;
+    /// A workspace that the target does not have; found when workspaces are resolved.
+    UnknownWorkspace = "unknown_workspace", false;
+    /// A label that several workspaces have; found when workspaces are resolved.
+    AmbiguousWorkspace = "ambiguous_workspace", false;
+}
+
+impl fmt::Display for IssueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// A place in the file: the physical line and the character in it, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Position {
+    /// The physical line.
+    pub line: u32,
+    /// The character (not the byte) of that line.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// What is wrong with a value, without its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// What kind of problem it is.
+    pub kind: IssueKind,
+    /// What is wrong: a lower-case fragment, safe to print.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Complaint {
+    /// A complaint without a hint.
+    pub fn new(kind: IssueKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The complaint as an issue at a place.
+    pub fn at(self, position: Position) -> Issue {
+        let Self { kind, message, hint } = self;
+        Issue { line: position.line, column: position.column, kind, row: None, message, hint, excerpt: None }
+    }
+}
+
+/// One problem in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Issue {
+    /// The physical line, from 1.
+    pub line: u32,
+    /// The character of that line where the cell begins, from 1.
+    pub column: u32,
+    /// What kind of problem it is.
+    pub kind: IssueKind,
+    /// The data row, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<RowNumber>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip)]
+    excerpt: Option<Excerpt>,
+}
+
+/// The line of the file an issue is about, safe to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    text: String,
+    start: usize,
+    end: usize,
+}
+
+impl Excerpt {
+    /// The part `start..end` (bytes) of a line of the file; none for a line too long to show.
+    pub(super) fn new(line: &str, start: usize, end: usize) -> Option<Self> {
+        if line.chars().nth(EXCERPT).is_some() {
+            return None;
+        }
+        let (before, rest) = line.split_at_checked(start)?;
+        let (cell, after) = rest.split_at_checked(end.saturating_sub(start))?;
+        let mut text = printable(before).into_owned();
+        let start = text.len();
+        text.push_str(&printable(cell));
+        let end = text.len();
+        text.push_str(&printable(after));
+        Some(Self { text, start, end })
+    }
+}
+
+impl Issue {
+    /// What is wrong, without the place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Where it is.
+    pub fn position(&self) -> Position {
+        Position { line: self.line, column: self.column }
+    }
+
+    pub(super) fn in_row(mut self, row: RowNumber) -> Self {
+        self.row = Some(row);
+        self
+    }
+
+    pub(super) fn showing(mut self, excerpt: Option<Excerpt>) -> Self {
+        self.excerpt = excerpt;
+        self
+    }
+
+    fn render(&self, shown_name: &str, style: Style, out: &mut String) {
+        use fmt::Write as _;
+        let (renderer, excerpt) = match (style, &self.excerpt) {
+            (Style::Lines, _) | (_, None) => {
+                let _ = write!(out, "{shown_name}:{self}");
+                if let Some(hint) = &self.hint {
+                    let _ = write!(out, " ({hint})");
+                }
+                out.push('\n');
+                return;
+            }
+            (Style::Snippets { colour: true }, Some(excerpt)) => (Renderer::styled(), excerpt),
+            (Style::Snippets { colour: false }, Some(excerpt)) => (Renderer::plain(), excerpt),
+        };
+        let snippet = Snippet::source(&excerpt.text)
+            .line_start(self.line as usize)
+            .path(shown_name)
+            .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end));
+        let mut group = Level::ERROR.primary_title(&self.message).element(snippet);
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.with_name("hint").message(hint));
+        }
+        let _ = writeln!(out, "{}\n", renderer.render(&[group]));
+    }
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+    }
+}
+
+/// How issues are shown to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// One line per issue, `file:line:column: message (hint)`: for pipes, logs and editors.
+    Lines,
+    /// With the line of the file and a caret under the cell: for a terminal.
+    Snippets {
+        /// Whether the terminal shows colours.
+        colour: bool,
+    },
+}
+
+/// The issues of a file in file order: the first [`KEPT`] found word for word, all of them counted.
+#[derive(Debug, Clone, Default)]
+pub struct Issues {
+    kept: Vec<Issue>,
+    counts: [u32; IssueKind::ALL.len()],
+}
+
+impl Issues {
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// How many there are, kept or not.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().map(|&count| u64::from(count)).sum()
+    }
+
+    /// The kept ones, in file order.
+    pub fn kept(&self) -> &[Issue] {
+        &self.kept
+    }
+
+    /// How many there are of one kind, kept or not.
+    pub fn count(&self, kind: IssueKind) -> u32 {
+        self.counts[kind as usize]
+    }
+
+    /// The kinds that occur, with their counts.
+    pub fn counts(&self) -> impl Iterator<Item = (IssueKind, u32)> {
+        IssueKind::ALL.into_iter().map(|kind| (kind, self.count(kind))).filter(|&(_, count)| count > 0)
+    }
+
+    /// Whether the file as a whole cannot be used, not even without its bad rows.
+    pub fn about_the_file(&self) -> bool {
+        self.counts().any(|(kind, _)| kind.is_about_the_file())
+    }
+
+    /// All kept issues as text, and a last line with the number of those not kept.
+    pub fn render(&self, shown_name: &str, style: Style) -> String {
+        use fmt::Write as _;
+        let shown_name = printable(shown_name);
+        let mut out = String::new();
+        for issue in &self.kept {
+            issue.render(&shown_name, style, &mut out);
+        }
+        let more = self.total() - self.kept.len() as u64;
+        if more > 0 {
+            let kinds: Vec<_> = self.counts().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let _ =
+                writeln!(out, "{shown_name}: {more} more issues not shown (in all: {})", kinds.join(", "));
+        }
+        out
+    }
+
+    /// Counts an issue and says whether there is room to keep it; if so, [`Issues::keep`] it.
+    pub(super) fn counted(&mut self, kind: IssueKind) -> bool {
+        let count = &mut self.counts[kind as usize];
+        *count = count.saturating_add(1);
+        self.kept.len() < KEPT
+    }
+
+    /// Keeps an issue that has been [counted](Issues::counted).
+    pub(super) fn keep(&mut self, issue: Issue) {
+        self.kept.push(issue);
+    }
+
+    /// Counts an issue, and keeps it if there is room.
+    pub fn push(&mut self, issue: Issue) {
+        if self.counted(issue.kind) {
+            self.keep(issue);
+        }
+    }
+
+    /// Puts the kept ones in file order.
+    pub fn sort(&mut self) {
+        self.kept.sort_by_key(Issue::position);
+    }
+}
+
+/// A cell as it may be quoted in a message: without what steers a terminal, and not too long.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let text = printable(text);
+    match text.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("`{}…`", &text[..cut]),
+        None => format!("`{text}`"),
+    }
+}
+
+/// The known word nearest to a misspelt one, if any is near enough to be meant.
+pub(super) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LONGEST: usize = 64;
+    if text.len() > LONGEST {
+        return None;
+    }
+    let text = text.to_lowercase();
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&text, &word.to_lowercase()), word))
+        .filter(|&(distance, word)| distance <= (word.chars().count() / 3).clamp(1, 3))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issue(line: u32) -> Issue {
+        Complaint::new(IssueKind::UnknownRole, "`edtor` is not a role")
+            .hint("did you mean `editor`?")
+            .at(Position { line, column: 3 })
+            .showing(Excerpt::new("a,edtor,b", 2, 7))
+    }
+
+    #[test]
+    fn off_a_terminal_an_issue_is_one_line_that_editors_understand() {
+        let mut issues = Issues::default();
+        issues.push(issue(17));
+        assert_eq!(
+            issues.render("roster.csv", Style::Lines),
+            "roster.csv:17:3: `edtor` is not a role (did you mean `editor`?)\n"
+        );
+    }
+
+    #[test]
+    fn on_a_terminal_the_cell_is_pointed_at() {
+        let mut issues = Issues::default();
+        issues.push(issue(17));
+        let shown = issues.render("roster.csv", Style::Snippets { colour: false });
+        assert!(shown.contains("roster.csv:17:3"), "{shown}");
+        assert!(shown.contains("17 | a,edtor,b"), "{shown}");
+        assert!(shown.contains("  ^^^^^"), "{shown}");
+        assert!(shown.contains("hint: did you mean `editor`?"), "{shown}");
+    }
+
+    #[test]
+    fn the_list_is_capped_and_still_counts() {
+        let mut issues = Issues::default();
+        for line in 0..=KEPT {
+            issues.push(issue(u32::try_from(line).unwrap()));
+        }
+        assert_eq!(issues.kept().len(), KEPT);
+        assert_eq!(issues.total(), KEPT as u64 + 1);
+        assert!(
+            issues
+                .render("f", Style::Lines)
+                .ends_with("1 more issues not shown (in all: 1001 unknown_role)\n")
+        );
+    }
+
+    #[test]
+    fn an_excerpt_cannot_steer_the_terminal() {
+        let excerpt = Excerpt::new("a\u{1b}[31m,b\u{202e}x", 7, 12).unwrap();
+        assert_eq!(excerpt.text, "a\u{241b}[31m,b\u{fffd}x");
+        assert_eq!(&excerpt.text[excerpt.start..excerpt.end], "b\u{fffd}x");
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let mut codes: Vec<_> = IssueKind::ALL.iter().map(|kind| kind.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), IssueKind::ALL.len());
+        for kind in IssueKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.code());
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Reads the names of roles, and explains those that are not roles of a workspace.
+//!
+//! Main functions: [`parse_role`] and [`parse_deployment_roles`]. Never guesses: an unknown name
+//! is a complaint, not a default.
+
+use serde::{Deserialize, Serialize};
+
+use super::issue::{Complaint, IssueKind, nearest, quoted};
+use crate::model::WorkspaceRole;
+
+/// Names that exist in the hosted product only, and the role of Houston that comes nearest.
+const HOSTED: [(&str, WorkspaceRole); 5] = [
+    ("owner", WorkspaceRole::Admin),
+    ("operator", WorkspaceRole::Editor),
+    ("author", WorkspaceRole::Editor),
+    ("member", WorkspaceRole::Viewer),
+    ("accessor", WorkspaceRole::Viewer),
+];
+
+const KNOWN: &str = "known roles: viewer, editor, admin";
+
+/// What a person may do in a deployment, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DeploymentRole {
+    /// May look.
+    #[serde(rename = "DEPLOYMENT_VIEWER")]
+    Viewer,
+    /// May deploy and change it.
+    #[serde(rename = "DEPLOYMENT_EDITOR")]
+    Editor,
+    /// May also delete it and change who may use it.
+    #[serde(rename = "DEPLOYMENT_ADMIN")]
+    Admin,
+}
+
+impl DeploymentRole {
+    /// All roles, weakest first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
+
+    /// The name in Houston's `Role` enum.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "DEPLOYMENT_VIEWER",
+            Self::Editor => "DEPLOYMENT_EDITOR",
+            Self::Admin => "DEPLOYMENT_ADMIN",
+        }
+    }
+}
+
+/// The role of an exact name, long or short, in any case.
+pub(super) fn known_role(name: &[u8]) -> Option<WorkspaceRole> {
+    WorkspaceRole::ALL.into_iter().find(|role| {
+        name.eq_ignore_ascii_case(role.name().as_bytes())
+            || name.eq_ignore_ascii_case(role.short_name().as_bytes())
+    })
+}
+
+/// The role of a workspace with this name: `WORKSPACE_ADMIN` or `admin`, in any case.
+///
+/// # Errors
+/// A complaint that says why it is not one and which role to use.
+pub fn parse_role(text: &str) -> Result<WorkspaceRole, Complaint> {
+    let text = text.trim();
+    known_role(text.as_bytes()).ok_or_else(|| explain(text))
+}
+
+fn explain(text: &str) -> Complaint {
+    let shown = quoted(text);
+    let upper = text.to_ascii_uppercase();
+    let short = upper.strip_prefix("WORKSPACE_").unwrap_or(&upper);
+    let hosted = HOSTED.iter().find(|(name, _)| short.eq_ignore_ascii_case(name));
+    if let Some((_, role)) = hosted {
+        return Complaint::new(
+            IssueKind::HostedRole,
+            format!("{shown} is a role of the hosted product, Houston has none of that name"),
+        )
+        .hint(format!("use {role} (`{}`)", role.short_name()));
+    }
+    if upper.starts_with("ORGANIZATION_") {
+        return Complaint::new(
+            IssueKind::HostedRole,
+            format!("{shown} is a role of the hosted product, Houston knows no organizations"),
+        )
+        .hint(KNOWN);
+    }
+    if upper == "USER" || upper.starts_with("SYSTEM_") {
+        return Complaint::new(
+            IssueKind::OtherRole,
+            format!("{shown} is a role of the whole installation, not of a workspace"),
+        )
+        .hint(KNOWN);
+    }
+    if upper.starts_with("DEPLOYMENT_") {
+        return Complaint::new(
+            IssueKind::OtherRole,
+            format!("{shown} is a role of a deployment, not of a workspace"),
+        )
+        .hint(format!("put it in a column `deployment_roles`, as `release-name={upper}`; {KNOWN}"));
+    }
+    let names = WorkspaceRole::ALL.into_iter().flat_map(|role| [role.short_name(), role.name()]);
+    let hint = match nearest(text, names) {
+        Some(name) => format!("did you mean `{name}`? {KNOWN}"),
+        None => KNOWN.to_owned(),
+    };
+    Complaint::new(IssueKind::UnknownRole, format!("{shown} is not a role")).hint(hint)
+}
+
+/// The deployments and roles of a cell `release-name-or-id=DEPLOYMENT_EDITOR;...`; role names in
+/// any case, empty parts ignored.
+///
+/// # Errors
+/// A complaint about the first part that cannot be read.
+pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, DeploymentRole)>, Complaint> {
+    const FORM: &str = "write `release-name=DEPLOYMENT_EDITOR`, several with `;` between them";
+    let bad = |message: String| Complaint::new(IssueKind::BadDeploymentRoles, message);
+    let mut roles: Vec<(&str, DeploymentRole)> = Vec::new();
+    for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+        let Some((deployment, name)) = part.split_once('=') else {
+            return Err(bad(format!("{} has no `=`", quoted(part))).hint(FORM));
+        };
+        let (deployment, name) = (deployment.trim(), name.trim());
+        if deployment.is_empty() || deployment.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(bad(format!("{} names no deployment", quoted(part))).hint(FORM));
+        }
+        let Some(role) = DeploymentRole::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(name))
+        else {
+            let hint = match nearest(name, DeploymentRole::ALL.map(DeploymentRole::name)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "known roles: DEPLOYMENT_VIEWER, DEPLOYMENT_EDITOR, DEPLOYMENT_ADMIN".to_owned(),
+            };
+            return Err(bad(format!("{} is not a role of a deployment", quoted(name))).hint(hint));
+        };
+        if roles.iter().any(|&(known, _)| known == deployment) {
+            return Err(bad(format!("{} is named twice", quoted(deployment))).hint("keep one role for it"));
+        }
+        roles.push((deployment, role));
+    }
+    Ok(roles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_read_long_or_short_in_any_case() {
+        for (text, role) in [
+            ("WORKSPACE_ADMIN", WorkspaceRole::Admin),
+            ("workspace_editor", WorkspaceRole::Editor),
+            (" Viewer ", WorkspaceRole::Viewer),
+        ] {
+            assert_eq!(parse_role(text), Ok(role));
+        }
+    }
+
+    #[test]
+    fn what_is_no_role_is_explained() {
+        for (text, kind, hint) in [
+            ("edtor", IssueKind::UnknownRole, "did you mean `editor`?"),
+            ("WORKSPACE_VEIWER", IssueKind::UnknownRole, "did you mean `WORKSPACE_VIEWER`?"),
+            ("boss", IssueKind::UnknownRole, KNOWN),
+            ("WORKSPACE_OWNER", IssueKind::HostedRole, "use WORKSPACE_ADMIN"),
+            ("operator", IssueKind::HostedRole, "use WORKSPACE_EDITOR"),
+            ("Workspace_Author", IssueKind::HostedRole, "use WORKSPACE_EDITOR"),
+            ("member", IssueKind::HostedRole, "use WORKSPACE_VIEWER"),
+            ("WORKSPACE_ACCESSOR", IssueKind::HostedRole, "use WORKSPACE_VIEWER"),
+            ("ORGANIZATION_OWNER", IssueKind::HostedRole, KNOWN),
+            ("SYSTEM_ADMIN", IssueKind::OtherRole, KNOWN),
+            ("user", IssueKind::OtherRole, KNOWN),
+            ("deployment_editor", IssueKind::OtherRole, "deployment_roles"),
+        ] {
+            let complaint = parse_role(text).unwrap_err();
+            assert_eq!(complaint.kind, kind, "{text}");
+            assert!(complaint.hint.as_deref().unwrap().contains(hint), "{text}: {complaint:?}");
+        }
+    }
+
+    #[test]
+    fn deployment_roles_are_read_part_by_part() {
+        assert_eq!(
+            parse_deployment_roles("a-1=DEPLOYMENT_EDITOR; b=deployment_viewer;"),
+            Ok(vec![("a-1", DeploymentRole::Editor), ("b", DeploymentRole::Viewer)])
+        );
+        for bad in [
+            "a",
+            "=DEPLOYMENT_EDITOR",
+            "a=EDITOR",
+            "a=DEPLOYMENT_ADMIN;a=DEPLOYMENT_VIEWER",
+            "a b=DEPLOYMENT_ADMIN",
+        ] {
+            assert_eq!(parse_deployment_roles(bad).unwrap_err().kind, IssueKind::BadDeploymentRoles, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Finds the cells of one raw record, which the CSV reader does not tell: where each begins and
+//! ends, and whether a quote stays open.
+//!
+//! Main type: [`Cells`]. It follows the same rules as the `csv` crate: a quote opens a cell only
+//! at its very beginning, and text after a closing quote still belongs to the cell.
+
+/// Where a cell stands in its raw record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cell {
+    /// Its first byte, the opening quote if it has one.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// How many line ends come before it in the record.
+    pub line: u32,
+    /// The first byte of the physical line where it begins.
+    pub line_start: usize,
+    /// Whether it is quoted and the record ends before the closing quote.
+    pub open: bool,
+}
+
+/// The cells of a raw record that begins at the start of a line, in order.
+#[derive(Debug, Clone)]
+pub(super) struct Cells<'a> {
+    raw: &'a [u8],
+    delimiter: u8,
+    next: Option<usize>,
+    line: u32,
+    line_start: usize,
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn new(raw: &'a [u8], delimiter: u8) -> Self {
+        Self { raw, delimiter, next: Some(0), line: 0, line_start: 0 }
+    }
+}
+
+impl Iterator for Cells<'_> {
+    type Item = Cell;
+
+    fn next(&mut self) -> Option<Cell> {
+        let start = self.next.take()?;
+        let mut cell = Cell { start, end: start, line: self.line, line_start: self.line_start, open: false };
+        let mut at = start;
+        if self.raw.get(at) == Some(&b'"') {
+            cell.open = true;
+            at += 1;
+            while let Some(&byte) = self.raw.get(at) {
+                at += 1;
+                if byte == b'\n' {
+                    self.line = self.line.saturating_add(1);
+                    self.line_start = at;
+                } else if byte == b'"' {
+                    if self.raw.get(at) != Some(&b'"') {
+                        cell.open = false;
+                        break;
+                    }
+                    at += 1;
+                }
+            }
+        }
+        let rest = &self.raw[at..];
+        let end = rest.iter().position(|&b| b == self.delimiter || b == b'\n' || b == b'\r');
+        cell.end = end.map_or(self.raw.len(), |end| at + end);
+        if self.raw.get(cell.end) == Some(&self.delimiter) {
+            self.next = Some(cell.end + 1);
+        }
+        Some(cell)
+    }
+}
+
+impl Cell {
+    /// The 1-based character of its line where the cell begins.
+    pub(super) fn column(&self, raw: &[u8]) -> u32 {
+        chars(&raw[self.line_start..self.start]).saturating_add(1)
+    }
+
+    /// The physical line where it begins, as bytes.
+    pub(super) fn line_of<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        let rest = &raw[self.line_start..];
+        let end = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+        let line = &rest[..end];
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+}
+
+/// How many characters some bytes of UTF-8 are.
+pub(super) fn chars(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()).unwrap_or(u32::MAX)
+}
+
+/// How many line ends there are.
+pub(super) fn line_feeds(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.split(|&b| b == b'\n').count() - 1).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(raw: &str) -> Vec<(u32, u32, &str)> {
+        Cells::new(raw.as_bytes(), b',')
+            .map(|cell| (cell.line, cell.column(raw.as_bytes()), &raw[cell.start..cell.end]))
+            .collect()
+    }
+
+    #[test]
+    fn cells_are_found_across_quotes_and_lines() {
+        assert_eq!(
+            places("é,\"a,\"\"\nb\",c\"d\r\n"),
+            vec![(0, 1, "é"), (0, 3, "\"a,\"\"\nb\""), (1, 4, "c\"d")]
+        );
+        assert_eq!(places(""), vec![(0, 1, "")]);
+        assert_eq!(places(","), vec![(0, 1, ""), (0, 2, "")]);
+    }
+
+    #[test]
+    fn an_open_quote_is_seen() {
+        assert!(Cells::new(b"a,\"b\n", b',').last().unwrap().open);
+        assert!(!Cells::new(b"a,\"b\"\n", b',').last().unwrap().open);
+        assert!(!Cells::new(b"a,b\"", b',').last().unwrap().open);
+    }
+}

@@ -1,0 +1,244 @@
+//! What a user asks of the reader: names of columns, defaults, and which rows to take.
+//!
+//! Main type: [`Settings`]. It holds answers, it reads nothing.
+
+use std::str::FromStr;
+
+use super::columns::Column;
+use crate::model::WorkspaceRole;
+
+/// How a roster is to be read. The default reads a file as it is and takes every row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Headers of the user's own, which replace the known names of their columns.
+    pub columns: Vec<ColumnName>,
+    /// The role of all rows of a file without such a column.
+    pub default_role: Option<WorkspaceRole>,
+    /// The workspace of all rows of a file without such a column.
+    pub default_workspace: Option<String>,
+    /// The byte between cells; found out if not given.
+    pub delimiter: Option<u8>,
+    /// What to do about one person and workspace with two roles; an issue if not given.
+    pub on_conflict: Option<OnConflict>,
+    /// Leave bad rows out instead of refusing the file.
+    pub skip_invalid: bool,
+    /// Take only these rows: any of the patterns of one column, and so for each column named.
+    pub only: Vec<Only>,
+    /// Take only so many rows, the first ones.
+    pub limit: Option<usize>,
+}
+
+/// Which of two roles for the same person and workspace holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// The one with more rights.
+    Highest,
+    /// The one of the later row.
+    Last,
+}
+
+/// A text given on the command line that has not the form it needs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSetting {
+    /// No `=` in it.
+    #[error("`{0}` has no `=`: write {1}")]
+    NoEquals(String, &'static str),
+    /// Nothing after the `=`.
+    #[error("nothing follows the `=` of `{0}`")]
+    Empty(String),
+    /// A column that does not exist.
+    #[error("`{0}` is not a column: email, role, workspace or deployment_roles")]
+    UnknownColumn(String),
+    /// A column by which rows cannot be chosen.
+    #[error("rows are chosen by `workspace` or `email`, not by `{0}`")]
+    NotSelectable(String),
+    /// Not one of the delimiters.
+    #[error("`{0}` is not a delimiter: one of , ; | tab, or another single ASCII character")]
+    BadDelimiter(String),
+}
+
+/// A header of the user's own: `email="Work Email"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnName {
+    /// What it means to us.
+    pub column: Column,
+    /// What it is called in the file.
+    pub header: String,
+}
+
+impl FromStr for ColumnName {
+    type Err = BadSetting;
+
+    fn from_str(text: &str) -> Result<Self, BadSetting> {
+        let (column, header) = halves(text, "email=\"Work Email\"")?;
+        let column = Column::named(column).ok_or_else(|| BadSetting::UnknownColumn(column.to_owned()))?;
+        Ok(Self { column, header: header.trim_matches('"').trim().to_owned() })
+    }
+}
+
+/// The delimiter a user names: the character itself, `tab` or `\t`.
+///
+/// # Errors
+/// [`BadSetting::BadDelimiter`] for quotes, line ends, letters, digits and all but one ASCII character.
+pub fn parse_delimiter(text: &str) -> Result<u8, BadSetting> {
+    let byte = match (text, text.as_bytes()) {
+        ("tab" | "\\t" | "\t", _) => Some(b'\t'),
+        (_, &[byte]) if byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'@' | b'.' | b'_' | b'-') => {
+            Some(byte)
+        }
+        _ => None,
+    };
+    byte.ok_or_else(|| BadSetting::BadDelimiter(text.to_owned()))
+}
+
+/// A choice of rows: `workspace=GLOB` or `email=GLOB`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Only {
+    /// By the text of the workspace.
+    Workspace(Glob),
+    /// By the address.
+    Email(Glob),
+}
+
+impl FromStr for Only {
+    type Err = BadSetting;
+
+    fn from_str(text: &str) -> Result<Self, BadSetting> {
+        let (column, pattern) = halves(text, "workspace=GLOB or email=GLOB")?;
+        match Column::named(column) {
+            Some(Column::Workspace) => Ok(Self::Workspace(Glob::new(pattern))),
+            Some(Column::Email) => Ok(Self::Email(Glob::new(&pattern.to_lowercase()))),
+            Some(Column::Role | Column::DeploymentRoles) | None => {
+                Err(BadSetting::NotSelectable(column.to_owned()))
+            }
+        }
+    }
+}
+
+fn halves<'a>(text: &'a str, form: &'static str) -> Result<(&'a str, &'a str), BadSetting> {
+    let (left, right) = text.split_once('=').ok_or_else(|| BadSetting::NoEquals(text.to_owned(), form))?;
+    let (left, right) = (left.trim(), right.trim());
+    if right.is_empty() { Err(BadSetting::Empty(text.to_owned())) } else { Ok((left, right)) }
+}
+
+/// A pattern in which `*` stands for any text and `?` for one character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob(Vec<char>);
+
+impl Glob {
+    /// The pattern as written.
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.chars().collect())
+    }
+
+    /// Whether the whole text fits.
+    pub fn matches(&self, text: &str) -> bool {
+        let pattern = &self.0;
+        let (mut rest, mut p) = (text.chars(), 0);
+        // Where to go on if the last star has to take one character more.
+        let mut star: Option<(usize, std::str::Chars<'_>)> = None;
+        loop {
+            let mut ahead = rest.clone();
+            match (pattern.get(p), ahead.next()) {
+                (Some('*'), _) => {
+                    p += 1;
+                    star = Some((p, rest.clone()));
+                    continue;
+                }
+                (Some(&want), Some(c)) if want == '?' || want == c => {
+                    p += 1;
+                    rest = ahead;
+                    continue;
+                }
+                (None, None) => return true,
+                _ => {}
+            }
+            let Some((after, mut from)) = star.take() else { return false };
+            if from.next().is_none() {
+                return false;
+            }
+            p = after;
+            rest = from.clone();
+            star = Some((after, from));
+        }
+    }
+}
+
+/// The choice of rows, with the patterns of each column apart.
+#[derive(Debug)]
+pub(super) struct Choice<'a> {
+    emails: Vec<&'a Glob>,
+    workspaces: Vec<&'a Glob>,
+}
+
+impl<'a> Choice<'a> {
+    pub(super) fn new(only: &'a [Only]) -> Self {
+        let mut choice = Self { emails: Vec::new(), workspaces: Vec::new() };
+        for one in only {
+            match one {
+                Only::Workspace(glob) => choice.workspaces.push(glob),
+                Only::Email(glob) => choice.emails.push(glob),
+            }
+        }
+        choice
+    }
+
+    /// Whether every row is taken anyway.
+    pub(super) fn is_everything(&self) -> bool {
+        self.emails.is_empty() && self.workspaces.is_empty()
+    }
+
+    pub(super) fn takes_workspace(&self, workspace: &str) -> bool {
+        self.workspaces.is_empty() || self.workspaces.iter().any(|glob| glob.matches(workspace))
+    }
+
+    pub(super) fn takes_email(&self, email: &str) -> bool {
+        self.emails.is_empty() || self.emails.iter().any(|glob| glob.matches(email))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_the_whole_text() {
+        for (pattern, text, fits) in [
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("*@example.com", "ada@example.com", true),
+            ("?da*", "ada@example.com", true),
+            ("", "a", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("é?", "éa", true),
+            ("**a", "bba", true),
+        ] {
+            assert_eq!(Glob::new(pattern).matches(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_ends_soon() {
+        assert!(
+            !Glob::new(&"a*".repeat(40))
+                .matches(&"a".repeat(4000).replace("aaaa", "aaab")[..3999].replace('a', "b"))
+        );
+    }
+
+    #[test]
+    fn settings_are_read_from_text() {
+        let name: ColumnName = "email=Work Email".parse().unwrap();
+        assert_eq!(name, ColumnName { column: Column::Email, header: "Work Email".to_owned() });
+        assert!("boss=Work Email".parse::<ColumnName>().is_err());
+        assert!("email".parse::<ColumnName>().is_err());
+        assert!("email=".parse::<ColumnName>().is_err());
+        assert_eq!("email=*@X.com".parse::<Only>(), Ok(Only::Email(Glob::new("*@x.com"))));
+        assert!("role=x".parse::<Only>().is_err());
+        assert_eq!(parse_delimiter("tab"), Ok(b'\t'));
+        assert_eq!(parse_delimiter(";"), Ok(b';'));
+        for bad in ["", "\"", "é", "ab", "a", "\n", "@"] {
+            assert!(parse_delimiter(bad).is_err(), "{bad:?}");
+        }
+    }
+}
