@@ -1,0 +1,182 @@
+//! From the bytes of an answer to the data of an operation.
+//!
+//! Main type: [`Decoded`]. Whether bytes are GraphQL at all is decided by their shape, never by
+//! the HTTP status. Unknown and repeated keys do no harm.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::catalogue::{GraphError, classify};
+use super::fault::Fault;
+
+/// An answer taken apart: data by root field, and errors.
+#[derive(Debug, Clone, Default)]
+pub struct Decoded {
+    data: Option<Map<String, Value>>,
+    /// All errors, in the server's order.
+    pub errors: Vec<GraphError>,
+    /// The HTTP status it came with.
+    pub status: u16,
+}
+
+impl Decoded {
+    /// Takes a body apart; `Malformed` where it is no GraphQL answer.
+    pub fn read(body: &[u8], status: u16) -> Result<Self, Fault> {
+        let value = serde_json::from_slice(body).map_err(|error| Fault::malformed(&error.to_string()))?;
+        let Value::Object(mut answer) = value else {
+            return Err(Fault::malformed("not a JSON object"));
+        };
+        let data = match answer.remove("data") {
+            Some(Value::Object(data)) => Some(data),
+            Some(Value::Null) | None => None,
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                return Err(Fault::malformed("`data` is not an object"));
+            }
+        };
+        let errors = match answer.get("errors") {
+            Some(Value::Array(errors)) => errors.iter().map(graph_error).collect(),
+            Some(Value::Null) | None => Vec::new(),
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                return Err(Fault::malformed("`errors` is not a list"));
+            }
+        };
+        Ok(Self { data, errors, status })
+    }
+
+    /// Whether the whole of `data` is missing.
+    pub fn is_dataless(&self) -> bool {
+        self.data.is_none()
+    }
+
+    /// Whether this root field has a value.
+    pub fn has(&self, field: &str) -> bool {
+        self.data.as_ref().and_then(|data| data.get(field)).is_some_and(|value| !value.is_null())
+    }
+
+    /// What all errors mean together.
+    pub fn fault(&self) -> Option<Fault> {
+        classify(&self.errors, self.status)
+    }
+
+    /// What the errors of one root field mean; those without a path belong to every field.
+    pub fn fault_of(&self, field: &str) -> Option<Fault> {
+        classify(
+            self.errors.iter().filter(|error| error.root.as_deref().is_none_or(|root| root == field)),
+            self.status,
+        )
+    }
+
+    /// What the errors below one root field mean that make its data doubtful: everything but
+    /// refusals of parts that the caller may not see.
+    pub fn doubt_of(&self, field: &str) -> Option<Fault> {
+        self.fault_of(field).filter(|fault| !matches!(fault, Fault::Denied { .. }))
+    }
+
+    /// Whether an error names this root field in its path.
+    pub fn blames(&self, field: &str) -> bool {
+        self.errors.iter().any(|error| error.root.as_deref() == Some(field))
+    }
+
+    /// Whether the server says that it does not know this field, argument or variable.
+    pub fn does_not_know(&self, name: &str) -> bool {
+        self.errors.iter().any(|error| {
+            matches!(super::catalogue::classify_one(error, self.status),
+                Fault::Schema { subject: Some(subject), .. } if subject == name)
+        })
+    }
+
+    /// The data in the shape of an operation; missing fields count as null.
+    pub fn data<T: DeserializeOwned>(self) -> Result<T, Fault> {
+        let data = Value::Object(self.data.unwrap_or_default());
+        serde_json::from_value(data).map_err(|error| Fault::malformed(&error.to_string()))
+    }
+}
+
+fn graph_error(error: &Value) -> GraphError {
+    let path = error.get("path").and_then(Value::as_array);
+    GraphError {
+        message: error.get("message").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        code: error.pointer("/extensions/code").and_then(Value::as_str).map(str::to_owned),
+        root: path.and_then(|path| path.first()).and_then(Value::as_str).map(str::to_owned),
+    }
+}
+
+/// Whether these bytes look like the answer of a GraphQL server: a JSON object with `data` or with
+/// a list of `errors`. The usual beginnings are believed without reading on; a fault in the rest
+/// then shows when the answer is taken apart.
+pub fn is_graphql(body: &[u8]) -> bool {
+    const USUAL: [&[u8]; 2] = [b"{\"data\":{", b"{\"errors\":[{\"message\":"];
+    let ends_well = body.trim_ascii_end().ends_with(b"}");
+    if ends_well && USUAL.iter().any(|start| body.starts_with(start)) {
+        return true;
+    }
+    let Ok(Value::Object(answer)) = serde_json::from_slice(body) else { return false };
+    let has_errors = answer.get("errors").and_then(Value::as_array).is_some_and(|errors| {
+        !errors.is_empty() && errors.iter().all(|error| error.get("message").is_some_and(Value::is_string))
+    });
+    has_errors || answer.get("data").is_some_and(Value::is_object)
+}
+
+/// What the errors of an answer mean, without taking it apart where it has none.
+pub fn fault_in(body: &[u8], status: u16) -> Option<Fault> {
+    let text = std::str::from_utf8(body).ok()?;
+    text.contains("\"errors\"").then(|| Decoded::read(body, status).ok()?.fault()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphql_is_known_by_its_shape() {
+        for yes in [
+            r#"{"data":{"a":1}}"#,
+            r#" { "extensions": {}, "data": {} } "#,
+            r#"{"errors":[{"message":"x"}],"data":null}"#,
+            r#"{"level":"error","errors":[{"message":"x"}]}"#,
+        ] {
+            assert!(is_graphql(yes.as_bytes()), "{yes}");
+        }
+        for no in [
+            "",
+            "<html>",
+            "[]",
+            "null",
+            "{}",
+            r#"{"data":[]}"#,
+            r#"{"data":null}"#,
+            r#"{"errors":[]}"#,
+            r#"{"errors":"x"}"#,
+            r#"{"errors":[{"detail":"x"}]}"#,
+            r#"{"data":{"a"#,
+        ] {
+            assert!(!is_graphql(no.as_bytes()), "{no}");
+        }
+    }
+
+    #[test]
+    fn unknown_and_repeated_keys_do_no_harm() {
+        let body =
+            br#"{"data":{"a":1},"data":{"a":2,"a":3},"level":"x","errors":[{"message":"m","timestamp":1,
+            "extensions":{"code":"C","exception":{"stacktrace":[]}},"path":["a",0,"b"]}]}"#;
+        let decoded = Decoded::read(body, 200).unwrap();
+        let expected = GraphError { message: "m".into(), code: Some("C".into()), root: Some("a".into()) };
+        assert_eq!(decoded.errors, [expected]);
+        assert!(decoded.has("a") && decoded.blames("a") && !decoded.blames("b"));
+        assert_eq!(decoded.data::<Value>().unwrap(), serde_json::json!({"a": 3}));
+    }
+
+    #[test]
+    fn a_deep_answer_is_malformed_and_not_a_crash() {
+        let body = format!("{{\"data\":{{\"a\":{}", "[".repeat(100_000));
+        assert_eq!(Decoded::read(body.as_bytes(), 200).unwrap_err().code(), "malformed_answer");
+    }
+
+    #[test]
+    fn an_answer_without_errors_is_not_taken_apart() {
+        assert_eq!(fault_in(br#"{"data":{"a":1}}"#, 200), None);
+        let body =
+            br#"{"errors":[{"message":"x","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":null}"#;
+        assert_eq!(fault_in(body, 200).unwrap().code(), "internal_server_error");
+    }
+}

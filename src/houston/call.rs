@@ -1,0 +1,94 @@
+//! One call of the typed client, which may take several requests.
+//!
+//! Main type: `Call`. It counts the requests and knows when an answer has what was asked for.
+
+use serde::de::DeserializeOwned;
+
+use super::Houston;
+use super::answer::Decoded;
+use super::fault::Fault;
+use super::operations::{self, Operation};
+use super::profile::Profile;
+use super::transport::Request;
+
+/// One call, from its first request to its result.
+pub(super) struct Call<'a> {
+    houston: &'a Houston,
+    /// Requests so far.
+    pub(super) attempts: u32,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(houston: &'a Houston) -> Self {
+        Self { houston, attempts: 0 }
+    }
+
+    /// What the server turned out not to know.
+    pub(super) fn profile(&self) -> &'a Profile {
+        &self.houston.profile
+    }
+
+    /// Sends one document and takes its answer apart.
+    pub(super) fn ask<O: Operation>(&mut self, variables: O::Variables) -> Result<Decoded, Fault> {
+        let request = Request {
+            operation: O::NAME,
+            kind: O::KIND,
+            body: operations::body::<O>(variables),
+            timeout: None,
+            budget: self.houston.budget,
+        };
+        match self.houston.transport.send(&request) {
+            Ok(answer) => {
+                self.attempts += answer.attempts;
+                Decoded::read(&answer.body, answer.status)
+            }
+            Err(failure) => {
+                self.attempts += failure.attempts;
+                Err(failure.fault)
+            }
+        }
+    }
+}
+
+/// Lets a fault pass that only says "this is not told here"; gives back every other.
+pub(super) fn untold(fault: Option<Fault>) -> Result<(), Fault> {
+    match fault {
+        None
+        | Some(
+            Fault::Denied { .. }
+            | Fault::Schema { .. }
+            | Fault::Rejected { .. }
+            | Fault::Already { .. }
+            | Fault::Malformed { .. },
+        ) => Ok(()),
+        Some(
+            fault @ (Fault::Unsent { .. }
+            | Fault::NoAnswer { .. }
+            | Fault::Proxy { .. }
+            | Fault::Throttled { .. }
+            | Fault::Expired { .. }
+            | Fault::Internal { .. }),
+        ) => Err(fault),
+    }
+}
+
+/// The data of an answer that must have this root field.
+pub(super) fn required<T: DeserializeOwned>(decoded: Decoded, field: &str) -> Result<T, Fault> {
+    if !decoded.has(field) {
+        return Err(decoded.fault_of(field).or_else(|| decoded.fault()).unwrap_or_else(|| missing(field)));
+    }
+    sound(decoded, field)
+}
+
+/// The data of an answer that has this root field, unless an error below it makes it doubtful.
+pub(super) fn sound<T: DeserializeOwned>(decoded: Decoded, field: &str) -> Result<T, Fault> {
+    match decoded.doubt_of(field) {
+        Some(fault) => Err(fault),
+        None => decoded.data(),
+    }
+}
+
+/// An answer without the field that was asked for.
+pub(super) fn missing(field: &str) -> Fault {
+    Fault::malformed(&format!("no `{field}` in the answer"))
+}

@@ -1,0 +1,402 @@
+//! Houston, the API server of Astro Private Cloud, as typed calls.
+//!
+//! Main type: [`Houston`]. It chooses the document that the server understands, steps down where
+//! the server is older than hoped, and turns every answer into data or into a [`Fault`]. It does
+//! not wait, repeat or decide: that is the work of the transports below it ([`Paced`], [`Retrying`])
+//! and of the callers above.
+//!
+//! Transports are stacked so that repeats are paced too: `Retrying<Paced<Http>>`, inside a
+//! [`ReadOnly`] for whoever promises to change nothing.
+
+pub mod answer;
+mod call;
+pub mod catalogue;
+pub mod context;
+pub mod fault;
+pub mod http;
+mod members;
+pub mod operations;
+pub mod pacer;
+pub mod people;
+pub mod profile;
+pub mod retry;
+#[cfg(test)]
+pub(crate) mod scripted;
+pub mod target;
+pub mod token;
+pub mod transport;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use self::call::{Call, missing, required, sound, untold};
+pub use self::context::{ContextError, Login};
+pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
+pub use self::http::{Http, HttpSettings};
+pub use self::pacer::{NotARate, Pace, Paced, Rate};
+pub use self::people::{Invite, Person};
+use self::profile::Profile;
+pub use self::profile::{Installation, Repeats, Support, Version};
+pub use self::retry::{RetryPolicy, Retrying};
+pub use self::target::{Target, TargetError};
+pub use self::token::{TOKEN_VARIABLE, Token, TokenError};
+pub use self::transport::{Answer, Budget, Failure, Kind, ReadOnly, Request, Transport};
+use crate::model::{WorkspaceId, WorkspaceRole};
+
+/// How many members a page holds at most: Houston allows 101, the official client asks for 100.
+pub const PAGE_SIZE: u32 = 100;
+
+/// A listing of workspaces ends here at the latest.
+const MAX_PAGES: i64 = 10_000;
+
+/// A workspace of the installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its name, which need not be unique.
+    pub label: Option<String>,
+}
+
+/// Whose workspaces a listing has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// All of the installation.
+    System,
+    /// Those the caller may see, which may be all.
+    Own,
+}
+
+/// The workspaces there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// In the server's order, each once.
+    pub workspaces: Vec<Workspace>,
+    /// Whose they are.
+    pub scope: Scope,
+}
+
+/// Who the token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user's id; `None` for a service account.
+    pub user_id: Option<String>,
+    /// The user's name, in the server's spelling.
+    pub username: Option<String>,
+    /// Whether it is a system admin; `None` where the server does not say.
+    pub is_system_admin: Option<bool>,
+}
+
+/// Whether the invitations of a workspace are asked for too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WithInvites {
+    /// They are, with the first page.
+    Yes,
+    /// They are not.
+    No,
+}
+
+/// Whether more members may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Paged {
+    /// This is one page.
+    Page,
+    /// This is the whole list.
+    Whole,
+}
+
+/// Members of a workspace.
+#[derive(Debug, Clone)]
+pub struct MemberPage {
+    /// The members, in the server's order.
+    pub people: Vec<Person>,
+    /// Whether more may follow.
+    pub paged: Paged,
+    /// The pending invitations, or why they cannot be told; `None` where they were not asked for.
+    pub invites: Option<Result<Vec<Invite>, Fault>>,
+    /// The cursor of the next page: the id of the last member of this one.
+    pub last_id: Option<String>,
+    /// How many were asked for.
+    pub take: u32,
+}
+
+/// Whether Houston may send an invitation by mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mail {
+    /// No mail, and no confirmation of the address.
+    Bypass,
+    /// As the server does by default.
+    Send,
+}
+
+/// An add that Houston acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// How many requests it took.
+    pub attempts: u32,
+}
+
+/// Houston behind a transport. Cheap to clone: clones share what they learn about the server.
+#[derive(Clone)]
+pub struct Houston {
+    transport: Arc<dyn Transport>,
+    profile: Arc<Profile>,
+    budget: Budget,
+}
+
+impl std::fmt::Debug for Houston {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Houston").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
+impl Houston {
+    /// Houston behind this transport.
+    pub fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, profile: Arc::default(), budget: Budget::Shared }
+    }
+
+    /// The same Houston for reads that settle what became of a write: their repeats are not charged
+    /// to the shared retry budget.
+    #[must_use]
+    pub fn for_verification(&self) -> Self {
+        Self { budget: Budget::Exempt, ..self.clone() }
+    }
+
+    /// What the installation tells about itself. What it does not tell, or refuses to tell, is
+    /// unknown and no failure.
+    pub fn installation(&self) -> Result<Installation, Failure> {
+        self.counted(|call| {
+            let decoded = call.ask::<operations::Installation>(operations::installation::Variables {})?;
+            let (version, auth) = if decoded.has("appConfig") || decoded.has("authConfig") {
+                untold(decoded.doubt_of("appConfig"))?;
+                let data: operations::installation::ResponseData = decoded.data()?;
+                (data.app_config.and_then(|config| config.version), data.auth_config)
+            } else {
+                untold(decoded.fault())?;
+                let decoded = call.ask::<operations::AppVersion>(operations::app_version::Variables {})?;
+                untold(decoded.fault())?;
+                let data: operations::app_version::ResponseData = decoded.data()?;
+                (data.app_config.and_then(|config| config.version), None)
+            };
+            let version = version.as_deref().and_then(Version::parse);
+            let bypass_invite = match Support::of_bypass_invite(version) {
+                Support::Unknown => call.bypass_by_introspection()?,
+                known @ (Support::Yes | Support::No) => known,
+            };
+            if bypass_invite == Support::No {
+                self.profile.bypassless.turn_on();
+            }
+            Ok(Installation {
+                version,
+                local_passwords: auth.as_ref().and_then(|auth| auth.local_enabled),
+                sso_providers: auth.and_then(|auth| auth.providers).map(|providers| providers.len()),
+                bypass_invite,
+                repeats: Repeats::of(version),
+            })
+        })
+    }
+
+    /// Whose token it is. Any living token may ask this, so a refusal means that it is dead.
+    pub fn caller(&self) -> Result<Caller, Failure> {
+        self.counted(|call| {
+            let decoded = call.ask::<operations::Caller>(operations::caller::Variables {})?;
+            let data: operations::caller::ResponseData = required(decoded, "self")?;
+            let caller = data.self_.ok_or_else(|| missing("self"))?;
+            let (user_id, username) = caller.user.map_or((None, None), |user| (user.id, user.username));
+            Ok(Caller { user_id, username, is_system_admin: caller.is_admin })
+        })
+    }
+
+    /// All workspaces the caller may see.
+    pub fn workspaces(&self) -> Result<Listing, Failure> {
+        self.counted(|call| {
+            let decoded = call.ask::<operations::SysWorkspaces>(operations::sys_workspaces::Variables {})?;
+            let fault = decoded.fault_of("sysWorkspaces");
+            if decoded.has("sysWorkspaces") {
+                let data: operations::sys_workspaces::ResponseData = sound(decoded, "sysWorkspaces")?;
+                let list = data.sys_workspaces.into_iter().flatten().flatten();
+                let workspaces = distinct(list.map(|workspace| (workspace.id, workspace.label)));
+                return Ok(Listing { workspaces, scope: Scope::System });
+            }
+            untold(fault)?;
+            let decoded = call.ask::<operations::Workspaces>(operations::workspaces::Variables {})?;
+            if decoded.has("workspaces") {
+                let data: operations::workspaces::ResponseData = sound(decoded, "workspaces")?;
+                let list = data.workspaces.into_iter().flatten().flatten();
+                let workspaces = distinct(list.map(|workspace| (workspace.id, workspace.label)));
+                return Ok(Listing { workspaces, scope: Scope::Own });
+            }
+            let fault = decoded.fault_of("workspaces").unwrap_or_else(|| missing("workspaces"));
+            untold(Some(fault.clone()))?;
+            // The first refusal tells more than that of the last resort.
+            let workspaces = call.workspaces_by_page().map_err(|_| fault)?;
+            Ok(Listing { workspaces, scope: Scope::Own })
+        })
+    }
+
+    /// One workspace; `None` if there is none with this id. A caller who may not see it gets
+    /// [`Fault::Denied`].
+    pub fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>, Failure> {
+        self.counted(|call| {
+            let variables = operations::workspace::Variables { workspace_uuid: id.as_str().to_owned() };
+            let decoded = call.ask::<operations::Workspace>(variables)?;
+            match decoded.fault_of("workspace").filter(|_| !decoded.has("workspace")) {
+                Some(Fault::Rejected { kind: RejectedKind::NotFound, .. }) => return Ok(None),
+                Some(fault) => return Err(fault),
+                None => {}
+            }
+            let data: operations::workspace::ResponseData = decoded.data()?;
+            let found = data.workspace.map(|workspace| (workspace.id, workspace.label));
+            Ok(distinct(found.into_iter()).pop())
+        })
+    }
+
+    /// A page of members, from the start without a cursor. The first page brings the invitations
+    /// along if they are asked for; where these are refused, the members are kept.
+    pub fn member_page(
+        &self,
+        workspace: &WorkspaceId,
+        cursor: Option<&str>,
+        invites: WithInvites,
+    ) -> Result<MemberPage, Failure> {
+        let wants_invites = cursor.is_none() && invites == WithInvites::Yes;
+        self.counted(|call| {
+            let mut page = call.members(workspace, cursor, wants_invites, Paged::Page)?;
+            if wants_invites && page.invites.is_none() {
+                page.invites = Some(call.invites(workspace));
+            }
+            Ok(page)
+        })
+    }
+
+    /// All members at once, for servers whose paging cannot be relied on.
+    pub fn all_members(&self, workspace: &WorkspaceId) -> Result<Vec<Person>, Failure> {
+        self.counted(|call| Ok(call.members(workspace, None, false, Paged::Whole)?.people))
+    }
+
+    /// All pending invitations.
+    pub fn invites(&self, workspace: &WorkspaceId) -> Result<Vec<Invite>, Failure> {
+        self.counted(|call| call.invites(workspace))
+    }
+
+    /// The person with this address, in lower case. Proves presence only: new servers do not find
+    /// pending users this way, and show people of other workspaces without bindings.
+    pub fn person(&self, workspace: &WorkspaceId, email: &str) -> Result<Option<Person>, Failure> {
+        self.counted(|call| call.person(workspace, email))
+    }
+
+    /// Adds a person to a workspace. Never repeated here, and never sent in a weaker form than was
+    /// asked for: a server without `bypassInvite` gets nothing at all.
+    pub fn add_member(
+        &self,
+        workspace: &WorkspaceId,
+        email: &str,
+        role: WorkspaceRole,
+        mail: Mail,
+    ) -> Result<Sent, Failure> {
+        self.counted(|call| {
+            call.add(workspace, email, role, mail)?;
+            Ok(Sent { attempts: call.attempts })
+        })
+    }
+
+    fn counted<T>(&self, act: impl FnOnce(&mut Call<'_>) -> Result<T, Fault>) -> Result<T, Failure> {
+        let mut call = Call::new(self);
+        act(&mut call).map_err(|fault| Failure { fault, attempts: call.attempts })
+    }
+}
+
+impl Call<'_> {
+    fn bypass_by_introspection(&mut self) -> Result<Support, Fault> {
+        let decoded =
+            self.ask::<operations::MutationArguments>(operations::mutation_arguments::Variables {})?;
+        if let Some(fault) = decoded.fault() {
+            return untold(Some(fault)).map(|()| Support::Unknown);
+        }
+        let data: operations::mutation_arguments::ResponseData = decoded.data()?;
+        let fields =
+            data.schema.and_then(|schema| schema.mutation_type).and_then(|mutations| mutations.fields);
+        let add = (fields.into_iter().flatten().flatten())
+            .find(|field| field.name.as_deref() == Some("workspaceAddUser"));
+        let Some(arguments) = add.and_then(|add| add.args) else { return Ok(Support::Unknown) };
+        let mut names = arguments.into_iter().flatten().filter_map(|argument| argument.name);
+        Ok(if names.any(|name| name == "bypassInvite") { Support::Yes } else { Support::No })
+    }
+
+    /// Pages are counted from 0 before 0.31.6 and from 1 afterwards, where 0 means 1: page 1 may
+    /// bring nothing new without being the end. A short page proves nothing, for a server may give
+    /// fewer than it is asked for.
+    fn workspaces_by_page(&mut self) -> Result<Vec<Workspace>, Fault> {
+        let mut found: Vec<Workspace> = Vec::new();
+        let mut seen = HashSet::new();
+        for page_number in 0..MAX_PAGES {
+            let variables =
+                operations::paginated_workspaces::Variables { take: i64::from(PAGE_SIZE), page_number };
+            let decoded = self.ask::<operations::PaginatedWorkspaces>(variables)?;
+            let data: operations::paginated_workspaces::ResponseData =
+                required(decoded, "paginatedWorkspaces")?;
+            let list = data.paginated_workspaces.into_iter().flatten().flatten();
+            let page = distinct(list.map(|workspace| (workspace.id, workspace.label)));
+            let is_empty = page.is_empty();
+            let before = found.len();
+            found.extend(page.into_iter().filter(|workspace| seen.insert(workspace.id.clone())));
+            if is_empty || (found.len() == before && page_number != 1) {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn add(
+        &mut self,
+        workspace: &WorkspaceId,
+        email: &str,
+        role: WorkspaceRole,
+        mail: Mail,
+    ) -> Result<(), Fault> {
+        const FIELD: &str = "workspaceAddUser";
+        const BYPASS: &str = "bypassInvite";
+        let profile = self.profile();
+        let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
+        let role = operations::role(role);
+        let decoded = match mail {
+            Mail::Bypass if profile.bypassless.is_on() => {
+                let text = "this server has no `bypassInvite`, and would send mails".to_owned();
+                return Err(Fault::Schema { subject: Some(BYPASS.to_owned()), text });
+            }
+            Mail::Bypass => self.ask::<operations::AddMember>(operations::add_member::Variables {
+                workspace_uuid,
+                email,
+                role,
+                bypass_invite: true,
+            })?,
+            Mail::Send => {
+                self.ask::<operations::AddMemberWithMail>(operations::add_member_with_mail::Variables {
+                    workspace_uuid,
+                    email,
+                    role,
+                })?
+            }
+        };
+        if decoded.does_not_know(BYPASS) {
+            profile.bypassless.turn_on();
+        }
+        if decoded.has(FIELD) {
+            return Ok(());
+        }
+        // A null without an error says nothing about the effect: the caller has to look.
+        Err(decoded.fault().unwrap_or_else(|| missing(FIELD)))
+    }
+}
+
+/// The workspaces with a usable id, each once.
+fn distinct(list: impl Iterator<Item = (Option<String>, Option<String>)>) -> Vec<Workspace> {
+    let mut seen = HashSet::new();
+    list.filter_map(|(id, label)| Some(Workspace { id: WorkspaceId::new(&id?).ok()?, label }))
+        .filter(|workspace| seen.insert(workspace.id.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

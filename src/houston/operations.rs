@@ -1,0 +1,85 @@
+//! The documents that are sent to Houston, one operation per file, and the types that
+//! `graphql_client` generates from them against our own loose schema.
+//!
+//! Main item: [`DOCUMENTS`]. Values travel as variables only, so that every request of a kind
+//! carries the same text; `token`, `Invite.token` and `Workspace.users` are never asked for.
+
+use graphql_client::GraphQLQuery;
+use serde::Serialize;
+
+use super::transport::Kind;
+use crate::model::WorkspaceRole;
+
+// A change of the schema alone would not make the compiler look again.
+const _: &str = include_str!("operations/schema.graphql");
+
+/// The scalars of the schema.
+mod scalars {
+    /// An id; Houston checks nothing about it.
+    pub(super) type Uuid = String;
+    /// A role, as text: a server may know more of them than we do.
+    pub(super) type Role = String;
+}
+
+/// A document with its variables and the shape of its data.
+pub(super) trait Operation: GraphQLQuery<Variables: Serialize> {
+    /// Its name, as in the document.
+    const NAME: &'static str;
+    /// Whether it may change something.
+    const KIND: Kind;
+}
+
+macro_rules! operations {
+    ($($name:ident $kind:ident $path:tt),+ $(,)?) => {
+        $(
+            #[derive(GraphQLQuery)]
+            #[graphql(
+                schema_path = "src/houston/operations/schema.graphql",
+                query_path = $path,
+                custom_scalars_module = "crate::houston::operations::scalars",
+                response_derives = "Debug"
+            )]
+            pub(super) struct $name;
+
+            impl Operation for $name {
+                const NAME: &'static str = stringify!($name);
+                const KIND: Kind = Kind::$kind;
+            }
+        )+
+
+        /// Every document, by the name of its operation: for tests against the schemas of servers.
+        pub const DOCUMENTS: &[(&str, &str)] = &[$((stringify!($name), include_str!(concat!("../../", $path)))),+];
+    };
+}
+
+operations! {
+    Installation Read "src/houston/operations/installation.graphql",
+    AppVersion Read "src/houston/operations/app_version.graphql",
+    MutationArguments Read "src/houston/operations/mutation_arguments.graphql",
+    Caller Read "src/houston/operations/caller.graphql",
+    SysWorkspaces Read "src/houston/operations/sys_workspaces.graphql",
+    Workspaces Read "src/houston/operations/workspaces.graphql",
+    PaginatedWorkspaces Read "src/houston/operations/paginated_workspaces.graphql",
+    Workspace Read "src/houston/operations/workspace.graphql",
+    MemberPage Read "src/houston/operations/member_page.graphql",
+    MemberPagePlain Read "src/houston/operations/member_page_plain.graphql",
+    MemberPageWithInvites Read "src/houston/operations/member_page_with_invites.graphql",
+    AllMembers Read "src/houston/operations/all_members.graphql",
+    AllMembersPlain Read "src/houston/operations/all_members_plain.graphql",
+    AllMembersWithInvites Read "src/houston/operations/all_members_with_invites.graphql",
+    Invites Read "src/houston/operations/invites.graphql",
+    OneMember Read "src/houston/operations/one_member.graphql",
+    OneMemberPlain Read "src/houston/operations/one_member_plain.graphql",
+    AddMember Write "src/houston/operations/add_member.graphql",
+    AddMemberWithMail Write "src/houston/operations/add_member_with_mail.graphql",
+}
+
+/// The JSON body of an operation.
+pub(super) fn body<O: Operation>(variables: O::Variables) -> Vec<u8> {
+    serde_json::to_vec(&O::build_query(variables)).expect("strings and numbers become JSON")
+}
+
+/// A role as a variable.
+pub(super) fn role(role: WorkspaceRole) -> scalars::Role {
+    role.name().to_owned()
+}

@@ -1,0 +1,504 @@
+//! The one limit on how fast requests leave this process.
+//!
+//! Main types: [`Pace`], shared by everybody, and [`Paced`], which sends every request of a
+//! transport through it. It never looks at what a request is for, and it never repeats one.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use super::fault::{Fault, UnsentCause};
+use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
+use crate::time::{Cancel, Clock, Waited};
+
+/// How many requests may be sent in a unit of time: `20/s`, `300/m`, `1000/h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate {
+    count: NonZeroU32,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Unit {
+    Second,
+    Minute,
+    Hour,
+}
+
+impl Unit {
+    fn length(self) -> Duration {
+        match self {
+            Self::Second => Duration::from_secs(1),
+            Self::Minute => Duration::from_secs(60),
+            Self::Hour => Duration::from_secs(3600),
+        }
+    }
+
+    fn letter(self) -> char {
+        match self {
+            Self::Second => 's',
+            Self::Minute => 'm',
+            Self::Hour => 'h',
+        }
+    }
+}
+
+/// A text that is no rate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a rate is a whole number per unit of time, such as 20/s, 300/m or 1000/h, at most {}/s", Rate::MOST)]
+pub struct NotARate;
+
+impl Rate {
+    /// The highest rate per second.
+    pub const MOST: u32 = 100_000;
+
+    /// This many a second; `None` for 0 and for more than [`Rate::MOST`].
+    pub fn per_second(count: u32) -> Option<Self> {
+        let count = NonZeroU32::new(count).filter(|count| count.get() <= Self::MOST)?;
+        Some(Self { count, unit: Unit::Second })
+    }
+
+    /// The time from one request to the next.
+    pub fn period(self) -> Duration {
+        self.unit.length() / self.count.get()
+    }
+
+    /// The time between permits: half a per cent more than the period, since requests that left in
+    /// time can arrive closer together, and the promise is counted where they arrive.
+    fn spacing(self) -> Duration {
+        self.period() + self.period() / 200
+    }
+
+    /// How many requests may leave at once after a pause: ten milliseconds' worth, at least one.
+    /// Fewer would lose throughput to the timer, more would break the promise of the rate.
+    pub fn burst(self) -> NonZeroU32 {
+        let burst = Duration::from_millis(10).as_nanos() / self.period().as_nanos().max(1);
+        u32::try_from(burst).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = NotARate;
+
+    fn from_str(text: &str) -> Result<Self, NotARate> {
+        let (count, unit) = text.trim().split_once('/').ok_or(NotARate)?;
+        let count = count.trim().parse().map_err(|_| NotARate)?;
+        let unit = match unit.trim() {
+            "s" | "sec" | "second" => Unit::Second,
+            "m" | "min" | "minute" => Unit::Minute,
+            "h" | "hour" => Unit::Hour,
+            _ => return Err(NotARate),
+        };
+        let rate = Self { count, unit };
+        if rate.period() < Duration::from_secs(1) / Self::MOST { Err(NotARate) } else { Ok(rate) }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.count, self.unit.letter())
+    }
+}
+
+/// The clock of the program in the form that governor asks for.
+struct GovernorClock(Arc<dyn Clock>);
+
+impl governor::clock::Clock for GovernorClock {
+    type Instant = Instant;
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, GovernorClock, NoOpMiddleware<Instant>>;
+
+/// The pace of the whole process: a rate, and a hold while the other side asks to be left alone.
+pub struct Pace {
+    clock: Arc<dyn Clock>,
+    cancel: Cancel,
+    start: Instant,
+    /// One waits for the next permit, the others queue behind; without it all would wake for the
+    /// same one.
+    limiter: Option<(Limiter, Mutex<()>)>,
+    /// Nanoseconds after `start`; 0 for no hold.
+    hold_until: AtomicU64,
+    max_wait: Duration,
+    requests: AtomicU64,
+    absence: Absence,
+}
+
+/// Houston being away: nothing listens, or the gateway in front finds nobody. A few such answers in
+/// a row mean it; then everybody waits, and one asks whether it is back.
+#[derive(Debug, Default)]
+struct Absence {
+    in_a_row: AtomicU32,
+    /// Nanoseconds after the start of the pace; 0 while Houston is there.
+    since: AtomicU64,
+    /// Whoever holds it asks; the others wait for it.
+    probe: Mutex<()>,
+}
+
+/// So many answers in a row from nobody mean that Houston is away.
+const AWAY_AFTER: u32 = 6;
+/// The first probe comes after this time, each further one after twice as long, up to the last.
+const FIRST_PROBE: Duration = Duration::from_millis(250);
+const LAST_PROBE: Duration = Duration::from_secs(10);
+
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pace")
+            .field("limited", &self.limiter.is_some())
+            .field("held_for", &self.held_for())
+            .field("max_wait", &self.max_wait)
+            .field("requests", &self.requests())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pace {
+    /// A pace of this rate, unlimited without one. A hold of more than `max_wait` is not waited for.
+    pub fn new(rate: Option<Rate>, max_wait: Duration, clock: Arc<dyn Clock>, cancel: Cancel) -> Self {
+        let quota = rate.and_then(|rate| Some(Quota::with_period(rate.spacing())?.allow_burst(rate.burst())));
+        let limiter = quota.map(|quota| {
+            (RateLimiter::direct_with_clock(quota, GovernorClock(Arc::clone(&clock))), Mutex::new(()))
+        });
+        Self {
+            start: clock.now(),
+            clock,
+            cancel,
+            limiter,
+            hold_until: AtomicU64::new(0),
+            max_wait,
+            requests: AtomicU64::new(0),
+            absence: Absence::default(),
+        }
+    }
+
+    fn passed(&self) -> Duration {
+        self.clock.now().saturating_duration_since(self.start)
+    }
+
+    /// How long Houston has been away; `None` while it is there.
+    pub fn away_for(&self) -> Option<Duration> {
+        match self.absence.since.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(self.passed().saturating_sub(Duration::from_nanos(since))),
+        }
+    }
+
+    /// Takes note of whether somebody answered.
+    fn note(&self, is_absent: bool) {
+        let absence = &self.absence;
+        if !is_absent {
+            if absence.in_a_row.load(Ordering::Relaxed) > 0 {
+                absence.in_a_row.store(0, Ordering::Relaxed);
+                absence.since.store(0, Ordering::Relaxed);
+            }
+        } else if absence.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == AWAY_AFTER {
+            let now = u64::try_from(self.passed().as_nanos()).unwrap_or(u64::MAX);
+            absence.since.store(now.max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// How many requests have been let through, repeats included.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// How much longer everybody has to hold; `None` when nobody has to.
+    pub fn held_for(&self) -> Option<Duration> {
+        match self.hold_until.load(Ordering::Relaxed) {
+            0 => None,
+            until => Duration::from_nanos(until).checked_sub(self.passed()).filter(|rest| !rest.is_zero()),
+        }
+    }
+
+    /// Holds everybody for this long from now; a longer hold in force stays.
+    pub fn hold(&self, wait: Duration) {
+        let until = self.passed().saturating_add(wait);
+        let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
+        self.hold_until.fetch_max(until.max(1), Ordering::Relaxed);
+    }
+
+    /// Waits until one request may leave.
+    ///
+    /// # Errors
+    /// [`Fault::Throttled`] where the hold is longer than the longest wait that is obeyed,
+    /// [`UnsentCause::Cancelled`] where the wait was cut short.
+    pub fn acquire(&self) -> Result<(), Fault> {
+        match &self.limiter {
+            None => self.sit_out_hold()?,
+            Some((limiter, turnstile)) => {
+                let _queue = turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+                loop {
+                    self.sit_out_hold()?;
+                    match limiter.check() {
+                        // A hold that came meanwhile voids the permit: it is of the time before.
+                        Ok(()) if self.held_for().is_some() => {}
+                        Ok(()) => break,
+                        Err(not_until) => self.wait(not_until.wait_time_from(self.clock.now()))?,
+                    }
+                }
+            }
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn sit_out_hold(&self) -> Result<(), Fault> {
+        while let Some(rest) = self.held_for() {
+            if rest > self.max_wait {
+                return Err(Fault::Throttled { retry_after: Some(rest) });
+            }
+            self.wait(rest)?;
+        }
+        Ok(())
+    }
+
+    fn wait(&self, duration: Duration) -> Result<(), Fault> {
+        match self.clock.wait(duration, &self.cancel) {
+            Waited::Fully => Ok(()),
+            Waited::CutShort => Err(Fault::unsent(UnsentCause::Cancelled, "")),
+        }
+    }
+}
+
+/// Sends every request at the shared pace.
+#[derive(Debug)]
+pub struct Paced<T> {
+    inner: T,
+    pace: Arc<Pace>,
+}
+
+impl<T> Paced<T> {
+    /// Puts a transport behind a pace.
+    pub fn new(inner: T, pace: Arc<Pace>) -> Self {
+        Self { inner, pace }
+    }
+}
+
+impl<T: Transport> Paced<T> {
+    fn send_now(&self, request: &Request) -> Result<Answer, Failure> {
+        self.pace.acquire().map_err(|fault| Failure { fault, attempts: 0 })?;
+        let result = self.inner.send(request);
+        if let Err(failure) = &result
+            && let Some(wait) = failure.fault.retry_after()
+        {
+            self.pace.hold(wait);
+        }
+        self.pace.note(result.as_ref().is_err_and(|failure| failure.fault.is_absence()));
+        result
+    }
+
+    /// Waits until Houston is back. One asks, with a question that changes nothing; the others wait
+    /// for that one.
+    fn sit_out_absence(&self) -> Result<(), Fault> {
+        let _turn = self.pace.absence.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pause = FIRST_PROBE;
+        while let Some(away) = self.pace.away_for() {
+            if away > self.pace.max_wait {
+                return Err(Fault::unsent(UnsentCause::Away, "nobody answers"));
+            }
+            self.pace.wait(pause)?;
+            pause = (pause * 2).min(LAST_PROBE);
+            if let Err(Failure {
+                fault: fault @ Fault::Unsent { cause: UnsentCause::Cancelled, .. }, ..
+            }) = self.send_now(&probe())
+            {
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The least that every GraphQL server answers.
+fn probe() -> Request {
+    let body = br#"{"operationName":"AreYouThere","query":"query AreYouThere { __typename }"}"#;
+    Request {
+        operation: "AreYouThere",
+        kind: Kind::Read,
+        body: body.to_vec(),
+        timeout: None,
+        budget: Budget::Exempt,
+    }
+}
+
+impl<T: Transport> Transport for Paced<T> {
+    fn send(&self, request: &Request) -> Result<Answer, Failure> {
+        if self.pace.away_for().is_some() {
+            self.sit_out_absence().map_err(|fault| Failure { fault, attempts: 0 })?;
+        }
+        self.send_now(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::houston::fault::NoAnswerCause;
+    use crate::houston::scripted::{Scripted, request};
+    use crate::houston::transport::Kind;
+    use crate::time::ManualClock;
+
+    const LONG: Duration = Duration::from_secs(300);
+
+    fn pace(rate: Option<Rate>) -> (Arc<Pace>, ManualClock, Cancel) {
+        let (clock, cancel) = (ManualClock::default(), Cancel::new());
+        let pace = Pace::new(rate, LONG, Arc::new(clock.clone()), cancel.clone());
+        (Arc::new(pace), clock, cancel)
+    }
+
+    #[test]
+    fn a_rate_is_read_and_shown() {
+        for (text, period) in [
+            ("20/s", Duration::from_millis(50)),
+            (" 300 / m ", Duration::from_millis(200)),
+            ("1/h", Duration::from_secs(3600)),
+        ] {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!(rate.period(), period, "{text}");
+            assert_eq!(rate.to_string().parse(), Ok(rate));
+        }
+        for bad in ["", "20", "0/s", "-1/s", "1.5/s", "20/d", "none", "100001/s"] {
+            assert_eq!(bad.parse::<Rate>(), Err(NotARate), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_ten_milliseconds_worth() {
+        let burst = |text: &str| text.parse::<Rate>().unwrap().burst().get();
+        assert_eq!([burst("1/h"), burst("20/s"), burst("100/s"), burst("2000/s")], [1, 1, 1, 20]);
+    }
+
+    #[test]
+    fn many_threads_never_get_more_than_the_rate_and_a_burst() {
+        for text in ["20/s", "2000/s", "300/m"] {
+            let rate: Rate = text.parse().unwrap();
+            let (pace, clock, _) = pace(Some(rate));
+            let start = clock.now();
+            let times = Mutex::new(Vec::new());
+            thread::scope(|scope| {
+                for _ in 0..16 {
+                    scope.spawn(|| {
+                        for _ in 0..20 {
+                            pace.acquire().unwrap();
+                            times.lock().unwrap().push(clock.now() - start);
+                        }
+                    });
+                }
+            });
+            let allowed = |elapsed: Duration| {
+                elapsed.as_nanos() / rate.period().as_nanos() + u128::from(rate.burst().get())
+            };
+            let times = times.into_inner().unwrap();
+            assert_eq!(pace.requests(), 320);
+            let elapsed = times.iter().max().copied().unwrap();
+            assert!(320 <= allowed(elapsed), "{text}: 320 in {elapsed:?}");
+            // Hardly anything is given away either: half a per cent of 320 are two.
+            assert!(allowed(elapsed) <= 322 + u128::from(rate.burst().get()), "{text}: {elapsed:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn no_window_of_time_has_more_permits_than_rate_and_burst(
+            per_second in 1u32..5000,
+            pauses in proptest::collection::vec(0u64..400, 1..200),
+        ) {
+            let rate = Rate::per_second(per_second).unwrap();
+            let (pace, clock, _) = pace(Some(rate));
+            let window = Duration::from_secs(1);
+            let most = per_second as usize + rate.burst().get() as usize;
+            let mut recent = VecDeque::new();
+            for pause in pauses {
+                clock.advance(Duration::from_millis(pause));
+                pace.acquire().unwrap();
+                let now = clock.now();
+                recent.push_back(now);
+                while recent.front().is_some_and(|first| now - *first >= window) {
+                    recent.pop_front();
+                }
+                prop_assert!(recent.len() <= most);
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_rate_nobody_waits() {
+        let (pace, clock, _) = pace(None);
+        let start = clock.now();
+        for _ in 0..1000 {
+            pace.acquire().unwrap();
+        }
+        assert_eq!(clock.now(), start);
+    }
+
+    #[test]
+    fn a_retry_after_holds_everybody() {
+        let (pace, clock, _) = pace(None);
+        for fault in [
+            Fault::Throttled { retry_after: Some(Duration::from_secs(7)) },
+            Fault::no_answer(NoAnswerCause::Busy(Duration::from_secs(7)), ""),
+        ] {
+            let transport = Paced::new(Scripted::new(move |_, _| Err(fault.clone())), Arc::clone(&pace));
+            assert!(transport.send(&request(Kind::Read)).is_err());
+            assert_eq!(pace.held_for(), Some(Duration::from_secs(7)));
+            let before = clock.now();
+            pace.acquire().unwrap();
+            assert_eq!(clock.now() - before, Duration::from_secs(7));
+            assert_eq!(pace.held_for(), None);
+        }
+    }
+
+    #[test]
+    fn a_shorter_hold_does_not_end_a_longer_one() {
+        let (pace, ..) = pace(None);
+        pace.hold(Duration::from_secs(9));
+        pace.hold(Duration::from_secs(3));
+        assert_eq!(pace.held_for(), Some(Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_hold_that_is_too_long_is_given_back_at_once() {
+        let (pace, clock, _) = pace(None);
+        let transport = Paced::new(Scripted::answering(r#"{"data":{}}"#), Arc::clone(&pace));
+        pace.hold(LONG + Duration::from_secs(1));
+        let before = clock.now();
+        let failure = transport.send(&request(Kind::Read)).unwrap_err();
+        assert_eq!(
+            failure,
+            Failure {
+                fault: Fault::Throttled { retry_after: Some(LONG + Duration::from_secs(1)) },
+                attempts: 0
+            }
+        );
+        assert_eq!(clock.now(), before);
+        assert_eq!(pace.requests(), 0);
+    }
+
+    #[test]
+    fn a_pulled_cancel_ends_a_wait_and_nothing_is_sent() {
+        let (pace, _, cancel) = pace(Rate::per_second(1));
+        let transport = Paced::new(Scripted::answering(r#"{"data":{}}"#), Arc::clone(&pace));
+        assert!(transport.send(&request(Kind::Read)).is_ok());
+        cancel.pull();
+        let failure = transport.send(&request(Kind::Read)).unwrap_err();
+        assert_eq!((failure.fault.code(), failure.attempts), ("cancelled", 0));
+        assert_eq!(transport.inner.sent(), 1);
+    }
+}

@@ -1,0 +1,144 @@
+//! The people of a workspace as Houston tells of them.
+//!
+//! Main types: [`Person`] and [`Invite`]. Bindings of other workspaces and of deployments, which
+//! old servers mix in, are left out here, so that nobody above has to know about them.
+
+use super::fault::Fault;
+use super::operations;
+use crate::model::{WorkspaceId, WorkspaceRole, normalize_email};
+
+/// A user as seen from one workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The user's id, which is what removals name.
+    pub id: String,
+    /// All addresses, in lower case.
+    pub addresses: Vec<String>,
+    /// The user name, in lower case; often the address.
+    pub username: Option<String>,
+    /// Invited, but never logged in.
+    pub pending: bool,
+    /// The `WORKSPACE_` roles in the workspace that was asked for, in the server's order; more than
+    /// one is a fault of old servers.
+    pub bindings: Vec<WorkspaceRole>,
+    /// Whether the server kept the bindings to itself: then nothing is known of the roles.
+    pub hides_roles: bool,
+}
+
+impl Person {
+    /// Whether this address, in lower case, is the person's, or their user name.
+    pub fn answers_to(&self, email: &str) -> bool {
+        self.addresses.iter().any(|address| address == email) || self.username.as_deref() == Some(email)
+    }
+}
+
+/// A pending invitation to a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// The id of the invitation; later it may be the id of the user.
+    pub id: String,
+    /// Whom it is for, in lower case.
+    pub email: String,
+    /// The role it promises; `None` for one that is no role of workspaces.
+    pub role: Option<WorkspaceRole>,
+}
+
+/// The fields of a user, whichever document asked for them.
+pub(super) struct RawPerson {
+    id: Option<String>,
+    username: Option<String>,
+    status: Option<String>,
+    addresses: Vec<String>,
+    /// Role and workspace; a list that is narrowed to one workspace may leave that out.
+    bindings: Option<Vec<(String, Option<String>)>>,
+}
+
+/// The fields of an invitation.
+pub(super) struct RawInvite {
+    id: Option<String>,
+    email: Option<String>,
+    role: Option<String>,
+}
+
+macro_rules! raw_person {
+    ($($module:ident $($status:ident)?),+ $(,)?) => { $(
+        impl From<operations::$module::Person> for RawPerson {
+            fn from(person: operations::$module::Person) -> Self {
+                Self {
+                    id: person.id,
+                    username: person.username,
+                    status: raw_person!(@status person $($status)?),
+                    addresses: (person.emails.into_iter().flatten().flatten())
+                        .filter_map(|email| email.address)
+                        .collect(),
+                    bindings: person.role_bindings.map(|bindings| {
+                        (bindings.into_iter().flatten())
+                            .filter_map(|binding| {
+                                Some((binding.role?, binding.workspace.and_then(|place| place.id)))
+                            })
+                            .collect()
+                    }),
+                }
+            }
+        }
+    )+ };
+    (@status $person:ident status) => { $person.status };
+    (@status $person:ident) => { None };
+}
+
+raw_person! {
+    member_page status,
+    member_page_plain,
+    member_page_with_invites status,
+    all_members status,
+    all_members_plain,
+    all_members_with_invites status,
+    one_member status,
+    one_member_plain,
+}
+
+macro_rules! raw_invite {
+    ($($module:ident::$name:ident),+ $(,)?) => { $(
+        impl From<operations::$module::$name> for RawInvite {
+            fn from(invite: operations::$module::$name) -> Self {
+                Self { id: invite.id, email: invite.email, role: invite.role }
+            }
+        }
+    )+ };
+}
+
+raw_invite! {
+    member_page_with_invites::MemberPageWithInvitesWorkspaceInvites,
+    all_members_with_invites::AllMembersWithInvitesWorkspaceInvites,
+    invites::InvitesWorkspaceInvites,
+}
+
+impl RawPerson {
+    /// The person as seen from one workspace.
+    pub(super) fn of(self, workspace: &WorkspaceId) -> Result<Person, Fault> {
+        let id = self.id.filter(|id| !id.is_empty());
+        Ok(Person {
+            id: id.ok_or_else(|| Fault::malformed("a member without an id"))?,
+            addresses: self.addresses.iter().map(|address| normalize_email(address).into_owned()).collect(),
+            username: self.username.map(|name| normalize_email(&name).into_owned()),
+            pending: self.status.is_some_and(|status| status.eq_ignore_ascii_case("pending")),
+            hides_roles: self.bindings.is_none(),
+            bindings: (self.bindings.iter().flatten())
+                .filter(|(_, place)| place.as_deref().is_none_or(|place| place == workspace.as_str()))
+                .filter_map(|(role, _)| WorkspaceRole::from_name(role))
+                .collect(),
+        })
+    }
+}
+
+/// The invitations of a list; one without an address can be nobody's.
+pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Vec<Invite> {
+    let known = |raw: RawInvite| {
+        Some(Invite {
+            id: raw.id?,
+            email: normalize_email(&raw.email?).into_owned(),
+            role: raw.role.as_deref().and_then(WorkspaceRole::from_name),
+        })
+    };
+    list.into_iter().flatten().filter_map(|invite| known(invite.into())).collect()
+}

@@ -1,0 +1,173 @@
+//! What is known about the server at the other end: its version, and what it turned out not to
+//! understand.
+//!
+//! Main types: [`Version`], [`Installation`] and the crate's own `Profile`, which remembers every
+//! step down, so that it is made once.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The version of an installation: the number of the Helm chart, `major.minor.patch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// First number.
+    pub major: u32,
+    /// Second number.
+    pub minor: u32,
+    /// Third number.
+    pub patch: u32,
+}
+
+impl Version {
+    /// The version with these numbers.
+    pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self { major, minor, patch }
+    }
+
+    /// Reads `0.37.7`, `v1.0.0`, `2.1.0-rc.1`, `0.30`; what follows `-` or `+` is left out, as the
+    /// official client does. `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix('v').unwrap_or(text);
+        let numbers = text.split(['-', '+']).next()?;
+        let mut parts = numbers.split('.').map(|part| part.parse::<u32>().ok());
+        let version = Self {
+            major: parts.next()??,
+            minor: parts.next()??,
+            patch: match parts.next() {
+                Some(patch) => patch?,
+                None => 0,
+            },
+        };
+        parts.next().is_none().then_some(version)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// Whether the server can do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Support {
+    /// It can.
+    Yes,
+    /// It cannot.
+    No,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// What the server does with a repeated add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Repeats {
+    /// It refuses it: sending again is safe.
+    Refused,
+    /// It makes a second binding.
+    Doubled,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// What an installation tells about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// The version; `None` where it is not told or not readable.
+    pub version: Option<Version>,
+    /// Whether passwords of its own are switched on.
+    pub local_passwords: Option<bool>,
+    /// How many identity providers it offers.
+    pub sso_providers: Option<usize>,
+    /// Whether `workspaceAddUser` knows `bypassInvite`.
+    pub bypass_invite: Support,
+    /// What a repeated add does.
+    pub repeats: Repeats,
+}
+
+/// The first version with `bypassInvite` (release notes).
+pub const BYPASS_SINCE: Version = Version::new(0, 25, 3);
+
+impl Support {
+    /// Whether this version knows `bypassInvite`.
+    pub fn of_bypass_invite(version: Option<Version>) -> Self {
+        match version {
+            Some(version) if version >= BYPASS_SINCE => Self::Yes,
+            Some(_) => Self::No,
+            None => Self::Unknown,
+        }
+    }
+}
+
+impl Repeats {
+    /// What this version does with a repeated add: certain for the open source before 0.23 and for
+    /// 2.0 and later (houston.md 3.2).
+    pub fn of(version: Option<Version>) -> Self {
+        match version {
+            Some(version) if version >= Version::new(2, 0, 0) => Self::Refused,
+            Some(version) if version < Version::new(0, 23, 0) => Self::Doubled,
+            Some(_) | None => Self::Unknown,
+        }
+    }
+}
+
+/// What the server turned out not to know. Switches only ever go on.
+#[derive(Debug, Default)]
+pub(super) struct Profile {
+    /// No `paginatedWorkspaceUsers` (before 0.30).
+    pub(super) unpaged: Switch,
+    /// No `User.status`.
+    pub(super) statusless: Switch,
+    /// No `bypassInvite` (before 0.25.3).
+    pub(super) bypassless: Switch,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Switch(AtomicBool);
+
+impl Switch {
+    pub(super) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn turn_on(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_the_official_client_reads_them() {
+        for (text, version) in [
+            ("0.25.3", Some(Version::new(0, 25, 3))),
+            (" v1.0.0 ", Some(Version::new(1, 0, 0))),
+            ("2.1.0-rc.1", Some(Version::new(2, 1, 0))),
+            ("2.1.0+build", Some(Version::new(2, 1, 0))),
+            ("0.30", Some(Version::new(0, 30, 0))),
+            ("", None),
+            ("dev", None),
+            ("1", None),
+            ("1.2.3.4", None),
+            ("1.x.3", None),
+        ] {
+            assert_eq!(Version::parse(text), version, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_version_can_do_is_known_only_where_it_is_certain() {
+        let support = |text| Support::of_bypass_invite(Version::parse(text));
+        assert_eq!(
+            [support("0.25.2"), support("0.25.3"), support("?")],
+            [Support::No, Support::Yes, Support::Unknown]
+        );
+        let repeats = |text| Repeats::of(Version::parse(text));
+        assert_eq!(repeats("0.16.9"), Repeats::Doubled);
+        assert_eq!([repeats("0.23.0"), repeats("1.2.0"), repeats("?")], [Repeats::Unknown; 3]);
+        assert_eq!(repeats("2.0.0"), Repeats::Refused);
+    }
+}

@@ -1,0 +1,424 @@
+//! The typed calls against scripted answers.
+
+use serde_json::{Value, json};
+
+use super::scripted::Scripted;
+use super::*;
+
+fn id() -> WorkspaceId {
+    WorkspaceId::new("ck1").unwrap()
+}
+
+/// Houston behind a function of the name of the operation.
+fn houston(reply: impl Fn(&str) -> Value + Send + Sync + 'static) -> (Houston, Arc<Scripted>) {
+    let scripted = Scripted::new(move |_, body| {
+        Ok((200, reply(body["operationName"].as_str().unwrap_or_default()).to_string()))
+    });
+    let scripted = Arc::new(scripted);
+    (Houston::new(Arc::clone(&scripted) as Arc<dyn Transport>), scripted)
+}
+
+fn unknown_field(name: &str) -> Value {
+    json!({"errors": [{"message": format!("Cannot query field \"{name}\" on type \"Query\"."),
+        "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]})
+}
+
+fn denied(field: &str) -> Value {
+    json!({"message": "Insufficient permissions.", "path": [field], "extensions": {"code": "INTERNAL_SERVER_ERROR"}})
+}
+
+fn user(id: &str, email: &str) -> Value {
+    json!({"id": id, "username": email, "status": "active", "emails": [{"address": email}],
+        "roleBindings": [{"role": "WORKSPACE_VIEWER", "workspace": {"id": "ck1"}}]})
+}
+
+fn ids(page: &MemberPage) -> Vec<&str> {
+    page.people.iter().map(|person| person.id.as_str()).collect()
+}
+
+#[test]
+fn every_document_is_named_and_asks_for_no_secret() {
+    assert_eq!(operations::DOCUMENTS.len(), 19);
+    for (name, text) in operations::DOCUMENTS {
+        let starts = [format!("query {name}"), format!("mutation {name}")];
+        assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
+        assert_eq!(text.matches("query ").count() + text.matches("mutation ").count(), 1, "{name}");
+        for secret in ["token", "users {", "password", "apiKey"] {
+            assert!(!text.contains(secret), "{name} asks for {secret}");
+        }
+        let constant = text.replace("user: { email: $email }", "");
+        assert!(!constant.contains(": \"") && !constant.contains("true"), "{name} has a value in its text");
+    }
+}
+
+#[test]
+fn every_request_carries_its_name_its_document_and_its_variables() {
+    let (houston, scripted) = houston(|_| json!({"data": {"workspaceAddUser": {"id": "ck1"}}}));
+    let sent = houston.add_member(&id(), "a\"b@example.com", WorkspaceRole::Editor, Mail::Bypass).unwrap();
+    assert_eq!(sent, Sent { attempts: 1 });
+    houston.add_member(&id(), "c@example.com", WorkspaceRole::Admin, Mail::Send).unwrap();
+    let log = scripted.log();
+    assert_eq!(log[0]["operationName"], "AddMember");
+    assert_eq!(
+        log[0]["variables"],
+        json!({"workspaceUuid": "ck1", "email": "a\"b@example.com", "role": "WORKSPACE_EDITOR", "bypassInvite": true})
+    );
+    assert_eq!(log[1]["operationName"], "AddMemberWithMail");
+    assert_eq!(
+        log[1]["variables"],
+        json!({"workspaceUuid": "ck1", "email": "c@example.com", "role": "WORKSPACE_ADMIN"})
+    );
+    for body in &log {
+        let (name, text) = (body["operationName"].as_str().unwrap(), body["query"].as_str().unwrap());
+        assert_eq!(operations::DOCUMENTS.iter().find(|(known, _)| *known == name).unwrap().1, text);
+    }
+    assert!(!log[1]["query"].as_str().unwrap().contains("bypassInvite"));
+}
+
+#[test]
+fn a_person_is_never_mailed_where_that_was_not_asked_for() {
+    let (houston, scripted) = houston(|_| {
+        json!({"errors": [{"message": "Unknown argument \"bypassInvite\" on field \"workspaceAddUser\"",
+            "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]})
+    });
+    for _ in 0..3 {
+        let failure =
+            houston.add_member(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass).unwrap_err();
+        assert!(
+            matches!(failure.fault, Fault::Schema { subject: Some(ref name), .. } if name == "bypassInvite")
+        );
+    }
+    assert_eq!(scripted.names(), ["AddMember"]);
+}
+
+#[test]
+fn an_add_without_a_word_is_no_success_and_its_effect_is_unknown() {
+    for (body, code) in [
+        (json!({"data": {"workspaceAddUser": null}}), "malformed_answer"),
+        (json!({"data": {}}), "malformed_answer"),
+        (
+            json!({"data": null, "errors": [{"message": "x", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]}),
+            "internal_server_error",
+        ),
+        (
+            json!({"data": {"workspaceAddUser": null}, "errors": [{"message": "A duplicate role binding already exists",
+            "path": ["workspaceAddUser"], "extensions": {"code": "BAD_USER_INPUT"}}]}),
+            "already_member",
+        ),
+    ] {
+        let (houston, _) = houston(move |_| body.clone());
+        let failure =
+            houston.add_member(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass).unwrap_err();
+        assert_eq!((failure.fault.code(), failure.attempts), (code, 1));
+    }
+}
+
+#[test]
+fn an_installation_tells_its_version_and_what_follows_from_it() {
+    let (houston, scripted) = houston(|_| {
+        json!({"data": {"appConfig": {"version": "2.0.0"},
+            "authConfig": {"localEnabled": true, "providers": [{"name": "okta"}]}}})
+    });
+    let expected = Installation {
+        version: Some(Version::new(2, 0, 0)),
+        local_passwords: Some(true),
+        sso_providers: Some(1),
+        bypass_invite: Support::Yes,
+        repeats: Repeats::Refused,
+    };
+    assert_eq!(houston.installation().unwrap(), expected);
+    assert_eq!(scripted.sent(), 1);
+}
+
+#[test]
+fn an_installation_is_asked_with_less_and_less() {
+    let arguments = |names: &[&str]| {
+        let args: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
+        json!({"data": {"__schema": {"mutationType": {"fields": [{"name": "x", "args": []}, {"name": "workspaceAddUser", "args": args}]}}}})
+    };
+    let ask = |version: Value, introspection: Value| {
+        let (houston, scripted) = houston(move |name| match name {
+            "Installation" => unknown_field("localEnabled"),
+            "AppVersion" => version.clone(),
+            _ => introspection.clone(),
+        });
+        (houston.installation().unwrap(), scripted.names())
+    };
+    let (found, names) = ask(json!({"data": {"appConfig": {"version": "0.25.2"}}}), Value::Null);
+    assert_eq!((found.bypass_invite, found.repeats), (Support::No, Repeats::Unknown));
+    assert_eq!(names, ["Installation", "AppVersion"]);
+    let untold = json!({"data": {"appConfig": null}, "errors": [denied("appConfig")]});
+    let (found, names) = ask(untold.clone(), arguments(&["email", "bypassInvite"]));
+    assert_eq!((found.version, found.bypass_invite, found.local_passwords), (None, Support::Yes, None));
+    assert_eq!(names, ["Installation", "AppVersion", "MutationArguments"]);
+    assert_eq!(ask(untold.clone(), arguments(&["email"])).0.bypass_invite, Support::No);
+    assert_eq!(ask(untold, unknown_field("__schema")).0.bypass_invite, Support::Unknown);
+}
+
+#[test]
+fn a_dead_token_is_no_unknown_version() {
+    let (houston, _) =
+        houston(|_| json!({"data": null, "errors": [{"message": "AUTH_TOKEN_REFRESH_FAILED"}]}));
+    assert_eq!(houston.installation().unwrap_err().fault.code(), "token_invalid");
+    assert_eq!(houston.caller().unwrap_err().fault.code(), "token_invalid");
+}
+
+#[test]
+fn a_service_account_has_no_user() {
+    let ask = |body: Value| houston(move |_| body.clone()).0.caller();
+    let caller =
+        ask(json!({"data": {"self": {"user": {"id": "u1", "username": "Ada"}, "isAdmin": false}}})).unwrap();
+    assert_eq!((caller.user_id.as_deref(), caller.is_system_admin), (Some("u1"), Some(false)));
+    let caller = ask(json!({"data": {"self": {"user": null, "isAdmin": true}}})).unwrap();
+    assert_eq!((caller.user_id, caller.is_system_admin), (None, Some(true)));
+    let failure = ask(json!({"data": {"self": null}, "errors": [denied("self")]})).unwrap_err();
+    assert_eq!(failure.fault.code(), "denied");
+}
+
+#[test]
+fn a_listing_steps_down_to_what_the_caller_may_see() {
+    let list =
+        json!([{"id": "ck1", "label": "A"}, null, {"id": "ck2", "label": null}, {"id": "ck1", "label": "A"}]);
+    let found = vec![
+        Workspace { id: id(), label: Some("A".into()) },
+        Workspace { id: WorkspaceId::new("ck2").unwrap(), label: None },
+    ];
+    let answer = list.clone();
+    let (one, scripted) = houston(move |_| json!({"data": {"sysWorkspaces": answer}}));
+    assert_eq!(one.workspaces().unwrap(), Listing { workspaces: found.clone(), scope: Scope::System });
+    assert_eq!(scripted.sent(), 1);
+    let refused = json!({"data": {"sysWorkspaces": null}, "errors": [denied("sysWorkspaces")]});
+    for first in [unknown_field("sysWorkspaces"), refused] {
+        let list = list.clone();
+        let (two, scripted) = houston(move |name| match name {
+            "SysWorkspaces" => first.clone(),
+            _ => json!({"data": {"workspaces": list}}),
+        });
+        assert_eq!(two.workspaces().unwrap(), Listing { workspaces: found.clone(), scope: Scope::Own });
+        assert_eq!(scripted.names(), ["SysWorkspaces", "Workspaces"]);
+    }
+    let (dead, _) = houston(|name| {
+        let field = if name == "SysWorkspaces" { "sysWorkspaces" } else { "workspaces" };
+        json!({"data": {field: null}, "errors": [denied(field)]})
+    });
+    let failure = dead.workspaces().unwrap_err();
+    assert_eq!((failure.fault.code(), failure.attempts), ("denied", 3));
+}
+
+#[test]
+fn pages_of_workspaces_may_be_counted_from_zero_or_from_one() {
+    for (first, count, requests) in
+        [(0, 250, 4), (1, 250, 5), (0, 3, 2), (1, 3, 3), (0, 0, 1), (1, 0, 1), (1, 100, 3)]
+    {
+        let scripted = Scripted::new(move |_, body| {
+            let answer = match body["operationName"].as_str().unwrap() {
+                "PaginatedWorkspaces" => {
+                    let page = body["variables"]["pageNumber"].as_u64().unwrap().max(first) - first;
+                    let numbers = (page * 100..count).take(100);
+                    let list: Vec<_> =
+                        numbers.map(|n| json!({"id": format!("ck{n}"), "label": "x"})).collect();
+                    json!({"data": {"paginatedWorkspaces": list}})
+                }
+                "Workspaces" => unknown_field("workspaces"),
+                _ => unknown_field("sysWorkspaces"),
+            };
+            Ok((200, answer.to_string()))
+        });
+        let scripted = Arc::new(scripted);
+        let listing = Houston::new(Arc::clone(&scripted) as Arc<dyn Transport>).workspaces().unwrap();
+        assert_eq!(listing.workspaces.len() as u64, count, "from {first}");
+        assert_eq!(scripted.sent(), 2 + requests, "from {first}, {count}");
+    }
+}
+
+#[test]
+fn a_workspace_is_there_or_not_or_hidden() {
+    let ask = |body: Value| houston(move |_| body.clone()).0.workspace(&id());
+    let found = ask(json!({"data": {"workspace": {"id": "ck1", "label": "A"}}})).unwrap().unwrap();
+    assert_eq!(found.label.as_deref(), Some("A"));
+    assert_eq!(ask(json!({"data": {"workspace": null}})).unwrap(), None);
+    let gone =
+        json!({"data": {"workspace": null}, "errors": [{"message": "The requested resource was not found"}]});
+    assert_eq!(ask(gone).unwrap(), None);
+    let hidden = json!({"data": {"workspace": null}, "errors": [denied("workspace")]});
+    assert_eq!(ask(hidden).unwrap_err().fault.code(), "denied");
+}
+
+#[test]
+fn the_first_page_brings_members_and_invitations_in_one_request() {
+    let (houston, scripted) = houston(|name| {
+        let people = json!([user("u1", "Ada@Example.com"), user("u2", "b@example.com")]);
+        match name {
+            "MemberPageWithInvites" => json!({"data": {"paginatedWorkspaceUsers": people,
+                "workspaceInvites": [{"id": "i1", "email": "New@Example.com", "role": "WORKSPACE_ADMIN"},
+                    {"id": "i2", "email": "old@example.com", "role": "SYSTEM_ADMIN"}]}}),
+            _ => json!({"data": {"paginatedWorkspaceUsers": []}}),
+        }
+    });
+    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    assert_eq!(ids(&page), ["u1", "u2"]);
+    assert_eq!(page.people[0].addresses, ["ada@example.com"]);
+    assert!(page.people[0].answers_to("ada@example.com"));
+    assert_eq!((page.paged, page.last_id.as_deref(), page.take), (Paged::Page, Some("u2"), 100));
+    let invites = page.invites.unwrap().unwrap();
+    assert_eq!((invites[0].email.as_str(), invites[0].role), ("new@example.com", Some(WorkspaceRole::Admin)));
+    assert_eq!(invites[1].role, None);
+    let next = houston.member_page(&id(), Some("u2"), WithInvites::Yes).unwrap();
+    assert!(next.people.is_empty() && next.invites.is_none() && next.last_id.is_none());
+    let log = scripted.log();
+    assert_eq!(log[0]["variables"], json!({"workspaceUuid": "ck1", "cursor": "", "take": 100}));
+    assert_eq!(log[1]["variables"], json!({"workspaceUuid": "ck1", "cursor": "u2", "take": 100}));
+    assert_eq!(scripted.names(), ["MemberPageWithInvites", "MemberPage"]);
+}
+
+#[test]
+fn only_bindings_of_workspaces_and_of_this_one_count() {
+    let (houston, _) = houston(|_| {
+        json!({"data": {"paginatedWorkspaceUsers": [{"id": "u1", "username": null, "status": "pending", "emails": [],
+            "roleBindings": [
+                {"role": "SYSTEM_ADMIN", "workspace": null},
+                {"role": "WORKSPACE_ADMIN", "workspace": {"id": "ck2"}},
+                {"role": "WORKSPACE_EDITOR", "workspace": {"id": "ck1"}},
+                {"role": "DEPLOYMENT_ADMIN", "workspace": {"id": "ck1"}},
+                {"role": "WORKSPACE_VIEWER", "workspace": {"id": "ck1"}}]}, null]}})
+    });
+    let page = houston.member_page(&id(), None, WithInvites::No).unwrap();
+    assert_eq!(page.people.len(), 1);
+    assert!(page.people[0].pending);
+    assert_eq!(page.people[0].bindings, [WorkspaceRole::Editor, WorkspaceRole::Viewer]);
+}
+
+#[test]
+fn an_old_server_gives_the_whole_list_and_is_asked_for_pages_once() {
+    let (houston, scripted) = houston(|name| match name {
+        "AllMembersWithInvites" => {
+            json!({"data": {"workspaceUsers": [user("u1", "a@example.com")], "workspaceInvites": []}})
+        }
+        "AllMembers" => json!({"data": {"workspaceUsers": [user("u1", "a@example.com")]}}),
+        _ => unknown_field("paginatedWorkspaceUsers"),
+    });
+    for _ in 0..2 {
+        let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+        assert_eq!((ids(&page), page.paged), (vec!["u1"], Paged::Whole));
+        assert_eq!(page.invites, Some(Ok(Vec::new())));
+    }
+    assert_eq!(houston.all_members(&id()).unwrap().len(), 1);
+    let names = scripted.names();
+    assert_eq!(
+        names,
+        ["MemberPageWithInvites", "AllMembersWithInvites", "AllMembersWithInvites", "AllMembers"]
+    );
+}
+
+#[test]
+fn a_server_without_a_status_is_found_out_once() {
+    let (houston, scripted) = houston(|name| match name {
+        "MemberPagePlain" => json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")]}}),
+        "OneMemberPlain" => json!({"data": {"workspaceUser": user("u1", "a@example.com")}}),
+        "Invites" => json!({"data": {"workspaceInvites": []}}),
+        _ => unknown_field("status"),
+    });
+    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    assert_eq!((page.people.len(), page.invites), (1, Some(Ok(Vec::new()))));
+    houston.member_page(&id(), None, WithInvites::No).unwrap();
+    assert!(houston.person(&id(), "a@example.com").unwrap().is_some());
+    let names = scripted.names();
+    assert_eq!(
+        names,
+        ["MemberPageWithInvites", "MemberPagePlain", "Invites", "MemberPagePlain", "OneMemberPlain"]
+    );
+}
+
+#[test]
+fn members_are_kept_where_invitations_are_refused() {
+    let people = json!([user("u1", "a@example.com")]);
+    let whole = json!({"data": {"paginatedWorkspaceUsers": people, "workspaceInvites": null},
+        "errors": [denied("workspaceInvites")]});
+    let hidden = json!({"data": null, "errors": [denied("workspaceInvites")]});
+    for (first, requests) in [(whole, 1), (hidden, 2), (unknown_field("workspaceInvites"), 2)] {
+        let people = people.clone();
+        let (houston, scripted) = houston(move |name| match name {
+            "MemberPageWithInvites" => first.clone(),
+            _ => json!({"data": {"paginatedWorkspaceUsers": people}}),
+        });
+        let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+        assert_eq!(ids(&page), ["u1"]);
+        assert!(page.invites.unwrap().is_err());
+        assert_eq!(scripted.sent(), requests);
+    }
+}
+
+#[test]
+fn an_error_without_a_path_has_both_asked_alone() {
+    let (houston, scripted) = houston(|name| match name {
+        "MemberPageWithInvites" => {
+            json!({"data": null, "errors": [{"message": "Insufficient permissions."}]})
+        }
+        "Invites" => {
+            json!({"data": {"workspaceInvites": [{"id": "i", "email": "a@x.org", "role": "WORKSPACE_VIEWER"}]}})
+        }
+        _ => json!({"data": {"paginatedWorkspaceUsers": []}}),
+    });
+    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    assert_eq!(page.invites.unwrap().unwrap().len(), 1);
+    assert_eq!(scripted.names(), ["MemberPageWithInvites", "MemberPage", "Invites"]);
+}
+
+#[test]
+fn members_that_are_refused_or_doubtful_are_no_list() {
+    let ask = |body: Value| houston(move |_| body.clone()).0.member_page(&id(), None, WithInvites::No);
+    let refused =
+        json!({"data": {"paginatedWorkspaceUsers": null}, "errors": [denied("paginatedWorkspaceUsers")]});
+    assert_eq!(ask(refused).unwrap_err().fault.code(), "denied");
+    assert_eq!(
+        ask(json!({"data": {"paginatedWorkspaceUsers": null}})).unwrap_err().fault.code(),
+        "malformed_answer"
+    );
+    let broken = json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@x.org"), null]}, "errors": [{"message": "x",
+        "path": ["paginatedWorkspaceUsers", 1], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]});
+    assert_eq!(ask(broken).unwrap_err().fault.code(), "internal_server_error");
+    let nameless = json!({"data": {"paginatedWorkspaceUsers": [{"id": null, "emails": []}]}});
+    assert_eq!(ask(nameless).unwrap_err().fault.code(), "malformed_answer");
+    let strange = json!({"data": {"paginatedWorkspaceUsers": {"nodes": []}}});
+    assert_eq!(ask(strange).unwrap_err().fault.code(), "malformed_answer");
+    // A part that the caller may not see belongs to another workspace.
+    let partly = json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@x.org")]}, "errors": [{
+        "message": "Insufficient permissions.", "path": ["paginatedWorkspaceUsers", 0, "roleBindings", 0, "workspace"]}]});
+    assert_eq!(ask(partly).unwrap().people.len(), 1);
+}
+
+#[test]
+fn a_person_is_present_or_not_found() {
+    let ask = |body: Value| houston(move |_| body.clone()).0.person(&id(), "a@example.com");
+    let found = ask(json!({"data": {"workspaceUser": user("u1", "A@example.com")}})).unwrap().unwrap();
+    assert_eq!(found.bindings, [WorkspaceRole::Viewer]);
+    let gone = json!({"data": {"workspaceUser": null}, "errors": [{"message": "The requested resource was not found",
+        "path": ["workspaceUser"], "extensions": {"code": "RESOURCE_NOT_FOUND"}}]});
+    assert_eq!(ask(gone).unwrap(), None);
+    assert_eq!(ask(json!({"data": {"workspaceUser": null}})).unwrap(), None);
+    assert_eq!(ask(json!({"data": {"workspaceUser": user("u2", "other@example.com")}})).unwrap(), None);
+    let refused = json!({"data": {"workspaceUser": null}, "errors": [denied("workspaceUser")]});
+    assert_eq!(ask(refused).unwrap_err().fault.code(), "denied");
+}
+
+#[test]
+fn a_failure_of_the_transport_comes_through_with_all_attempts() {
+    let scripted = Scripted::new(|_, body| match body["operationName"].as_str() {
+        Some("MemberPageWithInvites") => Ok((200, unknown_field("status").to_string())),
+        _ => Err(Fault::no_answer(NoAnswerCause::Timeout, "")),
+    });
+    let failure = Houston::new(Arc::new(scripted)).member_page(&id(), None, WithInvites::Yes).unwrap_err();
+    assert_eq!((failure.fault.code(), failure.attempts), ("timeout", 2));
+}
+
+#[test]
+fn reads_for_verification_share_what_was_learnt_and_pay_nothing() {
+    struct Watch;
+    impl Transport for Watch {
+        fn send(&self, request: &Request) -> Result<Answer, Failure> {
+            assert_eq!((request.budget, request.kind), (Budget::Exempt, Kind::Read));
+            Ok(Answer { body: br#"{"data":{"workspaceUsers":[]}}"#.to_vec(), status: 200, attempts: 1 })
+        }
+    }
+    assert!(Houston::new(Arc::new(Watch)).for_verification().all_members(&id()).unwrap().is_empty());
+}

@@ -1,0 +1,118 @@
+//! Bytes out, bytes in: what the typed client needs of whatever carries its requests.
+//!
+//! Main type: [`Transport`]. The real one is [`Http`](super::http::Http); [`ReadOnly`],
+//! [`Paced`](super::pacer::Paced) and [`Retrying`](super::retry::Retrying) wrap another one. Nothing
+//! here knows what a request asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fault::{Fault, UnsentCause};
+
+/// Whether a request may change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A query.
+    Read,
+    /// A mutation.
+    Write,
+}
+
+/// Whether the repeats of a request are charged to the shared retry budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Budget {
+    /// They are.
+    #[default]
+    Shared,
+    /// They are not: the read settles what became of a write.
+    Exempt,
+}
+
+/// One GraphQL request, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The name of the operation, as in the body.
+    pub operation: &'static str,
+    /// Whether it may change something.
+    pub kind: Kind,
+    /// The JSON body: query, variables, operation name.
+    pub body: Vec<u8>,
+    /// How long the answer may take; `None` for the transport's own limit.
+    pub timeout: Option<Duration>,
+    /// Who pays for repeats.
+    pub budget: Budget,
+}
+
+/// What came back: a JSON object with `data` or `errors`, at whatever status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The decompressed body.
+    pub body: Vec<u8>,
+    /// The HTTP status.
+    pub status: u16,
+    /// How many requests were really sent for this call.
+    pub attempts: u32,
+}
+
+/// No answer, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct Failure {
+    /// Why the last request gave no data.
+    #[source]
+    pub fault: Fault,
+    /// How many requests were tried for this call, those that could not be sent included.
+    pub attempts: u32,
+}
+
+/// Carries one request and brings its answer.
+pub trait Transport: Send + Sync {
+    /// Sends the request and waits for the answer. An answer of Houston is `Ok` also where it
+    /// reports errors; whatever else comes, or does not come, is a [`Failure`].
+    fn send(&self, request: &Request) -> Result<Answer, Failure>;
+}
+
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn send(&self, request: &Request) -> Result<Answer, Failure> {
+        (**self).send(request)
+    }
+}
+
+/// Refuses every mutation, so that a command that promises to read only cannot write.
+#[derive(Debug)]
+pub struct ReadOnly<T>(T);
+
+impl<T> ReadOnly<T> {
+    /// Wraps a transport.
+    pub fn new(inner: T) -> Self {
+        Self(inner)
+    }
+}
+
+impl<T: Transport> Transport for ReadOnly<T> {
+    fn send(&self, request: &Request) -> Result<Answer, Failure> {
+        match request.kind {
+            Kind::Read => self.0.send(request),
+            Kind::Write => {
+                let fault = Fault::unsent(UnsentCause::ReadOnly, request.operation);
+                Err(Failure { fault, attempts: 0 })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::houston::scripted::{Scripted, request};
+
+    #[test]
+    fn a_read_only_transport_lets_no_mutation_through() {
+        let inner = Arc::new(Scripted::answering(r#"{"data":{}}"#));
+        let transport = ReadOnly::new(Arc::clone(&inner));
+        assert!(transport.send(&request(Kind::Read)).is_ok());
+        let failure = transport.send(&request(Kind::Write)).unwrap_err();
+        assert_eq!(failure.fault.code(), "read_only");
+        assert_eq!(inner.sent(), 1);
+    }
+}
