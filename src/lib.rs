@@ -3,5 +3,7 @@
 
 pub mod houston;
 pub mod model;
+pub mod plan;
+pub mod present;
 pub mod roster;
 pub mod time;

@@ -1,0 +1,239 @@
+//! Finds many people in what Houston has, in one pass over it: members and invitations stream by,
+//! only what concerns a wanted person is kept.
+//!
+//! Main type: [`Comparison`]. Pure; it never asks for anything itself.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use super::{Decision, Membership, Standing, decide};
+use crate::model::WorkspaceRole;
+
+/// A user as a member list shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// All addresses, in the form of [`crate::model::normalize_email`].
+    pub addresses: &'a [String],
+    /// The user name, in the same form; often the address.
+    pub username: Option<&'a str>,
+    /// Whether they ever signed in.
+    pub standing: Standing,
+    /// Their direct roles in this workspace, in Houston's order; none for members by other ways.
+    pub roles: &'a [WorkspaceRole],
+}
+
+/// What has been seen of one wanted person so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sighting {
+    member: Option<(WorkspaceRole, Standing)>,
+    bindings: u8,
+    /// A user name matched, not an address: an address match replaces it.
+    by_username: bool,
+    /// The role of the first invitation, if Houston told it.
+    invited_as: Option<WorkspaceRole>,
+    invites: u8,
+}
+
+/// Wanted people of one workspace, and what has been seen of them.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    places: HashMap<&'a str, usize, FixedState>,
+    sightings: Vec<Sighting>,
+    met: usize,
+}
+
+impl<'a> Comparison<'a> {
+    /// Starts with the wanted addresses; answers come in the same order. Addresses are distinct.
+    pub fn new(wanted: impl IntoIterator<Item = &'a str>) -> Self {
+        let places: HashMap<_, _, _> = wanted.into_iter().enumerate().map(|(i, email)| (email, i)).collect();
+        Self { sightings: vec![Sighting::default(); places.len()], places, met: 0 }
+    }
+
+    /// Takes note of a member. Users match by address first, by user name only where no user
+    /// with that address is a member.
+    pub fn meet_member(&mut self, member: &Member<'_>) {
+        let Some(&role) = member.roles.first() else { return };
+        let bindings = u8::try_from(member.roles.len()).unwrap_or(u8::MAX);
+        let mut matched = false;
+        for address in member.addresses {
+            if let Some(&place) = self.places.get(address.as_str()) {
+                matched = true;
+                self.note_member(place, role, member.standing, bindings, false);
+            }
+        }
+        if let Some(&place) = member.username.and_then(|name| self.places.get(name))
+            && !matched
+        {
+            self.note_member(place, role, member.standing, bindings, true);
+        }
+    }
+
+    /// Whether somebody with these addresses or this user name is wanted.
+    pub fn wants(&self, addresses: &[String], username: Option<&str>) -> bool {
+        let mut names = addresses.iter().map(String::as_str).chain(username);
+        names.any(|name| self.places.contains_key(name))
+    }
+
+    /// Takes note of a pending invitation; `email` in the form of [`crate::model::normalize_email`].
+    pub fn meet_invite(&mut self, email: &str, role: Option<WorkspaceRole>) {
+        let Some(&place) = self.places.get(email) else { return };
+        let sighting = &mut self.sightings[place];
+        self.met += usize::from(!sighting.is_met());
+        if sighting.invites == 0 {
+            sighting.invited_as = role;
+        }
+        sighting.invites = sighting.invites.saturating_add(1);
+    }
+
+    fn note_member(
+        &mut self,
+        place: usize,
+        role: WorkspaceRole,
+        standing: Standing,
+        bindings: u8,
+        by_username: bool,
+    ) {
+        let sighting = &mut self.sightings[place];
+        self.met += usize::from(!sighting.is_met());
+        match sighting.member {
+            Some(_) if by_username && !sighting.by_username => return,
+            Some(_) if by_username == sighting.by_username => {
+                sighting.bindings = sighting.bindings.saturating_add(bindings);
+                return;
+            }
+            Some(_) | None => {}
+        }
+        sighting.member = Some((role, standing));
+        sighting.bindings = bindings;
+        sighting.by_username = by_username;
+    }
+
+    /// Whether every wanted person has been seen: nothing further can be learned by reading on.
+    pub fn all_met(&self) -> bool {
+        self.met == self.sightings.len()
+    }
+
+    /// How many wanted people have not been seen yet.
+    pub fn missing(&self) -> usize {
+        self.sightings.len() - self.met
+    }
+
+    /// The wanted people who have not been seen yet.
+    pub fn unmet(&self) -> impl Iterator<Item = &'a str> {
+        self.places.iter().filter(|&(_, &place)| !self.sightings[place].is_met()).map(|(&email, _)| email)
+    }
+
+    /// What was seen of each wanted person, in the order in which they were given; whoever was
+    /// not seen is reported as absent, so the caller must have read everything or have met all.
+    pub fn memberships(&self) -> impl Iterator<Item = Membership> {
+        self.sightings.iter().map(|sighting| sighting.membership())
+    }
+}
+
+impl Sighting {
+    fn is_met(self) -> bool {
+        self.member.is_some() || self.invites > 0
+    }
+
+    fn membership(self) -> Membership {
+        match self.member {
+            Some((role, standing)) => Membership::Member { role, bindings: self.bindings, standing },
+            None if self.invites > 0 => Membership::Invited { role: self.invited_as, invites: self.invites },
+            None => Membership::Absent,
+        }
+    }
+}
+
+/// Wanted against present: what was seen and what follows, in the order of the wishes.
+pub fn diff<'a, 'b>(
+    wanted: &[(&'a str, WorkspaceRole)],
+    members: impl Iterator<Item = Member<'b>>,
+    invites: impl Iterator<Item = (&'b str, Option<WorkspaceRole>)>,
+) -> Vec<(Membership, Decision)> {
+    let mut comparison = Comparison::new(wanted.iter().map(|(email, _)| *email));
+    members.for_each(|member| comparison.meet_member(&member));
+    invites.for_each(|(email, role)| comparison.meet_invite(email, role));
+    let roles = wanted.iter().map(|(_, role)| *role);
+    comparison.memberships().zip(roles).map(|(seen, role)| (seen, decide(role, seen))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use WorkspaceRole::{Admin, Editor, Viewer};
+
+    fn seen(
+        members: &[(&[&str], Option<&str>, &[WorkspaceRole])],
+        invites: &[(&str, WorkspaceRole)],
+        wanted: &str,
+    ) -> Membership {
+        let mut comparison = Comparison::new([wanted]);
+        for (addresses, username, roles) in members {
+            let addresses: Vec<String> = addresses.iter().map(|&a| a.to_owned()).collect();
+            comparison.meet_member(&Member {
+                addresses: &addresses,
+                username: *username,
+                standing: Standing::Active,
+                roles,
+            });
+        }
+        invites.iter().for_each(|(email, role)| comparison.meet_invite(email, Some(*role)));
+        comparison.memberships().next().expect("one wanted")
+    }
+
+    fn member(role: WorkspaceRole, bindings: u8) -> Membership {
+        Membership::Member { role, bindings, standing: Standing::Active }
+    }
+
+    #[test]
+    fn an_address_match_beats_a_user_name_match_in_any_order() {
+        let by_name: (&[&str], _, &[WorkspaceRole]) =
+            (&["other@example.com"], Some("a@example.com"), &[Viewer]);
+        let by_address: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], Some("x"), &[Admin]);
+        assert_eq!(seen(&[by_name], &[], "a@example.com"), member(Viewer, 1));
+        assert_eq!(seen(&[by_name, by_address], &[], "a@example.com"), member(Admin, 1));
+        assert_eq!(seen(&[by_address, by_name], &[], "a@example.com"), member(Admin, 1));
+    }
+
+    #[test]
+    fn one_user_whose_name_is_the_address_counts_once() {
+        let user: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], Some("a@example.com"), &[Editor]);
+        assert_eq!(seen(&[user], &[], "a@example.com"), member(Editor, 1));
+    }
+
+    #[test]
+    fn bindings_of_one_user_and_of_two_users_with_one_address_add_up() {
+        let twice: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], None, &[Editor, Viewer]);
+        assert_eq!(seen(&[twice], &[], "a@example.com"), member(Editor, 2));
+        let once: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], None, &[Viewer]);
+        assert!(seen(&[once, once], &[], "a@example.com").is_doubled());
+    }
+
+    #[test]
+    fn a_member_without_a_role_of_their_own_here_is_absent() {
+        assert_eq!(seen(&[(&["a@example.com"], None, &[])], &[], "a@example.com"), Membership::Absent);
+    }
+
+    #[test]
+    fn a_binding_weighs_more_than_an_invitation_that_was_left_behind() {
+        let user: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], None, &[Editor]);
+        assert_eq!(seen(&[user], &[("a@example.com", Viewer)], "a@example.com"), member(Editor, 1));
+        assert_eq!(
+            seen(&[], &[("a@example.com", Viewer), ("a@example.com", Viewer)], "a@example.com"),
+            Membership::Invited { role: Some(Viewer), invites: 2 }
+        );
+    }
+
+    #[test]
+    fn the_missing_are_counted_down() {
+        let mut comparison = Comparison::new(["a@example.com", "b@example.com"]);
+        assert_eq!(comparison.missing(), 2);
+        comparison.meet_invite("b@example.com", None);
+        comparison.meet_invite("b@example.com", None);
+        assert_eq!(comparison.unmet().collect::<Vec<_>>(), ["a@example.com"]);
+        assert!(!comparison.all_met());
+        comparison.meet_invite("a@example.com", None);
+        assert!(comparison.all_met());
+    }
+}

@@ -1,0 +1,349 @@
+//! The change: what must be done so that Houston has what the roster wants. Pure: no files, no
+//! network, no threads.
+//!
+//! Main type: [`Plan`], made of one [`Decision`] per row by [`decide`] from a wish and a
+//! [`Membership`]; [`compare::Comparison`] finds the membership of many people in one pass over
+//! what Houston has. Nothing here may know where wishes or memberships come from.
+
+pub mod compare;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
+
+/// What Houston has of one person in one workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// A direct role binding in the workspace.
+    Member {
+        /// The role of the binding that Houston lists first: the one that counts on old servers.
+        role: WorkspaceRole,
+        /// How many direct bindings there are; more than one is a defect of old servers.
+        bindings: u8,
+        /// Whether the user has never signed in: an invitation in the newer model of Houston.
+        standing: Standing,
+    },
+    /// A pending invitation, with its role if Houston tells it.
+    Invited {
+        /// The role the person gets on signing up.
+        role: Option<WorkspaceRole>,
+        /// How many invitations there are; more than one is a defect.
+        invites: u8,
+    },
+    /// Neither: proved by the complete list of members, and of invitations where readable.
+    Absent,
+}
+
+/// Whether a member has ever signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A user who has signed in.
+    Active,
+    /// A user whose first sign-in is awaited.
+    Pending,
+}
+
+impl Membership {
+    /// Whether Houston holds the same person twice, which no retry can mend.
+    pub fn is_doubled(self) -> bool {
+        match self {
+            Self::Member { bindings, .. } => bindings > 1,
+            Self::Invited { invites, .. } => invites > 1,
+            Self::Absent => false,
+        }
+    }
+}
+
+impl fmt::Display for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member { role, standing: Standing::Active, .. } => write!(f, "member as {role}"),
+            Self::Member { role, standing: Standing::Pending, .. } => write!(f, "pending as {role}"),
+            Self::Invited { role: Some(role), .. } => write!(f, "invited as {role}"),
+            Self::Invited { role: None, .. } => f.write_str("invited"),
+            Self::Absent => f.write_str("absent"),
+        }
+    }
+}
+
+/// What to do about one row, and why. Small, since there is one per row: causes are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Add the person: one mutation.
+    Add,
+    /// Nothing: a member with the wanted role.
+    Unchanged,
+    /// Nothing: a member with another role, and changing it was not asked for.
+    RoleKept(WorkspaceRole),
+    /// Nothing: a pending invitation; its role, if Houston tells it.
+    AlreadyInvited(Option<WorkspaceRole>),
+    /// Nothing: this row says the same as an earlier one, or lost a conflict against it.
+    Merged {
+        /// The row that speaks for both.
+        into: RowNumber,
+    },
+    /// Nothing: the row is not valid and was left out on request.
+    Invalid(Arc<Cause>),
+    /// Nothing: outside of `--only` or `--limit`.
+    LeftOut,
+    /// Nothing can be done, for good: the workspace is unknown or closed to the caller.
+    Rejected(Arc<Cause>),
+    /// Nothing is sent now: what Houston has could not be read. A later try can settle it.
+    GaveUp(Arc<Cause>),
+}
+
+impl Decision {
+    /// Whether this decision leads to a mutation.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Add => true,
+            Self::Unchanged
+            | Self::RoleKept(_)
+            | Self::AlreadyInvited(_)
+            | Self::Merged { .. }
+            | Self::Invalid(_)
+            | Self::LeftOut
+            | Self::Rejected(_)
+            | Self::GaveUp(_) => false,
+        }
+    }
+}
+
+/// The decision for one wish, additive only: whoever is there in any way is left as is.
+pub fn decide(wanted: WorkspaceRole, present: Membership) -> Decision {
+    match present {
+        Membership::Absent => Decision::Add,
+        Membership::Invited { role, .. } => Decision::AlreadyInvited(role),
+        Membership::Member { role, standing: Standing::Pending, .. } => Decision::AlreadyInvited(Some(role)),
+        Membership::Member { role, .. } if role == wanted => Decision::Unchanged,
+        Membership::Member { role, .. } => Decision::RoleKept(role),
+    }
+}
+
+/// A workspace that rows name, under the one id it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its label, if it has one.
+    pub label: Option<String>,
+}
+
+impl fmt::Display for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.label {
+            Some(label) => write!(f, "{} ({})", crate::model::printable(label), self.id),
+            None => self.id.fmt(f),
+        }
+    }
+}
+
+/// One mutation to perform. Small, so that a million of them fit: the address is looked up by row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// The row that asks for it.
+    pub row: RowNumber,
+    /// Index into [`Plan::workspaces`].
+    pub workspace: u32,
+    /// What to do.
+    pub kind: OperationKind,
+}
+
+/// The mutations there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationKind {
+    /// Give somebody who is absent this role.
+    Add(WorkspaceRole),
+}
+
+impl Operation {
+    /// The name of this operation: made from its content, so that it is the same in every run.
+    pub fn id(&self, workspace: &WorkspaceId, email: &str) -> OperationId {
+        let OperationKind::Add(role) = self.kind;
+        let mut hash = Sha256::new();
+        for part in ["add", workspace.as_str(), email, role.name()] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let digest = hash.finalize();
+        let mut short = [0; 8];
+        short.copy_from_slice(&digest[..8]);
+        OperationId(u64::from_be_bytes(short))
+    }
+}
+
+/// The name of an operation in the journal: 16 hexadecimal digits. It tells people which lines
+/// belong together; rows, not these names, identify operations within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OperationId(u64);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl From<OperationId> for String {
+    fn from(id: OperationId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for OperationId {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(Self)
+    }
+}
+
+/// What was found and decided for one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowPlan {
+    /// Index into [`Plan::workspaces`]; none for rows that were never resolved.
+    pub workspace: Option<u32>,
+    /// What Houston had; none if it was not looked at.
+    pub seen: Option<Membership>,
+    /// What follows.
+    pub decision: Decision,
+}
+
+/// The whole change: a decision for every row, and the mutations that follow from them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The workspaces that rows name.
+    pub workspaces: Vec<Workspace>,
+    /// One entry per row of the roster, in its order.
+    pub rows: Vec<RowPlan>,
+}
+
+/// How many rows ended in which decision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// To be added.
+    pub add: u64,
+    /// Members with the wanted role.
+    pub unchanged: u64,
+    /// Members with another role, which they keep.
+    pub role_kept: u64,
+    /// Pending invitations.
+    pub already_invited: u64,
+    /// Same as an earlier row.
+    pub merged: u64,
+    /// Not valid, left out.
+    pub invalid: u64,
+    /// Outside of the selection.
+    pub left_out: u64,
+    /// Refused before anything is sent.
+    pub rejected: u64,
+    /// Not readable now.
+    pub gave_up: u64,
+}
+
+impl Counts {
+    /// Counts one more decision.
+    pub fn count(&mut self, decision: &Decision) {
+        let counter = match decision {
+            Decision::Add => &mut self.add,
+            Decision::Unchanged => &mut self.unchanged,
+            Decision::RoleKept(_) => &mut self.role_kept,
+            Decision::AlreadyInvited(_) => &mut self.already_invited,
+            Decision::Merged { .. } => &mut self.merged,
+            Decision::Invalid(_) => &mut self.invalid,
+            Decision::LeftOut => &mut self.left_out,
+            Decision::Rejected(_) => &mut self.rejected,
+            Decision::GaveUp(_) => &mut self.gave_up,
+        };
+        *counter += 1;
+    }
+}
+
+impl Plan {
+    /// How many rows ended in which decision.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.rows.iter().for_each(|row| counts.count(&row.decision));
+        counts
+    }
+
+    /// The mutations, workspace by workspace, within one in the order of the rows. `role` tells
+    /// the wanted role of a row.
+    pub fn operations(&self, role: impl Fn(RowNumber) -> Option<WorkspaceRole>) -> Vec<Operation> {
+        let mut operations: Vec<Operation> = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, planned)| planned.decision.is_change())
+            .filter_map(|(index, planned)| {
+                let row = RowNumber::from_index(index);
+                Some(Operation { row, workspace: planned.workspace?, kind: OperationKind::Add(role(row)?) })
+            })
+            .collect();
+        operations.sort_by_key(|operation| (operation.workspace, operation.row));
+        operations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use WorkspaceRole::{Admin, Editor, Viewer};
+
+    fn member(role: WorkspaceRole, standing: Standing) -> Membership {
+        Membership::Member { role, bindings: 1, standing }
+    }
+
+    #[test]
+    fn only_who_is_absent_is_added() {
+        let table = [
+            (Membership::Absent, Decision::Add),
+            (member(Editor, Standing::Active), Decision::Unchanged),
+            (member(Admin, Standing::Active), Decision::RoleKept(Admin)),
+            (member(Viewer, Standing::Active), Decision::RoleKept(Viewer)),
+            (member(Editor, Standing::Pending), Decision::AlreadyInvited(Some(Editor))),
+            (Membership::Invited { role: Some(Viewer), invites: 1 }, Decision::AlreadyInvited(Some(Viewer))),
+            (Membership::Invited { role: None, invites: 1 }, Decision::AlreadyInvited(None)),
+        ];
+        for (present, decision) in table {
+            assert_eq!(decide(Editor, present), decision, "{present}");
+        }
+    }
+
+    #[test]
+    fn an_operation_is_named_after_its_content() {
+        let workspace = WorkspaceId::new("ck1").expect("valid");
+        let operation = |row, role| Operation {
+            row: RowNumber::from_index(row),
+            workspace: 0,
+            kind: OperationKind::Add(role),
+        };
+        let id = operation(0, Editor).id(&workspace, "a@example.com");
+        assert_eq!(id, operation(7, Editor).id(&workspace, "a@example.com"), "the row does not matter");
+        assert_ne!(id, operation(0, Admin).id(&workspace, "a@example.com"));
+        assert_ne!(id, operation(0, Editor).id(&workspace, "b@example.com"));
+        assert_eq!(OperationId::try_from(id.to_string()), Ok(id));
+    }
+
+    #[test]
+    fn operations_come_workspace_by_workspace() {
+        let row = |workspace, decision| RowPlan { workspace: Some(workspace), seen: None, decision };
+        let plan = Plan {
+            workspaces: Vec::new(),
+            rows: vec![
+                row(1, Decision::Add),
+                row(0, Decision::Add),
+                row(0, Decision::Unchanged),
+                row(1, Decision::Add),
+            ],
+        };
+        let order: Vec<_> =
+            plan.operations(|_| Some(Viewer)).iter().map(|op| (op.workspace, op.row.get())).collect();
+        assert_eq!(order, [(0, 2), (1, 1), (1, 4)]);
+        assert_eq!(plan.counts(), Counts { add: 3, unchanged: 1, ..Counts::default() });
+    }
+}

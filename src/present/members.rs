@@ -1,0 +1,344 @@
+//! Reads one workspace for a number of wanted people: members page by page, then nothing more than
+//! is needed to be sure.
+//!
+//! Main type: [`Reading`]. Presence may be proved by any page, or by a read of the person; absence
+//! only by the complete list of members and, where the caller may see them, of invitations.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use foldhash::fast::FixedState;
+
+use crate::houston::{Fault, Houston, MemberPage, Paged, Person, WithInvites};
+use crate::model::WorkspaceId;
+use crate::plan::compare::{Comparison, Member};
+use crate::plan::{Membership, Standing};
+
+/// Up to this many missing people are asked for one by one before the rest of a long list is read.
+const ONE_BY_ONE: usize = 3;
+
+/// What a workspace has of the wanted people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// One entry per wanted person, in their order.
+    pub memberships: Vec<Membership>,
+    /// Whether the caller may see pending invitations.
+    pub invites: InvitesSeen,
+}
+
+/// Whether invitations could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvitesSeen {
+    /// They were read.
+    Yes,
+    /// The caller may not see them: "not invited" means "not known to be invited".
+    Refused,
+}
+
+/// What readings of one run have learned about the pages of this server: the longest page so far.
+/// A shorter page than that must be the last of its list, even on a server that gives fewer
+/// people per page than asked for; without this, such a page would have to be followed by one
+/// more request, or people behind it would be taken for absent.
+#[derive(Debug, Default)]
+pub struct PageSize(AtomicUsize);
+
+impl PageSize {
+    fn is_surely_last(&self, people: usize) -> bool {
+        people < self.0.load(Ordering::Relaxed)
+    }
+
+    fn learn(&self, people: usize) {
+        self.0.fetch_max(people, Ordering::Relaxed);
+    }
+}
+
+/// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known.
+pub fn read<'a>(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    wanted: impl IntoIterator<Item = &'a str>,
+    pages: &PageSize,
+) -> Result<Reading, Fault> {
+    let mut walk = Walk {
+        houston,
+        workspace,
+        comparison: Comparison::new(wanted),
+        met_ids: HashSet::default(),
+        invites: InvitesSeen::Yes,
+    };
+    walk.run(pages)?;
+    Ok(Reading { memberships: walk.comparison.memberships().collect(), invites: walk.invites })
+}
+
+/// 128 bits that stand for an id: a long list has many, and no two of them come to the same key.
+type IdKey = [u64; 2];
+
+fn id_key(id: &str) -> IdKey {
+    [1, 2].map(|seed| foldhash::quality::FixedState::with_seed(seed).hash_one(id))
+}
+
+/// One walk through the pages of a workspace.
+struct Walk<'w, 'a> {
+    houston: &'w Houston,
+    workspace: &'w WorkspaceId,
+    comparison: Comparison<'a>,
+    /// Ids that were seen: a cursor may repeat a person, who must not count twice.
+    met_ids: HashSet<IdKey, FixedState>,
+    invites: InvitesSeen,
+}
+
+impl Walk<'_, '_> {
+    fn run(&mut self, pages: &PageSize) -> Result<(), Fault> {
+        let mut page = self.first_page()?;
+        let mut asked_one_by_one = false;
+        loop {
+            let people = page.people.len();
+            let fresh = self.meet(&page.people)?;
+            let is_last = match page.paged {
+                Paged::Whole => true,
+                Paged::Page => people == 0 || pages.is_surely_last(people),
+            };
+            if is_last || self.comparison.all_met() {
+                return Ok(());
+            }
+            if fresh == 0 {
+                // A cursor that includes its own row repeats one person at the end. More than one
+                // means that the server does not turn pages: only the whole list can be trusted.
+                return if people > 1 { self.read_whole_list() } else { Ok(()) };
+            }
+            pages.learn(people);
+            if !asked_one_by_one && self.comparison.missing() <= ONE_BY_ONE && people >= page.take as usize {
+                asked_one_by_one = true;
+                self.ask_one_by_one()?;
+                if self.comparison.all_met() {
+                    return Ok(());
+                }
+            }
+            page = self
+                .houston
+                .member_page(self.workspace, page.last_id.as_deref(), WithInvites::No)
+                .map_err(|f| f.fault)?;
+        }
+    }
+
+    fn first_page(&mut self) -> Result<MemberPage, Fault> {
+        let mut page = match self.houston.member_page(self.workspace, None, WithInvites::Yes) {
+            Ok(page) => page,
+            // A page refused says nothing about the workspace: it may be too long for this server.
+            Err(failure) if matches!(failure.fault, Fault::Rejected { .. }) => self.whole_list()?,
+            Err(failure) => return Err(failure.fault),
+        };
+        let invites = match page.invites.take() {
+            Some(Ok(invites)) => Ok(invites),
+            Some(Err(fault)) if hides_invites(&fault) => Err(fault),
+            Some(Err(_)) | None => self.houston.invites(self.workspace).map_err(|f| f.fault),
+        };
+        match invites {
+            Ok(invites) => {
+                for invite in &invites {
+                    self.comparison.meet_invite(&invite.email, invite.role);
+                }
+            }
+            Err(fault) if hides_invites(&fault) => self.invites = InvitesSeen::Refused,
+            Err(fault) => return Err(fault),
+        }
+        Ok(page)
+    }
+
+    fn whole_list(&self) -> Result<MemberPage, Fault> {
+        let people = self.houston.all_members(self.workspace).map_err(|f| f.fault)?;
+        Ok(MemberPage { people, paged: Paged::Whole, invites: None, last_id: None, take: 0 })
+    }
+
+    fn read_whole_list(&mut self) -> Result<(), Fault> {
+        let page = self.whole_list()?;
+        self.meet(&page.people)?;
+        Ok(())
+    }
+
+    /// Asks for the few people who are missing, each by name. Finding somebody proves presence;
+    /// not finding them, or an error, proves nothing.
+    fn ask_one_by_one(&mut self) -> Result<(), Fault> {
+        let missing: Vec<String> = self.comparison.unmet().map(str::to_owned).collect();
+        for email in missing {
+            match self.houston.person(self.workspace, &email) {
+                Ok(Some(person)) => {
+                    self.meet(std::slice::from_ref(&person))?;
+                }
+                Ok(None) => {}
+                Err(failure) => match failure.fault {
+                    fault @ (Fault::Unsent { .. } | Fault::Expired { .. } | Fault::Denied { .. }) => {
+                        return Err(fault);
+                    }
+                    Fault::NoAnswer { .. }
+                    | Fault::Proxy { .. }
+                    | Fault::Throttled { .. }
+                    | Fault::Rejected { .. }
+                    | Fault::Already { .. }
+                    | Fault::Schema { .. }
+                    | Fault::Internal { .. }
+                    | Fault::Malformed { .. } => return Ok(()),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of people; tells how many of them were not seen before.
+    fn meet(&mut self, people: &[Person]) -> Result<usize, Fault> {
+        let mut fresh = 0;
+        for person in people {
+            if !self.met_ids.insert(id_key(&person.id)) {
+                continue;
+            }
+            fresh += 1;
+            if person.hides_roles && self.comparison.wants(&person.addresses, person.username.as_deref()) {
+                // A member of a kind; adding them again might bind them twice.
+                let name = person.addresses.first().map_or("a member", String::as_str);
+                return Err(Fault::Malformed {
+                    text: format!("the member list does not show the roles of {name}"),
+                });
+            }
+            self.comparison.meet_member(&Member {
+                addresses: &person.addresses,
+                username: person.username.as_deref(),
+                standing: if person.pending { Standing::Pending } else { Standing::Active },
+                roles: &person.bindings,
+            });
+        }
+        Ok(fresh)
+    }
+}
+
+/// Whether invitations cannot be read here, now or later: the caller may not see them, or the
+/// server has no such list. What cannot be read is unknown, not absent.
+fn hides_invites(fault: &Fault) -> bool {
+    match fault {
+        Fault::Denied { .. } | Fault::Schema { .. } | Fault::Malformed { .. } => true,
+        Fault::Unsent { .. }
+        | Fault::NoAnswer { .. }
+        | Fault::Proxy { .. }
+        | Fault::Throttled { .. }
+        | Fault::Expired { .. }
+        | Fault::Rejected { .. }
+        | Fault::Already { .. }
+        | Fault::Internal { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::houston::scripted::Scripted;
+    use crate::model::WorkspaceRole;
+
+    /// How a server turns the pages of its member list.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Cursor {
+        Exclusive,
+        Inclusive,
+        Ignored,
+    }
+
+    fn person(number: usize) -> Value {
+        let email = format!("p{number}@example.com");
+        let binding = json!({"role": "WORKSPACE_EDITOR", "workspace": {"id": "w"}});
+        json!({"id": format!("u{number}"), "username": email, "emails": [{"address": email}], "roleBindings": [binding]})
+    }
+
+    /// A workspace with so many people, in pages of at most `page`.
+    fn server(people: usize, page: usize, cursor: Cursor) -> Arc<Scripted> {
+        Arc::new(Scripted::new(move |_, body| {
+            let variables = &body["variables"];
+            let all: Vec<Value> = (0..people).map(person).collect();
+            let last =
+                variables["cursor"].as_str().and_then(|id| id.strip_prefix('u')?.parse::<usize>().ok());
+            let start = match (cursor, last) {
+                (Cursor::Ignored, _) | (_, None) => 0,
+                (Cursor::Exclusive, Some(last)) => last + 1,
+                (Cursor::Inclusive, Some(last)) => last,
+            };
+            let take = usize::try_from(variables["take"].as_u64().unwrap_or(0)).unwrap();
+            let end = (start + take.min(page)).min(people);
+            let one = variables["email"]
+                .as_str()
+                .and_then(|email| all.iter().find(|person| person["username"] == email));
+            let data = json!({"paginatedWorkspaceUsers": all[start.min(end)..end], "workspaceUsers": &all,
+                "workspaceInvites": [], "workspaceUser": one});
+            Ok((200, json!({"data": data}).to_string()))
+        }))
+    }
+
+    fn reading(server: &Arc<Scripted>, wanted: &[&str]) -> Reading {
+        let houston = Houston::new(Arc::clone(server) as Arc<dyn crate::houston::Transport>);
+        let workspace = WorkspaceId::new("w").unwrap();
+        read(&houston, &workspace, wanted.iter().copied(), &PageSize::default()).unwrap()
+    }
+
+    const MEMBER: Membership =
+        Membership::Member { role: WorkspaceRole::Editor, bindings: 1, standing: Standing::Active };
+
+    #[test]
+    fn everybody_is_found_however_the_server_turns_pages() {
+        for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
+            for page in [7, 100] {
+                for people in [0, 1, 6, 7, 8, 99, 100, 101, 250] {
+                    let emails: Vec<String> = (0..people).map(|n| format!("p{n}@example.com")).collect();
+                    let mut wanted: Vec<&str> = emails.iter().map(String::as_str).collect();
+                    wanted.push("absent@example.com");
+                    let found = reading(&server(people, page, cursor), &wanted).memberships;
+                    let present = found.iter().filter(|seen| **seen == MEMBER).count();
+                    assert_eq!(present, people, "{people} people, {cursor:?}, pages of {page}");
+                    assert_eq!(found.last(), Some(&Membership::Absent));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_request_is_enough_when_everybody_is_on_the_first_page() {
+        let server = server(250, 100, Cursor::Exclusive);
+        assert_eq!(reading(&server, &["p1@example.com", "p99@example.com"]).memberships, [MEMBER, MEMBER]);
+        assert_eq!(server.sent(), 1);
+    }
+
+    #[test]
+    fn a_few_people_of_a_long_list_are_asked_for_by_name() {
+        let server = server(2_000, 100, Cursor::Exclusive);
+        assert_eq!(reading(&server, &["p1990@example.com"]).memberships, [MEMBER]);
+        assert_eq!(server.sent(), 2);
+    }
+
+    #[test]
+    fn a_page_shorter_than_another_one_is_known_to_be_the_last() {
+        let houston =
+            |server: &Arc<Scripted>| Houston::new(Arc::clone(server) as Arc<dyn crate::houston::Transport>);
+        let workspace = WorkspaceId::new("w").unwrap();
+        let pages = PageSize::default();
+        let (long, short) = (server(50, 100, Cursor::Exclusive), server(30, 100, Cursor::Exclusive));
+        read(&houston(&long), &workspace, ["absent@example.com"], &pages).unwrap();
+        assert_eq!(long.sent(), 2, "the first short page might be as long as pages get here");
+        read(&houston(&short), &workspace, ["absent@example.com"], &pages).unwrap();
+        assert_eq!(short.sent(), 1);
+    }
+
+    #[test]
+    fn invitations_that_may_not_be_seen_do_not_spoil_the_members() {
+        let server = Arc::new(Scripted::new(|_, body| {
+            let first = body["variables"]["cursor"] == "";
+            let people = if first { vec![person(1)] } else { Vec::new() };
+            let refusal = json!([{"message": "Insufficient permissions.", "path": ["workspaceInvites"],
+                "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]);
+            let data = json!({"paginatedWorkspaceUsers": people, "workspaceInvites": null});
+            Ok((200, json!({"data": data, "errors": refusal}).to_string()))
+        }));
+        let found = reading(&server, &["p1@example.com", "absent@example.com"]);
+        assert_eq!(found.memberships, [MEMBER, Membership::Absent]);
+        assert_eq!(found.invites, InvitesSeen::Refused);
+    }
+}

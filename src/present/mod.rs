@@ -1,0 +1,9 @@
+//! What Houston has: workspaces resolved once, members and invitations read page by page, many
+//! workspaces at a time.
+//!
+//! Main types: [`resolve::Resolution`], [`members::Reading`] and [`survey::Survey`]. It reads only;
+//! it decides nothing and knows neither the roster nor the engine.
+
+pub mod members;
+pub mod resolve;
+pub mod survey;
