@@ -1,6 +1,7 @@
 //! Puts people into the right workspaces of Astro Private Cloud (formerly Astronomer Software),
 //! through its Houston GraphQL API.
 
+pub mod engine;
 pub mod houston;
 pub mod model;
 pub mod plan;

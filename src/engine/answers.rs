@@ -1,0 +1,376 @@
+//! What answers mean for the run: a mutation that came back, a read, the word about the caller.
+//!
+//! It is the second half of [`Dispatcher`]: that one hands out, this one takes in.
+
+use std::time::{Duration, Instant};
+
+use super::dispatcher::Dispatcher;
+use super::event::{Cause, Event, Status, StopReason};
+use super::journal::Entry;
+use super::open::Acknowledged;
+use super::verdict::{Doubt, Verdict, cause, judge};
+use super::verify::{Doubtful, Finding, landed};
+use super::worker::{Job, Signal};
+use super::workspace::{Proof, Purpose};
+use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats, Sent};
+use crate::model::WorkspaceRole;
+use crate::plan::{Membership, OperationKind};
+use crate::present::members::{InvitesSeen, Reading};
+
+/// So many pages in a row from something that is not Houston end the run.
+const PAGES_IN_A_ROW: u32 = 10;
+
+impl Dispatcher<'_> {
+    pub(super) fn handle(&mut self, signal: Signal) {
+        match signal {
+            Signal::Answered { operation, result, elapsed } => self.answered(operation, result, elapsed),
+            Signal::Released { operation } => self.was_released(operation),
+            Signal::Read { life, operations, result, began } => {
+                self.was_read(life, &operations, result, began);
+            }
+            Signal::Probed(result) => self.probed(&result),
+            Signal::Lost(job) => self.lost(&job),
+        }
+    }
+
+    fn was_released(&mut self, operation: usize) {
+        let life = self.life_of(operation);
+        self.lives[life].came_back();
+        self.take_back(operation);
+    }
+
+    fn answered(&mut self, operation: usize, result: Result<Sent, Failure>, elapsed: Duration) {
+        let life = self.life_of(operation);
+        self.lives[life].came_back();
+        self.wake(life);
+        let attempts = match &result {
+            Ok(sent) => sent.attempts,
+            Err(failure) => failure.attempts,
+        };
+        if let Some(active) = self.active.get_mut(&operation) {
+            active.attempts += attempts;
+            active.elapsed = Some(active.elapsed.unwrap_or_default() + elapsed);
+        }
+        match result {
+            Ok(_) => self.acknowledged(life, operation),
+            Err(failure) => self.failed(life, operation, &failure.fault),
+        }
+    }
+
+    fn acknowledged(&mut self, life: usize, operation: usize) {
+        let row = self.run.operations[operation].row;
+        self.pages_in_a_row = 0;
+        let at_ms = self.journal.at_ms(self.now());
+        self.journal.note(&Entry::Acknowledged { row, at_ms });
+        let active = self.active.remove(&operation);
+        let (attempts, elapsed) = active
+            .map_or((1, Duration::ZERO), |active| (active.attempts, active.elapsed.unwrap_or_default()));
+        self.lives[life].acknowledged(Acknowledged::new(operation, attempts, elapsed));
+        self.release_person(operation);
+        self.tally.unproven += 1;
+        self.count_error(false);
+        (self.announce)(&Event::Acknowledged { row, tally: self.tally });
+    }
+
+    fn failed(&mut self, life: usize, operation: usize, fault: &Fault) {
+        self.learn(fault);
+        let cause = cause(fault);
+        match judge(fault, self.settings.max_wait) {
+            Verdict::Verify(doubt) => self.doubt(life, operation, doubt, cause),
+            Verdict::Release => self.take_back(operation),
+            Verdict::Settle(Status::GaveUp) => self.tired(life, operation, &cause),
+            Verdict::Settle(status) => self.settle(operation, status, Some(cause)),
+            Verdict::CloseWorkspace => {
+                self.lives[life].pause();
+                self.denied.push((operation, cause));
+                if self.denied.len() == 1 {
+                    self.give(Job::Probe);
+                }
+            }
+            Verdict::StopRun(reason) => {
+                self.take_back(operation);
+                self.stop(reason, Some(cause));
+            }
+        }
+    }
+
+    /// What a fault tells about the server.
+    fn learn(&mut self, fault: &Fault) {
+        if let Fault::Already { kind: AlreadyKind::Bound, .. } = fault {
+            self.repeats = Repeats::Refused;
+        }
+        if let Fault::Proxy { .. } = fault {
+            self.pages_in_a_row += 1;
+            if self.pages_in_a_row >= PAGES_IN_A_ROW {
+                self.stop(StopReason::TargetUnusable, Some(cause(fault)));
+            }
+        } else {
+            self.pages_in_a_row = 0;
+        }
+    }
+
+    fn doubt(&mut self, life: usize, operation: usize, doubt: Doubt, cause: Cause) {
+        let now = self.now();
+        let mut sends = 1;
+        if let Some(active) = self.active.get_mut(&operation) {
+            active.ours |= doubt == Doubt::Effect;
+            active.last = Some(cause.clone());
+            sends = active.sends;
+        }
+        let row = self.run.operations[operation].row;
+        self.tally.doubtful += 1;
+        (self.announce)(&Event::Doubtful { row, cause: &cause, tally: self.tally });
+        let settle = self.settings.settle;
+        self.lives[life].doubts().push(operation, sends, doubt, cause, now, settle);
+    }
+
+    /// A row that used up its tries: it ends here, or waits for a last chance.
+    fn tired(&mut self, life: usize, operation: usize, cause: &Cause) {
+        if self.stopped.is_some() {
+            // Nothing was done, and no more is tried: a later run takes it up.
+            self.take_back(operation);
+        } else if self.lives[life].tired(operation, cause) {
+            if let Some(active) = self.active.get_mut(&operation) {
+                // The last chance is a second allowance: with 30 % of the writes failing, one of
+                // two hundred rows would still be lost after the first.
+                active.sends = 0;
+            }
+            self.release_person(operation);
+            self.count_error(true);
+        } else {
+            self.settle(operation, Status::GaveUp, Some(cause.clone()));
+            self.canary_failed(life, cause);
+        }
+    }
+
+    fn was_read(
+        &mut self,
+        life: usize,
+        operations: &[usize],
+        result: Result<Reading, Fault>,
+        began: Instant,
+    ) {
+        let purpose = self.lives[life].read_came_back();
+        self.wake(life);
+        match (result, purpose) {
+            (Ok(reading), Some(Purpose::Verify)) => self.verified(life, operations, &reading, began),
+            (Ok(reading), Some(Purpose::Prove)) => self.proved(life, &reading),
+            (Err(fault), Some(purpose)) => self.could_not_read(life, &fault, purpose),
+            (_, None) => {}
+        }
+    }
+
+    fn verified(&mut self, life: usize, operations: &[usize], reading: &Reading, began: Instant) {
+        for (&operation, &seen) in operations.iter().zip(&reading.memberships) {
+            let Some(doubtful) = self.lives[life].resolve(operation) else { continue };
+            self.tally.doubtful -= 1;
+            let ours = self.active.get(&operation).is_some_and(|active| active.ours);
+            let wanted = self.wanted(operation);
+            let settle = self.settings.settle;
+            match doubtful.judge(seen, wanted, began, settle, self.repeats, ours) {
+                Finding::Settled(status, cause) => {
+                    self.lives[life].seen();
+                    self.settle(operation, status, cause);
+                }
+                Finding::SendAgain => self.send_again(life, operation, doubtful),
+                Finding::Wait => {
+                    self.tally.doubtful += 1;
+                    let repeats = self.repeats;
+                    self.lives[life].doubts().put_back(doubtful, began, settle, repeats);
+                }
+            }
+        }
+    }
+
+    /// A write that is not there goes out again, as often as `--retries` allows.
+    fn send_again(&mut self, life: usize, operation: usize, doubtful: Doubtful) {
+        let (sends, attempts) =
+            self.active.get(&operation).map_or((0, 0), |active| (active.sends, active.attempts));
+        if self.stopped.is_some() {
+            self.settle(operation, Status::GaveUp, Some(doubtful.cause));
+        } else if sends > self.settings.retries {
+            let text = format!(
+                "sent {attempts} times, and it never took effect; the last time: {}",
+                doubtful.cause.text
+            );
+            self.tired(life, operation, &Cause { code: doubtful.cause.code, text });
+        } else {
+            self.lives[life].send_again(operation);
+        }
+    }
+
+    fn proved(&mut self, life: usize, reading: &Reading) {
+        let mut missing = Vec::new();
+        for (acknowledged, &seen) in self.lives[life].unproven().into_iter().zip(&reading.memberships) {
+            match landed(seen, self.wanted(acknowledged.operation())) {
+                Finding::Settled(status, cause) => {
+                    self.lives[life].seen();
+                    self.prove(&acknowledged, status, cause, seen);
+                }
+                Finding::Wait | Finding::SendAgain if reading.invites == InvitesSeen::Refused => {
+                    self.lives[life].seen();
+                    let cause = Cause::new(
+                        "invites_unseen",
+                        "Houston acknowledged it, and the person is no member; this token may not see invitations",
+                    );
+                    self.prove(&acknowledged, Status::Invited, Some(cause), seen);
+                }
+                Finding::Wait | Finding::SendAgain => missing.push(acknowledged),
+            }
+        }
+        let now = self.now();
+        if let Proof::Missing(missing) = self.lives[life].proof_missed(missing, now) {
+            let cause =
+                Cause::new("not_there", "Houston acknowledged it, but the member list does not show it");
+            self.unproven(life, missing, &cause);
+        }
+    }
+
+    /// An acknowledged write was read back, as it should be or otherwise.
+    fn prove(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>, seen: Membership) {
+        self.tally.unproven -= 1;
+        match status {
+            Status::RoleKept | Status::AlreadyInvited => {
+                let text = format!("Houston acknowledged it, but the person is {seen}");
+                let cause = Some(Cause::new("other_role", text));
+                self.finish_acknowledged(acknowledged, Status::InDoubt, cause);
+            }
+            Status::Added
+            | Status::Invited
+            | Status::Unchanged
+            | Status::RoleUpdated
+            | Status::Removed
+            | Status::Rejected
+            | Status::GaveUp
+            | Status::InDoubt
+            | Status::NotRun
+            | Status::Invalid
+            | Status::Merged => self.finish_acknowledged(acknowledged, status, cause),
+        }
+    }
+
+    fn could_not_read(&mut self, life: usize, fault: &Fault, purpose: Purpose) {
+        let now = self.now();
+        match purpose {
+            Purpose::Verify => {
+                let settle = self.settings.settle;
+                if self.lives[life].doubts().read_failed(now, settle) {
+                    return;
+                }
+                for doubtful in self.lives[life].doubts().drain() {
+                    self.tally.doubtful -= 1;
+                    let text = format!("{}; and the workspace cannot be read: {fault}", doubtful.cause.text);
+                    let cause = Cause::new("unreadable", text);
+                    self.settle(doubtful.operation, Status::InDoubt, Some(cause.clone()));
+                    self.canary_failed(life, &cause);
+                }
+            }
+            Purpose::Prove => {
+                if let Proof::Missing(missing) = self.lives[life].proof_failed(now) {
+                    let text = format!("acknowledged by Houston, but the workspace cannot be read: {fault}");
+                    self.unproven(life, missing, &Cause::new("not_read_back", text));
+                }
+            }
+        }
+    }
+
+    /// Acknowledged writes stay without proof. If they were the canary, the rest is not sent.
+    fn unproven(&mut self, life: usize, writes: Vec<Acknowledged>, cause: &Cause) {
+        for acknowledged in writes {
+            self.tally.unproven -= 1;
+            self.finish_acknowledged(&acknowledged, Status::InDoubt, Some(cause.clone()));
+            self.count_error(true);
+        }
+        self.canary_failed(life, cause);
+    }
+
+    /// A first row of a workspace came to nothing: the others are not sent.
+    fn canary_failed(&mut self, life: usize, cause: &Cause) {
+        if self.lives[life].is_canary_out() {
+            let text = format!("not sent, since the first row failed: {}", cause.text);
+            self.close_workspace(life, &Cause::new("canary_failed", text));
+        }
+    }
+
+    /// The caller answered whether the token lives: then it is the workspace that is closed.
+    fn probed(&mut self, result: &Result<Caller, Failure>) {
+        let denied = std::mem::take(&mut self.denied);
+        let dead = match result {
+            Ok(_) => false,
+            Err(failure) => match failure.fault {
+                Fault::Denied { .. } | Fault::Expired { .. } => true,
+                Fault::Unsent { .. }
+                | Fault::NoAnswer { .. }
+                | Fault::Proxy { .. }
+                | Fault::Throttled { .. }
+                | Fault::Rejected { .. }
+                | Fault::Already { .. }
+                | Fault::Schema { .. }
+                | Fault::Internal { .. }
+                | Fault::Malformed { .. } => false,
+            },
+        };
+        for (operation, denial) in denied {
+            let life = self.life_of(operation);
+            self.lives[life].go_on();
+            self.wake(life);
+            match result {
+                Ok(_) => {
+                    let cause = Cause::new("workspace_denied", denial.text);
+                    self.settle(operation, Status::Rejected, Some(cause.clone()));
+                    if self.lives[life].closed().is_none() {
+                        self.close_workspace(life, &cause);
+                    }
+                }
+                Err(_) if dead => {
+                    self.take_back(operation);
+                    self.stop(StopReason::TokenDead, Some(denial));
+                }
+                Err(_) => self.settle(operation, Status::GaveUp, Some(denial)),
+            }
+        }
+    }
+
+    /// Nothing more is sent to this workspace.
+    fn close_workspace(&mut self, life: usize, cause: &Cause) {
+        let rows = self.lives[life].close(cause.clone());
+        let workspace = self.workspace_of(life);
+        (self.announce)(&Event::WorkspaceClosed { workspace, cause, rows: rows.len() as u64 });
+        for operation in rows {
+            self.settle_unsent(operation, cause.clone());
+        }
+    }
+
+    /// A worker died over this job.
+    fn lost(&mut self, job: &Job) {
+        let cause = Cause::new("worker_lost", "this program failed while it waited for the answer");
+        match *job {
+            Job::Send { operation, .. } => {
+                let life = self.life_of(operation);
+                self.lives[life].came_back();
+                self.wake(life);
+                self.doubt(life, operation, Doubt::Effect, cause);
+            }
+            Job::Read { life, .. } => {
+                if let Some(purpose) = self.lives[life].read_came_back() {
+                    let fault = Fault::Malformed { text: cause.text };
+                    self.could_not_read(life, &fault, purpose);
+                }
+                self.wake(life);
+            }
+            Job::Probe => {
+                for (operation, denial) in std::mem::take(&mut self.denied) {
+                    let life = self.life_of(operation);
+                    self.lives[life].go_on();
+                    self.wake(life);
+                    self.settle(operation, Status::GaveUp, Some(denial));
+                }
+            }
+        }
+    }
+
+    fn wanted(&self, operation: usize) -> WorkspaceRole {
+        let OperationKind::Add(role) = self.run.operations[operation].kind;
+        role
+    }
+}

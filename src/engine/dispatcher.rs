@@ -1,0 +1,387 @@
+//! The single owner of a run's state: hands out tickets, journals intents before and outcomes
+//! after, announces what happened, and says when the run is over.
+//!
+//! Main type: [`Dispatcher`]. It runs on the calling thread and is the only one to touch the
+//! journal, the totals and the reporters; it never calls Houston itself.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use foldhash::fast::FixedState;
+
+use super::event::{Cause, Event, RunEnd, Status, StopReason, Tally};
+use super::journal::{Entry, Journal};
+use super::open::Tired;
+use super::worker::{Job, Signal, Ticket};
+use super::workspace::{Life, Step};
+use super::{Run, Settings, pause};
+use crate::houston::Repeats;
+use crate::plan::{OperationKind, Workspace};
+use crate::time::Waited;
+
+/// How often bars are redrawn and the outside is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// An operation that has been sent and has no outcome yet.
+#[derive(Debug)]
+pub(super) struct Active {
+    /// Sends since its last allowance of tries began.
+    pub(super) sends: u32,
+    /// Requests sent for it in all.
+    pub(super) attempts: u32,
+    pub(super) first_sent: Instant,
+    /// From the first request to the answer that counts.
+    pub(super) elapsed: Option<Duration>,
+    /// Whether an earlier send may have taken effect.
+    pub(super) ours: bool,
+    /// Why its last send failed.
+    pub(super) last: Option<Cause>,
+}
+
+/// A person with a mutation in flight or in doubt.
+#[derive(Debug)]
+struct Busy {
+    operation: usize,
+    /// Operations of the same person that wait for it.
+    waiting: Vec<usize>,
+}
+
+/// The state of a run.
+pub(super) struct Dispatcher<'r> {
+    pub(super) run: &'r Run<'r>,
+    pub(super) settings: &'r Settings,
+    pub(super) journal: &'r mut Journal,
+    pub(super) announce: &'r mut dyn FnMut(&Event<'_>),
+    tickets: Sender<Ticket>,
+    /// Cloned into every ticket.
+    answers: Sender<Signal>,
+    signals: Receiver<Signal>,
+    pub(super) stopping: Arc<AtomicBool>,
+
+    pub(super) lives: Vec<Life>,
+    /// The workspace of each life.
+    workspaces: Vec<u32>,
+    /// The life of each workspace of the plan that has one.
+    life_of: HashMap<u32, usize, FixedState>,
+    /// Lives that may have something to do now, in turn.
+    ring: VecDeque<usize>,
+    in_ring: Vec<bool>,
+    /// When lives want to be asked again; an entry that is not the life's own any more is stale.
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    timer_of: Vec<Option<Instant>>,
+    pub(super) active: HashMap<usize, Active, FixedState>,
+    /// People with a mutation in flight or in doubt.
+    busy: HashMap<&'r str, Busy, FixedState>,
+    pub(super) in_flight: usize,
+    /// Denied mutations that wait for the answer of the probe.
+    pub(super) denied: Vec<(usize, Cause)>,
+    pub(super) repeats: Repeats,
+
+    pub(super) tally: Tally,
+    pub(super) bad_in_a_row: u64,
+    pub(super) bad: u64,
+    pub(super) finished: u64,
+    pub(super) pages_in_a_row: u32,
+    pub(super) stopped: Option<(StopReason, Option<Cause>)>,
+    /// When a signal's grace is over.
+    pub(super) deadline: Option<Instant>,
+    began: Instant,
+    next_tick: Instant,
+}
+
+/// The two ends through which workers answer.
+pub(super) type Answers = (Sender<Signal>, Receiver<Signal>);
+
+impl<'r> Dispatcher<'r> {
+    /// A run that has not begun. `tally` has the rows that need no mutation.
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the run's state, given once")]
+    pub(super) fn new(
+        run: &'r Run<'r>,
+        settings: &'r Settings,
+        journal: &'r mut Journal,
+        announce: &'r mut dyn FnMut(&Event<'_>),
+        tickets: Sender<Ticket>,
+        (answers, signals): Answers,
+        stopping: Arc<AtomicBool>,
+        mut tally: Tally,
+    ) -> Self {
+        tally.operations = run.operations.len() as u64;
+        let mut lives = Vec::new();
+        let mut workspaces = Vec::new();
+        let mut life_of = HashMap::default();
+        let mut first = 0;
+        for chunk in run.operations.chunk_by(|a, b| a.workspace == b.workspace) {
+            life_of.insert(chunk[0].workspace, lives.len());
+            workspaces.push(chunk[0].workspace);
+            lives.push(Life::new(first..first + chunk.len(), settings.canary, settings.settle));
+            first += chunk.len();
+        }
+        let now = run.clock.now();
+        Self {
+            run,
+            settings,
+            journal,
+            announce,
+            tickets,
+            answers,
+            signals,
+            stopping,
+            ring: (0..lives.len()).collect(),
+            in_ring: vec![true; lives.len()],
+            timer_of: vec![None; lives.len()],
+            lives,
+            workspaces,
+            life_of,
+            timers: BinaryHeap::new(),
+            active: HashMap::default(),
+            busy: HashMap::default(),
+            in_flight: 0,
+            denied: Vec::new(),
+            repeats: settings.repeats,
+            tally,
+            bad_in_a_row: 0,
+            bad: 0,
+            finished: 0,
+            pages_in_a_row: 0,
+            stopped: None,
+            deadline: None,
+            began: now,
+            next_tick: now + TICK,
+        }
+    }
+
+    /// Runs to the end.
+    pub(super) fn run(mut self) -> RunEnd {
+        (self.announce)(&Event::Started { tally: self.tally });
+        loop {
+            self.look_outside();
+            self.hand_out();
+            if self.is_over() {
+                break;
+            }
+            self.await_signals();
+        }
+        self.close()
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.run.clock.now()
+    }
+
+    fn is_over(&self) -> bool {
+        let grace_is_over = self.deadline.is_some_and(|deadline| self.now() >= deadline);
+        let is_waiting = self.timer_of.iter().any(Option::is_some);
+        grace_is_over || (self.in_flight == 0 && self.ring.is_empty() && !is_waiting)
+    }
+
+    /// Redraws, and looks whether the outside, or the time, wants the run to end.
+    fn look_outside(&mut self) {
+        let now = self.now();
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now + TICK;
+        self.tally.requests = self.run.pace.requests();
+        self.flush_journal();
+        (self.announce)(&Event::Tick { tally: self.tally, pause: pause(self.run.pace) });
+        if let Some(reason) = (self.run.stop)() {
+            self.stop(reason, None);
+        }
+        if self.settings.max_duration.is_some_and(|limit| now - self.began >= limit) {
+            self.stop(StopReason::MaxDuration, None);
+        }
+    }
+
+    /// Fills the window. It is refilled from half on, so that intents come in batches: one sync
+    /// of the journal serves many of them.
+    fn hand_out(&mut self) {
+        let window = 2 * self.settings.concurrency;
+        // While a probe asks whether the token lives, nothing new is begun.
+        if self.in_flight > window * 3 / 4 || !self.denied.is_empty() {
+            return;
+        }
+        let now = self.now();
+        self.wake_due(now);
+        let mut jobs = Vec::new();
+        let mut intents = false;
+        while self.in_flight + jobs.len() < window {
+            let Some(job) = self.next_job(now) else { break };
+            if let Job::Send { operation, .. } = job {
+                self.note_intent(operation, now);
+                intents = true;
+            }
+            jobs.push(job);
+        }
+        if intents && let Err(error) = self.journal.commit() {
+            self.journal_is_lost(&error.to_string());
+            jobs.retain(|job| match job {
+                Job::Send { operation, .. } => {
+                    let life = self.life_of(*operation);
+                    self.lives[life].came_back();
+                    self.take_back(*operation);
+                    false
+                }
+                Job::Read { .. } | Job::Probe => true,
+            });
+        }
+        for job in jobs {
+            self.give(job);
+        }
+    }
+
+    /// Gives a job to the workers. The channel has room: the window is as large as the channel.
+    pub(super) fn give(&mut self, job: Job) {
+        self.in_flight += 1;
+        if self.tickets.send(Ticket::new(job, self.answers.clone())).is_err() {
+            // All workers are gone; the ticket that was dropped has reported itself lost.
+        }
+    }
+
+    fn next_job(&mut self, now: Instant) -> Option<Job> {
+        while let Some(life) = self.ring.pop_front() {
+            self.in_ring[life] = false;
+            let step = self.lives[life].next(now);
+            self.set_timer(life, &step);
+            match step {
+                Step::Send(operation) => {
+                    self.wake(life);
+                    if let Some(job) = self.send(life, operation) {
+                        return Some(job);
+                    }
+                }
+                Step::Read(operations) => {
+                    self.wake(life);
+                    return Some(self.read(life, operations));
+                }
+                Step::GiveUp(rows) => {
+                    for Tired { operation, cause } in rows {
+                        self.settle(operation, Status::GaveUp, Some(cause));
+                    }
+                    self.wake(life);
+                }
+                Step::Later(_) | Step::Idle | Step::Done => {}
+            }
+        }
+        None
+    }
+
+    /// A life has one timer at most: the one of its last step.
+    fn set_timer(&mut self, life: usize, step: &Step) {
+        let at = match step {
+            Step::Later(at) => Some(*at),
+            Step::Send(_) | Step::Read(_) | Step::GiveUp(_) | Step::Idle | Step::Done => None,
+        };
+        if self.timer_of[life] != at {
+            self.timers.extend(at.map(|at| Reverse((at, life))));
+            self.timer_of[life] = at;
+        }
+    }
+
+    /// The job of an operation; none if another operation of the same person comes first.
+    fn send(&mut self, life: usize, operation: usize) -> Option<Job> {
+        let planned = self.run.operations[operation];
+        let email = self.run.emails.get(planned.row);
+        let busy = self.busy.entry(email).or_insert(Busy { operation, waiting: Vec::new() });
+        if busy.operation != operation {
+            busy.waiting.push(operation);
+            self.lives[life].park();
+            return None;
+        }
+        let OperationKind::Add(role) = planned.kind;
+        let workspace = self.run.workspaces[planned.workspace as usize].id.clone();
+        Some(Job::Send { operation, row: planned.row, workspace, role })
+    }
+
+    fn read(&self, life: usize, operations: Vec<usize>) -> Job {
+        let rows = operations.iter().map(|&operation| self.run.operations[operation].row).collect();
+        let workspace = self.workspace_of(life).id.clone();
+        Job::Read { life, workspace, operations, rows }
+    }
+
+    fn note_intent(&mut self, operation: usize, now: Instant) {
+        let planned = self.run.operations[operation];
+        let fresh = Active { sends: 0, attempts: 0, first_sent: now, elapsed: None, ours: false, last: None };
+        let active = self.active.entry(operation).or_insert(fresh);
+        active.sends += 1;
+        let workspace = &self.run.workspaces[planned.workspace as usize].id;
+        let entry = Entry::Intent {
+            row: planned.row,
+            op: planned.id(workspace, self.run.emails.get(planned.row)),
+            attempt: active.attempts + 1,
+            at_ms: self.journal.at_ms(now),
+        };
+        self.journal.note(&entry);
+    }
+
+    /// Waits for workers, or for the next moment at which something is due.
+    fn await_signals(&mut self) {
+        if self.in_flight == 0 {
+            let now = self.now();
+            let due = self.timers.peek().map_or(TICK, |Reverse((at, _))| at.saturating_duration_since(now));
+            match self.run.clock.wait(due.min(TICK), self.run.cancel) {
+                Waited::Fully | Waited::CutShort => return,
+            }
+        }
+        match self.signals.recv_timeout(TICK) {
+            Ok(signal) => self.took(signal),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        }
+        while let Ok(signal) = self.signals.try_recv() {
+            self.took(signal);
+        }
+    }
+
+    fn took(&mut self, signal: Signal) {
+        self.in_flight -= 1;
+        self.handle(signal);
+    }
+
+    pub(super) fn life_of(&self, operation: usize) -> usize {
+        self.life_of[&self.run.operations[operation].workspace]
+    }
+
+    pub(super) fn workspace_of(&self, life: usize) -> &'r Workspace {
+        &self.run.workspaces[self.workspaces[life] as usize]
+    }
+
+    pub(super) fn wake(&mut self, life: usize) {
+        if !std::mem::replace(&mut self.in_ring[life], true) {
+            self.ring.push_back(life);
+        }
+    }
+
+    fn wake_due(&mut self, now: Instant) {
+        while let Some(&Reverse((at, life))) = self.timers.peek() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            if self.timer_of[life] == Some(at) {
+                self.timer_of[life] = None;
+                self.wake(life);
+            }
+        }
+    }
+
+    /// The person of an operation may have another mutation now.
+    pub(super) fn release_person(&mut self, operation: usize) {
+        let email = self.run.emails.get(self.run.operations[operation].row);
+        if self.busy.get(email).is_none_or(|busy| busy.operation != operation) {
+            return;
+        }
+        let waiting = self.busy.remove(email).map_or_else(Vec::new, |busy| busy.waiting);
+        for operation in waiting {
+            let life = self.life_of(operation);
+            if !self.lives[life].unpark(operation)
+                && let Some(cause) = self.lives[life].closed().cloned()
+            {
+                self.settle_unsent(operation, cause);
+            }
+            self.wake(life);
+        }
+    }
+}

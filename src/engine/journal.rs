@@ -1,0 +1,386 @@
+//! The memory of a run: what was decided per row (`plan.jsonl`) and what happened since
+//! (`journal.jsonl`), as JSON lines that people can read and every report is made from.
+//!
+//! Main types: [`Journal`], the one writer, and [`History`], what reading both files back gives.
+//! It never asks Houston anything, and no credential is written.
+
+mod history;
+mod plan_file;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::history::{History, RowHistory};
+pub use self::plan_file::{PlanLine, PlannedAction, hexadecimal, write_plan};
+use super::event::{Outcome, Status, StopReason};
+use super::run_folder::{FolderError, RunFolder};
+use crate::model::RowNumber;
+use crate::plan::OperationId;
+
+/// The format of both files; a reader refuses newer ones.
+pub const FORMAT: u32 = 1;
+
+/// One fact. The first entry of a journal is its header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// What the run is about.
+    Header(Box<Header>),
+    /// A mutation is about to be sent. Without an [`Entry::Outcome`] or [`Entry::Released`] after
+    /// it, nobody knows whether it took effect.
+    Intent {
+        /// Whose.
+        row: RowNumber,
+        /// Which.
+        op: OperationId,
+        /// Which try of the row, from 1.
+        attempt: u32,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// Houston says that it did it; the proof comes later.
+    Acknowledged {
+        /// Whose.
+        row: RowNumber,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// The end of an operation; a later one for the same row replaces it.
+    Outcome {
+        /// Whose.
+        row: RowNumber,
+        /// How it ended.
+        status: Status,
+        /// Why, in a word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// Why, in a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// Mutations sent for it.
+        attempts: u32,
+        /// From its first request to its end.
+        elapsed_ms: u64,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// An intent whose mutation was certainly not sent.
+    Released {
+        /// Whose.
+        row: RowNumber,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// The run ended in order.
+    Closed {
+        /// Why early, if it was early.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stopped: Option<StopReason>,
+        /// More about that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// Requests of every kind.
+        requests: u64,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+}
+
+/// What a run is about: enough to judge later whether it may go on, and to make its reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The run's id.
+    pub run: String,
+    /// RFC 3339.
+    pub started_at: jiff::Timestamp,
+    /// Version of this program.
+    pub tool_version: String,
+    /// The URL of Houston.
+    pub target: String,
+    /// Whether that is an embedded sandbox, gone with its process.
+    pub sandbox: bool,
+    /// What Houston says of its version.
+    pub houston_version: Option<String>,
+    /// The caller's user id, if the token is a person's.
+    pub caller: Option<String>,
+    /// The input as the user named it.
+    pub roster: String,
+    /// SHA-256 of the input, hexadecimal.
+    pub roster_sha256: String,
+    /// SHA-256 of `plan.jsonl`, hexadecimal.
+    pub plan_sha256: String,
+    /// Data rows of the input.
+    pub rows: u64,
+    /// How to read the input again, as the roster reader understands it.
+    pub dialect: serde_json::Value,
+    /// What changes the meaning of the run.
+    pub settings: RunSettings,
+}
+
+/// Settings that change what a run means, kept for a later leg of the same run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// Whether Houston may mail invitations.
+    pub send_invites: bool,
+    /// First rows of a workspace that are read back before the rest is sent.
+    pub canary: u32,
+}
+
+/// The run's files cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file could not be made.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file could not be written.
+    #[error("cannot write {}", .path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line that is not the last one makes no sense.
+    #[error("{}:{line}: not an entry of a journal that this version knows", .path.display())]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// There is no header.
+    #[error("{} has no header: nothing was sent in this run", .path.display())]
+    NoHeader {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Written by a newer version.
+    #[error("{} has format {format}, this version knows {FORMAT}", .path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+}
+
+/// Writes the journal: entries gather in memory until [`Journal::commit`] puts them on the disk.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    batch: Vec<u8>,
+    start: Instant,
+}
+
+impl Journal {
+    /// Begins the journal of a run with its header, synced together with the folder.
+    pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
+        let path = folder.journal();
+        let file = RunFolder::new_file(&path)?;
+        let mut journal = Self { file, path, batch: Vec::with_capacity(1 << 14), start };
+        journal.note(&Entry::Header(Box::new(header)));
+        journal.commit()?;
+        folder.sync()?;
+        Ok(journal)
+    }
+
+    /// Milliseconds since the run began.
+    pub fn at_ms(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Takes note of an entry; it is on the disk after the next [`Journal::commit`].
+    pub fn note(&mut self, entry: &Entry) {
+        serde_json::to_writer(&mut self.batch, entry).expect("memory takes every entry");
+        self.batch.push(b'\n');
+    }
+
+    /// Takes note of the end of a row.
+    pub fn note_outcome(&mut self, row: RowNumber, outcome: &Outcome, now: Instant) {
+        let elapsed_ms = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.note(&Entry::Outcome {
+            row,
+            status: outcome.status,
+            code: outcome.cause.as_ref().map(|cause| cause.code.to_string()),
+            detail: outcome.cause.as_ref().map(|cause| cause.text.clone()),
+            attempts: outcome.attempts,
+            elapsed_ms,
+            at_ms: self.at_ms(now),
+        });
+    }
+
+    /// Writes what was noted in one piece and waits until the disk has it.
+    pub fn commit(&mut self) -> Result<(), JournalError> {
+        self.flush()?;
+        self.file.sync_data().map_err(|source| JournalError::Write { path: self.path.clone(), source })
+    }
+
+    /// Hands what was noted to the operating system: it survives the end of this process, not
+    /// that of the machine.
+    pub fn flush(&mut self) -> Result<(), JournalError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let written = self.file.write_all(&self.batch);
+        self.batch.clear();
+        written.map_err(|source| JournalError::Write { path: self.path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Cause;
+    use crate::model::{Assignment, WorkspaceId, WorkspaceRole};
+    use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
+    use std::sync::Arc;
+
+    fn plan() -> Plan {
+        let row = |decision| RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision };
+        Plan {
+            workspaces: vec![Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: None }],
+            rows: vec![
+                row(Decision::Add),
+                row(Decision::Merged { into: RowNumber::from_index(0) }),
+                row(Decision::Unchanged),
+                row(Decision::Add),
+                row(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", "no such workspace")))),
+            ],
+        }
+    }
+
+    fn assignment(row: RowNumber) -> Assignment<'static> {
+        Assignment {
+            row,
+            line: row.get() + 1,
+            email: "a@example.com",
+            role: WorkspaceRole::Editor,
+            workspace: 0,
+        }
+    }
+
+    fn header(plan_sha256: String) -> Header {
+        Header {
+            format: FORMAT,
+            run: "20261123T154500Z-k3f9".to_owned(),
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            tool_version: "0.1.0".to_owned(),
+            target: "https://houston.example.com/v1".to_owned(),
+            sandbox: false,
+            houston_version: Some("1.0.0".to_owned()),
+            caller: None,
+            roster: "team.csv".to_owned(),
+            roster_sha256: String::new(),
+            plan_sha256,
+            rows: 5,
+            dialect: serde_json::Value::Null,
+            settings: RunSettings { send_invites: false, canary: 1 },
+        }
+    }
+
+    /// A run of the plan above, with these entries after the header.
+    fn run(entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).expect("created");
+        let plan = plan();
+        let rows = (0..plan.rows.len()).map(RowNumber::from_index);
+        let lines = rows.map(|row| PlanLine::new(&plan, row, row.get() + 1, Some(&assignment(row))));
+        let digest = write_plan(&folder, lines).expect("written");
+        let mut journal = Journal::create(&folder, header(digest), Instant::now()).expect("created");
+        entries.iter().for_each(|entry| journal.note(entry));
+        journal.commit().expect("written");
+        (dir, folder)
+    }
+
+    fn intent(index: usize, attempt: u32) -> Entry {
+        let operation = Operation {
+            row: RowNumber::from_index(index),
+            workspace: 0,
+            kind: OperationKind::Add(WorkspaceRole::Editor),
+        };
+        let op = operation.id(&plan().workspaces[0].id, "a@example.com");
+        Entry::Intent { row: operation.row, op, attempt, at_ms: 1 }
+    }
+
+    fn outcome(index: usize, status: Status) -> Entry {
+        Entry::Outcome {
+            row: RowNumber::from_index(index),
+            status,
+            code: None,
+            detail: None,
+            attempts: 1,
+            elapsed_ms: 5,
+            at_ms: 9,
+        }
+    }
+
+    fn statuses(folder: &RunFolder) -> Vec<Status> {
+        History::read(folder).expect("readable").rows.iter().map(|row| row.status).collect()
+    }
+
+    #[test]
+    fn a_row_is_what_its_last_entry_says() {
+        use Status::{Added, GaveUp, InDoubt, Merged, NotRun, Rejected, Unchanged};
+        let (_dir, folder) = run(&[]);
+        assert_eq!(statuses(&folder), [NotRun, NotRun, Unchanged, NotRun, Rejected]);
+        let (_dir, folder) = run(&[intent(0, 1), intent(3, 1)]);
+        assert_eq!(statuses(&folder), [InDoubt, InDoubt, Unchanged, InDoubt, Rejected]);
+        let released = Entry::Released { row: RowNumber::from_index(3), at_ms: 2 };
+        let (_dir, folder) = run(&[intent(0, 1), intent(3, 1), outcome(0, Added), released]);
+        assert_eq!(statuses(&folder), [Added, Merged, Unchanged, NotRun, Rejected]);
+        let (_dir, folder) = run(&[intent(0, 1), outcome(0, GaveUp), intent(0, 2), outcome(0, Added)]);
+        assert_eq!(statuses(&folder)[0], Added, "a later outcome replaces an earlier one");
+    }
+
+    #[test]
+    fn a_released_retry_leaves_the_doubt_about_the_first_try() {
+        let released = Entry::Released { row: RowNumber::from_index(0), at_ms: 2 };
+        let (_dir, folder) = run(&[intent(0, 1), intent(0, 2), released]);
+        assert_eq!(statuses(&folder)[0], Status::InDoubt);
+    }
+
+    #[test]
+    fn a_torn_last_line_is_passed_over_and_a_broken_one_before_it_is_not() {
+        let (_dir, folder) = run(&[intent(0, 1), outcome(0, Status::Added)]);
+        let whole = std::fs::read(folder.journal()).expect("readable");
+        let header_end = whole.iter().position(|&b| b == b'\n').expect("a header") + 1;
+        for cut in header_end..=whole.len() {
+            std::fs::write(folder.journal(), &whole[..cut]).expect("written");
+            let history = History::read(&folder).expect("a cut journal can be read");
+            assert_eq!(history.rows.len(), 5, "cut at {cut}");
+        }
+        for cut in 0..header_end {
+            std::fs::write(folder.journal(), &whole[..cut]).expect("written");
+            assert!(matches!(History::read(&folder), Err(JournalError::NoHeader { .. })), "cut at {cut}");
+        }
+        let mut broken = whole.clone();
+        broken[header_end] = b'#';
+        std::fs::write(folder.journal(), &broken).expect("written");
+        assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })));
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_version_is_refused() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        std::fs::write(folder.journal(), text.replacen("\"format\":1", "\"format\":99", 1)).expect("written");
+        assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
+    }
+}

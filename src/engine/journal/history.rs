@@ -1,0 +1,288 @@
+//! A run as its files tell it: every report is made from this, and from nothing else.
+//!
+//! Main type: [`History`]. It reads; it never writes.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Entry, FORMAT, Header, JournalError, PlanLine};
+use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
+use crate::engine::run_folder::RunFolder;
+use crate::model::{RowNumber, WorkspaceId};
+
+/// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
+const SHORTEST_LINE: u64 = 40;
+
+/// What is known of one row after a run. Small, since there is one per row: causes are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowHistory {
+    /// Its physical line in the roster.
+    pub line: u32,
+    /// How it ended, as far as it ended.
+    pub status: Status,
+    /// Why, where that is known.
+    pub cause: Option<Arc<Cause>>,
+    /// The workspace it resolved to, as an index into [`History::workspaces`].
+    pub workspace: Option<u32>,
+    /// Mutations sent for it.
+    pub attempts: u32,
+    /// Milliseconds from its first request to its end.
+    pub elapsed_ms: u32,
+}
+
+impl RowHistory {
+    /// Whether the row was outside of what the user chose to carry out.
+    pub fn is_left_out(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
+    }
+}
+
+/// A run as its files tell it.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// What the run is about.
+    pub header: Header,
+    /// The workspaces that rows resolved to.
+    pub workspaces: Vec<WorkspaceId>,
+    /// One entry per row of the roster, in its order.
+    pub rows: Vec<RowHistory>,
+    /// Why it ended early, if it did and could still write so.
+    pub stopped: Option<(StopReason, Option<String>)>,
+    /// Whether it ended in order.
+    pub closed: bool,
+    /// Requests of every kind, if it ended in order.
+    pub requests: u64,
+    /// Time from the header to the last entry.
+    pub duration: Duration,
+    /// Rows that say the same as an earlier one, with that one.
+    merges: Vec<(RowNumber, RowNumber)>,
+    causes: Causes,
+}
+
+/// Causes that were met, so that rows with the same one can share it.
+#[derive(Debug, Clone, Default)]
+struct Causes(HashSet<Arc<Cause>>);
+
+impl Causes {
+    /// Texts may name their row; so many different ones are kept for sharing, later ones are not.
+    const MOST: usize = 256;
+
+    fn share(&mut self, cause: Cause) -> Arc<Cause> {
+        if let Some(known) = self.0.get(&cause) {
+            return Arc::clone(known);
+        }
+        let cause = Arc::new(cause);
+        if self.0.len() < Self::MOST {
+            self.0.insert(Arc::clone(&cause));
+        }
+        cause
+    }
+}
+
+impl History {
+    /// Reads the plan and the journal of a run back. A torn last line, as a crash leaves it, is
+    /// passed over.
+    pub fn read(folder: &RunFolder) -> Result<Self, JournalError> {
+        let mut entries = Lines::<Entry>::open(&folder.journal())?;
+        let Some(Entry::Header(header)) = entries.next().transpose()? else {
+            return Err(JournalError::NoHeader { path: folder.journal() });
+        };
+        if header.format > FORMAT {
+            return Err(JournalError::Newer { path: folder.journal(), format: header.format });
+        }
+        let mut history = Self {
+            header: *header,
+            workspaces: Vec::new(),
+            rows: Vec::new(),
+            stopped: None,
+            closed: false,
+            requests: 0,
+            duration: Duration::ZERO,
+            merges: Vec::new(),
+            causes: Causes::default(),
+        };
+        history.read_plan(&folder.plan())?;
+        for entry in entries {
+            history.take(entry?);
+        }
+        history.follow_merges();
+        Ok(history)
+    }
+
+    /// What the process itself knows of the end of its run, in case the journal could not take it.
+    pub fn ended(&mut self, end: &RunEnd) {
+        if !self.closed {
+            self.closed = true;
+            self.requests = end.tally.requests;
+            self.stopped = (end.stopped.as_ref())
+                .map(|(reason, cause)| (*reason, cause.as_ref().map(ToString::to_string)));
+        }
+    }
+
+    /// The counts of all rows.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        tally.requests = self.requests;
+        self.rows.iter().for_each(|row| tally.count(row.status));
+        tally
+    }
+
+    fn read_plan(&mut self, path: &Path) -> Result<(), JournalError> {
+        let mut places = HashMap::new();
+        let rows = usize::try_from(self.header.rows).unwrap_or_default();
+        // The header is believed as far as the file is long enough for what it says.
+        let lines = path.metadata().map_or(0, |metadata| metadata.len() / SHORTEST_LINE);
+        self.rows.reserve_exact(rows.min(usize::try_from(lines).unwrap_or_default()));
+        for line in Lines::<PlanLine>::open(path)? {
+            let line = line?;
+            let workspace = line.workspace.map(|id| {
+                *places.entry(id.clone()).or_insert_with(|| {
+                    self.workspaces.push(id);
+                    u32::try_from(self.workspaces.len() - 1).expect("fewer workspaces than rows")
+                })
+            });
+            let cause = match (line.status, line.code, line.why) {
+                (Some(_), Some(code), Some(text)) => {
+                    Some(self.causes.share(Cause { code: code.into(), text }))
+                }
+                _ => None,
+            };
+            if let Some(first) = line.into {
+                self.merges.push((line.row, first));
+            }
+            self.rows.push(RowHistory {
+                line: line.line,
+                status: line.status.unwrap_or(Status::NotRun),
+                cause,
+                workspace,
+                attempts: 0,
+                elapsed_ms: 0,
+            });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, entry: Entry) {
+        let at_ms = match entry {
+            Entry::Header(_) => return,
+            Entry::Intent { row, attempt, at_ms, .. } => {
+                let cause = Cause::new("no_outcome", "sent, and the run ended before its answer");
+                let cause = self.causes.share(cause);
+                self.with(row, |row| {
+                    row.attempts = attempt;
+                    row.status = Status::InDoubt;
+                    row.cause = Some(cause);
+                });
+                at_ms
+            }
+            Entry::Acknowledged { row, at_ms } => {
+                let cause = Cause::new("not_read_back", "acknowledged by Houston, not read back");
+                let cause = self.causes.share(cause);
+                self.with(row, |row| {
+                    row.status = Status::InDoubt;
+                    row.cause = Some(cause);
+                });
+                at_ms
+            }
+            Entry::Outcome { row, status, code, detail, attempts, elapsed_ms, at_ms } => {
+                let cause = code.map(|code| Cause { code: code.into(), text: detail.unwrap_or_default() });
+                let cause = cause.map(|cause| self.causes.share(cause));
+                self.with(row, |row| {
+                    row.status = status;
+                    row.attempts = attempts;
+                    row.elapsed_ms = u32::try_from(elapsed_ms).unwrap_or(u32::MAX);
+                    row.cause = cause;
+                });
+                at_ms
+            }
+            Entry::Released { row, at_ms } => {
+                self.with(row, |row| {
+                    row.attempts = row.attempts.saturating_sub(1);
+                    if row.attempts == 0 {
+                        row.status = Status::NotRun;
+                        row.cause = None;
+                    }
+                });
+                at_ms
+            }
+            Entry::Closed { stopped, detail, requests, at_ms } => {
+                self.stopped = stopped.map(|reason| (reason, detail));
+                self.closed = true;
+                self.requests += requests;
+                at_ms
+            }
+        };
+        self.duration = self.duration.max(Duration::from_millis(at_ms));
+    }
+
+    fn with(&mut self, row: RowNumber, change: impl FnOnce(&mut RowHistory)) {
+        if let Some(history) = self.rows.get_mut(row.index()) {
+            change(history);
+        }
+    }
+
+    /// A row that says the same as an earlier one which failed has failed like it.
+    fn follow_merges(&mut self) {
+        for &(row, first) in &self.merges {
+            let Some(spokesman) = self.rows.get(first.index()) else { continue };
+            match spokesman.status.kind() {
+                StatusKind::Changed | StatusKind::AsItWas => {
+                    let text = format!("the same as line {}", spokesman.line);
+                    self.rows[row.index()].cause = Some(Arc::new(Cause::new("merged", text)));
+                }
+                StatusKind::Failed | StatusKind::Unsettled | StatusKind::NotTried => {
+                    let (status, cause) = (spokesman.status, spokesman.cause.clone());
+                    let merged = &mut self.rows[row.index()];
+                    merged.status = status;
+                    merged.cause = cause;
+                }
+            }
+        }
+    }
+}
+
+/// The lines of a JSON lines file. A last line without its line feed is a torn one and left out.
+struct Lines<T> {
+    file: BufReader<File>,
+    path: PathBuf,
+    line: u64,
+    text: Vec<u8>,
+    kind: std::marker::PhantomData<T>,
+}
+
+impl<T> Lines<T> {
+    fn open(path: &Path) -> Result<Self, JournalError> {
+        let file = File::open(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
+        Ok(Self {
+            file: BufReader::with_capacity(1 << 16, file),
+            path: path.to_owned(),
+            line: 0,
+            text: Vec::new(),
+            kind: std::marker::PhantomData,
+        })
+    }
+}
+
+impl<T: for<'de> Deserialize<'de>> Iterator for Lines<T> {
+    type Item = Result<T, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.text.clear();
+        self.line += 1;
+        match self.file.read_until(b'\n', &mut self.text) {
+            Err(source) => Some(Err(JournalError::Read { path: self.path.clone(), source })),
+            Ok(_) if self.text.last() != Some(&b'\n') => None,
+            Ok(_) => Some(serde_json::from_slice(&self.text).map_err(|source| JournalError::Broken {
+                path: self.path.clone(),
+                line: self.line,
+                source,
+            })),
+        }
+    }
+}

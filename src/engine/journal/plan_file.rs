@@ -1,0 +1,123 @@
+//! `plan.jsonl`: what was decided per row, complete and on the disk before the first mutation.
+//!
+//! Main type: [`PlanLine`]. What became of the rows is the journal's.
+
+use std::io::{BufWriter, Write};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::JournalError;
+use crate::engine::event::{Cause, Status, settled_by_plan};
+use crate::engine::run_folder::RunFolder;
+use crate::model::{Assignment, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::plan::{Decision, Plan};
+
+/// What was decided about one row: a line of `plan.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLine {
+    /// The row.
+    pub row: RowNumber,
+    /// Its physical line.
+    pub line: u32,
+    /// The address as compared; empty for an invalid row.
+    pub email: String,
+    /// The wanted role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<WorkspaceRole>,
+    /// The workspace it resolved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
+    /// What Houston had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// What follows.
+    pub action: PlannedAction,
+    /// The status of a row that needs no mutation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// For a merged row: the row that speaks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<RowNumber>,
+    /// Why, in a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Why, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The actions of a plan, under the names of `plan --format csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedAction {
+    /// One mutation: the person is absent.
+    Add,
+    /// No mutation.
+    None,
+}
+
+impl PlanLine {
+    /// The line for a row. `assignment` is absent for rows that are not valid.
+    pub fn new(plan: &Plan, row: RowNumber, line: u32, assignment: Option<&Assignment<'_>>) -> Self {
+        let planned = &plan.rows[row.index()];
+        let role = assignment.map(|assignment| assignment.role);
+        let settled = settled_by_plan(&planned.decision, role);
+        let (status, cause) = settled.map_or((None, None), |(status, cause)| (Some(status), cause));
+        let doubled = planned.seen.filter(|seen| seen.is_doubled());
+        let cause = cause.or(doubled
+            .map(|seen| Cause::new("duplicate_binding", format!("is there more than once: {seen} first"))));
+        let into = match planned.decision {
+            Decision::Merged { into } => Some(into),
+            Decision::Add
+            | Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::AlreadyInvited(_)
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => None,
+        };
+        Self {
+            row,
+            line,
+            email: assignment.map_or_else(String::new, |assignment| assignment.email.to_owned()),
+            role,
+            workspace: planned.workspace.map(|place| plan.workspaces[place as usize].id.clone()),
+            seen: planned.seen.map(|seen| seen.to_string()),
+            action: if planned.decision.is_change() { PlannedAction::Add } else { PlannedAction::None },
+            status,
+            into,
+            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            why: cause.map(|cause| cause.text),
+        }
+    }
+}
+
+/// Writes `plan.jsonl`, complete and synced; gives its SHA-256.
+pub fn write_plan(folder: &RunFolder, lines: impl Iterator<Item = PlanLine>) -> Result<String, JournalError> {
+    let path = folder.plan();
+    let failed = |source| JournalError::Write { path: path.clone(), source };
+    let mut hash = Sha256::new();
+    let mut file = BufWriter::with_capacity(1 << 16, RunFolder::new_file(&path)?);
+    let mut text = Vec::new();
+    for line in lines {
+        text.clear();
+        serde_json::to_writer(&mut text, &line).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        hash.update(&text);
+        file.write_all(&text).map_err(failed)?;
+    }
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes every text");
+        text
+    })
+}

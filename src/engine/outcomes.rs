@@ -1,0 +1,189 @@
+//! How rows, and the run, come to their end: outcomes, the limit of errors, stopping, and closing
+//! the books.
+//!
+//! It is the third part of [`Dispatcher`], beside handing out and taking in.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::MaxErrors;
+use super::dispatcher::Dispatcher;
+use super::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
+use super::journal::Entry;
+use super::open::{Acknowledged, Tired};
+
+/// `--max-errors P%` counts from so many finished rows on.
+const PERCENT_FROM: u64 = 100;
+
+impl Dispatcher<'_> {
+    /// An intent whose mutation was certainly not sent.
+    pub(super) fn take_back(&mut self, operation: usize) {
+        let row = self.run.operations[operation].row;
+        let at_ms = self.journal.at_ms(self.now());
+        self.journal.note(&Entry::Released { row, at_ms });
+        let life = self.life_of(operation);
+        let ours = self.active.get(&operation).is_some_and(|active| active.ours);
+        if ours {
+            let cause = Cause::new("not_verified", "an earlier send may have taken effect");
+            self.settle(operation, Status::InDoubt, Some(cause));
+        } else {
+            self.active.remove(&operation);
+            self.release_person(operation);
+        }
+        self.wake(life);
+    }
+
+    /// Ends the run early, for the most serious reason that there is.
+    pub(super) fn stop(&mut self, reason: StopReason, cause: Option<Cause>) {
+        if self.stopped.as_ref().is_some_and(|(known, _)| *known >= reason) {
+            return;
+        }
+        (self.announce)(&Event::Stopping { reason, cause: cause.as_ref(), in_flight: self.in_flight });
+        self.stopped = Some((reason, cause));
+        self.stopping.store(true, Ordering::Release);
+        let hurry = match reason {
+            StopReason::Terminated | StopReason::Interrupted => {
+                self.deadline = Some(self.now() + self.settings.grace);
+                if self.run.pace.held_for().is_some() || self.run.pace.away_for().is_some() {
+                    // Houston wants to be left alone, or is away: waiting in the grace brings nothing.
+                    self.run.cancel.pull();
+                }
+                true
+            }
+            StopReason::TokenDead | StopReason::TargetUnusable | StopReason::MaxWait | StopReason::Away => {
+                true
+            }
+            StopReason::MaxDuration | StopReason::MaxErrors | StopReason::JournalLost => false,
+        };
+        for life in 0..self.lives.len() {
+            let unsent = if hurry { self.lives[life].hurry() } else { self.lives[life].drain() };
+            self.wake(life);
+            for operation in unsent {
+                // What was sent before has been read since and is not there.
+                if let Some(cause) = self.active.get_mut(&operation).and_then(|active| active.last.take()) {
+                    self.finish(operation, Status::GaveUp, Some(cause));
+                }
+            }
+        }
+    }
+
+    pub(super) fn journal_is_lost(&mut self, error: &str) {
+        self.stop(StopReason::JournalLost, Some(Cause::new("journal_lost", error)));
+    }
+
+    pub(super) fn flush_journal(&mut self) {
+        if let Err(error) = self.journal.flush() {
+            self.journal_is_lost(&error.to_string());
+        }
+    }
+
+    /// Gives a row its end.
+    pub(super) fn settle(&mut self, operation: usize, status: Status, cause: Option<Cause>) {
+        self.finish(operation, status, cause);
+        let counts_as_error = match status.kind() {
+            StatusKind::Changed | StatusKind::AsItWas => false,
+            StatusKind::Failed | StatusKind::Unsettled | StatusKind::NotTried => true,
+        };
+        self.count_error(counts_as_error);
+        if !counts_as_error {
+            let life = self.life_of(operation);
+            self.lives[life].succeeded();
+        }
+        self.release_person(operation);
+    }
+
+    /// The end of a row that was not sent, because its workspace takes no more. It does not count
+    /// as an error of its own.
+    pub(super) fn settle_unsent(&mut self, operation: usize, cause: Cause) {
+        let last = self.active.get_mut(&operation).and_then(|active| active.last.take());
+        let (status, cause) = match last {
+            _ if cause.code == "workspace_denied" => (Status::Rejected, cause),
+            // It was sent before, and has been read since: it is not there.
+            Some(last) => (Status::GaveUp, last),
+            None => (Status::NotRun, cause),
+        };
+        self.finish(operation, status, Some(cause));
+    }
+
+    /// Gives a row its end whose write Houston acknowledged.
+    pub(super) fn finish_acknowledged(
+        &mut self,
+        acknowledged: &Acknowledged,
+        status: Status,
+        cause: Option<Cause>,
+    ) {
+        let (attempts, elapsed) = (acknowledged.attempts, acknowledged.elapsed());
+        self.write_down(acknowledged.operation(), &Outcome { status, cause, attempts, elapsed });
+    }
+
+    fn finish(&mut self, operation: usize, status: Status, cause: Option<Cause>) {
+        let now = self.now();
+        let (attempts, elapsed) = self.active.remove(&operation).map_or((0, Duration::ZERO), |active| {
+            (active.attempts, active.elapsed.unwrap_or_else(|| now - active.first_sent))
+        });
+        self.write_down(operation, &Outcome { status, cause, attempts, elapsed });
+    }
+
+    fn write_down(&mut self, operation: usize, outcome: &Outcome) {
+        let row = self.run.operations[operation].row;
+        self.journal.note_outcome(row, outcome, self.now());
+        self.tally.count(outcome.status);
+        self.tally.settled += 1;
+        (self.announce)(&Event::Settled { row, outcome, tally: self.tally });
+    }
+
+    /// Counts towards `--max-errors`.
+    pub(super) fn count_error(&mut self, bad: bool) {
+        self.finished += 1;
+        self.bad += u64::from(bad);
+        self.bad_in_a_row = if bad { self.bad_in_a_row + 1 } else { 0 };
+        #[expect(clippy::cast_precision_loss, reason = "a share, not a count")]
+        let too_many = match self.settings.max_errors {
+            MaxErrors::InARow(limit) => self.bad_in_a_row >= limit,
+            MaxErrors::Percent(limit) => {
+                self.finished >= PERCENT_FROM && self.bad as f64 * 100.0 >= limit * self.finished as f64
+            }
+        };
+        if bad && too_many {
+            self.stop(StopReason::MaxErrors, None);
+        }
+    }
+
+    /// Writes down what is open, and ends the run.
+    pub(super) fn close(mut self) -> RunEnd {
+        self.run.cancel.pull();
+        for life in 0..self.lives.len() {
+            let open = self.lives[life].open();
+            for doubtful in open.doubtful {
+                self.finish(doubtful.operation, Status::InDoubt, Some(doubtful.cause));
+            }
+            for acknowledged in open.unproven {
+                let cause = Cause::new("not_read_back", "acknowledged by Houston, not read back");
+                self.finish_acknowledged(&acknowledged, Status::InDoubt, Some(cause));
+            }
+            for Tired { operation, cause } in open.tired {
+                self.finish(operation, Status::GaveUp, Some(cause));
+            }
+        }
+        let in_flight: Vec<usize> = self.active.keys().copied().collect();
+        for operation in in_flight {
+            let cause = Cause::new("no_outcome", "the run ended before the answer came");
+            self.finish(operation, Status::InDoubt, Some(cause));
+        }
+        self.tally.requests = self.run.pace.requests();
+        for _ in self.tally.settled..self.tally.operations {
+            self.tally.count(Status::NotRun);
+        }
+        self.journal.note(&Entry::Closed {
+            stopped: self.stopped.as_ref().map(|(reason, _)| *reason),
+            detail: self.stopped.as_ref().and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
+            requests: self.tally.requests,
+            at_ms: self.journal.at_ms(self.now()),
+        });
+        if let Err(error) = self.journal.commit() {
+            self.journal_is_lost(&error.to_string());
+        }
+        (self.announce)(&Event::Finished { tally: self.tally });
+        RunEnd { tally: self.tally, stopped: self.stopped }
+    }
+}

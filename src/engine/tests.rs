@@ -1,0 +1,357 @@
+//! The engine against a small Houston in memory, under a clock that stands still: whatever the
+//! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::event::{Outcome, Status};
+use super::journal::{FORMAT, Header, RunSettings};
+use super::run_folder::RunFolder;
+use super::*;
+use crate::houston::scripted::Scripted;
+use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
+use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::plan::OperationKind;
+use crate::time::ManualClock;
+
+/// What the server does with one mutation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Apply,
+    ApplyAndCut,
+    Cut,
+    Throttle,
+    FailBefore,
+    FailAfter,
+    Lie,
+    Deny,
+    Refuse,
+}
+
+/// A server that binds again on a repeat, as old Houstons do.
+#[derive(Debug, Default)]
+struct World {
+    bindings: HashMap<(String, String), u32>,
+    mutations: u32,
+    in_flight: HashMap<String, u32>,
+    deeds: Vec<Deed>,
+    token_is_dead: bool,
+}
+
+struct Stage {
+    world: Arc<Mutex<World>>,
+    workspaces: Vec<Workspace>,
+    operations: Vec<Operation>,
+    emails: Arc<Emails>,
+}
+
+/// What came of a run.
+struct Played {
+    end: RunEnd,
+    outcomes: HashMap<u32, Outcome>,
+    settled_twice: bool,
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl World {
+    fn answer(world: &Mutex<Self>, body: &Value) -> Result<(u16, String), Fault> {
+        let workspace = text(&body["variables"]["workspaceUuid"]);
+        match body["operationName"].as_str().unwrap_or_default() {
+            "AddMember" | "AddMemberWithMail" => {
+                let email = text(&body["variables"]["email"]);
+                world.lock().unwrap().enter(&email);
+                std::thread::yield_now();
+                world.lock().unwrap().add(workspace, email)
+            }
+            "Caller" => {
+                let dead = world.lock().unwrap().token_is_dead;
+                Ok((
+                    200,
+                    if dead {
+                        denied("self")
+                    } else {
+                        json!({"data": {"self": {"isAdmin": true}}}).to_string()
+                    },
+                ))
+            }
+            _ => Ok((200, world.lock().unwrap().members(&workspace))),
+        }
+    }
+
+    fn enter(&mut self, email: &str) {
+        let in_flight = self.in_flight.entry(email.to_owned()).or_default();
+        *in_flight += 1;
+        assert_eq!(*in_flight, 1, "two mutations of {email} at a time");
+    }
+
+    fn add(&mut self, workspace: String, email: String) -> Result<(u16, String), Fault> {
+        *self.in_flight.entry(email.clone()).or_default() -= 1;
+        let deed = self.deeds.get(self.mutations as usize).copied().unwrap_or(Deed::Apply);
+        self.mutations += 1;
+        if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
+            *self.bindings.entry((workspace, email)).or_default() += 1;
+        }
+        let failed = json!({"data": {"workspaceAddUser": null}, "errors": [{"message": "timed out fetching a connection",
+            "path": ["workspaceAddUser"], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]});
+        let refused = json!({"data": {"workspaceAddUser": null}, "errors": [{"message": "Invalid email address. Please check the address and try again",
+            "path": ["workspaceAddUser"], "extensions": {"code": "BAD_USER_INPUT"}}]});
+        match deed {
+            Deed::Apply | Deed::Lie => {
+                Ok((200, json!({"data": {"workspaceAddUser": {"id": "w"}}}).to_string()))
+            }
+            Deed::ApplyAndCut | Deed::Cut => {
+                Err(Fault::NoAnswer { cause: NoAnswerCause::Reset, text: "reset".to_owned() })
+            }
+            Deed::Throttle => Ok((429, "slow down".to_owned())),
+            Deed::FailBefore | Deed::FailAfter => Ok((200, failed.to_string())),
+            Deed::Deny => Ok((200, denied("workspaceAddUser"))),
+            Deed::Refuse => Ok((200, refused.to_string())),
+        }
+    }
+
+    fn members(&self, workspace: &str) -> String {
+        let people: Vec<Value> = self
+            .bindings
+            .iter()
+            .filter(|((place, _), _)| place == workspace)
+            .map(|((_, email), count)| {
+                let binding = json!({"role": "WORKSPACE_EDITOR", "workspace": {"id": workspace}});
+                json!({"id": email, "username": email, "emails": [{"address": email}],
+                    "roleBindings": vec![binding; *count as usize]})
+            })
+            .collect();
+        let people = json!(people);
+        json!({"data": {"paginatedWorkspaceUsers": &people, "workspaceUsers": &people, "workspaceInvites": []}})
+            .to_string()
+    }
+}
+
+fn denied(field: &str) -> String {
+    json!({"data": {field: null}, "errors": [{"message": "You do not have the appropriate permissions for that",
+        "path": [field], "extensions": {"code": "FORBIDDEN"}}]})
+    .to_string()
+}
+
+impl Stage {
+    /// `people` persons, each in as many of `workspaces` as the number tells.
+    fn new(workspaces: usize, people: &[usize], deeds: Vec<Deed>) -> Self {
+        let workspace =
+            |place| Workspace { id: WorkspaceId::new(&format!("w{place}")).unwrap(), label: None };
+        let mut emails = Emails::default();
+        let mut operations = Vec::new();
+        for (person, memberships) in people.iter().enumerate() {
+            for place in 0..(*memberships).min(workspaces) {
+                let row = RowNumber::from_index(emails.len());
+                emails.push(&format!("p{person}@example.com"));
+                let workspace = u32::try_from((place + person) % workspaces).unwrap();
+                operations.push(Operation {
+                    row,
+                    workspace,
+                    kind: OperationKind::Add(WorkspaceRole::Editor),
+                });
+            }
+        }
+        operations.sort_by_key(|operation| (operation.workspace, operation.row));
+        Self {
+            world: Arc::new(Mutex::new(World { deeds, ..World::default() })),
+            workspaces: (0..workspaces).map(workspace).collect(),
+            operations,
+            emails: Arc::new(emails),
+        }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn play(&self, change: impl FnOnce(&mut Settings)) -> Played {
+        let mut settings = Settings {
+            concurrency: 4,
+            mail: Mail::Bypass,
+            retries: 4,
+            settle: Duration::from_secs(10),
+            max_wait: Duration::from_secs(300),
+            max_errors: MaxErrors::InARow(1_000),
+            max_duration: None,
+            grace: Duration::from_secs(1),
+            canary: 1,
+            repeats: Repeats::Unknown,
+        };
+        change(&mut settings);
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+        let cancel = Cancel::new();
+        let world = Arc::clone(&self.world);
+        let scripted = Scripted::new(move |_, body| World::answer(&world, body));
+        let policy = RetryPolicy { retries: settings.retries, max_wait: settings.max_wait };
+        let transport = Retrying::new(scripted, policy, Arc::clone(&clock), cancel.clone());
+        let houston = Houston::new(Arc::new(transport));
+        let pace = Pace::new(None, settings.max_wait, Arc::clone(&clock), cancel.clone());
+        let pages = Arc::default();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let mut journal = Journal::create(&folder, header(), clock.now()).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.concurrency).build().unwrap();
+        let run = Run {
+            workspaces: &self.workspaces,
+            operations: &self.operations,
+            emails: &self.emails,
+            houston: &houston,
+            pace: &pace,
+            pages: &pages,
+            cancel: &cancel,
+            stop: &|| None,
+            clock: &clock,
+        };
+        let mut outcomes = HashMap::new();
+        let mut settled_twice = false;
+        let end = Engine { pool: &pool, settings: &settings }.run(
+            &run,
+            &mut journal,
+            Tally::default(),
+            &mut |event| {
+                if let Event::Settled { row, outcome, .. } = event {
+                    settled_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
+                }
+            },
+        );
+        Played { end, outcomes, settled_twice }
+    }
+
+    /// How often a row's person is bound in its workspace.
+    fn bindings(&self, operation: &Operation) -> u32 {
+        let workspace = self.workspaces[operation.workspace as usize].id.to_string();
+        let email = self.emails.get(operation.row).to_owned();
+        self.world().bindings.get(&(workspace, email)).copied().unwrap_or(0)
+    }
+}
+
+impl Played {
+    fn status(&self, operation: &Operation) -> Status {
+        self.outcomes.get(&operation.row.get()).map_or(Status::NotRun, |outcome| outcome.status)
+    }
+}
+
+fn header() -> Header {
+    Header {
+        format: FORMAT,
+        run: "test".to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        tool_version: String::new(),
+        target: String::new(),
+        sandbox: true,
+        houston_version: None,
+        caller: None,
+        roster: String::new(),
+        roster_sha256: String::new(),
+        plan_sha256: String::new(),
+        rows: 0,
+        dialect: Value::Null,
+        settings: RunSettings { send_invites: false, canary: 1 },
+    }
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        4 => Just(Deed::Apply),
+        2 => Just(Deed::ApplyAndCut),
+        2 => Just(Deed::Cut),
+        1 => Just(Deed::Throttle),
+        1 => Just(Deed::FailBefore),
+        1 => Just(Deed::FailAfter),
+        1 => Just(Deed::Refuse),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_row_ends_once_and_nobody_is_bound_twice(
+        workspaces in 1_usize..5,
+        people in prop::collection::vec(1_usize..4, 1..25),
+        deeds in prop::collection::vec(deed(), 0..120),
+        canary in 0_u32..3,
+    ) {
+        let stage = Stage::new(workspaces, &people, deeds);
+        let played = stage.play(|settings| settings.canary = canary);
+        prop_assert!(!played.settled_twice, "a row ended twice");
+        prop_assert!(played.end.stopped.is_none());
+        prop_assert_eq!(played.outcomes.len(), stage.operations.len(), "every row ends");
+        prop_assert_eq!(played.end.tally.rows(), stage.operations.len() as u64);
+        for operation in &stage.operations {
+            let bindings = stage.bindings(operation);
+            let status = played.status(operation);
+            prop_assert!(bindings <= 1, "bound {} times: {:?}", bindings, status);
+            prop_assert_eq!(status == Status::Added, bindings == 1, "{:?}", played.outcomes[&operation.row.get()]);
+            let expected = [Status::Added, Status::Rejected, Status::GaveUp].contains(&status);
+            prop_assert!(expected, "{:?}", status);
+        }
+    }
+}
+
+#[test]
+fn a_lying_server_costs_one_row_of_a_workspace() {
+    let stage = Stage::new(1, &[1; 40], vec![Deed::Lie; 100]);
+    let played = stage.play(|_| {});
+    assert_eq!(stage.world().mutations, 1, "only the canary was sent");
+    assert_eq!(played.end.tally.of(Status::InDoubt), 1);
+    assert_eq!(played.end.tally.of(Status::NotRun), 39);
+}
+
+#[test]
+fn a_denied_workspace_is_closed_after_its_first_row() {
+    let stage = Stage::new(1, &[1; 40], vec![Deed::Deny; 100]);
+    let played = stage.play(|_| {});
+    assert_eq!(stage.world().mutations, 1);
+    assert_eq!(played.end.tally.of(Status::Rejected), 40);
+    assert!(
+        played.outcomes.values().all(|end| end.cause.as_ref().is_some_and(|c| c.code == "workspace_denied"))
+    );
+    assert!(played.end.stopped.is_none(), "a closed workspace is no error storm");
+}
+
+#[test]
+fn a_dead_token_stops_the_run_and_leaves_the_rows_untried() {
+    let stage = Stage::new(3, &[1; 40], vec![Deed::Deny; 100]);
+    stage.world().token_is_dead = true;
+    let played = stage.play(|_| {});
+    assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::TokenDead));
+    assert_eq!(played.end.tally.of(Status::NotRun), 40);
+    assert!(stage.world().mutations <= 8, "{} sent", stage.world().mutations);
+}
+
+#[test]
+fn an_error_storm_stops_the_run() {
+    let stage = Stage::new(1, &[1; 60], vec![Deed::Refuse; 100]);
+    let played = stage.play(|settings| settings.max_errors = MaxErrors::InARow(10));
+    assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::MaxErrors));
+    assert!(played.end.tally.of(Status::Rejected) >= 10);
+    assert!(played.end.tally.of(Status::NotRun) > 0);
+}
+
+#[test]
+fn a_row_that_never_takes_effect_is_given_up_after_its_tries() {
+    let stage = Stage::new(1, &[1], vec![Deed::FailBefore; 100]);
+    let played = stage.play(|settings| settings.retries = 3);
+    assert_eq!(stage.world().mutations, 4);
+    assert_eq!(played.end.tally.of(Status::GaveUp), 1);
+    assert_eq!(played.outcomes[&1].attempts, 4);
+}
+
+#[test]
+fn rows_that_were_given_up_get_a_last_chance_where_the_server_answers_others() {
+    let mut deeds = vec![Deed::Apply];
+    deeds.extend([Deed::FailBefore; 4]);
+    let stage = Stage::new(1, &[1, 1], deeds);
+    let played = stage.play(|settings| {
+        settings.retries = 2;
+        settings.concurrency = 1;
+    });
+    assert_eq!(played.end.tally.of(Status::Added), 2, "{:?}", played.outcomes);
+}

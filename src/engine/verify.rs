@@ -1,0 +1,326 @@
+//! The doubtful writes of one workspace: mutations whose answer did not come or did not tell
+//! enough. One shared read answers many of them; a write that is absent may still land, and is
+//! sent again only when that is safe.
+//!
+//! Main type: [`Doubts`]. Pure: it says what is due when, and what a membership means; others
+//! read, wait and send.
+
+use std::time::{Duration, Instant};
+
+use super::event::{Cause, Status, invited_otherwise};
+use super::verdict::Doubt;
+use crate::houston::Repeats;
+use crate::model::WorkspaceRole;
+use crate::plan::{Membership, Standing};
+
+/// A doubtful write is read at first this part of the settle time after its answer failed, so
+/// that one read can answer several.
+const FIRST_READ: u32 = 16;
+/// It is read once more in between, in case it lands early.
+const SECOND_READ: u32 = 4;
+/// A server that refuses repeats gets the second try after this time, each further one after twice
+/// the time before.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// Reads of a workspace that may fail in a row before its doubtful writes stay in doubt.
+pub const FAILED_READS: u32 = 3;
+
+/// One doubtful write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubtful {
+    /// Index of the operation.
+    pub operation: usize,
+    /// What is not known.
+    pub doubt: Doubt,
+    /// Why, for the report.
+    pub cause: Cause,
+    /// When its answer failed.
+    since: Instant,
+    /// When it is to be read next.
+    due: Instant,
+    /// How often it has been read and not found.
+    reads: u32,
+    /// How often it has been sent.
+    sends: u32,
+}
+
+/// What a read says about a doubtful write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The row has its end.
+    Settled(Status, Option<Cause>),
+    /// It is not there, and it is safe to send it again.
+    SendAgain,
+    /// It is not there yet: read again later.
+    Wait,
+}
+
+/// The doubtful writes of one workspace.
+#[derive(Debug, Default)]
+pub struct Doubts {
+    queue: Vec<Doubtful>,
+    failed_reads: u32,
+}
+
+impl Doubts {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Takes in a write that has been sent `sends` times.
+    pub fn push(
+        &mut self,
+        operation: usize,
+        sends: u32,
+        doubt: Doubt,
+        cause: Cause,
+        now: Instant,
+        settle: Duration,
+    ) {
+        let due = now + settle / FIRST_READ;
+        self.queue.push(Doubtful { operation, doubt, cause, since: now, due, reads: 0, sends });
+    }
+
+    /// When the next read is due.
+    pub fn due(&self) -> Option<Instant> {
+        self.queue.iter().map(|doubtful| doubtful.due).min()
+    }
+
+    /// Whether some write has never been read: with nothing else to do, there is no point in
+    /// waiting for company.
+    pub fn has_unread(&self) -> bool {
+        self.queue.iter().any(|doubtful| doubtful.reads == 0)
+    }
+
+    /// The operations that are in doubt, in the order in which they came.
+    pub fn operations(&self) -> impl Iterator<Item = usize> {
+        self.queue.iter().map(|doubtful| doubtful.operation)
+    }
+
+    /// Takes a write out.
+    pub fn remove(&mut self, operation: usize) -> Option<Doubtful> {
+        let place = self.queue.iter().position(|doubtful| doubtful.operation == operation)?;
+        self.failed_reads = 0;
+        Some(self.queue.remove(place))
+    }
+
+    /// Takes every write out.
+    pub fn drain(&mut self) -> Vec<Doubtful> {
+        std::mem::take(&mut self.queue)
+    }
+
+    /// A read that began at `read_at` did not show this write: it comes back into the queue, to be
+    /// looked for again later.
+    pub fn put_back(&mut self, mut doubtful: Doubtful, read_at: Instant, settle: Duration, repeats: Repeats) {
+        doubtful.reads += 1;
+        let patience = doubtful.patience(settle, repeats);
+        let early = doubtful.since + patience / SECOND_READ;
+        let end = doubtful.since + patience;
+        doubtful.due = if doubtful.reads == 1 && read_at < early { early } else { end };
+        self.queue.push(doubtful);
+    }
+
+    /// A read failed: puts off the next one. False when so many failed that nothing can be
+    /// verified.
+    pub fn read_failed(&mut self, now: Instant, settle: Duration) -> bool {
+        self.failed_reads += 1;
+        for doubtful in &mut self.queue {
+            doubtful.due = doubtful.due.max(now + settle / SECOND_READ);
+            doubtful.reads = doubtful.reads.max(1);
+        }
+        self.failed_reads < FAILED_READS
+    }
+}
+
+impl Doubtful {
+    /// How long it may still land before it is sent again. A server that refuses repeats is not
+    /// waited for, only spared: a little longer after each try.
+    fn patience(&self, settle: Duration, repeats: Repeats) -> Duration {
+        match repeats {
+            Repeats::Refused => settle.min(BACK_OFF * (1 << self.sends.saturating_sub(1).min(6))),
+            Repeats::Doubled | Repeats::Unknown => settle,
+        }
+    }
+
+    /// What a membership, read by a read that began at `read_at`, means for this write.
+    ///
+    /// `ours` tells whether a mutation of this run may have made it so.
+    pub fn judge(
+        &self,
+        seen: Membership,
+        wanted: WorkspaceRole,
+        read_at: Instant,
+        settle: Duration,
+        repeats: Repeats,
+        ours: bool,
+    ) -> Finding {
+        match (seen, self.doubt) {
+            (Membership::Absent, Doubt::Effect) if read_at >= self.since + self.patience(settle, repeats) => {
+                Finding::SendAgain
+            }
+            (Membership::Absent, Doubt::Effect) => Finding::Wait,
+            (Membership::Absent, Doubt::Invited) => Finding::Settled(
+                if ours { Status::Invited } else { Status::AlreadyInvited },
+                Some(Cause::new("role_unknown", "Houston says so; the invitation itself cannot be seen")),
+            ),
+            (Membership::Absent, Doubt::Member) => Finding::Settled(
+                Status::InDoubt,
+                Some(Cause::new(
+                    "member_not_seen",
+                    format!(
+                        "Houston says \"{}\", but the member list has no role of theirs",
+                        self.cause.text
+                    ),
+                )),
+            ),
+            (seen, _) if ours => landed(seen, wanted),
+            (seen, _) => as_it_was(seen, wanted),
+        }
+    }
+}
+
+/// The end of a row whose mutation of this run is, or may be, what a read shows.
+pub fn landed(seen: Membership, wanted: WorkspaceRole) -> Finding {
+    if seen.is_doubled() {
+        return Finding::Settled(Status::Rejected, Some(doubled(seen)));
+    }
+    match seen {
+        Membership::Member { role, standing: Standing::Active, .. } if role == wanted => {
+            Finding::Settled(Status::Added, None)
+        }
+        Membership::Member { role, standing: Standing::Pending, .. } if role == wanted => {
+            Finding::Settled(Status::Invited, None)
+        }
+        Membership::Invited { role, .. } if role.is_none_or(|role| role == wanted) => {
+            Finding::Settled(Status::Invited, None)
+        }
+        Membership::Member { .. } | Membership::Invited { .. } => as_it_was(seen, wanted),
+        Membership::Absent => Finding::Wait,
+    }
+}
+
+/// The end of a row whose person was there without our doing.
+fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
+    match crate::plan::decide(wanted, seen) {
+        crate::plan::Decision::Unchanged => Finding::Settled(Status::Unchanged, None),
+        crate::plan::Decision::AlreadyInvited(role) => {
+            Finding::Settled(Status::AlreadyInvited, invited_otherwise(role, Some(wanted)))
+        }
+        crate::plan::Decision::RoleKept(role) => Finding::Settled(
+            Status::RoleKept,
+            Some(Cause::new("other_role", format!("is {role} and stays it"))),
+        ),
+        crate::plan::Decision::Add
+        | crate::plan::Decision::Merged { .. }
+        | crate::plan::Decision::Invalid(_)
+        | crate::plan::Decision::LeftOut
+        | crate::plan::Decision::Rejected(_)
+        | crate::plan::Decision::GaveUp(_) => Finding::Wait,
+    }
+}
+
+fn doubled(seen: Membership) -> Cause {
+    let text = match seen {
+        Membership::Member { bindings, .. } => format!("has {bindings} role bindings in the workspace"),
+        Membership::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
+        Membership::Absent => "is there twice".to_owned(),
+    };
+    Cause::new("duplicate_binding", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use WorkspaceRole::{Admin, Editor};
+
+    const SETTLE: Duration = Duration::from_secs(16);
+
+    fn member(role: WorkspaceRole, standing: Standing, bindings: u8) -> Membership {
+        Membership::Member { role, bindings, standing }
+    }
+
+    fn doubt(doubt: Doubt) -> (Doubts, Instant) {
+        let now = Instant::now();
+        let mut doubts = Doubts::default();
+        doubts.push(0, 1, doubt, Cause::new("timeout", "no answer"), now, SETTLE);
+        (doubts, now)
+    }
+
+    fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
+        let (doubts, now) = doubt(what);
+        doubts.queue[0].judge(seen, Editor, now + after, SETTLE, repeats, ours)
+    }
+
+    #[test]
+    fn an_absent_write_is_sent_again_only_when_that_is_safe() {
+        let table = [
+            (Repeats::Refused, Duration::ZERO, Finding::Wait),
+            (Repeats::Refused, BACK_OFF, Finding::SendAgain),
+            (Repeats::Doubled, Duration::ZERO, Finding::Wait),
+            (Repeats::Unknown, Duration::ZERO, Finding::Wait),
+            (Repeats::Doubled, SETTLE * 99 / 100, Finding::Wait),
+            (Repeats::Doubled, SETTLE, Finding::SendAgain),
+            (Repeats::Unknown, SETTLE, Finding::SendAgain),
+        ];
+        for (repeats, after, expected) in table {
+            let found = finding(Doubt::Effect, Membership::Absent, after, repeats, true);
+            assert_eq!(found, expected, "{repeats:?} after {after:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_settles_the_row() {
+        let table = [
+            (member(Editor, Standing::Active, 1), true, Status::Added),
+            (member(Editor, Standing::Pending, 1), true, Status::Invited),
+            (member(Editor, Standing::Active, 1), false, Status::Unchanged),
+            (member(Admin, Standing::Active, 1), true, Status::RoleKept),
+            (member(Admin, Standing::Active, 1), false, Status::RoleKept),
+            (member(Editor, Standing::Active, 2), true, Status::Rejected),
+            (Membership::Invited { role: Some(Editor), invites: 1 }, true, Status::Invited),
+            (Membership::Invited { role: None, invites: 1 }, true, Status::Invited),
+            (Membership::Invited { role: Some(Editor), invites: 1 }, false, Status::AlreadyInvited),
+            (Membership::Invited { role: Some(Admin), invites: 1 }, true, Status::AlreadyInvited),
+            (Membership::Invited { role: Some(Editor), invites: 2 }, true, Status::Rejected),
+        ];
+        for (seen, ours, status) in table {
+            let found = finding(Doubt::Effect, seen, Duration::ZERO, Repeats::Unknown, ours);
+            assert!(matches!(found, Finding::Settled(s, _) if s == status), "{seen:?} {ours}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_for_being_there_already_is_never_sent_again() {
+        for what in [Doubt::Member, Doubt::Invited] {
+            let found = finding(what, Membership::Absent, SETTLE, Repeats::Refused, false);
+            assert!(matches!(found, Finding::Settled(..)), "{what:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_absent_write_is_read_three_times_over_the_settle_time() {
+        let (mut doubts, now) = doubt(Doubt::Effect);
+        let mut due = Vec::new();
+        for _ in 0..3 {
+            let at = doubts.due().expect("in doubt");
+            due.push(at - now);
+            let doubtful = doubts.remove(0).expect("in doubt");
+            doubts.put_back(doubtful, at, SETTLE, Repeats::Unknown);
+        }
+        assert_eq!(due, [SETTLE / 16, SETTLE / 4, SETTLE]);
+    }
+
+    #[test]
+    fn reads_that_fail_again_and_again_are_given_up() {
+        let (mut doubts, now) = doubt(Doubt::Effect);
+        assert!(doubts.read_failed(now, SETTLE));
+        assert_eq!(doubts.due(), Some(now + SETTLE / 4));
+        assert!(doubts.read_failed(now, SETTLE));
+        assert!(!doubts.read_failed(now, SETTLE));
+    }
+}
