@@ -6,5 +6,6 @@ pub mod houston;
 pub mod model;
 pub mod plan;
 pub mod present;
+pub mod report;
 pub mod roster;
 pub mod time;

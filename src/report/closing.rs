@@ -1,0 +1,474 @@
+//! The last words of a run to people: what became of the rows, what went wrong and where, and what
+//! to type next.
+//!
+//! Main function: [`render`], from a [`Summary`] to text. It prints nothing itself, and nothing it
+//! says depends on colour.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use super::results::{ERRORS, RESULTS, UNPROCESSED};
+use super::summary::{FILE, FailureClass, Summary};
+use super::{shell_word, spoken};
+use crate::engine::event::{Status, StatusKind, StopReason};
+use crate::model::printable;
+
+/// The copy of the input in the run's folder.
+const ROSTER: &str = "roster.csv";
+/// How many classes of failures are shown.
+const CLASSES: usize = 10;
+
+/// Whether a text may carry colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Paint {
+    /// Characters only.
+    #[default]
+    Plain,
+    /// With the escape sequences of a terminal.
+    Coloured,
+}
+
+/// The styles of the text; all of them do nothing when it is plain.
+#[derive(Default)]
+struct Palette {
+    good: Style,
+    warn: Style,
+    bad: Style,
+    strong: Style,
+    faint: Style,
+}
+
+impl Palette {
+    fn new(paint: Paint) -> Self {
+        match paint {
+            Paint::Plain => Self::default(),
+            Paint::Coloured => Self {
+                good: AnsiColor::Green.on_default().bold(),
+                warn: AnsiColor::Yellow.on_default().bold(),
+                bad: AnsiColor::Red.on_default().bold(),
+                strong: Style::new().bold(),
+                faint: Style::new().dimmed(),
+            },
+        }
+    }
+}
+
+/// The closing text: some lines, the last one ended.
+pub fn render(summary: &Summary, paint: Paint) -> String {
+    let palette = Palette::new(paint);
+    let mut text = String::new();
+    let parts = [head, counts, failures, next];
+    for part in parts {
+        part(&mut text, summary, &palette).expect("a string takes every text");
+    }
+    text
+}
+
+fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    let failed = summary.counts.of_kind(StatusKind::Failed);
+    let left = summary.resumable();
+    let (style, words) = match (&summary.stopped, summary.finished_at) {
+        (Some(stopped), _) => {
+            let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
+            (palette.bad, format!("stopped early: {}{detail}", stopped.reason))
+        }
+        (None, None) => (palette.warn, "not finished: still going, or killed".to_owned()),
+        (None, Some(_)) if failed + left == 0 => (palette.good, "done".to_owned()),
+        (None, Some(_)) => {
+            let all = rows(summary.rows);
+            let words = match (failed, left) {
+                (_, 0) => format!("{failed} of {all} failed"),
+                (0, _) => format!("{left} of {all} not settled"),
+                (_, _) => format!("{failed} of {all} failed, {left} not settled"),
+            };
+            (palette.warn, format!("done, but {words}"))
+        }
+    };
+    writeln!(text, "{style}{words}{style:#}")?;
+    let faint = palette.faint;
+    let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
+    write!(
+        text,
+        "{faint}run {}: {} of {}, {}{version}, {}",
+        summary.run,
+        rows(summary.rows),
+        summary.roster,
+        summary.target,
+        spoken(Duration::from_millis(summary.duration_ms)),
+    )?;
+    if summary.finished_at.is_some() {
+        write!(text, ", {} requests", summary.requests)?;
+    }
+    writeln!(text, "{faint:#}")
+}
+
+fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    writeln!(text)?;
+    let shown = || Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0);
+    let width = shown().map(|status| summary.counts.of(status).to_string().len()).max().unwrap_or(1);
+    for status in shown() {
+        let style = match status.kind() {
+            StatusKind::Changed => palette.good,
+            StatusKind::AsItWas => Style::new(),
+            StatusKind::Failed => palette.bad,
+            StatusKind::Unsettled | StatusKind::NotTried => palette.warn,
+        };
+        let count = summary.counts.of(status);
+        write!(text, "  {style}{count:>width$}{style:#} {status}")?;
+        if status == Status::NotRun && summary.left_out > 0 {
+            write!(text, " ({} outside of --only or --limit)", summary.left_out)?;
+        }
+        writeln!(text)?;
+    }
+    Ok(())
+}
+
+fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    for class in summary.failures.iter().take(CLASSES) {
+        let FailureClass { status, code, count, lines, texts, text: first } = class;
+        let bad = palette.bad;
+        write!(text, "\n{bad}{count} {status}{bad:#}")?;
+        if !code.is_empty() {
+            write!(text, " ({code})")?;
+        }
+        let places = lines.iter().map(|line| format!("{}:{line}", summary.roster));
+        if texts.iter().all(|text| text == first) {
+            if !first.is_empty() {
+                write!(text, ": {first}")?;
+            }
+            let places: Vec<_> = places.collect();
+            write!(text, "\n  {}", places.join(", "))?;
+        } else {
+            for (place, why) in places.zip(texts) {
+                write!(text, "\n  {place}: {why}")?;
+            }
+        }
+        let more = count - lines.len() as u64;
+        if more > 0 {
+            write!(text, "\n  and {more} more")?;
+        }
+        writeln!(text, "\n  {}", advice(code))?;
+    }
+    let rest = summary.failures.iter().skip(CLASSES);
+    let (kinds, count) = rest.fold((0, 0), |(kinds, count), class| (kinds + 1, count + class.count));
+    if kinds > 0 {
+        writeln!(text, "\n{count} more of {kinds} other kinds: see {RESULTS}")?;
+    }
+    Ok(())
+}
+
+fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    let strong = palette.strong;
+    let folder = &summary.folder;
+    let mut steps = Vec::new();
+    if summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
+        || summary.failures.iter().any(|class| is_token(&class.code))
+    {
+        steps.push(match token_page(&summary.target) {
+            Some(page) => format!("get a token at {page} and put it into HOUSTON_API_TOKEN, then"),
+            None => "put a valid token into HOUSTON_API_TOKEN, then".to_owned(),
+        });
+    }
+    let left = summary.resumable();
+    if left > 0 || summary.finished_at.is_none() {
+        if summary.sandbox {
+            steps.push("the Houston of --sandbox is gone with its run: apply the roster again".into());
+        } else {
+            let what = if left > 0 { format!("finish {}", rows(left)) } else { "finish".to_owned() };
+            let roster = folder.join(ROSTER);
+            let command = format!("houston-onboard apply {}", printable(&shell_word(&roster)));
+            steps.push(format!(
+                "{what}, with the flags of this run; what is there already is not sent again:\n    {strong}{command}{strong:#}"
+            ));
+        }
+    }
+    let failed = summary.counts.of_kind(StatusKind::Failed);
+    if failed > 0 {
+        let then = if steps.is_empty() { "" } else { "after that, " };
+        let command = format!("houston-onboard apply {}", printable(&shell_word(&folder.join(ERRORS))));
+        steps.push(format!(
+            "{then}mend what failed in {ERRORS} and apply it with the flags of this run:\n    {strong}{command}{strong:#}"
+        ));
+    }
+    if !steps.is_empty() {
+        writeln!(text, "\nnext:")?;
+    }
+    for step in steps {
+        writeln!(text, "  {step}")?;
+    }
+    let folder = folder.to_string_lossy();
+    let reports = [RESULTS, ERRORS, UNPROCESSED, FILE].join(", ");
+    writeln!(text, "\nreports in {}: {reports}", printable(&folder))
+}
+
+/// What to do about rows that ended for this reason: one sentence. Codes are stable; one that is
+/// not known here gets the general advice.
+pub fn advice(code: &str) -> &'static str {
+    match code {
+        "timeout" | "gateway_timeout" => {
+            "Houston answered too late: the next run looks first and sends only what is missing; a lower --concurrency may help"
+        }
+        "reset" | "connection_broken" | "truncated" => {
+            "the connection broke off: the next run looks first and sends only what is missing"
+        }
+        "bad_gateway" | "unavailable" | "http_error" => "Houston was away: run again once it is back",
+        "name_not_resolved" | "no_connection" | "tls_failed" | "proxy_failed" => {
+            "Houston could not be reached: check address, network and --ca-file, then run again"
+        }
+        "throttled" => "Houston wants fewer requests: run again with a lower --rate",
+        "denied" | "workspace_denied" => {
+            "the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again"
+        }
+        "token_expired" | "token_invalid" => "the token is not valid any more: run again with a new one",
+        "bad_email" => "not an email address to Houston or to this program: correct it",
+        "bad_role" => "roles are WORKSPACE_ADMIN, WORKSPACE_EDITOR and WORKSPACE_VIEWER: correct it",
+        "schema" => {
+            "this Houston does not understand the request; if `bypassInvite` is what it does not know, and mails are wanted: --send-invites"
+        }
+        "proxy_page" | "not_houston" => {
+            "something in front of Houston answered: check the URL, the VPN and the proxy"
+        }
+        "internal" | "internal_server_error" | "malformed_answer" => {
+            "Houston failed inside: the next run looks first; if it fails again, its log tells why"
+        }
+        "duplicate_binding" => {
+            "Houston holds this person twice in the workspace: remove one of the two in its user interface"
+        }
+        "not_read_back" => {
+            "Houston said yes, and the run ended before its proof: the next run reads the workspace again"
+        }
+        "no_outcome" => {
+            "sent, and no answer was written down: the next run reads the workspace before it sends anything"
+        }
+        "workspace_unknown" => {
+            "no such workspace for this token: correct the id, or let its owner into the workspace"
+        }
+        "workspace_state" => {
+            "the workspace does not take members now: look at it in Houston's user interface"
+        }
+        "unreadable" => {
+            "the members of the workspace could not be read: run again, or use a token that may read them"
+        }
+        "user_management_off" | "scim_managed" => {
+            "this installation leaves members to its identity provider: put the person into the right group there"
+        }
+        "sign_up" => "this installation does not let new people in: ask its administrator",
+        "tries_used_up" => "Houston answers, but this write never takes effect: its log tells why",
+        "not_there" | "canary_failed" => {
+            "Houston says that it did it and does not show it: look into that before anything more is sent"
+        }
+        _ => "see the column detail in results.csv",
+    }
+}
+
+fn is_token(code: &str) -> bool {
+    matches!(code, "token_expired" | "token_invalid")
+}
+
+/// The page of an installation that shows a token, if its Houston has the usual name.
+fn token_page(target: &str) -> Option<String> {
+    let url = url::Url::parse(target).ok()?;
+    let domain = url.host_str()?.strip_prefix("houston.")?;
+    Some(format!("https://app.{domain}/token"))
+}
+
+fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Cause;
+    use crate::report::fixture::Fixture;
+
+    fn summary(fixture: &Fixture) -> Summary {
+        Summary::new(&fixture.history, Fixture::shown(), Some(0))
+    }
+
+    fn closing(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<String>)>) -> String {
+        render(&summary(&Fixture::with(ends, stopped)), Paint::Plain)
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_says_why_and_what_to_type() {
+        insta::assert_snapshot!(render(&summary(&Fixture::new()), Paint::Plain), @r"
+        stopped early: the token is not valid any more: expired ␛[31mred␛]0;pwned␇ next�line
+        run 20261123T154500Z-k3f9: 13 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
+
+          1 added
+          1 invited
+          1 unchanged
+          1 already_invited
+          1 role_updated
+          1 role_kept
+          1 removed
+          1 rejected
+          1 gave_up
+          1 in_doubt
+          1 not_run
+          1 invalid
+          1 merged
+
+        1 rejected (workspace_denied): =denied ␛[31mred␛]0;pwned␇ next�line
+          team.csv:9
+          the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
+
+        1 gave_up (timeout): no answer within 30 s
+          team.csv:11
+          Houston answered too late: the next run looks first and sends only what is missing; a lower --concurrency may help
+
+        1 in_doubt (not_read_back): acknowledged by Houston, not read back
+          team.csv:12
+          Houston said yes, and the run ended before its proof: the next run reads the workspace again
+
+        1 invalid (bad_email): not an address
+          team.csv:14
+          not an email address to Houston or to this program: correct it
+
+        next:
+          get a token at https://app.example.com/token and put it into HOUSTON_API_TOKEN, then
+          finish 3 rows, with the flags of this run; what is there already is not sent again:
+            houston-onboard apply onboard-runs/20261123T154500Z-k3f9/roster.csv
+          after that, mend what failed in errors.csv and apply it with the flags of this run:
+            houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
+
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        ");
+    }
+
+    #[test]
+    fn a_run_without_trouble_is_short() {
+        insta::assert_snapshot!(closing(&[(Status::Added, None), (Status::Unchanged, None)], None), @r"
+        done
+        run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
+
+          1 added
+          1 unchanged
+
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        ");
+    }
+
+    #[test]
+    fn failures_are_grouped_with_three_examples() {
+        let denied = (Status::Rejected, Some(Cause::new("workspace_denied", "not allowed")));
+        let bad = |text| (Status::Rejected, Some(Cause::new("bad_email", text)));
+        let ends = [
+            bad("\"a\" is not an address"),
+            denied.clone(),
+            denied.clone(),
+            bad("\"b\" is not an address"),
+            denied.clone(),
+            denied,
+        ];
+        insta::assert_snapshot!(closing(&ends, None), @r#"
+        done, but 6 of 6 rows failed
+        run 20261123T154500Z-k3f9: 6 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
+
+          6 rejected
+
+        4 rejected (workspace_denied): not allowed
+          team.csv:3, team.csv:4, team.csv:6
+          and 1 more
+          the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
+
+        2 rejected (bad_email)
+          team.csv:2: "a" is not an address
+          team.csv:5: "b" is not an address
+          not an email address to Houston or to this program: correct it
+
+        next:
+          mend what failed in errors.csv and apply it with the flags of this run:
+            houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
+
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        "#);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_says_how_to_go_on_unless_its_houston_is_gone() {
+        let mut fixture = Fixture::with(&[(Status::NotRun, None)], None);
+        fixture.history.closed = false;
+        let text = render(&summary(&fixture), Paint::Plain);
+        assert!(text.starts_with("not finished: still going, or killed\n"), "{text}");
+        assert!(
+            text.contains("houston-onboard apply onboard-runs/20261123T154500Z-k3f9/roster.csv\n"),
+            "{text}"
+        );
+        fixture.history.header.sandbox = true;
+        let text = render(&summary(&fixture), Paint::Plain);
+        assert!(!text.contains("houston-onboard apply"), "{text}");
+        assert!(text.contains("is gone with its run"), "{text}");
+    }
+
+    #[test]
+    fn many_kinds_of_failures_are_cut_short() {
+        let codes = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        let ends = codes.map(|code| (Status::Rejected, Some(Cause::new(code, ""))));
+        let text = closing(&ends, None);
+        assert!(text.contains("\n2 more of 2 other kinds: see results.csv\n"), "{text}");
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let summary = summary(&Fixture::new());
+        let plain = render(&summary, Paint::Plain);
+        let coloured = render(&summary, Paint::Coloured);
+        assert!(!plain.chars().any(|c| c.is_control() && c != '\n'), "{plain}");
+        assert_ne!(plain, coloured);
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    }
+
+    #[test]
+    fn every_code_of_ours_has_advice_of_its_own() {
+        let general = advice("something new");
+        for code in [
+            "timeout",
+            "reset",
+            "connection_broken",
+            "truncated",
+            "bad_gateway",
+            "unavailable",
+            "gateway_timeout",
+            "http_error",
+            "name_not_resolved",
+            "no_connection",
+            "tls_failed",
+            "proxy_failed",
+            "throttled",
+            "denied",
+            "workspace_denied",
+            "token_expired",
+            "token_invalid",
+            "bad_email",
+            "bad_role",
+            "schema",
+            "proxy_page",
+            "not_houston",
+            "internal",
+            "internal_server_error",
+            "malformed_answer",
+            "duplicate_binding",
+            "not_read_back",
+            "no_outcome",
+            "workspace_unknown",
+            "workspace_state",
+            "unreadable",
+            "scim_managed",
+            "user_management_off",
+            "sign_up",
+        ] {
+            assert_ne!(advice(code), general, "{code}");
+        }
+    }
+
+    #[test]
+    fn the_token_page_belongs_to_the_installation() {
+        let page = token_page("https://houston.astro.example.com/v1");
+        assert_eq!(page.as_deref(), Some("https://app.astro.example.com/token"));
+        assert_eq!(token_page("http://127.0.0.1:8080/v1"), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! The telling: what a run does, while it does it, and what became of every row, for people and
+//! for machines.
+//!
+//! Main types: [`Reporter`], which hears the events of a run as they happen, and
+//! [`summary::Summary`], which is made from the run's files afterwards; [`write_files`] makes the
+//! files of a run that anybody may read. Nothing here decides anything about a run, asks Houston,
+//! or shows a text from outside that has not passed [`crate::model::printable`] (the caller's own
+//! cells in the CSV files excepted, which stay as they are).
+
+pub mod atomic;
+pub mod closing;
+pub mod plan;
+pub mod results;
+pub mod summary;
+pub mod terminal;
+
+#[cfg(test)]
+mod fixture;
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use csv::ByteRecord;
+
+use crate::engine::event::Event;
+use crate::engine::journal::History;
+use crate::engine::run_folder::RunFolder;
+use results::ResultsError;
+use summary::Summary;
+
+/// Hears every event of a run, on the thread that owns the run: it must not wait.
+pub trait Reporter {
+    /// Something happened.
+    fn event(&mut self, event: &Event<'_>);
+}
+
+/// Tells several reporters the same.
+#[derive(Default)]
+pub struct Fanout<'a>(Vec<Box<dyn Reporter + 'a>>);
+
+impl<'a> Fanout<'a> {
+    /// Nobody listens yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more listens, after those before.
+    #[must_use]
+    pub fn and(mut self, reporter: impl Reporter + 'a) -> Self {
+        self.0.push(Box::new(reporter));
+        self
+    }
+}
+
+impl Reporter for Fanout<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        self.0.iter_mut().for_each(|reporter| reporter.event(event));
+    }
+}
+
+/// The roster of a run, read again from its copy.
+#[derive(Debug)]
+pub struct RosterAgain<'a, I> {
+    /// Its header as the caller wrote it.
+    pub header: &'a ByteRecord,
+    /// What separates its cells.
+    pub delimiter: u8,
+    /// Its rows, in its order, ragged and invalid ones included.
+    pub rows: I,
+}
+
+/// Writes `results.csv`, `errors.csv`, `unprocessed.csv` and `summary.json` of a run and gives
+/// what the last one says. `exit_status` is what the program will end with, if it is known.
+///
+/// # Errors
+/// When a file cannot be written, or the files would not account for every row (exit status 1).
+pub fn write_files<E>(
+    folder: &RunFolder,
+    history: &History,
+    exit_status: Option<u8>,
+    roster: RosterAgain<'_, impl Iterator<Item = Result<ByteRecord, E>>>,
+) -> Result<Summary, ResultsError>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let summary = Summary::new(history, folder.path(), exit_status);
+    let written = results::write(folder, history, roster.header, roster.delimiter, roster.rows)?;
+    summary.check(&written)?;
+    atomic::write(&folder.path().join(summary::FILE), summary.to_json().as_bytes())?;
+    Ok(summary)
+}
+
+/// A duration as people say it: `0.4s`, `42s`, `3m 12s`, `2h 05m`.
+fn spoken(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) if s < 10 => format!("{s}.{}s", duration.subsec_millis() / 100),
+        (0, 0, s) => format!("{s}s"),
+        (0, m, s) => format!("{m}m {s:02}s"),
+        (h, m, _) => format!("{h}h {m:02}m"),
+    }
+}
+
+/// A path as one word of a command line, quoted where a shell would otherwise take it apart.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Tally;
+    use std::cell::RefCell;
+
+    struct Counter<'a>(&'a RefCell<Vec<&'static str>>, &'static str);
+
+    impl Reporter for Counter<'_> {
+        fn event(&mut self, _: &Event<'_>) {
+            self.0.borrow_mut().push(self.1);
+        }
+    }
+
+    #[test]
+    fn everybody_hears_everything_in_order() {
+        let heard = RefCell::new(Vec::new());
+        let mut all = Fanout::new().and(Counter(&heard, "first")).and(Counter(&heard, "second"));
+        all.event(&Event::ReadingFinished);
+        all.event(&Event::Finished { tally: Tally::default() });
+        assert_eq!(*heard.borrow(), ["first", "second", "first", "second"]);
+    }
+
+    #[test]
+    fn the_files_of_a_run_are_private_and_agree() {
+        let fixture = fixture::Fixture::new();
+        let header = fixture::roster_header();
+        let summary = write_files(&fixture.folder, &fixture.history, Some(4), fixture::roster(&header))
+            .expect("written");
+        assert_eq!(summary.counts, fixture.history.tally());
+        for name in [results::RESULTS, results::ERRORS, results::UNPROCESSED, summary::FILE] {
+            let text = fixture.read(name);
+            assert!(!text.is_empty() && !text.contains('\u{1b}'), "{name}");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                let file = std::fs::metadata(fixture.folder.path().join(name)).expect("exists");
+                assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+            }
+        }
+        let results = fixture.read(results::RESULTS);
+        for status in crate::engine::event::Status::ALL {
+            assert!(results.contains(&format!(",{status},")), "{status}");
+        }
+        // Making the reports of a run again changes nothing.
+        write_files(&fixture.folder, &fixture.history, Some(4), fixture::roster(&header)).expect("written");
+        assert_eq!(fixture.read(results::RESULTS), results);
+    }
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let table = [
+            (0, "0.0s"),
+            (449, "0.4s"),
+            (9_999, "9.9s"),
+            (10_000, "10s"),
+            (192_000, "3m 12s"),
+            (3_600_000, "1h 00m"),
+            (90_061_000, "25h 01m"),
+        ];
+        for (millis, text) in table {
+            assert_eq!(spoken(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn a_path_stays_one_word_of_a_command() {
+        assert_eq!(
+            shell_word(Path::new("onboard-runs/20261123T154500Z-k3f9")),
+            "onboard-runs/20261123T154500Z-k3f9"
+        );
+        assert_eq!(shell_word(Path::new("my runs/it's")), "'my runs/it'\\''s'");
+        assert_eq!(shell_word(Path::new("$(id)")), "'$(id)'");
+    }
+}

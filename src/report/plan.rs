@@ -1,0 +1,296 @@
+//! A plan for people and machines: what would be done, per workspace, and what it costs.
+//!
+//! Main type: [`PlanReport`]. It shows; it decides nothing.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::results::defused;
+use super::spoken;
+use crate::engine::event::settled_by_plan;
+use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::plan::{Counts, Decision, Membership, Plan};
+use crate::roster::Roster;
+
+/// How many people are shown per workspace and kind, unless all are wanted.
+const SHOWN: usize = 5;
+
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON document
+    Json,
+    /// One CSV row per row of the roster
+    Csv,
+}
+
+/// How much of a plan is shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The first few of each kind.
+    Some,
+    /// Everybody.
+    All,
+}
+
+/// A plan cannot be written in a format.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// As JSON.
+    #[error("cannot write the plan as JSON")]
+    Json(#[from] serde_json::Error),
+    /// As CSV.
+    #[error("cannot write the plan as CSV")]
+    Csv(#[from] csv::Error),
+}
+
+/// What a plan will cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    /// Requests that `apply` needs from here on, reads and proofs included, if nothing goes wrong.
+    pub requests: u64,
+    /// Mutations among them.
+    pub mutations: u64,
+    /// How long they take at the chosen rate; 0 without one.
+    pub seconds: u64,
+}
+
+/// A plan with what it was made from.
+pub struct PlanReport<'p> {
+    /// The plan.
+    pub plan: &'p Plan,
+    /// Its roster.
+    pub roster: &'p Roster,
+    /// The roster's name.
+    pub name: &'p str,
+    /// The URL of Houston.
+    pub target: &'p str,
+    /// What Houston says of its version.
+    pub houston_version: Option<&'p str>,
+    /// What it will cost.
+    pub estimate: Estimate,
+}
+
+/// One row of a plan for machines.
+#[derive(Debug, Serialize)]
+struct PlannedRow<'l> {
+    line: u32,
+    email: &'l str,
+    workspace: Option<&'l str>,
+    workspace_id: Option<&'l str>,
+    action: &'static str,
+    from_role: Option<&'static str>,
+    to_role: Option<&'static str>,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Document<'d> {
+    schema_version: u32,
+    roster: &'d str,
+    target: &'d str,
+    houston_version: Option<&'d str>,
+    counts: Counts,
+    estimate: Estimate,
+    rows: Vec<PlannedRow<'d>>,
+}
+
+impl PlanReport<'_> {
+    /// The plan in a format.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON or CSV.
+    pub fn render(&self, format: PlanFormat, detail: Detail) -> Result<String, PlanError> {
+        Ok(match format {
+            PlanFormat::Human => self.human(detail),
+            PlanFormat::Json => {
+                let document = Document {
+                    schema_version: 1,
+                    roster: self.name,
+                    target: self.target,
+                    houston_version: self.houston_version,
+                    counts: self.plan.counts(),
+                    estimate: self.estimate,
+                    rows: self.lines().collect(),
+                };
+                serde_json::to_string_pretty(&document)? + "\n"
+            }
+            PlanFormat::Csv => self.csv()?,
+        })
+    }
+
+    fn csv(&self) -> Result<String, PlanError> {
+        let mut out = csv::Writer::from_writer(Vec::new());
+        out.write_record(["email", "workspace", "workspace_id", "action", "from_role", "to_role", "reason"])?;
+        for line in self.lines() {
+            let PlannedRow { line: _, email, workspace, workspace_id, action, from_role, to_role, reason } =
+                line;
+            let cells = [
+                email,
+                workspace.unwrap_or_default(),
+                workspace_id.unwrap_or_default(),
+                action,
+                from_role.unwrap_or_default(),
+                to_role.unwrap_or_default(),
+                &reason,
+            ];
+            out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
+        }
+        let bytes = out.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn lines(&self) -> impl Iterator<Item = PlannedRow<'_>> {
+        self.plan.rows.iter().enumerate().map(|(index, planned)| {
+            let row = RowNumber::from_index(index);
+            let wish = self.roster.assignment(row);
+            let workspace = planned.workspace.map(|place| &self.plan.workspaces[place as usize]);
+            let text = wish.map(|wish| self.roster.workspaces()[wish.workspace as usize].as_str());
+            let role = wish.map(|wish| wish.role);
+            PlannedRow {
+                line: self.roster.line(row),
+                email: self.roster.emails().get(row),
+                workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
+                workspace_id: workspace.map(|workspace| workspace.id.as_str()),
+                action: if planned.decision.is_change() { "add" } else { "none" },
+                from_role: planned.seen.and_then(present_role),
+                to_role: role.map(WorkspaceRole::name),
+                reason: self.reason(&planned.decision, role),
+            }
+        })
+    }
+
+    fn human(&self, detail: Detail) -> String {
+        let mut text = String::new();
+        self.write_human(&mut text, detail).expect("a string takes every text");
+        text
+    }
+
+    fn write_human(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
+        let version =
+            self.houston_version.map_or_else(String::new, |version| format!(" (Houston {version})"));
+        writeln!(
+            text,
+            "Plan for {} on {}{}",
+            printable(self.name),
+            printable(self.target),
+            printable(&version)
+        )?;
+        let mut by_workspace: Vec<Vec<usize>> = vec![Vec::new(); self.plan.workspaces.len()];
+        let mut elsewhere = Vec::new();
+        for (index, planned) in self.plan.rows.iter().enumerate() {
+            match planned.workspace {
+                Some(place) => by_workspace[place as usize].push(index),
+                None => elsewhere.push(index),
+            }
+        }
+        for (workspace, rows) in
+            self.plan.workspaces.iter().zip(&by_workspace).filter(|(_, rows)| !rows.is_empty())
+        {
+            writeln!(text, "\n{workspace}: {}", summed_up(self.counts_of(rows)))?;
+            self.people(text, rows, detail)?;
+        }
+        if !elsewhere.is_empty() {
+            writeln!(text, "\nNot compared: {}", summed_up(self.counts_of(&elsewhere)))?;
+            self.people(text, &elsewhere, detail)?;
+        }
+        let counts = self.plan.counts();
+        writeln!(text, "\nIn all: {}.", summed_up(counts))?;
+        if counts.add == 0 {
+            return writeln!(text, "Nothing is to be done.");
+        }
+        let Estimate { requests, mutations, seconds } = self.estimate;
+        let s = if mutations == 1 { "" } else { "s" };
+        write!(text, "{mutations} mutation{s}, about {requests} requests")?;
+        if seconds > 0 {
+            write!(text, ", {} at this rate", spoken(Duration::from_secs(seconds)))?;
+        }
+        writeln!(text, ".")
+    }
+
+    fn counts_of(&self, rows: &[usize]) -> Counts {
+        let mut counts = Counts::default();
+        rows.iter().for_each(|&row| counts.count(&self.plan.rows[row].decision));
+        counts
+    }
+
+    /// The people of a workspace for whom something is to be done or to be known.
+    fn people(&self, text: &mut String, rows: &[usize], detail: Detail) -> std::fmt::Result {
+        for mark in ["+", "=", "!"] {
+            let shown: Vec<usize> =
+                rows.iter().copied().filter(|&row| self.mark(row) == Some(mark)).collect();
+            let limit = if detail == Detail::All { shown.len() } else { SHOWN };
+            for &index in shown.iter().take(limit) {
+                let row = RowNumber::from_index(index);
+                let role = self.roster.assignment(row).map(|wish| wish.role);
+                let email = printable(self.roster.emails().get(row));
+                let place = format!("{}:{}", printable(self.name), self.roster.line(row));
+                let what = match (mark, role) {
+                    ("+", Some(role)) => role.to_string(),
+                    _ => printable(&self.reason(&self.plan.rows[index].decision, role)).into_owned(),
+                };
+                writeln!(text, "  {mark} {email}  {what}  ({place})")?;
+            }
+            if shown.len() > limit {
+                writeln!(text, "  {mark} and {} more (--all shows them)", shown.len() - limit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reason(&self, decision: &Decision, role: Option<WorkspaceRole>) -> String {
+        if let Decision::Merged { into } = decision {
+            return format!("the same as line {}", self.roster.line(*into));
+        }
+        match settled_by_plan(decision, role) {
+            None => "absent".to_owned(),
+            Some((_, Some(cause))) => cause.text,
+            Some((status, None)) => status.word().replace('_', " "),
+        }
+    }
+
+    /// `+` is added, `=` stays although the roster says otherwise, `!` cannot be done.
+    fn mark(&self, row: usize) -> Option<&'static str> {
+        match &self.plan.rows[row].decision {
+            Decision::Add => Some("+"),
+            Decision::RoleKept(_) => Some("="),
+            Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
+            Decision::Unchanged
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::LeftOut => None,
+        }
+    }
+}
+
+fn present_role(seen: Membership) -> Option<&'static str> {
+    match seen {
+        Membership::Member { role, .. } | Membership::Invited { role: Some(role), .. } => Some(role.name()),
+        Membership::Invited { role: None, .. } | Membership::Absent => None,
+    }
+}
+
+fn summed_up(counts: Counts) -> String {
+    let Counts { add, unchanged, role_kept, already_invited, merged, invalid, left_out, rejected, gave_up } =
+        counts;
+    let parts = [
+        (add, "to add"),
+        (unchanged, "unchanged"),
+        (role_kept, "keep another role"),
+        (already_invited, "already invited"),
+        (merged, "merged"),
+        (invalid, "invalid"),
+        (left_out, "left out"),
+        (rejected, "rejected"),
+        (gave_up, "not readable"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}

@@ -1,0 +1,498 @@
+//! What became of every row, for people with a spreadsheet and for the next run: `results.csv`,
+//! `errors.csv` and `unprocessed.csv`.
+//!
+//! Main function: [`write()`]. It streams, so the rows are never in memory together, and it reads
+//! back what it wrote before any of the files gets its name. It knows no roster columns: the
+//! caller's cells pass through as they are, but for an apostrophe before what a spreadsheet would
+//! run as a formula.
+//!
+//! `results.csv` has the caller's columns first and [`COLUMNS`] last; where the caller has a column
+//! of one of these names, the last one is ours. The results of an earlier run, whose last seven
+//! columns are [`COLUMNS`], get new ones instead of a second set. A row with too few cells is
+//! filled up with empty ones; the surplus cells of a row with too many are joined to its last cell
+//! with the delimiter of the roster.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use csv::ByteRecord;
+
+use super::atomic::{Draft, WriteError};
+use crate::engine::event::{Status, StatusKind, Tally};
+use crate::engine::journal::{History, RowHistory};
+use crate::engine::run_folder::RunFolder;
+use crate::model::{WorkspaceId, printable, runs_as_formula};
+
+/// The columns that `results.csv` adds to the caller's, in their order.
+pub const COLUMNS: [&str; 7] =
+    ["line", "status", "resolved_workspace_id", "detail", "attempts", "elapsed_ms", "error_code"];
+
+/// The name of the file with a line for every row.
+pub const RESULTS: &str = "results.csv";
+/// The name of the file with the rows that failed or are unsettled.
+pub const ERRORS: &str = "errors.csv";
+/// The name of the file with the rows that were never tried.
+pub const UNPROCESSED: &str = "unprocessed.csv";
+
+/// The files could not be made, or are not what they must be.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The copy of the roster cannot be read any more.
+    #[error("cannot read the roster of the run again")]
+    Roster(#[source] Box<dyn Error + Send + Sync>),
+    /// The copy of the roster has no columns.
+    #[error("the roster of the run has no header")]
+    NoHeader,
+    /// The copy of the roster is not the one that was planned.
+    #[error("the roster of the run has {roster} rows, its plan has {plan}")]
+    Rows {
+        /// Rows read; one more than planned means at least that many.
+        roster: u64,
+        /// Rows planned.
+        plan: u64,
+    },
+    /// What was written cannot be read back.
+    #[error("{file} cannot be read back")]
+    ReadBack {
+        /// Which file.
+        file: &'static str,
+        /// Why.
+        source: csv::Error,
+    },
+    /// A file does not say what the journal says.
+    #[error("{file} would have {found} rows {what}, the journal has {expected}")]
+    Mismatch {
+        /// Which file.
+        file: &'static str,
+        /// Which rows.
+        what: &'static str,
+        /// Rows in the file.
+        found: u64,
+        /// Rows in the journal.
+        expected: u64,
+    },
+}
+
+/// Writes the three files of a run and gives the counts of what is in `results.csv`.
+///
+/// `header` and `rows` are the roster as its reader splits it, rows in the order of the file, one
+/// for every row of the history, ragged and invalid ones included. `delimiter` is the caller's: it
+/// separates `errors.csv` and `unprocessed.csv`; `results.csv` has commas.
+///
+/// # Errors
+/// When the roster cannot be read, a file not written, or the files would not account for every
+/// row exactly once; then none of the three is changed, unless a rename itself fails.
+pub fn write<E>(
+    folder: &RunFolder,
+    history: &History,
+    header: &ByteRecord,
+    delimiter: u8,
+    rows: impl Iterator<Item = Result<ByteRecord, E>>,
+) -> Result<Tally, ResultsError>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let layout = Layout::new(header, delimiter)?;
+    let mut results = Table::create(folder.path(), RESULTS, b',')?;
+    let mut errors = Table::create(folder.path(), ERRORS, delimiter)?;
+    let mut unprocessed = Table::create(folder.path(), UNPROCESSED, delimiter)?;
+
+    let mut cells = ByteRecord::new();
+    layout.cells(header, &mut cells);
+    errors.put(&cells)?;
+    unprocessed.put(&cells)?;
+    COLUMNS.iter().for_each(|name| cells.push_field(name.as_bytes()));
+    results.put(&cells)?;
+
+    let mut done = 0;
+    for row in rows {
+        let row = row.map_err(|error| ResultsError::Roster(error.into()))?;
+        done += 1;
+        let Some(end) = history.rows.get(done - 1) else { break };
+        layout.cells(&row, &mut cells);
+        match end.status.kind() {
+            StatusKind::Changed | StatusKind::AsItWas => {}
+            StatusKind::Failed | StatusKind::Unsettled => errors.put(&cells)?,
+            StatusKind::NotTried => unprocessed.put(&cells)?,
+        }
+        push_ours(&mut cells, end, &history.workspaces);
+        results.put(&cells)?;
+    }
+    if done != history.rows.len() {
+        return Err(ResultsError::Rows { roster: done as u64, plan: history.rows.len() as u64 });
+    }
+
+    let (mut results, mut errors, mut unprocessed) =
+        (results.finish()?, errors.finish()?, unprocessed.finish()?);
+    let written = verify(&layout, history, [&mut results, &mut errors, &mut unprocessed])?;
+    for file in [results, errors, unprocessed] {
+        file.commit()?;
+    }
+    Ok(written)
+}
+
+/// Where the cells of the caller are in a record.
+struct Layout {
+    /// Columns of the roster.
+    width: usize,
+    /// Of those, the first ones that are the caller's own; at least one.
+    kept: usize,
+    delimiter: u8,
+}
+
+impl Layout {
+    fn new(header: &ByteRecord, delimiter: u8) -> Result<Self, ResultsError> {
+        let width = header.len();
+        if width == 0 {
+            return Err(ResultsError::NoHeader);
+        }
+        let ours = COLUMNS.len();
+        let fed_back = width > ours
+            && header.iter().skip(width - ours).zip(COLUMNS).all(|(cell, name)| cell == name.as_bytes());
+        Ok(Self { width, kept: if fed_back { width - ours } else { width }, delimiter })
+    }
+
+    /// The caller's cells of a record, as many as there are columns, safe for a spreadsheet.
+    fn cells(&self, record: &ByteRecord, cells: &mut ByteRecord) {
+        cells.clear();
+        for cell in (0..self.kept - 1).map(|place| record.get(place).unwrap_or_default()) {
+            cells.push_field(&defused(cell));
+        }
+        let last = record.get(self.kept - 1).unwrap_or_default();
+        if record.len() <= self.width {
+            cells.push_field(&defused(last));
+            return;
+        }
+        let mut joined = last.to_vec();
+        for surplus in record.iter().skip(self.width) {
+            joined.push(self.delimiter);
+            joined.extend_from_slice(surplus);
+        }
+        cells.push_field(&defused(&joined));
+    }
+}
+
+/// Adds the cells of [`COLUMNS`].
+fn push_ours(cells: &mut ByteRecord, end: &RowHistory, workspaces: &[WorkspaceId]) {
+    let workspace = end.workspace.and_then(|place| workspaces.get(place as usize));
+    let (detail, code) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.text, &*cause.code));
+    let ours: [&str; COLUMNS.len()] = [
+        &end.line.to_string(),
+        end.status.word(),
+        workspace.map_or("", WorkspaceId::as_str),
+        &printable(detail),
+        &end.attempts.to_string(),
+        &end.elapsed_ms.to_string(),
+        &printable(code),
+    ];
+    ours.iter().for_each(|cell| cells.push_field(&defused(cell.as_bytes())));
+}
+
+/// A cell that no spreadsheet takes for a formula: one that begins like one, also after blanks,
+/// gets an apostrophe, which the roster reader takes away again.
+pub(super) fn defused(cell: &[u8]) -> Cow<'_, [u8]> {
+    if !runs_as_formula(cell) {
+        return Cow::Borrowed(cell);
+    }
+    let mut quoted = Vec::with_capacity(cell.len() + 1);
+    quoted.push(b'\'');
+    quoted.extend_from_slice(cell);
+    Cow::Owned(quoted)
+}
+
+/// A CSV file in the making.
+struct Table {
+    writer: csv::Writer<Draft>,
+    path: std::path::PathBuf,
+}
+
+impl Table {
+    fn create(folder: &Path, name: &'static str, delimiter: u8) -> Result<Self, WriteError> {
+        let path = folder.join(name);
+        let draft = Draft::open(&path)?;
+        let writer =
+            csv::WriterBuilder::new().delimiter(delimiter).buffer_capacity(1 << 16).from_writer(draft);
+        Ok(Self { writer, path })
+    }
+
+    fn put(&mut self, cells: &ByteRecord) -> Result<(), WriteError> {
+        self.writer.write_byte_record(cells).map_err(|error| WriteError::new(&self.path, error))
+    }
+
+    fn finish(self) -> Result<Draft, WriteError> {
+        let Self { writer, path } = self;
+        let mut draft = writer.into_inner().map_err(|error| WriteError::new(&path, error.into_error()))?;
+        draft.rewind().map_err(|error| WriteError::new(&path, error))?;
+        Ok(draft)
+    }
+}
+
+/// Reads the files back and holds them against the history.
+fn verify(
+    layout: &Layout,
+    history: &History,
+    [results, errors, unprocessed]: [&mut Draft; 3],
+) -> Result<Tally, ResultsError> {
+    let expected = history.tally();
+    let mut found = Tally::default();
+    found.requests = expected.requests;
+    for_each_record(RESULTS, b',', results, |record| {
+        let status = record.get(layout.kept + 1);
+        if let Some(&status) = Status::ALL.iter().find(|known| Some(known.word().as_bytes()) == status) {
+            found.count(status);
+        }
+    })?;
+    for status in Status::ALL {
+        same(RESULTS, status.word(), found.of(status), expected.of(status))?;
+    }
+    let count = |file, draft| {
+        let mut rows = 0;
+        for_each_record(file, layout.delimiter, draft, |_| rows += 1).map(|()| rows)
+    };
+    let failed = expected.of_kind(StatusKind::Failed) + expected.of_kind(StatusKind::Unsettled);
+    same(ERRORS, "that failed or are unsettled", count(ERRORS, errors)?, failed)?;
+    let left = expected.of_kind(StatusKind::NotTried);
+    same(UNPROCESSED, "that were not tried", count(UNPROCESSED, unprocessed)?, left)?;
+    Ok(found)
+}
+
+fn same(file: &'static str, what: &'static str, found: u64, expected: u64) -> Result<(), ResultsError> {
+    if found == expected { Ok(()) } else { Err(ResultsError::Mismatch { file, what, found, expected }) }
+}
+
+fn for_each_record(
+    file: &'static str,
+    delimiter: u8,
+    draft: &mut impl Read,
+    mut look: impl FnMut(&ByteRecord),
+) -> Result<(), ResultsError> {
+    let failed = |source| ResultsError::ReadBack { file, source };
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).buffer_capacity(1 << 16).from_reader(draft);
+    let mut record = ByteRecord::new();
+    while reader.read_byte_record(&mut record).map_err(failed)? {
+        look(&record);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Cause;
+    use crate::engine::journal::RowHistory;
+    use crate::report::fixture::{self, Fixture};
+    use proptest::prelude::*;
+    use std::convert::Infallible;
+    use std::fs;
+    use std::sync::Arc;
+
+    fn write_fixture() -> Fixture {
+        let fixture = Fixture::new();
+        let header = fixture::roster_header();
+        let roster = fixture::roster(&header);
+        let tally = write(&fixture.folder, &fixture.history, &header, roster.delimiter, roster.rows)
+            .expect("written");
+        assert_eq!(tally, fixture.history.tally());
+        fixture
+    }
+
+    fn owned(rows: Vec<ByteRecord>) -> impl Iterator<Item = Result<ByteRecord, Infallible>> {
+        rows.into_iter().map(Ok)
+    }
+
+    fn records(text: &str, delimiter: u8) -> Vec<ByteRecord> {
+        let reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(text.as_bytes());
+        reader.into_byte_records().collect::<Result<_, _>>().expect("well formed")
+    }
+
+    #[test]
+    fn every_row_has_its_line_in_the_order_of_the_input() {
+        insta::assert_snapshot!(write_fixture().read(RESULTS), @r#"
+        Email,role,workspace,'=note,line,status,resolved_workspace_id,detail,attempts,elapsed_ms,error_code
+        added@example.com,admin,data,plain,2,added,ck1,,1,40,
+        invited@example.com,editor,data,"'=HYPERLINK(""http://evil.example"";""click"")",3,invited,ck1,,1,40,
+        unchanged@example.com,viewer,data,'+1 234,4,unchanged,ck1,,0,0,
+        already@example.com,viewer,data,'-5,5,already_invited,ck1,,0,0,
+        updated@example.com,viewer,data,'@home,6,role_updated,ck1,,1,40,
+        kept@example.com,viewer,data,'	indented,7,role_kept,ck1,is WORKSPACE_ADMIN and stays it,0,0,other_role
+        removed@example.com,viewer,data,'  =1+1,8,removed,ck1,,1,40,
+        rejected@example.com,viewer,secret,"two
+        lines",9,rejected,ck1,'=denied ␛[31mred␛]0;pwned␇ next�line,0,0,workspace_denied
+        gaveup@example.com,viewer,data,"a, b",11,gave_up,ck1,no answer within 30 s,5,40,timeout
+        doubt@example.com,viewer,data,a; b,12,in_doubt,ck1,"acknowledged by Houston, not read back",1,40,not_read_back
+        notrun@example.com,viewer,data,"""quoted""",13,not_run,ck1,,0,0,
+        '=cmd|' /C calc'!A0,viewer,data,one;too;many,14,invalid,,not an address,0,0,bad_email
+        added@example.com,,,,15,merged,ck1,the same as line 2,0,0,merged
+        "#);
+    }
+
+    #[test]
+    fn failed_and_unsettled_rows_are_a_roster_again() {
+        insta::assert_snapshot!(write_fixture().read(ERRORS), @r#"
+        Email;role;workspace;'=note
+        rejected@example.com;viewer;secret;"two
+        lines"
+        gaveup@example.com;viewer;data;a, b
+        doubt@example.com;viewer;data;"a; b"
+        '=cmd|' /C calc'!A0;viewer;data;"one;too;many"
+        "#);
+    }
+
+    #[test]
+    fn rows_never_tried_are_a_roster_again() {
+        insta::assert_snapshot!(write_fixture().read(UNPROCESSED), @r#"
+        Email;role;workspace;'=note
+        notrun@example.com;viewer;data;"""quoted"""
+        "#);
+    }
+
+    #[test]
+    fn no_cell_begins_like_a_formula_and_no_text_of_ours_steers_a_terminal() {
+        let fixture = write_fixture();
+        for (name, delimiter) in [(RESULTS, b','), (ERRORS, b';'), (UNPROCESSED, b';')] {
+            let text = fixture.read(name);
+            assert!(!text.contains('\u{1b}'), "{name}");
+            assert!(!text.contains('\u{feff}'), "{name}");
+            for record in records(&text, delimiter) {
+                for cell in &record {
+                    assert!(!runs_as_formula(cell), "{name}: {}", String::from_utf8_lossy(cell));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_run_gets_an_apostrophe() {
+        for bad in ["=1", "+1", "-1", "@a", "\tx", "\rx", "\nx", " =1", "\u{a0}=1", " \t-1", "\u{ff1d}1"] {
+            assert_eq!(defused(bad.as_bytes()), format!("'{bad}").as_bytes(), "{bad:?}");
+        }
+        for good in ["", " ", "a=1", "'=1", "a@b", "1-2", "é", " a"] {
+            assert_eq!(defused(good.as_bytes()), good.as_bytes(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn results_fed_back_get_new_columns_instead_of_a_second_set() {
+        let ends = vec![(Status::Unchanged, None), (Status::Invalid, None)];
+        let fixture = Fixture::with(&ends, None);
+        let mut header = ByteRecord::from(vec!["email", "note"]);
+        COLUMNS.iter().for_each(|name| header.push_field(name.as_bytes()));
+        let old = ["a@example.com", "x", "2", "gave_up", "ck1", "old", "5", "40", "timeout"];
+        let ragged = [&old[..], &["more", "still"]].concat();
+        let rows = vec![ByteRecord::from(&old[..]), ByteRecord::from(ragged)];
+        write(&fixture.folder, &fixture.history, &header, b',', owned(rows)).expect("written");
+        insta::assert_snapshot!(fixture.read(RESULTS), @r#"
+        email,note,line,status,resolved_workspace_id,detail,attempts,elapsed_ms,error_code
+        a@example.com,x,2,unchanged,ck1,,0,0,
+        a@example.com,"x,more,still",3,invalid,,,0,0,
+        "#);
+        insta::assert_snapshot!(fixture.read(ERRORS), @r#"
+        email,note
+        a@example.com,"x,more,still"
+        "#);
+    }
+
+    #[test]
+    fn a_caller_s_column_of_our_name_stays_in_its_place() {
+        let fixture = Fixture::with(&[(Status::Unchanged, None)], None);
+        let header = ByteRecord::from(vec!["status", "email", "line"]);
+        let rows = vec![ByteRecord::from(vec!["mine", "a@example.com", "7"])];
+        write(&fixture.folder, &fixture.history, &header, b'|', owned(rows)).expect("written");
+        insta::assert_snapshot!(fixture.read(RESULTS), @r"
+        status,email,line,line,status,resolved_workspace_id,detail,attempts,elapsed_ms,error_code
+        mine,a@example.com,7,2,unchanged,ck1,,0,0,
+        ");
+        assert_eq!(fixture.read(ERRORS), "status|email|line\n");
+        assert_eq!(fixture.read(UNPROCESSED), "status|email|line\n");
+    }
+
+    #[test]
+    fn another_roster_than_the_planned_one_changes_nothing() {
+        let fixture = write_fixture();
+        let before = fixture.read(RESULTS);
+        let header = fixture::roster_header();
+        for count in [0, 12, 14, 20] {
+            let rows = (0..count).map(|_| ByteRecord::from(vec!["a", "b", "c", "d"])).collect();
+            let error = write(&fixture.folder, &fixture.history, &header, b';', owned(rows))
+                .expect_err("not the planned roster");
+            assert!(matches!(error, ResultsError::Rows { plan: 13, .. }), "{error}");
+        }
+        let broken = std::iter::once(Err::<ByteRecord, _>("a page is torn out"));
+        let error = write(&fixture.folder, &fixture.history, &header, b';', broken).expect_err("unreadable");
+        assert!(matches!(error, ResultsError::Roster(_)), "{error}");
+        let error = write(&fixture.folder, &fixture.history, &ByteRecord::new(), b';', owned(Vec::new()))
+            .expect_err("no columns");
+        assert!(matches!(error, ResultsError::NoHeader), "{error}");
+        assert_eq!(fixture.read(RESULTS), before);
+        assert_eq!(fs::read_dir(fixture.folder.path()).expect("readable").count(), 5, "no drafts are left");
+    }
+
+    #[test]
+    fn a_file_that_lost_a_row_is_noticed() {
+        let fixture = Fixture::new();
+        let layout = Layout::new(&fixture::roster_header(), b';').expect("a header");
+        let draft = || Draft::open(&fixture.folder.path().join("draft")).expect("opened");
+        let error = verify(&layout, &fixture.history, [&mut draft(), &mut draft(), &mut draft()])
+            .expect_err("the files are empty");
+        assert!(matches!(error, ResultsError::Mismatch { found: 0, expected: 1, .. }), "{error}");
+    }
+
+    fn end(line: u32) -> impl Strategy<Value = RowHistory> {
+        let cause = prop::option::of(("[a-z_]{1,12}", any::<String>()));
+        (0..Status::ALL.len(), cause, any::<u32>(), any::<u32>()).prop_map(move |(status, cause, n, ms)| {
+            RowHistory {
+                line,
+                status: Status::ALL[status],
+                cause: cause.map(|(code, text)| Arc::new(Cause { code: code.into(), text })),
+                workspace: None,
+                attempts: n,
+                elapsed_ms: ms,
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_three_files_account_for_every_row_once(
+            rows in prop::collection::vec((prop::collection::vec(".{0,6}", 0..5), end(2)), 0..20),
+            width in 1_usize..4,
+            delimiter in prop::sample::select(&b",;\t|"[..]),
+        ) {
+            let mut fixture = Fixture::with(&[], None);
+            let (cells, ends): (Vec<Vec<String>>, Vec<RowHistory>) = rows.into_iter().unzip();
+            fixture.history.rows = ends;
+            let header: ByteRecord = (0..width).map(|place| format!("column {place}")).collect::<Vec<_>>().into();
+            let roster = cells.iter().map(|cells| ByteRecord::from(cells.clone())).collect();
+            let tally = write(&fixture.folder, &fixture.history, &header, delimiter, owned(roster))
+                .expect("written");
+            prop_assert_eq!(tally, fixture.history.tally());
+
+            let results = records(&fixture.read(RESULTS), b',');
+            let mut errors = records(&fixture.read(ERRORS), delimiter).into_iter().skip(1);
+            let mut unprocessed = records(&fixture.read(UNPROCESSED), delimiter).into_iter().skip(1);
+            prop_assert_eq!(results.len(), cells.len() + 1);
+            for (result, end) in results.iter().skip(1).zip(&fixture.history.rows) {
+                prop_assert_eq!(result.len(), width + COLUMNS.len());
+                prop_assert_eq!(&result[width + 1], end.status.word().as_bytes());
+                let own: Vec<&[u8]> = result.iter().take(width).collect();
+                let again = match end.status.kind() {
+                    StatusKind::Changed | StatusKind::AsItWas => continue,
+                    StatusKind::Failed | StatusKind::Unsettled => errors.next(),
+                    StatusKind::NotTried => unprocessed.next(),
+                };
+                let again = again.expect("a row that did not succeed comes again");
+                prop_assert_eq!(again.iter().collect::<Vec<_>>(), own);
+            }
+            prop_assert!(errors.next().is_none() && unprocessed.next().is_none());
+        }
+    }
+}

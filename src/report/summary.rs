@@ -1,0 +1,418 @@
+//! A run in one small object: `summary.json`, which fits the 4 KiB of a pod's termination message.
+//!
+//! Main type: [`Summary`], made from a [`History`] alone. The closing text for people
+//! ([`super::closing`]) is made from the same object. Every text in it is cleaned when it is made.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::results::{RESULTS, ResultsError};
+use crate::engine::event::{Status, StatusKind, StopReason, Tally};
+use crate::engine::journal::{History, RowHistory};
+use crate::model::printable;
+
+/// The name of the file.
+pub const FILE: &str = "summary.json";
+/// What [`Summary::to_json`] never exceeds, in bytes.
+pub const LIMIT: usize = 4096;
+/// How many examples a class of failures has.
+pub const EXAMPLES: usize = 3;
+/// The longest text kept, in characters.
+const LONGEST: usize = 300;
+/// The longest text in `summary.json`, in bytes of JSON.
+const LONGEST_IN_JSON: usize = 160;
+
+/// What became of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Version of this object: 1. Fields may be added under the same version.
+    pub schema_version: u32,
+    /// The run's id.
+    pub run: String,
+    /// The run's folder.
+    #[serde(serialize_with = "as_text")]
+    pub folder: PathBuf,
+    /// RFC 3339.
+    pub started_at: Timestamp,
+    /// RFC 3339; none while the run is going on, and for one that was killed.
+    pub finished_at: Option<Timestamp>,
+    /// From the beginning to the last entry of the journal.
+    pub duration_ms: u64,
+    /// What the program ended with; none if that is not known.
+    pub exit_status: Option<u8>,
+    /// Why it ended early, if it did.
+    pub stopped: Option<Stopped>,
+    /// The URL of Houston.
+    pub target: String,
+    /// Whether that was an embedded sandbox.
+    pub sandbox: bool,
+    /// What Houston says of its version.
+    pub houston_version: Option<String>,
+    /// Version of this program.
+    pub tool_version: String,
+    /// The input as the user named it.
+    pub roster: String,
+    /// SHA-256 of the input, hexadecimal.
+    pub roster_sha256: String,
+    /// SHA-256 of `plan.jsonl`, hexadecimal.
+    pub plan_sha256: String,
+    /// Rows of the input.
+    pub rows: u64,
+    /// Rows per status, zeros included.
+    #[serde(serialize_with = "by_status")]
+    pub counts: Tally,
+    /// Of the rows that are `not_run`, those outside of `--only` or `--limit`.
+    pub left_out: u64,
+    /// Rows for which at least one mutation was sent.
+    pub operations: u64,
+    /// Mutations sent.
+    pub attempts: u64,
+    /// Requests of every kind; 0 while that is not known.
+    pub requests: u64,
+    /// What failed or is unsettled, by status and code, the most frequent first.
+    pub failures: Vec<FailureClass>,
+    /// Failed or unsettled rows of classes that did not fit into `failures`.
+    pub other_failures: u64,
+}
+
+/// Why a run ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stopped {
+    /// In a word.
+    pub reason: StopReason,
+    /// More about it.
+    pub detail: Option<String>,
+}
+
+/// Rows that came to the same bad end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailureClass {
+    /// How they ended.
+    pub status: Status,
+    /// Why, in a word; empty if that is not known.
+    pub code: String,
+    /// How many there are.
+    pub count: u64,
+    /// The physical lines of the first ones.
+    pub lines: Vec<u32>,
+    /// Why the first of them ended so.
+    pub text: String,
+    /// The texts of all `lines`.
+    #[serde(skip)]
+    pub texts: Vec<String>,
+}
+
+impl Summary {
+    /// Sums up what the files of a run tell. `exit_status` is what the program ends with, if that
+    /// is known.
+    pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
+        let header = &history.header;
+        let left_out = |row: &&RowHistory| {
+            row.status == Status::NotRun && row.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
+        };
+        let finished = || header.started_at.checked_add(history.duration).ok();
+        Self {
+            schema_version: 1,
+            run: clean(&header.run),
+            folder: folder.to_owned(),
+            started_at: header.started_at,
+            finished_at: history.closed.then(finished).flatten(),
+            duration_ms: u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX),
+            exit_status,
+            stopped: history.stopped.as_ref().map(|(reason, detail)| Stopped {
+                reason: *reason,
+                detail: detail.as_deref().filter(|detail| !detail.is_empty()).map(clean),
+            }),
+            target: clean(&header.target),
+            sandbox: header.sandbox,
+            houston_version: header.houston_version.as_deref().map(clean),
+            tool_version: clean(&header.tool_version),
+            roster: clean(&header.roster),
+            roster_sha256: clean(&header.roster_sha256),
+            plan_sha256: clean(&header.plan_sha256),
+            rows: history.rows.len() as u64,
+            counts: history.tally(),
+            left_out: history.rows.iter().filter(left_out).count() as u64,
+            operations: history.rows.iter().filter(|row| row.attempts > 0).count() as u64,
+            attempts: history.rows.iter().map(|row| u64::from(row.attempts)).sum(),
+            requests: history.requests,
+            failures: classes(&history.rows),
+            other_failures: 0,
+        }
+    }
+
+    /// Rows that a later leg of the run can settle: unsettled ones, and those not tried for
+    /// another reason than `--only` or `--limit`.
+    pub fn resumable(&self) -> u64 {
+        self.counts.of_kind(StatusKind::Unsettled) + self.counts.of(Status::NotRun) - self.left_out
+    }
+
+    /// Holds this summary against the counts of what is in `results.csv`.
+    ///
+    /// # Errors
+    /// [`ResultsError::Mismatch`] if they differ.
+    pub fn check(&self, written: &Tally) -> Result<(), ResultsError> {
+        let totals = [("in all", written.rows(), self.rows)];
+        let each = Status::ALL.map(|status| (status.word(), written.of(status), self.counts.of(status)));
+        match each.into_iter().chain(totals).find(|(_, found, expected)| found != expected) {
+            None => Ok(()),
+            Some((what, found, expected)) => {
+                Err(ResultsError::Mismatch { file: RESULTS, what, found, expected })
+            }
+        }
+    }
+
+    /// The content of `summary.json`: readable JSON of at most [`LIMIT`] bytes. Long texts are cut,
+    /// and the rarest classes of failures are left to `other_failures`.
+    pub fn to_json(&self) -> String {
+        let mut small = self.clone();
+        let texts = [
+            &mut small.run,
+            &mut small.target,
+            &mut small.tool_version,
+            &mut small.roster,
+            &mut small.roster_sha256,
+            &mut small.plan_sha256,
+        ];
+        let optional = [
+            small.houston_version.as_mut(),
+            small.stopped.as_mut().and_then(|stopped| stopped.detail.as_mut()),
+        ];
+        let of_classes = small.failures.iter_mut().flat_map(|class| [&mut class.code, &mut class.text]);
+        texts.into_iter().chain(optional.into_iter().flatten()).chain(of_classes).for_each(shorten);
+        let mut folder = clean(&self.folder.to_string_lossy());
+        shorten(&mut folder);
+        small.folder = folder.into();
+        loop {
+            let mut json = serde_json::to_string_pretty(&small).expect("texts and numbers serialise");
+            json.push('\n');
+            if json.len() <= LIMIT {
+                return json;
+            }
+            match small.failures.pop() {
+                Some(class) => small.other_failures += class.count,
+                None => return json,
+            }
+        }
+    }
+}
+
+/// The failed and unsettled rows, grouped.
+fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
+    let mut places = HashMap::new();
+    let mut classes: Vec<FailureClass> = Vec::new();
+    for row in rows {
+        match row.status.kind() {
+            StatusKind::Failed | StatusKind::Unsettled => {}
+            StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => continue,
+        }
+        let (code, text) = row.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+        let place = *places.entry((row.status, code)).or_insert(classes.len());
+        if place == classes.len() {
+            let (code, text) = (clean(code), clean(text));
+            let (lines, texts) = (Vec::new(), Vec::new());
+            classes.push(FailureClass { status: row.status, code, count: 0, lines, text, texts });
+        }
+        let class = &mut classes[place];
+        class.count += 1;
+        if class.lines.len() < EXAMPLES {
+            class.lines.push(row.line);
+            class.texts.push(clean(text));
+        }
+    }
+    classes.sort_by(|a, b| {
+        b.count.cmp(&a.count).then_with(|| a.status.cmp(&b.status)).then_with(|| a.code.cmp(&b.code))
+    });
+    classes
+}
+
+/// A text from outside, harmless and of bounded length.
+fn clean(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => printable(text).into_owned(),
+        Some((end, _)) => format!("{}…", printable(&text[..end])),
+    }
+}
+
+/// Cuts a clean text so that it takes at most [`LONGEST_IN_JSON`] bytes of JSON.
+fn shorten(text: &mut String) {
+    const MARK: char = '…';
+    let cost = |c: char| if matches!(c, '"' | '\\') { 2 } else { c.len_utf8() };
+    if text.chars().map(cost).sum::<usize>() <= LONGEST_IN_JSON {
+        return;
+    }
+    let mut room = LONGEST_IN_JSON - MARK.len_utf8();
+    let end = text.char_indices().find_map(|(place, c)| match room.checked_sub(cost(c)) {
+        Some(rest) => {
+            room = rest;
+            None
+        }
+        None => Some(place),
+    });
+    text.truncate(end.unwrap_or(text.len()));
+    text.push(MARK);
+}
+
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&printable(&path.to_string_lossy()))
+}
+
+fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Status::ALL.map(|status| (status, tally.of(status))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Cause;
+    use crate::report::fixture::{Fixture, HOSTILE};
+
+    fn summary(fixture: &Fixture) -> Summary {
+        Summary::new(&fixture.history, Fixture::shown(), Some(4))
+    }
+
+    #[test]
+    fn the_file_has_everything_a_machine_asks_for() {
+        let mut summary = summary(&Fixture::new());
+        summary.plan_sha256 = "(a digest)".to_owned();
+        insta::assert_snapshot!(summary.to_json(), @r#"
+        {
+          "schema_version": 1,
+          "run": "20261123T154500Z-k3f9",
+          "folder": "onboard-runs/20261123T154500Z-k3f9",
+          "started_at": "2026-11-23T15:45:00Z",
+          "finished_at": "2026-11-23T15:46:02Z",
+          "duration_ms": 62000,
+          "exit_status": 4,
+          "stopped": {
+            "reason": "token_dead",
+            "detail": "expired ␛[31mred␛]0;pwned␇ next�line"
+          },
+          "target": "https://houston.example.com/v1",
+          "sandbox": false,
+          "houston_version": "1.0.0␛[31mred␛]0;pwned␇ next�line",
+          "tool_version": "0.1.0",
+          "roster": "team.csv",
+          "roster_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+          "plan_sha256": "(a digest)",
+          "rows": 13,
+          "counts": {
+            "added": 1,
+            "invited": 1,
+            "unchanged": 1,
+            "already_invited": 1,
+            "role_updated": 1,
+            "role_kept": 1,
+            "removed": 1,
+            "rejected": 1,
+            "gave_up": 1,
+            "in_doubt": 1,
+            "not_run": 1,
+            "invalid": 1,
+            "merged": 1
+          },
+          "left_out": 0,
+          "operations": 6,
+          "attempts": 10,
+          "requests": 37,
+          "failures": [
+            {
+              "status": "rejected",
+              "code": "workspace_denied",
+              "count": 1,
+              "lines": [
+                9
+              ],
+              "text": "=denied ␛[31mred␛]0;pwned␇ next�line"
+            },
+            {
+              "status": "gave_up",
+              "code": "timeout",
+              "count": 1,
+              "lines": [
+                11
+              ],
+              "text": "no answer within 30 s"
+            },
+            {
+              "status": "in_doubt",
+              "code": "not_read_back",
+              "count": 1,
+              "lines": [
+                12
+              ],
+              "text": "acknowledged by Houston, not read back"
+            },
+            {
+              "status": "invalid",
+              "code": "bad_email",
+              "count": 1,
+              "lines": [
+                14
+              ],
+              "text": "not an address"
+            }
+          ],
+          "other_failures": 0
+        }
+        "#);
+    }
+
+    #[test]
+    fn it_fits_a_termination_message_whatever_went_wrong() {
+        let codes: Vec<&'static str> = (0..100).map(|n| &*format!("code_{n:03}_{HOSTILE}").leak()).collect();
+        let text = format!("\"\\{HOSTILE}é例🦀").repeat(100);
+        let class = |code: &&'static str| (Status::Rejected, Some(Cause::new(code, text.clone())));
+        let mut ends: Vec<_> = codes.iter().map(class).collect();
+        ends.extend(codes[..3].iter().map(class));
+        let mut fixture = Fixture::with(&ends, Some((StopReason::MaxErrors, Some(text.clone()))));
+        let header = &mut fixture.history.header;
+        for field in [&mut header.run, &mut header.target, &mut header.roster, &mut header.tool_version] {
+            field.clone_from(&text);
+        }
+        (header.roster_sha256, header.plan_sha256) = (text.clone(), text.clone());
+        header.houston_version = Some(text.clone());
+        let summary = Summary::new(&fixture.history, Path::new(&text), Some(8));
+        assert_eq!(summary.failures.len(), 100);
+        let json = summary.to_json();
+        assert!(json.len() <= LIMIT, "{}", json.len());
+        let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let listed = value["failures"].as_array().expect("a list");
+        assert!(!listed.is_empty());
+        let told: u64 = listed.iter().map(|class| class["count"].as_u64().expect("a count")).sum();
+        assert_eq!(told + value["other_failures"].as_u64().expect("a count"), 103);
+        assert_eq!(listed[0]["count"], 2, "the most frequent come first");
+        assert!(!json.chars().any(|c| c.is_control() && c != '\n'), "{json}");
+    }
+
+    #[test]
+    fn every_status_is_counted_also_with_zero() {
+        let json = Summary::new(&Fixture::with(&[], None).history, Path::new("run"), None).to_json();
+        let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        for status in Status::ALL {
+            assert_eq!(value["counts"][status.word()], 0, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_summary_that_differs_from_the_file_is_noticed() {
+        let fixture = Fixture::new();
+        let summary = summary(&fixture);
+        let mut written = fixture.history.tally();
+        assert!(summary.check(&written).is_ok());
+        written.count(Status::Added);
+        let error = summary.check(&written).expect_err("one too many");
+        assert_eq!(error.to_string(), "results.csv would have 2 rows added, the journal has 1");
+    }
+
+    #[test]
+    fn rows_left_out_on_purpose_are_not_resumed() {
+        let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
+        let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
+        let summary = summary(&Fixture::with(&ends, None));
+        assert_eq!((summary.left_out, summary.resumable()), (1, 2));
+    }
+}

@@ -1,0 +1,706 @@
+//! A run as it goes on, for people: bars on a terminal, a line now and then elsewhere.
+//!
+//! Main type: [`Progress`]. It writes to standard error or to what it is given, never waits, and
+//! never fails: a terminal that is gone does not end a run. What there is to say is worded in
+//! `figures`; the last words of a run are [`super::closing`]'s.
+
+mod figures;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+
+use self::figures::{Figures, Meter, Phase};
+use super::Reporter;
+use super::results::RESULTS;
+use crate::engine::event::{Cause, Event, Outcome, Pause, StatusKind, StopReason, Tally};
+use crate::model::{RowNumber, printable};
+
+/// The least time between two drawings of a bar.
+const REDRAW: Duration = Duration::from_millis(100);
+/// The most time between two plain lines.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How many failures get a line while the run goes on.
+const FAILURES: u32 = 5;
+
+/// How a run is shown while it goes on: `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere.
+    #[default]
+    Auto,
+    /// Bars; lines where no bar can be drawn, since standard error is not a terminal.
+    Bar,
+    /// A line every 10 seconds or 10 per cent, whichever comes first.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+/// Shows a run while it goes on.
+pub struct Progress {
+    now: Box<dyn Fn() -> Instant>,
+    place: Box<dyn Fn(RowNumber) -> String>,
+    surface: Surface,
+    going: Option<Going>,
+    failures_left: u32,
+    verbose: bool,
+}
+
+/// The phase that goes on.
+struct Going {
+    phase: Phase,
+    since: Instant,
+    done: u64,
+    total: u64,
+    tally: Tally,
+    pause: Option<Pause>,
+    meter: Meter,
+}
+
+enum Surface {
+    Silent,
+    Plain(Plain),
+    Bars(Bars),
+}
+
+struct Plain {
+    out: Box<dyn Write + Send>,
+    /// When the last line was written.
+    last: Option<Instant>,
+    /// How many tenths of the phase have been told.
+    tenths: u64,
+}
+
+struct Bars {
+    all: MultiProgress,
+    /// The bar of the phase that goes on.
+    bar: Option<Bar>,
+}
+
+struct Bar {
+    drawn: ProgressBar,
+    /// Its first line, which is read when the bar is drawn; the second one is its message.
+    line: Arc<Mutex<String>>,
+    /// When it was last drawn.
+    last: Option<Instant>,
+}
+
+impl Progress {
+    /// Shows a run on standard error. `now` tells the time.
+    pub fn on_stderr(mode: ProgressMode, now: impl Fn() -> Instant + 'static) -> Self {
+        let lines = || Box::new(io::stderr());
+        match mode {
+            ProgressMode::None => Self::silent(),
+            ProgressMode::Plain => Self::plain(lines(), now),
+            ProgressMode::Auto | ProgressMode::Bar => {
+                let target = ProgressDrawTarget::stderr_with_hz(20);
+                if io::stderr().is_terminal() && !target.is_hidden() {
+                    Self::bars(target, now)
+                } else {
+                    Self::plain(lines(), now)
+                }
+            }
+        }
+    }
+
+    /// Shows nothing.
+    pub fn silent() -> Self {
+        Self::new(Surface::Silent, Instant::now)
+    }
+
+    /// Writes lines without control characters to `out`.
+    pub fn plain(out: Box<dyn Write + Send>, now: impl Fn() -> Instant + 'static) -> Self {
+        Self::new(Surface::Plain(Plain { out, last: None, tenths: 0 }), now)
+    }
+
+    /// Draws bars on `target`, ten times a second at most.
+    pub fn bars(target: ProgressDrawTarget, now: impl Fn() -> Instant + 'static) -> Self {
+        let all = MultiProgress::with_draw_target(target);
+        Self::new(Surface::Bars(Bars { all, bar: None }), now)
+    }
+
+    fn new(surface: Surface, now: impl Fn() -> Instant + 'static) -> Self {
+        Self {
+            now: Box::new(now),
+            place: Box::new(|row| format!("row {row}")),
+            surface,
+            going: None,
+            failures_left: FAILURES,
+            verbose: false,
+        }
+    }
+
+    /// Names rows in messages: `team.csv:17` instead of `row 16`.
+    #[must_use]
+    pub fn with_places(mut self, place: impl Fn(RowNumber) -> String + 'static) -> Self {
+        self.place = Box::new(place);
+        self
+    }
+
+    /// Every failure and every doubt gets a line, not only the first failures.
+    #[must_use]
+    pub fn verbose(mut self) -> Self {
+        self.verbose = true;
+        self
+    }
+
+    /// Writes a line of text, above the bar if there is one.
+    pub fn line(&mut self, text: &str) {
+        let text = printable(text);
+        match &mut self.surface {
+            Surface::Silent => {}
+            Surface::Plain(plain) => plain.write(&text),
+            // Nothing can be done about a terminal that is gone.
+            Surface::Bars(bars) => drop(bars.all.println(text)),
+        }
+    }
+
+    fn begin(&mut self, phase: Phase, total: u64, tally: Tally) {
+        self.end(None);
+        let since = (self.now)();
+        let done = work_done(phase, &tally);
+        let meter = Meter::new(since, tally.requests, done);
+        self.going = Some(Going { phase, since, done, total, tally, pause: None, meter });
+        match &mut self.surface {
+            Surface::Silent => {}
+            Surface::Plain(plain) => (plain.last, plain.tenths) = (None, 0),
+            Surface::Bars(bars) => bars.begin(phase, total),
+        }
+        if total > 0 {
+            self.show();
+        }
+    }
+
+    /// The phase is over, with these totals if there are new ones.
+    fn end(&mut self, tally: Option<Tally>) {
+        let Some(mut going) = self.going.take() else { return };
+        if let Some(tally) = tally {
+            going.take(tally);
+        }
+        let figures = going.figures((self.now)());
+        match &mut self.surface {
+            Surface::Silent => {}
+            Surface::Plain(plain) => plain.write(&figures.end()),
+            Surface::Bars(bars) => bars.end(&figures),
+        }
+    }
+
+    fn update(&mut self, tally: Tally) {
+        if let Some(going) = &mut self.going {
+            going.take(tally);
+        }
+        self.show();
+    }
+
+    fn show(&mut self) {
+        let Some(going) = &mut self.going else { return };
+        let now = (self.now)();
+        going.meter.note(now, going.tally.requests, going.done);
+        let figures = going.figures(now);
+        match &mut self.surface {
+            Surface::Silent => {}
+            Surface::Plain(plain) => plain.show(&figures, now),
+            Surface::Bars(bars) => bars.show(&figures, now),
+        }
+    }
+
+    fn settled(&mut self, row: RowNumber, outcome: &Outcome) {
+        match outcome.status.kind() {
+            StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => return,
+            StatusKind::Failed | StatusKind::Unsettled => {}
+        }
+        if self.failures_left == 0 && !self.verbose {
+            return;
+        }
+        let why = outcome.cause.as_ref().map_or_else(String::new, |cause| format!(": {}", reason(cause)));
+        self.line(&format!("{}: {}{why}", (self.place)(row), outcome.status));
+        self.failures_left = self.failures_left.saturating_sub(1);
+        if self.failures_left == 0 && !self.verbose {
+            self.line(&format!("further failures are not shown here, {RESULTS} will have them all"));
+        }
+    }
+
+    fn stopping(&mut self, why: StopReason, cause: Option<&Cause>, in_flight: usize) {
+        let more = cause.map_or_else(String::new, |cause| format!(": {}", reason(cause)));
+        let awaited = match in_flight {
+            0 => String::new(),
+            1 => "; 1 answer is still awaited".to_owned(),
+            many => format!("; {many} answers are still awaited"),
+        };
+        let hurry = match why {
+            StopReason::Interrupted | StopReason::Terminated if in_flight > 0 => {
+                ", a second signal ends the run at once"
+            }
+            StopReason::Interrupted
+            | StopReason::Terminated
+            | StopReason::MaxDuration
+            | StopReason::MaxErrors
+            | StopReason::MaxWait
+            | StopReason::Away
+            | StopReason::JournalLost
+            | StopReason::TargetUnusable
+            | StopReason::TokenDead => "",
+        };
+        self.line(&format!("stopping: {why}{more}{awaited}{hurry}"));
+    }
+}
+
+impl Reporter for Progress {
+    fn event(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::ReadingStarted { workspaces } => self.begin(Phase::Reading, workspaces, Tally::default()),
+            Event::WorkspaceRead { done, workspaces } => {
+                if let Some(going) = &mut self.going {
+                    (going.done, going.total) = (done, workspaces);
+                }
+                self.show();
+            }
+            Event::ReadingFinished => self.end(None),
+            Event::Started { tally } => self.begin(Phase::Applying, tally.operations, tally),
+            Event::Acknowledged { tally, .. } => self.update(tally),
+            Event::Doubtful { row, cause, tally } => {
+                self.update(tally);
+                if self.verbose {
+                    self.line(&format!("{}: will be verified: {}", (self.place)(row), reason(cause)));
+                }
+            }
+            Event::Settled { row, outcome, tally } => {
+                self.update(tally);
+                self.settled(row, outcome);
+            }
+            Event::WorkspaceClosed { workspace, cause, rows } => {
+                let why = reason(cause);
+                self.line(&format!(
+                    "workspace {workspace} is closed to us: {why}; rows that are not sent: {rows}"
+                ));
+            }
+            Event::Tick { tally, pause } => {
+                if let Some(going) = &mut self.going {
+                    going.pause = pause;
+                }
+                self.update(tally);
+            }
+            Event::Stopping { reason, cause, in_flight } => self.stopping(reason, cause, in_flight),
+            Event::Finished { tally } => self.end(Some(tally)),
+        }
+    }
+}
+
+impl Going {
+    fn take(&mut self, tally: Tally) {
+        match self.phase {
+            Phase::Reading => {}
+            Phase::Applying => self.done = work_done(self.phase, &tally),
+        }
+        self.tally = tally;
+    }
+
+    fn figures(&self, now: Instant) -> Figures {
+        Figures {
+            phase: self.phase,
+            done: self.done,
+            total: self.total,
+            tally: self.tally,
+            pause: self.pause,
+            elapsed: now.saturating_duration_since(self.since),
+            rate: self.meter.rate(),
+            left: self.meter.left(self.total.saturating_sub(self.done)),
+        }
+    }
+}
+
+/// Operations that need no more sending: a workspace is read back only at the end of its life, and
+/// until then a bar of settled ones alone would stand still.
+fn work_done(phase: Phase, tally: &Tally) -> u64 {
+    match phase {
+        Phase::Reading => 0,
+        Phase::Applying => tally.settled.saturating_add(tally.unproven).min(tally.operations),
+    }
+}
+
+fn reason(cause: &Cause) -> String {
+    match (&*cause.text, &*cause.code) {
+        ("", code) => code.to_owned(),
+        (text, code) => format!("{text} ({code})"),
+    }
+}
+
+impl Plain {
+    fn show(&mut self, figures: &Figures, now: Instant) {
+        let tenths = figures.percent() / 10;
+        let due = match self.last {
+            None => true,
+            Some(last) => now.saturating_duration_since(last) >= HEARTBEAT || tenths > self.tenths,
+        };
+        // The line for the whole is written at the end of the phase.
+        if due
+            && (tenths < 10 || self.last.is_some_and(|last| now.saturating_duration_since(last) >= HEARTBEAT))
+        {
+            self.last = Some(now);
+            self.tenths = self.tenths.max(tenths);
+            self.write(&figures.heartbeat());
+        }
+    }
+
+    fn write(&mut self, line: &str) {
+        // Nothing can be done about a reader that is gone.
+        drop(writeln!(self.out, "{line}").and_then(|()| self.out.flush()));
+    }
+}
+
+impl Bars {
+    fn begin(&mut self, phase: Phase, total: u64) {
+        let template = match phase {
+            Phase::Reading => "{line}",
+            Phase::Applying => "{line}\n  {wide_msg}",
+        };
+        let line = Arc::new(Mutex::new(String::new()));
+        let read = Arc::clone(&line);
+        let style = ProgressStyle::with_template(template).expect("both templates are well formed").with_key(
+            "line",
+            move |_: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+                // A line that cannot be drawn is drawn the next time.
+                out.write_str(&read.lock().unwrap_or_else(PoisonError::into_inner)).unwrap_or(());
+            },
+        );
+        let bar = ProgressBar::new(total).with_style(style).with_finish(ProgressFinish::Abandon);
+        self.bar = Some(Bar { drawn: self.all.add(bar), line, last: None });
+    }
+
+    fn show(&mut self, figures: &Figures, now: Instant) {
+        let Some(bar) = &mut self.bar else { return };
+        if bar.last.is_some_and(|last| now.saturating_duration_since(last) < REDRAW) {
+            return;
+        }
+        bar.last = Some(now);
+        bar.reword(figures.bar(false));
+        // This draws, once.
+        bar.drawn.set_message(figures.counts());
+    }
+
+    fn end(&mut self, figures: &Figures) {
+        let Some(bar) = self.bar.take() else { return };
+        if figures.total == 0 {
+            bar.drawn.finish_and_clear();
+            drop(self.all.println(figures.end()));
+            return;
+        }
+        bar.reword(figures.bar(true));
+        bar.drawn.abandon_with_message(figures.counts());
+    }
+}
+
+impl Bar {
+    fn reword(&self, line: String) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Status;
+    use crate::model::WorkspaceId;
+    use crate::plan::Workspace;
+    use crate::report::fixture::HOSTILE;
+    use clap::ValueEnum;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    /// Keeps what is written to it; also a terminal of 100 columns that counts drawings.
+    #[derive(Debug, Clone, Default)]
+    struct Paper(Arc<Mutex<(String, usize)>>);
+
+    impl Paper {
+        fn text(&self) -> String {
+            self.0.lock().expect("not poisoned").0.clone()
+        }
+
+        fn drawings(&self) -> usize {
+            self.0.lock().expect("not poisoned").1
+        }
+
+        fn add(&self, text: &str) {
+            self.0.lock().expect("not poisoned").0.push_str(text);
+        }
+    }
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.add(std::str::from_utf8(bytes).expect("text"));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl indicatif::TermLike for Paper {
+        fn width(&self) -> u16 {
+            100
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.add(text);
+            self.add("\n");
+            Ok(())
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.add(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            self.0.lock().expect("not poisoned").1 += 1;
+            Ok(())
+        }
+    }
+
+    /// A clock that stands still until it is moved.
+    #[derive(Clone)]
+    struct Hands(Rc<Cell<Instant>>);
+
+    impl Hands {
+        fn new() -> Self {
+            Self(Rc::new(Cell::new(Instant::now())))
+        }
+
+        fn now(&self) -> Instant {
+            self.0.get()
+        }
+
+        fn advance(&self, time: Duration) {
+            self.0.set(self.now() + time);
+        }
+    }
+
+    fn plain() -> (Progress, Paper, Hands) {
+        let (paper, clock) = (Paper::default(), Hands::new());
+        let now = clock.clone();
+        (Progress::plain(Box::new(paper.clone()), move || now.now()), paper, clock)
+    }
+
+    fn bars() -> (Progress, Paper, Hands) {
+        let (paper, clock) = (Paper::default(), Hands::new());
+        let now = clock.clone();
+        let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
+        (Progress::bars(target, move || now.now()), paper, clock)
+    }
+
+    fn start(operations: u64) -> Tally {
+        let mut tally = Tally::default();
+        tally.operations = operations;
+        tally.count(Status::Unchanged);
+        tally
+    }
+
+    fn settle(tally: &mut Tally, status: Status) -> Outcome {
+        tally.count(status);
+        tally.settled += 1;
+        tally.requests += 2;
+        let cause = (status == Status::Rejected).then(|| Cause::new("bad_email", HOSTILE));
+        Outcome { status, cause, attempts: 1, elapsed: Duration::ZERO }
+    }
+
+    /// A run with some of everything: `operations` rows, one every `pace`, every tenth of them bad.
+    fn run(progress: &mut Progress, clock: &Hands, operations: u64, pace: Duration) {
+        progress.event(&Event::ReadingStarted { workspaces: 2 });
+        for done in 1..=2 {
+            clock.advance(Duration::from_millis(400));
+            progress.event(&Event::WorkspaceRead { done, workspaces: 2 });
+        }
+        progress.event(&Event::ReadingFinished);
+        let mut tally = start(operations);
+        progress.event(&Event::Started { tally });
+        for index in 0..operations {
+            clock.advance(pace);
+            let status = if index % 10 == 9 { Status::Rejected } else { Status::Added };
+            let outcome = settle(&mut tally, status);
+            let row = RowNumber::from_index(usize::try_from(index).expect("few"));
+            progress.event(&Event::Settled { row, outcome: &outcome, tally });
+            progress.event(&Event::Tick { tally, pause: None });
+        }
+        progress.event(&Event::Finished { tally });
+    }
+
+    #[test]
+    fn plain_lines_come_at_every_tenth() {
+        let (progress, paper, clock) = plain();
+        let mut progress = progress.with_places(|row| format!("team.csv:{}", row.get() + 1));
+        run(&mut progress, &clock, 20, Duration::from_millis(500));
+        insta::assert_snapshot!(paper.text(), @r"
+        reading workspaces: 0/2 (0 %)
+        reading workspaces: 1/2 (50 %)
+        reading workspaces: 2/2 (100 %), took 0.8s
+        applying: 0/20 (0 %), unchanged 1
+        applying: 2/20 (10 %), added 2, unchanged 1, 4.0 requests/s, about 9s left
+        applying: 4/20 (20 %), added 4, unchanged 1, 4.0 requests/s, about 8s left
+        applying: 6/20 (30 %), added 6, unchanged 1, 4.0 requests/s, about 7s left
+        applying: 8/20 (40 %), added 8, unchanged 1, 4.0 requests/s, about 6s left
+        applying: 10/20 (50 %), added 9, unchanged 1, failed 1, 4.0 requests/s, about 5s left
+        team.csv:11: rejected: ␛[31mred␛]0;pwned␇ next�line (bad_email)
+        applying: 12/20 (60 %), added 11, unchanged 1, failed 1, 4.0 requests/s, about 4s left
+        applying: 14/20 (70 %), added 13, unchanged 1, failed 1, 4.0 requests/s, about 3s left
+        applying: 16/20 (80 %), added 15, unchanged 1, failed 1, 4.0 requests/s, about 2s left
+        applying: 18/20 (90 %), added 17, unchanged 1, failed 1, 4.0 requests/s, about 1s left
+        team.csv:21: rejected: ␛[31mred␛]0;pwned␇ next�line (bad_email)
+        applying: 20/20 (100 %), added 18, unchanged 1, failed 2, took 10s
+        ");
+    }
+
+    #[test]
+    fn plain_lines_come_every_ten_seconds_of_a_slow_run() {
+        let (mut progress, paper, clock) = plain();
+        let mut tally = start(1000);
+        progress.event(&Event::Started { tally });
+        for second in 0..35_u64 {
+            clock.advance(Duration::from_secs(1));
+            tally.settled += 1;
+            tally.requests += 2;
+            let pause = (second > 20).then(|| Pause::Asked(Duration::from_secs(60 - second)));
+            progress.event(&Event::Tick { tally, pause });
+        }
+        progress.event(&Event::Finished { tally });
+        insta::assert_snapshot!(paper.text(), @r"
+        applying: 0/1000 (0 %), unchanged 1
+        applying: 10/1000 (1 %), unchanged 1, 2.0 requests/s, about 16m 30s left
+        applying: 20/1000 (2 %), unchanged 1, 2.0 requests/s, about 16m 20s left
+        applying: 30/1000 (3 %), unchanged 1, waiting 31s because Houston asks for it
+        applying: 35/1000 (3 %), unchanged 1, took 35s
+        ");
+    }
+
+    #[test]
+    fn plain_lines_have_no_control_characters() {
+        let (mut progress, paper, clock) = plain();
+        run(&mut progress, &clock, 100, Duration::from_millis(50));
+        talk(&mut progress);
+        assert!(!paper.text().chars().any(|c| c.is_control() && c != '\n'), "{}", paper.text());
+    }
+
+    fn talk(progress: &mut Progress) {
+        let cause = Cause::new("workspace_denied", HOSTILE);
+        let workspace =
+            Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: Some(HOSTILE.to_owned()) };
+        progress.event(&Event::WorkspaceClosed { workspace: &workspace, cause: &cause, rows: 7 });
+        let stop = |reason, in_flight| Event::Stopping { reason, cause: Some(&cause), in_flight };
+        progress.event(&stop(StopReason::TokenDead, 0));
+        progress.event(&stop(StopReason::Interrupted, 8));
+        let tally = Tally::default();
+        progress.event(&Event::Doubtful { row: RowNumber::from_index(0), cause: &cause, tally });
+    }
+
+    #[test]
+    fn what_matters_is_said_at_once() {
+        let (mut progress, paper, _) = plain();
+        talk(&mut progress);
+        insta::assert_snapshot!(paper.text(), @r"
+        workspace ␛[31mred␛]0;pwned␇ next�line (ck1) is closed to us: ␛[31mred␛]0;pwned␇ next�line (workspace_denied); rows that are not sent: 7
+        stopping: the token is not valid any more: ␛[31mred␛]0;pwned␇ next�line (workspace_denied)
+        stopping: interrupted: ␛[31mred␛]0;pwned␇ next�line (workspace_denied); 8 answers are still awaited, a second signal ends the run at once
+        ");
+        let (progress, paper, _) = plain();
+        talk(&mut progress.verbose());
+        assert!(paper.text().contains("row 1: will be verified: "), "{}", paper.text());
+    }
+
+    #[test]
+    fn only_the_first_failures_get_a_line_unless_asked_for() {
+        let (mut progress, paper, clock) = plain();
+        run(&mut progress, &clock, 100, Duration::ZERO);
+        assert_eq!(paper.text().matches(": rejected: ").count(), 5);
+        assert_eq!(paper.text().matches("further failures are not shown here").count(), 1);
+        let (progress, paper, clock) = plain();
+        run(&mut progress.verbose(), &clock, 100, Duration::ZERO);
+        assert_eq!(paper.text().matches(": rejected: ").count(), 10);
+        assert!(!paper.text().contains("further failures"));
+    }
+
+    #[test]
+    fn a_run_without_anything_to_send_gets_one_line() {
+        for (mut progress, paper, _) in [plain(), bars()] {
+            let tally = start(0);
+            progress.event(&Event::Started { tally });
+            progress.event(&Event::Tick { tally, pause: None });
+            progress.event(&Event::Finished { tally });
+            assert!(paper.text().contains("applying: nothing to send, unchanged 1, took 0.0s"));
+        }
+    }
+
+    #[test]
+    fn the_bar_of_a_very_short_run_stays() {
+        let (mut progress, paper, clock) = bars();
+        run(&mut progress, &clock, 1, Duration::ZERO);
+        drop(progress);
+        let text = paper.text();
+        assert!(text.contains("reading workspaces [====================] 2/2, 0.8s"), "{text}");
+        assert!(text.contains("applying [====================] 1/1, 0.0s"), "{text}");
+        assert!(text.contains("added 1, unchanged 1"), "{text}");
+    }
+
+    #[test]
+    fn a_bar_is_drawn_ten_times_a_second_at_most() {
+        let (mut progress, paper, clock) = bars();
+        let mut tally = start(10_000);
+        progress.event(&Event::Started { tally });
+        let before = paper.drawings();
+        for _ in 0..5_000 {
+            clock.advance(Duration::from_millis(1));
+            tally.settled += 1;
+            tally.requests += 2;
+            progress.event(&Event::Acknowledged { row: RowNumber::from_index(0), tally });
+        }
+        let drawings = paper.drawings() - before;
+        assert!((40..=51).contains(&drawings), "{drawings} drawings in 5 s");
+        let text = paper.text();
+        assert!(text.contains("2000.0 requests/s, about "), "{text}");
+    }
+
+    #[test]
+    fn lines_above_a_bar_are_harmless_too() {
+        let (mut progress, paper, clock) = bars();
+        progress.event(&Event::Started { tally: start(10) });
+        talk(&mut progress);
+        run(&mut progress, &clock, 100, Duration::from_millis(10));
+        let text = paper.text();
+        assert!(text.contains("stopping: the token is not valid any more: "), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn every_mode_can_be_named_and_none_is_silent() {
+        let names: Vec<_> = ProgressMode::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        assert_eq!(names, ["auto", "bar", "plain", "none"]);
+        let clock = Hands::new();
+        run(&mut Progress::on_stderr(ProgressMode::None, Instant::now), &clock, 10, Duration::ZERO);
+    }
+}

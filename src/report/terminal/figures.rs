@@ -1,0 +1,329 @@
+//! What there is to say about a phase of a run, as text: shared by the bar and the plain lines.
+//!
+//! Main types: [`Meter`], which measures, and [`Figures`], which words. Neither draws, nor knows
+//! what time it is.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use super::super::spoken;
+use crate::engine::event::{Pause, Status, StatusKind, Tally};
+
+/// The stretch over which the rate of requests is measured.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// The stretch over which the remaining time is estimated: longer, since rows end in bursts.
+const LEFT_WINDOW: Duration = Duration::from_secs(60);
+/// The least time between two samples.
+const STEP: Duration = Duration::from_millis(500);
+/// Below this nothing is said about pace.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// The phases of a run that have a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Reading what Houston has, workspace by workspace.
+    Reading,
+    /// Sending what must change.
+    Applying,
+}
+
+impl Phase {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Reading => "reading workspaces",
+            Self::Applying => "applying",
+        }
+    }
+}
+
+/// Measures how fast requests are sent and work is done.
+#[derive(Debug)]
+pub(super) struct Meter {
+    samples: VecDeque<Sample>,
+    latest: Sample,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Instant,
+    requests: u64,
+    done: u64,
+}
+
+impl Meter {
+    /// Begins to measure.
+    pub(super) fn new(at: Instant, requests: u64, done: u64) -> Self {
+        let latest = Sample { at, requests, done };
+        Self { samples: VecDeque::from([latest]), latest }
+    }
+
+    /// Takes note of how far things are.
+    pub(super) fn note(&mut self, at: Instant, requests: u64, done: u64) {
+        self.latest = Sample { at, requests, done };
+        if self.samples.back().is_none_or(|last| at.saturating_duration_since(last.at) >= STEP) {
+            self.samples.push_back(self.latest);
+        }
+        while self.samples.len() > 1 && self.age(&self.samples[0]) > LEFT_WINDOW {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Requests per second of late; none before there is something to measure.
+    pub(super) fn rate(&self) -> Option<f64> {
+        let since = self.samples.iter().find(|sample| self.age(sample) <= RATE_WINDOW)?;
+        let age = self.age(since);
+        (age >= LEAST).then(|| per_second(self.latest.requests.saturating_sub(since.requests), age))
+    }
+
+    /// How long `todo` more pieces of work take at the pace of late; none if that cannot be told.
+    pub(super) fn left(&self, todo: u64) -> Option<Duration> {
+        let since = self.samples.front()?;
+        let age = self.age(since);
+        let done = self.latest.done.saturating_sub(since.done);
+        if age < LEAST || done == 0 || todo == 0 {
+            return None;
+        }
+        Duration::try_from_secs_f64(float(todo) / per_second(done, age)).ok()
+    }
+
+    fn age(&self, sample: &Sample) -> Duration {
+        self.latest.at.saturating_duration_since(sample.at)
+    }
+}
+
+fn per_second(count: u64, time: Duration) -> f64 {
+    float(count) / time.as_secs_f64()
+}
+
+/// A count as a number to divide; counts of rows and requests are small enough for it.
+fn float(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// How far a phase is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Figures {
+    pub(super) phase: Phase,
+    /// Pieces of work done: workspaces read; operations settled or waiting for their read-back.
+    pub(super) done: u64,
+    /// Of how many.
+    pub(super) total: u64,
+    pub(super) tally: Tally,
+    /// How long Houston wants to be left alone.
+    pub(super) pause: Option<Pause>,
+    /// Since the phase began.
+    pub(super) elapsed: Duration,
+    /// Requests per second.
+    pub(super) rate: Option<f64>,
+    /// Estimated time to the end.
+    pub(super) left: Option<Duration>,
+}
+
+impl Figures {
+    /// How much is done, from 0 to 100.
+    pub(super) fn percent(&self) -> u64 {
+        self.done.min(self.total).saturating_mul(100).checked_div(self.total).unwrap_or(100)
+    }
+
+    /// A line for a log: where things are and how fast they go.
+    pub(super) fn heartbeat(&self) -> String {
+        let mut line = self.position();
+        self.join_counts(&mut line);
+        self.join_pace(&mut line);
+        line
+    }
+
+    /// The line for the end of a phase.
+    pub(super) fn end(&self) -> String {
+        let mut line = self.position();
+        self.join_counts(&mut line);
+        push(&mut line, format_args!("took {}", spoken(self.elapsed)));
+        line
+    }
+
+    /// The first line of a bar.
+    pub(super) fn bar(&self, over: bool) -> String {
+        let mut line = self.phase.word().to_owned();
+        line.push_str(&gauge(self.percent()));
+        let Self { done, total, .. } = self;
+        write!(line, " {done}/{total}, {}", spoken(self.elapsed)).expect("a string takes every text");
+        if !over {
+            self.join_pace(&mut line);
+        }
+        line
+    }
+
+    /// The second line of a bar.
+    pub(super) fn counts(&self) -> String {
+        let mut line = String::new();
+        self.join_counts(&mut line);
+        line
+    }
+
+    fn position(&self) -> String {
+        let (word, Self { done, total, .. }) = (self.phase.word(), self);
+        match (self.phase, total) {
+            (Phase::Applying, 0) => format!("{word}: nothing to send"),
+            (Phase::Reading | Phase::Applying, _) => {
+                format!("{word}: {done}/{total} ({} %)", self.percent())
+            }
+        }
+    }
+
+    fn join_counts(&self, line: &mut String) {
+        let tally = &self.tally;
+        for status in Status::ALL {
+            let count = tally.of(status);
+            match status.kind() {
+                StatusKind::Changed | StatusKind::AsItWas | StatusKind::Unsettled if count > 0 => {
+                    push(line, format_args!("{} {count}", status.word().replace('_', " ")));
+                }
+                StatusKind::Changed
+                | StatusKind::AsItWas
+                | StatusKind::Unsettled
+                | StatusKind::Failed
+                | StatusKind::NotTried => {}
+            }
+        }
+        let others = [
+            ("failed", tally.of_kind(StatusKind::Failed)),
+            ("verifying", tally.doubtful),
+            ("waiting for read-back", tally.unproven),
+        ];
+        for (word, count) in others.into_iter().filter(|&(_, count)| count > 0) {
+            push(line, format_args!("{word} {count}"));
+        }
+    }
+
+    fn join_pace(&self, line: &mut String) {
+        match self.pause {
+            Some(Pause::Asked(left)) if !left.is_zero() => {
+                return push(line, format_args!("waiting {} because Houston asks for it", countdown(left)));
+            }
+            Some(Pause::Away(so_far)) => {
+                let so_far = countdown(so_far);
+                return push(line, format_args!("Houston has been away for {so_far}, waiting for it"));
+            }
+            Some(Pause::Asked(_)) | None => {}
+        }
+        if let Some(rate) = self.rate {
+            push(line, format_args!("{rate:.1} requests/s"));
+        }
+        if let Some(left) = self.left {
+            push(line, format_args!("about {} left", countdown(left)));
+        }
+    }
+}
+
+/// A time still to come, in whole seconds.
+fn countdown(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    if seconds < 60 { format!("{seconds}s") } else { spoken(Duration::from_secs(seconds)) }
+}
+
+/// Adds a part to a list.
+fn push(line: &mut String, part: std::fmt::Arguments<'_>) {
+    let comma = if line.is_empty() { "" } else { ", " };
+    write!(line, "{comma}{part}").expect("a string takes every text");
+}
+
+fn gauge(percent: u64) -> String {
+    const WIDTH: usize = 20;
+    let full = usize::try_from(percent).unwrap_or(100).min(100) * WIDTH / 100;
+    let head = if full < WIDTH { ">" } else { "" };
+    format!(" [{}{head}{}]", "=".repeat(full), " ".repeat(WIDTH - full - head.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures() -> Figures {
+        let mut tally = Tally::default();
+        (0..1100).for_each(|_| tally.count(Status::Added));
+        (0..90).for_each(|_| tally.count(Status::Invited));
+        (0..10).for_each(|_| tally.count(Status::Rejected));
+        Figures {
+            phase: Phase::Applying,
+            done: 1200,
+            total: 5000,
+            tally,
+            pause: None,
+            elapsed: Duration::from_secs(62),
+            rate: Some(19.84),
+            left: Some(Duration::from_secs(192)),
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_says_where_things_are() {
+        insta::assert_snapshot!(
+            figures().heartbeat(),
+            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, 19.8 requests/s, about 3m 12s left"
+        );
+    }
+
+    #[test]
+    fn a_wait_that_houston_asks_for_is_counted_down() {
+        let mut held = figures();
+        held.pause = Some(Pause::Asked(Duration::from_millis(41_200)));
+        insta::assert_snapshot!(
+            held.heartbeat(),
+            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, waiting 42s because Houston asks for it"
+        );
+        held.pause = Some(Pause::Asked(Duration::from_millis(100)));
+        assert!(held.bar(false).ends_with("waiting 1s because Houston asks for it"), "{}", held.bar(false));
+    }
+
+    #[test]
+    fn a_bar_has_two_lines() {
+        let mut figures = figures();
+        figures.tally.count(Status::InDoubt);
+        figures.tally.count(Status::AlreadyInvited);
+        figures.tally.count(Status::NotRun);
+        figures.tally.doubtful = 2;
+        figures.tally.unproven = 40;
+        insta::assert_snapshot!(
+            format!("{}\n{}", figures.bar(false), figures.counts()),
+            @r"
+        applying [====>               ] 1200/5000, 1m 02s, 19.8 requests/s, about 3m 12s left
+        added 1100, invited 90, already invited 1, in doubt 1, failed 10, verifying 2, waiting for read-back 40
+        "
+        );
+        figures.done = 5000;
+        insta::assert_snapshot!(figures.bar(true), @"applying [====================] 5000/5000, 1m 02s");
+    }
+
+    #[test]
+    fn nothing_to_send_is_said_so() {
+        let mut tally = Tally::default();
+        tally.count(Status::Unchanged);
+        let figures = Figures { done: 0, total: 0, tally, elapsed: Duration::ZERO, ..figures() };
+        insta::assert_snapshot!(figures.end(), @"applying: nothing to send, unchanged 1, took 0.0s");
+        assert_eq!(figures.percent(), 100);
+    }
+
+    #[test]
+    fn pace_is_measured_over_the_last_seconds() {
+        let start = Instant::now();
+        let mut meter = Meter::new(start, 0, 0);
+        assert_eq!(meter.rate(), None);
+        for tenths in 1..=300_u64 {
+            // Ten requests a second and five rows; a row is two requests.
+            meter.note(start + Duration::from_millis(tenths * 100), tenths, tenths / 2);
+        }
+        let rate = meter.rate().expect("measured");
+        assert!((rate - 10.0).abs() < 0.1, "{rate}");
+        let left = meter.left(100).expect("estimated").as_secs_f64();
+        assert!((left - 20.0).abs() < 0.5, "{left}");
+        assert_eq!(meter.left(0), None);
+        let later = start + Duration::from_secs(45);
+        meter.note(later, 300, 150);
+        meter.note(later + RATE_WINDOW, 300, 150);
+        assert!(meter.rate().expect("measured") < 0.1, "a standstill is seen within the window");
+        meter.note(later + LEFT_WINDOW * 2, 300, 150);
+        meter.note(later + LEFT_WINDOW * 2 + RATE_WINDOW, 300, 150);
+        assert_eq!(meter.left(100), None, "nobody knows how long a standstill lasts");
+    }
+}
