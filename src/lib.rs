@@ -8,4 +8,6 @@ pub mod plan;
 pub mod present;
 pub mod report;
 pub mod roster;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod time;

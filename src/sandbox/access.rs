@@ -1,0 +1,241 @@
+//! Who calls, and what they may do.
+//!
+//! Main type: [`Caller`]. The rights follow the published role tables of 0.35; an installation
+//! can change them. This module only answers yes or no: it changes nothing.
+
+use super::profile::{Profile, Refusal};
+use super::state::{Role, Status};
+use super::switches::Behaviour;
+use super::tokens;
+use super::world::{DeploymentAt, Scope, UserAt, WorkspaceAt, World};
+
+/// An error of one field: a message and the code under `extensions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+pub(super) const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+pub(super) const FORBIDDEN: &str = "FORBIDDEN";
+pub(super) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+pub(super) const NOT_FOUND: &str = "RESOURCE_NOT_FOUND";
+
+impl Refused {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(super) fn bad_input(message: &str) -> Self {
+        Self::new(BAD_USER_INPUT, message)
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(NOT_FOUND, "The requested resource was not found")
+    }
+
+    /// What the database layer says about an id that is not there (assumed wording).
+    pub(super) fn no_node(kind: &str, id: &str) -> Self {
+        Self::new(INTERNAL, format!("No Node for the model {kind} with value {id} for id found."))
+    }
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// No token, a wrong one, an expired one, or one of somebody who is not active.
+    Nobody,
+    /// A user.
+    User(UserAt),
+    /// A service account: one role, where it holds, its label.
+    Account { role: Role, scope: Scope, label: String },
+}
+
+/// What the sandbox makes of an `Authorization` header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credential<'a> {
+    /// None given.
+    None,
+    /// A service-account key: exactly 32 characters without a dot.
+    Key(&'a str),
+    /// Anything else.
+    Token(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    /// Takes the header's value: `Bearer ` in exactly that spelling is cut off once.
+    pub(super) fn of(header: Option<&'a str>) -> Self {
+        let Some(value) = header else { return Self::None };
+        let value = value.strip_prefix("Bearer ").unwrap_or(value);
+        match value {
+            "" => Self::None,
+            key if key.len() == 32 && !key.contains('.') => Self::Key(key),
+            token => Self::Token(token),
+        }
+    }
+}
+
+impl Caller {
+    /// Looks the credential up. `died`: tokens of users have died (a fault).
+    pub(super) fn of(credential: Credential<'_>, world: &World, died: bool) -> Self {
+        match credential {
+            Credential::None => Self::Nobody,
+            Credential::Key(key) => {
+                world.accounts.iter().find(|account| account.api_key == key).map_or(Self::Nobody, |account| {
+                    Self::Account { role: account.role, scope: account.scope, label: account.label.clone() }
+                })
+            }
+            Credential::Token(token) => {
+                let alive = |claims: &tokens::Claims| !died && claims.exp > world.now().as_second();
+                tokens::read(token)
+                    .filter(alive)
+                    .and_then(|claims| world.user(&claims.uuid))
+                    .filter(|at| world.users[*at].status == Status::Active)
+                    .map_or(Self::Nobody, Self::User)
+            }
+        }
+    }
+
+    /// A name for the audit.
+    pub(super) fn name(&self, world: &World) -> String {
+        match self {
+            Self::Nobody => "nobody".to_owned(),
+            Self::User(at) => world.users[*at].username.clone(),
+            Self::Account { label, .. } => format!("service account {label:?}"),
+        }
+    }
+
+    /// The role that counts in a scope: the binding found first, as the server's own look-up does.
+    fn role_in(&self, world: &World, wanted: Scope) -> Option<Role> {
+        match self {
+            Self::Nobody => None,
+            Self::User(at) => {
+                let binding = world.users[*at].bindings.iter().find(|binding| binding.scope == wanted);
+                binding.map(|binding| binding.role)
+            }
+            Self::Account { role, scope, .. } => (*scope == wanted).then_some(*role),
+        }
+    }
+
+    fn has_system(&self, world: &World, wanted: &[Role]) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::User(at) => world.users[*at].bindings.iter().any(|b| wanted.contains(&b.role)),
+            Self::Account { role, .. } => wanted.contains(role),
+        }
+    }
+}
+
+/// The rights of one caller.
+#[derive(Clone, Copy)]
+pub(super) struct Rights<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) world: &'a World,
+    pub(super) rules: &'a Behaviour,
+}
+
+impl Rights<'_> {
+    /// Passes, or refuses in the wording that is due.
+    pub(super) fn need(self, allowed: bool) -> Result<(), Refused> {
+        if allowed {
+            return Ok(());
+        }
+        Err(match (self.caller, self.rules.refusal) {
+            (Caller::Nobody, _) | (_, Refusal::Forbidden) => {
+                Refused::new(FORBIDDEN, "You do not have the appropriate permissions for that")
+            }
+            (Caller::User(_) | Caller::Account { .. }, Refusal::Shield) => {
+                Refused::new(INTERNAL, "Insufficient permissions.")
+            }
+        })
+    }
+
+    pub(super) fn is_somebody(self) -> bool {
+        *self.caller != Caller::Nobody
+    }
+
+    /// Any system role: `system.*.get`.
+    pub(super) fn reads_system(self) -> bool {
+        self.caller.has_system(self.world, &[Role::SystemAdmin, Role::SystemEditor, Role::SystemViewer])
+    }
+
+    pub(super) fn is_system_admin(self) -> bool {
+        self.caller.has_system(self.world, &[Role::SystemAdmin])
+    }
+
+    /// `system.iam.update`: editors had it up to 0.29.
+    fn changes_system(self) -> bool {
+        let editors_too = self.rules.profile < Profile::V0_30;
+        self.is_system_admin() || editors_too && self.caller.has_system(self.world, &[Role::SystemEditor])
+    }
+
+    /// The caller's role in a workspace.
+    fn workspace_role(self, workspace: Option<WorkspaceAt>) -> Option<Role> {
+        workspace.and_then(|at| self.caller.role_in(self.world, Scope::Workspace(at)))
+    }
+
+    /// `workspace.iam.update` or `system.iam.update`.
+    pub(super) fn changes_members(self, workspace: Option<WorkspaceAt>) -> bool {
+        self.changes_system() || self.workspace_role(workspace) == Some(Role::WorkspaceAdmin)
+    }
+
+    /// `workspace.users.get`, `workspace.config.get` and the like, or the system's.
+    pub(super) fn reads_workspace(self, workspace: Option<WorkspaceAt>) -> bool {
+        self.reads_system() || self.workspace_role(workspace).is_some()
+    }
+
+    /// `workspace.invites.get` (every member up to 0.23, admins after), or `system.invites.get`.
+    pub(super) fn reads_invites(self, workspace: Option<WorkspaceAt>) -> bool {
+        let role = self.workspace_role(workspace);
+        let all_members = self.rules.profile <= Profile::V0_23;
+        self.is_system_admin() || role == Some(Role::WorkspaceAdmin) || all_members && role.is_some()
+    }
+
+    /// `deployment.userRoles.update`.
+    pub(super) fn changes_deployment(self, deployment: Option<DeploymentAt>) -> bool {
+        let role = deployment.and_then(|at| self.caller.role_in(self.world, Scope::Deployment(at)));
+        self.is_system_admin() || role == Some(Role::DeploymentAdmin)
+    }
+
+    /// The workspaces `workspaces` lists: the caller's own; from 0.29 on all for system admins.
+    pub(super) fn own_workspaces(self) -> Vec<WorkspaceAt> {
+        let all = self.is_system_admin() && self.rules.profile >= Profile::V0_30;
+        (0..self.world.workspaces.len())
+            .filter(|at| all || self.workspace_role(Some(*at)).is_some())
+            .collect()
+    }
+
+    /// Names of the rights, for `self { permissions }`. A short list; the real one is longer.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        let mut add = |has: bool, some: &[&'static str]| {
+            if has {
+                names.extend_from_slice(some);
+            }
+        };
+        add(self.is_somebody(), &["system.workspace.create"]);
+        add(self.reads_system(), &["system.users.get", "system.workspace.get"]);
+        add(self.changes_system(), &["system.iam.update"]);
+        let admin = self.is_system_admin();
+        add(admin, &["system.invites.get", "system.user.invite", "system.serviceAccounts.create"]);
+        names
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_a_key_only_at_32_characters_without_a_dot() {
+        let key = "5a0db0c5000000000000000000000001";
+        let bearer = format!("Bearer {key}");
+        assert_eq!(Credential::of(Some(key)), Credential::Key(key));
+        assert_eq!(Credential::of(Some(&bearer)), Credential::Key(key));
+        assert_eq!(Credential::of(Some("a.b.c")), Credential::Token("a.b.c"));
+        assert_eq!(Credential::of(Some("bearer a.b.c")), Credential::Token("bearer a.b.c"));
+        assert_eq!(Credential::of(Some("")), Credential::None);
+        assert_eq!(Credential::of(None), Credential::None);
+    }
+}

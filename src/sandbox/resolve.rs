@@ -1,0 +1,362 @@
+//! The objects of the schema: how a field of each becomes a value.
+//!
+//! Main type: [`Node`], any object of the schema. The two root types are resolved by `queries`
+//! and `mutations`; everything here only reads.
+
+use std::sync::{Mutex, MutexGuard};
+
+use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
+use apollo_compiler::response::{JsonMap, JsonValue};
+use jiff::Timestamp;
+
+use super::access::{Caller, Refused, Rights};
+use super::audit::{Recorder, locked};
+use super::faults::Fault;
+use super::switches::Behaviour;
+use super::world::{Account, Binding, DeploymentAt, Invite, Scope, UserAt, WorkspaceAt, World};
+use super::{mutations, queries, tokens};
+
+/// All that a resolver may use while one request is executed.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'c> {
+    pub(super) world: &'c Mutex<World>,
+    pub(super) rules: &'c Behaviour,
+    pub(super) caller: &'c Caller,
+    pub(super) recorder: &'c Recorder,
+    pub(super) operation_name: Option<&'c str>,
+    pub(super) fault: Option<Fault>,
+}
+
+impl<'c> Context<'c> {
+    pub(super) fn lock(&self) -> MutexGuard<'c, World> {
+        locked(self.world)
+    }
+
+    pub(super) fn rights<'r>(&self, world: &'r World) -> Rights<'r>
+    where
+        'c: 'r,
+    {
+        Rights { caller: self.caller, world, rules: self.rules }
+    }
+
+    /// The members of a workspace that its lists show.
+    pub(super) fn visible_members(&self, world: &World, workspace: WorkspaceAt) -> Vec<UserAt> {
+        let pending_too = self.rules.switches.pending_in_users;
+        let visible = |at: &UserAt| pending_too || world.users[*at].status != super::state::Status::Pending;
+        world.workspaces[workspace].members.iter().copied().filter(visible).collect()
+    }
+
+    /// The invite tokens that the lists show: those of pending users only if a switch says so.
+    pub(super) fn shows_invite(&self, invite: &Invite) -> bool {
+        invite.user.is_none() || self.rules.switches.pending_in_invites
+    }
+}
+
+/// The arguments of a field.
+#[derive(Clone, Copy)]
+pub(super) struct Args<'a>(pub(super) &'a JsonMap);
+
+impl<'a> Args<'a> {
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
+        self.0.get(name).and_then(JsonValue::as_str)
+    }
+
+    pub(super) fn number(self, name: &str) -> Option<i64> {
+        self.0.get(name).and_then(JsonValue::as_i64)
+    }
+
+    pub(super) fn flag(self, name: &str) -> Option<bool> {
+        self.0.get(name).and_then(JsonValue::as_bool)
+    }
+
+    pub(super) fn object(self, name: &str) -> Option<Args<'a>> {
+        self.0.get(name).and_then(JsonValue::as_object).map(Args)
+    }
+
+    pub(super) fn list(self, name: &str) -> &'a [JsonValue] {
+        self.0.get(name).and_then(JsonValue::as_array).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// An object of the schema.
+pub(super) struct Node<'c> {
+    context: &'c Context<'c>,
+    thing: Thing,
+}
+
+/// What a node stands for.
+pub(super) enum Thing {
+    Query,
+    Mutation,
+    AppConfig,
+    AuthConfig,
+    AuthProvider,
+    AuthUser(Caller),
+    Token(UserAt),
+    TokenPayload {
+        uuid: String,
+        iat: i64,
+        exp: i64,
+    },
+    /// A user, with all bindings or only those that have to do with one workspace.
+    User {
+        at: UserAt,
+        only: Option<WorkspaceAt>,
+    },
+    Email {
+        address: String,
+        primary: bool,
+        verified: bool,
+    },
+    Binding {
+        binding: Binding,
+        user: UserAt,
+    },
+    Workspace(WorkspaceAt),
+    Deployment(DeploymentAt),
+    Invite(Box<Invite>),
+    Account(Box<Account>),
+}
+
+const ONE_DAY: i64 = 86_400;
+
+impl<'c> Node<'c> {
+    pub(super) fn query(context: &'c Context<'c>) -> Self {
+        Self { context, thing: Thing::Query }
+    }
+
+    pub(super) fn mutation(context: &'c Context<'c>) -> Self {
+        Self { context, thing: Thing::Mutation }
+    }
+
+    pub(super) fn object(context: &'c Context<'c>, thing: Thing) -> ResolvedValue<'c> {
+        ResolvedValue::object(Self { context, thing })
+    }
+
+    pub(super) fn objects(
+        context: &'c Context<'c>,
+        things: impl Iterator<Item = Thing>,
+    ) -> ResolvedValue<'c> {
+        // Collected here, since the caller's lock on the world ends before the list is walked.
+        let nodes = things.map(|thing| Self::object(context, thing)).collect::<Vec<_>>();
+        ResolvedValue::list(nodes)
+    }
+
+    fn resolve(&self, field: &str, args: Args<'_>) -> Result<ResolvedValue<'c>, Refused> {
+        let context = self.context;
+        let text = |text: &str| ResolvedValue::leaf(text);
+        Ok(match &self.thing {
+            Thing::Query => return queries::resolve(context, field, args),
+            Thing::Mutation => return mutations::resolve(context, field, args),
+            Thing::AppConfig => match field {
+                "version" => ResolvedValue::leaf(context.rules.version.clone()),
+                "baseDomain" => text("sandbox.invalid"),
+                "smtpConfigured" => ResolvedValue::leaf(context.rules.switches.smtp),
+                _ => return Err(unexpected(field)),
+            },
+            Thing::AuthConfig => match field {
+                "publicSignup" | "initialSignup" => ResolvedValue::leaf(false),
+                "localEnabled" => ResolvedValue::leaf(context.rules.switches.local_auth),
+                "providers" => {
+                    let providers = usize::from(context.rules.switches.sso);
+                    Self::objects(context, (0..providers).map(|_| Thing::AuthProvider))
+                }
+                _ => return Err(unexpected(field)),
+            },
+            Thing::AuthProvider => match field {
+                "name" => text("okta"),
+                "displayName" => text("Okta (sandbox)"),
+                "url" => text("https://login.sandbox.invalid/authorize"),
+                _ => return Err(unexpected(field)),
+            },
+            Thing::AuthUser(caller) => self.auth_user(caller, field)?,
+            Thing::Token(user) => {
+                let world = context.lock();
+                let (uuid, iat) = (world.users[*user].id.clone(), world.now().as_second());
+                let exp = iat + ONE_DAY;
+                match field {
+                    "value" => text(&tokens::mint(&uuid, iat, exp)),
+                    "payload" => Self::object(context, Thing::TokenPayload { uuid, iat, exp }),
+                    _ => return Err(unexpected(field)),
+                }
+            }
+            Thing::TokenPayload { uuid, iat, exp } => match field {
+                "uuid" => text(uuid),
+                "iat" => ResolvedValue::leaf(*iat),
+                "exp" => ResolvedValue::leaf(*exp),
+                _ => return Err(unexpected(field)),
+            },
+            Thing::User { at, only } => self.user(*at, *only, field)?,
+            Thing::Email { address, primary, verified } => match field {
+                "address" => text(address),
+                "primary" => ResolvedValue::leaf(*primary),
+                "verified" => ResolvedValue::leaf(*verified),
+                _ => return Err(unexpected(field)),
+            },
+            Thing::Binding { binding, user } => match field {
+                "id" => text(&binding.id),
+                "role" => text(binding.role.name()),
+                "user" => Self::object(context, Thing::User { at: *user, only: None }),
+                "workspace" => {
+                    let workspace = context.lock().workspace_of(binding);
+                    workspace
+                        .map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::Workspace(at)))
+                }
+                "deployment" => match binding.scope {
+                    Scope::Deployment(at) => Self::object(context, Thing::Deployment(at)),
+                    Scope::System | Scope::Workspace(_) => ResolvedValue::null(),
+                },
+                _ => return Err(unexpected(field)),
+            },
+            Thing::Workspace(at) => self.workspace(*at, field)?,
+            Thing::Deployment(at) => {
+                let world = context.lock();
+                let deployment = &world.deployments[*at];
+                match field {
+                    "id" => text(&deployment.id),
+                    "label" => text(&deployment.label),
+                    "releaseName" => text(&deployment.release_name),
+                    "workspace" => Self::object(context, Thing::Workspace(deployment.workspace)),
+                    _ => return Err(unexpected(field)),
+                }
+            }
+            Thing::Invite(invite) => match field {
+                "id" => text(&invite.id),
+                "email" => text(&invite.email),
+                "role" => text(invite.role.name()),
+                "createdAt" | "updatedAt" => date(invite.created_at),
+                _ => return Err(unexpected(field)),
+            },
+            Thing::Account(account) => match field {
+                "id" => text(&account.id),
+                "label" => text(&account.label),
+                "category" => ResolvedValue::leaf(account.category.clone()),
+                "apiKey" => text(&account.api_key),
+                _ => return Err(unexpected(field)),
+            },
+        })
+    }
+
+    fn auth_user(&self, caller: &Caller, field: &str) -> Result<ResolvedValue<'c>, Refused> {
+        let context = self.context;
+        let user = match caller {
+            Caller::User(at) => Some(*at),
+            Caller::Nobody | Caller::Account { .. } => None,
+        };
+        let world = context.lock();
+        let rights = Rights { caller, world: &world, rules: context.rules };
+        Ok(match field {
+            "user" => user
+                .map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::User { at, only: None })),
+            "token" => user.map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::Token(at))),
+            // The real shape is not known; a map from name to true is assumed.
+            "permissions" => {
+                let names = rights.names().into_iter();
+                ResolvedValue::leaf(names.map(|name| (name, JsonValue::Bool(true))).collect::<JsonValue>())
+            }
+            "isAdmin" => ResolvedValue::leaf(rights.is_system_admin()),
+            _ => return Err(unexpected(field)),
+        })
+    }
+
+    fn user(&self, at: UserAt, only: Option<WorkspaceAt>, field: &str) -> Result<ResolvedValue<'c>, Refused> {
+        let context = self.context;
+        let world = context.lock();
+        let user = &world.users[at];
+        Ok(match field {
+            "id" => ResolvedValue::leaf(user.id.as_str()),
+            "username" => ResolvedValue::leaf(user.username.as_str()),
+            "fullName" => ResolvedValue::leaf(user.full_name.clone()),
+            "status" => ResolvedValue::leaf(user.status.name()),
+            "emails" => {
+                let verified = user.status == super::state::Status::Active;
+                let email = |(place, address): (usize, &String)| Thing::Email {
+                    address: address.clone(),
+                    primary: place == 0,
+                    verified,
+                };
+                Self::objects(context, user.emails.iter().enumerate().map(email))
+            }
+            "roleBindings" => {
+                let wanted = |binding: &&Binding| only.is_none() || world.workspace_of(binding) == only;
+                let bindings = user.bindings.iter().filter(wanted).cloned();
+                Self::objects(context, bindings.map(|binding| Thing::Binding { binding, user: at }))
+            }
+            "createdAt" | "updatedAt" => date(user.created_at),
+            _ => return Err(unexpected(field)),
+        })
+    }
+
+    fn workspace(&self, at: WorkspaceAt, field: &str) -> Result<ResolvedValue<'c>, Refused> {
+        let context = self.context;
+        let world = context.lock();
+        let workspace = &world.workspaces[at];
+        Ok(match field {
+            "id" => ResolvedValue::leaf(workspace.id.as_str()),
+            "label" => ResolvedValue::leaf(workspace.label.clone()),
+            "description" => ResolvedValue::leaf(workspace.description.clone()),
+            "users" => {
+                let only = context.rules.narrow.then_some(at);
+                let members = context.visible_members(&world, at).into_iter();
+                Self::objects(context, members.map(|at| Thing::User { at, only }))
+            }
+            // The rights on this path are not known; who may not list them gets none.
+            "invites" => {
+                let allowed = context.rights(&world).reads_invites(Some(at));
+                let here = |invite: &&Invite| {
+                    allowed && invite.workspace == Some(at) && context.shows_invite(invite)
+                };
+                let invites = world.invites.values().filter(here).cloned();
+                Self::objects(context, invites.map(|invite| Thing::Invite(Box::new(invite))))
+            }
+            "roleBindings" => {
+                let members = workspace.members.iter();
+                let bindings = members.flat_map(|user| {
+                    let here = |binding: &&Binding| binding.scope == Scope::Workspace(at);
+                    let bindings = world.users[*user].bindings.iter().filter(here).cloned();
+                    bindings.map(|binding| Thing::Binding { binding, user: *user })
+                });
+                Self::objects(context, bindings)
+            }
+            "createdAt" | "updatedAt" => date(workspace.created_at),
+            _ => return Err(unexpected(field)),
+        })
+    }
+}
+
+/// As JavaScript writes dates: three digits of a second.
+fn date<'c>(at: Timestamp) -> ResolvedValue<'c> {
+    ResolvedValue::leaf(format!("{at:.3}"))
+}
+
+/// A field of the schema that no resolver knows: a mistake of ours, found by a test.
+pub(super) fn unexpected(field: &str) -> Refused {
+    Refused::new(super::access::INTERNAL, format!("the sandbox has no resolver for {field}"))
+}
+
+impl ObjectValue for Node<'_> {
+    fn type_name(&self) -> &str {
+        match self.thing {
+            Thing::Query => "Query",
+            Thing::Mutation => "Mutation",
+            Thing::AppConfig => "AppConfig",
+            Thing::AuthConfig => "AuthConfig",
+            Thing::AuthProvider => "AuthProvider",
+            Thing::AuthUser(_) => "AuthUser",
+            Thing::Token(_) => "Token",
+            Thing::TokenPayload { .. } => "TokenPayload",
+            Thing::User { .. } => "User",
+            Thing::Email { .. } => "Email",
+            Thing::Binding { .. } => "RoleBinding",
+            Thing::Workspace(_) => "Workspace",
+            Thing::Deployment(_) => "Deployment",
+            Thing::Invite(_) => "Invite",
+            Thing::Account(_) => "ServiceAccount",
+        }
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Result<ResolvedValue<'a>, FieldError> {
+        let answer = self.resolve(info.field_name(), Args(info.arguments()));
+        answer.map_err(|Refused { code, message }| FieldError { message: format!("{code}\0{message}") })
+    }
+}

@@ -1,0 +1,391 @@
+//! HTTP: takes requests, has them carried out, answers or fails to.
+//!
+//! Main type: [`Shared`], all that requests share. A request that has arrived completely is
+//! carried out on a task of its own, so that a client that goes away stops nothing.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::access::{BAD_USER_INPUT, Caller, Credential};
+use super::audit::{InFlight, Recorder, locked};
+use super::engine::{self, Engine, Prepared, Reply};
+use super::faults::{Dice, Fault};
+use super::pages::{Cut, Page, Payload};
+use super::profile::Style;
+use super::resolve::Context;
+use super::switches::Behaviour;
+use super::world::World;
+
+/// What all requests share.
+pub(super) struct Shared {
+    pub(super) rules: Behaviour,
+    pub(super) engine: Engine,
+    pub(super) world: Mutex<World>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) dice: Dice,
+    pub(super) latency: Duration,
+    /// How many requests are worked on at once, if that is limited.
+    pub(super) permits: Option<Semaphore>,
+}
+
+/// Accepts connections until the runtime ends.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file handles, mostly: others may be closed in a moment.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        // Without it small answers may wait for an acknowledgement; nothing else depends on it.
+        let _ = stream.set_nodelay(true);
+        shared.recorder.connection();
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(|request| respond(Arc::clone(&shared), request));
+            // An error here is a client that went away or a connection cut on purpose.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Payload>, Cut> {
+    let page = match request.uri().path() {
+        "/v1" => return graphql(shared, request).await,
+        "/v1/healthz" => Page::json(200, b"{}".to_vec()),
+        "/audit" => {
+            let entries = request.uri().query() != Some("entries=0");
+            let audit = shared.recorder.audit(&locked(&shared.world), entries);
+            Page::json(200, serde_json::to_vec_pretty(&audit).map_err(|_| Cut)?)
+        }
+        "/state" => {
+            let state = locked(&shared.world).to_state();
+            Page::json(200, serde_json::to_vec_pretty(&state).map_err(|_| Cut)?)
+        }
+        _ => Page::not_found(),
+    };
+    Ok(page.into_response(false))
+}
+
+/// A body this much above the limit is not even read.
+const HOPELESS: usize = 16 * 1024 * 1024;
+
+/// The body, or `None` where it is above the limit. What is above is read and dropped, so that
+/// the client is there to hear of it.
+async fn read_body(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, Cut> {
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Cut)?.into_data() else { continue };
+        length += data.len();
+        if length > HOPELESS {
+            return Err(Cut);
+        }
+        if length <= limit {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok((length <= limit).then(|| bytes.into()))
+}
+
+async fn graphql(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Payload>, Cut> {
+    let open = shared.recorder.request();
+    let (parts, body) = request.into_parts();
+    let body = read_body(body, shared.rules.switches.body_limit).await?;
+    let Some(body) = body else {
+        shared.recorder.status(413);
+        return Ok(Page::too_large().into_response(false));
+    };
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let job = Job {
+        asked: decode(&shared, &parts.method, parts.uri.query(), &parts.headers, &body),
+        is_get: parts.method == Method::GET,
+        authorization: header.map(str::to_owned),
+        body,
+        open,
+    };
+    // A task of its own: it goes on when this one is dropped with the connection.
+    let task = tokio::spawn(job.carry_out(Arc::clone(&shared)));
+    let Answer { page, manner, open } = task.await.map_err(|_| Cut)?;
+    let (page, truncated) = match manner {
+        Manner::Send => (page, false),
+        Manner::Truncate => (page, true),
+        Manner::Close => return Err(Cut),
+        Manner::After(wait) => {
+            tokio::time::sleep(wait).await;
+            (page, false)
+        }
+    };
+    shared.recorder.status(page.status);
+    drop(open);
+    Ok(page.into_response(truncated))
+}
+
+/// What a request asks for.
+enum Asked {
+    One(engine::Request),
+    Batch(Vec<engine::Request>),
+    /// Nothing that can be carried out; this is the answer.
+    Nothing(Page),
+}
+
+fn decode(shared: &Shared, method: &Method, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Asked {
+    let style = shared.rules.style;
+    let rejected = |text: &str| {
+        let reply = shared.engine.rejection(400, "BAD_REQUEST", vec![engine::plain(text)]);
+        Page::json(reply.status, reply.body)
+    };
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if *method == Method::GET {
+        if style == Style::As4 && !content_type.starts_with("application/json") {
+            let text = "This operation has been blocked as a potential Cross-Site Request Forgery (CSRF).";
+            return Asked::Nothing(rejected(text));
+        }
+        return match query.and_then(request_of_query) {
+            Some(request) => Asked::One(request),
+            None => Asked::Nothing(Page::text(400, "GET query missing.")),
+        };
+    }
+    if *method != Method::POST {
+        return Asked::Nothing(Page::only_post());
+    }
+    let is_json = content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
+    if body.is_empty() || !is_json {
+        return Asked::Nothing(match style {
+            Style::As2 => Page::text(500, "POST body missing. Did you forget use body-parser middleware?"),
+            Style::As3 => {
+                Page::text(400, "POST body missing, invalid Content-Type, or JSON object has no keys.")
+            }
+            Style::As4 => rejected("POST body missing, invalid Content-Type, or JSON object has no keys."),
+        });
+    }
+    let wrong = |error: &serde_json::Error| {
+        if error.is_data() {
+            rejected("The request's keys have values of the wrong type.")
+        } else {
+            Page::bad_json()
+        }
+    };
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => match serde_json::from_slice(body) {
+            Ok(request) => Asked::One(request),
+            Err(error) => Asked::Nothing(wrong(&error)),
+        },
+        Some(b'[') => match serde_json::from_slice(body) {
+            Err(error) => Asked::Nothing(wrong(&error)),
+            Ok(requests) if shared.rules.switches.batch && style != Style::As4 => Asked::Batch(requests),
+            Ok(_) => Asked::Nothing(rejected("Operation batching disabled.")),
+        },
+        Some(_) | None => Asked::Nothing(Page::bad_json()),
+    }
+}
+
+fn request_of_query(query: &str) -> Option<engine::Request> {
+    let mut request = engine::Request::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "query" => request.query = Some(value.into_owned()),
+            "operationName" => request.operation_name = Some(value.into_owned()),
+            "variables" => request.variables = serde_json::from_str(&value).ok(),
+            _ => {}
+        }
+    }
+    request.query.is_some().then_some(request)
+}
+
+/// How an answer leaves.
+enum Manner {
+    Send,
+    Truncate,
+    Close,
+    After(Duration),
+}
+
+struct Answer {
+    page: Page,
+    manner: Manner,
+    open: InFlight,
+}
+
+/// One request on its way through.
+struct Job {
+    asked: Asked,
+    is_get: bool,
+    authorization: Option<String>,
+    body: Bytes,
+    open: InFlight,
+}
+
+/// What is left to do after preparation.
+enum Work {
+    One(Prepared),
+    Batch(Vec<Result<Prepared, Reply>>),
+    Answer(Page),
+}
+
+impl Work {
+    fn mutations(&self) -> usize {
+        match self {
+            Self::One(prepared) => prepared.mutations,
+            Self::Batch(all) => all.iter().flatten().map(|prepared| prepared.mutations).sum(),
+            Self::Answer(_) => 0,
+        }
+    }
+}
+
+impl Job {
+    async fn carry_out(self, shared: Arc<Shared>) -> Answer {
+        let Self { asked, is_get, authorization, body, open } = self;
+        let mut work = match asked {
+            Asked::Nothing(page) => Work::Answer(page),
+            Asked::One(request) => match shared.engine.prepare(request) {
+                Ok(prepared) => Work::One(prepared),
+                Err(reply) => Work::Answer(Page::json(reply.status, reply.body)),
+            },
+            Asked::Batch(requests) => {
+                Work::Batch(requests.into_iter().map(|request| shared.engine.prepare(request)).collect())
+            }
+        };
+        let mutations = work.mutations();
+        if is_get && mutations > 0 {
+            work = Work::Answer(refuse_by_get(&shared));
+        } else {
+            shared.recorder.received(mutations);
+        }
+        let decision = shared.dice.decide(mutations > 0, &body);
+        drop(body);
+        if let Some(fault) = decision.fault {
+            shared.recorder.fault(fault.name());
+            if let Some((page, manner)) = instead(fault) {
+                return Answer { page, manner, open };
+            }
+        }
+        let page = shared.in_turn(work, authorization, decision.fault, decision.slow).await;
+        let (page, manner) = afterwards(decision.fault, page);
+        Answer { page, manner, open }
+    }
+}
+
+fn refuse_by_get(shared: &Shared) -> Page {
+    match shared.rules.style {
+        Style::As2 | Style::As3 => Page::only_post(),
+        Style::As4 => {
+            let text = "GET requests only support query operations, not mutation operations";
+            let reply = shared.engine.rejection(400, BAD_USER_INPUT, vec![engine::plain(text)]);
+            Page::json(reply.status, reply.body)
+        }
+    }
+}
+
+/// Faults that come instead of the work.
+fn instead(fault: Fault) -> Option<(Page, Manner)> {
+    match fault {
+        Fault::TooMany { wait, as_date } => Some((Page::too_many(wait, as_date), Manner::Send)),
+        Fault::Gateway { status, after: false } => Some((Page::gateway(status), Manner::Send)),
+        Fault::Html => Some((Page::login(), Manner::Send)),
+        Fault::Foreign => Some((Page::foreign(), Manner::Send)),
+        Fault::Reset { after: false } => Some((Page::not_found(), Manner::Close)),
+        Fault::Gateway { after: true, .. }
+        | Fault::Reset { after: true }
+        | Fault::Internal { .. }
+        | Fault::Timeout(_)
+        | Fault::Late(_)
+        | Fault::Lag(_)
+        | Fault::Truncated
+        | Fault::Lie => None,
+    }
+}
+
+/// Faults that spoil the answer to work that was done.
+fn afterwards(fault: Option<Fault>, page: Page) -> (Page, Manner) {
+    let Some(fault) = fault else { return (page, Manner::Send) };
+    match fault {
+        Fault::Gateway { status, .. } => (Page::gateway(status), Manner::Send),
+        Fault::Reset { .. } => (page, Manner::Close),
+        Fault::Truncated => (page, Manner::Truncate),
+        Fault::Timeout(patience) => (Page::gateway(504), Manner::After(patience)),
+        Fault::Late(wait) => (page, Manner::After(wait)),
+        Fault::TooMany { .. }
+        | Fault::Html
+        | Fault::Foreign
+        | Fault::Internal { .. }
+        | Fault::Lag(_)
+        | Fault::Lie => (page, Manner::Send),
+    }
+}
+
+impl Shared {
+    /// Waits for a turn and for the latency, then does the work.
+    async fn in_turn(
+        self: &Arc<Self>,
+        work: Work,
+        authorization: Option<String>,
+        fault: Option<Fault>,
+        slow: Duration,
+    ) -> Page {
+        let _permit = match &self.permits {
+            // The semaphore is never closed.
+            Some(permits) => permits.acquire().await.ok(),
+            None => None,
+        };
+        let lag = if let Some(Fault::Lag(lag)) = fault { lag } else { Duration::ZERO };
+        let wait = self.latency + slow + lag;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let may_block = !self.rules.switches.check_window.is_zero();
+        let shared = Arc::clone(self);
+        let run = move || shared.run(work, authorization.as_deref(), fault);
+        if may_block {
+            tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| Page::gateway(502))
+        } else {
+            run()
+        }
+    }
+
+    fn run(&self, work: Work, authorization: Option<&str>, fault: Option<Fault>) -> Page {
+        let credential = Credential::of(authorization);
+        let died = matches!(credential, Credential::Token(_)) && self.dice.token_has_died();
+        // The work of a lie is done on a copy.
+        let copy = (fault == Some(Fault::Lie)).then(|| Mutex::new(locked(&self.world).clone()));
+        let world = copy.as_ref().unwrap_or(&self.world);
+        let caller = Caller::of(credential, &locked(world), died);
+        let context = Context {
+            world,
+            rules: &self.rules,
+            caller: &caller,
+            recorder: &self.recorder,
+            operation_name: None,
+            fault,
+        };
+        match work {
+            Work::Answer(page) => page,
+            Work::One(prepared) => {
+                let reply = self.engine.execute(&prepared, context);
+                Page::json(reply.status, reply.body)
+            }
+            Work::Batch(all) => {
+                let mut body = b"[".to_vec();
+                for (place, prepared) in all.into_iter().enumerate() {
+                    let reply = prepared
+                        .map_or_else(|reply| reply, |prepared| self.engine.execute(&prepared, context));
+                    if place > 0 {
+                        body.push(b',');
+                    }
+                    body.extend_from_slice(&reply.body);
+                }
+                body.push(b']');
+                Page::json(200, body)
+            }
+        }
+    }
+}
