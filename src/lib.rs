@@ -1,13 +1,71 @@
-//! Puts people into the right workspaces of Astro Private Cloud (formerly Astronomer Software),
+//! Puts people into the right workspaces of Astro Private Cloud (formerly Astronomer Software)
 //! through its Houston GraphQL API.
+//!
+//! A roster (what the file wants) is compared with the present (what Houston has), which gives a
+//! plan (what must change). The engine carries the plan out, once, safely; reports tell it to
+//! people and machines. Data flows one way.
+//!
+//! # The story of a run
+//!
+//! What `houston-onboard apply team.csv` does, and where:
+//!
+//! 1. **Flags become settings.** [`cli`] finds out which Houston is meant, whose token goes along
+//!    and how fast; no other module sees a flag. A rehearsal starts a [`sandbox::Sandbox`] in the
+//!    same process and goes on as if it were the real thing.
+//! 2. **The file becomes a roster.** A [`roster::Roster`] reads every row, keeps the good ones
+//!    packed small and every problem as an [`Issue`](roster::Issue) with line and column. A good
+//!    row is a [`model::Assignment`]: this person, this role, this workspace. A file with an issue
+//!    ends the run here, before anything is sent.
+//! 3. **Somebody answers.** [`houston::Houston`] is the remote side as typed calls. Below it, every
+//!    request passes one [`houston::Pace`], is repeated by [`houston::Retrying`] if nothing was
+//!    done, and comes back as data or as a [`houston::Fault`] that says why not. Version, caller
+//!    and policy are checked.
+//! 4. **Texts become workspaces.** [`present::resolve`] finds the id behind each label, once per
+//!    run; equal and opposed wishes are looked for again, since one row may have named the label
+//!    and another the id.
+//! 5. **Houston is read.** A [`present::survey::Survey`] reads members and invitations of many
+//!    workspaces at a time, and gives a [`plan::Membership`] for every wanted row.
+//! 6. **Differences become a plan.** [`plan::decide`] is a pure function from a wish and a
+//!    membership to a [`plan::Decision`]; what has to be sent is a
+//!    [`plan::Operation`]. `plan`
+//!    shows it and ends here; `apply` asks, or was told `--yes`.
+//! 7. **The plan is written down.** An [`engine::run_folder::RunFolder`] holds a copy of the roster
+//!    and the plan, and the [`engine::journal`] is open, before the first mutation.
+//! 8. **The plan is carried out.** The [`engine::Engine`] has one dispatcher, which owns the run,
+//!    and workers, which call. Each workspace has a life of its own ([`engine::workspace`]): a few
+//!    rows first, then the rest, then a read-back. What to do about a fault is decided by
+//!    [`engine::verdict::judge`]; a write without an answer goes to [`engine::verify`], which looks
+//!    before anything is sent again.
+//! 9. **It is told.** Everybody who listens hears the same [`engine::event::Event`]s through a
+//!    [`report::Reporter`]. When the run is over, its reports are made from the files of the run
+//!    alone, and the totals decide the [`cli::ExitStatus`].
+//!
+//! [`time`] is beside all of this: the one place where the program waits, so that every wait can be
+//! cut short, and tests need none.
+//!
+//! # Reading order
+//!
+//! The modules below, from the words to the flags. A module uses only modules above it, and often
+//! fewer: [`plan`] knows no file and no network, [`roster`] knows no remote side, [`report`] knows
+//! events and not calls, and [`sandbox`] shares nothing with the client, so that a mistake made on
+//! both sides cannot cancel out.
+
+pub mod model;
+pub mod time;
+
+pub mod roster;
+
+pub mod houston;
+
+pub mod plan;
+
+pub mod present;
 
 pub mod engine;
-pub mod houston;
-pub mod model;
-pub mod plan;
-pub mod present;
+
 pub mod report;
-pub mod roster;
+
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-pub mod time;
+
+pub mod cli;

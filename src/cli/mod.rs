@@ -1,0 +1,320 @@
+//! The command line: what can be typed, and what it ends with.
+//!
+//! Main types: [`Cli`], [`Command`] and [`ExitStatus`]. One file per command; flag groups resolve
+//! themselves into settings once, and nothing below this module sees a flag.
+
+pub mod apply;
+pub mod config;
+pub mod plan;
+pub mod planning;
+pub mod roster_args;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod session;
+pub mod signals;
+pub mod target_args;
+pub mod template;
+pub mod validate;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::model::printable;
+use crate::report::terminal::ProgressMode;
+
+/// Puts people into the right workspaces of Astro Private Cloud.
+///
+/// Reads a CSV file of email, role and workspace, compares it with what Houston has, and sends
+/// only what is missing: once, paced, verified, with a report for every row.
+#[derive(Debug, Parser)]
+#[command(name = "houston-onboard", version, after_help = ExitStatus::HELP, propagate_version = true)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What every command takes
+    #[command(flatten)]
+    pub global: GlobalArgs,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Settings from a TOML file: the names of the flags without their dashes. Flags and the
+    /// environment win over it
+    #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
+    pub config: Option<std::path::PathBuf>,
+
+    /// How progress is shown
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "HOW",
+        env = "HOUSTON_ONBOARD_PROGRESS",
+        hide_env_values = true
+    )]
+    pub progress: ProgressMode,
+
+    /// When colours are used
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        env = "HOUSTON_ONBOARD_COLOR",
+        hide_env_values = true
+    )]
+    pub color: clap::ColorChoice,
+
+    /// Say less: no progress and no closing summary
+    #[arg(short, long, global = true, conflicts_with = "verbose", value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_QUIET", hide_env_values = true)]
+    pub quiet: bool,
+
+    /// Say more: every failure and every doubt gets a line
+    #[arg(short, long, global = true, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_VERBOSE", hide_env_values = true)]
+    pub verbose: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a roster and list every problem with its line and column; asks nobody
+    Validate(validate::ValidateArgs),
+    /// Show what `apply` would do with the same flags
+    Plan(Box<plan::PlanArgs>),
+    /// Add who is missing: show the plan, ask, send, verify, report
+    Apply(Box<apply::ApplyArgs>),
+    /// Run a local Houston to rehearse against
+    #[cfg(feature = "sandbox")]
+    Sandbox(Box<sandbox::SandboxArgs>),
+    /// Print an empty roster: the header and one example row
+    Template,
+}
+
+/// What the program ends with; documented in `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Done; nothing failed.
+    Done,
+    /// Internal error, or the run folder cannot be written at the start.
+    Internal,
+    /// Usage, or a confirmation was needed and could not be given.
+    Usage,
+    /// The roster, or another input file, is bad.
+    BadInput,
+    /// The token is missing, dead, or died in mid-run.
+    Token,
+    /// The target is unusable, or its policy refuses.
+    Target,
+    /// Some rows failed for good.
+    RowsFailed,
+    /// Stopped early, or rows are left that a later try can settle.
+    Unsettled,
+    /// `plan --detailed-exitcode`: changes are pending.
+    ChangesPending,
+    /// Another `apply` changes this target from the same folder of runs.
+    Locked,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// `--exit-code-unchanged`: nothing had to be changed.
+    Unchanged(u8),
+}
+
+impl ExitStatus {
+    const HELP: &str = "\
+Exit status:
+  0  done; nothing failed
+  1  internal error, or the run folder cannot be written (nothing was sent)
+  2  usage, or a confirmation was needed and could not be given
+  3  the roster is bad (nothing was sent)
+  4  the token is missing or dead, or died in mid-run
+  5  the target is unusable, or its policy refuses
+  6  some rows failed for good
+  8  stopped early, or rows are left that a later try can settle
+  10  plan --detailed-exitcode: changes are pending
+  11  another run is changing this target (nothing was sent)
+  130, 143  SIGINT, SIGTERM: drained
+
+Where several hold: 130/143, 4, 5, 8, 6, 10, in this order.";
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::BadInput => 3,
+            Self::Token => 4,
+            Self::Target => 5,
+            Self::RowsFailed => 6,
+            Self::Unsettled => 8,
+            Self::ChangesPending => 10,
+            Self::Locked => 11,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+            Self::Unchanged(code) => code,
+        }
+    }
+}
+
+/// Why a command could not do its work: an error, what it ends with, and what to do next.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the program ends with.
+    pub status: ExitStatus,
+    /// What went wrong, with its causes.
+    pub error: anyhow::Error,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with this status.
+    pub fn new(status: ExitStatus, error: impl Into<anyhow::Error>) -> Self {
+        Self { status, error: error.into(), hint: None }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(ExitStatus::Internal, error)
+    }
+}
+
+/// Runs the program: arguments in, exit status out.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let status = match parse(&arguments) {
+        Ok(cli) => {
+            choose_colors(cli.global.color);
+            match run(&cli) {
+                Ok(status) => status,
+                Err(failure) => {
+                    complain(&failure);
+                    failure.status
+                }
+            }
+        }
+        Err(failure) => {
+            complain(&failure);
+            failure.status
+        }
+    };
+    ExitCode::from(status.code())
+}
+
+fn choose_colors(choice: clap::ColorChoice) {
+    match choice {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, Failure> {
+    let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
+    let command = config::apply(Cli::command(), arguments).map_err(usage)?;
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    match parsed {
+        Ok(cli) => Ok(cli),
+        Err(error) => error.exit(),
+    }
+}
+
+fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
+    match &cli.command {
+        Command::Validate(args) => validate::run(args),
+        Command::Plan(args) => plan::run(args, &cli.global),
+        Command::Apply(args) => apply::run(args, &cli.global),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done).map_err(Into::into),
+        Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
+    }
+}
+
+/// Says what went wrong: the error, its causes, and the hint on a line of its own. The texts may
+/// come from outside.
+fn complain(failure: &Failure) {
+    let mut text = String::from("error: ");
+    let mut causes: Vec<String> = Vec::new();
+    for cause in failure.error.chain() {
+        let cause = cause.to_string();
+        if causes.last().is_none_or(|last| !last.contains(&cause)) {
+            causes.push(cause);
+        }
+    }
+    text.push_str(&causes.iter().map(|cause| printable(cause)).collect::<Vec<_>>().join(": "));
+    if let Some(hint) = &failure.hint {
+        text.push_str("\nhint: ");
+        text.push_str(&printable(hint));
+    }
+    tell(&text);
+}
+
+/// Says something to people, on standard error.
+pub(crate) fn tell(text: &str) {
+    // Nothing can be done about a standard error that is gone.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// Writes data to standard output. That nobody reads it any more is no error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_can_come_from_the_environment() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
+                let long = argument.get_long().unwrap_or_default();
+                let name = format!("HOUSTON_ONBOARD_{}", long.to_uppercase().replace('-', "_"));
+                if ["help", "version"].contains(&long) {
+                    continue;
+                }
+                let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+                assert_eq!(variable, Some(name), "{} --{long}", command.get_name());
+                assert!(argument.is_hide_env_values_set(), "{} --{long}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn no_flag_takes_a_token() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_arguments().all(|argument| argument.get_long() != Some("token")));
+        }
+    }
+}

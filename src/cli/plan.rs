@@ -1,0 +1,276 @@
+//! `plan`: what `apply` would do with the same flags, and what it would end with. It reads only.
+//!
+//! Main types: [`PlanArgs`] and [`Drawn`], a plan together with what it was made from, which `apply`
+//! uses too.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::planning::{BadRows, Places, find_workspaces, plan};
+use super::session::{Access, Destination, Session, WorkArgs};
+use super::validate::{read_roster, shown_name, style};
+use super::{ExitStatus, Failure, GlobalArgs, print, tell};
+use crate::model::{RowNumber, printable};
+use crate::plan::{Counts, Operation, Plan};
+use crate::report::Reporter as _;
+use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
+use crate::report::terminal::{Progress, ProgressMode};
+use crate::roster::{Roster, RowState};
+
+/// Show what `apply` would do with the same flags
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Roster, target, pace and safety
+    #[command(flatten)]
+    pub work: WorkArgs,
+
+    /// How the plan is shown
+    #[command(flatten)]
+    pub show: ShowArgs,
+
+    /// End with 10 if something is to be done
+    #[arg(long, help_heading = "Output", value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_DETAILED_EXITCODE", hide_env_values = true)]
+    pub detailed_exitcode: bool,
+}
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct ShowArgs {
+    /// How the plan is written
+    #[arg(long, value_enum, default_value_t, env = "HOUSTON_ONBOARD_FORMAT", hide_env_values = true)]
+    pub format: PlanFormat,
+
+    /// Show everybody, not only the first few of each workspace
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_ALL", hide_env_values = true)]
+    pub all: bool,
+}
+
+impl ShowArgs {
+    fn detail(&self) -> Detail {
+        if self.all { Detail::All } else { Detail::Some }
+    }
+}
+
+/// A roster that was read and found good, or usable without its bad rows.
+pub struct Input {
+    /// The roster.
+    pub roster: Roster,
+    /// What it is called in messages.
+    pub name: String,
+    skip_invalid: bool,
+}
+
+impl Input {
+    /// Reads the roster; says what is wrong with it.
+    ///
+    /// # Errors
+    /// It cannot be used (3).
+    pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
+        let name = shown_name(&work.roster);
+        let roster = read_roster(&work.roster, &name, &work.roster_args)?;
+        let input = Self { roster, name, skip_invalid: work.roster_args.skip_invalid };
+        if !input.roster.is_usable() {
+            input.complain();
+        }
+        input.refuse_if_bad()?;
+        input.refuse_empty_choice()?;
+        Ok(input)
+    }
+
+    /// Finds the workspaces of the roster; says what is wrong with it.
+    ///
+    /// # Errors
+    /// It cannot be used (3), or the target (5) or the token (4) cannot.
+    pub fn settle(mut self, session: &Session) -> Result<Settled, Failure> {
+        let bad_rows = if self.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
+        let places = find_workspaces(&mut self.roster, session, bad_rows)?;
+        self.complain();
+        self.refuse_if_bad()?;
+        self.warn_of_deployment_roles();
+        Ok(Settled { roster: Arc::new(self.roster), name: self.name, places })
+    }
+
+    fn complain(&self) {
+        let issues = self.roster.issues();
+        if !issues.is_empty() {
+            tell(issues.render(&self.name, style()).trim_end());
+        }
+    }
+
+    /// A choice that leaves nothing is a slip of the fingers.
+    fn refuse_empty_choice(&self) -> Result<(), Failure> {
+        let rows = (0..self.roster.len()).map(RowNumber::from_index);
+        if !rows.map(|row| self.roster.state(row)).all(|state| state == RowState::LeftOut) {
+            return Ok(());
+        }
+        let error = anyhow::anyhow!("--only and --limit leave none of the {} rows", self.roster.len());
+        Err(Failure::new(ExitStatus::Usage, error).hint(
+            "--only compares with the text of the file: `*` stands for anything, `?` for one character",
+        ))
+    }
+
+    /// Nothing of the roster is passed over in silence.
+    fn warn_of_deployment_roles(&self) {
+        let with_roles = self.roster.wanted().filter(|wish| self.roster.deployment_roles(wish.row).is_some());
+        let count = with_roles.count();
+        if count > 0 {
+            tell(&format!(
+                "warning: deployment roles are checked, but not carried out yet ({} of {})",
+                if count == 1 { "1 row".to_owned() } else { format!("{count} rows") },
+                printable(&self.name)
+            ));
+        }
+    }
+
+    fn refuse_if_bad(&self) -> Result<(), Failure> {
+        if self.roster.is_usable() {
+            return Ok(());
+        }
+        let count = self.roster.issues().total();
+        let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+        let error = anyhow::anyhow!("{problems} in {}; nothing was sent", printable(&self.name));
+        let failure = Failure::new(ExitStatus::BadInput, error);
+        Err(if self.roster.issues().about_the_file() {
+            failure
+        } else {
+            failure.hint("mend the file, or leave the bad rows out with --skip-invalid")
+        })
+    }
+}
+
+/// A roster whose workspaces are known.
+pub struct Settled {
+    /// The roster.
+    pub roster: Arc<Roster>,
+    /// What it is called in messages.
+    pub name: String,
+    places: Places,
+}
+
+impl Settled {
+    /// A progress display that knows the lines of this roster.
+    pub fn progress(&self, global: &GlobalArgs) -> Progress {
+        let mode = if global.quiet { ProgressMode::None } else { global.progress };
+        let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
+        let progress = Progress::on_stderr(mode, Instant::now)
+            .with_places(move |row| format!("{name}:{}", roster.line(row)));
+        if global.verbose { progress.verbose() } else { progress }
+    }
+}
+
+/// A plan, its operations, and what it was made from.
+pub struct Drawn {
+    /// The decisions.
+    pub plan: Plan,
+    /// The mutations.
+    pub operations: Vec<Operation>,
+    /// How many rows were decided in which way.
+    pub counts: Counts,
+}
+
+impl Drawn {
+    /// Reads what is there and decides every row.
+    ///
+    /// # Errors
+    /// As [`plan`]; or the installation's policy refuses what the plan would do (5).
+    pub fn draw(
+        input: &mut Settled,
+        work: &WorkArgs,
+        session: &Session,
+        progress: &mut Progress,
+    ) -> Result<Self, Failure> {
+        let places = std::mem::take(&mut input.places);
+        let plan = plan(&input.roster, places, session, &mut |event| progress.event(event))?;
+        let role = |row: RowNumber| input.roster.assignment(row).map(|wish| wish.role);
+        let operations = plan.operations(role);
+        let counts = plan.counts();
+        if !operations.is_empty() {
+            session.check_policy(&work.safety)?;
+        }
+        Ok(Self { plan, operations, counts })
+    }
+
+    /// The plan in a format.
+    ///
+    /// # Errors
+    /// If it cannot be written in that format.
+    pub fn render(&self, input: &Settled, session: &Session, show: &ShowArgs) -> Result<String, Failure> {
+        let version = session.version();
+        let report = PlanReport {
+            plan: &self.plan,
+            roster: &input.roster,
+            name: &input.name,
+            target: &session.url,
+            houston_version: version.as_deref(),
+            estimate: self.estimate(session),
+        };
+        report.render(show.format, show.detail()).map_err(|error| Failure::new(ExitStatus::Internal, error))
+    }
+
+    /// A mutation each, and per workspace the proof; the first row's read-back where there is one.
+    fn estimate(&self, session: &Session) -> Estimate {
+        let mutations = self.operations.len() as u64;
+        let workspaces = self.operations.chunk_by(|a, b| a.workspace == b.workspace);
+        let reads: u64 = workspaces.map(|rows| if rows.len() > 4 { 2 } else { 1 }).sum();
+        let requests = mutations + reads;
+        let seconds = session.settings.rate.map_or(0, |rate| {
+            let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
+            time.as_secs()
+        });
+        Estimate { requests, mutations, seconds }
+    }
+
+    /// What a run of this plan would end with, if everything it sends goes well.
+    pub fn status(&self) -> ExitStatus {
+        if self.counts.gave_up > 0 {
+            ExitStatus::Unsettled
+        } else if self.counts.rejected + self.counts.invalid > 0 {
+            ExitStatus::RowsFailed
+        } else {
+            ExitStatus::Done
+        }
+    }
+}
+
+/// Shows the plan.
+///
+/// # Errors
+/// The roster (3), the token (4) or the target (5) cannot be used.
+pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let destination = Destination::new(&args.work.target, &args.work.pace)?;
+    let input = Input::read(&args.work)?;
+    let destination = destination.with_token(&args.work.target)?;
+    let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
+    show(input, &args.work, &args.show, args.detailed_exitcode, &session, global)
+}
+
+/// Draws the plan and prints it.
+///
+/// # Errors
+/// As [`run`].
+pub fn show(
+    input: Input,
+    work: &WorkArgs,
+    show: &ShowArgs,
+    detailed_exitcode: bool,
+    session: &Session,
+    global: &GlobalArgs,
+) -> Result<ExitStatus, Failure> {
+    let mut input = input.settle(session)?;
+    let mut progress = input.progress(global);
+    let drawn = Drawn::draw(&mut input, work, session, &mut progress)?;
+    drop(progress);
+    print(&drawn.render(&input, session, show)?)?;
+    let changes = !drawn.operations.is_empty();
+    let status = drawn.status();
+    Ok(if status != ExitStatus::Done {
+        status
+    } else if detailed_exitcode && changes {
+        ExitStatus::ChangesPending
+    } else {
+        work.safety.good(changes)
+    })
+}

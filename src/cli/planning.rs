@@ -1,0 +1,362 @@
+//! From a roster and a Houston to a plan: resolve workspaces, look again for equal and opposed
+//! wishes, read what is there, decide per row.
+//!
+//! Main functions: [`find_workspaces`] and, once the roster is known to be good, [`plan`]. They
+//! send nothing but reads.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::session::{Session, unusable};
+use super::{ExitStatus, Failure};
+use crate::engine::event::Event;
+use crate::engine::pause;
+use crate::engine::verdict::cause;
+use crate::houston::{Fault, Listing, RejectedKind, Scope};
+use crate::model::{Assignment, Cause, RowNumber, WorkspaceId, printable};
+use crate::plan::{Decision, Membership, Plan, RowPlan, Workspace, decide};
+use crate::present::members::Reading;
+use crate::present::resolve::{Resolution, resolve};
+use crate::present::survey::{Progress, Survey, Task};
+use crate::roster::{Column, Complaint, IssueKind, Roster, RowState};
+
+/// What a workspace text of the roster means.
+#[derive(Debug, Clone)]
+enum Meaning {
+    /// The workspace at this place of the list.
+    Place(u32),
+    /// Nothing more is to be found out about its rows.
+    Decided(Decision),
+}
+
+/// The workspaces that the roster names.
+#[derive(Debug, Default)]
+pub struct Places {
+    workspaces: Vec<Workspace>,
+    /// The meaning of each text of the roster; none where no wanted row has it.
+    meanings: Vec<Option<Meaning>>,
+}
+
+/// Finds out which workspaces the roster means, and looks again for equal and opposed wishes: one
+/// row may have named a workspace by its label, another by its id. What is wrong with it, now that
+/// Houston has been asked, is in the roster's issues then.
+///
+/// # Errors
+/// The target cannot be used (5), or the token is dead (4).
+pub fn find_workspaces(roster: &mut Roster, session: &Session, bad_rows: BadRows) -> Result<Places, Failure> {
+    let listing = session.houston.workspaces().map_err(|failure| match &failure.fault {
+        // The token has just proved to be alive.
+        Fault::Denied { text } => Failure::new(
+            ExitStatus::Target,
+            anyhow::anyhow!("{} does not let this token list workspaces: {text}", session.url),
+        ),
+        Fault::Unsent { .. }
+        | Fault::NoAnswer { .. }
+        | Fault::Proxy { .. }
+        | Fault::Throttled { .. }
+        | Fault::Expired { .. }
+        | Fault::Rejected { .. }
+        | Fault::Already { .. }
+        | Fault::Schema { .. }
+        | Fault::Internal { .. }
+        | Fault::Malformed { .. } => unusable(&failure.fault, &session.url),
+    })?;
+    let again =
+        |error| Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read");
+    let resolutions = resolve(&listing, roster.workspaces().iter().map(String::as_str));
+    let mut used = vec![false; resolutions.len()];
+    roster.wanted().for_each(|wish| used[wish.workspace as usize] = true);
+    let mut finder = Finder { listing: &listing, session, places: Places::default(), found: HashMap::new() };
+    let mut complaints = HashMap::new();
+    for (text, (resolution, used)) in resolutions.iter().zip(used).enumerate() {
+        let meaning = match (used, finder.mean(resolution)?) {
+            (true, Ok(meaning)) => Some(meaning),
+            (true, Err(complain)) => {
+                complaints.insert(place(text), complain(&printable(&roster.workspaces()[text])));
+                None
+            }
+            (false, _) => None,
+        };
+        finder.places.meanings.push(meaning);
+    }
+    let bad = complain_of(roster, complaints, bad_rows);
+    roster.complain(bad).map_err(again)?;
+    roster.unify_workspaces(&finder.places.canonical()).map_err(again)?;
+    Ok(finder.places)
+}
+
+/// What happens to rows whose workspace is not right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadRows {
+    /// The whole file is refused: one word about each workspace is enough.
+    Refuse,
+    /// They are left out, each of them.
+    LeaveOut,
+}
+
+/// Puts complaints about workspaces to the rows that name them.
+fn complain_of(
+    roster: &Roster,
+    mut complaints: HashMap<u32, Complaint>,
+    bad_rows: BadRows,
+) -> Vec<(RowNumber, Column, Complaint)> {
+    let mut rows: HashMap<u32, u32> = HashMap::new();
+    for wish in roster.wanted().filter(|wish| complaints.contains_key(&wish.workspace)) {
+        *rows.entry(wish.workspace).or_default() += 1;
+    }
+    let place = |row, complaint| (row, Column::Workspace, complaint);
+    let complaint = |wish: Assignment<'_>| match bad_rows {
+        BadRows::LeaveOut => Some(place(wish.row, complaints.get(&wish.workspace)?.clone())),
+        BadRows::Refuse => {
+            let mut complaint = complaints.remove(&wish.workspace)?;
+            if let Some(&count @ 2..) = rows.get(&wish.workspace) {
+                complaint.message = format!("{}, which {count} rows name", complaint.message);
+            }
+            Some(place(wish.row, complaint))
+        }
+    };
+    roster.wanted().filter_map(complaint).collect()
+}
+
+impl Places {
+    /// A number for each text, the same for texts that mean one workspace.
+    fn canonical(&self) -> Vec<u32> {
+        let number = |(text, meaning): (usize, &Option<Meaning>)| match meaning {
+            Some(Meaning::Place(place)) => *place,
+            Some(Meaning::Decided(_)) | None => place(self.workspaces.len() + text),
+        };
+        self.meanings.iter().enumerate().map(number).collect()
+    }
+}
+
+/// Makes [`Places`] from a listing.
+struct Finder<'f> {
+    listing: &'f Listing,
+    session: &'f Session,
+    places: Places,
+    /// Place in the listing to place in the list.
+    found: HashMap<usize, u32>,
+}
+
+/// What is wrong with a text, once that is known.
+type Complain<'c> = Box<dyn Fn(&str) -> Complaint + 'c>;
+
+impl Finder<'_> {
+    /// What a resolution means, or what is wrong with the text.
+    fn mean<'c>(&mut self, resolution: &'c Resolution) -> Result<Result<Meaning, Complain<'c>>, Failure> {
+        Ok(match resolution {
+            Resolution::Found(found) => {
+                let workspace = &self.listing.workspaces[*found];
+                let list = &mut self.places.workspaces;
+                Ok(Meaning::Place(*self.found.entry(*found).or_insert_with(|| {
+                    list.push(Workspace { id: workspace.id.clone(), label: workspace.label.clone() });
+                    place(list.len() - 1)
+                })))
+            }
+            Resolution::Invisible(id) => Ok(self.look_for(id)?),
+            Resolution::Unknown { near } => Err(self.unknown(near.as_deref())),
+            Resolution::Ambiguous { ids } => Err(Box::new(move |text| {
+                let message = format!("{} workspaces have the label `{text}`", ids.len());
+                let ids: Vec<_> = ids.iter().map(|id| printable(id.as_str()).into_owned()).collect();
+                let hint = format!("name one by its id: {}", ids.join(", "));
+                Complaint::new(IssueKind::AmbiguousWorkspace, message).hint(hint)
+            })),
+        })
+    }
+
+    /// A text that is no workspace's id or label, as far as the caller sees.
+    fn unknown<'c>(&self, near: Option<&'c str>) -> Complain<'c> {
+        let scope = self.listing.scope;
+        Box::new(move |text| {
+            let message = match scope {
+                Scope::System => format!("there is no workspace `{text}`"),
+                Scope::Own => format!("the token sees no workspace `{text}`"),
+            };
+            let hint = match (near, scope) {
+                (Some(near), _) => format!("did you mean `{}`?", printable(near)),
+                (None, Scope::System) => "ids and labels are compared letter by letter".to_owned(),
+                (None, Scope::Own) => "name one that is not the caller's own by its id".to_owned(),
+            };
+            Complaint::new(IssueKind::UnknownWorkspace, message).hint(hint)
+        })
+    }
+
+    /// An id that is not among the caller's own workspaces may still be one they can see.
+    fn look_for(&mut self, id: &WorkspaceId) -> Result<Meaning, Failure> {
+        const UNSEEN: &str = "the token sees no such workspace: it does not exist, or is not for this caller";
+        let unseen =
+            || Meaning::Decided(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", UNSEEN))));
+        Ok(match self.session.houston.workspace(id) {
+            Ok(Some(workspace)) => {
+                self.places.workspaces.push(Workspace { id: workspace.id, label: workspace.label });
+                Meaning::Place(place(self.places.workspaces.len() - 1))
+            }
+            Ok(None) => unseen(),
+            Err(failure) => match failure.fault {
+                Fault::Denied { .. } | Fault::Rejected { .. } => unseen(),
+                fault @ Fault::Expired { .. } => return Err(unusable(&fault, &self.session.url)),
+                fault @ (Fault::Unsent { .. }
+                | Fault::NoAnswer { .. }
+                | Fault::Proxy { .. }
+                | Fault::Throttled { .. }
+                | Fault::Already { .. }
+                | Fault::Schema { .. }
+                | Fault::Internal { .. }
+                | Fault::Malformed { .. }) => Meaning::Decided(Decision::GaveUp(Arc::new(cause(&fault)))),
+            },
+        })
+    }
+}
+
+fn place(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer workspaces than rows")
+}
+
+/// Makes the plan: reads every workspace and decides every row.
+///
+/// # Errors
+/// The token is dead (4).
+pub fn plan(
+    roster: &Roster,
+    places: Places,
+    session: &Session,
+    announce: &mut dyn FnMut(&Event<'_>),
+) -> Result<Plan, Failure> {
+    let mut draft = Draft::new(roster, places);
+    draft.read(session, announce)?;
+    Ok(draft.plan)
+}
+
+/// A plan in the making.
+struct Draft<'r> {
+    roster: &'r Roster,
+    plan: Plan,
+    /// The wanted rows of each workspace of the plan.
+    wanted: Vec<Vec<RowNumber>>,
+}
+
+impl<'r> Draft<'r> {
+    fn new(roster: &'r Roster, places: Places) -> Self {
+        let causes: HashMap<RowNumber, Arc<Cause>> = roster
+            .issues()
+            .kept()
+            .iter()
+            .filter_map(|issue| Some((issue.row?, Arc::new(Cause::new(issue.kind.code(), issue.message())))))
+            .collect();
+        let unknown = Arc::new(Cause::new(
+            "invalid",
+            "not a valid row, or another row wants the opposite; `validate` tells",
+        ));
+        let mut wanted = vec![Vec::new(); places.workspaces.len()];
+        let meaning = |row: RowNumber| places.meanings[roster.workspace(row)? as usize].as_ref();
+        let place = |row: RowNumber| match meaning(row)? {
+            Meaning::Place(place) => Some(*place),
+            Meaning::Decided(_) => None,
+        };
+        let mut plan_row = |row: RowNumber| {
+            let (workspace, decision) = match roster.state(row) {
+                RowState::LeftOut => (None, Decision::LeftOut),
+                RowState::Merged { into } | RowState::Overruled { by: into } => {
+                    (place(row), Decision::Merged { into })
+                }
+                RowState::Invalid => {
+                    (None, Decision::Invalid(Arc::clone(causes.get(&row).unwrap_or(&unknown))))
+                }
+                RowState::Wanted => match meaning(row) {
+                    Some(Meaning::Place(place)) => {
+                        wanted[*place as usize].push(row);
+                        (Some(*place), Decision::LeftOut)
+                    }
+                    Some(Meaning::Decided(decision)) => (None, decision.clone()),
+                    None => (None, Decision::Invalid(Arc::clone(&unknown))),
+                },
+            };
+            RowPlan { workspace, seen: None, decision }
+        };
+        let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
+        Self { roster, plan: Plan { workspaces: places.workspaces, rows }, wanted }
+    }
+
+    /// Reads every workspace and decides its rows.
+    fn read(&mut self, session: &Session, announce: &mut dyn FnMut(&Event<'_>)) -> Result<(), Failure> {
+        let workspaces = &self.plan.workspaces;
+        let tasks: Vec<Task<'_>> = workspaces
+            .iter()
+            .zip(&self.wanted)
+            .map(|(workspace, rows)| Task { workspace: &workspace.id, rows })
+            .collect();
+        let total = tasks.len() as u64;
+        announce(&Event::ReadingStarted { workspaces: total });
+        let survey = Survey {
+            houston: &session.houston,
+            pool: &session.pool,
+            emails: self.roster.emails(),
+            cancel: &session.cancel,
+            pages: &session.pages,
+        };
+        let readings = survey.read(&tasks, |progress| match progress {
+            Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
+            Progress::Tick => announce(&Event::Tick {
+                tally: crate::engine::event::Tally::default(),
+                pause: pause(&session.pace),
+            }),
+        });
+        announce(&Event::ReadingFinished);
+        for (place, reading) in readings.into_iter().enumerate() {
+            let rows = std::mem::take(&mut self.wanted[place]);
+            match reading {
+                Ok(reading) => self.decide(&rows, &reading),
+                Err(fault) => self.give_up(&rows, &fault, session)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, rows: &[RowNumber], reading: &Reading) {
+        for (&row, &seen) in rows.iter().zip(&reading.memberships) {
+            let Some(wish) = self.roster.assignment(row) else { continue };
+            self.note(row, seen, decide(wish.role, seen));
+        }
+    }
+
+    fn note(&mut self, row: RowNumber, seen: Membership, decision: Decision) {
+        let planned = &mut self.plan.rows[row.index()];
+        planned.seen = Some(seen);
+        planned.decision = decision;
+    }
+
+    /// A workspace that could not be read: for good, or for now.
+    fn give_up(&mut self, rows: &[RowNumber], fault: &Fault, session: &Session) -> Result<(), Failure> {
+        let decision = match fault {
+            Fault::Expired { .. } => return Err(unusable(fault, &session.url)),
+            Fault::Denied { text } => {
+                // A living token may always ask who it is.
+                if let Err(failure) = session.houston.caller()
+                    && let Fault::Denied { .. } | Fault::Expired { .. } = failure.fault
+                {
+                    return Err(unusable(fault, &session.url));
+                }
+                Decision::Rejected(Arc::new(Cause::new("workspace_denied", text.clone())))
+            }
+            Fault::Rejected { kind: RejectedKind::NotFound, .. } => {
+                Decision::Rejected(Arc::new(cause(fault)))
+            }
+            Fault::Unsent { .. }
+            | Fault::Rejected { .. }
+            | Fault::NoAnswer { .. }
+            | Fault::Proxy { .. }
+            | Fault::Throttled { .. }
+            | Fault::Already { .. }
+            | Fault::Schema { .. }
+            | Fault::Internal { .. }
+            | Fault::Malformed { .. } => Decision::GaveUp(Arc::new(Cause::new(
+                "unreadable",
+                format!("the workspace cannot be read: {fault}"),
+            ))),
+        };
+        for row in rows {
+            self.plan.rows[row.index()].decision = decision.clone();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The flags about how a roster is read, the same in every command that takes one.
+//!
+//! Main type: [`RosterArgs`], which resolves itself into [`Settings`] once.
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::model::WorkspaceRole;
+use crate::roster::{ColumnName, OnConflict, Only, Settings, parse_delimiter, parse_role};
+
+/// How the roster is read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Roster")]
+pub struct RosterArgs {
+    /// A header of your own for a column, such as email="Work Email"; may be repeated
+    #[arg(long, value_name = "COLUMN=HEADER", env = "HOUSTON_ONBOARD_COLUMN", hide_env_values = true)]
+    pub column: Vec<ColumnName>,
+
+    /// The role of every row, if the file has no such column
+    #[arg(long, value_name = "ROLE", env = "HOUSTON_ONBOARD_DEFAULT_ROLE", hide_env_values = true, value_parser = role)]
+    pub default_role: Option<WorkspaceRole>,
+
+    /// The workspace of every row, by id or label, if the file has no such column
+    #[arg(long, value_name = "WORKSPACE", env = "HOUSTON_ONBOARD_DEFAULT_WORKSPACE", hide_env_values = true)]
+    pub default_workspace: Option<String>,
+
+    /// The character between cells: , ; | or tab [default: found out]
+    #[arg(long, value_name = "CHAR", env = "HOUSTON_ONBOARD_DELIMITER", hide_env_values = true, value_parser = parse_delimiter)]
+    pub delimiter: Option<u8>,
+
+    /// Which role holds if a person has two in a workspace [default: that is an error]
+    #[arg(long, value_name = "WHICH", env = "HOUSTON_ONBOARD_ON_CONFLICT", hide_env_values = true)]
+    pub on_conflict: Option<ConflictArg>,
+
+    /// Leave rows with errors out instead of refusing the file
+    #[arg(long, env = "HOUSTON_ONBOARD_SKIP_INVALID", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub skip_invalid: bool,
+
+    /// Take only these rows: workspace=GLOB or email=GLOB; may be repeated
+    #[arg(long, value_name = "COLUMN=GLOB", env = "HOUSTON_ONBOARD_ONLY", hide_env_values = true)]
+    pub only: Vec<Only>,
+
+    /// Take only the first N rows
+    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_LIMIT", hide_env_values = true)]
+    pub limit: Option<usize>,
+}
+
+/// The values of `--on-conflict`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConflictArg {
+    /// The role with more rights
+    Highest,
+    /// The role of the later row
+    Last,
+}
+
+fn role(text: &str) -> Result<WorkspaceRole, String> {
+    parse_role(text).map_err(|complaint| match complaint.hint {
+        Some(hint) => format!("{} ({hint})", complaint.message),
+        None => complaint.message,
+    })
+}
+
+impl RosterArgs {
+    /// The settings these flags mean.
+    ///
+    /// # Errors
+    /// If a flag has a value that nothing can be done with.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let default_workspace = self.default_workspace.as_deref().map(str::trim).map(str::to_owned);
+        anyhow::ensure!(default_workspace.as_deref() != Some(""), "--default-workspace is empty");
+        Ok(Settings {
+            columns: self.column.clone(),
+            default_role: self.default_role,
+            default_workspace,
+            delimiter: self.delimiter,
+            on_conflict: self.on_conflict.map(|which| match which {
+                ConflictArg::Highest => OnConflict::Highest,
+                ConflictArg::Last => OnConflict::Last,
+            }),
+            skip_invalid: self.skip_invalid,
+            only: self.only.clone(),
+            limit: self.limit,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        roster: RosterArgs,
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        let line = "x --column email=Mail --column role=Job --default-role ADMIN --default-workspace F --delimiter tab \
+            --on-conflict last --skip-invalid --only email=*@x.org --limit 3";
+        let settings = Line::try_parse_from(line.split(' ')).unwrap().roster.settings().unwrap();
+        assert_eq!(
+            settings,
+            Settings {
+                columns: vec!["email=Mail".parse().unwrap(), "role=Job".parse().unwrap()],
+                default_role: Some(WorkspaceRole::Admin),
+                default_workspace: Some("F".to_owned()),
+                delimiter: Some(b'\t'),
+                on_conflict: Some(OnConflict::Last),
+                skip_invalid: true,
+                only: vec!["email=*@x.org".parse().unwrap()],
+                limit: Some(3),
+            }
+        );
+    }
+
+    #[test]
+    fn bad_values_are_refused_with_a_reason() {
+        for (line, part) in [
+            ("x --default-role owner", "hosted product"),
+            ("x --delimiter ab", "not a delimiter"),
+            ("x --column boss=x", "not a column"),
+            ("x --only role=admin", "not by `role`"),
+        ] {
+            let error = Line::try_parse_from(line.split(' ')).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! `sandbox`: runs a local Houston to rehearse against, until a signal comes.
+//!
+//! Main type: [`SandboxArgs`]. The server itself is [`crate::sandbox`]; this module only turns
+//! flags into options and tells where it listens.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::SignedDuration;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::sandbox::{
+    FAULTS_HELP, Faults, LOCAL_PASSWORD, Model, Options, Profile, SWITCH_NAMES, Sandbox, Switches, Tokens,
+};
+
+/// Flags of `sandbox`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = AFTER)]
+pub struct SandboxArgs {
+    /// Port on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, env = "HOUSTON_ONBOARD_PORT", hide_env_values = true, default_value_t = 0)]
+    pub port: u16,
+
+    /// What to start from: a state file (JSON, as GET /state answers it) or a roster export
+    /// (email,role,workspace). Without it: a built-in company of 160 people and 7 workspaces.
+    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_STATE", hide_env_values = true)]
+    pub state: Option<PathBuf>,
+
+    /// Houston version to play: 0.16, 0.23, 0.25, 0.28, 0.30, 1.x, 2.x, or any version in between.
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "HOUSTON_ONBOARD_PROFILE",
+        hide_env_values = true,
+        default_value_t = Profile::V2
+    )]
+    pub profile: Profile,
+
+    /// Membership model: legacy (adding twice makes a second binding, invite tokens) or modern
+    /// (adding twice is refused, pending users). By default as the version has it: legacy up to
+    /// 0.24, modern after; where the change was is an assumption.
+    #[arg(long, env = "HOUSTON_ONBOARD_MODEL", hide_env_values = true)]
+    pub model: Option<Model>,
+
+    /// Latency of every request.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "HOUSTON_ONBOARD_LATENCY",
+        hide_env_values = true,
+        default_value = "20ms",
+        value_parser = latency
+    )]
+    pub latency: Duration,
+
+    /// What goes wrong, for example timeout=2%,reset=1%,429=5%,slow=p95:3s (--help lists all).
+    #[arg(
+        long,
+        value_name = "RULES",
+        env = "HOUSTON_ONBOARD_FAULTS",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true,
+        long_help = FAULTS_HELP
+    )]
+    pub faults: Faults,
+
+    /// Where chance starts; the same seed and requests meet the same faults.
+    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_SEED", hide_env_values = true, default_value_t = 0)]
+    pub seed: u64,
+
+    /// A behaviour of the installation, NAME=VALUE; may be given several times.
+    #[arg(
+        long = "switch",
+        value_name = "NAME=VALUE",
+        env = "HOUSTON_ONBOARD_SWITCH",
+        hide_env_values = true,
+        value_delimiter = ' ',
+        long_help = format!("A behaviour of the installation; may be given several times. Names: {SWITCH_NAMES}.")
+    )]
+    pub switches: Vec<String>,
+}
+
+const AFTER: &str = "\
+The server prints its URL and tokens, and serves until SIGINT or SIGTERM. The tokens open nothing but a sandbox.
+  POST /v1         GraphQL
+  GET /v1/healthz  {}
+  GET /audit       every mutation and what became of it, and the numbers of the run (?entries=0: numbers only)
+  GET /state       the state now, in the format of --state
+
+Assumed, since nothing is published about it: from which version on adding twice is refused and unknown people \
+become pending users, the texts for user management off, SCIM on and the last admin of a workspace, the pattern for \
+addresses, the order and the cursor of paged lists, whether pending people are listed, whether workspaceAddUser may \
+return null. Most of these are switches.";
+
+fn latency(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
+    Duration::try_from(duration).map_err(|_| "a latency is not negative".to_owned())
+}
+
+impl SandboxArgs {
+    /// The options these flags stand for.
+    pub fn options(&self) -> anyhow::Result<Options> {
+        let mut switches = Switches::default();
+        for switch in self.switches.iter().filter(|switch| !switch.is_empty()) {
+            switches.set(switch).context("--switch")?;
+        }
+        Ok(Options {
+            profile: self.profile,
+            model: self.model,
+            latency: self.latency,
+            faults: self.faults.clone(),
+            seed: self.seed,
+            state: self.state.clone(),
+            port: self.port,
+            switches,
+        })
+    }
+}
+
+/// Serves until SIGINT or SIGTERM.
+pub fn run(args: &SandboxArgs) -> anyhow::Result<()> {
+    // Before anything is printed: a script may send the signal as soon as it has the URL.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let options = args.options()?;
+    let local_auth = options.switches.local_auth;
+    let sandbox = Sandbox::start(options)?;
+    let mut out = anstream::stdout().lock();
+    let written = out
+        .write_all(greeting(sandbox.url(), sandbox.tokens(), local_auth).as_bytes())
+        .and_then(|()| out.flush());
+    match written {
+        // Whoever only wanted the first line has it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        other => other.context("cannot write to standard output")?,
+    }
+    drop(out);
+    signals.forever().next();
+    Ok(())
+}
+
+fn greeting(url: &str, tokens: &Tokens, local_auth: bool) -> String {
+    let mut lines = vec![format!("url: {url}")];
+    lines.extend(tokens.described().into_iter().map(|(token, may)| format!("token: {token} ({may})")));
+    if local_auth {
+        lines.push(format!("password: {LOCAL_PASSWORD} (everybody's)"));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, FromArgMatches};
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: SandboxArgs,
+    }
+
+    fn parse(line: &str) -> Result<SandboxArgs, clap::Error> {
+        let matches = Command::command().try_get_matches_from(line.split(' '))?;
+        SandboxArgs::from_arg_matches(&matches)
+    }
+
+    #[test]
+    fn the_flags_of_the_contract_become_options() {
+        let args = parse(
+            "sandbox --port 0 --state s.json --profile 0.28 --model legacy --latency 5ms \
+             --faults timeout=2%,slow=p95:3s --seed 7 --switch scim=true --switch smtp=off",
+        )
+        .unwrap();
+        let options = args.options().unwrap();
+        assert_eq!(options.profile, Profile::V0_28);
+        assert_eq!(options.model, Some(Model::Legacy));
+        assert_eq!(options.latency, Duration::from_millis(5));
+        assert_eq!(options.faults.to_string(), "timeout=2%,slow=p95:3s");
+        assert_eq!((options.seed, options.port), (7, 0));
+        assert!(options.switches.scim && !options.switches.smtp);
+        assert_eq!(parse("sandbox").unwrap().latency, Duration::from_millis(20));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_a_reason() {
+        for (line, reason) in [
+            ("sandbox --latency=-5ms", "not negative"),
+            ("sandbox --faults reset=200%", "not a share"),
+            ("sandbox --profile 0.9", "one of 0.16"),
+            ("sandbox --model both", "legacy, modern"),
+        ] {
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(parse("sandbox --switch nonsense").unwrap().options().is_err());
+    }
+
+    #[test]
+    fn the_greeting_begins_with_the_url_and_labels_every_token() {
+        let sandbox = Sandbox::start(Options::default()).unwrap();
+        let text = greeting(sandbox.url(), sandbox.tokens(), false);
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some(format!("url: {}", sandbox.url()).as_str()));
+        assert!(lines.next().is_some_and(|line| line.starts_with(&format!("token: {}", sandbox.token()))));
+        assert!(lines.all(|line| line.starts_with("token: ") && line.ends_with(')')));
+    }
+}

@@ -1,0 +1,314 @@
+//! A connection to one Houston, checked before anything depends on it: who answers, which version,
+//! whose token.
+//!
+//! Main types: [`WorkArgs`], the flags that every command with a target and a roster takes, and
+//! [`Session`], made from them by [`Session::open`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::roster_args::RosterArgs;
+use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
+use super::{ExitStatus, Failure, tell};
+use crate::houston::{
+    Caller, Fault, Houston, Http, Installation, Mail, Pace, Paced, ReadOnly, Retrying, Support, Transport,
+};
+use crate::present::members::PageSize;
+use crate::time::{Cancel, Clock, SystemClock};
+
+/// What every command takes that compares a roster with a Houston.
+#[derive(Debug, Clone, Args)]
+pub struct WorkArgs {
+    /// The roster, a CSV file, or - for standard input
+    #[arg(value_name = "ROSTER")]
+    pub roster: PathBuf,
+
+    /// Which Houston
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    /// How the roster is read
+    #[command(flatten)]
+    pub roster_args: RosterArgs,
+
+    /// How fast
+    #[command(flatten)]
+    pub pace: PaceArgs,
+
+    /// What may be done
+    #[command(flatten)]
+    pub safety: SafetyArgs,
+}
+
+/// Flags that decide what people may meet with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Safety")]
+pub struct SafetyArgs {
+    /// Let Houston mail invitations; otherwise nobody gets a mail (`bypassInvite`)
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_SEND_INVITES", hide_env_values = true)]
+    pub send_invites: bool,
+
+    /// Add people without a mail even where the installation knows local passwords only: those who
+    /// have no account yet could never log in
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_BYPASS_LOCAL", hide_env_values = true)]
+    pub bypass_local: bool,
+
+    /// End with this status instead of 0 when nothing had to be changed; 99 marks a task of Airflow
+    /// as skipped
+    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_EXIT_CODE_UNCHANGED", hide_env_values = true)]
+    pub exit_code_unchanged: Option<u8>,
+}
+
+impl SafetyArgs {
+    /// Whether Houston may mail.
+    pub fn mail(&self) -> Mail {
+        if self.send_invites { Mail::Send } else { Mail::Bypass }
+    }
+
+    /// The status of a run in which nothing went wrong.
+    pub fn good(&self, changed: bool) -> ExitStatus {
+        match self.exit_code_unchanged {
+            Some(code) if !changed => ExitStatus::Unchanged(code),
+            Some(_) | None => ExitStatus::Done,
+        }
+    }
+}
+
+/// Whether a session may change anything. A read-only one refuses mutations at its lowest layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Mutations do not get through.
+    ReadOnly,
+    /// Everything does.
+    ReadWrite,
+}
+
+/// Where to go, found out before anything is sent.
+#[derive(Debug)]
+pub struct Destination {
+    choice: Choice,
+    resolved: Option<Resolved>,
+    /// How fast.
+    pub pace: PaceSettings,
+}
+
+impl Destination {
+    /// Makes out target, token and pace; asks nobody.
+    ///
+    /// # Errors
+    /// Usage (2), or no usable token (4).
+    pub fn new(target: &TargetArgs, pace: &PaceArgs) -> Result<Self, Failure> {
+        let failed = |error: TargetArgsError| {
+            let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
+            Failure::new(status, error)
+        };
+        let choice = target.choose().map_err(failed)?;
+        let pace = pace
+            .resolve(is_sandbox(&choice))
+            .map_err(|error| Failure::new(ExitStatus::Usage, anyhow::anyhow!(error)))?;
+        Ok(Self { choice, resolved: None, pace })
+    }
+
+    /// Finds the token.
+    ///
+    /// # Errors
+    /// No usable token (4), or an address of no use (2).
+    pub fn with_token(mut self, target: &TargetArgs) -> Result<Self, Failure> {
+        self.resolved = target.resolve(&self.choice).map_err(|error| {
+            let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
+            Failure::new(status, error)
+        })?;
+        Ok(self)
+    }
+}
+
+#[cfg(feature = "sandbox")]
+fn is_sandbox(choice: &Choice) -> bool {
+    matches!(choice, Choice::Sandbox(_))
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn is_sandbox(_choice: &Choice) -> bool {
+    false
+}
+
+/// One Houston, ready to be asked.
+pub struct Session {
+    /// Its calls.
+    pub houston: Houston,
+    /// The pace of all requests.
+    pub pace: Arc<Pace>,
+    /// How fast, how patiently, and when to stop.
+    pub settings: PaceSettings,
+    /// What is known of its pages.
+    pub pages: Arc<PageSize>,
+    /// As many threads as requests may be in flight.
+    pub pool: ThreadPool,
+    /// Ends every wait.
+    pub cancel: Cancel,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Its URL.
+    pub url: String,
+    /// Whether it is a sandbox in this process.
+    pub is_sandbox: bool,
+    /// What it tells about itself.
+    pub installation: Installation,
+    /// Who we are to it.
+    pub caller: Option<Caller>,
+    #[cfg(feature = "sandbox")]
+    _sandbox: Option<crate::sandbox::Sandbox>,
+}
+
+impl Session {
+    /// Connects, and asks who answers and who we are.
+    ///
+    /// # Errors
+    /// The target cannot be used (5), or the token is dead (4).
+    pub fn open(destination: Destination, args: &TargetArgs, access: Access) -> Result<Self, Failure> {
+        let is_sandbox = is_sandbox(&destination.choice);
+        if let Some(warning) = args.warning() {
+            tell(&format!("warning: {warning}"));
+        }
+        #[cfg(feature = "sandbox")]
+        let (resolved, sandbox) = match (&destination.choice, destination.resolved) {
+            (Choice::Sandbox(choice), _) => {
+                let (sandbox, resolved) = start_sandbox(choice)?;
+                (Some(resolved), Some(sandbox))
+            }
+            (_, resolved) => (resolved, None),
+        };
+        #[cfg(not(feature = "sandbox"))]
+        let resolved = destination.resolved;
+        let Some(Resolved { target, token }) = resolved else {
+            return Err(Failure::new(ExitStatus::Token, TargetArgsError::NoToken { logged_out: false }));
+        };
+        let settings = destination.pace;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let cancel = Cancel::new();
+        let pace = Arc::new(Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone()));
+        let url = target.url().to_string();
+        let http = Paced::new(Http::new(&target, Some(token), args.http(&settings)), Arc::clone(&pace));
+        let retrying = Retrying::new(http, settings.retry(), Arc::clone(&clock), cancel.clone());
+        let transport: Arc<dyn Transport> = match access {
+            Access::ReadOnly => Arc::new(ReadOnly::new(retrying)),
+            Access::ReadWrite => Arc::new(retrying),
+        };
+        let houston = Houston::new(transport);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(settings.concurrency)
+            .thread_name(|place| format!("worker-{place}"))
+            .build()
+            .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+        let installation = houston.installation().map_err(|failure| unusable(&failure.fault, &url))?;
+        let caller = match houston.caller() {
+            Ok(caller) => Some(caller),
+            // It answered, only not in a way we know: the writes will tell.
+            Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => None,
+            Err(failure) => return Err(unusable(&failure.fault, &url)),
+        };
+        Ok(Self {
+            houston,
+            pace,
+            settings,
+            pages: Arc::default(),
+            pool,
+            cancel,
+            clock,
+            url,
+            is_sandbox,
+            installation,
+            caller,
+            #[cfg(feature = "sandbox")]
+            _sandbox: sandbox,
+        })
+    }
+
+    /// Refuses what the installation's policy would turn into trouble: mails that nobody wanted,
+    /// or people who could never log in.
+    ///
+    /// # Errors
+    /// The policy refuses (5).
+    pub fn check_policy(&self, safety: &SafetyArgs) -> Result<(), Failure> {
+        let refuse = |text: String| Failure::new(ExitStatus::Target, anyhow::anyhow!(text));
+        match safety.mail() {
+            Mail::Bypass if self.installation.bypass_invite == Support::No => {
+                let version = self.version().map_or_else(String::new, |version| format!(" {version}"));
+                Err(refuse(format!(
+                    "Houston{version} cannot add people without mailing them: it has no `bypassInvite` (0.25.3 and later have)"
+                ))
+                .hint("if the mails are wanted: --send-invites"))
+            }
+            Mail::Bypass if self.is_local_only() && !safety.bypass_local => Err(refuse(
+                "this installation knows local passwords only: people without an account who are added without a mail could never log in"
+                    .to_owned(),
+            )
+            .hint("let Houston mail them with --send-invites, or, if all of them have accounts, go on with --bypass-local")),
+            Mail::Bypass | Mail::Send => Ok(()),
+        }
+    }
+
+    /// Whether people can log in with local passwords, and in no other way.
+    fn is_local_only(&self) -> bool {
+        self.installation.local_passwords == Some(true) && self.installation.sso_providers.unwrap_or(0) == 0
+    }
+
+    /// The version of Houston, if it is known.
+    pub fn version(&self) -> Option<String> {
+        self.installation.version.as_ref().map(ToString::to_string)
+    }
+}
+
+#[cfg(feature = "sandbox")]
+fn start_sandbox(
+    choice: &super::target_args::SandboxChoice,
+) -> Result<(crate::sandbox::Sandbox, Resolved), Failure> {
+    use crate::houston::{Target, Token};
+    use crate::sandbox::{Options, Sandbox};
+    let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
+    let mut options = Options { state: choice.state.clone(), ..Options::default() };
+    if let Some(profile) = &choice.profile {
+        options.profile =
+            profile.parse().map_err(|error| usage(anyhow::Error::new(error).context("--sandbox-profile")))?;
+    }
+    if let Some(faults) = &choice.faults {
+        options.faults =
+            faults.parse().map_err(|error| usage(anyhow::Error::new(error).context("--faults")))?;
+    }
+    options.seed = choice.seed.unwrap_or_default();
+    let sandbox = Sandbox::start(options).map_err(|error| {
+        let status = if choice.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
+        Failure::new(status, anyhow::Error::new(error).context("the sandbox does not start"))
+    })?;
+    let target =
+        Target::from_url(sandbox.url()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let token = Token::new(sandbox.token(), "the sandbox")
+        .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    Ok((sandbox, Resolved { target, token }))
+}
+
+/// A target that cannot be used, in plain words.
+pub fn unusable(fault: &Fault, url: &str) -> Failure {
+    let error = anyhow::anyhow!("{fault}").context(format!("cannot use {url}"));
+    match fault {
+        Fault::Denied { .. } | Fault::Expired { .. } => Failure::new(
+            ExitStatus::Token,
+            anyhow::anyhow!("{fault}").context(format!("{url} does not accept the token")),
+        )
+        .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
+        Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
+        Fault::Unsent { .. } | Fault::NoAnswer { .. } => {
+            Failure::new(ExitStatus::Target, error).hint("check the address, the network and, for a private certificate authority, --ca-file")
+        }
+        Fault::Proxy { .. } => Failure::new(ExitStatus::Target, error)
+            .hint("something in front of Houston answers, or this is not Houston: the URL ends in /v1, as in https://houston.example.com/v1"),
+        Fault::Rejected { .. }
+        | Fault::Already { .. }
+        | Fault::Schema { .. }
+        | Fault::Internal { .. }
+        | Fault::Malformed { .. } => Failure::new(ExitStatus::Target, error),
+    }
+}

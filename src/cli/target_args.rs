@@ -1,0 +1,349 @@
+//! Flags that say which Houston to talk to, with what token, and how fast.
+//!
+//! Main types: [`TargetArgs`] and, in [`pace`], [`PaceArgs`]. Both come from the command line, from the
+//! environment and from a configuration file, in this order of precedence, and are resolved once,
+//! by [`TargetArgs::choose`] and [`PaceArgs::resolve`]. Nothing is opened or sent here but the
+//! files that hold a token or a login.
+
+pub mod pace;
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};
+use crate::houston::context::ContextError;
+use crate::houston::{HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError};
+
+const TARGET: &str = "Target";
+
+/// The flags of which it matters whether they were typed; of the first four exactly one must say
+/// where Houston is.
+const WATCHED: [&str; 9] =
+    ["url", "domain", "context", "sandbox", "sandbox_state", "sandbox_profile", "faults", "seed", "insecure"];
+
+/// Which Houston, and with what token.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TargetFlags {
+    /// The GraphQL endpoint of Houston, such as `https://houston.example.com/v1`
+    #[arg(long, value_name = "URL", env = "HOUSTON_ONBOARD_URL", hide_env_values = true, help_heading = TARGET)]
+    pub url: Option<String>,
+
+    /// The base domain of the installation; Houston is then at `https://houston.DOMAIN/v1`
+    #[arg(long, value_name = "DOMAIN", env = "HOUSTON_ONBOARD_DOMAIN", hide_env_values = true, help_heading = TARGET)]
+    pub domain: Option<String>,
+
+    /// A login of the `astro` CLI, by its domain: address and token are read from its file
+    #[arg(long, value_name = "NAME", env = "HOUSTON_ONBOARD_CONTEXT", hide_env_values = true, help_heading = TARGET)]
+    pub context: Option<String>,
+
+    /// Rehearse against an embedded Houston in this process
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "HOUSTON_ONBOARD_SANDBOX", hide_env_values = true, help_heading = TARGET)]
+    pub sandbox: bool,
+
+    /// What the sandbox begins with: a CSV of members (email,role,workspace) or a state file (JSON)
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_SANDBOX_STATE", hide_env_values = true, help_heading = TARGET)]
+    pub sandbox_state: Option<PathBuf>,
+
+    /// The version of Houston that the sandbox plays, such as 0.28 or 2.x [default: 2.x]
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "VERSION", env = "HOUSTON_ONBOARD_SANDBOX_PROFILE", hide_env_values = true, help_heading = TARGET)]
+    pub sandbox_profile: Option<String>,
+
+    /// Faults of the sandbox, such as `timeout=2%,reset=1%,429=5%,slow=p95:3s`; all of them are in
+    /// the help of `sandbox`
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "FAULTS", env = "HOUSTON_ONBOARD_FAULTS", hide_env_values = true, help_heading = TARGET)]
+    pub faults: Option<String>,
+
+    /// The seed that decides which requests of the sandbox meet a fault
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_SEED", hide_env_values = true, help_heading = TARGET)]
+    pub seed: Option<u64>,
+
+    /// A file that holds the token and nothing else [otherwise: `HOUSTON_API_TOKEN`, or the login]
+    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_TOKEN_FILE", hide_env_values = true, help_heading = TARGET)]
+    pub token_file: Option<PathBuf>,
+
+    /// Certificate authorities to trust beside those of the system (PEM)
+    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_CA_FILE", hide_env_values = true, help_heading = TARGET)]
+    pub ca_file: Option<PathBuf>,
+
+    /// Trust any certificate; the token can then be stolen on the way
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "HOUSTON_ONBOARD_INSECURE", hide_env_values = true, help_heading = TARGET)]
+    pub insecure: bool,
+}
+
+/// [`TargetFlags`], knowing which of them were typed: a typed one beats one of the environment.
+#[derive(Debug, Clone, Default)]
+pub struct TargetArgs {
+    /// The flags as they came.
+    pub flags: TargetFlags,
+    /// Where the values of [`WATCHED`] come from.
+    sources: [Option<ValueSource>; 9],
+}
+
+impl Args for TargetArgs {
+    fn augment_args(command: Command) -> Command {
+        TargetFlags::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        TargetFlags::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for TargetArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = TargetFlags::from_arg_matches(matches)?;
+        let known = |id: &str| matches.try_contains_id(id).unwrap_or(false);
+        let source = |id| if known(id) { matches.value_source(id) } else { None };
+        Ok(Self { flags, sources: WATCHED.map(source) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The one place to talk to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// `--url`.
+    Url(String),
+    /// `--domain`.
+    Domain(String),
+    /// `--context`.
+    Context(String),
+    /// `--sandbox`, which somebody has to start first.
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxChoice),
+}
+
+/// How the sandbox is to be started.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxChoice {
+    /// `--sandbox-state`.
+    pub state: Option<PathBuf>,
+    /// `--sandbox-profile`.
+    pub profile: Option<String>,
+    /// `--faults`.
+    pub faults: Option<String>,
+    /// `--seed`.
+    pub seed: Option<u64>,
+}
+
+/// Where Houston is and who asks.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The address.
+    pub target: Target,
+    /// The token.
+    pub token: Token,
+}
+
+/// Why flags do not say where Houston is. All of these are usage errors but those of the token.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetArgsError {
+    /// Nothing says where.
+    #[error("which Houston? give one of {}", chooser_names())]
+    Nowhere,
+    /// Two places.
+    #[error("{} and {} are two places to go; give one", .0, .1)]
+    Two(&'static str, &'static str),
+    /// A flag of the sandbox without it.
+    #[error("{0} goes with --sandbox only")]
+    NoSandbox(&'static str),
+    /// A flag that the sandbox has no use for.
+    #[error("{0} has no meaning with --sandbox")]
+    WithSandbox(&'static str),
+    /// The address is of no use.
+    #[error("{flag} cannot be used")]
+    Target {
+        /// Which flag gave it.
+        flag: &'static str,
+        /// Why not.
+        #[source]
+        source: TargetError,
+    },
+    /// The login is of no use.
+    #[error("--context cannot be used")]
+    Context(#[source] ContextError),
+    /// The token is of no use.
+    #[error("the token cannot be used")]
+    Token(#[source] TokenError),
+    /// No token.
+    #[error("no token: set {TOKEN_VARIABLE}, or give --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
+    NoToken {
+        /// Whether a login was named that has none.
+        logged_out: bool,
+    },
+}
+
+impl TargetArgsError {
+    /// Whether it is about the token (exit status 4) and not about usage (2).
+    pub fn is_about_token(&self) -> bool {
+        match self {
+            Self::Token(_) | Self::NoToken { .. } | Self::Context(ContextError::Token(_)) => true,
+            Self::Nowhere
+            | Self::Two(..)
+            | Self::NoSandbox(_)
+            | Self::WithSandbox(_)
+            | Self::Target { .. }
+            | Self::Context(_) => false,
+        }
+    }
+}
+
+fn chooser_names() -> &'static str {
+    if cfg!(feature = "sandbox") {
+        "--url, --domain, --context or --sandbox"
+    } else {
+        "--url, --domain or --context"
+    }
+}
+
+impl TargetArgs {
+    /// How far from the user's fingers a value is: typed, in the environment, in a file.
+    fn distance(&self, place: usize) -> u8 {
+        match self.sources[place] {
+            Some(ValueSource::CommandLine) => 0,
+            Some(ValueSource::EnvVariable) => 1,
+            Some(_) | None => 2,
+        }
+    }
+
+    #[cfg(feature = "sandbox")]
+    fn is_typed(&self, place: usize) -> bool {
+        self.sources[place] == Some(ValueSource::CommandLine)
+    }
+
+    /// The one place to go.
+    pub fn choose(&self) -> Result<Choice, TargetArgsError> {
+        let flags = &self.flags;
+        let mut given: Vec<(usize, Choice)> = Vec::new();
+        let mut add = |place, choice: Option<Choice>| given.extend(choice.map(|choice| (place, choice)));
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        add(0, text(&flags.url).map(Choice::Url));
+        add(1, text(&flags.domain).map(Choice::Domain));
+        add(2, text(&flags.context).map(Choice::Context));
+        #[cfg(feature = "sandbox")]
+        add(3, self.sandbox());
+        // A typed place beats one of the environment, which beats one of the configuration file.
+        let nearest = given.iter().map(|(place, _)| self.distance(*place)).min();
+        given.retain(|(place, _)| Some(self.distance(*place)) == nearest);
+        if let [(one, _), (two, _), ..] = given[..] {
+            return Err(TargetArgsError::Two(flag(one), flag(two)));
+        }
+        let (_, choice) = given.pop().ok_or(TargetArgsError::Nowhere)?;
+        self.check(&choice)?;
+        Ok(choice)
+    }
+
+    #[cfg(feature = "sandbox")]
+    fn sandbox(&self) -> Option<Choice> {
+        let flags = &self.flags;
+        flags.sandbox.then(|| {
+            Choice::Sandbox(SandboxChoice {
+                state: flags.sandbox_state.clone(),
+                profile: flags.sandbox_profile.clone(),
+                faults: flags.faults.clone(),
+                seed: flags.seed,
+            })
+        })
+    }
+
+    /// Typed flags that the choice has no use for; what the environment or a file holds for other
+    /// runs does no harm.
+    #[cfg(feature = "sandbox")]
+    fn check(&self, choice: &Choice) -> Result<(), TargetArgsError> {
+        match choice {
+            Choice::Sandbox(_) if self.is_typed(8) => Err(TargetArgsError::WithSandbox("--insecure")),
+            Choice::Sandbox(_) => Ok(()),
+            Choice::Url(_) | Choice::Domain(_) | Choice::Context(_) => {
+                let stray = (4..8).find(|place| self.is_typed(*place));
+                stray.map_or(Ok(()), |place| Err(TargetArgsError::NoSandbox(flag(place))))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "sandbox"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "with a sandbox there is something to check"
+    )]
+    fn check(&self, _choice: &Choice) -> Result<(), TargetArgsError> {
+        Ok(())
+    }
+
+    /// Address and token of a chosen place. A token file beats `HOUSTON_API_TOKEN` if it was asked
+    /// for, both beat the login. `None` for the sandbox, which knows its own once it runs.
+    pub fn resolve(&self, choice: &Choice) -> Result<Option<Resolved>, TargetArgsError> {
+        self.resolve_with(choice, Token::from_environment)
+    }
+
+    fn resolve_with(
+        &self,
+        choice: &Choice,
+        environment: impl FnOnce() -> Option<Result<Token, TokenError>>,
+    ) -> Result<Option<Resolved>, TargetArgsError> {
+        let failed = |flag| move |source| TargetArgsError::Target { flag, source };
+        let (target, login_token, logged_out) = match choice {
+            Choice::Url(url) => (Target::from_url(url).map_err(failed("--url"))?, None, false),
+            Choice::Domain(domain) => (Target::from_domain(domain).map_err(failed("--domain"))?, None, false),
+            Choice::Context(name) => {
+                let login = Login::named(name).map_err(TargetArgsError::Context)?;
+                let logged_out = login.token.is_none();
+                (login.target, login.token, logged_out)
+            }
+            #[cfg(feature = "sandbox")]
+            Choice::Sandbox(_) => return Ok(None),
+        };
+        let token = match &self.flags.token_file {
+            Some(path) => Some(Token::from_file(path)),
+            None => environment().or(login_token.map(Ok)),
+        };
+        let token = token.ok_or(TargetArgsError::NoToken { logged_out })?.map_err(TargetArgsError::Token)?;
+        Ok(Some(Resolved { target, token }))
+    }
+
+    /// What to print on every run, if certificates are not checked.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.flags.insecure.then_some(
+            "certificates are not checked (--insecure): whoever sits on the way can read the token and change answers",
+        )
+    }
+
+    /// How the HTTP transport is to be set up.
+    pub fn http(&self, pace: &PaceSettings) -> HttpSettings {
+        HttpSettings {
+            concurrency: pace.concurrency,
+            timeout: pace.timeout,
+            ca_file: self.flags.ca_file.clone(),
+            insecure: self.flags.insecure,
+        }
+    }
+}
+
+fn flag(place: usize) -> &'static str {
+    [
+        "--url",
+        "--domain",
+        "--context",
+        "--sandbox",
+        "--sandbox-state",
+        "--sandbox-profile",
+        "--faults",
+        "--seed",
+    ][place]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! Flags that say how fast, how patiently, and when to stop.
+//!
+//! Main type: [`PaceArgs`]; [`PaceSettings`] is what becomes of it.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::SignedDuration;
+
+use crate::houston::{Rate, RetryPolicy};
+
+const PACE: &str = "Pace";
+
+/// How fast, how patiently, and when to stop.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct PaceArgs {
+    /// Requests in flight at once, 1 to 64 [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), env = "HOUSTON_ONBOARD_CONCURRENCY", hide_env_values = true, help_heading = PACE)]
+    pub concurrency: Option<u8>,
+
+    /// Requests per unit of time for the whole process, such as `20/s`, `300/m` or `none`
+    /// [default: 20/s; none with --sandbox]
+    #[arg(long, value_name = "RATE", env = "HOUSTON_ONBOARD_RATE", hide_env_values = true, help_heading = PACE)]
+    pub rate: Option<RateLimit>,
+
+    /// How often one request is repeated [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100), env = "HOUSTON_ONBOARD_RETRIES", hide_env_values = true, help_heading = PACE)]
+    pub retries: Option<u32>,
+
+    /// How long one request may take [default: 30s]
+    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_TIMEOUT", hide_env_values = true, help_heading = PACE)]
+    pub timeout: Option<Period>,
+
+    /// How long a write without an answer is waited for before it may be sent again, on a server
+    /// that is not known to refuse repeats [default: 10s]
+    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_SETTLE", hide_env_values = true, help_heading = PACE)]
+    pub settle: Option<Period>,
+
+    /// The longest wait that Houston may ask for, or be away for, before the run stops [default: 5m]
+    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_MAX_WAIT", hide_env_values = true, help_heading = PACE)]
+    pub max_wait: Option<Period>,
+
+    /// Stop after N rows in a row that ended badly, or, once 100 rows are finished, when P% of them
+    /// did [default: 20]
+    #[arg(long, value_name = "N|P%", env = "HOUSTON_ONBOARD_MAX_ERRORS", hide_env_values = true, help_heading = PACE)]
+    pub max_errors: Option<MaxErrors>,
+
+    /// Stop taking rows after this time and finish those in flight
+    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_MAX_DURATION", hide_env_values = true, help_heading = PACE)]
+    pub max_duration: Option<Period>,
+
+    /// How long the first Ctrl-C or SIGTERM waits for requests in flight; a second one ends the
+    /// program at once [default: 20s]
+    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_GRACE", hide_env_values = true, help_heading = PACE)]
+    pub grace: Option<Period>,
+}
+
+/// [`PaceArgs`] with every default filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaceSettings {
+    /// Requests in flight at once.
+    pub concurrency: usize,
+    /// The limit for the whole process; `None` for no limit.
+    pub rate: Option<Rate>,
+    /// Repeats of one request.
+    pub retries: u32,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// How long a doubtful write is waited for.
+    pub settle: Duration,
+    /// The longest wait that is obeyed.
+    pub max_wait: Duration,
+    /// When too much went wrong.
+    pub max_errors: MaxErrors,
+    /// When no more rows are taken.
+    pub max_duration: Option<Duration>,
+    /// How long a signal waits.
+    pub grace: Duration,
+}
+
+impl PaceArgs {
+    /// The settings; `rehearsal` is whether the sandbox is asked, which needs no sparing.
+    ///
+    /// # Errors
+    /// A sentence about a value that a configuration file may hold but a flag may not.
+    pub fn resolve(&self, rehearsal: bool) -> Result<PaceSettings, String> {
+        let concurrency = self.concurrency.unwrap_or(8);
+        if !(1..=64).contains(&concurrency) {
+            return Err(format!("concurrency is 1 to 64, not {concurrency}"));
+        }
+        let usual_rate = if rehearsal { None } else { Rate::per_second(20) };
+        let time =
+            |period: Option<Period>, seconds| period.map_or(Duration::from_secs(seconds), |period| period.0);
+        let timeout = time(self.timeout, 30);
+        if timeout < Duration::from_millis(1) {
+            return Err("timeout is at least 1ms".to_owned());
+        }
+        Ok(PaceSettings {
+            concurrency: usize::from(concurrency),
+            rate: self.rate.map_or(usual_rate, |limit| limit.0),
+            retries: self.retries.unwrap_or(4),
+            timeout,
+            settle: time(self.settle, 10),
+            max_wait: time(self.max_wait, 300),
+            max_errors: self.max_errors.unwrap_or_default(),
+            max_duration: self.max_duration.map(|period| period.0),
+            grace: time(self.grace, 20),
+        })
+    }
+}
+
+impl PaceSettings {
+    /// How the retrying transport is to be set up.
+    pub fn retry(&self) -> RetryPolicy {
+        RetryPolicy { retries: self.retries, max_wait: self.max_wait }
+    }
+}
+
+/// A rate, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit(pub Option<Rate>);
+
+impl FromStr for RateLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "none" => Ok(Self(None)),
+            text => text.parse().map(|rate| Self(Some(rate))).map_err(|error| format!("{error}, or none")),
+        }
+    }
+}
+
+/// A length of time with its unit: `30s`, `5m`, `1h 30m`, `PT10S`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Period(pub Duration);
+
+/// No time in this program is longer.
+const LONGEST_PERIOD: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return Err(format!("the unit is missing: {text}s, {text}m or {text}h"));
+        }
+        let span: SignedDuration = text
+            .parse()
+            .map_err(|_| "a time is a number with a unit, such as 500ms, 30s, 5m or 1h".to_owned())?;
+        let period = Duration::try_from(span).map_err(|_| "a time is not negative".to_owned())?;
+        if period > LONGEST_PERIOD {
+            return Err("a time is 30 days (720h) at most".to_owned());
+        }
+        Ok(Self(period))
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match SignedDuration::try_from(self.0) {
+            Ok(span) => write!(f, "{span:#}"),
+            Err(_) => write!(f, "{}s", self.0.as_secs()),
+        }
+    }
+}
+
+/// When too much went wrong for going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxErrors {
+    /// This many rows in a row ended badly.
+    InARow(NonZeroU32),
+    /// This part of the finished rows, in per cent.
+    PerCent(u8),
+}
+
+impl Default for MaxErrors {
+    fn default() -> Self {
+        Self::InARow(NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
+impl FromStr for MaxErrors {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a number of rows (20) or a percentage (5%), at least 1".to_owned();
+        let text = text.trim();
+        match text.strip_suffix('%') {
+            Some(part) => {
+                let part = part.trim_end().parse().ok().filter(|part| (1..=100).contains(part));
+                part.map(Self::PerCent).ok_or_else(wrong)
+            }
+            None => text.parse().map(Self::InARow).map_err(|_| wrong()),
+        }
+    }
+}

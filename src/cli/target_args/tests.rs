@@ -1,0 +1,154 @@
+//! The flags, as typed, as found in the environment and as read from a file.
+
+use clap::Parser;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
+}
+
+fn line(flags: &[&str]) -> Line {
+    Line::try_parse_from([&["test"], flags].concat()).unwrap()
+}
+
+fn refused(flags: &[&str]) -> String {
+    Line::try_parse_from([&["test"], flags].concat()).unwrap_err().to_string()
+}
+
+#[test]
+fn exactly_one_place_must_be_given() {
+    let choose = |flags: &[&str]| line(flags).target.choose().map_err(|error| error.to_string());
+    assert_eq!(choose(&["--url", "u"]), Ok(Choice::Url("u".into())));
+    assert_eq!(choose(&["--domain", "d"]), Ok(Choice::Domain("d".into())));
+    assert_eq!(choose(&["--context", "c"]), Ok(Choice::Context("c".into())));
+    assert!(choose(&[]).unwrap_err().starts_with("which Houston? give one of --url, --domain"));
+    assert!(choose(&["--url", ""]).is_err());
+    assert_eq!(
+        choose(&["--url", "u", "--domain", "d"]).unwrap_err(),
+        "--url and --domain are two places to go; give one"
+    );
+}
+
+#[test]
+fn a_typed_flag_beats_the_environment() {
+    let mut args = line(&["--domain", "typed"]).target;
+    args.flags.url = Some("of the environment".into());
+    args.sources[0] = Some(ValueSource::EnvVariable);
+    assert_eq!(args.choose().unwrap(), Choice::Domain("typed".into()));
+    let mut args = line(&[]).target;
+    args.flags.url = Some("u".into());
+    args.flags.context = Some("c".into());
+    args.sources[0] = Some(ValueSource::EnvVariable);
+    args.sources[2] = Some(ValueSource::EnvVariable);
+    assert!(matches!(args.choose(), Err(TargetArgsError::Two("--url", "--context"))));
+}
+
+#[cfg(feature = "sandbox")]
+#[test]
+fn flags_of_the_sandbox_go_with_it_only() {
+    let args =
+        line(&["--sandbox", "--sandbox-profile", "2.1", "--faults", "timeout=2%", "--seed", "7"]).target;
+    let expected = SandboxChoice {
+        state: None,
+        profile: Some("2.1".into()),
+        faults: Some("timeout=2%".into()),
+        seed: Some(7),
+    };
+    let choice = args.choose().unwrap();
+    assert_eq!(choice, Choice::Sandbox(expected));
+    assert!(args.resolve(&choice).unwrap().is_none());
+    let args = line(&["--url", "u", "--seed", "7"]).target;
+    assert_eq!(args.choose().unwrap_err().to_string(), "--seed goes with --sandbox only");
+    let args = line(&["--url", "u", "--sandbox"]).target;
+    assert_eq!(args.choose().unwrap_err().to_string(), "--url and --sandbox are two places to go; give one");
+    let args = line(&["--sandbox", "--insecure"]).target;
+    assert_eq!(args.choose().unwrap_err().to_string(), "--insecure has no meaning with --sandbox");
+}
+
+#[test]
+fn a_token_comes_from_its_file_or_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "hush.hush\n").unwrap();
+    let choice = Choice::Domain("example.com".into());
+    let environment = || Some(Token::new("other.token", "test"));
+    let args = line(&["--domain", "example.com", "--token-file", path.to_str().unwrap()]).target;
+    let resolved = args.resolve_with(&choice, environment).unwrap().unwrap();
+    assert_eq!(resolved.target.to_string(), "https://houston.example.com/v1");
+    assert!(!format!("{resolved:?}").contains("hush"));
+    let args = line(&["--domain", "example.com"]).target;
+    assert!(args.resolve_with(&choice, environment).is_ok());
+    let error = args.resolve_with(&choice, || None).unwrap_err();
+    assert!(error.is_about_token());
+    assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or give --token-file");
+    let error = args.resolve_with(&Choice::Url("http://example.com".into()), environment).unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.is_about_token()), ("--url cannot be used", false));
+}
+
+#[test]
+fn the_pace_has_its_defaults_and_the_sandbox_needs_no_sparing() {
+    let pace = line(&[]).pace.resolve(false).unwrap();
+    assert_eq!(pace.concurrency, 8);
+    assert_eq!(pace.rate, "20/s".parse().ok());
+    assert_eq!((pace.retries, pace.timeout.as_secs(), pace.settle.as_secs()), (4, 30, 10));
+    assert_eq!((pace.max_wait.as_secs(), pace.grace.as_secs(), pace.max_duration), (300, 20, None));
+    assert_eq!(pace.max_errors, "20".parse().unwrap());
+    assert_eq!(line(&[]).pace.resolve(true).unwrap().rate, None);
+    assert_eq!(line(&["--rate", "5/s"]).pace.resolve(true).unwrap().rate, "5/s".parse().ok());
+    assert_eq!(line(&["--rate", "none"]).pace.resolve(false).unwrap().rate, None);
+    let http = line(&["--insecure"]).target.http(&pace);
+    assert_eq!((http.concurrency, http.timeout, http.insecure), (8, pace.timeout, true));
+}
+
+#[test]
+fn a_time_has_a_unit_and_is_not_negative() {
+    for (text, millis) in
+        [("30s", 30_000), ("500ms", 500), ("1h 30m", 5_400_000), ("PT10S", 10_000), ("0s", 0)]
+    {
+        assert_eq!(text.parse(), Ok(Period(Duration::from_millis(millis))), "{text}");
+    }
+    assert_eq!("30".parse::<Period>().unwrap_err(), "the unit is missing: 30s, 30m or 30h");
+    assert_eq!("-5s".parse::<Period>().unwrap_err(), "a time is not negative");
+    assert_eq!("721h".parse::<Period>().unwrap_err(), "a time is 30 days (720h) at most");
+    for bad in ["", "soon", "5 parsecs", "s"] {
+        assert!(bad.parse::<Period>().unwrap_err().contains("such as"), "{bad}");
+    }
+    assert_eq!("90s".parse::<Period>().unwrap().to_string().parse(), "90s".parse::<Period>());
+}
+
+#[test]
+fn errors_are_counted_in_rows_or_per_cent() {
+    assert_eq!("5%".parse(), Ok(MaxErrors::PerCent(5)));
+    assert_eq!("3".parse(), Ok(MaxErrors::InARow(NonZeroU32::new(3).unwrap())));
+    for bad in ["", "0", "0%", "101%", "-1", "many", "%"] {
+        assert!(bad.parse::<MaxErrors>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_is_out_of_range_is_refused_by_the_parser() {
+    for flags in [["--concurrency", "0"], ["--concurrency", "65"], ["--timeout", "30"], ["--rate", "20"]] {
+        assert!(refused(&flags).contains("invalid value"), "{flags:?}");
+    }
+    assert!(refused(&["--timeout", "30"]).contains("the unit is missing: 30s, 30m or 30h"));
+}
+
+#[test]
+fn every_flag_can_come_from_the_environment_without_showing_its_value() {
+    use clap::CommandFactory;
+    for argument in Line::command().get_arguments() {
+        let Some(long) = argument.get_long() else { continue };
+        let wanted = format!("HOUSTON_ONBOARD_{}", long.to_uppercase().replace('-', "_"));
+        assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()));
+        assert!(argument.is_hide_env_values_set(), "{long}");
+        assert!(argument.get_help_heading().is_some(), "{long}");
+    }
+}

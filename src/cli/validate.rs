@@ -1,0 +1,394 @@
+//! `validate`: checks a roster without asking anybody, and lists all that is wrong with it.
+//!
+//! Main function: [`run`]. Never touches Houston.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::roster_args::RosterArgs;
+use super::{ExitStatus, Failure};
+use crate::model::{RowNumber, printable};
+use crate::roster::{Issue, Notes, Roster, RowState, Style};
+
+/// Checks a roster and lists every problem with its line and column
+#[derive(Debug, Clone, Args)]
+pub struct ValidateArgs {
+    /// The roster, a CSV file, or - for standard input
+    #[arg(value_name = "ROSTER")]
+    pub roster: PathBuf,
+
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t, env = "HOUSTON_ONBOARD_FORMAT", hide_env_values = true)]
+    pub format: ValidateFormat,
+
+    /// How the roster is read
+    #[command(flatten)]
+    pub settings: RosterArgs,
+}
+
+/// How the result of `validate` is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ValidateFormat {
+    /// For people: problems to stderr, a summary to stdout
+    #[default]
+    Human,
+    /// One JSON document
+    Json,
+    /// One JSON object per problem, the summary last
+    Jsonl,
+    /// One CSV row per problem
+    Csv,
+    /// A Markdown table
+    Md,
+    /// XML as test runners write it, one failed case per problem
+    Junit,
+}
+
+/// Checks the roster and prints the result.
+///
+/// # Errors
+/// If the roster cannot be read or the result cannot be written; that nobody reads standard output
+/// is no error.
+pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
+    let name = shown_name(&args.roster);
+    let roster = read_roster(&args.roster, &name, &args.settings)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    // Colours are dropped on the way where the terminal or the user wants none.
+    let written = write(&roster, &name, args.format, style(), &mut out, &mut anstream::stderr().lock());
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(ExitStatus::Internal, error))
+        }
+        Ok(()) | Err(_) => Ok(status(&roster)),
+    }
+}
+
+/// Reads a roster as these flags say.
+///
+/// # Errors
+/// If a flag makes no sense (2) or the file cannot be read (3); what is wrong in the file is in
+/// the roster.
+pub(super) fn read_roster(path: &Path, name: &str, args: &RosterArgs) -> Result<Roster, Failure> {
+    let settings = args.settings().map_err(|error| Failure::new(ExitStatus::Usage, error))?;
+    Roster::read(path, name, &settings).map_err(|error| Failure::new(ExitStatus::BadInput, error))
+}
+
+/// How issues are shown on standard error.
+pub(super) fn style() -> Style {
+    if io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
+}
+
+/// What a roster is called in messages.
+pub(super) fn shown_name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
+}
+
+fn status(roster: &Roster) -> ExitStatus {
+    match (roster.issues().is_empty(), roster.is_usable()) {
+        (true, _) => ExitStatus::Done,
+        (false, true) => ExitStatus::RowsFailed,
+        (false, false) => ExitStatus::BadInput,
+    }
+}
+
+/// The counts of a roster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Summary {
+    schema_version: u32,
+    file: String,
+    valid: bool,
+    rows: usize,
+    wanted: usize,
+    people: usize,
+    workspaces: usize,
+    merged: usize,
+    overruled: usize,
+    invalid: usize,
+    left_out: usize,
+    blank_rows: usize,
+    issue_count: u64,
+    issues_by_kind: BTreeMap<&'static str, u32>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    issues: &'a [Issue],
+    notes: &'a Notes,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line<'a> {
+    Issue {
+        file: &'a str,
+        #[serde(flatten)]
+        issue: &'a Issue,
+    },
+    Summary(&'a Summary),
+}
+
+impl Summary {
+    fn new(roster: &Roster, name: &str) -> Self {
+        let (mut invalid, mut left_out) = (0, 0);
+        let (mut merged, mut overruled, mut wanted) = (0, 0, 0);
+        for row in (0..roster.len()).map(RowNumber::from_index) {
+            match roster.state(row) {
+                RowState::Wanted => wanted += 1,
+                RowState::Merged { .. } => merged += 1,
+                RowState::Overruled { .. } => overruled += 1,
+                RowState::Invalid => invalid += 1,
+                RowState::LeftOut => left_out += 1,
+            }
+        }
+        let mut used = vec![false; roster.workspaces().len()];
+        roster.wanted().for_each(|assignment| used[assignment.workspace as usize] = true);
+        Self {
+            schema_version: 1,
+            file: name.to_owned(),
+            valid: roster.issues().is_empty(),
+            rows: roster.len(),
+            wanted,
+            people: roster.people(),
+            workspaces: used.into_iter().filter(|&used| used).count(),
+            merged,
+            overruled,
+            invalid,
+            left_out,
+            blank_rows: roster.notes().blank,
+            issue_count: roster.issues().total(),
+            issues_by_kind: roster.issues().counts().map(|(kind, count)| (kind.code(), count)).collect(),
+        }
+    }
+}
+
+fn write(
+    roster: &Roster,
+    name: &str,
+    format: ValidateFormat,
+    style: Style,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    let summary = Summary::new(roster, name);
+    let issues = roster.issues().kept();
+    match format {
+        ValidateFormat::Human => human(roster, &summary, style, out, err),
+        ValidateFormat::Json => {
+            let document = Document { summary: &summary, issues, notes: roster.notes() };
+            serde_json::to_writer_pretty(&mut *out, &document)?;
+            writeln!(out)
+        }
+        ValidateFormat::Jsonl => {
+            for issue in issues {
+                serde_json::to_writer(&mut *out, &Line::Issue { file: name, issue })?;
+                writeln!(out)?;
+            }
+            serde_json::to_writer(&mut *out, &Line::Summary(&summary))?;
+            writeln!(out)
+        }
+        ValidateFormat::Csv => {
+            let mut csv = csv::Writer::from_writer(out);
+            csv.write_record(["file", "line", "column", "kind", "message", "hint"])?;
+            for issue in issues {
+                let (line, column) = (issue.line.to_string(), issue.column.to_string());
+                let hint = issue.hint().unwrap_or_default();
+                csv.write_record([name, &line, &column, issue.kind.code(), issue.message(), hint])?;
+            }
+            csv.flush()
+        }
+        ValidateFormat::Md => markdown(&summary, issues, out),
+        ValidateFormat::Junit => junit(&summary, issues, out),
+    }
+}
+
+fn human(
+    roster: &Roster,
+    summary: &Summary,
+    style: Style,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    write!(err, "{}", roster.issues().render(&summary.file, style))?;
+    let name = printable(&summary.file);
+    if !summary.valid {
+        let problems = counted(summary.issue_count, "problem");
+        writeln!(err, "{name}: {problems} in {}", counted(summary.rows as u64, "row"))?;
+    }
+    if !roster.is_usable() {
+        return Ok(());
+    }
+    let what = if summary.valid { "good" } else { "usable without its bad rows" };
+    writeln!(
+        out,
+        "{name} is {what}: {}, {}, {}",
+        counted(summary.rows as u64, "row"),
+        counted(summary.people as u64, "person"),
+        counted(summary.workspaces as u64, "workspace name")
+    )?;
+    for (count, what) in [
+        (summary.merged, "the same as another row, merged"),
+        (summary.overruled, "overruled by another row"),
+        (summary.invalid, "invalid, left out"),
+        (summary.left_out, "not chosen"),
+        (summary.blank_rows, "blank"),
+    ] {
+        if count > 0 {
+            writeln!(out, "  {}: {what}", counted(count as u64, "row"))?;
+        }
+    }
+    for note in &roster.notes().first {
+        writeln!(out, "  {name}:{}: {}", note.position, note.message)?;
+    }
+    Ok(())
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match (count, what) {
+        (1, _) => format!("1 {what}"),
+        (_, "person") => format!("{count} people"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
+    let cell = |text: &str| printable(text).replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;");
+    let verdict = if summary.valid { "good" } else { "bad" };
+    writeln!(out, "## `{}` is {verdict}\n", printable(&summary.file).replace('`', "'"))?;
+    writeln!(
+        out,
+        "{}, {}, {}, {} merged, {}\n",
+        counted(summary.rows as u64, "row"),
+        counted(summary.people as u64, "person"),
+        counted(summary.workspaces as u64, "workspace name"),
+        summary.merged,
+        counted(summary.issue_count, "problem")
+    )?;
+    if issues.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| place | kind | problem | what to do |\n|---|---|---|---|")?;
+    for issue in issues {
+        let hint = issue.hint().unwrap_or_default();
+        let (place, kind) = (issue.position(), issue.kind);
+        writeln!(out, "| {place} | {kind} | {} | {} |", cell(issue.message()), cell(hint))?;
+    }
+    let more = summary.issue_count - issues.len() as u64;
+    if more > 0 {
+        writeln!(out, "\n{more} more not shown.")?;
+    }
+    Ok(())
+}
+
+fn junit(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
+    let escape = |text: &str| {
+        let text = printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        text.replace('"', "&quot;").replace(['\u{FFFE}', '\u{FFFF}'], "\u{FFFD}")
+    };
+    let file = escape(&summary.file);
+    let (tests, failures) = (issues.len().max(1), issues.len());
+    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
+    writeln!(
+        out,
+        "<testsuites name=\"houston-onboard validate\" tests=\"{tests}\" failures=\"{failures}\">"
+    )?;
+    writeln!(out, "  <testsuite name=\"{file}\" tests=\"{tests}\" failures=\"{failures}\">")?;
+    if issues.is_empty() {
+        writeln!(out, "    <testcase classname=\"roster\" name=\"{file}\"/>")?;
+    }
+    for issue in issues {
+        writeln!(out, "    <testcase classname=\"{}\" name=\"{file}:{}\">", issue.kind, issue.position())?;
+        let (message, hint) = (escape(issue.message()), escape(issue.hint().unwrap_or_default()));
+        writeln!(out, "      <failure type=\"{}\" message=\"{message}\">{hint}</failure>", issue.kind)?;
+        writeln!(out, "    </testcase>")?;
+    }
+    writeln!(out, "  </testsuite>\n</testsuites>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster::Settings;
+
+    const BAD: &str = "email,role,workspace\na|b,edtor,F\na@example.com,viewer,F\nA@example.com,viewer,F\n";
+
+    fn written(text: &str, format: ValidateFormat, skip_invalid: bool) -> (String, String, u8) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let settings = Settings { skip_invalid, ..Settings::default() };
+        let roster = Roster::from_file(file, "r.csv", &settings).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        write(&roster, "r.csv", format, Style::Lines, &mut out, &mut err).unwrap();
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), status(&roster).code())
+    }
+
+    #[test]
+    fn a_good_roster_is_summed_up_on_stdout() {
+        let good = "email,role,workspace\na@example.com,viewer,F\nA@example.com,viewer,F\n";
+        let (out, err, status) = written(good, ValidateFormat::Human, false);
+        assert_eq!((err.as_str(), status), ("", 0));
+        assert_eq!(
+            out,
+            "r.csv is good: 2 rows, 1 person, 1 workspace name\n  1 row: the same as another row, merged\n  \
+             r.csv:3:1: the same as line 2, merged\n"
+        );
+    }
+
+    #[test]
+    fn the_problems_of_a_bad_roster_go_to_stderr() {
+        let (out, err, status) = written(BAD, ValidateFormat::Human, false);
+        assert_eq!((out.as_str(), status), ("", 3));
+        assert!(
+            err.starts_with("r.csv:2:1: `a|b` is not an email address: it has no `@`\nr.csv:2:5: `edtor`"),
+            "{err}"
+        );
+        assert!(err.ends_with("r.csv: 2 problems in 3 rows\n"), "{err}");
+        let (out, _, status) = written(BAD, ValidateFormat::Human, true);
+        assert!(
+            out.starts_with("r.csv is usable without its bad rows: 3 rows, 1 person, 1 workspace name\n"),
+            "{out}"
+        );
+        assert_eq!(status, 6);
+    }
+
+    #[test]
+    fn machines_get_every_problem_with_its_place_and_kind() {
+        let (out, err, _) = written(BAD, ValidateFormat::Json, false);
+        assert_eq!(err, "");
+        let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(json["valid"], false);
+        assert_eq!(json["issues_by_kind"]["unknown_role"], 1);
+        assert_eq!(json["issues"][1]["kind"], "unknown_role");
+        assert_eq!(
+            (json["issues"][1]["line"].as_u64(), json["issues"][1]["column"].as_u64()),
+            (Some(2), Some(5))
+        );
+        assert_eq!(json["notes"]["first"][0]["line"], 4);
+
+        let (out, ..) = written(BAD, ValidateFormat::Jsonl, false);
+        let lines: Vec<serde_json::Value> =
+            out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!((&lines[0]["type"], &lines[0]["kind"]), (&"issue".into(), &"bad_email".into()));
+        assert_eq!(lines[2]["issue_count"], 2);
+
+        let (out, ..) = written(BAD, ValidateFormat::Csv, false);
+        let mut csv = csv::Reader::from_reader(out.as_bytes());
+        let records: Vec<_> = csv.records().map(Result::unwrap).collect();
+        assert_eq!(&records[1][3], "unknown_role");
+    }
+
+    #[test]
+    fn tables_and_xml_escape_the_cells() {
+        let (out, ..) = written(BAD, ValidateFormat::Md, false);
+        assert!(out.contains("| 2:1 | bad_email | `a\\|b` is not"), "{out}");
+        let (out, ..) = written(&BAD.replace("edtor", "<b>&"), ValidateFormat::Junit, false);
+        assert!(out.contains("message=\"`&lt;b&gt;&amp;` is not a role\""), "{out}");
+        assert_eq!(out.matches("<failure").count(), 2);
+    }
+}
