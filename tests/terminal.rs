@@ -1,0 +1,169 @@
+//! The program on a terminal: bars, the question before anything is sent, and Ctrl-C.
+
+#![cfg(all(feature = "sandbox", unix))]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+use std::process::Command;
+use std::time::Duration;
+
+use harness::{Sandbox, Workdir, program, roster};
+use houston_onboard::sandbox::Options;
+use rexpect::process::{Signal, WaitStatus};
+use rexpect::session::PtySession;
+
+/// How long an answer on the terminal may take, in milliseconds.
+const PATIENCE: u64 = 30_000;
+
+/// Starts the program on a terminal of its own.
+fn on_terminal(workdir: &Workdir, sandbox: &Sandbox, arguments: &[&str]) -> PtySession {
+    let mut command = Command::new(program());
+    command.env_clear();
+    command.envs([("TERM", "xterm-256color"), ("HOUSTON_API_TOKEN", sandbox.token())]);
+    command.env("HOME", workdir.path()).env("HOUSTON_ONBOARD_RATE", "none").current_dir(workdir.path());
+    command.args(arguments).args(["--url", sandbox.url()]);
+    let mut session = rexpect::session::spawn_command(command, Some(PATIENCE)).unwrap();
+    session.process_mut().set_kill_timeout(Some(1_000));
+    session
+}
+
+/// Waits for the end; gives the status and all that was shown since the last look.
+#[track_caller]
+fn ended(mut session: PtySession, status: i32) -> String {
+    let shown = session.exp_eof().unwrap();
+    match session.process().wait() {
+        Ok(WaitStatus::Exited(_, code)) => assert_eq!(code, status, "{shown}"),
+        other => panic!("{other:?}: {shown}"),
+    }
+    shown
+}
+
+fn slow() -> Sandbox {
+    Sandbox::with(Options { latency: Duration::from_millis(30), ..Options::default() })
+}
+
+fn with_roster() -> Workdir {
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(40, 3));
+    workdir
+}
+
+#[test]
+fn a_bar_is_shown_and_colours_with_it() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv", "--yes"]);
+    let shown = ended(session, 0);
+    assert!(shown.contains("applying"), "{shown}");
+    assert!(shown.contains('\u{1b}'), "a bar is redrawn: {shown}");
+    assert!(shown.contains("40/40") || shown.contains("40 rows"), "{shown}");
+    assert!(shown.contains("results.csv"), "{shown}");
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+}
+
+#[test]
+fn neither_bar_nor_colour_where_they_are_not_wanted() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let flags = ["apply", "roster.csv", "--yes", "--progress", "plain", "--color", "never"];
+    let shown = ended(on_terminal(&workdir, &sandbox, &flags), 0);
+    assert!(shown.contains("applying"), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn a_yes_at_the_prompt_carries_the_plan_out() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+    let before = session.exp_string("Carry out 40 changes?").unwrap();
+    assert!(before.contains("40 to add"), "the plan comes first: {before}");
+    assert_eq!(sandbox.audit().mutations_received, 0, "nothing before the answer");
+    session.send("y").unwrap();
+    session.flush().unwrap();
+    // Some prompts want Return, some do not.
+    let _ = session.send_line("");
+    ended(session, 0);
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+    assert_eq!(workdir.folders().len(), 1);
+}
+
+#[test]
+fn a_no_at_the_prompt_sends_nothing() {
+    for answer in ["n", ""] {
+        let (sandbox, workdir) = (slow(), with_roster());
+        let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+        session.exp_string("Carry out 40 changes?").unwrap();
+        session.send(answer).unwrap();
+        session.flush().unwrap();
+        let _ = session.send_line("");
+        let shown = ended(session, 2);
+        assert!(shown.contains("nothing was sent"), "{shown}");
+        sandbox.received_no_mutation();
+        assert_eq!(workdir.folders().len(), 0);
+    }
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_sends_nothing_and_gives_the_cursor_back() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+    session.exp_string("Carry out 40 changes?").unwrap();
+    session.send_control('c').unwrap();
+    let shown = ended(session, 130);
+    assert!(shown.contains("nothing was sent"), "{shown}");
+    let (hidden, back) = (shown.rfind("\u{1b}[?25l"), shown.rfind("\u{1b}[?25h"));
+    assert!(hidden.is_none() || back > hidden, "the cursor is hidden: {shown:?}");
+    sandbox.received_no_mutation();
+    assert_eq!(workdir.folders().len(), 0);
+}
+
+#[test]
+fn a_signal_from_elsewhere_at_the_prompt_gives_the_terminal_back_as_it_was() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+    session.exp_string("Carry out 40 changes?").unwrap();
+    let terminal = session.process().get_file_handle().unwrap();
+    session.process_mut().signal(Signal::SIGTERM).unwrap();
+    let shown = ended(session, 143);
+    assert!(shown.contains("nothing was sent"), "{shown}");
+    let stty = Command::new("stty").arg("-a").stdin(terminal).output().unwrap();
+    let settings = String::from_utf8(stty.stdout).unwrap();
+    assert!(settings.contains("icanon") && !settings.contains("-icanon"), "{settings}");
+}
+
+#[test]
+fn ctrl_c_in_mid_run_drains_it() {
+    let sandbox = Sandbox::with(Options { latency: Duration::from_millis(150), ..Options::default() });
+    let workdir = with_roster();
+    let flags = ["apply", "roster.csv", "--yes", "--concurrency", "2"];
+    let mut session = on_terminal(&workdir, &sandbox, &flags);
+    harness::until("the first writes", || (sandbox.audit().mutations_applied > 3).then_some(()));
+    session.send_control('c').unwrap();
+    let shown = ended(session, 130);
+    assert!(shown.contains("resume") || shown.contains("results.csv"), "{shown}");
+    let audit = sandbox.audit();
+    assert!(audit.mutations_applied < 40);
+    assert_eq!(audit.mutations_applied, audit.mutations_received, "what was sent was waited for");
+}
+
+#[test]
+fn nobody_is_asked_where_nothing_is_to_be_done() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let _ = workdir.apply(&sandbox, "roster.csv", &["--timeout", "5s"]).ended(0);
+    let shown = ended(on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]), 0);
+    assert!(!shown.contains("Carry out"), "{shown}");
+    assert_eq!(sandbox.audit().mutations_received, 40);
+}
+
+#[test]
+fn issues_are_shown_with_a_piece_of_the_file() {
+    let (sandbox, workdir) = (slow(), Workdir::new());
+    workdir.write("roster.csv", "email,role,workspace\nnew.hire@example.com,edtor,Finance\n");
+    let mut command = Command::new(program());
+    command.env_clear().env("TERM", "xterm-256color").current_dir(workdir.path());
+    command.args(["validate", "roster.csv"]);
+    let session = rexpect::session::spawn_command(command, Some(PATIENCE)).unwrap();
+    let shown = ended(session, 3);
+    assert!(shown.contains("roster.csv:2:22"), "{shown}");
+    assert!(shown.contains("^^^^^"), "{shown}");
+    assert_eq!(sandbox.audit().requests, 0);
+}
