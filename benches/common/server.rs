@@ -1,0 +1,371 @@
+//! The two servers to measure against, each in a process of its own.
+//!
+//! The plain one is the least that can pass for a Houston: hyper on one thread, a few bytes per
+//! answer, an exact count of what arrived and when. The sandbox is the real GraphQL engine.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use houston_onboard::sandbox::{Options, Sandbox, State};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+
+/// The first argument of a bench that is to be a server.
+pub const FLAG: &str = "--be-a-server";
+
+/// The token of the plain server, which takes any.
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// How many people are in a page.
+const PAGE: usize = 100;
+
+/// Which server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The plain one.
+    Plain,
+    /// The embedded Houston.
+    Sandbox,
+}
+
+/// The id of a workspace.
+pub fn workspace_id(place: usize) -> String {
+    format!("ck35y9uf44y8l0a19cmwd{place:04}")
+}
+
+/// A server in a process of its own, which ends with this value.
+pub struct Server {
+    child: Child,
+    port: u16,
+    /// What opens it.
+    pub token: String,
+}
+
+/// What a server counted since it was last asked.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Count {
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Mutations.
+    pub writes: u64,
+    /// The most requests in any second, wherever it begins.
+    pub most_in_a_second: usize,
+    /// Seconds from the first request to the last.
+    pub seconds: f64,
+}
+
+impl Server {
+    /// Starts a server that takes this long for every answer, with so many workspaces.
+    pub fn start(kind: Kind, latency: Duration, workspaces: usize) -> io::Result<Self> {
+        Self::spawn(kind, latency, workspaces.to_string().as_ref())
+    }
+
+    /// Starts a sandbox with the state in this file.
+    pub fn with_state(state: &Path, latency: Duration) -> io::Result<Self> {
+        Self::spawn(Kind::Sandbox, latency, state.as_os_str())
+    }
+
+    fn spawn(kind: Kind, latency: Duration, content: &OsStr) -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(FLAG)
+            .arg(match kind {
+                Kind::Plain => "plain",
+                Kind::Sandbox => "sandbox",
+            })
+            .arg(latency.as_micros().to_string())
+            .arg(content)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let (port, token) = line.trim().split_once(' ').ok_or(io::ErrorKind::UnexpectedEof)?;
+        let port = port.parse().map_err(io::Error::other)?;
+        Ok(Self { child, port, token: token.to_owned() })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> (Ipv4Addr, u16) {
+        (Ipv4Addr::LOCALHOST, self.port)
+    }
+
+    /// Its GraphQL endpoint.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/v1", self.port)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the plain server counted since the last call.
+    pub fn count(&self) -> io::Result<Count> {
+        serde_json::from_slice(&self.get("/count")?).map_err(io::Error::other)
+    }
+
+    /// Asks for a page by GET, on a connection of its own.
+    pub fn get(&self, path: &str) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(self.address())?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
+        Ok(answer.split_off(end + 4))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether this process is to be a server; if so, it has been one when this returns.
+pub fn serve_if_asked() -> io::Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [flag, kind, latency, content] = arguments.as_slice() else { return Ok(false) };
+    if flag != FLAG {
+        return Ok(false);
+    }
+    let latency = Duration::from_micros(latency.parse().map_err(io::Error::other)?);
+    match (kind.as_str(), content.parse()) {
+        ("sandbox", Ok(workspaces)) => serve_sandbox(latency, empty_state(workspaces)?)?,
+        ("sandbox", Err(_)) => {
+            let state = State::read(Path::new(content)).map_err(io::Error::other)?;
+            serve_sandbox(latency, state)?;
+        }
+        (_, workspaces) => serve_plain(latency, workspaces.map_err(io::Error::other)?)?,
+    }
+    Ok(true)
+}
+
+/// Says where the server is, and waits until nobody wants it any more.
+fn announce(port: u16, token: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{port} {token}")?;
+    stdout.flush()
+}
+
+fn until_unwanted() {
+    // The end of the parent closes the pipe.
+    let _ = io::stdin().read_to_end(&mut Vec::new());
+}
+
+fn empty_state(workspaces: usize) -> io::Result<State> {
+    let list: Vec<_> = (0..workspaces)
+        .map(|place| serde_json::json!({ "id": workspace_id(place), "label": format!("Team {place}") }))
+        .collect();
+    Ok(serde_json::from_value(serde_json::json!({ "workspaces": list }))?)
+}
+
+fn serve_sandbox(latency: Duration, state: State) -> io::Result<()> {
+    let sandbox =
+        Sandbox::start_with(Options { latency, ..Options::default() }, state).map_err(io::Error::other)?;
+    let port = sandbox.url().trim_end_matches("/v1").rsplit(':').next().and_then(|port| port.parse().ok());
+    announce(port.ok_or(io::ErrorKind::InvalidData)?, sandbox.token())?;
+    until_unwanted();
+    Ok(())
+}
+
+fn serve_plain(latency: Duration, workspaces: usize) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        announce(listener.local_addr()?.port(), TOKEN)?;
+        std::thread::spawn(|| {
+            until_unwanted();
+            std::process::abort();
+        });
+        let shared = Arc::new(Mutex::new(Plain::new(workspaces)));
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let shared = Arc::clone(&shared);
+            if let Ok(mut plain) = shared.lock() {
+                plain.count.connections += 1;
+            }
+            tokio::spawn(async move {
+                let service = service_fn(move |request| answer(Arc::clone(&shared), request, latency));
+                let connection = hyper::server::conn::http1::Builder::new();
+                // An error is a client that has gone.
+                let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    })
+}
+
+async fn answer(
+    shared: Arc<Mutex<Plain>>,
+    request: Request<Incoming>,
+    latency: Duration,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let is_count = request.uri().path() == "/count";
+    let body = request.into_body().collect().await?.to_bytes();
+    let text = {
+        let mut plain = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if is_count { plain.report() } else { plain.answer(&body) }
+    };
+    if !latency.is_zero() && !is_count {
+        tokio::time::sleep(latency).await;
+    }
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    response
+        .headers_mut()
+        .insert("content-type", hyper::header::HeaderValue::from_static("application/json; charset=utf-8"));
+    Ok(response)
+}
+
+/// The state of the plain server.
+struct Plain {
+    /// Members of each workspace: address and role, in the order in which they came.
+    members: Vec<Vec<(Box<str>, Box<str>)>>,
+    count: Count,
+    first: Option<Instant>,
+    last: Option<Instant>,
+    /// Arrivals within the last second.
+    recent: VecDeque<Instant>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked<'a> {
+    operation_name: &'a str,
+    /// A document without variables has `null` here.
+    #[serde(borrow)]
+    variables: Option<Variables<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Variables<'a> {
+    workspace_uuid: Option<&'a str>,
+    email: Option<&'a str>,
+    role: Option<&'a str>,
+    cursor: Option<&'a str>,
+}
+
+impl Plain {
+    fn new(workspaces: usize) -> Self {
+        Self {
+            members: vec![Vec::new(); workspaces],
+            count: Count::default(),
+            first: None,
+            last: None,
+            recent: VecDeque::new(),
+        }
+    }
+
+    fn report(&mut self) -> String {
+        let mut count = std::mem::take(&mut self.count);
+        if let (Some(first), Some(last)) = (self.first.take(), self.last.take()) {
+            count.seconds = (last - first).as_secs_f64();
+        }
+        self.recent.clear();
+        serde_json::to_string(&count).unwrap_or_default()
+    }
+
+    fn arrived(&mut self) {
+        let now = Instant::now();
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+        self.count.requests += 1;
+        self.recent.push_back(now);
+        while self.recent.front().is_some_and(|first| now - *first >= Duration::from_secs(1)) {
+            self.recent.pop_front();
+        }
+        self.count.most_in_a_second = self.count.most_in_a_second.max(self.recent.len());
+    }
+
+    fn answer(&mut self, body: &[u8]) -> String {
+        self.arrived();
+        let Ok(asked) = serde_json::from_slice::<Asked<'_>>(body) else {
+            return r#"{"errors":[{"message":"not understood"}]}"#.to_owned();
+        };
+        let variables = asked.variables.unwrap_or_default();
+        let place = variables.workspace_uuid.and_then(|id| id.get(21..)?.parse().ok()).unwrap_or(0);
+        match asked.operation_name {
+            "AddMember" => {
+                self.count.writes += 1;
+                let (email, role) = (variables.email, variables.role);
+                let member = (email.unwrap_or_default().into(), role.unwrap_or_default().into());
+                if let Some(members) = self.members.get_mut(place) {
+                    members.push(member);
+                }
+                r#"{"data":{"workspaceAddUser":{"id":"ck35y9uf44y8l0a19cmwd1x8x"}}}"#.to_owned()
+            }
+            "MemberPage" | "MemberPageWithInvites" => {
+                self.page(place, variables.cursor.unwrap_or_default())
+            }
+            "OneMember" => self.person(place, variables.email.unwrap_or_default()),
+            "SysWorkspaces" => self.workspaces(),
+            "Installation" => {
+                r#"{"data":{"appConfig":{"version":"2.0.0"},"authConfig":{"localEnabled":false,"providers":[{"name":"okta"}]}}}"#.to_owned()
+            }
+            "Caller" => {
+                r#"{"data":{"self":{"user":{"id":"ckadmin","username":"admin@example.com"},"isAdmin":true}}}"#.to_owned()
+            }
+            _ => r#"{"errors":[{"message":"not played here"}]}"#.to_owned(),
+        }
+    }
+
+    fn workspaces(&self) -> String {
+        let list: Vec<_> = (0..self.members.len())
+            .map(|place| serde_json::json!({ "id": workspace_id(place), "label": format!("Team {place}") }))
+            .collect();
+        serde_json::json!({ "data": { "sysWorkspaces": list } }).to_string()
+    }
+
+    /// A page of members; a person's id is their place in the list.
+    fn page(&self, place: usize, cursor: &str) -> String {
+        let start = cursor.parse::<usize>().map_or(0, |last| last + 1);
+        let members = self.members.get(place).map_or(&[][..], |members| members.get(start..).unwrap_or(&[]));
+        let mut text = String::with_capacity(256 + PAGE * 256);
+        text.push_str(r#"{"data":{"paginatedWorkspaceUsers":["#);
+        for (offset, member) in members.iter().take(PAGE).enumerate() {
+            if offset > 0 {
+                text.push(',');
+            }
+            push_person(&mut text, place, start + offset, member);
+        }
+        text.push_str(r#"],"workspaceInvites":[]}}"#);
+        text
+    }
+
+    fn person(&self, place: usize, email: &str) -> String {
+        let mut text = r#"{"data":{"workspaceUser":"#.to_owned();
+        let members = self.members.get(place).map_or(&[][..], Vec::as_slice);
+        match members.iter().position(|(address, _)| &**address == email) {
+            Some(index) => push_person(&mut text, place, index, &members[index]),
+            None => text.push_str("null"),
+        }
+        text.push_str("}}");
+        text
+    }
+}
+
+fn push_person(text: &mut String, place: usize, index: usize, (email, role): &(Box<str>, Box<str>)) {
+    let id = workspace_id(place);
+    // Memory takes every text.
+    let _ = write!(
+        text,
+        r#"{{"id":"{index}","username":"{email}","status":"active","emails":[{{"address":"{email}"}}],"roleBindings":[{{"role":"{role}","workspace":{{"id":"{id}"}}}}]}}"#,
+    );
+}

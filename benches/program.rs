@@ -1,0 +1,177 @@
+//! The whole program: how fast it starts, how many requests a repeated run costs, and how time and
+//! memory grow with the rows.
+//!
+//! `cargo bench --bench program` prints three parts; `cargo bench --bench program -- 1000000` runs
+//! so many rows beside 1,000. Servers are processes of their own.
+
+mod common;
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::server::{Kind, Server, serve_if_asked, workspace_id};
+use common::{median, proc, say};
+use serde_json::json;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
+/// Rows of the runs whose memory is compared, where the command line names none.
+const MANY: usize = 100_000;
+/// Workspaces of these runs.
+const WORKSPACES: usize = 200;
+
+type AnyError = Box<dyn Error>;
+
+fn main() -> Result<(), AnyError> {
+    if serve_if_asked()? {
+        return Ok(());
+    }
+    let chosen: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    start_up()?;
+    hardly_anything_to_do(folder.path())?;
+    say(format_args!("rows       seconds  rows/s  requests  mutations  peak MiB"));
+    let few = adds(1_000, folder.path())?;
+    for rows in if chosen.is_empty() { vec![MANY] } else { chosen } {
+        let many = adds(rows, folder.path())?;
+        say(format_args!("{rows} rows take {:.1} MiB more than 1000", many - few));
+    }
+    Ok(())
+}
+
+fn start_up() -> Result<(), AnyError> {
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let start = Instant::now();
+        Command::new(PROGRAM).arg("--version").stdout(Stdio::null()).status()?;
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a size in MiB is rounded anyway")]
+    let size = std::fs::metadata(PROGRAM)?.len() as f64 / f64::from(1 << 20);
+    say(format_args!(
+        "--version: {:.1} ms (to reach: 10); this unstripped binary without LTO: {size:.1} MiB",
+        median(times)
+    ));
+    Ok(())
+}
+
+/// What a run of the program came to.
+struct Outcome {
+    seconds: f64,
+    peak_mib: f64,
+}
+
+/// `apply`, without a limit on the rate; its figures are the process's own.
+fn apply(server: &Server, roster: &Path, runs: &Path) -> Result<Outcome, AnyError> {
+    let start = Instant::now();
+    let mut child = Command::new(PROGRAM)
+        .args(["apply", "--yes", "--quiet", "--rate", "none", "--concurrency", "64"])
+        .args(["--url", &server.url(), "--runs-dir"])
+        .arg(runs)
+        .arg(roster)
+        .env("HOUSTON_API_TOKEN", &server.token)
+        .stdout(Stdio::null())
+        .spawn()?;
+    let mut peak_mib: f64 = 0.0;
+    let status = loop {
+        if let Some(peak) = proc::peak_mib(child.id()) {
+            peak_mib = peak;
+        }
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(proc::GLANCE);
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    if !status.success() {
+        return Err(format!("apply ended with {status}").into());
+    }
+    Ok(Outcome { seconds, peak_mib })
+}
+
+fn address(person: usize) -> String {
+    format!("first.last.{person:07}@example.com")
+}
+
+/// Writes a roster: so many rows, workspace after workspace.
+fn roster(path: &Path, rows: usize, workspaces: usize) -> Result<(), AnyError> {
+    let mut out = BufWriter::new(File::create(path)?);
+    writeln!(out, "email,role,workspace")?;
+    for row in 0..rows {
+        writeln!(out, "{},editor,{}", address(row), workspace_id(row % workspaces))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A run in which everybody is added. Gives its peak.
+fn adds(rows: usize, folder: &Path) -> Result<f64, AnyError> {
+    let server = Server::start(Kind::Plain, Duration::ZERO, WORKSPACES)?;
+    let path = folder.join("roster.csv");
+    roster(&path, rows, WORKSPACES)?;
+    let outcome = apply(&server, &path, &folder.join("runs"))?;
+    let count = server.count()?;
+    #[expect(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
+    let rate = rows as f64 / outcome.seconds;
+    say(format_args!(
+        "{rows:<9} {:>8.2} {rate:>7.0} {:>9} {:>10} {:>9.1}",
+        outcome.seconds, count.requests, count.writes, outcome.peak_mib
+    ));
+    if count.writes != rows as u64 {
+        return Err(format!("{} mutations for {rows} rows", count.writes).into());
+    }
+    std::fs::remove_dir_all(folder.join("runs"))?;
+    Ok(outcome.peak_mib)
+}
+
+/// 5,000 rows over 50 workspaces of which 98 % are members already, against the sandbox.
+fn hardly_anything_to_do(folder: &Path) -> Result<(), AnyError> {
+    const ROWS: usize = 5_000;
+    const PLACES: usize = 50;
+    /// Every row of this many is new: two in each workspace.
+    const NEW: usize = 50;
+    let path = folder.join("mostly.csv");
+    roster(&path, ROWS, PLACES)?;
+    let state = folder.join("state.json");
+    let is_new = |row: usize| (row / PLACES).is_multiple_of(NEW);
+    let users: Vec<_> = (0..ROWS)
+        .filter(|&row| !is_new(row))
+        .map(|row| json!({ "id": format!("cku{row}"), "username": address(row), "emails": [address(row)] }))
+        .collect();
+    let bindings: Vec<_> = (0..ROWS)
+        .filter(|&row| !is_new(row))
+        .map(|row| {
+            json!({
+                "id": format!("ckb{row}"), "user": format!("cku{row}"),
+                "role": "WORKSPACE_EDITOR", "workspace": workspace_id(row % PLACES),
+            })
+        })
+        .collect();
+    let workspaces: Vec<_> = (0..PLACES).map(|place| json!({ "id": workspace_id(place) })).collect();
+    let world = json!({ "workspaces": workspaces, "users": users, "bindings": bindings });
+    serde_json::to_writer(BufWriter::new(File::create(&state)?), &world)?;
+    let server = Server::with_state(&state, Duration::from_millis(5))?;
+    let runs = folder.join("runs");
+    for what in ["98 % members", "all members"] {
+        let before = requests(&server)?;
+        let outcome = apply(&server, &path, &runs)?;
+        let after = requests(&server)?;
+        say(format_args!(
+            "{ROWS} rows, {PLACES} workspaces, {what}: {} requests (to reach: 450, better 300), {} of them mutations, {:.2} s",
+            after.0 - before.0,
+            after.1 - before.1,
+            outcome.seconds
+        ));
+    }
+    std::fs::remove_dir_all(runs)?;
+    Ok(())
+}
+
+/// Requests and mutations by the sandbox's own count.
+fn requests(sandbox: &Server) -> Result<(u64, u64), AnyError> {
+    let audit: serde_json::Value = serde_json::from_slice(&sandbox.get("/audit?entries=0")?)?;
+    let number = |name: &str| audit[name].as_u64().ok_or_else(|| format!("no {name} in {audit}"));
+    Ok((number("requests")?, number("mutations_received")?))
+}
