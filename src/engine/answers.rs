@@ -134,6 +134,7 @@ impl Dispatcher<'_> {
                 // The last chance is a second allowance: with 30 % of the writes failing, one of
                 // two hundred rows would still be lost after the first.
                 active.sends = 0;
+                active.last = Some(cause.clone());
             }
             self.release_person(operation);
             self.count_error(true);
@@ -200,8 +201,10 @@ impl Dispatcher<'_> {
     }
 
     fn proved(&mut self, life: usize, reading: &Reading) {
-        let mut missing = Vec::new();
-        for (acknowledged, &seen) in self.lives[life].unproven().into_iter().zip(&reading.memberships) {
+        let mut unproven = self.lives[life].unproven();
+        // Nothing is acknowledged while a proof is read; if it were, the next proof would show it.
+        let mut missing = unproven.split_off(unproven.len().min(reading.memberships.len()));
+        for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
             match landed(seen, self.wanted(acknowledged.operation())) {
                 Finding::Settled(status, cause) => {
                     self.lives[life].seen();
@@ -317,7 +320,8 @@ impl Dispatcher<'_> {
             match result {
                 Ok(_) => {
                     let cause = Cause::new("workspace_denied", denial.text);
-                    self.settle(operation, Status::Rejected, Some(cause.clone()));
+                    self.settle_unsent(operation, cause.clone());
+                    self.release_person(operation);
                     if self.lives[life].closed().is_none() {
                         self.close_workspace(life, &cause);
                     }

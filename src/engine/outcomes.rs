@@ -22,14 +22,12 @@ impl Dispatcher<'_> {
         let at_ms = self.journal.at_ms(self.now());
         self.journal.note(&Entry::Released { row, at_ms });
         let life = self.life_of(operation);
-        let ours = self.active.get(&operation).is_some_and(|active| active.ours);
-        if ours {
-            let cause = Cause::new("not_verified", "an earlier send may have taken effect");
-            self.settle(operation, Status::InDoubt, Some(cause));
-        } else {
-            self.active.remove(&operation);
-            self.release_person(operation);
+        match self.active.get_mut(&operation).and_then(|active| active.last.take()) {
+            // It was sent before; that it is not there has been read since.
+            Some(cause) => self.finish(operation, Status::GaveUp, Some(cause)),
+            None => drop(self.active.remove(&operation)),
         }
+        self.release_person(operation);
         self.wake(life);
     }
 

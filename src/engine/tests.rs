@@ -355,3 +355,19 @@ fn rows_that_were_given_up_get_a_last_chance_where_the_server_answers_others() {
     });
     assert_eq!(played.end.tally.of(Status::Added), 2, "{:?}", played.outcomes);
 }
+
+#[test]
+fn a_row_that_was_sent_before_the_run_stopped_is_not_called_untried() {
+    // One row is refused again and again while the others fail for good, until the run stops.
+    let mut deeds = vec![Deed::Apply];
+    deeds.extend([Deed::FailBefore, Deed::Refuse].repeat(60));
+    let stage = Stage::new(2, &[1; 30], deeds);
+    let played = stage.play(|settings| settings.max_errors = MaxErrors::InARow(3));
+    assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::MaxErrors));
+    for operation in &stage.operations {
+        let attempts = played.outcomes.get(&operation.row.get()).map_or(0, |outcome| outcome.attempts);
+        let status = played.status(operation);
+        assert_eq!(attempts == 0, status == Status::NotRun, "{status:?} after {attempts} sends");
+    }
+    assert_eq!(stage.world().in_flight.values().sum::<u32>(), 0);
+}
