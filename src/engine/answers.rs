@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::dispatcher::Dispatcher;
-use super::event::{Cause, Event, Status, StopReason};
+use super::event::{Cause, Event, Status, StatusKind, StopReason};
 use super::journal::Entry;
 use super::open::Acknowledged;
 use super::verdict::{Doubt, Verdict, cause, judge};
@@ -126,10 +126,11 @@ impl Dispatcher<'_> {
 
     /// A row that used up its tries: it ends here, or waits for a last chance.
     fn tired(&mut self, life: usize, operation: usize, cause: &Cause) {
+        let is_alive = self.is_alive();
         if self.stopped.is_some() {
             // Nothing was done, and no more is tried: a later run takes it up.
             self.take_back(operation);
-        } else if self.lives[life].tired(operation, cause) {
+        } else if self.lives[life].tired(operation, cause, is_alive) {
             if let Some(active) = self.active.get_mut(&operation) {
                 // The last chance is a second allowance: with 30 % of the writes failing, one of
                 // two hundred rows would still be lost after the first.
@@ -142,6 +143,11 @@ impl Dispatcher<'_> {
             self.settle(operation, Status::GaveUp, Some(cause.clone()));
             self.canary_failed(life, cause);
         }
+    }
+
+    /// Whether Houston has accepted anything in this run.
+    fn is_alive(&self) -> bool {
+        self.tally.unproven > 0 || self.tally.of_kind(StatusKind::Changed) > 0
     }
 
     fn was_read(

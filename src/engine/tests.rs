@@ -39,6 +39,8 @@ struct World {
     in_flight: HashMap<String, u32>,
     deeds: Vec<Deed>,
     token_is_dead: bool,
+    /// Somebody whose first adds fail, so many of them.
+    unlucky: Option<(String, u32)>,
 }
 
 struct Stage {
@@ -92,7 +94,14 @@ impl World {
 
     fn add(&mut self, workspace: String, email: String) -> Result<(u16, String), Fault> {
         *self.in_flight.entry(email.clone()).or_default() -= 1;
-        let deed = self.deeds.get(self.mutations as usize).copied().unwrap_or(Deed::Apply);
+        let mut deed = self.deeds.get(self.mutations as usize).copied().unwrap_or(Deed::Apply);
+        if let Some((unlucky, left)) = &mut self.unlucky
+            && *unlucky == email
+            && *left > 0
+        {
+            *left -= 1;
+            deed = Deed::FailBefore;
+        }
         self.mutations += 1;
         if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
             *self.bindings.entry((workspace, email)).or_default() += 1;
@@ -289,8 +298,11 @@ proptest! {
             let status = played.status(operation);
             prop_assert!(bindings <= 1, "bound {} times: {:?}", bindings, status);
             prop_assert_eq!(status == Status::Added, bindings == 1, "{:?}", played.outcomes[&operation.row.get()]);
+            // A canary that is out of luck leaves the others of its workspace untried.
+            let cause = played.outcomes[&operation.row.get()].cause.as_ref();
+            let is_held_back = status == Status::NotRun && cause.is_some_and(|c| c.code == "canary_failed");
             let expected = [Status::Added, Status::Rejected, Status::GaveUp].contains(&status);
-            prop_assert!(expected, "{:?}", status);
+            prop_assert!(expected || is_held_back, "{:?}", status);
         }
     }
 }
@@ -370,4 +382,19 @@ fn a_row_that_was_sent_before_the_run_stopped_is_not_called_untried() {
         assert_eq!(attempts == 0, status == Status::NotRun, "{status:?} after {attempts} sends");
     }
     assert_eq!(stage.world().in_flight.values().sum::<u32>(), 0);
+}
+
+#[test]
+fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() {
+    let play = |workspaces, unlucky: &str| {
+        let stage = Stage::new(workspaces, &[1; 20], Vec::new());
+        stage.world().unlucky = Some((unlucky.to_owned(), 3));
+        stage.play(|settings| settings.retries = 2)
+    };
+    // The second of two workspaces begins with the second person.
+    let played = play(2, "p1@example.com");
+    assert_eq!(played.end.tally.of(Status::Added), 20, "{:?}", played.outcomes);
+    let played = play(1, "p0@example.com");
+    assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of life one canary is enough");
+    assert_eq!(played.end.tally.of(Status::NotRun), 19);
 }

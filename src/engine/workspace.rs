@@ -62,6 +62,7 @@ pub struct Life {
     sending: usize,
     reading: Option<Purpose>,
     canary: Canary,
+    lost_a_canary: bool,
     doubts: Doubts,
     unproven: Vec<Acknowledged>,
     prove_at: Option<Instant>,
@@ -107,6 +108,7 @@ impl Life {
             sending: 0,
             reading: None,
             canary,
+            lost_a_canary: false,
             doubts: Doubts::default(),
             unproven: Vec::new(),
             prove_at: None,
@@ -254,9 +256,15 @@ impl Life {
         self.to_send.push_front(operation);
     }
 
-    /// It used up its tries. True if it is kept for a last chance at the end.
-    pub fn tired(&mut self, operation: usize, cause: &Cause) -> bool {
-        let keep = self.successes > 0 && !self.swept && self.pace == Pace::Full;
+    /// It used up its tries. True if it is kept for a last chance at the end: where Houston
+    /// accepted others of this workspace, or, for one canary, of another (`is_alive`), so that bad
+    /// luck with one row does not close a workspace.
+    pub fn tired(&mut self, operation: usize, cause: &Cause, is_alive: bool) -> bool {
+        let has_hope = match self.canary {
+            Canary::Passed => self.successes > 0,
+            Canary::Singing(_) => is_alive && !std::mem::replace(&mut self.lost_a_canary, true),
+        };
+        let keep = has_hope && !self.swept && self.pace == Pace::Full;
         if keep {
             self.given_up.push(Tired { operation, cause: cause.clone() });
         }
