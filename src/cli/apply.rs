@@ -2,6 +2,7 @@
 //!
 //! Main type: [`ApplyArgs`].
 
+use std::collections::HashMap;
 use std::io::{self, BufRead as _, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -156,6 +157,7 @@ impl Applying<'_> {
         let run = Run {
             workspaces: &self.drawn.plan.workspaces,
             operations: &self.drawn.operations,
+            earlier: &HashMap::new(),
             emails: self.input.roster.emails(),
             houston: &self.session.houston,
             pace: &self.session.pace,

@@ -209,6 +209,7 @@ impl Stage {
         let run = Run {
             workspaces: &self.workspaces,
             operations: &self.operations,
+            earlier: &HashMap::new(),
             emails: &self.emails,
             houston: &houston,
             pace: &pace,
