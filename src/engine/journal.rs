@@ -16,7 +16,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 pub use self::history::{History, RowHistory, plan_lines};
-pub use self::plan_file::{PlanLine, PlannedAction, hexadecimal, write_plan};
+pub use self::plan_file::{PlanLine, PlannedAction, digest_of, hexadecimal, write_plan};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
 use crate::model::RowNumber;
@@ -139,15 +139,39 @@ pub struct Header {
     pub dialect: serde_json::Value,
     /// What changes the meaning of the run.
     pub settings: RunSettings,
+    /// How the target was reached.
+    #[serde(default)]
+    pub reach: Reach,
+}
+
+/// How the target of a run was reached, for a later leg of it: where the token and the trust come
+/// from, never the token itself. Paths are absolute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// `--context`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// `--token-file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// `--ca-file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// `--insecure`.
+    #[serde(default)]
+    pub insecure: bool,
 }
 
 /// Settings that change what a run means, kept for a later leg of the same run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSettings {
     /// Whether Houston may mail invitations.
     pub send_invites: bool,
     /// First rows of a workspace that are read back before the rest is sent.
     pub canary: u32,
+    /// Whether nobody was asked before it began.
+    #[serde(default)]
+    pub unattended: bool,
 }
 
 /// The run's files cannot be written or read.
@@ -197,6 +221,12 @@ pub enum JournalError {
         found: u64,
         /// The rows of the run.
         expected: u64,
+    },
+    /// The content of a file is not the one that the header speaks of.
+    #[error("{} is not the file that this run began with", .path.display())]
+    Changed {
+        /// Which file.
+        path: PathBuf,
     },
     /// Written by a newer version.
     #[error("{} has format {format}, this version knows {FORMAT}", .path.display())]
@@ -336,7 +366,8 @@ mod tests {
             plan_sha256,
             rows: 5,
             dialect: serde_json::Value::Null,
-            settings: RunSettings { send_invites: false, canary: 1 },
+            settings: RunSettings::default(),
+            reach: Reach::default(),
         }
     }
 

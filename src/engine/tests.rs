@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::event::{Outcome, Status};
-use super::journal::{FORMAT, Header, RunSettings};
+use super::journal::{FORMAT, Header, Reach, RunSettings};
 use super::run_folder::RunFolder;
 use super::*;
 use crate::houston::scripted::Scripted;
@@ -262,7 +262,8 @@ fn header() -> Header {
         plan_sha256: String::new(),
         rows: 0,
         dialect: Value::Null,
-        settings: RunSettings { send_invites: false, canary: 1 },
+        settings: RunSettings::default(),
+        reach: Reach::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Entry, FORMAT, Header, JournalError, PlanLine};
+use super::{Entry, FORMAT, Header, JournalError, PlanLine, digest_of};
 use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceId};
@@ -133,6 +133,20 @@ impl History {
         history.journal_bytes = entries.bytes;
         history.follow_merges();
         Ok(history)
+    }
+
+    /// Holds the roster and the plan in the folder against what the header says of them: a run goes
+    /// on with the files it began with, or not at all.
+    pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
+        let header = &self.header;
+        for (path, digest) in
+            [(folder.roster(), &header.roster_sha256), (folder.plan(), &header.plan_sha256)]
+        {
+            if digest_of(&path)? != *digest {
+                return Err(JournalError::Changed { path });
+            }
+        }
+        Ok(())
     }
 
     /// What the process itself knows of the end of its run, in case the journal could not take it.

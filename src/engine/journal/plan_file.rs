@@ -2,7 +2,9 @@
 //!
 //! Main type: [`PlanLine`]. What became of the rows is the journal's.
 
+use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -110,6 +112,14 @@ pub fn write_plan(folder: &RunFolder, lines: impl Iterator<Item = PlanLine>) -> 
     }
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// The SHA-256 of a file.
+pub fn digest_of(path: &Path) -> Result<String, JournalError> {
+    let failed = |source| JournalError::Read { path: path.to_owned(), source };
+    let mut hash = Sha256::new();
+    std::io::copy(&mut File::open(path).map_err(failed)?, &mut hash).map_err(failed)?;
     Ok(hexadecimal(&hash.finalize()))
 }
 
