@@ -196,6 +196,11 @@ fn header(folder: &RunFolder, server: &Server, rows: usize) -> Header {
         plan_sha256: String::new(),
         rows: rows as u64,
         dialect: serde_json::Value::Null,
-        settings: RunSettings { send_invites: false, canary: 0 },
+        settings: RunSettings {
+            send_invites: false,
+            canary: 0,
+            bypass_local: false,
+            exit_code_unchanged: None,
+        },
     }
 }

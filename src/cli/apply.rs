@@ -9,23 +9,22 @@ use anyhow::Context as _;
 use clap::Args;
 use sha2::{Digest, Sha256};
 
+use super::ending::{status, write_reports};
 use super::plan::{Drawn, Input, Settled, ShowArgs, show};
-use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
+use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
-use crate::engine::event::{Event, RunEnd, Status, StatusKind, StopReason, Tally, settled_by_plan};
+use crate::engine::event::{Event, Tally, settled_by_plan};
 use crate::engine::journal::{
     FORMAT, Header, History, Journal, PlanLine, RunSettings, hexadecimal, write_plan,
 };
 use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings};
 use crate::model::{RowNumber, printable};
+use crate::report::Reporter as _;
 use crate::report::closing::{Paint, render};
-use crate::report::summary::Summary;
 use crate::report::terminal::Progress;
-use crate::report::{Reporter as _, RosterAgain, write_files};
-use crate::roster::rows;
 
 /// Carry a roster out
 #[derive(Debug, Clone, Args)]
@@ -170,7 +169,11 @@ impl Applying<'_> {
         let end = engine.run(&run, &mut journal, tally, announce);
         drop(progress);
         self.drawn.operations = Vec::new();
-        let (summary, status) = self.report(&folder, &end)?;
+        let mut history =
+            History::read(&folder).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+        history.ended(&end);
+        let status = status(&history);
+        let summary = write_reports(&folder, &history, Some(status))?;
         if !global.quiet
             && let Err(error) = print(&render(&summary, Paint::Coloured))
         {
@@ -210,6 +213,8 @@ impl Applying<'_> {
             settings: RunSettings {
                 send_invites: self.args.work.safety.send_invites,
                 canary: self.args.canary,
+                bypass_local: self.args.work.safety.bypass_local,
+                exit_code_unchanged: self.args.work.safety.exit_code_unchanged,
             },
         };
         let journal = Journal::create(&folder, header, start)?;
@@ -245,53 +250,6 @@ impl Applying<'_> {
             }
         }
         tally
-    }
-
-    /// The reports, made from the files of the run alone.
-    fn report(&self, folder: &RunFolder, end: &RunEnd) -> Result<(Summary, ExitStatus), Failure> {
-        let mut history = History::read(folder).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-        history.ended(end);
-        let status = status(&history, end, &self.args.work.safety);
-        let dialect = self.input.roster.dialect().context("the roster has no header")?;
-        let header = csv::ByteRecord::from(dialect.headers.clone());
-        let again =
-            rows(&folder.roster(), dialect).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-        let again = RosterAgain {
-            header: &header,
-            delimiter: dialect.delimiter,
-            rows: again.map(|row| row.map(|row| row.record)),
-        };
-        let summary = write_files(folder, &history, Some(status.code()), again).map_err(|error| {
-            let status = if status == ExitStatus::Done { ExitStatus::Internal } else { status };
-            Failure::new(status, anyhow::Error::new(error).context("the reports cannot be written"))
-                .hint(format!("the journal of the run is in {}", folder.path().display()))
-        })?;
-        Ok((summary, status))
-    }
-}
-
-/// What a run ends with. Where several hold: a signal, the token, the target, rows that are left,
-/// rows that failed.
-fn status(history: &History, end: &RunEnd, safety: &SafetyArgs) -> ExitStatus {
-    let tally = history.tally();
-    let left_out =
-        history.rows.iter().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
-    let left = tally.of_kind(StatusKind::Unsettled) + tally.of(Status::NotRun) - left_out as u64;
-    let by_rows = if left > 0 {
-        ExitStatus::Unsettled
-    } else if tally.of_kind(StatusKind::Failed) > 0 {
-        ExitStatus::RowsFailed
-    } else {
-        safety.good(tally.of_kind(StatusKind::Changed) > 0)
-    };
-    match end.stopped.as_ref().map(|(reason, _)| *reason) {
-        Some(StopReason::Interrupted) => ExitStatus::Interrupted,
-        Some(StopReason::Terminated) => ExitStatus::Terminated,
-        Some(StopReason::TokenDead) => ExitStatus::Token,
-        Some(StopReason::TargetUnusable) => ExitStatus::Target,
-        Some(StopReason::JournalLost) => ExitStatus::Unsettled,
-        Some(StopReason::MaxDuration | StopReason::MaxErrors | StopReason::MaxWait | StopReason::Away)
-        | None => by_rows,
     }
 }
 

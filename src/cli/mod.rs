@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod config;
+pub mod ending;
 pub mod plan;
 pub mod planning;
 pub mod roster_args;
@@ -146,6 +147,12 @@ Exit status:
   130, 143  SIGINT, SIGTERM: drained
 
 Where several hold: 130/143, 4, 5, 8, 6, 10, in this order.";
+
+    /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
+    /// be changed.
+    pub fn good(changed: bool, unchanged: Option<u8>) -> Self {
+        unchanged.filter(|_| !changed).map_or(Self::Done, Self::Unchanged)
+    }
 
     /// The number.
     pub fn code(self) -> u8 {

@@ -70,10 +70,7 @@ impl SafetyArgs {
 
     /// The status of a run in which nothing went wrong.
     pub fn good(&self, changed: bool) -> ExitStatus {
-        match self.exit_code_unchanged {
-            Some(code) if !changed => ExitStatus::Unchanged(code),
-            Some(_) | None => ExitStatus::Done,
-        }
+        ExitStatus::good(changed, self.exit_code_unchanged)
     }
 }
 

@@ -130,6 +130,12 @@ pub struct RunSettings {
     pub send_invites: bool,
     /// First rows of a workspace that are read back before the rest is sent.
     pub canary: u32,
+    /// Whether people may be added who could never log in.
+    #[serde(default)]
+    pub bypass_local: bool,
+    /// What the program ends with instead of 0 when nothing had to be changed.
+    #[serde(default)]
+    pub exit_code_unchanged: Option<u8>,
 }
 
 /// The run's files cannot be written or read.
@@ -194,6 +200,7 @@ impl Journal {
     pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
         let path = folder.journal();
         let file = RunFolder::new_file(&path)?;
+        RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
         let mut journal = Self { file, path, batch: Vec::with_capacity(1 << 14), start };
         journal.note(&Entry::Header(Box::new(header)));
         journal.commit()?;
@@ -291,7 +298,12 @@ mod tests {
             plan_sha256,
             rows: 5,
             dialect: serde_json::Value::Null,
-            settings: RunSettings { send_invites: false, canary: 1 },
+            settings: RunSettings {
+                send_invites: false,
+                canary: 1,
+                bypass_local: false,
+                exit_code_unchanged: None,
+            },
         }
     }
 

@@ -261,7 +261,12 @@ fn header() -> Header {
         plan_sha256: String::new(),
         rows: 0,
         dialect: Value::Null,
-        settings: RunSettings { send_invites: false, canary: 1 },
+        settings: RunSettings {
+            send_invites: false,
+            canary: 1,
+            bypass_local: false,
+            exit_code_unchanged: None,
+        },
     }
 }
 

@@ -166,7 +166,12 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         plan_sha256,
         rows: rows as u64,
         dialect: serde_json::Value::Null,
-        settings: RunSettings { send_invites: false, canary: 1 },
+        settings: RunSettings {
+            send_invites: false,
+            canary: 1,
+            bypass_local: false,
+            exit_code_unchanged: None,
+        },
     }
 }
 
