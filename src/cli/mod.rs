@@ -5,8 +5,10 @@
 
 pub mod apply;
 pub mod config;
+pub mod ending;
 pub mod plan;
 pub mod planning;
+pub mod resume;
 pub mod roster_args;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -92,6 +94,8 @@ pub enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Add who is missing: show the plan, ask, send, verify, report
     Apply(Box<apply::ApplyArgs>),
+    /// Finish an interrupted run: from its own files, and without sending anything twice
+    Resume(Box<resume::ResumeArgs>),
     /// Run a local Houston to rehearse against
     #[cfg(feature = "sandbox")]
     Sandbox(Box<sandbox::SandboxArgs>),
@@ -146,6 +150,12 @@ Exit status:
   130, 143  SIGINT, SIGTERM: drained
 
 Where several hold: 130/143, 4, 5, 8, 6, 10, in this order.";
+
+    /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
+    /// be changed.
+    pub fn good(changed: bool, unchanged: Option<u8>) -> Self {
+        unchanged.filter(|_| !changed).map_or(Self::Done, Self::Unchanged)
+    }
 
     /// The number.
     pub fn code(self) -> u8 {
@@ -246,6 +256,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Validate(args) => validate::run(args),
         Command::Plan(args) => plan::run(args, &cli.global),
         Command::Apply(args) => apply::run(args, &cli.global),
+        Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done).map_err(Into::into),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),

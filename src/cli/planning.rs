@@ -352,7 +352,9 @@ pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause
             }
             Ok((Status::Rejected, Arc::new(Cause::new("workspace_denied", text.clone()))))
         }
-        Fault::Rejected { kind: RejectedKind::NotFound, .. } => Ok((Status::Rejected, Arc::new(cause(fault)))),
+        Fault::Rejected { kind: RejectedKind::NotFound, .. } => {
+            Ok((Status::Rejected, Arc::new(cause(fault))))
+        }
         Fault::Unsent { .. }
         | Fault::Rejected { .. }
         | Fault::NoAnswer { .. }

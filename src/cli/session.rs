@@ -70,10 +70,7 @@ impl SafetyArgs {
 
     /// The status of a run in which nothing went wrong.
     pub fn good(&self, changed: bool) -> ExitStatus {
-        match self.exit_code_unchanged {
-            Some(code) if !changed => ExitStatus::Unchanged(code),
-            Some(_) | None => ExitStatus::Done,
-        }
+        ExitStatus::good(changed, self.exit_code_unchanged)
     }
 }
 
@@ -122,6 +119,12 @@ impl Destination {
             Failure::new(status, error)
         })?;
         Ok(self)
+    }
+
+    /// The URL of Houston, once the token has been found; none for a sandbox, which is still to be
+    /// started.
+    pub fn url(&self) -> Option<String> {
+        self.resolved.as_ref().map(|resolved| resolved.target.url().to_string())
     }
 }
 

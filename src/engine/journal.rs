@@ -5,6 +5,7 @@
 //! A run may have several legs, one process each: they share one journal and one history.
 //! It never asks Houston anything, and no credential is written.
 
+mod digest;
 mod history;
 mod plan_file;
 
@@ -15,8 +16,9 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::digest::{Hashing, digest_of, hexadecimal};
 pub use self::history::{History, RowHistory, plan_lines};
-pub use self::plan_file::{PlanLine, PlannedAction, digest_of, hexadecimal, write_plan};
+pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
 use crate::model::RowNumber;
@@ -172,6 +174,12 @@ pub struct RunSettings {
     /// Whether nobody was asked before it began.
     #[serde(default)]
     pub unattended: bool,
+    /// Whether people may be added who could never log in.
+    #[serde(default)]
+    pub bypass_local: bool,
+    /// What the program ends with instead of 0 when nothing had to be changed.
+    #[serde(default)]
+    pub exit_code_unchanged: Option<u8>,
 }
 
 /// The run's files cannot be written or read.
@@ -254,6 +262,7 @@ impl Journal {
     pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
         let path = folder.journal();
         let file = RunFolder::new_file(&path)?;
+        RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
         let mut journal = Self { file, path, batch: Vec::with_capacity(1 << 14), start, before_ms: 0 };
         journal.note(&Entry::Header(Box::new(header)));
         journal.commit()?;
@@ -267,6 +276,7 @@ impl Journal {
         let path = folder.journal();
         let failed = |source| JournalError::Write { path: path.clone(), source };
         let mut file = File::options().write(true).open(&path).map_err(failed)?;
+        RunFolder::hold(&file).map_err(failed)?;
         file.set_len(history.journal_bytes)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .and_then(|_| file.sync_all())

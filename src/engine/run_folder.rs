@@ -3,12 +3,15 @@
 //!
 //! Main type: [`RunFolder`]. It knows paths and modes; what is in the files is [`super::journal`]'s.
 
+mod find;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub use self::find::{FindError, LATEST, find, list};
 use super::journal::hexadecimal;
 
 /// Something about the folder or its files went wrong.
@@ -84,6 +87,35 @@ impl RunFolder {
     /// One line per fact.
     pub fn journal(&self) -> PathBuf {
         self.path.join("journal.jsonl")
+    }
+
+    /// Whether any of the files of a run is there.
+    pub fn is_run(&self) -> bool {
+        [self.journal(), self.plan(), self.roster()].iter().any(|path| path.is_file())
+    }
+
+    /// Holds the journal for its one writer until the file is closed or the process ends, in
+    /// whatever way: so others can tell a run that goes on from one that was killed.
+    ///
+    /// # Errors
+    /// `WouldBlock` if another process is carrying the run out.
+    pub(super) fn hold(journal: &File) -> io::Result<()> {
+        /// Those who only look ([`RunFolder::is_held`]) are gone long before.
+        const TRIES: usize = 1000;
+        for _ in 1..TRIES {
+            match journal.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Ok(()) => return Ok(()),
+            }
+        }
+        journal.try_lock().map_err(io::Error::from)
+    }
+
+    /// Whether some process is carrying the run out at the moment.
+    pub fn is_held(&self) -> bool {
+        let Ok(journal) = File::open(self.journal()) else { return false };
+        matches!(journal.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// Opens a new file of the run for writing, for its owner only.
@@ -228,6 +260,23 @@ mod tests {
         TargetLock::take(dir.path(), "https://b.example.com/v1").expect("another target");
         drop(first);
         TargetLock::take(dir.path(), "https://a.example.com/v1").expect("free again");
+    }
+
+    #[test]
+    fn a_run_is_held_while_its_journal_is_written() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).expect("created");
+        assert!(!folder.is_run() && !folder.is_held());
+        let journal = RunFolder::new_file(&folder.journal()).expect("created");
+        assert!(folder.is_run() && !folder.is_held());
+        RunFolder::hold(&journal).expect("free");
+        assert!(folder.is_held() && folder.is_held(), "looking changes nothing");
+        let other = File::open(folder.journal()).expect("opened");
+        let error = RunFolder::hold(&other).expect_err("held by another");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(journal);
+        assert!(!folder.is_held());
+        RunFolder::hold(&other).expect("free again");
     }
 
     #[test]

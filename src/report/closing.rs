@@ -15,8 +15,6 @@ use super::{shell_word, spoken};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::model::printable;
 
-/// The copy of the input in the run's folder.
-const ROSTER: &str = "roster.csv";
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
 
@@ -177,10 +175,11 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
             steps.push("the Houston of --sandbox is gone with its run: apply the roster again".into());
         } else {
             let what = if left > 0 { format!("finish {}", rows(left)) } else { "finish".to_owned() };
-            let roster = folder.join(ROSTER);
-            let command = format!("houston-onboard apply {}", printable(&shell_word(&roster)));
+            let yes = if summary.unattended { " --yes" } else { "" };
+            let folder = shell_word(folder);
+            let command = format!("houston-onboard resume {}{yes}", printable(&folder));
             steps.push(format!(
-                "{what}, with the flags of this run; what is there already is not sent again:\n    {strong}{command}{strong:#}"
+                "{what}; what is there already is not sent again:\n    {strong}{command}{strong:#}"
             ));
         }
     }

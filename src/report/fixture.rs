@@ -10,7 +10,7 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use crate::engine::event::{Cause, Outcome, Status, StopReason};
 use crate::engine::journal::{
-    Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, RunSettings, write_plan,
+    Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
 };
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};

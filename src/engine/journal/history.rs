@@ -139,8 +139,7 @@ impl History {
     /// on with the files it began with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
         let header = &self.header;
-        for (path, digest) in
-            [(folder.roster(), &header.roster_sha256), (folder.plan(), &header.plan_sha256)]
+        for (path, digest) in [(folder.roster(), &header.roster_sha256), (folder.plan(), &header.plan_sha256)]
         {
             if digest_of(&path)? != *digest {
                 return Err(JournalError::Changed { path });

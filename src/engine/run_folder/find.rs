@@ -1,0 +1,263 @@
+//! Which run somebody means: by id, by the beginning of an id, by its folder, or the latest.
+//!
+//! Main functions: [`find`] and [`list`]. They look at names only; what is in a run is
+//! [`super::super::journal`]'s.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path};
+
+use super::{FolderError, RunFolder};
+
+/// The word for the newest run.
+pub const LATEST: &str = "latest";
+/// How many candidates an error lists.
+const CANDIDATES: usize = 10;
+
+/// There is no run that was certainly meant. The texts may hold what a user typed and names of
+/// folders: they are cleaned where they are shown.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// There is nothing to choose from.
+    #[error("there are no runs in {runs_dir}")]
+    NoRuns {
+        /// Where they would be.
+        runs_dir: String,
+    },
+    /// No run is called so.
+    #[error("no run in {runs_dir} is called `{run}` or begins with it")]
+    Unknown {
+        /// What was asked for.
+        run: String,
+        /// Where it would be.
+        runs_dir: String,
+    },
+    /// Several runs begin so.
+    #[error("{} runs begin with `{run}`: {}", candidates.len(), some(candidates))]
+    Ambiguous {
+        /// What was asked for.
+        run: String,
+        /// Their ids, the newest first.
+        candidates: Vec<String>,
+    },
+    /// A path leads elsewhere.
+    #[error("{path} is not the folder of a run: it has neither a journal nor a plan nor a roster")]
+    NotARun {
+        /// What was asked for.
+        path: String,
+    },
+    /// The folder of the runs cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// The run that `run` means: an id below `runs_dir`, the only one that begins with it, or
+/// [`LATEST`]; failing these, and for everything that is more than a name (`./x`, `a/b`), the
+/// folder at that path. A name never leads out of `runs_dir`.
+///
+/// # Errors
+/// If there is no such run, or more than one.
+pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
+    let path = Path::new(run);
+    if !is_name(path) && !run.is_empty() {
+        return at(path).ok_or_else(|| FindError::NotARun { path: run.to_owned() });
+    }
+    let shown = || runs_dir.display().to_string();
+    let mut runs = list(runs_dir)?;
+    runs.retain(|folder| is_id(folder.id()) || folder.is_run());
+    if run == LATEST {
+        let latest = runs.into_iter().find(|folder| is_id(folder.id()));
+        return latest.ok_or_else(|| FindError::NoRuns { runs_dir: shown() });
+    }
+    if let Some(exact) = runs.iter().find(|folder| folder.id() == run && !run.is_empty()) {
+        return Ok(exact.clone());
+    }
+    let none_at_all = runs.is_empty();
+    runs.retain(|folder| !run.is_empty() && folder.id().starts_with(run));
+    match (runs.len(), runs.pop()) {
+        (1, Some(only)) => Ok(only),
+        (_, Some(oldest)) => {
+            runs.push(oldest);
+            let candidates = runs.iter().map(|folder| folder.id().to_owned()).collect();
+            Err(FindError::Ambiguous { run: run.to_owned(), candidates })
+        }
+        (_, None) => at(path).ok_or_else(|| {
+            if none_at_all {
+                FindError::NoRuns { runs_dir: shown() }
+            } else {
+                FindError::Unknown { run: run.to_owned(), runs_dir: shown() }
+            }
+        }),
+    }
+}
+
+/// Every folder below `runs_dir` that has no dot before its name, the newest run first, folders
+/// that are no runs last. A `runs_dir` that does not exist has none.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn list(runs_dir: &Path) -> Result<Vec<RunFolder>, FolderError> {
+    let failed = |source| FolderError { doing: "cannot read the folder", path: runs_dir.to_owned(), source };
+    let entries = match fs::read_dir(runs_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && entry.path().is_dir() {
+            folders.push(RunFolder::open(entry.path()));
+        }
+    }
+    folders.sort_by(|a, b| (is_id(b.id()), b.path()).cmp(&(is_id(a.id()), a.path())));
+    Ok(folders)
+}
+
+/// Whether a path is one plain name, which says nothing of where.
+fn is_name(path: &Path) -> bool {
+    let mut parts = path.components();
+    let first = parts.next();
+    matches!(first, Some(Component::Normal(name)) if name == path.as_os_str()) && parts.next().is_none()
+}
+
+/// The run whose folder this is.
+fn at(path: &Path) -> Option<RunFolder> {
+    // `.` and `x/..` have a name too, only not one that can be read off them.
+    let named = if path.file_name().is_some() { path.to_owned() } else { path.canonicalize().ok()? };
+    Some(RunFolder::open(named)).filter(RunFolder::is_run)
+}
+
+/// Whether a name has the form of [`super::new_id`].
+fn is_id(name: &str) -> bool {
+    let form = |(place, byte): (usize, u8)| match place {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        16 => byte == b'-',
+        0..15 => byte.is_ascii_digit(),
+        _ => byte.is_ascii_lowercase() || byte.is_ascii_digit(),
+    };
+    name.len() == 21 && name.bytes().enumerate().all(form)
+}
+
+fn some(candidates: &[String]) -> String {
+    let mut text = candidates.iter().take(CANDIDATES).cloned().collect::<Vec<_>>().join(", ");
+    if candidates.len() > CANDIDATES {
+        text.push_str(", ...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RUNS: [&str; 4] =
+        ["20261123T154500Z-k3f9", "20261123T154500Z-k3g2", "20261124T010203Z-aaaa", "20251231T235959Z-zzzz"];
+
+    /// A folder with runs, a foreign folder, one without a run in it and a file.
+    fn runs() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for name in RUNS.into_iter().chain(["renamed", "zzz-foreign", ".probe-1"]) {
+            fs::create_dir(dir.path().join(name)).expect("created");
+        }
+        fs::write(dir.path().join("renamed/journal.jsonl"), "").expect("written");
+        fs::write(dir.path().join("20270101T000000Z-file"), "").expect("written");
+        dir
+    }
+
+    fn id_of(dir: &tempfile::TempDir, run: &str) -> String {
+        let folder = find(dir.path(), run).unwrap_or_else(|error| panic!("{run}: {error}"));
+        assert_eq!(folder.path().parent(), Some(dir.path()));
+        folder.id().to_owned()
+    }
+
+    #[test]
+    fn a_run_is_found_by_id_by_prefix_and_as_the_latest() {
+        let dir = runs();
+        for run in RUNS {
+            assert_eq!(id_of(&dir, run), run);
+        }
+        assert_eq!(id_of(&dir, "20261123T154500Z-k3g"), RUNS[1]);
+        assert_eq!(id_of(&dir, "2025"), RUNS[3]);
+        assert_eq!(id_of(&dir, "ren"), "renamed");
+        assert_eq!(id_of(&dir, LATEST), RUNS[2]);
+    }
+
+    #[test]
+    fn a_prefix_of_several_lists_them() {
+        let dir = runs();
+        let error = find(dir.path(), "20261123").expect_err("two begin so");
+        assert_eq!(
+            error.to_string(),
+            "2 runs begin with `20261123`: 20261123T154500Z-k3g2, 20261123T154500Z-k3f9"
+        );
+    }
+
+    #[test]
+    fn a_path_is_followed_only_where_it_looks_like_one() {
+        let dir = runs();
+        let path = dir.path().join("renamed");
+        let text = path.to_str().expect("text");
+        assert_eq!(find(Path::new("nowhere"), text).expect("a path").path(), path);
+        let around = format!("{text}/../renamed/.");
+        assert_eq!(find(dir.path(), &around).expect("a path").id(), "renamed");
+        let upwards = format!("{text}/x/../..");
+        fs::create_dir(path.join("x")).expect("created");
+        fs::write(dir.path().join("plan.jsonl"), "").expect("written");
+        let id = dir.path().canonicalize().expect("there");
+        assert_eq!(find(dir.path(), &format!("{upwards}/.")).expect("a run").path(), id);
+        // A name is looked up below the folder of the runs, and nowhere else.
+        for run in ["../renamed", "..", ".", "./renamed", "zzz-foreign/", "/"] {
+            let found = find(&dir.path().join("20261124T010203Z-aaaa"), run);
+            assert!(matches!(found, Err(FindError::NotARun { .. })), "{run}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_from_nothing_at_all() {
+        let dir = runs();
+        for run in ["", "zzz-foreign", "2027", "LATEST", ".probe-1", "k3f9"] {
+            assert!(matches!(find(dir.path(), run), Err(FindError::Unknown { .. })), "{run}");
+        }
+        let empty = tempfile::tempdir().expect("a temporary folder");
+        for run in [LATEST, "2026", ""] {
+            for folder in [empty.path().to_owned(), empty.path().join("missing")] {
+                assert!(matches!(find(&folder, run), Err(FindError::NoRuns { .. })), "{run}");
+            }
+        }
+        let file = dir.path().join("20270101T000000Z-file");
+        assert!(matches!(find(&file, LATEST), Err(FindError::Folder(_))));
+    }
+
+    #[test]
+    fn the_newest_run_is_listed_first_and_what_is_none_last() {
+        let dir = runs();
+        let listed = list(dir.path()).expect("readable");
+        let ids: Vec<_> = listed.iter().map(RunFolder::id).collect();
+        assert_eq!(ids, [RUNS[2], RUNS[1], RUNS[0], RUNS[3], "zzz-foreign", "renamed"]);
+    }
+
+    #[test]
+    fn ids_have_the_form_that_new_runs_get() {
+        for _ in 0..100 {
+            assert!(is_id(&super::super::new_id(jiff::Timestamp::now())));
+        }
+        for name in ["", "latest", "20261123T154500Z-k3f", "20261123T154500Z-k3f9x", "20261123 154500Z-k3f9"]
+        {
+            assert!(!is_id(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder_of_the_runs() {
+        let dir = runs();
+        let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+        proptest!(config, |(run in "[^/\0]{0,24}")| {
+            if let Ok(folder) = find(dir.path(), &run) {
+                prop_assert_eq!(folder.path().parent(), Some(dir.path()));
+            }
+        });
+    }
+}
