@@ -304,6 +304,7 @@ mod tests {
           "roster": "team.csv",
           "roster_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
           "plan_sha256": "(a digest)",
+          "legs": 1,
           "rows": 13,
           "counts": {
             "added": 1,
