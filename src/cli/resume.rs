@@ -383,6 +383,7 @@ impl Leg {
         let engine = Engine { pool: &session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| progress.event(event);
         let end = engine.run(&run, &mut journal, tally, announce);
+        signals.reporting_begins();
         drop(progress);
         finish(folder, &end, global)
     }

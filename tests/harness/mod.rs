@@ -179,6 +179,22 @@ impl<'w> Call<'w> {
         self
     }
 
+    /// Through another program: these words come before the program and its arguments.
+    #[must_use]
+    pub fn through(mut self, words: &[&str]) -> Self {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        command.current_dir(self.workdir.path());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Finished {
         self.start().finish()
