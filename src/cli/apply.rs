@@ -198,25 +198,37 @@ impl Applying<'_> {
         let engine = Engine { pool: &self.session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| progress.event(event);
         let end = engine.run(&run, &mut journal, tally, announce);
+        self.signals.reporting_begins();
         drop(progress);
         self.drawn.operations = Vec::new();
         finish(&folder, &end, global)
     }
 
-    /// Everything that must be on the disk before the first mutation.
+    /// Everything that must be on the disk before the first mutation; nothing, if not all of it.
     fn begin(&self) -> anyhow::Result<(RunFolder, Journal)> {
-        let roster = &self.input.roster;
         let now = jiff::Timestamp::now();
-        let start = self.session.clock.now();
         let folder = RunFolder::create(&self.args.runs_dir, now)?;
+        match self.record(&folder, now) {
+            Ok(journal) => Ok((folder, journal)),
+            Err(error) => {
+                folder.discard();
+                Err(error)
+            }
+        }
+    }
+
+    fn record(&self, folder: &RunFolder, now: jiff::Timestamp) -> anyhow::Result<Journal> {
+        let roster = &self.input.roster;
+        let start = self.session.clock.now();
         let mut copy = Hashing::new(RunFolder::new_file(&folder.roster())?);
-        roster.copy_to(&mut copy).context("cannot copy the roster")?;
+        let failed = || format!("cannot copy the roster to {}", folder.roster().display());
+        roster.copy_to(&mut copy).with_context(failed)?;
         let (copy, roster_sha256) = copy.finish();
-        copy.sync_all().context("cannot copy the roster")?;
+        copy.sync_all().with_context(failed)?;
         let lines = (0..roster.len()).map(RowNumber::from_index).map(|row| {
             PlanLine::new(&self.drawn.plan, row, roster.line(row), roster.assignment(row).as_ref())
         });
-        let plan_sha256 = write_plan(&folder, lines)?;
+        let plan_sha256 = write_plan(folder, lines)?;
         let header = Header {
             format: FORMAT,
             run: folder.id().to_owned(),
@@ -234,8 +246,7 @@ impl Applying<'_> {
             settings: self.run_settings(),
             reach: self.args.work.target.reach().context("cannot tell the working directory")?,
         };
-        let journal = Journal::create(&folder, header, start)?;
-        Ok((folder, journal))
+        Ok(Journal::create(folder, header, start)?)
     }
 
     fn run_settings(&self) -> RunSettings {

@@ -14,7 +14,7 @@ use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::History;
 use crate::engine::run_folder::RunFolder;
 use crate::report::summary::Summary;
-use crate::report::{RosterAgain, write_files};
+use crate::report::{RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows};
 
 /// What a run ends with. Where several hold: a signal, the token, the target, rows that are left,
@@ -101,6 +101,9 @@ pub fn write_reports(
     written().map_err(|error| {
         let bad = status.filter(|status| !matches!(status, ExitStatus::Done | ExitStatus::Unchanged(_)));
         Failure::new(bad.unwrap_or(ExitStatus::Internal), error.context("the reports cannot be written"))
-            .hint(format!("the journal of the run is in {}", folder.path().display()))
+            .hint(format!(
+                "nothing is lost, the run is in its journal: once there is room, `houston-onboard report {}` makes them",
+                shell_word(folder.path())
+            ))
     })
 }

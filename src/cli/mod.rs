@@ -147,7 +147,7 @@ Exit status:
   8  stopped early, or rows are left that a later try can settle
   10  plan --detailed-exitcode: changes are pending
   11  another run is changing this target (nothing was sent)
-  130, 143  SIGINT, SIGTERM: drained
+  130, 143  SIGINT; SIGTERM or SIGHUP: drained
 
 Where several hold: 130/143, 4, 5, 8, 6, 10, in this order.";
 
@@ -211,6 +211,9 @@ impl From<anyhow::Error> for Failure {
 /// Runs the program: arguments in, exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Err(error) = signals::outlive_file_limits() {
+        tell(&format!("warning: a limit on the size of files would end this program: {error}"));
+    }
     let status = match parse(&arguments) {
         Ok(cli) => {
             choose_colors(cli.global.color);

@@ -263,6 +263,7 @@ impl<'a> Resuming<'a> {
         let engine = Engine { pool: &session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| progress.event(event);
         let end = engine.run(&run, &mut journal, leg.tally(history), announce);
+        signals.reporting_begins();
         drop(progress);
         finish(folder, &end, global)
     }

@@ -67,6 +67,7 @@ impl Dispatcher<'_> {
             .map_or((1, Duration::ZERO), |active| (active.attempts, active.elapsed.unwrap_or_default()));
         self.lives[life].acknowledged(Acknowledged::new(operation, attempts, elapsed));
         self.release_person(operation);
+        self.refusals.accepted();
         self.tally.unproven += 1;
         self.count_error(false);
         (self.announce)(&Event::Acknowledged { row, tally: self.tally });
@@ -91,6 +92,10 @@ impl Dispatcher<'_> {
                 self.take_back(operation);
                 self.stop(reason, Some(cause));
             }
+        }
+        let email = self.run.emails.get(self.run.operations[operation].row);
+        if let Some(cause) = self.refusals.refused(fault, life, email) {
+            self.stop(StopReason::TargetUnusable, Some(cause));
         }
     }
 

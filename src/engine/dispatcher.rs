@@ -16,6 +16,7 @@ use foldhash::fast::FixedState;
 use super::event::{Cause, Event, RunEnd, Status, StopReason, Tally};
 use super::journal::{Entry, Journal};
 use super::open::Tired;
+use super::refusals::Refusals;
 use super::worker::{Job, Signal, Ticket};
 use super::workspace::{Life, Step};
 use super::{Run, Settings, pause};
@@ -86,6 +87,9 @@ pub(super) struct Dispatcher<'r> {
     pub(super) bad: u64,
     pub(super) finished: u64,
     pub(super) pages_in_a_row: u32,
+    pub(super) refusals: Refusals,
+    /// Nothing can be noted any more, so nothing is begun.
+    pub(super) journal_is_lost: bool,
     pub(super) stopped: Option<(StopReason, Option<Cause>)>,
     /// When a signal's grace is over.
     pub(super) deadline: Option<Instant>,
@@ -122,6 +126,7 @@ impl<'r> Dispatcher<'r> {
             lives.push(Life::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
+        let refusals = Refusals::new(lives.len(), run.operations.len(), settings.retries);
         let now = run.clock.now();
         let mut dispatcher = Self {
             run,
@@ -149,6 +154,8 @@ impl<'r> Dispatcher<'r> {
             bad: 0,
             finished: 0,
             pages_in_a_row: 0,
+            refusals,
+            journal_is_lost: false,
             stopped: None,
             deadline: None,
             began: now,
@@ -204,7 +211,8 @@ impl<'r> Dispatcher<'r> {
     fn is_over(&self) -> bool {
         let grace_is_over = self.deadline.is_some_and(|deadline| self.now() >= deadline);
         let is_waiting = self.timer_of.iter().any(Option::is_some);
-        grace_is_over || (self.in_flight == 0 && self.ring.is_empty() && !is_waiting)
+        let is_idle = self.journal_is_lost || (self.ring.is_empty() && !is_waiting);
+        grace_is_over || (self.in_flight == 0 && is_idle)
     }
 
     /// Redraws, and looks whether the outside, or the time, wants the run to end.
@@ -230,7 +238,7 @@ impl<'r> Dispatcher<'r> {
     fn hand_out(&mut self) {
         let window = 2 * self.settings.concurrency;
         // While a probe asks whether the token lives, nothing new is begun.
-        if self.in_flight > window * 3 / 4 || !self.denied.is_empty() {
+        if self.in_flight > window * 3 / 4 || !self.denied.is_empty() || self.journal_is_lost {
             return;
         }
         let now = self.now();
@@ -246,7 +254,7 @@ impl<'r> Dispatcher<'r> {
             jobs.push(job);
         }
         if intents && let Err(error) = self.journal.commit() {
-            self.journal_is_lost(&error.to_string());
+            self.lose_journal(&error.to_string());
             jobs.retain(|job| match job {
                 Job::Send { operation, .. } => {
                     let life = self.life_of(*operation);

@@ -318,15 +318,27 @@ impl Journal {
     }
 
     /// Hands what was noted to the operating system: it survives the end of this process, not
-    /// that of the machine.
+    /// that of the machine. What could not be written is kept, to the byte: the next call goes on
+    /// where this one broke off, so that a line is torn at the end of the file or nowhere.
     pub fn flush(&mut self) -> Result<(), JournalError> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        let written = self.file.write_all(&self.batch);
-        self.batch.clear();
-        written.map_err(|source| JournalError::Write { path: self.path.clone(), source })
+        let mut written = 0;
+        let result = write_on(&mut self.file, &self.batch, &mut written);
+        self.batch.drain(..written);
+        result.map_err(|source| JournalError::Write { path: self.path.clone(), source })
     }
+}
+
+/// Writes all of it; `written` counts the bytes that are in the file, also after an error.
+fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+    while *written < bytes.len() {
+        match file.write(&bytes[*written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => *written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -460,6 +472,47 @@ mod tests {
         broken[header_end] = b'#';
         std::fs::write(folder.journal(), &broken).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })));
+    }
+
+    /// A disk that takes so many bytes in all, a few at a time, and is interrupted before each.
+    struct Full {
+        taken: Vec<u8>,
+        room: usize,
+        interrupted: bool,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.interrupted = !self.interrupted;
+            if self.interrupted {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let count = bytes.len().min(7).min(self.room - self.taken.len());
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_write_goes_on_where_a_full_disk_broke_it_off() {
+        let text = b"a line of the journal\nand another one\n";
+        for room in 0..=text.len() {
+            let mut disk = Full { taken: Vec::new(), room, interrupted: false };
+            let mut written = 0;
+            let result = write_on(&mut disk, text, &mut written);
+            assert_eq!((result.is_ok(), written), (room == text.len(), room));
+            disk.room = text.len();
+            let mut rest = 0;
+            write_on(&mut disk, &text[written..], &mut rest).expect("there is room now");
+            assert_eq!(disk.taken, text, "no byte lost, none twice");
+        }
     }
 
     #[test]

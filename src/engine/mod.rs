@@ -11,6 +11,7 @@ pub mod journal;
 pub mod leftover;
 pub mod open;
 mod outcomes;
+pub mod refusals;
 pub mod run_folder;
 pub mod verdict;
 pub mod verify;

@@ -51,7 +51,12 @@ impl Dispatcher<'_> {
             StopReason::TokenDead | StopReason::TargetUnusable | StopReason::MaxWait | StopReason::Away => {
                 true
             }
-            StopReason::MaxDuration | StopReason::MaxErrors | StopReason::JournalLost => false,
+            StopReason::JournalLost => {
+                // What comes back can hardly be noted; what is in flight is not abandoned at once.
+                self.deadline = Some(self.now() + self.settings.grace);
+                true
+            }
+            StopReason::MaxDuration | StopReason::MaxErrors => false,
         };
         for life in 0..self.lives.len() {
             let unsent = if hurry { self.lives[life].hurry() } else { self.lives[life].drain() };
@@ -70,13 +75,15 @@ impl Dispatcher<'_> {
         }
     }
 
-    pub(super) fn journal_is_lost(&mut self, error: &str) {
+    /// Nothing can be noted any more: nothing is begun any more, verification included.
+    pub(super) fn lose_journal(&mut self, error: &str) {
+        self.journal_is_lost = true;
         self.stop(StopReason::JournalLost, Some(Cause::new("journal_lost", error)));
     }
 
     pub(super) fn flush_journal(&mut self) {
         if let Err(error) = self.journal.flush() {
-            self.journal_is_lost(&error.to_string());
+            self.lose_journal(&error.to_string());
         }
     }
 
@@ -91,6 +98,7 @@ impl Dispatcher<'_> {
         if !counts_as_error {
             let life = self.life_of(operation);
             self.lives[life].succeeded();
+            self.refusals.accepted();
         }
         self.release_person(operation);
     }
@@ -190,7 +198,7 @@ impl Dispatcher<'_> {
             at_ms: self.journal.at_ms(self.now()),
         });
         if let Err(error) = self.journal.commit() {
-            self.journal_is_lost(&error.to_string());
+            self.lose_journal(&error.to_string());
         }
         (self.announce)(&Event::Finished { tally: self.tally });
         RunEnd { tally: self.tally, stopped: self.stopped }

@@ -59,6 +59,12 @@ impl RunFolder {
         private_dir(&probe).and_then(|()| fs::remove_dir(&probe)).map_err(failed)
     }
 
+    /// Takes the folder away again, with a run that could not begin: there is nothing in it that
+    /// anybody could need. What cannot be taken away stays.
+    pub fn discard(self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+
     /// An existing folder.
     pub fn open(path: PathBuf) -> Self {
         Self { path }

@@ -192,6 +192,30 @@ impl<'w> Call<'w> {
         self
     }
 
+    /// Through another program: these words come before the program and its arguments.
+    #[must_use]
+    pub fn through(mut self, words: &[&str]) -> Self {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        command.current_dir(self.workdir.path());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
+    }
+
+    /// As the leader of a process group of its own, like a command typed in a shell.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn in_own_group(mut self) -> Self {
+        std::os::unix::process::CommandExt::process_group(&mut self.command, 0);
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Finished {
         self.start().finish()
@@ -227,9 +251,21 @@ pub struct Running<'w> {
 impl Running<'_> {
     /// Sends a signal: `INT`, `TERM`.
     pub fn signal(&self, name: &str) {
-        let status =
-            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
-        assert!(status.success());
+        signal(name, &self.child.id().to_string());
+    }
+
+    /// Sends a signal to everybody in its process group, as a terminal does.
+    pub fn signal_group(&self, name: &str) {
+        signal(name, &format!("-{}", self.child.id()));
+    }
+
+    /// The process that it has started.
+    pub fn child_process(&self) -> u32 {
+        let id = self.child.id();
+        until("a child process", || {
+            let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
+            children.split_whitespace().next()?.parse().ok()
+        })
     }
 
     /// The folder of the run, if there is one yet.
@@ -297,6 +333,20 @@ impl Running<'_> {
             elapsed: self.began.elapsed(),
         }
     }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process, or to the group after a minus.
+pub fn signal(name: &str, to: &str) {
+    let kill = format!("kill -{name} {to}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
 }
 
 /// The program after its end.
