@@ -8,6 +8,7 @@ pub mod config;
 pub mod ending;
 pub mod plan;
 pub mod planning;
+pub mod report;
 pub mod roster_args;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -93,6 +94,8 @@ pub enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Add who is missing: show the plan, ask, send, verify, report
     Apply(Box<apply::ApplyArgs>),
+    /// Print the report of a run, also of one that is still going, or list the runs; asks nobody
+    Report(report::ReportArgs),
     /// Run a local Houston to rehearse against
     #[cfg(feature = "sandbox")]
     Sandbox(Box<sandbox::SandboxArgs>),
@@ -253,6 +256,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Validate(args) => validate::run(args),
         Command::Plan(args) => plan::run(args, &cli.global),
         Command::Apply(args) => apply::run(args, &cli.global),
+        Command::Report(args) => report::run(args),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done).map_err(Into::into),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),

@@ -9,13 +9,16 @@
 
 pub mod atomic;
 pub mod closing;
+pub mod escape;
+pub mod list;
 pub mod plan;
 pub mod results;
+pub mod run;
 pub mod summary;
 pub mod terminal;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 
 use std::error::Error;
 use std::path::Path;
@@ -26,6 +29,7 @@ use csv::ByteRecord;
 use crate::engine::event::Event;
 use crate::engine::journal::History;
 use crate::engine::run_folder::RunFolder;
+use crate::roster::Columns;
 use results::ResultsError;
 use summary::Summary;
 
@@ -66,6 +70,8 @@ pub struct RosterAgain<'a, I> {
     pub header: &'a ByteRecord,
     /// What separates its cells.
     pub delimiter: u8,
+    /// Which of them mean what.
+    pub columns: Columns,
     /// Its rows, in its order, ragged and invalid ones included.
     pub rows: I,
 }
@@ -103,7 +109,7 @@ fn spoken(duration: Duration) -> String {
 }
 
 /// A path as one word of a command line, quoted where a shell would otherwise take it apart.
-fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
