@@ -232,7 +232,10 @@ fn a_plan_or_a_roster_that_was_changed_is_not_reported_as_if_it_were_the_same() 
     lines[1..].reverse();
     fs::write(&path, lines.join("\n") + "\n").unwrap();
     for format in ["jsonl", "csv", "md", "junit"] {
-        let report = workdir.run(["report", "--format", format]).ended(3).says("not what it was");
+        let report = workdir
+            .run(["report", "--format", format])
+            .ended(3)
+            .says("is not the file that this run began with");
         assert_eq!(report.stdout, "", "{format}");
     }
     let report = workdir.run(["report"]).ended(0).says("warning: the files in ");
@@ -242,7 +245,11 @@ fn a_plan_or_a_roster_that_was_changed_is_not_reported_as_if_it_were_the_same() 
     let plan = run.folder().join("plan.jsonl");
     let changed = fs::read_to_string(&plan).unwrap().replacen("\"line\":2", "\"line\":3", 1);
     fs::write(&plan, changed).unwrap();
-    workdir.run(["report"]).ended(3).says("plan.jsonl is not what it was").began_nothing();
+    workdir
+        .run(["report"])
+        .ended(3)
+        .says("plan.jsonl is not the file that this run began with")
+        .began_nothing();
     fs::remove_file(&plan).unwrap();
     workdir.run(["report"]).ended(3).says("plan.jsonl").began_nothing();
 }

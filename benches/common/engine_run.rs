@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use houston_onboard::engine::event::{Event, Tally};
-use houston_onboard::engine::journal::{FORMAT, Header, Journal, RunSettings};
+use houston_onboard::engine::journal::{FORMAT, Header, Journal, Reach, RunSettings};
 use houston_onboard::engine::run_folder::RunFolder;
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
 use houston_onboard::houston::{
@@ -146,6 +146,7 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
     let run = Run {
         workspaces: &workspaces,
         operations: &operations,
+        earlier: &std::collections::HashMap::new(),
         emails: &Arc::new(emails),
         houston: &houston,
         pace: &pace,
@@ -196,11 +197,7 @@ fn header(folder: &RunFolder, server: &Server, rows: usize) -> Header {
         plan_sha256: String::new(),
         rows: rows as u64,
         dialect: serde_json::Value::Null,
-        settings: RunSettings {
-            send_invites: false,
-            canary: 0,
-            bypass_local: false,
-            exit_code_unchanged: None,
-        },
+        settings: RunSettings::default(),
+        reach: Reach::default(),
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Main type: [`ApplyArgs`].
 
+use std::collections::HashMap;
 use std::io::{self, BufRead as _, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use sha2::{Digest, Sha256};
 
 use super::ending::{status, write_reports};
 use super::plan::{Drawn, Input, Settled, ShowArgs, show};
@@ -15,12 +15,11 @@ use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
-use crate::engine::event::{Event, Tally, settled_by_plan};
-use crate::engine::journal::{
-    FORMAT, Header, History, Journal, PlanLine, RunSettings, hexadecimal, write_plan,
-};
+use crate::engine::event::{Event, RunEnd, Tally, settled_by_plan};
+use crate::engine::journal::{FORMAT, Hashing, Header, History, Journal, PlanLine, RunSettings, write_plan};
 use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings};
+use crate::houston::Mail;
 use crate::model::{RowNumber, printable};
 use crate::report::Reporter as _;
 use crate::report::closing::{Paint, render};
@@ -74,42 +73,50 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
         let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
         return show(input, &args.work, &args.show, false, &session, global);
     }
-    let confirmation = Confirmation::needed(args)?;
+    let confirmation = Confirmation::needed(args.yes, args.work.roster == Path::new("-"))?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     RunFolder::check(&args.runs_dir).map_err(|error| {
         Failure::new(ExitStatus::Internal, error).hint("choose another folder with --runs-dir")
     })?;
     let session = Session::open(destination, &args.work.target, Access::ReadWrite)?;
-    let _lock = TargetLock::take(&args.runs_dir, &session.url).map_err(|error| match error {
-        LockError::Held { .. } => Failure::new(ExitStatus::Locked, error)
-            .hint("wait until it has ended; `plan` may be used meanwhile"),
-        LockError::Folder(error) => Failure::new(ExitStatus::Internal, error),
-    })?;
+    let lock = TargetLock::take(&args.runs_dir, &session.url).map_err(locked)?;
     let mut input = input.settle(&session)?;
     let mut progress = input.progress(global);
     let drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
-    if confirmation == Confirmation::Ask && !drawn.operations.is_empty() {
-        let text = drawn.render(&input, &session, &args.show)?;
-        if !confirm(&text, drawn.operations.len(), &session.url)? {
-            tell("not confirmed: nothing was sent");
-            return Ok(ExitStatus::Usage);
-        }
+    let shown = || drawn.render(&input, &session, &args.show);
+    if !confirmation.obtain(drawn.operations.len(), &session.url, shown)? {
+        return Ok(ExitStatus::Usage);
     }
-    Applying { args, input: &input, session: &session, drawn, signals: &signals }.run(global, progress)
+    Applying { args, input: &input, session: &session, drawn, signals: &signals, lock }.run(global, progress)
+}
+
+/// Another run has the lock, or there can be none.
+pub(super) fn locked(error: LockError) -> Failure {
+    match error {
+        LockError::Held { .. } => Failure::new(ExitStatus::Locked, error)
+            .hint("wait until it has ended; `plan` may be used meanwhile"),
+        LockError::Folder(error) => Failure::new(ExitStatus::Internal, error),
+    }
 }
 
 /// Whether somebody is asked before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Confirmation {
+pub(super) enum Confirmation {
+    /// `--yes`.
     Given,
+    /// There is somebody to ask.
     Ask,
 }
 
 impl Confirmation {
-    fn needed(args: &ApplyArgs) -> Result<Self, Failure> {
-        let can_ask =
-            io::stdin().is_terminal() && io::stderr().is_terminal() && args.work.roster != Path::new("-");
-        match (args.yes, can_ask) {
+    /// Finds out before anything is asked of Houston. `stdin_is_taken` is whether standard input
+    /// holds something else than answers.
+    ///
+    /// # Errors
+    /// Nobody can be asked, and nobody said yes beforehand (2).
+    pub(super) fn needed(yes: bool, stdin_is_taken: bool) -> Result<Self, Failure> {
+        let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal() && !stdin_is_taken;
+        match (yes, can_ask) {
             (true, _) => Ok(Self::Given),
             (false, true) => Ok(Self::Ask),
             (false, false) => Err(Failure::new(
@@ -118,6 +125,26 @@ impl Confirmation {
             )
             .hint("look at it with `plan`, then give --yes")),
         }
+    }
+
+    /// Whether so many changes may be carried out. `shown` is what they are.
+    ///
+    /// # Errors
+    /// The answer cannot be read (2).
+    pub(super) fn obtain(
+        self,
+        changes: usize,
+        url: &str,
+        shown: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<bool, Failure> {
+        if self == Self::Given || changes == 0 {
+            return Ok(true);
+        }
+        let confirmed = confirm(&shown()?, changes, url)?;
+        if !confirmed {
+            tell("not confirmed: nothing was sent");
+        }
+        Ok(confirmed)
     }
 }
 
@@ -141,20 +168,24 @@ struct Applying<'a> {
     session: &'a Session,
     drawn: Drawn,
     signals: &'a Signals,
+    lock: TargetLock,
 }
 
 impl Applying<'_> {
     fn run(mut self, global: &GlobalArgs, mut progress: Progress) -> Result<ExitStatus, Failure> {
-        let (folder, mut journal) = self.begin().map_err(|error| {
+        let unrecorded = |error: anyhow::Error| {
             Failure::new(ExitStatus::Internal, error.context("the run cannot be recorded; nothing was sent"))
-        })?;
+        };
+        let (folder, mut journal) = self.begin().map_err(unrecorded)?;
+        self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
         // The file of the plan has the decisions now; a million of them take room.
         self.drawn.plan.rows = Vec::new();
-        let settings = self.settings();
+        let settings = engine_settings(self.session, &self.run_settings());
         let run = Run {
             workspaces: &self.drawn.plan.workspaces,
             operations: &self.drawn.operations,
+            earlier: &HashMap::new(),
             emails: self.input.roster.emails(),
             houston: &self.session.houston,
             pace: &self.session.pace,
@@ -169,18 +200,7 @@ impl Applying<'_> {
         let end = engine.run(&run, &mut journal, tally, announce);
         drop(progress);
         self.drawn.operations = Vec::new();
-        let mut history =
-            History::read(&folder).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-        history.ended(&end);
-        let status = status(&history);
-        let summary = write_reports(&folder, &history, Some(status))?;
-        if !global.quiet
-            && let Err(error) = print(&render(&summary, Paint::Coloured))
-        {
-            // The run is what it is; its reports are in its folder.
-            tell(&format!("warning: the closing summary cannot be written: {error}"));
-        }
-        Ok(status)
+        finish(&folder, &end, global)
     }
 
     /// Everything that must be on the disk before the first mutation.
@@ -191,7 +211,8 @@ impl Applying<'_> {
         let folder = RunFolder::create(&self.args.runs_dir, now)?;
         let mut copy = Hashing::new(RunFolder::new_file(&folder.roster())?);
         roster.copy_to(&mut copy).context("cannot copy the roster")?;
-        let roster_sha256 = copy.finish().context("cannot copy the roster")?;
+        let (copy, roster_sha256) = copy.finish();
+        copy.sync_all().context("cannot copy the roster")?;
         let lines = (0..roster.len()).map(RowNumber::from_index).map(|row| {
             PlanLine::new(&self.drawn.plan, row, roster.line(row), roster.assignment(row).as_ref())
         });
@@ -210,33 +231,21 @@ impl Applying<'_> {
             plan_sha256,
             rows: roster.len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
-            settings: RunSettings {
-                send_invites: self.args.work.safety.send_invites,
-                canary: self.args.canary,
-                bypass_local: self.args.work.safety.bypass_local,
-                exit_code_unchanged: self.args.work.safety.exit_code_unchanged,
-            },
+            settings: self.run_settings(),
+            reach: self.args.work.target.reach().context("cannot tell the working directory")?,
         };
         let journal = Journal::create(&folder, header, start)?;
         Ok((folder, journal))
     }
 
-    fn settings(&self) -> Settings {
-        let pace = &self.session.settings;
-        Settings {
-            concurrency: pace.concurrency,
-            mail: self.args.work.safety.mail(),
-            retries: pace.retries,
-            settle: pace.settle,
-            max_wait: pace.max_wait,
-            max_errors: match pace.max_errors {
-                MaxErrorsFlag::InARow(rows) => MaxErrors::InARow(u64::from(rows.get())),
-                MaxErrorsFlag::PerCent(share) => MaxErrors::Percent(f64::from(share)),
-            },
-            max_duration: pace.max_duration,
-            grace: pace.grace,
+    fn run_settings(&self) -> RunSettings {
+        let safety = &self.args.work.safety;
+        RunSettings {
+            send_invites: safety.send_invites,
             canary: self.args.canary,
-            repeats: self.session.installation.repeats,
+            unattended: self.args.yes,
+            bypass_local: safety.bypass_local,
+            exit_code_unchanged: safety.exit_code_unchanged,
         }
     }
 
@@ -253,31 +262,37 @@ impl Applying<'_> {
     }
 }
 
-/// A file with the digest of what is written to it.
-struct Hashing {
-    file: std::fs::File,
-    hash: Sha256,
+/// How the engine carries a run out, in its first leg and in later ones.
+pub(super) fn engine_settings(session: &Session, run: &RunSettings) -> Settings {
+    let pace = &session.settings;
+    Settings {
+        concurrency: pace.concurrency,
+        mail: if run.send_invites { Mail::Send } else { Mail::Bypass },
+        retries: pace.retries,
+        settle: pace.settle,
+        max_wait: pace.max_wait,
+        max_errors: match pace.max_errors {
+            MaxErrorsFlag::InARow(rows) => MaxErrors::InARow(u64::from(rows.get())),
+            MaxErrorsFlag::PerCent(share) => MaxErrors::Percent(f64::from(share)),
+        },
+        max_duration: pace.max_duration,
+        grace: pace.grace,
+        canary: run.canary,
+        repeats: session.installation.repeats,
+    }
 }
 
-impl Hashing {
-    fn new(file: std::fs::File) -> Self {
-        Self { file, hash: Sha256::new() }
+/// The reports of a run that has just ended, and its last words.
+pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let mut history = History::read(folder).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    history.ended(end);
+    let status = status(&history);
+    let summary = write_reports(folder, &history, Some(status))?;
+    if !global.quiet
+        && let Err(error) = print(&render(&summary, Paint::Coloured))
+    {
+        // The run is what it is; its reports are in its folder.
+        tell(&format!("warning: the closing summary cannot be written: {error}"));
     }
-
-    fn finish(self) -> io::Result<String> {
-        self.file.sync_all()?;
-        Ok(hexadecimal(&self.hash.finalize()))
-    }
-}
-
-impl io::Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+    Ok(status)
 }

@@ -3,18 +3,16 @@
 //!
 //! Main functions: [`open_run`], [`status`] and [`write_reports`].
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
-use sha2::{Digest, Sha256};
 
 use super::{ExitStatus, Failure};
 use crate::engine::event::{Status, StatusKind, StopReason};
-use crate::engine::journal::{History, JournalError, hexadecimal};
+use crate::engine::journal::{History, JournalError, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
@@ -52,6 +50,9 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
         JournalError::Broken { .. } => {
             format!("the file was changed; without it, what is there already is not sent again: {}", again())
         }
+        JournalError::Changed { .. } | JournalError::Incomplete { .. } => {
+            "put it back as it was: what became of a row is known by its place in the file".to_owned()
+        }
         JournalError::Folder(_) | JournalError::Write { .. } | JournalError::Read { .. } => {
             return Failure::new(ExitStatus::Internal, error);
         }
@@ -64,7 +65,7 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
 /// # Errors
 /// It was changed since, or cannot be read (3).
 pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> {
-    check(&folder.plan(), &history.header.plan_sha256)
+    check(folder, folder.plan(), &history.header.plan_sha256)
 }
 
 /// Holds the copy of the roster against the digest in the journal.
@@ -72,27 +73,14 @@ pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> 
 /// # Errors
 /// It was changed since, or cannot be read (3).
 pub fn check_roster(folder: &RunFolder, history: &History) -> Result<(), Failure> {
-    check(&folder.roster(), &history.header.roster_sha256)
+    check(folder, folder.roster(), &history.header.roster_sha256)
 }
 
-fn check(path: &Path, sha256: &str) -> Result<(), Failure> {
-    let bad = |error: anyhow::Error| Failure::new(ExitStatus::BadInput, error);
-    let found = digest(path).with_context(|| format!("cannot read {}", path.display())).map_err(bad)?;
-    if found == sha256 {
-        return Ok(());
-    }
-    let error = anyhow::anyhow!("{} is not what it was when the run began", path.display());
-    Err(bad(error).hint("put it back as it was: what became of each row is known by its place in it"))
-}
-
-fn digest(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut bytes) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut bytes)? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
-            count => hash.update(&bytes[..count]),
-        }
+fn check(folder: &RunFolder, path: PathBuf, digest: &str) -> Result<(), Failure> {
+    match digest_of(&path) {
+        Ok(found) if found == *digest => Ok(()),
+        Ok(_) => Err(broken(folder, JournalError::Changed { path })),
+        Err(error) => Err(broken(folder, error)),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod ending;
 pub mod plan;
 pub mod planning;
 pub mod report;
+pub mod resume;
 pub mod roster_args;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -96,6 +97,8 @@ pub enum Command {
     Apply(Box<apply::ApplyArgs>),
     /// Print the report of a run, also of one that is still going, or list the runs; asks nobody
     Report(report::ReportArgs),
+    /// Finish an interrupted run: from its own files, and without sending anything twice
+    Resume(Box<resume::ResumeArgs>),
     /// Run a local Houston to rehearse against
     #[cfg(feature = "sandbox")]
     Sandbox(Box<sandbox::SandboxArgs>),
@@ -257,6 +260,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Plan(args) => plan::run(args, &cli.global),
         Command::Apply(args) => apply::run(args, &cli.global),
         Command::Report(args) => report::run(args),
+        Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done).map_err(Into::into),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::session::{Session, unusable};
 use super::{ExitStatus, Failure};
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Status};
 use crate::engine::pause;
 use crate::engine::verdict::cause;
 use crate::houston::{Fault, Listing, RejectedKind, Scope};
@@ -186,23 +186,25 @@ impl Finder<'_> {
         const UNSEEN: &str = "the token sees no such workspace: it does not exist, or is not for this caller";
         let unseen =
             || Meaning::Decided(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", UNSEEN))));
+        let mut take = |id, label| {
+            self.places.workspaces.push(Workspace { id, label });
+            Meaning::Place(place(self.places.workspaces.len() - 1))
+        };
         Ok(match self.session.houston.workspace(id) {
-            Ok(Some(workspace)) => {
-                self.places.workspaces.push(Workspace { id: workspace.id, label: workspace.label });
-                Meaning::Place(place(self.places.workspaces.len() - 1))
-            }
+            Ok(Some(workspace)) => take(workspace.id, workspace.label),
             Ok(None) => unseen(),
             Err(failure) => match failure.fault {
                 Fault::Denied { .. } | Fault::Rejected { .. } => unseen(),
                 fault @ Fault::Expired { .. } => return Err(unusable(&fault, &self.session.url)),
-                fault @ (Fault::Unsent { .. }
+                // Nobody knows for now; reading its members will tell.
+                Fault::Unsent { .. }
                 | Fault::NoAnswer { .. }
                 | Fault::Proxy { .. }
                 | Fault::Throttled { .. }
                 | Fault::Already { .. }
                 | Fault::Schema { .. }
                 | Fault::Internal { .. }
-                | Fault::Malformed { .. }) => Meaning::Decided(Decision::GaveUp(Arc::new(cause(&fault)))),
+                | Fault::Malformed { .. } => take(id.clone(), None),
             },
         })
     }
@@ -306,7 +308,15 @@ impl<'r> Draft<'r> {
             let rows = std::mem::take(&mut self.wanted[place]);
             match reading {
                 Ok(reading) => self.decide(&rows, &reading),
-                Err(fault) => self.give_up(&rows, &fault, session)?,
+                Err(fault) => {
+                    let (status, cause) = unreadable(&fault, session)?;
+                    for row in rows {
+                        let cause = Arc::clone(&cause);
+                        let is_final = status == Status::Rejected;
+                        self.plan.rows[row.index()].decision =
+                            if is_final { Decision::Rejected(cause) } else { Decision::GaveUp(cause) };
+                    }
+                }
             }
         }
         Ok(())
@@ -324,39 +334,38 @@ impl<'r> Draft<'r> {
         planned.seen = Some(seen);
         planned.decision = decision;
     }
+}
 
-    /// A workspace that could not be read: for good, or for now.
-    fn give_up(&mut self, rows: &[RowNumber], fault: &Fault, session: &Session) -> Result<(), Failure> {
-        let decision = match fault {
-            Fault::Expired { .. } => return Err(unusable(fault, &session.url)),
-            Fault::Denied { text } => {
-                // A living token may always ask who it is.
-                if let Err(failure) = session.houston.caller()
-                    && let Fault::Denied { .. } | Fault::Expired { .. } = failure.fault
-                {
-                    return Err(unusable(fault, &session.url));
-                }
-                Decision::Rejected(Arc::new(Cause::new("workspace_denied", text.clone())))
+/// What it means for its rows that a workspace cannot be read: for good, or for now.
+///
+/// # Errors
+/// The token is dead (4).
+pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause>), Failure> {
+    match fault {
+        Fault::Expired { .. } => Err(unusable(fault, &session.url)),
+        Fault::Denied { text } => {
+            // A living token may always ask who it is.
+            if let Err(failure) = session.houston.caller()
+                && let Fault::Denied { .. } | Fault::Expired { .. } = failure.fault
+            {
+                return Err(unusable(fault, &session.url));
             }
-            Fault::Rejected { kind: RejectedKind::NotFound, .. } => {
-                Decision::Rejected(Arc::new(cause(fault)))
-            }
-            Fault::Unsent { .. }
-            | Fault::Rejected { .. }
-            | Fault::NoAnswer { .. }
-            | Fault::Proxy { .. }
-            | Fault::Throttled { .. }
-            | Fault::Already { .. }
-            | Fault::Schema { .. }
-            | Fault::Internal { .. }
-            | Fault::Malformed { .. } => Decision::GaveUp(Arc::new(Cause::new(
-                "unreadable",
-                format!("the workspace cannot be read: {fault}"),
-            ))),
-        };
-        for row in rows {
-            self.plan.rows[row.index()].decision = decision.clone();
+            Ok((Status::Rejected, Arc::new(Cause::new("workspace_denied", text.clone()))))
         }
-        Ok(())
+        Fault::Rejected { kind: RejectedKind::NotFound, .. } => {
+            Ok((Status::Rejected, Arc::new(cause(fault))))
+        }
+        Fault::Unsent { .. }
+        | Fault::Rejected { .. }
+        | Fault::NoAnswer { .. }
+        | Fault::Proxy { .. }
+        | Fault::Throttled { .. }
+        | Fault::Already { .. }
+        | Fault::Schema { .. }
+        | Fault::Internal { .. }
+        | Fault::Malformed { .. } => {
+            let text = format!("the workspace cannot be read: {fault}");
+            Ok((Status::GaveUp, Arc::new(Cause::new("unreadable", text))))
+        }
     }
 }

@@ -120,6 +120,12 @@ impl Destination {
         })?;
         Ok(self)
     }
+
+    /// The URL of Houston, once the token has been found; none for a sandbox, which is still to be
+    /// started.
+    pub fn url(&self) -> Option<String> {
+        self.resolved.as_ref().map(|resolved| resolved.target.url().to_string())
+    }
 }
 
 #[cfg(feature = "sandbox")]

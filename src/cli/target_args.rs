@@ -14,6 +14,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};
+use crate::engine::journal::Reach;
 use crate::houston::context::ContextError;
 use crate::houston::{HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError};
 
@@ -312,6 +313,41 @@ impl TargetArgs {
         };
         let token = token.ok_or(TargetArgsError::NoToken { logged_out })?.map_err(TargetArgsError::Token)?;
         Ok(Some(Resolved { target, token }))
+    }
+
+    /// How a chosen place is reached, for a later leg of the run; with absolute paths, since that
+    /// one may begin in another folder. Only what the choice used: a context is no more than a name
+    /// for the address if another place was nearer.
+    ///
+    /// # Errors
+    /// If the working directory is gone.
+    pub fn reach(&self) -> std::io::Result<Reach> {
+        let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+        let context = match self.choose() {
+            Ok(Choice::Context(name)) => Some(name),
+            Ok(_) | Err(_) => None,
+        };
+        Ok(Reach {
+            context,
+            token_file: absolute(&self.flags.token_file)?,
+            ca_file: absolute(&self.flags.ca_file)?,
+            insecure: self.flags.insecure,
+        })
+    }
+
+    /// Puts into the flags where to go and how to get there, as far as they do not say so: as an
+    /// earlier leg of a run went to `url`.
+    pub fn default_to(&mut self, url: &str, reach: &Reach) {
+        let flags = &mut self.flags;
+        flags.ca_file = flags.ca_file.take().or_else(|| reach.ca_file.clone());
+        flags.token_file = flags.token_file.take().or_else(|| reach.token_file.clone());
+        flags.insecure |= reach.insecure;
+        if matches!(self.choose(), Err(TargetArgsError::Nowhere)) {
+            match &reach.context {
+                Some(context) => self.flags.context = Some(context.clone()),
+                None => self.flags.url = Some(url.to_owned()),
+            }
+        }
     }
 
     /// What to print on every run, if certificates are not checked.

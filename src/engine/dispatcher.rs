@@ -117,11 +117,13 @@ impl<'r> Dispatcher<'r> {
         for chunk in run.operations.chunk_by(|a, b| a.workspace == b.workspace) {
             life_of.insert(chunk[0].workspace, lives.len());
             workspaces.push(chunk[0].workspace);
-            lives.push(Life::new(first..first + chunk.len(), settings.canary, settings.settle));
+            let in_doubt = |place: &usize| run.earlier.get(place).is_some_and(|earlier| earlier.in_doubt);
+            let to_send = (first..first + chunk.len()).filter(|place| !in_doubt(place));
+            lives.push(Life::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
         let now = run.clock.now();
-        Self {
+        let mut dispatcher = Self {
             run,
             settings,
             journal,
@@ -151,6 +153,33 @@ impl<'r> Dispatcher<'r> {
             deadline: None,
             began: now,
             next_tick: now + TICK,
+        };
+        dispatcher.recall(now);
+        dispatcher
+    }
+
+    /// Takes up what an earlier leg of the run has sent. What is in doubt may take effect until the
+    /// settle time is over, from now on: nobody knows when a killed process sent its last request.
+    fn recall(&mut self, now: Instant) {
+        for (&operation, earlier) in self.run.earlier {
+            let cause = earlier.cause.clone();
+            let active = Active {
+                sends: 0,
+                attempts: earlier.attempts,
+                first_sent: now,
+                elapsed: Some(earlier.elapsed),
+                ours: true,
+                last: Some(cause.clone()),
+            };
+            self.active.insert(operation, active);
+            if earlier.in_doubt {
+                let email = self.run.emails.get(self.run.operations[operation].row);
+                self.busy.entry(email).or_insert(Busy { operation, waiting: Vec::new() });
+                let life = self.life_of(operation);
+                let (settle, repeats) = (self.settings.settle, self.repeats);
+                self.lives[life].doubts().recall(operation, cause, now, settle, repeats);
+                self.tally.doubtful += 1;
+            }
         }
     }
 
@@ -376,10 +405,11 @@ impl<'r> Dispatcher<'r> {
         let waiting = self.busy.remove(email).map_or_else(Vec::new, |busy| busy.waiting);
         for operation in waiting {
             let life = self.life_of(operation);
-            if !self.lives[life].unpark(operation)
-                && let Some(cause) = self.lives[life].closed().cloned()
-            {
-                self.settle_unsent(operation, cause);
+            if !self.lives[life].unpark(operation) {
+                match self.lives[life].closed().cloned() {
+                    Some(cause) => self.settle_unsent(operation, cause),
+                    None => self.leave(operation),
+                }
             }
             self.wake(life);
         }

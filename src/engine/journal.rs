@@ -2,20 +2,23 @@
 //! (`journal.jsonl`), as JSON lines that people can read and every report is made from.
 //!
 //! Main types: [`Journal`], the one writer, and [`History`], what reading both files back gives.
+//! A run may have several legs, one process each: they share one journal and one history.
 //! It never asks Houston anything, and no credential is written.
 
+mod digest;
 mod history;
 mod plan_file;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::history::{History, RowHistory};
-pub use self::plan_file::{PlanLine, PlannedAction, hexadecimal, write_plan};
+pub use self::digest::{Hashing, digest_of, hexadecimal};
+pub use self::history::{History, RowHistory, plan_lines};
+pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
 use crate::model::RowNumber;
@@ -75,7 +78,24 @@ pub enum Entry {
         /// Milliseconds since the run began.
         at_ms: u64,
     },
-    /// The run ended in order.
+    /// A later process takes the run up again: whatever was open is in doubt until it says more.
+    Resumed {
+        /// Which leg of the run begins; the first one began with the header.
+        leg: u32,
+        /// When, by the clock of the machine.
+        at: jiff::Timestamp,
+        /// Version of this program.
+        tool_version: String,
+        /// What Houston says of its version now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        houston_version: Option<String>,
+        /// The caller's user id, if the token is a person's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<String>,
+        /// Milliseconds of work before it.
+        at_ms: u64,
+    },
+    /// The run, or a leg of it, ended in order.
     Closed {
         /// Why early, if it was early.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,15 +141,39 @@ pub struct Header {
     pub dialect: serde_json::Value,
     /// What changes the meaning of the run.
     pub settings: RunSettings,
+    /// How the target was reached.
+    #[serde(default)]
+    pub reach: Reach,
+}
+
+/// How the target of a run was reached, for a later leg of it: where the token and the trust come
+/// from, never the token itself. Paths are absolute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// `--context`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// `--token-file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// `--ca-file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// `--insecure`.
+    #[serde(default)]
+    pub insecure: bool,
 }
 
 /// Settings that change what a run means, kept for a later leg of the same run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSettings {
     /// Whether Houston may mail invitations.
     pub send_invites: bool,
     /// First rows of a workspace that are read back before the rest is sent.
     pub canary: u32,
+    /// Whether nobody was asked before it began.
+    #[serde(default)]
+    pub unattended: bool,
     /// Whether people may be added who could never log in.
     #[serde(default)]
     pub bypass_local: bool,
@@ -176,6 +220,22 @@ pub enum JournalError {
         /// Which file.
         path: PathBuf,
     },
+    /// The plan has not as many rows as the header says.
+    #[error("{} has {found} whole lines, the journal speaks of {expected} rows", .path.display())]
+    Incomplete {
+        /// Which file.
+        path: PathBuf,
+        /// Its lines.
+        found: u64,
+        /// The rows of the run.
+        expected: u64,
+    },
+    /// The content of a file is not the one that the header speaks of.
+    #[error("{} is not the file that this run began with", .path.display())]
+    Changed {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Written by a newer version.
     #[error("{} has format {format}, this version knows {FORMAT}", .path.display())]
     Newer {
@@ -193,6 +253,8 @@ pub struct Journal {
     path: PathBuf,
     batch: Vec<u8>,
     start: Instant,
+    /// Milliseconds of work in earlier legs.
+    before_ms: u64,
 }
 
 impl Journal {
@@ -201,16 +263,32 @@ impl Journal {
         let path = folder.journal();
         let file = RunFolder::new_file(&path)?;
         RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
-        let mut journal = Self { file, path, batch: Vec::with_capacity(1 << 14), start };
+        let mut journal = Self { file, path, batch: Vec::with_capacity(1 << 14), start, before_ms: 0 };
         journal.note(&Entry::Header(Box::new(header)));
         journal.commit()?;
         folder.sync()?;
         Ok(journal)
     }
 
-    /// Milliseconds since the run began.
+    /// Goes on with the journal of a run as far as `history` has read it: a torn last line is cut
+    /// off first, so that nothing is ever written behind one.
+    pub fn append(folder: &RunFolder, history: &History, start: Instant) -> Result<Self, JournalError> {
+        let path = folder.journal();
+        let failed = |source| JournalError::Write { path: path.clone(), source };
+        let mut file = File::options().write(true).open(&path).map_err(failed)?;
+        RunFolder::hold(&file).map_err(failed)?;
+        file.set_len(history.journal_bytes)
+            .and_then(|()| file.seek(SeekFrom::End(0)))
+            .and_then(|_| file.sync_all())
+            .map_err(failed)?;
+        let before_ms = u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX);
+        Ok(Self { file, path, batch: Vec::with_capacity(1 << 14), start, before_ms })
+    }
+
+    /// Milliseconds of work since the run began, earlier legs included.
     pub fn at_ms(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+        let leg = u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX);
+        self.before_ms.saturating_add(leg)
     }
 
     /// Takes note of an entry; it is on the disk after the next [`Journal::commit`].
@@ -298,12 +376,8 @@ mod tests {
             plan_sha256,
             rows: 5,
             dialect: serde_json::Value::Null,
-            settings: RunSettings {
-                send_invites: false,
-                canary: 1,
-                bypass_local: false,
-                exit_code_unchanged: None,
-            },
+            settings: RunSettings::default(),
+            reach: Reach::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod answers;
 mod dispatcher;
 pub mod event;
 pub mod journal;
+pub mod leftover;
 pub mod open;
 mod outcomes;
 pub mod run_folder;
@@ -16,6 +17,7 @@ pub mod verify;
 pub mod worker;
 pub mod workspace;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use rayon::ThreadPool;
 use self::dispatcher::Dispatcher;
 use self::event::{Event, Pause, RunEnd, StopReason, Tally};
 use self::journal::Journal;
+use self::leftover::Earlier;
 use self::worker::Worker;
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::model::Emails;
@@ -72,6 +75,8 @@ pub struct Run<'r> {
     pub workspaces: &'r [Workspace],
     /// The mutations, workspace by workspace.
     pub operations: &'r [Operation],
+    /// What an earlier leg of the run did about some of them, by their index.
+    pub earlier: &'r HashMap<usize, Earlier>,
     /// The addresses of all rows.
     pub emails: &'r Arc<Emails>,
     /// Who is to carry them out.

@@ -57,11 +57,16 @@ impl Dispatcher<'_> {
             let unsent = if hurry { self.lives[life].hurry() } else { self.lives[life].drain() };
             self.wake(life);
             for operation in unsent {
-                // What was sent before has been read since and is not there.
-                if let Some(cause) = self.active.get_mut(&operation).and_then(|active| active.last.take()) {
-                    self.finish(operation, Status::GaveUp, Some(cause));
-                }
+                self.leave(operation);
             }
+        }
+    }
+
+    /// An operation that will not be sent (again) in this run. What was sent before has been read
+    /// since and is not there.
+    pub(super) fn leave(&mut self, operation: usize) {
+        if let Some(cause) = self.active.get_mut(&operation).and_then(|active| active.last.take()) {
+            self.finish(operation, Status::GaveUp, Some(cause));
         }
     }
 
@@ -163,10 +168,16 @@ impl Dispatcher<'_> {
                 self.finish(operation, Status::GaveUp, Some(cause));
             }
         }
-        let in_flight: Vec<usize> = self.active.keys().copied().collect();
-        for operation in in_flight {
-            let cause = Cause::new("no_outcome", "the run ended before the answer came");
-            self.finish(operation, Status::InDoubt, Some(cause));
+        let active: Vec<(usize, u32)> =
+            self.active.iter().map(|(&place, active)| (place, active.sends)).collect();
+        for (operation, sends) in active {
+            if sends == 0 {
+                // An earlier leg sent it, this one has not come to it.
+                self.leave(operation);
+            } else {
+                let cause = Cause::new("no_outcome", "the run ended before the answer came");
+                self.finish(operation, Status::InDoubt, Some(cause));
+            }
         }
         self.tally.requests = self.run.pace.requests();
         for _ in self.tally.settled..self.tally.operations {

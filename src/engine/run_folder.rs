@@ -6,7 +6,7 @@
 mod find;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -141,7 +141,8 @@ impl RunFolder {
 /// process ends, in whatever way.
 #[derive(Debug)]
 pub struct TargetLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 /// The lock could not be had.
@@ -178,9 +179,21 @@ impl TargetLock {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source).into()),
         }
-        let holder = format!("process {}, since {}\n", std::process::id(), jiff::Timestamp::now());
-        file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(failed)?;
-        Ok(Self { _file: file })
+        let mut lock = Self { file, path };
+        lock.sign("")?;
+        Ok(lock)
+    }
+
+    /// Tells whoever comes second which run it is that has the lock.
+    pub fn name(&mut self, run: &str) -> Result<(), FolderError> {
+        self.sign(&format!("run {run}, "))
+    }
+
+    fn sign(&mut self, run: &str) -> Result<(), FolderError> {
+        let holder = format!("{run}process {}, since {}\n", std::process::id(), jiff::Timestamp::now());
+        let rewound = self.file.rewind().and_then(|()| self.file.set_len(0));
+        let signed = rewound.and_then(|()| self.file.write_all(holder.as_bytes()));
+        signed.map_err(|source| FolderError { doing: "cannot lock", path: self.path.clone(), source })
     }
 }
 
@@ -236,10 +249,14 @@ mod tests {
     #[test]
     fn one_target_is_changed_by_one_process_at_a_time() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let first = TargetLock::take(dir.path(), "https://a.example.com/v1").expect("free");
+        let mut first = TargetLock::take(dir.path(), "https://a.example.com/v1").expect("free");
         let second = TargetLock::take(dir.path(), "https://a.example.com/v1");
         let Err(LockError::Held { holder }) = second else { panic!("taken twice") };
         assert!(holder.starts_with(&format!("process {}, since ", std::process::id())), "{holder}");
+        first.name("20261123T154500Z-k3f9").expect("written");
+        let third = TargetLock::take(dir.path(), "https://a.example.com/v1");
+        let Err(LockError::Held { holder }) = third else { panic!("taken twice") };
+        assert!(holder.starts_with("run 20261123T154500Z-k3f9, process "), "{holder}");
         TargetLock::take(dir.path(), "https://b.example.com/v1").expect("another target");
         drop(first);
         TargetLock::take(dir.path(), "https://a.example.com/v1").expect("free again");

@@ -1,6 +1,8 @@
 //! The engine against a small Houston in memory, under a clock that stands still: whatever the
 //! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
 
+mod cuts;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::event::{Outcome, Status};
-use super::journal::{FORMAT, Header, RunSettings};
+use super::journal::{FORMAT, Header, Reach, RunSettings};
 use super::run_folder::RunFolder;
 use super::*;
 use crate::houston::scripted::Scripted;
@@ -48,6 +50,14 @@ struct Stage {
     workspaces: Vec<Workspace>,
     operations: Vec<Operation>,
     emails: Arc<Emails>,
+}
+
+/// What a leg of a run carries out.
+struct Part<'a> {
+    workspaces: &'a [Workspace],
+    operations: &'a [Operation],
+    earlier: &'a HashMap<usize, Earlier>,
+    emails: &'a Arc<Emails>,
 }
 
 /// What came of a run.
@@ -180,36 +190,46 @@ impl Stage {
     }
 
     fn play(&self, change: impl FnOnce(&mut Settings)) -> Played {
-        let mut settings = Settings {
-            concurrency: 4,
-            mail: Mail::Bypass,
-            retries: 4,
-            settle: Duration::from_secs(10),
-            max_wait: Duration::from_secs(300),
-            max_errors: MaxErrors::InARow(1_000),
-            max_duration: None,
-            grace: Duration::from_secs(1),
-            canary: 1,
-            repeats: Repeats::Unknown,
-        };
+        let mut settings = settings();
         change(&mut settings);
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
-        let cancel = Cancel::new();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let clock = ManualClock::default();
+        let mut journal = Journal::create(&folder, header(), clock.now()).unwrap();
+        let part = Part {
+            workspaces: &self.workspaces,
+            operations: &self.operations,
+            earlier: &HashMap::new(),
+            emails: &self.emails,
+        };
+        self.carry_out(&settings, &clock, &mut journal, &part)
+    }
+
+    fn houston(&self, settings: &Settings, clock: &Arc<dyn Clock>, cancel: &Cancel) -> Houston {
         let world = Arc::clone(&self.world);
         let scripted = Scripted::new(move |_, body| World::answer(&world, body));
         let policy = RetryPolicy { retries: settings.retries, max_wait: settings.max_wait };
-        let transport = Retrying::new(scripted, policy, Arc::clone(&clock), cancel.clone());
-        let houston = Houston::new(Arc::new(transport));
+        Houston::new(Arc::new(Retrying::new(scripted, policy, Arc::clone(clock), cancel.clone())))
+    }
+
+    fn carry_out(
+        &self,
+        settings: &Settings,
+        clock: &ManualClock,
+        journal: &mut Journal,
+        part: &Part<'_>,
+    ) -> Played {
+        let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let cancel = Cancel::new();
+        let houston = self.houston(settings, &clock, &cancel);
         let pace = Pace::new(None, settings.max_wait, Arc::clone(&clock), cancel.clone());
         let pages = Arc::default();
-        let dir = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
-        let mut journal = Journal::create(&folder, header(), clock.now()).unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.concurrency).build().unwrap();
         let run = Run {
-            workspaces: &self.workspaces,
-            operations: &self.operations,
-            emails: &self.emails,
+            workspaces: part.workspaces,
+            operations: part.operations,
+            earlier: part.earlier,
+            emails: part.emails,
             houston: &houston,
             pace: &pace,
             pages: &pages,
@@ -219,16 +239,11 @@ impl Stage {
         };
         let mut outcomes = HashMap::new();
         let mut settled_twice = false;
-        let end = Engine { pool: &pool, settings: &settings }.run(
-            &run,
-            &mut journal,
-            Tally::default(),
-            &mut |event| {
-                if let Event::Settled { row, outcome, .. } = event {
-                    settled_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
-                }
-            },
-        );
+        let end = Engine { pool: &pool, settings }.run(&run, journal, Tally::default(), &mut |event| {
+            if let Event::Settled { row, outcome, .. } = event {
+                settled_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
+            }
+        });
         Played { end, outcomes, settled_twice }
     }
 
@@ -243,6 +258,21 @@ impl Stage {
 impl Played {
     fn status(&self, operation: &Operation) -> Status {
         self.outcomes.get(&operation.row.get()).map_or(Status::NotRun, |outcome| outcome.status)
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        concurrency: 4,
+        mail: Mail::Bypass,
+        retries: 4,
+        settle: Duration::from_secs(10),
+        max_wait: Duration::from_secs(300),
+        max_errors: MaxErrors::InARow(1_000),
+        max_duration: None,
+        grace: Duration::from_secs(1),
+        canary: 1,
+        repeats: Repeats::Unknown,
     }
 }
 
@@ -261,12 +291,8 @@ fn header() -> Header {
         plan_sha256: String::new(),
         rows: 0,
         dialect: Value::Null,
-        settings: RunSettings {
-            send_invites: false,
-            canary: 1,
-            bypass_local: false,
-            exit_code_unchanged: None,
-        },
+        settings: RunSettings::default(),
+        reach: Reach::default(),
     }
 }
 

@@ -86,6 +86,22 @@ impl Doubts {
         self.queue.push(Doubtful { operation, doubt, cause, since: now, due, reads: 0, sends });
     }
 
+    /// Takes in a write of an earlier leg of the run that has just been looked for and not found:
+    /// it is looked for again when nothing of that leg can land any more.
+    pub fn recall(
+        &mut self,
+        operation: usize,
+        cause: Cause,
+        now: Instant,
+        settle: Duration,
+        repeats: Repeats,
+    ) {
+        let (doubt, sends, reads) = (Doubt::Effect, 1, 1);
+        let mut doubtful = Doubtful { operation, doubt, cause, since: now, due: now, reads, sends };
+        doubtful.due = now + doubtful.patience(settle, repeats);
+        self.queue.push(doubtful);
+    }
+
     /// When the next read is due.
     pub fn due(&self) -> Option<Instant> {
         self.queue.iter().map(|doubtful| doubtful.due).min()

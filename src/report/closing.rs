@@ -15,8 +15,6 @@ use super::{shell_word, spoken};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::model::printable;
 
-/// The copy of the input in the run's folder.
-const ROSTER: &str = "roster.csv";
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
 
@@ -197,10 +195,11 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
             steps.push("the Houston of --sandbox is gone with its run: apply the roster again".into());
         } else {
             let what = if left > 0 { format!("finish {}", rows(left)) } else { "finish".to_owned() };
-            let roster = folder.join(ROSTER);
-            let command = format!("houston-onboard apply {}", printable(&shell_word(&roster)));
+            let yes = if summary.unattended { " --yes" } else { "" };
+            let folder = shell_word(folder);
+            let command = format!("houston-onboard resume {}{yes}", printable(&folder));
             steps.push(format!(
-                "{what}, with the flags of this run; what is there already is not sent again:\n    {strong}{command}{strong:#}"
+                "{what}; what is there already is not sent again:\n    {strong}{command}{strong:#}"
             ));
         }
     }
@@ -228,20 +227,20 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
 pub fn advice(code: &str) -> &'static str {
     match code {
         "timeout" | "gateway_timeout" => {
-            "Houston answered too late: the next run looks first and sends only what is missing; a lower --concurrency may help"
+            "Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help"
         }
         "reset" | "connection_broken" | "truncated" => {
-            "the connection broke off: the next run looks first and sends only what is missing"
+            "the connection broke off: `resume` looks first and sends only what is missing"
         }
-        "bad_gateway" | "unavailable" | "http_error" => "Houston was away: run again once it is back",
+        "bad_gateway" | "unavailable" | "http_error" => "Houston was away: resume once it is back",
         "name_not_resolved" | "no_connection" | "tls_failed" | "proxy_failed" => {
-            "Houston could not be reached: check address, network and --ca-file, then run again"
+            "Houston could not be reached: check address, network and --ca-file, then resume"
         }
-        "throttled" => "Houston wants fewer requests: run again with a lower --rate",
+        "throttled" => "Houston wants fewer requests: resume with a lower --rate",
         "denied" | "workspace_denied" => {
             "the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again"
         }
-        "token_expired" | "token_invalid" => "the token is not valid any more: run again with a new one",
+        "token_expired" | "token_invalid" => "the token is not valid any more: resume with a new one",
         "bad_email" => "not an email address to Houston or to this program: correct it",
         "bad_role" => "roles are WORKSPACE_ADMIN, WORKSPACE_EDITOR and WORKSPACE_VIEWER: correct it",
         "schema" => {
@@ -251,16 +250,16 @@ pub fn advice(code: &str) -> &'static str {
             "something in front of Houston answered: check the URL, the VPN and the proxy"
         }
         "internal" | "internal_server_error" | "malformed_answer" => {
-            "Houston failed inside: the next run looks first; if it fails again, its log tells why"
+            "Houston failed inside: `resume` looks first; if it fails again, its log tells why"
         }
         "duplicate_binding" => {
             "Houston holds this person twice in the workspace: remove one of the two in its user interface"
         }
         "not_read_back" => {
-            "Houston said yes, and the run ended before its proof: the next run reads the workspace again"
+            "Houston said yes, and the run ended before its proof: `resume` reads the workspace again"
         }
         "no_outcome" => {
-            "sent, and no answer was written down: the next run reads the workspace before it sends anything"
+            "sent, and no answer was written down: `resume` reads the workspace before it sends anything"
         }
         "workspace_unknown" => {
             "no such workspace for this token: correct the id, or let its owner into the workspace"
@@ -269,7 +268,7 @@ pub fn advice(code: &str) -> &'static str {
             "the workspace does not take members now: look at it in Houston's user interface"
         }
         "unreadable" => {
-            "the members of the workspace could not be read: run again, or use a token that may read them"
+            "the members of the workspace could not be read: resume, or use a token that may read them"
         }
         "user_management_off" | "scim_managed" => {
             "this installation leaves members to its identity provider: put the person into the right group there"
@@ -338,11 +337,11 @@ mod tests {
 
         1 gave_up (timeout): no answer within 30 s
           team.csv:11
-          Houston answered too late: the next run looks first and sends only what is missing; a lower --concurrency may help
+          Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help
 
         1 in_doubt (not_read_back): acknowledged by Houston, not read back
           team.csv:12
-          Houston said yes, and the run ended before its proof: the next run reads the workspace again
+          Houston said yes, and the run ended before its proof: `resume` reads the workspace again
 
         1 invalid (bad_email): not an address
           team.csv:14
@@ -350,8 +349,8 @@ mod tests {
 
         next:
           get a token at https://app.example.com/token and put it into HOUSTON_API_TOKEN, then
-          finish 3 rows, with the flags of this run; what is there already is not sent again:
-            houston-onboard apply onboard-runs/20261123T154500Z-k3f9/roster.csv
+          finish 3 rows; what is there already is not sent again:
+            houston-onboard resume onboard-runs/20261123T154500Z-k3f9
           after that, mend what failed in errors.csv and apply it with the flags of this run:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
@@ -414,10 +413,7 @@ mod tests {
         fixture.history.closed = false;
         let text = render(&summary(&fixture), Paint::Plain);
         assert!(text.starts_with("not finished: it ended without closing its journal\n"), "{text}");
-        assert!(
-            text.contains("houston-onboard apply onboard-runs/20261123T154500Z-k3f9/roster.csv\n"),
-            "{text}"
-        );
+        assert!(text.contains("houston-onboard resume onboard-runs/20261123T154500Z-k3f9\n"), "{text}");
         fixture.history.header.sandbox = true;
         let text = render(&summary(&fixture), Paint::Plain);
         assert!(!text.contains("houston-onboard apply"), "{text}");

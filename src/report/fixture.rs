@@ -10,7 +10,7 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use crate::engine::event::{Cause, Outcome, Status, StopReason};
 use crate::engine::journal::{
-    Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, RunSettings, write_plan,
+    Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
 };
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
@@ -167,12 +167,8 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         plan_sha256,
         rows: rows as u64,
         dialect: serde_json::Value::Null,
-        settings: RunSettings {
-            send_invites: false,
-            canary: 1,
-            bypass_local: false,
-            exit_code_unchanged: None,
-        },
+        settings: RunSettings::default(),
+        reach: Reach::default(),
     }
 }
 

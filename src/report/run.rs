@@ -388,8 +388,8 @@ mod tests {
         | line | who | workspace | status | why | what to do |
         |---:|---|---|---|---|---|
         | 9 | rejected@example.com | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
-        | 11 | gaveup@example.com | data | gave_up | no answer within 30 s | Houston answered too late: the next run looks first and sends only what is missing; a lower --concurrency may help |
-        | 12 | doubt@example.com | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: the next run reads the workspace again |
+        | 11 | gaveup@example.com | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
+        | 12 | doubt@example.com | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
         | 14 | =cmd\|' /C calc'!A0 | data | invalid | not an address | not an email address to Houston or to this program: correct it |
         ");
     }

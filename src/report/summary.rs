@@ -61,6 +61,11 @@ pub struct Summary {
     pub roster_sha256: String,
     /// SHA-256 of `plan.jsonl`, hexadecimal.
     pub plan_sha256: String,
+    /// Whether nobody was asked before it began, so that nobody need be asked when it goes on.
+    #[serde(skip)]
+    pub unattended: bool,
+    /// How many processes have worked on it: one, and one more for each `resume`.
+    pub legs: u32,
     /// Rows of the input.
     pub rows: u64,
     /// Rows per status, zeros included.
@@ -127,14 +132,13 @@ impl Summary {
         let left_out = |row: &&RowHistory| {
             row.status == Status::NotRun && row.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
         };
-        let finished = || header.started_at.checked_add(history.duration).ok();
         Self {
             schema_version: 1,
             run: clean(&header.run),
             folder: folder.to_owned(),
             state: if history.closed { RunState::Closed } else { RunState::BrokenOff },
             started_at: header.started_at,
-            finished_at: history.closed.then(finished).flatten(),
+            finished_at: history.finished_at(),
             duration_ms: u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX),
             exit_status,
             stopped: history.stopped.as_ref().map(|(reason, detail)| Stopped {
@@ -148,6 +152,8 @@ impl Summary {
             roster: clean(&header.roster),
             roster_sha256: clean(&header.roster_sha256),
             plan_sha256: clean(&header.plan_sha256),
+            unattended: header.settings.unattended,
+            legs: history.legs,
             rows: history.rows.len() as u64,
             counts: history.tally(),
             left_out: history.rows.iter().filter(left_out).count() as u64,
@@ -324,6 +330,7 @@ mod tests {
           "roster": "team.csv",
           "roster_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
           "plan_sha256": "(a digest)",
+          "legs": 1,
           "rows": 13,
           "counts": {
             "added": 1,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Entry, FORMAT, Header, JournalError, PlanLine};
+use super::{Entry, FORMAT, Header, JournalError, PlanLine, digest_of};
 use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceId};
@@ -37,6 +37,15 @@ pub struct RowHistory {
 }
 
 impl RowHistory {
+    /// Whether a later leg of the run can settle the row.
+    fn is_left(&self) -> bool {
+        match self.status.kind() {
+            StatusKind::Unsettled => true,
+            StatusKind::NotTried => !self.is_left_out(),
+            StatusKind::Changed | StatusKind::AsItWas | StatusKind::Failed => false,
+        }
+    }
+
     /// Whether the row was outside of what the user chose to carry out.
     pub fn is_left_out(&self) -> bool {
         self.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
@@ -58,8 +67,14 @@ pub struct History {
     pub closed: bool,
     /// Requests of every kind, if it ended in order.
     pub requests: u64,
-    /// Time from the header to the last entry.
+    /// Time of work: from the header to the last entry, without the time between legs.
     pub duration: Duration,
+    /// How many processes have worked on it.
+    pub legs: u32,
+    /// Bytes of the journal up to the end of its last whole line.
+    pub journal_bytes: u64,
+    /// When the last leg began, and how much work there had been before it.
+    last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
     merges: Vec<(RowNumber, RowNumber)>,
     causes: Causes,
@@ -96,6 +111,7 @@ impl History {
         if header.format > FORMAT {
             return Err(JournalError::Newer { path: folder.journal(), format: header.format });
         }
+        let last_leg = (header.started_at, Duration::ZERO);
         let mut history = Self {
             header: *header,
             workspaces: Vec::new(),
@@ -104,15 +120,32 @@ impl History {
             closed: false,
             requests: 0,
             duration: Duration::ZERO,
+            legs: 1,
+            journal_bytes: 0,
+            last_leg,
             merges: Vec::new(),
             causes: Causes::default(),
         };
         history.read_plan(&folder.plan())?;
-        for entry in entries {
-            history.take(entry?);
+        while let Some(entry) = entries.next().transpose()? {
+            history.take(entry);
         }
+        history.journal_bytes = entries.bytes;
         history.follow_merges();
         Ok(history)
+    }
+
+    /// Holds the roster and the plan in the folder against what the header says of them: a run goes
+    /// on with the files it began with, or not at all.
+    pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
+        let header = &self.header;
+        for (path, digest) in [(folder.roster(), &header.roster_sha256), (folder.plan(), &header.plan_sha256)]
+        {
+            if digest_of(&path)? != *digest {
+                return Err(JournalError::Changed { path });
+            }
+        }
+        Ok(())
     }
 
     /// What the process itself knows of the end of its run, in case the journal could not take it.
@@ -123,6 +156,21 @@ impl History {
             self.stopped = (end.stopped.as_ref())
                 .map(|(reason, cause)| (*reason, cause.as_ref().map(ToString::to_string)));
         }
+    }
+
+    /// The rows that a later leg can settle: `gave_up`, `in_doubt`, and `not_run` but for the rows
+    /// that were left out on purpose. A row that says the same as another follows that one.
+    pub fn left(&self) -> Vec<RowNumber> {
+        let merged: HashSet<RowNumber> = self.merges.iter().map(|&(row, _)| row).collect();
+        let rows = (0..self.rows.len()).map(RowNumber::from_index);
+        let left = rows.filter(|&row| self.rows[row.index()].is_left() && !merged.contains(&row));
+        left.collect()
+    }
+
+    /// When the last leg ended, if it ended in order.
+    pub fn finished_at(&self) -> Option<jiff::Timestamp> {
+        let (began, before) = self.last_leg;
+        self.closed.then(|| began.checked_add(self.duration.saturating_sub(before)).ok()).flatten()
     }
 
     /// The counts of all rows.
@@ -164,6 +212,10 @@ impl History {
                 attempts: 0,
                 elapsed_ms: 0,
             });
+        }
+        if self.rows.len() as u64 != self.header.rows {
+            let (found, expected) = (self.rows.len() as u64, self.header.rows);
+            return Err(JournalError::Incomplete { path: path.to_owned(), found, expected });
         }
         Ok(())
     }
@@ -211,6 +263,13 @@ impl History {
                 });
                 at_ms
             }
+            Entry::Resumed { leg, at, at_ms, .. } => {
+                self.legs = leg;
+                self.closed = false;
+                self.stopped = None;
+                self.last_leg = (at, Duration::from_millis(at_ms));
+                at_ms
+            }
             Entry::Closed { stopped, detail, requests, at_ms } => {
                 self.stopped = stopped.map(|reason| (reason, detail));
                 self.closed = true;
@@ -247,11 +306,20 @@ impl History {
     }
 }
 
+/// The decisions of a run, row by row, as they stand in its folder.
+pub fn plan_lines(
+    folder: &RunFolder,
+) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>>, JournalError> {
+    Lines::<PlanLine>::open(&folder.plan())
+}
+
 /// The lines of a JSON lines file. A last line without its line feed is a torn one and left out.
 struct Lines<T> {
     file: BufReader<File>,
     path: PathBuf,
     line: u64,
+    /// Bytes of the whole lines read so far.
+    bytes: u64,
     text: Vec<u8>,
     kind: std::marker::PhantomData<T>,
 }
@@ -263,6 +331,7 @@ impl<T> Lines<T> {
             file: BufReader::with_capacity(1 << 16, file),
             path: path.to_owned(),
             line: 0,
+            bytes: 0,
             text: Vec::new(),
             kind: std::marker::PhantomData,
         })
@@ -278,11 +347,15 @@ impl<T: for<'de> Deserialize<'de>> Iterator for Lines<T> {
         match self.file.read_until(b'\n', &mut self.text) {
             Err(source) => Some(Err(JournalError::Read { path: self.path.clone(), source })),
             Ok(_) if self.text.last() != Some(&b'\n') => None,
-            Ok(_) => Some(serde_json::from_slice(&self.text).map_err(|source| JournalError::Broken {
-                path: self.path.clone(),
-                line: self.line,
-                source,
-            })),
+            Ok(bytes) => {
+                self.bytes += bytes as u64;
+                let entry = serde_json::from_slice(&self.text);
+                Some(entry.map_err(|source| JournalError::Broken {
+                    path: self.path.clone(),
+                    line: self.line,
+                    source,
+                }))
+            }
         }
     }
 }

@@ -5,9 +5,8 @@
 use std::io::{BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::JournalError;
+use super::{Hashing, JournalError};
 use crate::engine::event::{Cause, Status, settled_by_plan};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{Assignment, RowNumber, WorkspaceId, WorkspaceRole};
@@ -98,26 +97,13 @@ impl PlanLine {
 pub fn write_plan(folder: &RunFolder, lines: impl Iterator<Item = PlanLine>) -> Result<String, JournalError> {
     let path = folder.plan();
     let failed = |source| JournalError::Write { path: path.clone(), source };
-    let mut hash = Sha256::new();
-    let mut file = BufWriter::with_capacity(1 << 16, RunFolder::new_file(&path)?);
-    let mut text = Vec::new();
+    let hashing = Hashing::new(RunFolder::new_file(&path)?);
+    let mut file = BufWriter::with_capacity(1 << 16, hashing);
     for line in lines {
-        text.clear();
-        serde_json::to_writer(&mut text, &line).map_err(|error| failed(error.into()))?;
-        text.push(b'\n');
-        hash.update(&text);
-        file.write_all(&text).map_err(failed)?;
+        serde_json::to_writer(&mut file, &line).map_err(|error| failed(error.into()))?;
+        file.write_all(b"\n").map_err(failed)?;
     }
-    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    let (file, digest) = file.into_inner().map_err(|error| failed(error.into_error()))?.finish();
     file.sync_all().map_err(failed)?;
-    Ok(hexadecimal(&hash.finalize()))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes every text");
-        text
-    })
+    Ok(digest)
 }

@@ -1,0 +1,291 @@
+//! `resume`: finishes an interrupted run from its own files: what has an end keeps it, what is in
+//! doubt is looked for, what is missing is sent.
+//!
+//! Main type: [`ResumeArgs`].
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::apply::{Confirmation, engine_settings, finish, locked};
+use super::ending::{broken, open_run, status, write_reports};
+use super::planning::unreadable;
+use super::session::{Access, Destination, SafetyArgs, Session};
+use super::signals::Signals;
+use super::target_args::{PaceArgs, TargetArgs};
+use super::{ExitStatus, Failure, GlobalArgs, tell};
+use crate::engine::event::{Event, Tally};
+use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
+use crate::engine::leftover::Leg;
+use crate::engine::run_folder::{RunFolder, TargetLock};
+use crate::engine::{Engine, Run, pause};
+use crate::houston::Fault;
+use crate::model::printable;
+use crate::present::members::Reading;
+use crate::present::survey::{Progress as Step, Survey, Task};
+use crate::report::Reporter as _;
+use crate::report::terminal::{Progress, ProgressMode};
+
+/// Finish an interrupted run
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// The run: its id, the beginning of it, its folder, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub run: String,
+
+    /// What to reach it with; where it is comes from the run
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    /// How fast
+    #[command(flatten)]
+    pub pace: PaceArgs,
+
+    /// Do it without asking; needed where there is no terminal
+    #[arg(short, long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_YES", hide_env_values = true, help_heading = "Safety")]
+    pub yes: bool,
+
+    /// Where the folders of runs are kept
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "onboard-runs",
+        env = "HOUSTON_ONBOARD_RUNS_DIR",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
+    pub runs_dir: PathBuf,
+}
+
+/// Finishes the run.
+///
+/// # Errors
+/// Whatever keeps it from going on; what happens in it is in the reports and in the status.
+pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let folder = open_run(&args.runs_dir, &args.run)?;
+    let history = read(&folder)?;
+    if history.left().is_empty() && history.closed {
+        return say_finished(&folder, &history, global);
+    }
+    refuse_sandbox(&history.header)?;
+    let (destination, target) = destination(args, &history.header)?;
+    let confirmation = Confirmation::needed(args.yes, false)?;
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let runs_dir = folder.path().parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut lock =
+        TargetLock::take(runs_dir.unwrap_or(Path::new(".")), &history.header.target).map_err(locked)?;
+    lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    // What was read before may have moved on until the lock was ours.
+    let history = read(&folder)?;
+    if history.left().is_empty() {
+        if !history.closed {
+            close(&folder, &history)?;
+        }
+        return say_finished(&folder, &read(&folder)?, global);
+    }
+    history.check_files(&folder).map_err(|error| broken(&folder, error))?;
+    let session = Session::open(destination, &target, Access::ReadWrite)?;
+    let mut progress = progress(&history, global);
+    let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
+    let operations = resuming.leg.operations.len();
+    if operations > 0 {
+        session.check_policy(&safety(&history.header))?;
+    }
+    if !confirmation.obtain(operations, &session.url, || Ok(resuming.shown()))? {
+        return Ok(ExitStatus::Usage);
+    }
+    resuming.run(progress, global)
+}
+
+fn read(folder: &RunFolder) -> Result<History, Failure> {
+    History::read(folder).map_err(|error| broken(folder, error))
+}
+
+fn say_finished(folder: &RunFolder, history: &History, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let status = status(history);
+    if !global.quiet {
+        tell(&format!(
+            "run {} is finished: no row is left to settle; it ended with status {}",
+            printable(&history.header.run),
+            status.code()
+        ));
+        if history.header.sandbox {
+            tell(
+                "it was a rehearsal with --sandbox, which could not be resumed anyway: its Houston ended with it",
+            );
+        }
+    }
+    write_reports(folder, history, Some(status))?;
+    Ok(status)
+}
+
+/// A run that was killed after its last row had its end: only the books are to be closed.
+fn close(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+    let failed = |error| Failure::new(ExitStatus::Internal, error);
+    let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
+    let at_ms = journal.at_ms(Instant::now());
+    journal.note(&Entry::Closed { stopped: None, detail: None, requests: 0, at_ms });
+    journal.commit().map_err(failed)
+}
+
+/// The Houston of such a run is gone.
+fn refuse_sandbox(header: &Header) -> Result<(), Failure> {
+    if !header.sandbox {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "run {} cannot be resumed: it was a rehearsal with --sandbox, whose Houston ended with it",
+        printable(&header.run)
+    );
+    Err(Failure::new(ExitStatus::Usage, error)
+        .hint("apply the roster again, or rehearse against a standing one: `houston-onboard sandbox`"))
+}
+
+/// Where the run went, reached as it was reached then unless flags say otherwise.
+fn destination(args: &ResumeArgs, header: &Header) -> Result<(Destination, TargetArgs), Failure> {
+    let mut target = args.target.clone();
+    target.default_to(&header.target, &header.reach);
+    let destination = Destination::new(&target, &args.pace)?.with_token(&target)?;
+    let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
+    if url == header.target {
+        return Ok((destination, target));
+    }
+    let [run, then, now] = [&header.run, &header.target, &url].map(|text| printable(text));
+    let error = anyhow::anyhow!("run {run} is about {then}, not about {now}");
+    Err(Failure::new(ExitStatus::Usage, error)
+        .hint("a run goes on where it began: leave --url, --domain, --context and --sandbox out"))
+}
+
+fn safety(header: &Header) -> SafetyArgs {
+    SafetyArgs {
+        send_invites: header.settings.send_invites,
+        bypass_local: header.settings.bypass_local,
+        exit_code_unchanged: header.settings.exit_code_unchanged,
+    }
+}
+
+fn progress(history: &History, global: &GlobalArgs) -> Progress {
+    let mode = if global.quiet { ProgressMode::None } else { global.progress };
+    let lines: Vec<u32> = history.rows.iter().map(|row| row.line).collect();
+    let name = history.header.roster.clone();
+    let progress = Progress::on_stderr(mode, Instant::now)
+        .with_places(move |row| format!("{name}:{}", lines.get(row.index()).copied().unwrap_or_default()));
+    if global.verbose { progress.verbose() } else { progress }
+}
+
+/// A later leg of a run, about to begin.
+struct Resuming<'a> {
+    folder: &'a RunFolder,
+    history: &'a History,
+    session: &'a Session,
+    signals: &'a Signals,
+    leg: Leg,
+}
+
+impl<'a> Resuming<'a> {
+    /// Reads the plan of the run and what Houston has now.
+    fn draw(
+        folder: &'a RunFolder,
+        history: &'a History,
+        session: &'a Session,
+        signals: &'a Signals,
+        progress: &mut Progress,
+    ) -> Result<Self, Failure> {
+        let mut leg = Leg::collect(folder, history).map_err(|error| broken(folder, error))?;
+        for (place, reading) in survey(&leg, session, progress).into_iter().enumerate() {
+            match reading {
+                Ok(reading) => leg.judge(place, &reading.memberships),
+                Err(fault) => {
+                    let (status, cause) = unreadable(&fault, session)?;
+                    leg.give_up(place, status, &cause);
+                }
+            }
+        }
+        Ok(Self { folder, history, session, signals, leg })
+    }
+
+    /// What is about to be done, for the question.
+    fn shown(&self) -> String {
+        let Leg { operations, settled, .. } = &self.leg;
+        let in_doubt = self.leg.in_doubt();
+        let rows = self.history.rows.len();
+        format!(
+            "run {} of {}: {rows} rows\n  {} have their end\n  {} more turn out to be settled\n  {} are missing and will be sent\n  {in_doubt} are in doubt: looked for again before they are sent\n",
+            printable(&self.history.header.run),
+            printable(&self.history.header.roster),
+            rows - operations.len() - settled.len(),
+            settled.len(),
+            operations.len() - in_doubt,
+        )
+    }
+
+    fn run(&self, mut progress: Progress, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+        let Self { folder, history, session, signals, leg } = self;
+        let mut journal = self.begin().map_err(|error| {
+            let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
+            Failure::new(ExitStatus::Internal, error)
+        })?;
+        let settings = engine_settings(session, &history.header.settings);
+        let run = Run {
+            workspaces: &leg.workspaces,
+            operations: &leg.operations,
+            earlier: &leg.earlier,
+            emails: &leg.emails,
+            houston: &session.houston,
+            pace: &session.pace,
+            pages: &session.pages,
+            cancel: &session.cancel,
+            stop: &|| signals.stop(),
+            clock: &session.clock,
+        };
+        signals.sending_begins();
+        let engine = Engine { pool: &session.pool, settings: &settings };
+        let announce = &mut |event: &Event<'_>| progress.event(event);
+        let end = engine.run(&run, &mut journal, leg.tally(history), announce);
+        drop(progress);
+        finish(folder, &end, global)
+    }
+
+    /// The journal, with what reading has settled.
+    fn begin(&self) -> Result<Journal, JournalError> {
+        let now = self.session.clock.now();
+        let mut journal = Journal::append(self.folder, self.history, now)?;
+        journal.note(&Entry::Resumed {
+            leg: self.history.legs + 1,
+            at: jiff::Timestamp::now(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            houston_version: self.session.version(),
+            caller: self.session.caller.as_ref().and_then(|caller| caller.user_id.clone()),
+            at_ms: journal.at_ms(now),
+        });
+        for (row, outcome) in &self.leg.settled {
+            journal.note_outcome(*row, outcome, now);
+        }
+        journal.commit()?;
+        Ok(journal)
+    }
+}
+
+/// Reads the workspaces of a leg.
+fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<Reading, Fault>> {
+    let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task { workspace, rows }).collect();
+    let workspaces = tasks.len() as u64;
+    progress.event(&Event::ReadingStarted { workspaces });
+    let survey = Survey {
+        houston: &session.houston,
+        pool: &session.pool,
+        emails: &leg.emails,
+        cancel: &session.cancel,
+        pages: &session.pages,
+    };
+    let readings = survey.read(&tasks, |step| {
+        progress.event(&match step {
+            Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
+            Step::Tick => Event::Tick { tally: Tally::default(), pause: pause(&session.pace) },
+        });
+    });
+    progress.event(&Event::ReadingFinished);
+    readings
+}
