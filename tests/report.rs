@@ -162,8 +162,9 @@ fn a_killed_run_gets_the_reports_it_could_not_write() {
 fn a_run_that_goes_on_is_told_as_such_and_left_alone() {
     let sandbox = Sandbox::with(faulty("slow=p95:50ms"));
     let workdir = Workdir::new();
-    workdir.write("roster.csv", roster(40, 2));
-    let mut running = workdir.applying(&sandbox, "roster.csv").args(&["--rate", "15/s"]).start();
+    // Long enough to be looked at; a signal ends it.
+    workdir.write("roster.csv", roster(200, 2));
+    let mut running = workdir.applying(&sandbox, "roster.csv").args(&["--rate", "10/s"]).start();
     running.await_entries("outcome", 2);
     let folder = running.folder().unwrap();
     for format in FORMATS {
@@ -172,10 +173,10 @@ fn a_run_that_goes_on_is_told_as_such_and_left_alone() {
         match format {
             "human" => assert!(report.stdout.starts_with("still going: "), "{}", report.stdout),
             "json" => assert_eq!(json(&report.stdout)["state"], "going"),
-            "jsonl" => assert_eq!(report.stdout.lines().count(), 40),
-            "csv" => assert_eq!(records(&report.stdout, b',').len(), 40),
+            "jsonl" => assert_eq!(report.stdout.lines().count(), 200),
+            "csv" => assert_eq!(records(&report.stdout, b',').len(), 200),
             "md" => assert!(report.stdout.starts_with("## roster.csv: still going: "), "{}", report.stdout),
-            _ => assert_eq!(report.stdout.matches("<testcase ").count(), 40),
+            _ => assert_eq!(report.stdout.matches("<testcase ").count(), 200),
         }
     }
     let listed = workdir.run(["report", "--list", "--format", "json"]).ended(0);
@@ -183,10 +184,41 @@ fn a_run_that_goes_on_is_told_as_such_and_left_alone() {
     for name in FILES {
         assert!(!folder.join(name).exists(), "{name} is the run's to write");
     }
-    let run = running.finish().ended(0);
+    running.signal("TERM");
+    let run = running.finish().ended(143);
     sandbox.agrees_with(&run);
     let report = workdir.run(["report"]).ended(0);
     assert_eq!((report.stdout.as_str(), report.stderr.as_str()), (run.stdout.as_str(), ""));
+}
+
+#[test]
+fn a_run_that_was_resumed_is_told_as_one() {
+    let sandbox = Sandbox::with(faulty("slow=p95:50ms"));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(120, 2));
+    let mut running = workdir.applying(&sandbox, "roster.csv").args(&["--rate", "25/s"]).start();
+    running.await_entries("outcome", 2);
+    let folder = running.folder().unwrap();
+    running.signal("KILL");
+    drop(running.finish());
+    assert_eq!(json(&workdir.run(["report", "--format", "json"]).stdout)["state"], "broken_off");
+    let resume = || workdir.call(["resume", "--yes"]).token(sandbox.token());
+    let running = resume().args(&["--rate", "10/s"]).start();
+    harness::until("the second leg in the journal", || {
+        let journal = fs::read_to_string(folder.join("journal.jsonl")).unwrap();
+        journal.contains("\"entry\":\"resumed\"").then_some(())
+    });
+    let report = workdir.run(["report"]).ended(0);
+    assert!(report.stdout.starts_with("still going: "), "{}", report.stdout);
+    running.signal("TERM");
+    drop(running.finish().ended(143));
+    let report = workdir.run(["report", "--list"]).ended(0);
+    assert!(report.stdout.contains("  ended 143 "), "{}", report.stdout);
+    let end = resume().quick().run().ended(0);
+    let report = workdir.run(["report"]).ended(0);
+    assert_eq!((report.stdout.as_str(), report.stderr.as_str()), (end.stdout.as_str(), ""));
+    assert_eq!(json(&fs::read_to_string(folder.join("summary.json")).unwrap())["legs"], 3);
+    assert_eq!(records(&fs::read_to_string(folder.join("results.csv")).unwrap(), b',').len(), 120);
 }
 
 #[test]
