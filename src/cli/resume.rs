@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::apply::{Confirmation, engine_settings, finish, locked};
-use super::ending::{status, write_reports};
+use super::ending::{broken, open_run, status, write_reports};
 use super::planning::unreadable;
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
@@ -19,7 +19,7 @@ use super::{ExitStatus, Failure, GlobalArgs, tell};
 use crate::engine::event::{Event, Tally};
 use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
 use crate::engine::leftover::Leg;
-use crate::engine::run_folder::{FindError, RunFolder, TargetLock, find};
+use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run, pause};
 use crate::houston::Fault;
 use crate::model::printable;
@@ -64,7 +64,7 @@ pub struct ResumeArgs {
 /// # Errors
 /// Whatever keeps it from going on; what happens in it is in the reports and in the status.
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let folder = find(&args.runs_dir, &args.run).map_err(not_found)?;
+    let folder = open_run(&args.runs_dir, &args.run)?;
     let history = read(&folder)?;
     if history.left().is_empty() && history.closed {
         return say_finished(&folder, &history, global);
@@ -85,7 +85,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         }
         return say_finished(&folder, &read(&folder)?, global);
     }
-    history.check_files(&folder).map_err(bad_run)?;
+    history.check_files(&folder).map_err(|error| broken(&folder, error))?;
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
     let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
@@ -99,27 +99,8 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     resuming.run(progress, global)
 }
 
-/// Files of a run that do not belong together, or that this version cannot read.
-fn bad_run(error: JournalError) -> Failure {
-    Failure::new(ExitStatus::BadInput, error)
-}
-
-fn not_found(error: FindError) -> Failure {
-    Failure::new(ExitStatus::Usage, error)
-}
-
 fn read(folder: &RunFolder) -> Result<History, Failure> {
-    History::read(folder).map_err(|error| {
-        let nothing_sent = matches!(error, JournalError::NoHeader { .. });
-        let failure = bad_run(error);
-        if !nothing_sent {
-            return failure;
-        }
-        failure.hint(format!(
-            "apply the roster again; the copy in {} may not be complete",
-            folder.path().display()
-        ))
-    })
+    History::read(folder).map_err(|error| broken(folder, error))
 }
 
 fn say_finished(folder: &RunFolder, history: &History, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
@@ -212,7 +193,7 @@ impl<'a> Resuming<'a> {
         signals: &'a Signals,
         progress: &mut Progress,
     ) -> Result<Self, Failure> {
-        let mut leg = Leg::collect(folder, history).map_err(bad_run)?;
+        let mut leg = Leg::collect(folder, history).map_err(|error| broken(folder, error))?;
         for (place, reading) in survey(&leg, session, progress).into_iter().enumerate() {
             match reading {
                 Ok(reading) => leg.judge(place, &reading.memberships),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
-use super::summary::{FILE, FailureClass, Summary};
+use super::summary::{FILE, FailureClass, RunState, Summary};
 use super::{shell_word, spoken};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::model::printable;
@@ -64,26 +64,37 @@ pub fn render(summary: &Summary, paint: Paint) -> String {
     text
 }
 
+/// How the run ended, in one line.
+pub fn verdict(summary: &Summary) -> String {
+    let failed = summary.counts.of_kind(StatusKind::Failed);
+    let left = summary.resumable();
+    let all = rows(summary.rows);
+    match (summary.state, &summary.stopped) {
+        (RunState::Going, _) => format!("still going: {left} of {all} to do"),
+        (RunState::BrokenOff, _) => "not finished: it ended without closing its journal".to_owned(),
+        (RunState::Closed, Some(stopped)) => {
+            let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
+            format!("stopped early: {}{detail}", stopped.reason)
+        }
+        (RunState::Closed, None) => match (failed, left) {
+            (0, 0) => "done".to_owned(),
+            (_, 0) => format!("done, but {failed} of {all} failed"),
+            (0, _) => format!("done, but {left} of {all} not settled"),
+            (_, _) => format!("done, but {failed} of {all} failed, {left} not settled"),
+        },
+    }
+}
+
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let failed = summary.counts.of_kind(StatusKind::Failed);
     let left = summary.resumable();
-    let (style, words) = match (&summary.stopped, summary.finished_at) {
-        (Some(stopped), _) => {
-            let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
-            (palette.bad, format!("stopped early: {}{detail}", stopped.reason))
-        }
-        (None, None) => (palette.warn, "not finished: still going, or killed".to_owned()),
-        (None, Some(_)) if failed + left == 0 => (palette.good, "done".to_owned()),
-        (None, Some(_)) => {
-            let all = rows(summary.rows);
-            let words = match (failed, left) {
-                (_, 0) => format!("{failed} of {all} failed"),
-                (0, _) => format!("{left} of {all} not settled"),
-                (_, _) => format!("{failed} of {all} failed, {left} not settled"),
-            };
-            (palette.warn, format!("done, but {words}"))
-        }
+    let good = failed + left == 0 && summary.stopped.is_none();
+    let style = match summary.state {
+        RunState::Closed if summary.stopped.is_some() => palette.bad,
+        RunState::Closed if good => palette.good,
+        RunState::Closed | RunState::Going | RunState::BrokenOff => palette.warn,
     };
+    let words = verdict(summary);
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
@@ -118,13 +129,19 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         if status == Status::NotRun && summary.left_out > 0 {
             write!(text, " ({} outside of --only or --limit)", summary.left_out)?;
         }
+        if status == Status::InDoubt && summary.state == RunState::Going {
+            write!(text, " (in flight, or not read back yet)")?;
+        }
         writeln!(text)?;
     }
     Ok(())
 }
 
 fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    for class in summary.failures.iter().take(CLASSES) {
+    // What is in flight is no failure of a run that goes on.
+    let told = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
+    let told: Vec<_> = summary.failures.iter().filter(told).collect();
+    for class in told.iter().take(CLASSES) {
         let FailureClass { status, code, count, lines, texts, text: first } = class;
         let bad = palette.bad;
         write!(text, "\n{bad}{count} {status}{bad:#}")?;
@@ -149,7 +166,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         }
         writeln!(text, "\n  {}", advice(code))?;
     }
-    let rest = summary.failures.iter().skip(CLASSES);
+    let rest = told.iter().skip(CLASSES);
     let (kinds, count) = rest.fold((0, 0), |(kinds, count), class| (kinds + 1, count + class.count));
     if kinds > 0 {
         writeln!(text, "\n{count} more of {kinds} other kinds: see {RESULTS}")?;
@@ -158,6 +175,9 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
 }
 
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    if summary.state == RunState::Going {
+        return writeln!(text, "\nits reports are written at its end");
+    }
     let strong = palette.strong;
     let folder = &summary.folder;
     let mut steps = Vec::new();
@@ -392,12 +412,28 @@ mod tests {
         let mut fixture = Fixture::with(&[(Status::NotRun, None)], None);
         fixture.history.closed = false;
         let text = render(&summary(&fixture), Paint::Plain);
-        assert!(text.starts_with("not finished: still going, or killed\n"), "{text}");
+        assert!(text.starts_with("not finished: it ended without closing its journal\n"), "{text}");
         assert!(text.contains("houston-onboard resume onboard-runs/20261123T154500Z-k3f9\n"), "{text}");
         fixture.history.header.sandbox = true;
         let text = render(&summary(&fixture), Paint::Plain);
         assert!(!text.contains("houston-onboard apply"), "{text}");
         assert!(text.contains("is gone with its run"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_no_failures_in_flight_and_nothing_to_type() {
+        let doubt = Cause::new("no_outcome", "sent, and the run ended before its answer");
+        let mut fixture = Fixture::with(&[(Status::InDoubt, Some(doubt)), (Status::NotRun, None)], None);
+        fixture.history.closed = false;
+        insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"
+        still going: 2 of 2 rows to do
+        run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
+
+          1 in_doubt (in flight, or not read back yet)
+          1 not_run
+
+        its reports are written at its end
+        ");
     }
 
     #[test]
