@@ -12,6 +12,7 @@ pub mod answer;
 mod call;
 pub mod catalogue;
 pub mod context;
+pub mod credential;
 pub mod fault;
 pub mod http;
 mod members;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 use self::call::{Call, missing, required, sound, untold};
 pub use self::context::{ContextError, Login};
+pub use self::credential::{Credential, Renewing};
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
 pub use self::pacer::{NotARate, Pace, Paced, Rate};
