@@ -24,7 +24,7 @@ use crate::model::{RowNumber, printable};
 use crate::report::closing::{Paint, render};
 use crate::report::summary::Summary;
 use crate::report::terminal::Progress;
-use crate::report::{Reporter as _, RosterAgain, write_files};
+use crate::report::{RosterAgain, write_files};
 use crate::roster::rows;
 
 /// Carry a roster out
@@ -166,7 +166,7 @@ impl Applying<'_> {
         };
         self.signals.sending_begins();
         let engine = Engine { pool: &self.session.pool, settings: &settings };
-        let announce = &mut |event: &Event<'_>| progress.event(event);
+        let announce = &mut |event: &Event<'_>| self.session.show(event, &mut progress);
         let end = engine.run(&run, &mut journal, tally, announce);
         drop(progress);
         self.drawn.operations = Vec::new();

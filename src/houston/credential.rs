@@ -460,7 +460,7 @@ mod tests {
         assert!(!format!("{credential:?}").contains("hush"), "{credential:?}");
         assert_eq!(credential.scrub(b"<hush.old> <hush.new>".to_vec()), b"<[token]> <[token]>");
         let target = Target::from_url("http://127.0.0.1:9/v1").unwrap();
-        let http = Http::new(&target, Some(token("hush.old")), HttpSettings::default());
+        let http = Http::new(&target, Some(credential.clone()), HttpSettings::default());
         let clock = Arc::new(ManualClock::default());
         let renewing = Renewing::new(http, credential.clone(), None, clock, Cancel::new());
         assert!(!format!("{renewing:?}").contains("hush"), "{renewing:?}");

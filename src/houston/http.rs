@@ -20,7 +20,6 @@ use super::catalogue::{classify_http, retry_after};
 use super::credential::Credential;
 use super::fault::{Fault, NoAnswerCause, UnsentCause};
 use super::target::Target;
-use super::token::Token;
 use super::transport::{Answer, Failure, Kind, Request, Transport};
 
 /// The longest answer to a read, in bytes after decompression.
@@ -76,20 +75,15 @@ impl fmt::Debug for Http {
 }
 
 impl Http {
-    /// Requests to this target; without a token only what Houston tells anybody.
-    pub fn new(target: &Target, token: Option<Token>, settings: HttpSettings) -> Self {
+    /// Requests to this target; without a credential only what Houston tells anybody.
+    pub fn new(target: &Target, credential: Option<Credential>, settings: HttpSettings) -> Self {
         Self {
             url: target.url().clone(),
             is_loopback: target.is_loopback(),
-            credential: token.map(Credential::new),
+            credential,
             settings,
             client: OnceLock::new(),
         }
-    }
-
-    /// The token in force, which somebody else may replace; `None` without one.
-    pub fn credential(&self) -> Option<Credential> {
-        self.credential.clone()
     }
 
     fn client(&self) -> Result<&Client, Fault> {
