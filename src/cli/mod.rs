@@ -17,7 +17,9 @@ pub mod session;
 pub mod signals;
 pub mod target_args;
 pub mod template;
+pub mod token_life;
 pub mod validate;
+pub mod waiting;
 
 use std::ffi::OsString;
 use std::io::Write as _;

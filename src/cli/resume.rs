@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::apply::{Confirmation, engine_settings, finish, locked};
 use super::ending::{broken, open_run, status, write_reports};
+use super::plan::requests;
 use super::planning::unreadable;
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
@@ -20,12 +21,11 @@ use crate::engine::event::{Event, Tally};
 use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
 use crate::engine::leftover::Leg;
 use crate::engine::run_folder::{RunFolder, TargetLock};
-use crate::engine::{Engine, Run, pause};
+use crate::engine::{Engine, Run};
 use crate::houston::Fault;
 use crate::model::printable;
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Survey, Task};
-use crate::report::Reporter as _;
 use crate::report::terminal::{Progress, ProgressMode};
 
 /// Finish an interrupted run
@@ -92,6 +92,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let operations = resuming.leg.operations.len();
     if operations > 0 {
         session.check_policy(&safety(&history.header))?;
+        session.warn_of_token(requests(&resuming.leg.operations));
     }
     if !confirmation.obtain(operations, &session.url, || Ok(resuming.shown()))? {
         return Ok(ExitStatus::Usage);
@@ -242,7 +243,7 @@ impl<'a> Resuming<'a> {
         };
         signals.sending_begins();
         let engine = Engine { pool: &session.pool, settings: &settings };
-        let announce = &mut |event: &Event<'_>| progress.event(event);
+        let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let end = engine.run(&run, &mut journal, leg.tally(history), announce);
         signals.reporting_begins();
         drop(progress);
@@ -273,7 +274,7 @@ impl<'a> Resuming<'a> {
 fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<Reading, Fault>> {
     let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task { workspace, rows }).collect();
     let workspaces = tasks.len() as u64;
-    progress.event(&Event::ReadingStarted { workspaces });
+    session.show(&Event::ReadingStarted { workspaces }, progress);
     let survey = Survey {
         houston: &session.houston,
         pool: &session.pool,
@@ -282,11 +283,12 @@ fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<R
         pages: &session.pages,
     };
     let readings = survey.read(&tasks, |step| {
-        progress.event(&match step {
+        let event = match step {
             Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
-            Step::Tick => Event::Tick { tally: Tally::default(), pause: pause(&session.pace) },
-        });
+            Step::Tick => Event::Tick { tally: Tally::default(), pause: session.pause() },
+        };
+        session.show(&event, progress);
     });
-    progress.event(&Event::ReadingFinished);
+    session.show(&Event::ReadingFinished, progress);
     readings
 }
