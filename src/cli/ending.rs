@@ -15,7 +15,7 @@ use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::{History, JournalError, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
 use crate::report::summary::Summary;
-use crate::report::{RosterAgain, shell_word, write_files};
+use crate::report::{RosterAgain, write_files};
 use crate::roster::{Dialect, rows};
 
 /// The run that a user means.
@@ -36,19 +36,21 @@ pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
 
 /// A run whose files make no sense (3), or cannot be read at all (1).
 pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
-    let again = || format!("houston-onboard apply {}", shell_word(&folder.roster()));
+    let again = || {
+        let folder = folder.path().display();
+        format!("apply the roster again; the copy in {folder} may not be complete")
+    };
     let has_none =
         matches!(&error, JournalError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound);
     let hint = match &error {
-        JournalError::NoHeader { .. } => {
-            format!("there is nothing to report and nothing to resume: {}", again())
-        }
+        JournalError::NoHeader { .. } => again(),
         JournalError::Read { .. } if has_none => {
-            format!("the run ended before it sent anything, or a file of it was taken away: {}", again())
+            format!("it ended before it sent anything, or a file of it was taken away: {}", again())
         }
         JournalError::Newer { .. } => "use the version that wrote it, or a later one".to_owned(),
         JournalError::Broken { .. } => {
-            format!("the file was changed; without it, what is there already is not sent again: {}", again())
+            "put it back as it was; or apply the roster again: what is there already is not sent again"
+                .to_owned()
         }
         JournalError::Changed { .. } | JournalError::Incomplete { .. } => {
             "put it back as it was: what became of a row is known by its place in the file".to_owned()
