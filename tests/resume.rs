@@ -263,7 +263,7 @@ fn a_write_of_a_killed_run_that_lands_later_is_not_doubled() {
 fn the_settings_of_the_run_hold_for_its_later_legs() {
     let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
     workdir.write("roster.csv", roster(12, 2));
-    let arguments = ["--send-invites", "--rate", "20/s", "--exit-code-unchanged", "99"];
+    let arguments = ["--send-invites", "--rate", "10/s", "--exit-code-unchanged", "99"];
     let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&arguments).start();
     running.await_entries("intent", 3);
     running.signal("INT");

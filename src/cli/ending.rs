@@ -15,7 +15,7 @@ use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::{History, JournalError, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
 use crate::report::summary::Summary;
-use crate::report::{RosterAgain, write_files};
+use crate::report::{RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows};
 
 /// The run that a user means.

@@ -109,7 +109,7 @@ fn spoken(duration: Duration) -> String {
 }
 
 /// A path as one word of a command line, quoted where a shell would otherwise take it apart.
-fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
