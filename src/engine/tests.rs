@@ -1,6 +1,8 @@
 //! The engine against a small Houston in memory, under a clock that stands still: whatever the
 //! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
 
+mod stops;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
@@ -8,13 +10,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::event::{Outcome, Status};
-use super::journal::{FORMAT, Header, Reach, RunSettings};
+use super::journal::full::{Full, fill_up};
+use super::journal::{FORMAT, Header, History, PlanLine, Reach, RunSettings, write_plan};
 use super::run_folder::RunFolder;
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
-use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
-use crate::plan::OperationKind;
+use crate::model::{Assignment, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::plan::{Decision, Membership, OperationKind, Plan, RowPlan};
 use crate::time::ManualClock;
 
 /// What the server does with one mutation.
@@ -36,6 +39,7 @@ enum Deed {
 struct World {
     bindings: HashMap<(String, String), u32>,
     mutations: u32,
+    requests: u32,
     in_flight: HashMap<String, u32>,
     deeds: Vec<Deed>,
     token_is_dead: bool,
@@ -50,11 +54,24 @@ struct Stage {
     emails: Arc<Emails>,
 }
 
+/// What a run meets besides the deeds of the server.
+#[derive(Debug, Default)]
+struct Weather {
+    /// How long a request takes.
+    latency: Duration,
+    /// A signal after so many requests.
+    signal: Option<(u32, StopReason)>,
+    /// The disk of the journal.
+    disk: Option<Full>,
+}
+
 /// What came of a run.
 struct Played {
     end: RunEnd,
     outcomes: HashMap<u32, Outcome>,
     settled_twice: bool,
+    /// The same as the files tell it.
+    history: History,
 }
 
 fn text(value: &Value) -> String {
@@ -64,6 +81,7 @@ fn text(value: &Value) -> String {
 impl World {
     fn answer(world: &Mutex<Self>, body: &Value) -> Result<(u16, String), Fault> {
         let workspace = text(&body["variables"]["workspaceUuid"]);
+        world.lock().unwrap().requests += 1;
         match body["operationName"].as_str().unwrap_or_default() {
             "AddMember" | "AddMemberWithMail" => {
                 let email = text(&body["variables"]["email"]);
@@ -179,7 +197,38 @@ impl Stage {
         self.world.lock().unwrap()
     }
 
+    /// Everybody is to be added.
+    fn plan(&self) -> Plan {
+        let row = |operation: &Operation| RowPlan {
+            workspace: Some(operation.workspace),
+            seen: Some(Membership::Absent),
+            decision: Decision::Add,
+        };
+        let mut by_row: Vec<&Operation> = self.operations.iter().collect();
+        by_row.sort_by_key(|operation| operation.row);
+        Plan { workspaces: self.workspaces.clone(), rows: by_row.into_iter().map(row).collect() }
+    }
+
+    /// The journal of a run in a folder of its own.
+    fn journal(&self, folder: &RunFolder, start: std::time::Instant) -> Journal {
+        let plan = self.plan();
+        let line = |index: usize| {
+            let row = RowNumber::from_index(index);
+            let workspace = plan.rows[index].workspace.unwrap();
+            let (email, role) = (self.emails.get(row), WorkspaceRole::Editor);
+            let assignment = Assignment { row, line: row.get() + 1, email, role, workspace };
+            PlanLine::new(&plan, row, row.get() + 1, Some(&assignment))
+        };
+        let plan_sha256 = write_plan(folder, (0..plan.rows.len()).map(line)).unwrap();
+        let rows = plan.rows.len() as u64;
+        Journal::create(folder, Header { rows, plan_sha256, ..header() }, start).unwrap()
+    }
+
     fn play(&self, change: impl FnOnce(&mut Settings)) -> Played {
+        self.play_in(&Weather::default(), change)
+    }
+
+    fn play_in(&self, weather: &Weather, change: impl FnOnce(&mut Settings)) -> Played {
         let mut settings = Settings {
             concurrency: 4,
             mail: Mail::Bypass,
@@ -193,10 +242,15 @@ impl Stage {
             repeats: Repeats::Unknown,
         };
         change(&mut settings);
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+        let manual = ManualClock::default();
+        let clock: Arc<dyn Clock> = Arc::new(manual.clone());
         let cancel = Cancel::new();
         let world = Arc::clone(&self.world);
-        let scripted = Scripted::new(move |_, body| World::answer(&world, body));
+        let (latency, passing) = (weather.latency, manual.clone());
+        let scripted = Scripted::new(move |_, body| {
+            passing.advance(latency);
+            World::answer(&world, body)
+        });
         let policy = RetryPolicy { retries: settings.retries, max_wait: settings.max_wait };
         let transport = Retrying::new(scripted, policy, Arc::clone(&clock), cancel.clone());
         let houston = Houston::new(Arc::new(transport));
@@ -204,7 +258,7 @@ impl Stage {
         let pages = Arc::default();
         let dir = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
-        let mut journal = Journal::create(&folder, header(), clock.now()).unwrap();
+        let mut journal = self.journal(&folder, clock.now());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.concurrency).build().unwrap();
         let run = Run {
             workspaces: &self.workspaces,
@@ -215,11 +269,12 @@ impl Stage {
             pace: &pace,
             pages: &pages,
             cancel: &cancel,
-            stop: &|| None,
+            stop: &|| weather.signal.filter(|(after, _)| self.world().requests >= *after).map(|(_, why)| why),
             clock: &clock,
         };
         let mut outcomes = HashMap::new();
         let mut settled_twice = false;
+        let filling = fill_up(weather.disk);
         let end = Engine { pool: &pool, settings: &settings }.run(
             &run,
             &mut journal,
@@ -230,7 +285,12 @@ impl Stage {
                 }
             },
         );
-        Played { end, outcomes, settled_twice }
+        drop(filling);
+        drop(journal);
+        // Also those that were left behind at the end of a signal's grace.
+        pool.broadcast(|_| ());
+        let history = History::read(&folder).unwrap();
+        Played { end, outcomes, settled_twice, history }
     }
 
     /// How often a row's person is bound in its workspace.
