@@ -10,7 +10,8 @@ use houston_onboard::engine::journal::{FORMAT, Header, Journal, Reach, RunSettin
 use houston_onboard::engine::run_folder::RunFolder;
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
 use houston_onboard::houston::{
-    Houston, Http, HttpSettings, Mail, Pace, Paced, Rate, Repeats, RetryPolicy, Retrying, Target, Token,
+    Credential, Houston, Http, HttpSettings, Mail, Pace, Paced, Rate, Repeats, RetryPolicy, Retrying, Target,
+    Token,
 };
 use houston_onboard::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use houston_onboard::plan::{Operation, OperationKind, Workspace};
@@ -69,7 +70,8 @@ impl Client {
         let pace = Arc::new(Pace::new(work.rate, MAX_WAIT, Arc::clone(&clock), cancel.clone()));
         let target = Target::from_url(&server.url())?;
         let settings = HttpSettings { concurrency: work.in_flight, ..HttpSettings::default() };
-        let http = Http::new(&target, Some(Token::new(&server.token, "the bench")?), settings);
+        let http =
+            Http::new(&target, Some(Credential::new(Token::new(&server.token, "the bench")?)), settings);
         let policy = RetryPolicy { retries: 4, max_wait: MAX_WAIT };
         let paced = Paced::new(http, Arc::clone(&pace));
         let transport = Retrying::new(paced, policy, Arc::clone(&clock), cancel.clone());

@@ -21,7 +21,6 @@ use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings};
 use crate::houston::Mail;
 use crate::model::{RowNumber, printable};
-use crate::report::Reporter as _;
 use crate::report::closing::{Paint, render};
 use crate::report::terminal::Progress;
 
@@ -196,7 +195,7 @@ impl Applying<'_> {
         };
         self.signals.sending_begins();
         let engine = Engine { pool: &self.session.pool, settings: &settings };
-        let announce = &mut |event: &Event<'_>| progress.event(event);
+        let announce = &mut |event: &Event<'_>| self.session.show(event, &mut progress);
         let end = engine.run(&run, &mut journal, tally, announce);
         self.signals.reporting_begins();
         drop(progress);

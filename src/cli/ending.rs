@@ -1,9 +1,10 @@
 //! How a run ended, told from its files alone: the exit status and the reports, the same for the
 //! command that carried it out and for one that looks at it a year later.
 //!
-//! Main functions: [`status`] and [`write_reports`].
+//! Main functions: [`open_run`], [`status`] and [`write_reports`].
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use csv::ByteRecord;
@@ -11,11 +12,79 @@ use serde::Deserialize as _;
 
 use super::{ExitStatus, Failure};
 use crate::engine::event::{Status, StatusKind, StopReason};
-use crate::engine::journal::History;
-use crate::engine::run_folder::RunFolder;
+use crate::engine::journal::{History, JournalError, digest_of};
+use crate::engine::run_folder::{FindError, RunFolder, find};
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows};
+
+/// The run that a user means.
+///
+/// # Errors
+/// There is no such run, or more than one (2).
+pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
+    find(runs_dir, run).map_err(|error| {
+        let hint = match &error {
+            FindError::NoRuns { .. } | FindError::Folder(_) => "name the folder of the runs with --runs-dir",
+            FindError::Unknown { .. } => "`report --list` shows the runs; --runs-dir names another folder",
+            FindError::Ambiguous { .. } => "give more of the id",
+            FindError::NotARun { .. } => "a run is named by its id, the beginning of it, or its folder",
+        };
+        Failure::new(ExitStatus::Usage, error).hint(hint)
+    })
+}
+
+/// A run whose files make no sense (3), or cannot be read at all (1).
+pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
+    let again = || {
+        let folder = folder.path().display();
+        format!("apply the roster again; the copy in {folder} may not be complete")
+    };
+    let has_none =
+        matches!(&error, JournalError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound);
+    let hint = match &error {
+        JournalError::NoHeader { .. } => again(),
+        JournalError::Read { .. } if has_none => {
+            format!("it ended before it sent anything, or a file of it was taken away: {}", again())
+        }
+        JournalError::Newer { .. } => "use the version that wrote it, or a later one".to_owned(),
+        JournalError::Broken { .. } => {
+            "put it back as it was; or apply the roster again: what is there already is not sent again"
+                .to_owned()
+        }
+        JournalError::Changed { .. } | JournalError::Incomplete { .. } => {
+            "put it back as it was: what became of a row is known by its place in the file".to_owned()
+        }
+        JournalError::Folder(_) | JournalError::Write { .. } | JournalError::Read { .. } => {
+            return Failure::new(ExitStatus::Internal, error);
+        }
+    };
+    Failure::new(ExitStatus::BadInput, error).hint(hint)
+}
+
+/// Holds `plan.jsonl` against the digest in the journal.
+///
+/// # Errors
+/// It was changed since, or cannot be read (3).
+pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+    check(folder, folder.plan(), &history.header.plan_sha256)
+}
+
+/// Holds the copy of the roster against the digest in the journal.
+///
+/// # Errors
+/// It was changed since, or cannot be read (3).
+pub fn check_roster(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+    check(folder, folder.roster(), &history.header.roster_sha256)
+}
+
+fn check(folder: &RunFolder, path: PathBuf, digest: &str) -> Result<(), Failure> {
+    match digest_of(&path) {
+        Ok(found) if found == *digest => Ok(()),
+        Ok(_) => Err(broken(folder, JournalError::Changed { path })),
+        Err(error) => Err(broken(folder, error)),
+    }
+}
 
 /// What a run ends with. Where several hold: a signal, the token, the target, rows that are left,
 /// rows that failed.
@@ -79,6 +148,7 @@ impl RosterCopy {
         Ok(RosterAgain {
             header: &self.header,
             delimiter: self.dialect.delimiter,
+            columns: self.dialect.columns,
             rows: rows.map(|row| row.map(|row| row.record)),
         })
     }
@@ -106,4 +176,87 @@ pub fn write_reports(
                 shell_word(folder.path())
             ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Cause;
+    use crate::report::fixture::Fixture;
+
+    fn ended(ends: &[Status], stopped: Option<StopReason>) -> History {
+        let ends: Vec<_> = ends.iter().map(|&status| (status, None)).collect();
+        Fixture::with(&ends, stopped.map(|reason| (reason, None))).history.clone()
+    }
+
+    #[test]
+    fn the_status_of_a_run_is_told_by_its_files() {
+        use Status::{Added, GaveUp, InDoubt, Invalid, NotRun, Rejected, RoleKept, Unchanged};
+        use StopReason::{
+            Away, Interrupted, JournalLost, MaxDuration, MaxErrors, MaxWait, TargetUnusable, Terminated,
+            TokenDead,
+        };
+        let table: [(&[Status], Option<StopReason>, u8); 16] = [
+            (&[], None, 0),
+            (&[Added, Unchanged, RoleKept], None, 0),
+            (&[Added, Rejected], None, 6),
+            (&[Added, Invalid], None, 6),
+            (&[Added, GaveUp, Rejected], None, 8),
+            (&[InDoubt], None, 8),
+            (&[NotRun], None, 8),
+            (&[Added], Some(MaxDuration), 0),
+            (&[Added, NotRun], Some(MaxErrors), 8),
+            (&[Rejected], Some(MaxWait), 6),
+            (&[Added, NotRun], Some(Away), 8),
+            (&[Added], Some(JournalLost), 8),
+            (&[Added, GaveUp], Some(TargetUnusable), 5),
+            (&[Added, GaveUp], Some(TokenDead), 4),
+            (&[GaveUp], Some(Terminated), 143),
+            (&[Added], Some(Interrupted), 130),
+        ];
+        for (ends, stopped, code) in table {
+            assert_eq!(status(&ended(ends, stopped)).code(), code, "{ends:?} {stopped:?}");
+        }
+    }
+
+    #[test]
+    fn rows_that_were_not_chosen_leave_nothing_to_do() {
+        let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
+        let fixture = Fixture::with(&[(Status::Added, None), (Status::NotRun, left_out)], None);
+        assert_eq!(status(&fixture.history), ExitStatus::Done);
+    }
+
+    #[test]
+    fn another_status_for_nothing_to_do_is_remembered() {
+        for (ends, code) in [
+            (&[Status::Unchanged][..], 99),
+            (&[Status::Unchanged, Status::Added], 0),
+            (&[Status::Unchanged, Status::Rejected], 6),
+        ] {
+            let mut history = ended(ends, None);
+            history.header.settings.exit_code_unchanged = Some(99);
+            assert_eq!(status(&history).code(), code, "{ends:?}");
+        }
+    }
+
+    #[test]
+    fn a_journal_from_before_these_settings_can_be_read() {
+        let settings: crate::engine::journal::RunSettings =
+            serde_json::from_str(r#"{"send_invites":true,"canary":3}"#).expect("readable");
+        assert_eq!((settings.exit_code_unchanged, settings.bypass_local), (None, false));
+    }
+
+    #[test]
+    fn reports_need_to_know_how_the_roster_is_read() {
+        let fixture = Fixture::new();
+        let error = RosterCopy::of(&fixture.history).expect_err("the fixture does not say so");
+        assert!(error.to_string().contains("how the roster of the run is read"), "{error}");
+        for (given, ends_with) in
+            [(ExitStatus::Done, 1), (ExitStatus::Unchanged(99), 1), (ExitStatus::Token, 4)]
+        {
+            let failure =
+                write_reports(&fixture.folder, &fixture.history, Some(given)).expect_err("not writable");
+            assert_eq!(failure.status.code(), ends_with);
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod ending;
 pub mod plan;
 pub mod planning;
+pub mod report;
 pub mod resume;
 pub mod roster_args;
 #[cfg(feature = "sandbox")]
@@ -16,7 +17,9 @@ pub mod session;
 pub mod signals;
 pub mod target_args;
 pub mod template;
+pub mod token_life;
 pub mod validate;
+pub mod waiting;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -94,6 +97,8 @@ pub enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Add who is missing: show the plan, ask, send, verify, report
     Apply(Box<apply::ApplyArgs>),
+    /// Print the report of a run, also of one that is still going, or list the runs; asks nobody
+    Report(report::ReportArgs),
     /// Finish an interrupted run: from its own files, and without sending anything twice
     Resume(Box<resume::ResumeArgs>),
     /// Run a local Houston to rehearse against
@@ -259,6 +264,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Validate(args) => validate::run(args),
         Command::Plan(args) => plan::run(args, &cli.global),
         Command::Apply(args) => apply::run(args, &cli.global),
+        Command::Report(args) => report::run(args),
         Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done).map_err(Into::into),

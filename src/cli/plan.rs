@@ -14,7 +14,6 @@ use super::validate::{read_roster, shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::model::{RowNumber, printable};
 use crate::plan::{Counts, Operation, Plan};
-use crate::report::Reporter as _;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::{Roster, RowState};
@@ -183,14 +182,16 @@ impl Drawn {
         progress: &mut Progress,
     ) -> Result<Self, Failure> {
         let places = std::mem::take(&mut input.places);
-        let plan = plan(&input.roster, places, session, &mut |event| progress.event(event))?;
+        let plan = plan(&input.roster, places, session, &mut |event| session.show(event, progress))?;
         let role = |row: RowNumber| input.roster.assignment(row).map(|wish| wish.role);
         let operations = plan.operations(role);
         let counts = plan.counts();
-        if !operations.is_empty() {
+        let drawn = Self { plan, operations, counts };
+        if !drawn.operations.is_empty() {
             session.check_policy(&work.safety)?;
+            session.warn_of_token(requests(&drawn.operations));
         }
-        Ok(Self { plan, operations, counts })
+        Ok(drawn)
     }
 
     /// The plan in a format.
@@ -210,12 +211,8 @@ impl Drawn {
         report.render(show.format, show.detail()).map_err(|error| Failure::new(ExitStatus::Internal, error))
     }
 
-    /// A mutation each, and per workspace the proof; the first row's read-back where there is one.
     fn estimate(&self, session: &Session) -> Estimate {
-        let mutations = self.operations.len() as u64;
-        let workspaces = self.operations.chunk_by(|a, b| a.workspace == b.workspace);
-        let reads: u64 = workspaces.map(|rows| if rows.len() > 4 { 2 } else { 1 }).sum();
-        let requests = mutations + reads;
+        let (mutations, requests) = (self.operations.len() as u64, requests(&self.operations));
         let seconds = session.settings.rate.map_or(0, |rate| {
             let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
             time.as_secs()
@@ -233,6 +230,14 @@ impl Drawn {
             ExitStatus::Done
         }
     }
+}
+
+/// How many requests carry these operations out: a mutation each, and per workspace the proof; the
+/// first row's read-back where there is one.
+pub fn requests(operations: &[Operation]) -> u64 {
+    let workspaces = operations.chunk_by(|a, b| a.workspace == b.workspace);
+    let reads: u64 = workspaces.map(|rows| if rows.len() > 4 { 2 } else { 1 }).sum();
+    operations.len() as u64 + reads
 }
 
 /// Shows the plan.

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::session::{Session, unusable};
+use super::waiting::tell_while;
 use super::{ExitStatus, Failure};
 use crate::engine::event::{Event, Status};
-use crate::engine::pause;
 use crate::engine::verdict::cause;
 use crate::houston::{Fault, Listing, RejectedKind, Scope};
 use crate::model::{Assignment, Cause, RowNumber, WorkspaceId, printable};
@@ -44,23 +44,27 @@ pub struct Places {
 /// # Errors
 /// The target cannot be used (5), or the token is dead (4).
 pub fn find_workspaces(roster: &mut Roster, session: &Session, bad_rows: BadRows) -> Result<Places, Failure> {
-    let listing = session.houston.workspaces().map_err(|failure| match &failure.fault {
-        // The token has just proved to be alive.
-        Fault::Denied { text } => Failure::new(
-            ExitStatus::Target,
-            anyhow::anyhow!("{} does not let this token list workspaces: {text}", session.url),
-        ),
-        Fault::Unsent { .. }
-        | Fault::NoAnswer { .. }
-        | Fault::Proxy { .. }
-        | Fault::Throttled { .. }
-        | Fault::Expired { .. }
-        | Fault::Rejected { .. }
-        | Fault::Already { .. }
-        | Fault::Schema { .. }
-        | Fault::Internal { .. }
-        | Fault::Malformed { .. } => unusable(&failure.fault, &session.url),
-    })?;
+    let ask = || session.houston.workspaces();
+    let listing =
+        tell_while(&session.waiting, &session.url, session.settings.max_wait, ask).map_err(|failure| {
+            match &failure.fault {
+                // The token has just proved to be alive.
+                Fault::Denied { text } => Failure::new(
+                    ExitStatus::Target,
+                    anyhow::anyhow!("{} does not let this token list workspaces: {text}", session.url),
+                ),
+                Fault::Unsent { .. }
+                | Fault::NoAnswer { .. }
+                | Fault::Proxy { .. }
+                | Fault::Throttled { .. }
+                | Fault::Expired { .. }
+                | Fault::Rejected { .. }
+                | Fault::Already { .. }
+                | Fault::Schema { .. }
+                | Fault::Internal { .. }
+                | Fault::Malformed { .. } => unusable(&failure.fault, &session.url),
+            }
+        })?;
     let again =
         |error| Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read");
     let resolutions = resolve(&listing, roster.workspaces().iter().map(String::as_str));
@@ -300,7 +304,7 @@ impl<'r> Draft<'r> {
             Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
             Progress::Tick => announce(&Event::Tick {
                 tally: crate::engine::event::Tally::default(),
-                pause: pause(&session.pace),
+                pause: session.pause(),
             }),
         });
         announce(&Event::ReadingFinished);

@@ -6,17 +6,26 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::roster_args::RosterArgs;
 use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
+use super::token_life::{TokenLife, judge, time_for};
+use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
+use crate::engine::event::{Event, Pause};
 use crate::houston::{
-    Caller, Fault, Houston, Http, Installation, Mail, Pace, Paced, ReadOnly, Retrying, Support, Transport,
+    Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
+    Retrying, Support, Transport, Waiting,
 };
+use crate::model::printable;
 use crate::present::members::PageSize;
+use crate::report::Reporter as _;
+use crate::report::terminal::Progress;
 use crate::time::{Cancel, Clock, SystemClock};
 
 /// What every command takes that compares a roster with a Houston.
@@ -162,12 +171,49 @@ pub struct Session {
     pub installation: Installation,
     /// Who we are to it.
     pub caller: Option<Caller>,
+    /// Whether a read waits for a Houston that is away.
+    pub waiting: Waiting,
+    /// How long one answer took.
+    latency: Duration,
+    token: TokenInForce,
     #[cfg(feature = "sandbox")]
     _sandbox: Option<crate::sandbox::Sandbox>,
 }
 
+/// The token in force, and where it comes from.
+struct TokenInForce {
+    credential: Credential,
+    file: Option<PathBuf>,
+    /// How many times people have been told that it was replaced.
+    told: AtomicUsize,
+}
+
+impl TokenInForce {
+    /// How it compares with a run of this length.
+    fn life(&self, needed: Duration) -> TokenLife {
+        judge(self.credential.expires(), SystemTime::now(), needed)
+    }
+
+    fn warn(&self, life: TokenLife) {
+        if let Some(warning) = life.warning(self.file.as_deref()) {
+            tell(&format!("warning: {warning}"));
+        }
+    }
+
+    /// What has not been told yet: that another token is used now.
+    fn news(&self) -> Option<String> {
+        let renewals = self.credential.renewals();
+        let is_news = self.told.swap(renewals, Ordering::Relaxed) != renewals;
+        let file = self.file.as_deref().filter(|_| is_news)?.display().to_string();
+        Some(format!(
+            "Houston did not take the token any more; {} holds another one, which is used now",
+            printable(&file)
+        ))
+    }
+}
+
 impl Session {
-    /// Connects, and asks who answers and who we are.
+    /// Connects, and asks who answers and who we are. A Houston that is away is waited for.
     ///
     /// # Errors
     /// The target cannot be used (5), or the token is dead (4).
@@ -186,7 +232,7 @@ impl Session {
         };
         #[cfg(not(feature = "sandbox"))]
         let resolved = destination.resolved;
-        let Some(Resolved { target, token }) = resolved else {
+        let Some(Resolved { target, token, token_file }) = resolved else {
             return Err(Failure::new(ExitStatus::Token, TargetArgsError::NoToken { logged_out: false }));
         };
         let settings = destination.pace;
@@ -194,11 +240,19 @@ impl Session {
         let cancel = Cancel::new();
         let pace = Arc::new(Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone()));
         let url = target.url().to_string();
-        let http = Paced::new(Http::new(&target, Some(token), args.http(&settings)), Arc::clone(&pace));
-        let retrying = Retrying::new(http, settings.retry(), Arc::clone(&clock), cancel.clone());
+        let credential = Credential::new(token);
+        let token =
+            TokenInForce { credential: credential.clone(), file: token_file, told: AtomicUsize::new(0) };
+        let waiting = Waiting::new(Arc::clone(&clock));
+        let time = || Arc::clone(&clock);
+        let http = Http::new(&target, Some(credential.clone()), args.http(&settings));
+        let transport = Paced::new(http, Arc::clone(&pace));
+        let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
+        let transport = Retrying::new(transport, settings.retry(), time(), cancel.clone());
+        let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone());
         let transport: Arc<dyn Transport> = match access {
-            Access::ReadOnly => Arc::new(ReadOnly::new(retrying)),
-            Access::ReadWrite => Arc::new(retrying),
+            Access::ReadOnly => Arc::new(ReadOnly::new(transport)),
+            Access::ReadWrite => Arc::new(transport),
         };
         let houston = Houston::new(transport);
         let pool = ThreadPoolBuilder::new()
@@ -206,13 +260,12 @@ impl Session {
             .thread_name(|place| format!("worker-{place}"))
             .build()
             .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-        let installation = houston.installation().map_err(|failure| unusable(&failure.fault, &url))?;
-        let caller = match houston.caller() {
-            Ok(caller) => Some(caller),
-            // It answered, only not in a way we know: the writes will tell.
-            Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => None,
-            Err(failure) => return Err(unusable(&failure.fault, &url)),
-        };
+        if let life @ TokenLife::Over { .. } = token.life(Duration::ZERO) {
+            token.warn(life);
+        }
+        let (installation, caller, latency) =
+            tell_while(&waiting, &url, settings.max_wait, || introduce(&houston, &pace, &*clock))
+                .map_err(|fault| unusable(&fault, &url))?;
         Ok(Self {
             houston,
             pace,
@@ -225,9 +278,37 @@ impl Session {
             is_sandbox,
             installation,
             caller,
+            waiting,
+            latency,
+            token,
             #[cfg(feature = "sandbox")]
             _sandbox: sandbox,
         })
+    }
+
+    /// Warns if the token ends before a run of so many requests does, which take as long as the
+    /// rate and Houston's own speed let them.
+    pub fn warn_of_token(&self, requests: u64) {
+        let PaceSettings { rate, concurrency, .. } = self.settings;
+        let life = self.token.life(time_for(requests, rate, self.latency, concurrency));
+        if let TokenLife::TooShort { .. } = life {
+            self.token.warn(life);
+        }
+    }
+
+    /// Why nothing is sent at the moment, if nothing is.
+    pub fn pause(&self) -> Option<Pause> {
+        let waiting = || self.waiting.now().map(|(so_far, _)| Pause::Away(so_far));
+        crate::engine::pause(&self.pace).or_else(waiting)
+    }
+
+    /// Shows an event, and before it what the session itself has to tell: that another token is
+    /// used now.
+    pub fn show(&self, event: &Event<'_>, progress: &mut Progress) {
+        if let Some(news) = self.token.news() {
+            progress.line(&news);
+        }
+        progress.event(event);
     }
 
     /// Refuses what the installation's policy would turn into trouble: mails that nobody wanted,
@@ -265,6 +346,24 @@ impl Session {
     }
 }
 
+/// Asks who answers and who we are, and takes the time of one answer.
+fn introduce(
+    houston: &Houston,
+    pace: &Pace,
+    clock: &dyn Clock,
+) -> Result<(Installation, Option<Caller>, Duration), Fault> {
+    let installation = houston.installation().map_err(|failure| failure.fault)?;
+    let (start, before) = (clock.now(), pace.requests());
+    let caller = match houston.caller() {
+        Ok(caller) => Some(caller),
+        // It answered, only not in a way we know: the writes will tell.
+        Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => None,
+        Err(failure) => return Err(failure.fault),
+    };
+    let requests = u32::try_from(pace.requests() - before).unwrap_or(u32::MAX).max(1);
+    Ok((installation, caller, clock.now().saturating_duration_since(start) / requests))
+}
+
 #[cfg(feature = "sandbox")]
 fn start_sandbox(
     choice: &super::target_args::SandboxChoice,
@@ -290,7 +389,7 @@ fn start_sandbox(
         Target::from_url(sandbox.url()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     let token = Token::new(sandbox.token(), "the sandbox")
         .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-    Ok((sandbox, Resolved { target, token }))
+    Ok((sandbox, Resolved { target, token, token_file: None }))
 }
 
 /// A target that cannot be used, in plain words.
@@ -304,7 +403,7 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
         .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
         Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
         Fault::Unsent { .. } | Fault::NoAnswer { .. } => {
-            Failure::new(ExitStatus::Target, error).hint("check the address, the network and, for a private certificate authority, --ca-file")
+            Failure::new(ExitStatus::Target, error).hint("check the address and its port, the network and, for a private certificate authority, --ca-file")
         }
         Fault::Proxy { .. } => Failure::new(ExitStatus::Target, error)
             .hint("something in front of Houston answers, or this is not Houston: the URL ends in /v1, as in https://houston.example.com/v1"),

@@ -66,7 +66,8 @@ pub struct TargetFlags {
     #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_SEED", hide_env_values = true, help_heading = TARGET)]
     pub seed: Option<u64>,
 
-    /// A file that holds the token and nothing else [otherwise: `HOUSTON_API_TOKEN`, or the login]
+    /// A file that holds the token and nothing else; it is read again when the token dies in a run
+    /// [otherwise: `HOUSTON_API_TOKEN`, or the login]
     #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_TOKEN_FILE", hide_env_values = true, help_heading = TARGET)]
     pub token_file: Option<PathBuf>,
 
@@ -147,6 +148,8 @@ pub struct Resolved {
     pub target: Target,
     /// The token.
     pub token: Token,
+    /// The file it came from, which is read again when the token dies.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Why flags do not say where Houston is. All of these are usage errors but those of the token.
@@ -312,7 +315,7 @@ impl TargetArgs {
             None => environment().or(login_token.map(Ok)),
         };
         let token = token.ok_or(TargetArgsError::NoToken { logged_out })?.map_err(TargetArgsError::Token)?;
-        Ok(Some(Resolved { target, token }))
+        Ok(Some(Resolved { target, token, token_file: self.flags.token_file.clone() }))
     }
 
     /// How a chosen place is reached, for a later leg of the run; with absolute paths, since that

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure};
 use crate::model::{RowNumber, printable};
+use crate::report::escape::{markdown as markdown_cell, xml as escape};
 use crate::roster::{Issue, Notes, Roster, RowState, Style};
 
 /// Checks a roster and lists every problem with its line and column
@@ -257,7 +258,6 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
-    let cell = |text: &str| printable(text).replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;");
     let verdict = if summary.valid { "good" } else { "bad" };
     writeln!(out, "## `{}` is {verdict}\n", printable(&summary.file).replace('`', "'"))?;
     writeln!(
@@ -276,7 +276,7 @@ fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Re
     for issue in issues {
         let hint = issue.hint().unwrap_or_default();
         let (place, kind) = (issue.position(), issue.kind);
-        writeln!(out, "| {place} | {kind} | {} | {} |", cell(issue.message()), cell(hint))?;
+        writeln!(out, "| {place} | {kind} | {} | {} |", markdown_cell(issue.message()), markdown_cell(hint))?;
     }
     let more = summary.issue_count - issues.len() as u64;
     if more > 0 {
@@ -286,10 +286,6 @@ fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Re
 }
 
 fn junit(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
-    let escape = |text: &str| {
-        let text = printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        text.replace('"', "&quot;").replace(['\u{FFFE}', '\u{FFFF}'], "\u{FFFD}")
-    };
     let file = escape(&summary.file);
     let (tests, failures) = (issues.len().max(1), issues.len());
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;

@@ -1,15 +1,134 @@
-//! What an earlier leg of a run left, and what a membership that is read now means for it.
+//! What earlier legs of a run left, and what a membership that is read now means for it.
 //!
-//! Main types: [`Leftover`] and [`Next`]. Pure: others read, and send what is still missing.
+//! Main types: [`Leg`], made of one [`Leftover`] per row that is left. It reads the files of the
+//! run; others read Houston, and send what is still missing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Cause, Status, StatusKind, settled_by_plan};
-use super::journal::RowHistory;
+use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
+use super::journal::{History, JournalError, RowHistory, plan_lines};
+use super::run_folder::RunFolder;
 use super::verify::{Finding, landed};
-use crate::model::{RowNumber, WorkspaceRole};
-use crate::plan::{Membership, decide};
+use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::plan::{Membership, Operation, OperationKind, Workspace, decide};
+
+/// What is still to be done in a run.
+#[derive(Debug, Default)]
+pub struct Leg {
+    /// The workspaces of the rows that are left.
+    pub workspaces: Vec<Workspace>,
+    /// The addresses of the rows that are left, and an empty text for every other row.
+    pub emails: Arc<Emails>,
+    /// The mutations that are missing, workspace by workspace.
+    pub operations: Vec<Operation>,
+    /// What earlier legs did about some of them, by their index.
+    pub earlier: HashMap<usize, Earlier>,
+    /// Rows that reading alone has settled.
+    pub settled: Vec<(RowNumber, Outcome)>,
+    /// The leftovers of each workspace that have not been judged yet.
+    shares: Vec<Share>,
+}
+
+/// The leftovers of one workspace.
+#[derive(Debug, Default)]
+struct Share {
+    rows: Vec<RowNumber>,
+    leftovers: Vec<Leftover>,
+}
+
+impl Leg {
+    /// Finds what is left in the files of a run.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn collect(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
+        let mut left = history.left().into_iter().peekable();
+        let mut leg = Self::default();
+        let mut emails = Emails::default();
+        let mut places: HashMap<WorkspaceId, usize> = HashMap::new();
+        for line in plan_lines(folder)? {
+            let line = line?;
+            if left.next_if_eq(&line.row).is_none() {
+                emails.push("");
+                continue;
+            }
+            emails.push(&line.email);
+            let (Some(id), Some(role)) = (line.workspace, line.role) else { continue };
+            let Some(leftover) = Leftover::new(line.row, role, &history.rows[line.row.index()]) else {
+                continue;
+            };
+            let place = *places.entry(id.clone()).or_insert_with(|| {
+                leg.workspaces.push(Workspace { id, label: None });
+                leg.shares.push(Share::default());
+                leg.shares.len() - 1
+            });
+            leg.shares[place].rows.push(line.row);
+            leg.shares[place].leftovers.push(leftover);
+        }
+        leg.emails = Arc::new(emails);
+        Ok(leg)
+    }
+
+    /// What is to be read: each workspace, and the rows whose people are looked for.
+    pub fn tasks(&self) -> impl Iterator<Item = (&WorkspaceId, &[RowNumber])> {
+        self.workspaces.iter().zip(&self.shares).map(|(workspace, share)| (&workspace.id, &share.rows[..]))
+    }
+
+    /// Takes in what was read of one workspace, in the order of its rows. Workspaces are judged in
+    /// their order, each once.
+    pub fn judge(&mut self, place: usize, memberships: &[Membership]) {
+        let leftovers = std::mem::take(&mut self.shares[place].leftovers);
+        for (leftover, &seen) in leftovers.into_iter().zip(memberships) {
+            match leftover.next(seen) {
+                Next::Settled(status, cause) => self.settle(&leftover, status, cause),
+                Next::Missing => self.put(leftover, place),
+            }
+        }
+    }
+
+    /// A workspace cannot be read. What was sent there stays as it is: it may have taken effect,
+    /// whatever the workspace says now.
+    pub fn give_up(&mut self, place: usize, status: Status, cause: &Cause) {
+        for leftover in std::mem::take(&mut self.shares[place].leftovers) {
+            if leftover.earlier.is_none() {
+                self.settle(&leftover, status, Some(cause.clone()));
+            }
+        }
+    }
+
+    /// How many operations are looked for over the settle time before they may be sent again.
+    pub fn in_doubt(&self) -> usize {
+        self.earlier.values().filter(|earlier| earlier.in_doubt).count()
+    }
+
+    /// The rows of the run that have no operation in this leg.
+    pub fn tally(&self, history: &History) -> Tally {
+        let mut rows: Vec<Option<Status>> = history.rows.iter().map(|row| Some(row.status)).collect();
+        self.settled.iter().for_each(|(row, outcome)| rows[row.index()] = Some(outcome.status));
+        self.operations.iter().for_each(|operation| rows[operation.row.index()] = None);
+        let mut tally = Tally::default();
+        rows.into_iter().flatten().for_each(|status| tally.count(status));
+        tally
+    }
+
+    fn settle(&mut self, leftover: &Leftover, status: Status, cause: Option<Cause>) {
+        let earlier = leftover.earlier.as_ref();
+        let (attempts, elapsed) =
+            earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
+        self.settled.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
+    }
+
+    fn put(&mut self, leftover: Leftover, place: usize) {
+        if let Some(earlier) = leftover.earlier {
+            self.earlier.insert(self.operations.len(), earlier);
+        }
+        let workspace = u32::try_from(place).expect("fewer workspaces than rows");
+        let kind = OperationKind::Add(leftover.role);
+        self.operations.push(Operation { row: leftover.row, workspace, kind });
+    }
+}
 
 /// A row that a later leg can settle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +137,6 @@ pub struct Leftover {
     pub row: RowNumber,
     /// The wanted role.
     pub role: WorkspaceRole,
-    /// How it stands.
-    pub status: Status,
     /// What was done about it; none if nothing was ever sent.
     pub earlier: Option<Earlier>,
 }
@@ -62,7 +179,7 @@ impl Leftover {
             cause: cause(),
             in_doubt,
         });
-        Some(Self { row, role, status: history.status, earlier })
+        Some(Self { row, role, earlier })
     }
 
     /// What a membership means for it. Whoever is there after this run has sent for them is there
@@ -77,12 +194,6 @@ impl Leftover {
             (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait) => Next::Missing,
             (_, Finding::Settled(status, cause)) => Next::Settled(status, cause),
         }
-    }
-
-    /// What becomes of it where its workspace cannot be read, for this reason. `None` leaves it as
-    /// it is: what was sent may be there, whatever the workspace says now.
-    pub fn unreadable(&self, status: Status, cause: &Arc<Cause>) -> Option<(Status, Cause)> {
-        self.earlier.is_none().then(|| (status, Cause::clone(cause)))
     }
 }
 
@@ -144,13 +255,5 @@ mod tests {
             };
             assert_eq!(found, expected, "{status} after {attempts} sends, {seen}");
         }
-    }
-
-    #[test]
-    fn what_was_sent_stays_in_doubt_where_nothing_can_be_read() {
-        let cause = Arc::new(Cause::new("unreadable", "the workspace cannot be read"));
-        let end = |status, attempts| leftover(status, attempts)?.unreadable(Status::GaveUp, &cause);
-        assert_eq!(end(Status::NotRun, 0).map(|(status, _)| status), Some(Status::GaveUp));
-        assert_eq!(end(Status::InDoubt, 1), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The engine against a small Houston in memory, under a clock that stands still: whatever the
 //! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
 
+mod cuts;
 mod stops;
 
 use std::collections::HashMap;
@@ -10,14 +11,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::event::{Outcome, Status};
-use super::journal::full::{Full, fill_up};
-use super::journal::{FORMAT, Header, History, PlanLine, Reach, RunSettings, write_plan};
+use super::journal::{FORMAT, Header, Reach, RunSettings};
 use super::run_folder::RunFolder;
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
-use crate::model::{Assignment, RowNumber, WorkspaceId, WorkspaceRole};
-use crate::plan::{Decision, Membership, OperationKind, Plan, RowPlan};
+use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::plan::OperationKind;
 use crate::time::ManualClock;
 
 /// What the server does with one mutation.
@@ -47,13 +47,6 @@ struct World {
     unlucky: Option<(String, u32)>,
 }
 
-struct Stage {
-    world: Arc<Mutex<World>>,
-    workspaces: Vec<Workspace>,
-    operations: Vec<Operation>,
-    emails: Arc<Emails>,
-}
-
 /// What a run meets besides the deeds of the server.
 #[derive(Debug, Default)]
 struct Weather {
@@ -61,8 +54,22 @@ struct Weather {
     latency: Duration,
     /// A signal after so many requests.
     signal: Option<(u32, StopReason)>,
-    /// The disk of the journal.
-    disk: Option<Full>,
+}
+
+struct Stage {
+    weather: Weather,
+    world: Arc<Mutex<World>>,
+    workspaces: Vec<Workspace>,
+    operations: Vec<Operation>,
+    emails: Arc<Emails>,
+}
+
+/// What a leg of a run carries out.
+struct Part<'a> {
+    workspaces: &'a [Workspace],
+    operations: &'a [Operation],
+    earlier: &'a HashMap<usize, Earlier>,
+    emails: &'a Arc<Emails>,
 }
 
 /// What came of a run.
@@ -70,8 +77,6 @@ struct Played {
     end: RunEnd,
     outcomes: HashMap<u32, Outcome>,
     settled_twice: bool,
-    /// The same as the files tell it.
-    history: History,
 }
 
 fn text(value: &Value) -> String {
@@ -186,6 +191,7 @@ impl Stage {
         }
         operations.sort_by_key(|operation| (operation.workspace, operation.row));
         Self {
+            weather: Weather::default(),
             world: Arc::new(Mutex::new(World { deeds, ..World::default() })),
             workspaces: (0..workspaces).map(workspace).collect(),
             operations,
@@ -197,100 +203,70 @@ impl Stage {
         self.world.lock().unwrap()
     }
 
-    /// Everybody is to be added.
-    fn plan(&self) -> Plan {
-        let row = |operation: &Operation| RowPlan {
-            workspace: Some(operation.workspace),
-            seen: Some(Membership::Absent),
-            decision: Decision::Add,
-        };
-        let mut by_row: Vec<&Operation> = self.operations.iter().collect();
-        by_row.sort_by_key(|operation| operation.row);
-        Plan { workspaces: self.workspaces.clone(), rows: by_row.into_iter().map(row).collect() }
-    }
-
-    /// The journal of a run in a folder of its own.
-    fn journal(&self, folder: &RunFolder, start: std::time::Instant) -> Journal {
-        let plan = self.plan();
-        let line = |index: usize| {
-            let row = RowNumber::from_index(index);
-            let workspace = plan.rows[index].workspace.unwrap();
-            let (email, role) = (self.emails.get(row), WorkspaceRole::Editor);
-            let assignment = Assignment { row, line: row.get() + 1, email, role, workspace };
-            PlanLine::new(&plan, row, row.get() + 1, Some(&assignment))
-        };
-        let plan_sha256 = write_plan(folder, (0..plan.rows.len()).map(line)).unwrap();
-        let rows = plan.rows.len() as u64;
-        Journal::create(folder, Header { rows, plan_sha256, ..header() }, start).unwrap()
-    }
-
     fn play(&self, change: impl FnOnce(&mut Settings)) -> Played {
-        self.play_in(&Weather::default(), change)
-    }
-
-    fn play_in(&self, weather: &Weather, change: impl FnOnce(&mut Settings)) -> Played {
-        let mut settings = Settings {
-            concurrency: 4,
-            mail: Mail::Bypass,
-            retries: 4,
-            settle: Duration::from_secs(10),
-            max_wait: Duration::from_secs(300),
-            max_errors: MaxErrors::InARow(1_000),
-            max_duration: None,
-            grace: Duration::from_secs(1),
-            canary: 1,
-            repeats: Repeats::Unknown,
-        };
+        let mut settings = settings();
         change(&mut settings);
-        let manual = ManualClock::default();
-        let clock: Arc<dyn Clock> = Arc::new(manual.clone());
-        let cancel = Cancel::new();
-        let world = Arc::clone(&self.world);
-        let (latency, passing) = (weather.latency, manual.clone());
-        let scripted = Scripted::new(move |_, body| {
-            passing.advance(latency);
-            World::answer(&world, body)
-        });
-        let policy = RetryPolicy { retries: settings.retries, max_wait: settings.max_wait };
-        let transport = Retrying::new(scripted, policy, Arc::clone(&clock), cancel.clone());
-        let houston = Houston::new(Arc::new(transport));
-        let pace = Pace::new(None, settings.max_wait, Arc::clone(&clock), cancel.clone());
-        let pages = Arc::default();
         let dir = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
-        let mut journal = self.journal(&folder, clock.now());
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.concurrency).build().unwrap();
-        let run = Run {
+        let clock = ManualClock::default();
+        let mut journal = Journal::create(&folder, header(), clock.now()).unwrap();
+        let part = Part {
             workspaces: &self.workspaces,
             operations: &self.operations,
             earlier: &HashMap::new(),
             emails: &self.emails,
+        };
+        self.carry_out(&settings, &clock, &mut journal, &part)
+    }
+
+    fn houston(&self, settings: &Settings, clock: &Arc<dyn Clock>, cancel: &Cancel) -> Houston {
+        let world = Arc::clone(&self.world);
+        let (passing, latency) = (Arc::clone(clock), self.weather.latency);
+        let scripted = Scripted::new(move |_, body| {
+            passing.wait(latency, &Cancel::new());
+            World::answer(&world, body)
+        });
+        let policy = RetryPolicy { retries: settings.retries, max_wait: settings.max_wait };
+        Houston::new(Arc::new(Retrying::new(scripted, policy, Arc::clone(clock), cancel.clone())))
+    }
+
+    fn carry_out(
+        &self,
+        settings: &Settings,
+        clock: &ManualClock,
+        journal: &mut Journal,
+        part: &Part<'_>,
+    ) -> Played {
+        let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let cancel = Cancel::new();
+        let houston = self.houston(settings, &clock, &cancel);
+        let pace = Pace::new(None, settings.max_wait, Arc::clone(&clock), cancel.clone());
+        let pages = Arc::default();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.concurrency).build().unwrap();
+        let run = Run {
+            workspaces: part.workspaces,
+            operations: part.operations,
+            earlier: part.earlier,
+            emails: part.emails,
             houston: &houston,
             pace: &pace,
             pages: &pages,
             cancel: &cancel,
-            stop: &|| weather.signal.filter(|(after, _)| self.world().requests >= *after).map(|(_, why)| why),
+            stop: &|| {
+                self.weather.signal.filter(|(after, _)| self.world().requests >= *after).map(|(_, why)| why)
+            },
             clock: &clock,
         };
         let mut outcomes = HashMap::new();
         let mut settled_twice = false;
-        let filling = fill_up(weather.disk);
-        let end = Engine { pool: &pool, settings: &settings }.run(
-            &run,
-            &mut journal,
-            Tally::default(),
-            &mut |event| {
-                if let Event::Settled { row, outcome, .. } = event {
-                    settled_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
-                }
-            },
-        );
-        drop(filling);
-        drop(journal);
-        // Also those that were left behind at the end of a signal's grace.
+        let end = Engine { pool: &pool, settings }.run(&run, journal, Tally::default(), &mut |event| {
+            if let Event::Settled { row, outcome, .. } = event {
+                settled_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
+            }
+        });
+        // Also for those that were left behind at the end of a signal's grace.
         pool.broadcast(|_| ());
-        let history = History::read(&folder).unwrap();
-        Played { end, outcomes, settled_twice, history }
+        Played { end, outcomes, settled_twice }
     }
 
     /// How often a row's person is bound in its workspace.
@@ -304,6 +280,21 @@ impl Stage {
 impl Played {
     fn status(&self, operation: &Operation) -> Status {
         self.outcomes.get(&operation.row.get()).map_or(Status::NotRun, |outcome| outcome.status)
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        concurrency: 4,
+        mail: Mail::Bypass,
+        retries: 4,
+        settle: Duration::from_secs(10),
+        max_wait: Duration::from_secs(300),
+        max_errors: MaxErrors::InARow(1_000),
+        max_duration: None,
+        grace: Duration::from_secs(1),
+        canary: 1,
+        repeats: Repeats::Unknown,
     }
 }
 

@@ -123,6 +123,14 @@ pub fn fault_in(body: &[u8], status: u16) -> Option<Fault> {
     text.contains("\"errors\"").then(|| Decoded::read(body, status).ok()?.fault()).flatten()
 }
 
+/// What the errors of an answer mean that has no data at all; such a request came to nothing.
+pub fn refusal_in(body: &[u8], status: u16) -> Option<Fault> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.contains("\"errors\""))?;
+    let decoded = Decoded::read(text.as_bytes(), status).ok()?;
+    let values = decoded.data.iter().flat_map(Map::values);
+    if values.into_iter().all(Value::is_null) { decoded.fault() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,5 +186,20 @@ mod tests {
         let body =
             br#"{"errors":[{"message":"x","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":null}"#;
         assert_eq!(fault_in(body, 200).unwrap().code(), "internal_server_error");
+    }
+
+    #[test]
+    fn only_an_answer_without_any_data_is_a_refusal() {
+        const DENIED: &str = r#""errors":[{"message":"x","path":["a"],"extensions":{"code":"FORBIDDEN"}}]"#;
+        let code = |data: &str| {
+            let body = format!("{{{DENIED}{data}}}");
+            refusal_in(body.as_bytes(), 200).map(|fault| fault.code())
+        };
+        for refused in ["", r#","data":null"#, r#","data":{"a":null}"#, r#","data":{"a":null,"b":null}"#] {
+            assert_eq!(code(refused), Some("denied"), "{refused}");
+        }
+        assert_eq!(code(r#","data":{"a":null,"b":[]}"#), None);
+        assert_eq!(refusal_in(br#"{"data":{"a":null}}"#, 200), None);
+        assert_eq!(refusal_in(br#"{"errors":"#, 200), None);
     }
 }

@@ -292,6 +292,10 @@ impl Fault {
         )
     }
 
+    pub(crate) fn expired(text: &str) -> Self {
+        Self::Expired { text: snippet(text) }
+    }
+
     pub(crate) fn unsent(cause: UnsentCause, text: &str) -> Self {
         Self::Unsent { cause, text: snippet(text) }
     }

@@ -17,9 +17,9 @@ use reqwest::{Certificate, Url, redirect};
 
 use super::answer::is_graphql;
 use super::catalogue::{classify_http, retry_after};
+use super::credential::Credential;
 use super::fault::{Fault, NoAnswerCause, UnsentCause};
 use super::target::Target;
-use super::token::Token;
 use super::transport::{Answer, Failure, Kind, Request, Transport};
 
 /// The longest answer to a read, in bytes after decompression.
@@ -59,7 +59,7 @@ impl Default for HttpSettings {
 pub struct Http {
     url: Url,
     is_loopback: bool,
-    token: Option<Token>,
+    credential: Option<Credential>,
     settings: HttpSettings,
     client: OnceLock<Result<Client, Fault>>,
 }
@@ -68,19 +68,19 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http")
             .field("url", &self.url.as_str())
-            .field("token", &self.token)
+            .field("credential", &self.credential)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
 
 impl Http {
-    /// Requests to this target; without a token only what Houston tells anybody.
-    pub fn new(target: &Target, token: Option<Token>, settings: HttpSettings) -> Self {
+    /// Requests to this target; without a credential only what Houston tells anybody.
+    pub fn new(target: &Target, credential: Option<Credential>, settings: HttpSettings) -> Self {
         Self {
             url: target.url().clone(),
             is_loopback: target.is_loopback(),
-            token,
+            credential,
             settings,
             client: OnceLock::new(),
         }
@@ -95,12 +95,6 @@ impl Http {
         let json = HeaderValue::from_static("application/json");
         headers.insert(CONTENT_TYPE, json.clone());
         headers.insert(ACCEPT, json);
-        if let Some(token) = &self.token {
-            let header = token.header();
-            let header =
-                header.ok_or_else(|| Fault::unsent(UnsentCause::Body, "the token fits no header"))?;
-            headers.insert(AUTHORIZATION, header);
-        }
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
             .default_headers(headers)
@@ -137,14 +131,23 @@ impl Http {
         builder.build().map_err(|error| Fault::unsent(UnsentCause::Tls, &root_cause(&error)))
     }
 
+    /// The header of the token in force; `None` without a token.
+    fn authorization(&self) -> Result<Option<HeaderValue>, Fault> {
+        let Some(token) = self.credential.as_ref().and_then(Credential::token) else { return Ok(None) };
+        let unfit = || Fault::unsent(UnsentCause::Body, "the token fits no header");
+        token.header().ok_or_else(unfit).map(Some)
+    }
+
     fn exchange(&self, request: &Request) -> Result<Answer, Fault> {
-        let response = self
+        let mut post = self
             .client()?
             .post(self.url.clone())
             .timeout(request.timeout.unwrap_or(self.settings.timeout))
-            .body(request.body.clone())
-            .send()
-            .map_err(|error| unanswered(&error))?;
+            .body(request.body.clone());
+        if let Some(header) = self.authorization()? {
+            post = post.header(AUTHORIZATION, header);
+        }
+        let response = post.send().map_err(|error| unanswered(&error))?;
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let wait = header(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
@@ -169,8 +172,8 @@ impl Http {
     }
 
     fn scrubbed(&self, body: Vec<u8>) -> Vec<u8> {
-        match &self.token {
-            Some(token) => token.scrub(body),
+        match &self.credential {
+            Some(credential) => credential.scrub(body),
             None => body,
         }
     }

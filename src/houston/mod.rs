@@ -5,18 +5,21 @@
 //! not wait, repeat or decide: that is the work of the transports below it ([`Paced`], [`Retrying`])
 //! and of the callers above.
 //!
-//! Transports are stacked so that repeats are paced too: `Retrying<Paced<Http>>`, inside a
-//! [`ReadOnly`] for whoever promises to change nothing.
+//! Transports are stacked so that repeats are paced too, whatever they are for:
+//! `Patient<Retrying<Renewing<Paced<Http>>>>`, inside a [`ReadOnly`] for whoever promises to change
+//! nothing.
 
 pub mod answer;
 mod call;
 pub mod catalogue;
 pub mod context;
+pub mod credential;
 pub mod fault;
 pub mod http;
 mod members;
 pub mod operations;
 pub mod pacer;
+pub mod patient;
 pub mod people;
 pub mod profile;
 pub mod retry;
@@ -31,9 +34,11 @@ use std::sync::Arc;
 
 use self::call::{Call, missing, required, sound, untold};
 pub use self::context::{ContextError, Login};
+pub use self::credential::{Credential, Renewing};
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
 pub use self::pacer::{NotARate, Pace, Paced, Rate};
+pub use self::patient::{Patient, Waiting};
 pub use self::people::{Invite, Person};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};

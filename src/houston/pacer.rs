@@ -311,7 +311,7 @@ impl<T: Transport> Paced<T> {
             pause = (pause * 2).min(LAST_PROBE);
             if let Err(Failure {
                 fault: fault @ Fault::Unsent { cause: UnsentCause::Cancelled, .. }, ..
-            }) = self.send_now(&probe())
+            }) = self.send_now(&are_you_there())
             {
                 return Err(fault);
             }
@@ -321,7 +321,7 @@ impl<T: Transport> Paced<T> {
 }
 
 /// The least that every GraphQL server answers.
-fn probe() -> Request {
+pub(super) fn are_you_there() -> Request {
     let body = br#"{"operationName":"AreYouThere","query":"query AreYouThere { __typename }"}"#;
     Request {
         operation: "AreYouThere",

@@ -93,6 +93,11 @@ impl Token {
         SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(claims.exp).ok()?)
     }
 
+    /// Whether both are the same text.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+
     /// The header, marked as a secret.
     pub(super) fn header(&self) -> Option<HeaderValue> {
         let mut header = HeaderValue::from_str(self.0.expose_secret()).ok()?;

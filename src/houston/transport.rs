@@ -1,8 +1,9 @@
 //! Bytes out, bytes in: what the typed client needs of whatever carries its requests.
 //!
 //! Main type: [`Transport`]. The real one is [`Http`](super::http::Http); [`ReadOnly`],
-//! [`Paced`](super::pacer::Paced) and [`Retrying`](super::retry::Retrying) wrap another one. Nothing
-//! here knows what a request asks for.
+//! [`Paced`](super::pacer::Paced), [`Renewing`](super::credential::Renewing),
+//! [`Retrying`](super::retry::Retrying) and [`Patient`](super::patient::Patient) wrap another one.
+//! Nothing here knows what a request asks for.
 
 use std::sync::Arc;
 use std::time::Duration;

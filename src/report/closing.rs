@@ -10,7 +10,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
-use super::summary::{FILE, FailureClass, Summary};
+use super::summary::{FILE, FailureClass, RunState, Summary};
 use super::{shell_word, spoken};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::model::printable;
@@ -64,26 +64,37 @@ pub fn render(summary: &Summary, paint: Paint) -> String {
     text
 }
 
+/// How the run ended, in one line.
+pub fn verdict(summary: &Summary) -> String {
+    let failed = summary.counts.of_kind(StatusKind::Failed);
+    let left = summary.resumable();
+    let all = rows(summary.rows);
+    match (summary.state, &summary.stopped) {
+        (RunState::Going, _) => format!("still going: {left} of {all} to do"),
+        (RunState::BrokenOff, _) => "not finished: it ended without closing its journal".to_owned(),
+        (RunState::Closed, Some(stopped)) => {
+            let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
+            format!("stopped early: {}{detail}", stopped.reason)
+        }
+        (RunState::Closed, None) => match (failed, left) {
+            (0, 0) => "done".to_owned(),
+            (_, 0) => format!("done, but {failed} of {all} failed"),
+            (0, _) => format!("done, but {left} of {all} not settled"),
+            (_, _) => format!("done, but {failed} of {all} failed, {left} not settled"),
+        },
+    }
+}
+
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let failed = summary.counts.of_kind(StatusKind::Failed);
     let left = summary.resumable();
-    let (style, words) = match (&summary.stopped, summary.finished_at) {
-        (Some(stopped), _) => {
-            let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
-            (palette.bad, format!("stopped early: {}{detail}", stopped.reason))
-        }
-        (None, None) => (palette.warn, "not finished: still going, or killed".to_owned()),
-        (None, Some(_)) if failed + left == 0 => (palette.good, "done".to_owned()),
-        (None, Some(_)) => {
-            let all = rows(summary.rows);
-            let words = match (failed, left) {
-                (_, 0) => format!("{failed} of {all} failed"),
-                (0, _) => format!("{left} of {all} not settled"),
-                (_, _) => format!("{failed} of {all} failed, {left} not settled"),
-            };
-            (palette.warn, format!("done, but {words}"))
-        }
+    let good = failed + left == 0 && summary.stopped.is_none();
+    let style = match summary.state {
+        RunState::Closed if summary.stopped.is_some() => palette.bad,
+        RunState::Closed if good => palette.good,
+        RunState::Closed | RunState::Going | RunState::BrokenOff => palette.warn,
     };
+    let words = verdict(summary);
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
@@ -118,13 +129,19 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         if status == Status::NotRun && summary.left_out > 0 {
             write!(text, " ({} outside of --only or --limit)", summary.left_out)?;
         }
+        if status == Status::InDoubt && summary.state == RunState::Going {
+            write!(text, " (in flight, or not read back yet)")?;
+        }
         writeln!(text)?;
     }
     Ok(())
 }
 
 fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    for class in summary.failures.iter().take(CLASSES) {
+    // What is in flight is no failure of a run that goes on.
+    let told = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
+    let told: Vec<_> = summary.failures.iter().filter(told).collect();
+    for class in told.iter().take(CLASSES) {
         let FailureClass { status, code, count, lines, texts, text: first } = class;
         let bad = palette.bad;
         write!(text, "\n{bad}{count} {status}{bad:#}")?;
@@ -149,7 +166,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         }
         writeln!(text, "\n  {}", advice(code))?;
     }
-    let rest = summary.failures.iter().skip(CLASSES);
+    let rest = told.iter().skip(CLASSES);
     let (kinds, count) = rest.fold((0, 0), |(kinds, count), class| (kinds + 1, count + class.count));
     if kinds > 0 {
         writeln!(text, "\n{count} more of {kinds} other kinds: see {RESULTS}")?;
@@ -158,6 +175,9 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
 }
 
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    if summary.state == RunState::Going {
+        return writeln!(text, "\nits reports are written at its end");
+    }
     let strong = palette.strong;
     let folder = &summary.folder;
     let mut steps = Vec::new();
@@ -207,20 +227,20 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
 pub fn advice(code: &str) -> &'static str {
     match code {
         "timeout" | "gateway_timeout" => {
-            "Houston answered too late: the next run looks first and sends only what is missing; a lower --concurrency may help"
+            "Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help"
         }
         "reset" | "connection_broken" | "truncated" => {
-            "the connection broke off: the next run looks first and sends only what is missing"
+            "the connection broke off: `resume` looks first and sends only what is missing"
         }
-        "bad_gateway" | "unavailable" | "http_error" => "Houston was away: run again once it is back",
+        "bad_gateway" | "unavailable" | "http_error" => "Houston was away: resume once it is back",
         "name_not_resolved" | "no_connection" | "tls_failed" | "proxy_failed" => {
-            "Houston could not be reached: check address, network and --ca-file, then run again"
+            "Houston could not be reached: check address, network and --ca-file, then resume"
         }
-        "throttled" => "Houston wants fewer requests: run again with a lower --rate",
+        "throttled" => "Houston wants fewer requests: resume with a lower --rate",
         "denied" | "workspace_denied" => {
             "the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again"
         }
-        "token_expired" | "token_invalid" => "the token is not valid any more: run again with a new one",
+        "token_expired" | "token_invalid" => "the token is not valid any more: resume with a new one",
         "bad_email" => "not an email address to Houston or to this program: correct it",
         "bad_role" => "roles are WORKSPACE_ADMIN, WORKSPACE_EDITOR and WORKSPACE_VIEWER: correct it",
         "schema" => {
@@ -230,16 +250,16 @@ pub fn advice(code: &str) -> &'static str {
             "something in front of Houston answered: check the URL, the VPN and the proxy"
         }
         "internal" | "internal_server_error" | "malformed_answer" => {
-            "Houston failed inside: the next run looks first; if it fails again, its log tells why"
+            "Houston failed inside: `resume` looks first; if it fails again, its log tells why"
         }
         "duplicate_binding" => {
             "Houston holds this person twice in the workspace: remove one of the two in its user interface"
         }
         "not_read_back" => {
-            "Houston said yes, and the run ended before its proof: the next run reads the workspace again"
+            "Houston said yes, and the run ended before its proof: `resume` reads the workspace again"
         }
         "no_outcome" => {
-            "sent, and no answer was written down: the next run reads the workspace before it sends anything"
+            "sent, and no answer was written down: `resume` reads the workspace before it sends anything"
         }
         "workspace_unknown" => {
             "no such workspace for this token: correct the id, or let its owner into the workspace"
@@ -248,7 +268,7 @@ pub fn advice(code: &str) -> &'static str {
             "the workspace does not take members now: look at it in Houston's user interface"
         }
         "unreadable" => {
-            "the members of the workspace could not be read: run again, or use a token that may read them"
+            "the members of the workspace could not be read: resume, or use a token that may read them"
         }
         "user_management_off" | "scim_managed" => {
             "this installation leaves members to its identity provider: put the person into the right group there"
@@ -317,11 +337,11 @@ mod tests {
 
         1 gave_up (timeout): no answer within 30 s
           team.csv:11
-          Houston answered too late: the next run looks first and sends only what is missing; a lower --concurrency may help
+          Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help
 
         1 in_doubt (not_read_back): acknowledged by Houston, not read back
           team.csv:12
-          Houston said yes, and the run ended before its proof: the next run reads the workspace again
+          Houston said yes, and the run ended before its proof: `resume` reads the workspace again
 
         1 invalid (bad_email): not an address
           team.csv:14
@@ -329,8 +349,8 @@ mod tests {
 
         next:
           get a token at https://app.example.com/token and put it into HOUSTON_API_TOKEN, then
-          finish 3 rows, with the flags of this run; what is there already is not sent again:
-            houston-onboard apply onboard-runs/20261123T154500Z-k3f9/roster.csv
+          finish 3 rows; what is there already is not sent again:
+            houston-onboard resume onboard-runs/20261123T154500Z-k3f9
           after that, mend what failed in errors.csv and apply it with the flags of this run:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
@@ -392,15 +412,28 @@ mod tests {
         let mut fixture = Fixture::with(&[(Status::NotRun, None)], None);
         fixture.history.closed = false;
         let text = render(&summary(&fixture), Paint::Plain);
-        assert!(text.starts_with("not finished: still going, or killed\n"), "{text}");
-        assert!(
-            text.contains("houston-onboard apply onboard-runs/20261123T154500Z-k3f9/roster.csv\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("not finished: it ended without closing its journal\n"), "{text}");
+        assert!(text.contains("houston-onboard resume onboard-runs/20261123T154500Z-k3f9\n"), "{text}");
         fixture.history.header.sandbox = true;
         let text = render(&summary(&fixture), Paint::Plain);
         assert!(!text.contains("houston-onboard apply"), "{text}");
         assert!(text.contains("is gone with its run"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_no_failures_in_flight_and_nothing_to_type() {
+        let doubt = Cause::new("no_outcome", "sent, and the run ended before its answer");
+        let mut fixture = Fixture::with(&[(Status::InDoubt, Some(doubt)), (Status::NotRun, None)], None);
+        fixture.history.closed = false;
+        insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"
+        still going: 2 of 2 rows to do
+        run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
+
+          1 in_doubt (in flight, or not read back yet)
+          1 not_run
+
+        its reports are written at its end
+        ");
     }
 
     #[test]

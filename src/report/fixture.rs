@@ -14,6 +14,7 @@ use crate::engine::journal::{
 };
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::roster::Columns;
 
 /// What no report for people may have: a sequence that recolours a terminal, one that retitles its
 /// window, a line break and an override of the direction of writing.
@@ -179,5 +180,6 @@ pub fn roster_header() -> ByteRecord {
 /// [`ROSTER`] as the report functions take it.
 pub fn roster(header: &ByteRecord) -> RosterAgain<'_, impl Iterator<Item = Result<ByteRecord, Infallible>>> {
     let rows = ROSTER[1..].iter().map(|cells| Ok(ByteRecord::from(*cells)));
-    RosterAgain { header, delimiter: b';', rows }
+    let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
+    RosterAgain { header, delimiter: b';', columns, rows }
 }

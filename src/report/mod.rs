@@ -9,13 +9,16 @@
 
 pub mod atomic;
 pub mod closing;
+pub mod escape;
+pub mod list;
 pub mod plan;
 pub mod results;
+pub mod run;
 pub mod summary;
 pub mod terminal;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 
 use std::error::Error;
 use std::path::Path;
@@ -26,6 +29,7 @@ use csv::ByteRecord;
 use crate::engine::event::Event;
 use crate::engine::journal::History;
 use crate::engine::run_folder::RunFolder;
+use crate::roster::Columns;
 use results::ResultsError;
 use summary::Summary;
 
@@ -66,6 +70,8 @@ pub struct RosterAgain<'a, I> {
     pub header: &'a ByteRecord,
     /// What separates its cells.
     pub delimiter: u8,
+    /// Which of them mean what.
+    pub columns: Columns,
     /// Its rows, in its order, ragged and invalid ones included.
     pub rows: I,
 }

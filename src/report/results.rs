@@ -14,11 +14,12 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use csv::ByteRecord;
 
+use super::RosterAgain;
 use super::atomic::{Draft, WriteError};
 use crate::engine::event::{Status, StatusKind, Tally};
 use crate::engine::journal::{History, RowHistory};
@@ -42,6 +43,9 @@ pub enum ResultsError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What a report is written to does not take it.
+    #[error("cannot write the report")]
+    Out(#[from] io::Error),
     /// The copy of the roster cannot be read any more.
     #[error("cannot read the roster of the run again")]
     Roster(#[source] Box<dyn Error + Send + Sync>),
@@ -109,23 +113,16 @@ where
     COLUMNS.iter().for_each(|name| cells.push_field(name.as_bytes()));
     results.put(&cells)?;
 
-    let mut done = 0;
-    for row in rows {
-        let row = row.map_err(|error| ResultsError::Roster(error.into()))?;
-        done += 1;
-        let Some(end) = history.rows.get(done - 1) else { break };
-        layout.cells(&row, &mut cells);
+    each_row(history, rows, |row, end| {
+        layout.cells(row, &mut cells);
         match end.status.kind() {
             StatusKind::Changed | StatusKind::AsItWas => {}
             StatusKind::Failed | StatusKind::Unsettled => errors.put(&cells)?,
             StatusKind::NotTried => unprocessed.put(&cells)?,
         }
         push_ours(&mut cells, end, &history.workspaces);
-        results.put(&cells)?;
-    }
-    if done != history.rows.len() {
-        return Err(ResultsError::Rows { roster: done as u64, plan: history.rows.len() as u64 });
-    }
+        Ok(results.put(&cells)?)
+    })?;
 
     let (mut results, mut errors, mut unprocessed) =
         (results.finish()?, errors.finish()?, unprocessed.finish()?);
@@ -136,8 +133,65 @@ where
     Ok(written)
 }
 
+/// Writes what [`RESULTS`] has of a run, byte for byte.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_results<E>(
+    out: &mut dyn Write,
+    history: &History,
+    roster: RosterAgain<'_, impl Iterator<Item = Result<ByteRecord, E>>>,
+) -> Result<(), ResultsError>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let layout = Layout::new(roster.header, roster.delimiter)?;
+    let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(out);
+    let mut cells = ByteRecord::new();
+    layout.cells(roster.header, &mut cells);
+    COLUMNS.iter().for_each(|name| cells.push_field(name.as_bytes()));
+    out.write_byte_record(&cells).map_err(io_error)?;
+    each_row(history, roster.rows, |row, end| {
+        layout.cells(row, &mut cells);
+        push_ours(&mut cells, end, &history.workspaces);
+        Ok(out.write_byte_record(&cells).map_err(io_error)?)
+    })?;
+    Ok(out.flush()?)
+}
+
+/// The error of whatever is below a CSV writer: so it can be told what kind it is of.
+fn io_error(error: csv::Error) -> io::Error {
+    let text = error.to_string();
+    if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(text) }
+}
+
+/// Shows every row of the roster together with its end, in the order of the file.
+///
+/// # Errors
+/// What `look` gives, or if the roster cannot be read or is not the one that was planned.
+pub(super) fn each_row<E>(
+    history: &History,
+    rows: impl Iterator<Item = Result<ByteRecord, E>>,
+    mut look: impl FnMut(&ByteRecord, &RowHistory) -> Result<(), ResultsError>,
+) -> Result<(), ResultsError>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut done = 0;
+    for row in rows {
+        let row = row.map_err(|error| ResultsError::Roster(error.into()))?;
+        done += 1;
+        let Some(end) = history.rows.get(done - 1) else { break };
+        look(&row, end)?;
+    }
+    if done != history.rows.len() {
+        return Err(ResultsError::Rows { roster: done as u64, plan: history.rows.len() as u64 });
+    }
+    Ok(())
+}
+
 /// Where the cells of the caller are in a record.
-struct Layout {
+pub(super) struct Layout {
     /// Columns of the roster.
     width: usize,
     /// Of those, the first ones that are the caller's own; at least one.
@@ -146,7 +200,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(header: &ByteRecord, delimiter: u8) -> Result<Self, ResultsError> {
+    pub(super) fn new(header: &ByteRecord, delimiter: u8) -> Result<Self, ResultsError> {
         let width = header.len();
         if width == 0 {
             return Err(ResultsError::NoHeader);
@@ -160,20 +214,19 @@ impl Layout {
     /// The caller's cells of a record, as many as there are columns, safe for a spreadsheet.
     fn cells(&self, record: &ByteRecord, cells: &mut ByteRecord) {
         cells.clear();
-        for cell in (0..self.kept - 1).map(|place| record.get(place).unwrap_or_default()) {
-            cells.push_field(&defused(cell));
-        }
-        let last = record.get(self.kept - 1).unwrap_or_default();
-        if record.len() <= self.width {
-            cells.push_field(&defused(last));
-            return;
-        }
-        let mut joined = last.to_vec();
+        self.plain(record).for_each(|cell| cells.push_field(&defused(&cell)));
+    }
+
+    /// The same cells as they are.
+    pub(super) fn plain<'r>(&self, record: &'r ByteRecord) -> impl Iterator<Item = Cow<'r, [u8]>> {
+        let cell = |place| record.get(place).unwrap_or_default();
+        let mut last = Cow::Borrowed(cell(self.kept - 1));
         for surplus in record.iter().skip(self.width) {
+            let joined = last.to_mut();
             joined.push(self.delimiter);
             joined.extend_from_slice(surplus);
         }
-        cells.push_field(&defused(&joined));
+        (0..self.kept - 1).map(move |place| Cow::Borrowed(cell(place))).chain([last])
     }
 }
 

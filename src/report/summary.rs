@@ -35,6 +35,8 @@ pub struct Summary {
     /// The run's folder.
     #[serde(serialize_with = "as_text")]
     pub folder: PathBuf,
+    /// Whether it is over.
+    pub state: RunState,
     /// RFC 3339.
     pub started_at: Timestamp,
     /// RFC 3339; none while the run is going on, and for one that was killed.
@@ -83,6 +85,18 @@ pub struct Summary {
     pub other_failures: u64,
 }
 
+/// Whether a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It ended in order, perhaps early.
+    Closed,
+    /// A process is carrying it out.
+    Going,
+    /// It has no end, and nobody is carrying it out: it was killed.
+    BrokenOff,
+}
+
 /// Why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stopped {
@@ -122,6 +136,7 @@ impl Summary {
             schema_version: 1,
             run: clean(&header.run),
             folder: folder.to_owned(),
+            state: if history.closed { RunState::Closed } else { RunState::BrokenOff },
             started_at: header.started_at,
             finished_at: history.finished_at(),
             duration_ms: u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX),
@@ -148,6 +163,16 @@ impl Summary {
             failures: classes(&history.rows),
             other_failures: 0,
         }
+    }
+
+    /// The same, if some process is carrying the run out at the moment.
+    #[must_use]
+    pub fn going(mut self) -> Self {
+        match self.state {
+            RunState::BrokenOff => self.state = RunState::Going,
+            RunState::Closed | RunState::Going => {}
+        }
+        self
     }
 
     /// Rows that a later leg of the run can settle: unsettled ones, and those not tried for
@@ -289,6 +314,7 @@ mod tests {
           "schema_version": 1,
           "run": "20261123T154500Z-k3f9",
           "folder": "onboard-runs/20261123T154500Z-k3f9",
+          "state": "closed",
           "started_at": "2026-11-23T15:45:00Z",
           "finished_at": "2026-11-23T15:46:02Z",
           "duration_ms": 62000,
@@ -304,6 +330,7 @@ mod tests {
           "roster": "team.csv",
           "roster_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
           "plan_sha256": "(a digest)",
+          "legs": 1,
           "rows": 13,
           "counts": {
             "added": 1,

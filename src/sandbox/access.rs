@@ -76,7 +76,7 @@ impl<'a> Credential<'a> {
 }
 
 impl Caller {
-    /// Looks the credential up. `died`: tokens of users have died (a fault).
+    /// Looks the credential up. `died`: the tokens that users have had so far have died (a fault).
     pub(super) fn of(credential: Credential<'_>, world: &World, died: bool) -> Self {
         match credential {
             Credential::None => Self::Nobody,
@@ -86,7 +86,9 @@ impl Caller {
                 })
             }
             Credential::Token(token) => {
-                let alive = |claims: &tokens::Claims| !died && claims.exp > world.now().as_second();
+                let has_died = |claims: &tokens::Claims| died && tokens::is_of_old(claims);
+                let alive =
+                    |claims: &tokens::Claims| !has_died(claims) && claims.exp > world.now().as_second();
                 tokens::read(token)
                     .filter(alive)
                     .and_then(|claims| world.user(&claims.uuid))

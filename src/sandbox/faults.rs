@@ -35,7 +35,7 @@ Neither:
   lag        (writes) applied and answered after the time (default 2s)
   lie        (writes) success is answered, nothing is applied
   slow       slow=p95:3s: latency, exponential, with this percentile (all requests; read: and write: work)
-  token-dies token-dies=500: after so many requests with a user's token all user tokens are dead;
+  token-dies token-dies=500: after so many requests with a user's token the tokens of users are dead;
              token-dies=30s: after that time";
 
 /// A fault text that cannot be read.

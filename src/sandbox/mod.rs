@@ -199,6 +199,13 @@ impl Sandbox {
         world.user_by_email(email).map(|at| tokens::lasting(&world.users[at].id))
     }
 
+    /// A token of the user with this address that is new, and ends then. The fault `token-dies` does
+    /// not concern it.
+    pub fn fresh_token_of(&self, email: &str, ends: jiff::Timestamp) -> Option<String> {
+        let world = locked(&self.shared.world);
+        world.user_by_email(email).map(|at| tokens::fresh(&world.users[at].id, ends.as_second()))
+    }
+
     /// What has happened so far.
     pub fn audit(&self) -> Audit {
         self.shared.recorder.audit(&locked(&self.shared.world), true)

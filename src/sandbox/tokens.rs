@@ -123,6 +123,16 @@ pub(super) fn lasting(user: &str) -> String {
     mint(user, ISSUED, FAR_AWAY)
 }
 
+/// A token for this user that is newer than those of [`Tokens`].
+pub(super) fn fresh(user: &str, exp: i64) -> String {
+    mint(user, ISSUED + 1, exp)
+}
+
+/// Whether a token is as old as those of [`Tokens`].
+pub(super) fn is_of_old(claims: &Claims) -> bool {
+    claims.iat <= ISSUED
+}
+
 /// What a token claims, if its signature is ours; expired or not.
 pub(super) fn read(token: &str) -> Option<Claims> {
     let (signed, given) = token.rsplit_once('.')?;

@@ -26,6 +26,8 @@ use tempfile::TempDir;
 pub const DEADLINE: Duration = Duration::from_secs(60);
 /// How often an event is looked for.
 const GLANCE: Duration = Duration::from_millis(5);
+/// How often the moment for a kill is looked for.
+const BLINK: Duration = Duration::from_micros(200);
 
 /// The environment of runs that meet faults: no pacing, and patience that fits a test. Flags win.
 const QUICK: [(&str, &str); 3] = [
@@ -119,6 +121,17 @@ impl Workdir {
     /// `apply --yes` with the patience of a test.
     pub fn apply(&self, sandbox: &Sandbox, roster: &str, more: &[&str]) -> Finished {
         self.applying(sandbox, roster).quick().args(more).run()
+    }
+
+    /// `resume --yes` of the latest run, with the patience of a test, as the system admin.
+    pub fn resuming(&self, sandbox: &Sandbox) -> Call<'_> {
+        self.call(["resume", "--yes"]).quick().token(sandbox.token())
+    }
+
+    /// The same, to its end; the reports are those of the whole run.
+    pub fn resume(&self, sandbox: &Sandbox, more: &[&str]) -> Finished {
+        let finished = self.resuming(sandbox).args(more).run();
+        Finished { folder: self.folders().pop(), ..finished }
     }
 
     /// The folders of all runs.
@@ -268,6 +281,25 @@ impl Running<'_> {
             let journal = fs::read_to_string(self.folder()?.join("journal.jsonl")).ok()?;
             (journal.matches(&mark).count() >= count).then_some(())
         });
+    }
+
+    /// Kills it (SIGKILL) as soon as `now` says so; true if it had not ended before.
+    pub fn kill_when(&mut self, mut now: impl FnMut(&Self) -> bool) -> bool {
+        let end = Instant::now() + DEADLINE;
+        while !now(self) {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(Instant::now() < end, "waited in vain for the moment to kill");
+            std::thread::sleep(BLINK);
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap().code().is_none()
+    }
+
+    /// The journal of a run as far as it is written.
+    pub fn journal_of(folder: Option<&Path>) -> Vec<u8> {
+        folder.and_then(|folder| fs::read(folder.join("journal.jsonl")).ok()).unwrap_or_default()
     }
 
     fn text(&self, name: &str) -> String {

@@ -3,14 +3,18 @@
 //! Main functions: [`find`] and [`list`]. They look at names only; what is in a run is
 //! [`super::super::journal`]'s.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{FolderError, RunFolder};
 
 /// The word for the newest run.
 pub const LATEST: &str = "latest";
+/// So many bytes of an id are the second in which the run began.
+const SECOND: usize = 16;
 /// How many candidates an error lists.
 const CANDIDATES: usize = 10;
 
@@ -110,8 +114,17 @@ pub fn list(runs_dir: &Path) -> Result<Vec<RunFolder>, FolderError> {
             folders.push(RunFolder::open(entry.path()));
         }
     }
-    folders.sort_by(|a, b| (is_id(b.id()), b.path()).cmp(&(is_id(a.id()), a.path())));
+    folders.sort_by_cached_key(|folder| Reverse(age(folder)));
     Ok(folders)
+}
+
+/// What folders are sorted by, so that a later run compares as greater. An id tells the second in
+/// which its run began; of one second, the run whose roster was copied later is the later one.
+fn age(folder: &RunFolder) -> (bool, String, Option<SystemTime>, PathBuf) {
+    let id = folder.id();
+    let second = if is_id(id) { &id[..SECOND] } else { id };
+    let copied = fs::metadata(folder.roster()).and_then(|roster| roster.modified()).ok();
+    (is_id(id), second.to_owned(), copied, folder.path().to_owned())
 }
 
 /// Whether a path is one plain name, which says nothing of where.
@@ -237,6 +250,20 @@ mod tests {
         let listed = list(dir.path()).expect("readable");
         let ids: Vec<_> = listed.iter().map(RunFolder::id).collect();
         assert_eq!(ids, [RUNS[2], RUNS[1], RUNS[0], RUNS[3], "zzz-foreign", "renamed"]);
+    }
+
+    #[test]
+    fn of_two_runs_of_one_second_the_one_that_began_later_is_the_latest() {
+        for later in [0, 1] {
+            let dir = runs();
+            for (place, run) in RUNS[..2].iter().enumerate() {
+                let roster = fs::File::create(dir.path().join(run).join("roster.csv")).expect("created");
+                let age = std::time::Duration::from_millis(if place == later { 5 } else { 4 });
+                roster.set_modified(SystemTime::UNIX_EPOCH + age).expect("changed");
+            }
+            fs::remove_dir(dir.path().join(RUNS[2])).expect("removed");
+            assert_eq!(id_of(&dir, LATEST), RUNS[later]);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::thread;
 use super::*;
 use crate::houston::fault::Effect;
 use crate::houston::scripted::request;
+use crate::houston::token::Token;
 
 /// A server that reads one request after the other and answers by a function of its text; `None`
 /// closes the connection.
@@ -65,7 +66,7 @@ fn page(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 
 fn http(target: &Target, timeout_ms: u64) -> Http {
     let settings = HttpSettings { timeout: Duration::from_millis(timeout_ms), ..HttpSettings::default() };
-    Http::new(target, Some(Token::new("hush.hush.hush", "test").unwrap()), settings)
+    Http::new(target, Some(Credential::new(Token::new("hush.hush.hush", "test").unwrap())), settings)
 }
 
 /// What the transport makes of an answer to a write.

@@ -145,6 +145,12 @@ fn a_users_token_dies_after_its_uses_and_an_accounts_key_does_not() {
     }
     assert_eq!(ask(&sandbox, query, &Value::Null).error().0, "FORBIDDEN");
     ask_as(&sandbox, SERVICE_ACCOUNT_KEY, query, &Value::Null).data();
+    let admin = "maria.silva@example.com";
+    let fresh = sandbox.fresh_token_of(admin, "2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    ask_as(&sandbox, &fresh, query, &Value::Null).data();
+    let over = sandbox.fresh_token_of(admin, "2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!(ask_as(&sandbox, &over, query, &Value::Null).error().0, "FORBIDDEN");
+    assert_eq!(sandbox.fresh_token_of("nobody@example.com", "2099-01-01T00:00:00Z".parse().unwrap()), None);
     sandbox.set_faults(Faults::default());
     ask(&sandbox, query, &Value::Null).data();
 }

@@ -1,0 +1,165 @@
+//! `report`: what became of a run, told from its folder alone, at any time and in any format. It
+//! asks nobody, needs no token, and changes nothing but reports that are missing or out of date.
+//!
+//! Main function: [`run`].
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::ending::{self, RosterCopy, open_run, write_reports};
+use super::{ExitStatus, Failure, print, tell};
+use crate::engine::journal::{History, JournalError};
+use crate::engine::run_folder::{self, LATEST, RunFolder};
+use crate::model::printable;
+use crate::report::list::{self, Listed};
+use crate::report::results::{ERRORS, RESULTS, ResultsError, UNPROCESSED};
+use crate::report::run::{RunFormat, write};
+use crate::report::summary::{self, Summary};
+
+/// Print the report of a run, also of one that is still going
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Which run: its id, the beginning of its id, its folder, or latest
+    #[arg(value_name = "RUN", default_value = LATEST)]
+    pub run: String,
+
+    /// List the runs instead, the newest first
+    #[arg(long, conflicts_with = "run", value_parser = FalseyValueParser::new(), env = "HOUSTON_ONBOARD_LIST", hide_env_values = true)]
+    pub list: bool,
+
+    /// How the report is written; --list knows human and json
+    #[arg(long, value_enum, default_value_t, env = "HOUSTON_ONBOARD_FORMAT", hide_env_values = true)]
+    pub format: RunFormat,
+
+    /// Where the folders of runs are kept
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "onboard-runs",
+        env = "HOUSTON_ONBOARD_RUNS_DIR",
+        hide_env_values = true
+    )]
+    pub runs_dir: PathBuf,
+}
+
+/// Prints the report of a run, or the list of runs.
+///
+/// # Errors
+/// No such run (2), its files are broken (3), or standard output cannot be written (1).
+pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
+    if args.list {
+        return list_runs(&args.runs_dir, args.format);
+    }
+    let folder = open_run(&args.runs_dir, &args.run)?;
+    let told = Told::read(&folder).map_err(|error| ending::broken(&folder, error))?;
+    ending::check_plan(&folder, &told.history)?;
+    told.rebuild(&folder);
+    told.write(&folder, args.format)?;
+    Ok(ExitStatus::Done)
+}
+
+/// A run as its files tell it at the moment.
+struct Told {
+    history: History,
+    is_held: bool,
+    status: Option<ExitStatus>,
+    summary: Summary,
+}
+
+impl Told {
+    fn read(folder: &RunFolder) -> Result<Self, JournalError> {
+        // In this order: a run that ends in between has then closed its journal.
+        let is_held = folder.is_held();
+        let history = History::read(folder)?;
+        let status = history.closed.then(|| ending::status(&history));
+        let summary = Summary::new(&history, folder.path(), status.map(ExitStatus::code));
+        let summary = if is_held { summary.going() } else { summary };
+        Ok(Self { history, is_held, status, summary })
+    }
+
+    /// Makes the files of the run again, if nobody else is about to and they are not as new as the
+    /// journal. That this cannot be done does not keep anybody from reading.
+    fn rebuild(&self, folder: &RunFolder) {
+        const FILES: [&str; 4] = [RESULTS, ERRORS, UNPROCESSED, summary::FILE];
+        let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let journal = modified(&folder.journal());
+        if self.is_held || FILES.iter().all(|name| modified(&folder.path().join(name)) >= journal) {
+            return;
+        }
+        let written = ending::check_roster(folder, &self.history)
+            .and_then(|()| write_reports(folder, &self.history, self.status));
+        let place = folder.path().display().to_string();
+        match written {
+            Ok(_) => {
+                tell(&printable(&format!("made again from the journal: {} in {place}", FILES.join(", "))));
+            }
+            Err(failure) => {
+                tell(&printable(&format!(
+                    "warning: the files in {place} are not up to date: {:#}",
+                    failure.error
+                )));
+            }
+        }
+    }
+
+    fn write(&self, folder: &RunFolder, format: RunFormat) -> Result<(), Failure> {
+        let copy = if format.has_rows() {
+            ending::check_roster(folder, &self.history)?;
+            Some(RosterCopy::of(&self.history).map_err(|error| Failure::new(ExitStatus::BadInput, error))?)
+        } else {
+            None
+        };
+        let again = || {
+            let copy = copy.as_ref().ok_or(ResultsError::NoHeader)?;
+            copy.read(folder).map_err(|error| ResultsError::Roster(error.into()))
+        };
+        let written = if format == RunFormat::Human {
+            // Colours are dropped on the way where the terminal or the user wants none.
+            write(format, &self.summary, &self.history, again, &mut anstream::stdout().lock())
+        } else {
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            let written = write(format, &self.summary, &self.history, again, &mut out);
+            written.and_then(|()| Ok(out.flush()?))
+        };
+        match written {
+            Err(ResultsError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(ResultsError::Out(error)) => Err(Failure::new(ExitStatus::Internal, error)),
+            Err(error) => Err(Failure::new(ExitStatus::BadInput, error)),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> {
+    let folders = run_folder::list(runs_dir).map_err(|error| {
+        Failure::new(ExitStatus::Usage, error).hint("name the folder of the runs with --runs-dir")
+    })?;
+    let listed: Vec<Listed> = folders
+        .iter()
+        .map(|folder| {
+            let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
+            match Told::read(folder) {
+                Ok(told) => Listed::new(&name, &told.summary),
+                Err(_) if !folder.is_run() => Listed::unreadable(&name, "not the folder of a run"),
+                Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),
+            }
+        })
+        .collect();
+    match format {
+        RunFormat::Human if listed.is_empty() => {
+            tell(&printable(&format!("there are no runs in {}", runs_dir.display())));
+        }
+        RunFormat::Human => print(&list::table(&listed))?,
+        RunFormat::Json => print(&list::json(&listed).context("cannot write the list")?)?,
+        RunFormat::Jsonl | RunFormat::Csv | RunFormat::Md | RunFormat::Junit => {
+            let error = anyhow::anyhow!("--list knows the formats human and json");
+            return Err(Failure::new(ExitStatus::Usage, error));
+        }
+    }
+    Ok(ExitStatus::Done)
+}

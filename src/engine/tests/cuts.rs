@@ -1,0 +1,146 @@
+//! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
+
+use super::super::journal::{Entry, History, PlanLine, write_plan};
+use super::super::leftover::Leg;
+use super::*;
+use crate::model::Assignment;
+use crate::plan::{Decision, Membership, Plan, RowPlan};
+use crate::present::members;
+
+/// A run with all its files.
+struct Recorded {
+    stage: Stage,
+    _dir: tempfile::TempDir,
+    folder: RunFolder,
+    journal: Vec<u8>,
+}
+
+/// Carries a run out and keeps its files.
+fn record(stage: Stage) -> Recorded {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let plan_sha256 = write_plan(&folder, plan_lines(&stage).into_iter()).unwrap();
+    let clock = ManualClock::default();
+    let rows = stage.operations.len() as u64;
+    let header = Header { plan_sha256, rows, ..header() };
+    let mut journal = Journal::create(&folder, header, clock.now()).unwrap();
+    let part = Part {
+        workspaces: &stage.workspaces,
+        operations: &stage.operations,
+        earlier: &HashMap::new(),
+        emails: &stage.emails,
+    };
+    stage.carry_out(&settings(), &clock, &mut journal, &part);
+    drop(journal);
+    let journal = std::fs::read(folder.journal()).unwrap();
+    Recorded { stage, _dir: dir, folder, journal }
+}
+
+pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
+    let mut rows = vec![None; stage.operations.len()];
+    for operation in &stage.operations {
+        let (workspace, seen) = (Some(operation.workspace), Some(Membership::Absent));
+        rows[operation.row.index()] = Some(RowPlan { workspace, seen, decision: Decision::Add });
+    }
+    let rows = rows.into_iter().map(Option::unwrap).collect();
+    let plan = Plan { workspaces: stage.workspaces.clone(), rows };
+    let line = |index| {
+        let row = RowNumber::from_index(index);
+        let (email, role) = (stage.emails.get(row), WorkspaceRole::Editor);
+        let assignment = Assignment { row, line: row.get() + 1, email, role, workspace: 0 };
+        PlanLine::new(&plan, row, assignment.line, Some(&assignment))
+    };
+    (0..stage.emails.len()).map(line).collect()
+}
+
+impl Recorded {
+    /// The world as it may be where the journal says this: what it calls done is there, what it has
+    /// only sent may be there, and nothing else is.
+    fn set_the_world(&self, history: &History, random: &mut fastrand::Rng) {
+        let mut world = self.stage.world();
+        world.bindings.clear();
+        world.mutations = 0;
+        world.deeds = (0..30)
+            .map(|_| match random.u8(0..8) {
+                0 => Deed::ApplyAndCut,
+                1 => Deed::Cut,
+                2 => Deed::FailBefore,
+                3 => Deed::FailAfter,
+                _ => Deed::Apply,
+            })
+            .collect();
+        for operation in &self.stage.operations {
+            let row = &history.rows[operation.row.index()];
+            let may_be_there = row.status == Status::InDoubt && random.bool();
+            if row.status == Status::Added || may_be_there {
+                let workspace = self.stage.workspaces[operation.workspace as usize].id.to_string();
+                let email = self.stage.emails.get(operation.row).to_owned();
+                world.bindings.insert((workspace, email), 1);
+            }
+        }
+    }
+
+    /// Goes on with the run as its files are.
+    fn resume(&self, settings: &Settings) {
+        let history = History::read(&self.folder).unwrap();
+        let manual = ManualClock::default();
+        let clock: Arc<dyn Clock> = Arc::new(manual.clone());
+        let houston = self.stage.houston(settings, &clock, &Cancel::new());
+        let mut leg = Leg::collect(&self.folder, &history).unwrap();
+        let readings: Vec<_> = leg
+            .tasks()
+            .map(|(workspace, rows)| {
+                let wanted = rows.iter().map(|&row| leg.emails.get(row));
+                members::read(&houston, workspace, wanted, &PageSize::default()).unwrap()
+            })
+            .collect();
+        for (place, reading) in readings.iter().enumerate() {
+            leg.judge(place, &reading.memberships);
+        }
+        let mut journal = Journal::append(&self.folder, &history, clock.now()).unwrap();
+        journal.note(&Entry::Resumed {
+            leg: history.legs + 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            tool_version: String::new(),
+            houston_version: None,
+            caller: None,
+            at_ms: journal.at_ms(clock.now()),
+        });
+        for (row, outcome) in &leg.settled {
+            journal.note_outcome(*row, outcome, clock.now());
+        }
+        journal.commit().unwrap();
+        let part = Part {
+            workspaces: &leg.workspaces,
+            operations: &leg.operations,
+            earlier: &leg.earlier,
+            emails: &leg.emails,
+        };
+        self.stage.carry_out(settings, &manual, &mut journal, &part);
+    }
+}
+
+#[test]
+fn a_journal_cut_at_every_byte_loses_and_doubles_nobody() {
+    let deeds = vec![Deed::Apply, Deed::ApplyAndCut, Deed::Apply, Deed::Cut, Deed::FailBefore, Deed::Refuse];
+    let recorded = record(Stage::new(2, &[1, 1, 2, 1, 1], deeds));
+    let header = recorded.journal.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let mut random = fastrand::Rng::with_seed(23);
+    for cut in header..=recorded.journal.len() {
+        std::fs::write(recorded.folder.journal(), &recorded.journal[..cut]).unwrap();
+        let history = History::read(&recorded.folder).unwrap();
+        recorded.set_the_world(&history, &mut random);
+        recorded.resume(&settings());
+        let history = History::read(&recorded.folder).unwrap();
+        for operation in &recorded.stage.operations {
+            let row = &history.rows[operation.row.index()];
+            let bindings = recorded.stage.bindings(operation);
+            assert!(bindings <= 1, "cut at {cut}: row {} is bound {bindings} times", operation.row);
+            let success = matches!(row.status, Status::Added | Status::Unchanged);
+            assert_eq!(success, bindings == 1, "cut at {cut}: {row:?}");
+            let is_final = row.status == Status::Rejected || row.status == Status::GaveUp;
+            assert!(success || is_final, "cut at {cut}: {row:?}");
+        }
+        assert!(history.closed && (2..=3).contains(&history.legs), "cut at {cut}");
+    }
+}

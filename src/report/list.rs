@@ -1,0 +1,180 @@
+//! The runs of a folder, one line each.
+//!
+//! Main type: [`Listed`]. A folder that is no run, or whose files are broken, has its line too.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::summary::{RunState, Summary};
+use crate::engine::event::StatusKind;
+use crate::model::printable;
+
+/// One folder among the runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// The name of the folder.
+    pub run: String,
+    /// Where the run stands; none if that cannot be read.
+    pub state: Option<RunState>,
+    /// RFC 3339.
+    pub started_at: Option<Timestamp>,
+    /// Rows of the input.
+    pub rows: Option<u64>,
+    /// Rows that failed for good.
+    pub failed: Option<u64>,
+    /// Rows that a later try can settle.
+    pub left: Option<u64>,
+    /// What the program ended with, if the run is over.
+    pub exit_status: Option<u8>,
+    /// The input as the user named it.
+    pub roster: Option<String>,
+    /// The URL of Houston.
+    pub target: Option<String>,
+    /// Why there is no more to say.
+    pub problem: Option<String>,
+}
+
+impl Listed {
+    /// The line of a run.
+    pub fn new(run: &str, summary: &Summary) -> Self {
+        Self {
+            run: printable(run).into_owned(),
+            state: Some(summary.state),
+            started_at: Some(summary.started_at),
+            rows: Some(summary.rows),
+            failed: Some(summary.counts.of_kind(StatusKind::Failed)),
+            left: Some(summary.resumable()),
+            exit_status: summary.exit_status,
+            roster: Some(summary.roster.clone()),
+            target: Some(if summary.sandbox { "--sandbox".to_owned() } else { summary.target.clone() }),
+            problem: None,
+        }
+    }
+
+    /// The line of a folder that has no run in it, or a broken one.
+    pub fn unreadable(run: &str, problem: &str) -> Self {
+        Self {
+            run: printable(run).into_owned(),
+            state: None,
+            started_at: None,
+            rows: None,
+            failed: None,
+            left: None,
+            exit_status: None,
+            roster: None,
+            target: None,
+            problem: Some(printable(problem).into_owned()),
+        }
+    }
+
+    /// Where it stands, in a few words.
+    fn ended(&self) -> String {
+        match (self.state, self.exit_status) {
+            (None, _) => "unreadable".to_owned(),
+            (Some(RunState::Going), _) => "going".to_owned(),
+            (Some(RunState::BrokenOff), _) => "broken off".to_owned(),
+            (Some(RunState::Closed), None) => "ended".to_owned(),
+            (Some(RunState::Closed), Some(status)) => format!("ended {status}"),
+        }
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
+        [
+            self.run.clone(),
+            self.started_at.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+            self.ended(),
+            number(self.rows),
+            number(self.failed),
+            number(self.left),
+            self.problem.clone().or_else(|| self.target.clone()).unwrap_or_default(),
+        ]
+    }
+}
+
+/// The lines under their headings, for people.
+pub fn table(runs: &[Listed]) -> String {
+    const HEADINGS: [&str; 7] = ["RUN", "STARTED", "STATE", "ROWS", "FAILED", "LEFT", "TARGET"];
+    const NUMBERS: std::ops::Range<usize> = 3..6;
+    let lines: Vec<_> =
+        std::iter::once(HEADINGS.map(str::to_owned)).chain(runs.iter().map(Listed::cells)).collect();
+    let width = |place: usize| lines.iter().map(|line| line[place].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let mut text = String::new();
+    for line in &lines {
+        let mut row = String::new();
+        for (place, (cell, width)) in line.iter().zip(widths).enumerate() {
+            let written = if NUMBERS.contains(&place) {
+                write!(row, "{cell:>width$}  ")
+            } else {
+                write!(row, "{cell:<width$}  ")
+            };
+            written.expect("a string takes every text");
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The same for machines.
+///
+/// # Errors
+/// Never, in fact: texts and numbers can always be written as JSON.
+pub fn json(runs: &[Listed]) -> serde_json::Result<String> {
+    let document = serde_json::json!({ "schema_version": 1, "runs": runs });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{Fixture, HOSTILE, RUN};
+
+    fn runs() -> [Listed; 4] {
+        let fixture = Fixture::new();
+        let ended = Summary::new(&fixture.history, Fixture::shown(), Some(4));
+        let mut history = fixture.history.clone();
+        history.closed = false;
+        history.header.sandbox = true;
+        let killed = Summary::new(&history, Fixture::shown(), None);
+        let going = killed.clone().going();
+        [
+            Listed::new(RUN, &ended),
+            Listed::new("20261123T154400Z-aaaa", &going),
+            Listed::new("20261123T154300Z-aaaa", &killed),
+            Listed::unreadable(HOSTILE, "no journal"),
+        ]
+    }
+
+    #[test]
+    fn people_get_a_table() {
+        insta::assert_snapshot!(table(&runs()), @r"
+        RUN                           STARTED               STATE       ROWS  FAILED  LEFT  TARGET
+        20261123T154500Z-k3f9         2026-11-23 15:45:00Z  ended 4       13       2     3  https://houston.example.com/v1
+        20261123T154400Z-aaaa         2026-11-23 15:45:00Z  going         13       2     3  --sandbox
+        20261123T154300Z-aaaa         2026-11-23 15:45:00Z  broken off    13       2     3  --sandbox
+        ␛[31mred␛]0;pwned␇ next�line                        unreadable                      no journal
+        ");
+        assert_eq!(table(&[]).lines().count(), 1);
+    }
+
+    #[test]
+    fn machines_get_an_object() {
+        let text = json(&runs()).expect("JSON");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value["runs"][0]["exit_status"], 4);
+        assert_eq!(
+            (&value["runs"][1]["state"], &value["runs"][2]["state"]),
+            (&"going".into(), &"broken_off".into())
+        );
+        assert_eq!(value["runs"][2]["left"], 3);
+        assert_eq!(
+            (&value["runs"][3]["state"], &value["runs"][3]["problem"]),
+            (&serde_json::Value::Null, &"no journal".into())
+        );
+    }
+}
