@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 
 use harness::{Finished, MODELS, Sandbox, Workdir, faulty, playing, roster};
-use houston_onboard::sandbox::{Applied, Model, Options};
+use houston_onboard::sandbox::{Applied, Faults, Model, Options};
 
 /// What `ulimit -f` counts in.
 const BLOCK: u64 = 512;
@@ -99,6 +99,17 @@ fn the_next_run_finishes(workdir: &Workdir, sandbox: &Sandbox) {
     assert_eq!(run.rows().len(), ROWS);
 }
 
+/// Asserts the same of the run itself, taken up again.
+#[track_caller]
+fn it_can_be_resumed(workdir: &Workdir, sandbox: &Sandbox, folder: &Path) {
+    sandbox.set_faults(Faults::default());
+    let resume = workdir.call(["resume", folder.to_str().unwrap(), "--yes"]).token(sandbox.token());
+    let run = resume.quick().args(&["--timeout", "5s"]).run().ended(0);
+    let run = Finished { folder: Some(folder.to_owned()), ..run };
+    sandbox.agrees_with(&run);
+    assert_eq!(run.count("added") + run.count("invited"), ROWS, "{:?}", run.counts());
+}
+
 /// Asserts that nothing was begun, and that the sentence names this.
 #[track_caller]
 fn could_not_begin(run: Finished, path: &str, workdir: &Workdir, sandbox: &Sandbox) {
@@ -148,14 +159,19 @@ fn a_disk_that_fills_up_in_mid_run_stops_it_and_loses_nothing() {
             let run = apply_limited(&workdir, &sandbox, blocks)
                 .ended(8)
                 .says("journal.jsonl")
-                .says("the journal of the run cannot be written any more");
+                .says("the journal of the run cannot be written any more")
+                .says("File too large");
             applied.insert(journal_knows(run.folder(), &sandbox, &content));
             if run.folder().join("results.csv").exists() {
                 sandbox.agrees_with(&run);
                 assert_eq!(run.rows().len(), ROWS);
                 assert_eq!(run.summary()["exit_status"], 8);
             }
-            the_next_run_finishes(&workdir, &sandbox);
+            if blocks % 8 < 4 {
+                the_next_run_finishes(&workdir, &sandbox);
+            } else {
+                it_can_be_resumed(&workdir, &sandbox, run.folder());
+            }
         }
         harness::note(&format!("{model:?}: lost with so many rows applied: {applied:?}"));
         assert!(applied.len() > 1, "always the same moment: {applied:?}");
@@ -222,7 +238,7 @@ fn a_file_system_that_is_full_in_mid_run_stops_it_and_loses_nothing() {
         let kept = fs::read_dir(workdir.path().join("kept")).unwrap().map(|entry| entry.unwrap().path());
         let folder = kept.filter(|path| path.is_dir()).max();
         let status = run.status.unwrap();
-        let announced = folder.map(|folder| journal_knows(&folder, &sandbox, &content));
+        let announced = folder.as_ref().map(|folder| journal_knows(folder, &sandbox, &content));
         harness::note(&format!("{pages} pages: status {status}, applied {announced:?}"));
         match announced {
             None => {
@@ -235,7 +251,10 @@ fn a_file_system_that_is_full_in_mid_run_stops_it_and_loses_nothing() {
             Some(_) => assert_eq!(status, 8, "{}", run.stderr),
         }
         began.insert(status);
-        the_next_run_finishes(&workdir, &sandbox);
+        match folder {
+            Some(folder) if status == 8 => it_can_be_resumed(&workdir, &sandbox, &folder),
+            Some(_) | None => the_next_run_finishes(&workdir, &sandbox),
+        }
     }
     assert!(began.contains(&1) && began.contains(&8), "{began:?}");
 }

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness::{Finished, Sandbox, Workdir, faulty, roster, until};
-use houston_onboard::sandbox::Options;
+use houston_onboard::sandbox::{Faults, Options};
 
 /// Long enough for a run that does not wait for what it should not wait for.
 const SOON: Duration = Duration::from_secs(20);
@@ -55,12 +55,16 @@ fn journal_is_valid(run: &Finished) {
     }
 }
 
-/// Asserts that the next run brings everybody where they belong, once.
+/// Asserts that the run, taken up again, brings everybody where they belong, once.
 #[track_caller]
-fn the_next_run_finishes(workdir: &Workdir, sandbox: &Sandbox) {
-    sandbox.set_faults(houston_onboard::sandbox::Faults::default());
-    let run = workdir.apply(sandbox, "roster.csv", &["--timeout", "5s"]).ended(0);
-    sandbox.agrees_with(&run);
+fn it_can_be_resumed(workdir: &Workdir, sandbox: &Sandbox, run: &Finished) {
+    sandbox.set_faults(Faults::default());
+    let resume = workdir.call(["resume", "--yes"]).token(sandbox.token()).quick();
+    let resumed = resume.args(&["--timeout", "5s"]).run().ended(0);
+    let resumed = Finished { folder: run.folder.clone(), ..resumed };
+    sandbox.agrees_with(&resumed);
+    let rows = resumed.rows().len();
+    assert_eq!(resumed.count("added") + resumed.count("invited"), rows, "{:?}", resumed.counts());
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn a_run_in_the_foreground_of_a_shell_drains_when_the_terminal_interrupts_both()
         let run = running.finish().ended(0);
         assert_eq!(fs::read_to_string(workdir.path().join("status")).unwrap().trim(), status.to_string());
         is_drained(&run, &sandbox, status);
-        the_next_run_finishes(&workdir, &sandbox);
+        it_can_be_resumed(&workdir, &sandbox, &run);
     }
 }
 
@@ -103,7 +107,7 @@ fn a_run_as_pid_1_drains() {
         harness::signal(signal, &running.child_process().to_string());
         let run = running.finish().ended(status);
         is_drained(&run, &sandbox, status);
-        the_next_run_finishes(&workdir, &sandbox);
+        it_can_be_resumed(&workdir, &sandbox, &run);
     }
 }
 
@@ -154,7 +158,7 @@ fn a_second_signal_of_any_kind_leaves_at_once_with_a_valid_journal() {
         let run = running.finish().ended(status).says("in doubt");
         assert!(run.elapsed < SOON, "{:?}", run.elapsed);
         journal_is_valid(&run);
-        the_next_run_finishes(&workdir, &sandbox);
+        it_can_be_resumed(&workdir, &sandbox, &run);
     }
 }
 
@@ -194,7 +198,7 @@ fn a_signal_while_houston_is_away_or_wants_a_pause_ends_the_run_soon() {
         assert!(run.elapsed < SOON, "{faults}: {:?}", run.elapsed);
         assert!(run.count("not_run") > 20, "{:?}", run.counts());
         sandbox.agrees_with(&run);
-        the_next_run_finishes(&workdir, &sandbox);
+        it_can_be_resumed(&workdir, &sandbox, &run);
     }
 }
 
@@ -224,8 +228,8 @@ fn a_signal_during_the_final_proof_waits_for_it_as_long_as_the_grace() {
     let run = running.finish().ended(143);
     assert_eq!(run.count("in_doubt"), 3, "{:?}", run.counts());
     assert!(run.rows().iter().all(|row| row["error_code"] == "not_read_back"), "{:?}", run.rows());
-    the_next_run_finishes(&workdir, &sandbox);
-    assert_eq!(sandbox.audit().mutations_received, 3, "the next run finds them there");
+    it_can_be_resumed(&workdir, &sandbox, &run);
+    assert_eq!(sandbox.audit().mutations_received, 3, "they were there");
 }
 
 /// A run that has ended and is writing its reports: they wait for the copy of the roster, which is

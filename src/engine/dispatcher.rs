@@ -254,7 +254,7 @@ impl<'r> Dispatcher<'r> {
             jobs.push(job);
         }
         if intents && let Err(error) = self.journal.commit() {
-            self.lose_journal(&error.to_string());
+            self.lose_journal(&error);
             jobs.retain(|job| match job {
                 Job::Send { operation, .. } => {
                     let life = self.life_of(*operation);

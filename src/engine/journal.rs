@@ -6,6 +6,8 @@
 //! It never asks Houston anything, and no credential is written.
 
 mod digest;
+#[cfg(test)]
+pub(super) mod full;
 mod history;
 mod plan_file;
 
@@ -322,10 +324,21 @@ impl Journal {
     /// where this one broke off, so that a line is torn at the end of the file or nowhere.
     pub fn flush(&mut self) -> Result<(), JournalError> {
         let mut written = 0;
-        let result = write_on(&mut self.file, &self.batch, &mut written);
+        let result = write_on(&mut disk(&mut self.file), &self.batch, &mut written);
         self.batch.drain(..written);
         result.map_err(|source| JournalError::Write { path: self.path.clone(), source })
     }
+}
+
+/// What a journal is written to. Tests let it fill up.
+#[cfg(not(test))]
+fn disk(file: &mut File) -> &mut File {
+    file
+}
+
+#[cfg(test)]
+fn disk(file: &mut File) -> full::Disk<'_> {
+    full::Disk::new(file)
 }
 
 /// Writes all of it; `written` counts the bytes that are in the file, also after an error.

@@ -3,13 +3,14 @@
 //!
 //! It is the third part of [`Dispatcher`], beside handing out and taking in.
 
+use std::error::Error as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::MaxErrors;
 use super::dispatcher::Dispatcher;
 use super::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
-use super::journal::Entry;
+use super::journal::{Entry, JournalError};
 use super::open::{Acknowledged, Tired};
 
 /// `--max-errors P%` counts from so many finished rows on.
@@ -76,14 +77,16 @@ impl Dispatcher<'_> {
     }
 
     /// Nothing can be noted any more: nothing is begun any more, verification included.
-    pub(super) fn lose_journal(&mut self, error: &str) {
+    pub(super) fn lose_journal(&mut self, error: &JournalError) {
         self.journal_is_lost = true;
-        self.stop(StopReason::JournalLost, Some(Cause::new("journal_lost", error)));
+        let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
+        let cause = Cause::new("journal_lost", format!("{error}{why}"));
+        self.stop(StopReason::JournalLost, Some(cause));
     }
 
     pub(super) fn flush_journal(&mut self) {
         if let Err(error) = self.journal.flush() {
-            self.lose_journal(&error.to_string());
+            self.lose_journal(&error);
         }
     }
 
@@ -198,7 +201,7 @@ impl Dispatcher<'_> {
             at_ms: self.journal.at_ms(self.now()),
         });
         if let Err(error) = self.journal.commit() {
-            self.lose_journal(&error.to_string());
+            self.lose_journal(&error);
         }
         (self.announce)(&Event::Finished { tally: self.tally });
         RunEnd { tally: self.tally, stopped: self.stopped }

@@ -2,6 +2,7 @@
 //! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
 
 mod cuts;
+mod stops;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -38,6 +39,7 @@ enum Deed {
 struct World {
     bindings: HashMap<(String, String), u32>,
     mutations: u32,
+    requests: u32,
     in_flight: HashMap<String, u32>,
     deeds: Vec<Deed>,
     token_is_dead: bool,
@@ -45,7 +47,17 @@ struct World {
     unlucky: Option<(String, u32)>,
 }
 
+/// What a run meets besides the deeds of the server.
+#[derive(Debug, Default)]
+struct Weather {
+    /// How long a request takes.
+    latency: Duration,
+    /// A signal after so many requests.
+    signal: Option<(u32, StopReason)>,
+}
+
 struct Stage {
+    weather: Weather,
     world: Arc<Mutex<World>>,
     workspaces: Vec<Workspace>,
     operations: Vec<Operation>,
@@ -74,6 +86,7 @@ fn text(value: &Value) -> String {
 impl World {
     fn answer(world: &Mutex<Self>, body: &Value) -> Result<(u16, String), Fault> {
         let workspace = text(&body["variables"]["workspaceUuid"]);
+        world.lock().unwrap().requests += 1;
         match body["operationName"].as_str().unwrap_or_default() {
             "AddMember" | "AddMemberWithMail" => {
                 let email = text(&body["variables"]["email"]);
@@ -178,6 +191,7 @@ impl Stage {
         }
         operations.sort_by_key(|operation| (operation.workspace, operation.row));
         Self {
+            weather: Weather::default(),
             world: Arc::new(Mutex::new(World { deeds, ..World::default() })),
             workspaces: (0..workspaces).map(workspace).collect(),
             operations,
@@ -207,7 +221,11 @@ impl Stage {
 
     fn houston(&self, settings: &Settings, clock: &Arc<dyn Clock>, cancel: &Cancel) -> Houston {
         let world = Arc::clone(&self.world);
-        let scripted = Scripted::new(move |_, body| World::answer(&world, body));
+        let (passing, latency) = (Arc::clone(clock), self.weather.latency);
+        let scripted = Scripted::new(move |_, body| {
+            passing.wait(latency, &Cancel::new());
+            World::answer(&world, body)
+        });
         let policy = RetryPolicy { retries: settings.retries, max_wait: settings.max_wait };
         Houston::new(Arc::new(Retrying::new(scripted, policy, Arc::clone(clock), cancel.clone())))
     }
@@ -234,7 +252,9 @@ impl Stage {
             pace: &pace,
             pages: &pages,
             cancel: &cancel,
-            stop: &|| None,
+            stop: &|| {
+                self.weather.signal.filter(|(after, _)| self.world().requests >= *after).map(|(_, why)| why)
+            },
             clock: &clock,
         };
         let mut outcomes = HashMap::new();
@@ -244,6 +264,8 @@ impl Stage {
                 settled_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
             }
         });
+        // Also for those that were left behind at the end of a signal's grace.
+        pool.broadcast(|_| ());
         Played { end, outcomes, settled_twice }
     }
 

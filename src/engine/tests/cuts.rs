@@ -36,7 +36,7 @@ fn record(stage: Stage) -> Recorded {
     Recorded { stage, _dir: dir, folder, journal }
 }
 
-fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
+pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     let mut rows = vec![None; stage.operations.len()];
     for operation in &stage.operations {
         let (workspace, seen) = (Some(operation.workspace), Some(Membership::Absent));
