@@ -108,9 +108,9 @@ fn a_token_that_ends_too_early_is_told_of_before_the_question() {
     let now = Some("2026-06-01T00:00:00Z".parse().unwrap());
     let switches = Switches { now, ..Switches::default() };
     let (sandbox, workdir) = (Sandbox::with(Options { switches, ..Options::default() }), with_roster());
-    let ends = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 4).unwrap();
+    let ends = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 8).unwrap();
     workdir.write("token", sandbox.fresh_token_of("maria.silva@example.com", ends).unwrap());
-    let flags = ["apply", "roster.csv", "--token-file", "token", "--rate", "10/s"];
+    let flags = ["apply", "roster.csv", "--token-file", "token", "--rate", "5/s"];
     let mut session = on_terminal(&workdir, &sandbox, &flags);
     let before = session.exp_string("Carry out 40 changes?").unwrap();
     assert!(before.contains("warning: the token ends at "), "{before}");
