@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::target_args::Period;
 use super::tell;
-use crate::houston::{Fault, Waiting};
+use crate::houston::Waiting;
 
 /// How often it is looked.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -43,23 +43,23 @@ struct Words<'w> {
 
 impl Words<'_> {
     /// The next line, if there is something new to say.
-    fn next(&mut self, waiting: Option<(Duration, Fault)>) -> Option<String> {
+    fn next(&mut self, waiting: Option<(Duration, String)>) -> Option<String> {
         let url = self.url;
         match (self.told, waiting) {
             (None, None) => None,
-            (None, Some((so_far, fault))) => {
+            (None, Some((so_far, why))) => {
                 self.told = Some(so_far);
                 let most = Period(self.max_wait);
                 Some(format!(
-                    "nobody answers at {url} ({fault}): waiting for it, {most} at most (--max-wait); Ctrl-C ends it"
+                    "nobody answers at {url} ({why}): waiting for it, {most} at most (--max-wait); Ctrl-C ends it"
                 ))
             }
-            (Some(told), Some((so_far, fault))) => {
+            (Some(told), Some((so_far, why))) => {
                 let is_due = so_far.saturating_sub(told) >= HEARTBEAT;
                 is_due.then(|| {
                     self.told = Some(so_far);
                     let seconds = Period(Duration::from_secs(so_far.as_secs()));
-                    format!("nobody has answered at {url} for {seconds} ({fault}): still waiting")
+                    format!("still nobody at {url} after {seconds} ({why})")
                 })
             }
             (Some(_), None) => {
@@ -73,15 +73,13 @@ impl Words<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::houston::UnsentCause;
 
     #[test]
     fn a_wait_is_told_at_its_beginning_every_ten_seconds_and_at_its_end() {
         let url = "http://127.0.0.1:9/v1";
         let mut words = Words { url, max_wait: Duration::from_secs(300), told: None };
         let mut next = |ms: Option<u64>| {
-            let fault = Fault::Unsent { cause: UnsentCause::Connect, text: "refused".to_owned() };
-            words.next(ms.map(|ms| (Duration::from_millis(ms), fault)))
+            words.next(ms.map(|ms| (Duration::from_millis(ms), "no connection: refused".to_owned())))
         };
         assert_eq!(next(None), None);
         let first = next(Some(40)).unwrap();
@@ -89,9 +87,9 @@ mod tests {
             assert!(first.contains(part), "{part} in {first}");
         }
         assert_eq!(next(Some(5_000)), None);
-        assert!(next(Some(10_100)).unwrap().contains("for 10s"));
+        assert!(next(Some(10_100)).unwrap().contains("after 10s"));
         assert_eq!(next(Some(20_000)), None);
-        assert!(next(Some(20_200)).unwrap().contains("for 20s"));
+        assert!(next(Some(20_200)).unwrap().contains("after 20s"));
         assert_eq!(next(None).unwrap(), format!("{url} answers again"));
         assert_eq!(next(None), None);
         assert!(next(Some(0)).unwrap().contains("--max-wait"), "a second wait is told as the first");
