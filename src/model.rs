@@ -266,6 +266,43 @@ fn without_blanks(mut cell: &[u8]) -> &[u8] {
     }
 }
 
+/// What a run met with because it asked for too much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Strain {
+    /// Requests that could be in flight at most: `--concurrency`.
+    pub concurrency: u32,
+    /// How many of them were allowed in the end.
+    pub window_end: u32,
+    /// The fewest that were allowed.
+    pub window_min: u32,
+    /// How often the number was cut, because Houston asked to slow down or did not answer in time.
+    pub congestion_events: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Requests that were not sent again because the retry budget was used up.
+    pub retries_refused: u64,
+    /// Whether it is used up now.
+    #[serde(skip)]
+    pub budget_is_empty: bool,
+}
+
+impl Strain {
+    /// Adds what a later leg of the same run met with.
+    pub fn add(&mut self, later: Self) {
+        self.congestion_events += later.congestion_events;
+        self.retries += later.retries;
+        self.retries_refused += later.retries_refused;
+        // A leg without a window has nothing to say about it.
+        if later.concurrency > 0 {
+            let fewest = if self.concurrency > 0 { self.window_min } else { later.window_min };
+            self.window_min = fewest.min(later.window_min);
+            self.window_end = later.window_end;
+            self.concurrency = later.concurrency;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,13 +66,15 @@ impl Client {
     fn new(server: &Server, work: Work) -> Result<Self, AnyError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
-        let pace = Arc::new(Pace::new(work.rate, MAX_WAIT, Arc::clone(&clock), cancel.clone()));
+        let pace = Pace::new(work.rate, MAX_WAIT, Arc::clone(&clock), cancel.clone());
+        let pace = Arc::new(pace.with_window(work.in_flight));
         let target = Target::from_url(&server.url())?;
         let settings = HttpSettings { concurrency: work.in_flight, ..HttpSettings::default() };
         let http = Http::new(&target, Some(Token::new(&server.token, "the bench")?), settings);
         let policy = RetryPolicy { retries: 4, max_wait: MAX_WAIT };
         let paced = Paced::new(http, Arc::clone(&pace));
-        let transport = Retrying::new(paced, policy, Arc::clone(&clock), cancel.clone());
+        let transport =
+            Retrying::new(paced, policy, Arc::clone(&clock), cancel.clone()).paying_from(pace.purse());
         Ok(Self { clock, cancel, pace, houston: Houston::new(Arc::new(transport)) })
     }
 }

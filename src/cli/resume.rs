@@ -23,7 +23,7 @@ use crate::engine::journal::{Entry, Header, History, Journal, JournalError, plan
 use crate::engine::leftover::{Earlier, Leftover, Next};
 use crate::engine::run_folder::{FindError, RunFolder, TargetLock, find};
 use crate::engine::{Engine, Run, pause};
-use crate::model::{Cause, Emails, RowNumber, WorkspaceId, printable};
+use crate::model::{Cause, Emails, RowNumber, Strain, WorkspaceId, printable};
 use crate::plan::{Operation, OperationKind, Workspace};
 use crate::present::survey::{Progress as Reading, Survey, Task};
 use crate::report::Reporter as _;
@@ -138,7 +138,13 @@ fn close(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
     let at_ms = journal.at_ms(Instant::now());
-    journal.note(&Entry::Closed { stopped: None, detail: None, requests: 0, at_ms });
+    journal.note(&Entry::Closed {
+        stopped: None,
+        detail: None,
+        requests: 0,
+        strain: Strain::default(),
+        at_ms,
+    });
     journal.commit().map_err(failed)
 }
 

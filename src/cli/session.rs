@@ -192,10 +192,12 @@ impl Session {
         let settings = destination.pace;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
-        let pace = Arc::new(Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone()));
+        let pace = Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone());
+        let pace = Arc::new(pace.with_window(settings.concurrency));
         let url = target.url().to_string();
         let http = Paced::new(Http::new(&target, Some(token), args.http(&settings)), Arc::clone(&pace));
-        let retrying = Retrying::new(http, settings.retry(), Arc::clone(&clock), cancel.clone());
+        let retrying = Retrying::new(http, settings.retry(), Arc::clone(&clock), cancel.clone())
+            .paying_from(pace.purse());
         let transport: Arc<dyn Transport> = match access {
             Access::ReadOnly => Arc::new(ReadOnly::new(retrying)),
             Access::ReadWrite => Arc::new(retrying),

@@ -21,7 +21,7 @@ pub use self::history::{History, RowHistory, plan_lines};
 pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
-use crate::model::RowNumber;
+use crate::model::{RowNumber, Strain};
 use crate::plan::OperationId;
 
 /// The format of both files; a reader refuses newer ones.
@@ -105,6 +105,9 @@ pub enum Entry {
         detail: Option<String>,
         /// Requests of every kind.
         requests: u64,
+        /// What was met with by asking for too much.
+        #[serde(default)]
+        strain: Strain,
         /// Milliseconds since the run began.
         at_ms: u64,
     },

@@ -1,7 +1,8 @@
 //! The one limit on how fast requests leave this process.
 //!
 //! Main types: [`Pace`], shared by everybody, and [`Paced`], which sends every request of a
-//! transport through it. It never looks at what a request is for, and it never repeats one.
+//! transport through it. It never looks at what a request is for, and it never repeats one. How many
+//! requests may be in flight is decided in [`super::window`].
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -15,7 +16,10 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use super::fault::{Fault, UnsentCause};
+use super::gate::{Gate, Place};
+use super::retry::Purse;
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
+use crate::model::Strain;
 use crate::time::{Cancel, Clock, Waited};
 
 /// How many requests may be sent in a unit of time: `20/s`, `300/m`, `1000/h`.
@@ -120,14 +124,18 @@ impl governor::clock::Clock for GovernorClock {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, GovernorClock, NoOpMiddleware<Instant>>;
 
-/// The pace of the whole process: a rate, and a hold while the other side asks to be left alone.
+/// The pace of the whole process: a rate, a window of requests in flight, a hold while the other
+/// side asks to be left alone, and a budget for repeats.
 pub struct Pace {
     clock: Arc<dyn Clock>,
     cancel: Cancel,
     start: Instant,
-    /// One waits for the next permit, the others queue behind; without it all would wake for the
-    /// same one.
-    limiter: Option<(Limiter, Mutex<()>)>,
+    limiter: Option<Limiter>,
+    gate: Gate,
+    /// One waits for a place and the next permit, the others queue behind; without it all would
+    /// wake for the same one. It has the time when the next request is due, if they keep a gap.
+    turnstile: Mutex<Option<Instant>>,
+    purse: Arc<Purse>,
     /// Nanoseconds after `start`; 0 for no hold.
     hold_until: AtomicU64,
     max_wait: Duration,
@@ -167,19 +175,54 @@ impl Pace {
     /// A pace of this rate, unlimited without one. A hold of more than `max_wait` is not waited for.
     pub fn new(rate: Option<Rate>, max_wait: Duration, clock: Arc<dyn Clock>, cancel: Cancel) -> Self {
         let quota = rate.and_then(|rate| Some(Quota::with_period(rate.spacing())?.allow_burst(rate.burst())));
-        let limiter = quota.map(|quota| {
-            (RateLimiter::direct_with_clock(quota, GovernorClock(Arc::clone(&clock))), Mutex::new(()))
-        });
+        let limiter =
+            quota.map(|quota| RateLimiter::direct_with_clock(quota, GovernorClock(Arc::clone(&clock))));
         Self {
             start: clock.now(),
             clock,
-            cancel,
             limiter,
+            gate: Gate::new(None, &cancel),
+            cancel,
+            turnstile: Mutex::default(),
+            purse: Arc::default(),
             hold_until: AtomicU64::new(0),
             max_wait,
             requests: AtomicU64::new(0),
             absence: Absence::default(),
         }
+    }
+
+    /// At most so many requests are in flight, fewer while Houston says that it is too much.
+    #[must_use]
+    pub fn with_window(mut self, most: usize) -> Self {
+        self.gate = Gate::new(Some(u32::try_from(most).unwrap_or(u32::MAX)), &self.cancel);
+        self
+    }
+
+    /// What pays for the repeats of all requests.
+    pub fn purse(&self) -> Arc<Purse> {
+        Arc::clone(&self.purse)
+    }
+
+    /// What was met with so far by asking for too much.
+    pub fn strain(&self) -> Strain {
+        let strain = Strain {
+            retries: self.purse.repeats(),
+            retries_refused: self.purse.refused(),
+            budget_is_empty: self.purse.is_empty(),
+            ..Strain::default()
+        };
+        self.gate.with(|window| match window.most() {
+            None => strain,
+            Some(concurrency) => Strain {
+                concurrency,
+                // A window that was never cut is only on its way up.
+                window_end: if window.cuts() == 0 { concurrency } else { window.slots() },
+                window_min: window.fewest(),
+                congestion_events: window.cuts(),
+                ..strain
+            },
+        })
     }
 
     fn passed(&self) -> Duration {
@@ -208,6 +251,16 @@ impl Pace {
         }
     }
 
+    /// What the end of a request says about the window. While Houston is away it says nothing: the
+    /// run waits anyway.
+    fn learn(&self, pass: &Pass<'_>, result: Result<&Answer, &Fault>) {
+        match result.map_err(Fault::congestion) {
+            Ok(_) => pass.0.answered(|| self.clock.now()),
+            Err(Some(why)) if self.away_for().is_none() => pass.0.refused(why),
+            Err(_) => {}
+        }
+    }
+
     /// How many requests have been let through, repeats included.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
@@ -228,29 +281,47 @@ impl Pace {
         self.hold_until.fetch_max(until.max(1), Ordering::Relaxed);
     }
 
-    /// Waits until one request may leave.
+    /// Waits until one request may leave. It is in flight until what this gives is dropped.
     ///
     /// # Errors
     /// [`Fault::Throttled`] where the hold is longer than the longest wait that is obeyed,
     /// [`UnsentCause::Cancelled`] where the wait was cut short.
-    pub fn acquire(&self) -> Result<(), Fault> {
-        match &self.limiter {
-            None => self.sit_out_hold()?,
-            Some((limiter, turnstile)) => {
-                let _queue = turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-                loop {
-                    self.sit_out_hold()?;
-                    match limiter.check() {
-                        // A hold that came meanwhile voids the permit: it is of the time before.
-                        Ok(()) if self.held_for().is_some() => {}
-                        Ok(()) => break,
-                        Err(not_until) => self.wait(not_until.wait_time_from(self.clock.now()))?,
-                    }
-                }
+    pub fn acquire(&self) -> Result<Pass<'_>, Fault> {
+        let mut place = match self.place_at_once()? {
+            Some(place) => place,
+            None => self.place_in_turn()?,
+        };
+        place.leave(|| self.clock.now());
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(Pass(place))
+    }
+
+    /// Where nothing limits anybody, nobody queues.
+    fn place_at_once(&self) -> Result<Option<Place<'_>>, Fault> {
+        if self.limiter.is_some() || !self.gate.is_open() {
+            return Ok(None);
+        }
+        self.sit_out_hold()?;
+        Ok(self.gate.try_enter())
+    }
+
+    fn place_in_turn(&self) -> Result<Place<'_>, Fault> {
+        let mut due = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.gate.enter(&self.cancel).ok_or_else(cancelled)?;
+        if let Some(rest) = due.and_then(|due| due.checked_duration_since(self.clock.now())) {
+            self.wait(rest)?;
+        }
+        loop {
+            self.sit_out_hold()?;
+            match self.limiter.as_ref().map(RateLimiter::check) {
+                // A hold that came meanwhile voids the permit: it is of the time before.
+                None | Some(Ok(())) if self.held_for().is_some() => {}
+                None | Some(Ok(())) => break,
+                Some(Err(not_until)) => self.wait(not_until.wait_time_from(self.clock.now()))?,
             }
         }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        *due = self.gate.next_due(*due, self.clock.now());
+        Ok(place)
     }
 
     fn sit_out_hold(&self) -> Result<(), Fault> {
@@ -266,10 +337,18 @@ impl Pace {
     fn wait(&self, duration: Duration) -> Result<(), Fault> {
         match self.clock.wait(duration, &self.cancel) {
             Waited::Fully => Ok(()),
-            Waited::CutShort => Err(Fault::unsent(UnsentCause::Cancelled, "")),
+            Waited::CutShort => Err(cancelled()),
         }
     }
 }
+
+fn cancelled() -> Fault {
+    Fault::unsent(UnsentCause::Cancelled, "")
+}
+
+/// The right of one request to be in flight, until it is dropped.
+#[derive(Debug)]
+pub struct Pass<'p>(Place<'p>);
 
 /// Sends every request at the shared pace.
 #[derive(Debug)]
@@ -287,7 +366,7 @@ impl<T> Paced<T> {
 
 impl<T: Transport> Paced<T> {
     fn send_now(&self, request: &Request) -> Result<Answer, Failure> {
-        self.pace.acquire().map_err(|fault| Failure { fault, attempts: 0 })?;
+        let pass = self.pace.acquire().map_err(|fault| Failure { fault, attempts: 0 })?;
         let result = self.inner.send(request);
         if let Err(failure) = &result
             && let Some(wait) = failure.fault.retry_after()
@@ -295,6 +374,7 @@ impl<T: Transport> Paced<T> {
             self.pace.hold(wait);
         }
         self.pace.note(result.as_ref().is_err_and(|failure| failure.fault.is_absence()));
+        self.pace.learn(&pass, result.as_ref().map_err(|failure| &failure.fault));
         result
     }
 
