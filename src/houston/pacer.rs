@@ -581,4 +581,116 @@ mod tests {
         assert_eq!((failure.fault.code(), failure.attempts), ("cancelled", 0));
         assert_eq!(transport.inner.sent(), 1);
     }
+
+    /// A pace with a window, and a transport behind it that says how many were in it at most.
+    fn windowed(
+        most: usize,
+        answer: impl Fn(usize) -> Result<(u16, String), Fault> + Send + Sync + 'static,
+    ) -> (Paced<Scripted>, ManualClock, Cancel) {
+        let (clock, cancel) = (ManualClock::default(), Cancel::new());
+        let pace = Pace::new(None, LONG, Arc::new(clock.clone()), cancel.clone()).with_window(most);
+        (Paced::new(Scripted::new(move |number, _| answer(number)), Arc::new(pace)), clock, cancel)
+    }
+
+    fn well() -> (u16, String) {
+        (200, r#"{"data":{}}"#.to_owned())
+    }
+
+    #[test]
+    fn many_threads_never_have_more_in_flight_than_the_window() {
+        let inside = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+        let counted = Arc::clone(&inside);
+        let (transport, ..) = windowed(3, move |number| {
+            let (now, most) = &*counted;
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            thread::yield_now();
+            now.fetch_sub(1, Ordering::SeqCst);
+            let fault = Fault::Throttled { retry_after: None };
+            if number % 50 == 7 { Err(fault) } else { Ok(well()) }
+        });
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| (0..100).for_each(|_| drop(transport.send(&request(Kind::Read)))));
+            }
+        });
+        assert_eq!(transport.inner.sent(), 1600, "nobody waits for ever");
+        let most = inside.1.load(Ordering::SeqCst);
+        assert!((1..=3).contains(&most), "{most}");
+        let strain = transport.pace.strain();
+        assert!((10..=32).contains(&strain.congestion_events), "{strain:?}");
+        assert_eq!((strain.concurrency, strain.window_min), (3, 1));
+    }
+
+    #[test]
+    fn a_pulled_cancel_ends_the_wait_for_a_place() {
+        let (entered, has_entered) = crossbeam_channel::bounded(0);
+        let (finish, may_finish) = crossbeam_channel::bounded(0);
+        let (transport, _, cancel) = windowed(1, move |_| {
+            entered.send(()).unwrap();
+            may_finish.recv().unwrap();
+            Ok(well())
+        });
+        thread::scope(|scope| {
+            let first = scope.spawn(|| transport.send(&request(Kind::Read)));
+            has_entered.recv().unwrap();
+            let others = [(); 3].map(|()| scope.spawn(|| transport.send(&request(Kind::Read))));
+            cancel.pull();
+            for other in others {
+                assert_eq!(other.join().unwrap().unwrap_err().fault.code(), "cancelled");
+            }
+            finish.send(()).unwrap();
+            assert!(first.join().unwrap().is_ok(), "what is in flight is not cut short");
+        });
+        assert_eq!(transport.inner.sent(), 1);
+    }
+
+    #[test]
+    fn a_panic_in_flight_gives_the_place_back() {
+        let (transport, ..) =
+            windowed(1, |number| if number == 0 { panic!("on purpose") } else { Ok(well()) });
+        let broken = || transport.send(&request(Kind::Read));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(broken)).is_err());
+        assert!(transport.send(&request(Kind::Read)).is_ok());
+    }
+
+    #[test]
+    fn a_server_that_counts_requests_gets_them_an_even_gap_apart() {
+        let clock = ManualClock::default();
+        let server = clock.clone();
+        let pace = Pace::new(None, LONG, Arc::new(clock.clone()), Cancel::new()).with_window(8);
+        let inner = Scripted::new(move |number, _| {
+            server.advance(Duration::from_millis(20));
+            if (1..100).contains(&number) { Err(Fault::Throttled { retry_after: None }) } else { Ok(well()) }
+        });
+        let transport = Paced::new(inner, Arc::new(pace));
+        for _ in 0..102 {
+            drop(transport.send(&request(Kind::Read)));
+        }
+        let before = clock.now();
+        for _ in 0..10 {
+            transport.send(&request(Kind::Read)).unwrap();
+        }
+        // An eighth of the time one request is in flight.
+        let each = (clock.now() - before) / 10;
+        assert!((150..=165).contains(&each.as_millis()), "{each:?}");
+        assert_eq!(transport.pace.strain().congestion_events, 99);
+    }
+
+    #[test]
+    fn what_says_that_houston_is_away_does_not_say_that_it_is_too_much() {
+        for (cause, events) in [
+            (NoAnswerCause::BadGateway, 0),
+            (NoAnswerCause::GatewayTimeout, 0),
+            (NoAnswerCause::Reset, 0),
+            (NoAnswerCause::Timeout, 9),
+            // The sixth in a row means that nobody is there, and so do all that follow.
+            (NoAnswerCause::Unavailable, 5),
+        ] {
+            let (transport, ..) = windowed(8, move |_| Err(Fault::no_answer(cause, "")));
+            for _ in 0..9 {
+                drop(transport.send_now(&request(Kind::Read)));
+            }
+            assert_eq!(transport.pace.strain().congestion_events, events, "{cause:?}");
+        }
+    }
 }

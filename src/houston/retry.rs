@@ -313,8 +313,13 @@ mod tests {
             assert!(transport.send(&request(Kind::Read)).is_err());
         }
         assert!((1450..1600).contains(&transport.inner.sent()), "{}", transport.inner.sent());
+        let purse = Arc::clone(&transport.purse);
+        assert_eq!(purse.repeats(), transport.inner.sent() as u64 - 1000);
+        assert!(purse.is_empty() && purse.refused() > 900, "{purse:?}");
         let exempt = Request { budget: Budget::Exempt, ..request(Kind::Read) };
+        let before = (purse.repeats(), purse.refused());
         assert_eq!(transport.send(&exempt).unwrap_err().attempts, 5);
+        assert_eq!((purse.repeats(), purse.refused()), (before.0 + 4, before.1));
     }
 
     #[test]
