@@ -319,6 +319,24 @@ mod tests {
     }
 
     #[test]
+    fn the_strain_of_a_run_is_that_of_all_its_legs() {
+        let leg = |window_min, window_end, events| Strain {
+            concurrency: 16,
+            window_end,
+            window_min,
+            congestion_events: events,
+            retries: 5,
+            retries_refused: 1,
+            budget_is_empty: false,
+        };
+        let mut all = Strain::default();
+        for later in [leg(9, 12, 2), leg(6, 7, 3), Strain::default(), leg(16, 16, 0)] {
+            all.add(later);
+        }
+        assert_eq!(all, Strain { retries: 15, retries_refused: 3, ..leg(6, 16, 5) });
+    }
+
+    #[test]
     fn an_id_has_no_blanks() {
         assert!(WorkspaceId::new("ck35y9uf44y8l0a19cmwd1x8x").is_ok());
         for bad in ["", " ", "a b", "a\u{7}"] {
