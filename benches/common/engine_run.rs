@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use houston_onboard::engine::event::{Event, Tally};
+use houston_onboard::engine::event::{Event, Strain, Tally};
 use houston_onboard::engine::journal::{FORMAT, Header, Journal, Reach, RunSettings};
 use houston_onboard::engine::run_folder::RunFolder;
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
@@ -47,6 +47,8 @@ pub struct Outcome {
     pub cpu: f64,
     /// Requests in all.
     pub requests: u64,
+    /// What was met with by asking for too much.
+    pub strain: Strain,
 }
 
 type AnyError = Box<dyn std::error::Error>;
@@ -181,6 +183,7 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         overall: requests / seconds,
         cpu: cpu / requests * 10_000.0,
         requests: end.tally.requests,
+        strain: end.tally.strain,
     })
 }
 

@@ -472,4 +472,26 @@ mod tests {
         std::fs::write(folder.journal(), text.replacen("\"format\":1", "\"format\":99", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
     }
+
+    #[test]
+    fn the_strain_of_all_legs_is_told_and_an_old_journal_has_none() {
+        let strain = |window_min, events| Strain {
+            concurrency: 8,
+            window_end: 7,
+            window_min,
+            congestion_events: events,
+            retries: 2,
+            retries_refused: 0,
+            budget_is_empty: false,
+        };
+        let closed = |strain| Entry::Closed { stopped: None, detail: None, requests: 10, strain, at_ms: 9 };
+        let (_dir, folder) = run(&[closed(strain(3, 2)), closed(strain(5, 1))]);
+        let history = History::read(&folder).expect("readable");
+        assert_eq!(history.strain, Strain { retries: 4, ..strain(3, 3) });
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        let old = r#"{"entry":"closed","requests":10,"at_ms":9}"#;
+        let header = text.lines().next().expect("a header");
+        std::fs::write(folder.journal(), format!("{header}\n{old}\n")).expect("written");
+        assert_eq!(History::read(&folder).expect("readable").strain, Strain::default());
+    }
 }
