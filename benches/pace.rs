@@ -58,7 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// A limit that the server does not tell.
 struct Hidden {
     fault: &'static str,
-    /// So many requests a second, or so many in flight.
+    /// What is to be reached of it; nothing where every refusal costs a pause that is sat out.
+    goal: &'static str,
     limit: Limit,
     rows: usize,
 }
@@ -70,10 +71,10 @@ enum Limit {
 }
 
 const HIDDEN: [Hidden; 4] = [
-    Hidden { fault: "limit=12", limit: Limit::InFlight(12), rows: 8_000 },
-    Hidden { fault: "limit=3", limit: Limit::InFlight(3), rows: 2_000 },
-    Hidden { fault: "limit=100/s", limit: Limit::PerSecond(100.0), rows: 2_000 },
-    Hidden { fault: "limit=100/s:1s", limit: Limit::PerSecond(100.0), rows: 2_000 },
+    Hidden { fault: "limit=12", goal: ">0.80", limit: Limit::InFlight(12), rows: 8_000 },
+    Hidden { fault: "limit=3", goal: ">0.80", limit: Limit::InFlight(3), rows: 2_000 },
+    Hidden { fault: "limit=100/s", goal: ">0.80", limit: Limit::PerSecond(100.0), rows: 2_000 },
+    Hidden { fault: "limit=100/s:1s", goal: "-", limit: Limit::PerSecond(100.0), rows: 2_000 },
 ];
 
 impl Hidden {
@@ -95,10 +96,11 @@ impl Hidden {
         let refused = audit.faults.get("limit").copied().unwrap_or_default();
         let seconds = outcome.requests as f64 / outcome.overall;
         say(format_args!(
-            "{:<14} {:>5} {seconds:>8.1} {:>8.3}  >0.80 {:>8.4}  <0.02 {:>5} {:>16}",
+            "{:<14} {:>5} {seconds:>8.1} {:>8.3} {:>6} {:>8.4}  <0.02 {:>5} {:>16}",
             self.fault,
             self.rows,
             (audit.requests - refused) as f64 / seconds / most,
+            self.goal,
             refused as f64 / audit.requests as f64,
             outcome.strain.congestion_events,
             outcome.strain.window_min,

@@ -130,8 +130,8 @@ impl Place<'_> {
     }
 
     /// It was refused.
-    pub(super) fn refused(&self, why: Congestion) {
-        self.gate.change(|window| window.refused(why, self.cuts));
+    pub(super) fn refused(&self, why: Congestion, pause: Option<Duration>) {
+        self.gate.change(|window| window.refused(why, pause, self.cuts));
     }
 }
 

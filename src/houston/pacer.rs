@@ -254,9 +254,9 @@ impl Pace {
     /// What the end of a request says about the window. While Houston is away it says nothing: the
     /// run waits anyway.
     fn learn(&self, pass: &Pass<'_>, result: Result<&Answer, &Fault>) {
-        match result.map_err(Fault::congestion) {
+        match result.map_err(|fault| (fault.congestion(), fault.retry_after())) {
             Ok(_) => pass.0.answered(|| self.clock.now()),
-            Err(Some(why)) if self.away_for().is_none() => pass.0.refused(why),
+            Err((Some(why), pause)) if self.away_for().is_none() => pass.0.refused(why, pause),
             Err(_) => {}
         }
     }

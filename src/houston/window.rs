@@ -24,6 +24,11 @@ const CREEP: f64 = 1.0 / 2048.0;
 const LEAST: f64 = 1.0 / 8.0;
 /// No gap is longer.
 const LONGEST_GAP: Duration = Duration::from_secs(5);
+/// Where a refusal costs everybody a pause, the window grows no faster than e-fold in so many of
+/// them: from cut to cut sixteen go by.
+const PAUSES: f64 = 100.0;
+/// No longer pause is reckoned with.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The share of the newest latency in the mean one.
 const NEWEST: f64 = 1.0 / 8.0;
 
@@ -54,6 +59,8 @@ pub struct Window {
     cuts: u64,
     /// What it was last cut for.
     last: Option<Congestion>,
+    /// The pause that was asked for then, in seconds.
+    pause: f64,
     /// The mean time a clean answer takes, in seconds; 0 while that is not known.
     latency: f64,
 }
@@ -70,6 +77,7 @@ impl Window {
             clean: 0.0,
             cuts: 0,
             last: None,
+            pause: 0.0,
             latency: 0.0,
         }
     }
@@ -125,9 +133,9 @@ impl Window {
         };
     }
 
-    /// A request was refused that left after so many cuts. Refusals of requests that left before
-    /// the last cut belong to that one.
-    pub fn refused(&mut self, why: Congestion, cuts: u64) {
+    /// A request was refused that left after so many cuts, with the wish for a pause if there was
+    /// one. Refusals of requests that left before the last cut belong to that one.
+    pub fn refused(&mut self, why: Congestion, pause: Option<Duration>, cuts: u64) {
         if cuts != self.cuts {
             return;
         }
@@ -141,6 +149,7 @@ impl Window {
         self.size = if too_little { self.target.min(1.0) } else { self.target };
         self.smallest = self.smallest.min(self.size);
         self.last = Some(why);
+        self.pause = pause.map_or(0.0, |pause| pause.min(LONGEST_PAUSE).as_secs_f64());
         self.clean = 0.0;
         self.cuts += 1;
     }
@@ -148,10 +157,11 @@ impl Window {
     /// What one clean answer adds.
     fn growth(&self) -> f64 {
         let by_one = 1.0 / (8.0 * self.size);
-        match self.last {
+        let growth = match self.last {
             Some(Congestion::TooMany | Congestion::Unavailable) => by_one.min(self.size * CREEP),
             Some(Congestion::Timeout) | None => by_one.min(1.0 / 64.0),
-        }
+        };
+        if self.pause > 0.0 { growth.min(self.latency / (PAUSES * self.pause)) } else { growth }
     }
 }
 
@@ -183,7 +193,7 @@ mod tests {
     }
 
     fn refuse(window: &mut Window) {
-        window.refused(Congestion::TooMany, window.cuts());
+        window.refused(Congestion::TooMany, None, window.cuts());
     }
 
     #[test]
@@ -215,7 +225,7 @@ mod tests {
         answer(&mut window, 200);
         let cuts = window.cuts();
         for _ in 0..50 {
-            window.refused(Congestion::TooMany, cuts);
+            window.refused(Congestion::TooMany, None, cuts);
         }
         assert_eq!((window.cuts(), window.slots()), (1, 54), "0.85 of 64");
         answer(&mut window, 55);
@@ -248,7 +258,7 @@ mod tests {
             window.size = f64::from(from) / CUT;
             window.target = window.size;
             window.clean = 1000.0;
-            window.refused(why, 0);
+            window.refused(why, None, 0);
             let clean = (1..10_000).find(|_| {
                 answer(&mut window, 1);
                 window.size >= f64::from(from) + 1.0
@@ -256,6 +266,27 @@ mod tests {
             let clean = f64::from(clean.unwrap_or(0)) / f64::from(grown);
             assert!((0.85..1.15).contains(&clean), "{why:?} from {from}: {clean}");
         }
+    }
+
+    #[test]
+    fn where_a_refusal_costs_a_pause_it_grows_slower() {
+        let mut window = Window::new(Some(8));
+        (0..8).for_each(|_| answer(&mut window, 1));
+        window.refused(Congestion::TooMany, Some(Duration::from_secs(1)), 0);
+        window.size = 2.0;
+        window.target = 2.0;
+        // A tenth more, at two requests each 20 ms: ten pauses, or 9.5 since it is faster meanwhile.
+        let clean = (1..10_000).find(|_| {
+            answer(&mut window, 1);
+            window.size >= 2.2
+        });
+        let seconds = f64::from(clean.unwrap_or(0)) * 0.02 / 2.1;
+        assert!((9.0..10.5).contains(&seconds), "{seconds}");
+        let cuts = window.cuts();
+        window.refused(Congestion::TooMany, None, cuts);
+        let before = window.size;
+        answer(&mut window, 1);
+        assert!(window.size - before > 0.0008, "the next refusal asked for no pause");
     }
 
     #[test]
@@ -268,12 +299,12 @@ mod tests {
             let mut window = Window::new(Some(8));
             answer(&mut window, 8);
             assert_eq!(window.gap(), Duration::ZERO);
-            (0..100).for_each(|_| window.refused(why, window.cuts()));
+            (0..100).for_each(|_| window.refused(why, None, window.cuts()));
             assert_eq!((window.slots(), window.gap()), (1, slowest), "{why:?}");
         }
         let mut slow = Window::new(Some(8));
         (0..8).for_each(|_| slow.answered(Some(Duration::from_secs(20)), 8));
-        (0..100).for_each(|_| slow.refused(Congestion::TooMany, slow.cuts()));
+        (0..100).for_each(|_| slow.refused(Congestion::TooMany, None, slow.cuts()));
         assert_eq!(slow.gap(), LONGEST_GAP);
     }
 
@@ -288,9 +319,9 @@ mod tests {
             for (kind, milliseconds, back) in facts {
                 let (before, cuts) = (window.clone(), window.cuts());
                 match kind {
-                    0 => window.refused(Congestion::TooMany, cuts.saturating_sub(back)),
-                    1 => window.refused(Congestion::Unavailable, cuts.saturating_sub(back)),
-                    2 => window.refused(Congestion::Timeout, cuts.saturating_sub(back)),
+                    0 => window.refused(Congestion::TooMany, Some(3 * MS), cuts.saturating_sub(back)),
+                    1 => window.refused(Congestion::Unavailable, Some(3 * MS), cuts.saturating_sub(back)),
+                    2 => window.refused(Congestion::Timeout, None, cuts.saturating_sub(back)),
                     _ => window.answered(Some(MS * u32::try_from(milliseconds).unwrap()), window.slots()),
                 }
                 prop_assert!((1..=most).contains(&window.slots()));
@@ -346,7 +377,7 @@ mod tests {
                 }
                 Moment::Refused { cuts } => {
                     (refused, in_flight) = (refused + 1, in_flight - 1);
-                    window.refused(Congestion::TooMany, cuts);
+                    window.refused(Congestion::TooMany, None, cuts);
                     let rest = (250 * MS).mul_f64(random.f64());
                     moments.push(Reverse((now + rest, Moment::Rested)));
                 }
