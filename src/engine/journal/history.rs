@@ -155,7 +155,7 @@ impl History {
     pub fn ended(&mut self, end: &RunEnd) {
         if !self.closed {
             self.closed = true;
-            self.requests = end.tally.requests;
+            self.requests = self.requests.saturating_add(end.tally.requests);
             self.strain.add(end.tally.strain);
             self.stopped = (end.stopped.as_ref())
                 .map(|(reason, cause)| (*reason, cause.as_ref().map(ToString::to_string)));
