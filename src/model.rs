@@ -266,6 +266,43 @@ fn without_blanks(mut cell: &[u8]) -> &[u8] {
     }
 }
 
+/// What a run met with because it asked for too much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Strain {
+    /// Requests that could be in flight at most: `--concurrency`.
+    pub concurrency: u32,
+    /// How many of them were allowed in the end.
+    pub window_end: u32,
+    /// The fewest that were allowed.
+    pub window_min: u32,
+    /// How often the number was cut, because Houston asked to slow down or did not answer in time.
+    pub congestion_events: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Requests that were not sent again because the retry budget was used up.
+    pub retries_refused: u64,
+    /// Whether it is used up now.
+    #[serde(skip)]
+    pub budget_is_empty: bool,
+}
+
+impl Strain {
+    /// Adds what a later leg of the same run met with.
+    pub fn add(&mut self, later: Self) {
+        self.congestion_events += later.congestion_events;
+        self.retries += later.retries;
+        self.retries_refused += later.retries_refused;
+        // A leg without a window has nothing to say about it.
+        if later.concurrency > 0 {
+            let fewest = if self.concurrency > 0 { self.window_min } else { later.window_min };
+            self.window_min = fewest.min(later.window_min);
+            self.window_end = later.window_end;
+            self.concurrency = later.concurrency;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,6 +316,24 @@ mod tests {
             assert_eq!(role.name().to_lowercase(), format!("workspace_{}", role.short_name()));
         }
         assert_eq!(WorkspaceRole::from_name("workspace_admin"), None);
+    }
+
+    #[test]
+    fn the_strain_of_a_run_is_that_of_all_its_legs() {
+        let leg = |window_min, window_end, events| Strain {
+            concurrency: 16,
+            window_end,
+            window_min,
+            congestion_events: events,
+            retries: 5,
+            retries_refused: 1,
+            budget_is_empty: false,
+        };
+        let mut all = Strain::default();
+        for later in [leg(9, 12, 2), leg(6, 7, 3), Strain::default(), leg(16, 16, 0)] {
+            all.add(later);
+        }
+        assert_eq!(all, Strain { retries: 15, retries_refused: 3, ..leg(6, 16, 5) });
     }
 
     #[test]

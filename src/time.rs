@@ -1,7 +1,8 @@
 //! Time as the program sees it: a clock that tells and waits, and a cancellation that cuts waits
 //! short.
 //!
-//! Main types: [`Clock`] and [`Cancel`]. This is the one place where a thread may sleep.
+//! Main types: [`Clock`], [`Cancel`] and, for waits that another thread ends, [`Bell`]. This is the
+//! one place where a thread may sleep.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ pub struct Cancel(Arc<CancelState>);
 struct CancelState {
     pulled: Mutex<bool>,
     bell: Condvar,
+    others: Mutex<Vec<Bell>>,
 }
 
 impl Cancel {
@@ -44,6 +46,15 @@ impl Cancel {
     pub fn pull(&self) {
         *self.lock() = true;
         self.0.bell.notify_all();
+        self.others().iter().for_each(Bell::ring);
+    }
+
+    /// From now on a pull rings this bell too, so that it ends the wait there.
+    pub fn rings(&self, bell: &Bell) {
+        self.others().push(bell.clone());
+        if self.is_pulled() {
+            bell.ring();
+        }
     }
 
     /// Whether the switch has been pulled.
@@ -55,6 +66,10 @@ impl Cancel {
         self.0.pulled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn others(&self) -> MutexGuard<'_, Vec<Bell>> {
+        self.0.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn sleep(&self, duration: Duration) -> Waited {
         let (pulled, _) = self
             .0
@@ -62,6 +77,31 @@ impl Cancel {
             .wait_timeout_while(self.lock(), duration, |pulled| !*pulled)
             .unwrap_or_else(PoisonError::into_inner);
         if *pulled { Waited::CutShort } else { Waited::Fully }
+    }
+}
+
+/// Wakes the one who waits for something that another thread does. Cheap to clone; all clones are
+/// one bell.
+#[derive(Debug, Clone, Default)]
+pub struct Bell(Arc<BellState>);
+
+#[derive(Debug, Default)]
+struct BellState {
+    rung: Mutex<bool>,
+    sound: Condvar,
+}
+
+impl Bell {
+    /// Ends the wait that goes on, or the next one.
+    pub fn ring(&self) {
+        *self.0.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.sound.notify_one();
+    }
+
+    /// Waits until it is rung. For one thread at a time, which looks for itself why.
+    pub fn wait(&self) {
+        let rung = self.0.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.0.sound.wait_while(rung, |rung| !*rung).unwrap_or_else(PoisonError::into_inner) = false;
     }
 }
 
@@ -120,6 +160,21 @@ mod tests {
         cancel.clone().pull();
         assert_eq!(SystemClock.wait(Duration::from_secs(3600), &cancel), Waited::CutShort);
         assert_eq!(ManualClock::default().wait(Duration::from_secs(1), &cancel), Waited::CutShort);
+    }
+
+    #[test]
+    fn a_bell_is_heard_once_also_by_who_comes_late_and_a_pulled_switch_rings_it() {
+        let (bell, cancel) = (Bell::default(), Cancel::new());
+        bell.ring();
+        bell.ring();
+        bell.wait();
+        cancel.rings(&bell);
+        std::thread::scope(|scope| {
+            scope.spawn(|| cancel.pull());
+            bell.wait();
+        });
+        cancel.rings(&bell);
+        bell.wait();
     }
 
     #[test]

@@ -42,6 +42,28 @@ fn the_rate_holds_for_reads_writes_and_repeats_together() {
 }
 
 #[test]
+fn a_limit_that_nobody_tells_of_is_hardly_ever_exceeded() {
+    for (limit, concurrency) in [("limit=12", "64"), ("limit=200/s", "8")] {
+        let options = playing(Model::Legacy, faulty(limit));
+        let sandbox = Sandbox::with(Options { latency: Duration::from_millis(20), ..options });
+        let workdir = Workdir::new();
+        workdir.write("roster.csv", roster(1200, 5));
+        let flags = ["--rate", "none", "--concurrency", concurrency];
+        let run = workdir.applying(&sandbox, "roster.csv").args(&flags).run().ended(0);
+        sandbox.agrees_with(&run);
+        let audit = sandbox.audit();
+        let (refused, requests) = (audit.faults.get("limit").copied().unwrap_or(0), audit.requests);
+        assert!(refused > 0, "{limit}: it was never felt, so nothing was shown");
+        assert!(refused * 50 < requests, "{limit}: {refused} of {requests} were refused");
+        let summary = run.summary();
+        assert_eq!(summary["requests"], requests);
+        assert_eq!(summary["retries"], refused, "{limit}: what is refused is sent again");
+        assert!(summary["congestion_events"].as_u64().unwrap() > 0, "{summary}");
+        assert!(run.stdout.contains("asked Houston for too much"), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn every_way_of_paging_finds_everybody() {
     for (profile, inclusive, max_take, is_error) in [
         (Profile::V2, false, 101, false),

@@ -262,15 +262,15 @@ fn a_write_of_a_killed_run_that_lands_later_is_not_doubled() {
 #[test]
 fn the_settings_of_the_run_hold_for_its_later_legs() {
     let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
-    workdir.write("roster.csv", roster(12, 2));
-    let arguments = ["--send-invites", "--rate", "10/s", "--exit-code-unchanged", "99"];
+    workdir.write("roster.csv", roster(40, 2));
+    let arguments = ["--send-invites", "--rate", "20/s", "--exit-code-unchanged", "99"];
     let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&arguments).start();
     running.await_entries("intent", 3);
     running.signal("INT");
     drop(running.finish().ended(130));
     let mails = sandbox.audit().mails;
     drop(workdir.resume(&sandbox, &[]).ended(0));
-    assert_eq!(applied(&sandbox), 12);
+    assert_eq!(applied(&sandbox), 40);
     assert!(sandbox.audit().mails > mails, "mails were wanted, and still are");
 }
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness::{Sandbox, Workdir, program, roster};
-use houston_onboard::sandbox::Options;
+use houston_onboard::sandbox::{Options, Switches};
 use rexpect::process::{Signal, WaitStatus};
 use rexpect::session::PtySession;
 
@@ -100,6 +100,23 @@ fn a_no_at_the_prompt_sends_nothing() {
         sandbox.received_no_mutation();
         assert_eq!(workdir.folders().len(), 0);
     }
+}
+
+#[test]
+fn a_token_that_ends_too_early_is_told_of_before_the_question() {
+    // For the sandbox it is always 1 June, so that it takes the token however long this lasts.
+    let now = Some("2026-06-01T00:00:00Z".parse().unwrap());
+    let switches = Switches { now, ..Switches::default() };
+    let (sandbox, workdir) = (Sandbox::with(Options { switches, ..Options::default() }), with_roster());
+    let ends = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 8).unwrap();
+    workdir.write("token", sandbox.fresh_token_of("maria.silva@example.com", ends).unwrap());
+    let flags = ["apply", "roster.csv", "--token-file", "token", "--rate", "5/s"];
+    let mut session = on_terminal(&workdir, &sandbox, &flags);
+    let before = session.exp_string("Carry out 40 changes?").unwrap();
+    assert!(before.contains("warning: the token ends at "), "{before}");
+    session.send_line("n").unwrap();
+    ended(session, 2);
+    sandbox.received_no_mutation();
 }
 
 #[test]

@@ -194,12 +194,12 @@ fn in_seconds(seconds: i64) -> Timestamp {
 fn a_token_that_ends_before_the_run_is_told_of_and_the_run_goes_on() {
     let sandbox = in_june(Options::default());
     let workdir = with(&roster(40, 3));
-    let file = TokenFile::with(&sandbox.fresh_token_of(ADMIN, in_seconds(4)).unwrap());
+    let file = TokenFile::with(&sandbox.fresh_token_of(ADMIN, in_seconds(8)).unwrap());
     let path = file.path().display().to_string();
-    let flags = ["--url", sandbox.url(), "--token-file", &path, "--rate", "10/s"];
+    let flags = ["--url", sandbox.url(), "--token-file", &path, "--rate", "5/s"];
     let run = workdir.call(["apply", "roster.csv", "--yes"]).args(&flags).run().ended(0);
     let warning = run.stderr.lines().find(|line| line.starts_with("warning: the token ends at ")).unwrap();
-    for part in [" UTC, in ", "but the run will need about 4s", &path, "service account's key"] {
+    for part in [" UTC, in ", "but the run will need about 9s", &path, "service account's key"] {
         assert!(warning.contains(part), "{part:?} is not in {warning}");
     }
     assert_eq!(run.count("added") + run.count("invited"), 40);
@@ -210,8 +210,8 @@ fn a_token_that_ends_before_the_run_is_told_of_and_the_run_goes_on() {
 fn a_plan_tells_of_it_too_and_whoever_cannot_be_asked_sends_nothing() {
     let sandbox = in_june(Options::default());
     let workdir = with(&roster(40, 3));
-    let token = sandbox.fresh_token_of(ADMIN, in_seconds(4)).unwrap();
-    let flags = ["--url", sandbox.url(), "--rate", "10/s"];
+    let token = sandbox.fresh_token_of(ADMIN, in_seconds(8)).unwrap();
+    let flags = ["--url", sandbox.url(), "--rate", "5/s"];
     let plan = workdir.call(["plan", "roster.csv"]).args(&flags).token(&token).run().ended(0);
     assert!(plan.stderr.contains("warning: the token ends at "), "{}", plan.stderr);
     assert!(plan.stderr.contains("--token-file"), "{}", plan.stderr);

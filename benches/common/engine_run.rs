@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use houston_onboard::engine::event::{Event, Tally};
+use houston_onboard::engine::event::{Event, Strain, Tally};
 use houston_onboard::engine::journal::{FORMAT, Header, Journal, Reach, RunSettings};
 use houston_onboard::engine::run_folder::RunFolder;
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
@@ -48,6 +48,8 @@ pub struct Outcome {
     pub cpu: f64,
     /// Requests in all.
     pub requests: u64,
+    /// What was met with by asking for too much.
+    pub strain: Strain,
 }
 
 type AnyError = Box<dyn std::error::Error>;
@@ -67,14 +69,16 @@ impl Client {
     fn new(server: &Server, work: Work) -> Result<Self, AnyError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
-        let pace = Arc::new(Pace::new(work.rate, MAX_WAIT, Arc::clone(&clock), cancel.clone()));
+        let pace = Pace::new(work.rate, MAX_WAIT, Arc::clone(&clock), cancel.clone());
+        let pace = Arc::new(pace.with_window(work.in_flight));
         let target = Target::from_url(&server.url())?;
         let settings = HttpSettings { concurrency: work.in_flight, ..HttpSettings::default() };
         let http =
             Http::new(&target, Some(Credential::new(Token::new(&server.token, "the bench")?)), settings);
         let policy = RetryPolicy { retries: 4, max_wait: MAX_WAIT };
         let paced = Paced::new(http, Arc::clone(&pace));
-        let transport = Retrying::new(paced, policy, Arc::clone(&clock), cancel.clone());
+        let transport =
+            Retrying::new(paced, policy, Arc::clone(&clock), cancel.clone()).paying_from(pace.purse());
         Ok(Self { clock, cancel, pace, houston: Houston::new(Arc::new(transport)) })
     }
 }
@@ -181,6 +185,7 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         overall: requests / seconds,
         cpu: cpu / requests * 10_000.0,
         requests: end.tally.requests,
+        strain: end.tally.strain,
     })
 }
 

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use houston_onboard::sandbox::{Options, Sandbox, State};
+use houston_onboard::sandbox::{Audit, Options, Sandbox, State};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -78,7 +78,16 @@ impl Server {
         Self::spawn(Kind::Sandbox, latency, state.as_os_str())
     }
 
+    /// Starts a sandbox with so many workspaces in which these things go wrong.
+    pub fn faulty(latency: Duration, workspaces: usize, faults: &str) -> io::Result<Self> {
+        Self::spawn_with(Kind::Sandbox, latency, workspaces.to_string().as_ref(), faults)
+    }
+
     fn spawn(kind: Kind, latency: Duration, content: &OsStr) -> io::Result<Self> {
+        Self::spawn_with(kind, latency, content, "")
+    }
+
+    fn spawn_with(kind: Kind, latency: Duration, content: &OsStr, faults: &str) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(FLAG)
             .arg(match kind {
@@ -87,6 +96,7 @@ impl Server {
             })
             .arg(latency.as_micros().to_string())
             .arg(content)
+            .arg(faults)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -119,6 +129,11 @@ impl Server {
         serde_json::from_slice(&self.get("/count")?).map_err(io::Error::other)
     }
 
+    /// What the sandbox counted, without its list of mutations.
+    pub fn audit(&self) -> io::Result<Audit> {
+        serde_json::from_slice(&self.get("/audit?entries=0")?).map_err(io::Error::other)
+    }
+
     /// Asks for a page by GET, on a connection of its own.
     pub fn get(&self, path: &str) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(self.address())?;
@@ -141,16 +156,16 @@ impl Drop for Server {
 /// Whether this process is to be a server; if so, it has been one when this returns.
 pub fn serve_if_asked() -> io::Result<bool> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [flag, kind, latency, content] = arguments.as_slice() else { return Ok(false) };
+    let [flag, kind, latency, content, faults] = arguments.as_slice() else { return Ok(false) };
     if flag != FLAG {
         return Ok(false);
     }
     let latency = Duration::from_micros(latency.parse().map_err(io::Error::other)?);
     match (kind.as_str(), content.parse()) {
-        ("sandbox", Ok(workspaces)) => serve_sandbox(latency, empty_state(workspaces)?)?,
+        ("sandbox", Ok(workspaces)) => serve_sandbox(latency, empty_state(workspaces)?, faults)?,
         ("sandbox", Err(_)) => {
             let state = State::read(Path::new(content)).map_err(io::Error::other)?;
-            serve_sandbox(latency, state)?;
+            serve_sandbox(latency, state, faults)?;
         }
         (_, workspaces) => serve_plain(latency, workspaces.map_err(io::Error::other)?)?,
     }
@@ -176,9 +191,10 @@ fn empty_state(workspaces: usize) -> io::Result<State> {
     Ok(serde_json::from_value(serde_json::json!({ "workspaces": list }))?)
 }
 
-fn serve_sandbox(latency: Duration, state: State) -> io::Result<()> {
-    let sandbox =
-        Sandbox::start_with(Options { latency, ..Options::default() }, state).map_err(io::Error::other)?;
+fn serve_sandbox(latency: Duration, state: State, faults: &str) -> io::Result<()> {
+    let faults = faults.parse().map_err(io::Error::other)?;
+    let options = Options { latency, faults, ..Options::default() };
+    let sandbox = Sandbox::start_with(options, state).map_err(io::Error::other)?;
     let port = sandbox.url().trim_end_matches("/v1").rsplit(':').next().and_then(|port| port.parse().ok());
     announce(port.ok_or(io::ErrorKind::InvalidData)?, sandbox.token())?;
     until_unwanted();

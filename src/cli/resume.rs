@@ -23,7 +23,7 @@ use crate::engine::leftover::Leg;
 use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run};
 use crate::houston::Fault;
-use crate::model::printable;
+use crate::model::{Strain, printable};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Survey, Task};
 use crate::report::terminal::{Progress, ProgressMode};
@@ -127,7 +127,13 @@ fn close(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
     let at_ms = journal.at_ms(Instant::now());
-    journal.note(&Entry::Closed { stopped: None, detail: None, requests: 0, at_ms });
+    journal.note(&Entry::Closed {
+        stopped: None,
+        detail: None,
+        requests: 0,
+        strain: Strain::default(),
+        at_ms,
+    });
     journal.commit().map_err(failed)
 }
 

@@ -238,7 +238,8 @@ impl Session {
         let settings = destination.pace;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
-        let pace = Arc::new(Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone()));
+        let pace = Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone());
+        let pace = Arc::new(pace.with_window(settings.concurrency));
         let url = target.url().to_string();
         let credential = Credential::new(token);
         let token =
@@ -248,7 +249,8 @@ impl Session {
         let http = Http::new(&target, Some(credential.clone()), args.http(&settings));
         let transport = Paced::new(http, Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
-        let transport = Retrying::new(transport, settings.retry(), time(), cancel.clone());
+        let transport =
+            Retrying::new(transport, settings.retry(), time(), cancel.clone()).paying_from(pace.purse());
         let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone());
         let transport: Arc<dyn Transport> = match access {
             Access::ReadOnly => Arc::new(ReadOnly::new(transport)),

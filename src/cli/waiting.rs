@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::target_args::Period;
 use super::tell;
-use crate::houston::{Fault, Waiting};
+use crate::houston::Waiting;
 
 /// How often it is looked.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -18,17 +18,29 @@ const GLANCE: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Does the work, and says meanwhile on standard error whether it waits.
-pub fn tell_while<T>(waiting: &Waiting, url: &str, max_wait: Duration, work: impl FnOnce() -> T) -> T {
+///
+/// # Errors
+/// Those of the work.
+pub fn tell_while<T, E>(
+    waiting: &Waiting,
+    url: &str,
+    max_wait: Duration,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     let (done, ended) = bounded::<()>(0);
     let mut words = Words { url, max_wait, told: None };
     thread::scope(|scope| {
-        scope.spawn(move || {
+        let told = scope.spawn(move || {
             while ended.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
                 words.next(waiting.now()).iter().for_each(|line| tell(line));
             }
+            words.told.is_some()
         });
         let result = work();
         drop(done);
+        if told.join().unwrap_or(false) && result.is_ok() {
+            tell(&format!("{url} answers again"));
+        }
         result
     })
 }
@@ -37,51 +49,42 @@ pub fn tell_while<T>(waiting: &Waiting, url: &str, max_wait: Duration, work: imp
 struct Words<'w> {
     url: &'w str,
     max_wait: Duration,
-    /// After how long a wait the last line was said; `None` while nobody waits.
+    /// After how long a wait the last line was said; `None` if there was none yet.
     told: Option<Duration>,
 }
 
 impl Words<'_> {
     /// The next line, if there is something new to say.
-    fn next(&mut self, waiting: Option<(Duration, Fault)>) -> Option<String> {
+    fn next(&mut self, waiting: Option<(Duration, String)>) -> Option<String> {
         let url = self.url;
-        match (self.told, waiting) {
-            (None, None) => None,
-            (None, Some((so_far, fault))) => {
-                self.told = Some(so_far);
-                let most = Period(self.max_wait);
-                Some(format!(
-                    "nobody answers at {url} ({fault}): waiting for it, {most} at most (--max-wait); Ctrl-C ends it"
-                ))
-            }
-            (Some(told), Some((so_far, fault))) => {
-                let is_due = so_far.saturating_sub(told) >= HEARTBEAT;
-                is_due.then(|| {
-                    self.told = Some(so_far);
-                    let seconds = Period(Duration::from_secs(so_far.as_secs()));
-                    format!("nobody has answered at {url} for {seconds} ({fault}): still waiting")
-                })
-            }
-            (Some(_), None) => {
-                self.told = None;
-                Some(format!("{url} answers again"))
-            }
+        let (so_far, why) = waiting?;
+        let is_new = self.told.is_none_or(|told| so_far < told);
+        if is_new {
+            self.told = Some(so_far);
+            let most = Period(self.max_wait);
+            return Some(format!(
+                "nobody answers at {url} ({why}): waiting for it, {most} at most (--max-wait); Ctrl-C ends it"
+            ));
         }
+        let is_due = so_far.saturating_sub(self.told.unwrap_or_default()) >= HEARTBEAT;
+        is_due.then(|| {
+            self.told = Some(so_far);
+            let seconds = Period(Duration::from_secs(so_far.as_secs()));
+            format!("still nobody at {url} after {seconds} ({why})")
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::houston::UnsentCause;
 
     #[test]
-    fn a_wait_is_told_at_its_beginning_every_ten_seconds_and_at_its_end() {
+    fn a_wait_is_told_at_its_beginning_and_every_ten_seconds() {
         let url = "http://127.0.0.1:9/v1";
         let mut words = Words { url, max_wait: Duration::from_secs(300), told: None };
         let mut next = |ms: Option<u64>| {
-            let fault = Fault::Unsent { cause: UnsentCause::Connect, text: "refused".to_owned() };
-            words.next(ms.map(|ms| (Duration::from_millis(ms), fault)))
+            words.next(ms.map(|ms| (Duration::from_millis(ms), "no connection: refused".to_owned())))
         };
         assert_eq!(next(None), None);
         let first = next(Some(40)).unwrap();
@@ -89,10 +92,9 @@ mod tests {
             assert!(first.contains(part), "{part} in {first}");
         }
         assert_eq!(next(Some(5_000)), None);
-        assert!(next(Some(10_100)).unwrap().contains("for 10s"));
+        assert!(next(Some(10_100)).unwrap().contains("after 10s"));
         assert_eq!(next(Some(20_000)), None);
-        assert!(next(Some(20_200)).unwrap().contains("for 20s"));
-        assert_eq!(next(None).unwrap(), format!("{url} answers again"));
+        assert!(next(Some(20_200)).unwrap().contains("after 20s"));
         assert_eq!(next(None), None);
         assert!(next(Some(0)).unwrap().contains("--max-wait"), "a second wait is told as the first");
     }

@@ -223,6 +223,7 @@ impl<'r> Dispatcher<'r> {
         }
         self.next_tick = now + TICK;
         self.tally.requests = self.run.pace.requests();
+        self.tally.strain = self.run.pace.strain();
         self.flush_journal();
         (self.announce)(&Event::Tick { tally: self.tally, pause: pause(self.run.pace) });
         if let Some(reason) = (self.run.stop)() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::model::Cause;
+pub use crate::model::{Cause, Strain};
 use crate::model::{RowNumber, WorkspaceRole};
 use crate::plan::{Decision, Workspace};
 
@@ -212,6 +212,8 @@ pub struct Tally {
     pub settled: u64,
     /// Requests sent so far, of every kind.
     pub requests: u64,
+    /// What was met with by asking for too much.
+    pub strain: Strain,
 }
 
 impl Tally {

@@ -23,7 +23,7 @@ pub use self::history::{History, RowHistory, plan_lines};
 pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
-use crate::model::RowNumber;
+use crate::model::{RowNumber, Strain};
 use crate::plan::OperationId;
 
 /// The format of both files; a reader refuses newer ones.
@@ -107,6 +107,9 @@ pub enum Entry {
         detail: Option<String>,
         /// Requests of every kind.
         requests: u64,
+        /// What was met with by asking for too much.
+        #[serde(default)]
+        strain: Strain,
         /// Milliseconds since the run began.
         at_ms: u64,
     },
@@ -534,5 +537,27 @@ mod tests {
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
         std::fs::write(folder.journal(), text.replacen("\"format\":1", "\"format\":99", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
+    }
+
+    #[test]
+    fn the_strain_of_all_legs_is_told_and_an_old_journal_has_none() {
+        let strain = |window_min, events| Strain {
+            concurrency: 8,
+            window_end: 7,
+            window_min,
+            congestion_events: events,
+            retries: 2,
+            retries_refused: 0,
+            budget_is_empty: false,
+        };
+        let closed = |strain| Entry::Closed { stopped: None, detail: None, requests: 10, strain, at_ms: 9 };
+        let (_dir, folder) = run(&[closed(strain(3, 2)), closed(strain(5, 1))]);
+        let history = History::read(&folder).expect("readable");
+        assert_eq!(history.strain, Strain { retries: 4, ..strain(3, 3) });
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        let old = r#"{"entry":"closed","requests":10,"at_ms":9}"#;
+        let header = text.lines().next().expect("a header");
+        std::fs::write(folder.journal(), format!("{header}\n{old}\n")).expect("written");
+        assert_eq!(History::read(&folder).expect("readable").strain, Strain::default());
     }
 }

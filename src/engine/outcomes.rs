@@ -191,6 +191,7 @@ impl Dispatcher<'_> {
             }
         }
         self.tally.requests = self.run.pace.requests();
+        self.tally.strain = self.run.pace.strain();
         for _ in self.tally.settled..self.tally.operations {
             self.tally.count(Status::NotRun);
         }
@@ -198,6 +199,7 @@ impl Dispatcher<'_> {
             stopped: self.stopped.as_ref().map(|(reason, _)| *reason),
             detail: self.stopped.as_ref().and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
             requests: self.tally.requests,
+            strain: self.tally.strain,
             at_ms: self.journal.at_ms(self.now()),
         });
         if let Err(error) = self.journal.commit() {

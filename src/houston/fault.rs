@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::window::Congestion;
 use crate::model::printable;
 
 /// How many characters of a foreign text a fault keeps.
@@ -262,19 +263,30 @@ impl Fault {
         }
     }
 
-    /// Whether it says that too much is asked at once: 429, 503, 504, a timeout.
-    pub fn is_congestion(&self) -> bool {
-        matches!(
-            self,
-            Self::Throttled { .. }
-                | Self::NoAnswer {
-                    cause: NoAnswerCause::Timeout
-                        | NoAnswerCause::Unavailable
-                        | NoAnswerCause::Busy(_)
-                        | NoAnswerCause::GatewayTimeout,
-                    ..
-                }
-        )
+    /// Whether it says that too much is asked at once, and how. A gateway's 502 and 504 say nothing
+    /// of the kind: see [`Fault::is_absence`].
+    pub fn congestion(&self) -> Option<Congestion> {
+        match self {
+            Self::Throttled { .. } => Some(Congestion::TooMany),
+            Self::NoAnswer { cause, .. } => match cause {
+                NoAnswerCause::Unavailable | NoAnswerCause::Busy(_) => Some(Congestion::Unavailable),
+                NoAnswerCause::Timeout => Some(Congestion::Timeout),
+                NoAnswerCause::Reset
+                | NoAnswerCause::BadGateway
+                | NoAnswerCause::GatewayTimeout
+                | NoAnswerCause::Truncated
+                | NoAnswerCause::OtherStatus(_) => None,
+            },
+            Self::Unsent { .. }
+            | Self::Proxy { .. }
+            | Self::Denied { .. }
+            | Self::Expired { .. }
+            | Self::Rejected { .. }
+            | Self::Already { .. }
+            | Self::Schema { .. }
+            | Self::Internal { .. }
+            | Self::Malformed { .. } => None,
+        }
     }
 
     /// Whether it says that Houston is not there at all: no connection, 502, 503, 504.
@@ -441,7 +453,7 @@ mod tests {
         let busy = Fault::no_answer(NoAnswerCause::Busy(wait), "");
         assert_eq!(busy.retry_after(), Some(wait));
         assert_eq!(busy.code(), "unavailable");
-        assert!(busy.is_congestion() && busy.is_absence());
+        assert!(busy.congestion() == Some(Congestion::Unavailable) && busy.is_absence());
         assert_eq!(Fault::Throttled { retry_after: Some(wait) }.retry_after(), Some(wait));
         assert_eq!(Fault::no_answer(NoAnswerCause::Unavailable, "").retry_after(), None);
     }

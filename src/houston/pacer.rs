@@ -1,7 +1,8 @@
 //! The one limit on how fast requests leave this process.
 //!
 //! Main types: [`Pace`], shared by everybody, and [`Paced`], which sends every request of a
-//! transport through it. It never looks at what a request is for, and it never repeats one.
+//! transport through it. It never looks at what a request is for, and it never repeats one. How many
+//! requests may be in flight is decided in [`super::window`].
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -15,7 +16,10 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use super::fault::{Fault, UnsentCause};
+use super::gate::{Gate, Place};
+use super::retry::Purse;
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
+use crate::model::Strain;
 use crate::time::{Cancel, Clock, Waited};
 
 /// How many requests may be sent in a unit of time: `20/s`, `300/m`, `1000/h`.
@@ -120,14 +124,18 @@ impl governor::clock::Clock for GovernorClock {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, GovernorClock, NoOpMiddleware<Instant>>;
 
-/// The pace of the whole process: a rate, and a hold while the other side asks to be left alone.
+/// The pace of the whole process: a rate, a window of requests in flight, a hold while the other
+/// side asks to be left alone, and a budget for repeats.
 pub struct Pace {
     clock: Arc<dyn Clock>,
     cancel: Cancel,
     start: Instant,
-    /// One waits for the next permit, the others queue behind; without it all would wake for the
-    /// same one.
-    limiter: Option<(Limiter, Mutex<()>)>,
+    limiter: Option<Limiter>,
+    gate: Gate,
+    /// One waits for a place and the next permit, the others queue behind; without it all would
+    /// wake for the same one. It has the time when the next request is due, if they keep a gap.
+    turnstile: Mutex<Option<Instant>>,
+    purse: Arc<Purse>,
     /// Nanoseconds after `start`; 0 for no hold.
     hold_until: AtomicU64,
     max_wait: Duration,
@@ -167,19 +175,54 @@ impl Pace {
     /// A pace of this rate, unlimited without one. A hold of more than `max_wait` is not waited for.
     pub fn new(rate: Option<Rate>, max_wait: Duration, clock: Arc<dyn Clock>, cancel: Cancel) -> Self {
         let quota = rate.and_then(|rate| Some(Quota::with_period(rate.spacing())?.allow_burst(rate.burst())));
-        let limiter = quota.map(|quota| {
-            (RateLimiter::direct_with_clock(quota, GovernorClock(Arc::clone(&clock))), Mutex::new(()))
-        });
+        let limiter =
+            quota.map(|quota| RateLimiter::direct_with_clock(quota, GovernorClock(Arc::clone(&clock))));
         Self {
             start: clock.now(),
             clock,
-            cancel,
             limiter,
+            gate: Gate::new(None, &cancel),
+            cancel,
+            turnstile: Mutex::default(),
+            purse: Arc::default(),
             hold_until: AtomicU64::new(0),
             max_wait,
             requests: AtomicU64::new(0),
             absence: Absence::default(),
         }
+    }
+
+    /// At most so many requests are in flight, fewer while Houston says that it is too much.
+    #[must_use]
+    pub fn with_window(mut self, most: usize) -> Self {
+        self.gate = Gate::new(Some(u32::try_from(most).unwrap_or(u32::MAX)), &self.cancel);
+        self
+    }
+
+    /// What pays for the repeats of all requests.
+    pub fn purse(&self) -> Arc<Purse> {
+        Arc::clone(&self.purse)
+    }
+
+    /// What was met with so far by asking for too much.
+    pub fn strain(&self) -> Strain {
+        let strain = Strain {
+            retries: self.purse.repeats(),
+            retries_refused: self.purse.refused(),
+            budget_is_empty: self.purse.is_empty(),
+            ..Strain::default()
+        };
+        self.gate.with(|window| match window.most() {
+            None => strain,
+            Some(concurrency) => Strain {
+                concurrency,
+                // A window that was never cut is only on its way up.
+                window_end: if window.cuts() == 0 { concurrency } else { window.slots() },
+                window_min: window.fewest(),
+                congestion_events: window.cuts(),
+                ..strain
+            },
+        })
     }
 
     fn passed(&self) -> Duration {
@@ -208,6 +251,16 @@ impl Pace {
         }
     }
 
+    /// What the end of a request says about the window. While Houston is away it says nothing: the
+    /// run waits anyway.
+    fn learn(&self, pass: &Pass<'_>, result: Result<&Answer, &Fault>) {
+        match result.map_err(|fault| (fault.congestion(), fault.retry_after())) {
+            Ok(_) => pass.0.answered(|| self.clock.now()),
+            Err((Some(why), pause)) if self.away_for().is_none() => pass.0.refused(why, pause),
+            Err(_) => {}
+        }
+    }
+
     /// How many requests have been let through, repeats included.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
@@ -228,29 +281,47 @@ impl Pace {
         self.hold_until.fetch_max(until.max(1), Ordering::Relaxed);
     }
 
-    /// Waits until one request may leave.
+    /// Waits until one request may leave. It is in flight until what this gives is dropped.
     ///
     /// # Errors
     /// [`Fault::Throttled`] where the hold is longer than the longest wait that is obeyed,
     /// [`UnsentCause::Cancelled`] where the wait was cut short.
-    pub fn acquire(&self) -> Result<(), Fault> {
-        match &self.limiter {
-            None => self.sit_out_hold()?,
-            Some((limiter, turnstile)) => {
-                let _queue = turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-                loop {
-                    self.sit_out_hold()?;
-                    match limiter.check() {
-                        // A hold that came meanwhile voids the permit: it is of the time before.
-                        Ok(()) if self.held_for().is_some() => {}
-                        Ok(()) => break,
-                        Err(not_until) => self.wait(not_until.wait_time_from(self.clock.now()))?,
-                    }
-                }
+    pub fn acquire(&self) -> Result<Pass<'_>, Fault> {
+        let mut place = match self.place_at_once()? {
+            Some(place) => place,
+            None => self.place_in_turn()?,
+        };
+        place.leave(|| self.clock.now());
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(Pass(place))
+    }
+
+    /// Where nothing limits anybody, nobody queues.
+    fn place_at_once(&self) -> Result<Option<Place<'_>>, Fault> {
+        if self.limiter.is_some() || !self.gate.is_open() {
+            return Ok(None);
+        }
+        self.sit_out_hold()?;
+        Ok(self.gate.try_enter())
+    }
+
+    fn place_in_turn(&self) -> Result<Place<'_>, Fault> {
+        let mut due = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.gate.enter(&self.cancel).ok_or_else(cancelled)?;
+        if let Some(rest) = due.and_then(|due| due.checked_duration_since(self.clock.now())) {
+            self.wait(rest)?;
+        }
+        loop {
+            self.sit_out_hold()?;
+            match self.limiter.as_ref().map(RateLimiter::check) {
+                // A hold that came meanwhile voids the permit: it is of the time before.
+                None | Some(Ok(())) if self.held_for().is_some() => {}
+                None | Some(Ok(())) => break,
+                Some(Err(not_until)) => self.wait(not_until.wait_time_from(self.clock.now()))?,
             }
         }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        *due = self.gate.next_due(*due, self.clock.now());
+        Ok(place)
     }
 
     fn sit_out_hold(&self) -> Result<(), Fault> {
@@ -266,10 +337,18 @@ impl Pace {
     fn wait(&self, duration: Duration) -> Result<(), Fault> {
         match self.clock.wait(duration, &self.cancel) {
             Waited::Fully => Ok(()),
-            Waited::CutShort => Err(Fault::unsent(UnsentCause::Cancelled, "")),
+            Waited::CutShort => Err(cancelled()),
         }
     }
 }
+
+fn cancelled() -> Fault {
+    Fault::unsent(UnsentCause::Cancelled, "")
+}
+
+/// The right of one request to be in flight, until it is dropped.
+#[derive(Debug)]
+pub struct Pass<'p>(Place<'p>);
 
 /// Sends every request at the shared pace.
 #[derive(Debug)]
@@ -287,7 +366,7 @@ impl<T> Paced<T> {
 
 impl<T: Transport> Paced<T> {
     fn send_now(&self, request: &Request) -> Result<Answer, Failure> {
-        self.pace.acquire().map_err(|fault| Failure { fault, attempts: 0 })?;
+        let pass = self.pace.acquire().map_err(|fault| Failure { fault, attempts: 0 })?;
         let result = self.inner.send(request);
         if let Err(failure) = &result
             && let Some(wait) = failure.fault.retry_after()
@@ -295,6 +374,7 @@ impl<T: Transport> Paced<T> {
             self.pace.hold(wait);
         }
         self.pace.note(result.as_ref().is_err_and(|failure| failure.fault.is_absence()));
+        self.pace.learn(&pass, result.as_ref().map_err(|failure| &failure.fault));
         result
     }
 
@@ -500,5 +580,117 @@ mod tests {
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
         assert_eq!((failure.fault.code(), failure.attempts), ("cancelled", 0));
         assert_eq!(transport.inner.sent(), 1);
+    }
+
+    /// A pace with a window, and a transport behind it that says how many were in it at most.
+    fn windowed(
+        most: usize,
+        answer: impl Fn(usize) -> Result<(u16, String), Fault> + Send + Sync + 'static,
+    ) -> (Paced<Scripted>, ManualClock, Cancel) {
+        let (clock, cancel) = (ManualClock::default(), Cancel::new());
+        let pace = Pace::new(None, LONG, Arc::new(clock.clone()), cancel.clone()).with_window(most);
+        (Paced::new(Scripted::new(move |number, _| answer(number)), Arc::new(pace)), clock, cancel)
+    }
+
+    fn well() -> (u16, String) {
+        (200, r#"{"data":{}}"#.to_owned())
+    }
+
+    #[test]
+    fn many_threads_never_have_more_in_flight_than_the_window() {
+        let inside = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+        let counted = Arc::clone(&inside);
+        let (transport, ..) = windowed(3, move |number| {
+            let (now, most) = &*counted;
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            thread::yield_now();
+            now.fetch_sub(1, Ordering::SeqCst);
+            let fault = Fault::Throttled { retry_after: None };
+            if number % 50 == 7 { Err(fault) } else { Ok(well()) }
+        });
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| (0..100).for_each(|_| drop(transport.send(&request(Kind::Read)))));
+            }
+        });
+        assert_eq!(transport.inner.sent(), 1600, "nobody waits for ever");
+        let most = inside.1.load(Ordering::SeqCst);
+        assert!((1..=3).contains(&most), "{most}");
+        let strain = transport.pace.strain();
+        assert!((10..=32).contains(&strain.congestion_events), "{strain:?}");
+        assert_eq!((strain.concurrency, strain.window_min), (3, 1));
+    }
+
+    #[test]
+    fn a_pulled_cancel_ends_the_wait_for_a_place() {
+        let (entered, has_entered) = crossbeam_channel::bounded(0);
+        let (finish, may_finish) = crossbeam_channel::bounded(0);
+        let (transport, _, cancel) = windowed(1, move |_| {
+            entered.send(()).unwrap();
+            may_finish.recv().unwrap();
+            Ok(well())
+        });
+        thread::scope(|scope| {
+            let first = scope.spawn(|| transport.send(&request(Kind::Read)));
+            has_entered.recv().unwrap();
+            let others = [(); 3].map(|()| scope.spawn(|| transport.send(&request(Kind::Read))));
+            cancel.pull();
+            for other in others {
+                assert_eq!(other.join().unwrap().unwrap_err().fault.code(), "cancelled");
+            }
+            finish.send(()).unwrap();
+            assert!(first.join().unwrap().is_ok(), "what is in flight is not cut short");
+        });
+        assert_eq!(transport.inner.sent(), 1);
+    }
+
+    #[test]
+    fn a_panic_in_flight_gives_the_place_back() {
+        let (transport, ..) =
+            windowed(1, |number| if number == 0 { panic!("on purpose") } else { Ok(well()) });
+        let broken = || transport.send(&request(Kind::Read));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(broken)).is_err());
+        assert!(transport.send(&request(Kind::Read)).is_ok());
+    }
+
+    #[test]
+    fn a_server_that_counts_requests_gets_them_an_even_gap_apart() {
+        let clock = ManualClock::default();
+        let server = clock.clone();
+        let pace = Pace::new(None, LONG, Arc::new(clock.clone()), Cancel::new()).with_window(8);
+        let inner = Scripted::new(move |number, _| {
+            server.advance(Duration::from_millis(20));
+            if (1..100).contains(&number) { Err(Fault::Throttled { retry_after: None }) } else { Ok(well()) }
+        });
+        let transport = Paced::new(inner, Arc::new(pace));
+        for _ in 0..102 {
+            drop(transport.send(&request(Kind::Read)));
+        }
+        let before = clock.now();
+        for _ in 0..10 {
+            transport.send(&request(Kind::Read)).unwrap();
+        }
+        // An eighth of the time one request is in flight.
+        let each = (clock.now() - before) / 10;
+        assert!((150..=165).contains(&each.as_millis()), "{each:?}");
+        assert_eq!(transport.pace.strain().congestion_events, 99);
+    }
+
+    #[test]
+    fn what_says_that_houston_is_away_does_not_say_that_it_is_too_much() {
+        for (cause, events) in [
+            (NoAnswerCause::BadGateway, 0),
+            (NoAnswerCause::GatewayTimeout, 0),
+            (NoAnswerCause::Reset, 0),
+            (NoAnswerCause::Timeout, 9),
+            // The sixth in a row means that nobody is there, and so do all that follow.
+            (NoAnswerCause::Unavailable, 5),
+        ] {
+            let (transport, ..) = windowed(8, move |_| Err(Fault::no_answer(cause, "")));
+            for _ in 0..9 {
+                drop(transport.send_now(&request(Kind::Read)));
+            }
+            assert_eq!(transport.pace.strain().congestion_events, events, "{cause:?}");
+        }
     }
 }

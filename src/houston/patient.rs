@@ -23,7 +23,7 @@ const MOST_RETURNS: u32 = 2;
 #[derive(Clone)]
 pub struct Waiting {
     clock: Arc<dyn Clock>,
-    state: Arc<Mutex<Option<(Instant, Fault)>>>,
+    state: Arc<Mutex<Option<(Instant, String)>>>,
 }
 
 impl Waiting {
@@ -33,7 +33,7 @@ impl Waiting {
     }
 
     /// For how long somebody has waited, and what the last try met; `None` while nobody waits.
-    pub fn now(&self) -> Option<(Duration, Fault)> {
+    pub fn now(&self) -> Option<(Duration, String)> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state
             .as_ref()
@@ -43,7 +43,7 @@ impl Waiting {
     fn begins(&self, fault: &Fault) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let since = state.as_ref().map_or_else(|| self.clock.now(), |(since, _)| *since);
-        *state = Some((since, fault.clone()));
+        *state = Some((since, why(fault)));
     }
 
     fn ends(&self) {
@@ -103,7 +103,7 @@ impl<T: Transport> Patient<T> {
             self.waiting.begins(&fault);
             let left = self.max_wait.saturating_sub(self.clock.now().saturating_duration_since(start));
             if left.is_zero() {
-                return Err(Fault::unsent(UnsentCause::Away, &fault.to_string()));
+                return Err(Fault::unsent(UnsentCause::Away, &why(&fault)));
             }
             if self.clock.wait(pause.min(left), &self.cancel) == Waited::CutShort {
                 return Err(Fault::cancelled());
@@ -112,7 +112,7 @@ impl<T: Transport> Patient<T> {
             match self.inner.send(&are_you_there()) {
                 Err(failure) if self.is_absence(&failure.fault) => fault = failure.fault,
                 Err(Failure { fault: Fault::Unsent { cause: UnsentCause::Away, .. }, .. }) => {
-                    return Err(Fault::unsent(UnsentCause::Away, &fault.to_string()));
+                    return Err(Fault::unsent(UnsentCause::Away, &why(&fault)));
                 }
                 Ok(_) | Err(_) => return Ok(()),
             }
@@ -141,6 +141,11 @@ impl<T: Transport> Transport for Patient<T> {
             returns += 1;
         }
     }
+}
+
+/// What was met instead of an answer, in words that fit into a longer sentence.
+fn why(fault: &Fault) -> String {
+    if let Fault::Unsent { cause, text } = fault { format!("{cause}: {text}") } else { fault.to_string() }
 }
 
 #[cfg(test)]
@@ -189,7 +194,7 @@ mod tests {
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
         assert_eq!(clock.now() - start, LONG);
         assert_eq!(failure.fault.code(), "away");
-        assert!(failure.to_string().contains("no connection: refused"), "{failure}");
+        assert_eq!(failure.to_string(), "not sent: Houston is away: no connection: refused");
         assert_eq!(failure.attempts, 1);
     }
 
@@ -241,8 +246,8 @@ mod tests {
         let seen = waiting.clone();
         let inner = Scripted::new(move |number, _| match number {
             0..3 => {
-                let expected = (number > 0).then(refused);
-                assert_eq!(seen.now().map(|(_, fault)| fault), expected);
+                let expected = (number > 0).then(|| "no connection: refused".to_owned());
+                assert_eq!(seen.now().map(|(_, why)| why), expected);
                 Err(refused())
             }
             _ => Ok((200, r#"{"data":{}}"#.to_owned())),

@@ -5,7 +5,7 @@
 //! the transport below, so that the pace holds for repeats too.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::answer::fault_in;
@@ -34,7 +34,7 @@ pub struct RetryPolicy {
 pub struct Retrying<T> {
     inner: T,
     policy: RetryPolicy,
-    purse: Purse,
+    purse: Arc<Purse>,
     clock: Arc<dyn Clock>,
     cancel: Cancel,
 }
@@ -52,34 +52,64 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Retrying<T> {
 /// where less than a third of the requests fail never empties it; a dying one gets one and a half
 /// times its requests, not five times.
 #[derive(Debug)]
-struct Purse(AtomicI64);
+pub struct Purse {
+    /// In halves of a repeat.
+    coins: AtomicI64,
+    repeats: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Default for Purse {
+    fn default() -> Self {
+        Self { coins: AtomicI64::new(Self::START), repeats: AtomicU64::new(0), refused: AtomicU64::new(0) }
+    }
+}
 
 impl Purse {
-    /// In halves of a repeat.
     const START: i64 = 64;
     const MOST: i64 = 256;
     const PRICE: i64 = 2;
 
-    fn new() -> Self {
-        Self(AtomicI64::new(Self::START))
+    /// Requests that were sent again so far, also those that cost nothing.
+    pub fn repeats(&self) -> u64 {
+        self.repeats.load(Ordering::Relaxed)
+    }
+
+    /// Repeats that were not made since there was nothing left to pay them with.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has less than the price of a repeat.
+    pub fn is_empty(&self) -> bool {
+        self.coins.load(Ordering::Relaxed) < Self::PRICE
     }
 
     fn pay_in(&self) {
-        if self.0.load(Ordering::Relaxed) < Self::MOST {
-            self.0.fetch_add(1, Ordering::Relaxed);
+        if self.coins.load(Ordering::Relaxed) < Self::MOST {
+            self.coins.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn pay(&self) -> bool {
         let take = |coins| (coins >= Self::PRICE).then(|| coins - Self::PRICE);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        let is_paid = self.coins.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
+        self.refused.fetch_add(u64::from(!is_paid), Ordering::Relaxed);
+        is_paid
     }
 }
 
 impl<T> Retrying<T> {
     /// Repeats by this policy, waiting on this clock until `cancel` is pulled.
     pub fn new(inner: T, policy: RetryPolicy, clock: Arc<dyn Clock>, cancel: Cancel) -> Self {
-        Self { inner, policy, purse: Purse::new(), clock, cancel }
+        Self { inner, policy, purse: Arc::default(), clock, cancel }
+    }
+
+    /// Takes the price of repeats out of this purse instead of one of its own.
+    #[must_use]
+    pub fn paying_from(mut self, purse: Arc<Purse>) -> Self {
+        self.purse = purse;
+        self
     }
 
     /// How long to wait before this repeat (the first is 0); `None` where it must not be made.
@@ -123,6 +153,7 @@ impl<T: Transport> Transport for Retrying<T> {
             if self.clock.wait(wait, &self.cancel) == Waited::CutShort {
                 return result;
             }
+            self.purse.repeats.fetch_add(1, Ordering::Relaxed);
             repeat += 1;
         }
     }
@@ -282,8 +313,13 @@ mod tests {
             assert!(transport.send(&request(Kind::Read)).is_err());
         }
         assert!((1450..1600).contains(&transport.inner.sent()), "{}", transport.inner.sent());
+        let purse = Arc::clone(&transport.purse);
+        assert_eq!(purse.repeats(), transport.inner.sent() as u64 - 1000);
+        assert!(purse.is_empty() && purse.refused() > 900, "{purse:?}");
         let exempt = Request { budget: Budget::Exempt, ..request(Kind::Read) };
+        let before = (purse.repeats(), purse.refused());
         assert_eq!(transport.send(&exempt).unwrap_err().attempts, 5);
+        assert_eq!((purse.repeats(), purse.refused()), (before.0 + 4, before.1));
     }
 
     #[test]

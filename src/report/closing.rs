@@ -110,7 +110,29 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     if summary.finished_at.is_some() {
         write!(text, ", {} requests", summary.requests)?;
     }
-    writeln!(text, "{faint:#}")
+    writeln!(text, "{faint:#}")?;
+    strain(text, summary, palette)
+}
+
+/// What asking for too much came to, if it came to anything.
+fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    let warn = palette.warn;
+    let Summary { congestion_events, window_min, window_end, retries, retries_refused, .. } = summary;
+    if *congestion_events > 0 {
+        let times =
+            if *congestion_events == 1 { "once".to_owned() } else { format!("{congestion_events} times") };
+        writeln!(
+            text,
+            "{warn}asked Houston for too much {times}{warn:#}: the requests in flight went down to {window_min}, and were {window_end} at the end"
+        )?;
+    }
+    if *retries_refused > 0 {
+        writeln!(
+            text,
+            "{warn}the retry budget was used up{warn:#}: {retries} requests were sent again, {retries_refused} were not"
+        )?;
+    }
+    Ok(())
 }
 
 fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
@@ -300,7 +322,7 @@ fn rows(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Cause;
+    use crate::engine::event::{Cause, Strain};
     use crate::report::fixture::Fixture;
 
     fn summary(fixture: &Fixture) -> Summary {
@@ -356,6 +378,28 @@ mod tests {
 
         reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
         ");
+    }
+
+    #[test]
+    fn asking_for_too_much_is_told_only_where_it_happened() {
+        let mut fixture = Fixture::with(&[(Status::Added, None)], None);
+        let quiet = render(&summary(&fixture), Paint::Plain);
+        fixture.history.strain.add(Strain {
+            concurrency: 64,
+            window_min: 9,
+            window_end: 12,
+            congestion_events: 1,
+            retries: 41,
+            retries_refused: 3,
+            budget_is_empty: true,
+        });
+        let told = render(&summary(&fixture), Paint::Plain);
+        let more: Vec<_> = told.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
+        insta::assert_snapshot!(more.join("\n"), @r"
+        asked Houston for too much once: the requests in flight went down to 9, and were 12 at the end
+        the retry budget was used up: 41 requests were sent again, 3 were not
+        ");
+        assert_eq!(told.lines().count(), quiet.lines().count() + 2);
     }
 
     #[test]

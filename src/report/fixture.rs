@@ -13,7 +13,7 @@ use crate::engine::journal::{
     Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
 };
 use crate::engine::run_folder::RunFolder;
-use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{RowNumber, Strain, WorkspaceId, WorkspaceRole};
 use crate::roster::Columns;
 
 /// What no report for people may have: a sequence that recolours a terminal, one that retitles its
@@ -98,7 +98,13 @@ impl Fixture {
             }
         }
         let (stopped, detail) = stopped.map_or((None, None), |(reason, detail)| (Some(reason), detail));
-        journal.note(&Entry::Closed { stopped, detail, requests: 37, at_ms: 62_000 });
+        journal.note(&Entry::Closed {
+            stopped,
+            detail,
+            requests: 37,
+            strain: Strain::default(),
+            at_ms: 62_000,
+        });
         journal.commit().expect("written");
         let history = History::read(&folder).expect("readable");
         Self { _dir: dir, folder, history }

@@ -79,6 +79,17 @@ pub struct Summary {
     pub attempts: u64,
     /// Requests of every kind; 0 while that is not known.
     pub requests: u64,
+    /// How often Houston was found to be asked for too much at once, and the requests in flight were
+    /// cut down.
+    pub congestion_events: u64,
+    /// The fewest requests that were allowed in flight; 0 while that is not known.
+    pub window_min: u32,
+    /// How many were allowed in the end.
+    pub window_end: u32,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Requests that were not sent again because the retry budget was used up.
+    pub retries_refused: u64,
     /// What failed or is unsettled, by status and code, the most frequent first.
     pub failures: Vec<FailureClass>,
     /// Failed or unsettled rows of classes that did not fit into `failures`.
@@ -160,6 +171,11 @@ impl Summary {
             operations: history.rows.iter().filter(|row| row.attempts > 0).count() as u64,
             attempts: history.rows.iter().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
+            congestion_events: history.strain.congestion_events,
+            window_min: history.strain.window_min,
+            window_end: history.strain.window_end,
+            retries: history.strain.retries,
+            retries_refused: history.strain.retries_refused,
             failures: classes(&history.rows),
             other_failures: 0,
         }
@@ -351,6 +367,11 @@ mod tests {
           "operations": 6,
           "attempts": 10,
           "requests": 37,
+          "congestion_events": 0,
+          "window_min": 0,
+          "window_end": 0,
+          "retries": 0,
+          "retries_refused": 0,
           "failures": [
             {
               "status": "rejected",

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::audit::locked;
+use super::limits::{Admitted, Limit, Meter};
 use super::switches::duration;
 
 /// The grammar and every name, for help texts.
@@ -35,6 +36,8 @@ Neither:
   lag        (writes) applied and answered after the time (default 2s)
   lie        (writes) success is answered, nothing is applied
   slow       slow=p95:3s: latency, exponential, with this percentile (all requests; read: and write: work)
+  limit      a limit nobody tells of: limit=12 requests in flight, limit=50/s or 300/m (at once: a tenth of
+             a second's worth); what is above gets a 429 at once, without Retry-After unless limit=12:2s
   token-dies token-dies=500: after so many requests with a user's token the tokens of users are dead;
              token-dies=30s: after that time";
 
@@ -71,23 +74,40 @@ pub enum FaultError {
     /// An end of a token that is none.
     #[error("fault token-dies: {0:?} is not a number of requests or a duration, for example 500 or 30s")]
     Count(String),
+    /// A limit that is none.
+    #[error("fault limit: {0:?} is not a number of requests in flight or per second, for example 12 or 50/s")]
+    Limit(String),
     /// A fault that has no kinds of requests to choose from.
     #[error("fault {0} takes no prefix")]
     Prefix(String),
 }
 
 const KNOWN: &str = "429, 429-date, 502, 503, 504, html, foreign, ise, reset-before, timeout, late, reset, \
-truncated, 502-after, 503-after, 504-after, ise-after, lag, lie, slow, token-dies";
+truncated, 502-after, 503-after, 504-after, ise-after, lag, lie, slow, limit, token-dies";
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    TooMany { wait: Duration, as_date: bool },
-    Gateway { status: u16, after: bool },
+    TooMany {
+        wait: Duration,
+        as_date: bool,
+    },
+    /// Above a limit.
+    Limited {
+        wait: Option<Duration>,
+    },
+    Gateway {
+        status: u16,
+        after: bool,
+    },
     Html,
     Foreign,
-    Internal { after: bool },
-    Reset { after: bool },
+    Internal {
+        after: bool,
+    },
+    Reset {
+        after: bool,
+    },
     Timeout(Duration),
     Late(Duration),
     Lag(Duration),
@@ -101,6 +121,7 @@ impl Fault {
         match self {
             Self::TooMany { as_date: false, .. } => "429",
             Self::TooMany { as_date: true, .. } => "429-date",
+            Self::Limited { .. } => "limit",
             Self::Gateway { status: 502, after: false } => "502",
             Self::Gateway { status: 502, after: true } => "502-after",
             Self::Gateway { status: 503, after: false } => "503",
@@ -154,7 +175,8 @@ impl Fault {
             Self::Timeout(_) => Some(Self::Timeout(duration)),
             Self::Late(_) => Some(Self::Late(duration)),
             Self::Lag(_) => Some(Self::Lag(duration)),
-            Self::Gateway { .. }
+            Self::Limited { .. }
+            | Self::Gateway { .. }
             | Self::Html
             | Self::Foreign
             | Self::Internal { .. }
@@ -216,6 +238,7 @@ pub struct Faults {
     /// Mean of the exponential latency, and for which requests.
     slow: Option<(Scope, Duration)>,
     token_dies: Option<Death>,
+    limits: Vec<Limit>,
 }
 
 impl fmt::Display for Faults {
@@ -243,16 +266,26 @@ impl FromStr for Faults {
                     let mean = mean_of(when).ok_or_else(|| FaultError::Slow(when.to_owned()))?;
                     faults.slow = Some((scope.unwrap_or(Scope::All), mean));
                 }
-                "token-dies" if scope.is_some() => return Err(FaultError::Prefix(name.to_owned())),
+                "token-dies" | "limit" if scope.is_some() => return Err(FaultError::Prefix(name.to_owned())),
                 "token-dies" => {
                     let uses = when.trim().parse().ok().map(Death::Uses);
                     let death = uses.or_else(|| duration(when.trim()).map(Death::After));
                     faults.token_dies = Some(death.ok_or_else(|| FaultError::Count(when.to_owned()))?);
                 }
+                "limit" => {
+                    let limit = Limit::read(when.trim());
+                    faults.limits.push(limit.ok_or_else(|| FaultError::Limit(when.to_owned()))?);
+                }
                 _ => faults.rules.push(Rule::read(name, scope, when.trim())?),
             }
         }
         Ok(faults)
+    }
+}
+
+impl Faults {
+    fn meters(&self) -> Vec<Meter> {
+        self.limits.iter().map(|limit| Meter::new(*limit, Instant::now())).collect()
     }
 }
 
@@ -312,13 +345,15 @@ struct Inner {
     counts: Vec<u64>,
     token_uses: u64,
     since: Instant,
+    limits: Vec<Meter>,
 }
 
 impl Dice {
     pub(super) fn new(faults: Faults, seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
         let counts = vec![0; faults.rules.len()];
-        Self(Mutex::new(Inner { faults, seed, rng, counts, token_uses: 0, since: Instant::now() }))
+        let limits = faults.meters();
+        Self(Mutex::new(Inner { faults, seed, rng, counts, token_uses: 0, since: Instant::now(), limits }))
     }
 
     /// Starts anew with other faults, numbers and counts included.
@@ -329,7 +364,20 @@ impl Dice {
         inner.counts = vec![0; faults.rules.len()];
         inner.token_uses = 0;
         inner.since = Instant::now();
+        inner.limits = faults.meters();
         inner.faults = faults;
+    }
+
+    /// Lets a request in, or refuses it as being above a limit.
+    pub(super) fn admit(&self) -> Result<Vec<Admitted>, Fault> {
+        let limits = &mut locked(&self.0).limits;
+        let now = Instant::now();
+        for limit in limits.iter_mut() {
+            if !limit.has_room(now) {
+                return Err(Fault::Limited { wait: limit.wait() });
+            }
+        }
+        Ok(limits.iter_mut().map(Meter::admit).collect())
     }
 
     /// What happens to a request. Where several rules strike, the first of the text wins.
@@ -385,6 +433,7 @@ mod tests {
         for name in KNOWN.split(", ") {
             let when = match name {
                 "slow" => "p95:3s",
+                "limit" => "12",
                 "token-dies" => "500",
                 _ => "1%",
             };
@@ -419,6 +468,8 @@ mod tests {
             ("slow=p100:3s", "is not a percentile"),
             ("token-dies=soon", "is not a number of requests"),
             ("write:token-dies=5", "takes no prefix"),
+            ("limit=5/h", "is not a number of requests in flight"),
+            ("read:limit=5", "takes no prefix"),
         ] {
             let error = text.parse::<Faults>().expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -469,6 +520,19 @@ mod tests {
         let dice = Dice::new("slow=p95:3s".parse().unwrap(), 1);
         let slower = (0..10_000).filter(|_| dice.decide(false, b"").slow > Duration::from_secs(3)).count();
         assert!((400..600).contains(&slower), "{slower}");
+    }
+
+    #[test]
+    fn a_request_has_to_keep_to_every_limit() {
+        let dice = Dice::new("limit=2:3s,limit=600/m".parse().unwrap(), 1);
+        let first = dice.admit().unwrap();
+        assert_eq!(dice.admit().unwrap_err(), Fault::Limited { wait: None }, "one in a tenth of a second");
+        dice.set("limit=2:3s,limit=6000/m".parse().unwrap());
+        let (_one, _two) = (dice.admit().unwrap(), dice.admit().unwrap());
+        let wait = Some(Duration::from_secs(3));
+        assert_eq!(dice.admit().unwrap_err(), Fault::Limited { wait });
+        drop(first);
+        assert_eq!(dice.admit().unwrap_err(), Fault::Limited { wait }, "that one was of the time before");
     }
 
     #[test]

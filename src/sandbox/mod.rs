@@ -21,6 +21,7 @@ mod audit;
 mod engine;
 mod export;
 mod faults;
+mod limits;
 mod membership;
 mod mutations;
 mod pages;

@@ -93,6 +93,12 @@ impl Page {
         Self::json(200, br#"{"status":"ok","service":"not-houston"}"#.to_vec())
     }
 
+    /// Above a limit, with a `Retry-After` if there is a time.
+    pub(super) fn limited(wait: Option<Duration>) -> Self {
+        let page = wait.map(|wait| Self::too_many(wait, false));
+        page.unwrap_or_else(|| Self::html(429, "429 Too Many Requests", "Slow down."))
+    }
+
     pub(super) fn too_many(wait: Duration, as_date: bool) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let value = if as_date {

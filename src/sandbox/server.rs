@@ -20,6 +20,7 @@ use super::access::{BAD_USER_INPUT, Caller, Credential};
 use super::audit::{InFlight, Recorder, locked};
 use super::engine::{self, Engine, Prepared, Reply};
 use super::faults::{Dice, Fault};
+use super::limits::Admitted;
 use super::pages::{Cut, Page, Payload};
 use super::profile::Style;
 use super::resolve::Context;
@@ -115,7 +116,7 @@ async fn graphql(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     };
     // A task of its own: it goes on when this one is dropped with the connection.
     let task = tokio::spawn(job.carry_out(Arc::clone(&shared)));
-    let Answer { page, manner, open } = task.await.map_err(|_| Cut)?;
+    let Answer { page, manner, open, admitted } = task.await.map_err(|_| Cut)?;
     let (page, truncated) = match manner {
         Manner::Send => (page, false),
         Manner::Truncate => (page, true),
@@ -126,7 +127,7 @@ async fn graphql(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
         }
     };
     shared.recorder.status(page.status);
-    drop(open);
+    drop((open, admitted));
     Ok(page.into_response(truncated))
 }
 
@@ -214,6 +215,7 @@ struct Answer {
     page: Page,
     manner: Manner,
     open: InFlight,
+    admitted: Vec<Admitted>,
 }
 
 /// One request on its way through.
@@ -261,17 +263,21 @@ impl Job {
         } else {
             shared.recorder.received(mutations);
         }
-        let decision = shared.dice.decide(mutations > 0, &body);
+        let mut decision = shared.dice.decide(mutations > 0, &body);
         drop(body);
+        let admitted = shared.dice.admit().unwrap_or_else(|refusal| {
+            decision.fault = Some(refusal);
+            Vec::new()
+        });
         if let Some(fault) = decision.fault {
             shared.recorder.fault(fault.name());
             if let Some((page, manner)) = instead(fault) {
-                return Answer { page, manner, open };
+                return Answer { page, manner, open, admitted };
             }
         }
         let page = shared.in_turn(work, authorization, decision.fault, decision.slow).await;
         let (page, manner) = afterwards(decision.fault, page);
-        Answer { page, manner, open }
+        Answer { page, manner, open, admitted }
     }
 }
 
@@ -289,6 +295,7 @@ fn refuse_by_get(shared: &Shared) -> Page {
 /// Faults that come instead of the work.
 fn instead(fault: Fault) -> Option<(Page, Manner)> {
     match fault {
+        Fault::Limited { wait } => Some((Page::limited(wait), Manner::Send)),
         Fault::TooMany { wait, as_date } => Some((Page::too_many(wait, as_date), Manner::Send)),
         Fault::Gateway { status, after: false } => Some((Page::gateway(status), Manner::Send)),
         Fault::Html => Some((Page::login(), Manner::Send)),
@@ -315,6 +322,7 @@ fn afterwards(fault: Option<Fault>, page: Page) -> (Page, Manner) {
         Fault::Timeout(patience) => (Page::gateway(504), Manner::After(patience)),
         Fault::Late(wait) => (page, Manner::After(wait)),
         Fault::TooMany { .. }
+        | Fault::Limited { .. }
         | Fault::Html
         | Fault::Foreign
         | Fault::Internal { .. }

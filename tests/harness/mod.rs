@@ -591,14 +591,15 @@ pub fn strangers() -> Vec<String> {
         .collect()
 }
 
-/// A roster for the built-in world: every other person has an account, the rest is unknown;
+/// A roster for the built-in world: every other person has an account, as far as there are such
+/// people, the rest is unknown;
 /// spread over `workspaces` of [`LABELS`], roles mixed.
 pub fn roster(rows: usize, workspaces: usize) -> String {
     let known = strangers();
     let mut text = String::from("email,role,workspace\n");
     for place in 0..rows {
-        let email =
-            if place % 2 == 0 { known[place / 2].clone() } else { format!("new.hire{place}@example.com") };
+        let email = known.get(place / 2).filter(|_| place % 2 == 0).cloned();
+        let email = email.unwrap_or_else(|| format!("new.hire{place}@example.com"));
         let role = ["WORKSPACE_VIEWER", "WORKSPACE_EDITOR", "WORKSPACE_ADMIN"][place % 3];
         writeln!(text, "{email},{role},{}", LABELS[place % workspaces]).unwrap();
     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{Entry, FORMAT, Header, JournalError, PlanLine, digest_of};
 use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
 use crate::engine::run_folder::RunFolder;
-use crate::model::{RowNumber, WorkspaceId};
+use crate::model::{RowNumber, Strain, WorkspaceId};
 
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
 const SHORTEST_LINE: u64 = 40;
@@ -67,6 +67,8 @@ pub struct History {
     pub closed: bool,
     /// Requests of every kind, if it ended in order.
     pub requests: u64,
+    /// What was met with by asking for too much, if it ended in order.
+    pub strain: Strain,
     /// Time of work: from the header to the last entry, without the time between legs.
     pub duration: Duration,
     /// How many processes have worked on it.
@@ -119,6 +121,7 @@ impl History {
             stopped: None,
             closed: false,
             requests: 0,
+            strain: Strain::default(),
             duration: Duration::ZERO,
             legs: 1,
             journal_bytes: 0,
@@ -153,6 +156,7 @@ impl History {
         if !self.closed {
             self.closed = true;
             self.requests = end.tally.requests;
+            self.strain.add(end.tally.strain);
             self.stopped = (end.stopped.as_ref())
                 .map(|(reason, cause)| (*reason, cause.as_ref().map(ToString::to_string)));
         }
@@ -177,6 +181,7 @@ impl History {
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         tally.requests = self.requests;
+        tally.strain = self.strain;
         self.rows.iter().for_each(|row| tally.count(row.status));
         tally
     }
@@ -270,10 +275,11 @@ impl History {
                 self.last_leg = (at, Duration::from_millis(at_ms));
                 at_ms
             }
-            Entry::Closed { stopped, detail, requests, at_ms } => {
+            Entry::Closed { stopped, detail, requests, strain, at_ms } => {
                 self.stopped = stopped.map(|reason| (reason, detail));
                 self.closed = true;
                 self.requests += requests;
+                self.strain.add(strain);
                 at_ms
             }
         };

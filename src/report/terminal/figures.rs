@@ -207,6 +207,13 @@ impl Figures {
             }
             Some(Pause::Asked(_)) | None => {}
         }
+        let strain = &self.tally.strain;
+        if strain.window_end < strain.concurrency {
+            push(line, format_args!("window {}/{}", strain.window_end, strain.concurrency));
+        }
+        if strain.budget_is_empty {
+            push(line, format_args!("retry budget used up"));
+        }
         if let Some(rate) = self.rate {
             push(line, format_args!("{rate:.1} requests/s"));
         }
@@ -238,6 +245,7 @@ fn gauge(percent: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::event::Strain;
 
     fn figures() -> Figures {
         let mut tally = Tally::default();
@@ -261,6 +269,28 @@ mod tests {
         insta::assert_snapshot!(
             figures().heartbeat(),
             @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, 19.8 requests/s, about 3m 12s left"
+        );
+    }
+
+    #[test]
+    fn a_window_is_told_while_it_is_smaller_than_asked_for_and_an_empty_budget() {
+        let mut strained = figures();
+        strained.tally.strain = Strain {
+            concurrency: 16,
+            window_end: 12,
+            window_min: 9,
+            congestion_events: 2,
+            ..Strain::default()
+        };
+        insta::assert_snapshot!(
+            strained.bar(false),
+            @"applying [====>               ] 1200/5000, 1m 02s, window 12/16, 19.8 requests/s, about 3m 12s left"
+        );
+        strained.tally.strain.window_end = 16;
+        strained.tally.strain.budget_is_empty = true;
+        insta::assert_snapshot!(
+            strained.heartbeat(),
+            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, retry budget used up, 19.8 requests/s, about 3m 12s left"
         );
     }
 

@@ -1,0 +1,145 @@
+//! Lets requests through as a window has it, from many threads.
+//!
+//! Main type: [`Gate`]. While the window is as large as it may be, passing costs some atomics.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::window::{Congestion, Window};
+use crate::time::{Bell, Cancel};
+
+/// A departure may be made good by this much after a late one.
+const LATE: Duration = Duration::from_millis(2);
+
+/// The way to Houston for a limited number of requests.
+#[derive(Debug)]
+pub(super) struct Gate {
+    window: Mutex<Window>,
+    /// Of the window, for a look without its lock.
+    slots: AtomicU32,
+    is_open: AtomicBool,
+    cuts: AtomicU64,
+    in_flight: AtomicU32,
+    /// Whether somebody waits for a place.
+    is_awaited: AtomicBool,
+    bell: Bell,
+}
+
+/// The right to be in flight, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place<'g> {
+    gate: &'g Gate,
+    cuts: u64,
+    /// When it left, where that matters.
+    left: Option<Instant>,
+}
+
+impl Gate {
+    /// A gate for at most so many requests, or any number; `cancel` ends every wait for a place.
+    pub(super) fn new(most: Option<u32>, cancel: &Cancel) -> Self {
+        let window = Window::new(most);
+        let bell = Bell::default();
+        cancel.rings(&bell);
+        Self {
+            slots: AtomicU32::new(window.slots()),
+            is_open: AtomicBool::new(window.is_open()),
+            cuts: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            is_awaited: AtomicBool::new(false),
+            bell,
+            window: Mutex::new(window),
+        }
+    }
+
+    /// Whether the window is as large as it may be.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed)
+    }
+
+    /// A place, if one is free.
+    pub(super) fn try_enter(&self) -> Option<Place<'_>> {
+        let slots = self.slots.load(Ordering::SeqCst);
+        let enter = |open: u32| (open < slots).then_some(open + 1);
+        self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enter).ok()?;
+        Some(Place { gate: self, cuts: self.cuts.load(Ordering::Relaxed), left: None })
+    }
+
+    /// Waits for a place; `None` where the wait was cut short. Only one may wait at a time.
+    pub(super) fn enter(&self, cancel: &Cancel) -> Option<Place<'_>> {
+        loop {
+            if let Some(place) = self.try_enter() {
+                return Some(place);
+            }
+            if cancel.is_pulled() {
+                return None;
+            }
+            self.is_awaited.store(true, Ordering::SeqCst);
+            // Whoever left before that did not ring.
+            let place = self.try_enter();
+            if place.is_none() {
+                self.bell.wait();
+            }
+            self.is_awaited.store(false, Ordering::SeqCst);
+            if place.is_some() {
+                return place;
+            }
+        }
+    }
+
+    /// When the request after this one may leave, which leaves now and was due at `due`; none where
+    /// no gap is to be kept.
+    pub(super) fn next_due(&self, due: Option<Instant>, now: Instant) -> Option<Instant> {
+        let gap = self.window().gap();
+        let earliest = now.checked_sub(LATE).unwrap_or(now);
+        (!gap.is_zero()).then(|| due.map_or(now, |due| due.max(earliest)) + gap)
+    }
+
+    /// What has become of the window.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&Window) -> T) -> T {
+        look(&self.window())
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Window)) {
+        let mut window = self.window();
+        change(&mut window);
+        self.slots.store(window.slots(), Ordering::SeqCst);
+        self.is_open.store(window.is_open(), Ordering::Relaxed);
+        self.cuts.store(window.cuts(), Ordering::Relaxed);
+    }
+}
+
+impl Place<'_> {
+    /// The request leaves now; while the window is open nobody needs to know when.
+    pub(super) fn leave(&mut self, now: impl FnOnce() -> Instant) {
+        self.cuts = self.gate.cuts.load(Ordering::Relaxed);
+        self.left = (!self.gate.is_open()).then(now);
+    }
+
+    /// Its answer came.
+    pub(super) fn answered(&self, now: impl FnOnce() -> Instant) {
+        if !self.gate.is_open() {
+            let latency = self.left.map(|left| now().saturating_duration_since(left));
+            let in_flight = self.gate.in_flight.load(Ordering::Relaxed);
+            self.gate.change(|window| window.answered(latency, in_flight));
+        }
+    }
+
+    /// It was refused.
+    pub(super) fn refused(&self, why: Congestion, pause: Option<Duration>) {
+        self.gate.change(|window| window.refused(why, pause, self.cuts));
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.gate.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.gate.is_awaited.load(Ordering::SeqCst) {
+            self.gate.bell.ring();
+        }
+    }
+}
