@@ -7,9 +7,10 @@
 mod harness;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use harness::{Finished, LABELS, MODELS, Sandbox, Workdir, faulty, playing, roster};
-use houston_onboard::sandbox::{Audit, Options, Switches};
+use houston_onboard::sandbox::{Audit, Faults, Model, Options, Switches};
 
 /// A sandbox with this switch set.
 fn switched(assignment: &str) -> Sandbox {
@@ -162,4 +163,62 @@ fn a_denied_workspace_of_five_thousand_rows_costs_one_mutation() {
     assert!(audit.requests <= 12, "a handful, and the reading before: {}", audit.requests);
     harness::note(&format!("5,000 rows of a denied workspace: {} requests", audit.requests));
     sandbox.agrees_with(&run);
+}
+
+#[test]
+fn a_server_that_lies_costs_as_many_rows_as_the_canary_has() {
+    for canary in [1, 3] {
+        let sandbox = Sandbox::with(faulty("write:lie=100%"));
+        let workdir = with(&newcomers(80, &LABELS[..1]));
+        let run = apply(&sandbox, &workdir, &["--canary", &canary.to_string()]).ended(8);
+        assert_eq!(sandbox.audit().mutations_received, canary);
+        assert_eq!(run.count("in_doubt") as u64, canary, "{:?}", run.counts());
+        assert_eq!(run.count("not_run") as u64, 80 - canary, "{:?}", run.counts());
+    }
+}
+
+#[test]
+fn a_write_that_lands_after_the_settle_time_and_is_doubled_is_found_by_the_proof() {
+    // The first write lands when its repeat has been answered, and before the others are done.
+    let sandbox = Sandbox::with(playing(Model::Legacy, faulty("lag=#1:1200ms")));
+    let people: String = harness::strangers().iter().take(8).fold(String::new(), |mut text, person| {
+        writeln!(text, "{person},viewer,Finance").unwrap();
+        text
+    });
+    let workdir = with(&format!("email,role,workspace\n{people}"));
+    let flags = ["--canary", "0", "--concurrency", "1", "--rate", "5/s"];
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(6);
+    assert_eq!((run.count("added"), run.count("rejected")), (7, 1), "{:?}", run.counts());
+    let doubled: Vec<_> = run.rows().into_iter().filter(|row| row["status"] == "rejected").collect();
+    assert_eq!(doubled[0]["error_code"], "duplicate_binding");
+    assert_eq!(sandbox.audit().duplicate_bindings.len(), 1);
+}
+
+#[test]
+fn what_a_limit_of_the_run_leaves_is_in_the_file_of_the_untried_and_is_resumed() {
+    let latency = Duration::from_millis(50);
+    for (faults, flags, reason) in [
+        ("", ["--max-duration", "700ms"], "max_duration"),
+        ("write:ise=@new.hire1", ["--max-errors", "5%"], "max_errors"),
+        ("write:429=#20-999:1h", ["--max-wait", "5s"], "max_wait"),
+    ] {
+        let sandbox = Sandbox::with(Options { latency, ..faulty(faults) });
+        let workdir = with(&newcomers(400, &LABELS[..3]));
+        let mut all = vec!["--concurrency", "4", "--canary", "0", "--retries", "0", "--timeout", "5s"];
+        all.extend(flags);
+        let run = workdir.apply(&sandbox, "roster.csv", &all).ended(8);
+        assert_eq!(run.summary()["stopped"]["reason"], reason);
+        let untried = harness::records(&run.file("unprocessed.csv"), b',');
+        let left: Vec<_> = run.rows().into_iter().filter(|row| row["status"] == "not_run").collect();
+        assert!(left.len() > 50, "{reason}: {:?}", run.counts());
+        let emails = |rows: &[harness::Row]| rows.iter().map(|row| row["email"].clone()).collect::<Vec<_>>();
+        assert_eq!(emails(&untried), emails(&left), "{reason}");
+        sandbox.agrees_with(&run);
+        sandbox.set_faults(Faults::default());
+        let resume = workdir.call(["resume", "--yes"]).token(sandbox.token()).quick();
+        let resumed =
+            Finished { folder: run.folder.clone(), ..resume.args(&["--timeout", "5s"]).run().ended(0) };
+        assert_eq!(resumed.count("invited"), 400, "{reason}: {:?}", resumed.counts());
+        sandbox.agrees_with(&resumed);
+    }
 }
