@@ -26,6 +26,7 @@ use crate::houston::Fault;
 use crate::model::{Strain, printable};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Survey, Task};
+use crate::report::closing::resume_command;
 use crate::report::terminal::{Progress, ProgressMode};
 
 /// Finish an interrupted run
@@ -247,7 +248,7 @@ impl<'a> Resuming<'a> {
             stop: &|| signals.stop(),
             clock: &session.clock,
         };
-        signals.sending_begins();
+        signals.sending_begins(resume_command(folder.path(), history.header.settings.unattended));
         let engine = Engine { pool: &session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let end = engine.run(&run, &mut journal, leg.tally(history), announce);
