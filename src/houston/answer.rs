@@ -169,8 +169,7 @@ pub fn fault_in(body: &[u8], status: u16) -> Option<Fault> {
 pub fn refusal_in(body: &[u8], status: u16) -> Option<Fault> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.contains("\"errors\""))?;
     let decoded = Decoded::read(text.as_bytes(), status).ok()?;
-    let values = decoded.data.iter().flat_map(Map::values);
-    if values.into_iter().all(Value::is_null) { decoded.fault() } else { None }
+    if decoded.fields.values().all(Option::is_none) { decoded.fault() } else { None }
 }
 
 #[cfg(test)]

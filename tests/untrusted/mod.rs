@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use csv::ByteRecord;
 use houston_onboard::engine::event::Status;
 use houston_onboard::engine::journal::{
-    FORMAT, Header, History, Journal, JournalError, PlanLine, PlannedAction, RunSettings,
+    FORMAT, Header, History, Journal, JournalError, PlanLine, PlannedAction, Reach, RunSettings,
 };
 use houston_onboard::engine::run_folder::RunFolder;
 use houston_onboard::houston::answer::{Decoded, is_graphql};
@@ -29,7 +29,7 @@ use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::summary::{LIMIT, Summary};
 use houston_onboard::report::{RosterAgain, write_files};
 use houston_onboard::roster::{
-    Glob, IssueKind, KEPT, OnConflict, Only, Roster, RowState, Settings, Style, parse_email, rows_of,
+    Columns, Glob, IssueKind, KEPT, OnConflict, Only, Roster, RowState, Settings, Style, parse_email, rows_of,
 };
 
 /// A folder in memory where there is one: nothing here is to last.
@@ -177,6 +177,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
     let again = RosterAgain {
         header: &header,
         delimiter: dialect.delimiter,
+        columns: dialect.columns,
         rows: rows.map(|row| row.map(|row| row.record)),
     };
     write_files(&folder, &history, None, again).expect("written");
@@ -206,7 +207,8 @@ fn header(rows: u64) -> Header {
         plan_sha256: String::new(),
         rows,
         dialect: serde_json::Value::Null,
-        settings: RunSettings { send_invites: false, canary: 1 },
+        reach: Reach::default(),
+        settings: RunSettings { canary: 1, ..RunSettings::default() },
     }
 }
 
@@ -314,14 +316,17 @@ pub fn run_files(bytes: &[u8]) {
             assert!(
                 matches!(
                     error,
-                    JournalError::NoHeader { .. } | JournalError::Broken { .. } | JournalError::Newer { .. }
+                    JournalError::NoHeader { .. }
+                        | JournalError::Broken { .. }
+                        | JournalError::Newer { .. }
+                        | JournalError::Incomplete { .. }
                 ),
                 "{error}"
             );
             return;
         }
     };
-    let lines = plan.iter().filter(|&&b| b == b'\n').count();
+    let lines = plan.split(|&byte| byte == b'\n').count() - 1;
     assert_eq!(history.rows.len(), lines);
     assert!(
         history
@@ -351,7 +356,8 @@ fn reports(history: &History, folder: &Path) {
     let header = ByteRecord::from(vec!["email", "role", "workspace"]);
     let row = ByteRecord::from(vec!["a@example.com", "viewer", "=Finance"]);
     let rows = (0..history.rows.len()).map(|_| Ok::<_, std::convert::Infallible>(row.clone()));
-    let again = RosterAgain { header: &header, delimiter: b',', rows };
+    let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
+    let again = RosterAgain { header: &header, delimiter: b',', columns, rows };
     let written =
         write_files(&RunFolder::open(PathBuf::from(folder)), history, None, again).expect("written");
     assert_eq!(written.rows, history.rows.len() as u64);

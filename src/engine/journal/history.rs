@@ -278,7 +278,7 @@ impl History {
             Entry::Closed { stopped, detail, requests, at_ms } => {
                 self.stopped = stopped.map(|reason| (reason, detail));
                 self.closed = true;
-                self.requests += requests;
+                self.requests = self.requests.saturating_add(requests);
                 at_ms
             }
         };
