@@ -58,6 +58,7 @@ fn settings(choice: u8) -> Settings {
         only: if choice >> 5 == 5 { vec![Only::Email(Glob::new("*a*"))] } else { Vec::new() },
         limit: (choice >> 5 == 6).then_some(2),
         columns: Vec::new(),
+        maps: houston_onboard::roster::Maps::default(),
     }
 }
 
