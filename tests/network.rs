@@ -347,7 +347,7 @@ fn spoiled(operation: &'static str, act: impl Fn(&Asked, &mut dyn Stream) + Send
 fn apply_one<'w>(workdir: &'w Workdir, url: &str) -> Call<'w> {
     workdir.write("roster.csv", ONE);
     let call = workdir.call(["apply", "roster.csv", "--yes", "--url", url, "--retries", "0"]);
-    call.token(TOKEN).quick().env("HOUSTON_ONBOARD_TIMEOUT", "5s")
+    call.token(TOKEN).quick().args(&["--max-wait", "1s"]).env("HOUSTON_ONBOARD_TIMEOUT", "5s")
 }
 
 #[test]
