@@ -88,12 +88,17 @@ impl Leg {
         }
     }
 
-    /// A workspace cannot be read. What was sent there stays as it is: it may have taken effect,
+    /// A workspace cannot be read. What was sent there stays unsettled: it may have taken effect,
     /// whatever the workspace says now.
     pub fn give_up(&mut self, place: usize, status: Status, cause: &Cause) {
         for leftover in std::mem::take(&mut self.shares[place].leftovers) {
-            if leftover.earlier.is_none() {
-                self.settle(&leftover, status, Some(cause.clone()));
+            match &leftover.earlier {
+                None => self.settle(&leftover, status, Some(cause.clone())),
+                Some(earlier) => {
+                    let status = if earlier.in_doubt { Status::InDoubt } else { Status::GaveUp };
+                    let text = format!("{}; now {}", earlier.cause.text, cause.text);
+                    self.settle(&leftover, status, Some(Cause { code: cause.code.clone(), text }));
+                }
             }
         }
     }
