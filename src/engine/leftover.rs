@@ -14,6 +14,9 @@ use super::verify::{Finding, landed};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::{Membership, Operation, OperationKind, Workspace, decide};
 
+/// Between what happened to a write and what its workspace says later.
+const NOW: &str = "; now the workspace cannot be read: ";
+
 /// What is still to be done in a run.
 #[derive(Debug, Default)]
 pub struct Leg {
@@ -96,7 +99,9 @@ impl Leg {
                 None => self.settle(&leftover, status, Some(cause.clone())),
                 Some(earlier) => {
                     let status = if earlier.in_doubt { Status::InDoubt } else { Status::GaveUp };
-                    let text = format!("{}; now {}", earlier.cause.text, cause.text);
+                    // What an earlier leg said of the workspace is not said again.
+                    let then = earlier.cause.text.split(NOW).next().unwrap_or_default();
+                    let text = format!("{then}{NOW}{}", cause.text);
                     self.settle(&leftover, status, Some(Cause { code: cause.code.clone(), text }));
                 }
             }
