@@ -108,9 +108,10 @@ impl Leg {
         }
     }
 
-    /// How many operations are looked for over the settle time before they may be sent again.
-    pub fn in_doubt(&self) -> usize {
-        self.earlier.values().filter(|earlier| earlier.in_doubt).count()
+    /// Whether the operation at this place is looked for over the settle time before it may be sent
+    /// again.
+    pub fn is_in_doubt(&self, place: usize) -> bool {
+        self.earlier.get(&place).is_some_and(|earlier| earlier.in_doubt)
     }
 
     /// The rows of the run that have no operation in this leg.
