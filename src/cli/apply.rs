@@ -122,7 +122,7 @@ impl Confirmation {
                 ExitStatus::Usage,
                 anyhow::anyhow!("nobody can be asked for a confirmation here; nothing was sent"),
             )
-            .hint("look at it with `plan`, then give --yes")),
+            .hint("look at it with `plan` (of a run: `report`), then give --yes")),
         }
     }
 

@@ -88,6 +88,9 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         return say_finished(&folder, &read(&folder)?, global);
     }
     history.check_files(&folder).map_err(|error| broken(&folder, error))?;
+    folder.check_writable().map_err(|error| {
+        Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context("nothing was sent"))
+    })?;
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
     let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
@@ -164,7 +167,7 @@ fn destination(args: &ResumeArgs, header: &Header) -> Result<(Destination, Targe
     let [run, then, now] = [&header.run, &header.target, &url].map(|text| printable(text));
     let error = anyhow::anyhow!("run {run} is about {then}, not about {now}");
     Err(Failure::new(ExitStatus::Usage, error)
-        .hint("a run goes on where it began: leave --url, --domain, --context and --sandbox out"))
+        .hint("a run goes on where it began: leave --url, --domain, --context and --sandbox out, also in the environment (HOUSTON_ONBOARD_URL) and in a --config file"))
 }
 
 fn safety(header: &Header) -> SafetyArgs {

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::digest::{Hashing, digest_of, hexadecimal};
+pub use self::digest::{Hashing, digest_of, hexadecimal, open_file};
 pub use self::history::{History, RowHistory, plan_lines};
 pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
 use super::event::{Outcome, Status, StopReason};

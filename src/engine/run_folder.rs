@@ -65,6 +65,16 @@ impl RunFolder {
         let _ = fs::remove_dir_all(&self.path);
     }
 
+    /// Whether files can be made in it: finds out before anything is sent.
+    pub fn check_writable(&self) -> Result<(), FolderError> {
+        let probe = self.path.join(format!(".probe-{}", std::process::id()));
+        private_file(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|source| FolderError {
+            doing: "cannot write in",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// An existing folder.
     pub fn open(path: PathBuf) -> Self {
         Self { path }

@@ -1,13 +1,13 @@
 //! How many requests may be in flight: what answers and refusals make of that number.
 //!
-//! Main type: [`Window`]. Pure: it knows neither time nor threads; [`Gate`](super::gate::Gate) lets
+//! Main type: [`Window`]. Pure: it knows neither time nor threads; the gate beside it lets
 //! requests through by it.
 //!
 //! The window begins small and doubles while it is full and all goes well. A refusal takes 15 per
 //! cent off it, once for everything that was on its way; if that was not enough, it begins anew
 //! with one request. Then it grows so slowly that hardly a request is spent on trying for more.
 //! Few requests in flight are too coarse a measure for a server that counts requests per second:
-//! below [`SMALL`] the window is a fraction, and requests leave an even gap apart.
+//! below `SMALL` the window is a fraction, and requests leave an even gap apart.
 
 use std::time::Duration;
 

@@ -207,9 +207,13 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     if summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
         || summary.failures.iter().any(|class| is_token(&class.code))
     {
+        let place = summary.token_file.as_deref().map_or_else(
+            || "HOUSTON_API_TOKEN".to_owned(),
+            |file| printable(&file.to_string_lossy()).into_owned(),
+        );
         steps.push(match token_page(&summary.target) {
-            Some(page) => format!("get a token at {page} and put it into HOUSTON_API_TOKEN, then"),
-            None => "put a valid token into HOUSTON_API_TOKEN, then".to_owned(),
+            Some(page) => format!("get a token at {page} and put it into {place}, then"),
+            None => format!("put a valid token into {place}, then"),
         });
     }
     let left = summary.resumable();

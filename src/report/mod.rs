@@ -111,6 +111,8 @@ fn spoken(duration: Duration) -> String {
 /// A path as one word of a command line, quoted where a shell would otherwise take it apart.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
+    // What begins with a dash would be taken for a flag.
+    let text = if text.starts_with('-') { format!("./{text}").into() } else { text };
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.into_owned()
@@ -192,5 +194,6 @@ mod tests {
         );
         assert_eq!(shell_word(Path::new("my runs/it's")), "'my runs/it'\\''s'");
         assert_eq!(shell_word(Path::new("$(id)")), "'$(id)'");
+        assert_eq!(shell_word(Path::new("-runs/x")), "./-runs/x");
     }
 }

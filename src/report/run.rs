@@ -1,6 +1,6 @@
 //! The report of a run in the formats that can be asked for.
 //!
-//! Main function: [`write`]. It streams: the rows of the roster are never in memory together. It
+//! Main function: [`write()`]. It streams: the rows of the roster are never in memory together. It
 //! reads nothing but what it is given, and writes no file.
 
 use std::borrow::Cow;

@@ -64,6 +64,9 @@ pub struct Summary {
     /// Whether nobody was asked before it began, so that nobody need be asked when it goes on.
     #[serde(skip)]
     pub unattended: bool,
+    /// The file that the token came from, if it did.
+    #[serde(skip)]
+    pub token_file: Option<PathBuf>,
     /// How many processes have worked on it: one, and one more for each `resume`.
     pub legs: u32,
     /// Rows of the input.
@@ -164,6 +167,7 @@ impl Summary {
             roster_sha256: clean(&header.roster_sha256),
             plan_sha256: clean(&header.plan_sha256),
             unattended: header.settings.unattended,
+            token_file: header.reach.token_file.clone(),
             legs: history.legs,
             rows: history.rows.len() as u64,
             counts: history.tally(),

@@ -48,8 +48,19 @@ impl<W: Write> Write for Hashing<W> {
 pub fn digest_of(path: &Path) -> Result<String, JournalError> {
     let failed = |source| JournalError::Read { path: path.to_owned(), source };
     let mut hash = Hashing::new(io::sink());
-    io::copy(&mut File::open(path).map_err(failed)?, &mut hash).map_err(failed)?;
+    io::copy(&mut open_file(path).map_err(failed)?, &mut hash).map_err(failed)?;
     Ok(hash.finish().1)
+}
+
+/// Opens a regular file for reading; nothing that could keep a reader waiting.
+///
+/// # Errors
+/// If it is something else, or cannot be opened.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    File::open(path)
 }
 
 /// Bytes as lower-case hexadecimal digits.

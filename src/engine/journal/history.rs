@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Entry, FORMAT, Header, JournalError, PlanLine, digest_of};
+use super::{Entry, FORMAT, Header, JournalError, PlanLine, digest_of, open_file};
 use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, Strain, WorkspaceId};
@@ -337,7 +337,7 @@ struct Lines<T> {
 
 impl<T> Lines<T> {
     fn open(path: &Path) -> Result<Self, JournalError> {
-        let file = File::open(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
+        let file = open_file(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
         Ok(Self {
             file: BufReader::with_capacity(1 << 16, file),
             path: path.to_owned(),
