@@ -71,7 +71,8 @@ fn a_finished_run_says_so_and_ends_as_it_did() {
 #[test]
 fn a_rehearsal_cannot_be_resumed_and_says_why() {
     let workdir = Workdir::new();
-    let sandbox_run = ["apply", &sample("team.csv"), "--sandbox", "--yes", "--max-duration", "1ms"];
+    let sandbox_run =
+        ["apply", &sample("team.csv"), "--sandbox", "--yes", "--rate", "20/s", "--max-duration", "1ms"];
     drop(workdir.run(sandbox_run).ended(8));
     drop(workdir.run(["resume", "--yes"]).ended(2).says("--sandbox"));
 }
@@ -286,4 +287,49 @@ fn a_token_that_dies_between_two_legs_ends_the_second_and_loses_nothing() {
     let done = workdir.resume(&sandbox, &[]).ended(0);
     sandbox.agrees_with(&done);
     assert!(done.elapsed < Duration::from_secs(30));
+}
+
+#[test]
+fn an_apply_in_place_of_resume_waits_for_what_may_still_land() {
+    // As a scheduler does: the same command again at once after a kill.
+    let options = Options { seed: 5, ..faulty("lag=100%:700ms") };
+    let sandbox = Sandbox::with(playing(Model::Legacy, options));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(6, 2));
+    let more = ["--timeout", "5s", "--settle", "1500ms", "--canary", "0"];
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&more).start();
+    assert!(running.kill_when(|_| sandbox.audit().mutations_received >= 4));
+    let again = workdir.apply(&sandbox, "roster.csv", &more).ended(0).says("an earlier run");
+    assert_eq!(applied(&sandbox), 6);
+    sandbox.agrees_with(&again);
+}
+
+#[test]
+fn a_run_is_resumed_as_patiently_as_it_began() {
+    let options = Options { seed: 5, ..faulty("lag=100%:900ms") };
+    let sandbox = Sandbox::with(playing(Model::Legacy, options));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(3, 1));
+    let patient = ["--timeout", "5s", "--settle", "2s", "--canary", "0", "--rate", "none"];
+    let mut running = workdir.applying(&sandbox, "roster.csv").args(&patient).start();
+    assert!(running.kill_when(|_| sandbox.audit().mutations_received >= 2));
+    // No flag, and nothing in the environment: what counts is in the run.
+    let done = workdir.call(["resume", "--yes"]).token(sandbox.token()).run().ended(0);
+    assert_eq!(applied(&sandbox), 3);
+    sandbox.agrees_with(&Finished { folder: workdir.folders().pop(), ..done });
+}
+
+#[test]
+fn a_link_to_a_run_is_locked_where_the_run_is() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let run = interrupted(&workdir, &sandbox);
+    std::os::unix::fs::symlink(run.folder(), workdir.path().join("link")).unwrap();
+    let first = workdir.resuming(&sandbox).args(&["--rate", "20/s"]).start();
+    let journal = run.folder().join("journal.jsonl");
+    harness::until("the second leg", || {
+        fs::read_to_string(&journal).unwrap().contains("\"entry\":\"resumed\"").then_some(())
+    });
+    drop(workdir.call(["resume", "./link", "--yes"]).quick().token(sandbox.token()).run().ended(11));
+    drop(first.finish().ended(0));
+    assert_eq!(applied(&sandbox), 24);
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -17,12 +18,16 @@ use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::{Event, RunEnd, Tally, settled_by_plan};
 use crate::engine::journal::{FORMAT, Hashing, Header, History, Journal, PlanLine, RunSettings, write_plan};
+use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings};
 use crate::houston::Mail;
-use crate::model::{RowNumber, printable};
+use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
 use crate::report::terminal::Progress;
+
+/// Gateways in front of Houston hold a request for so long.
+const LONGEST_GATEWAY: Duration = Duration::from_secs(600);
 
 /// Carry a roster out
 #[derive(Debug, Clone, Args)]
@@ -86,7 +91,39 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     if !confirmation.obtain(drawn.operations.len(), &session.url, shown)? {
         return Ok(ExitStatus::Usage);
     }
-    Applying { args, input: &input, session: &session, drawn, signals: &signals, lock }.run(global, progress)
+    let earlier = unanswered(args, &input, &session, &drawn);
+    Applying { args, input: &input, session: &session, drawn, signals: &signals, lock, earlier }
+        .run(global, progress)
+}
+
+/// Writes that a recent run against this Houston left without an answer: they may still land, so
+/// those of them that this run is to send are looked for over the settle time first.
+fn unanswered(
+    args: &ApplyArgs,
+    input: &Settled,
+    session: &Session,
+    drawn: &Drawn,
+) -> HashMap<usize, Earlier> {
+    let recent = session.settings.settle + LONGEST_GATEWAY;
+    let open = left_unanswered(&args.runs_dir, &session.url, recent);
+    let mut earlier = HashMap::new();
+    for (place, operation) in drawn.operations.iter().enumerate() {
+        let email = input.roster.emails().get(operation.row);
+        let workspace = &drawn.plan.workspaces[operation.workspace as usize].id;
+        if let Some(run) = open.get(&(email.to_owned(), workspace.clone())) {
+            let text = format!("run {run} sent it and has no answer");
+            let cause = Cause::new("no_outcome", text);
+            let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };
+            earlier.insert(place, in_doubt);
+        }
+    }
+    if !earlier.is_empty() {
+        tell(&format!(
+            "{} of the writes may still be under way from an earlier run: they are looked for before they are sent (--settle)",
+            earlier.len()
+        ));
+    }
+    earlier
 }
 
 /// Another run has the lock, or there can be none.
@@ -168,6 +205,8 @@ struct Applying<'a> {
     drawn: Drawn,
     signals: &'a Signals,
     lock: TargetLock,
+    /// Writes that other runs left without an answer.
+    earlier: HashMap<usize, Earlier>,
 }
 
 impl Applying<'_> {
@@ -184,7 +223,7 @@ impl Applying<'_> {
         let run = Run {
             workspaces: &self.drawn.plan.workspaces,
             operations: &self.drawn.operations,
-            earlier: &HashMap::new(),
+            earlier: &self.earlier,
             emails: self.input.roster.emails(),
             houston: &self.session.houston,
             pace: &self.session.pace,
@@ -254,6 +293,7 @@ impl Applying<'_> {
             send_invites: safety.send_invites,
             canary: self.args.canary,
             unattended: self.args.yes,
+            pace: Some(self.session.settings.remembered()),
             bypass_local: safety.bypass_local,
             exit_code_unchanged: safety.exit_code_unchanged,
         }

@@ -22,7 +22,7 @@ use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
 use crate::engine::leftover::Leg;
 use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run};
-use crate::houston::Fault;
+use crate::houston::{Fault, Repeats, Version};
 use crate::model::{Strain, printable};
 use crate::plan::Operation;
 use crate::present::members::Reading;
@@ -75,9 +75,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let (destination, target) = destination(args, &history.header)?;
     let confirmation = Confirmation::needed(args.yes, false)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let runs_dir = folder.path().parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut lock =
-        TargetLock::take(runs_dir.unwrap_or(Path::new(".")), &history.header.target).map_err(locked)?;
+    let mut lock = TargetLock::take(&runs_dir(&folder)?, &history.header.target).map_err(locked)?;
     lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     // What was read before may have moved on until the lock was ours.
     let history = read(&folder)?;
@@ -103,6 +101,12 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         return Ok(ExitStatus::Usage);
     }
     resuming.run(progress, global)
+}
+
+/// The folder of the runs, where the lock lives: that of the run itself, not of a link to it.
+fn runs_dir(folder: &RunFolder) -> Result<PathBuf, Failure> {
+    let real = folder.path().canonicalize().context("cannot find the folder of the run")?;
+    Ok(real.parent().map_or_else(|| real.clone(), Path::to_path_buf))
 }
 
 fn read(folder: &RunFolder) -> Result<History, Failure> {
@@ -157,9 +161,10 @@ fn refuse_sandbox(header: &Header) -> Result<(), Failure> {
 
 /// Where the run went, reached as it was reached then unless flags say otherwise.
 fn destination(args: &ResumeArgs, header: &Header) -> Result<(Destination, TargetArgs), Failure> {
-    let mut target = args.target.clone();
+    let (mut target, mut pace) = (args.target.clone(), args.pace);
     target.default_to(&header.target, &header.reach);
-    let destination = Destination::new(&target, &args.pace)?.with_token(&target)?;
+    header.settings.pace.iter().for_each(|then| pace.default_to(then));
+    let destination = Destination::new(&target, &pace)?.with_token(&target)?;
     let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
     if url == header.target {
         return Ok((destination, target));
@@ -185,6 +190,12 @@ fn progress(history: &History, global: &GlobalArgs) -> Progress {
     let progress = Progress::on_stderr(mode, Instant::now)
         .with_places(move |row| format!("{name}:{}", lines.get(row.index()).copied().unwrap_or_default()));
     if global.verbose { progress.verbose() } else { progress }
+}
+
+/// What the server does with repeats, if writes that went to another version of it may still land:
+/// that one may have doubled them.
+fn careful(now: Repeats, then: Option<&str>) -> Repeats {
+    if Repeats::of(then.and_then(Version::parse)) == Repeats::Refused { now } else { Repeats::Unknown }
 }
 
 /// A later leg of a run, about to begin.
@@ -244,7 +255,8 @@ impl<'a> Resuming<'a> {
             let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
             Failure::new(ExitStatus::Internal, error)
         })?;
-        let settings = engine_settings(session, &history.header.settings);
+        let mut settings = engine_settings(session, &history.header.settings);
+        settings.repeats = careful(settings.repeats, history.header.houston_version.as_deref());
         let run = Run {
             workspaces: &leg.workspaces,
             operations: &leg.operations,

@@ -179,12 +179,31 @@ pub struct RunSettings {
     /// Whether nobody was asked before it began.
     #[serde(default)]
     pub unattended: bool,
+    /// How fast and how patiently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<RunPace>,
     /// Whether people may be added who could never log in.
     #[serde(default)]
     pub bypass_local: bool,
     /// What the program ends with instead of 0 when nothing had to be changed.
     #[serde(default)]
     pub exit_code_unchanged: Option<u8>,
+}
+
+/// How fast and how patiently a run is carried out, in every leg of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunPace {
+    /// Requests in flight at most.
+    pub concurrency: usize,
+    /// The time from one request to the next in microseconds; none without a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_us: Option<u64>,
+    /// Repeats of one request.
+    pub retries: u32,
+    /// How long one request may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How long a write without an answer is waited for, in milliseconds.
+    pub settle_ms: u64,
 }
 
 /// The run's files cannot be written or read.

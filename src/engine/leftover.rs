@@ -3,13 +3,14 @@
 //! Main types: [`Leg`], made of one [`Leftover`] per row that is left. It reads the files of the
 //! run; others read Houston, and send what is still missing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
 use super::journal::{History, JournalError, RowHistory, plan_lines};
-use super::run_folder::RunFolder;
+use super::run_folder::{RunFolder, list};
 use super::verify::{Finding, landed};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::{Membership, Operation, OperationKind, Workspace, decide};
@@ -139,6 +140,34 @@ impl Leg {
         let kind = OperationKind::Add(leftover.role);
         self.operations.push(Operation { row: leftover.row, workspace, kind });
     }
+}
+
+/// The writes, by address and workspace, that runs against this target left without an answer, with
+/// the run's id. Only runs count whose journal was written within `recent`: nothing of an older one
+/// can land any more. A run that cannot be read tells nothing.
+pub fn left_unanswered(
+    runs_dir: &Path,
+    target: &str,
+    recent: Duration,
+) -> HashMap<(String, WorkspaceId), String> {
+    let mut open = HashMap::new();
+    for folder in list(runs_dir).unwrap_or_default() {
+        let written = std::fs::metadata(folder.journal()).and_then(|metadata| metadata.modified());
+        let is_recent = written.is_ok_and(|at| at.elapsed().map_or(true, |age| age <= recent));
+        let Some(history) = is_recent.then(|| History::read(&folder).ok()).flatten() else { continue };
+        let in_doubt = |row: &RowNumber| history.rows[row.index()].status == Status::InDoubt;
+        let left: HashSet<RowNumber> = history.left().into_iter().filter(in_doubt).collect();
+        if history.header.target != target || left.is_empty() {
+            continue;
+        }
+        let lines = plan_lines(&folder).into_iter().flatten().filter_map(Result::ok);
+        for line in lines.filter(|line| left.contains(&line.row)) {
+            if let Some(workspace) = line.workspace {
+                open.insert((line.email, workspace), history.header.run.clone());
+            }
+        }
+    }
+    open
 }
 
 /// A row that a later leg can settle.

@@ -69,6 +69,17 @@ impl Rate {
         Some(Self { count, unit: Unit::Second })
     }
 
+    /// The rate with this time from one request to the next, as near as whole numbers per hour come.
+    pub fn with_period(period: Duration) -> Option<Self> {
+        let per_hour = Unit::Hour.length().as_nanos().checked_div(period.as_nanos())?;
+        let (count, unit) = match u32::try_from(per_hour).ok()? {
+            per_hour if per_hour >= 3600 && per_hour % 3600 == 0 => (per_hour / 3600, Unit::Second),
+            per_hour => (per_hour, Unit::Hour),
+        };
+        let rate = Self { count: NonZeroU32::new(count)?, unit };
+        (rate.period() >= Duration::from_secs(1) / Self::MOST).then_some(rate)
+    }
+
     /// The time from one request to the next.
     pub fn period(self) -> Duration {
         self.unit.length() / self.count.get()
@@ -456,6 +467,16 @@ mod tests {
         for bad in ["", "20", "0/s", "-1/s", "1.5/s", "20/d", "none", "100001/s"] {
             assert_eq!(bad.parse::<Rate>(), Err(NotARate), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_known_by_its_period() {
+        for text in ["20/s", "300/m", "10/h", "2000/s", "1/s"] {
+            let rate: Rate = text.parse().unwrap();
+            let again = Rate::with_period(rate.period()).unwrap();
+            assert_eq!(again.period(), rate.period(), "{text}: {again}");
+        }
+        assert_eq!(Rate::with_period(Duration::ZERO), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
+use crate::engine::journal::RunPace;
 use crate::houston::{Rate, RetryPolicy};
 
 const PACE: &str = "Pace";
@@ -82,6 +83,21 @@ pub struct PaceSettings {
 }
 
 impl PaceArgs {
+    /// Fills in what an earlier leg of the run had, as far as no flag says otherwise.
+    pub fn default_to(&mut self, pace: &RunPace) {
+        let period = |ms| Some(Period(Duration::from_millis(ms)));
+        self.concurrency = self.concurrency.or_else(|| u8::try_from(pace.concurrency).ok());
+        self.rate = self.rate.or_else(|| {
+            Some(RateLimit(match pace.period_us {
+                None => None,
+                Some(us) => Some(Rate::with_period(Duration::from_micros(us))?),
+            }))
+        });
+        self.retries = self.retries.or(Some(pace.retries));
+        self.timeout = self.timeout.or_else(|| period(pace.timeout_ms));
+        self.settle = self.settle.or_else(|| period(pace.settle_ms));
+    }
+
     /// The settings; `rehearsal` is whether the sandbox is asked, which needs no sparing.
     ///
     /// # Errors
@@ -113,6 +129,18 @@ impl PaceArgs {
 }
 
 impl PaceSettings {
+    /// What later legs of a run keep.
+    pub fn remembered(&self) -> RunPace {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        RunPace {
+            concurrency: self.concurrency,
+            period_us: self.rate.map(|rate| u64::try_from(rate.period().as_micros()).unwrap_or(u64::MAX)),
+            retries: self.retries,
+            timeout_ms: ms(self.timeout),
+            settle_ms: ms(self.settle),
+        }
+    }
+
     /// How the retrying transport is to be set up.
     pub fn retry(&self) -> RetryPolicy {
         RetryPolicy { retries: self.retries, max_wait: self.max_wait }
