@@ -54,22 +54,19 @@ impl Walk<'_> {
                 Err(Fault::Rejected { .. }) if cursor.is_none() => return self.whole_list(),
                 Err(fault) => return Err(fault),
             };
-            let (people, paged) = (page.people.len(), page.paged);
+            let (length, is_whole) = (page.people.len(), page.paged == Paged::Whole);
             cursor = page.last_id;
             let fresh = self.meet(page.people);
-            let is_last = match paged {
-                Paged::Whole => true,
-                Paged::Page => people == 0 || pages.is_surely_last(people),
-            };
+            let is_last = is_whole || length == 0 || pages.is_surely_last(length);
             if is_last {
                 return Ok(self.people);
             }
             if fresh == 0 {
                 // A cursor that includes its own row repeats one person at the end. More than one
                 // means that the server does not turn pages: only the whole list can be trusted.
-                return if people > 1 { self.whole_list() } else { Ok(self.people) };
+                return if length > 1 { self.whole_list() } else { Ok(self.people) };
             }
-            pages.learn(people);
+            pages.learn(length);
         }
     }
 

@@ -146,7 +146,7 @@ fn state_of(state: State, rows: Vec<Row>) -> Result<State, StateError> {
     let workspaces = state.workspaces.iter().enumerate().map(|(at, place)| (place.id.clone(), at)).collect();
     let mut draft = Draft { state, workspaces, users: HashMap::new(), deployments: HashMap::new() };
     for (number, row) in rows.into_iter().enumerate() {
-        draft.take(number + 1, row)?;
+        draft.take(number + 1, &row)?;
     }
     Ok(draft.state)
 }
@@ -161,10 +161,10 @@ struct Draft {
 }
 
 impl Draft {
-    fn take(&mut self, number: usize, row: Row) -> Result<(), StateError> {
+    fn take(&mut self, number: usize, row: &Row) -> Result<(), StateError> {
         let bad = |role: &str| StateError::Role { row: number, role: role.to_owned() };
         let role = role_of_cell(&row.role).ok_or_else(|| bad(&row.role))?;
-        let workspace = self.workspace(&row);
+        let workspace = self.workspace(row);
         let pending = matches!(row.membership.as_str(), "pending" | "invited");
         let user = self.user(&row.email, pending);
         self.bind(&user, role, Some(workspace.clone()), None);

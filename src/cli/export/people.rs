@@ -40,13 +40,10 @@ fn member(person: Person) -> Entry {
         let all: Vec<_> = person.bindings.iter().map(|role| role.name()).collect();
         notes.push(format!("bound {} times: {}", all.len(), all.join(" ")));
     }
-    let deployment_roles = match person.deployment_roles {
-        Some(roles) => Some(cell(&roles, &mut notes)),
-        None => {
-            notes.push("roles in deployments are not known".to_owned());
-            None
-        }
-    };
+    let deployment_roles = person.deployment_roles.as_deref().map(|roles| cell(roles, &mut notes));
+    if deployment_roles.is_none() {
+        notes.push("roles in deployments are not known".to_owned());
+    }
     let no_role = role.is_none().then_some(LeftOut::NoWorkspaceRole);
     Entry {
         email,
