@@ -275,3 +275,46 @@ fn faults_on_the_way_change_nothing() {
     assert_eq!(exported(&run.stdout), places(&sandbox));
     sandbox.received_no_mutation();
 }
+
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    for (name, status) in [("INT", 130), ("TERM", 143)] {
+        let workdir = Workdir::new();
+        workdir.write("out.csv", "of yesterday");
+        let sandbox = Sandbox::of(crowd(40, 120), faulty("slow=p95:400ms"));
+        let flags = ["--output", "out.csv", "--concurrency", "2", "--timeout", "20s"];
+        let running = workdir.call(["export"]).to(&sandbox).args(&flags).start();
+        harness::until("members are read", || (sandbox.audit().requests > 8).then_some(()));
+        running.signal(name);
+        let _ = running.finish().ended(status).says("the export is not complete");
+        assert_eq!(fs::read_to_string(workdir.path().join("out.csv")).unwrap(), "of yesterday");
+        assert_eq!(fs::read_dir(workdir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+}
+
+#[test]
+fn nobody_reading_any_more_is_no_error() {
+    let (sandbox, workdir) = (Sandbox::of(crowd(5, 700), Options::default()), Workdir::new());
+    let command = format!(
+        "'{}' export --url {} | head -n 2 > head.csv; echo ${{PIPESTATUS[0]}} > status",
+        harness::program(),
+        sandbox.url()
+    );
+    let done = std::process::Command::new("bash")
+        .args(["-c", &command])
+        .current_dir(workdir.path())
+        .env("HOUSTON_API_TOKEN", sandbox.token())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(fs::read_to_string(workdir.path().join("status")).unwrap(), "0\n", "{done:?}");
+    assert_eq!(fs::read_to_string(workdir.path().join("head.csv")).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_houston_that_is_away_for_a_while_is_waited_for() {
+    let sandbox = Sandbox::of(crowd(3, 20), faulty("all:503=#8-16"));
+    let workdir = Workdir::new();
+    let run = export(&workdir, &sandbox, &["--retries", "1"]).ended(0);
+    assert_eq!(exported(&run.stdout), places(&sandbox));
+}

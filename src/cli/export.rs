@@ -19,7 +19,7 @@ use super::session::{Access, Destination, Session, unusable};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::{ExitStatus, Failure, GlobalArgs, tell};
-use crate::engine::event::{Event, Status, Tally};
+use crate::engine::event::{Event, Status, StopReason, Tally};
 use crate::houston::{Fault, Listing, Workspace};
 use crate::model::{Cause, printable};
 use crate::present::everybody;
@@ -78,8 +78,8 @@ pub struct ExportArgs {
 pub fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let destination = Destination::new(&args.target, &args.pace)?;
     let destination = destination.with_token(&args.target)?;
+    let signals = Signals::listen().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     let output = Output::open(args.output.as_deref()).map_err(unwritten)?;
-    Signals::listen().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     let session = Session::open(destination, &args.target, Access::ReadOnly)?;
     let source = Source {
         target: session.url.clone(),
@@ -89,9 +89,15 @@ pub fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let listing = list_workspaces(&session)?;
     let workspaces = choose(&args.workspace, listing, &session)?;
     let mut told = Told::default();
-    match write(output, args, &source, &workspaces, &session, global, &mut told) {
+    signals.writing_begins();
+    let export = Export { args, workspaces: &workspaces, session: &session, signals: &signals };
+    match export.write(output, &source, &mut progress(args, global), &mut told) {
         Ok(()) => {}
         Err(Stop::Gone) => return Ok(ExitStatus::Done),
+        Err(Stop::Signal(reason)) => {
+            tell(&format!("{reason}: the export is not complete"));
+            return Ok(signalled(reason));
+        }
         Err(Stop::Failed(failure)) => return Err(failure),
     }
     told.tell(args, global, &workspaces);
@@ -151,6 +157,8 @@ fn unlisted(pattern: &str, listing: &Listing, session: &Session) -> Result<Works
 enum Stop {
     /// Nobody reads it any more.
     Gone,
+    /// Somebody wants it to end.
+    Signal(StopReason),
     Failed(Failure),
 }
 
@@ -160,51 +168,83 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Reads the workspaces and writes them, in order.
-fn write(
-    output: Output,
-    args: &ExportArgs,
-    source: &Source,
-    workspaces: &[Workspace],
-    session: &Session,
-    global: &GlobalArgs,
-    told: &mut Told,
-) -> Result<(), Stop> {
-    let mut progress = progress(args, global);
-    let mut writer = ExportWriter::begin(output, args.format, source)?;
-    let total = workspaces.len() as u64;
-    session.show(&Event::ReadingStarted { workspaces: total }, &mut progress);
-    let read = |place: usize| {
-        let everybody = everybody::read(&session.houston, &workspaces[place].id, &session.pages)?;
-        Ok((everybody.invites_seen, people::entries(everybody)))
-    };
-    let mut given = 0;
-    let mut stop = None;
-    in_order(&session.pool, workspaces.len(), read, |step| {
-        let Step::Next(reading) = step else {
-            let pause = session.pause();
-            session.show(&Event::Tick { tally: Tally::default(), pause }, &mut progress);
-            return ControlFlow::Continue(());
-        };
-        let put = exported(&workspaces[given], reading, session, told)
-            .map_err(Stop::Failed)
-            .and_then(|exported| Ok(writer.put(&exported)?));
-        given += 1;
-        session.show(&Event::WorkspaceRead { done: given as u64, workspaces: total }, &mut progress);
-        match put {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(why) => {
-                stop = Some(why);
+/// What a stop by a signal ends with.
+fn signalled(reason: StopReason) -> ExitStatus {
+    if reason == StopReason::Interrupted { ExitStatus::Interrupted } else { ExitStatus::Terminated }
+}
+
+/// An export that goes on.
+struct Export<'e> {
+    args: &'e ExportArgs,
+    workspaces: &'e [Workspace],
+    session: &'e Session,
+    signals: &'e Signals,
+}
+
+impl Export<'_> {
+    /// Reads the workspaces and writes them, in order.
+    fn write(
+        &self,
+        output: Output,
+        source: &Source,
+        progress: &mut Progress,
+        told: &mut Told,
+    ) -> Result<(), Stop> {
+        let Self { workspaces, session, .. } = *self;
+        let mut writer = ExportWriter::begin(output, self.args.format, source)?;
+        let total = workspaces.len() as u64;
+        session.show(&Event::ReadingStarted { workspaces: total }, progress);
+        let mut given = 0;
+        let mut stop = None;
+        in_order(
+            &session.pool,
+            workspaces.len(),
+            |place| self.read(place),
+            |step| {
+                let put = match step {
+                    Step::Tick => {
+                        let pause = session.pause();
+                        session.show(&Event::Tick { tally: Tally::default(), pause }, progress);
+                        Ok(())
+                    }
+                    Step::Next(reading) => {
+                        let put = exported(&workspaces[given], reading, session, told)
+                            .map_err(Stop::Failed)
+                            .and_then(|exported| Ok(writer.put(&exported)?));
+                        given += 1;
+                        let done = given as u64;
+                        session.show(&Event::WorkspaceRead { done, workspaces: total }, progress);
+                        put
+                    }
+                };
+                // A signal cuts the waits of the readers short, who then have nothing to show for it.
+                stop = self.signals.stop().map(Stop::Signal).or(put.err());
+                if stop.is_none() {
+                    return ControlFlow::Continue(());
+                }
+                session.cancel.pull();
                 ControlFlow::Break(())
-            }
+            },
+        );
+        session.show(&Event::ReadingFinished, progress);
+        match stop {
+            Some(stop) => Err(stop),
+            None => Ok(writer.finish()?.commit().map_err(Stop::Failed)?),
         }
-    });
-    session.show(&Event::ReadingFinished, &mut progress);
-    match stop {
-        Some(stop) => Err(stop),
-        None => Ok(writer.finish()?.commit().map_err(Stop::Failed)?),
+    }
+
+    fn read(&self, place: usize) -> Reading {
+        let Session { houston, pages, cancel, .. } = self.session;
+        if cancel.is_pulled() {
+            return Err(Fault::cancelled());
+        }
+        let everybody = everybody::read(houston, &self.workspaces[place].id, pages)?;
+        Ok((everybody.invites_seen, people::entries(everybody)))
     }
 }
+
+/// What a workspace turned out to have.
+type Reading = Result<(InvitesSeen, Vec<Entry>), Fault>;
 
 /// Bars and rows do not go well together on one terminal.
 fn progress(args: &ExportArgs, global: &GlobalArgs) -> Progress {
@@ -220,7 +260,7 @@ fn progress(args: &ExportArgs, global: &GlobalArgs) -> Progress {
 /// What is written of a workspace.
 fn exported(
     workspace: &Workspace,
-    reading: Result<(InvitesSeen, Vec<Entry>), Fault>,
+    reading: Reading,
     session: &Session,
     told: &mut Told,
 ) -> Result<Exported, Failure> {

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::escape::json_line;
-use super::results::defused;
+use super::results::{defused, io_error};
 use crate::model::{Cause, WorkspaceId, WorkspaceRole, printable};
 
 /// The columns of the CSV.
@@ -167,7 +167,7 @@ impl<W: Write> ExportWriter<W> {
         Ok(Self(match format {
             ExportFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(out);
-                writer.write_record(COLUMNS).map_err(io::Error::from)?;
+                writer.write_record(COLUMNS).map_err(io_error)?;
                 Form::Csv(Box::new(writer))
             }
             ExportFormat::Json => {
@@ -185,7 +185,7 @@ impl<W: Write> ExportWriter<W> {
             Form::Csv(writer) => {
                 let rows = workspace.members.iter().filter(|entry| entry.left_out_of_csv.is_none());
                 for entry in rows {
-                    writer.write_record(cells(workspace, entry)).map_err(io::Error::from)?;
+                    writer.write_record(cells(workspace, entry)).map_err(io_error)?;
                 }
                 Ok(())
             }
