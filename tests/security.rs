@@ -7,13 +7,11 @@ mod harness;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use harness::{Asked, Finished, Sandbox, Server, Workdir, answer, faulty, json, records, roster};
+use harness::{Asked, Finished, Sandbox, Server, Workdir, answer, faulty, json, records, relay, roster};
 use houston_onboard::sandbox::Options;
 use serde_json::{Value, json};
 
@@ -380,20 +378,8 @@ fn behind_tls(sandbox: &Sandbox) -> (Server, String) {
         .with_single_cert(vec![leaf.der().clone()], key)
         .unwrap();
     let config = Arc::new(config);
-    let address = sandbox.url().trim_start_matches("http://").trim_end_matches("/v1").to_owned();
-    let relay = move |asked: &Asked| {
-        let token = asked.header("authorization").unwrap_or_default();
-        let mut stream = TcpStream::connect(&address).unwrap();
-        let head = format!(
-            "POST /v1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: {token}\r\n\
-             connection: close\r\ncontent-length: {}\r\n\r\n",
-            asked.body.len()
-        );
-        stream.write_all((head + &asked.body).as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        bytes
-    };
+    let url = sandbox.url().to_owned();
+    let relay = move |asked: &Asked| relay(&url, asked);
     let server = Server::over(relay, move |socket, serve| {
         let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
         serve(&mut Stream::new(&mut connection, socket));

@@ -155,7 +155,11 @@ fn a_second_signal_of_any_kind_leaves_at_once_with_a_valid_journal() {
         running.signal(first);
         until("word of the first signal", || running.stderr().contains("stopping").then_some(()));
         running.signal(second);
-        let run = running.finish().ended(status).says("in doubt");
+        let run = running
+            .finish()
+            .ended(status)
+            .says("in doubt")
+            .says("to go on: houston-onboard resume onboard-runs/");
         assert!(run.elapsed < SOON, "{:?}", run.elapsed);
         journal_is_valid(&run);
         it_can_be_resumed(&workdir, &sandbox, &run);

@@ -21,7 +21,7 @@ use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings};
 use crate::houston::Mail;
 use crate::model::{RowNumber, printable};
-use crate::report::closing::{Paint, render};
+use crate::report::closing::{Paint, render, resume_command};
 use crate::report::terminal::Progress;
 
 /// Carry a roster out
@@ -193,7 +193,7 @@ impl Applying<'_> {
             stop: &|| self.signals.stop(),
             clock: &self.session.clock,
         };
-        self.signals.sending_begins();
+        self.signals.sending_begins(resume_command(folder.path(), self.args.yes));
         let engine = Engine { pool: &self.session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| self.session.show(event, &mut progress);
         let end = engine.run(&run, &mut journal, tally, announce);

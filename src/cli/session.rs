@@ -20,7 +20,7 @@ use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Pause};
 use crate::houston::{
     Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
-    Retrying, Support, Transport, Waiting,
+    Retrying, Support, Transport, UnsentCause, Waiting,
 };
 use crate::model::printable;
 use crate::present::members::PageSize;
@@ -404,6 +404,9 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
         )
         .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
         Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
+        // Also where Houston was waited for in vain, because of the proxy.
+        Fault::Unsent { .. } if fault.to_string().contains(&UnsentCause::Proxy.to_string()) => Failure::new(ExitStatus::Target, error)
+            .hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it"),
         Fault::Unsent { .. } | Fault::NoAnswer { .. } => {
             Failure::new(ExitStatus::Target, error).hint("check the address and its port, the network and, for a private certificate authority, --ca-file")
         }

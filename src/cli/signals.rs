@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -21,6 +21,8 @@ pub struct Signals(Arc<State>);
 struct State {
     phase: Mutex<Phase>,
     received: AtomicI32,
+    /// What to type to go on with the run.
+    resume: OnceLock<String>,
 }
 
 /// What a signal meets.
@@ -61,6 +63,12 @@ impl Signals {
                 let phase = listener.phase();
                 if let Reaction::Leave(words) = listener.take(signal, *phase) {
                     super::tell(words);
+                    listener
+                        .0
+                        .resume
+                        .get()
+                        .iter()
+                        .for_each(|command| super::tell(&format!("to go on: {command}")));
                     std::process::exit(i32::from(status(signal).code()));
                 }
             }
@@ -88,8 +96,10 @@ impl Signals {
         }
     }
 
-    /// From now on there is something to put in order.
-    pub fn sending_begins(&self) {
+    /// From now on there is something to put in order. `resume` is what to type to go on, should
+    /// the run end at once.
+    pub fn sending_begins(&self, resume: String) {
+        self.0.resume.get_or_init(|| resume);
         *self.phase() = Phase::Sending;
     }
 
@@ -148,14 +158,14 @@ mod tests {
         assert!(leaves(signals.take(SIGTERM, *signals.phase()), "nothing was sent"));
 
         let signals = Signals(Arc::default());
-        signals.sending_begins();
+        signals.sending_begins(String::new());
         assert_eq!(signals.stop(), None);
         assert_eq!(signals.take(SIGHUP, *signals.phase()), Reaction::Go);
         assert_eq!(signals.stop(), Some(StopReason::Terminated));
         assert!(leaves(signals.take(SIGINT, *signals.phase()), "in doubt"));
 
         let signals = Signals(Arc::default());
-        signals.sending_begins();
+        signals.sending_begins(String::new());
         signals.reporting_begins();
         assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
         assert!(leaves(signals.take(SIGINT, *signals.phase()), "reports"));

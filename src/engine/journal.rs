@@ -532,6 +532,23 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_with_a_row_out_of_order_is_refused() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.plan()).expect("readable");
+        std::fs::write(folder.plan(), text.replacen("\"row\":2", "\"row\":9", 1)).expect("written");
+        assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_refused_before_it_fills_the_memory() {
+        let (_dir, folder) = run(&[]);
+        let plan = File::options().append(true).open(folder.plan()).expect("there");
+        plan.set_len(1 << 33).expect("a hole takes no room");
+        let error = History::read(&folder).expect_err("8 GiB of nothing");
+        assert!(matches!(error, JournalError::Broken { line: 6, .. }), "{error}");
+    }
+
+    #[test]
     fn a_journal_of_a_newer_version_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");

@@ -1,18 +1,69 @@
 //! From the bytes of an answer to the data of an operation.
 //!
 //! Main type: [`Decoded`]. Whether bytes are GraphQL at all is decided by their shape, never by
-//! the HTTP status. Unknown and repeated keys do no harm.
+//! the HTTP status. Unknown keys do no harm; a key that is there twice makes an answer worthless.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::catalogue::{GraphError, classify};
 use super::fault::Fault;
 
+/// The most values an answer may have: as many as a list of a hundred thousand members.
+///
+/// A value of two bytes takes fifty times as much when it is taken apart, so the length of an answer
+/// alone is no bound for the memory that it takes.
+const MOST_VALUES: usize = 1 << 20;
+/// The longest list of errors, in bytes.
+const LONGEST_ERRORS: usize = 1 << 20;
+
+/// The two parts of an answer, as they stand in it.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    errors: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Fault> {
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(Fault::malformed("not a JSON object"));
+        }
+        if body.iter().map(|&byte| usize::from(byte == b',')).sum::<usize>() >= MOST_VALUES {
+            return Err(Fault::malformed("more values than any Houston has to tell"));
+        }
+        serde_json::from_slice(body).map_err(|error| Fault::malformed(&error.to_string()))
+    }
+
+    /// The text of `data`, unless it is null; it must be an object.
+    fn data(&self) -> Result<Option<&'a RawValue>, Fault> {
+        match self.data {
+            Some(data) if !data.get().starts_with('{') => Err(Fault::malformed("`data` is not an object")),
+            data => Ok(data),
+        }
+    }
+
+    fn errors(&self) -> Result<Vec<Value>, Fault> {
+        let Some(errors) = self.errors else { return Ok(Vec::new()) };
+        if errors.get().len() > LONGEST_ERRORS {
+            return Err(Fault::malformed("more errors than can be read"));
+        }
+        serde_json::from_str(errors.get()).map_err(|_| Fault::malformed("`errors` is not a list"))
+    }
+}
+
 /// An answer taken apart: data by root field, and errors.
 #[derive(Debug, Clone, Default)]
 pub struct Decoded {
-    data: Option<Map<String, Value>>,
+    data: Option<Box<RawValue>>,
+    /// The root fields of `data`; none for null.
+    fields: HashMap<String, Option<IgnoredAny>>,
     /// All errors, in the server's order.
     pub errors: Vec<GraphError>,
     /// The HTTP status it came with.
@@ -22,25 +73,16 @@ pub struct Decoded {
 impl Decoded {
     /// Takes a body apart; `Malformed` where it is no GraphQL answer.
     pub fn read(body: &[u8], status: u16) -> Result<Self, Fault> {
-        let value = serde_json::from_slice(body).map_err(|error| Fault::malformed(&error.to_string()))?;
-        let Value::Object(mut answer) = value else {
-            return Err(Fault::malformed("not a JSON object"));
-        };
-        let data = match answer.remove("data") {
-            Some(Value::Object(data)) => Some(data),
-            Some(Value::Null) | None => None,
-            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-                return Err(Fault::malformed("`data` is not an object"));
+        let envelope = Envelope::read(body)?;
+        let data = envelope.data()?;
+        let fields = match data {
+            Some(data) => {
+                serde_json::from_str(data.get()).map_err(|error| Fault::malformed(&error.to_string()))?
             }
+            None => HashMap::new(),
         };
-        let errors = match answer.get("errors") {
-            Some(Value::Array(errors)) => errors.iter().map(graph_error).collect(),
-            Some(Value::Null) | None => Vec::new(),
-            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-                return Err(Fault::malformed("`errors` is not a list"));
-            }
-        };
-        Ok(Self { data, errors, status })
+        let errors = envelope.errors()?.iter().map(graph_error).collect();
+        Ok(Self { data: data.map(ToOwned::to_owned), fields, errors, status })
     }
 
     /// Whether the whole of `data` is missing.
@@ -50,7 +92,7 @@ impl Decoded {
 
     /// Whether this root field has a value.
     pub fn has(&self, field: &str) -> bool {
-        self.data.as_ref().and_then(|data| data.get(field)).is_some_and(|value| !value.is_null())
+        matches!(self.fields.get(field), Some(Some(_)))
     }
 
     /// What all errors mean together.
@@ -87,8 +129,8 @@ impl Decoded {
 
     /// The data in the shape of an operation; missing fields count as null.
     pub fn data<T: DeserializeOwned>(self) -> Result<T, Fault> {
-        let data = Value::Object(self.data.unwrap_or_default());
-        serde_json::from_value(data).map_err(|error| Fault::malformed(&error.to_string()))
+        let data = self.data.as_deref().map_or("{}", RawValue::get);
+        serde_json::from_str(data).map_err(|error| Fault::malformed(&error.to_string()))
     }
 }
 
@@ -110,11 +152,11 @@ pub fn is_graphql(body: &[u8]) -> bool {
     if ends_well && USUAL.iter().any(|start| body.starts_with(start)) {
         return true;
     }
-    let Ok(Value::Object(answer)) = serde_json::from_slice(body) else { return false };
-    let has_errors = answer.get("errors").and_then(Value::as_array).is_some_and(|errors| {
+    let Ok(answer) = Envelope::read(body) else { return false };
+    let has_errors = answer.errors().is_ok_and(|errors| {
         !errors.is_empty() && errors.iter().all(|error| error.get("message").is_some_and(Value::is_string))
     });
-    has_errors || answer.get("data").is_some_and(Value::is_object)
+    has_errors || answer.data().is_ok_and(|data| data.is_some())
 }
 
 /// What the errors of an answer mean, without taking it apart where it has none.
@@ -127,8 +169,7 @@ pub fn fault_in(body: &[u8], status: u16) -> Option<Fault> {
 pub fn refusal_in(body: &[u8], status: u16) -> Option<Fault> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.contains("\"errors\""))?;
     let decoded = Decoded::read(text.as_bytes(), status).ok()?;
-    let values = decoded.data.iter().flat_map(Map::values);
-    if values.into_iter().all(Value::is_null) { decoded.fault() } else { None }
+    if decoded.fields.values().all(Option::is_none) { decoded.fault() } else { None }
 }
 
 #[cfg(test)]
@@ -163,15 +204,32 @@ mod tests {
     }
 
     #[test]
-    fn unknown_and_repeated_keys_do_no_harm() {
-        let body =
-            br#"{"data":{"a":1},"data":{"a":2,"a":3},"level":"x","errors":[{"message":"m","timestamp":1,
+    fn unknown_keys_do_no_harm() {
+        let body = br#"{"data":{"a":3,"b":null},"level":"x","errors":[{"message":"m","timestamp":1,
             "extensions":{"code":"C","exception":{"stacktrace":[]}},"path":["a",0,"b"]}]}"#;
         let decoded = Decoded::read(body, 200).unwrap();
         let expected = GraphError { message: "m".into(), code: Some("C".into()), root: Some("a".into()) };
         assert_eq!(decoded.errors, [expected]);
         assert!(decoded.has("a") && decoded.blames("a") && !decoded.blames("b"));
-        assert_eq!(decoded.data::<Value>().unwrap(), serde_json::json!({"a": 3}));
+        assert!(!decoded.has("b") && !decoded.has("c"));
+        assert_eq!(decoded.data::<Value>().unwrap(), serde_json::json!({"a": 3, "b": null}));
+    }
+
+    #[test]
+    fn of_two_values_for_one_key_none_is_believed() {
+        for body in [r#"{"data":{"a":1},"data":{"a":2}}"#, r#"{"data":null,"errors":[],"errors":[]}"#] {
+            assert_eq!(Decoded::read(body.as_bytes(), 200).unwrap_err().code(), "malformed_answer", "{body}");
+        }
+    }
+
+    #[test]
+    fn an_answer_with_too_many_values_is_refused_before_they_are_made() {
+        for (start, value) in [("{\"data\":{\"a\":[", "{\"\":0}"), ("{\"data\":null,\"errors\":[", "0")] {
+            let body = |count| format!("{start}{}{value}]}}", format!("{value},").repeat(count));
+            let error = Decoded::read(body(MOST_VALUES).as_bytes(), 200).unwrap_err();
+            assert!(error.to_string().contains("more"), "{error}");
+            assert!(!is_graphql(body(MOST_VALUES).as_bytes()) || start.contains("\"a\""));
+        }
     }
 
     #[test]

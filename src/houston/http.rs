@@ -29,6 +29,9 @@ pub const MAX_WRITE_ANSWER: u64 = 1024 * 1024;
 /// The longest request: the body parser of Houston refuses 100 kB (houston.md 1.7).
 pub const MAX_REQUEST: usize = 90_000;
 
+/// What some programs put before a text in UTF-8; no part of JSON.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// An idle connection is given up before a gateway would: nginx closes after 75 s.
 const IDLE: Duration = Duration::from_secs(30);
 /// A connection that takes longer will not come.
@@ -195,7 +198,13 @@ fn read(response: Response, limit: u64) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
     match response.take(limit + 1).read_to_end(&mut body) {
         Ok(_) if body.len() as u64 > limit => Err(Fault::malformed(&format!("longer than {limit} bytes"))),
-        Ok(_) => Ok(body),
+        Ok(_) => {
+            // Some proxy may have written the page again, with the mark of a text file.
+            if body.starts_with(BOM) {
+                body.drain(..BOM.len());
+            }
+            Ok(body)
+        }
         Err(error) => {
             let cause = if is_timeout(&error) { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
             Err(Fault::no_answer(cause, &root_cause(&error)))
@@ -225,7 +234,8 @@ fn connect_cause(error: &reqwest::Error) -> UnsentCause {
     if chain(error).any(|cause| cause.to_string().starts_with("tunnel error")) {
         return UnsentCause::Proxy;
     }
-    if error.is_dns() {
+    // The second is what TLS says of a name that no resolver would take.
+    if error.is_dns() || chain(error).any(|cause| cause.to_string() == "invalid dns name") {
         return UnsentCause::Name;
     }
     // rustls reports what it does not trust or understand as invalid data.

@@ -55,6 +55,8 @@ pub const PAGE_SIZE: u32 = 100;
 
 /// A listing of workspaces ends here at the latest.
 const MAX_PAGES: i64 = 10_000;
+/// And here, however long its pages are.
+const MAX_WORKSPACES: usize = 1_000_000;
 
 /// A workspace of the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -363,6 +365,9 @@ impl Call<'_> {
             let is_empty = page.is_empty();
             let before = found.len();
             found.extend(page.into_iter().filter(|workspace| seen.insert(workspace.id.clone())));
+            if found.len() > MAX_WORKSPACES {
+                return Err(Fault::malformed("a list of workspaces that does not end"));
+            }
             if is_empty || (found.len() == before && page_number != 1) {
                 break;
             }

@@ -18,6 +18,9 @@ use crate::plan::{Membership, Standing};
 /// Up to this many missing people are asked for one by one before the rest of a long list is read.
 const ONE_BY_ONE: usize = 3;
 
+/// No workspace has more members: a list that goes on is no list of people.
+const MOST_PEOPLE: usize = 1_000_000;
+
 /// What a workspace has of the wanted people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
@@ -108,6 +111,9 @@ impl Walk<'_, '_> {
                 return if people > 1 { self.read_whole_list() } else { Ok(()) };
             }
             pages.learn(people);
+            if self.met_ids.len() > MOST_PEOPLE {
+                return Err(Fault::Malformed { text: "a member list that does not end".to_owned() });
+            }
             if !asked_one_by_one && self.comparison.missing() <= ONE_BY_ONE && people >= page.take as usize {
                 asked_one_by_one = true;
                 self.ask_one_by_one()?;

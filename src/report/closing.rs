@@ -5,6 +5,7 @@
 //! says depends on colour.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -217,9 +218,7 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
             steps.push("the Houston of --sandbox is gone with its run: apply the roster again".into());
         } else {
             let what = if left > 0 { format!("finish {}", rows(left)) } else { "finish".to_owned() };
-            let yes = if summary.unattended { " --yes" } else { "" };
-            let folder = shell_word(folder);
-            let command = format!("houston-onboard resume {}{yes}", printable(&folder));
+            let command = resume_command(folder, summary.unattended);
             steps.push(format!(
                 "{what}; what is there already is not sent again:\n    {strong}{command}{strong:#}"
             ));
@@ -242,6 +241,12 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     let folder = folder.to_string_lossy();
     let reports = [RESULTS, ERRORS, UNPROCESSED, FILE].join(", ");
     writeln!(text, "\nreports in {}: {reports}", printable(&folder))
+}
+
+/// The command that finishes the run in this folder; without a question if there was none before.
+pub fn resume_command(folder: &Path, unattended: bool) -> String {
+    let yes = if unattended { " --yes" } else { "" };
+    format!("houston-onboard resume {}{yes}", printable(&shell_word(folder)))
 }
 
 /// What to do about rows that ended for this reason: one sentence. Codes are stable; one that is

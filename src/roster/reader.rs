@@ -18,7 +18,7 @@ use super::scan::{Cell, Cells, chars, line_feeds};
 use crate::model::RowNumber;
 
 /// How many bytes are read at a time; few in tests, so that every record crosses a border.
-const BLOCK: usize = if cfg!(test) { 64 } else { 256 << 10 };
+const BLOCK: usize = if cfg!(any(test, fuzzing)) { 64 } else { 256 << 10 };
 
 /// The longest record that is read, in bytes.
 pub(super) const LONGEST_RECORD: usize = 1 << 20;

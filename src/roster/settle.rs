@@ -87,12 +87,17 @@ impl Roster {
         {
             let over = self.marks.iter_mut().filter(|mark| mark.fate() == Fate::Wanted).skip(limit);
             over.for_each(|mark| *mark = mark.with(Fate::LeftOut));
-            let mut people: Vec<&str> = self.wanted().map(|assignment| assignment.email).collect();
-            people.sort_unstable();
-            people.dedup();
-            self.people = people.len();
+            self.people = self.wanted_people();
         }
         Ok(())
+    }
+
+    fn wanted_people(&self) -> usize {
+        let rows = (0..self.marks.len()).filter(|&row| self.marks[row].fate() == Fate::Wanted);
+        let mut people: Vec<&str> = rows.map(|row| self.emails.get(RowNumber::from_index(row))).collect();
+        people.sort_unstable();
+        people.dedup();
+        people.len()
     }
 
     /// Brings rows of the same person and workspace together; gives the number of people with a
@@ -139,8 +144,10 @@ impl Roster {
             }
         }
         targets.sort_unstable();
+        let opposed = !conflicts.is_empty();
         self.report_conflicts(conflicts)?;
-        Ok(people)
+        // Somebody whose rows are opposed may have no other.
+        Ok(if opposed { self.wanted_people() } else { people })
     }
 
     /// What is to happen with a row.

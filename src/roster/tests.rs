@@ -290,6 +290,14 @@ fn issues_are_capped_and_all_counted() {
 }
 
 #[test]
+fn somebody_whose_rows_are_all_opposed_is_not_counted_among_the_people() {
+    let settings = Settings { skip_invalid: true, ..Settings::default() };
+    let text = "email,role,workspace\na@b.co,admin,A\na@b.co,viewer,A\nc@b.co,admin,A\nd@b.co,admin,A\nd@b.co,viewer,A\nd@b.co,viewer,B\n";
+    let roster = read_with(text, &settings);
+    assert_eq!((roster.wanted_len(), roster.people()), (2, 2));
+}
+
+#[test]
 fn a_file_of_conflicts_is_counted_without_keeping_them_all() {
     let mut text = "email,role,workspace\n".to_owned();
     for _ in 0..KEPT {

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::model::{RowNumber, Strain, WorkspaceId};
 
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
 const SHORTEST_LINE: u64 = 40;
+/// The longest line that is read: a header with the columns of a roster, none longer than 1 MiB.
+const LONGEST_LINE: u64 = 16 << 20;
 
 /// What is known of one row after a run. Small, since there is one per row: causes are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,8 +194,11 @@ impl History {
         // The header is believed as far as the file is long enough for what it says.
         let lines = path.metadata().map_or(0, |metadata| metadata.len() / SHORTEST_LINE);
         self.rows.reserve_exact(rows.min(usize::try_from(lines).unwrap_or_default()));
-        for line in Lines::<PlanLine>::open(path)? {
-            let line = line?;
+        let mut lines = Lines::<PlanLine>::open(path)?;
+        while let Some(line) = lines.next().transpose()? {
+            if line.row.index() != self.rows.len() {
+                return Err(lines.broken("not the next row"));
+            }
             let workspace = line.workspace.map(|id| {
                 *places.entry(id.clone()).or_insert_with(|| {
                     self.workspaces.push(id);
@@ -278,7 +283,7 @@ impl History {
             Entry::Closed { stopped, detail, requests, strain, at_ms } => {
                 self.stopped = stopped.map(|reason| (reason, detail));
                 self.closed = true;
-                self.requests += requests;
+                self.requests = self.requests.saturating_add(requests);
                 self.strain.add(strain);
                 at_ms
             }
@@ -342,6 +347,12 @@ impl<T> Lines<T> {
             kind: std::marker::PhantomData,
         })
     }
+
+    /// The line that was read last makes no sense.
+    fn broken(&self, why: impl std::fmt::Display) -> JournalError {
+        let source = serde::de::Error::custom(why);
+        JournalError::Broken { path: self.path.clone(), line: self.line, source }
+    }
 }
 
 impl<T: for<'de> Deserialize<'de>> Iterator for Lines<T> {
@@ -350,8 +361,9 @@ impl<T: for<'de> Deserialize<'de>> Iterator for Lines<T> {
     fn next(&mut self) -> Option<Self::Item> {
         self.text.clear();
         self.line += 1;
-        match self.file.read_until(b'\n', &mut self.text) {
+        match self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.text) {
             Err(source) => Some(Err(JournalError::Read { path: self.path.clone(), source })),
+            Ok(_) if self.text.len() as u64 == LONGEST_LINE => Some(Err(self.broken("longer than 16 MiB"))),
             Ok(_) if self.text.last() != Some(&b'\n') => None,
             Ok(bytes) => {
                 self.bytes += bytes as u64;
