@@ -13,7 +13,7 @@ use houston_onboard::houston::operations::DOCUMENTS;
 use houston_onboard::sandbox::{Model, Options, Profile, schema};
 
 /// Documents that a version does not understand, and why that is as it should be.
-const MISFITS: [(&str, Profile); 19] = [
+const MISFITS: [(&str, Profile); 23] = [
     // `bypassInvite` came with 0.25.3.
     ("AddMember", Profile::V0_16),
     ("AddMember", Profile::V0_23),
@@ -30,6 +30,10 @@ const MISFITS: [(&str, Profile); 19] = [
     ("MemberPageWithInvites", Profile::V0_23),
     ("MemberPageWithInvites", Profile::V0_25),
     ("MemberPageWithInvites", Profile::V0_28),
+    ("MemberPageWithDeployments", Profile::V0_16),
+    ("MemberPageWithDeployments", Profile::V0_23),
+    ("MemberPageWithDeployments", Profile::V0_25),
+    ("MemberPageWithDeployments", Profile::V0_28),
     ("PaginatedWorkspaces", Profile::V0_16),
     ("PaginatedWorkspaces", Profile::V0_23),
     ("PaginatedWorkspaces", Profile::V0_25),

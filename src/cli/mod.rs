@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod config;
 pub mod ending;
+pub mod export;
 pub mod plan;
 pub mod planning;
 pub mod report;
@@ -97,6 +98,8 @@ pub enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Add who is missing: show the plan, ask, send, verify, report
     Apply(Box<apply::ApplyArgs>),
+    /// Write who is in the workspaces, and who is invited, as a roster
+    Export(Box<export::ExportArgs>),
     /// Print the report of a run, also of one that is still going, or list the runs; asks nobody
     Report(report::ReportArgs),
     /// Finish an interrupted run: from its own files, and without sending anything twice
@@ -264,6 +267,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Validate(args) => validate::run(args),
         Command::Plan(args) => plan::run(args, &cli.global),
         Command::Apply(args) => apply::run(args, &cli.global),
+        Command::Export(args) => export::run(args, &cli.global),
         Command::Report(args) => report::run(args),
         Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]

@@ -49,27 +49,7 @@ pub fn find_workspaces(
     bad_rows: BadRows,
     names: Names,
 ) -> Result<Places, Failure> {
-    let ask = || session.houston.workspaces();
-    let listing =
-        tell_while(&session.waiting, &session.url, session.settings.max_wait, ask).map_err(|failure| {
-            match &failure.fault {
-                // The token has just proved to be alive.
-                Fault::Denied { text } => Failure::new(
-                    ExitStatus::Target,
-                    anyhow::anyhow!("{} does not let this token list workspaces: {text}", session.url),
-                ),
-                Fault::Unsent { .. }
-                | Fault::NoAnswer { .. }
-                | Fault::Proxy { .. }
-                | Fault::Throttled { .. }
-                | Fault::Expired { .. }
-                | Fault::Rejected { .. }
-                | Fault::Already { .. }
-                | Fault::Schema { .. }
-                | Fault::Internal { .. }
-                | Fault::Malformed { .. } => unusable(&failure.fault, &session.url),
-            }
-        })?;
+    let listing = list_workspaces(session)?;
     let again =
         |error| Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read");
     let resolutions = resolve(&listing, roster.workspaces().iter().map(String::as_str));
@@ -93,6 +73,33 @@ pub fn find_workspaces(
     roster.complain(bad).map_err(again)?;
     roster.unify_workspaces(&finder.places.canonical()).map_err(again)?;
     Ok(finder.places)
+}
+
+/// All workspaces that the token sees. A Houston that is away is waited for.
+///
+/// # Errors
+/// They cannot be listed (5), or the token is dead (4).
+pub fn list_workspaces(session: &Session) -> Result<Listing, Failure> {
+    let ask = || session.houston.workspaces();
+    tell_while(&session.waiting, &session.url, session.settings.max_wait, ask).map_err(|failure| {
+        match &failure.fault {
+            // The token has just proved to be alive.
+            Fault::Denied { text } => Failure::new(
+                ExitStatus::Target,
+                anyhow::anyhow!("{} does not let this token list workspaces: {text}", session.url),
+            ),
+            Fault::Unsent { .. }
+            | Fault::NoAnswer { .. }
+            | Fault::Proxy { .. }
+            | Fault::Throttled { .. }
+            | Fault::Expired { .. }
+            | Fault::Rejected { .. }
+            | Fault::Already { .. }
+            | Fault::Schema { .. }
+            | Fault::Internal { .. }
+            | Fault::Malformed { .. } => unusable(&failure.fault, &session.url),
+        }
+    })
 }
 
 /// What happens to rows whose workspace is not right.

@@ -35,6 +35,8 @@ enum Phase {
     Sending,
     /// The run is over and told.
     Reporting,
+    /// Nothing is sent that changes anything, but a file is being written.
+    Writing,
 }
 
 /// What to do about a signal.
@@ -83,10 +85,11 @@ impl Signals {
         let is_first = self.0.received.swap(signal, Ordering::AcqRel) == 0;
         match phase {
             Phase::Reading => Reaction::Leave("stopped by a signal: nothing was sent"),
-            Phase::Sending | Phase::Reporting if is_first => Reaction::Go,
+            Phase::Sending | Phase::Reporting | Phase::Writing if is_first => Reaction::Go,
             Phase::Sending => Reaction::Leave(
                 "stopped at once: what was in flight is in doubt, the journal of the run knows it",
             ),
+            Phase::Writing => Reaction::Leave("stopped at once: nothing was written"),
             Phase::Reporting => Reaction::Leave(
                 "stopped at once: the run is over and in its journal, its reports are not complete",
             ),
@@ -103,6 +106,11 @@ impl Signals {
     /// From now on nothing is in flight any more; a first signal changes nothing.
     pub fn reporting_begins(&self) {
         *self.phase() = Phase::Reporting;
+    }
+
+    /// From now on a file is being written, which a first signal does away with in order.
+    pub fn writing_begins(&self) {
+        *self.phase() = Phase::Writing;
     }
 
     /// Why the run is to end, if a signal says so.
@@ -161,6 +169,15 @@ mod tests {
         signals.reporting_begins();
         assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
         assert!(leaves(signals.take(SIGINT, *signals.phase()), "reports"));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_taken_away_first() {
+        let signals = Signals(Arc::default());
+        signals.writing_begins();
+        assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
+        let second = signals.take(SIGINT, *signals.phase());
+        assert!(matches!(second, Reaction::Leave(words) if words.contains("nothing was written")));
     }
 
     #[test]

@@ -84,19 +84,54 @@ impl Call<'_> {
             }
             let invites_fault = decoded.fault_of(INVITES);
             let list = read(decoded)?;
-            let people: Vec<Person> =
-                list.people.into_iter().map(|raw| raw.of(workspace)).collect::<Result<_, _>>()?;
             let invites = match refused {
                 Some(fault) => Some(Err(fault)),
                 None if joint => Some(listed(list.invites, invites_fault)),
                 None => None,
             };
-            let (last_id, take) = match paged {
-                Paged::Page => (people.last().map(|person| person.id.clone()), PAGE_SIZE),
-                Paged::Whole => (None, u32::try_from(people.len()).unwrap_or(u32::MAX)),
-            };
-            return Ok(MemberPage { people, paged, invites, last_id, take });
+            return page_of(list.people, workspace, paged, invites);
         }
+    }
+
+    /// The same with roles in deployments and without invitations. Where these roles cannot be asked
+    /// for, the members come without them.
+    pub(super) fn members_with_deployments(
+        &mut self,
+        workspace: &WorkspaceId,
+        cursor: Option<&str>,
+        pages_wanted: Paged,
+    ) -> Result<MemberPage, Fault> {
+        let profile = self.profile();
+        if profile.deploymentless.is_on() || profile.statusless.is_on() {
+            return self.members(workspace, cursor, false, pages_wanted);
+        }
+        let paged = if profile.unpaged.is_on() { Paged::Whole } else { pages_wanted };
+        let workspace_uuid = workspace.as_str().to_owned();
+        let (decoded, read, field): (Decoded, Reader, &str) = match paged {
+            Paged::Page => {
+                let (cursor, take) = (cursor.unwrap_or_default().to_owned(), i64::from(PAGE_SIZE));
+                let variables = ops::member_page_with_deployments::Variables { workspace_uuid, cursor, take };
+                let decoded = self.ask::<ops::MemberPageWithDeployments>(variables)?;
+                (decoded, reader!(member_page_with_deployments, paginated_workspace_users), PAGES)
+            }
+            Paged::Whole => {
+                let variables = ops::all_members_with_deployments::Variables { workspace_uuid };
+                let decoded = self.ask::<ops::AllMembersWithDeployments>(variables)?;
+                (decoded, reader!(all_members_with_deployments, workspace_users), WHOLE)
+            }
+        };
+        if !decoded.has(field) || decoded.doubt_of(field).is_some() {
+            if paged == Paged::Page && decoded.does_not_know(PAGES) {
+                profile.unpaged.turn_on();
+                return self.members_with_deployments(workspace, cursor, pages_wanted);
+            }
+            if ["deployment", "releaseName"].iter().any(|name| decoded.does_not_know(name)) {
+                profile.deploymentless.turn_on();
+            }
+            // The smaller document finds out what else may be wrong.
+            return self.members(workspace, cursor, false, pages_wanted);
+        }
+        page_of(read(decoded)?.people, workspace, paged, None)
     }
 
     fn ask_for_members(
@@ -181,6 +216,21 @@ impl Call<'_> {
         let person = raw.map(|raw| raw.of(workspace)).transpose()?;
         Ok(person.filter(|person| person.answers_to(email)))
     }
+}
+
+/// The people of an answer as a page.
+fn page_of(
+    people: Vec<RawPerson>,
+    workspace: &WorkspaceId,
+    paged: Paged,
+    invites: Option<Result<Vec<Invite>, Fault>>,
+) -> Result<MemberPage, Fault> {
+    let people: Vec<Person> = people.into_iter().map(|raw| raw.of(workspace)).collect::<Result<_, _>>()?;
+    let (last_id, take) = match paged {
+        Paged::Page => (people.last().map(|person| person.id.clone()), PAGE_SIZE),
+        Paged::Whole => (None, u32::try_from(people.len()).unwrap_or(u32::MAX)),
+    };
+    Ok(MemberPage { people, paged, invites, last_id, take })
 }
 
 /// What an answer without a person means.

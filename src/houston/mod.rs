@@ -41,7 +41,7 @@ pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, U
 pub use self::http::{Http, HttpSettings};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
 pub use self::patient::{Patient, Waiting};
-pub use self::people::{Invite, Person};
+pub use self::people::{InDeployment, Invite, Person};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::retry::{Purse, RetryPolicy, Retrying};
@@ -282,6 +282,21 @@ impl Houston {
     /// All members at once, for servers whose paging cannot be relied on.
     pub fn all_members(&self, workspace: &WorkspaceId) -> Result<Vec<Person>, Failure> {
         self.counted(|call| Ok(call.members(workspace, None, false, Paged::Whole)?.people))
+    }
+
+    /// A page of members with their roles in deployments ([`Person::deployment_roles`]), from the
+    /// start without a cursor. Where these roles cannot be told, the members are.
+    pub fn member_page_with_deployments(
+        &self,
+        workspace: &WorkspaceId,
+        cursor: Option<&str>,
+    ) -> Result<MemberPage, Failure> {
+        self.counted(|call| call.members_with_deployments(workspace, cursor, Paged::Page))
+    }
+
+    /// The same for all members at once.
+    pub fn all_members_with_deployments(&self, workspace: &WorkspaceId) -> Result<Vec<Person>, Failure> {
+        self.counted(|call| Ok(call.members_with_deployments(workspace, None, Paged::Whole)?.people))
     }
 
     /// All pending invitations.

@@ -67,6 +67,8 @@ operations! {
     AllMembers Read "src/houston/operations/all_members.graphql",
     AllMembersPlain Read "src/houston/operations/all_members_plain.graphql",
     AllMembersWithInvites Read "src/houston/operations/all_members_with_invites.graphql",
+    MemberPageWithDeployments Read "src/houston/operations/member_page_with_deployments.graphql",
+    AllMembersWithDeployments Read "src/houston/operations/all_members_with_deployments.graphql",
     Invites Read "src/houston/operations/invites.graphql",
     OneMember Read "src/houston/operations/one_member.graphql",
     OneMemberPlain Read "src/houston/operations/one_member_plain.graphql",

@@ -21,6 +21,9 @@ pub struct Person {
     /// The `WORKSPACE_` roles in the workspace that was asked for, in the server's order; more than
     /// one is a fault of old servers.
     pub bindings: Vec<WorkspaceRole>,
+    /// Roles in deployments of that workspace, sorted; `None` where they were not asked for, or
+    /// could not be told.
+    pub deployment_roles: Option<Vec<InDeployment>>,
     /// Whether the server kept the bindings to itself: then nothing is known of the roles.
     pub hides_roles: bool,
 }
@@ -30,6 +33,15 @@ impl Person {
     pub fn answers_to(&self, email: &str) -> bool {
         self.addresses.iter().any(|address| address == email) || self.username.as_deref() == Some(email)
     }
+}
+
+/// A role in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InDeployment {
+    /// The release name of the deployment.
+    pub release_name: String,
+    /// The name of the role, as the server has it.
+    pub role: String,
 }
 
 /// A pending invitation to a workspace.
@@ -49,8 +61,23 @@ pub(super) struct RawPerson {
     username: Option<String>,
     status: Option<String>,
     addresses: Vec<String>,
-    /// Role and workspace; a list that is narrowed to one workspace may leave that out.
-    bindings: Option<Vec<(String, Option<String>)>>,
+    bindings: Option<Vec<RawBinding>>,
+    /// Whether deployments were asked for.
+    with_deployments: bool,
+}
+
+/// A role of a user.
+pub(super) struct RawBinding {
+    role: String,
+    /// The workspace; a list that is narrowed to one workspace may leave it out.
+    place: Option<String>,
+    deployment: Option<RawDeployment>,
+}
+
+/// The deployment of a role.
+pub(super) struct RawDeployment {
+    release_name: Option<String>,
+    place: Option<String>,
 }
 
 /// The fields of an invitation.
@@ -61,7 +88,7 @@ pub(super) struct RawInvite {
 }
 
 macro_rules! raw_person {
-    ($($module:ident $($status:ident)?),+ $(,)?) => { $(
+    ($($module:ident $($status:ident $($deployments:ident)?)?),+ $(,)?) => { $(
         impl From<operations::$module::Person> for RawPerson {
             fn from(person: operations::$module::Person) -> Self {
                 Self {
@@ -74,16 +101,30 @@ macro_rules! raw_person {
                     bindings: person.role_bindings.map(|bindings| {
                         (bindings.into_iter().flatten())
                             .filter_map(|binding| {
-                                Some((binding.role?, binding.workspace.and_then(|place| place.id)))
+                                Some(RawBinding {
+                                    deployment: raw_person!(@deployment binding $($($deployments)?)?),
+                                    role: binding.role?,
+                                    place: binding.workspace.and_then(|place| place.id),
+                                })
                             })
                             .collect()
                     }),
+                    with_deployments: raw_person!(@asked $($($deployments)?)?),
                 }
             }
         }
     )+ };
     (@status $person:ident status) => { $person.status };
     (@status $person:ident) => { None };
+    (@deployment $binding:ident deployments) => {
+        $binding.deployment.map(|deployment| RawDeployment {
+            release_name: deployment.release_name,
+            place: deployment.workspace.and_then(|place| place.id),
+        })
+    };
+    (@deployment $binding:ident) => { None };
+    (@asked deployments) => { true };
+    (@asked) => { false };
 }
 
 raw_person! {
@@ -93,6 +134,8 @@ raw_person! {
     all_members status,
     all_members_plain,
     all_members_with_invites status,
+    member_page_with_deployments status deployments,
+    all_members_with_deployments status deployments,
     one_member status,
     one_member_plain,
 }
@@ -116,6 +159,7 @@ raw_invite! {
 impl RawPerson {
     /// The person as seen from one workspace.
     pub(super) fn of(self, workspace: &WorkspaceId) -> Result<Person, Fault> {
+        let deployment_roles = self.deployment_roles(workspace);
         let id = self.id.filter(|id| !id.is_empty());
         Ok(Person {
             id: id.ok_or_else(|| Fault::malformed("a member without an id"))?,
@@ -124,10 +168,28 @@ impl RawPerson {
             pending: self.status.is_some_and(|status| status.eq_ignore_ascii_case("pending")),
             hides_roles: self.bindings.is_none(),
             bindings: (self.bindings.iter().flatten())
-                .filter(|(_, place)| place.as_deref().is_none_or(|place| place == workspace.as_str()))
-                .filter_map(|(role, _)| WorkspaceRole::from_name(role))
+                .filter(|binding| binding.place.as_deref().is_none_or(|place| place == workspace.as_str()))
+                .filter_map(|binding| WorkspaceRole::from_name(&binding.role))
                 .collect(),
+            deployment_roles,
         })
+    }
+
+    /// The roles in deployments of one workspace. One role whose deployment is not told makes all
+    /// of them unknown: it may be in this workspace.
+    fn deployment_roles(&self, workspace: &WorkspaceId) -> Option<Vec<InDeployment>> {
+        let bindings = self.bindings.as_ref().filter(|_| self.with_deployments)?;
+        let mut roles = Vec::new();
+        for binding in bindings.iter().filter(|binding| binding.role.starts_with("DEPLOYMENT_")) {
+            let deployment = binding.deployment.as_ref()?;
+            let place = deployment.place.as_ref().or(binding.place.as_ref())?;
+            if place == workspace.as_str() {
+                let release_name = deployment.release_name.clone()?;
+                roles.push(InDeployment { release_name, role: binding.role.clone() });
+            }
+        }
+        roles.sort_unstable();
+        Some(roles)
     }
 }
 

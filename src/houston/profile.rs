@@ -119,6 +119,8 @@ pub(super) struct Profile {
     pub(super) unpaged: Switch,
     /// No `User.status`.
     pub(super) statusless: Switch,
+    /// No `RoleBinding.deployment`.
+    pub(super) deploymentless: Switch,
     /// No `bypassInvite` (before 0.25.3).
     pub(super) bypassless: Switch,
 }

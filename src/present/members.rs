@@ -47,11 +47,11 @@ pub enum InvitesSeen {
 pub struct PageSize(AtomicUsize);
 
 impl PageSize {
-    fn is_surely_last(&self, people: usize) -> bool {
+    pub(super) fn is_surely_last(&self, people: usize) -> bool {
         people < self.0.load(Ordering::Relaxed)
     }
 
-    fn learn(&self, people: usize) {
+    pub(super) fn learn(&self, people: usize) {
         self.0.fetch_max(people, Ordering::Relaxed);
     }
 }
@@ -75,9 +75,9 @@ pub fn read<'a>(
 }
 
 /// 128 bits that stand for an id: a long list has many, and no two of them come to the same key.
-type IdKey = [u64; 2];
+pub(super) type IdKey = [u64; 2];
 
-fn id_key(id: &str) -> IdKey {
+pub(super) fn id_key(id: &str) -> IdKey {
     [1, 2].map(|seed| foldhash::quality::FixedState::with_seed(seed).hash_one(id))
 }
 
@@ -219,7 +219,7 @@ impl Walk<'_, '_> {
 
 /// Whether invitations cannot be read here, now or later: the caller may not see them, or the
 /// server has no such list. What cannot be read is unknown, not absent.
-fn hides_invites(fault: &Fault) -> bool {
+pub(super) fn hides_invites(fault: &Fault) -> bool {
     match fault {
         Fault::Denied { .. } | Fault::Schema { .. } | Fault::Malformed { .. } => true,
         Fault::Unsent { .. }
@@ -234,7 +234,7 @@ fn hides_invites(fault: &Fault) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use serde_json::{Value, json};
@@ -245,7 +245,7 @@ mod tests {
 
     /// How a server turns the pages of its member list.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    enum Cursor {
+    pub(in crate::present) enum Cursor {
         Exclusive,
         Inclusive,
         Ignored,
@@ -258,7 +258,7 @@ mod tests {
     }
 
     /// A workspace with so many people, in pages of at most `page`.
-    fn server(people: usize, page: usize, cursor: Cursor) -> Arc<Scripted> {
+    pub(in crate::present) fn server(people: usize, page: usize, cursor: Cursor) -> Arc<Scripted> {
         Arc::new(Scripted::new(move |_, body| {
             let variables = &body["variables"];
             let all: Vec<Value> = (0..people).map(person).collect();

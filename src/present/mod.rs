@@ -4,6 +4,8 @@
 //! Main types: [`resolve::Resolution`], [`members::Reading`] and [`survey::Survey`]. It reads only;
 //! it decides nothing and knows neither the roster nor the engine.
 
+pub mod everybody;
+pub mod in_order;
 pub mod members;
 pub mod resolve;
 pub mod survey;

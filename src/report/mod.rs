@@ -10,6 +10,7 @@
 pub mod atomic;
 pub mod closing;
 pub mod escape;
+pub mod export;
 pub mod list;
 pub mod plan;
 pub mod results;

@@ -160,7 +160,7 @@ where
 }
 
 /// The error of whatever is below a CSV writer: so it can be told what kind it is of.
-fn io_error(error: csv::Error) -> io::Error {
+pub(super) fn io_error(error: csv::Error) -> io::Error {
     let text = error.to_string();
     if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(text) }
 }

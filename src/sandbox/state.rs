@@ -215,11 +215,11 @@ impl State {
         serde_json::from_str("{}").expect("every list may be left out")
     }
 
-    /// Reads a state file or a roster export (CSV, or a JSON array), told apart by the first character.
+    /// Reads a state file or an export: CSV, a JSON array, or what the command `export` writes.
     pub fn read(path: &Path) -> Result<Self, StateError> {
         let text = std::fs::read_to_string(path).map_err(StateError::Read)?;
         let text = text.trim_start_matches('\u{feff}');
-        if text.trim_start().starts_with('{') {
+        if text.trim_start().starts_with('{') && !export::is_object(text) {
             serde_json::from_str(text).map_err(StateError::Json)
         } else {
             export::read(text)

@@ -1,0 +1,465 @@
+//! `export`: writes who is in the workspaces, and who is invited, in a form that `plan` and `apply`
+//! read. It reads only, and it takes no lock.
+//!
+//! Main function: [`run`]. One workspace at a time is written; nobody is passed over in silence.
+
+mod people;
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::planning::{list_workspaces, unreadable};
+use super::session::{Access, Destination, Session, unusable};
+use super::signals::Signals;
+use super::target_args::{PaceArgs, TargetArgs};
+use super::{ExitStatus, Failure, GlobalArgs, tell};
+use crate::engine::event::{Event, Status, StopReason, Tally};
+use crate::houston::{Fault, Listing, Workspace};
+use crate::model::{Cause, printable};
+use crate::present::everybody;
+use crate::present::in_order::{Step, in_order};
+use crate::present::members::InvitesSeen;
+use crate::present::resolve::{Resolution, resolve};
+use crate::report::atomic::Draft;
+use crate::report::export::{Belonging, Entry, ExportFormat, ExportWriter, Exported, LeftOut, Source};
+use crate::report::terminal::{Progress, ProgressMode};
+use crate::roster::Glob;
+
+/// How many people or workspaces a warning names.
+const NAMED: usize = 5;
+
+/// Write who is in the workspaces, and who is invited, as a roster
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// Which Houston
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    /// Only these workspaces: an id or a label, `*` stands for any text; may be repeated
+    #[arg(long, value_name = "GLOB", env = "HOUSTON_ONBOARD_WORKSPACE", hide_env_values = true)]
+    pub workspace: Vec<String>,
+
+    /// How the export is written
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        help_heading = "Output",
+        env = "HOUSTON_ONBOARD_FORMAT",
+        hide_env_values = true
+    )]
+    pub format: ExportFormat,
+
+    /// The file to write, whole or not at all; standard output if none is named
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Output",
+        env = "HOUSTON_ONBOARD_OUTPUT",
+        hide_env_values = true
+    )]
+    pub output: Option<PathBuf>,
+
+    /// How fast
+    #[command(flatten)]
+    pub pace: PaceArgs,
+}
+
+/// Writes the export.
+///
+/// # Errors
+/// Usage (2), the token (4) or the target (5) cannot be used, or the export cannot be written (1).
+pub fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let destination = Destination::new(&args.target, &args.pace)?;
+    let destination = destination.with_token(&args.target)?;
+    let signals = Signals::listen().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let output = Output::open(args.output.as_deref()).map_err(unwritten)?;
+    let session = Session::open(destination, &args.target, Access::ReadOnly)?;
+    let source = Source {
+        target: session.url.clone(),
+        houston_version: session.version(),
+        exported_at: jiff::Timestamp::now(),
+    };
+    let listing = list_workspaces(&session)?;
+    let workspaces = choose(&args.workspace, listing, &session)?;
+    let mut told = Told::default();
+    signals.writing_begins();
+    let export = Export { args, workspaces: &workspaces, session: &session, signals: &signals };
+    match export.write(output, &source, &mut progress(args, global), &mut told) {
+        Ok(()) => {}
+        Err(Stop::Gone) => return Ok(ExitStatus::Done),
+        Err(Stop::Signal(reason)) => {
+            tell(&format!("{reason}: the export is not complete"));
+            return Ok(signalled(reason));
+        }
+        Err(Stop::Failed(failure)) => return Err(failure),
+    }
+    told.tell(args, global, &workspaces);
+    Ok(told.status())
+}
+
+fn unwritten(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::new(ExitStatus::Internal, error.into().context("the export cannot be written"))
+}
+
+/// The workspaces to export, by label and id, so that two exports can be compared.
+fn choose(patterns: &[String], listing: Listing, session: &Session) -> Result<Vec<Workspace>, Failure> {
+    let mut chosen = Vec::new();
+    for pattern in patterns {
+        let glob = Glob::new(pattern);
+        let fits = |workspace: &&Workspace| {
+            glob.matches(workspace.id.as_str())
+                || workspace.label.as_deref().is_some_and(|label| glob.matches(label.trim()))
+        };
+        let found: Vec<Workspace> = listing.workspaces.iter().filter(fits).cloned().collect();
+        chosen.extend(if found.is_empty() { vec![unlisted(pattern, &listing, session)?] } else { found });
+    }
+    let mut workspaces = if patterns.is_empty() { listing.workspaces } else { chosen };
+    workspaces.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
+    workspaces.dedup_by(|a, b| a.id == b.id);
+    Ok(workspaces)
+}
+
+/// A workspace that is not in the listing: an id that is not among the caller's own may still be one
+/// that they can see.
+fn unlisted(pattern: &str, listing: &Listing, session: &Session) -> Result<Workspace, Failure> {
+    let resolution = resolve(listing, [pattern]).pop();
+    if let Some(Resolution::Invisible(id)) = &resolution {
+        match session.houston.workspace(id).map_err(|failure| failure.fault) {
+            Ok(Some(workspace)) => return Ok(workspace),
+            Ok(None) | Err(Fault::Denied { .. } | Fault::Rejected { .. }) => {}
+            Err(fault) => return Err(unusable(&fault, &session.url)),
+        }
+    }
+    let error = anyhow::anyhow!("--workspace `{pattern}` fits no workspace that the token sees");
+    let failure = Failure::new(ExitStatus::Usage, error);
+    Err(match resolution {
+        Some(Resolution::Unknown { near: Some(near) }) => failure.hint(format!("did you mean `{near}`?")),
+        Some(
+            Resolution::Unknown { near: None }
+            | Resolution::Found(_)
+            | Resolution::Ambiguous { .. }
+            | Resolution::Invisible(_),
+        )
+        | None => {
+            failure.hint("an id or a label, letter by letter: `*` stands for any text, `?` for one character")
+        }
+    })
+}
+
+/// Why an export did not come to its end.
+enum Stop {
+    /// Nobody reads it any more.
+    Gone,
+    /// Somebody wants it to end.
+    Signal(StopReason),
+    Failed(Failure),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Gone } else { Self::Failed(unwritten(error)) }
+    }
+}
+
+/// What a stop by a signal ends with.
+fn signalled(reason: StopReason) -> ExitStatus {
+    if reason == StopReason::Interrupted { ExitStatus::Interrupted } else { ExitStatus::Terminated }
+}
+
+/// An export that goes on.
+struct Export<'e> {
+    args: &'e ExportArgs,
+    workspaces: &'e [Workspace],
+    session: &'e Session,
+    signals: &'e Signals,
+}
+
+impl Export<'_> {
+    /// Reads the workspaces and writes them, in order.
+    fn write(
+        &self,
+        output: Output,
+        source: &Source,
+        progress: &mut Progress,
+        told: &mut Told,
+    ) -> Result<(), Stop> {
+        let Self { workspaces, session, .. } = *self;
+        let mut writer = ExportWriter::begin(output, self.args.format, source)?;
+        let total = workspaces.len() as u64;
+        session.show(&Event::ReadingStarted { workspaces: total }, progress);
+        let mut given = 0;
+        let mut stop = None;
+        in_order(
+            &session.pool,
+            workspaces.len(),
+            |place| self.read(place),
+            |step| {
+                let put = match step {
+                    Step::Tick => {
+                        let pause = session.pause();
+                        session.show(&Event::Tick { tally: Tally::default(), pause }, progress);
+                        Ok(())
+                    }
+                    Step::Next(reading) => {
+                        let put = exported(&workspaces[given], reading, session, told)
+                            .map_err(Stop::Failed)
+                            .and_then(|exported| Ok(writer.put(&exported)?));
+                        given += 1;
+                        let done = given as u64;
+                        session.show(&Event::WorkspaceRead { done, workspaces: total }, progress);
+                        put
+                    }
+                };
+                // A signal cuts the waits of the readers short, who then have nothing to show for it.
+                stop = self.signals.stop().map(Stop::Signal).or(put.err());
+                if stop.is_none() {
+                    return ControlFlow::Continue(());
+                }
+                session.cancel.pull();
+                ControlFlow::Break(())
+            },
+        );
+        session.show(&Event::ReadingFinished, progress);
+        match stop {
+            Some(stop) => Err(stop),
+            None => Ok(writer.finish()?.commit().map_err(Stop::Failed)?),
+        }
+    }
+
+    fn read(&self, place: usize) -> Reading {
+        let Session { houston, pages, cancel, .. } = self.session;
+        if cancel.is_pulled() {
+            return Err(Fault::cancelled());
+        }
+        let everybody = everybody::read(houston, &self.workspaces[place].id, pages)?;
+        Ok((everybody.invites_seen, people::entries(everybody)))
+    }
+}
+
+/// What a workspace turned out to have.
+type Reading = Result<(InvitesSeen, Vec<Entry>), Fault>;
+
+/// Bars and rows do not go well together on one terminal.
+fn progress(args: &ExportArgs, global: &GlobalArgs) -> Progress {
+    let shares = args.output.is_none() && io::stdout().is_terminal();
+    let mode = match global.progress {
+        _ if global.quiet => ProgressMode::None,
+        ProgressMode::Auto if shares => ProgressMode::None,
+        mode @ (ProgressMode::Auto | ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None) => mode,
+    };
+    Progress::on_stderr(mode, Instant::now)
+}
+
+/// What is written of a workspace.
+fn exported(
+    workspace: &Workspace,
+    reading: Reading,
+    session: &Session,
+    told: &mut Told,
+) -> Result<Exported, Failure> {
+    let (id, label) = (workspace.id.clone(), workspace.label.clone());
+    Ok(match reading {
+        Ok((invites, members)) => {
+            told.count(workspace, invites, &members);
+            let invitations_read = invites == InvitesSeen::Yes;
+            Exported { id, label, complete: true, invitations_read, error: None, members }
+        }
+        Err(fault) => {
+            let (status, cause) = unreadable(&fault, session)?;
+            let error = Some(cause.as_ref().clone());
+            told.unreadable.push((name_of(workspace), status, cause));
+            Exported { id, label, complete: false, invitations_read: false, error, members: Vec::new() }
+        }
+    })
+}
+
+fn name_of(workspace: &Workspace) -> String {
+    match &workspace.label {
+        Some(label) => printable(&format!("{label} ({})", workspace.id)).into_owned(),
+        None => printable(workspace.id.as_str()).into_owned(),
+    }
+}
+
+/// What has to be said of an export.
+#[derive(Debug, Default)]
+struct Told {
+    members: usize,
+    pending: usize,
+    invited: usize,
+    doubled: Named,
+    without_deployments: usize,
+    without_invitations: Named,
+    left_out: BTreeMap<LeftOut, Named>,
+    unreadable: Vec<(String, Status, Arc<Cause>)>,
+}
+
+/// A number of things, the first of them by name.
+#[derive(Debug, Default)]
+struct Named {
+    count: usize,
+    names: Vec<String>,
+}
+
+impl Named {
+    fn add(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.names.len() < NAMED {
+            self.names.push(name());
+        }
+    }
+
+    fn list(&self) -> String {
+        let more = self.count - self.names.len();
+        let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{and}", self.names.join(", "))
+    }
+}
+
+impl Told {
+    fn count(&mut self, workspace: &Workspace, invites: InvitesSeen, entries: &[Entry]) {
+        if invites == InvitesSeen::Refused {
+            self.without_invitations.add(|| name_of(workspace));
+        }
+        for entry in entries {
+            let name = || {
+                let known = entry.email.as_deref().or(entry.username.as_deref());
+                let who = known.or(entry.user_id.as_deref()).unwrap_or("somebody");
+                format!("{} in {}", printable(who), name_of(workspace))
+            };
+            if entry.bindings > 1 {
+                self.doubled.add(name);
+            }
+            if let Some(why) = entry.left_out_of_csv {
+                self.left_out.entry(why).or_default().add(name);
+                continue;
+            }
+            match entry.membership {
+                Belonging::Member => self.members += 1,
+                Belonging::Pending => self.pending += 1,
+                Belonging::Invited => self.invited += 1,
+            }
+            let is_member = entry.membership != Belonging::Invited;
+            self.without_deployments += usize::from(is_member && entry.deployment_roles.is_none());
+        }
+    }
+
+    fn tell(&self, args: &ExportArgs, global: &GlobalArgs, workspaces: &[Workspace]) {
+        let warn = |text: String| tell(&format!("warning: {text}"));
+        for why in LeftOut::ALL {
+            if let Some(named) = self.left_out.get(&why) {
+                let place = match args.format {
+                    ExportFormat::Csv => "left out of the CSV (--format json has them)",
+                    ExportFormat::Json => "could not be in a roster",
+                };
+                warn(format!(
+                    "{place}, {} {}: {}",
+                    of(named.count, "entry", "entries"),
+                    why.reason(),
+                    named.list()
+                ));
+            }
+        }
+        if self.doubled.count > 0 {
+            let many = of(self.doubled.count, "member has", "members have");
+            warn(format!(
+                "{many} more than one workspace role, the first is exported: {}",
+                self.doubled.list()
+            ));
+        }
+        if self.without_deployments > 0 {
+            let many = of(self.without_deployments, "member", "members");
+            warn(format!("the roles in deployments of {many} are not known"));
+        }
+        if self.without_invitations.count > 0 {
+            let many = of(self.without_invitations.count, "workspace", "workspaces");
+            warn(format!(
+                "the token may not see the invitations of {many}: {}",
+                self.without_invitations.list()
+            ));
+        }
+        if workspaces.is_empty() {
+            warn("the token sees no workspace".to_owned());
+        }
+        for (name, _, cause) in &self.unreadable {
+            tell(&format!("not exported: {name}: {}", printable(&cause.text)));
+        }
+        if !global.quiet {
+            let read = workspaces.len() - self.unreadable.len();
+            let all = if self.unreadable.is_empty() { "" } else { " of " };
+            let all = if all.is_empty() { String::new() } else { format!("{all}{}", workspaces.len()) };
+            let noun = if workspaces.len() == 1 { "workspace" } else { "workspaces" };
+            tell(&format!(
+                "exported {read}{all} {noun}: {}, {} pending, {} invited",
+                of(self.members, "member", "members"),
+                self.pending,
+                self.invited
+            ));
+        }
+    }
+
+    /// An export that is not whole is told by its status.
+    fn status(&self) -> ExitStatus {
+        let is_for_good = |status: &Status| *status == Status::Rejected;
+        if self.unreadable.iter().any(|(_, status, _)| !is_for_good(status)) {
+            ExitStatus::Unsettled
+        } else if !self.unreadable.is_empty() || self.left_out.contains_key(&LeftOut::RolesHidden) {
+            ExitStatus::RowsFailed
+        } else {
+            ExitStatus::Done
+        }
+    }
+}
+
+fn of(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// What an export is written to.
+enum Output {
+    Stdout(BufWriter<io::Stdout>),
+    File(BufWriter<Draft>),
+}
+
+impl Output {
+    fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        Ok(match path {
+            None => Self::Stdout(BufWriter::new(io::stdout())),
+            Some(path) => Self::File(BufWriter::new(Draft::open(path)?)),
+        })
+    }
+
+    fn as_write(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Stdout(out) => out,
+            Self::File(out) => out,
+        }
+    }
+
+    /// All of it was written: a file gets its name.
+    fn commit(self) -> Result<(), Failure> {
+        match self {
+            Self::Stdout(_) => Ok(()),
+            Self::File(out) => {
+                let draft = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
+                draft.commit().map_err(unwritten)
+            }
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.as_write().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.as_write().flush()
+    }
+}
