@@ -94,10 +94,14 @@ impl Check {
         self
     }
 
-    /// The same with a detail for machines.
+    /// The same with a detail for machines; a text may have come from outside.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(name.to_owned(), value.into());
+        let mut value = value.into();
+        if let Value::String(text) = &mut value {
+            *text = printable(text).into_owned();
+        }
+        self.details.insert(name.to_owned(), value);
         self
     }
 }
@@ -194,7 +198,7 @@ mod tests {
             Check::new("clock", Verdict::Warning, "two minutes ahead")
                 .next("set it")
                 .with("skew_seconds", 120),
-            Check::new("token", Verdict::Failed, HOSTILE).next(HOSTILE),
+            Check::new("token", Verdict::Failed, HOSTILE).next(HOSTILE).with("text", HOSTILE),
             Check::new("SCIM", Verdict::Unknown, "it cannot be seen"),
             Check::new("rights", Verdict::Skipped, "no token"),
         ];
@@ -204,12 +208,68 @@ mod tests {
     #[test]
     fn a_checkup_is_a_line_per_check_with_its_verdict_as_a_word() {
         let text = anstream::adapter::strip_str(&checkup().human()).to_string();
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(text, @r#"
+        https://houston.example.com/v1
+
+        ok       name             houston.example.com was found
+        warning  clock            two minutes ahead
+                                  → set it
+        failed   token            ␛[31mred␛]0;pwned␇ next�line
+                                  → ␛[31mred␛]0;pwned␇ next�line
+        unknown  SCIM             it cannot be seen
+        skipped  rights           no token
+
+        a run would fail (1 failed, 1 warning, 1 unknown, 1 skipped)
+        "#);
     }
 
     #[test]
     fn machines_get_the_same_as_json() {
-        insta::assert_snapshot!(checkup().render(CheckupFormat::Json).unwrap());
+        insta::assert_snapshot!(checkup().render(CheckupFormat::Json).unwrap(), @r#"
+        {
+          "schema_version": 1,
+          "target": "https://houston.example.com/v1",
+          "exit_status": 4,
+          "checks": [
+            {
+              "check": "name",
+              "verdict": "ok",
+              "text": "houston.example.com was found",
+              "next": null
+            },
+            {
+              "check": "clock",
+              "verdict": "warning",
+              "text": "two minutes ahead",
+              "next": "set it",
+              "details": {
+                "skew_seconds": 120
+              }
+            },
+            {
+              "check": "token",
+              "verdict": "failed",
+              "text": "␛[31mred␛]0;pwned␇ next�line",
+              "next": "␛[31mred␛]0;pwned␇ next�line",
+              "details": {
+                "text": "␛[31mred␛]0;pwned␇ next�line"
+              }
+            },
+            {
+              "check": "SCIM",
+              "verdict": "unknown",
+              "text": "it cannot be seen",
+              "next": null
+            },
+            {
+              "check": "rights",
+              "verdict": "skipped",
+              "text": "no token",
+              "next": null
+            }
+          ]
+        }
+        "#);
     }
 
     #[test]

@@ -69,7 +69,11 @@ fn offers(surface: Option<Surface>, version: Option<Version>, bench: &mut Bench)
         Some(false) => "no",
         None => "unknown",
     };
-    let source = if surface.is_some() { "by its schema" } else { "by its version" };
+    let source = match (surface, version) {
+        (Some(_), _) => "by its schema",
+        (None, Some(_)) => "by its version",
+        (None, None) => "neither schema nor version are told",
+    };
     let text = format!(
         "members by page {}, roles by upsert {}, Teams {} ({source})",
         word(pages),

@@ -133,7 +133,7 @@ fn tls(facts: &Facts, fault: Option<&Fault>, reached: Reached, bench: &mut Bench
             "certificates are not checked (--insecure): the token can be stolen on the way",
             "leave --insecure out; a private authority is made known with --ca-file",
         ),
-        _ => bench.ok(TLS, "the certificate is trusted"),
+        _ => bench.ok(TLS, "the certificate is trusted; when it ends is not looked at"),
     }
 }
 
@@ -224,11 +224,11 @@ fn latency(latencies: &[Duration], bench: &mut Bench) {
     sorted.sort_unstable();
     let (median, longest) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
     let text = format!(
-        "{} ms (the longest {} ms, the first one with its connection {} ms; {})",
+        "{}: the first took {} ms with its connection, the others {} ms (median) and {} ms at most",
+        counted(latencies.len(), "answer", "answers"),
+        first.as_millis(),
         median.as_millis(),
         longest.as_millis(),
-        first.as_millis(),
-        counted(latencies.len(), "answer", "answers"),
     );
     let check = if median > SLOW {
         Check::new(LATENCY, Verdict::Warning, text).next("Houston is slow now: a run will be, too")
