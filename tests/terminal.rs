@@ -163,6 +163,28 @@ fn ctrl_c_in_mid_run_drains_it() {
 }
 
 #[test]
+fn resume_shows_what_is_left_and_asks() {
+    let (sandbox, workdir) = (Sandbox::new(), with_roster());
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&["--rate", "20/s"]).start();
+    running.await_entries("intent", 5);
+    running.signal("TERM");
+    drop(running.finish().ended(143));
+    let before = sandbox.audit().mutations_received;
+    let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
+    let shown = session.exp_string("Carry out ").unwrap();
+    assert!(shown.contains(" to send, 0 to look for first") && shown.contains("Of 40 rows "), "{shown}");
+    session.send_line("n").unwrap();
+    assert!(ended(session, 2).contains("nothing was sent"));
+    assert_eq!(sandbox.audit().mutations_received, before);
+    let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
+    session.exp_string("Carry out ").unwrap();
+    session.send_line("y").unwrap();
+    let shown = ended(session, 0);
+    assert!(shown.contains("done"), "{shown}");
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+}
+
+#[test]
 fn nobody_is_asked_where_nothing_is_to_be_done() {
     let (sandbox, workdir) = (slow(), with_roster());
     let _ = workdir.apply(&sandbox, "roster.csv", &["--timeout", "5s"]).ended(0);

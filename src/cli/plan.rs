@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::planning::{BadRows, Places, find_workspaces, plan};
+use super::planning::{BadRows, Names, Places, find_workspaces, plan};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::validate::{read_roster, shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
@@ -60,6 +60,7 @@ pub struct Input {
     /// What it is called in messages.
     pub name: String,
     skip_invalid: bool,
+    names: Names,
 }
 
 impl Input {
@@ -70,7 +71,8 @@ impl Input {
     pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
         let name = shown_name(&work.roster);
         let roster = read_roster(&work.roster, &name, &work.roster_args)?;
-        let input = Self { roster, name, skip_invalid: work.roster_args.skip_invalid };
+        let names = if work.roster_args.workspace_map.is_some() { Names::Mapped } else { Names::Ours };
+        let input = Self { roster, name, skip_invalid: work.roster_args.skip_invalid, names };
         if !input.roster.is_usable() {
             input.complain();
         }
@@ -85,7 +87,7 @@ impl Input {
     /// It cannot be used (3), or the target (5) or the token (4) cannot.
     pub fn settle(mut self, session: &Session) -> Result<Settled, Failure> {
         let bad_rows = if self.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
-        let places = find_workspaces(&mut self.roster, session, bad_rows)?;
+        let places = find_workspaces(&mut self.roster, session, bad_rows, self.names)?;
         self.complain();
         self.refuse_if_bad()?;
         self.warn_of_deployment_roles();

@@ -43,7 +43,12 @@ pub struct Places {
 ///
 /// # Errors
 /// The target cannot be used (5), or the token is dead (4).
-pub fn find_workspaces(roster: &mut Roster, session: &Session, bad_rows: BadRows) -> Result<Places, Failure> {
+pub fn find_workspaces(
+    roster: &mut Roster,
+    session: &Session,
+    bad_rows: BadRows,
+    names: Names,
+) -> Result<Places, Failure> {
     let ask = || session.houston.workspaces();
     let listing =
         tell_while(&session.waiting, &session.url, session.settings.max_wait, ask).map_err(|failure| {
@@ -70,7 +75,8 @@ pub fn find_workspaces(roster: &mut Roster, session: &Session, bad_rows: BadRows
     let resolutions = resolve(&listing, roster.workspaces().iter().map(String::as_str));
     let mut used = vec![false; resolutions.len()];
     roster.wanted().for_each(|wish| used[wish.workspace as usize] = true);
-    let mut finder = Finder { listing: &listing, session, places: Places::default(), found: HashMap::new() };
+    let (places, found) = (Places::default(), HashMap::new());
+    let mut finder = Finder { listing: &listing, session, names, places, found };
     let mut complaints = HashMap::new();
     for (text, (resolution, used)) in resolutions.iter().zip(used).enumerate() {
         let meaning = match (used, finder.mean(resolution)?) {
@@ -96,6 +102,16 @@ pub enum BadRows {
     Refuse,
     /// They are left out, each of them.
     LeaveOut,
+}
+
+/// Whose names the workspaces of the file have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Those of this Houston.
+    Ours,
+    /// Those of another one, as far as the map has them: a name that nobody knows here is a slip,
+    /// never a workspace that the caller may not see.
+    Mapped,
 }
 
 /// Puts complaints about workspaces to the rows that name them.
@@ -137,6 +153,7 @@ impl Places {
 struct Finder<'f> {
     listing: &'f Listing,
     session: &'f Session,
+    names: Names,
     places: Places,
     /// Place in the listing to place in the list.
     found: HashMap<usize, u32>,
@@ -157,7 +174,10 @@ impl Finder<'_> {
                     place(list.len() - 1)
                 })))
             }
-            Resolution::Invisible(id) => Ok(self.look_for(id)?),
+            Resolution::Invisible(id) => match (self.look_for(id)?, self.names) {
+                (Meaning::Decided(_), Names::Mapped) => Err(self.unknown(None)),
+                (meaning, _) => Ok(meaning),
+            },
             Resolution::Unknown { near } => Err(self.unknown(near.as_deref())),
             Resolution::Ambiguous { ids } => Err(Box::new(move |text| {
                 let message = format!("{} workspaces have the label `{text}`", ids.len());
@@ -170,13 +190,17 @@ impl Finder<'_> {
 
     /// A text that is no workspace's id or label, as far as the caller sees.
     fn unknown<'c>(&self, near: Option<&'c str>) -> Complain<'c> {
-        let scope = self.listing.scope;
+        let (scope, names) = (self.listing.scope, self.names);
         Box::new(move |text| {
             let message = match scope {
                 Scope::System => format!("there is no workspace `{text}`"),
                 Scope::Own => format!("the token sees no workspace `{text}`"),
             };
             let hint = match (near, scope) {
+                (None, _) if names == Names::Mapped => {
+                    "give it a line in the file of --workspace-map, with an id or a label of this Houston"
+                        .to_owned()
+                }
                 (Some(near), _) => format!("did you mean `{}`?", printable(near)),
                 (None, Scope::System) => "ids and labels are compared letter by letter".to_owned(),
                 (None, Scope::Own) => "name one that is not the caller's own by its id".to_owned(),

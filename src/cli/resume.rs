@@ -24,6 +24,7 @@ use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run};
 use crate::houston::Fault;
 use crate::model::{Strain, printable};
+use crate::plan::Operation;
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Survey, Task};
 use crate::report::closing::resume_command;
@@ -217,15 +218,20 @@ impl<'a> Resuming<'a> {
     /// What is about to be done, for the question.
     fn shown(&self) -> String {
         let Leg { operations, settled, .. } = &self.leg;
-        let in_doubt = self.leg.in_doubt();
+        let header = &self.history.header;
         let rows = self.history.rows.len();
+        let (done, found) = (rows - operations.len() - settled.len(), settled.len());
+        let mut first = 0;
+        let line = |share: &[Operation]| {
+            let in_doubt = (first..first + share.len()).filter(|place| self.leg.is_in_doubt(*place)).count();
+            first += share.len();
+            let id = printable(self.leg.workspaces[share[0].workspace as usize].id.as_str());
+            format!("{id}: {} to send, {in_doubt} to look for first\n", share.len() - in_doubt)
+        };
+        let lines: String = operations.chunk_by(|a, b| a.workspace == b.workspace).map(line).collect();
+        let (run, roster) = (printable(&header.run), printable(&header.roster));
         format!(
-            "run {} of {}: {rows} rows\n  {} have their end\n  {} more turn out to be settled\n  {} are missing and will be sent\n  {in_doubt} are in doubt: looked for again before they are sent\n",
-            printable(&self.history.header.run),
-            printable(&self.history.header.roster),
-            rows - operations.len() - settled.len(),
-            settled.len(),
-            operations.len() - in_doubt,
+            "Run {run} of {roster}\n\n{lines}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
         )
     }
 

@@ -2,11 +2,17 @@
 //!
 //! Main type: [`RosterArgs`], which resolves itself into [`Settings`] once.
 
+use std::path::PathBuf;
+
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
+use super::{ExitStatus, Failure};
 use crate::model::WorkspaceRole;
-use crate::roster::{ColumnName, OnConflict, Only, Settings, parse_delimiter, parse_role};
+use crate::roster::{
+    ColumnName, DomainMap, MapError, Maps, OnConflict, Only, Settings, parse_delimiter, parse_role, role_map,
+    workspace_map,
+};
 
 /// How the roster is read.
 #[derive(Debug, Clone, Default, Args)]
@@ -32,11 +38,25 @@ pub struct RosterArgs {
     #[arg(long, value_name = "WHICH", env = "HOUSTON_ONBOARD_ON_CONFLICT", hide_env_values = true)]
     pub on_conflict: Option<ConflictArg>,
 
+    /// The domain that addresses of another installation have here; may be repeated
+    #[arg(long, value_name = "OLD=NEW", env = "HOUSTON_ONBOARD_MAP_EMAIL_DOMAIN", hide_env_values = true)]
+    pub map_email_domain: Vec<DomainMap>,
+
+    /// What workspaces of another installation are called here: a CSV file with the header from,to,
+    /// ids or labels. A name that is not in it must be one of a workspace here
+    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_WORKSPACE_MAP", hide_env_values = true)]
+    pub workspace_map: Option<PathBuf>,
+
+    /// What roles of another place mean here: a CSV file with the header from,to
+    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_ROLE_MAP", hide_env_values = true)]
+    pub role_map: Option<PathBuf>,
+
     /// Leave rows with errors out instead of refusing the file
     #[arg(long, env = "HOUSTON_ONBOARD_SKIP_INVALID", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub skip_invalid: bool,
 
-    /// Take only these rows: workspace=GLOB or email=GLOB; may be repeated
+    /// Take only these rows: workspace=GLOB or email=GLOB, of what the maps make of them; may be
+    /// repeated
     #[arg(long, value_name = "COLUMN=GLOB", env = "HOUSTON_ONBOARD_ONLY", hide_env_values = true)]
     pub only: Vec<Only>,
 
@@ -65,10 +85,12 @@ impl RosterArgs {
     /// The settings these flags mean.
     ///
     /// # Errors
-    /// If a flag has a value that nothing can be done with.
-    pub fn settings(&self) -> anyhow::Result<Settings> {
+    /// If a flag has a value that nothing can be done with (2), or a map is bad (3).
+    pub fn settings(&self) -> Result<Settings, Failure> {
         let default_workspace = self.default_workspace.as_deref().map(str::trim).map(str::to_owned);
-        anyhow::ensure!(default_workspace.as_deref() != Some(""), "--default-workspace is empty");
+        if default_workspace.as_deref() == Some("") {
+            return Err(Failure::new(ExitStatus::Usage, anyhow::anyhow!("--default-workspace is empty")));
+        }
         Ok(Settings {
             columns: self.column.clone(),
             default_role: self.default_role,
@@ -81,6 +103,18 @@ impl RosterArgs {
             skip_invalid: self.skip_invalid,
             only: self.only.clone(),
             limit: self.limit,
+            maps: self.maps().map_err(|error| {
+                Failure::new(ExitStatus::BadInput, error)
+                    .hint("a map is a CSV file: a line `from,to`, then a line for each name")
+            })?,
+        })
+    }
+
+    fn maps(&self) -> Result<Maps, MapError> {
+        Ok(Maps {
+            domains: self.map_email_domain.clone(),
+            workspaces: self.workspace_map.as_deref().map(workspace_map).transpose()?,
+            roles: self.role_map.as_deref().map(role_map).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -100,7 +134,7 @@ mod tests {
     #[test]
     fn flags_become_settings() {
         let line = "x --column email=Mail --column role=Job --default-role ADMIN --default-workspace F --delimiter tab \
-            --on-conflict last --skip-invalid --only email=*@x.org --limit 3";
+            --on-conflict last --skip-invalid --only email=*@x.org --limit 3 --map-email-domain old.example.com=example.com";
         let settings = Line::try_parse_from(line.split(' ')).unwrap().roster.settings().unwrap();
         assert_eq!(
             settings,
@@ -113,6 +147,10 @@ mod tests {
                 skip_invalid: true,
                 only: vec!["email=*@x.org".parse().unwrap()],
                 limit: Some(3),
+                maps: Maps {
+                    domains: vec!["old.example.com=example.com".parse().unwrap()],
+                    ..Maps::default()
+                },
             }
         );
     }

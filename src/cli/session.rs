@@ -451,7 +451,8 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
         )
         .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
         Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
-        Fault::Unsent { cause: UnsentCause::Proxy, .. } => Failure::new(ExitStatus::Target, error)
+        // Also where Houston was waited for in vain, because of the proxy.
+        Fault::Unsent { .. } if fault.to_string().contains(&UnsentCause::Proxy.to_string()) => Failure::new(ExitStatus::Target, error)
             .hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it"),
         Fault::Unsent { .. } | Fault::NoAnswer { .. } => {
             Failure::new(ExitStatus::Target, error).hint("check the address and its port, the network and, for a private certificate authority, --ca-file")

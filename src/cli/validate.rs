@@ -74,7 +74,7 @@ pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
 /// If a flag makes no sense (2) or the file cannot be read (3); what is wrong in the file is in
 /// the roster.
 pub(super) fn read_roster(path: &Path, name: &str, args: &RosterArgs) -> Result<Roster, Failure> {
-    let settings = args.settings().map_err(|error| Failure::new(ExitStatus::Usage, error))?;
+    let settings = args.settings()?;
     Roster::read(path, name, &settings).map_err(|error| Failure::new(ExitStatus::BadInput, error))
 }
 

@@ -80,7 +80,11 @@ impl Dispatcher<'_> {
             Verdict::Verify(doubt) => self.doubt(life, operation, doubt, cause),
             Verdict::Release => self.take_back(operation),
             Verdict::Settle(Status::GaveUp) => self.tired(life, operation, &cause),
-            Verdict::Settle(status) => self.settle(operation, status, Some(cause)),
+            Verdict::Settle(status) => {
+                if !self.doubt_refusal(life, operation, &cause) {
+                    self.settle(operation, status, Some(cause));
+                }
+            }
             Verdict::CloseWorkspace => {
                 self.lives[life].pause();
                 self.denied.push((operation, cause));
@@ -127,6 +131,16 @@ impl Dispatcher<'_> {
         (self.announce)(&Event::Doubtful { row, cause: &cause, tally: self.tally });
         let settle = self.settings.settle;
         self.lives[life].doubts().push(operation, sends, doubt, cause, now, settle);
+    }
+
+    /// A refusal for good says nothing about an earlier try without an answer: that is looked for as
+    /// long as it may land. False if there was none.
+    pub(super) fn doubt_refusal(&mut self, life: usize, operation: usize, cause: &Cause) -> bool {
+        let ours = self.active.get(&operation).is_some_and(|active| active.ours);
+        if ours {
+            self.doubt(life, operation, Doubt::Refused, cause.clone());
+        }
+        ours
     }
 
     /// A row that used up its tries: it ends here, or waits for a last chance.
@@ -332,7 +346,6 @@ impl Dispatcher<'_> {
                 Ok(_) => {
                     let cause = Cause::new("workspace_denied", denial.text);
                     self.settle_unsent(operation, cause.clone());
-                    self.release_person(operation);
                     if self.lives[life].closed().is_none() {
                         self.close_workspace(life, &cause);
                     }

@@ -14,6 +14,9 @@ use super::verify::{Finding, landed};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::{Membership, Operation, OperationKind, Workspace, decide};
 
+/// Between what happened to a write and what its workspace says later.
+const NOW: &str = "; now the workspace cannot be read: ";
+
 /// What is still to be done in a run.
 #[derive(Debug, Default)]
 pub struct Leg {
@@ -88,19 +91,27 @@ impl Leg {
         }
     }
 
-    /// A workspace cannot be read. What was sent there stays as it is: it may have taken effect,
+    /// A workspace cannot be read. What was sent there stays unsettled: it may have taken effect,
     /// whatever the workspace says now.
     pub fn give_up(&mut self, place: usize, status: Status, cause: &Cause) {
         for leftover in std::mem::take(&mut self.shares[place].leftovers) {
-            if leftover.earlier.is_none() {
-                self.settle(&leftover, status, Some(cause.clone()));
+            match &leftover.earlier {
+                None => self.settle(&leftover, status, Some(cause.clone())),
+                Some(earlier) => {
+                    let status = if earlier.in_doubt { Status::InDoubt } else { Status::GaveUp };
+                    // What an earlier leg said of the workspace is not said again.
+                    let then = earlier.cause.text.split(NOW).next().unwrap_or_default();
+                    let text = format!("{then}{NOW}{}", cause.text);
+                    self.settle(&leftover, status, Some(Cause { code: cause.code.clone(), text }));
+                }
             }
         }
     }
 
-    /// How many operations are looked for over the settle time before they may be sent again.
-    pub fn in_doubt(&self) -> usize {
-        self.earlier.values().filter(|earlier| earlier.in_doubt).count()
+    /// Whether the operation at this place is looked for over the settle time before it may be sent
+    /// again.
+    pub fn is_in_doubt(&self, place: usize) -> bool {
+        self.earlier.get(&place).is_some_and(|earlier| earlier.in_doubt)
     }
 
     /// The rows of the run that have no operation in this leg.

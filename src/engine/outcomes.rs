@@ -109,6 +109,11 @@ impl Dispatcher<'_> {
     /// The end of a row that was not sent, because its workspace takes no more. It does not count
     /// as an error of its own.
     pub(super) fn settle_unsent(&mut self, operation: usize, cause: Cause) {
+        let life = self.life_of(operation);
+        if cause.code == "workspace_denied" && self.doubt_refusal(life, operation, &cause) {
+            self.wake(life);
+            return;
+        }
         let last = self.active.get_mut(&operation).and_then(|active| active.last.take());
         let (status, cause) = match last {
             _ if cause.code == "workspace_denied" => (Status::Rejected, cause),
@@ -117,6 +122,7 @@ impl Dispatcher<'_> {
             None => (Status::NotRun, cause),
         };
         self.finish(operation, status, Some(cause));
+        self.release_person(operation);
     }
 
     /// Gives a row its end whose write Houston acknowledged.

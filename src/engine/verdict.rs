@@ -34,6 +34,8 @@ pub enum Doubt {
     Member,
     /// Which role the person has who, as Houston says, is invited already.
     Invited,
+    /// Whether an earlier try took effect, or still will: this one was refused for good.
+    Refused,
 }
 
 /// Judges the fault of a mutation. `max_wait` is the longest pause that Houston may ask for.

@@ -158,6 +158,8 @@ impl Doubtful {
     /// waited for, only spared: a little longer after each try.
     fn patience(&self, settle: Duration, repeats: Repeats) -> Duration {
         match repeats {
+            // Nothing is sent again that would show what became of it.
+            _ if self.doubt == Doubt::Refused => settle,
             Repeats::Refused => settle.min(BACK_OFF * (1 << self.sends.saturating_sub(1).min(6))),
             Repeats::Doubled | Repeats::Unknown => settle,
         }
@@ -179,7 +181,10 @@ impl Doubtful {
             (Membership::Absent, Doubt::Effect) if read_at >= self.since + self.patience(settle, repeats) => {
                 Finding::SendAgain
             }
-            (Membership::Absent, Doubt::Effect) => Finding::Wait,
+            (Membership::Absent, Doubt::Refused) if read_at >= self.since + settle => {
+                Finding::Settled(Status::Rejected, Some(self.cause.clone()))
+            }
+            (Membership::Absent, Doubt::Effect | Doubt::Refused) => Finding::Wait,
             (Membership::Absent, Doubt::Invited) => Finding::Settled(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
                 Some(Cause::new("role_unknown", "Houston says so; the invitation itself cannot be seen")),
@@ -286,6 +291,19 @@ mod tests {
         for (repeats, after, expected) in table {
             let found = finding(Doubt::Effect, Membership::Absent, after, repeats, true);
             assert_eq!(found, expected, "{repeats:?} after {after:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_after_an_unanswered_try_holds_when_that_can_land_no_more() {
+        for repeats in [Repeats::Refused, Repeats::Doubled] {
+            let early = finding(Doubt::Refused, Membership::Absent, SETTLE * 99 / 100, repeats, true);
+            assert_eq!(early, Finding::Wait, "{repeats:?}");
+            let late = finding(Doubt::Refused, Membership::Absent, SETTLE, repeats, true);
+            assert!(matches!(late, Finding::Settled(Status::Rejected, _)), "{late:?}");
+            let there =
+                finding(Doubt::Refused, member(Editor, Standing::Active, 1), Duration::ZERO, repeats, true);
+            assert_eq!(there, Finding::Settled(Status::Added, None));
         }
     }
 

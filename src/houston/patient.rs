@@ -88,10 +88,11 @@ impl<T: Transport> Patient<T> {
         Self { inner, max_wait, waiting, clock, cancel }
     }
 
-    /// Whether this may pass by waiting: a typing error in the name does not.
+    /// Whether this may pass by waiting: a typing error in the name, or in that of a proxy, does
+    /// not.
     fn is_absence(&self, fault: &Fault) -> bool {
         fault.is_absence()
-            && !matches!(fault, Fault::Unsent { cause: UnsentCause::Name, .. })
+            && !matches!(fault, Fault::Unsent { cause: UnsentCause::Name | UnsentCause::Proxy, .. })
             && fault.retry_after().is_none_or(|wait| wait <= self.max_wait)
     }
 

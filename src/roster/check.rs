@@ -2,13 +2,16 @@
 //!
 //! Main type: [`Table`]. It sees one row at a time: what rows mean together is not its business.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use csv::ByteRecord;
 
 use super::columns::Columns;
 use super::email::{self, Plain, is_invisible};
 use super::issue::{Complaint, IssueKind, Issues, quoted};
+use super::maps::Maps;
 use super::reader::issue_at;
 use super::role;
 use super::scan::Cells;
@@ -68,26 +71,32 @@ impl Mark {
 #[derive(Debug, Default)]
 struct Interner {
     texts: Vec<String>,
-    numbers: HashMap<Box<str>, u32, foldhash::fast::RandomState>,
-    last: u32,
+    numbers: HashMap<Rc<str>, u32, foldhash::fast::RandomState>,
+    /// What was asked for last, which is often what is asked for next.
+    last: Option<(Rc<str>, u32)>,
 }
 
 impl Interner {
     fn find(&mut self, text: &str) -> Option<u32> {
-        if self.texts.get(self.last as usize).is_none_or(|last| last != text) {
-            self.last = *self.numbers.get(text)?;
+        if let Some((last, number)) = &self.last
+            && **last == *text
+        {
+            return Some(*number);
         }
-        Some(self.last)
+        let (known, number) = self.numbers.get_key_value(text)?;
+        self.last = Some((Rc::clone(known), *number));
+        Some(*number)
     }
 
-    fn add(&mut self, text: &str) -> u32 {
+    /// The number of a text, which is kept as what it means. Texts that mean the same may have
+    /// several numbers.
+    fn add(&mut self, text: &str, meaning: &str) -> u32 {
         if let Some(number) = self.find(text) {
             return number;
         }
         let number = u32::try_from(self.texts.len()).unwrap_or(NOWHERE);
-        self.texts.push(text.to_owned());
+        self.texts.push(meaning.to_owned());
         self.numbers.insert(text.into(), number);
-        self.last = number;
         number
     }
 }
@@ -115,6 +124,7 @@ pub(super) struct Checker<'a> {
     default_place: u32,
     workspaces: Interner,
     deployments: Interner,
+    maps: &'a Maps,
     issues: &'a mut Issues,
     /// Bytes of all addresses so far.
     text: usize,
@@ -133,12 +143,13 @@ impl<'a> Checker<'a> {
         columns: Columns,
         width: usize,
         delimiter: u8,
-        settings: &Settings,
+        settings: &'a Settings,
         issues: &'a mut Issues,
     ) -> Self {
+        let maps = &settings.maps;
         let mut workspaces = Interner::default();
         let default_place = match (&settings.default_workspace, columns.workspace) {
-            (Some(text), None) => workspaces.add(text.trim()),
+            (Some(text), None) => workspaces.add(text.trim(), maps.workspace(text.trim())),
             (Some(_) | None, _) => NOWHERE,
         };
         Self {
@@ -150,6 +161,7 @@ impl<'a> Checker<'a> {
             default_place,
             workspaces,
             deployments: Interner::default(),
+            maps,
             issues,
             text: 0,
             scratch: String::new(),
@@ -196,16 +208,16 @@ impl<'a> Checker<'a> {
         let plain = email::plain(bytes);
         let good = match (plain, std::str::from_utf8(bytes)) {
             (Plain::Lower, Ok(text)) => {
-                self.table.emails.push(text);
-                self.text += text.len();
+                self.take_email(text);
                 true
             }
             (Plain::Mixed, Ok(text)) => {
-                self.scratch.clear();
-                self.scratch.push_str(text);
-                self.scratch.make_ascii_lowercase();
-                self.table.emails.push(&self.scratch);
-                self.text += text.len();
+                let mut scratch = std::mem::take(&mut self.scratch);
+                scratch.clear();
+                scratch.push_str(text);
+                scratch.make_ascii_lowercase();
+                self.take_email(&scratch);
+                self.scratch = scratch;
                 true
             }
             (Plain::Unsettled | Plain::Lower | Plain::Mixed, _) => false,
@@ -218,10 +230,16 @@ impl<'a> Checker<'a> {
                 .map_err(|complaint| self.report(here, self.columns.email, complaint))
                 .ok()
         });
-        let address = parsed.as_deref().unwrap_or("");
-        self.text += address.len();
-        self.table.emails.push(address);
+        self.take_email(parsed.as_deref().unwrap_or(""));
         parsed.is_some()
+    }
+
+    /// Takes an address in, as it is here.
+    fn take_email(&mut self, address: &str) {
+        let maps = self.maps;
+        let address = if maps.domains.is_empty() { Cow::Borrowed(address) } else { maps.email(address) };
+        self.text += address.len();
+        self.table.emails.push(&address);
     }
 
     fn role(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<WorkspaceRole> {
@@ -231,6 +249,9 @@ impl<'a> Checker<'a> {
             return Some(role);
         }
         let text = self.needed(here, cell, column, "role")?;
+        if let Some(role) = self.maps.role(text) {
+            return Some(role);
+        }
         role::parse_role(text).map_err(|complaint| self.report(here, column, complaint)).ok()
     }
 
@@ -250,7 +271,7 @@ impl<'a> Checker<'a> {
             self.report(here, column, email::invisible(text, c));
             return None;
         }
-        Some(self.workspaces.add(text))
+        Some(self.workspaces.add(text, self.maps.workspace(text)))
     }
 
     fn deployment_roles(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
@@ -263,7 +284,7 @@ impl<'a> Checker<'a> {
         let number = match self.deployments.find(text) {
             Some(number) => number,
             None => match role::parse_deployment_roles(text) {
-                Ok(_) => self.deployments.add(text),
+                Ok(_) => self.deployments.add(text, text),
                 Err(complaint) => {
                     self.report(here, column, complaint);
                     return false;

@@ -5,6 +5,7 @@
 use std::str::FromStr;
 
 use super::columns::Column;
+use super::maps::Maps;
 use crate::model::WorkspaceRole;
 
 /// How a roster is to be read. The default reads a file as it is and takes every row.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub only: Vec<Only>,
     /// Take only so many rows, the first ones.
     pub limit: Option<usize>,
+    /// What other installations call otherwise.
+    pub maps: Maps,
 }
 
 /// Which of two roles for the same person and workspace holds.

@@ -58,6 +58,7 @@ fn settings(choice: u8) -> Settings {
         only: if choice >> 5 == 5 { vec![Only::Email(Glob::new("*a*"))] } else { Vec::new() },
         limit: (choice >> 5 == 6).then_some(2),
         columns: Vec::new(),
+        maps: houston_onboard::roster::Maps::default(),
     }
 }
 
@@ -302,8 +303,9 @@ fn can_be_shown(fault: &Fault) {
 pub const BORDER: &[u8] = b"----\n";
 
 /// Any plan and journal (the first [`BORDER`] separates them) are read or refused; what is read can
-/// be reported, and every beginning of a journal that was read can be read too.
-pub fn run_files(bytes: &[u8]) {
+/// be reported, and every beginning of a journal that was read can be read too. Says whether they
+/// were read.
+pub fn run_files(bytes: &[u8]) -> bool {
     let border = bytes.windows(BORDER.len()).position(|part| part == BORDER);
     let (plan, journal) = border.map_or((&b""[..], bytes), |at| (&bytes[..at], &bytes[at + BORDER.len()..]));
     let scratch = scratch();
@@ -323,7 +325,7 @@ pub fn run_files(bytes: &[u8]) {
                 ),
                 "{error}"
             );
-            return;
+            return false;
         }
     };
     let lines = plan.split(|&byte| byte == b'\n').count() - 1;
@@ -343,6 +345,7 @@ pub fn run_files(bytes: &[u8]) {
         let part = History::read(&folder).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
         assert_eq!(part.rows.len(), lines, "cut at {cut}");
     }
+    true
 }
 
 fn reports(history: &History, folder: &Path) {

@@ -4,4 +4,6 @@
 #[path = "../../untrusted/mod.rs"]
 mod untrusted;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| untrusted::run_files(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    untrusted::run_files(bytes);
+});
