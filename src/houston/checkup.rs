@@ -60,7 +60,7 @@ impl Houston {
         let asked = self.counted(|call| {
             let decoded = call.ask::<ops::Rights>(ops::rights::Variables {})?;
             let data: ops::rights::ResponseData = required(decoded, "self")?;
-            rights_of(data.self_.ok_or_else(|| missing("self"))?)
+            Ok(rights_of(data.self_.ok_or_else(|| missing("self"))?))
         });
         match asked {
             // An older or newer server: who it is matters more than what they may do.
@@ -97,11 +97,11 @@ impl Houston {
     }
 }
 
-fn rights_of(data: ops::rights::RightsSelf) -> Result<Rights, Fault> {
+fn rights_of(data: ops::rights::RightsSelf) -> Rights {
     let manages_all = data.permissions.as_ref().and_then(|permissions| grants(permissions, EVERYWHERE));
     let Some(user) = data.user else {
         let caller = Caller { user_id: None, username: None, is_system_admin: data.is_admin };
-        return Ok(Rights { caller, manages_all, admin_of: None });
+        return Rights { caller, manages_all, admin_of: None };
     };
     let is_admin = |role: Option<&str>| role == Some("WORKSPACE_ADMIN");
     let admin_of = user.role_bindings.map(|bindings| {
@@ -112,7 +112,7 @@ fn rights_of(data: ops::rights::RightsSelf) -> Result<Rights, Fault> {
     let caller = Caller { user_id: user.id, username: user.username, is_system_admin: data.is_admin };
     // A service account is a husk of a user in places, which has no bindings of its own.
     let admin_of = admin_of.filter(|_| caller.user_id.is_some() && caller.username.is_some());
-    Ok(Rights { caller, manages_all, admin_of })
+    Rights { caller, manages_all, admin_of }
 }
 
 /// Whether a right is granted: as a key that is not false, or as a word of a list. The shape is not

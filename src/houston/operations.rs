@@ -20,6 +20,7 @@ mod scalars {
     /// A role, as text: a server may know more of them than we do.
     pub(super) type Role = String;
     /// A value of whatever shape.
+    #[expect(clippy::upper_case_acronyms, reason = "the schema's own name")]
     pub(super) type JSON = serde_json::Value;
 }
 

@@ -103,7 +103,12 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
             cause: UnsentCause::Body | UnsentCause::ReadOnly | UnsentCause::Cancelled,
             text,
         }) => {
-            bench.fail(Blame::Target, CONNECTION, format!("nothing could be sent: {text}"), "check the token")
+            bench.fail(
+                Blame::Target,
+                CONNECTION,
+                format!("nothing could be sent: {text}"),
+                "check the token",
+            );
         }
         _ if reached < Reached::Connection => bench.skip(CONNECTION, "nobody was called"),
         _ => bench.ok(CONNECTION, "somebody accepts it"),
