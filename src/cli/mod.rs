@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod config;
+pub mod doctor;
 pub mod ending;
 pub mod export;
 pub mod plan;
@@ -94,6 +95,8 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Check a roster and list every problem with its line and column; asks nobody
     Validate(validate::ValidateArgs),
+    /// Check the target: connection, token, rights, version, and what a run would meet; reads only
+    Doctor(Box<doctor::DoctorArgs>),
     /// Show what `apply` would do with the same flags
     Plan(Box<plan::PlanArgs>),
     /// Add who is missing: show the plan, ask, send, verify, report
@@ -265,6 +268,7 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Failure> {
 fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
     match &cli.command {
         Command::Validate(args) => validate::run(args),
+        Command::Doctor(args) => doctor::run(args, &cli.global),
         Command::Plan(args) => plan::run(args, &cli.global),
         Command::Apply(args) => apply::run(args, &cli.global),
         Command::Export(args) => export::run(args, &cli.global),

@@ -20,7 +20,7 @@ use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Pause};
 use crate::houston::{
     Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
-    Retrying, Support, Transport, UnsentCause, Waiting,
+    Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::printable;
 use crate::present::members::PageSize;
@@ -134,6 +134,54 @@ impl Destination {
     /// started.
     pub fn url(&self) -> Option<String> {
         self.resolved.as_ref().map(|resolved| resolved.target.url().to_string())
+    }
+}
+
+/// A Houston that has an address, and maybe a token; a sandbox has been started.
+pub struct Reached {
+    /// The address.
+    pub target: Target,
+    /// The token, or why there is none.
+    pub token: Result<Token, TargetArgsError>,
+    /// How fast.
+    pub pace: PaceSettings,
+    #[cfg(feature = "sandbox")]
+    _sandbox: Option<crate::sandbox::Sandbox>,
+}
+
+impl Destination {
+    /// Finds address and token; a token that is missing or of no use is no failure yet.
+    ///
+    /// # Errors
+    /// An address of no use (2), a login whose token is of no use (4), or a sandbox that does not
+    /// start.
+    pub fn reach(self, args: &TargetArgs) -> Result<Reached, Failure> {
+        #[cfg(feature = "sandbox")]
+        if let Choice::Sandbox(choice) = &self.choice {
+            let (sandbox, Resolved { target, token, .. }) = start_sandbox(choice)?;
+            let pace = self.pace;
+            return Ok(Reached { target, token: Ok(token), pace, _sandbox: Some(sandbox) });
+        }
+        let failed = |error: TargetArgsError| {
+            let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
+            Failure::new(status, error)
+        };
+        let no_token = || TargetArgsError::NoToken { logged_out: false };
+        let (target, token) = match args.resolve(&self.choice) {
+            Ok(Some(Resolved { target, token, .. })) => (target, Ok(token)),
+            Ok(None) => return Err(failed(no_token())),
+            Err(error) if error.is_about_token() => {
+                (args.address(&self.choice).map_err(failed)?.ok_or_else(|| failed(no_token()))?, Err(error))
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(Reached {
+            target,
+            token,
+            pace: self.pace,
+            #[cfg(feature = "sandbox")]
+            _sandbox: None,
+        })
     }
 }
 
@@ -370,7 +418,6 @@ fn introduce(
 fn start_sandbox(
     choice: &super::target_args::SandboxChoice,
 ) -> Result<(crate::sandbox::Sandbox, Resolved), Failure> {
-    use crate::houston::{Target, Token};
     use crate::sandbox::{Options, Sandbox};
     let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
     let mut options = Options { state: choice.state.clone(), ..Options::default() };

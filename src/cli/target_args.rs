@@ -318,6 +318,18 @@ impl TargetArgs {
         Ok(Some(Resolved { target, token, token_file: self.flags.token_file.clone() }))
     }
 
+    /// The address of a chosen place, whatever is the matter with its token. `None` for the sandbox.
+    ///
+    /// # Errors
+    /// The address is of no use.
+    pub fn address(&self, choice: &Choice) -> Result<Option<Target>, TargetArgsError> {
+        // A token that is good enough to look no further.
+        let any = || Some(Token::new("none", "nowhere"));
+        let without_file =
+            Self { flags: TargetFlags { token_file: None, ..self.flags.clone() }, sources: self.sources };
+        Ok(without_file.resolve_with(choice, any)?.map(|resolved| resolved.target))
+    }
+
     /// How a chosen place is reached, for a later leg of the run; with absolute paths, since that
     /// one may begin in another folder. Only what the choice used: a context is no more than a name
     /// for the address if another place was nearer.

@@ -83,7 +83,7 @@ impl TokenLife {
 }
 
 /// A time in UTC; what no calendar has is told as it can be.
-fn moment(time: SystemTime) -> String {
+pub(super) fn moment(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(
         |_| "a time that no calendar has".to_owned(),
         |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -91,7 +91,7 @@ fn moment(time: SystemTime) -> String {
 }
 
 /// In seconds up to a few minutes, in minutes from there on.
-fn spoken(time: Duration) -> String {
+pub(super) fn spoken(time: Duration) -> String {
     let step = if time < Duration::from_secs(600) { 1 } else { 60 };
     Period(Duration::from_secs(time.as_secs() / step * step)).to_string()
 }

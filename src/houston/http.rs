@@ -12,11 +12,14 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use reqwest::blocking::{Client, Response};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Certificate, Url, redirect};
 
 use super::answer::is_graphql;
 use super::catalogue::{classify_http, retry_after};
+use super::checkup::ServerTime;
 use super::credential::Credential;
 use super::fault::{Fault, NoAnswerCause, UnsentCause};
 use super::target::Target;
@@ -65,6 +68,7 @@ pub struct Http {
     credential: Option<Credential>,
     settings: HttpSettings,
     client: OnceLock<Result<Client, Fault>>,
+    time: Option<ServerTime>,
 }
 
 impl fmt::Debug for Http {
@@ -86,7 +90,15 @@ impl Http {
             credential,
             settings,
             client: OnceLock::new(),
+            time: None,
         }
+    }
+
+    /// The same, noting what time the other side has.
+    #[must_use]
+    pub fn noting(mut self, time: ServerTime) -> Self {
+        self.time = Some(time);
+        self
     }
 
     fn client(&self) -> Result<&Client, Fault> {
@@ -153,6 +165,9 @@ impl Http {
         let response = post.send().map_err(|error| unanswered(&error))?;
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        if let Some(time) = &self.time {
+            time.note(header(DATE), SystemTime::now());
+        }
         let wait = header(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
         let location = header(LOCATION).map(|to| self.scrubbed(to.as_bytes().to_vec()));
         let limit = match request.kind {

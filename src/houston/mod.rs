@@ -12,6 +12,7 @@
 pub mod answer;
 mod call;
 pub mod catalogue;
+pub mod checkup;
 pub mod context;
 pub mod credential;
 pub mod fault;
@@ -35,6 +36,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use self::call::{Call, missing, required, sound, untold};
+pub use self::checkup::{Rights, ServerTime, Skew, Surface};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
@@ -46,7 +48,7 @@ use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::retry::{Purse, RetryPolicy, Retrying};
 pub use self::target::{Target, TargetError};
-pub use self::token::{TOKEN_VARIABLE, Token, TokenError};
+pub use self::token::{TOKEN_VARIABLE, Token, TokenError, TokenKind};
 pub use self::transport::{Answer, Budget, Failure, Kind, ReadOnly, Request, Transport};
 use crate::model::{WorkspaceId, WorkspaceRole};
 

@@ -19,6 +19,9 @@ mod scalars {
     pub(super) type Uuid = String;
     /// A role, as text: a server may know more of them than we do.
     pub(super) type Role = String;
+    /// A value of whatever shape.
+    #[expect(clippy::upper_case_acronyms, reason = "the schema's own name")]
+    pub(super) type JSON = serde_json::Value;
 }
 
 /// A document with its variables and the shape of its data.
@@ -56,7 +59,10 @@ operations! {
     Installation Read "src/houston/operations/installation.graphql",
     AppVersion Read "src/houston/operations/app_version.graphql",
     MutationArguments Read "src/houston/operations/mutation_arguments.graphql",
+    Surface Read "src/houston/operations/surface.graphql",
+    Mail Read "src/houston/operations/mail.graphql",
     Caller Read "src/houston/operations/caller.graphql",
+    Rights Read "src/houston/operations/rights.graphql",
     SysWorkspaces Read "src/houston/operations/sys_workspaces.graphql",
     Workspaces Read "src/houston/operations/workspaces.graphql",
     PaginatedWorkspaces Read "src/houston/operations/paginated_workspaces.graphql",

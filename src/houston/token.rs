@@ -22,6 +22,17 @@ const MAX_FILE: u64 = 64 * 1024;
 #[derive(Clone)]
 pub struct Token(SecretString);
 
+/// What a token looks like, from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// A JWT: a user's login, which ends.
+    User,
+    /// 32 characters without a dot: the key of a service account, which does not end.
+    ServiceAccount,
+    /// Neither.
+    Unknown,
+}
+
 /// A text or a file that holds no token. Never quotes what it found.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -91,6 +102,25 @@ impl Token {
         let claims = text.strip_prefix("Bearer ").unwrap_or(text).split('.').nth(1)?;
         let claims: Claims = serde_json::from_slice(&base64url(claims)?).ok()?;
         SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(claims.exp).ok()?)
+    }
+
+    /// What it looks like; nobody is asked.
+    pub fn kind(&self) -> TokenKind {
+        let text = self.0.expose_secret();
+        let text = text.strip_prefix("Bearer ").unwrap_or(text).trim_start();
+        let mut parts = text.split('.');
+        let claims = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(_), Some(claims), Some(_), None) => base64url(claims),
+            _ => None,
+        };
+        let is_object = |claims: &[u8]| {
+            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(claims).is_ok()
+        };
+        match claims {
+            Some(claims) if is_object(&claims) => TokenKind::User,
+            _ if text.len() == 32 && !text.contains('.') => TokenKind::ServiceAccount,
+            _ => TokenKind::Unknown,
+        }
     }
 
     /// Whether both are the same text.
@@ -198,6 +228,22 @@ mod tests {
         assert_eq!(token.scrub(b"<p>hush.hush</p>".to_vec()), b"<p>[token]</p>");
         assert_eq!(token.scrub(b"\xFF hush.hush".to_vec()), "\u{fffd} [token]".as_bytes());
         assert_eq!(token.scrub(b"nothing".to_vec()), b"nothing");
+    }
+
+    #[test]
+    fn the_kind_of_a_token_is_known_by_its_look() {
+        for (text, kind) in [
+            ("h.eyJ1dWlkIjoidSIsImV4cCI6MTc5NTQ0ODcwMH0.s", TokenKind::User),
+            ("Bearer h.eyJ1dWlkIjoidSIsImV4cCI6MTc5NTQ0ODcwMH0.s", TokenKind::User),
+            ("0123456789abcdef0123456789abcdef", TokenKind::ServiceAccount),
+            ("Bearer 0123456789abcdef0123456789abcdef", TokenKind::ServiceAccount),
+            ("0123456789abcdef0123456789abcde", TokenKind::Unknown),
+            ("0123456789.bcdef0123456789abcdef", TokenKind::Unknown),
+            ("a.b.c", TokenKind::Unknown),
+            ("a.b.c.d", TokenKind::Unknown),
+        ] {
+            assert_eq!(Token::new(text, "test").unwrap().kind(), kind, "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! cells in the CSV files excepted, which stay as they are).
 
 pub mod atomic;
+pub mod checkup;
 pub mod closing;
 pub mod escape;
 pub mod export;

@@ -1,0 +1,77 @@
+//! `doctor`: looks at a target before anybody relies on it, and says what a run would meet. It
+//! reads only, and it never waits for a Houston that is away longer than its repeats take.
+//!
+//! Main type: [`DoctorArgs`]. What is asked is in `asking`, what the answers mean in `verdicts`.
+
+mod asking;
+mod verdicts;
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::Args;
+
+use super::roster_args::RosterArgs;
+use super::session::Destination;
+use super::target_args::{PaceArgs, TargetArgs};
+use super::validate::{read_roster, shown_name};
+use super::{ExitStatus, Failure, GlobalArgs, print, tell};
+use crate::report::checkup::{Checkup, CheckupFormat};
+use asking::Asking;
+use verdicts::Judged;
+
+/// Check the target: connection, token, rights, version, and what a run would meet; reads only
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// A roster, whose workspaces are looked at too; - for standard input
+    #[arg(value_name = "ROSTER")]
+    pub roster: Option<PathBuf>,
+
+    /// Which Houston
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    /// How the roster is read
+    #[command(flatten)]
+    pub roster_args: RosterArgs,
+
+    /// How fast
+    #[command(flatten)]
+    pub pace: PaceArgs,
+
+    /// How the result is written
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        help_heading = "Output",
+        env = "HOUSTON_ONBOARD_FORMAT",
+        hide_env_values = true
+    )]
+    pub format: CheckupFormat,
+}
+
+/// Looks at the target and prints what was found.
+///
+/// # Errors
+/// Usage (2), or the roster cannot be read (3). What is wrong with the target is a status.
+pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let destination = Destination::new(&args.target, &args.pace)?;
+    let roster = match &args.roster {
+        Some(path) => Some(read_roster(path, &shown_name(path), &args.roster_args)?),
+        None => None,
+    };
+    let reached = destination.reach(&args.target)?;
+    if let Some(warning) = args.target.warning() {
+        tell(&format!("warning: {warning}"));
+    }
+    if !global.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        tell(&format!("asking {} ...", reached.target));
+    }
+    let facts = Asking::new(&reached, &args.target).facts(roster.as_ref());
+    let Judged { checks, status } = verdicts::judge(&facts, SystemTime::now());
+    let checkup = Checkup::new(&facts.url, status.code(), checks);
+    let text = checkup.render(args.format).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    print(&text)?;
+    Ok(status)
+}

@@ -1,0 +1,333 @@
+//! Tables: a fact, and the verdicts it makes.
+
+use std::time::Duration;
+
+use super::super::asking::{Found, Place, RosterFacts};
+use super::*;
+use crate::houston::{
+    Caller, Installation, NoAnswerCause, Repeats, Rights, Scope, Skew, Support, TokenKind, UnsentCause,
+    Version,
+};
+use crate::model::WorkspaceId;
+use crate::report::checkup::{Checkup, CheckupFormat};
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_448_700)
+}
+
+fn id(text: &str) -> WorkspaceId {
+    WorkspaceId::new(text).unwrap()
+}
+
+fn rights(admin: Option<bool>, admin_of: Option<&[&str]>) -> Rights {
+    let username = admin_of.map(|_| "me@example.com".to_owned());
+    Rights {
+        caller: Caller { user_id: username.clone(), username, is_system_admin: admin },
+        manages_all: None,
+        admin_of: admin_of.map(|ids| ids.iter().map(|text| id(text)).collect()),
+    }
+}
+
+fn installation(version: &str) -> Installation {
+    let version = Version::parse(version);
+    Installation {
+        version,
+        local_passwords: Some(false),
+        sso_providers: Some(1),
+        bypass_invite: Support::of_bypass_invite(version),
+        repeats: Repeats::of(version),
+    }
+}
+
+/// A target with which all is well.
+fn good() -> Facts {
+    Facts {
+        url: "https://houston.example.com/v1".to_owned(),
+        host: "houston.example.com".to_owned(),
+        is_address: false,
+        is_encrypted: true,
+        insecure: false,
+        ca_file: None,
+        token: Ok((TokenKind::User, Some(now() + Duration::from_secs(7200)))),
+        installation: Some(Ok(installation("2.1.0"))),
+        rights: Some(Ok(rights(Some(true), Some(&[])))),
+        surface: Some(Ok(None)),
+        mail: Some(Ok(Some(true))),
+        roster: None,
+        skew: Some(Skew::Ahead(Duration::from_millis(400))),
+        latencies: [80, 20, 30, 25].map(Duration::from_millis).to_vec(),
+    }
+}
+
+/// A target whose first question came to nothing.
+fn silent(fault: Fault) -> Facts {
+    let mut facts = good();
+    facts.installation = Some(Err(fault));
+    (facts.rights, facts.surface, facts.mail, facts.skew) = (None, None, None, None);
+    facts.latencies.clear();
+    facts
+}
+
+fn verdict(judged: &Judged, name: &str) -> Verdict {
+    let mut found = judged.checks.iter().filter(|check| check.check == name);
+    let check = found.next().unwrap_or_else(|| panic!("{name}"));
+    assert!(found.next().is_none(), "{name} twice");
+    check.verdict
+}
+
+fn text(facts: &Facts) -> String {
+    let Judged { checks, status } = judge(facts, now());
+    let text = Checkup::new(&facts.url, status.code(), checks).render(CheckupFormat::Human).unwrap();
+    format!("{}exit status {}\n", anstream::adapter::strip_str(&text), status.code())
+}
+
+#[test]
+fn a_good_target_reads_like_this() {
+    insta::assert_snapshot!(text(&good()), @r#"
+        https://houston.example.com/v1
+
+        ok       name             houston.example.com is found
+        ok       connection       somebody accepts it
+        ok       TLS              the certificate is trusted; when it ends is not looked at
+        ok       Houston          GraphQL is spoken at https://houston.example.com/v1
+        ok       token            a user's token (JWT)
+        ok       token life       it ends at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
+        ok       caller           Houston takes the token: me@example.com
+        ok       rights           people can be added in every workspace (system admin)
+        ok       version          2.1.0
+        ok       offers           members by page yes, roles by upsert yes, Teams yes (by its version)
+        ok       bypassInvite     people can be added without a mail
+        ok       repeats          a repeated add is refused: a lost answer costs little
+        ok       login            single sign-on: whoever is added logs in with it
+        ok       mail             Houston can mail: --send-invites has a meaning
+        unknown  user management  whether it is switched off cannot be seen; then the first add is refused with `user_management_off`
+        unknown  SCIM             whether it is on cannot be seen; then adds of new people are refused with `scim_managed`
+        ok       clock            this machine's clock and the other side's agree
+        ok       latency          4 answers: the first took 80 ms with its connection, the others 25 ms (median) and 30 ms at most
+
+        a run can be made (2 unknown)
+        exit status 0
+        "#);
+}
+
+#[test]
+fn a_name_that_is_not_found_reads_like_this() {
+    let text_of_dns = "failed to lookup address information".to_owned();
+    insta::assert_snapshot!(text(&silent(Fault::Unsent { cause: UnsentCause::Name, text: text_of_dns })), @r#"
+        https://houston.example.com/v1
+
+        failed   name             houston.example.com is not found: failed to lookup address information
+                                  → check the name for typing errors, and that this machine's DNS knows it (VPN?)
+        skipped  connection       nobody was called
+        skipped  TLS              there is no connection
+        skipped  Houston          there is no connection
+        ok       token            a user's token (JWT)
+        ok       token life       it ends at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
+        skipped  caller           there is no connection
+        skipped  rights           there is no connection
+        skipped  version          there is no connection
+        skipped  offers           there is no connection
+        skipped  bypassInvite     there is no connection
+        skipped  repeats          there is no connection
+        skipped  login            there is no connection
+        skipped  mail             there is no connection
+        skipped  user management  there is no connection
+        skipped  SCIM             there is no connection
+        unknown  clock            no answer told the time
+        skipped  latency          nobody answered
+
+        a run would fail (1 failed, 1 unknown, 14 skipped)
+        exit status 5
+        "#);
+}
+
+#[test]
+fn a_dead_token_reads_like_this() {
+    let mut facts = good();
+    facts.token = Ok((TokenKind::User, Some(now() - Duration::from_secs(60))));
+    facts.rights =
+        Some(Err(Fault::Denied { text: "You do not have the appropriate permissions for that".to_owned() }));
+    facts.installation = Some(Ok(Installation {
+        local_passwords: Some(true),
+        sso_providers: Some(0),
+        ..installation("0.23.9")
+    }));
+    insta::assert_snapshot!(text(&facts), @r#"
+        https://houston.example.com/v1
+
+        ok       name             houston.example.com is found
+        ok       connection       somebody accepts it
+        ok       TLS              the certificate is trusted; when it ends is not looked at
+        ok       Houston          GraphQL is spoken at https://houston.example.com/v1
+        ok       token            a user's token (JWT)
+        failed   token life       it ended at 2026-11-23 15:44:00 UTC, by this machine's clock
+                                  → get a new one: log in again, copy one from https://app.<your domain>/token, or use a service account's key
+        failed   caller           Houston does not take the token: You do not have the appropriate permissions for that
+                                  → get a new one: log in again, copy one from https://app.<your domain>/token, or use a service account's key
+        skipped  rights           the caller is not known
+        ok       version          0.23.9
+        warning  offers           members by page no, roles by upsert no, Teams no (by its version)
+                                  → nothing to do; a workspace is read as a whole, which takes long where it is large
+        warning  bypassInvite     people cannot be added without mailing them: `apply` will refuse (5)
+                                  → if the mails are wanted: --send-invites; 0.25.3 and later can do without
+        unknown  repeats          what a repeated add does is not known of this version: a lost answer is waited for (--settle) until the run has seen a refusal
+        warning  login            local passwords only: people without an account who are added without a mail could never log in, so `apply` will refuse (5)
+                                  → let Houston mail them with --send-invites, or, if all of them have accounts, --bypass-local
+        ok       mail             Houston can mail: --send-invites has a meaning
+        ok       user management  this version cannot switch it off
+        unknown  SCIM             whether it is on cannot be seen; then adds of new people are refused with `scim_managed`
+        ok       clock            this machine's clock and the other side's agree
+        ok       latency          4 answers: the first took 80 ms with its connection, the others 25 ms (median) and 30 ms at most
+
+        a run would fail (2 failed, 3 warning, 2 unknown, 1 skipped)
+        exit status 4
+        "#);
+}
+
+#[test]
+fn how_far_the_first_question_got_decides_the_way() {
+    use Verdict::{Failed, Ok, Skipped, Unknown};
+    let unsent = |cause, text: &str| Fault::Unsent { cause, text: text.to_owned() };
+    let none = String::new;
+    let ca = "/etc/ca.pem: no certificate in this file";
+    for (fault, expected, status) in [
+        (unsent(UnsentCause::Name, "x"), [Failed, Skipped, Skipped, Skipped], 5),
+        (unsent(UnsentCause::Connect, "x"), [Ok, Failed, Skipped, Skipped], 5),
+        (unsent(UnsentCause::Away, "x"), [Ok, Failed, Skipped, Skipped], 5),
+        (unsent(UnsentCause::Proxy, "x"), [Skipped, Failed, Skipped, Skipped], 5),
+        (unsent(UnsentCause::Tls, "UnknownIssuer"), [Ok, Ok, Failed, Skipped], 5),
+        (unsent(UnsentCause::Tls, ca), [Skipped, Skipped, Failed, Skipped], 5),
+        (unsent(UnsentCause::Body, "x"), [Skipped, Failed, Skipped, Skipped], 5),
+        (Fault::NoAnswer { cause: NoAnswerCause::Timeout, text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::NoAnswer { cause: NoAnswerCause::BadGateway, text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Proxy { status: 302, text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Proxy { status: 404, text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Proxy { status: 200, text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Throttled { retry_after: None }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Internal { text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Malformed { text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Expired { text: none() }, [Ok, Ok, Ok, Unknown], 0),
+    ] {
+        let facts = Facts { ca_file: Some("/etc/ca.pem".to_owned()), ..silent(fault.clone()) };
+        let judged = judge(&facts, now());
+        let found = ["name", "connection", "TLS", "Houston"].map(|name| verdict(&judged, name));
+        assert_eq!((found, judged.status.code()), (expected, status), "{fault:?}");
+        for name in ["caller", "rights", "version", "login", "mail", "latency"] {
+            assert_eq!(verdict(&judged, name), Skipped, "{name} after {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_token_is_weighed_with_what_houston_says() {
+    let denied = || Some(Err(Fault::Denied { text: String::new() }));
+    let taken = || Some(Ok(rights(Some(true), Some(&[]))));
+    let at = |seconds: u64| Some(now() + Duration::from_secs(seconds));
+    let past = Some(now() - Duration::from_secs(10));
+    for (kind, expires, rights, expected, status) in [
+        (TokenKind::User, at(3600), taken(), Verdict::Ok, 0),
+        (TokenKind::User, at(899), taken(), Verdict::Warning, 0),
+        (TokenKind::User, past, taken(), Verdict::Warning, 0),
+        (TokenKind::User, past, denied(), Verdict::Failed, 4),
+        (TokenKind::User, past, None, Verdict::Failed, 4),
+        (TokenKind::User, at(3600), denied(), Verdict::Ok, 4),
+        (TokenKind::User, None, taken(), Verdict::Unknown, 0),
+        (TokenKind::ServiceAccount, None, taken(), Verdict::Ok, 0),
+        (TokenKind::Unknown, None, taken(), Verdict::Unknown, 0),
+    ] {
+        let facts = Facts { token: Ok((kind, expires)), rights, ..good() };
+        let judged = judge(&facts, now());
+        assert_eq!((verdict(&judged, "token life"), judged.status.code()), (expected, status), "{facts:?}");
+    }
+}
+
+#[test]
+fn the_token_outranks_the_target_and_the_target_the_roster() {
+    let roster = RosterFacts { problems: 1, is_usable: false, rows: 0, count: 0, workspaces: None };
+    let mut facts = Facts { roster: Some(roster), ..good() };
+    assert_eq!(judge(&facts, now()).status.code(), 3);
+    facts.installation = Some(Ok(installation("0.9.0")));
+    assert_eq!(judge(&facts, now()).status.code(), 5);
+    facts.token = Err("no token".to_owned());
+    assert_eq!(judge(&facts, now()).status.code(), 4);
+}
+
+#[test]
+fn who_may_add_people_to_a_workspace_is_told_as_far_as_it_is_known() {
+    use Verdict::{Failed, Ok, Unknown};
+    let denied = || Some(Err(Fault::Denied { text: String::new() }));
+    let lost = || Some(Err(Fault::NoAnswer { cause: NoAnswerCause::Timeout, text: String::new() }));
+    let readable = || Some(Result::Ok(()));
+    for (rights, invites, version, expected, status) in [
+        (rights(Some(true), None), None, "2.0.0", Ok, 0),
+        (rights(Some(false), Some(&["w"])), None, "2.0.0", Ok, 0),
+        (rights(Some(false), Some(&["v"])), denied(), "2.0.0", Failed, 4),
+        // Through a Team.
+        (rights(Some(false), Some(&[])), readable(), "2.0.0", Ok, 0),
+        // Viewers read them, too.
+        (rights(Some(false), Some(&[])), readable(), "0.23.0", Failed, 4),
+        (rights(Some(false), None), readable(), "0.23.0", Unknown, 0),
+        (rights(None, None), readable(), "0.25.0", Ok, 0),
+        (rights(None, None), readable(), "", Unknown, 0),
+        (rights(None, None), denied(), "", Failed, 4),
+        (rights(None, None), lost(), "2.0.0", Unknown, 0),
+        (rights(None, None), None, "2.0.0", Unknown, 0),
+    ] {
+        let place = Place { text: "Finance".to_owned(), found: Found::Here { id: id("w"), invites } };
+        let roster = RosterFacts {
+            problems: 0,
+            is_usable: true,
+            rows: 1,
+            count: 1,
+            workspaces: Some(Result::Ok(vec![place])),
+        };
+        let facts = Facts {
+            roster: Some(roster),
+            rights: Some(Result::Ok(rights)),
+            installation: Some(Result::Ok(installation(version))),
+            ..good()
+        };
+        let judged = judge(&facts, now());
+        assert_eq!((verdict(&judged, "workspace"), judged.status.code()), (expected, status), "{facts:?}");
+    }
+}
+
+#[test]
+fn a_workspace_that_is_not_found_is_the_rosters_fault_only_where_all_are_seen() {
+    let nowhere = |scope| Found::Nowhere { scope, near: None };
+    for (found, verdict_of, status) in [
+        (nowhere(Scope::System), Verdict::Failed, 3),
+        (nowhere(Scope::Own), Verdict::Failed, 4),
+        (Found::Ambiguous(vec![id("a"), id("b")]), Verdict::Failed, 3),
+        (Found::Unclear(Fault::Internal { text: String::new() }), Verdict::Unknown, 0),
+    ] {
+        let place = Place { text: "Finance".to_owned(), found };
+        let workspaces = Some(Ok(vec![place]));
+        let roster = RosterFacts { problems: 0, is_usable: true, rows: 1, count: 1, workspaces };
+        let facts = Facts { roster: Some(roster), ..good() };
+        let judged = judge(&facts, now());
+        assert_eq!((verdict(&judged, "workspace"), judged.status.code()), (verdict_of, status), "{facts:?}");
+    }
+}
+
+#[test]
+fn clocks_and_speed_are_judged_by_their_limits() {
+    let seconds = Duration::from_secs;
+    for (skew, expected) in [
+        (Some(Skew::Ahead(seconds(30))), Verdict::Ok),
+        (Some(Skew::Ahead(seconds(31))), Verdict::Warning),
+        (Some(Skew::Behind(seconds(31))), Verdict::Warning),
+        (None, Verdict::Unknown),
+    ] {
+        assert_eq!(verdict(&judge(&Facts { skew, ..good() }, now()), "clock"), expected, "{skew:?}");
+    }
+    for (latencies, expected) in [
+        (vec![seconds(9), seconds(1), seconds(1)], Verdict::Ok),
+        (vec![seconds(1), seconds(3), seconds(3)], Verdict::Warning),
+        (vec![seconds(3)], Verdict::Warning),
+        (vec![], Verdict::Skipped),
+    ] {
+        let facts = Facts { latencies, ..good() };
+        assert_eq!(verdict(&judge(&facts, now()), "latency"), expected, "{:?}", facts.latencies);
+    }
+}

@@ -1,0 +1,297 @@
+//! What the checks of a target found, for people and machines.
+//!
+//! Main types: [`Check`], one line, and [`Checkup`], all of them. It shows; it judges nothing.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::model::printable;
+
+/// More lines about workspaces that are fine are told as one.
+const LISTED: usize = 8;
+/// The next step begins below the text.
+const MARGIN: usize = "warning  user management  ".len();
+
+/// How a checkup is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckupFormat {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON document
+    Json,
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// A run can be made, but somebody should know.
+    Warning,
+    /// A run would fail.
+    Failed,
+    /// It cannot be seen from here.
+    Unknown,
+    /// It was not looked for, since something else failed or there is nothing to look for.
+    Skipped,
+}
+
+impl Verdict {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    fn style(self) -> Style {
+        match self {
+            Self::Ok => AnsiColor::Green.on_default().bold(),
+            Self::Warning => AnsiColor::Yellow.on_default().bold(),
+            Self::Failed => AnsiColor::Red.on_default().bold(),
+            Self::Unknown | Self::Skipped => Style::new().dimmed(),
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// Its stable name, in words.
+    pub check: &'static str,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// What was found.
+    pub text: String,
+    /// What to do next, if anything is to be done.
+    pub next: Option<String>,
+    /// What machines may want of it.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+}
+
+impl Check {
+    /// A line; its text may have come from outside.
+    pub fn new(check: &'static str, verdict: Verdict, text: impl AsRef<str>) -> Self {
+        let text = printable(text.as_ref()).into_owned();
+        Self { check, verdict, text, next: None, details: Map::new() }
+    }
+
+    /// The same with a next step.
+    #[must_use]
+    pub fn next(mut self, next: impl AsRef<str>) -> Self {
+        self.next = Some(printable(next.as_ref()).into_owned());
+        self
+    }
+
+    /// The same with a detail for machines; a text may have come from outside.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let mut value = value.into();
+        if let Value::String(text) = &mut value {
+            *text = printable(text).into_owned();
+        }
+        self.details.insert(name.to_owned(), value);
+        self
+    }
+}
+
+/// All checks of a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Checkup {
+    /// Version of this document.
+    pub schema_version: u32,
+    /// The URL of Houston.
+    pub target: String,
+    /// What the program ends with.
+    pub exit_status: u8,
+    /// The checks, in the order in which they depend on each other.
+    pub checks: Vec<Check>,
+}
+
+impl Checkup {
+    /// The checkup of a target.
+    pub fn new(target: &str, exit_status: u8, checks: Vec<Check>) -> Self {
+        Self { schema_version: 1, target: printable(target).into_owned(), exit_status, checks }
+    }
+
+    /// The checkup in a format.
+    ///
+    /// # Errors
+    /// Never, in fact: texts and numbers can always be written as JSON.
+    pub fn render(&self, format: CheckupFormat) -> serde_json::Result<String> {
+        match format {
+            CheckupFormat::Human => Ok(self.human()),
+            CheckupFormat::Json => Ok(serde_json::to_string_pretty(self)? + "\n"),
+        }
+    }
+
+    fn count(&self, verdict: Verdict) -> usize {
+        self.checks.iter().filter(|check| check.verdict == verdict).count()
+    }
+
+    /// A line per check, coloured; colours are dropped on the way where nobody wants them.
+    fn human(&self) -> String {
+        let mut text = format!("{}\n\n", self.target);
+        let fine = |check: &&Check| check.check == "workspace" && check.verdict == Verdict::Ok;
+        let many = Some(self.checks.iter().filter(fine).count()).filter(|count| *count > LISTED);
+        let mut told = false;
+        for check in &self.checks {
+            match many {
+                Some(count) if fine(&check) => {
+                    if !std::mem::replace(&mut told, true) {
+                        let all = format!("people can be added to {count} workspaces of the roster");
+                        line(&mut text, &Check::new("workspaces", Verdict::Ok, all));
+                    }
+                }
+                Some(_) | None => line(&mut text, check),
+            }
+        }
+        let counts = [Verdict::Failed, Verdict::Warning, Verdict::Unknown, Verdict::Skipped]
+            .map(|verdict| (self.count(verdict), verdict.name()));
+        let counts: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
+        let judgement = if self.count(Verdict::Failed) > 0 {
+            "a run would fail"
+        } else if self.count(Verdict::Warning) > 0 {
+            "a run can be made, mind the warnings"
+        } else {
+            "a run can be made"
+        };
+        let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
+        writeln!(text, "\n{judgement}{counts}").expect("a string takes every text");
+        text
+    }
+}
+
+fn line(text: &mut String, check: &Check) {
+    let style = check.verdict.style();
+    let (verdict, name) = (check.verdict.name(), check.check);
+    writeln!(text, "{style}{verdict:<7}{style:#}  {name:<15}  {}", check.text)
+        .expect("a string takes every text");
+    if let Some(next) = &check.next {
+        writeln!(text, "{:MARGIN$}→ {next}", "").expect("a string takes every text");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::HOSTILE;
+
+    fn checkup() -> Checkup {
+        let checks = vec![
+            Check::new("name", Verdict::Ok, "houston.example.com was found"),
+            Check::new("clock", Verdict::Warning, "two minutes ahead")
+                .next("set it")
+                .with("skew_seconds", 120),
+            Check::new("token", Verdict::Failed, HOSTILE).next(HOSTILE).with("text", HOSTILE),
+            Check::new("SCIM", Verdict::Unknown, "it cannot be seen"),
+            Check::new("rights", Verdict::Skipped, "no token"),
+        ];
+        Checkup::new("https://houston.example.com/v1", 4, checks)
+    }
+
+    #[test]
+    fn a_checkup_is_a_line_per_check_with_its_verdict_as_a_word() {
+        let text = anstream::adapter::strip_str(&checkup().human()).to_string();
+        insta::assert_snapshot!(text, @r#"
+        https://houston.example.com/v1
+
+        ok       name             houston.example.com was found
+        warning  clock            two minutes ahead
+                                  → set it
+        failed   token            ␛[31mred␛]0;pwned␇ next�line
+                                  → ␛[31mred␛]0;pwned␇ next�line
+        unknown  SCIM             it cannot be seen
+        skipped  rights           no token
+
+        a run would fail (1 failed, 1 warning, 1 unknown, 1 skipped)
+        "#);
+    }
+
+    #[test]
+    fn machines_get_the_same_as_json() {
+        insta::assert_snapshot!(checkup().render(CheckupFormat::Json).unwrap(), @r#"
+        {
+          "schema_version": 1,
+          "target": "https://houston.example.com/v1",
+          "exit_status": 4,
+          "checks": [
+            {
+              "check": "name",
+              "verdict": "ok",
+              "text": "houston.example.com was found",
+              "next": null
+            },
+            {
+              "check": "clock",
+              "verdict": "warning",
+              "text": "two minutes ahead",
+              "next": "set it",
+              "details": {
+                "skew_seconds": 120
+              }
+            },
+            {
+              "check": "token",
+              "verdict": "failed",
+              "text": "␛[31mred␛]0;pwned␇ next�line",
+              "next": "␛[31mred␛]0;pwned␇ next�line",
+              "details": {
+                "text": "␛[31mred␛]0;pwned␇ next�line"
+              }
+            },
+            {
+              "check": "SCIM",
+              "verdict": "unknown",
+              "text": "it cannot be seen",
+              "next": null
+            },
+            {
+              "check": "rights",
+              "verdict": "skipped",
+              "text": "no token",
+              "next": null
+            }
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn nothing_of_a_hostile_text_steers_a_terminal() {
+        for format in [CheckupFormat::Human, CheckupFormat::Json] {
+            let text = checkup().render(format).unwrap();
+            let text = anstream::adapter::strip_str(&text).to_string();
+            assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}', '\r']), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn many_workspaces_that_are_fine_are_one_line_for_people_only() {
+        let mut checks = vec![Check::new("workspace", Verdict::Ok, "x"); LISTED + 1];
+        checks.push(Check::new("workspace", Verdict::Failed, "denied"));
+        let checkup = Checkup::new("u", 4, checks);
+        let human = checkup.human();
+        assert_eq!(
+            (human.matches("workspace").count(), human.contains("to 9 workspaces")),
+            (3, true),
+            "{human}"
+        );
+        assert_eq!(checkup.render(CheckupFormat::Json).unwrap().matches("\"workspace\"").count(), 10);
+    }
+}
