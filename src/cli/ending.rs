@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 
 use super::{ExitStatus, Failure};
 use crate::engine::event::{Status, StatusKind, StopReason};
-use crate::engine::journal::{History, JournalError, digest_of, open_file};
+use crate::engine::journal::{History, JournalError, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
@@ -143,7 +143,6 @@ impl RosterCopy {
         &self,
         folder: &RunFolder,
     ) -> anyhow::Result<RosterAgain<'_, impl Iterator<Item = io::Result<ByteRecord>> + use<>>> {
-        open_file(&folder.roster()).with_context(|| format!("cannot read {}", folder.roster().display()))?;
         let rows = rows(&folder.roster(), &self.dialect)
             .with_context(|| format!("cannot read {}", folder.roster().display()))?;
         Ok(RosterAgain {
