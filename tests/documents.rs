@@ -38,6 +38,11 @@ const MISFITS: [(&str, Profile); 23] = [
     ("PaginatedWorkspaces", Profile::V0_23),
     ("PaginatedWorkspaces", Profile::V0_25),
     ("PaginatedWorkspaces", Profile::V0_28),
+    // `workspaceUpsertUserRole` came with 0.30.
+    ("UpsertRole", Profile::V0_16),
+    ("UpsertRole", Profile::V0_23),
+    ("UpsertRole", Profile::V0_25),
+    ("UpsertRole", Profile::V0_28),
     // 0.16 has no list of all workspaces.
     ("SysWorkspaces", Profile::V0_16),
 ];

@@ -123,6 +123,8 @@ pub(super) struct Profile {
     pub(super) deploymentless: Switch,
     /// No `bypassInvite` (before 0.25.3).
     pub(super) bypassless: Switch,
+    /// No `workspaceUpsertUserRole` (before 0.30 or so).
+    pub(super) upsertless: Switch,
 }
 
 #[derive(Debug, Default)]
