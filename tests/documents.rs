@@ -13,7 +13,7 @@ use houston_onboard::houston::operations::DOCUMENTS;
 use houston_onboard::sandbox::{Model, Options, Profile, schema};
 
 /// Documents that a version does not understand, and why that is as it should be.
-const MISFITS: [(&str, Profile); 23] = [
+const MISFITS: [(&str, Profile); 27] = [
     // `bypassInvite` came with 0.25.3.
     ("AddMember", Profile::V0_16),
     ("AddMember", Profile::V0_23),
