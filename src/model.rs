@@ -101,6 +101,11 @@ pub struct WorkspaceId(Arc<str>);
 pub struct NotAWorkspaceId;
 
 impl WorkspaceId {
+    /// What stands in the place of an id until the workspace is created. Nothing is sent with it.
+    pub fn none_yet() -> Self {
+        Self("none-yet".into())
+    }
+
     /// Takes an id as it stands; Houston's ids follow no stricter rule (`houston.md` 6).
     pub fn new(id: &str) -> Result<Self, NotAWorkspaceId> {
         if id.is_empty() || id.chars().any(|c| c.is_whitespace() || c.is_control()) {

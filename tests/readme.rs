@@ -3,7 +3,8 @@
 //!
 //! Commands run in order in one folder, with `samples` in it and every block whose first line names
 //! a file (as in `csv team.csv`). An installation of the README (`--domain example.com`) is a
-//! sandbox here; so is what `houston-onboard sandbox` starts. In the expected output `...` stands
+//! sandbox here; so is the one to move from (`--domain old.example.com`, an older version), and what
+//! `houston-onboard sandbox` starts. In the expected output `...` stands
 //! for any lines and `[..]` for any text in a line; ids of runs, ports, durations and numbers of
 //! requests may differ. `README=update cargo test --test readme` writes what is printed into the
 //! file.
@@ -23,6 +24,12 @@ use houston_onboard::roster::COLUMNS;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
 /// The installation of the README.
 const INSTALLATION: &str = "https://houston.example.com/v1";
+
+/// Who is in the installation to move from.
+const OLD_INSTALLATION: &str = "email,role,workspace,deployment_roles,label,membership,note\n\
+    amina.demir@old.example.com,WORKSPACE_ADMIN,ckoldplatform00000000001a,,Data Platform,member,\n\
+    jose.horvat@old.example.com,WORKSPACE_VIEWER,ckoldplatform00000000001a,,Data Platform,member,\n\
+    moved.person@old.example.com,WORKSPACE_EDITOR,ckoldresearch00000000001a,,Research,member,\n";
 
 /// `cargo run` is the program that has been built already; the other commands of cargo, which would
 /// build it again, do nothing.
@@ -90,7 +97,9 @@ struct Served {
 }
 
 impl Served {
-    fn start(arguments: &str) -> Self {
+    /// Starts one, and reads its greeting: the part before the first empty line, of so many lines at
+    /// most.
+    fn start(arguments: &str, most: usize) -> Self {
         let mut process = Command::new(PROGRAM)
             .args(arguments.split_whitespace())
             .stdin(Stdio::null())
@@ -99,7 +108,7 @@ impl Served {
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let lines: Vec<String> =
-            lines.take(8).map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            lines.take(most).map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
         Self {
             process,
             url: word(&lines[0], "url: "),
@@ -125,6 +134,8 @@ impl Drop for Served {
 struct Stage {
     folder: tempfile::TempDir,
     installation: Served,
+    /// The installation to move from.
+    old: Served,
     /// The sandbox that a command of the README started, and the address it has there.
     served: Option<(Served, String)>,
     status: i32,
@@ -140,9 +151,15 @@ impl Stage {
                 fs::write(folder.path().join(file), block.lines.join("\n") + "\n").unwrap();
             }
         }
+        let state = folder.path().join("home/old.csv");
+        fs::write(&state, OLD_INSTALLATION).unwrap();
+        let old = format!("sandbox --latency 0ms --port 0 --profile 0.28 --state {}", state.display());
+        let old = Served::start(&old, 2);
+        fs::write(folder.path().join("home/old-token"), &old.token).unwrap();
         Self {
+            old,
             folder,
-            installation: Served::start("sandbox --latency 0ms --port 0"),
+            installation: Served::start("sandbox --latency 0ms --port 0", 8),
             served: None,
             status: 0,
         }
@@ -155,12 +172,13 @@ impl Stage {
                 command.split_once("--port ").map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
             let address = format!("http://127.0.0.1:{}", port.unwrap());
             let arguments = command.trim_start_matches("houston-onboard ").replace(port.unwrap(), "0");
-            let served = Served::start(&arguments);
+            let served = Served::start(&arguments, 8);
             let greeting = served.greeting.replace(served.url.trim_end_matches("/v1"), &address);
             self.served = Some((served, address));
             return greeting;
         }
         let mut script = command.replace("--domain example.com", &format!("--url {}", self.installation.url));
+        script = script.replace("--domain old.example.com", &format!("--url {}", self.old.url));
         if let Some((served, address)) = &self.served {
             script = script.replace(address, served.url.trim_end_matches("/v1"));
         }

@@ -86,11 +86,13 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     let lock = TargetLock::take(&args.runs_dir, &session.url).map_err(locked)?;
     let mut input = input.settle(&session)?;
     let mut progress = input.progress(global);
-    let drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
+    let mut drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
     let shown = || drawn.render(&input, &session, &args.show);
-    if !confirmation.obtain(drawn.operations.len(), &session.url, shown)? {
+    let changes = drawn.operations.len() + drawn.plan.to_create.len();
+    if !confirmation.obtain(changes, &session.url, shown)? {
         return Ok(ExitStatus::Usage);
     }
+    drawn.create_missing(&input, &args.work, &session, &mut progress)?;
     let earlier = unanswered(args, &input, &session, &drawn);
     Applying { args, input: &input, session: &session, drawn, signals: &signals, lock, earlier }
         .run(global, progress)

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod config;
+mod create;
 pub mod doctor;
 pub mod ending;
 pub mod export;

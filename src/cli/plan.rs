@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::planning::{BadRows, Names, Places, find_workspaces, plan};
+use super::planning::{BadRows, Missing, Names, Places, find_workspaces, plan};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::validate::{read_roster, shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
@@ -62,6 +62,7 @@ pub struct Input {
     pub name: String,
     skip_invalid: bool,
     names: Names,
+    missing: Missing,
 }
 
 impl Input {
@@ -73,7 +74,8 @@ impl Input {
         let name = shown_name(&work.roster);
         let roster = read_roster(&work.roster, &name, &work.roster_args)?;
         let names = if work.roster_args.workspace_map.is_some() { Names::Mapped } else { Names::Ours };
-        let input = Self { roster, name, skip_invalid: work.roster_args.skip_invalid, names };
+        let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
+        let input = Self { roster, name, skip_invalid: work.roster_args.skip_invalid, names, missing };
         if !input.roster.is_usable() {
             input.complain();
         }
@@ -88,7 +90,7 @@ impl Input {
     /// It cannot be used (3), or the target (5) or the token (4) cannot.
     pub fn settle(mut self, session: &Session) -> Result<Settled, Failure> {
         let bad_rows = if self.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
-        let places = find_workspaces(&mut self.roster, session, bad_rows, self.names)?;
+        let places = find_workspaces(&mut self.roster, session, bad_rows, self.names, self.missing)?;
         self.complain();
         self.refuse_if_bad()?;
         self.warn_of_deployment_roles();
@@ -218,7 +220,10 @@ impl Drawn {
     }
 
     fn estimate(&self, session: &Session) -> Estimate {
-        let (mutations, requests) = (self.operations.len() as u64, requests(&self.operations));
+        // A workspace that is created is read after it.
+        let created = self.plan.to_create.len() as u64;
+        let mutations = self.operations.len() as u64 + created;
+        let requests = requests(&self.operations) + 2 * created;
         let seconds = session.settings.rate.map_or(0, |rate| {
             let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
             time.as_secs()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::session::{Session, unusable};
 use super::waiting::tell_while;
-use super::{ExitStatus, Failure};
+use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Status};
 use crate::engine::verdict::cause;
 use crate::houston::{Fault, Listing, RejectedKind, Scope};
@@ -17,7 +17,7 @@ use crate::model::{Assignment, Cause, RowNumber, WorkspaceId, printable};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
 use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, Workspace, decide};
 use crate::present::members::Reading;
-use crate::present::resolve::{Resolution, resolve};
+use crate::present::resolve::{Resolution, looks_like_an_id, resolve};
 use crate::present::survey::{Progress, Task};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState};
 
@@ -36,6 +36,8 @@ pub struct Places {
     workspaces: Vec<Workspace>,
     /// The meaning of each text of the roster; none where no wanted row has it.
     meanings: Vec<Option<Meaning>>,
+    /// Those of the workspaces that are to be created.
+    to_create: Vec<u32>,
 }
 
 /// Finds out which workspaces the roster means, and looks again for equal and opposed wishes: one
@@ -49,6 +51,7 @@ pub fn find_workspaces(
     session: &Session,
     bad_rows: BadRows,
     names: Names,
+    missing: Missing,
 ) -> Result<Places, Failure> {
     let listing = list_workspaces(session)?;
     let again =
@@ -57,18 +60,24 @@ pub fn find_workspaces(
     let mut used = vec![false; resolutions.len()];
     roster.wanted().for_each(|wish| used[wish.workspace as usize] = true);
     let (places, found) = (Places::default(), HashMap::new());
-    let mut finder = Finder { listing: &listing, session, names, places, found };
+    let mut finder = Finder { listing: &listing, session, names, missing, places, found };
     let mut complaints = HashMap::new();
     for (text, (resolution, used)) in resolutions.iter().zip(used).enumerate() {
-        let meaning = match (used, finder.mean(resolution)?) {
-            (true, Ok(meaning)) => Some(meaning),
-            (true, Err(complain)) => {
-                complaints.insert(place(text), complain(&printable(&roster.workspaces()[text])));
+        let name = &roster.workspaces()[text];
+        let meaning = match used.then(|| finder.mean(name, resolution)).transpose()? {
+            Some(Ok(meaning)) => Some(meaning),
+            Some(Err(complain)) => {
+                complaints.insert(place(text), complain(&printable(name)));
                 None
             }
-            (false, _) => None,
+            None => None,
         };
         finder.places.meanings.push(meaning);
+    }
+    if listing.scope == Scope::Own && !finder.places.to_create.is_empty() {
+        tell(
+            "warning: this token sees its own workspaces only; others may have one of the labels that are to be created",
+        );
     }
     let bad = complain_of(roster, complaints, bad_rows);
     roster.complain(bad).map_err(again)?;
@@ -122,6 +131,15 @@ pub enum Names {
     Mapped,
 }
 
+/// What becomes of labels that no workspace has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// They are errors.
+    Refuse,
+    /// Workspaces are to be created for them.
+    Create,
+}
+
 /// Puts complaints about workspaces to the rows that name them.
 fn complain_of(
     roster: &Roster,
@@ -162,6 +180,7 @@ struct Finder<'f> {
     listing: &'f Listing,
     session: &'f Session,
     names: Names,
+    missing: Missing,
     places: Places,
     /// Place in the listing to place in the list.
     found: HashMap<usize, u32>,
@@ -172,7 +191,11 @@ type Complain<'c> = Box<dyn Fn(&str) -> Complaint + 'c>;
 
 impl Finder<'_> {
     /// What a resolution means, or what is wrong with the text.
-    fn mean<'c>(&mut self, resolution: &'c Resolution) -> Result<Result<Meaning, Complain<'c>>, Failure> {
+    fn mean<'c>(
+        &mut self,
+        name: &str,
+        resolution: &'c Resolution,
+    ) -> Result<Result<Meaning, Complain<'c>>, Failure> {
         Ok(match resolution {
             Resolution::Found(found) => {
                 let workspace = &self.listing.workspaces[*found];
@@ -186,6 +209,13 @@ impl Finder<'_> {
                 (Meaning::Decided(_), Names::Mapped) => Err(self.unknown(None)),
                 (meaning, _) => Ok(meaning),
             },
+            Resolution::Unknown { .. } if self.missing == Missing::Create && !looks_like_an_id(name) => {
+                let list = &mut self.places.workspaces;
+                list.push(Workspace { id: WorkspaceId::none_yet(), label: Some(name.to_owned()) });
+                let place = place(list.len() - 1);
+                self.places.to_create.push(place);
+                Ok(Meaning::Place(place))
+            }
             Resolution::Unknown { near } => Err(self.unknown(near.as_deref())),
             Resolution::Ambiguous { ids } => Err(Box::new(move |text| {
                 let message = format!("{} workspaces have the label `{text}`", ids.len());
@@ -267,6 +297,33 @@ pub fn plan(
     Ok(draft.plan)
 }
 
+/// Reads workspaces that have been created since the plan was made, and decides their rows again:
+/// whoever created them is a member already.
+///
+/// # Errors
+/// The token is dead (4).
+pub fn plan_created(
+    plan: Plan,
+    created: &[u32],
+    roster: &Roster,
+    roles: RolePolicy,
+    session: &Session,
+    announce: &mut dyn FnMut(&Event<'_>),
+) -> Result<Plan, Failure> {
+    let mut wanted = vec![Vec::new(); plan.workspaces.len()];
+    for (index, planned) in plan.rows.iter().enumerate() {
+        if let (Some(place), Decision::Add) = (planned.workspace, &planned.decision)
+            && created.contains(&place)
+        {
+            wanted[place as usize].push(RowNumber::from_index(index));
+        }
+    }
+    let mut draft = Draft { roster, plan, wanted, roles };
+    let places = created.iter().map(|&place| place as usize).collect();
+    draft.read_places(places, session, announce)?;
+    Ok(draft.plan)
+}
+
 /// A plan in the making.
 struct Draft<'r> {
     roster: &'r Roster,
@@ -316,17 +373,31 @@ impl<'r> Draft<'r> {
             RowPlan { workspace, seen: None, decision }
         };
         let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
-        Self { roster, plan: Plan { workspaces: places.workspaces, rows }, wanted, roles: RolePolicy::Keep }
+        let plan = Plan { workspaces: places.workspaces, rows, to_create: places.to_create };
+        Self { roster, plan, wanted, roles: RolePolicy::Keep }
     }
 
-    /// Reads every workspace and decides its rows.
+    /// Reads every workspace and decides its rows. In one that does not exist nobody is.
     fn read(&mut self, session: &Session, announce: &mut dyn FnMut(&Event<'_>)) -> Result<(), Failure> {
-        let workspaces = &self.plan.workspaces;
-        let tasks: Vec<Task<'_>> = workspaces
-            .iter()
-            .zip(&self.wanted)
-            .map(|(workspace, rows)| Task { workspace: &workspace.id, rows })
-            .collect();
+        let (to_create, existing): (Vec<usize>, Vec<usize>) =
+            (0..self.plan.workspaces.len()).partition(|&at| self.plan.is_to_be_created(place(at)));
+        for place in to_create {
+            for row in std::mem::take(&mut self.wanted[place]) {
+                self.note(row, Membership::Absent, Decision::Add);
+            }
+        }
+        self.read_places(existing, session, announce)
+    }
+
+    fn read_places(
+        &mut self,
+        places: Vec<usize>,
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Failure> {
+        let task =
+            |&place: &usize| Task { workspace: &self.plan.workspaces[place].id, rows: &self.wanted[place] };
+        let tasks: Vec<Task<'_>> = places.iter().map(task).collect();
         let total = tasks.len() as u64;
         announce(&Event::ReadingStarted { workspaces: total });
         let survey = session.survey(self.roster.emails());
@@ -337,7 +408,7 @@ impl<'r> Draft<'r> {
                 pause: session.pause(),
             }),
         });
-        for (place, reading) in readings.into_iter().enumerate() {
+        for (place, reading) in places.into_iter().zip(readings) {
             let rows = std::mem::take(&mut self.wanted[place]);
             match reading {
                 Ok(reading) => {

@@ -183,6 +183,7 @@ fn safety(header: &Header) -> SafetyArgs {
         bypass_local: header.settings.bypass_local,
         exit_code_unchanged: header.settings.exit_code_unchanged,
         update_roles: header.settings.roles == RolePolicy::Update,
+        create_workspaces: false,
     }
 }
 

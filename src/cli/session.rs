@@ -55,6 +55,7 @@ pub struct WorkArgs {
 }
 
 /// Flags that decide what people may meet with.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Safety")]
 pub struct SafetyArgs {
@@ -71,6 +72,10 @@ pub struct SafetyArgs {
     /// The token's own user is never demoted, nor the last admin of a workspace (7)
     #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_UPDATE_ROLES", hide_env_values = true)]
     pub update_roles: bool,
+
+    /// Create workspaces for labels that no workspace has; the token's own user becomes their admin
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_CREATE_WORKSPACES", hide_env_values = true)]
+    pub create_workspaces: bool,
 
     /// End with this status instead of 0 when nothing had to be changed; 99 marks a task of Airflow
     /// as skipped

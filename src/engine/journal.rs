@@ -391,6 +391,7 @@ mod tests {
         let row = |decision| RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision };
         Plan {
             workspaces: vec![Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: None }],
+            to_create: Vec::new(),
             rows: vec![
                 row(Decision::Add),
                 row(Decision::Merged { into: RowNumber::from_index(0) }),

@@ -346,6 +346,9 @@ pub struct Plan {
     pub workspaces: Vec<Workspace>,
     /// One entry per row of the roster, in its order.
     pub rows: Vec<RowPlan>,
+    /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
+    /// id before they are created.
+    pub to_create: Vec<u32>,
 }
 
 /// How many rows ended in which decision.
@@ -396,6 +399,11 @@ impl Counts {
 }
 
 impl Plan {
+    /// Whether the workspace at this place does not exist yet.
+    pub fn is_to_be_created(&self, place: u32) -> bool {
+        self.to_create.contains(&place)
+    }
+
     /// How many rows ended in which decision.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -493,7 +501,7 @@ mod tests {
         let change = |from, to| Decision::UpdateRole(RoleChange { from, to });
         let decisions = [change(Admin, Viewer), change(Viewer, Admin), Decision::Add, change(Editor, Admin)];
         let row = |decision| RowPlan { workspace: Some(0), seen: None, decision };
-        let plan = Plan { workspaces: Vec::new(), rows: decisions.map(row).into() };
+        let plan = Plan { rows: decisions.map(row).into(), ..Plan::default() };
         let order: Vec<_> = plan.operations(|_| Some(Viewer)).iter().map(|op| op.row.get()).collect();
         assert_eq!(order, [3, 2, 4, 1]);
         assert_eq!(plan.counts(), Counts { add: 1, update_role: 3, ..Counts::default() });
@@ -504,6 +512,7 @@ mod tests {
         let row = |workspace, decision| RowPlan { workspace: Some(workspace), seen: None, decision };
         let plan = Plan {
             workspaces: Vec::new(),
+            to_create: Vec::new(),
             rows: vec![
                 row(1, Decision::Add),
                 row(0, Decision::Add),

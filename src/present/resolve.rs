@@ -63,7 +63,7 @@ fn not_listed<'l>(scope: Scope, text: &str, labels: impl Iterator<Item = &'l str
 }
 
 /// Houston's ids are cuids, and in places UUIDs (`houston.md` 6).
-fn looks_like_an_id(text: &str) -> bool {
+pub fn looks_like_an_id(text: &str) -> bool {
     let cuid = text.len() == 25
         && text.starts_with('c')
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());

@@ -99,6 +99,9 @@ struct Document<'d> {
     houston_version: Option<&'d str>,
     counts: Counts,
     estimate: Estimate,
+    /// The labels of workspaces that do not exist yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    create_workspaces: Vec<&'d str>,
     rows: Vec<PlannedRow<'d>>,
 }
 
@@ -118,6 +121,7 @@ impl PlanReport<'_> {
                     houston_version: self.houston_version,
                     counts: self.plan.counts(),
                     estimate: self.estimate,
+                    create_workspaces: self.to_create().collect(),
                     rows: self.lines().collect(),
                 };
                 serde_json::to_string_pretty(&document)? + "\n"
@@ -147,6 +151,11 @@ impl PlanReport<'_> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    fn to_create(&self) -> impl Iterator<Item = &str> {
+        let workspaces = self.plan.to_create.iter().map(|&place| &self.plan.workspaces[place as usize]);
+        workspaces.filter_map(|workspace| workspace.label.as_deref())
+    }
+
     fn lines(&self) -> impl Iterator<Item = PlannedRow<'_>> {
         self.plan.rows.iter().enumerate().map(|(index, planned)| {
             let row = RowNumber::from_index(index);
@@ -158,7 +167,9 @@ impl PlanReport<'_> {
                 line: self.roster.line(row),
                 email: self.roster.emails().get(row),
                 workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
-                workspace_id: workspace.map(|workspace| workspace.id.as_str()),
+                workspace_id: workspace
+                    .filter(|_| !planned.workspace.is_some_and(|place| self.plan.is_to_be_created(place)))
+                    .map(|workspace| workspace.id.as_str()),
                 action: PlannedAction::of(&planned.decision).0.word(),
                 from_role: planned.seen.and_then(present_role),
                 to_role: role.map(WorkspaceRole::name),
@@ -191,10 +202,19 @@ impl PlanReport<'_> {
                 None => elsewhere.push(index),
             }
         }
-        for (workspace, rows) in
-            self.plan.workspaces.iter().zip(&by_workspace).filter(|(_, rows)| !rows.is_empty())
+        for (place, workspace, rows) in (0..)
+            .zip(&self.plan.workspaces)
+            .zip(&by_workspace)
+            .map(|((place, workspace), rows)| (place, workspace, rows))
+            .filter(|(.., rows)| !rows.is_empty())
         {
-            writeln!(text, "\n{workspace}: {}", summed_up(self.counts_of(rows)))?;
+            let title = match &workspace.label {
+                Some(label) if self.plan.is_to_be_created(place) => {
+                    format!("{} (to be created)", printable(label))
+                }
+                Some(_) | None => workspace.to_string(),
+            };
+            writeln!(text, "\n{title}: {}", summed_up(self.counts_of(rows)))?;
             self.people(text, rows, detail)?;
         }
         if !elsewhere.is_empty() {
@@ -205,6 +225,14 @@ impl PlanReport<'_> {
         writeln!(text, "\nIn all: {}.", summed_up(counts))?;
         if counts.add + counts.update_role == 0 {
             return writeln!(text, "Nothing is to be done.");
+        }
+        match self.plan.to_create.len() {
+            0 => {}
+            1 => writeln!(text, "1 workspace is created first; the token's own user becomes its admin.")?,
+            count => writeln!(
+                text,
+                "{count} workspaces are created first; the token's own user becomes their admin."
+            )?,
         }
         let Estimate { requests, mutations, seconds } = self.estimate;
         let s = if mutations == 1 { "" } else { "s" };

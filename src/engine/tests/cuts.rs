@@ -47,7 +47,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
         rows[operation.row.index()] = Some(RowPlan { workspace, seen, decision });
     }
     let rows = rows.into_iter().map(Option::unwrap).collect();
-    let plan = Plan { workspaces: stage.workspaces.clone(), rows };
+    let plan = Plan { workspaces: stage.workspaces.clone(), rows, to_create: Vec::new() };
     let roles: HashMap<RowNumber, WorkspaceRole> =
         stage.operations.iter().map(|operation| (operation.row, operation.kind.role())).collect();
     let line = |index| {
