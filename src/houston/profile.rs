@@ -7,6 +7,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::checkup::Surface;
+
 /// The version of an installation: the number of the Helm chart, `major.minor.patch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
@@ -88,6 +90,10 @@ pub struct Installation {
 
 /// The first version with `bypassInvite` (release notes).
 pub const BYPASS_SINCE: Version = Version::new(0, 25, 3);
+/// The first version with pages of members and of workspaces (the official client's own gate).
+const PAGES_SINCE: Version = Version::new(0, 30, 0);
+/// The first version that may have `sysWorkspaces`: 0.16 had not; since when is not known.
+const SYSTEM_LIST_SINCE: Version = Version::new(0, 17, 0);
 
 impl Support {
     /// Whether this version knows `bypassInvite`.
@@ -112,17 +118,37 @@ impl Repeats {
     }
 }
 
-/// What the server turned out not to know. Switches only ever go on.
+/// What the server does not know: by its version or its schema, or because it said so when it was
+/// asked. Switches only ever go on.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
-    /// No `paginatedWorkspaceUsers` (before 0.30).
+    /// No `paginatedWorkspaceUsers` and no `paginatedWorkspaces` (before 0.30).
     pub(super) unpaged: Switch,
+    /// No `sysWorkspaces` (0.16).
+    pub(super) listless: Switch,
     /// No `User.status`.
     pub(super) statusless: Switch,
     /// No `RoleBinding.deployment`.
     pub(super) deploymentless: Switch,
     /// No `bypassInvite` (before 0.25.3).
     pub(super) bypassless: Switch,
+}
+
+impl Profile {
+    /// Takes what this version is known not to have. What a version should have and has not is found
+    /// out when it is asked for.
+    pub(super) fn fit_version(&self, version: Version) {
+        self.unpaged.turn_on_if(version < PAGES_SINCE);
+        self.listless.turn_on_if(version < SYSTEM_LIST_SINCE);
+        self.bypassless.turn_on_if(Support::of_bypass_invite(Some(version)) == Support::No);
+    }
+
+    /// Takes what the schema does not have.
+    pub(super) fn fit_surface(&self, surface: Surface) {
+        self.unpaged.turn_on_if(!surface.pages);
+        self.listless.turn_on_if(!surface.system_list);
+        self.bypassless.turn_on_if(!surface.bypass_invite);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -135,6 +161,10 @@ impl Switch {
 
     pub(super) fn turn_on(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn turn_on_if(&self, condition: bool) {
+        self.0.fetch_or(condition, Ordering::Relaxed);
     }
 }
 
@@ -157,6 +187,46 @@ mod tests {
             ("1.x.3", None),
         ] {
             assert_eq!(Version::parse(text), version, "{text}");
+        }
+    }
+
+    /// Which switches are on: unpaged, listless, bypassless; nothing else may be.
+    fn lacks(profile: &Profile) -> [bool; 3] {
+        let Profile { unpaged, listless, statusless, deploymentless, bypassless } = profile;
+        assert!(!statusless.is_on() && !deploymentless.is_on(), "every version has them");
+        [unpaged, listless, bypassless].map(Switch::is_on)
+    }
+
+    #[test]
+    fn a_version_settles_what_is_not_asked_for() {
+        for (text, lacking) in [
+            ("0.16.1", [true, true, true]),
+            ("0.17.0", [true, false, true]),
+            ("0.25.2", [true, false, true]),
+            ("0.25.3", [true, false, false]),
+            ("0.29.9", [true, false, false]),
+            ("0.30.0", [false; 3]),
+            ("1.0.0", [false; 3]),
+            ("2.1.0", [false; 3]),
+            ("7.0.0", [false; 3]),
+        ] {
+            let profile = Profile::default();
+            profile.fit_version(Version::parse(text).unwrap());
+            assert_eq!(lacks(&profile), lacking, "{text}");
+            // Switches only ever go on.
+            profile.fit_version(Version::new(2, 0, 0));
+            assert_eq!(lacks(&profile), lacking, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_schema_settles_each_part_on_its_own() {
+        for number in 0..8 {
+            let [pages, system_list, bypass_invite] = [1, 2, 4].map(|bit| number & bit != 0);
+            let profile = Profile::default();
+            let surface = Surface { pages, system_list, bypass_invite, upsert: false, teams: false };
+            profile.fit_surface(surface);
+            assert_eq!(lacks(&profile), [!pages, !system_list, !bypass_invite]);
         }
     }
 
