@@ -49,7 +49,12 @@ fn bare(wanted: &[(&str, WorkspaceRole)], members: &[Present]) -> usize {
 }
 
 fn compared(wanted: &[(&str, WorkspaceRole)], members: &[Present]) -> usize {
-    let decisions = diff(wanted, members.iter().map(Present::member), std::iter::empty());
+    let decisions = diff(
+        wanted,
+        members.iter().map(Present::member),
+        std::iter::empty(),
+        houston_onboard::plan::RolePolicy::Keep,
+    );
     decisions.iter().filter(|(_, decision)| !decision.is_change()).count()
 }
 

@@ -13,7 +13,7 @@ use houston_onboard::houston::operations::DOCUMENTS;
 use houston_onboard::sandbox::{Model, Options, Profile, schema};
 
 /// Documents that a version does not understand, and why that is as it should be.
-const MISFITS: [(&str, Profile); 23] = [
+const MISFITS: [(&str, Profile); 27] = [
     // `bypassInvite` came with 0.25.3.
     ("AddMember", Profile::V0_16),
     ("AddMember", Profile::V0_23),
@@ -38,6 +38,11 @@ const MISFITS: [(&str, Profile); 23] = [
     ("PaginatedWorkspaces", Profile::V0_23),
     ("PaginatedWorkspaces", Profile::V0_25),
     ("PaginatedWorkspaces", Profile::V0_28),
+    // `workspaceUpsertUserRole` came with 0.30.
+    ("UpsertRole", Profile::V0_16),
+    ("UpsertRole", Profile::V0_23),
+    ("UpsertRole", Profile::V0_25),
+    ("UpsertRole", Profile::V0_28),
     // 0.16 has no list of all workspaces.
     ("SysWorkspaces", Profile::V0_16),
 ];

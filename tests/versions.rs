@@ -9,10 +9,13 @@ mod harness;
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::{Finished, Sandbox, Workdir, records};
+use houston_onboard::sandbox::state::StateBinding;
 use houston_onboard::sandbox::{Audit, Options, Profile, Switches, Version};
 
 const DATA_PLATFORM: &str = "ckdataplatform00000000001";
 const OPERATIONS: &str = "ckoperations0000000000005";
+
+const HEADER: &str = "email,role,workspace\n";
 
 /// Who is in the roster, where, and what becomes of them; by id, since 0.16 lists nobody any
 /// workspace but their own.
@@ -31,6 +34,11 @@ const NEW: u64 = 2;
 
 /// Whether members are read by page: before 0.30 they come all at once.
 fn reads_pages(profile: Profile) -> bool {
+    profile >= Profile::V0_30
+}
+
+/// Whether one mutation gives a role, whatever there was before.
+fn knows_upsert(profile: Profile) -> bool {
     profile >= Profile::V0_30
 }
 
@@ -63,7 +71,7 @@ impl Told {
 fn roster() -> String {
     let line =
         |(email, role, workspace, _): &(&str, &str, &str, &str)| format!("{email},{role},{workspace}\n");
-    PEOPLE.iter().map(line).fold("email,role,workspace\n".to_owned(), |text, line| text + &line)
+    PEOPLE.iter().map(line).fold(HEADER.to_owned(), |text, line| text + &line)
 }
 
 /// Whom the runs add, as (workspace, email).
@@ -144,6 +152,43 @@ fn what_a_server_does_not_know_is_found_out_once() {
         let found = sandbox.audit().unfit;
         let found: BTreeMap<&str, u64> = found.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         assert_eq!(found, expected, "{profile}");
+    }
+}
+
+#[test]
+fn every_version_changes_roles_once_however_much_it_tells() {
+    for profile in Profile::ALL {
+        for told in Told::ALL {
+            let what = format!("{profile} {told:?}");
+            let (sandbox, workdir) = (told.by(profile), Workdir::new());
+            let people = [("pedro.park@example.com", "admin"), ("ingrid.zulu@example.com", "editor")];
+            let row = |(email, role): &(&str, &str)| format!("{email},{role},{DATA_PLATFORM}\n");
+            workdir.write("roster.csv", people.iter().map(row).fold(HEADER.to_owned(), |a, b| a + &b));
+            // Nobody is added, so nobody could be mailed: no version is refused.
+            let run = apply(&workdir, &sandbox, &["--update-roles"]).ended(0);
+            assert_eq!(run.count("role_updated"), people.len(), "{what}: {:?}", run.counts());
+            let state = sandbox.state();
+            for (email, role) in people {
+                let user = state.users.iter().find(|user| user.username == email).unwrap();
+                let has = |binding: &&StateBinding| {
+                    binding.user == user.id && binding.workspace.as_deref() == Some(DATA_PLATFORM)
+                };
+                let roles: Vec<_> = state.bindings.iter().filter(has).map(|b| b.role.name()).collect();
+                assert_eq!(roles, [format!("WORKSPACE_{}", role.to_uppercase())], "{what}: {email}");
+            }
+            let field =
+                if knows_upsert(profile) { "workspaceUpsertUserRole" } else { "workspaceUpdateUserRole" };
+            let audit = sandbox.audit();
+            assert!(audit.entries.iter().all(|entry| entry.field == field), "{what}: {:?}", audit.entries);
+            assert_eq!((audit.mutations_received, audit.mails), (people.len() as u64, 0), "{what}");
+            let mut allowed = most_unfit(profile, told, 2);
+            if told == Told::Nothing && !knows_upsert(profile) {
+                allowed.insert("UpsertRole", people.len() as u64);
+            }
+            asked_no_more_than(&audit, &allowed, &what);
+            let _ = apply(&workdir, &sandbox, &["--update-roles"]).ended(0);
+            assert_eq!(sandbox.audit().mutations_received, people.len() as u64, "{what}");
+        }
     }
 }
 

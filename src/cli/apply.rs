@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::ending::{status, write_reports};
+use super::ending::{held_back, status, write_reports};
 use super::plan::{Drawn, Input, Settled, ShowArgs, show};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
@@ -296,6 +296,7 @@ impl Applying<'_> {
             pace: Some(self.session.settings.remembered()),
             bypass_local: safety.bypass_local,
             exit_code_unchanged: safety.exit_code_unchanged,
+            roles: safety.roles(),
         }
     }
 
@@ -338,6 +339,13 @@ pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> R
     history.ended(end);
     let status = status(&history);
     let summary = write_reports(folder, &history, Some(status))?;
+    let held = held_back(&history);
+    if held > 0 {
+        let (s, them) = if held == 1 { ("", "it") } else { ("s", "them") };
+        tell(&format!(
+            "{held} change{s} of a role held back by a guard; `detail` in results.csv says why it kept {them} back"
+        ));
+    }
     if !global.quiet
         && let Err(error) = print(&render(&summary, Paint::Coloured))
     {

@@ -12,8 +12,9 @@ use serde::Deserialize as _;
 
 use super::{ExitStatus, Failure};
 use crate::engine::event::{Status, StatusKind, StopReason};
-use crate::engine::journal::{History, JournalError, digest_of};
+use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
+use crate::plan::guard::Guard;
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows};
@@ -87,7 +88,7 @@ fn check(folder: &RunFolder, path: PathBuf, digest: &str) -> Result<(), Failure>
 }
 
 /// What a run ends with. Where several hold: a signal, the token, the target, rows that are left,
-/// rows that failed.
+/// rows that a guard held back, rows that failed.
 pub fn status(history: &History) -> ExitStatus {
     match history.stopped.as_ref().map(|(reason, _)| *reason) {
         Some(StopReason::Interrupted) => ExitStatus::Interrupted,
@@ -100,6 +101,14 @@ pub fn status(history: &History) -> ExitStatus {
     }
 }
 
+/// How many rows a guard held back.
+pub fn held_back(history: &History) -> usize {
+    let is_held = |row: &&RowHistory| {
+        row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
+    };
+    history.rows.iter().filter(is_held).count()
+}
+
 fn by_rows(history: &History) -> ExitStatus {
     let tally = history.tally();
     let left_out =
@@ -107,6 +116,8 @@ fn by_rows(history: &History) -> ExitStatus {
     let left = tally.of_kind(StatusKind::Unsettled) + tally.of(Status::NotRun) - left_out as u64;
     if left > 0 {
         ExitStatus::Unsettled
+    } else if held_back(history) > 0 {
+        ExitStatus::Guard
     } else if tally.of_kind(StatusKind::Failed) > 0 {
         ExitStatus::RowsFailed
     } else {
@@ -216,6 +227,22 @@ mod tests {
         ];
         for (ends, stopped, code) in table {
             assert_eq!(status(&ended(ends, stopped)).code(), code, "{ends:?} {stopped:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_a_guard_held_back_ends_the_run_with_7_unless_there_is_worse() {
+        use crate::model::WorkspaceRole::{Admin, Viewer};
+        let held = Guard::LastAdmin.cause(crate::plan::RoleChange { from: Admin, to: Viewer });
+        for (other, stopped, code) in [
+            (Status::RoleUpdated, None, 7),
+            (Status::Rejected, None, 7),
+            (Status::GaveUp, None, 8),
+            (Status::RoleUpdated, Some(StopReason::TokenDead), 4),
+        ] {
+            let ends = [(Status::RoleKept, Some(held.clone())), (other, None)];
+            let fixture = Fixture::with(&ends, stopped.map(|reason| (reason, None)));
+            assert_eq!(status(&fixture.history).code(), code, "{other} {stopped:?}");
         }
     }
 

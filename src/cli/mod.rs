@@ -131,6 +131,8 @@ pub enum ExitStatus {
     Target,
     /// Some rows failed for good.
     RowsFailed,
+    /// A guard refused.
+    Guard,
     /// Stopped early, or rows are left that a later try can settle.
     Unsettled,
     /// `plan --detailed-exitcode`: changes are pending.
@@ -155,12 +157,13 @@ Exit status:
   4  the token is missing or dead, or died in mid-run
   5  the target is unusable, or its policy refuses
   6  some rows failed for good
+  7  a guard refused: who would be demoted is the caller, or the last admin
   8  stopped early, or rows are left that a later try can settle
   10  plan --detailed-exitcode: changes are pending
   11  another run is changing this target (nothing was sent)
   130, 143  SIGINT; SIGTERM or SIGHUP: drained
 
-Where several hold: 130/143, 4, 5, 8, 6, 10, in this order.";
+Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
 
     /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
     /// be changed.
@@ -178,6 +181,7 @@ Where several hold: 130/143, 4, 5, 8, 6, 10, in this order.";
             Self::Token => 4,
             Self::Target => 5,
             Self::RowsFailed => 6,
+            Self::Guard => 7,
             Self::Unsettled => 8,
             Self::ChangesPending => 10,
             Self::Locked => 11,

@@ -12,6 +12,7 @@ use super::planning::{BadRows, Names, Places, find_workspaces, plan};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::validate::{read_roster, shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
+use crate::engine::event::Event;
 use crate::model::{RowNumber, printable};
 use crate::plan::{Counts, Operation, Plan};
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
@@ -184,13 +185,16 @@ impl Drawn {
         progress: &mut Progress,
     ) -> Result<Self, Failure> {
         let places = std::mem::take(&mut input.places);
-        let plan = plan(&input.roster, places, session, &mut |event| session.show(event, progress))?;
+        let announce = &mut |event: &Event<'_>| session.show(event, progress);
+        let plan = plan(&input.roster, places, work.safety.roles(), session, announce)?;
         let role = |row: RowNumber| input.roster.assignment(row).map(|wish| wish.role);
         let operations = plan.operations(role);
         let counts = plan.counts();
         let drawn = Self { plan, operations, counts };
-        if !drawn.operations.is_empty() {
+        if drawn.counts.add > 0 {
             session.check_policy(&work.safety)?;
+        }
+        if !drawn.operations.is_empty() {
             session.warn_of_token(requests(&drawn.operations));
         }
         Ok(drawn)
@@ -226,6 +230,8 @@ impl Drawn {
     pub fn status(&self) -> ExitStatus {
         if self.counts.gave_up > 0 {
             ExitStatus::Unsettled
+        } else if self.counts.held_back > 0 {
+            ExitStatus::Guard
         } else if self.counts.rejected + self.counts.invalid > 0 {
             ExitStatus::RowsFailed
         } else {

@@ -14,10 +14,11 @@ use crate::engine::event::{Event, Status};
 use crate::engine::verdict::cause;
 use crate::houston::{Fault, Listing, RejectedKind, Scope};
 use crate::model::{Assignment, Cause, RowNumber, WorkspaceId, printable};
-use crate::plan::{Decision, Membership, Plan, RowPlan, Workspace, decide};
+use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
+use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, Workspace, decide};
 use crate::present::members::Reading;
 use crate::present::resolve::{Resolution, resolve};
-use crate::present::survey::{Progress, Survey, Task};
+use crate::present::survey::{Progress, Task};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState};
 
 /// What a workspace text of the roster means.
@@ -256,10 +257,12 @@ fn place(index: usize) -> u32 {
 pub fn plan(
     roster: &Roster,
     places: Places,
+    roles: RolePolicy,
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Plan, Failure> {
     let mut draft = Draft::new(roster, places);
+    draft.roles = roles;
     draft.read(session, announce)?;
     Ok(draft.plan)
 }
@@ -270,6 +273,8 @@ struct Draft<'r> {
     plan: Plan,
     /// The wanted rows of each workspace of the plan.
     wanted: Vec<Vec<RowNumber>>,
+    /// What is done about members with another role.
+    roles: RolePolicy,
 }
 
 impl<'r> Draft<'r> {
@@ -311,7 +316,7 @@ impl<'r> Draft<'r> {
             RowPlan { workspace, seen: None, decision }
         };
         let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
-        Self { roster, plan: Plan { workspaces: places.workspaces, rows }, wanted }
+        Self { roster, plan: Plan { workspaces: places.workspaces, rows }, wanted, roles: RolePolicy::Keep }
     }
 
     /// Reads every workspace and decides its rows.
@@ -324,13 +329,7 @@ impl<'r> Draft<'r> {
             .collect();
         let total = tasks.len() as u64;
         announce(&Event::ReadingStarted { workspaces: total });
-        let survey = Survey {
-            houston: &session.houston,
-            pool: &session.pool,
-            emails: self.roster.emails(),
-            cancel: &session.cancel,
-            pages: &session.pages,
-        };
+        let survey = session.survey(self.roster.emails());
         let readings = survey.read(&tasks, |progress| match progress {
             Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
             Progress::Tick => announce(&Event::Tick {
@@ -338,11 +337,13 @@ impl<'r> Draft<'r> {
                 pause: session.pause(),
             }),
         });
-        announce(&Event::ReadingFinished);
         for (place, reading) in readings.into_iter().enumerate() {
             let rows = std::mem::take(&mut self.wanted[place]);
             match reading {
-                Ok(reading) => self.decide(&rows, &reading),
+                Ok(reading) => {
+                    self.decide(&rows, &reading, session);
+                    self.wanted[place] = rows;
+                }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
                     for row in rows {
@@ -354,14 +355,57 @@ impl<'r> Draft<'r> {
                 }
             }
         }
+        self.count_admins(session, announce)?;
+        announce(&Event::ReadingFinished);
         Ok(())
     }
 
-    fn decide(&mut self, rows: &[RowNumber], reading: &Reading) {
-        for (&row, &seen) in rows.iter().zip(&reading.memberships) {
-            let Some(wish) = self.roster.assignment(row) else { continue };
-            self.note(row, seen, decide(wish.role, seen));
+    fn decide(&mut self, rows: &[RowNumber], reading: &Reading, session: &Session) {
+        let wishes = rows.iter().filter_map(|&row| self.roster.assignment(row));
+        let decide = |(wish, &seen): (Assignment<'_>, &Membership)| decide(wish.role, seen, self.roles);
+        let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
+        let caller = session.caller_names(reading);
+        hold_caller(&mut decisions, |place| {
+            caller.iter().any(|name| name == self.roster.emails().get(rows[place]))
+        });
+        for ((&row, &seen), decision) in rows.iter().zip(&reading.memberships).zip(decisions) {
+            self.note(row, seen, decision);
         }
+    }
+
+    /// No workspace loses its last admin: where somebody is to be demoted, the others are counted.
+    fn count_admins(
+        &mut self,
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Failure> {
+        let is_demoted = |row: &&RowNumber| takes_admin(&self.plan.rows[row.index()].decision);
+        let demoted: Vec<(usize, Vec<RowNumber>)> = (self.wanted.iter().enumerate())
+            .map(|(place, rows)| (place, rows.iter().filter(is_demoted).copied().collect()))
+            .filter(|(_, rows): &(usize, Vec<RowNumber>)| !rows.is_empty())
+            .collect();
+        let tasks: Vec<Task<'_>> = demoted
+            .iter()
+            .map(|(place, rows)| Task { workspace: &self.plan.workspaces[*place].id, rows })
+            .collect();
+        let counts = session.survey(self.roster.emails()).other_admins(&tasks, |_| {
+            announce(&Event::Tick { tally: crate::engine::event::Tally::default(), pause: session.pause() });
+        });
+        for ((_, rows), others) in demoted.iter().zip(counts) {
+            let mut decisions: Vec<Decision> =
+                rows.iter().map(|row| self.plan.rows[row.index()].decision.clone()).collect();
+            match others {
+                Ok(others) => hold_last_admins(&mut decisions, others),
+                Err(fault) => {
+                    let (_, cause) = unreadable(&fault, session)?;
+                    decisions.fill(Decision::GaveUp(cause));
+                }
+            }
+            for (row, decision) in rows.iter().zip(decisions) {
+                self.plan.rows[row.index()].decision = decision;
+            }
+        }
+        Ok(())
     }
 
     fn note(&mut self, row: RowNumber, seen: Membership, decision: Decision) {

@@ -23,10 +23,10 @@ use crate::engine::leftover::Leg;
 use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run};
 use crate::houston::{Fault, Repeats, Version};
-use crate::model::{Strain, printable};
-use crate::plan::Operation;
+use crate::model::{RowNumber, Strain, printable};
+use crate::plan::{Operation, OperationKind, RolePolicy};
 use crate::present::members::Reading;
-use crate::present::survey::{Progress as Step, Survey, Task};
+use crate::present::survey::{Progress as Step, Task};
 use crate::report::closing::resume_command;
 use crate::report::terminal::{Progress, ProgressMode};
 
@@ -93,8 +93,10 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let mut progress = progress(&history, global);
     let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
     let operations = resuming.leg.operations.len();
-    if operations > 0 {
+    if resuming.leg.operations.iter().any(|operation| matches!(operation.kind, OperationKind::Add(_))) {
         session.check_policy(&safety(&history.header))?;
+    }
+    if operations > 0 {
         session.warn_of_token(requests(&resuming.leg.operations));
     }
     if !confirmation.obtain(operations, &session.url, || Ok(resuming.shown()))? {
@@ -180,6 +182,7 @@ fn safety(header: &Header) -> SafetyArgs {
         send_invites: header.settings.send_invites,
         bypass_local: header.settings.bypass_local,
         exit_code_unchanged: header.settings.exit_code_unchanged,
+        update_roles: header.settings.roles == RolePolicy::Update,
     }
 }
 
@@ -219,13 +222,17 @@ impl<'a> Resuming<'a> {
         let mut leg = Leg::collect(folder, history).map_err(|error| broken(folder, error))?;
         for (place, reading) in survey(&leg, session, progress).into_iter().enumerate() {
             match reading {
-                Ok(reading) => leg.judge(place, &reading.memberships),
+                Ok(reading) => {
+                    leg.judge(place, &reading.memberships, &session.caller_names(&reading));
+                }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
                     leg.give_up(place, status, &cause);
                 }
             }
         }
+        count_admins(&mut leg, session)?;
+        leg.assemble();
         Ok(Self { folder, history, session, signals, leg })
     }
 
@@ -303,14 +310,7 @@ fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<R
     let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task { workspace, rows }).collect();
     let workspaces = tasks.len() as u64;
     session.show(&Event::ReadingStarted { workspaces }, progress);
-    let survey = Survey {
-        houston: &session.houston,
-        pool: &session.pool,
-        emails: &leg.emails,
-        cancel: &session.cancel,
-        pages: &session.pages,
-    };
-    let readings = survey.read(&tasks, |step| {
+    let readings = session.survey(&leg.emails).read(&tasks, |step| {
         let event = match step {
             Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
             Step::Tick => Event::Tick { tally: Tally::default(), pause: session.pause() },
@@ -319,4 +319,22 @@ fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<R
     });
     session.show(&Event::ReadingFinished, progress);
     readings
+}
+
+/// Where somebody is to be demoted, the other admins are counted.
+fn count_admins(leg: &mut Leg, session: &Session) -> Result<(), Failure> {
+    let demoted: Vec<(usize, Vec<RowNumber>)> = (0..leg.workspaces.len())
+        .map(|place| (place, leg.admins_taken(place)))
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
+    let tasks: Vec<Task<'_>> =
+        demoted.iter().map(|(place, rows)| Task { workspace: &leg.workspaces[*place].id, rows }).collect();
+    let counts = session.survey(&leg.emails).other_admins(&tasks, |_| {});
+    for ((place, _), others) in demoted.iter().zip(counts) {
+        match others {
+            Ok(others) => leg.count_admins(*place, Ok(others)),
+            Err(fault) => leg.count_admins(*place, Err(&*unreadable(&fault, session)?.1)),
+        }
+    }
+    Ok(())
 }

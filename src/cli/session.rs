@@ -22,8 +22,10 @@ use crate::houston::{
     Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
     Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
-use crate::model::printable;
-use crate::present::members::PageSize;
+use crate::model::{Emails, normalize_email, printable};
+use crate::plan::RolePolicy;
+use crate::present::members::{PageSize, Reading};
+use crate::present::survey::Survey;
 use crate::report::Reporter as _;
 use crate::report::terminal::Progress;
 use crate::time::{Cancel, Clock, SystemClock};
@@ -65,6 +67,11 @@ pub struct SafetyArgs {
     #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_BYPASS_LOCAL", hide_env_values = true)]
     pub bypass_local: bool,
 
+    /// Give members the role of the roster where they have another one; otherwise they keep theirs.
+    /// The token's own user is never demoted, nor the last admin of a workspace (7)
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_UPDATE_ROLES", hide_env_values = true)]
+    pub update_roles: bool,
+
     /// End with this status instead of 0 when nothing had to be changed; 99 marks a task of Airflow
     /// as skipped
     #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_EXIT_CODE_UNCHANGED", hide_env_values = true)]
@@ -75,6 +82,11 @@ impl SafetyArgs {
     /// Whether Houston may mail.
     pub fn mail(&self) -> Mail {
         if self.send_invites { Mail::Send } else { Mail::Bypass }
+    }
+
+    /// What is done about members with another role.
+    pub fn roles(&self) -> RolePolicy {
+        if self.update_roles { RolePolicy::Update } else { RolePolicy::Keep }
     }
 
     /// The status of a run in which nothing went wrong.
@@ -388,6 +400,25 @@ impl Session {
     /// Whether people can log in with local passwords, and in no other way.
     fn is_local_only(&self) -> bool {
         self.installation.local_passwords == Some(true) && self.installation.sso_providers.unwrap_or(0) == 0
+    }
+
+    /// A reader of many workspaces.
+    pub fn survey<'s>(&'s self, emails: &'s Emails) -> Survey<'s> {
+        Survey {
+            houston: &self.houston,
+            pool: &self.pool,
+            emails,
+            cancel: &self.cancel,
+            pages: &self.pages,
+            caller: self.caller.as_ref().and_then(|caller| caller.user_id.as_deref()),
+        }
+    }
+
+    /// What the caller may be called in a workspace that was read.
+    pub fn caller_names(&self, reading: &Reading) -> Vec<String> {
+        let username = self.caller.as_ref().and_then(|caller| caller.username.as_deref());
+        let username = username.map(|name| normalize_email(name).into_owned());
+        reading.caller.iter().cloned().chain(username).collect()
     }
 
     /// The version of Houston, if it is known.

@@ -13,7 +13,6 @@ use super::verify::{Doubtful, Finding, landed};
 use super::worker::{Job, Signal};
 use super::workspace::{Proof, Purpose};
 use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats, Sent};
-use crate::model::WorkspaceRole;
 use crate::plan::{Membership, OperationKind};
 use crate::present::members::{InvitesSeen, Reading};
 
@@ -191,9 +190,9 @@ impl Dispatcher<'_> {
             let Some(doubtful) = self.lives[life].resolve(operation) else { continue };
             self.tally.doubtful -= 1;
             let ours = self.active.get(&operation).is_some_and(|active| active.ours);
-            let wanted = self.wanted(operation);
-            let settle = self.settings.settle;
-            match doubtful.judge(seen, wanted, began, settle, self.repeats, ours) {
+            let kind = self.run.operations[operation].kind;
+            let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
+            match doubtful.judge(seen, kind, began, settle, repeats, ours) {
                 Finding::Settled(status, cause) => {
                     self.lives[life].seen();
                     self.settle(operation, status, cause);
@@ -201,7 +200,6 @@ impl Dispatcher<'_> {
                 Finding::SendAgain => self.send_again(life, operation, doubtful),
                 Finding::Wait => {
                     self.tally.doubtful += 1;
-                    let repeats = self.repeats;
                     self.lives[life].doubts().put_back(doubtful, began, settle, repeats);
                 }
             }
@@ -221,7 +219,12 @@ impl Dispatcher<'_> {
             );
             self.tired(life, operation, &Cause { code: doubtful.cause.code, text });
         } else {
-            self.lives[life].send_again(operation);
+            let stage = self.run.operations[operation].kind.stage();
+            if self.lives[life].send_again(operation, stage) {
+                return;
+            }
+            // An earlier leg sent it, and its turn has not come: nothing waits for it meanwhile.
+            self.release_person(operation);
         }
     }
 
@@ -230,12 +233,14 @@ impl Dispatcher<'_> {
         // Nothing is acknowledged while a proof is read; if it were, the next proof would show it.
         let mut missing = unproven.split_off(unproven.len().min(reading.memberships.len()));
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
-            match landed(seen, self.wanted(acknowledged.operation())) {
+            let kind = self.run.operations[acknowledged.operation()].kind;
+            let is_add = matches!(kind, OperationKind::Add(_));
+            match landed(seen, kind) {
                 Finding::Settled(status, cause) => {
                     self.lives[life].seen();
                     self.prove(&acknowledged, status, cause, seen);
                 }
-                Finding::Wait | Finding::SendAgain if reading.invites == InvitesSeen::Refused => {
+                Finding::Wait | Finding::SendAgain if is_add && reading.invites == InvitesSeen::Refused => {
                     self.lives[life].seen();
                     let cause = Cause::new(
                         "invites_unseen",
@@ -395,10 +400,5 @@ impl Dispatcher<'_> {
                 }
             }
         }
-    }
-
-    fn wanted(&self, operation: usize) -> WorkspaceRole {
-        let OperationKind::Add(role) = self.run.operations[operation].kind;
-        role
     }
 }

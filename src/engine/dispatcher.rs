@@ -123,6 +123,7 @@ impl<'r> Dispatcher<'r> {
             workspaces.push(chunk[0].workspace);
             let in_doubt = |place: &usize| run.earlier.get(place).is_some_and(|earlier| earlier.in_doubt);
             let to_send = (first..first + chunk.len()).filter(|place| !in_doubt(place));
+            let to_send = to_send.map(|place| (place, run.operations[place].kind.stage()));
             lives.push(Life::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
@@ -183,7 +184,7 @@ impl<'r> Dispatcher<'r> {
                 let email = self.run.emails.get(self.run.operations[operation].row);
                 self.busy.entry(email).or_insert(Busy { operation, waiting: Vec::new() });
                 let life = self.life_of(operation);
-                let (settle, repeats) = (self.settings.settle, self.repeats);
+                let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
                 self.lives[life].doubts().recall(operation, cause, now, settle, repeats);
                 self.tally.doubtful += 1;
             }
@@ -329,9 +330,17 @@ impl<'r> Dispatcher<'r> {
             self.lives[life].park();
             return None;
         }
-        let OperationKind::Add(role) = planned.kind;
         let workspace = self.run.workspaces[planned.workspace as usize].id.clone();
-        Some(Job::Send { operation, row: planned.row, workspace, role })
+        Some(Job::Send { operation, row: planned.row, workspace, kind: planned.kind })
+    }
+
+    /// Whether an operation may be sent again before it is certain that it will not take effect any
+    /// more. To set a role twice is the same as to set it once.
+    pub(super) fn repeats_of(&self, operation: usize) -> Repeats {
+        match self.run.operations[operation].kind {
+            OperationKind::Add(_) => self.repeats,
+            OperationKind::SetRole(_) => Repeats::Refused,
+        }
     }
 
     fn read(&self, life: usize, operations: Vec<usize>) -> Job {

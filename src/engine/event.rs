@@ -135,7 +135,8 @@ pub fn settled_by_plan(
     wanted: Option<WorkspaceRole>,
 ) -> Option<(Status, Option<Cause>)> {
     Some(match decision {
-        Decision::Add => return None,
+        Decision::Add | Decision::UpdateRole(_) => return None,
+        Decision::HeldBack(change, guard) => (Status::RoleKept, Some(guard.cause(*change))),
         Decision::Unchanged => (Status::Unchanged, None),
         Decision::RoleKept(role) => {
             (Status::RoleKept, Some(Cause::new("other_role", format!("is {role} and stays it"))))

@@ -24,7 +24,7 @@ pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
 use crate::model::{RowNumber, Strain};
-use crate::plan::OperationId;
+use crate::plan::{OperationId, RolePolicy};
 
 /// The format of both files; a reader refuses newer ones.
 pub const FORMAT: u32 = 1;
@@ -188,6 +188,9 @@ pub struct RunSettings {
     /// What the program ends with instead of 0 when nothing had to be changed.
     #[serde(default)]
     pub exit_code_unchanged: Option<u8>,
+    /// What is done about members with another role.
+    #[serde(default)]
+    pub roles: RolePolicy,
 }
 
 /// How fast and how patiently a run is carried out, in every leg of it.

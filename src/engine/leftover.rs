@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
-use super::journal::{History, JournalError, RowHistory, plan_lines};
+use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::run_folder::{RunFolder, list};
-use super::verify::{Finding, landed};
+use super::verify::{Finding, landed, no_member, third_role};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
-use crate::plan::{Membership, Operation, OperationKind, Workspace, decide};
+use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
+use crate::plan::{
+    Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Workspace, decide, sort,
+};
 
 /// Between what happened to a write and what its workspace says later.
 const NOW: &str = "; now the workspace cannot be read: ";
@@ -40,6 +43,9 @@ pub struct Leg {
 struct Share {
     rows: Vec<RowNumber>,
     leftovers: Vec<Leftover>,
+    /// What turned out to be missing, and what is decided about it.
+    missing: Vec<Leftover>,
+    decisions: Vec<Decision>,
 }
 
 impl Leg {
@@ -59,10 +65,8 @@ impl Leg {
                 continue;
             }
             emails.push(&line.email);
-            let (Some(id), Some(role)) = (line.workspace, line.role) else { continue };
-            let Some(leftover) = Leftover::new(line.row, role, &history.rows[line.row.index()]) else {
-                continue;
-            };
+            let Some(leftover) = Leftover::of(&line, history) else { continue };
+            let Some(id) = line.workspace else { continue };
             let place = *places.entry(id.clone()).or_insert_with(|| {
                 leg.workspaces.push(Workspace { id, label: None });
                 leg.shares.push(Share::default());
@@ -80,16 +84,80 @@ impl Leg {
         self.workspaces.iter().zip(&self.shares).map(|(workspace, share)| (&workspace.id, &share.rows[..]))
     }
 
-    /// Takes in what was read of one workspace, in the order of its rows. Workspaces are judged in
-    /// their order, each once.
-    pub fn judge(&mut self, place: usize, memberships: &[Membership]) {
+    /// Takes in what was read of one workspace, in the order of its rows, and holds back what would
+    /// demote the caller, of whom these are the names.
+    pub fn judge(&mut self, place: usize, memberships: &[Membership], caller: &[String]) {
         let leftovers = std::mem::take(&mut self.shares[place].leftovers);
         for (leftover, &seen) in leftovers.into_iter().zip(memberships) {
             match leftover.next(seen) {
                 Next::Settled(status, cause) => self.settle(&leftover, status, cause),
-                Next::Missing => self.put(leftover, place),
+                Next::Missing(kind) => {
+                    let decision = match kind {
+                        OperationKind::Add(_) => Decision::Add,
+                        OperationKind::SetRole(change) => Decision::UpdateRole(change),
+                    };
+                    self.shares[place].decisions.push(decision);
+                    self.shares[place].missing.push(leftover);
+                }
             }
         }
+        let Share { missing, decisions, .. } = &mut self.shares[place];
+        let is_caller = |at: usize| {
+            let email = self.emails.get(missing[at].row);
+            caller.iter().any(|name| name == email)
+        };
+        hold_caller(decisions, is_caller);
+    }
+
+    /// The rows that take an admin from this workspace: the others are to be counted.
+    pub fn admins_taken(&self, place: usize) -> Vec<RowNumber> {
+        let Share { missing, decisions, .. } = &self.shares[place];
+        let rows = missing.iter().zip(decisions).filter(|(_, decision)| takes_admin(decision));
+        rows.map(|(leftover, _)| leftover.row).collect()
+    }
+
+    /// Takes in how many admins this workspace has besides those whom the leg demotes, or why nobody
+    /// can tell.
+    pub fn count_admins(&mut self, place: usize, others: Result<usize, &Cause>) {
+        let decisions = &mut self.shares[place].decisions;
+        match others {
+            Ok(others) => hold_last_admins(decisions, others),
+            Err(cause) => {
+                for decision in decisions.iter_mut().filter(|decision| takes_admin(decision)) {
+                    *decision = Decision::GaveUp(Arc::new(cause.clone()));
+                }
+            }
+        }
+    }
+
+    /// Puts the operations together, once every workspace has been judged.
+    pub fn assemble(&mut self) {
+        let mut earlier = HashMap::new();
+        for place in 0..self.shares.len() {
+            let missing = std::mem::take(&mut self.shares[place].missing);
+            let decisions = std::mem::take(&mut self.shares[place].decisions);
+            for (leftover, decision) in missing.into_iter().zip(decisions) {
+                let role = || Some(leftover.role);
+                let Some(kind) = decision.operation(role) else {
+                    self.hold(&leftover, &decision);
+                    continue;
+                };
+                let workspace = u32::try_from(place).expect("fewer workspaces than rows");
+                self.operations.push(Operation { row: leftover.row, workspace, kind });
+                earlier.extend(leftover.earlier.map(|earlier| (leftover.row, earlier)));
+            }
+        }
+        sort(&mut self.operations);
+        let places = self.operations.iter().enumerate();
+        self.earlier =
+            places.filter_map(|(place, operation)| Some((place, earlier.remove(&operation.row)?))).collect();
+    }
+
+    /// The end of a row that is not sent again. What may still take effect stays in doubt.
+    fn hold(&mut self, leftover: &Leftover, decision: &Decision) {
+        let Some((status, cause)) = settled_by_plan(decision, Some(leftover.role)) else { return };
+        let in_doubt = leftover.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
+        self.settle(leftover, if in_doubt { Status::InDoubt } else { status }, cause);
     }
 
     /// A workspace cannot be read. What was sent there stays unsettled: it may have taken effect,
@@ -131,15 +199,6 @@ impl Leg {
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
         self.settled.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
     }
-
-    fn put(&mut self, leftover: Leftover, place: usize) {
-        if let Some(earlier) = leftover.earlier {
-            self.earlier.insert(self.operations.len(), earlier);
-        }
-        let workspace = u32::try_from(place).expect("fewer workspaces than rows");
-        let kind = OperationKind::Add(leftover.role);
-        self.operations.push(Operation { row: leftover.row, workspace, kind });
-    }
 }
 
 /// The writes, by address and workspace, that runs against this target left without an answer, with
@@ -177,8 +236,24 @@ pub struct Leftover {
     pub row: RowNumber,
     /// The wanted role.
     pub role: WorkspaceRole,
+    /// What was planned.
+    pub planned: Planned,
     /// What was done about it; none if nothing was ever sent.
     pub earlier: Option<Earlier>,
+}
+
+/// What the plan says about a row that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planned {
+    /// To add somebody.
+    Add,
+    /// To change this role.
+    UpdateRole {
+        /// The role then.
+        from: WorkspaceRole,
+    },
+    /// Nothing yet, since the workspace could not be read; members would have been met with this.
+    Nothing(RolePolicy),
 }
 
 /// What an earlier leg of the run did about an operation.
@@ -200,13 +275,13 @@ pub struct Earlier {
 pub enum Next {
     /// Nothing: it has its end.
     Settled(Status, Option<Cause>),
-    /// It is not there: send it, or wait for it first if it is in doubt.
-    Missing,
+    /// It is not there: send this, or wait for it first if it is in doubt.
+    Missing(OperationKind),
 }
 
 impl Leftover {
     /// The leftover of a row with this history; `None` for a row with an end of its own.
-    pub fn new(row: RowNumber, role: WorkspaceRole, history: &RowHistory) -> Option<Self> {
+    pub fn new(row: RowNumber, role: WorkspaceRole, planned: Planned, history: &RowHistory) -> Option<Self> {
         let in_doubt = history.status == Status::InDoubt;
         match history.status.kind() {
             StatusKind::Unsettled | StatusKind::NotTried => {}
@@ -219,20 +294,66 @@ impl Leftover {
             cause: cause(),
             in_doubt,
         });
-        Some(Self { row, role, earlier })
+        Some(Self { row, role, planned, earlier })
+    }
+
+    fn of(line: &PlanLine, history: &History) -> Option<Self> {
+        let planned = match (line.action, line.from_role) {
+            (PlannedAction::Add, _) => Planned::Add,
+            (PlannedAction::UpdateRole, from) => Planned::UpdateRole { from: from? },
+            (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
+        };
+        Self::new(line.row, line.role?, planned, &history.rows[line.row.index()])
     }
 
     /// What a membership means for it. Whoever is there after this run has sent for them is there
-    /// through this run, as far as anybody can tell.
+    /// through this run, as far as anybody can tell. Nothing is done that was not planned: nobody is
+    /// added whose role was to be changed, and the other way round.
     pub fn next(&self, seen: Membership) -> Next {
-        if self.earlier.is_none() {
-            let decision = decide(self.role, seen);
-            return settled_by_plan(&decision, Some(self.role))
-                .map_or(Next::Missing, |(status, cause)| Next::Settled(status, cause));
+        match self.planned {
+            Planned::Add => self.next_add(seen, RolePolicy::Keep),
+            Planned::Nothing(roles) => self.next_add(seen, roles),
+            Planned::UpdateRole { from } => self.next_change(seen, RoleChange { from, to: self.role }),
         }
-        match (seen, landed(seen, self.role)) {
-            (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait) => Next::Missing,
-            (_, Finding::Settled(status, cause)) => Next::Settled(status, cause),
+    }
+
+    fn next_add(&self, seen: Membership, roles: RolePolicy) -> Next {
+        let add = OperationKind::Add(self.role);
+        if self.earlier.is_some() {
+            return match (seen, landed(seen, add)) {
+                (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait) => Next::Missing(add),
+                (_, Finding::Settled(status, cause)) => Next::Settled(status, cause),
+            };
+        }
+        let decision = decide(self.role, seen, roles);
+        match (settled_by_plan(&decision, Some(self.role)), decision) {
+            (Some((status, cause)), _) => Next::Settled(status, cause),
+            (None, Decision::UpdateRole(change)) => Next::Missing(OperationKind::SetRole(change)),
+            (None, _) => Next::Missing(add),
+        }
+    }
+
+    fn next_change(&self, seen: Membership, change: RoleChange) -> Next {
+        let kind = OperationKind::SetRole(change);
+        if self.earlier.is_some() {
+            return match landed(seen, kind) {
+                Finding::Settled(status, cause) => Next::Settled(status, cause),
+                Finding::Wait | Finding::SendAgain => Next::Missing(kind),
+            };
+        }
+        let decision = decide(self.role, seen, RolePolicy::Update);
+        if let Some((status, cause)) = settled_by_plan(&decision, Some(self.role)) {
+            return Next::Settled(status, cause);
+        }
+        // It is not settled, so that they are absent, or a member with another role.
+        match seen {
+            Membership::Member { role, .. } if role == change.from => Next::Missing(kind),
+            Membership::Member { role, .. } => {
+                Next::Settled(Status::RoleKept, Some(third_role(role, change)))
+            }
+            Membership::Invited { .. } | Membership::Absent => {
+                Next::Settled(Status::Rejected, Some(no_member()))
+            }
         }
     }
 }
@@ -251,7 +372,7 @@ mod tests {
     fn leftover(status: Status, attempts: u32) -> Option<Leftover> {
         let history =
             RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
-        Leftover::new(RowNumber::from_index(0), EDITOR, &history)
+        Leftover::new(RowNumber::from_index(0), EDITOR, Planned::Add, &history)
     }
 
     fn member(role: WorkspaceRole) -> Membership {
@@ -291,9 +412,64 @@ mod tests {
             let next = leftover(status, attempts).map(|leftover| leftover.next(seen));
             let found = match next {
                 Some(Next::Settled(status, _)) => Some(status),
-                Some(Next::Missing) | None => None,
+                Some(Next::Missing(_)) | None => None,
             };
             assert_eq!(found, expected, "{status} after {attempts} sends, {seen}");
         }
+    }
+
+    #[test]
+    fn a_role_that_was_to_be_changed_is_changed_as_planned_or_not_at_all() {
+        use Status::{GaveUp, InDoubt, NotRun, Rejected, RoleKept, RoleUpdated, Unchanged};
+        use WorkspaceRole::{Admin, Viewer};
+        let twice = Membership::Member { role: Admin, bindings: 2, standing: Standing::Active };
+        let table = [
+            (NotRun, 0, member(EDITOR), Some(Unchanged)),
+            (NotRun, 0, member(Viewer), None),
+            (NotRun, 0, member(Admin), Some(RoleKept)),
+            (NotRun, 0, Membership::Absent, Some(Rejected)),
+            (NotRun, 0, twice, Some(Rejected)),
+            (InDoubt, 1, member(EDITOR), Some(RoleUpdated)),
+            (InDoubt, 1, member(Viewer), None),
+            (InDoubt, 1, member(Admin), Some(RoleKept)),
+            (InDoubt, 1, Membership::Absent, Some(Rejected)),
+            (GaveUp, 3, member(EDITOR), Some(RoleUpdated)),
+            (GaveUp, 3, member(Viewer), None),
+        ];
+        for (status, attempts, seen, expected) in table {
+            let history =
+                RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
+            let planned = Planned::UpdateRole { from: Viewer };
+            let leftover = Leftover::new(RowNumber::from_index(0), EDITOR, planned, &history).expect("left");
+            match leftover.next(seen) {
+                Next::Settled(status, _) => assert_eq!(Some(status), expected, "{seen} after {attempts}"),
+                Next::Missing(kind) => {
+                    assert_eq!(expected, None, "{seen} after {attempts}");
+                    let change = RoleChange { from: Viewer, to: EDITOR };
+                    assert_eq!(kind, OperationKind::SetRole(change));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_never_decided_is_met_as_the_run_began() {
+        let history = |status| RowHistory {
+            line: 2,
+            status,
+            cause: None,
+            workspace: Some(0),
+            attempts: 0,
+            elapsed_ms: 0,
+        };
+        let next = |roles| {
+            let planned = Planned::Nothing(roles);
+            Leftover::new(RowNumber::from_index(0), EDITOR, planned, &history(Status::GaveUp))
+                .expect("left")
+                .next(member(WorkspaceRole::Viewer))
+        };
+        assert!(matches!(next(RolePolicy::Keep), Next::Settled(Status::RoleKept, _)));
+        let change = RoleChange { from: WorkspaceRole::Viewer, to: EDITOR };
+        assert_eq!(next(RolePolicy::Update), Next::Missing(OperationKind::SetRole(change)));
     }
 }

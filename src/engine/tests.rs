@@ -17,7 +17,7 @@ use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
-use crate::plan::OperationKind;
+use crate::plan::{OperationKind, RoleChange, Stage as LifeStage};
 use crate::time::ManualClock;
 
 /// What the server does with one mutation.
@@ -38,6 +38,10 @@ enum Deed {
 #[derive(Debug, Default)]
 struct World {
     bindings: HashMap<(String, String), u32>,
+    /// The roles of those who are no editors.
+    roles: HashMap<(String, String), WorkspaceRole>,
+    /// The stages of the mutations that took effect, by workspace.
+    stages: HashMap<String, Vec<LifeStage>>,
     mutations: u32,
     requests: u32,
     in_flight: HashMap<String, u32>,
@@ -94,6 +98,16 @@ impl World {
                 std::thread::yield_now();
                 world.lock().unwrap().add(workspace, email)
             }
+            "UpsertRole" => {
+                let email = text(&body["variables"]["email"]);
+                let role = WorkspaceRole::ALL
+                    .into_iter()
+                    .find(|role| role.name() == body["variables"]["role"])
+                    .expect("a role");
+                world.lock().unwrap().enter(&email);
+                std::thread::yield_now();
+                world.lock().unwrap().set_role(workspace, email, role)
+            }
             "Caller" => {
                 let dead = world.lock().unwrap().token_is_dead;
                 Ok((
@@ -116,33 +130,58 @@ impl World {
     }
 
     fn add(&mut self, workspace: String, email: String) -> Result<(u16, String), Fault> {
-        *self.in_flight.entry(email.clone()).or_default() -= 1;
+        let deed = self.next_deed(&email);
+        if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
+            self.stages.entry(workspace.clone()).or_default().push(LifeStage::Adds);
+            *self.bindings.entry((workspace, email)).or_default() += 1;
+        }
+        World::reply(deed, "workspaceAddUser", &json!({"id": "w"}))
+    }
+
+    fn set_role(
+        &mut self,
+        workspace: String,
+        email: String,
+        role: WorkspaceRole,
+    ) -> Result<(u16, String), Fault> {
+        let deed = self.next_deed(&email);
+        if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
+            let place = (workspace.clone(), email);
+            let from = self.roles.get(&place).copied().unwrap_or(WorkspaceRole::Editor);
+            let kind = OperationKind::SetRole(RoleChange { from, to: role });
+            self.stages.entry(workspace).or_default().push(kind.stage());
+            self.roles.insert(place, role);
+        }
+        World::reply(deed, "workspaceUpsertUserRole", &json!(role.name()))
+    }
+
+    fn next_deed(&mut self, email: &str) -> Deed {
+        *self.in_flight.entry(email.to_owned()).or_default() -= 1;
         let mut deed = self.deeds.get(self.mutations as usize).copied().unwrap_or(Deed::Apply);
         if let Some((unlucky, left)) = &mut self.unlucky
-            && *unlucky == email
+            && unlucky == email
             && *left > 0
         {
             *left -= 1;
             deed = Deed::FailBefore;
         }
         self.mutations += 1;
-        if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
-            *self.bindings.entry((workspace, email)).or_default() += 1;
-        }
-        let failed = json!({"data": {"workspaceAddUser": null}, "errors": [{"message": "timed out fetching a connection",
-            "path": ["workspaceAddUser"], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]});
-        let refused = json!({"data": {"workspaceAddUser": null}, "errors": [{"message": "Invalid email address. Please check the address and try again",
-            "path": ["workspaceAddUser"], "extensions": {"code": "BAD_USER_INPUT"}}]});
+        deed
+    }
+
+    fn reply(deed: Deed, field: &str, done: &Value) -> Result<(u16, String), Fault> {
+        let failed = json!({"data": {field: null}, "errors": [{"message": "timed out fetching a connection",
+            "path": [field], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]});
+        let refused = json!({"data": {field: null}, "errors": [{"message": "Invalid email address. Please check the address and try again",
+            "path": [field], "extensions": {"code": "BAD_USER_INPUT"}}]});
         match deed {
-            Deed::Apply | Deed::Lie => {
-                Ok((200, json!({"data": {"workspaceAddUser": {"id": "w"}}}).to_string()))
-            }
+            Deed::Apply | Deed::Lie => Ok((200, json!({"data": {field: done}}).to_string())),
             Deed::ApplyAndCut | Deed::Cut => {
                 Err(Fault::NoAnswer { cause: NoAnswerCause::Reset, text: "reset".to_owned() })
             }
             Deed::Throttle => Ok((429, "slow down".to_owned())),
             Deed::FailBefore | Deed::FailAfter => Ok((200, failed.to_string())),
-            Deed::Deny => Ok((200, denied("workspaceAddUser"))),
+            Deed::Deny => Ok((200, denied(field))),
             Deed::Refuse => Ok((200, refused.to_string())),
         }
     }
@@ -152,8 +191,10 @@ impl World {
             .bindings
             .iter()
             .filter(|((place, _), _)| place == workspace)
-            .map(|((_, email), count)| {
-                let binding = json!({"role": "WORKSPACE_EDITOR", "workspace": {"id": workspace}});
+            .map(|(place, count)| {
+                let (_, email) = place;
+                let role = self.roles.get(place).copied().unwrap_or(WorkspaceRole::Editor);
+                let binding = json!({"role": role.name(), "workspace": {"id": workspace}});
                 json!({"id": email, "username": email, "emails": [{"address": email}],
                     "roleBindings": vec![binding; *count as usize]})
             })
@@ -173,6 +214,27 @@ fn denied(field: &str) -> String {
 impl Stage {
     /// `people` persons, each in as many of `workspaces` as the number tells.
     fn new(workspaces: usize, people: &[usize], deeds: Vec<Deed>) -> Self {
+        Self::with(workspaces, people, deeds, |_| OperationKind::Add(WorkspaceRole::Editor))
+    }
+
+    /// The same with additions, promotions and demotions.
+    fn mixed(workspaces: usize, people: &[usize], deeds: Vec<Deed>) -> Self {
+        use WorkspaceRole::{Admin, Editor, Viewer};
+        let change = |from, to| OperationKind::SetRole(RoleChange { from, to });
+        Self::with(workspaces, people, deeds, |person| match person % 4 {
+            0 => change(Admin, Viewer),
+            1 => OperationKind::Add(Editor),
+            2 => change(Viewer, Admin),
+            _ => change(Editor, Admin),
+        })
+    }
+
+    fn with(
+        workspaces: usize,
+        people: &[usize],
+        deeds: Vec<Deed>,
+        kind: impl Fn(usize) -> OperationKind,
+    ) -> Self {
         let workspace =
             |place| Workspace { id: WorkspaceId::new(&format!("w{place}")).unwrap(), label: None };
         let mut emails = Emails::default();
@@ -182,17 +244,21 @@ impl Stage {
                 let row = RowNumber::from_index(emails.len());
                 emails.push(&format!("p{person}@example.com"));
                 let workspace = u32::try_from((place + person) % workspaces).unwrap();
-                operations.push(Operation {
-                    row,
-                    workspace,
-                    kind: OperationKind::Add(WorkspaceRole::Editor),
-                });
+                operations.push(Operation { row, workspace, kind: kind(person) });
             }
         }
-        operations.sort_by_key(|operation| (operation.workspace, operation.row));
+        crate::plan::sort(&mut operations);
+        let mut world = World { deeds, ..World::default() };
+        for operation in &operations {
+            if let OperationKind::SetRole(change) = operation.kind {
+                let place = (format!("w{}", operation.workspace), emails.get(operation.row).to_owned());
+                world.roles.insert(place.clone(), change.from);
+                world.bindings.insert(place, 1);
+            }
+        }
         Self {
             weather: Weather::default(),
-            world: Arc::new(Mutex::new(World { deeds, ..World::default() })),
+            world: Arc::new(Mutex::new(world)),
             workspaces: (0..workspaces).map(workspace).collect(),
             operations,
             emails: Arc::new(emails),
@@ -269,6 +335,20 @@ impl Stage {
         Played { end, outcomes, settled_twice }
     }
 
+    /// Whether the world is as an operation wants it, or as it was before.
+    fn is_done(&self, operation: &Operation) -> bool {
+        match operation.kind {
+            OperationKind::Add(_) => self.bindings(operation) == 1,
+            OperationKind::SetRole(change) => self.role(operation) == change.to,
+        }
+    }
+
+    fn role(&self, operation: &Operation) -> WorkspaceRole {
+        let workspace = self.workspaces[operation.workspace as usize].id.to_string();
+        let email = self.emails.get(operation.row).to_owned();
+        self.world().roles.get(&(workspace, email)).copied().unwrap_or(WorkspaceRole::Editor)
+    }
+
     /// How often a row's person is bound in its workspace.
     fn bindings(&self, operation: &Operation) -> u32 {
         let workspace = self.workspaces[operation.workspace as usize].id.to_string();
@@ -340,8 +420,11 @@ proptest! {
         deeds in prop::collection::vec(deed(), 0..120),
         canary in 0_u32..3,
     ) {
-        let stage = Stage::new(workspaces, &people, deeds);
+        let stage = Stage::mixed(workspaces, &people, deeds);
         let played = stage.play(|settings| settings.canary = canary);
+        for stages in stage.world().stages.values() {
+            prop_assert!(stages.is_sorted(), "adds, promotions, demotions: {:?}", stages);
+        }
         prop_assert!(!played.settled_twice, "a row ended twice");
         prop_assert!(played.end.stopped.is_none());
         prop_assert_eq!(played.outcomes.len(), stage.operations.len(), "every row ends");
@@ -350,11 +433,12 @@ proptest! {
             let bindings = stage.bindings(operation);
             let status = played.status(operation);
             prop_assert!(bindings <= 1, "bound {} times: {:?}", bindings, status);
-            prop_assert_eq!(status == Status::Added, bindings == 1, "{:?}", played.outcomes[&operation.row.get()]);
+            let is_success = matches!(status, Status::Added | Status::RoleUpdated);
+            prop_assert_eq!(is_success, stage.is_done(operation), "{:?}", played.outcomes[&operation.row.get()]);
             // A canary that is out of luck leaves the others of its workspace untried.
             let cause = played.outcomes[&operation.row.get()].cause.as_ref();
             let is_held_back = status == Status::NotRun && cause.is_some_and(|c| c.code == "canary_failed");
-            let expected = [Status::Added, Status::Rejected, Status::GaveUp].contains(&status);
+            let expected = [Status::Added, Status::RoleUpdated, Status::Rejected, Status::GaveUp].contains(&status);
             prop_assert!(expected || is_held_back, "{:?}", status);
         }
     }
@@ -450,4 +534,26 @@ fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() 
     let played = play(1, "p0@example.com");
     assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of life one canary is enough");
     assert_eq!(played.end.tally.of(Status::NotRun), 19);
+}
+
+#[test]
+fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
+    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin };
+    let kind = |_| OperationKind::SetRole(change);
+    let stage = Stage::with(1, &[1; 40], vec![Deed::Lie; 100], kind);
+    let played = stage.play(|_| {});
+    assert_eq!(stage.world().mutations, 1, "only the canary was sent");
+    assert_eq!(played.end.tally.of(Status::InDoubt), 1);
+    assert_eq!(played.end.tally.of(Status::NotRun), 39);
+}
+
+#[test]
+fn a_role_is_set_again_without_waiting_for_the_settle_time() {
+    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin };
+    let kind = |_| OperationKind::SetRole(change);
+    let stage = Stage::with(1, &[1], vec![Deed::Cut], kind);
+    let played = stage.play(|settings| settings.settle = Duration::from_secs(60));
+    assert_eq!(played.end.tally.of(Status::RoleUpdated), 1);
+    assert_eq!(played.outcomes[&1].attempts, 2);
+    assert!(played.outcomes[&1].elapsed < Duration::from_secs(30), "{:?}", played.outcomes[&1]);
 }

@@ -11,7 +11,7 @@ use super::event::{Cause, Status, invited_otherwise};
 use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::WorkspaceRole;
-use crate::plan::{Membership, Standing};
+use crate::plan::{Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, decide};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -171,12 +171,30 @@ impl Doubtful {
     pub fn judge(
         &self,
         seen: Membership,
-        wanted: WorkspaceRole,
+        kind: OperationKind,
         read_at: Instant,
         settle: Duration,
         repeats: Repeats,
         ours: bool,
     ) -> Finding {
+        let wanted = match kind {
+            OperationKind::Add(role) => role,
+            // Nothing is lost by a change that takes effect later after all, so only the server is
+            // spared: it sets the same role once more.
+            OperationKind::SetRole(_) => {
+                let found = landed(seen, kind);
+                let is_late = read_at >= self.since + self.patience(settle, repeats);
+                return match (found, self.doubt) {
+                    (Finding::Wait, Doubt::Refused) if is_late => {
+                        Finding::Settled(Status::Rejected, Some(self.cause.clone()))
+                    }
+                    (Finding::Wait, Doubt::Effect | Doubt::Invited | Doubt::Member) if is_late => {
+                        Finding::SendAgain
+                    }
+                    (found, _) => found,
+                };
+            }
+        };
         match (seen, self.doubt) {
             (Membership::Absent, Doubt::Effect) if read_at >= self.since + self.patience(settle, repeats) => {
                 Finding::SendAgain
@@ -199,17 +217,24 @@ impl Doubtful {
                     ),
                 )),
             ),
-            (seen, _) if ours => landed(seen, wanted),
+            (seen, _) if ours => landed(seen, kind),
             (seen, _) => as_it_was(seen, wanted),
         }
     }
 }
 
 /// The end of a row whose mutation of this run is, or may be, what a read shows.
-pub fn landed(seen: Membership, wanted: WorkspaceRole) -> Finding {
+pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
     if seen.is_doubled() {
-        return Finding::Settled(Status::Rejected, Some(doubled(seen)));
+        return Finding::Settled(Status::Rejected, seen.doubled());
     }
+    match kind {
+        OperationKind::Add(wanted) => added(seen, wanted),
+        OperationKind::SetRole(change) => changed(seen, change),
+    }
+}
+
+fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
     match seen {
         Membership::Member { role, standing: Standing::Active, .. } if role == wanted => {
             Finding::Settled(Status::Added, None)
@@ -225,33 +250,51 @@ pub fn landed(seen: Membership, wanted: WorkspaceRole) -> Finding {
     }
 }
 
-/// The end of a row whose person was there without our doing.
-fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
-    match crate::plan::decide(wanted, seen) {
-        crate::plan::Decision::Unchanged => Finding::Settled(Status::Unchanged, None),
-        crate::plan::Decision::AlreadyInvited(role) => {
-            Finding::Settled(Status::AlreadyInvited, invited_otherwise(role, Some(wanted)))
+/// The end of a row that changes a role. A third role is another person's change, which is theirs;
+/// who is a member no more has no role to be changed, and is not added either.
+fn changed(seen: Membership, change: RoleChange) -> Finding {
+    match seen {
+        Membership::Member { role, .. } if role == change.to => Finding::Settled(Status::RoleUpdated, None),
+        Membership::Member { role, .. } if role == change.from => Finding::Wait,
+        Membership::Member { role, .. } => Finding::Settled(Status::RoleKept, Some(third_role(role, change))),
+        Membership::Invited { .. } | Membership::Absent => {
+            Finding::Settled(Status::Rejected, Some(no_member()))
         }
-        crate::plan::Decision::RoleKept(role) => Finding::Settled(
-            Status::RoleKept,
-            Some(Cause::new("other_role", format!("is {role} and stays it"))),
-        ),
-        crate::plan::Decision::Add
-        | crate::plan::Decision::Merged { .. }
-        | crate::plan::Decision::Invalid(_)
-        | crate::plan::Decision::LeftOut
-        | crate::plan::Decision::Rejected(_)
-        | crate::plan::Decision::GaveUp(_) => Finding::Wait,
     }
 }
 
-fn doubled(seen: Membership) -> Cause {
-    let text = match seen {
-        Membership::Member { bindings, .. } => format!("has {bindings} role bindings in the workspace"),
-        Membership::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
-        Membership::Absent => "is there twice".to_owned(),
-    };
-    Cause::new("duplicate_binding", text)
+/// Why somebody is left alone who got yet another role since the plan was made.
+pub fn third_role(role: WorkspaceRole, change: RoleChange) -> Cause {
+    let RoleChange { from, to } = change;
+    let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
+    Cause::new("other_role", text)
+}
+
+/// Why the role of somebody is not changed who was a member when the plan was made.
+pub fn no_member() -> Cause {
+    Cause::new("no_member", "is no member any more, so that there is no role to be changed")
+}
+
+/// The end of a row whose person was there without our doing.
+fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
+    match decide(wanted, seen, RolePolicy::Keep) {
+        Decision::Unchanged => Finding::Settled(Status::Unchanged, None),
+        Decision::AlreadyInvited(role) => {
+            Finding::Settled(Status::AlreadyInvited, invited_otherwise(role, Some(wanted)))
+        }
+        Decision::RoleKept(role) => Finding::Settled(
+            Status::RoleKept,
+            Some(Cause::new("other_role", format!("is {role} and stays it"))),
+        ),
+        Decision::Add
+        | Decision::UpdateRole(_)
+        | Decision::HeldBack(..)
+        | Decision::Merged { .. }
+        | Decision::Invalid(_)
+        | Decision::LeftOut
+        | Decision::Rejected(_)
+        | Decision::GaveUp(_) => Finding::Wait,
+    }
 }
 
 #[cfg(test)]
@@ -274,7 +317,7 @@ mod tests {
 
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
-        doubts.queue[0].judge(seen, Editor, now + after, SETTLE, repeats, ours)
+        doubts.queue[0].judge(seen, OperationKind::Add(Editor), now + after, SETTLE, repeats, ours)
     }
 
     #[test]
@@ -326,6 +369,38 @@ mod tests {
             let found = finding(Doubt::Effect, seen, Duration::ZERO, Repeats::Unknown, ours);
             assert!(matches!(found, Finding::Settled(s, _) if s == status), "{seen:?} {ours}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_role_is_set_again_while_the_old_one_is_seen_and_nobody_is_added_or_overruled() {
+        let change = RoleChange { from: WorkspaceRole::Viewer, to: Editor };
+        let member = |role| member(role, Standing::Active, 1);
+        let settled = Some;
+        let table = [
+            (member(Editor), Duration::ZERO, settled(Status::RoleUpdated)),
+            (member(WorkspaceRole::Viewer), BACK_OFF, None),
+            (member(Admin), Duration::ZERO, settled(Status::RoleKept)),
+            (Membership::Absent, SETTLE, settled(Status::Rejected)),
+            (
+                Membership::Member { role: Editor, bindings: 2, standing: Standing::Active },
+                SETTLE,
+                settled(Status::Rejected),
+            ),
+        ];
+        let (doubts, now) = doubt(Doubt::Effect);
+        let judge = |seen, after| {
+            let kind = OperationKind::SetRole(change);
+            doubts.queue[0].judge(seen, kind, now + after, SETTLE, Repeats::Refused, true)
+        };
+        for (seen, after, expected) in table {
+            match judge(seen, after) {
+                Finding::Settled(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {after:?}"),
+                found @ (Finding::SendAgain | Finding::Wait) => {
+                    assert_eq!((found, expected), (Finding::SendAgain, None), "{seen:?} after {after:?}");
+                }
+            }
+        }
+        assert_eq!(judge(member(WorkspaceRole::Viewer), Duration::ZERO), Finding::Wait);
     }
 
     #[test]

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::houston::{Caller, Failure, Fault, Houston, Mail, Sent};
-use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::plan::OperationKind;
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
 
 /// What to do.
 #[derive(Debug, Clone)]
 pub enum Job {
-    /// Add the person of this row.
+    /// Change something for the person of this row.
     Send {
         /// Index of the operation.
         operation: usize,
@@ -26,8 +27,8 @@ pub enum Job {
         row: RowNumber,
         /// Where.
         workspace: WorkspaceId,
-        /// As what.
-        role: WorkspaceRole,
+        /// What.
+        kind: OperationKind,
     },
     /// Read a workspace for the people of these rows.
     Read {
@@ -140,8 +141,8 @@ impl Worker {
             Job::Send { operation, .. } if self.stopping.load(Ordering::Acquire) => {
                 Signal::Released { operation }
             }
-            Job::Send { operation, row, ref workspace, role } => {
-                let result = self.houston.add_member(workspace, self.emails.get(row), role, self.mail);
+            Job::Send { operation, row, ref workspace, kind } => {
+                let result = self.mutate(workspace, self.emails.get(row), kind);
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
             Job::Read { life, ref workspace, ref operations, ref rows } => {
@@ -152,5 +153,12 @@ impl Worker {
             Job::Probe => Signal::Probed(self.reader.caller()),
         };
         ticket.answer(signal);
+    }
+
+    fn mutate(&self, workspace: &WorkspaceId, email: &str, kind: OperationKind) -> Result<Sent, Failure> {
+        match kind {
+            OperationKind::Add(role) => self.houston.add_member(workspace, email, role, self.mail),
+            OperationKind::SetRole(change) => self.houston.set_role(workspace, email, change.to),
+        }
     }
 }

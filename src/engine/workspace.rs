@@ -1,4 +1,4 @@
-//! The life of one workspace: canary, adds, verification, proof. Its breaker, its canary and its
+//! The life of one workspace: canary, adds, promotions, demotions, verification, proof. Its breaker, its canary and its
 //! proof live here and nowhere else.
 //!
 //! Main type: [`Life`]. Pure: it says what may be done next and takes note of what became of it;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::event::Cause;
 use super::open::{Acknowledged, Open, Tired};
 use super::verify::{Doubtful, Doubts, FAILED_READS};
+use crate::plan::Stage;
 
 /// Without a canary if no more rows than this would follow it: the proof comes soon enough.
 const NO_CANARY_BEFORE: usize = 3;
@@ -56,7 +57,12 @@ enum Pace {
 /// One workspace in the engine.
 #[derive(Debug)]
 pub struct Life {
+    /// What is to be sent now.
     to_send: VecDeque<usize>,
+    /// What comes in each stage after it; those that have begun are empty.
+    later: [VecDeque<usize>; Stage::COUNT],
+    /// The place of the stage that has begun.
+    stage: usize,
     /// Operations that wait for another operation of the same person.
     parked: usize,
     sending: usize,
@@ -98,12 +104,19 @@ pub enum Proof {
 impl Life {
     /// The life of a workspace with these operations. `canary` rows go first; `settle` is how
     /// long a write without an answer is waited for.
-    pub fn new(operations: impl IntoIterator<Item = usize>, canary: u32, settle: Duration) -> Self {
-        let to_send: VecDeque<usize> = operations.into_iter().collect();
-        let alone = to_send.len() <= canary as usize + NO_CANARY_BEFORE;
+    pub fn new(operations: impl IntoIterator<Item = (usize, Stage)>, canary: u32, settle: Duration) -> Self {
+        let mut later: [VecDeque<usize>; Stage::COUNT] = Default::default();
+        for (operation, stage) in operations {
+            later[stage as usize].push_back(operation);
+        }
+        let to_send = std::mem::take(&mut later[0]);
+        let waiting: usize = later.iter().map(VecDeque::len).sum();
+        let alone = to_send.len() + waiting <= canary as usize + NO_CANARY_BEFORE;
         let canary = if canary == 0 || alone { Canary::Passed } else { Canary::Singing(canary) };
         Self {
             to_send,
+            later,
+            stage: 0,
             parked: 0,
             sending: 0,
             reading: None,
@@ -168,13 +181,14 @@ impl Life {
     fn is_to_be_proved(&self) -> bool {
         let tired = self.pace == Pace::Hurry && self.proofs + self.failed_proofs > 0;
         let quiet = self.sending == 0 && (self.doubts.is_empty() || self.pace == Pace::Hurry);
-        let at_end = self.to_send.is_empty() && self.parked == 0;
+        let at_end = self.to_send.is_empty() && self.parked == 0 && !self.has_later();
         let at_canary = self.canary == Canary::Singing(0);
         quiet && !tired && !self.unproven.is_empty() && (at_end || at_canary || self.pace != Pace::Full)
     }
 
     fn next_send(&mut self) -> Option<usize> {
-        if self.pace != Pace::Full {
+        // Where nothing is to be sent, no canary is used up: the next stage may need it.
+        if self.pace != Pace::Full || self.to_send.is_empty() {
             return None;
         }
         let quiet = !self.is_busy();
@@ -208,7 +222,7 @@ impl Life {
     /// Rows that used up their tries get one more chance at the end, if Houston answered others.
     fn sweep(&mut self) -> Step {
         if self.given_up.is_empty() {
-            return Step::Done;
+            return self.next_stage();
         }
         let rows = std::mem::take(&mut self.given_up);
         if self.swept || self.pace != Pace::Full {
@@ -216,6 +230,27 @@ impl Life {
         }
         self.swept = true;
         self.to_send.extend(rows.into_iter().map(|row| row.operation));
+        self.begin_sending()
+    }
+
+    /// Nothing of this stage is open any more: the next one begins.
+    fn next_stage(&mut self) -> Step {
+        if self.pace != Pace::Full || !self.has_later() {
+            return Step::Done;
+        }
+        while self.to_send.is_empty() {
+            self.stage += 1;
+            self.to_send = std::mem::take(&mut self.later[self.stage]);
+        }
+        self.swept = false;
+        self.begin_sending()
+    }
+
+    fn has_later(&self) -> bool {
+        self.later.iter().any(|operations| !operations.is_empty())
+    }
+
+    fn begin_sending(&mut self) -> Step {
         self.next_send().map_or(Step::Idle, |operation| {
             self.sending += 1;
             Step::Send(operation)
@@ -250,10 +285,19 @@ impl Life {
         self.successes += 1;
     }
 
-    /// It is to be sent again.
-    pub fn send_again(&mut self, operation: usize) {
+    /// It is to be sent again. False if its stage has not begun: then it waits for it.
+    pub fn send_again(&mut self, operation: usize, stage: Stage) -> bool {
+        let has_begun = stage as usize <= self.stage;
         // First in line, so that a canary is heard out before others follow it.
-        self.to_send.push_front(operation);
+        let line = if has_begun { &mut self.to_send } else { &mut self.later[stage as usize] };
+        line.push_front(operation);
+        has_begun
+    }
+
+    /// Everything that has not been sent.
+    fn unsent(&mut self) -> Vec<usize> {
+        let later = self.later.iter_mut().flat_map(|line| line.drain(..));
+        self.to_send.drain(..).chain(later).collect()
     }
 
     /// It used up its tries. True if it is kept for a last chance at the end: where Houston
@@ -348,7 +392,7 @@ impl Life {
     pub fn close(&mut self, cause: Cause) -> Vec<usize> {
         self.paused = false;
         self.closed.get_or_insert(cause);
-        let mut rows: Vec<usize> = self.to_send.drain(..).collect();
+        let mut rows = self.unsent();
         rows.extend(self.given_up.drain(..).map(|row| row.operation));
         rows
     }
@@ -363,7 +407,7 @@ impl Life {
     pub fn drain(&mut self) -> Vec<usize> {
         self.pace = self.pace.max(Pace::Drain);
         self.paused = false;
-        self.to_send.drain(..).collect()
+        self.unsent()
     }
 
     /// No waiting either: one more read for what is open.
@@ -379,5 +423,30 @@ impl Life {
             unproven: std::mem::take(&mut self.unproven),
             tired: std::mem::take(&mut self.given_up),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_is_too_short_for_its_canaries_leaves_them_to_the_next_one() {
+        let now = Instant::now();
+        let stages = [
+            Stage::Adds,
+            Stage::Promotions,
+            Stage::Promotions,
+            Stage::Promotions,
+            Stage::Promotions,
+            Stage::Demotions,
+        ];
+        let mut life = Life::new(stages.into_iter().enumerate(), 2, Duration::from_secs(10));
+        for operation in [0, 1] {
+            assert_eq!(life.next(now), Step::Send(operation));
+            life.came_back();
+            life.acknowledged(Acknowledged::new(operation, 1, Duration::ZERO));
+        }
+        assert_eq!(life.next(now), Step::Read(vec![0, 1]));
     }
 }

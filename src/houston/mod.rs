@@ -12,6 +12,7 @@
 pub mod answer;
 mod call;
 pub mod catalogue;
+mod changes;
 pub mod checkup;
 pub mod context;
 pub mod credential;
@@ -140,7 +141,7 @@ pub enum Mail {
     Send,
 }
 
-/// An add that Houston acknowledged.
+/// A change that Houston acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
     /// How many requests it took.

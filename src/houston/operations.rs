@@ -79,6 +79,8 @@ operations! {
     OneMemberPlain Read "src/houston/operations/one_member_plain.graphql",
     AddMember Write "src/houston/operations/add_member.graphql",
     AddMemberWithMail Write "src/houston/operations/add_member_with_mail.graphql",
+    UpsertRole Write "src/houston/operations/upsert_role.graphql",
+    UpdateRole Write "src/houston/operations/update_role.graphql",
 }
 
 /// The JSON body of an operation.

@@ -92,6 +92,8 @@ pub struct Installation {
 pub const BYPASS_SINCE: Version = Version::new(0, 25, 3);
 /// The first version with pages of members and of workspaces (the official client's own gate).
 const PAGES_SINCE: Version = Version::new(0, 30, 0);
+/// The first version that may have `workspaceUpsertUserRole`: some 0.30 brought it.
+const UPSERT_SINCE: Version = Version::new(0, 30, 0);
 /// The first version that may have `sysWorkspaces`: 0.16 had not; since when is not known.
 const SYSTEM_LIST_SINCE: Version = Version::new(0, 17, 0);
 
@@ -132,6 +134,8 @@ pub(super) struct Profile {
     pub(super) deploymentless: Switch,
     /// No `bypassInvite` (before 0.25.3).
     pub(super) bypassless: Switch,
+    /// No `workspaceUpsertUserRole` (before some 0.30).
+    pub(super) upsertless: Switch,
 }
 
 impl Profile {
@@ -141,6 +145,7 @@ impl Profile {
         self.unpaged.turn_on_if(version < PAGES_SINCE);
         self.listless.turn_on_if(version < SYSTEM_LIST_SINCE);
         self.bypassless.turn_on_if(Support::of_bypass_invite(Some(version)) == Support::No);
+        self.upsertless.turn_on_if(version < UPSERT_SINCE);
     }
 
     /// Takes what the schema does not have.
@@ -148,6 +153,7 @@ impl Profile {
         self.unpaged.turn_on_if(!surface.pages);
         self.listless.turn_on_if(!surface.system_list);
         self.bypassless.turn_on_if(!surface.bypass_invite);
+        self.upsertless.turn_on_if(!surface.upsert);
     }
 }
 
@@ -190,25 +196,25 @@ mod tests {
         }
     }
 
-    /// Which switches are on: unpaged, listless, bypassless; nothing else may be.
-    fn lacks(profile: &Profile) -> [bool; 3] {
-        let Profile { unpaged, listless, statusless, deploymentless, bypassless } = profile;
+    /// Which switches are on: unpaged, listless, bypassless, upsertless; nothing else may be.
+    fn lacks(profile: &Profile) -> [bool; 4] {
+        let Profile { unpaged, listless, statusless, deploymentless, bypassless, upsertless } = profile;
         assert!(!statusless.is_on() && !deploymentless.is_on(), "every version has them");
-        [unpaged, listless, bypassless].map(Switch::is_on)
+        [unpaged, listless, bypassless, upsertless].map(Switch::is_on)
     }
 
     #[test]
     fn a_version_settles_what_is_not_asked_for() {
         for (text, lacking) in [
-            ("0.16.1", [true, true, true]),
-            ("0.17.0", [true, false, true]),
-            ("0.25.2", [true, false, true]),
-            ("0.25.3", [true, false, false]),
-            ("0.29.9", [true, false, false]),
-            ("0.30.0", [false; 3]),
-            ("1.0.0", [false; 3]),
-            ("2.1.0", [false; 3]),
-            ("7.0.0", [false; 3]),
+            ("0.16.1", [true, true, true, true]),
+            ("0.17.0", [true, false, true, true]),
+            ("0.25.2", [true, false, true, true]),
+            ("0.25.3", [true, false, false, true]),
+            ("0.29.9", [true, false, false, true]),
+            ("0.30.0", [false; 4]),
+            ("1.0.0", [false; 4]),
+            ("2.1.0", [false; 4]),
+            ("7.0.0", [false; 4]),
         ] {
             let profile = Profile::default();
             profile.fit_version(Version::parse(text).unwrap());
@@ -221,12 +227,11 @@ mod tests {
 
     #[test]
     fn a_schema_settles_each_part_on_its_own() {
-        for number in 0..8 {
-            let [pages, system_list, bypass_invite] = [1, 2, 4].map(|bit| number & bit != 0);
+        for number in 0..16 {
+            let [pages, system_list, bypass_invite, upsert] = [1, 2, 4, 8].map(|bit| number & bit != 0);
             let profile = Profile::default();
-            let surface = Surface { pages, system_list, bypass_invite, upsert: false, teams: false };
-            profile.fit_surface(surface);
-            assert_eq!(lacks(&profile), [!pages, !system_list, !bypass_invite]);
+            profile.fit_surface(Surface { pages, system_list, bypass_invite, upsert, teams: false });
+            assert_eq!(lacks(&profile), [!pages, !system_list, !bypass_invite, !upsert]);
         }
     }
 

@@ -38,7 +38,7 @@ fn ids(page: &MemberPage) -> Vec<&str> {
 
 #[test]
 fn every_document_is_named_and_asks_for_no_secret() {
-    assert_eq!(operations::DOCUMENTS.len(), 23);
+    assert_eq!(operations::DOCUMENTS.len(), 25);
     for (name, text) in operations::DOCUMENTS {
         let starts = [format!("query {name}"), format!("mutation {name}")];
         assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
@@ -476,4 +476,64 @@ fn reads_for_verification_share_what_was_learnt_and_pay_nothing() {
         }
     }
     assert!(Houston::new(Arc::new(Watch)).for_verification().all_members(&id()).unwrap().is_empty());
+}
+
+const UPSERT: &str = "workspaceUpsertUserRole";
+const UPDATE: &str = "workspaceUpdateUserRole";
+
+fn unknown_mutation(name: &str) -> Value {
+    json!({"errors": [{"message": format!("Cannot query field \"{name}\" on type \"Mutation\". Did you mean another?"),
+        "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]})
+}
+
+#[test]
+fn a_role_is_set_in_one_request_with_the_address_as_it_is_spelled() {
+    let (houston, scripted) = houston(|_| json!({"data": {UPSERT: "WORKSPACE_ADMIN"}}));
+    let sent = houston.set_role(&id(), "Ada@Example.com", WorkspaceRole::Admin).unwrap();
+    assert_eq!(sent, Sent { attempts: 1 });
+    let log = scripted.log();
+    assert_eq!(log[0]["operationName"], "UpsertRole");
+    let variables = json!({"workspaceUuid": "ck1", "email": "Ada@Example.com", "role": "WORKSPACE_ADMIN"});
+    assert_eq!(log[0]["variables"], variables);
+}
+
+#[test]
+fn a_server_without_upsert_is_found_out_once_and_gets_the_older_mutation() {
+    let (houston, scripted) = houston(|name| match name {
+        "UpsertRole" => unknown_mutation(UPSERT),
+        _ => json!({"data": {UPDATE: "WORKSPACE_EDITOR"}}),
+    });
+    let set = || houston.set_role(&id(), "a@example.com", WorkspaceRole::Editor).unwrap().attempts;
+    assert_eq!([set(), set()], [2, 1]);
+    assert_eq!(scripted.names(), ["UpsertRole", "UpdateRole", "UpdateRole"]);
+    assert_eq!(scripted.log()[0]["variables"], scripted.log()[1]["variables"]);
+}
+
+#[test]
+fn a_server_that_knows_neither_way_to_set_a_role_is_asked_each_once() {
+    let (houston, scripted) =
+        houston(|name| unknown_mutation(if name == "UpsertRole" { UPSERT } else { UPDATE }));
+    let failure = houston.set_role(&id(), "a@example.com", WorkspaceRole::Editor).unwrap_err();
+    assert!(matches!(failure.fault, Fault::Schema { subject: Some(ref name), .. } if name == UPDATE));
+    assert_eq!((failure.attempts, scripted.sent()), (2, 2));
+}
+
+#[test]
+fn a_role_without_an_answer_has_to_be_looked_at_and_a_refusal_had_no_effect() {
+    let refused = |message: &str, code: &str| json!({"data": {UPSERT: null}, "errors": [{"message": message, "path": [UPSERT], "extensions": {"code": code}}]});
+    for (body, code, effect) in [
+        (json!({"data": {UPSERT: null}}), "malformed_answer", Effect::Unknown),
+        (json!({"data": {}}), "malformed_answer", Effect::Unknown),
+        (json!({"data": {UPSERT: "WORKSPACE_VIEWER"}}), "malformed_answer", Effect::Unknown),
+        (json!({"data": {UPSERT: true}}), "malformed_answer", Effect::Unknown),
+        (refused("Timed out", "INTERNAL_SERVER_ERROR"), "internal_server_error", Effect::Unknown),
+        (refused("The requested resource was not found", "RESOURCE_NOT_FOUND"), "not_found", Effect::Refused),
+        (refused("invalid workspace role", "BAD_USER_INPUT"), "bad_role", Effect::Refused),
+        (refused("Insufficient permissions.", "INTERNAL_SERVER_ERROR"), "denied", Effect::Refused),
+    ] {
+        let (houston, scripted) = houston(move |_| body.clone());
+        let failure = houston.set_role(&id(), "a@example.com", WorkspaceRole::Editor).unwrap_err();
+        assert_eq!((failure.fault.code(), failure.fault.effect()), (code, effect), "{}", failure.fault);
+        assert_eq!(scripted.names(), ["UpsertRole"]);
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::{Decision, Membership, Standing, decide};
+use super::{Decision, Membership, RolePolicy, Standing, decide};
 use crate::model::WorkspaceRole;
 
 /// A user as a member list shows them.
@@ -150,12 +150,13 @@ pub fn diff<'a, 'b>(
     wanted: &[(&'a str, WorkspaceRole)],
     members: impl Iterator<Item = Member<'b>>,
     invites: impl Iterator<Item = (&'b str, Option<WorkspaceRole>)>,
+    policy: RolePolicy,
 ) -> Vec<(Membership, Decision)> {
     let mut comparison = Comparison::new(wanted.iter().map(|(email, _)| *email));
     members.for_each(|member| comparison.meet_member(&member));
     invites.for_each(|(email, role)| comparison.meet_invite(email, role));
     let roles = wanted.iter().map(|(_, role)| *role);
-    comparison.memberships().zip(roles).map(|(seen, role)| (seen, decide(role, seen))).collect()
+    comparison.memberships().zip(roles).map(|(seen, role)| (seen, decide(role, seen, policy))).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //!
 //! Main type: [`Plan`], made of one [`Decision`] per row by [`decide`] from a wish and a
 //! [`Membership`]; [`compare::Comparison`] finds the membership of many people in one pass over
-//! what Houston has. Nothing here may know where wishes or memberships come from.
+//! what Houston has, and [`guard`] holds back what must not be done. Nothing here may know where
+//! wishes or memberships come from.
 
 pub mod compare;
+pub mod guard;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::guard::Guard;
 use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
 
 /// What Houston has of one person in one workspace.
@@ -58,6 +61,18 @@ impl Membership {
     }
 }
 
+impl Membership {
+    /// What is to be said about somebody whom Houston holds twice.
+    pub fn doubled(self) -> Option<Cause> {
+        let text = match self {
+            Self::Member { bindings, .. } => format!("has {bindings} role bindings in the workspace"),
+            Self::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
+            Self::Absent => return None,
+        };
+        self.is_doubled().then(|| Cause::new("duplicate_binding", text))
+    }
+}
+
 impl fmt::Display for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,10 +90,14 @@ impl fmt::Display for Membership {
 pub enum Decision {
     /// Add the person: one mutation.
     Add,
+    /// Change the role of a member: one mutation.
+    UpdateRole(RoleChange),
     /// Nothing: a member with the wanted role.
     Unchanged,
     /// Nothing: a member with another role, and changing it was not asked for.
     RoleKept(WorkspaceRole),
+    /// Nothing: a member whose role was to be changed, which a guard does not let happen.
+    HeldBack(RoleChange, Guard),
     /// Nothing: a pending invitation; its role, if Houston tells it.
     AlreadyInvited(Option<WorkspaceRole>),
     /// Nothing: this row says the same as an earlier one, or lost a conflict against it.
@@ -96,13 +115,52 @@ pub enum Decision {
     GaveUp(Arc<Cause>),
 }
 
+/// One role in the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleChange {
+    /// The role that the member has.
+    pub from: WorkspaceRole,
+    /// The role that the member gets; another one.
+    pub to: WorkspaceRole,
+}
+
+impl RoleChange {
+    /// Whether it takes rights away.
+    pub fn is_demotion(self) -> bool {
+        self.to < self.from
+    }
+
+    /// Whether the workspace has one admin less afterwards.
+    pub fn takes_an_admin(self) -> bool {
+        self.from == WorkspaceRole::Admin && self.is_demotion()
+    }
+}
+
+impl fmt::Display for RoleChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.from, self.to)
+    }
+}
+
+/// What is done about members who have another role than the roster wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RolePolicy {
+    /// They keep it.
+    #[default]
+    Keep,
+    /// They get the role of the roster.
+    Update,
+}
+
 impl Decision {
     /// Whether this decision leads to a mutation.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Add => true,
+            Self::Add | Self::UpdateRole(_) => true,
             Self::Unchanged
             | Self::RoleKept(_)
+            | Self::HeldBack(..)
             | Self::AlreadyInvited(_)
             | Self::Merged { .. }
             | Self::Invalid(_)
@@ -111,16 +169,43 @@ impl Decision {
             | Self::GaveUp(_) => false,
         }
     }
+
+    /// The mutation that follows, if one does. `role` tells the wanted role.
+    pub fn operation(&self, role: impl FnOnce() -> Option<WorkspaceRole>) -> Option<OperationKind> {
+        match self {
+            Self::Add => role().map(OperationKind::Add),
+            Self::UpdateRole(change) => Some(OperationKind::SetRole(*change)),
+            Self::Unchanged
+            | Self::RoleKept(_)
+            | Self::HeldBack(..)
+            | Self::AlreadyInvited(_)
+            | Self::Merged { .. }
+            | Self::Invalid(_)
+            | Self::LeftOut
+            | Self::Rejected(_)
+            | Self::GaveUp(_) => None,
+        }
+    }
 }
 
-/// The decision for one wish, additive only: whoever is there in any way is left as is.
-pub fn decide(wanted: WorkspaceRole, present: Membership) -> Decision {
-    match present {
-        Membership::Absent => Decision::Add,
-        Membership::Invited { role, .. } => Decision::AlreadyInvited(role),
-        Membership::Member { role, standing: Standing::Pending, .. } => Decision::AlreadyInvited(Some(role)),
-        Membership::Member { role, .. } if role == wanted => Decision::Unchanged,
-        Membership::Member { role, .. } => Decision::RoleKept(role),
+/// The decision for one wish. Whoever is there in any way is never added; with
+/// [`RolePolicy::Keep`] they are left as they are. A pending invitation keeps its role in any case,
+/// and of somebody with several bindings nobody knows what a change would do.
+pub fn decide(wanted: WorkspaceRole, present: Membership, roles: RolePolicy) -> Decision {
+    match (present, roles) {
+        (Membership::Absent, _) => Decision::Add,
+        (Membership::Invited { role, .. }, _) => Decision::AlreadyInvited(role),
+        (Membership::Member { role, .. }, RolePolicy::Update) if role != wanted => {
+            if let Some(cause) = present.doubled() {
+                return Decision::Rejected(Arc::new(cause));
+            }
+            Decision::UpdateRole(RoleChange { from: role, to: wanted })
+        }
+        (Membership::Member { role, standing: Standing::Pending, .. }, _) => {
+            Decision::AlreadyInvited(Some(role))
+        }
+        (Membership::Member { role, .. }, _) if role == wanted => Decision::Unchanged,
+        (Membership::Member { role, .. }, _) => Decision::RoleKept(role),
     }
 }
 
@@ -158,14 +243,55 @@ pub struct Operation {
 pub enum OperationKind {
     /// Give somebody who is absent this role.
     Add(WorkspaceRole),
+    /// Give a member another role.
+    SetRole(RoleChange),
+}
+
+/// The stages of a workspace's life in which operations are sent, in their order: each begins when
+/// the one before it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Who is missing comes in.
+    Adds,
+    /// Who gets more rights gets them.
+    Promotions,
+    /// Who gets fewer rights loses the others, when there are enough who have them.
+    Demotions,
+}
+
+impl Stage {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+}
+
+impl OperationKind {
+    /// The role that the person has afterwards.
+    pub fn role(self) -> WorkspaceRole {
+        match self {
+            Self::Add(role) => role,
+            Self::SetRole(change) => change.to,
+        }
+    }
+
+    /// When it is sent.
+    pub fn stage(self) -> Stage {
+        match self {
+            Self::Add(_) => Stage::Adds,
+            Self::SetRole(change) if change.is_demotion() => Stage::Demotions,
+            Self::SetRole(_) => Stage::Promotions,
+        }
+    }
 }
 
 impl Operation {
     /// The name of this operation: made from its content, so that it is the same in every run.
     pub fn id(&self, workspace: &WorkspaceId, email: &str) -> OperationId {
-        let OperationKind::Add(role) = self.kind;
+        let what = match self.kind {
+            OperationKind::Add(_) => "add",
+            OperationKind::SetRole(_) => "set_role",
+        };
         let mut hash = Sha256::new();
-        for part in ["add", workspace.as_str(), email, role.name()] {
+        for part in [what, workspace.as_str(), email, self.kind.role().name()] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
@@ -227,10 +353,14 @@ pub struct Plan {
 pub struct Counts {
     /// To be added.
     pub add: u64,
+    /// Members who get another role.
+    pub update_role: u64,
     /// Members with the wanted role.
     pub unchanged: u64,
     /// Members with another role, which they keep.
     pub role_kept: u64,
+    /// Members whose role a guard does not let be changed.
+    pub held_back: u64,
     /// Pending invitations.
     pub already_invited: u64,
     /// Same as an earlier row.
@@ -250,6 +380,8 @@ impl Counts {
     pub fn count(&mut self, decision: &Decision) {
         let counter = match decision {
             Decision::Add => &mut self.add,
+            Decision::UpdateRole(_) => &mut self.update_role,
+            Decision::HeldBack(..) => &mut self.held_back,
             Decision::Unchanged => &mut self.unchanged,
             Decision::RoleKept(_) => &mut self.role_kept,
             Decision::AlreadyInvited(_) => &mut self.already_invited,
@@ -271,22 +403,27 @@ impl Plan {
         counts
     }
 
-    /// The mutations, workspace by workspace, within one in the order of the rows. `role` tells
-    /// the wanted role of a row.
+    /// The mutations, workspace by workspace, within one stage by stage in the order of the rows.
+    /// `role` tells the wanted role of a row.
     pub fn operations(&self, role: impl Fn(RowNumber) -> Option<WorkspaceRole>) -> Vec<Operation> {
         let mut operations: Vec<Operation> = self
             .rows
             .iter()
             .enumerate()
-            .filter(|(_, planned)| planned.decision.is_change())
             .filter_map(|(index, planned)| {
                 let row = RowNumber::from_index(index);
-                Some(Operation { row, workspace: planned.workspace?, kind: OperationKind::Add(role(row)?) })
+                let kind = planned.decision.operation(|| role(row))?;
+                Some(Operation { row, workspace: planned.workspace?, kind })
             })
             .collect();
-        operations.sort_by_key(|operation| (operation.workspace, operation.row));
+        sort(&mut operations);
         operations
     }
+}
+
+/// Puts operations into the order in which they are sent.
+pub fn sort(operations: &mut [Operation]) {
+    operations.sort_by_key(|operation| (operation.workspace, operation.kind.stage(), operation.row));
 }
 
 #[cfg(test)]
@@ -310,8 +447,30 @@ mod tests {
             (Membership::Invited { role: None, invites: 1 }, Decision::AlreadyInvited(None)),
         ];
         for (present, decision) in table {
-            assert_eq!(decide(Editor, present), decision, "{present}");
+            assert_eq!(decide(Editor, present, RolePolicy::Keep), decision, "{present}");
         }
+    }
+
+    #[test]
+    fn members_get_the_role_of_the_roster_only_where_that_was_asked_for() {
+        let update = |from| Decision::UpdateRole(RoleChange { from, to: Editor });
+        let twice = Membership::Member { role: Admin, bindings: 2, standing: Standing::Active };
+        let table = [
+            (Membership::Absent, Decision::Add),
+            (member(Editor, Standing::Active), Decision::Unchanged),
+            (member(Admin, Standing::Active), update(Admin)),
+            (member(Viewer, Standing::Active), update(Viewer)),
+            (member(Editor, Standing::Pending), Decision::AlreadyInvited(Some(Editor))),
+            (member(Viewer, Standing::Pending), update(Viewer)),
+            (Membership::Invited { role: Some(Viewer), invites: 1 }, Decision::AlreadyInvited(Some(Viewer))),
+        ];
+        for (present, decision) in table {
+            assert_eq!(decide(Editor, present, RolePolicy::Update), decision, "{present}");
+        }
+        assert!(
+            matches!(decide(Editor, twice, RolePolicy::Update), Decision::Rejected(c) if c.code == "duplicate_binding")
+        );
+        assert_eq!(decide(Editor, twice, RolePolicy::Keep), Decision::RoleKept(Admin));
     }
 
     #[test]
@@ -327,6 +486,17 @@ mod tests {
         assert_ne!(id, operation(0, Admin).id(&workspace, "a@example.com"));
         assert_ne!(id, operation(0, Editor).id(&workspace, "b@example.com"));
         assert_eq!(OperationId::try_from(id.to_string()), Ok(id));
+    }
+
+    #[test]
+    fn operations_come_stage_by_stage() {
+        let change = |from, to| Decision::UpdateRole(RoleChange { from, to });
+        let decisions = [change(Admin, Viewer), change(Viewer, Admin), Decision::Add, change(Editor, Admin)];
+        let row = |decision| RowPlan { workspace: Some(0), seen: None, decision };
+        let plan = Plan { workspaces: Vec::new(), rows: decisions.map(row).into() };
+        let order: Vec<_> = plan.operations(|_| Some(Viewer)).iter().map(|op| op.row.get()).collect();
+        assert_eq!(order, [3, 2, 4, 1]);
+        assert_eq!(plan.counts(), Counts { add: 1, update_role: 3, ..Counts::default() });
     }
 
     #[test]

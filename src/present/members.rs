@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use foldhash::fast::FixedState;
 
 use crate::houston::{Fault, Houston, MemberPage, Paged, Person, WithInvites};
-use crate::model::WorkspaceId;
+use crate::model::{WorkspaceId, WorkspaceRole};
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::{Membership, Standing};
 
@@ -28,6 +28,8 @@ pub struct Reading {
     pub memberships: Vec<Membership>,
     /// Whether the caller may see pending invitations.
     pub invites: InvitesSeen,
+    /// All names of the caller, if they were met and asked for.
+    pub caller: Vec<String>,
 }
 
 /// Whether invitations could be read.
@@ -63,15 +65,45 @@ pub fn read<'a>(
     wanted: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    let mut walk = Walk {
-        houston,
-        workspace,
-        comparison: Comparison::new(wanted),
-        met_ids: HashSet::default(),
-        invites: InvitesSeen::Yes,
-    };
+    read_with_caller(houston, workspace, wanted, pages, None)
+}
+
+/// The same, and says which of the wanted people is the user with the id `caller`.
+pub fn read_with_caller<'a>(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    wanted: impl IntoIterator<Item = &'a str>,
+    pages: &PageSize,
+    caller: Option<&str>,
+) -> Result<Reading, Fault> {
+    let mut walk = Walk::new(houston, workspace, wanted);
+    walk.caller = caller;
     walk.run(pages)?;
-    Ok(Reading { memberships: walk.comparison.memberships().collect(), invites: walk.invites })
+    let memberships = walk.comparison.memberships().collect();
+    Ok(Reading { memberships, invites: walk.invites, caller: walk.caller_names })
+}
+
+/// Counts the admins of `workspace` who are none of `people` (distinct, normalised addresses), from
+/// its complete member list. Who has never signed in does not count, nor who has several roles.
+pub fn other_admins<'a>(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    people: impl IntoIterator<Item = &'a str>,
+    pages: &PageSize,
+) -> Result<usize, Fault> {
+    let mut walk = Walk::new(houston, workspace, people);
+    walk.extent = Extent::Everybody;
+    walk.run(pages)?;
+    Ok(walk.other_admins)
+}
+
+/// How far a walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Until everybody wanted is met.
+    Wanted,
+    /// To the end of the list.
+    Everybody,
 }
 
 /// 128 bits that stand for an id: a long list has many, and no two of them come to the same key.
@@ -89,6 +121,36 @@ struct Walk<'w, 'a> {
     /// Ids that were seen: a cursor may repeat a person, who must not count twice.
     met_ids: HashSet<IdKey, FixedState>,
     invites: InvitesSeen,
+    extent: Extent,
+    /// Admins among those who are not wanted.
+    other_admins: usize,
+    /// The id of the caller, where that matters.
+    caller: Option<&'w str>,
+    caller_names: Vec<String>,
+}
+
+impl<'w, 'a> Walk<'w, 'a> {
+    fn new(
+        houston: &'w Houston,
+        workspace: &'w WorkspaceId,
+        wanted: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        Self {
+            houston,
+            workspace,
+            comparison: Comparison::new(wanted),
+            met_ids: HashSet::default(),
+            invites: InvitesSeen::Yes,
+            extent: Extent::Wanted,
+            other_admins: 0,
+            caller: None,
+            caller_names: Vec::new(),
+        }
+    }
+
+    fn has_all(&self) -> bool {
+        self.extent == Extent::Wanted && self.comparison.all_met()
+    }
 }
 
 impl Walk<'_, '_> {
@@ -102,7 +164,7 @@ impl Walk<'_, '_> {
                 Paged::Whole => true,
                 Paged::Page => people == 0 || pages.is_surely_last(people),
             };
-            if is_last || self.comparison.all_met() {
+            if is_last || self.has_all() {
                 return Ok(());
             }
             if fresh == 0 {
@@ -114,7 +176,8 @@ impl Walk<'_, '_> {
             if self.met_ids.len() > MOST_PEOPLE {
                 return Err(Fault::Malformed { text: "a member list that does not end".to_owned() });
             }
-            if !asked_one_by_one && self.comparison.missing() <= ONE_BY_ONE && people >= page.take as usize {
+            let may_ask = self.extent == Extent::Wanted && !asked_one_by_one;
+            if may_ask && self.comparison.missing() <= ONE_BY_ONE && people >= page.take as usize {
                 asked_one_by_one = true;
                 self.ask_one_by_one()?;
                 if self.comparison.all_met() {
@@ -206,6 +269,7 @@ impl Walk<'_, '_> {
                     text: format!("the member list does not show the roles of {name}"),
                 });
             }
+            self.take_note(person);
             self.comparison.meet_member(&Member {
                 addresses: &person.addresses,
                 username: person.username.as_deref(),
@@ -214,6 +278,19 @@ impl Walk<'_, '_> {
             });
         }
         Ok(fresh)
+    }
+
+    fn take_note(&mut self, person: &Person) {
+        if self.caller == Some(person.id.as_str()) {
+            self.caller_names.extend(person.addresses.iter().chain(&person.username).cloned());
+        }
+        if self.extent == Extent::Wanted {
+            return;
+        }
+        let is_admin =
+            !person.bindings.is_empty() && person.bindings.iter().all(|role| *role == WorkspaceRole::Admin);
+        let is_wanted = self.comparison.wants(&person.addresses, person.username.as_deref());
+        self.other_admins += usize::from(is_admin && !person.pending && !is_wanted);
     }
 }
 

@@ -46,23 +46,45 @@ pub struct Survey<'a> {
     pub cancel: &'a Cancel,
     /// What is known of the server's pages.
     pub pages: &'a PageSize,
+    /// The id of the caller, to be recognised among the members.
+    pub caller: Option<&'a str>,
 }
 
 impl Survey<'_> {
     /// Reads every workspace; answers come in the order of the tasks.
-    pub fn read(
+    pub fn read(&self, tasks: &[Task<'_>], progress: impl FnMut(Progress)) -> Vec<Result<Reading, Fault>> {
+        self.each(tasks, progress, |task, wanted| {
+            members::read_with_caller(self.houston, task.workspace, wanted, self.pages, self.caller)
+        })
+    }
+
+    /// Counts the admins of every workspace who are none of the people of its rows, in the order of
+    /// the tasks.
+    pub fn other_admins(
+        &self,
+        tasks: &[Task<'_>],
+        progress: impl FnMut(Progress),
+    ) -> Vec<Result<usize, Fault>> {
+        self.each(tasks, progress, |task, people| {
+            members::other_admins(self.houston, task.workspace, people, self.pages)
+        })
+    }
+
+    fn each<T: Send>(
         &self,
         tasks: &[Task<'_>],
         mut progress: impl FnMut(Progress),
-    ) -> Vec<Result<Reading, Fault>> {
-        let mut readings: Vec<Option<Result<Reading, Fault>>> = tasks.iter().map(|_| None).collect();
+        ask: impl Fn(Task<'_>, &mut dyn Iterator<Item = &str>) -> Result<T, Fault> + Sync,
+    ) -> Vec<Result<T, Fault>> {
+        let ask = &ask;
+        let mut readings: Vec<Option<Result<T, Fault>>> = tasks.iter().map(|_| None).collect();
         let (sender, receiver) = crossbeam_channel::unbounded();
         self.pool.in_place_scope(|scope| {
             for (place, task) in tasks.iter().enumerate() {
                 let sender = sender.clone();
                 scope.spawn(move |_| {
                     // The receiver outlives the scope, so the answer always arrives.
-                    let _ = sender.send((place, self.read_one(*task)));
+                    let _ = sender.send((place, self.one(*task, ask)));
                 });
             }
             drop(sender);
@@ -82,11 +104,14 @@ impl Survey<'_> {
         readings.into_iter().map(|reading| reading.unwrap_or_else(|| Err(Fault::cancelled()))).collect()
     }
 
-    fn read_one(&self, task: Task<'_>) -> Result<Reading, Fault> {
+    fn one<T>(
+        &self,
+        task: Task<'_>,
+        ask: impl Fn(Task<'_>, &mut dyn Iterator<Item = &str>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         if self.cancel.is_pulled() {
             return Err(Fault::cancelled());
         }
-        let wanted = task.rows.iter().map(|&row| self.emails.get(row));
-        members::read(self.houston, task.workspace, wanted, self.pages)
+        ask(task, &mut task.rows.iter().map(|&row| self.emails.get(row)))
     }
 }

@@ -149,6 +149,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         email: if invalid { String::new() } else { format!("{index}@example.com") },
         role: (!invalid).then_some(WorkspaceRole::Viewer),
         workspace: (!invalid).then(|| WorkspaceId::new("ck1").expect("valid")),
+        from_role: None,
         seen: None,
         action: if sent(*status) { PlannedAction::Add } else { PlannedAction::None },
         status: (!sent(*status) && (*status != Status::NotRun || cause.is_some())).then_some(*status),

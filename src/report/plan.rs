@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::results::defused;
 use super::spoken;
 use crate::engine::event::settled_by_plan;
+use crate::engine::journal::PlannedAction;
 use crate::model::{RowNumber, WorkspaceRole, printable};
 use crate::plan::{Counts, Decision, Membership, Plan};
 use crate::roster::Roster;
@@ -158,7 +159,7 @@ impl PlanReport<'_> {
                 email: self.roster.emails().get(row),
                 workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
                 workspace_id: workspace.map(|workspace| workspace.id.as_str()),
-                action: if planned.decision.is_change() { "add" } else { "none" },
+                action: PlannedAction::of(&planned.decision).0.word(),
                 from_role: planned.seen.and_then(present_role),
                 to_role: role.map(WorkspaceRole::name),
                 reason: self.reason(&planned.decision, role),
@@ -202,7 +203,7 @@ impl PlanReport<'_> {
         }
         let counts = self.plan.counts();
         writeln!(text, "\nIn all: {}.", summed_up(counts))?;
-        if counts.add == 0 {
+        if counts.add + counts.update_role == 0 {
             return writeln!(text, "Nothing is to be done.");
         }
         let Estimate { requests, mutations, seconds } = self.estimate;
@@ -222,7 +223,7 @@ impl PlanReport<'_> {
 
     /// The people of a workspace for whom something is to be done or to be known.
     fn people(&self, text: &mut String, rows: &[usize], detail: Detail) -> std::fmt::Result {
-        for mark in ["+", "=", "!"] {
+        for mark in ["+", "~", "=", "!"] {
             let shown: Vec<usize> =
                 rows.iter().copied().filter(|&row| self.mark(row) == Some(mark)).collect();
             let limit = if detail == Detail::All { shown.len() } else { SHOWN };
@@ -231,8 +232,9 @@ impl PlanReport<'_> {
                 let role = self.roster.assignment(row).map(|wish| wish.role);
                 let email = printable(self.roster.emails().get(row));
                 let place = format!("{}:{}", printable(self.name), self.roster.line(row));
-                let what = match (mark, role) {
-                    ("+", Some(role)) => role.to_string(),
+                let what = match (&self.plan.rows[index].decision, role) {
+                    (Decision::Add, Some(role)) => role.to_string(),
+                    (Decision::UpdateRole(change), _) => change.to_string(),
                     _ => printable(&self.reason(&self.plan.rows[index].decision, role)).into_owned(),
                 };
                 writeln!(text, "  {mark} {email}  {what}  ({place})")?;
@@ -249,17 +251,19 @@ impl PlanReport<'_> {
             return format!("the same as line {}", self.roster.line(*into));
         }
         match settled_by_plan(decision, role) {
+            None if matches!(decision, Decision::UpdateRole(_)) => "another role".to_owned(),
             None => "absent".to_owned(),
             Some((_, Some(cause))) => cause.text,
             Some((status, None)) => status.word().replace('_', " "),
         }
     }
 
-    /// `+` is added, `=` stays although the roster says otherwise, `!` cannot be done.
+    /// `+` is added, `~` gets another role, `=` stays although the roster says otherwise, `!` cannot be done.
     fn mark(&self, row: usize) -> Option<&'static str> {
         match &self.plan.rows[row].decision {
             Decision::Add => Some("+"),
-            Decision::RoleKept(_) => Some("="),
+            Decision::UpdateRole(_) => Some("~"),
+            Decision::RoleKept(_) | Decision::HeldBack(..) => Some("="),
             Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
             Decision::Unchanged
             | Decision::AlreadyInvited(_)
@@ -277,12 +281,25 @@ fn present_role(seen: Membership) -> Option<&'static str> {
 }
 
 fn summed_up(counts: Counts) -> String {
-    let Counts { add, unchanged, role_kept, already_invited, merged, invalid, left_out, rejected, gave_up } =
-        counts;
+    let Counts {
+        add,
+        update_role,
+        unchanged,
+        role_kept,
+        held_back,
+        already_invited,
+        merged,
+        invalid,
+        left_out,
+        rejected,
+        gave_up,
+    } = counts;
     let parts = [
         (add, "to add"),
+        (update_role, "to get another role"),
         (unchanged, "unchanged"),
         (role_kept, "keep another role"),
+        (held_back, "held back by a guard"),
         (already_invited, "already invited"),
         (merged, "merged"),
         (invalid, "invalid"),

@@ -553,13 +553,15 @@ impl Standings {
         let invited = self.invited.get(&key).copied();
         let wanted = role(cell(row, &["role"]));
         let ok = match status {
-            "added" | "unchanged" => member == wanted.map(|role| (role, true)),
+            "added" | "unchanged" | "role_updated" => member == wanted.map(|role| (role, true)),
             "invited" | "already_invited" => {
                 member == wanted.map(|role| (role, false)) || (invited.is_some() && invited == wanted)
             }
             "role_kept" => member.is_some() && member.map(|(role, _)| role) != wanted,
             "merged" => member.is_some() || invited.is_some(),
             "rejected" if row["error_code"] == "duplicate_binding" => true,
+            // Somebody whose role was to be changed is there anyway.
+            "rejected" | "gave_up" | "not_run" if member.is_some() => member.map(|(role, _)| role) != wanted,
             "rejected" | "gave_up" | "not_run" => member.is_none() && invited.is_none(),
             "in_doubt" | "invalid" => true,
             _ => return Err("no such status"),

@@ -159,6 +159,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
             line: roster.line(row),
             email: String::new(),
             role: None,
+            from_role: None,
             workspace: None,
             seen: None,
             action: PlannedAction::None,

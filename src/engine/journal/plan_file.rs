@@ -27,6 +27,9 @@ pub struct PlanLine {
     /// The workspace it resolved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// The role that is to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_role: Option<WorkspaceRole>,
     /// What Houston had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
@@ -52,8 +55,38 @@ pub struct PlanLine {
 pub enum PlannedAction {
     /// One mutation: the person is absent.
     Add,
+    /// One mutation: the person is a member with another role.
+    UpdateRole,
     /// No mutation.
     None,
+}
+
+impl PlannedAction {
+    /// The action of a decision, and the role that it changes.
+    pub fn of(decision: &Decision) -> (Self, Option<WorkspaceRole>) {
+        match decision {
+            Decision::Add => (Self::Add, None),
+            Decision::UpdateRole(change) => (Self::UpdateRole, Some(change.from)),
+            Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => (Self::None, None),
+        }
+    }
+
+    /// Its word in plans.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::UpdateRole => "update_role",
+            Self::None => "none",
+        }
+    }
 }
 
 impl PlanLine {
@@ -69,6 +102,8 @@ impl PlanLine {
         let into = match planned.decision {
             Decision::Merged { into } => Some(into),
             Decision::Add
+            | Decision::UpdateRole(_)
+            | Decision::HeldBack(..)
             | Decision::Unchanged
             | Decision::RoleKept(_)
             | Decision::AlreadyInvited(_)
@@ -77,6 +112,7 @@ impl PlanLine {
             | Decision::Rejected(_)
             | Decision::GaveUp(_) => None,
         };
+        let (action, from_role) = PlannedAction::of(&planned.decision);
         Self {
             row,
             line,
@@ -84,7 +120,8 @@ impl PlanLine {
             role,
             workspace: planned.workspace.map(|place| plan.workspaces[place as usize].id.clone()),
             seen: planned.seen.map(|seen| seen.to_string()),
-            action: if planned.decision.is_change() { PlannedAction::Add } else { PlannedAction::None },
+            from_role,
+            action,
             status,
             into,
             code: cause.as_ref().map(|cause| cause.code.to_string()),

@@ -1,6 +1,7 @@
 //! Runs that are stopped at any moment, for any reason: every row has one status, in the totals and
 //! in the files; what is called a success is one, and what is called untried was not sent.
 
+use super::super::event::StatusKind;
 use super::super::journal::full::{Full, fill_up};
 use super::super::journal::{History, write_plan};
 use super::cuts::plan_lines;
@@ -55,12 +56,12 @@ fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), Stri
     let bindings = stage.bindings(operation);
     let is_true = match row.status {
         Status::Added => bindings == 1,
-        Status::NotRun | Status::Rejected | Status::GaveUp => bindings == 0,
+        Status::RoleUpdated => bindings == 1 && stage.is_done(operation),
+        Status::NotRun | Status::Rejected | Status::GaveUp => !stage.is_done(operation),
         Status::InDoubt => bindings <= 1,
         Status::Invited
         | Status::Unchanged
         | Status::AlreadyInvited
-        | Status::RoleUpdated
         | Status::RoleKept
         | Status::Removed
         | Status::Invalid
@@ -68,7 +69,8 @@ fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), Stri
     };
     let told = played.run.status(operation);
     // Files may know less than the process knew, where the disk was full, but nothing else.
-    let is_told = row.status == told || (played.lost_its_journal() && row.status != Status::Added);
+    let is_told =
+        row.status == told || (played.lost_its_journal() && row.status.kind() != StatusKind::Changed);
     if is_true && is_told {
         Ok(())
     } else {
@@ -99,7 +101,7 @@ proptest! {
         weather in weather(),
         disk in disk(),
     ) {
-        let stage = Stage { weather, ..Stage::new(workspaces, &people, deeds) };
+        let stage = Stage { weather, ..Stage::mixed(workspaces, &people, deeds) };
         stage.world().token_is_dead = token_is_dead;
         let played = play(&stage, disk, |settings| {
             settings.canary = canary;
