@@ -61,6 +61,9 @@ const MAX_PAGES: i64 = 10_000;
 /// And here, however long its pages are.
 const MAX_WORKSPACES: usize = 1_000_000;
 
+/// The argument of an add that keeps Houston from mailing.
+const BYPASS: &str = "bypassInvite";
+
 /// A workspace of the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
@@ -389,15 +392,11 @@ impl Call<'_> {
         mail: Mail,
     ) -> Result<(), Fault> {
         const FIELD: &str = "workspaceAddUser";
-        const BYPASS: &str = "bypassInvite";
         let profile = self.profile();
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
         let role = operations::role(role);
         let decoded = match mail {
-            Mail::Bypass if profile.bypassless.is_on() => {
-                let text = "this server has no `bypassInvite`, and would send mails".to_owned();
-                return Err(Fault::Schema { subject: Some(BYPASS.to_owned()), text });
-            }
+            Mail::Bypass if profile.bypassless.is_on() => return Err(would_mail()),
             Mail::Bypass => self.ask::<operations::AddMember>(operations::add_member::Variables {
                 workspace_uuid,
                 email,
@@ -412,8 +411,9 @@ impl Call<'_> {
                 })?
             }
         };
-        if decoded.does_not_know(BYPASS) {
+        if mail == Mail::Bypass && decoded.does_not_know(BYPASS) {
             profile.bypassless.turn_on();
+            return Err(would_mail());
         }
         if decoded.has(FIELD) {
             return Ok(());
@@ -421,6 +421,12 @@ impl Call<'_> {
         // A null without an error says nothing about the effect: the caller has to look.
         Err(decoded.fault().unwrap_or_else(|| missing(FIELD)))
     }
+}
+
+/// Nothing was sent, or nothing of it done: without this argument people would be mailed.
+fn would_mail() -> Fault {
+    let text = "it has no `bypassInvite`, and would mail whoever is added".to_owned();
+    Fault::Schema { subject: Some(BYPASS.to_owned()), text }
 }
 
 /// The workspaces with a usable id, each once.
