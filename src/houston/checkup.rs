@@ -50,6 +50,8 @@ pub struct Surface {
     pub system_list: bool,
     /// `workspaceAddUser(bypassInvite:)`.
     pub bypass_invite: bool,
+    /// `workspaceAddUser(deploymentRoles:)`.
+    pub deployment_roles: bool,
     /// `workspaceUpsertUserRole`.
     pub upsert: bool,
     /// `workspaceAddTeam`.
@@ -147,14 +149,15 @@ fn surface_of(schema: ops::surface::SurfaceSchema) -> Option<Surface> {
     let mutations: Vec<_> = schema.mutation_type?.fields?.into_iter().flatten().collect();
     let changes = |name: &str| mutations.iter().any(|field| field.name.as_deref() == Some(name));
     let add = mutations.iter().find(|field| field.name.as_deref() == Some("workspaceAddUser"))?;
-    let arguments = add.args.iter().flatten().flatten();
-    let bypass_invite =
-        arguments.into_iter().any(|argument| argument.name.as_deref() == Some("bypassInvite"));
+    let takes = |name: &str| {
+        add.args.iter().flatten().flatten().any(|argument| argument.name.as_deref() == Some(name))
+    };
     let answers = |name: &str| queries.iter().any(|field| field == name);
     Some(Surface {
         pages: answers("paginatedWorkspaceUsers"),
         system_list: answers("sysWorkspaces"),
-        bypass_invite,
+        bypass_invite: takes("bypassInvite"),
+        deployment_roles: takes("deploymentRoles"),
         upsert: changes("workspaceUpsertUserRole"),
         teams: changes("workspaceAddTeam"),
     })

@@ -16,6 +16,7 @@ mod changes;
 pub mod checkup;
 pub mod context;
 pub mod credential;
+mod deployments;
 pub mod fault;
 mod gate;
 pub mod http;
@@ -36,15 +37,17 @@ pub mod window;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use self::call::{Call, missing, required, sound, untold};
+use self::call::{Call, acknowledged, missing, required, sound, untold};
+pub use self::changes::{Created, Removal};
 pub use self::checkup::{Rights, ServerTime, Skew, Surface};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
+pub use self::deployments::{Deployment, DeploymentGrant, DeploymentUser};
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
 pub use self::patient::{Patient, Waiting};
-pub use self::people::{InDeployment, Invite, Person};
+pub use self::people::{Grounds, InDeployment, Invite, Person};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::retry::{Purse, RetryPolicy, Retrying};
@@ -56,13 +59,14 @@ use crate::model::{WorkspaceId, WorkspaceRole};
 /// How many members a page holds at most: Houston allows 101, the official client asks for 100.
 pub const PAGE_SIZE: u32 = 100;
 
+const ADD: &str = "workspaceAddUser";
+/// The argument of an add that keeps Houston from mailing.
+const BYPASS: &str = "bypassInvite";
+
 /// A listing of workspaces ends here at the latest.
 const MAX_PAGES: i64 = 10_000;
 /// And here, however long its pages are.
 const MAX_WORKSPACES: usize = 1_000_000;
-
-/// The argument of an add that keeps Houston from mailing.
-const BYPASS: &str = "bypassInvite";
 
 /// A workspace of the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -301,6 +305,11 @@ impl Houston {
         self.counted(|call| call.invites(workspace))
     }
 
+    /// The same with the moment at which each was made, where the server tells it.
+    pub fn dated_invites(&self, workspace: &WorkspaceId) -> Result<Vec<Invite>, Failure> {
+        self.counted(|call| call.dated_invites(workspace))
+    }
+
     /// The person with this address, in lower case. Proves presence only: new servers do not find
     /// pending users this way, and show people of other workspaces without bindings.
     pub fn person(&self, workspace: &WorkspaceId, email: &str) -> Result<Option<Person>, Failure> {
@@ -391,7 +400,6 @@ impl Call<'_> {
         role: WorkspaceRole,
         mail: Mail,
     ) -> Result<(), Fault> {
-        const FIELD: &str = "workspaceAddUser";
         let profile = self.profile();
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
         let role = operations::role(role);
@@ -415,11 +423,7 @@ impl Call<'_> {
             profile.bypassless.turn_on();
             return Err(would_mail());
         }
-        if decoded.has(FIELD) {
-            return Ok(());
-        }
-        // A null without an error says nothing about the effect: the caller has to look.
-        Err(decoded.fault().unwrap_or_else(|| missing(FIELD)))
+        acknowledged(&decoded, ADD)
     }
 }
 

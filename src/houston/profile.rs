@@ -94,6 +94,8 @@ pub const BYPASS_SINCE: Version = Version::new(0, 25, 3);
 const PAGES_SINCE: Version = Version::new(0, 30, 0);
 /// The first version that may have `workspaceUpsertUserRole`: some 0.30 brought it.
 const UPSERT_SINCE: Version = Version::new(0, 30, 0);
+/// The first version that may have roles in deployments (release notes).
+const DEPLOYMENT_ROLES_SINCE: Version = Version::new(0, 23, 0);
 /// The first version that may have `sysWorkspaces`: 0.16 had not; since when is not known.
 const SYSTEM_LIST_SINCE: Version = Version::new(0, 17, 0);
 
@@ -131,11 +133,13 @@ pub(super) struct Profile {
     /// No `User.status`.
     pub(super) statusless: Switch,
     /// No `RoleBinding.deployment`.
-    pub(super) deploymentless: Switch,
+    pub(super) bare_bindings: Switch,
     /// No `bypassInvite` (before 0.25.3).
     pub(super) bypassless: Switch,
     /// No `workspaceUpsertUserRole` (before some 0.30).
     pub(super) upsertless: Switch,
+    /// No `deploymentRoles` of `workspaceAddUser` (before 0.23, in places before 0.25).
+    pub(super) deploymentless: Switch,
 }
 
 impl Profile {
@@ -146,6 +150,7 @@ impl Profile {
         self.listless.turn_on_if(version < SYSTEM_LIST_SINCE);
         self.bypassless.turn_on_if(Support::of_bypass_invite(Some(version)) == Support::No);
         self.upsertless.turn_on_if(version < UPSERT_SINCE);
+        self.deploymentless.turn_on_if(version < DEPLOYMENT_ROLES_SINCE);
     }
 
     /// Takes what the schema does not have.
@@ -154,6 +159,7 @@ impl Profile {
         self.listless.turn_on_if(!surface.system_list);
         self.bypassless.turn_on_if(!surface.bypass_invite);
         self.upsertless.turn_on_if(!surface.upsert);
+        self.deploymentless.turn_on_if(!surface.deployment_roles);
     }
 }
 
@@ -196,25 +202,27 @@ mod tests {
         }
     }
 
-    /// Which switches are on: unpaged, listless, bypassless, upsertless; nothing else may be.
-    fn lacks(profile: &Profile) -> [bool; 4] {
-        let Profile { unpaged, listless, statusless, deploymentless, bypassless, upsertless } = profile;
-        assert!(!statusless.is_on() && !deploymentless.is_on(), "every version has them");
-        [unpaged, listless, bypassless, upsertless].map(Switch::is_on)
+    /// Which switches are on, in the order of the parts of a surface; no other may be.
+    fn lacks(profile: &Profile) -> [bool; 5] {
+        let Profile { unpaged, listless, statusless, bare_bindings, bypassless, upsertless, deploymentless } =
+            profile;
+        assert!(!statusless.is_on() && !bare_bindings.is_on(), "every version has them");
+        [unpaged, listless, bypassless, deploymentless, upsertless].map(Switch::is_on)
     }
 
     #[test]
     fn a_version_settles_what_is_not_asked_for() {
         for (text, lacking) in [
-            ("0.16.1", [true, true, true, true]),
-            ("0.17.0", [true, false, true, true]),
-            ("0.25.2", [true, false, true, true]),
-            ("0.25.3", [true, false, false, true]),
-            ("0.29.9", [true, false, false, true]),
-            ("0.30.0", [false; 4]),
-            ("1.0.0", [false; 4]),
-            ("2.1.0", [false; 4]),
-            ("7.0.0", [false; 4]),
+            ("0.16.1", [true, true, true, true, true]),
+            ("0.17.0", [true, false, true, true, true]),
+            ("0.23.0", [true, false, true, false, true]),
+            ("0.25.2", [true, false, true, false, true]),
+            ("0.25.3", [true, false, false, false, true]),
+            ("0.29.9", [true, false, false, false, true]),
+            ("0.30.0", [false; 5]),
+            ("1.0.0", [false; 5]),
+            ("2.1.0", [false; 5]),
+            ("7.0.0", [false; 5]),
         ] {
             let profile = Profile::default();
             profile.fit_version(Version::parse(text).unwrap());
@@ -227,11 +235,14 @@ mod tests {
 
     #[test]
     fn a_schema_settles_each_part_on_its_own() {
-        for number in 0..16 {
-            let [pages, system_list, bypass_invite, upsert] = [1, 2, 4, 8].map(|bit| number & bit != 0);
+        for number in 0..32 {
+            let parts = [1, 2, 4, 8, 16].map(|bit| number & bit != 0);
+            let [pages, system_list, bypass_invite, deployment_roles, upsert] = parts;
+            let surface =
+                Surface { pages, system_list, bypass_invite, deployment_roles, upsert, teams: false };
             let profile = Profile::default();
-            profile.fit_surface(Surface { pages, system_list, bypass_invite, upsert, teams: false });
-            assert_eq!(lacks(&profile), [!pages, !system_list, !bypass_invite, !upsert]);
+            profile.fit_surface(surface);
+            assert_eq!(lacks(&profile), parts.map(|has| !has));
         }
     }
 
