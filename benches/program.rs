@@ -2,7 +2,8 @@
 //! memory grow with the rows.
 //!
 //! `cargo bench --bench program` prints three parts; `cargo bench --bench program -- 1000000` runs
-//! so many rows beside 1,000. Servers are processes of their own.
+//! so many rows beside 1,000. `cargo bench --bench program -- plan` is the plan of a large
+//! installation, and `-- plan 20` that of so many workspaces. Servers are processes of their own.
 
 mod common;
 
@@ -20,8 +21,17 @@ use serde_json::json;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
 /// Rows of the runs whose memory is compared, where the command line names none.
 const MANY: usize = 100_000;
-/// Workspaces of these runs.
+/// Workspaces of these runs, and of the plan.
 const WORKSPACES: usize = 200;
+/// Rows of the plan for each workspace, and members that it has.
+const CROWD: usize = 1_000;
+/// Of this many rows of the plan one is new; one member of as many is not in the roster.
+const NEW_OF: usize = 10;
+/// The most requests of the plan: for each workspace, which has ten pages and an empty one, and in
+/// all.
+const PLAN_REQUESTS: (u64, u64) = (12, 100);
+/// The memory of the plan stays below.
+const PLAN_MIB: f64 = 200.0;
 
 type AnyError = Box<dyn Error>;
 
@@ -31,6 +41,9 @@ fn main() -> Result<(), AnyError> {
     }
     let chosen: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    if std::env::args().any(|argument| argument == "plan") {
+        return plan(chosen.first().copied().unwrap_or(WORKSPACES), folder.path());
+    }
     start_up()?;
     hardly_anything_to_do(folder.path())?;
     say(format_args!("rows       seconds  rows/s  requests  mutations  peak MiB"));
@@ -64,16 +77,20 @@ struct Outcome {
     peak_mib: f64,
 }
 
-/// `apply`, without a limit on the rate; its figures are the process's own.
+/// `apply`, without a limit on the rate.
 fn apply(server: &Server, roster: &Path, runs: &Path) -> Result<Outcome, AnyError> {
+    let mut command = Command::new(PROGRAM);
+    command.args(["apply", "--yes", "--quiet", "--concurrency", "64", "--runs-dir"]).arg(runs).arg(roster);
+    command.stdout(Stdio::null());
+    measured(&mut command, server)
+}
+
+/// A run of the program against a server, to its end; the figures are the process's own.
+fn measured(command: &mut Command, server: &Server) -> Result<Outcome, AnyError> {
     let start = Instant::now();
-    let mut child = Command::new(PROGRAM)
-        .args(["apply", "--yes", "--quiet", "--rate", "none", "--concurrency", "64"])
-        .args(["--url", &server.url(), "--runs-dir"])
-        .arg(runs)
-        .arg(roster)
+    let mut child = command
+        .args(["--rate", "none", "--url", &server.url()])
         .env("HOUSTON_API_TOKEN", &server.token)
-        .stdout(Stdio::null())
         .spawn()?;
     let mut peak_mib: f64 = 0.0;
     let status = loop {
@@ -87,7 +104,7 @@ fn apply(server: &Server, roster: &Path, runs: &Path) -> Result<Outcome, AnyErro
     };
     let seconds = start.elapsed().as_secs_f64();
     if !status.success() {
-        return Err(format!("apply ended with {status}").into());
+        return Err(format!("{command:?} ended with {status}").into());
     }
     Ok(Outcome { seconds, peak_mib })
 }
@@ -166,6 +183,66 @@ fn hardly_anything_to_do(folder: &Path) -> Result<(), AnyError> {
         ));
     }
     std::fs::remove_dir_all(runs)?;
+    Ok(())
+}
+
+/// Writes a state: every workspace has a crowd of its own, all editors.
+fn crowds(path: &Path, workspaces: usize) -> Result<(), AnyError> {
+    let mut out = BufWriter::new(File::create(path)?);
+    let list: Vec<_> = (0..workspaces).map(|place| json!({ "id": workspace_id(place) })).collect();
+    write!(out, r#"{{"workspaces":{},"users":["#, serde_json::to_string(&list)?)?;
+    let people = workspaces * CROWD;
+    for person in 0..people {
+        let (comma, address) = (if person == 0 { "" } else { "," }, address(person));
+        write!(out, r#"{comma}{{"id":"cku{person}","username":"{address}","emails":["{address}"]}}"#)?;
+    }
+    write!(out, r#"],"bindings":["#)?;
+    for person in 0..people {
+        let (comma, place) = (if person == 0 { "" } else { "," }, workspace_id(person % workspaces));
+        let role = "WORKSPACE_EDITOR";
+        write!(
+            out,
+            r#"{comma}{{"id":"ckb{person}","user":"cku{person}","role":"{role}","workspace":"{place}"}}"#
+        )?;
+    }
+    write!(out, "]}}")?;
+    Ok(out.flush()?)
+}
+
+/// Writes a roster with as many rows as there are members in all; a part of them is new.
+fn nearly_everybody(path: &Path, workspaces: usize) -> Result<(), AnyError> {
+    let mut out = BufWriter::new(File::create(path)?);
+    writeln!(out, "email,role,workspace")?;
+    let people = workspaces * CROWD;
+    for row in 0..people {
+        let is_new = (row / workspaces).is_multiple_of(NEW_OF);
+        let person = if is_new { people + row } else { row };
+        writeln!(out, "{},editor,{}", address(person), workspace_id(row % workspaces))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// The plan of a large installation against the sandbox.
+fn plan(workspaces: usize, folder: &Path) -> Result<(), AnyError> {
+    let [roster, state, drawn] = ["roster.csv", "state.json", "plan.csv"].map(|name| folder.join(name));
+    nearly_everybody(&roster, workspaces)?;
+    crowds(&state, workspaces)?;
+    let server = Server::with_state(&state, Duration::ZERO)?;
+    let mut command = Command::new(PROGRAM);
+    command.args(["plan", "--quiet", "--all", "--format", "csv"]).arg(&roster).stdout(File::create(&drawn)?);
+    let Outcome { seconds, peak_mib } = measured(&mut command, &server)?;
+    let (requests, mutations) = requests(&server)?;
+    let adds = std::fs::read_to_string(&drawn)?.matches(",add,").count();
+    let (rows, most) = (workspaces * CROWD, workspaces as u64 * PLAN_REQUESTS.0 + PLAN_REQUESTS.1);
+    say(format_args!(
+        "plan of {rows} rows over {workspaces} workspaces with {CROWD} members each: {adds} adds, {requests} requests (at most {most}), {peak_mib:.1} MiB (below {PLAN_MIB}), {seconds:.2} s"
+    ));
+    if adds != rows / NEW_OF || mutations > 0 {
+        return Err(format!("not the plan that was to be: {adds} adds, {mutations} mutations").into());
+    }
+    if requests > most || peak_mib >= PLAN_MIB {
+        return Err("the plan takes too much".into());
+    }
     Ok(())
 }
 

@@ -116,19 +116,6 @@ fn every_version_and_model_gets_everybody_in() {
 }
 
 #[test]
-fn a_version_that_can_only_mail_is_refused_before_anything_is_sent() {
-    for profile in [Profile::V0_16, Profile::V0_23] {
-        let sandbox = Sandbox::with(Options { profile, ..Options::default() });
-        let workdir = Workdir::new();
-        workdir.write("roster.csv", by_id(6, 2));
-        let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(5).says("--send-invites");
-        run.began_nothing();
-        sandbox.received_no_mutation();
-        assert_eq!(sandbox.audit().mails, 0);
-    }
-}
-
-#[test]
 fn a_server_that_tells_no_version_gets_everybody_in() {
     use houston_onboard::sandbox::{Switches, Version};
     for (profile, model) in
@@ -144,19 +131,5 @@ fn a_server_that_tells_no_version_gets_everybody_in() {
             assert_eq!((run.count("added"), run.count("invited")), (6, 6), "{profile} {introspection}");
             sandbox.agrees_with(&run);
         }
-    }
-}
-
-#[test]
-fn an_old_server_that_tells_no_version_is_never_mailed_from() {
-    use houston_onboard::sandbox::{Switches, Version};
-    for introspection in [true, false] {
-        let switches = Switches { version: Version::Null, introspection, ..Switches::default() };
-        let sandbox = Sandbox::with(Options { profile: Profile::V0_23, switches, ..Options::default() });
-        let workdir = Workdir::new();
-        workdir.write("roster.csv", roster(12, 2));
-        let run = workdir.apply(&sandbox, "roster.csv", &["--timeout", "5s"]).ended(5);
-        assert_eq!(sandbox.audit().mails, 0, "{}", run.stderr);
-        assert_eq!(sandbox.audit().mutations_applied, 0);
     }
 }

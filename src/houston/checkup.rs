@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::call::{missing, required, untold};
+use super::call::{Call, missing, required, untold};
 use super::operations as ops;
 use super::transport::Failure;
 use super::{Caller, Fault, Houston};
@@ -46,8 +46,12 @@ impl Rights {
 pub struct Surface {
     /// `paginatedWorkspaceUsers`.
     pub pages: bool,
+    /// `sysWorkspaces`.
+    pub system_list: bool,
     /// `workspaceAddUser(bypassInvite:)`.
     pub bypass_invite: bool,
+    /// `workspaceAddUser(deploymentRoles:)`.
+    pub deployment_roles: bool,
     /// `workspaceUpsertUserRole`.
     pub upsert: bool,
     /// `workspaceAddTeam`.
@@ -74,14 +78,7 @@ impl Houston {
 
     /// What the schema offers; `None` where the server does not let itself be asked.
     pub fn surface(&self) -> Result<Option<Surface>, Failure> {
-        self.counted(|call| {
-            let decoded = call.ask::<ops::Surface>(ops::surface::Variables {})?;
-            if let Some(fault) = decoded.fault() {
-                return untold(Some(fault)).map(|()| None);
-            }
-            let data: ops::surface::ResponseData = decoded.data()?;
-            Ok(data.schema.and_then(surface_of))
-        })
+        self.counted(ask_surface)
     }
 
     /// Whether the installation can send mail; `None` where it does not tell.
@@ -95,6 +92,16 @@ impl Houston {
             Ok(data.app_config.and_then(|config| config.smtp_configured))
         })
     }
+}
+
+/// What the schema offers; `None` where the server does not let itself be asked.
+pub(super) fn ask_surface(call: &mut Call<'_>) -> Result<Option<Surface>, Fault> {
+    let decoded = call.ask::<ops::Surface>(ops::surface::Variables {})?;
+    if let Some(fault) = decoded.fault() {
+        return untold(Some(fault)).map(|()| None);
+    }
+    let data: ops::surface::ResponseData = decoded.data()?;
+    Ok(data.schema.and_then(surface_of))
 }
 
 fn rights_of(data: ops::rights::RightsSelf) -> Rights {
@@ -142,12 +149,15 @@ fn surface_of(schema: ops::surface::SurfaceSchema) -> Option<Surface> {
     let mutations: Vec<_> = schema.mutation_type?.fields?.into_iter().flatten().collect();
     let changes = |name: &str| mutations.iter().any(|field| field.name.as_deref() == Some(name));
     let add = mutations.iter().find(|field| field.name.as_deref() == Some("workspaceAddUser"))?;
-    let arguments = add.args.iter().flatten().flatten();
-    let bypass_invite =
-        arguments.into_iter().any(|argument| argument.name.as_deref() == Some("bypassInvite"));
+    let takes = |name: &str| {
+        add.args.iter().flatten().flatten().any(|argument| argument.name.as_deref() == Some(name))
+    };
+    let answers = |name: &str| queries.iter().any(|field| field == name);
     Some(Surface {
-        pages: queries.iter().any(|name| name == "paginatedWorkspaceUsers"),
-        bypass_invite,
+        pages: answers("paginatedWorkspaceUsers"),
+        system_list: answers("sysWorkspaces"),
+        bypass_invite: takes("bypassInvite"),
+        deployment_roles: takes("deploymentRoles"),
         upsert: changes("workspaceUpsertUserRole"),
         teams: changes("workspaceAddTeam"),
     })

@@ -5,6 +5,7 @@
 //! [`Fault::Schema`]; nothing is left out silently.
 
 use super::call::{Call, acknowledged, required};
+use super::checkup::ask_surface;
 use super::fault::Fault;
 use super::operations::{self as ops, add_member_with_deployments, add_member_with_deployments_and_mail};
 use super::transport::Failure;
@@ -66,11 +67,9 @@ impl Houston {
             if self.profile.deploymentless.is_on() {
                 return Ok(Support::No);
             }
-            let support = call.add_knows(ARGUMENT)?;
-            if support == Support::No {
-                self.profile.deploymentless.turn_on();
-            }
-            Ok(support)
+            let Some(surface) = ask_surface(call)? else { return Ok(Support::Unknown) };
+            self.profile.fit_surface(surface);
+            Ok(if surface.deployment_roles { Support::Yes } else { Support::No })
         })
     }
 

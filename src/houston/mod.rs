@@ -60,6 +60,7 @@ use crate::model::{WorkspaceId, WorkspaceRole};
 pub const PAGE_SIZE: u32 = 100;
 
 const ADD: &str = "workspaceAddUser";
+/// The argument of an add that keeps Houston from mailing.
 const BYPASS: &str = "bypassInvite";
 
 /// A listing of workspaces ends here at the latest.
@@ -198,13 +199,7 @@ impl Houston {
                 (data.app_config.and_then(|config| config.version), None)
             };
             let version = version.as_deref().and_then(Version::parse);
-            let bypass_invite = match Support::of_bypass_invite(version) {
-                Support::Unknown => call.add_knows(BYPASS)?,
-                known @ (Support::Yes | Support::No) => known,
-            };
-            if bypass_invite == Support::No {
-                self.profile.bypassless.turn_on();
-            }
+            let bypass_invite = call.fit(version)?;
             Ok(Installation {
                 version,
                 local_passwords: auth.as_ref().and_then(|auth| auth.local_enabled),
@@ -229,15 +224,9 @@ impl Houston {
     /// All workspaces the caller may see.
     pub fn workspaces(&self) -> Result<Listing, Failure> {
         self.counted(|call| {
-            let decoded = call.ask::<operations::SysWorkspaces>(operations::sys_workspaces::Variables {})?;
-            let fault = decoded.fault_of("sysWorkspaces");
-            if decoded.has("sysWorkspaces") {
-                let data: operations::sys_workspaces::ResponseData = sound(decoded, "sysWorkspaces")?;
-                let list = data.sys_workspaces.into_iter().flatten().flatten();
-                let workspaces = distinct(list.map(|workspace| (workspace.id, workspace.label)));
+            if let Some(workspaces) = call.system_workspaces()? {
                 return Ok(Listing { workspaces, scope: Scope::System });
             }
-            untold(fault)?;
             let decoded = call.ask::<operations::Workspaces>(operations::workspaces::Variables {})?;
             if decoded.has("workspaces") {
                 let data: operations::workspaces::ResponseData = sound(decoded, "workspaces")?;
@@ -247,6 +236,9 @@ impl Houston {
             }
             let fault = decoded.fault_of("workspaces").unwrap_or_else(|| missing("workspaces"));
             untold(Some(fault.clone()))?;
+            if self.profile.unpaged.is_on() {
+                return Err(fault);
+            }
             // The first refusal tells more than that of the last resort.
             let workspaces = call.workspaces_by_page().map_err(|_| fault)?;
             Ok(Listing { workspaces, scope: Scope::Own })
@@ -346,20 +338,32 @@ impl Houston {
 }
 
 impl Call<'_> {
-    /// Whether `workspaceAddUser` has this argument, by introspection.
-    fn add_knows(&mut self, argument: &str) -> Result<Support, Fault> {
-        let decoded =
-            self.ask::<operations::MutationArguments>(operations::mutation_arguments::Variables {})?;
-        if let Some(fault) = decoded.fault() {
-            return untold(Some(fault)).map(|()| Support::Unknown);
+    /// Takes what this version does not know; where there is none, what the schema tells. Gives
+    /// whether there is a way to add people without a mail.
+    fn fit(&mut self, version: Option<Version>) -> Result<Support, Fault> {
+        let profile = self.profile();
+        if let Some(version) = version {
+            profile.fit_version(version);
+        } else if let Some(surface) = checkup::ask_surface(self)? {
+            profile.fit_surface(surface);
+        } else {
+            return Ok(Support::Unknown);
         }
-        let data: operations::mutation_arguments::ResponseData = decoded.data()?;
-        let fields =
-            data.schema.and_then(|schema| schema.mutation_type).and_then(|mutations| mutations.fields);
-        let add = (fields.into_iter().flatten().flatten()).find(|field| field.name.as_deref() == Some(ADD));
-        let Some(arguments) = add.and_then(|add| add.args) else { return Ok(Support::Unknown) };
-        let mut names = arguments.into_iter().flatten().filter_map(|argument| argument.name);
-        Ok(if names.any(|name| name == argument) { Support::Yes } else { Support::No })
+        Ok(if profile.bypassless.is_on() { Support::No } else { Support::Yes })
+    }
+
+    /// All workspaces of the installation; `None` where they are not told.
+    fn system_workspaces(&mut self) -> Result<Option<Vec<Workspace>>, Fault> {
+        if self.profile().listless.is_on() {
+            return Ok(None);
+        }
+        let decoded = self.ask::<operations::SysWorkspaces>(operations::sys_workspaces::Variables {})?;
+        if !decoded.has("sysWorkspaces") {
+            return untold(decoded.fault_of("sysWorkspaces")).map(|()| None);
+        }
+        let data: operations::sys_workspaces::ResponseData = sound(decoded, "sysWorkspaces")?;
+        let list = data.sys_workspaces.into_iter().flatten().flatten();
+        Ok(Some(distinct(list.map(|workspace| (workspace.id, workspace.label)))))
     }
 
     /// Pages are counted from 0 before 0.31.6 and from 1 afterwards, where 0 means 1: page 1 may
@@ -415,16 +419,17 @@ impl Call<'_> {
                 })?
             }
         };
-        if decoded.does_not_know(BYPASS) {
+        if mail == Mail::Bypass && decoded.does_not_know(BYPASS) {
             profile.bypassless.turn_on();
+            return Err(would_mail());
         }
         acknowledged(&decoded, ADD)
     }
 }
 
-/// The refusal to add somebody in a way that would mail them against the wish of the caller.
+/// Nothing was sent, or nothing of it done: without this argument people would be mailed.
 fn would_mail() -> Fault {
-    let text = "this server has no `bypassInvite`, and would send mails".to_owned();
+    let text = "it has no `bypassInvite`, and would mail whoever is added".to_owned();
     Fault::Schema { subject: Some(BYPASS.to_owned()), text }
 }
 

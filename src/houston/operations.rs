@@ -62,7 +62,6 @@ macro_rules! operations {
 operations! {
     Installation Read "src/houston/operations/installation.graphql",
     AppVersion Read "src/houston/operations/app_version.graphql",
-    MutationArguments Read "src/houston/operations/mutation_arguments.graphql",
     Surface Read "src/houston/operations/surface.graphql",
     Mail Read "src/houston/operations/mail.graphql",
     Caller Read "src/houston/operations/caller.graphql",

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::checkup::Surface;
+
 /// The version of an installation: the number of the Helm chart, `major.minor.patch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
@@ -88,6 +90,14 @@ pub struct Installation {
 
 /// The first version with `bypassInvite` (release notes).
 pub const BYPASS_SINCE: Version = Version::new(0, 25, 3);
+/// The first version with pages of members and of workspaces (the official client's own gate).
+const PAGES_SINCE: Version = Version::new(0, 30, 0);
+/// The first version that may have `workspaceUpsertUserRole`: some 0.30 brought it.
+const UPSERT_SINCE: Version = Version::new(0, 30, 0);
+/// The first version that may have roles in deployments (release notes).
+const DEPLOYMENT_ROLES_SINCE: Version = Version::new(0, 23, 0);
+/// The first version that may have `sysWorkspaces`: 0.16 had not; since when is not known.
+const SYSTEM_LIST_SINCE: Version = Version::new(0, 17, 0);
 
 impl Support {
     /// Whether this version knows `bypassInvite`.
@@ -112,21 +122,45 @@ impl Repeats {
     }
 }
 
-/// What the server turned out not to know. Switches only ever go on.
+/// What the server does not know: by its version or its schema, or because it said so when it was
+/// asked. Switches only ever go on.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
-    /// No `paginatedWorkspaceUsers` (before 0.30).
+    /// No `paginatedWorkspaceUsers` and no `paginatedWorkspaces` (before 0.30).
     pub(super) unpaged: Switch,
+    /// No `sysWorkspaces` (0.16).
+    pub(super) listless: Switch,
     /// No `User.status`.
     pub(super) statusless: Switch,
     /// No `RoleBinding.deployment`.
     pub(super) bare_bindings: Switch,
     /// No `bypassInvite` (before 0.25.3).
     pub(super) bypassless: Switch,
-    /// No `workspaceUpsertUserRole` (before 0.30 or so).
+    /// No `workspaceUpsertUserRole` (before some 0.30).
     pub(super) upsertless: Switch,
     /// No `deploymentRoles` of `workspaceAddUser` (before 0.23, in places before 0.25).
     pub(super) deploymentless: Switch,
+}
+
+impl Profile {
+    /// Takes what this version is known not to have. What a version should have and has not is found
+    /// out when it is asked for.
+    pub(super) fn fit_version(&self, version: Version) {
+        self.unpaged.turn_on_if(version < PAGES_SINCE);
+        self.listless.turn_on_if(version < SYSTEM_LIST_SINCE);
+        self.bypassless.turn_on_if(Support::of_bypass_invite(Some(version)) == Support::No);
+        self.upsertless.turn_on_if(version < UPSERT_SINCE);
+        self.deploymentless.turn_on_if(version < DEPLOYMENT_ROLES_SINCE);
+    }
+
+    /// Takes what the schema does not have.
+    pub(super) fn fit_surface(&self, surface: Surface) {
+        self.unpaged.turn_on_if(!surface.pages);
+        self.listless.turn_on_if(!surface.system_list);
+        self.bypassless.turn_on_if(!surface.bypass_invite);
+        self.upsertless.turn_on_if(!surface.upsert);
+        self.deploymentless.turn_on_if(!surface.deployment_roles);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +173,10 @@ impl Switch {
 
     pub(super) fn turn_on(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn turn_on_if(&self, condition: bool) {
+        self.0.fetch_or(condition, Ordering::Relaxed);
     }
 }
 
@@ -161,6 +199,50 @@ mod tests {
             ("1.x.3", None),
         ] {
             assert_eq!(Version::parse(text), version, "{text}");
+        }
+    }
+
+    /// Which switches are on, in the order of the parts of a surface; no other may be.
+    fn lacks(profile: &Profile) -> [bool; 5] {
+        let Profile { unpaged, listless, statusless, bare_bindings, bypassless, upsertless, deploymentless } =
+            profile;
+        assert!(!statusless.is_on() && !bare_bindings.is_on(), "every version has them");
+        [unpaged, listless, bypassless, deploymentless, upsertless].map(Switch::is_on)
+    }
+
+    #[test]
+    fn a_version_settles_what_is_not_asked_for() {
+        for (text, lacking) in [
+            ("0.16.1", [true, true, true, true, true]),
+            ("0.17.0", [true, false, true, true, true]),
+            ("0.23.0", [true, false, true, false, true]),
+            ("0.25.2", [true, false, true, false, true]),
+            ("0.25.3", [true, false, false, false, true]),
+            ("0.29.9", [true, false, false, false, true]),
+            ("0.30.0", [false; 5]),
+            ("1.0.0", [false; 5]),
+            ("2.1.0", [false; 5]),
+            ("7.0.0", [false; 5]),
+        ] {
+            let profile = Profile::default();
+            profile.fit_version(Version::parse(text).unwrap());
+            assert_eq!(lacks(&profile), lacking, "{text}");
+            // Switches only ever go on.
+            profile.fit_version(Version::new(2, 0, 0));
+            assert_eq!(lacks(&profile), lacking, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_schema_settles_each_part_on_its_own() {
+        for number in 0..32 {
+            let parts = [1, 2, 4, 8, 16].map(|bit| number & bit != 0);
+            let [pages, system_list, bypass_invite, deployment_roles, upsert] = parts;
+            let surface =
+                Surface { pages, system_list, bypass_invite, deployment_roles, upsert, teams: false };
+            let profile = Profile::default();
+            profile.fit_surface(surface);
+            assert_eq!(lacks(&profile), parts.map(|has| !has));
         }
     }
 

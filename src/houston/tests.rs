@@ -39,7 +39,7 @@ fn ids(page: &MemberPage) -> Vec<&str> {
 
 #[test]
 fn every_document_is_named_and_asks_for_no_secret() {
-    assert_eq!(operations::DOCUMENTS.len(), 36);
+    assert_eq!(operations::DOCUMENTS.len(), 35);
     for (name, text) in operations::DOCUMENTS {
         let starts = [format!("query {name}"), format!("mutation {name}")];
         assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
@@ -133,10 +133,7 @@ fn an_installation_tells_its_version_and_what_follows_from_it() {
 
 #[test]
 fn an_installation_is_asked_with_less_and_less() {
-    let arguments = |names: &[&str]| {
-        let args: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
-        json!({"data": {"__schema": {"mutationType": {"fields": [{"name": "x", "args": []}, {"name": "workspaceAddUser", "args": args}]}}}})
-    };
+    let schema = |arguments: &[&str]| schema(&["self", "sysWorkspaces"], arguments);
     let ask = |version: Value, introspection: Value| {
         let (houston, scripted) = houston(move |name| match name {
             "Installation" => unknown_field("localEnabled"),
@@ -149,11 +146,69 @@ fn an_installation_is_asked_with_less_and_less() {
     assert_eq!((found.bypass_invite, found.repeats), (Support::No, Repeats::Unknown));
     assert_eq!(names, ["Installation", "AppVersion"]);
     let untold = json!({"data": {"appConfig": null}, "errors": [denied("appConfig")]});
-    let (found, names) = ask(untold.clone(), arguments(&["email", "bypassInvite"]));
+    let (found, names) = ask(untold.clone(), schema(&["email", "bypassInvite"]));
     assert_eq!((found.version, found.bypass_invite, found.local_passwords), (None, Support::Yes, None));
-    assert_eq!(names, ["Installation", "AppVersion", "MutationArguments"]);
-    assert_eq!(ask(untold.clone(), arguments(&["email"])).0.bypass_invite, Support::No);
+    assert_eq!(names, ["Installation", "AppVersion", "Surface"]);
+    assert_eq!(ask(untold.clone(), schema(&["email"])).0.bypass_invite, Support::No);
     assert_eq!(ask(untold, unknown_field("__schema")).0.bypass_invite, Support::Unknown);
+}
+
+/// The answer of a server that lets its schema be asked.
+fn schema(queries: &[&str], arguments: &[&str]) -> Value {
+    let named = |names: &[&str]| names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>();
+    let mutations =
+        json!([{"name": "x", "args": []}, {"name": "workspaceAddUser", "args": named(arguments)}]);
+    json!({"data": {"__schema": {"queryType": {"fields": named(queries)}, "mutationType": {"fields": mutations}}}})
+}
+
+#[test]
+fn a_document_that_the_version_or_the_schema_lacks_is_never_sent() {
+    let old = || schema(&["self", "workspaces", "workspaceUsers"], &["email"]);
+    let new = || schema(&["sysWorkspaces", "paginatedWorkspaceUsers"], &["email", "bypassInvite"]);
+    let by_page = ["SysWorkspaces", "MemberPage", "AddMember"];
+    for (version, surface, expected) in [
+        (json!("2.1.0"), Value::Null, by_page.to_vec()),
+        (json!("0.25.4"), Value::Null, vec!["SysWorkspaces", "AllMembers", "AddMember"]),
+        (json!("0.23.9"), Value::Null, vec!["SysWorkspaces", "AllMembers"]),
+        (json!("0.16.1"), Value::Null, vec!["Workspaces", "AllMembers"]),
+        (Value::Null, new(), by_page.to_vec()),
+        (Value::Null, old(), vec!["Workspaces", "AllMembers"]),
+        (Value::Null, unknown_field("__schema"), by_page.to_vec()),
+    ] {
+        let told = version.clone();
+        let (houston, scripted) = houston(move |name| match name {
+            "Installation" => json!({"data": {"appConfig": {"version": told}}}),
+            "Surface" => surface.clone(),
+            "SysWorkspaces" => json!({"data": {"sysWorkspaces": []}}),
+            "Workspaces" => json!({"data": {"workspaces": []}}),
+            "MemberPage" => json!({"data": {"paginatedWorkspaceUsers": []}}),
+            "AllMembers" => json!({"data": {"workspaceUsers": []}}),
+            _ => json!({"data": {"workspaceAddUser": {"id": "ck1"}}}),
+        });
+        houston.installation().unwrap();
+        houston.workspaces().unwrap();
+        houston.member_page(&id(), None, WithInvites::No).unwrap();
+        let added = houston.add_member(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass);
+        assert_eq!(added.is_ok(), expected.contains(&"AddMember"), "{version}");
+        let names: Vec<_> = scripted
+            .names()
+            .into_iter()
+            .filter(|name| !["Installation", "Surface"].contains(&name.as_str()))
+            .collect();
+        assert_eq!(names, expected, "{version}");
+    }
+}
+
+#[test]
+fn a_server_without_pages_is_not_asked_for_pages_of_workspaces() {
+    let (houston, scripted) = houston(|name| match name {
+        "Installation" => json!({"data": {"appConfig": {"version": "0.29.0"}}}),
+        "SysWorkspaces" => json!({"data": {"sysWorkspaces": null}, "errors": [denied("sysWorkspaces")]}),
+        _ => json!({"data": {"workspaces": null}, "errors": [denied("workspaces")]}),
+    });
+    houston.installation().unwrap();
+    assert_eq!(houston.workspaces().unwrap_err().fault.code(), "denied");
+    assert_eq!(scripted.names(), ["Installation", "SysWorkspaces", "Workspaces"]);
 }
 
 #[test]
@@ -633,10 +688,7 @@ fn an_add_brings_roles_in_deployments_along_and_leaves_none_out() {
 #[test]
 fn whether_adds_take_roles_in_deployments_along_can_be_asked() {
     let ask = |names: &'static [&'static str]| {
-        let (houston, scripted) = houston(move |_| {
-            let args: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
-            json!({"data": {"__schema": {"mutationType": {"fields": [{"name": "workspaceAddUser", "args": args}]}}}})
-        });
+        let (houston, scripted) = houston(move |_| schema(&["self"], names));
         let answer = [houston.adds_deployment_roles().unwrap(), houston.adds_deployment_roles().unwrap()];
         let add = houston.add_member_with(&id(), "a@x.org", WorkspaceRole::Viewer, Mail::Send, &grants());
         (answer, add.is_err(), scripted.sent())

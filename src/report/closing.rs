@@ -218,7 +218,9 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     }
     let left = summary.resumable();
     if left > 0 || summary.finished_at.is_none() {
-        if summary.sandbox {
+        if would_mail(summary) {
+            steps.push("if mails are wanted, apply the roster again with --send-invites: this Houston adds nobody without one".into());
+        } else if summary.sandbox {
             steps.push("the Houston of --sandbox is gone with its run: apply the roster again".into());
         } else {
             let what = if left > 0 { format!("finish {}", rows(left)) } else { "finish".to_owned() };
@@ -311,6 +313,13 @@ pub fn advice(code: &str) -> &'static str {
         }
         _ => "see the column detail in results.csv",
     }
+}
+
+/// Whether the run ended since Houston would have mailed people: to resume it would end it again.
+fn would_mail(summary: &Summary) -> bool {
+    let stopped = summary.stopped.as_ref().filter(|stopped| stopped.reason == StopReason::TargetUnusable);
+    let detail = stopped.and_then(|stopped| stopped.detail.as_deref());
+    detail.is_some_and(|detail| detail.contains("`bypassInvite`"))
 }
 
 fn is_token(code: &str) -> bool {
@@ -458,6 +467,22 @@ mod tests {
 
         reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
         "#);
+    }
+
+    #[test]
+    fn a_run_that_would_have_mailed_people_is_not_to_be_resumed() {
+        let left = [(Status::NotRun, None)];
+        let stopped = |reason, detail: &str| closing(&left, Some((reason, Some(detail.to_owned()))));
+        let text = stopped(StopReason::TargetUnusable, "it has no `bypassInvite`, and would mail");
+        assert!(text.contains("apply the roster again with --send-invites"), "{text}");
+        assert!(!text.contains("houston-onboard resume"), "{text}");
+        for (reason, detail) in [
+            (StopReason::TargetUnusable, "not Houston answered (HTTP 404)"),
+            (StopReason::MaxErrors, "`bypassInvite`"),
+        ] {
+            let text = stopped(reason, detail);
+            assert!(text.contains("houston-onboard resume") && !text.contains("--send-invites"), "{text}");
+        }
     }
 
     #[test]

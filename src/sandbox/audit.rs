@@ -72,6 +72,9 @@ pub struct Audit {
     pub mutations_refused: u64,
     /// Executed query fields by name.
     pub reads: BTreeMap<String, u64>,
+    /// Operations that were not executed, since the schema does not have what they ask for or their
+    /// variables do not fit it, by the name in the request; nameless ones are an empty name.
+    pub unfit: BTreeMap<String, u64>,
     /// Answers by HTTP status; cut connections have none.
     pub statuses: BTreeMap<u16, u64>,
     /// Faults by name.
@@ -106,6 +109,7 @@ struct Notes {
     /// Milliseconds since the start, one per request.
     arrivals: Vec<u32>,
     reads: BTreeMap<String, u64>,
+    unfit: BTreeMap<String, u64>,
     statuses: BTreeMap<u16, u64>,
     faults: BTreeMap<&'static str, u64>,
     entries: Vec<AuditEntry>,
@@ -157,11 +161,11 @@ impl Recorder {
     }
 
     pub(super) fn read(&self, field: &str) {
-        let mut notes = locked(&self.notes);
-        match notes.reads.get_mut(field) {
-            Some(count) => *count += 1,
-            None => drop(notes.reads.insert(field.to_owned(), 1)),
-        }
+        count(&mut locked(&self.notes).reads, field);
+    }
+
+    pub(super) fn unfit(&self, operation: &str) {
+        count(&mut locked(&self.notes).unfit, operation);
     }
 
     /// Takes an entry in; its number and time are set here.
@@ -191,6 +195,7 @@ impl Recorder {
             mutations_applied: applied,
             mutations_refused: notes.entries.len() as u64 - applied,
             reads: notes.reads.clone(),
+            unfit: notes.unfit.clone(),
             statuses: notes.statuses.clone(),
             faults: notes.faults.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
             mails: world.mails,
@@ -198,6 +203,13 @@ impl Recorder {
             duplicate_invites: world.duplicate_invites(),
             entries: if entries { notes.entries.clone() } else { Vec::new() },
         }
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(name.to_owned(), 1)),
     }
 }
 

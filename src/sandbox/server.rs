@@ -249,12 +249,12 @@ impl Job {
         let Self { asked, is_get, authorization, body, open } = self;
         let mut work = match asked {
             Asked::Nothing(page) => Work::Answer(page),
-            Asked::One(request) => match shared.engine.prepare(request) {
+            Asked::One(request) => match shared.prepare(request) {
                 Ok(prepared) => Work::One(prepared),
                 Err(reply) => Work::Answer(Page::json(reply.status, reply.body)),
             },
             Asked::Batch(requests) => {
-                Work::Batch(requests.into_iter().map(|request| shared.engine.prepare(request)).collect())
+                Work::Batch(requests.into_iter().map(|request| shared.prepare(request)).collect())
             }
         };
         let mutations = work.mutations();
@@ -332,6 +332,12 @@ fn afterwards(fault: Option<Fault>, page: Page) -> (Page, Manner) {
 }
 
 impl Shared {
+    /// Everything up to execution; what does not fit is counted.
+    fn prepare(&self, request: engine::Request) -> Result<Prepared, Reply> {
+        let name = request.operation_name.clone().unwrap_or_default();
+        self.engine.prepare(request).inspect_err(|_| self.recorder.unfit(&name))
+    }
+
     /// Waits for a turn and for the latency, then does the work.
     async fn in_turn(
         self: &Arc<Self>,

@@ -1,5 +1,7 @@
 //! HTTP and the steps before execution: statuses, codes, bodies.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn styled(style: &str) -> Sandbox {
@@ -89,6 +91,29 @@ fn an_old_version_does_not_know_newer_arguments_and_fields() {
     assert!(message.starts_with("Unknown argument \"bypassInvite\" on field "), "{message}");
     let paged = ask(&sandbox, "{ paginatedWorkspaces(take: 1) { id } }", &Value::Null);
     assert_eq!(paged.error().1, "Cannot query field \"paginatedWorkspaces\" on type \"Query\".");
+}
+
+#[test]
+fn what_does_not_fit_the_schema_is_counted_by_its_name_and_nothing_else_is() {
+    let mut options = Options { profile: Profile::V0_23, ..Options::default() };
+    options.switches.introspection = false;
+    let sandbox = Sandbox::start(options).unwrap();
+    let named = |name: &str, query: &str, variables: &Value| {
+        let body = json!({ "operationName": name, "query": query, "variables": variables });
+        raw(&sandbox, "POST", "/v1", &[JSON_BODY], &body.to_string())
+    };
+    named("Fits", "query Fits { appConfig { version } }", &json!({}));
+    named("Denied", "query Denied { users { id } }", &json!({}));
+    assert_eq!(sandbox.audit().unfit, BTreeMap::new());
+    for _ in 0..2 {
+        named("Pages", "query Pages { paginatedWorkspaces { id } }", &json!({}));
+    }
+    named("Schema", "query Schema { __schema { queryType { name } } }", &json!({}));
+    let role = "query Role($u: Uuid!) { workspace(workspaceUuid: $u) { id } }";
+    named("Role", role, &json!({ "u": null }));
+    ask(&sandbox, "{ nothing }", &Value::Null);
+    let counts = [("", 1), ("Pages", 2), ("Role", 1), ("Schema", 1)];
+    assert_eq!(sandbox.audit().unfit, counts.map(|(name, count)| (name.to_owned(), count)).into());
 }
 
 #[test]
