@@ -89,7 +89,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     };
     let destination = destination.with_token(&args.work.target)?;
     if let Some(saved) = &saved {
-        saved.check_target(destination.url())?;
+        saved.check_target(destination.url().as_deref())?;
     }
     drop(saved);
     if args.dry_run {

@@ -61,7 +61,6 @@ pub struct SavedPlanFlags {
     #[arg(
         long,
         value_name = "DIGEST",
-        requires = "plan",
         env = "HOUSTON_ONBOARD_APPROVE",
         hide_env_values = true,
         help_heading = "Safety"
@@ -110,7 +109,16 @@ impl SavedPlanArgs {
     /// The file is no plan or was changed (3); it is not the approved one, or flags were typed that
     /// would change what it means (2).
     pub fn open(&self) -> Result<Option<Saved>, Failure> {
-        let Some(path) = &self.flags.plan else { return Ok(None) };
+        let Some(path) = &self.flags.plan else {
+            // `requires` does not hold where the plan's own conflict with a roster does.
+            return if self.flags.approve.is_some() {
+                let error =
+                    anyhow::anyhow!("--approve goes with --plan: it is a saved plan that is approved");
+                Err(Failure::new(ExitStatus::Usage, error))
+            } else {
+                Ok(None)
+            };
+        };
         if let Some(flag) = self.typed.first() {
             let flag = flag.replace('_', "-");
             let error = anyhow::anyhow!("--{flag} would change what the saved plan means");
@@ -187,16 +195,16 @@ impl Saved {
     ///
     /// # Errors
     /// It is another one (2).
-    pub fn check_target(&self, url: Option<String>) -> Result<(), Failure> {
-        let fits = match &url {
-            Some(url) => !self.plan.sandbox && *url == self.plan.target,
+    pub fn check_target(&self, url: Option<&str>) -> Result<(), Failure> {
+        let fits = match url {
+            Some(url) => !self.plan.sandbox && url == self.plan.target,
             None => self.plan.sandbox,
         };
         if fits {
             return Ok(());
         }
         let then = if self.plan.sandbox { "a sandbox" } else { &self.plan.target };
-        let now = url.as_deref().unwrap_or("a sandbox");
+        let now = url.unwrap_or("a sandbox");
         let error = anyhow::anyhow!("the plan was made for {}, not for {}", printable(then), printable(now));
         Err(Failure::new(ExitStatus::Usage, error).hint("a plan is carried out where it was made"))
     }
