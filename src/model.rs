@@ -58,6 +58,38 @@ impl fmt::Display for WorkspaceRole {
     }
 }
 
+/// What a person may do in a deployment, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DeploymentRole {
+    /// May look.
+    #[serde(rename = "DEPLOYMENT_VIEWER")]
+    Viewer,
+    /// May deploy and change it.
+    #[serde(rename = "DEPLOYMENT_EDITOR")]
+    Editor,
+    /// May also delete it and change who may use it.
+    #[serde(rename = "DEPLOYMENT_ADMIN")]
+    Admin,
+}
+
+impl DeploymentRole {
+    /// All roles, weakest first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
+
+    /// The name in Houston's `Role` enum.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "DEPLOYMENT_VIEWER",
+            Self::Editor => "DEPLOYMENT_EDITOR",
+            Self::Admin => "DEPLOYMENT_ADMIN",
+        }
+    }
+    /// The role with this name in Houston's enum, in exactly that spelling.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
 /// The id of a workspace as Houston gives it: not empty, no blanks. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

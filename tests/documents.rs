@@ -13,7 +13,14 @@ use houston_onboard::houston::operations::DOCUMENTS;
 use houston_onboard::sandbox::{Model, Options, Profile, schema};
 
 /// Documents that a version does not understand, and why that is as it should be.
-const MISFITS: [(&str, Profile); 27] = [
+const MISFITS: [(&str, Profile); 37] = [
+    // Roles in deployments came with 0.23, `bypassInvite` with 0.25.3.
+    ("AddDeploymentRole", Profile::V0_16),
+    ("AddMemberWithDeployments", Profile::V0_16),
+    ("AddMemberWithDeployments", Profile::V0_23),
+    ("AddMemberWithDeploymentsAndMail", Profile::V0_16),
+    ("RemoveDeploymentRole", Profile::V0_16),
+    ("UpdateDeploymentRole", Profile::V0_16),
     // `bypassInvite` came with 0.25.3.
     ("AddMember", Profile::V0_16),
     ("AddMember", Profile::V0_23),
@@ -22,6 +29,10 @@ const MISFITS: [(&str, Profile); 27] = [
     ("MemberPage", Profile::V0_23),
     ("MemberPage", Profile::V0_25),
     ("MemberPage", Profile::V0_28),
+    ("MemberPageWithDeployments", Profile::V0_16),
+    ("MemberPageWithDeployments", Profile::V0_23),
+    ("MemberPageWithDeployments", Profile::V0_25),
+    ("MemberPageWithDeployments", Profile::V0_28),
     ("MemberPagePlain", Profile::V0_16),
     ("MemberPagePlain", Profile::V0_23),
     ("MemberPagePlain", Profile::V0_25),

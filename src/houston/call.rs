@@ -92,3 +92,12 @@ pub(super) fn sound<T: DeserializeOwned>(decoded: Decoded, field: &str) -> Resul
 pub(super) fn missing(field: &str) -> Fault {
     Fault::malformed(&format!("no `{field}` in the answer"))
 }
+
+/// Passes where a mutation has a value. A null without an error says nothing about its effect: the
+/// caller has to look.
+pub(super) fn acknowledged(decoded: &Decoded, field: &str) -> Result<(), Fault> {
+    if decoded.has(field) {
+        return Ok(());
+    }
+    Err(decoded.fault().unwrap_or_else(|| missing(field)))
+}

@@ -68,6 +68,7 @@ const CATALOGUE: &[Line] = &[
     // Rows. S19, S20; ISS houston-api #437, #522 (their codes are inferred).
     any("invalid workspace role", Meaning::Rejected(RejectedKind::BadRole)),
     with("invalid role", BAD_INPUT, Meaning::Rejected(RejectedKind::BadRole)),
+    any("invalid deployment role", Meaning::Rejected(RejectedKind::BadRole)), // inferred
     any("entity and role types don't match", Meaning::Rejected(RejectedKind::BadRole)),
     any("invalid email address", Meaning::Rejected(RejectedKind::BadEmail)),
     any("this user does not belong to the workspace", Meaning::Rejected(RejectedKind::NotInWorkspace)),
@@ -144,9 +145,19 @@ pub fn classify_one(error: &GraphError, status: u16) -> Fault {
         None if message.contains("user management") || message.contains("usermanagement") => {
             Fault::Rejected { kind: RejectedKind::UserManagementOff, text }
         }
+        // Since 0.28.4; the text is not known either (REL).
+        None if is_about_last_admin(&message) => Fault::Rejected { kind: RejectedKind::LastAdmin, text },
         None if code == INTERNAL || status >= 500 => Fault::Internal { text },
         None => Fault::Rejected { kind: RejectedKind::Other, text },
     }
+}
+
+/// Whether a message, in lower case, says that a workspace would be left without an admin.
+fn is_about_last_admin(message: &str) -> bool {
+    const STARTS: [&str; 4] = ["no other ", "the last ", "the only ", "at least one "];
+    const ADMINS: [&str; 4] = ["admin", "workspace admin", "workspace_admin", "user with admin"];
+    let is_admin = |rest: &str| ADMINS.iter().any(|admin| rest.starts_with(admin));
+    STARTS.iter().any(|start| message.split(start).skip(1).any(is_admin))
 }
 
 /// What the errors of one answer mean together: the most telling one. `None` without errors.
@@ -327,6 +338,28 @@ mod tests {
                 INTERNAL,
                 200,
                 "last_admin",
+            ),
+            (
+                "There are no other workspace administrators. Please assign another before removing this user.",
+                INTERNAL,
+                200,
+                "last_admin",
+            ),
+            ("Cannot remove the last admin of this workspace", BAD_INPUT, 200, "last_admin"),
+            ("A workspace must have at least one WORKSPACE_ADMIN", none, 200, "last_admin"),
+            ("The last request of the admin failed", INTERNAL, 200, "internal_server_error"),
+            ("invalid deployment role", BAD_INPUT, 200, "bad_role"),
+            (
+                "No Node for the model User with value null for id found.",
+                INTERNAL,
+                200,
+                "internal_server_error",
+            ),
+            (
+                "Cannot return null for non-nullable field Mutation.workspaceUpsertUserRole.",
+                INTERNAL,
+                200,
+                "internal_server_error",
             ),
             (
                 "You must first deprovision all deployments before you can delete your workspace.",

@@ -1,14 +1,38 @@
-//! Changing what is there already: the role of a member.
+//! Changing what is there: roles of members, removals, invitations taken back, new workspaces.
 //!
-//! Main function: [`Houston::set_role`]. As everywhere in this layer nothing is repeated here, and
+//! Main functions: [`Houston::set_role`], [`Houston::remove_member`]. As everywhere in this layer nothing is repeated here, and
 //! an answer without a word is no success: the caller has to look.
 
 use super::answer::Decoded;
-use super::call::{Call, missing};
-use super::fault::Fault;
+use super::call::{Call, acknowledged, missing, required};
+use super::fault::{AlreadyKind, Fault, RejectedKind, UnsentCause};
 use super::transport::Failure;
 use super::{Houston, Sent, operations as ops};
 use crate::model::{WorkspaceId, WorkspaceRole};
+
+/// What became of something that was to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Houston says that it is gone. Servers of 2020 say so also of what never was there.
+    Done {
+        /// How many requests it took.
+        attempts: u32,
+    },
+    /// It was not there any more.
+    NothingThere {
+        /// How many requests it took.
+        attempts: u32,
+    },
+}
+
+/// A workspace that was created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// How many requests it took.
+    pub attempts: u32,
+}
 
 impl Houston {
     /// Sets the role of a member or of a pending invitation, and gives people who are there only
@@ -28,6 +52,44 @@ impl Houston {
         self.counted(|call| {
             call.set_role(workspace, email, role)?;
             Ok(Sent { attempts: call.attempts })
+        })
+    }
+
+    /// Takes all roles of a user in a workspace away, by the id of the user: an address may belong
+    /// to somebody else tomorrow. What a Team gives them stays.
+    pub fn remove_member(&self, workspace: &WorkspaceId, user_id: &str) -> Result<Removal, Failure> {
+        self.counted(|call| {
+            let user_uuid = named(user_id)?;
+            let workspace_uuid = workspace.as_str().to_owned();
+            let variables = ops::remove_member::Variables { workspace_uuid, user_uuid };
+            let decoded = call.ask::<ops::RemoveMember>(variables)?;
+            call.removal(&decoded, "workspaceRemoveUser")
+        })
+    }
+
+    /// Takes a pending invitation back. Where Houston keeps pending users, they stay members.
+    pub fn delete_invite(&self, invite_id: &str) -> Result<Removal, Failure> {
+        self.counted(|call| {
+            let invite_uuid = named(invite_id)?;
+            let decoded = call.ask::<ops::DeleteInvite>(ops::delete_invite::Variables { invite_uuid })?;
+            call.removal(&decoded, "deleteInviteToken")
+        })
+    }
+
+    /// Creates a workspace, whose admin the caller becomes. Labels need not be unique, so a second
+    /// request makes a second workspace: no layer repeats this one, whatever became of it; after any
+    /// fault that is no refusal the caller has to look. Fails for service accounts, with an internal
+    /// error: see [`Caller::user_id`](super::Caller::user_id).
+    pub fn create_workspace(&self, label: &str, description: Option<&str>) -> Result<Created, Failure> {
+        const FIELD: &str = "createWorkspace";
+        self.counted(|call| {
+            let (label, description) = (label.to_owned(), description.map(str::to_owned));
+            let variables = ops::create_workspace::Variables { label, description };
+            let decoded = call.ask::<ops::CreateWorkspace>(variables)?;
+            let data: ops::create_workspace::ResponseData = required(decoded, FIELD)?;
+            let id = data.create_workspace.and_then(|created| created.id);
+            let id = id.and_then(|id| WorkspaceId::new(&id).ok()).ok_or_else(|| missing(FIELD))?;
+            Ok(Created { id, attempts: call.attempts })
         })
     }
 }
@@ -54,11 +116,32 @@ impl Call<'_> {
     }
 }
 
+impl Call<'_> {
+    /// What the answer to a removal means: that nothing was there is no failure.
+    pub(super) fn removal(&self, decoded: &Decoded, field: &str) -> Result<Removal, Fault> {
+        let attempts = self.attempts;
+        match acknowledged(decoded, field) {
+            Ok(()) => Ok(Removal::Done { attempts }),
+            Err(
+                Fault::Already { kind: AlreadyKind::Unbound, .. }
+                | Fault::Rejected { kind: RejectedKind::NotFound | RejectedKind::NotInWorkspace, .. },
+            ) => Ok(Removal::NothingThere { attempts }),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// An id to be sent; an empty one might mean everybody to a server.
+fn named(id: &str) -> Result<String, Fault> {
+    if id.trim().is_empty() {
+        return Err(Fault::unsent(UnsentCause::Body, "an empty id"));
+    }
+    Ok(id.to_owned())
+}
+
 /// Passes where the answer is the role that was asked for.
 fn became(decoded: Decoded, field: &str, role: WorkspaceRole) -> Result<(), Fault> {
-    if !decoded.has(field) {
-        return Err(decoded.fault().unwrap_or_else(|| missing(field)));
-    }
+    acknowledged(&decoded, field)?;
     let data: serde_json::Value = decoded.data()?;
     match data[field].as_str() {
         Some(name) if name == role.name() => Ok(()),

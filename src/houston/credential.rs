@@ -158,7 +158,9 @@ impl<T: Transport> Renewing<T> {
 
 impl<T: Transport> Transport for Renewing<T> {
     fn send(&self, request: &Request) -> Result<Answer, Failure> {
-        let Some(file) = &self.file else { return self.inner.send(request) };
+        let Some(file) = self.file.as_ref().filter(|_| request.kind != Kind::Once) else {
+            return self.inner.send(request);
+        };
         let (mut attempts, mut renewals) = (0, 0);
         loop {
             let number = self.credential.renewals();
@@ -308,6 +310,14 @@ mod tests {
             assert!(stage.send(kind).is_ok());
             assert_eq!(stage.seen().len(), 3, "the new one is in force");
         }
+    }
+
+    #[test]
+    fn what_must_not_be_sent_twice_is_not_sent_again_with_another_token() {
+        let stage = stage(only_new);
+        stage.write("hush.new");
+        assert_eq!(stage.send(Kind::Once).unwrap().body, DENIED.as_bytes());
+        assert_eq!((stage.seen().len(), stage.transport.credential.renewals()), (1, 0));
     }
 
     #[test]

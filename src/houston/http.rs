@@ -172,7 +172,7 @@ impl Http {
         let location = header(LOCATION).map(|to| self.scrubbed(to.as_bytes().to_vec()));
         let limit = match request.kind {
             Kind::Read => MAX_READ_ANSWER,
-            Kind::Write => MAX_WRITE_ANSWER,
+            Kind::Write | Kind::Once => MAX_WRITE_ANSWER,
         };
         match read(response, limit) {
             // A gateway may dress its 429 as GraphQL; Houston itself sends none.

@@ -102,7 +102,7 @@ impl Call<'_> {
         pages_wanted: Paged,
     ) -> Result<MemberPage, Fault> {
         let profile = self.profile();
-        if profile.deploymentless.is_on() || profile.statusless.is_on() {
+        if profile.bare_bindings.is_on() || profile.statusless.is_on() {
             return self.members(workspace, cursor, false, pages_wanted);
         }
         let paged = if profile.unpaged.is_on() { Paged::Whole } else { pages_wanted };
@@ -126,7 +126,7 @@ impl Call<'_> {
                 return self.members_with_deployments(workspace, cursor, pages_wanted);
             }
             if ["deployment", "releaseName"].iter().any(|name| decoded.does_not_know(name)) {
-                profile.deploymentless.turn_on();
+                profile.bare_bindings.turn_on();
             }
             // The smaller document finds out what else may be wrong.
             return self.members(workspace, cursor, false, pages_wanted);
@@ -184,6 +184,17 @@ impl Call<'_> {
         let workspace_uuid = workspace.as_str().to_owned();
         let decoded = self.ask::<ops::Invites>(ops::invites::Variables { workspace_uuid })?;
         let data: ops::invites::ResponseData = required(decoded, INVITES)?;
+        Ok(people::invites(data.workspace_invites.unwrap_or_default()))
+    }
+
+    /// The pending invitations of a workspace, with their dates where the server has them.
+    pub(super) fn dated_invites(&mut self, workspace: &WorkspaceId) -> Result<Vec<Invite>, Fault> {
+        let workspace_uuid = workspace.as_str().to_owned();
+        let decoded = self.ask::<ops::DatedInvites>(ops::dated_invites::Variables { workspace_uuid })?;
+        if decoded.does_not_know("createdAt") {
+            return self.invites(workspace);
+        }
+        let data: ops::dated_invites::ResponseData = required(decoded, INVITES)?;
         Ok(people::invites(data.workspace_invites.unwrap_or_default()))
     }
 

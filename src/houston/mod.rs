@@ -16,6 +16,7 @@ mod changes;
 pub mod checkup;
 pub mod context;
 pub mod credential;
+mod deployments;
 pub mod fault;
 mod gate;
 pub mod http;
@@ -36,15 +37,17 @@ pub mod window;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use self::call::{Call, missing, required, sound, untold};
+use self::call::{Call, acknowledged, missing, required, sound, untold};
+pub use self::changes::{Created, Removal};
 pub use self::checkup::{Rights, ServerTime, Skew, Surface};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
+pub use self::deployments::{Deployment, DeploymentGrant, DeploymentUser};
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
 pub use self::patient::{Patient, Waiting};
-pub use self::people::{InDeployment, Invite, Person};
+pub use self::people::{Grounds, InDeployment, Invite, Person};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::retry::{Purse, RetryPolicy, Retrying};
@@ -55,6 +58,9 @@ use crate::model::{WorkspaceId, WorkspaceRole};
 
 /// How many members a page holds at most: Houston allows 101, the official client asks for 100.
 pub const PAGE_SIZE: u32 = 100;
+
+const ADD: &str = "workspaceAddUser";
+const BYPASS: &str = "bypassInvite";
 
 /// A listing of workspaces ends here at the latest.
 const MAX_PAGES: i64 = 10_000;
@@ -193,7 +199,7 @@ impl Houston {
             };
             let version = version.as_deref().and_then(Version::parse);
             let bypass_invite = match Support::of_bypass_invite(version) {
-                Support::Unknown => call.bypass_by_introspection()?,
+                Support::Unknown => call.add_knows(BYPASS)?,
                 known @ (Support::Yes | Support::No) => known,
             };
             if bypass_invite == Support::No {
@@ -307,6 +313,11 @@ impl Houston {
         self.counted(|call| call.invites(workspace))
     }
 
+    /// The same with the moment at which each was made, where the server tells it.
+    pub fn dated_invites(&self, workspace: &WorkspaceId) -> Result<Vec<Invite>, Failure> {
+        self.counted(|call| call.dated_invites(workspace))
+    }
+
     /// The person with this address, in lower case. Proves presence only: new servers do not find
     /// pending users this way, and show people of other workspaces without bindings.
     pub fn person(&self, workspace: &WorkspaceId, email: &str) -> Result<Option<Person>, Failure> {
@@ -335,7 +346,8 @@ impl Houston {
 }
 
 impl Call<'_> {
-    fn bypass_by_introspection(&mut self) -> Result<Support, Fault> {
+    /// Whether `workspaceAddUser` has this argument, by introspection.
+    fn add_knows(&mut self, argument: &str) -> Result<Support, Fault> {
         let decoded =
             self.ask::<operations::MutationArguments>(operations::mutation_arguments::Variables {})?;
         if let Some(fault) = decoded.fault() {
@@ -344,11 +356,10 @@ impl Call<'_> {
         let data: operations::mutation_arguments::ResponseData = decoded.data()?;
         let fields =
             data.schema.and_then(|schema| schema.mutation_type).and_then(|mutations| mutations.fields);
-        let add = (fields.into_iter().flatten().flatten())
-            .find(|field| field.name.as_deref() == Some("workspaceAddUser"));
+        let add = (fields.into_iter().flatten().flatten()).find(|field| field.name.as_deref() == Some(ADD));
         let Some(arguments) = add.and_then(|add| add.args) else { return Ok(Support::Unknown) };
         let mut names = arguments.into_iter().flatten().filter_map(|argument| argument.name);
-        Ok(if names.any(|name| name == "bypassInvite") { Support::Yes } else { Support::No })
+        Ok(if names.any(|name| name == argument) { Support::Yes } else { Support::No })
     }
 
     /// Pages are counted from 0 before 0.31.6 and from 1 afterwards, where 0 means 1: page 1 may
@@ -385,16 +396,11 @@ impl Call<'_> {
         role: WorkspaceRole,
         mail: Mail,
     ) -> Result<(), Fault> {
-        const FIELD: &str = "workspaceAddUser";
-        const BYPASS: &str = "bypassInvite";
         let profile = self.profile();
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
         let role = operations::role(role);
         let decoded = match mail {
-            Mail::Bypass if profile.bypassless.is_on() => {
-                let text = "this server has no `bypassInvite`, and would send mails".to_owned();
-                return Err(Fault::Schema { subject: Some(BYPASS.to_owned()), text });
-            }
+            Mail::Bypass if profile.bypassless.is_on() => return Err(would_mail()),
             Mail::Bypass => self.ask::<operations::AddMember>(operations::add_member::Variables {
                 workspace_uuid,
                 email,
@@ -412,12 +418,14 @@ impl Call<'_> {
         if decoded.does_not_know(BYPASS) {
             profile.bypassless.turn_on();
         }
-        if decoded.has(FIELD) {
-            return Ok(());
-        }
-        // A null without an error says nothing about the effect: the caller has to look.
-        Err(decoded.fault().unwrap_or_else(|| missing(FIELD)))
+        acknowledged(&decoded, ADD)
     }
+}
+
+/// The refusal to add somebody in a way that would mail them against the wish of the caller.
+fn would_mail() -> Fault {
+    let text = "this server has no `bypassInvite`, and would send mails".to_owned();
+    Fault::Schema { subject: Some(BYPASS.to_owned()), text }
 }
 
 /// The workspaces with a usable id, each once.

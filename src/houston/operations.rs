@@ -17,6 +17,10 @@ const _: &str = include_str!("operations/schema.graphql");
 mod scalars {
     /// An id; Houston checks nothing about it.
     pub(super) type Uuid = String;
+    /// An id in operations on deployments; Houston checks nothing about it either.
+    pub(super) type Id = String;
+    /// A moment, as the server writes it.
+    pub(super) type DateTime = String;
     /// A role, as text: a server may know more of them than we do.
     pub(super) type Role = String;
     /// A value of whatever shape.
@@ -82,6 +86,16 @@ operations! {
     AddMemberWithMail Write "src/houston/operations/add_member_with_mail.graphql",
     UpsertRole Write "src/houston/operations/upsert_role.graphql",
     UpdateRole Write "src/houston/operations/update_role.graphql",
+    RemoveMember Write "src/houston/operations/remove_member.graphql",
+    DeleteInvite Write "src/houston/operations/delete_invite.graphql",
+    CreateWorkspace Once "src/houston/operations/create_workspace.graphql",
+    Deployments Read "src/houston/operations/deployments.graphql",
+    AddDeploymentRole Write "src/houston/operations/add_deployment_role.graphql",
+    UpdateDeploymentRole Write "src/houston/operations/update_deployment_role.graphql",
+    RemoveDeploymentRole Write "src/houston/operations/remove_deployment_role.graphql",
+    AddMemberWithDeployments Write "src/houston/operations/add_member_with_deployments.graphql",
+    AddMemberWithDeploymentsAndMail Write "src/houston/operations/add_member_with_deployments_and_mail.graphql",
+    DatedInvites Read "src/houston/operations/dated_invites.graphql",
 }
 
 /// The JSON body of an operation.

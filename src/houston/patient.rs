@@ -123,7 +123,7 @@ impl<T: Transport> Patient<T> {
 
 impl<T: Transport> Transport for Patient<T> {
     fn send(&self, request: &Request) -> Result<Answer, Failure> {
-        if request.kind == Kind::Write {
+        if request.kind != Kind::Read {
             return self.inner.send(request);
         }
         let (mut attempts, mut returns) = (0, 0);
@@ -204,6 +204,7 @@ mod tests {
         let busy = |seconds| NoAnswerCause::Busy(Duration::from_secs(seconds));
         for (kind, fault) in [
             (Kind::Write, refused()),
+            (Kind::Once, refused()),
             (Kind::Read, Fault::unsent(UnsentCause::Name, "")),
             (Kind::Read, Fault::unsent(UnsentCause::Tls, "")),
             (Kind::Read, Fault::Proxy { status: 404, text: String::new() }),

@@ -26,9 +26,44 @@ pub struct Person {
     pub deployment_roles: Option<Vec<InDeployment>>,
     /// Whether the server kept the bindings to itself: then nothing is known of the roles.
     pub hides_roles: bool,
+    /// Whether they have a role there that is none of ours, such as a custom one.
+    pub other_roles: bool,
+    /// The addresses that the server does not spell in lower case, in its spelling; mostly none.
+    pub spellings: Vec<String>,
+}
+
+/// What makes somebody on the list of members a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Grounds {
+    /// Roles of their own that we know, and nothing else that can be seen. A Team may give them
+    /// access besides: no list tells.
+    OwnRole,
+    /// Something else too, or only: a Team, or a custom role. Such people must not be "removed".
+    Elsewhere,
+    /// The server does not tell.
+    Hidden,
 }
 
 impl Person {
+    /// What makes them a member. Only of people from a list of members: a read of one person may
+    /// find people of other workspaces.
+    pub fn grounds(&self) -> Grounds {
+        match (self.hides_roles, self.bindings.is_empty() || self.other_roles) {
+            (true, _) => Grounds::Hidden,
+            (false, true) => Grounds::Elsewhere,
+            (false, false) => Grounds::OwnRole,
+        }
+    }
+
+    /// How the server spells the address that this one, in lower case, means; for mutations that
+    /// compare it letter by letter. A user name stands for the person's first address.
+    pub fn spelled<'a>(&'a self, email: &'a str) -> &'a str {
+        let known = self.addresses.iter().find(|address| *address == email);
+        let address = known.or(self.addresses.first()).map_or(email, String::as_str);
+        let spelling = self.spellings.iter().find(|spelling| normalize_email(spelling) == address);
+        spelling.map_or(address, String::as_str)
+    }
+
     /// Whether this address, in lower case, is the person's, or their user name.
     pub fn answers_to(&self, email: &str) -> bool {
         self.addresses.iter().any(|address| address == email) || self.username.as_deref() == Some(email)
@@ -53,6 +88,8 @@ pub struct Invite {
     pub email: String,
     /// The role it promises; `None` for one that is no role of workspaces.
     pub role: Option<WorkspaceRole>,
+    /// When it was made; `None` where that was not asked for or is not told.
+    pub created_at: Option<jiff::Timestamp>,
 }
 
 /// The fields of a user, whichever document asked for them.
@@ -68,7 +105,7 @@ pub(super) struct RawPerson {
 
 /// A role of a user.
 pub(super) struct RawBinding {
-    role: String,
+    role: Option<String>,
     /// The workspace; a list that is narrowed to one workspace may leave it out.
     place: Option<String>,
     deployment: Option<RawDeployment>,
@@ -85,6 +122,7 @@ pub(super) struct RawInvite {
     id: Option<String>,
     email: Option<String>,
     role: Option<String>,
+    created_at: Option<String>,
 }
 
 macro_rules! raw_person {
@@ -100,12 +138,10 @@ macro_rules! raw_person {
                         .collect(),
                     bindings: person.role_bindings.map(|bindings| {
                         (bindings.into_iter().flatten())
-                            .filter_map(|binding| {
-                                Some(RawBinding {
-                                    deployment: raw_person!(@deployment binding $($($deployments)?)?),
-                                    role: binding.role?,
-                                    place: binding.workspace.and_then(|place| place.id),
-                                })
+                            .map(|binding| RawBinding {
+                                deployment: raw_person!(@deployment binding $($($deployments)?)?),
+                                role: binding.role,
+                                place: binding.workspace.and_then(|place| place.id),
                             })
                             .collect()
                     }),
@@ -144,7 +180,7 @@ macro_rules! raw_invite {
     ($($module:ident::$name:ident),+ $(,)?) => { $(
         impl From<operations::$module::$name> for RawInvite {
             fn from(invite: operations::$module::$name) -> Self {
-                Self { id: invite.id, email: invite.email, role: invite.role }
+                Self { id: invite.id, email: invite.email, role: invite.role, created_at: None }
             }
         }
     )+ };
@@ -156,21 +192,49 @@ raw_invite! {
     invites::InvitesWorkspaceInvites,
 }
 
+impl From<operations::dated_invites::DatedInvitesWorkspaceInvites> for RawInvite {
+    fn from(invite: operations::dated_invites::DatedInvitesWorkspaceInvites) -> Self {
+        Self { id: invite.id, email: invite.email, role: invite.role, created_at: invite.created_at }
+    }
+}
+
+impl RawBinding {
+    /// Whether it may be about this workspace.
+    fn is_in(&self, workspace: &WorkspaceId) -> bool {
+        self.place.as_deref().is_none_or(|place| place == workspace.as_str())
+    }
+
+    fn workspace_role(&self) -> Option<WorkspaceRole> {
+        self.role.as_deref().and_then(WorkspaceRole::from_name)
+    }
+
+    /// Whether it is neither a role of workspaces that we know nor one of something else.
+    fn is_strange(&self) -> bool {
+        let is_elsewhere = |role: &str| {
+            role == "USER" || ["SYSTEM_", "DEPLOYMENT_"].iter().any(|start| role.starts_with(start))
+        };
+        let is_known = |role: &str| WorkspaceRole::from_name(role).is_some() || is_elsewhere(role);
+        self.deployment.is_none() && !self.role.as_deref().is_some_and(is_known)
+    }
+}
+
 impl RawPerson {
     /// The person as seen from one workspace.
     pub(super) fn of(self, workspace: &WorkspaceId) -> Result<Person, Fault> {
         let deployment_roles = self.deployment_roles(workspace);
         let id = self.id.filter(|id| !id.is_empty());
+        let all = self.bindings.as_deref().unwrap_or_default();
+        let here = || all.iter().filter(|binding| binding.is_in(workspace));
+        let is_odd = |address: &&String| normalize_email(address) != address.as_str();
         Ok(Person {
             id: id.ok_or_else(|| Fault::malformed("a member without an id"))?,
             addresses: self.addresses.iter().map(|address| normalize_email(address).into_owned()).collect(),
             username: self.username.map(|name| normalize_email(&name).into_owned()),
             pending: self.status.is_some_and(|status| status.eq_ignore_ascii_case("pending")),
             hides_roles: self.bindings.is_none(),
-            bindings: (self.bindings.iter().flatten())
-                .filter(|binding| binding.place.as_deref().is_none_or(|place| place == workspace.as_str()))
-                .filter_map(|binding| WorkspaceRole::from_name(&binding.role))
-                .collect(),
+            bindings: here().filter_map(RawBinding::workspace_role).collect(),
+            other_roles: here().any(RawBinding::is_strange),
+            spellings: self.addresses.iter().filter(is_odd).cloned().collect(),
             deployment_roles,
         })
     }
@@ -180,12 +244,15 @@ impl RawPerson {
     fn deployment_roles(&self, workspace: &WorkspaceId) -> Option<Vec<InDeployment>> {
         let bindings = self.bindings.as_ref().filter(|_| self.with_deployments)?;
         let mut roles = Vec::new();
-        for binding in bindings.iter().filter(|binding| binding.role.starts_with("DEPLOYMENT_")) {
+        for binding in bindings {
+            let Some(role) = binding.role.as_ref().filter(|role| role.starts_with("DEPLOYMENT_")) else {
+                continue;
+            };
             let deployment = binding.deployment.as_ref()?;
             let place = deployment.place.as_ref().or(binding.place.as_ref())?;
             if place == workspace.as_str() {
                 let release_name = deployment.release_name.clone()?;
-                roles.push(InDeployment { release_name, role: binding.role.clone() });
+                roles.push(InDeployment { release_name, role: role.clone() });
             }
         }
         roles.sort_unstable();
@@ -200,6 +267,7 @@ pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Vec<Invite> {
             id: raw.id?,
             email: normalize_email(&raw.email?).into_owned(),
             role: raw.role.as_deref().and_then(WorkspaceRole::from_name),
+            created_at: raw.created_at.and_then(|at| at.parse().ok()),
         })
     };
     list.into_iter().flatten().filter_map(|invite| known(invite.into())).collect()

@@ -120,11 +120,13 @@ pub(super) struct Profile {
     /// No `User.status`.
     pub(super) statusless: Switch,
     /// No `RoleBinding.deployment`.
-    pub(super) deploymentless: Switch,
+    pub(super) bare_bindings: Switch,
     /// No `bypassInvite` (before 0.25.3).
     pub(super) bypassless: Switch,
     /// No `workspaceUpsertUserRole` (before 0.30 or so).
     pub(super) upsertless: Switch,
+    /// No `deploymentRoles` of `workspaceAddUser` (before 0.23, in places before 0.25).
+    pub(super) deploymentless: Switch,
 }
 
 #[derive(Debug, Default)]

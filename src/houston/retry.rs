@@ -164,6 +164,7 @@ fn may_repeat(kind: Kind, fault: &Fault) -> bool {
     match kind {
         Kind::Write => fault.effect() == Effect::None && is_passing(fault),
         Kind::Read => is_passing(fault),
+        Kind::Once => false,
     }
 }
 
@@ -244,7 +245,7 @@ mod tests {
             (Fault::Already { kind: AlreadyKind::Bound, text: text() }, 1, 1),
         ];
         for (fault, reads, writes) in rows {
-            for (kind, expected) in [(Kind::Read, reads), (Kind::Write, writes)] {
+            for (kind, expected) in [(Kind::Read, reads), (Kind::Write, writes), (Kind::Once, 1)] {
                 let (transport, _) = retrying(fault.clone());
                 let failure = transport.send(&request(kind)).unwrap_err();
                 assert_eq!(failure.attempts, expected, "{kind:?} {fault:?}");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::scripted::Scripted;
 use super::*;
+use crate::model::DeploymentRole;
 
 fn id() -> WorkspaceId {
     WorkspaceId::new("ck1").unwrap()
@@ -38,7 +39,7 @@ fn ids(page: &MemberPage) -> Vec<&str> {
 
 #[test]
 fn every_document_is_named_and_asks_for_no_secret() {
-    assert_eq!(operations::DOCUMENTS.len(), 26);
+    assert_eq!(operations::DOCUMENTS.len(), 36);
     for (name, text) in operations::DOCUMENTS {
         let starts = [format!("query {name}"), format!("mutation {name}")];
         assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
@@ -481,4 +482,283 @@ fn a_role_without_an_answer_has_to_be_looked_at_and_a_refusal_had_no_effect() {
         assert_eq!((failure.fault.code(), failure.fault.effect()), (code, effect), "{}", failure.fault);
         assert_eq!(scripted.names(), ["UpsertRole"]);
     }
+}
+
+fn refused(field: &str, message: &str, code: &str) -> Value {
+    json!({"data": {field: null}, "errors": [{"message": message, "path": [field], "extensions": {"code": code}}]})
+}
+
+/// What one call makes of an answer: a word for success, or code and effect of the fault.
+type Told = (&'static str, Option<Effect>);
+
+fn told(result: Result<Removal, Failure>) -> Told {
+    match result {
+        Ok(Removal::Done { attempts: 1 }) => ("done", None),
+        Ok(Removal::NothingThere { attempts: 1 }) => ("nothing there", None),
+        Ok(removal) => panic!("{removal:?}"),
+        Err(failure) => (failure.fault.code(), Some(failure.fault.effect())),
+    }
+}
+
+const MAINTAINER: DeploymentUser<'_> = DeploymentUser { id: Some("u1"), email: "a@example.com" };
+
+#[test]
+fn what_is_not_there_any_more_is_told_apart_from_a_failure() {
+    type Remove = fn(&Houston) -> Result<Removal, Failure>;
+    let removals: [(&str, Remove); 3] = [
+        ("workspaceRemoveUser", |houston| houston.remove_member(&id(), "u1")),
+        ("deleteInviteToken", |houston| houston.delete_invite("i1")),
+        ("deploymentRemoveUserRole", |houston| houston.remove_deployment_role("d1", MAINTAINER)),
+    ];
+    let bad = "BAD_USER_INPUT";
+    let internal = "INTERNAL_SERVER_ERROR";
+    let rows: &[(&str, &str, Told)] = &[
+        ("The role binding does not exist for this user", bad, ("nothing there", None)),
+        ("The requested resource was not found", "RESOURCE_NOT_FOUND", ("nothing there", None)),
+        ("This user does not belong to the workspace. Please add", bad, ("nothing there", None)),
+        ("There are no other workspace administrators.", internal, ("last_admin", Some(Effect::Refused))),
+        ("Insufficient permissions.", internal, ("denied", Some(Effect::Refused))),
+        ("Timed out", internal, ("internal_server_error", Some(Effect::Unknown))),
+    ];
+    for (field, remove) in removals {
+        let tell = |body: Value| told(remove(&houston(move |_| body.clone()).0));
+        assert_eq!(tell(json!({"data": {field: {"id": "x"}}})), ("done", None));
+        for silence in [json!({"data": {field: null}}), json!({"data": {}})] {
+            assert_eq!(tell(silence), ("malformed_answer", Some(Effect::Unknown)));
+        }
+        for &(message, code, expected) in rows {
+            assert_eq!(tell(refused(field, message, code)), expected, "{field}: {message}");
+        }
+        let (unknown, scripted) = houston(move |_| unknown_mutation(field));
+        assert_eq!(told(remove(&unknown)), ("schema", Some(Effect::Refused)));
+        assert_eq!(scripted.sent(), 1);
+    }
+}
+
+#[test]
+fn a_removal_names_an_id_and_never_nothing() {
+    let (houston, scripted) = houston(|name| match name {
+        "RemoveMember" => json!({"data": {"workspaceRemoveUser": {"id": "ck1"}}}),
+        _ => json!({"data": {"deleteInviteToken": {"id": "i1"}}}),
+    });
+    houston.remove_member(&id(), "u1").unwrap();
+    houston.delete_invite("i1").unwrap();
+    for empty in ["", " "] {
+        for result in [houston.remove_member(&id(), empty), houston.delete_invite(empty)] {
+            let failure = result.unwrap_err();
+            assert_eq!((failure.fault.code(), failure.attempts), ("request_not_built", 0));
+        }
+    }
+    let variables: Vec<Value> = scripted.log().iter().map(|body| body["variables"].clone()).collect();
+    assert_eq!(variables, [json!({"workspaceUuid": "ck1", "userUuid": "u1"}), json!({"inviteUuid": "i1"})]);
+}
+
+#[test]
+fn a_workspace_is_created_at_most_once() {
+    struct Watch(Scripted);
+    impl Transport for Watch {
+        fn send(&self, request: &Request) -> Result<Answer, Failure> {
+            assert_eq!(request.kind, Kind::Once);
+            self.0.send(request)
+        }
+    }
+    let create = |reply: Result<(u16, String), Fault>| {
+        let scripted = Arc::new(Watch(Scripted::new(move |_, _| reply.clone())));
+        let houston = Houston::new(Arc::clone(&scripted) as Arc<dyn Transport>);
+        let result = houston.create_workspace("Finance", Some("books"));
+        assert_eq!(scripted.0.sent(), 1);
+        assert_eq!(scripted.0.log()[0]["variables"], json!({"label": "Finance", "description": "books"}));
+        result
+    };
+    let answered = |body: Value| create(Ok((200, body.to_string())));
+    let created = answered(json!({"data": {"createWorkspace": {"id": "ck9"}}})).unwrap();
+    assert_eq!(created, Created { id: WorkspaceId::new("ck9").unwrap(), attempts: 1 });
+    let code = |result: Result<Created, Failure>| {
+        let fault = result.unwrap_err().fault;
+        (fault.code(), fault.effect())
+    };
+    for doubtful in [
+        json!({"data": {"createWorkspace": null}}),
+        json!({"data": {"createWorkspace": {"id": null}}}),
+        json!({"data": {"createWorkspace": {"id": ""}}}),
+    ] {
+        assert_eq!(code(answered(doubtful)), ("malformed_answer", Effect::Unknown));
+    }
+    let account = refused("createWorkspace", "No Node for the model User", "INTERNAL_SERVER_ERROR");
+    assert_eq!(code(answered(account)), ("internal_server_error", Effect::Unknown));
+    let lost = create(Err(Fault::no_answer(NoAnswerCause::Timeout, "")));
+    assert_eq!(code(lost), ("timeout", Effect::Unknown));
+}
+
+fn grants() -> Vec<DeploymentGrant> {
+    vec![DeploymentGrant { deployment: "d1".into(), role: DeploymentRole::Editor }]
+}
+
+#[test]
+fn an_add_brings_roles_in_deployments_along_and_leaves_none_out() {
+    let (good, scripted) = houston(|_| json!({"data": {"workspaceAddUser": {"id": "ck1"}}}));
+    for (mail, bypass) in [(Mail::Bypass, Some(true)), (Mail::Send, None)] {
+        good.add_member_with(&id(), "a@example.com", WorkspaceRole::Viewer, mail, &grants()).unwrap();
+        let body = scripted.log().pop().unwrap();
+        assert_eq!(body["variables"].get("bypassInvite").and_then(Value::as_bool), bypass);
+        let roles = json!([{"deploymentId": "d1", "role": "DEPLOYMENT_EDITOR"}]);
+        assert_eq!(body["variables"]["deploymentRoles"], roles);
+    }
+    good.add_member_with(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass, &[]).unwrap();
+    let names = scripted.names();
+    assert_eq!(names, ["AddMemberWithDeployments", "AddMemberWithDeploymentsAndMail", "AddMember"]);
+
+    let unknown = |argument: &str| {
+        json!({"message": format!("Unknown argument \"{argument}\" on field \"workspaceAddUser\" of type \"Mutation\"."),
+            "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}})
+    };
+    let unknown_type = json!({"message": "Unknown type \"DeploymentRoles\".", "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}});
+    for (errors, subject) in [
+        (json!([unknown("deploymentRoles")]), "deploymentRoles"),
+        (json!([unknown_type, unknown("deploymentRoles")]), "deploymentRoles"),
+        (json!([unknown_type, unknown("deploymentRoles"), unknown("bypassInvite")]), "bypassInvite"),
+    ] {
+        let (old, scripted) = houston(move |_| json!({"errors": errors}));
+        for _ in 0..2 {
+            let add = old.add_member_with(&id(), "a@x.org", WorkspaceRole::Viewer, Mail::Bypass, &grants());
+            let fault = add.unwrap_err().fault;
+            assert_eq!(fault.effect(), Effect::Refused);
+            let Fault::Schema { subject: Some(found), .. } = fault else { panic!("{fault:?}") };
+            assert_eq!(found, subject);
+        }
+        assert_eq!(scripted.sent(), 1, "a known refusal costs no request");
+    }
+}
+
+#[test]
+fn whether_adds_take_roles_in_deployments_along_can_be_asked() {
+    let ask = |names: &'static [&'static str]| {
+        let (houston, scripted) = houston(move |_| {
+            let args: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
+            json!({"data": {"__schema": {"mutationType": {"fields": [{"name": "workspaceAddUser", "args": args}]}}}})
+        });
+        let answer = [houston.adds_deployment_roles().unwrap(), houston.adds_deployment_roles().unwrap()];
+        let add = houston.add_member_with(&id(), "a@x.org", WorkspaceRole::Viewer, Mail::Send, &grants());
+        (answer, add.is_err(), scripted.sent())
+    };
+    assert_eq!(ask(&["email", "deploymentRoles"]), ([Support::Yes; 2], true, 3));
+    assert_eq!(ask(&["email"]), ([Support::No; 2], true, 1), "nothing is sent where it would be refused");
+    let (silent, _) = houston(|_| unknown_field("__schema"));
+    assert_eq!(silent.adds_deployment_roles().unwrap(), Support::Unknown);
+}
+
+#[test]
+fn a_role_in_a_deployment_is_given_and_changed_and_a_null_is_no_success() {
+    type Give = fn(&Houston) -> Result<Sent, Failure>;
+    let calls: [(&str, Give); 2] = [
+        ("deploymentAddUserRole", |h| h.add_deployment_role("d1", MAINTAINER, DeploymentRole::Admin)),
+        ("deploymentUpdateUserRole", |h| h.set_deployment_role("d1", MAINTAINER, DeploymentRole::Admin)),
+    ];
+    for (field, give) in calls {
+        let ask = |body: Value| {
+            let (houston, scripted) = houston(move |_| body.clone());
+            let result = give(&houston).map_err(|failure| (failure.fault.code(), failure.fault.effect()));
+            (result, scripted.log()[0]["variables"].clone())
+        };
+        let (result, variables) = ask(json!({"data": {field: {"id": "b1"}}}));
+        assert_eq!(result, Ok(Sent { attempts: 1 }));
+        let expected = json!({"userId": "u1", "email": "a@example.com", "deploymentId": "d1", "role": "DEPLOYMENT_ADMIN"});
+        assert_eq!(variables, expected);
+        let code = |body: Value| ask(body).0.unwrap_err();
+        assert_eq!(code(json!({"data": {field: null}})), ("malformed_answer", Effect::Unknown));
+        for (message, expected) in [
+            ("A duplicate role binding already exists", "already_member"),
+            ("The role binding does not exist for this user", "not_a_member"),
+            ("This user does not belong to the workspace. Please add", "not_in_workspace"),
+            ("invalid deployment role", "bad_role"),
+        ] {
+            assert_eq!(code(refused(field, message, "BAD_USER_INPUT")), (expected, Effect::Refused));
+        }
+    }
+}
+
+#[test]
+fn deployments_are_listed_with_their_ids_or_not_at_all() {
+    let ask = |list: Value| {
+        let (houston, _) = houston(move |_| json!({"data": {"workspaceDeployments": list}}));
+        houston.deployments(&id()).map_err(|failure| failure.fault.code())
+    };
+    let found =
+        ask(json!([{"id": "d1", "label": "Ingest", "releaseName": "solar-orbit-1001"}, null])).unwrap();
+    let ingest = Deployment {
+        id: "d1".into(),
+        label: Some("Ingest".into()),
+        release_name: Some("solar-orbit-1001".into()),
+    };
+    assert_eq!(found, [ingest]);
+    assert_eq!(ask(json!([{"id": null, "label": "Ingest"}])), Err("malformed_answer"));
+    assert_eq!(ask(Value::Null), Err("malformed_answer"));
+}
+
+#[test]
+fn who_is_a_member_by_more_or_less_than_a_role_of_their_own_is_known() {
+    let grounds = |bindings: Value| {
+        let person = json!({"id": "u1", "username": null, "emails": [], "roleBindings": bindings});
+        let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person]}}));
+        houston.all_members(&id()).unwrap()[0].grounds()
+    };
+    let here = |role: &str| json!({"role": role, "workspace": {"id": "ck1"}});
+    let viewer = here("WORKSPACE_VIEWER");
+    assert_eq!(grounds(json!([viewer])), Grounds::OwnRole);
+    let beside = [
+        json!({"role": "SYSTEM_ADMIN", "workspace": null}),
+        json!({"role": "USER", "workspace": null}),
+        here("DEPLOYMENT_ADMIN"),
+        json!({"role": "AUDITOR", "workspace": {"id": "ck2"}}),
+    ];
+    for harmless in beside {
+        assert_eq!(grounds(json!([viewer, harmless])), Grounds::OwnRole, "{harmless}");
+        assert_eq!(grounds(json!([harmless])), Grounds::Elsewhere, "{harmless}");
+    }
+    for strange in
+        [here("AUDITOR"), here("WORKSPACE_AUDITOR"), json!({"role": null, "workspace": {"id": "ck1"}})]
+    {
+        assert_eq!(grounds(json!([viewer, strange])), Grounds::Elsewhere, "{strange}");
+    }
+    assert_eq!(grounds(json!([])), Grounds::Elsewhere);
+    assert_eq!(grounds(Value::Null), Grounds::Hidden);
+}
+
+#[test]
+fn an_address_is_given_back_as_the_server_spells_it() {
+    let (houston, _) = houston(|_| {
+        json!({"data": {"workspaceUsers": [{"id": "u1", "username": "Ada", "emails": [{"address": "ada@x.org"},
+            {"address": "Ada.L@Example.com"}], "roleBindings": []}, {"id": "u2", "username": "Bo", "roleBindings": [],
+            "emails": [{"address": "Bo@Example.com"}]}, {"id": "u3", "username": "c", "emails": []}]}})
+    });
+    let people = houston.all_members(&id()).unwrap();
+    assert_eq!(people[0].spelled("ada@x.org"), "ada@x.org");
+    assert_eq!(people[0].spelled("ada.l@example.com"), "Ada.L@Example.com");
+    assert_eq!(people[1].spelled("bo@example.com"), "Bo@Example.com");
+    assert_eq!(people[1].spelled("bo"), "Bo@Example.com", "a user name stands for the first address");
+    assert_eq!(people[2].spelled("c"), "c");
+}
+
+#[test]
+fn an_invitation_tells_its_age_where_asked() {
+    let invite =
+        |at: Value| json!({"id": "i1", "email": "a@x.org", "role": "WORKSPACE_EDITOR", "createdAt": at});
+    let (dated, scripted) = houston(
+        move |_| json!({"data": {"workspaceInvites": [invite("2026-01-15T09:30:00.000Z".into()), invite("soon".into())]}}),
+    );
+    let found = dated.dated_invites(&id()).unwrap();
+    assert_eq!(found[0].created_at, Some("2026-01-15T09:30:00Z".parse().unwrap()));
+    assert_eq!(
+        (found[1].created_at, found[1].id.as_str(), found[1].role),
+        (None, "i1", Some(WorkspaceRole::Editor))
+    );
+    assert_eq!(scripted.names(), ["DatedInvites"]);
+    let (old, scripted) = houston(|name| match name {
+        "DatedInvites" => unknown_field("createdAt"),
+        _ => {
+            json!({"data": {"workspaceInvites": [{"id": "i1", "email": "a@x.org", "role": "WORKSPACE_EDITOR"}]}})
+        }
+    });
+    assert_eq!(old.dated_invites(&id()).unwrap()[0].created_at, None);
+    assert_eq!(scripted.names(), ["DatedInvites", "Invites"]);
 }

@@ -17,6 +17,8 @@ pub enum Kind {
     Read,
     /// A mutation.
     Write,
+    /// A mutation that no layer sends a second time, whatever became of the first.
+    Once,
 }
 
 /// Whether the repeats of a request are charged to the shared retry budget.
@@ -94,7 +96,7 @@ impl<T: Transport> Transport for ReadOnly<T> {
     fn send(&self, request: &Request) -> Result<Answer, Failure> {
         match request.kind {
             Kind::Read => self.0.send(request),
-            Kind::Write => {
+            Kind::Write | Kind::Once => {
                 let fault = Fault::unsent(UnsentCause::ReadOnly, request.operation);
                 Err(Failure { fault, attempts: 0 })
             }
@@ -112,8 +114,10 @@ mod tests {
         let inner = Arc::new(Scripted::answering(r#"{"data":{}}"#));
         let transport = ReadOnly::new(Arc::clone(&inner));
         assert!(transport.send(&request(Kind::Read)).is_ok());
-        let failure = transport.send(&request(Kind::Write)).unwrap_err();
-        assert_eq!(failure.fault.code(), "read_only");
+        for kind in [Kind::Write, Kind::Once] {
+            let failure = transport.send(&request(kind)).unwrap_err();
+            assert_eq!(failure.fault.code(), "read_only");
+        }
         assert_eq!(inner.sent(), 1);
     }
 }

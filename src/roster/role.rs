@@ -3,9 +3,8 @@
 //! Main functions: [`parse_role`] and [`parse_deployment_roles`]. Never guesses: an unknown name
 //! is a complaint, not a default.
 
-use serde::{Deserialize, Serialize};
-
 use super::issue::{Complaint, IssueKind, nearest, quoted};
+pub use crate::model::DeploymentRole;
 use crate::model::WorkspaceRole;
 
 /// Names that exist in the hosted product only, and the role of Houston that comes nearest.
@@ -18,34 +17,6 @@ const HOSTED: [(&str, WorkspaceRole); 5] = [
 ];
 
 const KNOWN: &str = "known roles: viewer, editor, admin";
-
-/// What a person may do in a deployment, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum DeploymentRole {
-    /// May look.
-    #[serde(rename = "DEPLOYMENT_VIEWER")]
-    Viewer,
-    /// May deploy and change it.
-    #[serde(rename = "DEPLOYMENT_EDITOR")]
-    Editor,
-    /// May also delete it and change who may use it.
-    #[serde(rename = "DEPLOYMENT_ADMIN")]
-    Admin,
-}
-
-impl DeploymentRole {
-    /// All roles, weakest first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
-
-    /// The name in Houston's `Role` enum.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "DEPLOYMENT_VIEWER",
-            Self::Editor => "DEPLOYMENT_EDITOR",
-            Self::Admin => "DEPLOYMENT_ADMIN",
-        }
-    }
-}
 
 /// The role of an exact name, long or short, in any case.
 pub(super) fn known_role(name: &[u8]) -> Option<WorkspaceRole> {

@@ -136,6 +136,8 @@ mod tests {
 
     fn person(id: &str, address: &str, roles: &[WorkspaceRole]) -> Person {
         Person {
+            other_roles: false,
+            spellings: Vec::new(),
             id: id.to_owned(),
             addresses: vec![address.to_owned()],
             username: Some(address.to_owned()),
@@ -147,7 +149,7 @@ mod tests {
     }
 
     fn invite(email: &str, role: Option<WorkspaceRole>) -> Invite {
-        Invite { id: "cki".to_owned(), email: email.to_owned(), role }
+        Invite { id: "cki".to_owned(), email: email.to_owned(), role, created_at: None }
     }
 
     fn of(people: Vec<Person>, invites: Vec<Invite>) -> Vec<Entry> {
