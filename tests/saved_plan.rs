@@ -148,8 +148,8 @@ fn somebody_else_who_comes_or_goes_does_not_matter() {
 fn a_long_list_of_what_moved_is_cut() {
     let sandbox = Sandbox::of(crowd(2, 30), Options::default());
     let workdir = Workdir::new();
-    let rows: String = (0..30).map(|who| format!("person.0.{who}@example.com,viewer,Team 1\n")).collect();
-    workdir.write("roster.csv", format!("email,role,workspace\n{rows}"));
+    let rows: Vec<_> = (0..30).map(|who| format!("person.0.{who}@example.com,viewer,Team 1")).collect();
+    workdir.write("roster.csv", format!("email,role,workspace\n{}\n", rows.join("\n")));
     drop(workdir.call(["plan", "roster.csv", "--out", "plan.json"]).to(&sandbox).run().ended(0));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
     let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 moved");
