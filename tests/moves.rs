@@ -146,6 +146,8 @@ fn missing_workspaces_are_planned_created_once_and_filled() {
     assert_eq!(json["create_workspaces"], serde_json::json!(["Solar", "Lunar"]));
     assert_eq!(json["rows"][0]["workspace_id"], serde_json::Value::Null);
     assert_eq!(json["rows"][0]["workspace"], "Solar");
+    drop(plan(&["--out", "plan.json"]).ended(2).says("cannot be saved"));
+    assert!(!workdir.path().join("plan.json").exists());
     sandbox.received_no_mutation();
 
     let run = workdir.apply(&sandbox, "r.csv", &CREATE).ended(0);

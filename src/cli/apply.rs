@@ -11,13 +11,14 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::ending::{held_back, status, write_reports};
-use super::plan::{Drawn, Input, Settled, ShowArgs, show};
+use super::plan::{After, Drawn, Input, Settled, ShowArgs, show};
+use super::saved_plan::SavedPlanArgs;
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::{Event, RunEnd, Tally, settled_by_plan};
-use crate::engine::journal::{FORMAT, Hashing, Header, History, Journal, PlanLine, RunSettings, write_plan};
+use crate::engine::journal::{FORMAT, Hashing, Header, History, Journal, RunSettings, write_plan};
 use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings};
@@ -31,7 +32,12 @@ const LONGEST_GATEWAY: Duration = Duration::from_secs(600);
 
 /// Carry a roster out
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("roster", |roster| roster.required(false).required_unless_present("plan")))]
 pub struct ApplyArgs {
+    /// A plan that was saved. It comes first: it looks at what else was typed
+    #[command(flatten)]
+    pub saved: SavedPlanArgs,
+
     /// Roster, target, pace and safety
     #[command(flatten)]
     pub work: WorkArgs,
@@ -70,14 +76,27 @@ pub struct ApplyArgs {
 /// # Errors
 /// Whatever keeps the run from beginning; what happens in it is in the reports and in the status.
 pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let saved = args.saved.open()?;
+    let mut args = args.clone();
+    if let Some(saved) = &saved {
+        args.work.safety = saved.safety(&args.work.safety);
+    }
+    let args = &args;
     let destination = Destination::new(&args.work.target, &args.work.pace)?;
-    let input = Input::read(&args.work)?;
+    let input = match &saved {
+        Some(saved) => saved.input()?,
+        None => Input::read(&args.work)?,
+    };
     let destination = destination.with_token(&args.work.target)?;
+    if let Some(saved) = &saved {
+        saved.check_target(destination.url().as_deref())?;
+    }
+    drop(saved);
     if args.dry_run {
         let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
-        return show(input, &args.work, &args.show, false, &session, global);
+        return show(input, &args.work, &args.show, &After::default(), &session, global);
     }
-    let confirmation = Confirmation::needed(args.yes, args.work.roster == Path::new("-"))?;
+    let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     RunFolder::check(&args.runs_dir).map_err(|error| {
         Failure::new(ExitStatus::Internal, error).hint("choose another folder with --runs-dir")
@@ -265,10 +284,7 @@ impl Applying<'_> {
         roster.copy_to(&mut copy).with_context(failed)?;
         let (copy, roster_sha256) = copy.finish();
         copy.sync_all().with_context(failed)?;
-        let lines = (0..roster.len()).map(RowNumber::from_index).map(|row| {
-            PlanLine::new(&self.drawn.plan, row, roster.line(row), roster.assignment(row).as_ref())
-        });
-        let plan_sha256 = write_plan(folder, lines)?;
+        let plan_sha256 = write_plan(folder, self.drawn.lines(roster))?;
         let header = Header {
             format: FORMAT,
             run: folder.id().to_owned(),
@@ -290,15 +306,11 @@ impl Applying<'_> {
     }
 
     fn run_settings(&self) -> RunSettings {
-        let safety = &self.args.work.safety;
         RunSettings {
-            send_invites: safety.send_invites,
             canary: self.args.canary,
             unattended: self.args.yes,
             pace: Some(self.session.settings.remembered()),
-            bypass_local: safety.bypass_local,
-            exit_code_unchanged: safety.exit_code_unchanged,
-            roles: safety.roles(),
+            ..self.args.work.safety.remembered()
         }
     }
 

@@ -16,6 +16,7 @@ pub mod resume;
 pub mod roster_args;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod saved_plan;
 pub mod session;
 pub mod signals;
 pub mod target_args;
@@ -136,6 +137,8 @@ pub enum ExitStatus {
     Guard,
     /// Stopped early, or rows are left that a later try can settle.
     Unsettled,
+    /// The saved plan no longer fits the target.
+    Outdated,
     /// `plan --detailed-exitcode`: changes are pending.
     ChangesPending,
     /// Another `apply` changes this target from the same folder of runs.
@@ -160,6 +163,7 @@ Exit status:
   6  some rows failed for good
   7  a guard refused: who would be demoted is the caller, or the last admin
   8  stopped early, or rows are left that a later try can settle
+  9  the saved plan no longer fits the target (nothing was sent)
   10  plan --detailed-exitcode: changes are pending
   11  another run is changing this target (nothing was sent)
   130, 143  SIGINT; SIGTERM or SIGHUP: drained
@@ -184,6 +188,7 @@ Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
             Self::RowsFailed => 6,
             Self::Guard => 7,
             Self::Unsettled => 8,
+            Self::Outdated => 9,
             Self::ChangesPending => 10,
             Self::Locked => 11,
             Self::Interrupted => 130,

@@ -3,21 +3,24 @@
 //! Main types: [`PlanArgs`] and [`Drawn`], a plan together with what it was made from, which `apply`
 //! uses too.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 
 use super::planning::{BadRows, Missing, Names, Places, find_workspaces, plan};
+use super::saved_plan::{self, fits};
 use super::session::{Access, Destination, Session, WorkArgs};
-use super::validate::{read_roster, shown_name, style};
+use super::validate::{shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::Event;
+use crate::engine::journal::PlanLine;
 use crate::model::{RowNumber, printable};
 use crate::plan::{Counts, Operation, Plan};
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::report::terminal::{Progress, ProgressMode};
-use crate::roster::{Roster, RowState};
+use crate::roster::{Roster, RowState, Settings};
 
 /// Show what `apply` would do with the same flags
 #[derive(Debug, Clone, Args)]
@@ -33,6 +36,17 @@ pub struct PlanArgs {
     /// End with 10 if something is to be done
     #[arg(long, help_heading = "Output", value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_DETAILED_EXITCODE", hide_env_values = true)]
     pub detailed_exitcode: bool,
+
+    /// Save the plan, for `apply --plan`; it holds the roster, and only its owner may read it. Its
+    /// digest is printed on standard error
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HOUSTON_ONBOARD_OUT",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
+    pub out: Option<PathBuf>,
 }
 
 /// How a plan is shown.
@@ -60,9 +74,10 @@ pub struct Input {
     pub roster: Roster,
     /// What it is called in messages.
     pub name: String,
-    skip_invalid: bool,
-    names: Names,
+    settings: Settings,
     missing: Missing,
+    /// What a saved plan says of every row.
+    expected: Option<Vec<PlanLine>>,
 }
 
 impl Input {
@@ -71,11 +86,31 @@ impl Input {
     /// # Errors
     /// It cannot be used (3).
     pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
-        let name = shown_name(&work.roster);
-        let roster = read_roster(&work.roster, &name, &work.roster_args)?;
-        let names = if work.roster_args.workspace_map.is_some() { Names::Mapped } else { Names::Ours };
+        let path = work.roster.as_deref().unwrap_or(Path::new("-"));
+        let settings = work.roster_args.settings()?;
+        let name = shown_name(path);
+        let roster = Roster::read(path, &name, &settings)
+            .map_err(|error| Failure::new(ExitStatus::BadInput, error))?;
         let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
-        let input = Self { roster, name, skip_invalid: work.roster_args.skip_invalid, names, missing };
+        Self { roster, name, settings, missing, expected: None }.checked()
+    }
+
+    /// A roster with the plan that was made from it, which is to be found as it was.
+    ///
+    /// # Errors
+    /// It cannot be used (3).
+    pub fn expecting(
+        roster: Roster,
+        name: String,
+        settings: Settings,
+        expected: Vec<PlanLine>,
+    ) -> Result<Self, Failure> {
+        let missing = Missing::Refuse;
+        Self { roster, name, settings, missing, expected: Some(expected) }.checked()
+    }
+
+    fn checked(self) -> Result<Self, Failure> {
+        let input = self;
         if !input.roster.is_usable() {
             input.complain();
         }
@@ -89,12 +124,18 @@ impl Input {
     /// # Errors
     /// It cannot be used (3), or the target (5) or the token (4) cannot.
     pub fn settle(mut self, session: &Session) -> Result<Settled, Failure> {
-        let bad_rows = if self.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
-        let places = find_workspaces(&mut self.roster, session, bad_rows, self.names, self.missing)?;
+        let bad_rows = if self.settings.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
+        let names = if self.settings.maps.workspaces.is_some() { Names::Mapped } else { Names::Ours };
+        let places = find_workspaces(&mut self.roster, session, bad_rows, names, self.missing)?;
         self.complain();
-        self.refuse_if_bad()?;
+        self.refuse_if_bad().map_err(|failure| match self.expected {
+            // The file was good when the plan was made.
+            Some(_) => saved_plan::outdated(failure.error),
+            None => failure,
+        })?;
         self.warn_of_deployment_roles();
-        Ok(Settled { roster: Arc::new(self.roster), name: self.name, places })
+        let Self { roster, name, settings, missing: _, expected } = self;
+        Ok(Settled { roster: Arc::new(roster), name, settings, places, expected })
     }
 
     fn complain(&self) {
@@ -151,7 +192,10 @@ pub struct Settled {
     pub roster: Arc<Roster>,
     /// What it is called in messages.
     pub name: String,
+    /// How it was read.
+    pub settings: Settings,
     places: Places,
+    expected: Option<Vec<PlanLine>>,
 }
 
 impl Settled {
@@ -179,7 +223,8 @@ impl Drawn {
     /// Reads what is there and decides every row.
     ///
     /// # Errors
-    /// As [`plan`]; or the installation's policy refuses what the plan would do (5).
+    /// As [`plan`]; or it is not the plan that was saved (9), or the installation's policy refuses
+    /// what the plan would do (5).
     pub fn draw(
         input: &mut Settled,
         work: &WorkArgs,
@@ -193,6 +238,9 @@ impl Drawn {
         let operations = plan.operations(role);
         let counts = plan.counts();
         let drawn = Self { plan, operations, counts };
+        if let Some(expected) = input.expected.take() {
+            fits(&expected, drawn.lines(&input.roster), &session.url)?;
+        }
         if drawn.counts.add > 0 {
             session.check_policy(&work.safety)?;
         }
@@ -200,6 +248,13 @@ impl Drawn {
             session.warn_of_token(requests(&drawn.operations));
         }
         Ok(drawn)
+    }
+
+    /// What was seen and decided, a line per row.
+    pub fn lines(&self, roster: &Roster) -> impl Iterator<Item = PlanLine> {
+        (0..roster.len())
+            .map(RowNumber::from_index)
+            .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()))
     }
 
     /// The plan in a format.
@@ -262,7 +317,17 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
     let input = Input::read(&args.work)?;
     let destination = destination.with_token(&args.work.target)?;
     let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
-    show(input, &args.work, &args.show, args.detailed_exitcode, &session, global)
+    let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
+    show(input, &args.work, &args.show, &after, &session, global)
+}
+
+/// What is done with a plan that has been shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct After<'a> {
+    /// Pending changes have a status of their own.
+    pub detailed_exitcode: bool,
+    /// The file that it is saved in.
+    pub save_as: Option<&'a Path>,
 }
 
 /// Draws the plan and prints it.
@@ -273,20 +338,24 @@ pub fn show(
     input: Input,
     work: &WorkArgs,
     show: &ShowArgs,
-    detailed_exitcode: bool,
+    after: &After<'_>,
     session: &Session,
     global: &GlobalArgs,
 ) -> Result<ExitStatus, Failure> {
+    let draft = after.save_as.map(saved_plan::begin).transpose()?;
     let mut input = input.settle(session)?;
     let mut progress = input.progress(global);
     let drawn = Drawn::draw(&mut input, work, session, &mut progress)?;
     drop(progress);
     print(&drawn.render(&input, session, show)?)?;
+    if let Some(draft) = draft {
+        saved_plan::save(draft, &drawn, &input, &work.safety, session)?;
+    }
     let changes = !drawn.operations.is_empty();
     let status = drawn.status();
     Ok(if status != ExitStatus::Done {
         status
-    } else if detailed_exitcode && changes {
+    } else if after.detailed_exitcode && changes {
         ExitStatus::ChangesPending
     } else {
         work.safety.good(changes)

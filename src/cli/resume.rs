@@ -24,7 +24,7 @@ use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run};
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::{RowNumber, Strain, printable};
-use crate::plan::{Operation, OperationKind, RolePolicy};
+use crate::plan::{Operation, OperationKind};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Task};
 use crate::report::closing::resume_command;
@@ -94,7 +94,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
     let operations = resuming.leg.operations.len();
     if resuming.leg.operations.iter().any(|operation| matches!(operation.kind, OperationKind::Add(_))) {
-        session.check_policy(&safety(&history.header))?;
+        session.check_policy(&SafetyArgs::from(&history.header.settings))?;
     }
     if operations > 0 {
         session.warn_of_token(requests(&resuming.leg.operations));
@@ -175,16 +175,6 @@ fn destination(args: &ResumeArgs, header: &Header) -> Result<(Destination, Targe
     let error = anyhow::anyhow!("run {run} is about {then}, not about {now}");
     Err(Failure::new(ExitStatus::Usage, error)
         .hint("a run goes on where it began: leave --url, --domain, --context and --sandbox out, also in the environment (HOUSTON_ONBOARD_URL) and in a --config file"))
-}
-
-fn safety(header: &Header) -> SafetyArgs {
-    SafetyArgs {
-        send_invites: header.settings.send_invites,
-        bypass_local: header.settings.bypass_local,
-        exit_code_unchanged: header.settings.exit_code_unchanged,
-        update_roles: header.settings.roles == RolePolicy::Update,
-        create_workspaces: false,
-    }
 }
 
 fn progress(history: &History, global: &GlobalArgs) -> Progress {

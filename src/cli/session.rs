@@ -18,6 +18,7 @@ use super::token_life::{TokenLife, judge, time_for};
 use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Pause};
+use crate::engine::journal::RunSettings;
 use crate::houston::{
     Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
     Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
@@ -34,8 +35,8 @@ use crate::time::{Cancel, Clock, SystemClock};
 #[derive(Debug, Clone, Args)]
 pub struct WorkArgs {
     /// The roster, a CSV file, or - for standard input
-    #[arg(value_name = "ROSTER")]
-    pub roster: PathBuf,
+    #[arg(value_name = "ROSTER", required = true)]
+    pub roster: Option<PathBuf>,
 
     /// Which Houston
     #[command(flatten)]
@@ -94,9 +95,33 @@ impl SafetyArgs {
         if self.update_roles { RolePolicy::Update } else { RolePolicy::Keep }
     }
 
+    /// What of these is remembered; nothing of how fast and how carefully it is done.
+    pub fn remembered(&self) -> RunSettings {
+        RunSettings {
+            send_invites: self.send_invites,
+            bypass_local: self.bypass_local,
+            exit_code_unchanged: self.exit_code_unchanged,
+            roles: self.roles(),
+            ..RunSettings::default()
+        }
+    }
+
     /// The status of a run in which nothing went wrong.
     pub fn good(&self, changed: bool) -> ExitStatus {
         ExitStatus::good(changed, self.exit_code_unchanged)
+    }
+}
+
+impl From<&RunSettings> for SafetyArgs {
+    /// The flags that mean the same.
+    fn from(settings: &RunSettings) -> Self {
+        Self {
+            send_invites: settings.send_invites,
+            bypass_local: settings.bypass_local,
+            exit_code_unchanged: settings.exit_code_unchanged,
+            update_roles: settings.roles == RolePolicy::Update,
+            create_workspaces: false,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod open;
 mod outcomes;
 pub mod refusals;
 pub mod run_folder;
+pub mod saved_plan;
 pub mod verdict;
 pub mod verify;
 pub mod worker;

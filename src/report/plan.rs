@@ -2,6 +2,8 @@
 //!
 //! Main type: [`PlanReport`]. It shows; it decides nothing.
 
+mod markdown;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ pub enum PlanFormat {
     Json,
     /// One CSV row per row of the roster
     Csv,
+    /// Markdown: a table per workspace
+    Md,
 }
 
 /// How much of a plan is shown to people.
@@ -127,6 +131,7 @@ impl PlanReport<'_> {
                 serde_json::to_string_pretty(&document)? + "\n"
             }
             PlanFormat::Csv => self.csv()?,
+            PlanFormat::Md => self.markdown(detail),
         })
     }
 
@@ -157,25 +162,27 @@ impl PlanReport<'_> {
     }
 
     fn lines(&self) -> impl Iterator<Item = PlannedRow<'_>> {
-        self.plan.rows.iter().enumerate().map(|(index, planned)| {
-            let row = RowNumber::from_index(index);
-            let wish = self.roster.assignment(row);
-            let workspace = planned.workspace.map(|place| &self.plan.workspaces[place as usize]);
-            let text = wish.map(|wish| self.roster.workspaces()[wish.workspace as usize].as_str());
-            let role = wish.map(|wish| wish.role);
-            PlannedRow {
-                line: self.roster.line(row),
-                email: self.roster.emails().get(row),
-                workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
-                workspace_id: workspace
-                    .filter(|_| !planned.workspace.is_some_and(|place| self.plan.is_to_be_created(place)))
-                    .map(|workspace| workspace.id.as_str()),
-                action: PlannedAction::of(&planned.decision).0.word(),
-                from_role: planned.seen.and_then(present_role),
-                to_role: role.map(WorkspaceRole::name),
-                reason: self.reason(&planned.decision, role),
-            }
-        })
+        (0..self.plan.rows.len()).map(|index| self.row(index))
+    }
+
+    fn row(&self, index: usize) -> PlannedRow<'_> {
+        let planned = &self.plan.rows[index];
+        let row = RowNumber::from_index(index);
+        let wish = self.roster.assignment(row);
+        let workspace = planned.workspace.map(|place| &self.plan.workspaces[place as usize]);
+        let text = wish.map(|wish| self.roster.workspaces()[wish.workspace as usize].as_str());
+        let role = wish.map(|wish| wish.role);
+        let exists = planned.workspace.is_some_and(|place| !self.plan.is_to_be_created(place));
+        PlannedRow {
+            line: self.roster.line(row),
+            email: self.roster.emails().get(row),
+            workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
+            workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.as_str()),
+            action: PlannedAction::of(&planned.decision).0.word(),
+            from_role: planned.seen.and_then(present_role),
+            to_role: role.map(WorkspaceRole::name),
+            reason: self.reason(&planned.decision, role),
+        }
     }
 
     fn human(&self, detail: Detail) -> String {
@@ -185,15 +192,27 @@ impl PlanReport<'_> {
     }
 
     fn write_human(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
+        writeln!(text, "{}", printable(&self.title()))?;
+        let (by_workspace, elsewhere) = self.grouped();
+        for (title, rows) in self.titles().zip(&by_workspace).filter(|(_, rows)| !rows.is_empty()) {
+            writeln!(text, "\n{title}: {}", summed_up(self.counts_of(rows)))?;
+            self.people(text, rows, detail)?;
+        }
+        if !elsewhere.is_empty() {
+            writeln!(text, "\nNot compared: {}", summed_up(self.counts_of(&elsewhere)))?;
+            self.people(text, &elsewhere, detail)?;
+        }
+        write!(text, "\n{}", self.closing())
+    }
+
+    fn title(&self) -> String {
         let version =
             self.houston_version.map_or_else(String::new, |version| format!(" (Houston {version})"));
-        writeln!(
-            text,
-            "Plan for {} on {}{}",
-            printable(self.name),
-            printable(self.target),
-            printable(&version)
-        )?;
+        format!("Plan for {} on {}{version}", self.name, self.target)
+    }
+
+    /// The rows of each workspace, and those of none.
+    fn grouped(&self) -> (Vec<Vec<usize>>, Vec<usize>) {
         let mut by_workspace: Vec<Vec<usize>> = vec![Vec::new(); self.plan.workspaces.len()];
         let mut elsewhere = Vec::new();
         for (index, planned) in self.plan.rows.iter().enumerate() {
@@ -202,45 +221,39 @@ impl PlanReport<'_> {
                 None => elsewhere.push(index),
             }
         }
-        for (place, workspace, rows) in (0..)
-            .zip(&self.plan.workspaces)
-            .zip(&by_workspace)
-            .map(|((place, workspace), rows)| (place, workspace, rows))
-            .filter(|(.., rows)| !rows.is_empty())
-        {
-            let title = match &workspace.label {
-                Some(label) if self.plan.is_to_be_created(place) => {
-                    format!("{} (to be created)", printable(label))
-                }
-                Some(_) | None => workspace.to_string(),
-            };
-            writeln!(text, "\n{title}: {}", summed_up(self.counts_of(rows)))?;
-            self.people(text, rows, detail)?;
-        }
-        if !elsewhere.is_empty() {
-            writeln!(text, "\nNot compared: {}", summed_up(self.counts_of(&elsewhere)))?;
-            self.people(text, &elsewhere, detail)?;
-        }
-        let counts = self.plan.counts();
-        writeln!(text, "\nIn all: {}.", summed_up(counts))?;
-        if counts.add + counts.update_role == 0 {
-            return writeln!(text, "Nothing is to be done.");
-        }
-        match self.plan.to_create.len() {
-            0 => {}
-            1 => writeln!(text, "1 workspace is created first; the token's own user becomes its admin.")?,
-            count => writeln!(
-                text,
-                "{count} workspaces are created first; the token's own user becomes their admin."
-            )?,
-        }
+        (by_workspace, elsewhere)
+    }
+
+    /// What each workspace is called.
+    fn titles(&self) -> impl Iterator<Item = String> {
+        (0..).zip(&self.plan.workspaces).map(|(place, workspace)| match &workspace.label {
+            Some(label) if self.plan.is_to_be_created(place) => {
+                format!("{} (to be created)", printable(label))
+            }
+            Some(_) | None => workspace.to_string(),
+        })
+    }
+
+    /// What it comes to, and what it costs.
+    fn closing(&self) -> String {
+        let all = summed_up(self.plan.counts());
+        let created = match self.plan.to_create.len() {
+            0 => String::new(),
+            1 => "1 workspace is created first; the token's own user becomes its admin.\n".to_owned(),
+            count => {
+                format!("{count} workspaces are created first; the token's own user becomes their admin.\n")
+            }
+        };
         let Estimate { requests, mutations, seconds } = self.estimate;
-        let s = if mutations == 1 { "" } else { "s" };
-        write!(text, "{mutations} mutation{s}, about {requests} requests")?;
-        if seconds > 0 {
-            write!(text, ", {} at this rate", spoken(Duration::from_secs(seconds)))?;
+        if mutations == 0 {
+            return format!("In all: {all}.\nNothing is to be done.\n");
         }
-        writeln!(text, ".")
+        let s = if mutations == 1 { "" } else { "s" };
+        let time = match seconds {
+            0 => String::new(),
+            _ => format!(", {} at this rate", spoken(Duration::from_secs(seconds))),
+        };
+        format!("In all: {all}.\n{created}{mutations} mutation{s}, about {requests} requests{time}.\n")
     }
 
     fn counts_of(&self, rows: &[usize]) -> Counts {

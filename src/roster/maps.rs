@@ -8,12 +8,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::email::parse_email;
 use super::role::parse_role;
 use crate::model::WorkspaceRole;
 
 /// What is called otherwise here. The default changes nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Maps {
     /// Domains of addresses; the first one that fits holds.
     pub domains: Vec<DomainMap>,
@@ -24,7 +27,7 @@ pub struct Maps {
 }
 
 /// `old.example.com=example.com`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainMap {
     from: String,
     to: String,

@@ -49,6 +49,14 @@ pub fn spool_stdin(path: Option<&Path>) -> Result<File, Error> {
     spool(io::stdin().lock(), path)
 }
 
+/// Keeps a text in a file that has no name.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn spool_text(text: &str) -> Result<File, Error> {
+    spool(text.as_bytes(), None)
+}
+
 fn spool(mut input: impl Read, path: Option<&Path>) -> Result<File, Error> {
     let failed = |source| Error::Spool { source };
     let create = |path: &Path| {

@@ -4,12 +4,15 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::columns::Column;
 use super::maps::Maps;
 use crate::model::WorkspaceRole;
 
 /// How a roster is to be read. The default reads a file as it is and takes every row.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Headers of the user's own, which replace the known names of their columns.
     pub columns: Vec<ColumnName>,
@@ -32,7 +35,8 @@ pub struct Settings {
 }
 
 /// Which of two roles for the same person and workspace holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnConflict {
     /// The one with more rights.
     Highest,
@@ -61,7 +65,7 @@ pub enum BadSetting {
 }
 
 /// A header of the user's own: `email="Work Email"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnName {
     /// What it means to us.
     pub column: Column,
@@ -95,7 +99,8 @@ pub fn parse_delimiter(text: &str) -> Result<u8, BadSetting> {
 }
 
 /// A choice of rows: `workspace=GLOB` or `email=GLOB`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Only {
     /// By the text of the workspace.
     Workspace(Glob),
@@ -125,8 +130,21 @@ fn halves<'a>(text: &'a str, form: &'static str) -> Result<(&'a str, &'a str), B
 }
 
 /// A pattern in which `*` stands for any text and `?` for one character.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Glob(Vec<char>);
+
+impl From<String> for Glob {
+    fn from(pattern: String) -> Self {
+        Self::new(&pattern)
+    }
+}
+
+impl From<Glob> for String {
+    fn from(glob: Glob) -> Self {
+        glob.0.into_iter().collect()
+    }
+}
 
 impl Glob {
     /// The pattern as written.

@@ -1,0 +1,407 @@
+//! A plan in a file, to be looked at, approved and carried out later: like a run in which nothing
+//! has been sent yet, with the same [`PlanLine`] per row, and the roster itself.
+//!
+//! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without
+//! `digest`, compact and with the keys of every object in order (`jq -cS 'del(.digest)'`).
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::journal::{Hashing, PlanLine, RunSettings, open_file};
+
+/// The version of the format; a reader refuses every other one.
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// A plan as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u64,
+    /// When it was made, RFC 3339.
+    pub made_at: jiff::Timestamp,
+    /// Version of the program that made it.
+    pub tool_version: String,
+    /// The URL of Houston.
+    pub target: String,
+    /// Whether that was an embedded sandbox, gone with its process.
+    pub sandbox: bool,
+    /// What Houston said of its version.
+    pub houston_version: Option<String>,
+    /// The user id of whoever made it, if the token was a person's.
+    pub caller: Option<String>,
+    /// What the plan means beside its rows. How fast and how carefully it is carried out is `apply`'s.
+    pub settings: RunSettings,
+    /// The roster as the user named it.
+    pub roster: String,
+    /// The text of the roster.
+    pub roster_text: String,
+    /// How the roster is read, as its reader understands it.
+    pub reading: Value,
+    /// What was seen and decided, a line per row of the roster.
+    pub rows: Vec<PlanLine>,
+}
+
+/// A file that is no plan that could be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// It cannot be read.
+    #[error("cannot read the plan")]
+    Unreadable(#[source] io::Error),
+    /// It is not JSON, or not to its end.
+    #[error("this is no saved plan, or only a part of one")]
+    NotJson(#[source] serde_json::Error),
+    /// It is something else.
+    #[error("this is no saved plan: it has no `{0}`")]
+    NoPlan(&'static str),
+    /// Another version of the format.
+    #[error("the plan has schema version {0}, this program knows {SCHEMA_VERSION}")]
+    OtherVersion(u64),
+    /// Its content is not the one of its digest.
+    #[error(
+        "the plan was changed after it was made: its content has the digest {found}, its `digest` is {written}"
+    )]
+    Altered {
+        /// What it says.
+        written: String,
+        /// What it has.
+        found: String,
+    },
+    /// It holds what this version would not carry out.
+    #[error("the plan holds something that this version does not know")]
+    Unknown(#[source] serde_json::Error),
+    /// A field in it would be passed over.
+    #[error("the plan holds something that this version does not know, in {0}")]
+    PassedOver(String),
+}
+
+impl SavedPlan {
+    /// Writes the plan with its digest, which it gives.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, out: impl Write) -> io::Result<String> {
+        let head = serde_json::to_value(self.head())?;
+        let Value::Object(head) = head else { return Err(io::Error::other("a plan is an object")) };
+        let mut out = Twice { file: out, hash: Hashing::new(io::sink()) };
+        out.both(b"{")?;
+        for (place, key) in in_order(&head).into_iter().enumerate() {
+            if place > 0 {
+                out.both(b",")?;
+            }
+            out.file.write_all(b"\n")?;
+            out.both(serde_json::to_string(key)?.as_bytes())?;
+            out.both(b":")?;
+            if key == "rows" {
+                out.rows(&self.rows)?;
+            } else {
+                out.both(&canonical(&head[key])?)?;
+            }
+        }
+        let Twice { mut file, mut hash } = out;
+        hash.write_all(b"}")?;
+        let digest = hash.finish().1;
+        file.write_all(format!(",\n\"digest\":\"{digest}\"\n}}\n").as_bytes())?;
+        file.flush()?;
+        Ok(digest)
+    }
+
+    /// Everything but the rows, of which there may be many.
+    fn head(&self) -> Self {
+        Self {
+            schema_version: self.schema_version,
+            made_at: self.made_at,
+            tool_version: self.tool_version.clone(),
+            target: self.target.clone(),
+            sandbox: self.sandbox,
+            houston_version: self.houston_version.clone(),
+            caller: self.caller.clone(),
+            settings: self.settings.clone(),
+            roster: self.roster.clone(),
+            roster_text: self.roster_text.clone(),
+            reading: self.reading.clone(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Reads a plan and its digest, which its content is held against.
+    ///
+    /// # Errors
+    /// It cannot be read, was changed, or is not a plan that this version could carry out to the
+    /// letter.
+    pub fn read(path: &Path) -> Result<(Self, String), SavedPlanError> {
+        let file = open_file(path).map_err(SavedPlanError::Unreadable)?;
+        let document: Value = serde_json::from_reader(io::BufReader::new(file)).map_err(|error| {
+            if error.is_io() {
+                SavedPlanError::Unreadable(error.into())
+            } else {
+                SavedPlanError::NotJson(error)
+            }
+        })?;
+        let Value::Object(mut document) = document else {
+            return Err(SavedPlanError::NoPlan("schema_version"));
+        };
+        let version = document.get("schema_version").and_then(Value::as_u64);
+        let digest = document.remove("digest");
+        let Some(Value::String(written)) = digest else { return Err(SavedPlanError::NoPlan("digest")) };
+        match version {
+            Some(SCHEMA_VERSION) => {}
+            Some(other) => return Err(SavedPlanError::OtherVersion(other)),
+            None => return Err(SavedPlanError::NoPlan("schema_version")),
+        }
+        let document = Value::Object(document);
+        let mut hash = Hashing::new(io::sink());
+        write_canonical(&document, &mut hash).map_err(SavedPlanError::Unreadable)?;
+        let found = hash.finish().1;
+        if found != written {
+            return Err(SavedPlanError::Altered { written, found });
+        }
+        let plan = Self::deserialize(&document).map_err(SavedPlanError::Unknown)?;
+        plan.passes_nothing_over(&document)?;
+        Ok((plan, written))
+    }
+
+    /// Whatever the file says is understood: a field that is passed over could mean anything.
+    fn passes_nothing_over(&self, document: &Value) -> Result<(), SavedPlanError> {
+        let same = |ours: serde_json::Result<Value>, theirs: &Value, what: String| match ours {
+            Ok(ours) if ours == *theirs => Ok(()),
+            Ok(_) => Err(SavedPlanError::PassedOver(what)),
+            Err(error) => Err(SavedPlanError::Unknown(error)),
+        };
+        same(serde_json::to_value(&self.settings), &document["settings"], "its settings".to_owned())?;
+        for (place, row) in self.rows.iter().enumerate() {
+            same(serde_json::to_value(row), &document["rows"][place], format!("row {}", place + 1))?;
+        }
+        Ok(())
+    }
+}
+
+/// The file, and what its digest is of.
+struct Twice<W> {
+    file: W,
+    hash: Hashing<io::Sink>,
+}
+
+impl<W: Write> Twice<W> {
+    fn both(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hash.write_all(bytes)
+    }
+
+    /// One row per line of the file.
+    fn rows(&mut self, rows: &[PlanLine]) -> io::Result<()> {
+        self.both(b"[")?;
+        for (place, row) in rows.iter().enumerate() {
+            if place > 0 {
+                self.both(b",")?;
+            }
+            self.file.write_all(b"\n")?;
+            self.both(&canonical(&serde_json::to_value(row)?)?)?;
+        }
+        self.both(b"]")
+    }
+}
+
+fn canonical(value: &Value) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_canonical(value, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The keys of an object in the order of their bytes.
+fn in_order(object: &Map<String, Value>) -> Vec<&String> {
+    let mut keys: Vec<&String> = object.keys().collect();
+    keys.sort();
+    keys
+}
+
+/// Compact JSON with the keys of every object in order.
+fn write_canonical(value: &Value, out: &mut impl Write) -> io::Result<()> {
+    match value {
+        Value::Object(object) => {
+            out.write_all(b"{")?;
+            for (place, key) in in_order(object).into_iter().enumerate() {
+                out.write_all(if place > 0 { b"," } else { b"" })?;
+                serde_json::to_writer(&mut *out, key)?;
+                out.write_all(b":")?;
+                write_canonical(&object[key], out)?;
+            }
+            out.write_all(b"}")
+        }
+        Value::Array(items) => {
+            out.write_all(b"[")?;
+            for (place, item) in items.iter().enumerate() {
+                out.write_all(if place > 0 { b"," } else { b"" })?;
+                write_canonical(item, out)?;
+            }
+            out.write_all(b"]")
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            serde_json::to_writer(out, value).map_err(io::Error::from)
+        }
+    }
+}
+
+/// What has come to be different between a plan and the present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Who.
+    pub email: String,
+    /// Where; none if the row came to no workspace.
+    pub workspace: Option<String>,
+    /// What was seen and decided.
+    pub was: String,
+    /// The same now.
+    pub is_now: String,
+}
+
+/// The rows of which something else is to be seen or to be done now. What a cause says in
+/// its sentence may differ.
+pub fn moved<'l>(
+    then: &'l [PlanLine],
+    now: impl Iterator<Item = PlanLine> + 'l,
+) -> impl Iterator<Item = Moved> + 'l {
+    then.iter().zip(now).filter_map(|(then, now)| {
+        let essence = |line: &PlanLine| PlanLine { why: None, ..line.clone() };
+        (essence(then) != essence(&now)).then(|| Moved {
+            email: [&then.email, &now.email]
+                .into_iter()
+                .find(|email| !email.is_empty())
+                .cloned()
+                .unwrap_or_default(),
+            workspace: then.workspace.as_ref().or(now.workspace.as_ref()).map(|id| id.as_str().to_owned()),
+            was: described(then, now.workspace != then.workspace),
+            is_now: described(&now, now.workspace != then.workspace),
+        })
+    })
+}
+
+fn described(line: &PlanLine, with_workspace: bool) -> String {
+    let mut text = line.seen.clone().unwrap_or_else(|| "not compared".to_owned());
+    if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
+        text = format!("{text} in {workspace}");
+    }
+    let why = line.status.map(|status| status.word().replace('_', " "));
+    let why = line.code.clone().map(|code| code.replace('_', " ")).or(why);
+    match why {
+        Some(why) => format!("{text} ({}: {why})", line.action.word()),
+        None => format!("{text} ({})", line.action.word()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RowNumber;
+
+    fn plan() -> SavedPlan {
+        let row = |index, action: &str| {
+            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": index + 2,
+                "email": "ann@example.com", "role": "WORKSPACE_VIEWER", "workspace": "ck1",
+                "seen": "absent", "action": action});
+            serde_json::from_value(line).unwrap()
+        };
+        SavedPlan {
+            schema_version: SCHEMA_VERSION,
+            made_at: "2026-01-15T09:30:00Z".parse().unwrap(),
+            tool_version: "0.1.0".to_owned(),
+            target: "https://houston.example.com/v1".to_owned(),
+            sandbox: false,
+            houston_version: None,
+            caller: None,
+            settings: RunSettings::default(),
+            roster: "r.csv".to_owned(),
+            roster_text: "email,role,workspace\nann@example.com,viewer,Ä\n".to_owned(),
+            reading: serde_json::json!({"b": 1, "a": [{"d": 2, "c": null}]}),
+            rows: vec![row(0, "add"), row(1, "none")],
+        }
+    }
+
+    fn written(plan: &SavedPlan) -> (String, String) {
+        let mut bytes = Vec::new();
+        let digest = plan.write(&mut bytes).unwrap();
+        (String::from_utf8(bytes).unwrap(), digest)
+    }
+
+    fn reread(text: &str) -> Result<(SavedPlan, String), SavedPlanError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        SavedPlan::read(file.path())
+    }
+
+    /// The text with a change, under a digest that fits.
+    fn forged(from: &str, to: &str) -> String {
+        let text = written(&plan()).0.replacen(from, to, 1);
+        let mut document: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        document.remove("digest");
+        let mut hash = Hashing::new(io::sink());
+        write_canonical(&Value::Object(document.clone()), &mut hash).unwrap();
+        document.insert("digest".to_owned(), hash.finish().1.into());
+        Value::Object(document).to_string()
+    }
+
+    #[test]
+    fn a_plan_comes_back_as_it_was() {
+        let (text, digest) = written(&plan());
+        assert_eq!(reread(&text).unwrap(), (plan(), digest));
+    }
+
+    #[test]
+    fn the_digest_is_of_the_content_and_not_of_its_layout() {
+        let (text, digest) = written(&plan());
+        let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap();
+        assert_eq!(reread(&pretty).unwrap().1, digest);
+        assert!(matches!(reread(&text.replace("ann@", "bob@")), Err(SavedPlanError::Altered { .. })));
+    }
+
+    #[test]
+    fn whatever_is_not_understood_is_refused_although_the_digest_fits() {
+        let known = forged("\"line\":2", "\"line\":7");
+        assert_eq!(reread(&known).unwrap().0.rows[0].line, 7);
+        for (from, to, what) in [
+            ("\"action\":\"add\"", "\"action\":\"delete_everything\"", "Unknown("),
+            ("\"line\":2", "\"line\":2,\"more\":1", "PassedOver(\"row 1\")"),
+            ("\"canary\":0", "\"canary\":0,\"more\":1", "PassedOver(\"its settings\")"),
+            ("\"sandbox\":", "\"more\":1,\"sandbox\":", "Unknown("),
+            ("\"schema_version\":1", "\"schema_version\":2", "OtherVersion(2)"),
+        ] {
+            let error = format!("{:?}", reread(&forged(from, to)).unwrap_err());
+            assert!(error.contains(what), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plan_is_told_apart() {
+        let (text, _) = written(&plan());
+        for (text, what) in [
+            (&text[..text.len() / 2], "NotJson"),
+            ("", "NotJson"),
+            ("email,role\n", "NotJson"),
+            ("[]", "NoPlan"),
+            ("{\"schema_version\":1}", "NoPlan(\"digest\")"),
+            ("{\"digest\":\"x\"}", "NoPlan(\"schema_version\")"),
+        ] {
+            let error = format!("{:?}", reread(text).unwrap_err());
+            assert!(error.contains(what), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_seen_or_done_otherwise_has_moved() {
+        let then = plan().rows;
+        let mut now = then.clone();
+        now[1].why = Some("other words".to_owned());
+        assert_eq!(moved(&then, now.clone().into_iter()).count(), 0);
+        now[0].seen = Some("member as WORKSPACE_VIEWER".to_owned());
+        now[0].action = super::super::journal::PlannedAction::None;
+        let moved: Vec<_> = moved(&then, now.into_iter()).collect();
+        assert_eq!(moved.len(), 1);
+        assert_eq!(
+            (&*moved[0].was, &*moved[0].is_now),
+            ("absent (add)", "member as WORKSPACE_VIEWER (none)")
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! A plan as Markdown, for a pull request or a ticket: a table per workspace.
+
+use std::fmt::Write as _;
+
+use super::{Detail, PlanReport, PlannedRow, SHOWN, summed_up};
+use crate::report::escape::markdown;
+
+impl PlanReport<'_> {
+    /// The plan as Markdown. Its tables hold those for whom something is to be done or to be known.
+    pub(super) fn markdown(&self, detail: Detail) -> String {
+        let mut text = String::new();
+        self.write_markdown(&mut text, detail).expect("a string takes every text");
+        text
+    }
+
+    fn write_markdown(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
+        writeln!(text, "# {}\n", markdown(&self.title()))?;
+        write!(text, "{}", self.closing())?;
+        let (by_workspace, elsewhere) = self.grouped();
+        let named = self.titles().zip(by_workspace);
+        for (name, rows) in named.chain([("Not compared".to_owned(), elsewhere)]) {
+            if !rows.is_empty() {
+                writeln!(text, "\n## {}: {}", markdown(&name), summed_up(self.counts_of(&rows)))?;
+                self.table(text, &rows, detail)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&self, text: &mut String, rows: &[usize], detail: Detail) -> std::fmt::Result {
+        let shown: Vec<usize> = rows.iter().copied().filter(|&row| self.mark(row).is_some()).collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            text,
+            "\n| email | action | from | to | reason | line |\n| --- | --- | --- | --- | --- | --- |"
+        )?;
+        let limit = if detail == Detail::All { shown.len() } else { 4 * SHOWN };
+        for &index in shown.iter().take(limit) {
+            let PlannedRow { line, email, workspace: _, workspace_id: _, action, from_role, to_role, reason } =
+                self.row(index);
+            let (from, to) = (from_role.unwrap_or_default(), to_role.unwrap_or_default());
+            let (email, reason) = (markdown(email), markdown(&reason));
+            writeln!(text, "| {email} | {action} | {from} | {to} | {reason} | {line} |")?;
+        }
+        if shown.len() > limit {
+            writeln!(text, "\n{} more are not shown; `--all` shows them.", shown.len() - limit)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Estimate, PlanFormat};
+    use super::*;
+    use crate::model::{Cause, WorkspaceId, WorkspaceRole};
+    use crate::plan::{Decision, Membership, Plan, RoleChange, RowPlan, Workspace};
+    use crate::roster::{Roster, Settings, spool_text};
+
+    fn rendered(text: &str, plan: &Plan, detail: Detail) -> String {
+        let file = spool_text(text).unwrap();
+        let roster = Roster::from_file(file, "r.csv", &Settings::default()).unwrap();
+        let report = PlanReport {
+            plan,
+            roster: &roster,
+            name: "r|1.csv",
+            target: "https://houston.example.com/v1",
+            houston_version: Some("2.1.0"),
+            estimate: Estimate { requests: 4, mutations: 2, seconds: 0 },
+        };
+        report.render(PlanFormat::Md, detail).unwrap()
+    }
+
+    fn workspace(label: &str) -> Workspace {
+        Workspace { id: WorkspaceId::new("ck1").unwrap(), label: Some(label.to_owned()) }
+    }
+
+    #[test]
+    fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
+        let row = |decision, seen| RowPlan { workspace: Some(0), seen, decision };
+        let cause = Arc::new(Cause::new("x", "a|b\n<script> [x](y)"));
+        let change = RoleChange { from: WorkspaceRole::Admin, to: WorkspaceRole::Viewer };
+        let seen = Membership::Invited { role: Some(WorkspaceRole::Admin), invites: 1 };
+        let plan = Plan {
+            workspaces: vec![workspace("Data | <b>\n# all")],
+            to_create: Vec::new(),
+            rows: vec![
+                row(Decision::Add, Some(Membership::Absent)),
+                row(Decision::UpdateRole(change), Some(seen)),
+                row(Decision::Unchanged, None),
+                RowPlan { workspace: None, seen: None, decision: Decision::Rejected(cause) },
+            ],
+        };
+        let text =
+            "email,role,workspace\na@x.org,viewer,W\nb@x.org,viewer,W\nc@x.org,viewer,W\nd@x.org,viewer,V\n";
+        insta::assert_snapshot!(rendered(text, &plan, Detail::Some), @r"
+        # Plan for r\|1.csv on https://houston.example.com/v1 (Houston 2.1.0)
+
+        In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
+        2 mutations, about 4 requests.
+
+        ## Data \| &lt;b> # all (ck1): 1 to add, 1 to get another role, 1 unchanged
+
+        | email | action | from | to | reason | line |
+        | --- | --- | --- | --- | --- | --- |
+        | a@x.org | add |  | WORKSPACE_VIEWER | absent | 2 |
+        | b@x.org | update_role | WORKSPACE_ADMIN | WORKSPACE_VIEWER | another role | 3 |
+
+        ## Not compared: 1 rejected
+
+        | email | action | from | to | reason | line |
+        | --- | --- | --- | --- | --- | --- |
+        | d@x.org | none |  | WORKSPACE_VIEWER | a\|b &lt;script> \[x](y) | 5 |
+        ");
+    }
+
+    #[test]
+    fn a_long_table_is_cut_unless_all_is_wanted() {
+        let row = || RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision: Decision::Add };
+        let rows = (0..23).map(|_| row()).collect();
+        let plan = Plan { workspaces: vec![workspace("W")], rows, to_create: Vec::new() };
+        let rows: Vec<_> = (0..23).map(|who| format!("p{who}@x.org,viewer,W")).collect();
+        let text = format!("email,role,workspace\n{}\n", rows.join("\n"));
+        let some = rendered(&text, &plan, Detail::Some);
+        assert_eq!(some.matches("| add |").count(), 20);
+        assert!(some.contains("3 more are not shown"), "{some}");
+        assert_eq!(rendered(&text, &plan, Detail::All).matches("| add |").count(), 23);
+    }
+}

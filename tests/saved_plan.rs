@@ -1,0 +1,270 @@
+//! `plan --out` and `apply --plan`: what was looked at and approved is carried out, or nothing is.
+
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+use std::fs;
+
+use harness::{Call, Finished, Sandbox, Workdir, crowd};
+use houston_onboard::sandbox::{Options, Role, State};
+
+const ROSTER: &str = "Team Lead;email;role;workspace;note\n\
+    Zoë;person.0.0@example.com;editor;Team 0;\"a; b\"\n\
+    Zoë;new.hire@example.com;viewer;Team 0;\n\
+    Bo;person.1.1@example.com;viewer;Team 1;there\n\
+    Bo;person.0.1@example.com;admin;Team 1;\n";
+
+fn world() -> State {
+    let mut state = crowd(2, 4);
+    state.bindings[3].role = Role::WorkspaceAdmin;
+    state
+}
+
+fn sandbox() -> Sandbox {
+    Sandbox::of(world(), Options::default())
+}
+
+/// A folder with a roster and the plan for it; the plan's digest.
+fn planned(sandbox: &Sandbox, flags: &[&str]) -> (Workdir, String) {
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", ROSTER);
+    let call = workdir.call(["plan", "roster.csv", "--out", "plan.json"]).args(flags).to(sandbox);
+    let plan = call.run().ended(0).says("plan saved to plan.json");
+    let digest = plan.stderr.lines().find_map(|line| line.strip_prefix("digest: ")).unwrap().to_owned();
+    (workdir, digest)
+}
+
+fn carrying_out<'w>(workdir: &'w Workdir, sandbox: &Sandbox) -> Call<'w> {
+    workdir.call(["apply", "--plan", "plan.json", "--yes"]).quick().to(sandbox)
+}
+
+fn carried_out(workdir: &Workdir, sandbox: &Sandbox) -> Finished {
+    carrying_out(workdir, sandbox).run()
+}
+
+/// `results.csv` without the time that it took.
+fn results(run: &Finished) -> Vec<harness::Row> {
+    let mut rows = run.rows();
+    rows.iter_mut().for_each(|row| drop(row.remove("elapsed_ms")));
+    rows
+}
+
+/// Somebody else is at work meanwhile.
+fn meanwhile(sandbox: &Sandbox, row: &str) {
+    let other = Workdir::new();
+    other.write("roster.csv", format!("email,role,workspace\n{row}\n"));
+    drop(other.apply(sandbox, "roster.csv", &["--update-roles"]).ended(0));
+}
+
+#[test]
+fn a_saved_plan_does_what_apply_does() {
+    let (direct, planned_for) = (sandbox(), sandbox());
+    for flags in [&[][..], &["--update-roles"], &["--only", "workspace=Team 0"], &["--limit", "3"]] {
+        let (direct, planned_for) =
+            if flags.is_empty() { (&direct, &planned_for) } else { (&sandbox(), &sandbox()) };
+        let (workdir, _) = planned(planned_for, flags);
+        planned_for.received_no_mutation();
+        // The file is all that is needed.
+        fs::remove_file(workdir.path().join("roster.csv")).unwrap();
+        let run = carried_out(&workdir, planned_for).ended(0);
+        planned_for.agrees_with(&run);
+        let other = Workdir::new();
+        other.write("roster.csv", ROSTER);
+        let expected = other.apply(direct, "roster.csv", flags).ended(0);
+        assert_eq!(results(&run), results(&expected), "{flags:?}");
+        assert_eq!(run.file("roster.csv"), ROSTER);
+        assert_eq!(run.rows()[0]["note"], "a; b");
+        assert_eq!(
+            run.count("added") + run.count("invited"),
+            if flags.contains(&"--only") || flags.contains(&"--limit") { 1 } else { 2 }
+        );
+        let roles = |run: &Finished| (run.count("role_kept"), run.count("role_updated"));
+        assert_eq!(roles(&run), if flags.contains(&"--update-roles") { (0, 1) } else { (1, 0) });
+    }
+}
+
+#[test]
+fn the_plan_is_private_and_tells_what_was_decided() {
+    let sandbox = sandbox();
+    let (workdir, digest) = planned(&sandbox, &["--update-roles"]);
+    let path = workdir.path().join("plan.json");
+    let plan: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(plan["digest"], *digest);
+    assert_eq!(plan["schema_version"], 1);
+    assert_eq!(plan["target"], sandbox.url());
+    assert_eq!(plan["settings"]["roles"], "update");
+    let row = &plan["rows"][0];
+    assert_eq!((&row["action"], &row["seen"]), (&"update_role".into(), &"member as WORKSPACE_VIEWER".into()));
+    assert_eq!(plan["rows"][3]["action"], "add");
+    let text = plan.to_string();
+    assert!(!text.contains(sandbox.token()), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn nothing_is_sent_where_the_present_has_moved() {
+    for (row, was, is_now) in [
+        ("person.0.1@example.com,admin,Team 1", "was absent (add)", "member as WORKSPACE_ADMIN"),
+        (
+            "person.0.1@example.com,viewer,Team 1",
+            "was absent (add)",
+            "member as WORKSPACE_VIEWER (update_role)",
+        ),
+        (
+            "person.0.0@example.com,admin,Team 0",
+            "was member as WORKSPACE_VIEWER (update_role)",
+            "WORKSPACE_ADMIN",
+        ),
+        ("person.1.1@example.com,editor,Team 1", "was member as WORKSPACE_VIEWER (none", "WORKSPACE_EDITOR"),
+    ] {
+        let sandbox = sandbox();
+        let (workdir, _) = planned(&sandbox, &["--update-roles"]);
+        meanwhile(&sandbox, row);
+        let before = sandbox.audit().mutations_received;
+        let run = carried_out(&workdir, &sandbox).ended(9).says(was).says(is_now).says("1 row of 4 moved");
+        assert!(run.stderr.contains(row.split(',').next().unwrap()), "{}", run.stderr);
+        run.began_nothing();
+        assert_eq!(sandbox.audit().mutations_received, before, "{row}");
+        // The same is seen without carrying it out.
+        drop(carrying_out(&workdir, &sandbox).args(&["--dry-run"]).run().ended(9));
+    }
+}
+
+#[test]
+fn somebody_else_who_comes_or_goes_does_not_matter() {
+    let sandbox = sandbox();
+    let (workdir, _) = planned(&sandbox, &[]);
+    meanwhile(&sandbox, "somebody.else@example.com,admin,Team 0");
+    drop(carried_out(&workdir, &sandbox).ended(0));
+}
+
+#[test]
+fn a_long_list_of_what_moved_is_cut() {
+    let sandbox = Sandbox::of(crowd(2, 30), Options::default());
+    let workdir = Workdir::new();
+    let rows: Vec<_> = (0..30).map(|who| format!("person.0.{who}@example.com,viewer,Team 1")).collect();
+    workdir.write("roster.csv", format!("email,role,workspace\n{}\n", rows.join("\n")));
+    drop(workdir.call(["plan", "roster.csv", "--out", "plan.json"]).to(&sandbox).run().ended(0));
+    drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
+    let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 moved");
+    assert_eq!(run.stderr.matches(": was absent").count(), 20);
+}
+
+#[test]
+fn a_plan_that_was_carried_out_is_not_carried_out_again() {
+    let sandbox = sandbox();
+    let (workdir, _) = planned(&sandbox, &[]);
+    drop(carried_out(&workdir, &sandbox).ended(0));
+    carried_out(&workdir, &sandbox).ended(9).began_nothing();
+}
+
+#[test]
+fn a_plan_is_carried_out_only_where_it_was_made() {
+    let (first, second) = (sandbox(), sandbox());
+    let (workdir, _) = planned(&first, &[]);
+    carried_out(&workdir, &second).ended(2).says("was made for").began_nothing();
+    second.received_no_mutation();
+}
+
+#[test]
+fn only_the_approved_plan_is_carried_out() {
+    let sandbox = sandbox();
+    let (workdir, digest) = planned(&sandbox, &[]);
+    let approving = |digest: &str| carrying_out(&workdir, &sandbox).args(&["--approve", digest]).run();
+    for (bad, why) in [
+        ("0123456789abcdef", "not the approved one"),
+        (&digest[..11], "first 12 digits"),
+        ("", "first 12 digits"),
+    ] {
+        approving(bad).ended(2).says(why).began_nothing();
+    }
+    sandbox.received_no_mutation();
+    drop(approving(&digest[..12]).ended(0));
+}
+
+#[test]
+fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
+    let sandbox = sandbox();
+    let (workdir, _) = planned(&sandbox, &[]);
+    let text = fs::read_to_string(workdir.path().join("plan.json")).unwrap();
+    let half = &text[..text.len() / 2];
+    for (content, why) in [
+        (text.replace("person.0.1@", "person.0.2@"), "changed after it was made"),
+        (text.replace("\"canary\":0", "\"canary\":9"), "changed after it was made"),
+        (half.to_owned(), "only a part of one"),
+        (String::new(), "only a part of one"),
+        (ROSTER.to_owned(), "no saved plan"),
+        ("{\"schema_version\":1,\"rows\":[]}".to_owned(), "no `digest`"),
+        (text.replace("\"schema_version\":1", "\"schema_version\":2"), "schema version 2"),
+    ] {
+        workdir.write("plan.json", content);
+        carried_out(&workdir, &sandbox).ended(3).says(why).began_nothing();
+    }
+    fs::remove_file(workdir.path().join("plan.json")).unwrap();
+    carried_out(&workdir, &sandbox).ended(3).says("cannot read the plan").began_nothing();
+    sandbox.received_no_mutation();
+}
+
+#[test]
+fn beside_a_plan_nothing_may_be_said_that_changes_its_meaning() {
+    let sandbox = sandbox();
+    let (workdir, _) = planned(&sandbox, &[]);
+    for more in [&["--update-roles"][..], &["--limit", "1"], &["--send-invites"], &["roster.csv"]] {
+        carrying_out(&workdir, &sandbox).args(more).run().ended(2).began_nothing();
+    }
+    drop(workdir.call(["apply", "--yes"]).to(&sandbox).run().ended(2));
+    let alone = workdir.call(["apply", "roster.csv", "--yes", "--approve", "0123456789ab"]);
+    drop(alone.to(&sandbox).run().ended(2));
+    let unasked = workdir.call(["apply", "--plan", "plan.json"]).to(&sandbox);
+    drop(unasked.run().ended(2).says("nobody can be asked"));
+    sandbox.received_no_mutation();
+    // The environment is about rosters; the plan is what it is.
+    let run = carrying_out(&workdir, &sandbox).env("HOUSTON_ONBOARD_UPDATE_ROLES", "1").run().ended(0);
+    assert_eq!(run.count("role_updated"), 0);
+}
+
+#[test]
+fn maps_and_columns_are_in_the_plan() {
+    let sandbox = sandbox();
+    let workdir = Workdir::new();
+    workdir.write("map.csv", "from,to\nOld,Team 0\n");
+    workdir.write("roster.csv", "Who\tWhere\tid\na.b@old.example.com\tOld\t007\n");
+    let flags = ["--column", "email=Who", "--column", "workspace=Where", "--default-role", "editor"];
+    let maps = ["--workspace-map", "map.csv", "--map-email-domain", "old.example.com=example.com"];
+    let call = workdir.call(["plan", "roster.csv", "--out", "plan.json"]).args(&flags).args(&maps);
+    drop(call.to(&sandbox).run().ended(0));
+    for file in ["map.csv", "roster.csv"] {
+        fs::remove_file(workdir.path().join(file)).unwrap();
+    }
+    let run = carried_out(&workdir, &sandbox).ended(0);
+    assert_eq!(run.rows()[0]["id"], "007");
+    let (workspace, email) = sandbox.mutations().remove(0);
+    assert_eq!((&*email, workspace.contains("ckworkspace")), ("a.b@example.com", true));
+}
+
+#[test]
+fn a_rehearsal_may_be_saved_and_carried_out_on_a_sandbox_like_it() {
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", "email,role,workspace\nnew.hire@example.com,viewer,Finance\n");
+    let call = |words: &[&str]| workdir.call(words.iter().copied()).args(&["--sandbox"]).run();
+    drop(call(&["plan", "roster.csv", "--out", "plan.json"]).ended(0));
+    drop(call(&["apply", "--plan", "plan.json", "--yes"]).ended(0));
+    workdir.write("state.csv", "email,role,workspace\nnew.hire@example.com,viewer,Finance\n");
+    drop(call(&["apply", "--plan", "plan.json", "--yes", "--sandbox-state", "state.csv"]).ended(9));
+    drop(carried_out(&workdir, &sandbox()).ended(2).says("a sandbox"));
+}
+
+#[test]
+fn a_plan_that_cannot_be_saved_asks_nothing() {
+    let (workdir, sandbox) = (Workdir::new(), sandbox());
+    workdir.write("roster.csv", ROSTER);
+    let run = workdir.call(["plan", "roster.csv", "--out", "gone/plan.json"]).to(&sandbox).run().ended(1);
+    assert_eq!(run.stdout, "");
+    drop(run.says("--out"));
+}
