@@ -176,6 +176,14 @@ fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
         workdir.write("r.csv", format!("{NEW_TEAMS}new.five@example.com,viewer,{workspace}\n"));
         drop(workdir.apply(&sandbox, "r.csv", &CREATE).ended(3).says(part));
     }
+    // Two spellings of one label, in the file or here, are a slip.
+    for (workspace, part) in [("solar", "did you mean `Solar`?"), ("FINANCE", "did you mean `Finance`?")] {
+        workdir.write("r.csv", format!("{NEW_TEAMS}new.five@example.com,viewer,{workspace}\n"));
+        drop(workdir.apply(&sandbox, "r.csv", &CREATE).ended(3).says(part));
+    }
+    workdir.write("r.csv", "email,role,workspace\nnew.one@example.com,viewer,Finanse\n");
+    let near = workdir.call(["plan", "r.csv", "--create-workspaces"]).to(&sandbox).quick().run().ended(0);
+    drop(near.says("warning: `Finanse` is to be created, and there is `Finance`"));
     // Nor is anything created by somebody who was not told to go on.
     workdir.write("r.csv", NEW_TEAMS);
     drop(workdir.call(["apply", "r.csv", "--create-workspaces"]).to(&sandbox).quick().run().ended(2));

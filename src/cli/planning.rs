@@ -209,14 +209,23 @@ impl Finder<'_> {
                 (Meaning::Decided(_), Names::Mapped) => Err(self.unknown(None)),
                 (meaning, _) => Ok(meaning),
             },
-            Resolution::Unknown { .. } if self.missing == Missing::Create && !looks_like_an_id(name) => {
+            Resolution::Unknown { near } if self.missing == Missing::Create && !looks_like_an_id(name) => {
+                if let Some(twin) = self.spelled_otherwise(name) {
+                    return Ok(Err(self.unknown(Some(twin))));
+                }
+                if let Some(near) = near {
+                    let (name, near) = (printable(name), printable(near));
+                    tell(&format!(
+                        "warning: `{name}` is to be created, and there is `{near}`: is it a slip?"
+                    ));
+                }
                 let list = &mut self.places.workspaces;
                 list.push(Workspace { id: WorkspaceId::none_yet(), label: Some(name.to_owned()) });
                 let place = place(list.len() - 1);
                 self.places.to_create.push(place);
                 Ok(Meaning::Place(place))
             }
-            Resolution::Unknown { near } => Err(self.unknown(near.as_deref())),
+            Resolution::Unknown { near } => Err(self.unknown(near.clone())),
             Resolution::Ambiguous { ids } => Err(Box::new(move |text| {
                 let message = format!("{} workspaces have the label `{text}`", ids.len());
                 let ids: Vec<_> = ids.iter().map(|id| printable(id.as_str()).into_owned()).collect();
@@ -226,15 +235,24 @@ impl Finder<'_> {
         })
     }
 
+    /// A label that differs from this one by capitals only, of a workspace that exists or is to be
+    /// created: nobody wants both.
+    fn spelled_otherwise(&self, name: &str) -> Option<String> {
+        let is_twin = |label: &&str| label.trim().to_lowercase() == name.to_lowercase();
+        let existing = self.listing.workspaces.iter().filter_map(|workspace| workspace.label.as_deref());
+        let wanted = self.places.workspaces.iter().filter_map(|workspace| workspace.label.as_deref());
+        existing.chain(wanted).find(is_twin).map(str::to_owned)
+    }
+
     /// A text that is no workspace's id or label, as far as the caller sees.
-    fn unknown<'c>(&self, near: Option<&'c str>) -> Complain<'c> {
+    fn unknown<'c>(&self, near: Option<String>) -> Complain<'c> {
         let (scope, names) = (self.listing.scope, self.names);
         Box::new(move |text| {
             let message = match scope {
                 Scope::System => format!("there is no workspace `{text}`"),
                 Scope::Own => format!("the token sees no workspace `{text}`"),
             };
-            let hint = match (near, scope) {
+            let hint = match (&near, scope) {
                 (None, _) if names == Names::Mapped => {
                     "give it a line in the file of --workspace-map, with an id or a label of this Houston"
                         .to_owned()
