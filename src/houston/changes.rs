@@ -39,7 +39,7 @@ impl Houston {
     /// through a Team a role of their own where the server knows how (0.30 and later).
     ///
     /// `email` must be spelled as the server has it: the server does not lower-case it here. Old
-    /// servers answer [`RejectedKind::NotFound`](super::RejectedKind::NotFound) where there is not
+    /// servers answer [`RejectedKind::NotFound`] where there is not
     /// exactly one binding or invitation. Newer ones set the role of all bindings in that case and
     /// answer null: then the fault is [`Fault::Malformed`], whose effect is unknown, and the caller
     /// has to read back.
