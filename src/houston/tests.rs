@@ -748,6 +748,39 @@ fn deployments_are_listed_with_their_ids_or_not_at_all() {
 }
 
 #[test]
+fn roles_in_deployments_are_read_where_the_server_tells_them_and_asked_for_once_where_not() {
+    let deployment = json!({"releaseName": "solar-orbit-1001", "workspace": {"id": "ck1"}});
+    let binding = json!({"role": "DEPLOYMENT_ADMIN", "workspace": {"id": "ck1"}, "deployment": deployment});
+    let (full, _) = houston(move |_| {
+        let mut person = user("u1", "a@example.com");
+        person["roleBindings"].as_array_mut().unwrap().push(binding.clone());
+        json!({"data": {"paginatedWorkspaceUsers": [person], "workspaceUsers": [person]}})
+    });
+    let page = full.member_page_with_deployments(&id(), None).unwrap();
+    let all = full.all_members_with_deployments(&id()).unwrap();
+    for person in [&page.people[0], &all[0]] {
+        let admin = InDeployment { release_name: "solar-orbit-1001".into(), role: "DEPLOYMENT_ADMIN".into() };
+        assert_eq!(person.deployment_roles.as_deref(), Some([admin].as_slice()));
+        assert_eq!(
+            person.bindings,
+            [WorkspaceRole::Viewer],
+            "a role in a deployment is none in the workspace"
+        );
+        assert_eq!(person.grounds(), Grounds::OwnRole);
+    }
+
+    let (bare, scripted) = houston(|name| match name {
+        "MemberPageWithDeployments" => unknown_field("deployment"),
+        _ => json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")]}}),
+    });
+    for _ in 0..2 {
+        let page = bare.member_page_with_deployments(&id(), None).unwrap();
+        assert_eq!(page.people[0].deployment_roles, None);
+    }
+    assert_eq!(scripted.names(), ["MemberPageWithDeployments", "MemberPage", "MemberPage"]);
+}
+
+#[test]
 fn who_is_a_member_by_more_or_less_than_a_role_of_their_own_is_known() {
     let grounds = |bindings: Value| {
         let person = json!({"id": "u1", "username": null, "emails": [], "roleBindings": bindings});
