@@ -401,6 +401,16 @@ mod tests {
             }
         }
         assert_eq!(judge(member(WorkspaceRole::Viewer), Duration::ZERO), Finding::Wait);
+        // A refusal after an unanswered try holds when that can land no more, and is not overruled.
+        let (refused, now) = doubt(Doubt::Refused);
+        let judge = |seen, after| {
+            let kind = OperationKind::SetRole(change);
+            refused.queue[0].judge(seen, kind, now + after, SETTLE, Repeats::Refused, true)
+        };
+        assert_eq!(judge(member(WorkspaceRole::Viewer), SETTLE * 99 / 100), Finding::Wait);
+        let late = judge(member(WorkspaceRole::Viewer), SETTLE);
+        assert!(matches!(late, Finding::Settled(Status::Rejected, _)), "{late:?}");
+        assert_eq!(judge(member(Editor), Duration::ZERO), Finding::Settled(Status::RoleUpdated, None));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The life of one workspace: canary, adds, promotions, demotions, verification, proof. Its breaker, its canary and its
-//! proof live here and nowhere else.
+//! The life of one workspace: canary, adds, promotions, demotions, verification, proof. Its breaker,
+//! its canary and its proof live here and nowhere else.
 //!
 //! Main type: [`Life`]. Pure: it says what may be done next and takes note of what became of it;
 //! the dispatcher sends, reads and waits.
