@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use clap::Args;
 
 use super::ending::{held_back, status, write_reports};
 use super::plan::{After, Drawn, Input, Settled, ShowArgs, show};
+use super::removing::Removing;
 use super::saved_plan::SavedPlanArgs;
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
@@ -21,7 +23,7 @@ use crate::engine::event::{Event, RunEnd, Tally, settled_by_plan};
 use crate::engine::journal::{FORMAT, Hashing, Header, History, Journal, RunSettings, write_plan};
 use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
-use crate::engine::{Engine, MaxErrors, Run, Settings};
+use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
@@ -106,8 +108,9 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     let mut input = input.settle(&session)?;
     let mut progress = input.progress(global);
     let mut drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
+    drawn.refuse(&args.work.safety)?;
     let shown = || drawn.render(&input, &session, &args.show);
-    let changes = drawn.operations.len() + drawn.plan.to_create.len();
+    let changes = drawn.changes() + drawn.plan.to_create.len();
     if !confirmation.obtain(changes, &session.url, shown)? {
         return Ok(ExitStatus::Usage);
     }
@@ -240,12 +243,14 @@ impl Applying<'_> {
         let tally = self.tally();
         // The file of the plan has the decisions now; a million of them take room.
         self.drawn.plan.rows = Vec::new();
+        let has_leavers = self.drawn.plan.leavers().next().is_some();
         let settings = engine_settings(self.session, &self.run_settings());
         let run = Run {
             workspaces: &self.drawn.plan.workspaces,
             operations: &self.drawn.operations,
             earlier: &self.earlier,
             emails: self.input.roster.emails(),
+            leavers: &Arc::default(),
             houston: &self.session.houston,
             pace: &self.session.pace,
             pages: &self.session.pages,
@@ -256,7 +261,14 @@ impl Applying<'_> {
         self.signals.sending_begins(resume_command(folder.path(), self.args.yes));
         let engine = Engine { pool: &self.session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| self.session.show(event, &mut progress);
-        let end = engine.run(&run, &mut journal, tally, announce);
+        let began = self.session.clock.now();
+        let mut end = engine.carry_out(&run, &mut journal, tally, announce);
+        if has_leavers {
+            let (session, signals) = (self.session, self.signals);
+            let removing = Removing { folder: &folder, session, signals, settings: &settings, began };
+            end = removing.carry_out(end, &mut journal, announce);
+        }
+        let end = close(end, &mut journal, self.session.clock.now(), announce);
         self.signals.reporting_begins();
         drop(progress);
         self.drawn.operations = Vec::new();
@@ -298,6 +310,7 @@ impl Applying<'_> {
             roster_sha256,
             plan_sha256,
             rows: roster.len() as u64,
+            extras: self.drawn.plan.extras.len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.run_settings(),
             reach: self.args.work.target.reach().context("cannot tell the working directory")?,

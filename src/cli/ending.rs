@@ -14,6 +14,7 @@ use super::{ExitStatus, Failure};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
+use crate::plan::extra::Stay;
 use crate::plan::guard::Guard;
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
@@ -101,7 +102,7 @@ pub fn status(history: &History) -> ExitStatus {
     }
 }
 
-/// How many rows a guard held back.
+/// How many changes of roles a guard held back.
 pub fn held_back(history: &History) -> usize {
     let is_held = |row: &&RowHistory| {
         row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
@@ -109,19 +110,29 @@ pub fn held_back(history: &History) -> usize {
     history.rows.iter().filter(is_held).count()
 }
 
+/// How many removals a guard held back.
+pub fn removals_held_back(history: &History) -> usize {
+    let is_held = |extra: &&RowHistory| {
+        extra.status == Status::Unchanged
+            && extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause))
+    };
+    history.extras.iter().filter(is_held).count()
+}
+
 fn by_rows(history: &History) -> ExitStatus {
-    let tally = history.tally();
+    let (rows, extras) = (history.tally(), history.tally_of_extras());
+    let of = |kind| rows.of_kind(kind) + extras.of_kind(kind);
     let left_out =
         history.rows.iter().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
-    let left = tally.of_kind(StatusKind::Unsettled) + tally.of(Status::NotRun) - left_out as u64;
+    let left = of(StatusKind::Unsettled) + of(StatusKind::NotTried) - left_out as u64;
     if left > 0 {
         ExitStatus::Unsettled
-    } else if held_back(history) > 0 {
+    } else if held_back(history) + removals_held_back(history) > 0 {
         ExitStatus::Guard
-    } else if tally.of_kind(StatusKind::Failed) > 0 {
+    } else if of(StatusKind::Failed) > 0 {
         ExitStatus::RowsFailed
     } else {
-        let changed = tally.of_kind(StatusKind::Changed) > 0;
+        let changed = of(StatusKind::Changed) > 0;
         ExitStatus::good(changed, history.header.settings.exit_code_unchanged)
     }
 }

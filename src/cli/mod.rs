@@ -9,9 +9,12 @@ mod create;
 pub mod doctor;
 pub mod ending;
 pub mod export;
+mod extras;
 pub mod plan;
 pub mod planning;
-pub mod report;
+mod prune_args;
+pub mod removing;
+mod report;
 pub mod resume;
 pub mod roster_args;
 #[cfg(feature = "sandbox")]

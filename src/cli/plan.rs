@@ -3,6 +3,7 @@
 //! Main types: [`PlanArgs`] and [`Drawn`], a plan together with what it was made from, which `apply`
 //! uses too.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,13 +11,15 @@ use std::time::Instant;
 use clap::Args;
 
 use super::planning::{BadRows, Missing, Names, Places, find_workspaces, plan};
+use super::prune_args::OnGuardArg;
 use super::saved_plan::{self, fits};
-use super::session::{Access, Destination, Session, WorkArgs};
+use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
 use super::validate::{shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::PlanLine;
 use crate::model::{RowNumber, printable};
+use crate::plan::guard::{Limit, Refusal};
 use crate::plan::{Counts, Operation, Plan};
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::report::terminal::{Progress, ProgressMode};
@@ -86,6 +89,7 @@ impl Input {
     /// # Errors
     /// It cannot be used (3).
     pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
+        work.safety.prune.check(&work.roster_args)?;
         let path = work.roster.as_deref().unwrap_or(Path::new("-"));
         let settings = work.roster_args.settings()?;
         let name = shown_name(path);
@@ -233,7 +237,7 @@ impl Drawn {
     ) -> Result<Self, Failure> {
         let places = std::mem::take(&mut input.places);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
-        let plan = plan(&input.roster, places, work.safety.roles(), session, announce)?;
+        let plan = plan(&input.roster, places, &work.safety.remembered(), session, announce)?;
         let role = |row: RowNumber| input.roster.assignment(row).map(|wish| wish.role);
         let operations = plan.operations(role);
         let counts = plan.counts();
@@ -244,17 +248,51 @@ impl Drawn {
         if drawn.counts.add > 0 {
             session.check_policy(&work.safety)?;
         }
-        if !drawn.operations.is_empty() {
-            session.warn_of_token(requests(&drawn.operations));
+        if drawn.changes() > 0 {
+            session.warn_of_token(drawn.requests());
         }
         Ok(drawn)
     }
 
-    /// What was seen and decided, a line per row.
+    /// What was seen and decided: a line per row, then one per person who is not in the roster.
     pub fn lines(&self, roster: &Roster) -> impl Iterator<Item = PlanLine> {
-        (0..roster.len())
+        let rows = (0..roster.len())
             .map(RowNumber::from_index)
-            .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()))
+            .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()));
+        let behind = (roster.len()..).map(RowNumber::from_index);
+        let extras = self.plan.extras.iter().zip(behind);
+        rows.chain(extras.map(|(extra, row)| PlanLine::of_extra(&self.plan, extra, row)))
+    }
+
+    /// Mutations of members.
+    pub fn changes(&self) -> usize {
+        self.operations.len() + self.plan.leavers().count()
+    }
+
+    /// Says which limits the removals do not keep to; stops there unless only they are to be left out.
+    ///
+    /// # Errors
+    /// More would be removed than is allowed (7).
+    pub fn refuse(&self, safety: &SafetyArgs) -> Result<(), Failure> {
+        let refusals = &self.plan.refusals;
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        let place = |refusal: &Refusal| match refusal.workspace {
+            Some(place) => format!("{}: ", self.plan.workspaces[place as usize]),
+            None => "in all: ".to_owned(),
+        };
+        for refusal in refusals {
+            tell(&format!("guard: {}{refusal}", place(refusal)));
+        }
+        let allow = allowing(refusals);
+        if safety.prune.on_guard == OnGuardArg::SkipRemovals {
+            tell(&format!("these removals are left out; {allow} would allow them"));
+            return Ok(());
+        }
+        let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
+        Err(Failure::new(ExitStatus::Guard, error)
+            .hint(format!("{allow} would allow it; --on-guard skip-removals carries out everything else")))
     }
 
     /// The plan in a format.
@@ -274,11 +312,15 @@ impl Drawn {
         report.render(show.format, show.detail()).map_err(|error| Failure::new(ExitStatus::Internal, error))
     }
 
+    fn requests(&self) -> u64 {
+        requests(&self.operations) + requests_for_removals(&self.plan)
+    }
+
     fn estimate(&self, session: &Session) -> Estimate {
         // A workspace that is created is read after it.
         let created = self.plan.to_create.len() as u64;
-        let mutations = self.operations.len() as u64 + created;
-        let requests = requests(&self.operations) + 2 * created;
+        let mutations = self.changes() as u64 + created;
+        let requests = self.requests() + 2 * created;
         let seconds = session.settings.rate.map_or(0, |rate| {
             let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
             time.as_secs()
@@ -298,6 +340,22 @@ impl Drawn {
             ExitStatus::Done
         }
     }
+}
+
+/// The flags that would allow what was refused.
+fn allowing(refusals: &[Refusal]) -> String {
+    let needed = || refusals.iter().map(Refusal::needed);
+    let people = needed().filter(|limit| matches!(limit, Limit::People(_))).max();
+    let percent = needed().filter(|limit| matches!(limit, Limit::Percent(_))).max();
+    people.into_iter().chain(percent).map(|limit| limit.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// How many requests the removals need: each one, a look and a proof per workspace, and the first
+/// one's read-back where there is one.
+fn requests_for_removals(plan: &Plan) -> u64 {
+    let mut shares: HashMap<u32, u64> = HashMap::new();
+    plan.leavers().for_each(|leaver| *shares.entry(leaver.workspace).or_default() += 1);
+    shares.values().map(|&leavers| leavers + if leavers > 4 { 3 } else { 2 }).sum()
 }
 
 /// How many requests carry these operations out: a mutation each, and per workspace the proof; the
@@ -351,7 +409,8 @@ pub fn show(
     if let Some(draft) = draft {
         saved_plan::save(draft, &drawn, &input, &work.safety, session)?;
     }
-    let changes = !drawn.operations.is_empty();
+    drawn.refuse(&work.safety)?;
+    let changes = drawn.changes() > 0;
     let status = drawn.status();
     Ok(if status != ExitStatus::Done {
         status

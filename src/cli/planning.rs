@@ -7,13 +7,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::extras::{Belonging, Pruning, Whereabouts};
 use super::session::{Session, unusable};
 use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Status};
+use crate::engine::journal::RunSettings;
 use crate::engine::verdict::cause;
 use crate::houston::{Fault, Listing, RejectedKind, Scope};
 use crate::model::{Assignment, Cause, RowNumber, WorkspaceId, printable};
+use crate::plan::extra::{Extra, Stay};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
 use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, Workspace, decide};
 use crate::present::members::Reading;
@@ -38,6 +41,8 @@ pub struct Places {
     meanings: Vec<Option<Meaning>>,
     /// Those of the workspaces that are to be created.
     to_create: Vec<u32>,
+    /// Where each text of the roster leads, also where no wanted row has it.
+    whereabouts: Vec<Whereabouts>,
 }
 
 /// Finds out which workspaces the roster means, and looks again for equal and opposed wishes: one
@@ -79,6 +84,7 @@ pub fn find_workspaces(
             "warning: this token sees its own workspaces only; others may have one of the labels that are to be created",
         );
     }
+    finder.places.whereabouts = finder.whereabouts(&resolutions);
     let bad = complain_of(roster, complaints, bad_rows);
     roster.complain(bad).map_err(again)?;
     roster.unify_workspaces(&finder.places.canonical()).map_err(again)?;
@@ -190,6 +196,21 @@ struct Finder<'f> {
 type Complain<'c> = Box<dyn Fn(&str) -> Complaint + 'c>;
 
 impl Finder<'_> {
+    /// Where each text leads, once the wanted ones have a meaning.
+    fn whereabouts(&self, resolutions: &[Resolution]) -> Vec<Whereabouts> {
+        let known = |at: Option<u32>| at.map_or(Whereabouts::Elsewhere, Whereabouts::Place);
+        let lead = |(meaning, resolution): (&Option<Meaning>, &Resolution)| match (meaning, resolution) {
+            (Some(Meaning::Place(place)), _) => Whereabouts::Place(*place),
+            (_, Resolution::Found(found)) => known(self.found.get(found).copied()),
+            (_, Resolution::Invisible(id)) => {
+                let ids = self.places.workspaces.iter().map(|workspace| &workspace.id);
+                known(ids.zip(0..).find(|(known, _)| *known == id).map(|(_, place)| place))
+            }
+            (_, Resolution::Unknown { .. } | Resolution::Ambiguous { .. }) => Whereabouts::Anywhere,
+        };
+        self.places.meanings.iter().zip(resolutions).map(lead).collect()
+    }
+
     /// What a resolution means, or what is wrong with the text.
     fn mean<'c>(
         &mut self,
@@ -305,13 +326,21 @@ fn place(index: usize) -> u32 {
 pub fn plan(
     roster: &Roster,
     places: Places,
-    roles: RolePolicy,
+    settings: &RunSettings,
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Plan, Failure> {
+    let pruning = settings.prune.as_ref().map(|prune| {
+        let belonging = Belonging::new(roster, &places.whereabouts, places.workspaces.len());
+        Pruning::new(prune, belonging)
+    });
     let mut draft = Draft::new(roster, places);
-    draft.roles = roles;
+    draft.roles = settings.roles;
+    draft.pruning = pruning;
     draft.read(session, announce)?;
+    if let Some(pruning) = draft.pruning {
+        pruning.conclude(&mut draft.plan);
+    }
     Ok(draft.plan)
 }
 
@@ -336,7 +365,7 @@ pub fn plan_created(
             wanted[place as usize].push(RowNumber::from_index(index));
         }
     }
-    let mut draft = Draft { roster, plan, wanted, roles };
+    let mut draft = Draft { roster, plan, wanted, roles, pruning: None };
     let places = created.iter().map(|&place| place as usize).collect();
     draft.read_places(places, session, announce)?;
     Ok(draft.plan)
@@ -350,6 +379,8 @@ struct Draft<'r> {
     wanted: Vec<Vec<RowNumber>>,
     /// What is done about members with another role.
     roles: RolePolicy,
+    /// The search for people who are not in the roster, if they are to go.
+    pruning: Option<Pruning>,
 }
 
 impl<'r> Draft<'r> {
@@ -391,8 +422,9 @@ impl<'r> Draft<'r> {
             RowPlan { workspace, seen: None, decision }
         };
         let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
-        let plan = Plan { workspaces: places.workspaces, rows, to_create: places.to_create };
-        Self { roster, plan, wanted, roles: RolePolicy::Keep }
+        let plan =
+            Plan { workspaces: places.workspaces, rows, to_create: places.to_create, ..Plan::default() };
+        Self { roster, plan, wanted, roles: RolePolicy::Keep, pruning: None }
     }
 
     /// Reads every workspace and decides its rows. In one that does not exist nobody is.
@@ -419,18 +451,28 @@ impl<'r> Draft<'r> {
         let total = tasks.len() as u64;
         announce(&Event::ReadingStarted { workspaces: total });
         let survey = session.survey(self.roster.emails());
-        let readings = survey.read(&tasks, |progress| match progress {
+        let progress = |progress: Progress| match progress {
             Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
             Progress::Tick => announce(&Event::Tick {
                 tally: crate::engine::event::Tally::default(),
                 pause: session.pause(),
             }),
-        });
+        };
+        let readings = match &self.pruning {
+            None => survey.read(&tasks, progress),
+            Some(pruning) => {
+                let named: Vec<_> = places.iter().map(|&place| pruning.belonging.named(place)).collect();
+                survey.read_with_strangers(&tasks, &named, progress)
+            }
+        };
         for (place, reading) in places.into_iter().zip(readings) {
             let rows = std::mem::take(&mut self.wanted[place]);
             match reading {
                 Ok(reading) => {
                     self.decide(&rows, &reading, session);
+                    if let Some(pruning) = &mut self.pruning {
+                        pruning.meet(place, &reading, session);
+                    }
                     self.wanted[place] = rows;
                 }
                 Err(fault) => {
@@ -469,9 +511,13 @@ impl<'r> Draft<'r> {
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Failure> {
         let is_demoted = |row: &&RowNumber| takes_admin(&self.plan.rows[row.index()].decision);
+        let loses_one = |place: usize| {
+            let extras = self.pruning.as_ref().map(|pruning| &pruning.extras[place]);
+            extras.is_some_and(|extras| extras.iter().any(Extra::takes_an_admin))
+        };
         let demoted: Vec<(usize, Vec<RowNumber>)> = (self.wanted.iter().enumerate())
             .map(|(place, rows)| (place, rows.iter().filter(is_demoted).copied().collect()))
-            .filter(|(_, rows): &(usize, Vec<RowNumber>)| !rows.is_empty())
+            .filter(|(place, rows): &(usize, Vec<RowNumber>)| !rows.is_empty() || loses_one(*place))
             .collect();
         let tasks: Vec<Task<'_>> = demoted
             .iter()
@@ -480,14 +526,19 @@ impl<'r> Draft<'r> {
         let counts = session.survey(self.roster.emails()).other_admins(&tasks, |_| {
             announce(&Event::Tick { tally: crate::engine::event::Tally::default(), pause: session.pause() });
         });
-        for ((_, rows), others) in demoted.iter().zip(counts) {
+        for ((place, rows), others) in demoted.iter().zip(counts) {
+            let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);
+            let leavers = extras.unwrap_or_default();
             let mut decisions: Vec<Decision> =
                 rows.iter().map(|row| self.plan.rows[row.index()].decision.clone()).collect();
             match others {
-                Ok(others) => hold_last_admins(&mut decisions, others),
+                Ok(others) => hold_last_admins(&mut decisions, leavers, others),
                 Err(fault) => {
                     let (_, cause) = unreadable(&fault, session)?;
                     decisions.fill(Decision::GaveUp(cause));
+                    for leaver in leavers.iter_mut().filter(|leaver| leaver.leaves()) {
+                        leaver.stay = Some(Stay::Incomplete);
+                    }
                 }
             }
             for (row, decision) in rows.iter().zip(decisions) {

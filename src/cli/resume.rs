@@ -4,6 +4,7 @@
 //! Main type: [`ResumeArgs`].
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -13,6 +14,7 @@ use super::apply::{Confirmation, engine_settings, finish, locked};
 use super::ending::{broken, open_run, status, write_reports};
 use super::plan::requests;
 use super::planning::unreadable;
+use super::removing::Removing;
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
@@ -21,7 +23,7 @@ use crate::engine::event::{Event, Tally};
 use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
 use crate::engine::leftover::Leg;
 use crate::engine::run_folder::{RunFolder, TargetLock};
-use crate::engine::{Engine, Run};
+use crate::engine::{Engine, Run, close};
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::{RowNumber, Strain, printable};
 use crate::plan::{Operation, OperationKind};
@@ -68,7 +70,7 @@ pub struct ResumeArgs {
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let folder = open_run(&args.runs_dir, &args.run)?;
     let history = read(&folder)?;
-    if history.left().is_empty() && history.closed {
+    if history.is_settled() && history.closed {
         return say_finished(&folder, &history, global);
     }
     refuse_sandbox(&history.header)?;
@@ -79,9 +81,9 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     // What was read before may have moved on until the lock was ours.
     let history = read(&folder)?;
-    if history.left().is_empty() {
+    if history.is_settled() {
         if !history.closed {
-            close(&folder, &history)?;
+            close_books(&folder, &history)?;
         }
         return say_finished(&folder, &read(&folder)?, global);
     }
@@ -92,7 +94,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
     let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
-    let operations = resuming.leg.operations.len();
+    let operations = resuming.leg.operations.len() + history.left_extras().len();
     if resuming.leg.operations.iter().any(|operation| matches!(operation.kind, OperationKind::Add(_))) {
         session.check_policy(&SafetyArgs::from(&history.header.settings))?;
     }
@@ -134,7 +136,7 @@ fn say_finished(folder: &RunFolder, history: &History, global: &GlobalArgs) -> R
 }
 
 /// A run that was killed after its last row had its end: only the books are to be closed.
-fn close(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
     let at_ms = journal.at_ms(Instant::now());
@@ -242,8 +244,13 @@ impl<'a> Resuming<'a> {
         };
         let lines: String = operations.chunk_by(|a, b| a.workspace == b.workspace).map(line).collect();
         let (run, roster) = (printable(&header.run), printable(&header.roster));
+        let removals = match self.history.left_extras().len() {
+            0 => String::new(),
+            1 => "1 person who is not in the roster is left to be removed.\n".to_owned(),
+            left => format!("{left} people who are not in the roster are left to be removed.\n"),
+        };
         format!(
-            "Run {run} of {roster}\n\n{lines}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
+            "Run {run} of {roster}\n\n{lines}{removals}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
         )
     }
 
@@ -260,6 +267,7 @@ impl<'a> Resuming<'a> {
             operations: &leg.operations,
             earlier: &leg.earlier,
             emails: &leg.emails,
+            leavers: &Arc::default(),
             houston: &session.houston,
             pace: &session.pace,
             pages: &session.pages,
@@ -270,7 +278,11 @@ impl<'a> Resuming<'a> {
         signals.sending_begins(resume_command(folder.path(), history.header.settings.unattended));
         let engine = Engine { pool: &session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
-        let end = engine.run(&run, &mut journal, leg.tally(history), announce);
+        let began = session.clock.now();
+        let end = engine.carry_out(&run, &mut journal, leg.tally(history), announce);
+        let removing = Removing { folder, session, signals, settings: &settings, began };
+        let end = removing.carry_out(end, &mut journal, announce);
+        let end = close(end, &mut journal, session.clock.now(), announce);
         signals.reporting_begins();
         drop(progress);
         finish(folder, &end, global)

@@ -25,7 +25,7 @@ const SHOWN: usize = 20;
 const SHORTEST: usize = 12;
 
 /// The flags that a saved plan has taken the place of: what it means is in it.
-const MEANING: [&str; 15] = [
+const MEANING: [&str; 17] = [
     "column",
     "default_role",
     "default_workspace",
@@ -40,8 +40,13 @@ const MEANING: [&str; 15] = [
     "send_invites",
     "bypass_local",
     "update_roles",
+    "prune",
+    "protect",
     "create_workspaces",
 ];
+
+/// The limits of a guard: those of the plan count, unless others are typed.
+const LIMITS: [&str; 3] = ["max_remove", "max_remove_percent", "on_guard"];
 
 /// Which plan is carried out.
 #[derive(Debug, Clone, Default, Args)]
@@ -75,6 +80,7 @@ pub struct SavedPlanArgs {
     /// The flags as they came.
     pub flags: SavedPlanFlags,
     typed: Vec<&'static str>,
+    limits: Vec<&'static str>,
 }
 
 impl Args for SavedPlanArgs {
@@ -94,7 +100,8 @@ impl FromArgMatches for SavedPlanArgs {
             matches.try_contains_id(id).unwrap_or(false)
                 && matches.value_source(id) == Some(ValueSource::CommandLine)
         };
-        Ok(Self { flags, typed: MEANING.into_iter().filter(is_typed).collect() })
+        let typed = MEANING.into_iter().filter(is_typed).collect();
+        Ok(Self { flags, typed, limits: LIMITS.into_iter().filter(is_typed).collect() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -136,7 +143,7 @@ impl SavedPlanArgs {
         if let Some(approved) = &self.flags.approve {
             check_approval(approved, &digest)?;
         }
-        Ok(Some(Saved { plan, path: path.clone() }))
+        Ok(Some(Saved { plan, path: path.clone(), limits: self.limits.clone() }))
     }
 }
 
@@ -157,12 +164,22 @@ fn check_approval(approved: &str, digest: &str) -> Result<(), Failure> {
 pub struct Saved {
     plan: SavedPlan,
     path: PathBuf,
+    /// The limits that were typed.
+    limits: Vec<&'static str>,
 }
 
 impl Saved {
-    /// What people may meet with: as the plan says, but for what the program ends with.
+    /// What people may meet with: as the plan says, but for what the program ends with and for limits
+    /// that were typed.
     pub fn safety(&self, given: &SafetyArgs) -> SafetyArgs {
-        let planned = SafetyArgs::from(&self.plan.settings);
+        let mut planned = SafetyArgs::from(&self.plan.settings);
+        for limit in &self.limits {
+            match *limit {
+                "max_remove" => planned.prune.max_remove = given.prune.max_remove,
+                "max_remove_percent" => planned.prune.max_remove_percent = given.prune.max_remove_percent,
+                _ => planned.prune.on_guard = given.prune.on_guard,
+            }
+        }
         SafetyArgs {
             exit_code_unchanged: given.exit_code_unchanged.or(planned.exit_code_unchanged),
             ..planned
@@ -321,7 +338,7 @@ mod tests {
         };
         let mut flags: Vec<_> =
             apply.get_arguments().filter(about).map(|argument| argument.get_id().as_str()).collect();
-        let mut known: Vec<_> = MEANING.into_iter().chain(MANNER).collect();
+        let mut known: Vec<_> = MEANING.into_iter().chain(LIMITS).chain(MANNER).collect();
         flags.sort_unstable();
         known.sort_unstable();
         assert_eq!(flags, known);

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::prune_args::PruneArgs;
 use super::roster_args::RosterArgs;
 use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
 use super::token_life::{TokenLife, judge, time_for};
@@ -74,6 +75,10 @@ pub struct SafetyArgs {
     #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_UPDATE_ROLES", hide_env_values = true)]
     pub update_roles: bool,
 
+    /// Whether and how far people are removed
+    #[command(flatten)]
+    pub prune: PruneArgs,
+
     /// Create workspaces for labels that no workspace has; the token's own user becomes their admin
     #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_CREATE_WORKSPACES", hide_env_values = true)]
     pub create_workspaces: bool,
@@ -102,6 +107,7 @@ impl SafetyArgs {
             bypass_local: self.bypass_local,
             exit_code_unchanged: self.exit_code_unchanged,
             roles: self.roles(),
+            prune: self.prune.settings(),
             ..RunSettings::default()
         }
     }
@@ -120,6 +126,7 @@ impl From<&RunSettings> for SafetyArgs {
             bypass_local: settings.bypass_local,
             exit_code_unchanged: settings.exit_code_unchanged,
             update_roles: settings.roles == RolePolicy::Update,
+            prune: PruneArgs::from(settings.prune.as_ref()),
             create_workspaces: false,
         }
     }

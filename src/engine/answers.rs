@@ -9,10 +9,10 @@ use super::event::{Cause, Event, Status, StatusKind, StopReason};
 use super::journal::Entry;
 use super::open::Acknowledged;
 use super::verdict::{Doubt, Verdict, cause, judge};
-use super::verify::{Doubtful, Finding, landed};
-use super::worker::{Job, Signal};
+use super::verify::{Doubtful, Finding, gone, landed};
+use super::worker::{Answer, Job, Signal};
 use super::workspace::{Proof, Purpose};
-use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats, Sent};
+use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats};
 use crate::plan::{Membership, OperationKind};
 use crate::present::members::{InvitesSeen, Reading};
 
@@ -38,12 +38,12 @@ impl Dispatcher<'_> {
         self.take_back(operation);
     }
 
-    fn answered(&mut self, operation: usize, result: Result<Sent, Failure>, elapsed: Duration) {
+    fn answered(&mut self, operation: usize, result: Result<Answer, Failure>, elapsed: Duration) {
         let life = self.life_of(operation);
         self.lives[life].came_back();
         self.wake(life);
         let attempts = match &result {
-            Ok(sent) => sent.attempts,
+            Ok(Answer::Done { attempts } | Answer::NothingThere { attempts }) => *attempts,
             Err(failure) => failure.attempts,
         };
         if let Some(active) = self.active.get_mut(&operation) {
@@ -51,7 +51,8 @@ impl Dispatcher<'_> {
             active.elapsed = Some(active.elapsed.unwrap_or_default() + elapsed);
         }
         match result {
-            Ok(_) => self.acknowledged(life, operation),
+            Ok(Answer::Done { .. }) => self.acknowledged(life, operation),
+            Ok(Answer::NothingThere { .. }) => self.doubt(life, operation, Doubt::Gone, gone()),
             Err(failure) => self.failed(life, operation, &failure.fault),
         }
     }

@@ -113,7 +113,7 @@ impl<'r> Dispatcher<'r> {
         stopping: Arc<AtomicBool>,
         mut tally: Tally,
     ) -> Self {
-        tally.operations = run.operations.len() as u64;
+        tally.operations += run.operations.len() as u64;
         let mut lives = Vec::new();
         let mut workspaces = Vec::new();
         let mut life_of = HashMap::default();
@@ -335,11 +335,11 @@ impl<'r> Dispatcher<'r> {
     }
 
     /// Whether an operation may be sent again before it is certain that it will not take effect any
-    /// more. To set a role twice is the same as to set it once.
+    /// more. To set a role twice is the same as to set it once, and nobody leaves twice.
     pub(super) fn repeats_of(&self, operation: usize) -> Repeats {
         match self.run.operations[operation].kind {
             OperationKind::Add(_) => self.repeats,
-            OperationKind::SetRole(_) => Repeats::Refused,
+            OperationKind::SetRole(_) | OperationKind::Remove(_) => Repeats::Refused,
         }
     }
 

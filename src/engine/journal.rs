@@ -24,10 +24,11 @@ pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
 use crate::model::{RowNumber, Strain};
+use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{OperationId, RolePolicy};
 
 /// The format of both files; a reader refuses newer ones.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One fact. The first entry of a journal is its header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +143,10 @@ pub struct Header {
     pub plan_sha256: String,
     /// Data rows of the input.
     pub rows: u64,
+    /// People who are in the workspaces of the input without being in it: their lines come behind
+    /// those of the rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extras: u64,
     /// How to read the input again, as the roster reader understands it.
     pub dialect: serde_json::Value,
     /// What changes the meaning of the run.
@@ -149,6 +154,11 @@ pub struct Header {
     /// How the target was reached.
     #[serde(default)]
     pub reach: Reach,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How the target of a run was reached, for a later leg of it: where the token and the trust come
@@ -191,6 +201,21 @@ pub struct RunSettings {
     /// What is done about members with another role.
     #[serde(default)]
     pub roles: RolePolicy,
+    /// How people are taken away who are not in the roster, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune: Option<Prune>,
+}
+
+/// How people are taken away who are not in the roster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prune {
+    /// How many at most.
+    pub caps: Caps,
+    /// What happens if there are more.
+    pub on_guard: OnGuard,
+    /// Patterns of those who stay in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protect: Vec<String>,
 }
 
 /// How fast and how patiently a run is carried out, in every leg of it.
@@ -391,7 +416,6 @@ mod tests {
         let row = |decision| RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision };
         Plan {
             workspaces: vec![Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: None }],
-            to_create: Vec::new(),
             rows: vec![
                 row(Decision::Add),
                 row(Decision::Merged { into: RowNumber::from_index(0) }),
@@ -399,6 +423,7 @@ mod tests {
                 row(Decision::Add),
                 row(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", "no such workspace")))),
             ],
+            ..Plan::default()
         }
     }
 
@@ -426,6 +451,7 @@ mod tests {
             roster_sha256: String::new(),
             plan_sha256,
             rows: 5,
+            extras: 0,
             dialect: serde_json::Value::Null,
             settings: RunSettings::default(),
             reach: Reach::default(),

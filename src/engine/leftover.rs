@@ -95,6 +95,7 @@ impl Leg {
                     let decision = match kind {
                         OperationKind::Add(_) => Decision::Add,
                         OperationKind::SetRole(change) => Decision::UpdateRole(change),
+                        OperationKind::Remove(_) => unreachable!("no row of a roster removes anybody"),
                     };
                     self.shares[place].decisions.push(decision);
                     self.shares[place].missing.push(leftover);
@@ -121,7 +122,7 @@ impl Leg {
     pub fn count_admins(&mut self, place: usize, others: Result<usize, &Cause>) {
         let decisions = &mut self.shares[place].decisions;
         match others {
-            Ok(others) => hold_last_admins(decisions, others),
+            Ok(others) => hold_last_admins(decisions, &mut [], others),
             Err(cause) => {
                 for decision in decisions.iter_mut().filter(|decision| takes_admin(decision)) {
                     *decision = Decision::GaveUp(Arc::new(cause.clone()));
@@ -302,6 +303,8 @@ impl Leftover {
             (PlannedAction::Add, _) => Planned::Add,
             (PlannedAction::UpdateRole, from) => Planned::UpdateRole { from: from? },
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
+            // Removals come behind the rows of the roster.
+            (PlannedAction::Remove, _) => return None,
         };
         Self::new(line.row, line.role?, planned, &history.rows[line.row.index()])
     }

@@ -8,6 +8,7 @@ mod answers;
 mod dispatcher;
 pub mod event;
 pub mod journal;
+pub mod leaving;
 pub mod leftover;
 pub mod open;
 mod outcomes;
@@ -20,17 +21,18 @@ pub mod worker;
 pub mod workspace;
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
 use self::dispatcher::Dispatcher;
-use self::event::{Event, Pause, RunEnd, StopReason, Tally};
-use self::journal::Journal;
+use self::event::{Cause, Event, Pause, RunEnd, StopReason, Tally};
+use self::journal::{Entry, Journal, JournalError};
 use self::leftover::Earlier;
-use self::worker::Worker;
+use self::worker::{Leavers, Worker};
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::model::Emails;
 use crate::plan::{Operation, Workspace};
@@ -81,6 +83,8 @@ pub struct Run<'r> {
     pub earlier: &'r HashMap<usize, Earlier>,
     /// The addresses of all rows.
     pub emails: &'r Arc<Emails>,
+    /// Whom removals are about.
+    pub leavers: &'r Arc<Leavers>,
     /// Who is to carry them out.
     pub houston: &'r Houston,
     /// The pace of its transport.
@@ -110,9 +114,21 @@ pub struct Engine<'e> {
 }
 
 impl Engine<'_> {
-    /// Carries out `run`, noting everything in `journal` and telling it to `announce`. `tally` has
-    /// the rows that need no mutation.
+    /// Carries out `run` and closes its books.
     pub fn run(
+        &self,
+        run: &Run<'_>,
+        journal: &mut Journal,
+        tally: Tally,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> RunEnd {
+        let end = self.carry_out(run, journal, tally, announce);
+        close(end, journal, run.clock.now(), announce)
+    }
+
+    /// Carries out `run`, noting everything in `journal` and telling it to `announce`; the books stay
+    /// open for what follows. `tally` has the rows that have their end already.
+    pub fn carry_out(
         &self,
         run: &Run<'_>,
         journal: &mut Journal,
@@ -129,6 +145,7 @@ impl Engine<'_> {
                 houston: run.houston.clone(),
                 reader: run.houston.for_verification(),
                 emails: Arc::clone(run.emails),
+                leavers: Arc::clone(run.leavers),
                 pages: Arc::clone(run.pages),
                 mail: self.settings.mail,
                 stopping: Arc::clone(&stopping),
@@ -140,6 +157,39 @@ impl Engine<'_> {
         drop(waiting);
         Dispatcher::new(run, self.settings, journal, announce, tickets, signals, stopping, tally).run()
     }
+}
+
+/// Closes the books of a run, or of a leg of it, that came to this end.
+pub fn close(
+    mut end: RunEnd,
+    journal: &mut Journal,
+    now: Instant,
+    announce: &mut dyn FnMut(&Event<'_>),
+) -> RunEnd {
+    let stopped = end.stopped.as_ref();
+    journal.note(&Entry::Closed {
+        stopped: stopped.map(|(reason, _)| *reason),
+        detail: stopped.and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
+        requests: end.tally.requests,
+        strain: end.tally.strain,
+        at_ms: journal.at_ms(now),
+    });
+    let is_mild = stopped.is_none_or(|(reason, _)| *reason < StopReason::JournalLost);
+    if let Err(error) = journal.commit()
+        && is_mild
+    {
+        let (reason, cause) = (StopReason::JournalLost, journal_lost(&error));
+        announce(&Event::Stopping { reason, cause: Some(&cause), in_flight: 0 });
+        end.stopped = Some((reason, Some(cause)));
+    }
+    announce(&Event::Finished { tally: end.tally });
+    end
+}
+
+/// Why nothing can be noted any more.
+fn journal_lost(error: &JournalError) -> Cause {
+    let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
+    Cause::new("journal_lost", format!("{error}{why}"))
 }
 
 #[cfg(test)]

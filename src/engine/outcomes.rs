@@ -3,15 +3,14 @@
 //!
 //! It is the third part of [`Dispatcher`], beside handing out and taking in.
 
-use std::error::Error as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::MaxErrors;
 use super::dispatcher::Dispatcher;
 use super::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
 use super::journal::{Entry, JournalError};
 use super::open::{Acknowledged, Tired};
+use super::{MaxErrors, journal_lost};
 
 /// `--max-errors P%` counts from so many finished rows on.
 const PERCENT_FROM: u64 = 100;
@@ -79,9 +78,7 @@ impl Dispatcher<'_> {
     /// Nothing can be noted any more: nothing is begun any more, verification included.
     pub(super) fn lose_journal(&mut self, error: &JournalError) {
         self.journal_is_lost = true;
-        let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
-        let cause = Cause::new("journal_lost", format!("{error}{why}"));
-        self.stop(StopReason::JournalLost, Some(cause));
+        self.stop(StopReason::JournalLost, Some(journal_lost(error)));
     }
 
     pub(super) fn flush_journal(&mut self) {
@@ -171,7 +168,9 @@ impl Dispatcher<'_> {
 
     /// Writes down what is open, and ends the run.
     pub(super) fn close(mut self) -> RunEnd {
-        self.run.cancel.pull();
+        if self.in_flight > 0 {
+            self.run.cancel.pull();
+        }
         for life in 0..self.lives.len() {
             let open = self.lives[life].open();
             for doubtful in open.doubtful {
@@ -201,17 +200,9 @@ impl Dispatcher<'_> {
         for _ in self.tally.settled..self.tally.operations {
             self.tally.count(Status::NotRun);
         }
-        self.journal.note(&Entry::Closed {
-            stopped: self.stopped.as_ref().map(|(reason, _)| *reason),
-            detail: self.stopped.as_ref().and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
-            requests: self.tally.requests,
-            strain: self.tally.strain,
-            at_ms: self.journal.at_ms(self.now()),
-        });
         if let Err(error) = self.journal.commit() {
             self.lose_journal(&error);
         }
-        (self.announce)(&Event::Finished { tally: self.tally });
         RunEnd { tally: self.tally, stopped: self.stopped }
     }
 }

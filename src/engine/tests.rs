@@ -313,6 +313,7 @@ impl Stage {
             workspaces: part.workspaces,
             operations: part.operations,
             earlier: part.earlier,
+            leavers: &Arc::default(),
             emails: part.emails,
             houston: &houston,
             pace: &pace,
@@ -340,6 +341,7 @@ impl Stage {
         match operation.kind {
             OperationKind::Add(_) => self.bindings(operation) == 1,
             OperationKind::SetRole(change) => self.role(operation) == change.to,
+            OperationKind::Remove(_) => self.bindings(operation) == 0,
         }
     }
 
@@ -392,6 +394,7 @@ fn header() -> Header {
         roster_sha256: String::new(),
         plan_sha256: String::new(),
         rows: 0,
+        extras: 0,
         dialect: Value::Null,
         settings: RunSettings::default(),
         reach: Reach::default(),

@@ -36,6 +36,8 @@ pub enum Doubt {
     Invited,
     /// Whether an earlier try took effect, or still will: this one was refused for good.
     Refused,
+    /// Whether the person really is not there who was to be taken away, as Houston says.
+    Gone,
 }
 
 /// Judges the fault of a mutation. `max_wait` is the longest pause that Houston may ask for.

@@ -179,16 +179,22 @@ impl Doubtful {
     ) -> Finding {
         let wanted = match kind {
             OperationKind::Add(role) => role,
+            // Whoever is not there without our doing went without it.
+            OperationKind::Remove(_) if seen == Membership::Absent && !ours => {
+                return Finding::Settled(Status::Unchanged, Some(gone()));
+            }
             // Nothing is lost by a change that takes effect later after all, so only the server is
-            // spared: it sets the same role once more.
-            OperationKind::SetRole(_) => {
+            // spared: it sets the same role, or takes the same person away, once more.
+            OperationKind::SetRole(_) | OperationKind::Remove(_) => {
                 let found = landed(seen, kind);
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
                     (Finding::Wait, Doubt::Refused) if is_late => {
                         Finding::Settled(Status::Rejected, Some(self.cause.clone()))
                     }
-                    (Finding::Wait, Doubt::Effect | Doubt::Invited | Doubt::Member) if is_late => {
+                    (Finding::Wait, Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone)
+                        if is_late =>
+                    {
                         Finding::SendAgain
                     }
                     (found, _) => found,
@@ -207,7 +213,7 @@ impl Doubtful {
                 if ours { Status::Invited } else { Status::AlreadyInvited },
                 Some(Cause::new("role_unknown", "Houston says so; the invitation itself cannot be seen")),
             ),
-            (Membership::Absent, Doubt::Member) => Finding::Settled(
+            (Membership::Absent, Doubt::Member | Doubt::Gone) => Finding::Settled(
                 Status::InDoubt,
                 Some(Cause::new(
                     "member_not_seen",
@@ -225,10 +231,11 @@ impl Doubtful {
 
 /// The end of a row whose mutation of this run is, or may be, what a read shows.
 pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
-    if seen.is_doubled() {
-        return Finding::Settled(Status::Rejected, seen.doubled());
-    }
     match kind {
+        OperationKind::Remove(role) => removed(seen, role),
+        OperationKind::Add(_) | OperationKind::SetRole(_) if seen.is_doubled() => {
+            Finding::Settled(Status::Rejected, seen.doubled())
+        }
         OperationKind::Add(wanted) => added(seen, wanted),
         OperationKind::SetRole(change) => changed(seen, change),
     }
@@ -261,6 +268,29 @@ fn changed(seen: Membership, change: RoleChange) -> Finding {
             Finding::Settled(Status::Rejected, Some(no_member()))
         }
     }
+}
+
+/// The end of a removal. Who has another role than the one that the plan saw has been given it since:
+/// somebody wants them there.
+fn removed(seen: Membership, role: Option<WorkspaceRole>) -> Finding {
+    match seen {
+        Membership::Absent => Finding::Settled(Status::Removed, None),
+        Membership::Member { .. } | Membership::Invited { .. } if seen.role() == role => Finding::Wait,
+        Membership::Member { .. } | Membership::Invited { .. } => {
+            Finding::Settled(Status::RoleKept, Some(wanted_after_all(seen, role)))
+        }
+    }
+}
+
+/// Why somebody is not removed who has another role than when the plan was made.
+pub fn wanted_after_all(seen: Membership, role: Option<WorkspaceRole>) -> Cause {
+    let was = role.map_or("invited", WorkspaceRole::name);
+    Cause::new("other_role", format!("is {seen} and stays it: was {was} when the removal was planned"))
+}
+
+/// Why nothing was done about somebody who is not there any more.
+pub fn gone() -> Cause {
+    Cause::new("gone_already", "was not there any more, without this run's doing")
 }
 
 /// Why somebody is left alone who got yet another role since the plan was made.

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::houston::{Caller, Failure, Fault, Houston, Mail, Sent};
+use crate::houston::{Caller, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, RowNumber, WorkspaceId};
 use crate::plan::OperationKind;
+use crate::plan::extra::Handle;
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
 
@@ -45,6 +46,51 @@ pub enum Job {
     Probe,
 }
 
+/// What Houston said to a mutation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It did it.
+    Done {
+        /// How many requests it took.
+        attempts: u32,
+    },
+    /// Whoever was to be taken away is not there.
+    NothingThere {
+        /// How many requests it took.
+        attempts: u32,
+    },
+}
+
+impl From<Sent> for Answer {
+    fn from(sent: Sent) -> Self {
+        Self::Done { attempts: sent.attempts }
+    }
+}
+
+impl From<Removal> for Answer {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::Done { attempts } => Self::Done { attempts },
+            Removal::NothingThere { attempts } => Self::NothingThere { attempts },
+        }
+    }
+}
+
+/// Whom removals are about, by the row that each of them has behind those of the roster.
+#[derive(Debug, Clone, Default)]
+pub struct Leavers {
+    /// How many rows come before them.
+    pub rows: usize,
+    /// What Houston knows them by.
+    pub handles: Vec<Handle>,
+}
+
+impl Leavers {
+    fn get(&self, row: RowNumber) -> Option<&Handle> {
+        self.handles.get(row.index().checked_sub(self.rows)?)
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub enum Signal {
@@ -53,7 +99,7 @@ pub enum Signal {
         /// Index of the operation.
         operation: usize,
         /// What came back.
-        result: Result<Sent, Failure>,
+        result: Result<Answer, Failure>,
         /// How long it took, its transport's retries included.
         elapsed: Duration,
     },
@@ -115,6 +161,8 @@ pub struct Worker {
     pub reader: Houston,
     /// The addresses of all rows.
     pub emails: Arc<Emails>,
+    /// Whom removals are about.
+    pub leavers: Arc<Leavers>,
     /// What is known of the server's pages.
     pub pages: Arc<PageSize>,
     /// Whether invitations are mailed.
@@ -142,12 +190,11 @@ impl Worker {
                 Signal::Released { operation }
             }
             Job::Send { operation, row, ref workspace, kind } => {
-                let result = self.mutate(workspace, self.emails.get(row), kind);
+                let result = self.mutate(workspace, row, kind);
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
             Job::Read { life, ref workspace, ref operations, ref rows } => {
-                let wanted = rows.iter().map(|&row| self.emails.get(row));
-                let result = members::read(&self.reader, workspace, wanted, &self.pages);
+                let result = self.read(workspace, rows);
                 Signal::Read { life, operations: operations.clone(), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),
@@ -155,10 +202,36 @@ impl Worker {
         ticket.answer(signal);
     }
 
-    fn mutate(&self, workspace: &WorkspaceId, email: &str, kind: OperationKind) -> Result<Sent, Failure> {
+    /// Reads a workspace for people of the roster, or for those who are to go: a run has only one of
+    /// them at a time.
+    fn read(&self, workspace: &WorkspaceId, rows: &[RowNumber]) -> Result<Reading, Fault> {
+        let leavers: Vec<&Handle> = rows.iter().filter_map(|&row| self.leavers.get(row)).collect();
+        if leavers.is_empty() {
+            let wanted = rows.iter().map(|&row| self.emails.get(row));
+            return members::read(&self.reader, workspace, wanted, &self.pages);
+        }
+        members::read_handles(&self.reader, workspace, &leavers, &self.pages)
+    }
+
+    fn mutate(
+        &self,
+        workspace: &WorkspaceId,
+        row: RowNumber,
+        kind: OperationKind,
+    ) -> Result<Answer, Failure> {
+        let email = self.emails.get(row);
         match kind {
-            OperationKind::Add(role) => self.houston.add_member(workspace, email, role, self.mail),
-            OperationKind::SetRole(change) => self.houston.set_role(workspace, email, change.to),
+            OperationKind::Add(role) => {
+                self.houston.add_member(workspace, email, role, self.mail).map(Answer::from)
+            }
+            OperationKind::SetRole(change) => {
+                self.houston.set_role(workspace, email, change.to).map(Answer::from)
+            }
+            OperationKind::Remove(_) => match self.leavers.get(row).expect("every removal is about somebody")
+            {
+                Handle::User(id) => self.houston.remove_member(workspace, id).map(Answer::from),
+                Handle::Invite(id) => self.houston.delete_invite(id).map(Answer::from),
+            },
         }
     }
 }

@@ -1,11 +1,21 @@
-//! What a plan must not do, whatever the roster says: the caller is never demoted, and no workspace
-//! loses its last admin. Pure, and the same in whatever order the rows come.
+//! What a plan must not do, whatever the roster says: the caller is never demoted or removed, no
+//! workspace loses its last admin, and not more people are removed than the limits allow. Pure, and
+//! the same in whatever order the rows come.
 //!
 //! Main functions: [`hold_caller`] and, where [`takes_admin`] says that somebody has to count,
-//! [`hold_last_admins`]. A row that is held back keeps its role; the others are carried out.
+//! [`hold_last_admins`]; [`hold_too_many`] for removals. A row that is held back keeps its role; the
+//! others are carried out.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::extra::{Extra, Stay};
 use super::{Decision, RoleChange};
 use crate::model::Cause;
+
+/// A workspace with fewer people has no percentage of its own.
+const PERCENT_FROM: u64 = 10;
 
 /// Why a change is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +73,17 @@ pub fn takes_admin(decision: &Decision) -> bool {
 /// Holds back every demotion of an admin of one workspace unless an admin remains. Whom of several
 /// to keep is not ours to choose, so none of them is demoted.
 ///
-/// `others` counts the admins of the complete member list whom the plan does not demote. Whoever is
-/// to become admin in the same plan does not count: nobody knows yet whether that will succeed.
-pub fn hold_last_admins(decisions: &mut [Decision], others: usize) {
-    if others > 0 {
+/// `others` counts the admins of the complete member list whom the plan does not demote; those of
+/// them who are removed by the same plan do not count, and are not removed either if nobody else
+/// remains. Whoever is to become admin in the same plan does not count: nobody knows yet whether
+/// that will succeed.
+pub fn hold_last_admins(decisions: &mut [Decision], leavers: &mut [Extra], others: usize) {
+    let leaving = leavers.iter().filter(|leaver| leaver.takes_an_admin()).count();
+    if others > leaving {
         return;
+    }
+    for leaver in leavers.iter_mut().filter(|leaver| leaver.takes_an_admin()) {
+        leaver.stay = Some(Stay::LastAdmin);
     }
     for decision in decisions {
         if let Decision::UpdateRole(change) = *decision
@@ -75,6 +91,129 @@ pub fn hold_last_admins(decisions: &mut [Decision], others: usize) {
         {
             *decision = Decision::HeldBack(change, Guard::LastAdmin);
         }
+    }
+}
+
+/// How many people may be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caps {
+    /// So many in all.
+    pub people: u64,
+    /// This share of the people there are, in per cent: in all, and of every workspace that has ten
+    /// of them or more.
+    pub percent: u8,
+}
+
+/// What becomes of a plan with too many removals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnGuard {
+    /// Nothing of it is carried out.
+    #[default]
+    Stop,
+    /// Everything but the removals that are too many.
+    SkipRemovals,
+}
+
+/// A limit that removals do not keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// So many people.
+    People(u64),
+    /// This share of them, in per cent.
+    Percent(u8),
+}
+
+/// Why removals are refused, with the numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Index into [`super::Plan::workspaces`]; `None` if it is about all of them together.
+    pub workspace: Option<u32>,
+    /// How many would go.
+    pub leaving: u64,
+    /// How many members and pending invitations there are.
+    pub people: u64,
+    /// What they do not keep to.
+    pub limit: Limit,
+}
+
+impl Refusal {
+    /// The lowest limit that would allow it.
+    pub fn needed(&self) -> Limit {
+        match self.limit {
+            Limit::People(_) => Limit::People(self.leaving),
+            Limit::Percent(_) => Limit::Percent(share(self.leaving, self.people)),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { leaving, people, limit, .. } = self;
+        match limit {
+            Limit::People(most) => {
+                write!(f, "{leaving} of {people} people would be removed; --max-remove is {most}")
+            }
+            Limit::Percent(most) => write!(
+                f,
+                "{leaving} of {people} people would be removed, {} per cent; --max-remove-percent is {most}",
+                share(*leaving, *people)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    /// As the flag that sets it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::People(most) => write!(f, "--max-remove {most}"),
+            Self::Percent(most) => write!(f, "--max-remove-percent {most}"),
+        }
+    }
+}
+
+/// The share in whole per cent, rounded up.
+fn share(leaving: u64, people: u64) -> u8 {
+    let share = (leaving.saturating_mul(100)).div_ceil(people.max(1));
+    u8::try_from(share.min(100)).unwrap_or(100)
+}
+
+/// Holds the removals against the limits. `people` counts the members and pending invitations of each
+/// workspace of the plan. What is refused is marked with [`OnGuard::SkipRemovals`]: a workspace that
+/// loses too many of its people keeps them all; if what is left is still too much, everybody stays.
+pub fn hold_too_many(extras: &mut [Extra], people: &[u64], caps: Caps, on_guard: OnGuard) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let mut leaving = vec![0; people.len()];
+    extras.iter().filter(|extra| extra.leaves()).for_each(|extra| leaving[extra.workspace as usize] += 1);
+    for (workspace, (leaving, &people)) in (0..).zip(leaving.iter_mut().zip(people)) {
+        if people >= PERCENT_FROM && share(*leaving, people) > caps.percent {
+            let limit = Limit::Percent(caps.percent);
+            refusals.push(Refusal { workspace: Some(workspace), leaving: *leaving, people, limit });
+            if on_guard == OnGuard::SkipRemovals {
+                hold_everybody(extras, |extra| extra.workspace == workspace);
+                *leaving = 0;
+            }
+        }
+    }
+    let (leaving, people) = (leaving.iter().sum(), people.iter().sum());
+    let in_all = |limit| Refusal { workspace: None, leaving, people, limit };
+    let before = refusals.len();
+    if leaving > caps.people {
+        refusals.push(in_all(Limit::People(caps.people)));
+    }
+    if leaving > 0 && share(leaving, people) > caps.percent {
+        refusals.push(in_all(Limit::Percent(caps.percent)));
+    }
+    if refusals.len() > before && on_guard == OnGuard::SkipRemovals {
+        hold_everybody(extras, |_| true);
+    }
+    refusals
+}
+
+fn hold_everybody(extras: &mut [Extra], whom: impl Fn(&Extra) -> bool) {
+    for extra in extras.iter_mut().filter(|extra| extra.leaves() && whom(extra)) {
+        extra.stay = Some(Stay::TooMany);
     }
 }
 
@@ -101,7 +240,7 @@ mod tests {
         let stay =
             |(&(has, _), decision): (&(WorkspaceRole, _), &Decision)| has == Admin && !takes_admin(decision);
         let others = besides + people.iter().zip(&decisions).filter(|&pair| stay(pair)).count();
-        hold_last_admins(&mut decisions, others);
+        hold_last_admins(&mut decisions, &mut [], others);
         decisions
     }
 
@@ -158,5 +297,89 @@ mod tests {
             assert!(Guard::is_cause(&guard.cause(RoleChange { from: Admin, to: Viewer })));
         }
         assert!(!Guard::is_cause(&Cause::new("other_role", "")));
+    }
+
+    fn extra(workspace: u32, role: WorkspaceRole, name: usize) -> Extra {
+        Extra {
+            workspace,
+            name: format!("p{name}@example.com"),
+            handle: super::super::extra::Handle::User(format!("u{name}")),
+            seen: Membership::Member { role, bindings: 1, standing: Standing::Active },
+            stay: None,
+        }
+    }
+
+    fn extras(workspace: u32, count: usize) -> Vec<Extra> {
+        (0..count).map(|name| extra(workspace, Editor, name)).collect()
+    }
+
+    #[test]
+    fn removals_keep_to_the_number_and_to_the_share_in_all_and_of_every_larger_workspace() {
+        let caps = Caps { people: 10, percent: 10 };
+        let refused = |leaving: [usize; 2], people: [u64; 2]| {
+            let mut all = extras(0, leaving[0]);
+            all.extend(extras(1, leaving[1]));
+            let refusals = hold_too_many(&mut all, &people, caps, OnGuard::Stop);
+            assert!(all.iter().all(Extra::leaves), "nobody is marked where all of it stops");
+            refusals.into_iter().map(|refusal| (refusal.workspace, refusal.limit)).collect::<Vec<_>>()
+        };
+        let (number, share) = (Limit::People(10), Limit::Percent(10));
+        assert_eq!(refused([10, 0], [100, 0]), []);
+        assert_eq!(refused([0, 0], [0, 0]), []);
+        assert_eq!(refused([11, 0], [200, 0]), [(None, number)]);
+        assert_eq!(refused([2, 0], [10, 90]), [(Some(0), share)]);
+        assert_eq!(refused([2, 0], [9, 90]), [], "a small workspace has no share of its own");
+        assert_eq!(refused([1, 0], [9, 0]), [(None, share)], "the share in all counts from the first");
+        assert_eq!(refused([11, 1], [100, 5]), [(Some(0), share), (None, number), (None, share)]);
+    }
+
+    #[test]
+    fn a_workspace_that_loses_too_many_keeps_them_and_the_others_lose_theirs() {
+        let caps = Caps { people: 10, percent: 10 };
+        let mut all = extras(0, 5);
+        all.extend(extras(1, 3));
+        let refusals = hold_too_many(&mut all, &[20, 100], caps, OnGuard::SkipRemovals);
+        assert_eq!(refusals.len(), 1);
+        assert_eq!(
+            refusals[0].to_string(),
+            "5 of 20 people would be removed, 25 per cent; --max-remove-percent is 10"
+        );
+        assert_eq!(refusals[0].needed().to_string(), "--max-remove-percent 25");
+        let held = |extra: &Extra| extra.stay == Some(Stay::TooMany);
+        assert!(all.iter().all(|extra| held(extra) == (extra.workspace == 0)));
+
+        let mut all = extras(0, 11);
+        let refusals = hold_too_many(&mut all, &[1000], caps, OnGuard::SkipRemovals);
+        assert_eq!(refusals[0].needed().to_string(), "--max-remove 11");
+        assert!(all.iter().all(held));
+    }
+
+    #[test]
+    fn the_last_admins_are_neither_demoted_nor_removed_together() {
+        let demotion = Decision::UpdateRole(RoleChange { from: Admin, to: Viewer });
+        for (others, stays) in [(2, false), (1, true), (0, true)] {
+            let mut decisions = [demotion.clone()];
+            let mut leavers = [extra(0, Admin, 0), extra(0, Viewer, 1)];
+            hold_last_admins(&mut decisions, &mut leavers, others);
+            assert_eq!(matches!(decisions[0], Decision::HeldBack(_, Guard::LastAdmin)), stays, "{others}");
+            assert_eq!(leavers[0].stay, stays.then_some(Stay::LastAdmin), "{others}");
+            assert!(leavers[1].leaves(), "a viewer is no admin");
+        }
+    }
+
+    #[test]
+    fn limits_are_the_same_in_any_order_of_people() {
+        let caps = Caps { people: 4, percent: 50 };
+        let mut all: Vec<Extra> =
+            (0..6).map(|name| extra(u32::try_from(name % 2).unwrap(), Editor, name)).collect();
+        let mut turned = all.clone();
+        turned.reverse();
+        let people = [10, 10];
+        assert_eq!(
+            hold_too_many(&mut all, &people, caps, OnGuard::SkipRemovals),
+            hold_too_many(&mut turned, &people, caps, OnGuard::SkipRemovals)
+        );
+        turned.reverse();
+        assert_eq!(all, turned);
     }
 }

@@ -7,6 +7,7 @@
 //! wishes or memberships come from.
 
 pub mod compare;
+pub mod extra;
 pub mod guard;
 
 use std::fmt;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::guard::Guard;
+use self::extra::{Extra, Stay};
+use self::guard::{Guard, Refusal};
 use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
 
 /// What Houston has of one person in one workspace.
@@ -245,6 +247,8 @@ pub enum OperationKind {
     Add(WorkspaceRole),
     /// Give a member another role.
     SetRole(RoleChange),
+    /// Take somebody away who has this role, if it is known.
+    Remove(Option<WorkspaceRole>),
 }
 
 /// The stages of a workspace's life in which operations are sent, in their order: each begins when
@@ -257,19 +261,22 @@ pub enum Stage {
     Promotions,
     /// Who gets fewer rights loses the others, when there are enough who have them.
     Demotions,
+    /// Who is not in the roster goes.
+    Removals,
 }
 
 impl Stage {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
 }
 
 impl OperationKind {
     /// The role that the person has afterwards.
-    pub fn role(self) -> WorkspaceRole {
+    pub fn role(self) -> Option<WorkspaceRole> {
         match self {
-            Self::Add(role) => role,
-            Self::SetRole(change) => change.to,
+            Self::Add(role) => Some(role),
+            Self::SetRole(change) => Some(change.to),
+            Self::Remove(_) => None,
         }
     }
 
@@ -279,6 +286,7 @@ impl OperationKind {
             Self::Add(_) => Stage::Adds,
             Self::SetRole(change) if change.is_demotion() => Stage::Demotions,
             Self::SetRole(_) => Stage::Promotions,
+            Self::Remove(_) => Stage::Removals,
         }
     }
 }
@@ -289,9 +297,11 @@ impl Operation {
         let what = match self.kind {
             OperationKind::Add(_) => "add",
             OperationKind::SetRole(_) => "set_role",
+            OperationKind::Remove(_) => "remove",
         };
+        let role = self.kind.role().map_or("", WorkspaceRole::name);
         let mut hash = Sha256::new();
-        for part in [what, workspace.as_str(), email, self.kind.role().name()] {
+        for part in [what, workspace.as_str(), email, role] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
@@ -349,6 +359,11 @@ pub struct Plan {
     /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
     /// id before they are created.
     pub to_create: Vec<u32>,
+    /// Who is in these workspaces without being in the roster, workspace by workspace and in the
+    /// order of their names; empty unless removals were asked for.
+    pub extras: Vec<Extra>,
+    /// The limits that the removals do not keep to.
+    pub refusals: Vec<Refusal>,
 }
 
 /// How many rows ended in which decision.
@@ -358,12 +373,16 @@ pub struct Counts {
     pub add: u64,
     /// Members who get another role.
     pub update_role: u64,
+    /// Members and invitations that go.
+    pub remove: u64,
     /// Members with the wanted role.
     pub unchanged: u64,
     /// Members with another role, which they keep.
     pub role_kept: u64,
-    /// Members whose role a guard does not let be changed.
+    /// Members whose role a guard does not let be changed, or whom one does not let go.
     pub held_back: u64,
+    /// Members who are not in the roster and stay for a reason that is no guard's.
+    pub extra_kept: u64,
     /// Pending invitations.
     pub already_invited: u64,
     /// Same as an earlier row.
@@ -396,6 +415,16 @@ impl Counts {
         };
         *counter += 1;
     }
+
+    /// Counts one more person who is not in the roster.
+    pub fn count_extra(&mut self, stay: Option<Stay>) {
+        let counter = match stay {
+            None => &mut self.remove,
+            Some(stay) if stay.is_guard() => &mut self.held_back,
+            Some(_) => &mut self.extra_kept,
+        };
+        *counter += 1;
+    }
 }
 
 impl Plan {
@@ -408,7 +437,13 @@ impl Plan {
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         self.rows.iter().for_each(|row| counts.count(&row.decision));
+        self.extras.iter().for_each(|extra| counts.count_extra(extra.stay));
         counts
+    }
+
+    /// Who is to be taken away.
+    pub fn leavers(&self) -> impl Iterator<Item = &Extra> {
+        self.extras.iter().filter(|extra| extra.leaves())
     }
 
     /// The mutations, workspace by workspace, within one stage by stage in the order of the rows.
@@ -511,14 +546,13 @@ mod tests {
     fn operations_come_workspace_by_workspace() {
         let row = |workspace, decision| RowPlan { workspace: Some(workspace), seen: None, decision };
         let plan = Plan {
-            workspaces: Vec::new(),
-            to_create: Vec::new(),
             rows: vec![
                 row(1, Decision::Add),
                 row(0, Decision::Add),
                 row(0, Decision::Unchanged),
                 row(1, Decision::Add),
             ],
+            ..Plan::default()
         };
         let order: Vec<_> =
             plan.operations(|_| Some(Viewer)).iter().map(|op| (op.workspace, op.row.get())).collect();

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
 
+use super::strangers::{Strangers, Watch};
 use crate::houston::{Fault, Houston, MemberPage, Paged, Person, WithInvites};
 use crate::model::{WorkspaceId, WorkspaceRole};
 use crate::plan::compare::{Comparison, Member};
+use crate::plan::extra::Handle;
 use crate::plan::{Membership, Standing};
 
 /// Up to this many missing people are asked for one by one before the rest of a long list is read.
@@ -30,6 +32,8 @@ pub struct Reading {
     pub invites: InvitesSeen,
     /// All names of the caller, if they were met and asked for.
     pub caller: Vec<String>,
+    /// Whom nobody named, if that was asked for.
+    pub strangers: Strangers,
 }
 
 /// Whether invitations could be read.
@@ -79,8 +83,49 @@ pub fn read_with_caller<'a>(
     let mut walk = Walk::new(houston, workspace, wanted);
     walk.caller = caller;
     walk.run(pages)?;
-    let memberships = walk.comparison.memberships().collect();
-    Ok(Reading { memberships, invites: walk.invites, caller: walk.caller_names })
+    Ok(walk.reading())
+}
+
+/// The same, and lists everybody who answers to none of the names in `named`; the lists are read to
+/// their end.
+pub fn read_with_strangers<'a>(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    wanted: impl IntoIterator<Item = &'a str>,
+    named: HashSet<&'a str, FixedState>,
+    pages: &PageSize,
+    caller: Option<&str>,
+) -> Result<Reading, Fault> {
+    let mut walk = Walk::new(houston, workspace, wanted);
+    walk.caller = caller;
+    walk.watch = Watch::Strangers(named, Strangers::default());
+    walk.run(pages)?;
+    Ok(walk.reading())
+}
+
+/// Reads `workspace` for the users and invitations with these ids, of which one entry each is in the
+/// memberships, in their order. Whoever has no role of their own any more is absent, whatever a Team
+/// gives them.
+///
+/// # Errors
+/// As of every reading; also if an invitation is asked for and the caller may not see them.
+pub fn read_handles(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    handles: &[&Handle],
+    pages: &PageSize,
+) -> Result<Reading, Fault> {
+    let mut walk = Walk::new(houston, workspace, []);
+    walk.watch = Watch::Handles(handles.iter().map(|&handle| (handle, Membership::Absent)).collect());
+    walk.run(pages)?;
+    if walk.invites == InvitesSeen::Refused && walk.watch.wants_invites() {
+        return Err(Fault::Malformed { text: "invitations cannot be seen".to_owned() });
+    }
+    let mut reading = walk.reading();
+    if let Watch::Handles(found) = &walk.watch {
+        reading.memberships = handles.iter().map(|handle| found[handle]).collect();
+    }
+    Ok(reading)
 }
 
 /// Counts the admins of `workspace` who are none of `people` (distinct, normalised addresses), from
@@ -127,6 +172,8 @@ struct Walk<'w, 'a> {
     /// The id of the caller, where that matters.
     caller: Option<&'w str>,
     caller_names: Vec<String>,
+    /// Whom to look out for besides.
+    watch: Watch<'w>,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -145,11 +192,29 @@ impl<'w, 'a> Walk<'w, 'a> {
             other_admins: 0,
             caller: None,
             caller_names: Vec::new(),
+            watch: Watch::Nobody,
         }
     }
 
+    fn reads_all(&self) -> bool {
+        self.extent == Extent::Everybody || self.watch.wants_everybody()
+    }
+
     fn has_all(&self) -> bool {
-        self.extent == Extent::Wanted && self.comparison.all_met()
+        !self.reads_all() && self.comparison.all_met()
+    }
+
+    fn reading(&mut self) -> Reading {
+        let strangers = match &mut self.watch {
+            Watch::Strangers(_, found) => std::mem::take(found),
+            Watch::Nobody | Watch::Handles(_) => Strangers::default(),
+        };
+        Reading {
+            memberships: self.comparison.memberships().collect(),
+            invites: self.invites,
+            caller: std::mem::take(&mut self.caller_names),
+            strangers,
+        }
     }
 }
 
@@ -176,7 +241,7 @@ impl Walk<'_, '_> {
             if self.met_ids.len() > MOST_PEOPLE {
                 return Err(Fault::Malformed { text: "a member list that does not end".to_owned() });
             }
-            let may_ask = self.extent == Extent::Wanted && !asked_one_by_one;
+            let may_ask = !self.reads_all() && !asked_one_by_one;
             if may_ask && self.comparison.missing() <= ONE_BY_ONE && people >= page.take as usize {
                 asked_one_by_one = true;
                 self.ask_one_by_one()?;
@@ -207,6 +272,7 @@ impl Walk<'_, '_> {
             Ok(invites) => {
                 for invite in &invites {
                     self.comparison.meet_invite(&invite.email, invite.role);
+                    self.watch.meet_invite(invite);
                 }
             }
             Err(fault) if hides_invites(&fault) => self.invites = InvitesSeen::Refused,
@@ -270,6 +336,7 @@ impl Walk<'_, '_> {
                 });
             }
             self.take_note(person);
+            self.watch.meet(person);
             self.comparison.meet_member(&Member {
                 addresses: &person.addresses,
                 username: person.username.as_deref(),

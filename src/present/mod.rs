@@ -8,4 +8,5 @@ pub mod everybody;
 pub mod in_order;
 pub mod members;
 pub mod resolve;
+pub mod strangers;
 pub mod survey;

@@ -10,6 +10,7 @@ use rayon::ThreadPool;
 use super::members::{self, PageSize, Reading};
 use crate::houston::{Fault, Houston};
 use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::plan::extra::Handle;
 use crate::time::Cancel;
 
 /// How often the caller hears from a survey that has nothing new to say.
@@ -53,8 +54,36 @@ pub struct Survey<'a> {
 impl Survey<'_> {
     /// Reads every workspace; answers come in the order of the tasks.
     pub fn read(&self, tasks: &[Task<'_>], progress: impl FnMut(Progress)) -> Vec<Result<Reading, Fault>> {
-        self.each(tasks, progress, |task, wanted| {
-            members::read_with_caller(self.houston, task.workspace, wanted, self.pages, self.caller)
+        self.each(tasks.len(), progress, |place| {
+            let Task { workspace, rows } = tasks[place];
+            members::read_with_caller(self.houston, workspace, self.wanted(rows), self.pages, self.caller)
+        })
+    }
+
+    /// The same, and lists everybody whom none of the rows in `named` names: one entry per task.
+    pub fn read_with_strangers(
+        &self,
+        tasks: &[Task<'_>],
+        named: &[&[RowNumber]],
+        progress: impl FnMut(Progress),
+    ) -> Vec<Result<Reading, Fault>> {
+        self.each(tasks.len(), progress, |place| {
+            let Task { workspace, rows } = tasks[place];
+            let named = self.wanted(named[place]).collect();
+            let (wanted, caller) = (self.wanted(rows), self.caller);
+            members::read_with_strangers(self.houston, workspace, wanted, named, self.pages, caller)
+        })
+    }
+
+    /// Reads every workspace for the people with these ids, in the order of the tasks.
+    pub fn read_handles(
+        &self,
+        tasks: &[(&WorkspaceId, Vec<&Handle>)],
+        progress: impl FnMut(Progress),
+    ) -> Vec<Result<Reading, Fault>> {
+        self.each(tasks.len(), progress, |place| {
+            let (workspace, handles) = &tasks[place];
+            members::read_handles(self.houston, workspace, handles, self.pages)
         })
     }
 
@@ -65,31 +94,37 @@ impl Survey<'_> {
         tasks: &[Task<'_>],
         progress: impl FnMut(Progress),
     ) -> Vec<Result<usize, Fault>> {
-        self.each(tasks, progress, |task, people| {
-            members::other_admins(self.houston, task.workspace, people, self.pages)
+        self.each(tasks.len(), progress, |place| {
+            let Task { workspace, rows } = tasks[place];
+            members::other_admins(self.houston, workspace, self.wanted(rows), self.pages)
         })
+    }
+
+    fn wanted<'w>(&'w self, rows: &'w [RowNumber]) -> impl Iterator<Item = &'w str> {
+        rows.iter().map(|&row| self.emails.get(row))
     }
 
     fn each<T: Send>(
         &self,
-        tasks: &[Task<'_>],
+        tasks: usize,
         mut progress: impl FnMut(Progress),
-        ask: impl Fn(Task<'_>, &mut dyn Iterator<Item = &str>) -> Result<T, Fault> + Sync,
+        ask: impl Fn(usize) -> Result<T, Fault> + Sync,
     ) -> Vec<Result<T, Fault>> {
         let ask = &ask;
-        let mut readings: Vec<Option<Result<T, Fault>>> = tasks.iter().map(|_| None).collect();
+        let mut readings: Vec<Option<Result<T, Fault>>> = (0..tasks).map(|_| None).collect();
         let (sender, receiver) = crossbeam_channel::unbounded();
         self.pool.in_place_scope(|scope| {
-            for (place, task) in tasks.iter().enumerate() {
+            for place in 0..tasks {
                 let sender = sender.clone();
                 scope.spawn(move |_| {
+                    let reading = if self.cancel.is_pulled() { Err(Fault::cancelled()) } else { ask(place) };
                     // The receiver outlives the scope, so the answer always arrives.
-                    let _ = sender.send((place, self.one(*task, ask)));
+                    let _ = sender.send((place, reading));
                 });
             }
             drop(sender);
             let mut done = 0;
-            while done < tasks.len() {
+            while done < tasks {
                 match receiver.recv_timeout(TICK) {
                     Ok((place, reading)) => {
                         readings[place] = Some(reading);
@@ -102,16 +137,5 @@ impl Survey<'_> {
             }
         });
         readings.into_iter().map(|reading| reading.unwrap_or_else(|| Err(Fault::cancelled()))).collect()
-    }
-
-    fn one<T>(
-        &self,
-        task: Task<'_>,
-        ask: impl Fn(Task<'_>, &mut dyn Iterator<Item = &str>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        if self.cancel.is_pulled() {
-            return Err(Fault::cancelled());
-        }
-        ask(task, &mut task.rows.iter().map(|&row| self.emails.get(row)))
     }
 }

@@ -325,9 +325,11 @@ fn summed_up(counts: Counts) -> String {
     let Counts {
         add,
         update_role,
+        remove,
         unchanged,
         role_kept,
         held_back,
+        extra_kept,
         already_invited,
         merged,
         invalid,
@@ -338,9 +340,11 @@ fn summed_up(counts: Counts) -> String {
     let parts = [
         (add, "to add"),
         (update_role, "to get another role"),
+        (remove, "to remove"),
         (unchanged, "unchanged"),
         (role_kept, "keep another role"),
         (held_back, "held back by a guard"),
+        (extra_kept, "not in the roster and kept"),
         (already_invited, "already invited"),
         (merged, "merged"),
         (invalid, "invalid"),

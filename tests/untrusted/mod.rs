@@ -165,6 +165,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
             action: PlannedAction::None,
             status: Some(if failed { Status::Rejected } else { Status::Unchanged }),
             into: None,
+            handle: None,
             code: None,
             why: None,
         };
@@ -208,6 +209,7 @@ fn header(rows: u64) -> Header {
         roster_sha256: String::new(),
         plan_sha256: String::new(),
         rows,
+        extras: 0,
         dialect: serde_json::Value::Null,
         reach: Reach::default(),
         settings: RunSettings { canary: 1, ..RunSettings::default() },

@@ -63,6 +63,9 @@ pub struct History {
     pub workspaces: Vec<WorkspaceId>,
     /// One entry per row of the roster, in its order.
     pub rows: Vec<RowHistory>,
+    /// One entry per person who is in a workspace of the roster without being in it, in the order of
+    /// the plan.
+    pub extras: Vec<RowHistory>,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<String>)>,
     /// Whether it ended in order.
@@ -120,6 +123,7 @@ impl History {
             header: *header,
             workspaces: Vec::new(),
             rows: Vec::new(),
+            extras: Vec::new(),
             stopped: None,
             closed: false,
             requests: 0,
@@ -173,13 +177,37 @@ impl History {
         left.collect()
     }
 
+    /// Of those who are not in the roster, whom a later leg can still take away.
+    pub fn left_extras(&self) -> Vec<RowNumber> {
+        let extras = self.extras.iter().enumerate().filter(|(_, extra)| extra.is_left());
+        extras.map(|(place, _)| RowNumber::from_index(self.rows.len() + place)).collect()
+    }
+
+    /// Whether nothing is left for a later leg.
+    pub fn is_settled(&self) -> bool {
+        self.left().is_empty() && self.left_extras().is_empty()
+    }
+
+    /// What became of a row of the roster, or of one behind them: of somebody who is not in it.
+    pub fn row(&self, row: RowNumber) -> Option<&RowHistory> {
+        let behind = |place: usize| self.extras.get(place);
+        row.index().checked_sub(self.rows.len()).map_or_else(|| self.rows.get(row.index()), behind)
+    }
+
     /// When the last leg ended, if it ended in order.
     pub fn finished_at(&self) -> Option<jiff::Timestamp> {
         let (began, before) = self.last_leg;
         self.closed.then(|| began.checked_add(self.duration.saturating_sub(before)).ok()).flatten()
     }
 
-    /// The counts of all rows.
+    /// The counts of all people who are not in the roster.
+    pub fn tally_of_extras(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.extras.iter().for_each(|extra| tally.count(extra.status));
+        tally
+    }
+
+    /// The counts of all rows of the roster.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         tally.requests = self.requests;
@@ -196,7 +224,7 @@ impl History {
         self.rows.reserve_exact(rows.min(usize::try_from(lines).unwrap_or_default()));
         let mut lines = Lines::<PlanLine>::open(path)?;
         while let Some(line) = lines.next().transpose()? {
-            if line.row.index() != self.rows.len() {
+            if line.row.index() != self.rows.len() + self.extras.len() {
                 return Err(lines.broken("not the next row"));
             }
             let workspace = line.workspace.map(|id| {
@@ -214,7 +242,8 @@ impl History {
             if let Some(first) = line.into {
                 self.merges.push((line.row, first));
             }
-            self.rows.push(RowHistory {
+            let entries = if self.rows.len() < rows { &mut self.rows } else { &mut self.extras };
+            entries.push(RowHistory {
                 line: line.line,
                 status: line.status.unwrap_or(Status::NotRun),
                 cause,
@@ -223,8 +252,9 @@ impl History {
                 elapsed_ms: 0,
             });
         }
-        if self.rows.len() as u64 != self.header.rows {
-            let (found, expected) = (self.rows.len() as u64, self.header.rows);
+        let found = (self.rows.len() + self.extras.len()) as u64;
+        let expected = self.header.rows.saturating_add(self.header.extras);
+        if found != expected {
             return Err(JournalError::Incomplete { path: path.to_owned(), found, expected });
         }
         Ok(())
@@ -292,7 +322,12 @@ impl History {
     }
 
     fn with(&mut self, row: RowNumber, change: impl FnOnce(&mut RowHistory)) {
-        if let Some(history) = self.rows.get_mut(row.index()) {
+        let behind = row.index().checked_sub(self.rows.len());
+        let entry = match behind {
+            Some(place) => self.extras.get_mut(place),
+            None => self.rows.get_mut(row.index()),
+        };
+        if let Some(history) = entry {
             change(history);
         }
     }

@@ -10,6 +10,7 @@ use super::{Hashing, JournalError};
 use crate::engine::event::{Cause, Status, settled_by_plan};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{Assignment, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::plan::extra::{Extra, Handle, Stay};
 use crate::plan::{Decision, Plan};
 
 /// What was decided about one row: a line of `plan.jsonl`.
@@ -41,6 +42,9 @@ pub struct PlanLine {
     /// For a merged row: the row that speaks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<RowNumber>,
+    /// For somebody who is not in the roster: what Houston knows them by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<Handle>,
     /// Why, in a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -57,6 +61,8 @@ pub enum PlannedAction {
     Add,
     /// One mutation: the person is a member with another role.
     UpdateRole,
+    /// One mutation: the person is there and not in the roster.
+    Remove,
     /// No mutation.
     None,
 }
@@ -84,6 +90,7 @@ impl PlannedAction {
         match self {
             Self::Add => "add",
             Self::UpdateRole => "update_role",
+            Self::Remove => "remove",
             Self::None => "none",
         }
     }
@@ -124,6 +131,29 @@ impl PlanLine {
             action,
             status,
             into,
+            handle: None,
+            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            why: cause.map(|cause| cause.text),
+        }
+    }
+}
+
+impl PlanLine {
+    /// The line for somebody who is not in the roster: `row` comes behind its rows.
+    pub fn of_extra(plan: &Plan, extra: &Extra, row: RowNumber) -> Self {
+        let cause = extra.stay.map(Stay::cause);
+        Self {
+            row,
+            line: 0,
+            email: extra.name.clone(),
+            role: None,
+            workspace: Some(plan.workspaces[extra.workspace as usize].id.clone()),
+            from_role: extra.seen.role(),
+            seen: Some(extra.seen.to_string()),
+            action: if extra.leaves() { PlannedAction::Remove } else { PlannedAction::None },
+            status: cause.as_ref().map(|_| Status::Unchanged),
+            into: None,
+            handle: Some(extra.handle.clone()),
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),
         }

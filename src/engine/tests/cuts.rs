@@ -43,13 +43,17 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
         let decision = match operation.kind {
             OperationKind::Add(_) => Decision::Add,
             OperationKind::SetRole(change) => Decision::UpdateRole(change),
+            OperationKind::Remove(_) => unreachable!("rows of a roster remove nobody"),
         };
         rows[operation.row.index()] = Some(RowPlan { workspace, seen, decision });
     }
     let rows = rows.into_iter().map(Option::unwrap).collect();
-    let plan = Plan { workspaces: stage.workspaces.clone(), rows, to_create: Vec::new() };
-    let roles: HashMap<RowNumber, WorkspaceRole> =
-        stage.operations.iter().map(|operation| (operation.row, operation.kind.role())).collect();
+    let plan = Plan { workspaces: stage.workspaces.clone(), rows, ..Plan::default() };
+    let roles: HashMap<RowNumber, WorkspaceRole> = stage
+        .operations
+        .iter()
+        .map(|operation| (operation.row, operation.kind.role().expect("an add")))
+        .collect();
     let line = |index| {
         let row = RowNumber::from_index(index);
         let (email, role) = (stage.emails.get(row), roles[&row]);
@@ -90,6 +94,7 @@ impl Recorded {
                     world.bindings.insert(place.clone(), 1);
                     world.roles.insert(place, if is_there { change.to } else { change.from });
                 }
+                OperationKind::Remove(_) => unreachable!("rows of a roster remove nobody"),
             }
         }
     }

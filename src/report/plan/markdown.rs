@@ -87,13 +87,13 @@ mod tests {
         let seen = Membership::Invited { role: Some(WorkspaceRole::Admin), invites: 1 };
         let plan = Plan {
             workspaces: vec![workspace("Data | <b>\n# all")],
-            to_create: Vec::new(),
             rows: vec![
                 row(Decision::Add, Some(Membership::Absent)),
                 row(Decision::UpdateRole(change), Some(seen)),
                 row(Decision::Unchanged, None),
                 RowPlan { workspace: None, seen: None, decision: Decision::Rejected(cause) },
             ],
+            ..Plan::default()
         };
         let text =
             "email,role,workspace\na@x.org,viewer,W\nb@x.org,viewer,W\nc@x.org,viewer,W\nd@x.org,viewer,V\n";
@@ -122,7 +122,7 @@ mod tests {
     fn a_long_table_is_cut_unless_all_is_wanted() {
         let row = || RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision: Decision::Add };
         let rows = (0..23).map(|_| row()).collect();
-        let plan = Plan { workspaces: vec![workspace("W")], rows, to_create: Vec::new() };
+        let plan = Plan { workspaces: vec![workspace("W")], rows, ..Plan::default() };
         let rows: Vec<_> = (0..23).map(|who| format!("p{who}@x.org,viewer,W")).collect();
         let text = format!("email,role,workspace\n{}\n", rows.join("\n"));
         let some = rendered(&text, &plan, Detail::Some);

@@ -1,0 +1,133 @@
+//! What is kept of a list of members and invitations beside the people who were asked for: those whom
+//! nobody named, or those with certain ids.
+//!
+//! Main type: [`Watch`]. Pure; the pages are turned by [`super::members`].
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+
+use crate::houston::{Grounds, Invite, Person};
+use crate::plan::extra::Handle;
+use crate::plan::{Membership, Standing};
+
+/// Somebody on a list whom nobody named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// All addresses and the user name, the first address first; the id where there is none of them.
+    pub names: Vec<String>,
+    /// What Houston knows them by.
+    pub handle: Handle,
+    /// Their membership; [`Membership::Absent`] for a member without a role of their own.
+    pub seen: Membership,
+    /// What makes them a member; own roles for an invitation.
+    pub grounds: Grounds,
+}
+
+/// Everybody on a list whom nobody named, and how many people there are in all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Strangers {
+    /// Those whom nobody named, in the order of the lists.
+    pub people: Vec<Stranger>,
+    /// Members with a role of their own, and pending invitations, named or not.
+    pub in_all: u64,
+}
+
+/// Whom a walk through the lists looks out for beside the people it was asked about.
+#[derive(Debug)]
+pub(super) enum Watch<'w> {
+    /// Nobody.
+    Nobody,
+    /// Those who answer to none of these names.
+    Strangers(HashSet<&'w str, FixedState>, Strangers),
+    /// Those with one of these handles: where they stand in the question, and what was seen.
+    Handles(HashMap<&'w Handle, Membership, FixedState>),
+}
+
+impl Watch<'_> {
+    pub(super) fn meet(&mut self, person: &Person) {
+        match self {
+            Self::Nobody => {}
+            Self::Strangers(named, found) => {
+                found.in_all += u64::from(!person.bindings.is_empty() || person.hides_roles);
+                if !names(person).any(|name| named.contains(name)) {
+                    found.people.push(Stranger::from(person));
+                }
+            }
+            Self::Handles(handles) => {
+                if let Some(seen) = handles.get_mut(&Handle::User(person.id.clone())) {
+                    *seen = membership(person);
+                }
+            }
+        }
+    }
+
+    pub(super) fn meet_invite(&mut self, invite: &Invite) {
+        match self {
+            Self::Nobody => {}
+            Self::Strangers(named, found) => {
+                found.in_all += 1;
+                if !named.contains(invite.email.as_str()) {
+                    found.people.push(Stranger::from(invite));
+                }
+            }
+            Self::Handles(handles) => {
+                if let Some(seen) = handles.get_mut(&Handle::Invite(invite.id.clone())) {
+                    *seen = Membership::Invited { role: invite.role, invites: 1 };
+                }
+            }
+        }
+    }
+
+    /// Whether the list has to be read to its end.
+    pub(super) fn wants_everybody(&self) -> bool {
+        !matches!(self, Self::Nobody)
+    }
+
+    /// Whether invitations have to be read.
+    pub(super) fn wants_invites(&self) -> bool {
+        match self {
+            Self::Nobody | Self::Strangers(..) => false,
+            Self::Handles(handles) => handles.keys().any(|handle| matches!(handle, Handle::Invite(_))),
+        }
+    }
+}
+
+fn names(person: &Person) -> impl Iterator<Item = &str> {
+    person.addresses.iter().chain(&person.username).map(String::as_str)
+}
+
+fn membership(person: &Person) -> Membership {
+    let standing = if person.pending { Standing::Pending } else { Standing::Active };
+    // Of several roles the highest counts: it is what would be lost.
+    person.bindings.iter().max().map_or(Membership::Absent, |&role| {
+        let bindings = u8::try_from(person.bindings.len()).unwrap_or(u8::MAX);
+        Membership::Member { role, bindings, standing }
+    })
+}
+
+impl From<&Person> for Stranger {
+    fn from(person: &Person) -> Self {
+        let mut all: Vec<String> = names(person).map(str::to_owned).collect();
+        if all.is_empty() {
+            all.push(person.id.clone());
+        }
+        Self {
+            names: all,
+            handle: Handle::User(person.id.clone()),
+            seen: membership(person),
+            grounds: person.grounds(),
+        }
+    }
+}
+
+impl From<&Invite> for Stranger {
+    fn from(invite: &Invite) -> Self {
+        Self {
+            names: vec![invite.email.clone()],
+            handle: Handle::Invite(invite.id.clone()),
+            seen: Membership::Invited { role: invite.role, invites: 1 },
+            grounds: Grounds::OwnRole,
+        }
+    }
+}
