@@ -1,0 +1,370 @@
+//! `--prune`: who is not in the roster is taken away, last of all, proved, within limits, and never
+//! where something went wrong.
+
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use harness::{Finished, MODELS, Sandbox, Workdir, crowd, faulty, playing};
+use houston_onboard::sandbox::state::{StateBinding, StateInvite};
+use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, State, Switches};
+
+const PRUNE: &[&str] = &["--prune", "--max-remove", "1000", "--max-remove-percent", "100"];
+
+fn workspace(place: usize) -> String {
+    format!("ckworkspace{place:014}")
+}
+
+fn person(workspace: usize, person: usize) -> String {
+    format!("person.{workspace}.{person}@example.com")
+}
+
+fn user(workspace: usize, person: usize) -> String {
+    format!("ckuser{workspace:08}x{person:010}")
+}
+
+/// Workspaces with so many people each, of whom the first is admin and the others are viewers.
+fn world(workspaces: usize, people: usize) -> State {
+    let mut state = crowd(workspaces, people);
+    for binding in &mut state.bindings {
+        if binding.user.ends_with("x0000000000") {
+            binding.role = Role::WorkspaceAdmin;
+        }
+    }
+    state
+}
+
+fn invite(state: &mut State, place: usize, who: usize) {
+    state.invites.push(StateInvite {
+        id: format!("ckinvite{place:08}x{who:08}"),
+        email: person(place, who),
+        role: Role::WorkspaceViewer,
+        workspace: Some(workspace(place)),
+        user: None,
+        deployment_roles: Vec::new(),
+        created_at: None,
+    });
+}
+
+/// A roster of (workspace, people): the first is admin, the others are viewers.
+fn roster(wishes: &[(usize, &[usize])]) -> String {
+    let mut text = String::from("email,role,workspace\n");
+    for &(place, people) in wishes {
+        for &who in people {
+            let role = if who == 0 { "admin" } else { "viewer" };
+            writeln!(text, "{},{role},{}", person(place, who), workspace(place)).unwrap();
+        }
+    }
+    text
+}
+
+/// Everybody with a role or an invitation in a workspace, by address.
+fn present(sandbox: &Sandbox) -> BTreeSet<(String, String)> {
+    let state = sandbox.state();
+    let address = |id: &str| state.users.iter().find(|user| user.id == id).unwrap().emails[0].clone();
+    let bound = state.bindings.iter().filter_map(|b| Some((b.workspace.clone()?, address(&b.user))));
+    let invited =
+        state.invites.iter().filter_map(|invite| Some((invite.workspace.clone()?, invite.email.clone())));
+    bound.chain(invited).collect()
+}
+
+fn wanted(wishes: &[(usize, &[usize])]) -> BTreeSet<(String, String)> {
+    wishes
+        .iter()
+        .flat_map(|&(place, people)| people.iter().map(move |&who| (workspace(place), person(place, who))))
+        .collect()
+}
+
+/// How many removals came to which end, by its code where there is one.
+fn of_removals(run: &Finished) -> BTreeMap<String, usize> {
+    let rows = run.rows().len() as u64;
+    let mut ends = BTreeMap::new();
+    for line in run.file("journal.jsonl").lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        if entry["entry"] == "outcome" && entry["row"].as_u64() > Some(rows) {
+            let end = entry["code"].as_str().or(entry["status"].as_str()).unwrap().to_owned();
+            ends.insert(entry["row"].as_u64().unwrap(), end);
+        }
+    }
+    let mut counts = BTreeMap::new();
+    ends.into_values().for_each(|end| *counts.entry(end).or_default() += 1);
+    counts
+}
+
+#[test]
+fn who_is_not_in_the_roster_goes_on_every_version_and_a_second_run_has_nothing_to_do() {
+    for profile in [
+        Profile::V0_16,
+        Profile::V0_23,
+        Profile::V0_25,
+        Profile::V0_28,
+        Profile::V0_30,
+        Profile::V1,
+        Profile::V2,
+    ] {
+        let mut state = world(2, 6);
+        if profile != Profile::V2 {
+            invite(&mut state, 0, 7);
+            invite(&mut state, 0, 8);
+        }
+        let workdir = Workdir::new();
+        let sandbox = Sandbox::of(state, Options { profile, ..Options::default() });
+        let wishes: &[(usize, &[usize])] = &[(0, &[0, 1, 2])];
+        workdir.write("roster.csv", roster(wishes));
+        let run = workdir.apply(&sandbox, "roster.csv", PRUNE).ended(0);
+        let mut expected = wanted(wishes);
+        expected.extend(wanted(&[(1, &[0, 1, 2, 3, 4, 5])]));
+        assert_eq!(present(&sandbox), expected, "{profile:?}: {}", run.stderr);
+        assert_eq!(of_removals(&run)["removed"], if profile == Profile::V2 { 3 } else { 5 }, "{profile:?}");
+        let again = [PRUNE, &["--exit-code-unchanged", "99"]].concat();
+        drop(workdir.apply(&sandbox, "roster.csv", &again).ended(99));
+    }
+}
+
+#[test]
+fn without_the_flag_nobody_goes() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), Options::default()));
+    workdir.write("roster.csv", roster(&[(0, &[0])]));
+    drop(workdir.apply(&sandbox, "roster.csv", &["--max-remove", "100"]).ended(0));
+    sandbox.received_no_mutation();
+}
+
+#[test]
+fn too_many_removals_stop_everything_before_anything_is_sent_and_name_the_flag() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 12), Options::default()));
+    // Two of twelve, and somebody to be added elsewhere.
+    workdir.write(
+        "roster.csv",
+        roster(&[(0, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), (1, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])]),
+    );
+    for command in ["plan", "apply"] {
+        let yes: &[&str] = if command == "apply" { &["--yes"] } else { &[] };
+        let call = workdir.call([command, "roster.csv", "--prune"]).args(yes).to(&sandbox);
+        let refused = call.run().ended(7);
+        for part in
+            ["2 of 12 people would be removed, 17 per cent", "--max-remove-percent 17", "nothing was sent"]
+        {
+            assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+        }
+        sandbox.received_no_mutation();
+    }
+    drop(workdir.apply(&sandbox, "roster.csv", &["--prune", "--max-remove-percent", "17"]).ended(0));
+    assert!(present(&sandbox).contains(&(workspace(1), person(1, 12))));
+    assert!(!present(&sandbox).contains(&(workspace(0), person(0, 11))));
+}
+
+#[test]
+fn everything_else_is_carried_out_where_that_was_asked_for() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 30), Options::default()));
+    let most: Vec<usize> = (0..28).collect();
+    let (few, more) = (&most[..10], [&most[..], &[30]].concat());
+    workdir.write("roster.csv", roster(&[(0, few), (1, &more)]));
+    let flags = ["--prune", "--on-guard", "skip-removals", "--max-remove", "50"];
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(7);
+    assert!(run.stderr.contains("20 of 30 people would be removed"), "{}", run.stderr);
+    let now = present(&sandbox);
+    assert!(now.contains(&(workspace(1), person(1, 30))), "added");
+    assert!(!now.contains(&(workspace(1), person(1, 28))), "two of thirty are within the limits");
+    assert!(now.contains(&(workspace(0), person(0, 29))), "a workspace that loses too many loses nobody");
+}
+
+#[test]
+fn the_caller_the_last_admin_and_the_protected_stay() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 6), Options::default()));
+    // The caller is admin of both workspaces; nobody of either is in the roster but one viewer.
+    let mut wishes = roster(&[(0, &[1]), (1, &[0, 1])]);
+    wishes.push_str("new@example.com,viewer,ckworkspace00000000000000\n");
+    workdir.write("roster.csv", &wishes);
+    let flags = [PRUNE, &["--protect", "Person.0.2@*", "--protect", "*.0.3@example.com"]].concat();
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(7);
+    let now = present(&sandbox);
+    assert!(now.contains(&(workspace(0), person(0, 0))), "the last admin: {}", run.stderr);
+    assert!(now.contains(&(workspace(0), person(0, 2))) && now.contains(&(workspace(0), person(0, 3))));
+    assert!(!now.contains(&(workspace(0), person(0, 4))));
+    assert!(!now.contains(&(workspace(1), person(1, 5))));
+
+    // Two admins, of whom the caller is one and not in the roster: they stay, under every name.
+    let mut state = world(1, 4);
+    state.bindings[3].role = Role::WorkspaceAdmin;
+    state.users[3].emails.push("other.name@example.com".to_owned());
+    let sandbox = Sandbox::of(state, Options::default());
+    workdir.write("roster.csv", roster(&[(0, &[0, 1])]));
+    let token = sandbox.token_of(&person(0, 3)).unwrap();
+    let run = workdir.applying(&sandbox, "roster.csv").args(PRUNE).token(&token).run().ended(7);
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 3])]), "{}", run.stderr);
+    assert!(run.file("plan.jsonl").contains("guard_self"));
+}
+
+#[test]
+fn an_admin_who_is_not_in_the_roster_goes_where_another_one_stays() {
+    let (workdir, mut state) = (Workdir::new(), world(1, 6));
+    state.bindings[5].role = Role::WorkspaceAdmin;
+    let sandbox = Sandbox::of(state, Options::default());
+    workdir.write("roster.csv", roster(&[(0, &[0, 1])]));
+    drop(workdir.apply(&sandbox, "roster.csv", PRUNE).ended(0));
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1])]));
+}
+
+#[test]
+fn the_last_two_admins_are_not_demoted_and_removed_together() {
+    let (workdir, mut state) = (Workdir::new(), world(1, 6));
+    state.bindings[5].role = Role::WorkspaceAdmin;
+    let sandbox = Sandbox::of(state, Options::default());
+    workdir.write("roster.csv", roster(&[(0, &[0, 1])]).replace("admin", "viewer"));
+    let flags = [PRUNE, &["--update-roles"]].concat();
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(7);
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 5])]), "{}", run.stderr);
+    let admins = sandbox.state().bindings.iter().filter(|b| b.role == Role::WorkspaceAdmin).count();
+    assert_eq!(admins, 2);
+}
+
+#[test]
+fn nobody_goes_from_a_workspace_in_which_a_row_failed() {
+    let mut state = world(2, 5);
+    let twice = state.bindings[1].clone();
+    state.bindings.push(StateBinding { id: "ckbindsecond".to_owned(), ..twice });
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(Model::Legacy, Options::default())));
+    // Of somebody with two bindings nobody knows what a change of the role would do.
+    let text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
+    workdir
+        .write("roster.csv", text.replace("person.0.1@example.com,viewer", "person.0.1@example.com,editor"));
+    let flags = [PRUNE, &["--update-roles"]].concat();
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(6);
+    assert_eq!(run.count("rejected"), 1, "{:?}", run.counts());
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 2, 3, 4]), (1, &[0, 1])]), "{}", run.stderr);
+    assert_eq!(of_removals(&run)["not_removed_after_failure"], 3);
+    // Nothing is left for another leg: the row has failed for good.
+    drop(workdir.resume(&sandbox, &[]).ended(6).says("is finished"));
+}
+
+#[test]
+fn nobody_goes_if_the_run_stops_before_it_comes_to_the_removals() {
+    let options = Options { switches: Switches { scim: true, ..Switches::default() }, ..Options::default() };
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), options));
+    let mut text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
+    writeln!(text, "unknown@example.com,viewer,{}", workspace(0)).unwrap();
+    workdir.write("roster.csv", text);
+    let before = present(&sandbox);
+    drop(workdir.apply(&sandbox, "roster.csv", PRUNE).ended(5));
+    assert_eq!(present(&sandbox), before);
+}
+
+#[test]
+fn where_an_add_may_still_succeed_the_removals_wait_for_the_resume() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), faulty("ise=@late.comer")));
+    let mut text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
+    writeln!(text, "late.comer@example.com,viewer,{}", workspace(0)).unwrap();
+    workdir.write("roster.csv", text);
+    drop(workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().run().ended(8));
+    let now = present(&sandbox);
+    assert!(now.contains(&(workspace(0), person(0, 4))));
+    assert!(!now.contains(&(workspace(1), person(1, 4))));
+    sandbox.set_faults(Faults::default());
+    drop(workdir.resuming(&sandbox).quick().run().ended(0));
+    let mut expected = wanted(&[(0, &[0, 1]), (1, &[0, 1])]);
+    expected.insert((workspace(0), "late.comer@example.com".to_owned()));
+    assert_eq!(present(&sandbox), expected);
+}
+
+#[test]
+fn a_row_that_is_not_valid_keeps_everybody_of_its_workspace_or_of_all() {
+    let bad =
+        |workspace: &str| format!("{}not an address,viewer,{workspace}\n", roster(&[(0, &[0]), (1, &[0])]));
+    for (text, left) in [
+        (bad(&workspace(0)), wanted(&[(0, &[0, 1, 2]), (1, &[0])])),
+        (bad("No such team"), wanted(&[(0, &[0, 1, 2]), (1, &[0, 1, 2])])),
+        (bad(""), wanted(&[(0, &[0, 1, 2]), (1, &[0, 1, 2])])),
+    ] {
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 3), Options::default()));
+        workdir.write("roster.csv", &text);
+        drop(workdir.apply(&sandbox, "roster.csv", PRUNE).ended(3));
+        let flags = [PRUNE, &["--skip-invalid"]].concat();
+        let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(6);
+        assert_eq!(present(&sandbox), left, "{text}{}", run.stderr);
+    }
+}
+
+#[test]
+fn it_compares_with_the_whole_file() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 4), Options::default()));
+    // One row names the workspace by its label, and is left out by a choice of the id.
+    let mut text = roster(&[(0, &[0]), (1, &[0])]);
+    writeln!(text, "{},viewer,Team 0", person(0, 2)).unwrap();
+    workdir.write("roster.csv", text);
+    for flags in [&["--prune", "--limit", "1"][..], &["--prune", "--only", "email=*.0@*"]] {
+        for command in ["plan", "apply"] {
+            let call = workdir.call([command, "roster.csv"]).args(flags).to(&sandbox).run().ended(2);
+            assert!(call.stderr.contains("--prune compares with the whole file"), "{}", call.stderr);
+        }
+    }
+    let flags = [PRUNE, &["--only", "workspace=ckworkspace00000000000000"]].concat();
+    drop(workdir.apply(&sandbox, "roster.csv", &flags).ended(0));
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0, 2]), (1, &[0, 1, 2, 3])]));
+}
+
+#[test]
+fn whoever_is_named_by_another_address_or_by_the_user_name_stays() {
+    let mut state = world(1, 5);
+    state.users[1].emails.push("second.address@example.com".to_owned());
+    state.users[2].username = "The.Login".to_owned();
+    state.users[3].emails[0] = "Capital.Letters@Example.com".to_owned();
+    state.users[3].username = "somebody".to_owned();
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+    let mut text = roster(&[(0, &[0])]);
+    for name in ["second.address@example.com", "capital.letters@example.com"] {
+        writeln!(text, "{name},viewer,{}", workspace(0)).unwrap();
+    }
+    workdir.write("roster.csv", text);
+    let plan =
+        workdir.call(["plan", "roster.csv", "--format", "csv"]).args(PRUNE).to(&sandbox).run().ended(0);
+    let run = workdir.apply(&sandbox, "roster.csv", PRUNE).ended(0);
+    assert_eq!(run.count("unchanged"), 3, "{:?}", run.counts());
+    let left: BTreeSet<_> = present(&sandbox).into_iter().map(|(_, email)| email).collect();
+    assert_eq!(left.len(), 3, "{left:?}\n{}", plan.stdout);
+    assert!(left.contains(&person(0, 1)) && left.contains("Capital.Letters@Example.com"), "{left:?}");
+}
+
+#[test]
+fn removals_in_a_storm_are_carried_out_once_and_told_as_they_are() {
+    for model in MODELS {
+        let faults = "reset=10%,503-after=10%,ise-after=5%,429=5%,truncated=5%";
+        let options = playing(model, faulty(faults));
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(4, 40), options));
+        let few: Vec<usize> = (0..10).collect();
+        let wishes: Vec<(usize, &[usize])> = (0..4).map(|place| (place, &few[..])).collect();
+        workdir.write("roster.csv", roster(&wishes));
+        let mut run = workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().run();
+        for _ in 0..10 {
+            if run.status == Some(0) {
+                break;
+            }
+            run = workdir.resuming(&sandbox).quick().run();
+        }
+        let run = run.ended(0);
+        assert_eq!(present(&sandbox), wanted(&wishes), "{model:?} {}", run.stderr);
+        assert_eq!(of_removals(&run), BTreeMap::from([("removed".to_owned(), 120)]), "{model:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_among_its_removals_is_finished_by_resume() {
+    for (model, after) in MODELS.into_iter().flat_map(|model| [3, 9, 15].map(|after| (model, after))) {
+        let (workdir, sandbox) =
+            (Workdir::new(), Sandbox::of(world(2, 14), playing(model, Options::default())));
+        let mut text = roster(&[(0, &[0, 1, 2, 3]), (1, &[0, 1, 2, 3])]);
+        writeln!(text, "new@example.com,viewer,{}", workspace(0)).unwrap();
+        workdir.write("roster.csv", text);
+        let mut running = workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().start();
+        running.kill_when(|_| sandbox.mutations().len() >= after);
+        drop(running.finish());
+        let run = workdir.resuming(&sandbox).quick().run().ended(0);
+        let mut expected = wanted(&[(0, &[0, 1, 2, 3]), (1, &[0, 1, 2, 3])]);
+        expected.insert((workspace(0), "new@example.com".to_owned()));
+        assert_eq!(present(&sandbox), expected, "{model:?} {after}: {}", run.stderr);
+        drop(workdir.resume(&sandbox, &[]).ended(0).says("is finished"));
+    }
+}
