@@ -553,7 +553,9 @@ impl Standings {
         let invited = self.invited.get(&key).copied();
         let wanted = role(cell(row, &["role"]));
         let ok = match status {
-            "added" | "unchanged" | "role_updated" => member == wanted.map(|role| (role, true)),
+            "added" | "unchanged" => member == wanted.map(|role| (role, true)),
+            // Also of somebody who has never signed in.
+            "role_updated" => member.is_some() && member.map(|(role, _)| role) == wanted,
             "invited" | "already_invited" => {
                 member == wanted.map(|role| (role, false)) || (invited.is_some() && invited == wanted)
             }
