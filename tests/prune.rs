@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use harness::{Finished, MODELS, Sandbox, Workdir, crowd, faulty, playing};
-use houston_onboard::sandbox::state::{StateBinding, StateInvite};
+use houston_onboard::sandbox::state::{StateBinding, StateInvite, Status};
 use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, State, Switches};
 
 const PRUNE: &[&str] = &["--prune", "--max-remove", "1000", "--max-remove-percent", "100"];
@@ -21,10 +21,6 @@ fn workspace(place: usize) -> String {
 
 fn person(workspace: usize, person: usize) -> String {
     format!("person.{workspace}.{person}@example.com")
-}
-
-fn user(workspace: usize, person: usize) -> String {
-    format!("ckuser{workspace:08}x{person:010}")
 }
 
 /// Workspaces with so many people each, of whom the first is admin and the others are viewers.
@@ -367,4 +363,122 @@ fn a_run_that_is_killed_among_its_removals_is_finished_by_resume() {
         assert_eq!(present(&sandbox), expected, "{model:?} {after}: {}", run.stderr);
         drop(workdir.resume(&sandbox, &[]).ended(0).says("is finished"));
     }
+}
+
+/// A snapshot of who has which role or invitation where, by address.
+fn memberships(sandbox: &Sandbox) -> BTreeSet<(String, String, &'static str, bool)> {
+    let state = sandbox.state();
+    let user = |id: &str| state.users.iter().find(|user| user.id == id).unwrap();
+    let bound = state.bindings.iter().filter_map(|b| {
+        let is_active = user(&b.user).status == Status::Active;
+        Some((b.workspace.clone()?, user(&b.user).emails[0].clone(), b.role.name(), is_active))
+    });
+    let invited = state.invites.iter().filter(|invite| invite.user.is_none());
+    let invited = invited.filter_map(|i| Some((i.workspace.clone()?, i.email.clone(), i.role.name(), false)));
+    bound.chain(invited).collect()
+}
+
+#[test]
+fn what_was_removed_or_changed_comes_back_by_the_roster_of_undo() {
+    for model in MODELS {
+        let mut state = world(2, 8);
+        if model == Model::Legacy {
+            invite(&mut state, 0, 9);
+        } else {
+            state.users[6].status = Status::Pending;
+        }
+        let sandbox = Sandbox::of(state, playing(model, Options::default()));
+        let workdir = Workdir::new();
+        let before = memberships(&sandbox);
+        // Some go, some get another role, somebody comes and stays.
+        let mut text = roster(&[(0, &[0, 2, 3]), (1, &[0, 1, 2])])
+            .replace("person.0.3@example.com,viewer", "person.0.3@example.com,admin");
+        writeln!(text, "{},editor,{}", person(1, 3), workspace(0)).unwrap();
+        workdir.write("roster.csv", text);
+        let flags = [PRUNE, &["--update-roles"]].concat();
+        let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
+        assert!(run.stdout.contains("undo.csv --update-roles"), "{}", run.stdout);
+        assert_ne!(memberships(&sandbox), before);
+        let undo = run.folder().join("undo.csv");
+        drop(workdir.apply(&sandbox, undo.to_str().unwrap(), &["--update-roles"]).ended(0));
+        let mut after = memberships(&sandbox);
+        // What was added is not taken away by a roster.
+        after.retain(|(place, email, ..)| !(*place == workspace(0) && *email == person(1, 3)));
+        assert_eq!(after, before, "{model:?}: {}", run.file("undo.csv"));
+    }
+}
+
+#[test]
+fn the_reports_say_of_everybody_what_became_of_them_and_can_be_made_again() {
+    let mut state = world(1, 8);
+    invite(&mut state, 0, 9);
+    state.users[7].emails[0] = "=cmd@example.com".to_owned();
+    state.users[7].username = "=cmd@example.com".to_owned();
+    let sandbox = Sandbox::of(state, playing(Model::Legacy, Options::default()));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3, 4])]));
+    let flags = [PRUNE, &["--protect", "person.0.5@example.com"]].concat();
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
+    let told = run.file("removals.csv");
+    let rows = harness::records(&told, b',');
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| ["email", "role", "kind", "status", "error_code"].map(|cell| row[cell].as_str()).join(" "))
+        .collect();
+    assert_eq!(
+        cells,
+        [
+            "'=cmd@example.com WORKSPACE_VIEWER member removed ",
+            "person.0.5@example.com WORKSPACE_VIEWER member kept protected",
+            "person.0.6@example.com WORKSPACE_VIEWER member removed ",
+            "person.0.9@example.com WORKSPACE_VIEWER invitation removed ",
+        ]
+    );
+    let summary = run.summary();
+    assert_eq!(
+        (&summary["counts"]["removed"], &summary["removals"]["kept"]),
+        (&3.into(), &1.into()),
+        "{summary}"
+    );
+    assert!(run.stdout.contains("3 removed") && run.stdout.contains("removals.csv"), "{}", run.stdout);
+    for name in ["removals.csv", "undo.csv"] {
+        let text = run.file(name);
+        std::fs::remove_file(run.folder().join(name)).unwrap();
+        drop(workdir.run(["report"]).ended(0));
+        assert_eq!(run.file(name), text);
+    }
+}
+
+#[test]
+fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
+    let mut state = world(1, 8);
+    invite(&mut state, 0, 9);
+    let sandbox = Sandbox::of(state, playing(Model::Legacy, Options::default()));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3, 4, 5])]));
+    let call = |format: &str, more: &[&str], status: i32| {
+        let flags = ["--protect", "person.0.7@*", "--detailed-exitcode", "--format", format];
+        workdir.call(["plan", "roster.csv"]).args(more).args(&flags).to(&sandbox).run().ended(status).stdout
+    };
+    let human = call("human", PRUNE, 10);
+    for line in [
+        "2 to remove",
+        "- person.0.6@example.com  WORKSPACE_VIEWER  (member, not in the roster)",
+        "- person.0.9@example.com  WORKSPACE_VIEWER  (invitation, not in the roster)",
+        "= person.0.7@example.com  WORKSPACE_VIEWER  (member, not in the roster)  --protect names them",
+        "2 mutations",
+    ] {
+        assert!(human.contains(line), "{line}: {human}");
+    }
+    let csv = call("csv", PRUNE, 10);
+    assert!(csv.contains("person.0.9@example.com,Team 0,ckworkspace00000000000000,remove,WORKSPACE_VIEWER,,not in the roster: pending invitation"), "{csv}");
+    let json: serde_json::Value = serde_json::from_str(&call("json", PRUNE, 10)).unwrap();
+    assert_eq!((json["counts"]["remove"].as_u64(), json["extras"].as_array().unwrap().len()), (Some(2), 3));
+    assert!(call("md", PRUNE, 10).contains("| person.0.6@example.com | remove |"));
+    // Without being asked for, nobody is looked at; refused, the numbers are told.
+    assert!(!call("human", &[], 0).contains("not in the roster"));
+    let refused = call("json", &["--prune", "--max-remove", "1"], 7);
+    let refused: serde_json::Value = serde_json::from_str(&refused).unwrap();
+    assert_eq!(refused["refusals"][0]["needed"], "--max-remove 2", "{refused}");
+    sandbox.received_no_mutation();
 }

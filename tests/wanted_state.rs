@@ -187,17 +187,17 @@ impl Case {
                 How::Pending(role) => role == Role::WorkspaceAdmin && change.is_some(),
                 How::Invited(_) => false,
             };
-            let takers: Vec<&String> = changes
+            let losers: Vec<&String> = changes
                 .iter()
                 .filter(|(email, change)| takes(email, change))
                 .map(|(email, _)| *email)
                 .collect();
             let stays =
-                |email: &String| how(email) == How::Active(Role::WorkspaceAdmin) && !takers.contains(&email);
+                |email: &String| how(email) == How::Active(Role::WorkspaceAdmin) && !losers.contains(&email);
             let remain = self.present.keys().filter(here).any(|(_, email)| stays(email));
-            if !remain && !takers.is_empty() {
+            if !remain && !losers.is_empty() {
                 held = true;
-                takers.iter().for_each(|email| drop(changes.remove(email)));
+                changes.retain(|email, _| !losers.contains(email));
             }
             for ((_, email), how) in self.present.iter().filter(|(key, _)| here(key)) {
                 let how = match (changes.get(email), how) {
@@ -255,7 +255,7 @@ fn actions(csv: &str) -> BTreeSet<String> {
 #[test]
 fn applying_the_plan_gives_exactly_the_wanted_state_and_the_next_plan_is_empty() {
     let mut seen = BTreeMap::<&str, u32>::new();
-    for seed in 0..CASES {
+    for (seed, turn) in (0..CASES).zip((1..8).cycle()) {
         let case = Case::new(seed);
         let (expected, held) = case.expected();
         let workdir = Workdir::new();
@@ -272,7 +272,7 @@ fn applying_the_plan_gives_exactly_the_wanted_state_and_the_next_plan_is_empty()
             actions(&call.to(&sandbox).run().ended(status).stdout)
         };
         let planned = plan("roster.csv", 0);
-        assert_eq!(planned, plan("turned.csv", 1 + seed as usize % 7), "{told}");
+        assert_eq!(planned, plan("turned.csv", turn), "{told}");
         let does = |action: &str| planned.iter().any(|line| line.contains(&format!("|{action}|")));
         assert!(case.prune || !does("remove"), "{told}");
         assert!(case.update_roles || !does("update_role"), "{told}");

@@ -22,6 +22,7 @@ use crate::model::{RowNumber, printable};
 use crate::plan::guard::{Limit, Refusal};
 use crate::plan::{Counts, Operation, Plan};
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
+use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::{Roster, RowState, Settings};
 
@@ -207,10 +208,19 @@ impl Settled {
     pub fn progress(&self, global: &GlobalArgs) -> Progress {
         let mode = if global.quiet { ProgressMode::None } else { global.progress };
         let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
-        let progress = Progress::on_stderr(mode, Instant::now)
-            .with_places(move |row| format!("{name}:{}", roster.line(row)));
+        let progress = Progress::on_stderr(mode, Instant::now).with_places(move |row| {
+            match row.index().checked_sub(roster.len()) {
+                None => format!("{name}:{}", roster.line(row)),
+                Some(extra) => line_of_removal(extra),
+            }
+        });
         if global.verbose { progress.verbose() } else { progress }
     }
+}
+
+/// Where in `removals.csv` this person who is not in the roster is found.
+pub fn line_of_removal(extra: usize) -> String {
+    format!("{REMOVALS}:{}", extra + 2)
 }
 
 /// A plan, its operations, and what it was made from.

@@ -17,6 +17,7 @@ use crate::engine::journal::{History, JournalError};
 use crate::engine::run_folder::{self, LATEST, RunFolder};
 use crate::model::printable;
 use crate::report::list::{self, Listed};
+use crate::report::removals;
 use crate::report::results::{ERRORS, RESULTS, ResultsError, UNPROCESSED};
 use crate::report::run::{RunFormat, write};
 use crate::report::summary::{self, Summary};
@@ -85,10 +86,11 @@ impl Told {
     /// Makes the files of the run again, if nobody else is about to and they are not as new as the
     /// journal. That this cannot be done does not keep anybody from reading.
     fn rebuild(&self, folder: &RunFolder) {
-        const FILES: [&str; 4] = [RESULTS, ERRORS, UNPROCESSED, summary::FILE];
+        let mut files = vec![RESULTS, ERRORS, UNPROCESSED, summary::FILE];
+        files.extend(removals::files(&self.history.header.settings));
         let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         let journal = modified(&folder.journal());
-        if self.is_held || FILES.iter().all(|name| modified(&folder.path().join(name)) >= journal) {
+        if self.is_held || files.iter().all(|name| modified(&folder.path().join(name)) >= journal) {
             return;
         }
         let written = ending::check_roster(folder, &self.history)
@@ -96,7 +98,7 @@ impl Told {
         let place = folder.path().display().to_string();
         match written {
             Ok(_) => {
-                tell(&printable(&format!("made again from the journal: {} in {place}", FILES.join(", "))));
+                tell(&printable(&format!("made again from the journal: {} in {place}", files.join(", "))));
             }
             Err(failure) => {
                 tell(&printable(&format!(

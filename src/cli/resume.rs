@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::apply::{Confirmation, engine_settings, finish, locked};
 use super::ending::{broken, open_run, status, write_reports};
-use super::plan::requests;
+use super::plan::{line_of_removal, requests};
 use super::planning::unreadable;
 use super::removing::Removing;
 use super::session::{Access, Destination, SafetyArgs, Session};
@@ -183,8 +183,11 @@ fn progress(history: &History, global: &GlobalArgs) -> Progress {
     let mode = if global.quiet { ProgressMode::None } else { global.progress };
     let lines: Vec<u32> = history.rows.iter().map(|row| row.line).collect();
     let name = history.header.roster.clone();
-    let progress = Progress::on_stderr(mode, Instant::now)
-        .with_places(move |row| format!("{name}:{}", lines.get(row.index()).copied().unwrap_or_default()));
+    let progress =
+        Progress::on_stderr(mode, Instant::now).with_places(move |row| match lines.get(row.index()) {
+            Some(line) => format!("{name}:{line}"),
+            None => line_of_removal(row.index() - lines.len()),
+        });
     if global.verbose { progress.verbose() } else { progress }
 }
 

@@ -601,7 +601,7 @@ mod tests {
     fn a_journal_of_a_newer_version_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
-        std::fs::write(folder.journal(), text.replacen("\"format\":1", "\"format\":99", 1)).expect("written");
+        std::fs::write(folder.journal(), text.replacen("\"format\":2", "\"format\":99", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
+use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
 use super::summary::{FILE, FailureClass, RunState, Summary};
 use super::{shell_word, spoken};
@@ -58,7 +59,7 @@ impl Palette {
 pub fn render(summary: &Summary, paint: Paint) -> String {
     let palette = Palette::new(paint);
     let mut text = String::new();
-    let parts = [head, counts, failures, next];
+    let parts = [head, counts, removals, failures, next];
     for part in parts {
         part(&mut text, summary, &palette).expect("a string takes every text");
     }
@@ -67,7 +68,7 @@ pub fn render(summary: &Summary, paint: Paint) -> String {
 
 /// How the run ended, in one line.
 pub fn verdict(summary: &Summary) -> String {
-    let failed = summary.counts.of_kind(StatusKind::Failed);
+    let failed = summary.failed();
     let left = summary.resumable();
     let all = rows(summary.rows);
     match (summary.state, &summary.stopped) {
@@ -87,7 +88,7 @@ pub fn verdict(summary: &Summary) -> String {
 }
 
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let failed = summary.counts.of_kind(StatusKind::Failed);
+    let failed = summary.failed();
     let left = summary.resumable();
     let good = failed + left == 0 && summary.stopped.is_none();
     let style = match summary.state {
@@ -158,6 +159,31 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         writeln!(text)?;
     }
     Ok(())
+}
+
+/// What became of the people who were not in the roster, where it is not that they were removed.
+fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    let Some(counts) = summary.removals else { return Ok(()) };
+    let RemovalCounts { extra, removed: _, held_back, kept, failed, unsettled, not_run } = counts;
+    let parts = [
+        (held_back, "held back by a guard"),
+        (kept, "kept"),
+        (failed, "could not be removed"),
+        (unsettled, "not settled"),
+        (not_run, "not tried"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let style = if held_back + failed + unsettled + not_run > 0 { palette.warn } else { Style::new() };
+    let people = if extra == 1 { "1 person".to_owned() } else { format!("{extra} people") };
+    writeln!(
+        text,
+        "\n{style}of {people} who are not in the roster: {}{style:#}; {REMOVALS} says why",
+        parts.join(", ")
+    )
 }
 
 fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
@@ -244,9 +270,35 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     for step in steps {
         writeln!(text, "  {step}")?;
     }
+    undo(text, summary)?;
     let folder = folder.to_string_lossy();
-    let reports = [RESULTS, ERRORS, UNPROCESSED, FILE].join(", ");
-    writeln!(text, "\nreports in {}: {reports}", printable(&folder))
+    let mut reports = vec![RESULTS, ERRORS, UNPROCESSED];
+    reports.extend(summary.removals.map(|_| REMOVALS));
+    reports.extend((summary.undo.rows > 0).then_some(UNDO));
+    reports.push(FILE);
+    writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
+}
+
+/// How what was taken away or changed comes back.
+fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    let Undo { rows, left_out } = summary.undo;
+    if rows > 0 && !summary.sandbox {
+        let file = summary.folder.join(UNDO);
+        let command = format!("houston-onboard apply {} --update-roles", printable(&shell_word(&file)));
+        let changes = if rows == 1 {
+            "the 1 removal or change".to_owned()
+        } else {
+            format!("the {rows} removals and changes")
+        };
+        writeln!(text, "\nto take {changes} of roles back:\n    {command}")?;
+    }
+    if left_out > 0 {
+        writeln!(
+            text,
+            "\n{left_out} of those who were removed cannot be put back by {UNDO}: Houston told no address, or no role"
+        )?;
+    }
+    Ok(())
 }
 
 /// The command that finishes the run in this folder; without a question if there was none before.

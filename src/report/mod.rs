@@ -14,6 +14,7 @@ pub mod escape;
 pub mod export;
 pub mod list;
 pub mod plan;
+pub mod removals;
 pub mod results;
 pub mod run;
 pub mod summary;
@@ -78,8 +79,8 @@ pub struct RosterAgain<'a, I> {
     pub rows: I,
 }
 
-/// Writes `results.csv`, `errors.csv`, `unprocessed.csv` and `summary.json` of a run and gives
-/// what the last one says. `exit_status` is what the program will end with, if it is known.
+/// Writes `results.csv`, `errors.csv`, `unprocessed.csv`, where they belong `removals.csv` and
+/// `undo.csv`, and `summary.json` of a run and gives what the last one says. `exit_status` is what the program will end with, if it is known.
 ///
 /// # Errors
 /// When a file cannot be written, or the files would not account for every row (exit status 1).
@@ -92,9 +93,10 @@ pub fn write_files<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let summary = Summary::new(history, folder.path(), exit_status);
+    let mut summary = Summary::new(history, folder.path(), exit_status);
     let written = results::write(folder, history, roster.header, roster.delimiter, roster.rows)?;
     summary.check(&written)?;
+    summary.undo = removals::write(folder, history)?;
     atomic::write(&folder.path().join(summary::FILE), summary.to_json().as_bytes())?;
     Ok(summary)
 }

@@ -2,6 +2,7 @@
 //!
 //! Main type: [`PlanReport`]. It shows; it decides nothing.
 
+mod extras;
 mod markdown;
 
 use std::fmt::Write as _;
@@ -10,11 +11,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use self::extras::{ExtraRow, RefusalRow};
 use super::results::defused;
 use super::spoken;
 use crate::engine::event::settled_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::plan::extra::Extra;
 use crate::plan::{Counts, Decision, Membership, Plan};
 use crate::roster::Roster;
 
@@ -29,7 +32,7 @@ pub enum PlanFormat {
     Human,
     /// One JSON document
     Json,
-    /// One CSV row per row of the roster
+    /// One CSV row per row of the roster, then one per person who is not in it (`--prune`)
     Csv,
     /// Markdown: a table per workspace
     Md,
@@ -107,6 +110,12 @@ struct Document<'d> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     create_workspaces: Vec<&'d str>,
     rows: Vec<PlannedRow<'d>>,
+    /// Who is in these workspaces without being in the roster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extras: Vec<ExtraRow<'d>>,
+    /// The limits that the removals do not keep to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refusals: Vec<RefusalRow<'d>>,
 }
 
 impl PlanReport<'_> {
@@ -127,6 +136,8 @@ impl PlanReport<'_> {
                     estimate: self.estimate,
                     create_workspaces: self.to_create().collect(),
                     rows: self.lines().collect(),
+                    extras: self.extras().collect(),
+                    refusals: self.refusals().collect(),
                 };
                 serde_json::to_string_pretty(&document)? + "\n"
             }
@@ -150,6 +161,11 @@ impl PlanReport<'_> {
                 to_role.unwrap_or_default(),
                 &reason,
             ];
+            out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
+        }
+        for ExtraRow { email, workspace, workspace_id, action, from_role, reason, .. } in self.extras() {
+            let (workspace, from_role) = (workspace.unwrap_or_default(), from_role.unwrap_or_default());
+            let cells = [email, workspace, workspace_id, action, from_role, "", &reason];
             out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
         }
         let bytes = out.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
@@ -194,9 +210,14 @@ impl PlanReport<'_> {
     fn write_human(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
         writeln!(text, "{}", printable(&self.title()))?;
         let (by_workspace, elsewhere) = self.grouped();
-        for (title, rows) in self.titles().zip(&by_workspace).filter(|(_, rows)| !rows.is_empty()) {
-            writeln!(text, "\n{title}: {}", summed_up(self.counts_of(rows)))?;
+        for (place, (title, rows)) in self.titles().zip(&by_workspace).enumerate() {
+            let extras = self.extras_of(place);
+            if rows.is_empty() && extras.is_empty() {
+                continue;
+            }
+            writeln!(text, "\n{title}: {}", summed_up(self.counts_with(rows, &extras)))?;
             self.people(text, rows, detail)?;
+            self.strangers(text, &extras, detail)?;
         }
         if !elsewhere.is_empty() {
             writeln!(text, "\nNot compared: {}", summed_up(self.counts_of(&elsewhere)))?;
@@ -236,7 +257,7 @@ impl PlanReport<'_> {
 
     /// What it comes to, and what it costs.
     fn closing(&self) -> String {
-        let all = summed_up(self.plan.counts());
+        let (all, guard) = (summed_up(self.plan.counts()), self.guard());
         let created = match self.plan.to_create.len() {
             0 => String::new(),
             1 => "1 workspace is created first; the token's own user becomes its admin.\n".to_owned(),
@@ -246,19 +267,24 @@ impl PlanReport<'_> {
         };
         let Estimate { requests, mutations, seconds } = self.estimate;
         if mutations == 0 {
-            return format!("In all: {all}.\nNothing is to be done.\n");
+            return format!("In all: {all}.\n{guard}Nothing is to be done.\n");
         }
         let s = if mutations == 1 { "" } else { "s" };
         let time = match seconds {
             0 => String::new(),
             _ => format!(", {} at this rate", spoken(Duration::from_secs(seconds))),
         };
-        format!("In all: {all}.\n{created}{mutations} mutation{s}, about {requests} requests{time}.\n")
+        format!("In all: {all}.\n{guard}{created}{mutations} mutation{s}, about {requests} requests{time}.\n")
     }
 
     fn counts_of(&self, rows: &[usize]) -> Counts {
+        self.counts_with(rows, &[])
+    }
+
+    fn counts_with(&self, rows: &[usize], extras: &[&Extra]) -> Counts {
         let mut counts = Counts::default();
         rows.iter().for_each(|&row| counts.count(&self.plan.rows[row].decision));
+        extras.iter().for_each(|extra| counts.count_extra(extra.stay));
         counts
     }
 

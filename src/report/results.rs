@@ -22,7 +22,7 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use super::atomic::{Draft, WriteError};
 use crate::engine::event::{Status, StatusKind, Tally};
-use crate::engine::journal::{History, RowHistory};
+use crate::engine::journal::{History, JournalError, RowHistory};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{WorkspaceId, printable, runs_as_formula};
 
@@ -49,6 +49,9 @@ pub enum ResultsError {
     /// The copy of the roster cannot be read any more.
     #[error("cannot read the roster of the run again")]
     Roster(#[source] Box<dyn Error + Send + Sync>),
+    /// The plan of the run cannot be read again.
+    #[error(transparent)]
+    Plan(#[from] JournalError),
     /// The copy of the roster has no columns.
     #[error("the roster of the run has no header")]
     NoHeader,
@@ -259,13 +262,13 @@ pub(super) fn defused(cell: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// A CSV file in the making.
-struct Table {
+pub(super) struct Table {
     writer: csv::Writer<Draft>,
     path: std::path::PathBuf,
 }
 
 impl Table {
-    fn create(folder: &Path, name: &'static str, delimiter: u8) -> Result<Self, WriteError> {
+    pub(super) fn create(folder: &Path, name: &'static str, delimiter: u8) -> Result<Self, WriteError> {
         let path = folder.join(name);
         let draft = Draft::open(&path)?;
         let writer =
@@ -273,11 +276,11 @@ impl Table {
         Ok(Self { writer, path })
     }
 
-    fn put(&mut self, cells: &ByteRecord) -> Result<(), WriteError> {
+    pub(super) fn put(&mut self, cells: &ByteRecord) -> Result<(), WriteError> {
         self.writer.write_byte_record(cells).map_err(|error| WriteError::new(&self.path, error))
     }
 
-    fn finish(self) -> Result<Draft, WriteError> {
+    pub(super) fn finish(self) -> Result<Draft, WriteError> {
         let Self { writer, path } = self;
         let mut draft = writer.into_inner().map_err(|error| WriteError::new(&path, error.into_error()))?;
         draft.rewind().map_err(|error| WriteError::new(&path, error))?;

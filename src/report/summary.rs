@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::engine::event::{Status, StatusKind, StopReason, Tally};
 use crate::engine::journal::{History, RowHistory};
@@ -71,12 +72,18 @@ pub struct Summary {
     pub legs: u32,
     /// Rows of the input.
     pub rows: u64,
-    /// Rows per status, zeros included.
+    /// Rows per status, zeros included; `removed` counts people who were not in the input.
     #[serde(serialize_with = "by_status")]
     pub counts: Tally,
+    /// What became of the people who were not in the input, if they were to be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removals: Option<RemovalCounts>,
+    /// What `undo.csv` takes back; known once it is written.
+    #[serde(skip)]
+    pub undo: Undo,
     /// Of the rows that are `not_run`, those outside of `--only` or `--limit`.
     pub left_out: u64,
-    /// Rows for which at least one mutation was sent.
+    /// Rows, and people who were to be removed, for which at least one mutation was sent.
     pub operations: u64,
     /// Mutations sent.
     pub attempts: u64,
@@ -146,6 +153,10 @@ impl Summary {
         let left_out = |row: &&RowHistory| {
             row.status == Status::NotRun && row.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
         };
+        let removals = RemovalCounts::of(history);
+        let mut counts = history.tally();
+        (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
+        let everybody = || history.rows.iter().chain(&history.extras);
         Self {
             schema_version: 1,
             run: clean(&header.run),
@@ -170,10 +181,12 @@ impl Summary {
             token_file: header.reach.token_file.clone(),
             legs: history.legs,
             rows: history.rows.len() as u64,
-            counts: history.tally(),
+            counts,
+            removals,
+            undo: Undo::default(),
             left_out: history.rows.iter().filter(left_out).count() as u64,
-            operations: history.rows.iter().filter(|row| row.attempts > 0).count() as u64,
-            attempts: history.rows.iter().map(|row| u64::from(row.attempts)).sum(),
+            operations: everybody().filter(|row| row.attempts > 0).count() as u64,
+            attempts: everybody().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
             congestion_events: history.strain.congestion_events,
             window_min: history.strain.window_min,
@@ -198,7 +211,13 @@ impl Summary {
     /// Rows that a later leg of the run can settle: unsettled ones, and those not tried for
     /// another reason than `--only` or `--limit`.
     pub fn resumable(&self) -> u64 {
-        self.counts.of_kind(StatusKind::Unsettled) + self.counts.of(Status::NotRun) - self.left_out
+        let removals = self.removals.map_or(0, |removals| removals.unsettled + removals.not_run);
+        self.counts.of_kind(StatusKind::Unsettled) + self.counts.of(Status::NotRun) - self.left_out + removals
+    }
+
+    /// Rows, and removals, that failed for good.
+    pub fn failed(&self) -> u64 {
+        self.counts.of_kind(StatusKind::Failed) + self.removals.map_or(0, |removals| removals.failed)
     }
 
     /// Holds this summary against the counts of what is in `results.csv`.
@@ -207,7 +226,11 @@ impl Summary {
     /// [`ResultsError::Mismatch`] if they differ.
     pub fn check(&self, written: &Tally) -> Result<(), ResultsError> {
         let totals = [("in all", written.rows(), self.rows)];
-        let each = Status::ALL.map(|status| (status.word(), written.of(status), self.counts.of(status)));
+        // Nobody in the roster is removed.
+        let removed =
+            |status| if status == Status::Removed { self.removals.map_or(0, |all| all.removed) } else { 0 };
+        let each = Status::ALL
+            .map(|status| (status.word(), written.of(status), self.counts.of(status) - removed(status)));
         match each.into_iter().chain(totals).find(|(_, found, expected)| found != expected) {
             None => Ok(()),
             Some((what, found, expected)) => {

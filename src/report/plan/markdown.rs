@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::extras::ExtraRow;
 use super::{Detail, PlanReport, PlannedRow, SHOWN, summed_up};
+use crate::plan::extra::Extra;
 use crate::report::escape::markdown;
 
 impl PlanReport<'_> {
@@ -17,19 +19,26 @@ impl PlanReport<'_> {
         writeln!(text, "# {}\n", markdown(&self.title()))?;
         write!(text, "{}", self.closing())?;
         let (by_workspace, elsewhere) = self.grouped();
-        let named = self.titles().zip(by_workspace);
-        for (name, rows) in named.chain([("Not compared".to_owned(), elsewhere)]) {
-            if !rows.is_empty() {
-                writeln!(text, "\n## {}: {}", markdown(&name), summed_up(self.counts_of(&rows)))?;
-                self.table(text, &rows, detail)?;
+        let named = self.titles().zip(by_workspace).enumerate();
+        let named = named.map(|(place, (name, rows))| (name, rows, self.extras_of(place)));
+        for (name, rows, extras) in named.chain([("Not compared".to_owned(), elsewhere, Vec::new())]) {
+            if !rows.is_empty() || !extras.is_empty() {
+                writeln!(text, "\n## {}: {}", markdown(&name), summed_up(self.counts_with(&rows, &extras)))?;
+                self.table(text, &rows, &extras, detail)?;
             }
         }
         Ok(())
     }
 
-    fn table(&self, text: &mut String, rows: &[usize], detail: Detail) -> std::fmt::Result {
+    fn table(
+        &self,
+        text: &mut String,
+        rows: &[usize],
+        extras: &[&Extra],
+        detail: Detail,
+    ) -> std::fmt::Result {
         let shown: Vec<usize> = rows.iter().copied().filter(|&row| self.mark(row).is_some()).collect();
-        if shown.is_empty() {
+        if shown.is_empty() && extras.is_empty() {
             return Ok(());
         }
         writeln!(
@@ -44,8 +53,15 @@ impl PlanReport<'_> {
             let (email, reason) = (markdown(email), markdown(&reason));
             writeln!(text, "| {email} | {action} | {from} | {to} | {reason} | {line} |")?;
         }
-        if shown.len() > limit {
-            writeln!(text, "\n{} more are not shown; `--all` shows them.", shown.len() - limit)?;
+        let extra_limit = if detail == Detail::All { extras.len() } else { 4 * SHOWN };
+        for extra in extras.iter().take(extra_limit) {
+            let ExtraRow { email, action, from_role, reason, .. } = self.extra(extra);
+            let (email, from, reason) = (markdown(email), from_role.unwrap_or_default(), markdown(&reason));
+            writeln!(text, "| {email} | {action} | {from} |  | {reason} |  |")?;
+        }
+        let more = shown.len().saturating_sub(limit) + extras.len().saturating_sub(extra_limit);
+        if more > 0 {
+            writeln!(text, "\n{more} more are not shown; `--all` shows them.")?;
         }
         Ok(())
     }

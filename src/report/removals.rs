@@ -1,0 +1,269 @@
+//! Who was not in the roster and what became of them, and how to take it back: `removals.csv` and
+//! `undo.csv`.
+//!
+//! Main function: [`write()`]. It streams, and both files are made from the run's plan and journal
+//! alone.
+
+use std::borrow::Cow;
+
+use csv::ByteRecord;
+use serde::Serialize;
+
+use super::results::{ResultsError, Table, defused};
+use crate::engine::event::{Status, StatusKind};
+use crate::engine::journal::{History, PlanLine, RowHistory, RunSettings, plan_lines};
+use crate::engine::run_folder::RunFolder;
+use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::plan::RolePolicy;
+use crate::plan::extra::{Handle, Stay};
+
+/// The name of the file with a line for everybody who was not in the roster.
+pub const REMOVALS: &str = "removals.csv";
+/// The name of the roster that takes removals and changes of roles back.
+pub const UNDO: &str = "undo.csv";
+
+/// The columns of `removals.csv`.
+pub const COLUMNS: [&str; 10] = [
+    "email",
+    "role",
+    "kind",
+    "id",
+    "workspace_id",
+    "status",
+    "detail",
+    "attempts",
+    "elapsed_ms",
+    "error_code",
+];
+
+/// What became of somebody who was not in the roster: the `status` column of `removals.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// Taken away, and not there any more.
+    Removed,
+    /// Not there any more, without this run's doing.
+    GoneAlready,
+    /// A guard does not let them go.
+    HeldBack,
+    /// They stay, as was wished or as it cannot be otherwise.
+    Kept,
+    /// They stay, since a row of their workspace failed.
+    NotRemoved,
+    /// The same words as in `results.csv`.
+    Other(Status),
+}
+
+impl End {
+    /// The end of one of [`History::extras`].
+    pub fn of(extra: &RowHistory) -> Self {
+        let code = extra.cause.as_ref().map_or("", |cause| &*cause.code);
+        match (extra.status, code) {
+            (Status::Removed, _) => Self::Removed,
+            (Status::Unchanged, "gone_already") => Self::GoneAlready,
+            (Status::Unchanged | Status::NotRun, "not_removed_after_failure") => Self::NotRemoved,
+            (Status::Unchanged, _)
+                if extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause)) =>
+            {
+                Self::HeldBack
+            }
+            (Status::Unchanged | Status::RoleKept, _) => Self::Kept,
+            (status, _) => Self::Other(status),
+        }
+    }
+
+    /// The word in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::GoneAlready => "gone_already",
+            Self::HeldBack => "held_back",
+            Self::Kept => "kept",
+            Self::NotRemoved => "not_removed",
+            Self::Other(status) => status.word(),
+        }
+    }
+}
+
+/// How many people who were not in the roster came to which end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RemovalCounts {
+    /// Who was not in the roster, in all.
+    pub extra: u64,
+    /// Taken away.
+    pub removed: u64,
+    /// Held back by a guard.
+    pub held_back: u64,
+    /// Stay, or were gone, for another reason.
+    pub kept: u64,
+    /// Could not be taken away, for good.
+    pub failed: u64,
+    /// Not settled: a later try can.
+    pub unsettled: u64,
+    /// Not tried.
+    pub not_run: u64,
+}
+
+impl RemovalCounts {
+    /// The counts of a run, if it was to remove anybody.
+    pub fn of(history: &History) -> Option<Self> {
+        history.header.settings.prune.as_ref()?;
+        let mut counts = Self { extra: history.extras.len() as u64, ..Self::default() };
+        for extra in &history.extras {
+            let counter = match (End::of(extra), extra.status.kind()) {
+                (End::Removed, _) => &mut counts.removed,
+                (End::HeldBack, _) => &mut counts.held_back,
+                (End::GoneAlready | End::Kept, _) | (End::NotRemoved, StatusKind::AsItWas) => {
+                    &mut counts.kept
+                }
+                (_, StatusKind::Failed) => &mut counts.failed,
+                (_, StatusKind::Unsettled) => &mut counts.unsettled,
+                (_, StatusKind::NotTried | StatusKind::Changed | StatusKind::AsItWas) => &mut counts.not_run,
+            };
+            *counter += 1;
+        }
+        Some(counts)
+    }
+}
+
+/// Which of the two files a run has.
+pub fn files(settings: &RunSettings) -> impl Iterator<Item = &'static str> {
+    let removes = settings.prune.is_some();
+    let undoes = removes || settings.roles == RolePolicy::Update;
+    removes.then_some(REMOVALS).into_iter().chain(undoes.then_some(UNDO))
+}
+
+/// Writes `removals.csv` of a run with `--prune`, and `undo.csv` of one that could remove people or
+/// change roles. Gives how many people `undo.csv` puts back.
+///
+/// # Errors
+/// If the plan cannot be read or a file not be written; then neither is changed, unless a rename
+/// itself fails.
+pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError> {
+    let mut undone = Undo::default();
+    let settings = &history.header.settings;
+    if !files(settings).any(|name| name == UNDO) {
+        return Ok(undone);
+    }
+    let mut removals = match settings.prune {
+        Some(_) => Some(Table::create(folder.path(), REMOVALS, b',')?),
+        None => None,
+    };
+    let mut undo = Table::create(folder.path(), UNDO, b',')?;
+    undo.put(&ByteRecord::from(vec!["email", "role", "workspace"]))?;
+    if let Some(removals) = &mut removals {
+        removals.put(&ByteRecord::from(COLUMNS.to_vec()))?;
+    }
+    for line in plan_lines(folder)? {
+        let line = line?;
+        let Some(end) = history.row(line.row) else { break };
+        if let Some(removals) = removals.as_mut().filter(|_| is_extra(history, line.row)) {
+            removals.put(&record(&line, end))?;
+        }
+        if matches!(end.status, Status::Removed | Status::RoleUpdated) {
+            match put_back(&line) {
+                Some(row) => {
+                    undo.put(&row)?;
+                    undone.rows += 1;
+                }
+                None => undone.left_out += 1,
+            }
+        }
+    }
+    let files = [removals, Some(undo)].map(|file| file.map(Table::finish).transpose());
+    for file in files {
+        if let Some(file) = file? {
+            file.commit()?;
+        }
+    }
+    Ok(undone)
+}
+
+/// What `undo.csv` takes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Undo {
+    /// Removals and changes of roles in it.
+    pub rows: u64,
+    /// People who were removed and cannot be put back by it: they have no address, or an invitation
+    /// without a known role.
+    pub left_out: u64,
+}
+
+fn is_extra(history: &History, row: RowNumber) -> bool {
+    row.index() >= history.rows.len()
+}
+
+fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
+    let (kind, id) = match &line.handle {
+        Some(Handle::Invite(id)) => ("invitation", id.as_str()),
+        Some(Handle::User(id)) if is_pending(line) => ("pending", id.as_str()),
+        Some(Handle::User(id)) => ("member", id.as_str()),
+        None => ("", ""),
+    };
+    let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+    let cells: [Cow<'_, str>; 10] = [
+        line.email.as_str().into(),
+        line.from_role.map_or("", WorkspaceRole::name).into(),
+        kind.into(),
+        id.into(),
+        line.workspace.as_ref().map_or("", |id| id.as_str()).into(),
+        End::of(end).word().into(),
+        printable(detail),
+        end.attempts.to_string().into(),
+        end.elapsed_ms.to_string().into(),
+        printable(code),
+    ];
+    cells.iter().map(|cell| defused(cell.as_bytes())).collect()
+}
+
+fn is_pending(line: &PlanLine) -> bool {
+    line.seen.as_ref().is_some_and(|seen| seen.starts_with("pending"))
+}
+
+/// The row that takes back what was done about a line of the plan; none if no row could.
+fn put_back(line: &PlanLine) -> Option<ByteRecord> {
+    let (role, workspace) = (line.from_role?, line.workspace.as_ref()?);
+    let cells = [line.email.as_str(), role.name(), workspace.as_str()];
+    line.email.contains('@').then(|| cells.iter().map(|cell| defused(cell.as_bytes())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Cause;
+    use std::sync::Arc;
+
+    fn extra(status: Status, cause: Option<Cause>) -> RowHistory {
+        RowHistory {
+            line: 0,
+            status,
+            cause: cause.map(Arc::new),
+            workspace: None,
+            attempts: 0,
+            elapsed_ms: 0,
+        }
+    }
+
+    #[test]
+    fn everybody_who_is_not_in_the_roster_comes_to_an_end_with_a_word() {
+        let code = |code| Some(Cause::new(code, "why"));
+        let table = [
+            (Status::Removed, None, "removed"),
+            (Status::Unchanged, code("gone_already"), "gone_already"),
+            (Status::Unchanged, Some(Stay::Caller.cause()), "held_back"),
+            (Status::Unchanged, Some(Stay::LastAdmin.cause()), "held_back"),
+            (Status::Unchanged, Some(Stay::TooMany.cause()), "held_back"),
+            (Status::Unchanged, Some(Stay::Incomplete.cause()), "held_back"),
+            (Status::Unchanged, Some(Stay::Protected.cause()), "kept"),
+            (Status::Unchanged, Some(Stay::Elsewhere.cause()), "kept"),
+            (Status::RoleKept, code("other_role"), "kept"),
+            (Status::NotRun, code("not_removed_after_failure"), "not_removed"),
+            (Status::Rejected, code("denied"), "rejected"),
+            (Status::GaveUp, None, "gave_up"),
+            (Status::InDoubt, None, "in_doubt"),
+            (Status::NotRun, None, "not_run"),
+        ];
+        for (status, cause, word) in table {
+            assert_eq!(End::of(&extra(status, cause)).word(), word, "{status}");
+        }
+    }
+}
