@@ -3,7 +3,6 @@
 //!
 //! Main types: [`Belonging`] and [`Pruning`]. They decide from readings; they ask for nothing.
 
-use super::session::Session;
 use crate::engine::journal::Prune;
 use crate::houston::Grounds;
 use crate::model::RowNumber;
@@ -84,13 +83,12 @@ impl Pruning {
         Self { prune: prune.clone(), protect, belonging, extras, people: vec![0; workspaces] }
     }
 
-    /// Takes in what was read of the workspace at this place.
-    pub fn meet(&mut self, place: usize, reading: &Reading, session: &Session) {
-        let caller_id = session.caller.as_ref().and_then(|caller| caller.user_id.as_deref());
-        let caller_names = session.caller_names(reading);
+    /// Takes in what was read of the workspace at this place. `caller` is the id of the token's own
+    /// user, if it has one; these are their names.
+    pub fn meet(&mut self, place: usize, reading: &Reading, caller: Option<&str>, names: &[String]) {
         let is_caller = |stranger: &Stranger| {
-            matches!(&stranger.handle, Handle::User(id) if Some(id.as_str()) == caller_id)
-                || stranger.names.iter().any(|name| caller_names.contains(name))
+            matches!(&stranger.handle, Handle::User(id) if Some(id.as_str()) == caller)
+                || stranger.names.iter().any(|name| names.contains(name))
         };
         let stay = |stranger: &Stranger| {
             let is_protected =
@@ -123,5 +121,82 @@ impl Pruning {
     pub fn conclude(self, plan: &mut Plan) {
         plan.extras = self.extras.into_iter().flatten().collect();
         plan.refusals = hold_too_many(&mut plan.extras, &self.people, self.prune.caps, self.prune.on_guard);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WorkspaceRole;
+    use crate::plan::guard::{Caps, OnGuard};
+    use crate::plan::{Membership, Standing};
+    use crate::present::strangers::Strangers;
+    use crate::roster::{Settings, spool_text};
+
+    fn roster(text: &str, settings: &Settings) -> Roster {
+        let text = format!("email,role,workspace\n{text}");
+        Roster::from_file(spool_text(&text).unwrap(), "r.csv", settings).unwrap()
+    }
+
+    fn stranger(name: &str, grounds: Grounds) -> Stranger {
+        Stranger {
+            names: vec![format!("{name}@example.com"), name.to_owned()],
+            handle: Handle::User(format!("ck{name}")),
+            seen: Membership::Member { role: WorkspaceRole::Viewer, bindings: 1, standing: Standing::Active },
+            grounds,
+        }
+    }
+
+    /// Why everybody stays or not, in the order of their names.
+    fn stays(sure: bool, invites: InvitesSeen, people: Vec<Stranger>) -> Vec<Option<Stay>> {
+        let prune = Prune {
+            caps: Caps { people: 100, percent: 100 },
+            on_guard: OnGuard::Stop,
+            protect: vec!["BOT-*".to_owned()],
+        };
+        let belonging = Belonging { named: vec![Vec::new()], is_sure: vec![sure] };
+        let mut pruning = Pruning::new(&prune, belonging);
+        let strangers = Strangers { in_all: people.len() as u64, people };
+        let reading = Reading { memberships: Vec::new(), invites, caller: Vec::new(), strangers };
+        pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);
+        let mut plan = Plan::default();
+        pruning.conclude(&mut plan);
+        plan.extras.into_iter().map(|extra| extra.stay).collect()
+    }
+
+    #[test]
+    fn who_is_there_by_other_ways_or_protected_or_the_caller_never_goes() {
+        let table = [
+            (stranger("ana", Grounds::OwnRole), None),
+            (stranger("ana", Grounds::Elsewhere), Some(Stay::Elsewhere)),
+            (stranger("ana", Grounds::Hidden), Some(Stay::Hidden)),
+            (stranger("me", Grounds::OwnRole), Some(Stay::Caller)),
+            (stranger("alias", Grounds::OwnRole), Some(Stay::Caller)),
+            (stranger("bot-7", Grounds::OwnRole), Some(Stay::Protected)),
+        ];
+        for (person, stay) in table {
+            assert_eq!(stays(true, InvitesSeen::Yes, vec![person.clone()]), [stay], "{person:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_goes_where_the_file_or_the_reading_is_not_whole() {
+        let people = || vec![stranger("ana", Grounds::OwnRole), stranger("ben", Grounds::OwnRole)];
+        assert_eq!(stays(false, InvitesSeen::Yes, people()), [Some(Stay::BadRow); 2]);
+        assert_eq!(stays(true, InvitesSeen::Refused, people()), [Some(Stay::Incomplete); 2]);
+    }
+
+    #[test]
+    fn every_row_says_who_belongs_where_whatever_becomes_of_it() {
+        let settings = Settings { skip_invalid: true, ..Settings::default() };
+        let text = "a@x.org,viewer,A\na@x.org,viewer,A\nb@x.org,viewer,B\nb@x.org,admin,B\nc@x.org,none,C\nd@x.org,viewer,D\n";
+        let roster = roster(text, &settings);
+        let places = [0, 1, 2].map(Whereabouts::Place);
+        let belonging = Belonging::new(&roster, &[&places[..], &[Whereabouts::Elsewhere]].concat(), 3);
+        let named: Vec<usize> = belonging.named.iter().map(Vec::len).collect();
+        assert_eq!(named[0], 2, "also a row that says the same again");
+        assert_eq!(belonging.is_sure, [true, false, false], "opposed rows and a bad role");
+        let belonging = Belonging::new(&roster, &[places[0], places[1], Whereabouts::Anywhere, places[2]], 3);
+        assert_eq!(belonging.is_sure, [false; 3], "nobody knows which workspace the bad row means");
     }
 }

@@ -471,7 +471,8 @@ impl<'r> Draft<'r> {
                 Ok(reading) => {
                     self.decide(&rows, &reading, session);
                     if let Some(pruning) = &mut self.pruning {
-                        pruning.meet(place, &reading, session);
+                        let id = session.caller.as_ref().and_then(|caller| caller.user_id.as_deref());
+                        pruning.meet(place, &reading, id, &session.caller_names(&reading));
                     }
                     self.wanted[place] = rows;
                 }
