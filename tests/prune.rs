@@ -482,3 +482,106 @@ fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
     assert_eq!(refused["refusals"][0]["needed"], "--max-remove 2", "{refused}");
     sandbox.received_no_mutation();
 }
+
+/// A run of everything at once: some go, some get another role, somebody comes.
+fn everything(workdir: &Workdir, sandbox: &Sandbox) -> Finished {
+    let mut text = roster(&[(0, &[0, 2, 3]), (1, &[0, 1, 2])])
+        .replace("person.0.3@example.com,viewer", "person.0.3@example.com,admin");
+    for (who, place) in [(person(1, 3), 0), ("quite.new@example.com".to_owned(), 1)] {
+        writeln!(text, "{who},editor,{}", workspace(place)).unwrap();
+    }
+    workdir.write("roster.csv", text);
+    let flags = [PRUNE, &["--update-roles"]].concat();
+    workdir.apply(sandbox, "roster.csv", &flags).ended(0)
+}
+
+/// Carries out the plan that takes a run back.
+fn undo(workdir: &Workdir, sandbox: &Sandbox, run: &Finished, flags: &[&str]) -> Finished {
+    let plan = run.folder().join("undo.json");
+    workdir.call(["apply", "--plan", plan.to_str().unwrap(), "--yes"]).args(flags).to(sandbox).run()
+}
+
+const NO_LIMITS: &[&str] = &["--max-remove", "100", "--max-remove-percent", "100"];
+
+#[test]
+fn the_plan_of_undo_restores_the_membership_additions_too() {
+    for model in MODELS {
+        let mut state = world(2, 8);
+        if model == Model::Legacy {
+            invite(&mut state, 0, 9);
+        } else {
+            state.users[6].status = Status::Pending;
+        }
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let before = memberships(&sandbox);
+        let run = everything(&workdir, &sandbox);
+        let after = memberships(&sandbox);
+        assert_ne!(after, before);
+        let back = undo(&workdir, &sandbox, &run, NO_LIMITS).ended(0);
+        assert_eq!(memberships(&sandbox), before, "{model:?} {}", back.stderr);
+        // What was taken back can be taken back.
+        drop(undo(&workdir, &sandbox, &back, NO_LIMITS).ended(0));
+        assert_eq!(memberships(&sandbox), after, "{model:?}");
+    }
+}
+
+#[test]
+fn a_run_that_only_adds_is_taken_back_within_the_same_limits() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 30), Options::default()));
+    let before = memberships(&sandbox);
+    let mut text = "email,role,workspace\n".to_owned();
+    (0..12).for_each(|who| writeln!(text, "new.{who}@example.com,viewer,Team 0").unwrap());
+    workdir.write("roster.csv", text);
+    let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    let refused = undo(&workdir, &sandbox, &run, &[]).ended(7);
+    assert!(refused.stderr.contains("--max-remove 12 --max-remove-percent 29"), "{}", refused.stderr);
+    let flags = ["--max-remove", "12", "--max-remove-percent", "29"];
+    drop(undo(&workdir, &sandbox, &run, &flags).ended(0));
+    assert_eq!(memberships(&sandbox), before);
+    // Where nothing was done, there is nothing to be taken back.
+    workdir.write("roster.csv", roster(&[(0, &[0, 1])]));
+    let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    drop(undo(&workdir, &sandbox, &run, &["--exit-code-unchanged", "99"]).ended(99));
+}
+
+#[test]
+fn what_has_moved_since_the_run_is_not_taken_back_over_somebody_else() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 8), Options::default()));
+    let run = everything(&workdir, &sandbox);
+    // Somebody else gives one of the newcomers more rights.
+    workdir.write("other.csv", format!("email,role,workspace\n{},admin,{}\n", person(1, 3), workspace(0)));
+    drop(workdir.apply(&sandbox, "other.csv", &["--update-roles"]).ended(0));
+    let before = memberships(&sandbox);
+    let refused = undo(&workdir, &sandbox, &run, NO_LIMITS).ended(9);
+    assert!(
+        refused.stderr.contains("person.1.3@example.com in ckworkspace00000000000000"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(memberships(&sandbox), before);
+}
+
+#[test]
+fn a_saved_plan_removes_whom_it_was_approved_for_and_nobody_else() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 8), Options::default()));
+    workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3])]));
+    let save = || {
+        drop(
+            workdir
+                .call(["plan", "roster.csv", "--out", "plan.json"])
+                .args(PRUNE)
+                .to(&sandbox)
+                .run()
+                .ended(0),
+        )
+    };
+    let carry_out = || workdir.call(["apply", "--plan", "plan.json", "--yes"]).to(&sandbox).run();
+    save();
+    workdir.write("other.csv", format!("email,role,workspace\nlate@example.com,viewer,{}\n", workspace(0)));
+    drop(workdir.apply(&sandbox, "other.csv", &[]).ended(0));
+    let moved = carry_out().ended(9);
+    assert!(moved.stderr.contains("late@example.com"), "one more would go: {}", moved.stderr);
+    save();
+    drop(carry_out().ended(0));
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 2, 3])]));
+}

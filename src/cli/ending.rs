@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
 
-use super::{ExitStatus, Failure};
+use super::{ExitStatus, Failure, undo};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
@@ -188,7 +188,9 @@ pub fn write_reports(
 ) -> Result<Summary, Failure> {
     let written = || -> anyhow::Result<Summary> {
         let copy = RosterCopy::of(history)?;
-        Ok(write_files(folder, history, status.map(ExitStatus::code), copy.read(folder)?)?)
+        let summary = write_files(folder, history, status.map(ExitStatus::code), copy.read(folder)?)?;
+        undo::write(folder, history)?;
+        Ok(summary)
     };
     written().map_err(|error| {
         let bad = status.filter(|status| !matches!(status, ExitStatus::Done | ExitStatus::Unchanged(_)));

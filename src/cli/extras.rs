@@ -3,6 +3,8 @@
 //!
 //! Main types: [`Belonging`] and [`Pruning`]. They decide from readings; they ask for nothing.
 
+use std::collections::HashSet;
+
 use crate::engine::journal::Prune;
 use crate::houston::Grounds;
 use crate::model::RowNumber;
@@ -72,15 +74,17 @@ pub struct Pruning {
     pub extras: Vec<Vec<Extra>>,
     /// How many people there are, by workspace.
     people: Vec<u64>,
+    /// The only people who are looked for, if not everybody is.
+    listed: Option<HashSet<(u32, String)>>,
 }
 
 impl Pruning {
-    /// A search in so many workspaces.
-    pub fn new(prune: &Prune, belonging: Belonging) -> Self {
+    /// A search in the workspaces of `belonging`, for everybody or for these people only.
+    pub fn new(prune: &Prune, belonging: Belonging, listed: Option<HashSet<(u32, String)>>) -> Self {
         let workspaces = belonging.named.len();
         let protect = prune.protect.iter().map(|pattern| Glob::new(&pattern.to_lowercase())).collect();
         let extras = vec![Vec::new(); workspaces];
-        Self { prune: prune.clone(), protect, belonging, extras, people: vec![0; workspaces] }
+        Self { prune: prune.clone(), protect, belonging, extras, people: vec![0; workspaces], listed }
     }
 
     /// Takes in what was read of the workspace at this place. `caller` is the id of the token's own
@@ -104,14 +108,23 @@ impl Pruning {
             }
         };
         let workspace = u32::try_from(place).expect("fewer workspaces than rows");
-        let extra = |stranger: &Stranger| Extra {
-            workspace,
-            name: stranger.names[0].clone(),
-            handle: stranger.handle.clone(),
-            seen: stranger.seen,
-            stay: stay(stranger),
+        let name = |stranger: &Stranger| match &self.listed {
+            None => Some(stranger.names[0].clone()),
+            // By the name under which they are listed.
+            Some(listed) => {
+                stranger.names.iter().find(|name| listed.contains(&(workspace, (*name).clone()))).cloned()
+            }
         };
-        let mut extras: Vec<Extra> = reading.strangers.people.iter().map(extra).collect();
+        let extra = |stranger: &Stranger| {
+            Some(Extra {
+                workspace,
+                name: name(stranger)?,
+                handle: stranger.handle.clone(),
+                seen: stranger.seen,
+                stay: stay(stranger),
+            })
+        };
+        let mut extras: Vec<Extra> = reading.strangers.people.iter().filter_map(extra).collect();
         extras.sort_by(|a, b| (&a.name, &a.handle).cmp(&(&b.name, &b.handle)));
         self.extras[place] = extras;
         self.people[place] = reading.strangers.in_all;
@@ -155,7 +168,7 @@ mod tests {
             protect: vec!["BOT-*".to_owned()],
         };
         let belonging = Belonging { named: vec![Vec::new()], is_sure: vec![sure] };
-        let mut pruning = Pruning::new(&prune, belonging);
+        let mut pruning = Pruning::new(&prune, belonging, None);
         let strangers = Strangers { in_all: people.len() as u64, people };
         let reading = Reading { memberships: Vec::new(), invites, caller: Vec::new(), strangers };
         pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);

@@ -25,6 +25,7 @@ pub mod signals;
 pub mod target_args;
 pub mod template;
 pub mod token_life;
+mod undo;
 pub mod validate;
 pub mod waiting;
 

@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::planning::{BadRows, Missing, Names, Places, find_workspaces, plan};
+use super::planning::{BadRows, LookedFor, Missing, Names, Places, find_workspaces, plan};
 use super::prune_args::OnGuardArg;
-use super::saved_plan::{self, fits};
+use super::saved_plan::{self, Expected, fits};
 use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
 use super::validate::{shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
@@ -81,7 +81,7 @@ pub struct Input {
     settings: Settings,
     missing: Missing,
     /// What a saved plan says of every row.
-    expected: Option<Vec<PlanLine>>,
+    expected: Option<Expected>,
 }
 
 impl Input {
@@ -108,7 +108,7 @@ impl Input {
         roster: Roster,
         name: String,
         settings: Settings,
-        expected: Vec<PlanLine>,
+        expected: Expected,
     ) -> Result<Self, Failure> {
         let missing = Missing::Refuse;
         Self { roster, name, settings, missing, expected: Some(expected) }.checked()
@@ -131,7 +131,9 @@ impl Input {
     pub fn settle(mut self, session: &Session) -> Result<Settled, Failure> {
         let bad_rows = if self.settings.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
         let names = if self.settings.maps.workspaces.is_some() { Names::Mapped } else { Names::Ours };
-        let places = find_workspaces(&mut self.roster, session, bad_rows, names, self.missing)?;
+        let listed = self.expected.as_ref().and_then(Expected::listed);
+        let looked_for = LookedFor { bad_rows, names, missing: self.missing, listed };
+        let places = find_workspaces(&mut self.roster, session, looked_for)?;
         self.complain();
         self.refuse_if_bad().map_err(|failure| match self.expected {
             // The file was good when the plan was made.
@@ -153,7 +155,9 @@ impl Input {
     /// A choice that leaves nothing is a slip of the fingers.
     fn refuse_empty_choice(&self) -> Result<(), Failure> {
         let rows = (0..self.roster.len()).map(RowNumber::from_index);
-        if !rows.map(|row| self.roster.state(row)).all(|state| state == RowState::LeftOut) {
+        if self.roster.is_empty()
+            || !rows.map(|row| self.roster.state(row)).all(|state| state == RowState::LeftOut)
+        {
             return Ok(());
         }
         let error = anyhow::anyhow!("--only and --limit leave none of the {} rows", self.roster.len());
@@ -200,7 +204,7 @@ pub struct Settled {
     /// How it was read.
     pub settings: Settings,
     places: Places,
-    expected: Option<Vec<PlanLine>>,
+    expected: Option<Expected>,
 }
 
 impl Settled {
@@ -253,7 +257,7 @@ impl Drawn {
         let counts = plan.counts();
         let drawn = Self { plan, operations, counts };
         if let Some(expected) = input.expected.take() {
-            fits(&expected, drawn.lines(&input.roster), &session.url)?;
+            fits(&expected, drawn.lines(&input.roster), input.roster.len(), &session.url)?;
         }
         if drawn.counts.add > 0 {
             session.check_policy(&work.safety)?;

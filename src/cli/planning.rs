@@ -4,10 +4,11 @@
 //! Main functions: [`find_workspaces`] and, once the roster is known to be good, [`plan`]. They
 //! send nothing but reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::extras::{Belonging, Pruning, Whereabouts};
+use super::saved_plan::outdated;
 use super::session::{Session, unusable};
 use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
@@ -43,6 +44,8 @@ pub struct Places {
     to_create: Vec<u32>,
     /// Where each text of the roster leads, also where no wanted row has it.
     whereabouts: Vec<Whereabouts>,
+    /// The only people who are to be taken away, with the place of their workspace.
+    listed: Option<HashSet<(u32, String)>>,
 }
 
 /// Finds out which workspaces the roster means, and looks again for equal and opposed wishes: one
@@ -54,10 +57,9 @@ pub struct Places {
 pub fn find_workspaces(
     roster: &mut Roster,
     session: &Session,
-    bad_rows: BadRows,
-    names: Names,
-    missing: Missing,
+    looked_for: LookedFor,
 ) -> Result<Places, Failure> {
+    let LookedFor { bad_rows, names, missing, listed } = looked_for;
     let listing = list_workspaces(session)?;
     let again =
         |error| Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read");
@@ -79,6 +81,7 @@ pub fn find_workspaces(
         };
         finder.places.meanings.push(meaning);
     }
+    finder.take_listed(listed)?;
     if listing.scope == Scope::Own && !finder.places.to_create.is_empty() {
         tell(
             "warning: this token sees its own workspaces only; others may have one of the labels that are to be created",
@@ -89,6 +92,18 @@ pub fn find_workspaces(
     roster.complain(bad).map_err(again)?;
     roster.unify_workspaces(&finder.places.canonical()).map_err(again)?;
     Ok(finder.places)
+}
+
+/// What is looked for beside the workspaces that wanted rows name, and how.
+pub struct LookedFor {
+    /// What happens to rows whose workspace is not right.
+    pub bad_rows: BadRows,
+    /// Whose names the workspaces have.
+    pub names: Names,
+    /// What becomes of labels that no workspace has.
+    pub missing: Missing,
+    /// Who is to be taken away and where, if that is known before: then nobody else is.
+    pub listed: Option<Vec<(String, WorkspaceId)>>,
 }
 
 /// All workspaces that the token sees. A Houston that is away is waited for.
@@ -196,6 +211,27 @@ struct Finder<'f> {
 type Complain<'c> = Box<dyn Fn(&str) -> Complaint + 'c>;
 
 impl Finder<'_> {
+    /// Finds the workspaces of people who are to be taken away.
+    fn take_listed(&mut self, listed: Option<Vec<(String, WorkspaceId)>>) -> Result<(), Failure> {
+        let Some(listed) = listed else { return Ok(()) };
+        let resolutions = resolve(self.listing, listed.iter().map(|(_, id)| id.as_str()));
+        let mut people = HashSet::new();
+        for ((name, id), resolution) in listed.into_iter().zip(&resolutions) {
+            let known = self.places.workspaces.iter().position(|workspace| workspace.id == id).map(place);
+            let meaning = match known {
+                Some(place) => Ok(Meaning::Place(place)),
+                None => self.mean(id.as_str(), resolution)?,
+            };
+            let Ok(Meaning::Place(place)) = meaning else {
+                let error = anyhow::anyhow!("there is no workspace {} any more", printable(id.as_str()));
+                return Err(outdated(error));
+            };
+            people.insert((place, name));
+        }
+        self.places.listed = Some(people);
+        Ok(())
+    }
+
     /// Where each text leads, once the wanted ones have a meaning.
     fn whereabouts(&self, resolutions: &[Resolution]) -> Vec<Whereabouts> {
         let known = |at: Option<u32>| at.map_or(Whereabouts::Elsewhere, Whereabouts::Place);
@@ -330,9 +366,10 @@ pub fn plan(
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Plan, Failure> {
+    let listed = places.listed.clone();
     let pruning = settings.prune.as_ref().map(|prune| {
         let belonging = Belonging::new(roster, &places.whereabouts, places.workspaces.len());
-        Pruning::new(prune, belonging)
+        Pruning::new(prune, belonging, listed)
     });
     let mut draft = Draft::new(roster, places);
     draft.roles = settings.roles;

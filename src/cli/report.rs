@@ -12,7 +12,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::ending::{self, RosterCopy, open_run, write_reports};
-use super::{ExitStatus, Failure, print, tell};
+use super::{ExitStatus, Failure, print, tell, undo};
 use crate::engine::journal::{History, JournalError};
 use crate::engine::run_folder::{self, LATEST, RunFolder};
 use crate::model::printable;
@@ -86,7 +86,7 @@ impl Told {
     /// Makes the files of the run again, if nobody else is about to and they are not as new as the
     /// journal. That this cannot be done does not keep anybody from reading.
     fn rebuild(&self, folder: &RunFolder) {
-        let mut files = vec![RESULTS, ERRORS, UNPROCESSED, summary::FILE];
+        let mut files = vec![RESULTS, ERRORS, UNPROCESSED, summary::FILE, undo::UNDO];
         files.extend(removals::files(&self.history.header.settings));
         let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         let journal = modified(&folder.journal());

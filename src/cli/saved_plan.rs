@@ -13,9 +13,9 @@ use serde::Deserialize as _;
 use super::plan::{Drawn, Input, Settled};
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure, tell};
-use crate::engine::journal::PlanLine;
-use crate::engine::saved_plan::{SCHEMA_VERSION, SavedPlan, moved};
-use crate::model::printable;
+use crate::engine::journal::{PlanLine, PlannedAction};
+use crate::engine::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
+use crate::model::{WorkspaceId, printable};
 use crate::report::atomic::Draft;
 use crate::roster::{Roster, Settings, spool_text};
 
@@ -201,11 +201,13 @@ impl Saved {
         let file = spool_text(roster_text).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
         let read = Roster::from_file(file, roster, &settings)
             .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-        if read.len() != rows.len() {
-            let (planned, there) = (rows.len(), read.len());
+        let planned = rows.iter().filter(|line| line.line > 0).count();
+        if read.len() != planned {
+            let there = read.len();
             return Err(bad(anyhow::anyhow!("the plan has {planned} rows, its roster {there}")));
         }
-        Input::expecting(read, roster.clone(), settings, rows.clone())
+        let expected = Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some() };
+        Input::expecting(read, roster.clone(), settings, expected)
     }
 
     /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, and
@@ -272,6 +274,7 @@ pub fn save(
         houston_version: session.version(),
         caller: session.caller.as_ref().and_then(|caller| caller.user_id.clone()),
         settings: safety.remembered(),
+        undo_of: None,
         roster: input.name.clone(),
         roster_text,
         reading: serde_json::to_value(&input.settings).map_err(|error| failed(error.into()))?,
@@ -286,20 +289,41 @@ pub fn save(
     Ok(())
 }
 
+/// What a saved plan says of every row, and of everybody who is not in the roster.
+pub struct Expected {
+    lines: Vec<PlanLine>,
+    /// The plan takes a run back.
+    undo: bool,
+}
+
+impl Expected {
+    /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
+    pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
+        let remove = |line: &&PlanLine| line.action == PlannedAction::Remove;
+        let pair = |line: &PlanLine| Some((line.email.clone(), line.workspace.clone()?));
+        self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
+    }
+}
+
 /// Holds the present against a saved plan; lists what has moved.
 ///
 /// # Errors
 /// Something has (9).
-pub fn fits(then: &[PlanLine], now: impl Iterator<Item = PlanLine>, url: &str) -> Result<(), Failure> {
-    let mut count = 0;
-    for row in moved(then, now) {
-        count += 1;
-        if count <= SHOWN {
-            let place = row.workspace.as_deref().unwrap_or("no workspace");
-            let text = format!("{} in {place}: was {}, is now {}", row.email, row.was, row.is_now);
-            tell(&printable(&text));
-        }
+pub fn fits(
+    expected: &Expected,
+    now: impl Iterator<Item = PlanLine>,
+    rows: usize,
+    url: &str,
+) -> Result<(), Failure> {
+    let Expected { lines: then, undo } = expected;
+    let against = if *undo { Against::Deeds } else { Against::Everything };
+    let moved = moved(then, now, rows, against);
+    for row in moved.iter().take(SHOWN) {
+        let place = row.workspace.as_deref().unwrap_or("no workspace");
+        let text = format!("{} in {place}: was {}, is now {}", row.email, row.was, row.is_now);
+        tell(&printable(&text));
     }
+    let count = moved.len();
     if count == 0 {
         return Ok(());
     }

@@ -4,6 +4,8 @@
 //! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without
 //! `digest`, compact and with the keys of every object in order (`jq -cS 'del(.digest)'`).
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::journal::{Hashing, PlanLine, RunSettings, open_file};
+use crate::model::WorkspaceId;
+use crate::plan::extra::Handle;
 
 /// The version of the format; a reader refuses every other one.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -35,13 +39,16 @@ pub struct SavedPlan {
     pub caller: Option<String>,
     /// What the plan means beside its rows. How fast and how carefully it is carried out is `apply`'s.
     pub settings: RunSettings,
+    /// The run that this plan takes back, if it takes one back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<String>,
     /// The roster as the user named it.
     pub roster: String,
     /// The text of the roster.
     pub roster_text: String,
     /// How the roster is read, as its reader understands it.
     pub reading: Value,
-    /// What was seen and decided, a line per row of the roster.
+    /// What was seen and decided: a line per row of the roster, then one per person who is not in it.
     pub rows: Vec<PlanLine>,
 }
 
@@ -84,6 +91,19 @@ impl SavedPlan {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, out: impl Write) -> io::Result<String> {
+        self.write_with(self.rows.iter().map(|row| Ok(Cow::Borrowed(row))), out)
+    }
+
+    /// The same with these rows instead of its own, which need not be in memory together.
+    ///
+    /// # Errors
+    /// If they cannot be read, or the plan not be written.
+    pub fn write_with<'r>(
+        &self,
+        rows: impl Iterator<Item = io::Result<Cow<'r, PlanLine>>>,
+        out: impl Write,
+    ) -> io::Result<String> {
+        let mut rows = Some(rows);
         let head = serde_json::to_value(self.head())?;
         let Value::Object(head) = head else { return Err(io::Error::other("a plan is an object")) };
         let mut out = Twice { file: out, hash: Hashing::new(io::sink()) };
@@ -96,7 +116,7 @@ impl SavedPlan {
             out.both(serde_json::to_string(key)?.as_bytes())?;
             out.both(b":")?;
             if key == "rows" {
-                out.rows(&self.rows)?;
+                out.rows(rows.take().into_iter().flatten())?;
             } else {
                 out.both(&canonical(&head[key])?)?;
             }
@@ -120,6 +140,7 @@ impl SavedPlan {
             houston_version: self.houston_version.clone(),
             caller: self.caller.clone(),
             settings: self.settings.clone(),
+            undo_of: self.undo_of.clone(),
             roster: self.roster.clone(),
             roster_text: self.roster_text.clone(),
             reading: self.reading.clone(),
@@ -192,14 +213,14 @@ impl<W: Write> Twice<W> {
     }
 
     /// One row per line of the file.
-    fn rows(&mut self, rows: &[PlanLine]) -> io::Result<()> {
+    fn rows<'r>(&mut self, rows: impl Iterator<Item = io::Result<Cow<'r, PlanLine>>>) -> io::Result<()> {
         self.both(b"[")?;
-        for (place, row) in rows.iter().enumerate() {
+        for (place, row) in rows.enumerate() {
             if place > 0 {
                 self.both(b",")?;
             }
             self.file.write_all(b"\n")?;
-            self.both(&canonical(&serde_json::to_value(row)?)?)?;
+            self.both(&canonical(&serde_json::to_value(row?)?)?)?;
         }
         self.both(b"]")
     }
@@ -258,25 +279,90 @@ pub struct Moved {
     pub is_now: String,
 }
 
-/// The rows of which something else is to be seen or to be done now. What a cause says in
-/// its sentence may differ.
-pub fn moved<'l>(
-    then: &'l [PlanLine],
-    now: impl Iterator<Item = PlanLine> + 'l,
-) -> impl Iterator<Item = Moved> + 'l {
-    then.iter().zip(now).filter_map(|(then, now)| {
-        let essence = |line: &PlanLine| PlanLine { why: None, ..line.clone() };
-        (essence(then) != essence(&now)).then(|| Moved {
-            email: [&then.email, &now.email]
-                .into_iter()
-                .find(|email| !email.is_empty())
-                .cloned()
-                .unwrap_or_default(),
-            workspace: then.workspace.as_ref().or(now.workspace.as_ref()).map(|id| id.as_str().to_owned()),
-            was: described(then, now.workspace != then.workspace),
-            is_now: described(&now, now.workspace != then.workspace),
-        })
+/// How a plan is held against the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// All that was seen and decided, but for what a cause says in its sentence.
+    Everything,
+    /// What is to be done about whom: a plan that takes a run back was made before anybody looked. What
+    /// a guard holds back now is no difference.
+    Deeds,
+}
+
+/// The people of whom something else is to be seen or to be done now; `rows` is how many lines are
+/// about rows of the roster, the others are about people who are not in it.
+pub fn moved(
+    then: &[PlanLine],
+    now: impl Iterator<Item = PlanLine>,
+    rows: usize,
+    against: Against,
+) -> Vec<Moved> {
+    let mut now = now.fuse();
+    let (wishes, extras) = then.split_at(rows.min(then.len()));
+    let of_rows = wishes.iter().zip(now.by_ref().take(rows)).map(|(then, now)| (Some(then), Some(now)));
+    let mut moved: Vec<Moved> = of_rows.filter_map(|(then, now)| difference(then, now, against)).collect();
+    // Who is extra now may come in another place.
+    let mut there: HashMap<_, PlanLine> = now.map(|line| (whose(&line, against), line)).collect();
+    for then in extras {
+        let now = there.remove(&whose(then, against));
+        moved.extend(difference(Some(then), now, against));
+    }
+    let mut come: Vec<PlanLine> = there.into_values().collect();
+    come.sort_by_key(|line| line.row);
+    moved.extend(come.into_iter().filter_map(|now| difference(None, Some(now), against)));
+    moved
+}
+
+/// Who somebody is who is not in the roster.
+fn whose(line: &PlanLine, against: Against) -> (Option<WorkspaceId>, String, Option<Handle>) {
+    let handle = if against == Against::Everything { line.handle.clone() } else { None };
+    (line.workspace.clone(), line.email.clone(), handle)
+}
+
+fn difference(then: Option<&PlanLine>, now: Option<PlanLine>, against: Against) -> Option<Moved> {
+    if let (Some(then), Some(now)) = (then, &now)
+        && essence(then, now, against) == essence(now, now, against)
+    {
+        return None;
+    }
+    let any = then.or(now.as_ref())?;
+    let other = then.map(|then| &then.workspace) != now.as_ref().map(|now| &now.workspace);
+    let described =
+        |line: Option<&PlanLine>| line.map_or("not there".to_owned(), |line| described(line, other));
+    let email = [then.map(|then| &then.email), now.as_ref().map(|now| &now.email)];
+    Some(Moved {
+        email: email.into_iter().flatten().find(|email| !email.is_empty()).cloned().unwrap_or_default(),
+        workspace: any
+            .workspace
+            .as_ref()
+            .or(now.as_ref().and_then(|now| now.workspace.as_ref()))
+            .map(|id| id.as_str().to_owned()),
+        was: described(then),
+        is_now: described(now.as_ref()),
     })
+}
+
+/// What of a line has to be the same; `now` is what it is compared with.
+fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
+    let line = PlanLine { why: None, ..line.clone() };
+    match against {
+        // Those who are not in the roster have no place of their own in it.
+        Against::Everything if line.handle.is_some() => PlanLine { row: now.row, ..line },
+        Against::Everything => line,
+        Against::Deeds => {
+            let is_held = now.code.as_ref().is_some_and(|code| code.starts_with("guard_"));
+            PlanLine {
+                row: now.row,
+                action: if is_held { now.action } else { line.action },
+                from_role: if is_held { now.from_role } else { line.from_role },
+                seen: None,
+                status: None,
+                code: None,
+                handle: None,
+                ..line
+            }
+        }
+    }
 }
 
 fn described(line: &PlanLine, with_workspace: bool) -> String {
@@ -313,6 +399,7 @@ mod tests {
             houston_version: None,
             caller: None,
             settings: RunSettings::default(),
+            undo_of: None,
             roster: "r.csv".to_owned(),
             roster_text: "email,role,workspace\nann@example.com,viewer,Ä\n".to_owned(),
             reading: serde_json::json!({"b": 1, "a": [{"d": 2, "c": null}]}),
@@ -390,14 +477,31 @@ mod tests {
     }
 
     #[test]
+    fn who_is_extra_is_known_by_the_handle_and_not_by_the_place() {
+        let extra = |index: usize, id: &str| {
+            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": 0, "email": "e@example.com",
+                "workspace": "ck1", "from_role": "WORKSPACE_VIEWER", "seen": "member as WORKSPACE_VIEWER",
+                "action": "remove", "handle": {"user": id}});
+            serde_json::from_value::<PlanLine>(line).unwrap()
+        };
+        let then = [plan().rows, vec![extra(2, "a"), extra(3, "b")]].concat();
+        let with = |extras: &[PlanLine]| [&plan().rows[..], extras].concat().into_iter();
+        let moved = |extras: &[PlanLine]| moved(&then, with(extras), 2, Against::Everything);
+        assert_eq!(moved(&[extra(2, "b"), extra(3, "a")]), []);
+        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "not there");
+        let one_more = moved(&[extra(2, "a"), extra(3, "b"), extra(4, "c")]);
+        assert_eq!((one_more.len(), &*one_more[0].was), (1, "not there"));
+    }
+
+    #[test]
     fn only_what_is_seen_or_done_otherwise_has_moved() {
         let then = plan().rows;
         let mut now = then.clone();
         now[1].why = Some("other words".to_owned());
-        assert_eq!(moved(&then, now.clone().into_iter()).count(), 0);
+        assert_eq!(moved(&then, now.clone().into_iter(), 2, Against::Everything), []);
         now[0].seen = Some("member as WORKSPACE_VIEWER".to_owned());
         now[0].action = super::super::journal::PlannedAction::None;
-        let moved: Vec<_> = moved(&then, now.into_iter()).collect();
+        let moved = moved(&then, now.into_iter(), 2, Against::Everything);
         assert_eq!(moved.len(), 1);
         assert_eq!(
             (&*moved[0].was, &*moved[0].is_now),

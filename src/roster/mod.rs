@@ -191,7 +191,7 @@ impl Roster {
         };
         let whole = self.take_rows(&mut records, &mut record, &dialect, settings)?;
         self.notes.blank = records.blank;
-        if whole && self.marks.is_empty() {
+        if whole && self.marks.is_empty() && !settings.may_be_empty {
             let complaint = Complaint::new(IssueKind::NoRows, "there is a header and no row")
                 .hint("add a row per person");
             self.issues.push(complaint.at(Position { line: header_line, column: 1 }));

@@ -355,7 +355,7 @@ impl History {
 /// The decisions of a run, row by row, as they stand in its folder.
 pub fn plan_lines(
     folder: &RunFolder,
-) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>>, JournalError> {
+) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>> + use<>, JournalError> {
     Lines::<PlanLine>::open(&folder.plan())
 }
 
