@@ -573,7 +573,7 @@ fn a_saved_plan_removes_whom_it_was_approved_for_and_nobody_else() {
                 .to(&sandbox)
                 .run()
                 .ended(0),
-        )
+        );
     };
     let carry_out = || workdir.call(["apply", "--plan", "plan.json", "--yes"]).to(&sandbox).run();
     save();

@@ -299,17 +299,18 @@ pub fn moved(
 ) -> Vec<Moved> {
     let mut now = now.fuse();
     let (wishes, extras) = then.split_at(rows.min(then.len()));
-    let of_rows = wishes.iter().zip(now.by_ref().take(rows)).map(|(then, now)| (Some(then), Some(now)));
-    let mut moved: Vec<Moved> = of_rows.filter_map(|(then, now)| difference(then, now, against)).collect();
+    let of_rows = wishes.iter().zip(now.by_ref().take(rows));
+    let mut moved: Vec<Moved> =
+        of_rows.filter_map(|(then, now)| difference(Some(then), Some(&now), against)).collect();
     // Who is extra now may come in another place.
     let mut there: HashMap<_, PlanLine> = now.map(|line| (whose(&line, against), line)).collect();
     for then in extras {
         let now = there.remove(&whose(then, against));
-        moved.extend(difference(Some(then), now, against));
+        moved.extend(difference(Some(then), now.as_ref(), against));
     }
     let mut come: Vec<PlanLine> = there.into_values().collect();
     come.sort_by_key(|line| line.row);
-    moved.extend(come.into_iter().filter_map(|now| difference(None, Some(now), against)));
+    moved.extend(come.iter().filter_map(|now| difference(None, Some(now), against)));
     moved
 }
 
@@ -319,26 +320,26 @@ fn whose(line: &PlanLine, against: Against) -> (Option<WorkspaceId>, String, Opt
     (line.workspace.clone(), line.email.clone(), handle)
 }
 
-fn difference(then: Option<&PlanLine>, now: Option<PlanLine>, against: Against) -> Option<Moved> {
-    if let (Some(then), Some(now)) = (then, &now)
+fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against) -> Option<Moved> {
+    if let (Some(then), Some(now)) = (then, now)
         && essence(then, now, against) == essence(now, now, against)
     {
         return None;
     }
-    let any = then.or(now.as_ref())?;
-    let other = then.map(|then| &then.workspace) != now.as_ref().map(|now| &now.workspace);
+    let any = then.or(now)?;
+    let other = then.map(|then| &then.workspace) != now.map(|now| &now.workspace);
     let described =
         |line: Option<&PlanLine>| line.map_or("not there".to_owned(), |line| described(line, other));
-    let email = [then.map(|then| &then.email), now.as_ref().map(|now| &now.email)];
+    let email = [then.map(|then| &then.email), now.map(|now| &now.email)];
     Some(Moved {
         email: email.into_iter().flatten().find(|email| !email.is_empty()).cloned().unwrap_or_default(),
         workspace: any
             .workspace
             .as_ref()
-            .or(now.as_ref().and_then(|now| now.workspace.as_ref()))
+            .or(now.and_then(|now| now.workspace.as_ref()))
             .map(|id| id.as_str().to_owned()),
         was: described(then),
-        is_now: described(now.as_ref()),
+        is_now: described(now),
     })
 }
 

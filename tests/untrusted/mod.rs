@@ -59,6 +59,7 @@ fn settings(choice: u8) -> Settings {
         limit: (choice >> 5 == 6).then_some(2),
         columns: Vec::new(),
         maps: houston_onboard::roster::Maps::default(),
+        may_be_empty: false,
     }
 }
 
