@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::explain::explain;
 use super::planning::{BadRows, LookedFor, Missing, Names, Places, find_workspaces, plan};
 use super::prune_args::OnGuardArg;
 use super::saved_plan::{self, Expected, fits};
@@ -40,6 +41,17 @@ pub struct PlanArgs {
     /// End with 10 if something is to be done
     #[arg(long, help_heading = "Output", value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_DETAILED_EXITCODE", hide_env_values = true)]
     pub detailed_exitcode: bool,
+
+    /// Instead of the plan, show of this person what Houston has, which rule decides, and what exactly
+    /// would be sent
+    #[arg(
+        long,
+        value_name = "EMAIL",
+        env = "HOUSTON_ONBOARD_EXPLAIN",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
+    pub explain: Option<String>,
 
     /// Save the plan, for `apply --plan`; it holds the roster, and only its owner may read it. Its
     /// digest is printed on standard error
@@ -339,7 +351,8 @@ impl Drawn {
             let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
             time.as_secs()
         });
-        Estimate { requests, mutations, seconds }
+        let token_seconds = session.token_left().map(|left| left.as_secs());
+        Estimate { requests, mutations, reads: requests - mutations, seconds, token_seconds }
     }
 
     /// What a run of this plan would end with, if everything it sends goes well.
@@ -385,11 +398,19 @@ pub fn requests(operations: &[Operation]) -> u64 {
 /// # Errors
 /// The roster (3), the token (4) or the target (5) cannot be used.
 pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    if args.explain.is_some() && !matches!(args.show.format, PlanFormat::Human | PlanFormat::Json) {
+        let error = anyhow::anyhow!("--explain goes with --format human or json");
+        return Err(Failure::new(ExitStatus::Usage, error));
+    }
     let destination = Destination::new(&args.work.target, &args.work.pace)?;
     let input = Input::read(&args.work)?;
     let destination = destination.with_token(&args.work.target)?;
     let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
-    let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
+    let after = After {
+        detailed_exitcode: args.detailed_exitcode,
+        save_as: args.out.as_deref(),
+        explain: args.explain.as_deref(),
+    };
     show(input, &args.work, &args.show, &after, &session, global)
 }
 
@@ -400,6 +421,8 @@ pub struct After<'a> {
     pub detailed_exitcode: bool,
     /// The file that it is saved in.
     pub save_as: Option<&'a Path>,
+    /// The person of whom more is shown, instead of the plan.
+    pub explain: Option<&'a str>,
 }
 
 /// Draws the plan and prints it.
@@ -419,7 +442,10 @@ pub fn show(
     let mut progress = input.progress(global);
     let drawn = Drawn::draw(&mut input, work, session, &mut progress)?;
     drop(progress);
-    print(&drawn.render(&input, session, show)?)?;
+    print(&match after.explain {
+        Some(email) => explain(email, &drawn, &input, &work.safety, session, show.format)?,
+        None => drawn.render(&input, session, show)?,
+    })?;
     if let Some(draft) = draft {
         saved_plan::save(draft, &drawn, &input, &work.safety, session)?;
     }

@@ -395,6 +395,11 @@ impl Session {
         }
     }
 
+    /// How long the token is still valid by this machine's clock, if it tells its end.
+    pub fn token_left(&self) -> Option<Duration> {
+        self.token.credential.expires().map(|end| end.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
     /// Why nothing is sent at the moment, if nothing is.
     pub fn pause(&self) -> Option<Pause> {
         let waiting = || self.waiting.now().map(|(so_far, _)| Pause::Away(so_far));

@@ -26,6 +26,7 @@ pub mod pacer;
 pub mod patient;
 pub mod people;
 pub mod profile;
+mod rehearsal;
 pub mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -50,6 +51,7 @@ pub use self::patient::{Patient, Waiting};
 pub use self::people::{Grounds, InDeployment, Invite, Person};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
+pub use self::rehearsal::Rehearsed;
 pub use self::retry::{Purse, RetryPolicy, Retrying};
 pub use self::target::{Target, TargetError};
 pub use self::token::{TOKEN_VARIABLE, Token, TokenError, TokenKind};

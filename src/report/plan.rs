@@ -65,8 +65,12 @@ pub struct Estimate {
     pub requests: u64,
     /// Mutations among them.
     pub mutations: u64,
+    /// The others.
+    pub reads: u64,
     /// How long they take at the chosen rate; 0 without one.
     pub seconds: u64,
+    /// How long the token is still valid, as far as it tells; none if it does not, or has no end.
+    pub token_seconds: Option<u64>,
 }
 
 /// A plan with what it was made from.
@@ -265,7 +269,7 @@ impl PlanReport<'_> {
                 format!("{count} workspaces are created first; the token's own user becomes their admin.\n")
             }
         };
-        let Estimate { requests, mutations, seconds } = self.estimate;
+        let Estimate { requests: _, mutations, reads, seconds, token_seconds } = self.estimate;
         if mutations == 0 {
             return format!("In all: {all}.\n{guard}Nothing is to be done.\n");
         }
@@ -274,7 +278,12 @@ impl PlanReport<'_> {
             0 => String::new(),
             _ => format!(", {} at this rate", spoken(Duration::from_secs(seconds))),
         };
-        format!("In all: {all}.\n{guard}{created}{mutations} mutation{s}, about {requests} requests{time}.\n")
+        let token = token_seconds.map_or_else(String::new, |left| {
+            format!("; the token is valid for another {}", spoken(Duration::from_secs(left)))
+        });
+        format!(
+            "In all: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
+        )
     }
 
     fn counts_of(&self, rows: &[usize]) -> Counts {

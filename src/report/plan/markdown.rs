@@ -86,7 +86,13 @@ mod tests {
             name: "r|1.csv",
             target: "https://houston.example.com/v1",
             houston_version: Some("2.1.0"),
-            estimate: Estimate { requests: 4, mutations: 2, seconds: 0 },
+            estimate: Estimate {
+                requests: 4,
+                mutations: 2,
+                reads: 2,
+                seconds: 95,
+                token_seconds: Some(3 * 3600),
+            },
         };
         report.render(PlanFormat::Md, detail).unwrap()
     }
@@ -117,7 +123,7 @@ mod tests {
         # Plan for r\|1.csv on https://houston.example.com/v1 (Houston 2.1.0)
 
         In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
-        2 mutations, about 4 requests.
+        2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
 
         ## Data \| &lt;b> # all (ck1): 1 to add, 1 to get another role, 1 unchanged
 

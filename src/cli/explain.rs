@@ -1,0 +1,236 @@
+//! `plan --explain EMAIL`: what is known of one person, which rule decides, and what exactly would be
+//! sent.
+//!
+//! Main function: [`explain`]. It shows; it decides nothing and sends nothing.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::plan::{Drawn, Settled};
+use super::session::{SafetyArgs, Session};
+use super::{ExitStatus, Failure};
+use crate::engine::event::settled_by_plan;
+use crate::engine::journal::PlannedAction;
+use crate::houston::Rehearsed;
+use crate::model::{RowNumber, WorkspaceRole, normalize_email, printable};
+use crate::plan::extra::{Extra, Handle};
+use crate::plan::{Decision, Workspace};
+use crate::report::plan::PlanFormat;
+
+/// One row, or one person who is not in the roster, explained.
+#[derive(Debug, Serialize)]
+struct Explained {
+    /// `file:line`; none for somebody who is not in the roster.
+    place: Option<String>,
+    email: String,
+    workspace: Option<String>,
+    workspace_id: Option<String>,
+    /// What Houston has; none if it was not looked at.
+    present: Option<String>,
+    rule: String,
+    action: &'static str,
+    from_role: Option<WorkspaceRole>,
+    to_role: Option<WorkspaceRole>,
+    /// What would be sent.
+    request: Option<Sending>,
+}
+
+/// A request.
+#[derive(Debug, Serialize)]
+struct Sending {
+    operation: &'static str,
+    document: String,
+    variables: serde_json::Value,
+}
+
+impl From<Rehearsed> for Sending {
+    fn from(Rehearsed { operation, document, variables }: Rehearsed) -> Self {
+        Self { operation, document, variables }
+    }
+}
+
+/// Everything about the person with this address, as JSON or as text.
+///
+/// # Errors
+/// Nobody has this address (2).
+pub fn explain(
+    email: &str,
+    drawn: &Drawn,
+    input: &Settled,
+    safety: &SafetyArgs,
+    session: &Session,
+    format: PlanFormat,
+) -> Result<String, Failure> {
+    let usage = |error| Failure::new(ExitStatus::Usage, error);
+    let explainer = Explainer { drawn, input, safety, session };
+    let all = explainer.all(&normalize_email(email));
+    if all.is_empty() {
+        let (email, name) = (printable(email), printable(&input.name));
+        return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}"))
+            .hint("`plan --all` shows everybody; who is not in the roster is looked at with --prune"));
+    }
+    match format {
+        PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md => {
+            Ok(all.iter().map(text).collect::<Vec<_>>().join("\n"))
+        }
+        PlanFormat::Json => serde_json::to_string_pretty(&all)
+            .map(|json| json + "\n")
+            .map_err(|error| Failure::new(ExitStatus::Internal, error)),
+    }
+}
+
+struct Explainer<'e> {
+    drawn: &'e Drawn,
+    input: &'e Settled,
+    safety: &'e SafetyArgs,
+    session: &'e Session,
+}
+
+impl Explainer<'_> {
+    fn all(&self, email: &str) -> Vec<Explained> {
+        let rows = (0..self.input.roster.len()).map(RowNumber::from_index);
+        let rows = rows.filter(|&row| self.input.roster.emails().get(row) == email);
+        let extras = self.drawn.plan.extras.iter().filter(|extra| extra.name == email);
+        rows.map(|row| self.row(row)).chain(extras.map(|extra| self.extra(extra))).collect()
+    }
+
+    fn row(&self, row: RowNumber) -> Explained {
+        let (plan, roster) = (&self.drawn.plan, &self.input.roster);
+        let planned = &plan.rows[row.index()];
+        let wish = roster.assignment(row);
+        let workspace = planned.workspace.map(|place| &plan.workspaces[place as usize]);
+        let text = roster.workspace(row).map(|text| roster.workspaces()[text as usize].clone());
+        let exists = planned.workspace.is_some_and(|place| !plan.is_to_be_created(place));
+        let role = wish.map(|wish| wish.role);
+        let (action, from_role) = PlannedAction::of(&planned.decision);
+        Explained {
+            place: Some(format!("{}:{}", self.input.name, roster.line(row))),
+            email: roster.emails().get(row).to_owned(),
+            workspace: workspace.and_then(|workspace| workspace.label.clone()).or(text),
+            workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.to_string()),
+            present: planned.seen.map(|seen| seen.to_string()),
+            rule: self.rule(&planned.decision, role),
+            action: action.word(),
+            from_role: from_role.or(planned.seen.and_then(crate::plan::Membership::role)),
+            to_role: role,
+            request: workspace.filter(|_| exists).and_then(|workspace| {
+                self.request(workspace, roster.emails().get(row), &planned.decision, role)
+            }),
+        }
+    }
+
+    fn request(
+        &self,
+        workspace: &Workspace,
+        email: &str,
+        decision: &Decision,
+        role: Option<WorkspaceRole>,
+    ) -> Option<Sending> {
+        let houston = &self.session.houston;
+        let rehearsed = match decision {
+            Decision::Add => {
+                let (role, mail) = (role?, self.safety.mail());
+                houston.rehearse(|houston| houston.add_member(&workspace.id, email, role, mail))
+            }
+            Decision::UpdateRole(change) => {
+                houston.rehearse(|houston| houston.set_role(&workspace.id, email, change.to))
+            }
+            Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => None,
+        };
+        rehearsed.map(Sending::from)
+    }
+
+    fn rule(&self, decision: &Decision, role: Option<WorkspaceRole>) -> String {
+        let settled = || settled_by_plan(decision, role).and_then(|(_, cause)| cause);
+        let because =
+            || settled().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
+        match decision {
+            Decision::Add => "is neither a member nor invited: is added".to_owned(),
+            Decision::UpdateRole(_) => {
+                "is a member with another role, and --update-roles gives members the one of the roster"
+                    .to_owned()
+            }
+            Decision::Unchanged => "is a member with the wanted role: nothing is to be done".to_owned(),
+            Decision::RoleKept(_) => {
+                format!("{}: without --update-roles nobody's role is changed", because())
+            }
+            Decision::AlreadyInvited(_) => {
+                let more = settled().map_or_else(String::new, |cause| format!("; {}", cause.text));
+                format!("is invited, or has never signed in: is not invited again{more}")
+            }
+            Decision::Merged { into } => {
+                let line = self.input.roster.line(*into);
+                format!("says the same as line {line}, which speaks for both")
+            }
+            Decision::LeftOut => "outside of --only or --limit".to_owned(),
+            Decision::HeldBack(..) | Decision::Invalid(_) | Decision::Rejected(_) | Decision::GaveUp(_) => {
+                because()
+            }
+        }
+    }
+
+    fn extra(&self, extra: &Extra) -> Explained {
+        let workspace = &self.drawn.plan.workspaces[extra.workspace as usize];
+        let houston = &self.session.houston;
+        let request = extra.leaves().then(|| match &extra.handle {
+            Handle::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
+            Handle::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+        });
+        Explained {
+            place: None,
+            email: extra.name.clone(),
+            workspace: workspace.label.clone(),
+            workspace_id: Some(workspace.id.to_string()),
+            present: Some(extra.seen.to_string()),
+            rule: extra.stay.map_or_else(
+                || "is not in the roster, and --prune removes such people".to_owned(),
+                |stay| {
+                    format!("is not in the roster and stays: {} ({})", stay.cause().text, stay.cause().code)
+                },
+            ),
+            action: if extra.leaves() { PlannedAction::Remove.word() } else { PlannedAction::None.word() },
+            from_role: extra.seen.role(),
+            to_role: None,
+            request: request.flatten().map(Sending::from),
+        }
+    }
+}
+
+fn text(explained: &Explained) -> String {
+    let mut text = String::new();
+    write(&mut text, explained).expect("a string takes every text");
+    text
+}
+
+fn write(out: &mut String, explained: &Explained) -> std::fmt::Result {
+    let Explained { place, email, workspace, workspace_id, present, rule, action, to_role, request, .. } =
+        explained;
+    let place = place.as_deref().unwrap_or("not in the roster");
+    writeln!(out, "{}: {}", printable(place), printable(email))?;
+    let label = workspace.as_deref().unwrap_or("no workspace that can be read");
+    let id = workspace_id.as_ref().map_or_else(String::new, |id| format!(" ({})", printable(id)));
+    writeln!(out, "  workspace: {}{id}", printable(label))?;
+    writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not looked at")))?;
+    if let Some(role) = to_role {
+        writeln!(out, "  wanted:    {role}")?;
+    }
+    writeln!(out, "  rule:      {}", printable(rule))?;
+    writeln!(out, "  action:    {action}")?;
+    let Some(Sending { document, variables, .. }) = request else {
+        return writeln!(out, "  nothing is sent");
+    };
+    writeln!(out, "  sends:")?;
+    document.lines().try_for_each(|line| writeln!(out, "    {}", printable(line)))?;
+    writeln!(out, "  variables:")?;
+    let variables = serde_json::to_string_pretty(variables).unwrap_or_default();
+    variables.lines().try_for_each(|line| writeln!(out, "    {}", printable(line)))
+}
