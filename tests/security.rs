@@ -289,7 +289,7 @@ fn the_files_of_a_run_are_for_their_owner_only() {
     let sandbox = Sandbox::new();
     let workdir = Workdir::new();
     workdir.write("roster.csv", roster(6, 2));
-    let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    let run = workdir.apply(&sandbox, "roster.csv", &["--prune", "--max-remove-percent", "100"]).ended(7);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(run.folder()), 0o700);
     let mut names = Vec::new();
@@ -303,9 +303,12 @@ fn the_files_of_a_run_are_for_their_owner_only() {
         "errors.csv",
         "journal.jsonl",
         "plan.jsonl",
+        "removals.csv",
         "results.csv",
         "roster.csv",
         "summary.json",
+        "undo.csv",
+        "undo.json",
         "unprocessed.csv",
     ];
     assert_eq!(names, expected);

@@ -1,7 +1,7 @@
 //! What is kept of a list of members and invitations beside the people who were asked for: those whom
 //! nobody named, or those with certain ids.
 //!
-//! Main type: [`Watch`]. Pure; the pages are turned by [`super::members`].
+//! Main type: [`Strangers`]. Pure; the pages are turned by [`super::members`].
 
 use std::collections::{HashMap, HashSet};
 

@@ -24,6 +24,9 @@ use crate::roster::Roster;
 /// How many people are shown per workspace and kind, unless all are wanted.
 const SHOWN: usize = 5;
 
+/// In seconds: nobody needs to know more about a token that lives so long.
+const YEAR: u64 = 366 * 24 * 3600;
+
 /// How a plan is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
@@ -278,9 +281,11 @@ impl PlanReport<'_> {
             0 => String::new(),
             _ => format!(", {} at this rate", spoken(Duration::from_secs(seconds))),
         };
-        let token = token_seconds.map_or_else(String::new, |left| {
-            format!("; the token is valid for another {}", spoken(Duration::from_secs(left)))
-        });
+        let token = match token_seconds {
+            None => String::new(),
+            Some(YEAR..) => "; the token is valid for more than a year".to_owned(),
+            Some(left) => format!("; the token is valid for another {}", spoken(Duration::from_secs(left))),
+        };
         format!(
             "In all: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
         )
