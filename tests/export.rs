@@ -70,8 +70,11 @@ fn an_export_has_everybody_and_its_plan_is_empty() {
         assert!(exported(&csv).iter().any(|place| place.3), "somebody is invited");
         assert!(csv.contains(",solar-orbit-1001=DEPLOYMENT_EDITOR,Data Platform,member,"), "{csv}");
         workdir.run(["validate", "out.csv"]).ended(0).began_nothing();
-        let plan = workdir.call(["plan", "out.csv", "--detailed-exitcode"]).to(&sandbox).run();
-        plan.ended(0).began_nothing();
+        for flags in [&[][..], &["--update-roles", "--prune"]] {
+            let plan =
+                workdir.call(["plan", "out.csv", "--detailed-exitcode"]).args(flags).to(&sandbox).run();
+            plan.ended(0).began_nothing();
+        }
         sandbox.received_no_mutation();
         assert!(workdir.folders().is_empty(), "an export is no run");
     }

@@ -111,7 +111,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     let mut progress = input.progress(global);
     let mut drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
     drawn.refuse(&args.work.safety)?;
-    let shown = || drawn.render(&input, &session, &args.show);
+    let shown = || drawn.render(&input, &session, &args.show, None);
     let changes = drawn.changes() + drawn.plan.to_create.len();
     if !confirmation.obtain(changes, &session.url, shown)? {
         return Ok(ExitStatus::Usage);

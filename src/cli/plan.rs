@@ -15,6 +15,7 @@ use super::planning::{BadRows, LookedFor, Missing, Names, Places, find_workspace
 use super::prune_args::OnGuardArg;
 use super::saved_plan::{self, Expected, fits};
 use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
+use super::stale::{Age, find};
 use super::validate::{shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::Event;
@@ -22,6 +23,7 @@ use crate::engine::journal::PlanLine;
 use crate::model::{RowNumber, printable};
 use crate::plan::guard::{Limit, Refusal};
 use crate::plan::{Counts, Operation, Plan};
+use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};
@@ -52,6 +54,16 @@ pub struct PlanArgs {
         help_heading = "Output"
     )]
     pub explain: Option<String>,
+
+    /// List pending invitations that are older than this, such as 14d; the plan stays what it is
+    #[arg(
+        long,
+        value_name = "AGE",
+        env = "HOUSTON_ONBOARD_INVITES_OLDER_THAN",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
+    pub invites_older_than: Option<Age>,
 
     /// Save the plan, for `apply --plan`; it holds the roster, and only its owner may read it. Its
     /// digest is printed on standard error
@@ -325,7 +337,13 @@ impl Drawn {
     ///
     /// # Errors
     /// If it cannot be written in that format.
-    pub fn render(&self, input: &Settled, session: &Session, show: &ShowArgs) -> Result<String, Failure> {
+    pub fn render(
+        &self,
+        input: &Settled,
+        session: &Session,
+        show: &ShowArgs,
+        stale: Option<&Stale>,
+    ) -> Result<String, Failure> {
         let version = session.version();
         let report = PlanReport {
             plan: &self.plan,
@@ -334,6 +352,7 @@ impl Drawn {
             target: &session.url,
             houston_version: version.as_deref(),
             estimate: self.estimate(session),
+            stale,
         };
         report.render(show.format, show.detail()).map_err(|error| Failure::new(ExitStatus::Internal, error))
     }
@@ -402,11 +421,16 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         let error = anyhow::anyhow!("--explain goes with --format human or json");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
+    if args.invites_older_than.is_some() && args.show.format == PlanFormat::Csv {
+        let error = anyhow::anyhow!("--invites-older-than goes with --format human, json or md");
+        return Err(Failure::new(ExitStatus::Usage, error));
+    }
     let destination = Destination::new(&args.work.target, &args.work.pace)?;
     let input = Input::read(&args.work)?;
     let destination = destination.with_token(&args.work.target)?;
     let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
     let after = After {
+        older_than: args.invites_older_than,
         detailed_exitcode: args.detailed_exitcode,
         save_as: args.out.as_deref(),
         explain: args.explain.as_deref(),
@@ -423,6 +447,8 @@ pub struct After<'a> {
     pub save_as: Option<&'a Path>,
     /// The person of whom more is shown, instead of the plan.
     pub explain: Option<&'a str>,
+    /// How old invitations are at least that are listed.
+    pub older_than: Option<Age>,
 }
 
 /// Draws the plan and prints it.
@@ -444,7 +470,11 @@ pub fn show(
     drop(progress);
     print(&match after.explain {
         Some(email) => explain(email, &drawn, &input, &work.safety, session, show.format)?,
-        None => drawn.render(&input, session, show)?,
+        None => {
+            let stale =
+                after.older_than.map(|age| find(&drawn, &input, session, age, jiff::Timestamp::now()));
+            drawn.render(&input, session, show, stale.as_ref())?
+        }
     })?;
     if let Some(draft) = draft {
         saved_plan::save(draft, &drawn, &input, &work.safety, session)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rayon::ThreadPool;
 
 use super::members::{self, PageSize, Reading};
-use crate::houston::{Fault, Houston};
+use crate::houston::{Fault, Houston, Invite};
 use crate::model::{Emails, RowNumber, WorkspaceId};
 use crate::plan::extra::Handle;
 use crate::time::Cancel;
@@ -85,6 +85,15 @@ impl Survey<'_> {
             let (workspace, handles) = &tasks[place];
             members::read_handles(self.houston, workspace, handles, self.pages)
         })
+    }
+
+    /// The pending invitations of every workspace, with their dates where Houston tells them.
+    pub fn dated_invites(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Vec<Invite>, Fault>> {
+        self.each(
+            workspaces.len(),
+            |_| {},
+            |place| self.houston.dated_invites(workspaces[place]).map_err(|failure| failure.fault),
+        )
     }
 
     /// Counts the admins of every workspace who are none of the people of its rows, in the order of

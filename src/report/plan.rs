@@ -4,6 +4,7 @@
 
 mod extras;
 mod markdown;
+pub mod stale;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use self::extras::{ExtraRow, RefusalRow};
+use self::stale::Stale;
 use super::results::defused;
 use super::spoken;
 use crate::engine::event::settled_by_plan;
@@ -90,6 +92,8 @@ pub struct PlanReport<'p> {
     pub houston_version: Option<&'p str>,
     /// What it will cost.
     pub estimate: Estimate,
+    /// Old invitations, if they were asked for.
+    pub stale: Option<&'p Stale>,
 }
 
 /// One row of a plan for machines.
@@ -123,6 +127,9 @@ struct Document<'d> {
     /// The limits that the removals do not keep to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refusals: Vec<RefusalRow<'d>>,
+    /// Old invitations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_invites: Option<&'d Stale>,
 }
 
 impl PlanReport<'_> {
@@ -132,7 +139,7 @@ impl PlanReport<'_> {
     /// If it cannot be written as JSON or CSV.
     pub fn render(&self, format: PlanFormat, detail: Detail) -> Result<String, PlanError> {
         Ok(match format {
-            PlanFormat::Human => self.human(detail),
+            PlanFormat::Human => self.human(detail) + &self.stale.map_or_else(String::new, Stale::human),
             PlanFormat::Json => {
                 let document = Document {
                     schema_version: 1,
@@ -145,11 +152,12 @@ impl PlanReport<'_> {
                     rows: self.lines().collect(),
                     extras: self.extras().collect(),
                     refusals: self.refusals().collect(),
+                    stale_invites: self.stale,
                 };
                 serde_json::to_string_pretty(&document)? + "\n"
             }
             PlanFormat::Csv => self.csv()?,
-            PlanFormat::Md => self.markdown(detail),
+            PlanFormat::Md => self.markdown(detail) + &self.stale.map_or_else(String::new, Stale::md),
         })
     }
 

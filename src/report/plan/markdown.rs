@@ -93,6 +93,7 @@ mod tests {
                 seconds: 95,
                 token_seconds: Some(3 * 3600),
             },
+            stale: None,
         };
         report.render(PlanFormat::Md, detail).unwrap()
     }

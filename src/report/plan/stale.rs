@@ -1,0 +1,100 @@
+//! Pending invitations that nobody has taken up for long, beside a plan.
+//!
+//! Main type: [`Stale`]. It shows what is known; an age that Houston does not tell stays unknown.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::model::{WorkspaceRole, printable};
+use crate::report::escape::markdown;
+
+/// What is known of old invitations in the workspaces of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stale {
+    /// How old an invitation is at least to be listed: as it was asked for.
+    pub older_than: String,
+    /// The old ones, the oldest first.
+    pub invites: Vec<StaleInvite>,
+    /// Invitations whose age Houston does not tell.
+    pub undated: u64,
+    /// Workspaces whose invitations cannot be seen.
+    pub unseen_in: Vec<String>,
+    /// People of the roster who are members and have never signed in: of these nobody tells since when.
+    pub pending_members: u64,
+}
+
+/// An old invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StaleInvite {
+    /// Whom it is for.
+    pub email: String,
+    /// The label of the workspace, or its id.
+    pub workspace: String,
+    /// The id of the workspace.
+    pub workspace_id: String,
+    /// The role that awaits them.
+    pub role: Option<WorkspaceRole>,
+    /// When it was made.
+    pub created_at: jiff::Timestamp,
+    /// How old it is, in whole days.
+    pub days: i64,
+    /// Whether the roster names them in this workspace.
+    pub in_roster: bool,
+}
+
+impl Stale {
+    /// As text for people.
+    pub fn human(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text, false).expect("a string takes every text");
+        text
+    }
+
+    /// As Markdown.
+    pub(super) fn md(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text, true).expect("a string takes every text");
+        text
+    }
+
+    fn write(&self, text: &mut String, md: bool) -> std::fmt::Result {
+        let clean = |cell: &str| if md { markdown(cell) } else { printable(cell).into_owned() };
+        let head = if md { "## " } else { "" };
+        let count = self.invites.len();
+        writeln!(text, "\n{head}Invitations older than {}: {count}", clean(&self.older_than))?;
+        if md && count > 0 {
+            writeln!(
+                text,
+                "\n| email | workspace | role | days | since | roster |\n| --- | --- | --- | ---: | --- | --- |"
+            )?;
+        }
+        for invite in &self.invites {
+            let StaleInvite { email, workspace, role, created_at, days, in_roster, .. } = invite;
+            let (email, workspace) = (clean(email), clean(workspace));
+            let role = role.map_or("no role that is known", WorkspaceRole::name);
+            let since = created_at.strftime("%Y-%m-%d");
+            let roster = if *in_roster { "in the roster" } else { "not in the roster" };
+            if md {
+                writeln!(text, "| {email} | {workspace} | {role} | {days} | {since} | {roster} |")?;
+            } else {
+                writeln!(text, "  ? {email}  {role}  {workspace}  {days} days, since {since}  ({roster})")?;
+            }
+        }
+        let gap = if md { "\n" } else { "" };
+        if self.undated > 0 {
+            writeln!(text, "{gap}Houston does not tell how old {} more are.", self.undated)?;
+        }
+        if self.pending_members > 0 {
+            writeln!(
+                text,
+                "{gap}{} of the roster have never signed in; Houston does not tell since when they are waited for.",
+                self.pending_members
+            )?;
+        }
+        for place in &self.unseen_in {
+            writeln!(text, "{gap}The invitations of {} cannot be seen.", clean(place))?;
+        }
+        Ok(())
+    }
+}

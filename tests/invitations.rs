@@ -1,0 +1,94 @@
+//! Pending invitations: told apart from members, and listed when they have become old.
+
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+use harness::{Sandbox, Workdir, crowd, playing};
+use houston_onboard::sandbox::state::{StateInvite, Status};
+use houston_onboard::sandbox::{Model, Options, Profile, Role, State};
+use jiff::{SignedDuration, Timestamp};
+
+fn invite(state: &mut State, who: &str, days: Option<i64>) {
+    let ago = |days: i64| Timestamp::now() - SignedDuration::from_hours(24 * days + 1);
+    state.invites.push(StateInvite {
+        id: format!("ckinvite{who}"),
+        email: format!("{who}@example.com"),
+        role: Role::WorkspaceViewer,
+        workspace: Some("ckworkspace00000000000000".to_owned()),
+        user: None,
+        deployment_roles: Vec::new(),
+        created_at: days.map(ago),
+    });
+}
+
+fn world(profile: Profile) -> Sandbox {
+    let mut state = crowd(2, 3);
+    for (who, days) in [("old", 40), ("older", 90), ("fresh", 2), ("elsewhere", 15)] {
+        invite(&mut state, who, Some(days));
+    }
+    Sandbox::of(state, playing(Model::Legacy, Options { profile, ..Options::default() }))
+}
+
+const ROSTER: &str = "email,role,workspace\nold@example.com,viewer,Team 0\nfresh@example.com,viewer,Team 0\nperson.1.0@example.com,viewer,Team 1\n";
+
+#[test]
+fn invitations_that_have_become_old_are_listed_oldest_first_and_the_plan_stays_what_it_is() {
+    let (workdir, sandbox) = (Workdir::new(), world(Profile::V1));
+    workdir.write("roster.csv", ROSTER);
+    let call = |format: &str, age: &str| {
+        let flags = ["--format", format, "--invites-older-than", age, "--detailed-exitcode"];
+        workdir.call(["plan", "roster.csv"]).args(&flags).to(&sandbox).run().ended(0).stdout
+    };
+    let human = call("human", "14d");
+    let listed: Vec<&str> = human.lines().filter(|line| line.starts_with("  ? ")).collect();
+    assert!(
+        human.contains("Nothing is to be done.") && human.contains("Invitations older than 14d: 3"),
+        "{human}"
+    );
+    for (line, (who, days, roster)) in listed.iter().zip([
+        ("older", 90, "(not in the roster)"),
+        ("old", 40, "(in the roster)"),
+        ("elsewhere", 15, "(not in the roster)"),
+    ]) {
+        let text = format!("  ? {who}@example.com  WORKSPACE_VIEWER  Team 0  {days} days, since ");
+        assert!(line.starts_with(&text) && line.ends_with(roster), "{line}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&call("json", "960h")).unwrap();
+    let emails: Vec<_> = json["stale_invites"]["invites"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["email"].as_str().unwrap())
+        .collect();
+    assert_eq!(emails, ["older@example.com", "old@example.com"]);
+    assert!(
+        call("md", "60d").contains("| older@example.com | Team 0 | WORKSPACE\\_VIEWER | 90 |")
+            || call("md", "60d").contains("| older@example.com | Team 0 | WORKSPACE_VIEWER | 90 |")
+    );
+    for (flags, words) in
+        [(["--format", "csv"], "goes with --format"), (["--format", "json"], "a number of days")]
+    {
+        let age = if flags[1] == "csv" { "14d" } else { "soon" };
+        let refused = workdir.call(["plan", "roster.csv", "--invites-older-than", age]).args(&flags);
+        drop(refused.to(&sandbox).run().ended(2).says(words));
+    }
+    sandbox.received_no_mutation();
+}
+
+#[test]
+fn an_age_that_is_not_told_is_not_made_up() {
+    let mut state = crowd(1, 3);
+    state.users[1].status = Status::Pending;
+    let sandbox = Sandbox::of(state, playing(Model::Modern, Options::default()));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", "email,role,workspace\nperson.0.1@example.com,viewer,Team 0\n");
+    let call = workdir.call(["plan", "roster.csv", "--invites-older-than", "1d"]).to(&sandbox);
+    let plan = call.run().ended(0).stdout;
+    assert!(plan.contains("Invitations older than 1d: 0"), "{plan}");
+    assert!(
+        plan.contains("1 of the roster have never signed in; Houston does not tell since when"),
+        "{plan}"
+    );
+}
