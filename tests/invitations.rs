@@ -55,7 +55,7 @@ fn invitations_that_have_become_old_are_listed_oldest_first_and_the_plan_stays_w
         let text = format!("  ? {who}@example.com  WORKSPACE_VIEWER  Team 0  {days} days, since ");
         assert!(line.starts_with(&text) && line.ends_with(roster), "{line}");
     }
-    let json: serde_json::Value = serde_json::from_str(&call("json", "960h")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&call("json", "700h")).unwrap();
     let emails: Vec<_> = json["stale_invites"]["invites"]
         .as_array()
         .unwrap()
@@ -63,10 +63,8 @@ fn invitations_that_have_become_old_are_listed_oldest_first_and_the_plan_stays_w
         .map(|i| i["email"].as_str().unwrap())
         .collect();
     assert_eq!(emails, ["older@example.com", "old@example.com"]);
-    assert!(
-        call("md", "60d").contains("| older@example.com | Team 0 | WORKSPACE\\_VIEWER | 90 |")
-            || call("md", "60d").contains("| older@example.com | Team 0 | WORKSPACE_VIEWER | 90 |")
-    );
+    let md = call("md", "60d");
+    assert!(md.contains("| older@example.com | Team 0 | WORKSPACE_VIEWER | 90 |"), "{md}");
     for (flags, words) in
         [(["--format", "csv"], "goes with --format"), (["--format", "json"], "a number of days")]
     {

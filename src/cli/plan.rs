@@ -468,14 +468,14 @@ pub fn show(
     let mut progress = input.progress(global);
     let drawn = Drawn::draw(&mut input, work, session, &mut progress)?;
     drop(progress);
-    print(&match after.explain {
-        Some(email) => explain(email, &drawn, &input, &work.safety, session, show.format)?,
-        None => {
-            let stale =
-                after.older_than.map(|age| find(&drawn, &input, session, age, jiff::Timestamp::now()));
-            drawn.render(&input, session, show, stale.as_ref())?
-        }
-    })?;
+    let text = if let Some(email) = after.explain {
+        explain(email, &drawn, &input, &work.safety, session, show.format)?
+    } else {
+        let now = jiff::Timestamp::now();
+        let stale = after.older_than.map(|age| find(&drawn, &input, session, age, now));
+        drawn.render(&input, session, show, stale.as_ref())?
+    };
+    print(&text)?;
     if let Some(draft) = draft {
         saved_plan::save(draft, &drawn, &input, &work.safety, session)?;
     }
