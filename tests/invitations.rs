@@ -90,3 +90,53 @@ fn an_age_that_is_not_told_is_not_made_up() {
         "{plan}"
     );
 }
+
+#[test]
+fn an_invitation_gets_the_role_of_the_roster_where_that_was_asked_for() {
+    for profile in [Profile::V0_28, Profile::V0_30, Profile::V1] {
+        let (workdir, sandbox) = (Workdir::new(), world(profile));
+        workdir.write("roster.csv", ROSTER.replace("old@example.com,viewer", "old@example.com,admin"));
+        let kept = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+        assert_eq!((kept.count("already_invited"), kept.count("role_updated")), (2, 0));
+        sandbox.received_no_mutation();
+        let flags = ["--update-roles", "--format", "csv"];
+        let plan = workdir.call(["plan", "roster.csv"]).args(&flags).to(&sandbox).run().ended(0).stdout;
+        assert!(plan.contains("update_role,WORKSPACE_VIEWER,WORKSPACE_ADMIN"), "{plan}");
+        let run = workdir.apply(&sandbox, "roster.csv", &["--update-roles"]).ended(0);
+        assert_eq!((run.count("already_invited"), run.count("role_updated")), (1, 1), "{profile}");
+        let role = |who: &str| {
+            sandbox
+                .state()
+                .invites
+                .iter()
+                .find(|invite| invite.email == format!("{who}@example.com"))
+                .unwrap()
+                .role
+        };
+        assert_eq!((role("old"), role("fresh")), (Role::WorkspaceAdmin, Role::WorkspaceViewer));
+        drop(
+            workdir
+                .apply(&sandbox, "roster.csv", &["--update-roles", "--exit-code-unchanged", "99"])
+                .ended(99),
+        );
+        // And back.
+        let undo = run.folder().join("undo.csv");
+        drop(workdir.apply(&sandbox, undo.to_str().unwrap(), &["--update-roles"]).ended(0));
+        assert_eq!(role("old"), Role::WorkspaceViewer);
+    }
+}
+
+#[test]
+fn the_change_of_an_invitation_is_looked_for_when_its_answer_is_lost() {
+    for faults in ["reset=@workspaceUpdateUserRole", "ise-after=@workspaceUpdateUserRole", "reset-before=#4"]
+    {
+        let mut state = crowd(1, 3);
+        invite(&mut state, "old", Some(40));
+        let sandbox = Sandbox::of(state, playing(Model::Legacy, harness::faulty(faults)));
+        let workdir = Workdir::new();
+        workdir.write("roster.csv", "email,role,workspace\nold@example.com,editor,Team 0\n");
+        let run = workdir.applying(&sandbox, "roster.csv").args(&["--update-roles"]).quick().run().ended(0);
+        assert_eq!(run.count("role_updated"), 1, "{faults}: {:?}", run.counts());
+        assert_eq!(sandbox.state().invites[0].role, Role::WorkspaceEditor, "{faults}");
+    }
+}

@@ -260,7 +260,7 @@ fn a_killed_run_goes_on_with_its_roles() {
 }
 
 #[test]
-fn a_pending_invitation_keeps_its_role_and_the_report_says_so() {
+fn without_the_flag_a_pending_invitation_keeps_its_role_and_the_report_says_so() {
     let mut state = world(1, 5);
     let invite = serde_json::json!({"id": "cki1", "email": "guest@example.com", "workspace": workspace(0),
         "role": "WORKSPACE_VIEWER", "created_at": "2026-01-15T09:30:00Z"});
@@ -268,7 +268,7 @@ fn a_pending_invitation_keeps_its_role_and_the_report_says_so() {
     let sandbox = Sandbox::of(state, playing(Model::Legacy, Options::default()));
     let workdir = Workdir::new();
     workdir.write("roster.csv", format!("email,role,workspace\nguest@example.com,admin,{}\n", workspace(0)));
-    let run = workdir.apply(&sandbox, "roster.csv", UPDATE).ended(0);
+    let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
     let status = status_of(&run, "guest@example.com");
     assert_eq!(status, ("already_invited".to_owned(), "other_role".to_owned()));
     sandbox.received_no_mutation();

@@ -172,9 +172,8 @@ impl Case {
             for ((_, email), how) in self.present.iter().filter(|(key, _)| here(key)) {
                 let change = match (self.wishes.get(&(place, email.clone())), how) {
                     (None, _) if self.prune && is_named => Some(None),
-                    // An invitation keeps its role; who has never signed in has one like everybody.
-                    (None, _) | (Some(_), How::Invited(_)) => None,
-                    (Some(wanted), How::Active(role) | How::Pending(role)) => {
+                    (None, _) => None,
+                    (Some(wanted), How::Active(role) | How::Pending(role) | How::Invited(role)) => {
                         (self.update_roles && wanted != role).then_some(Some(*wanted))
                     }
                 };
@@ -204,7 +203,8 @@ impl Case {
                     (None, how) => *how,
                     (Some(None), _) => continue,
                     (Some(Some(role)), How::Active(_)) => How::Active(*role),
-                    (Some(Some(role)), _) => How::Pending(*role),
+                    (Some(Some(role)), How::Pending(_)) => How::Pending(*role),
+                    (Some(Some(role)), How::Invited(_)) => How::Invited(*role),
                 };
                 end.insert((place, email.clone()), how);
             }

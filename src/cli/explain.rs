@@ -15,7 +15,7 @@ use crate::engine::journal::PlannedAction;
 use crate::houston::Rehearsed;
 use crate::model::{RowNumber, WorkspaceRole, normalize_email, printable};
 use crate::plan::extra::{Extra, Handle};
-use crate::plan::{Decision, Workspace};
+use crate::plan::{Decision, Whose, Workspace};
 use crate::report::plan::PlanFormat;
 
 /// One row, or one person who is not in the roster, explained.
@@ -133,9 +133,10 @@ impl Explainer<'_> {
                 let (role, mail) = (role?, self.safety.mail());
                 houston.rehearse(|houston| houston.add_member(&workspace.id, email, role, mail))
             }
-            Decision::UpdateRole(change) => {
-                houston.rehearse(|houston| houston.set_role(&workspace.id, email, change.to))
-            }
+            Decision::UpdateRole(change) => houston.rehearse(|houston| match change.whose {
+                Whose::Members => houston.set_role(&workspace.id, email, change.to),
+                Whose::Invitations => houston.set_invite_role(&workspace.id, email, change.to),
+            }),
             Decision::Unchanged
             | Decision::RoleKept(_)
             | Decision::HeldBack(..)
@@ -155,6 +156,10 @@ impl Explainer<'_> {
             || settled().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match decision {
             Decision::Add => "is neither a member nor invited: is added".to_owned(),
+            Decision::UpdateRole(change) if change.whose == Whose::Invitations => {
+                "is invited with another role, and --update-roles gives the invitation the one of the roster"
+                    .to_owned()
+            }
             Decision::UpdateRole(_) => {
                 "is a member with another role, and --update-roles gives members the one of the roster"
                     .to_owned()

@@ -15,7 +15,7 @@ use super::verify::{Finding, landed, no_member, third_role};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
 use crate::plan::{
-    Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Workspace, decide, sort,
+    Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Whose, Workspace, decide, sort,
 };
 
 /// Between what happened to a write and what its workspace says later.
@@ -252,6 +252,8 @@ pub enum Planned {
     UpdateRole {
         /// The role then.
         from: WorkspaceRole,
+        /// Whose it was.
+        whose: Whose,
     },
     /// Nothing yet, since the workspace could not be read; members would have been met with this.
     Nothing(RolePolicy),
@@ -301,7 +303,7 @@ impl Leftover {
     fn of(line: &PlanLine, history: &History) -> Option<Self> {
         let planned = match (line.action, line.from_role) {
             (PlannedAction::Add, _) => Planned::Add,
-            (PlannedAction::UpdateRole, from) => Planned::UpdateRole { from: from? },
+            (PlannedAction::UpdateRole, from) => Planned::UpdateRole { from: from?, whose: line.whose() },
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
             // Removals come behind the rows of the roster.
             (PlannedAction::Remove, _) => return None,
@@ -316,7 +318,9 @@ impl Leftover {
         match self.planned {
             Planned::Add => self.next_add(seen, RolePolicy::Keep),
             Planned::Nothing(roles) => self.next_add(seen, roles),
-            Planned::UpdateRole { from } => self.next_change(seen, RoleChange { from, to: self.role }),
+            Planned::UpdateRole { from, whose } => {
+                self.next_change(seen, RoleChange { from, to: self.role, whose })
+            }
         }
     }
 
@@ -350,9 +354,18 @@ impl Leftover {
         }
         // It is not settled, so that they are absent, or a member with another role.
         match seen {
-            Membership::Member { role, .. } if role == change.from => Next::Missing(kind),
+            Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
+                Next::Missing(kind)
+            }
             Membership::Member { role, .. } => {
                 Next::Settled(Status::RoleKept, Some(third_role(role, change)))
+            }
+            Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => {
+                if role == change.from {
+                    Next::Missing(kind)
+                } else {
+                    Next::Settled(Status::RoleKept, Some(third_role(role, change)))
+                }
             }
             Membership::Invited { .. } | Membership::Absent => {
                 Next::Settled(Status::Rejected, Some(no_member()))
@@ -442,13 +455,13 @@ mod tests {
         for (status, attempts, seen, expected) in table {
             let history =
                 RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
-            let planned = Planned::UpdateRole { from: Viewer };
+            let planned = Planned::UpdateRole { from: Viewer, whose: Whose::Members };
             let leftover = Leftover::new(RowNumber::from_index(0), EDITOR, planned, &history).expect("left");
             match leftover.next(seen) {
                 Next::Settled(status, _) => assert_eq!(Some(status), expected, "{seen} after {attempts}"),
                 Next::Missing(kind) => {
                     assert_eq!(expected, None, "{seen} after {attempts}");
-                    let change = RoleChange { from: Viewer, to: EDITOR };
+                    let change = RoleChange { from: Viewer, to: EDITOR, whose: Whose::Members };
                     assert_eq!(kind, OperationKind::SetRole(change));
                 }
             }
@@ -472,7 +485,7 @@ mod tests {
                 .next(member(WorkspaceRole::Viewer))
         };
         assert!(matches!(next(RolePolicy::Keep), Next::Settled(Status::RoleKept, _)));
-        let change = RoleChange { from: WorkspaceRole::Viewer, to: EDITOR };
+        let change = RoleChange { from: WorkspaceRole::Viewer, to: EDITOR, whose: Whose::Members };
         assert_eq!(next(RolePolicy::Update), Next::Missing(OperationKind::SetRole(change)));
     }
 }

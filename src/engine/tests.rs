@@ -17,7 +17,7 @@ use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
-use crate::plan::{OperationKind, RoleChange, Stage as LifeStage};
+use crate::plan::{OperationKind, RoleChange, Stage as LifeStage, Whose};
 use crate::time::ManualClock;
 
 /// What the server does with one mutation.
@@ -148,7 +148,7 @@ impl World {
         if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
             let place = (workspace.clone(), email);
             let from = self.roles.get(&place).copied().unwrap_or(WorkspaceRole::Editor);
-            let kind = OperationKind::SetRole(RoleChange { from, to: role });
+            let kind = OperationKind::SetRole(RoleChange { from, to: role, whose: Whose::Members });
             self.stages.entry(workspace).or_default().push(kind.stage());
             self.roles.insert(place, role);
         }
@@ -220,7 +220,7 @@ impl Stage {
     /// The same with additions, promotions and demotions.
     fn mixed(workspaces: usize, people: &[usize], deeds: Vec<Deed>) -> Self {
         use WorkspaceRole::{Admin, Editor, Viewer};
-        let change = |from, to| OperationKind::SetRole(RoleChange { from, to });
+        let change = |from, to| OperationKind::SetRole(RoleChange { from, to, whose: Whose::Members });
         Self::with(workspaces, people, deeds, |person| match person % 4 {
             0 => change(Admin, Viewer),
             1 => OperationKind::Add(Editor),
@@ -541,7 +541,7 @@ fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() 
 
 #[test]
 fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
-    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin };
+    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin, whose: Whose::Members };
     let kind = |_| OperationKind::SetRole(change);
     let stage = Stage::with(1, &[1; 40], vec![Deed::Lie; 100], kind);
     let played = stage.play(|_| {});
@@ -552,7 +552,7 @@ fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
 
 #[test]
 fn a_role_is_set_again_without_waiting_for_the_settle_time() {
-    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin };
+    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin, whose: Whose::Members };
     let kind = |_| OperationKind::SetRole(change);
     let stage = Stage::with(1, &[1], vec![Deed::Cut], kind);
     let played = stage.play(|settings| settings.settle = Duration::from_secs(60));

@@ -11,7 +11,7 @@ use super::event::{Cause, Status, invited_otherwise};
 use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::WorkspaceRole;
-use crate::plan::{Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, decide};
+use crate::plan::{Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -258,12 +258,20 @@ fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
 }
 
 /// The end of a row that changes a role. A third role is another person's change, which is theirs;
-/// who is a member no more has no role to be changed, and is not added either.
+/// who is a member no more has no role to be changed, and is not added either. Whoever has taken an
+/// invitation up meanwhile has the role that it promised.
 fn changed(seen: Membership, change: RoleChange) -> Finding {
     match seen {
         Membership::Member { role, .. } if role == change.to => Finding::Settled(Status::RoleUpdated, None),
-        Membership::Member { role, .. } if role == change.from => Finding::Wait,
+        Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
+            Finding::Wait
+        }
         Membership::Member { role, .. } => Finding::Settled(Status::RoleKept, Some(third_role(role, change))),
+        Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => match role {
+            role if role == change.to => Finding::Settled(Status::RoleUpdated, None),
+            role if role == change.from => Finding::Wait,
+            role => Finding::Settled(Status::RoleKept, Some(third_role(role, change))),
+        },
         Membership::Invited { .. } | Membership::Absent => {
             Finding::Settled(Status::Rejected, Some(no_member()))
         }
@@ -295,7 +303,7 @@ pub fn gone() -> Cause {
 
 /// Why somebody is left alone who got yet another role since the plan was made.
 pub fn third_role(role: WorkspaceRole, change: RoleChange) -> Cause {
-    let RoleChange { from, to } = change;
+    let RoleChange { from, to, .. } = change;
     let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
     Cause::new("other_role", text)
 }
@@ -403,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_role_is_set_again_while_the_old_one_is_seen_and_nobody_is_added_or_overruled() {
-        let change = RoleChange { from: WorkspaceRole::Viewer, to: Editor };
+        let change = RoleChange { from: WorkspaceRole::Viewer, to: Editor, whose: Whose::Members };
         let member = |role| member(role, Standing::Active, 1);
         let settled = Some;
         let table = [

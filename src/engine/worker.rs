@@ -12,8 +12,8 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::houston::{Caller, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, RowNumber, WorkspaceId};
-use crate::plan::OperationKind;
 use crate::plan::extra::Handle;
+use crate::plan::{OperationKind, Whose};
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
 
@@ -224,9 +224,11 @@ impl Worker {
             OperationKind::Add(role) => {
                 self.houston.add_member(workspace, email, role, self.mail).map(Answer::from)
             }
-            OperationKind::SetRole(change) => {
-                self.houston.set_role(workspace, email, change.to).map(Answer::from)
+            OperationKind::SetRole(change) => match change.whose {
+                Whose::Members => self.houston.set_role(workspace, email, change.to),
+                Whose::Invitations => self.houston.set_invite_role(workspace, email, change.to),
             }
+            .map(Answer::from),
             OperationKind::Remove(_) => match self.leavers.get(row).expect("every removal is about somebody")
             {
                 Handle::User(id) => self.houston.remove_member(workspace, id).map(Answer::from),

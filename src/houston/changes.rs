@@ -55,6 +55,21 @@ impl Houston {
         })
     }
 
+    /// Sets the role that a pending invitation promises, by the older of the two documents: what the
+    /// newer one does about somebody who has no account is not known. `email` is in lower case, as
+    /// invitations are. Fails with [`RejectedKind::NotFound`] where there is not exactly one of them.
+    pub fn set_invite_role(
+        &self,
+        workspace: &WorkspaceId,
+        email: &str,
+        role: WorkspaceRole,
+    ) -> Result<Sent, Failure> {
+        self.counted(|call| {
+            call.update_role(workspace, email, role)?;
+            Ok(Sent { attempts: call.attempts })
+        })
+    }
+
     /// Takes all roles of a user in a workspace away, by the id of the user: an address may belong
     /// to somebody else tomorrow. What a Team gives them stays.
     pub fn remove_member(&self, workspace: &WorkspaceId, user_id: &str) -> Result<Removal, Failure> {
@@ -97,7 +112,6 @@ impl Houston {
 impl Call<'_> {
     fn set_role(&mut self, workspace: &WorkspaceId, email: &str, role: WorkspaceRole) -> Result<(), Fault> {
         const UPSERT: &str = "workspaceUpsertUserRole";
-        const UPDATE: &str = "workspaceUpdateUserRole";
         let profile = self.profile();
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
         if !profile.upsertless.is_on() {
@@ -111,8 +125,18 @@ impl Call<'_> {
             }
             profile.upsertless.turn_on();
         }
+        self.update_role(workspace, &email, role)
+    }
+
+    fn update_role(
+        &mut self,
+        workspace: &WorkspaceId,
+        email: &str,
+        role: WorkspaceRole,
+    ) -> Result<(), Fault> {
+        let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
         let variables = ops::update_role::Variables { workspace_uuid, email, role: ops::role(role) };
-        became(self.ask::<ops::UpdateRole>(variables)?, UPDATE, role)
+        became(self.ask::<ops::UpdateRole>(variables)?, "workspaceUpdateUserRole", role)
     }
 }
 

@@ -38,7 +38,7 @@ impl Guard {
 
     /// The reason for people, and its code.
     pub fn cause(self, change: RoleChange) -> Cause {
-        let RoleChange { from, to } = change;
+        let RoleChange { from, to, .. } = change;
         let why = match self {
             Self::Caller => "this is the token's own user, who is never demoted",
             Self::LastAdmin => "without those who are to be demoted the workspace would have no admin",
@@ -221,7 +221,7 @@ fn hold_everybody(extras: &mut [Extra], whom: impl Fn(&Extra) -> bool) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Membership, RolePolicy, Standing, decide};
+    use super::super::{Membership, RolePolicy, Standing, Whose, decide};
     use super::*;
     use crate::model::WorkspaceRole::{self, Admin, Editor, Viewer};
 
@@ -294,7 +294,11 @@ mod tests {
     #[test]
     fn the_reason_is_recognised_by_its_code() {
         for guard in Guard::ALL {
-            assert!(Guard::is_cause(&guard.cause(RoleChange { from: Admin, to: Viewer })));
+            assert!(Guard::is_cause(&guard.cause(RoleChange {
+                from: Admin,
+                to: Viewer,
+                whose: Whose::Members
+            })));
         }
         assert!(!Guard::is_cause(&Cause::new("other_role", "")));
     }
@@ -356,7 +360,7 @@ mod tests {
 
     #[test]
     fn the_last_admins_are_neither_demoted_nor_removed_together() {
-        let demotion = Decision::UpdateRole(RoleChange { from: Admin, to: Viewer });
+        let demotion = Decision::UpdateRole(RoleChange { from: Admin, to: Viewer, whose: Whose::Members });
         for (others, stays) in [(2, false), (1, true), (0, true)] {
             let mut decisions = [demotion.clone()];
             let mut leavers = [extra(0, Admin, 0), extra(0, Viewer, 1)];

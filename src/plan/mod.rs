@@ -124,6 +124,17 @@ pub struct RoleChange {
     pub from: WorkspaceRole,
     /// The role that the member gets; another one.
     pub to: WorkspaceRole,
+    /// Whose role it is.
+    pub whose: Whose,
+}
+
+/// Whose role is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A member's, also of one who has never signed in.
+    Members,
+    /// A pending invitation's: the role that the person gets on signing up.
+    Invitations,
 }
 
 impl RoleChange {
@@ -134,7 +145,7 @@ impl RoleChange {
 
     /// Whether the workspace has one admin less afterwards.
     pub fn takes_an_admin(self) -> bool {
-        self.from == WorkspaceRole::Admin && self.is_demotion()
+        self.from == WorkspaceRole::Admin && self.is_demotion() && self.whose == Whose::Members
     }
 }
 
@@ -191,17 +202,20 @@ impl Decision {
 }
 
 /// The decision for one wish. Whoever is there in any way is never added; with
-/// [`RolePolicy::Keep`] they are left as they are. A pending invitation keeps its role in any case,
-/// and of somebody with several bindings nobody knows what a change would do.
+/// [`RolePolicy::Keep`] they are left as they are. Of somebody with several bindings or invitations
+/// nobody knows what a change would do.
 pub fn decide(wanted: WorkspaceRole, present: Membership, roles: RolePolicy) -> Decision {
     match (present, roles) {
         (Membership::Absent, _) => Decision::Add,
+        (Membership::Invited { role: Some(role), invites: 1 }, RolePolicy::Update) if role != wanted => {
+            Decision::UpdateRole(RoleChange { from: role, to: wanted, whose: Whose::Invitations })
+        }
         (Membership::Invited { role, .. }, _) => Decision::AlreadyInvited(role),
         (Membership::Member { role, .. }, RolePolicy::Update) if role != wanted => {
             if let Some(cause) = present.doubled() {
                 return Decision::Rejected(Arc::new(cause));
             }
-            Decision::UpdateRole(RoleChange { from: role, to: wanted })
+            Decision::UpdateRole(RoleChange { from: role, to: wanted, whose: Whose::Members })
         }
         (Membership::Member { role, standing: Standing::Pending, .. }, _) => {
             Decision::AlreadyInvited(Some(role))
@@ -496,7 +510,9 @@ mod tests {
 
     #[test]
     fn members_get_the_role_of_the_roster_only_where_that_was_asked_for() {
-        let update = |from| Decision::UpdateRole(RoleChange { from, to: Editor });
+        let update = |from| Decision::UpdateRole(RoleChange { from, to: Editor, whose: Whose::Members });
+        let invitation =
+            Decision::UpdateRole(RoleChange { from: Viewer, to: Editor, whose: Whose::Invitations });
         let twice = Membership::Member { role: Admin, bindings: 2, standing: Standing::Active };
         let table = [
             (Membership::Absent, Decision::Add),
@@ -505,7 +521,10 @@ mod tests {
             (member(Viewer, Standing::Active), update(Viewer)),
             (member(Editor, Standing::Pending), Decision::AlreadyInvited(Some(Editor))),
             (member(Viewer, Standing::Pending), update(Viewer)),
-            (Membership::Invited { role: Some(Viewer), invites: 1 }, Decision::AlreadyInvited(Some(Viewer))),
+            (Membership::Invited { role: Some(Viewer), invites: 1 }, invitation),
+            (Membership::Invited { role: Some(Viewer), invites: 2 }, Decision::AlreadyInvited(Some(Viewer))),
+            (Membership::Invited { role: Some(Editor), invites: 1 }, Decision::AlreadyInvited(Some(Editor))),
+            (Membership::Invited { role: None, invites: 1 }, Decision::AlreadyInvited(None)),
         ];
         for (present, decision) in table {
             assert_eq!(decide(Editor, present, RolePolicy::Update), decision, "{present}");
@@ -533,7 +552,7 @@ mod tests {
 
     #[test]
     fn operations_come_stage_by_stage() {
-        let change = |from, to| Decision::UpdateRole(RoleChange { from, to });
+        let change = |from, to| Decision::UpdateRole(RoleChange { from, to, whose: Whose::Members });
         let decisions = [change(Admin, Viewer), change(Viewer, Admin), Decision::Add, change(Editor, Admin)];
         let row = |decision| RowPlan { workspace: Some(0), seen: None, decision };
         let plan = Plan { rows: decisions.map(row).into(), ..Plan::default() };

@@ -11,7 +11,7 @@ use crate::engine::event::{Cause, Status, settled_by_plan};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{Assignment, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::extra::{Extra, Handle, Stay};
-use crate::plan::{Decision, Plan};
+use crate::plan::{Decision, Plan, Whose};
 
 /// What was decided about one row: a line of `plan.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +139,12 @@ impl PlanLine {
 }
 
 impl PlanLine {
+    /// Whose role a line that changes one is about.
+    pub fn whose(&self) -> Whose {
+        let invited = self.seen.as_ref().is_some_and(|seen| seen.starts_with("invited"));
+        if invited { Whose::Invitations } else { Whose::Members }
+    }
+
     /// The line for somebody who is not in the roster: `row` comes behind its rows.
     pub fn of_extra(plan: &Plan, extra: &Extra, row: RowNumber) -> Self {
         let cause = extra.stay.map(Stay::cause);

@@ -74,7 +74,7 @@ mod tests {
     use super::super::{Estimate, PlanFormat};
     use super::*;
     use crate::model::{Cause, WorkspaceId, WorkspaceRole};
-    use crate::plan::{Decision, Membership, Plan, RoleChange, RowPlan, Workspace};
+    use crate::plan::{Decision, Membership, Plan, RoleChange, RowPlan, Whose, Workspace};
     use crate::roster::{Roster, Settings, spool_text};
 
     fn rendered(text: &str, plan: &Plan, detail: Detail) -> String {
@@ -106,7 +106,8 @@ mod tests {
     fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
         let row = |decision, seen| RowPlan { workspace: Some(0), seen, decision };
         let cause = Arc::new(Cause::new("x", "a|b\n<script> [x](y)"));
-        let change = RoleChange { from: WorkspaceRole::Admin, to: WorkspaceRole::Viewer };
+        let change =
+            RoleChange { from: WorkspaceRole::Admin, to: WorkspaceRole::Viewer, whose: Whose::Members };
         let seen = Membership::Invited { role: Some(WorkspaceRole::Admin), invites: 1 };
         let plan = Plan {
             workspaces: vec![workspace("Data | <b>\n# all")],
