@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::ending::{held_back, removals_held_back, status, write_reports};
-use super::plan::{After, Drawn, Input, Settled, ShowArgs, show};
+use super::input::{Input, Settled};
+use super::plan::{After, Drawn, ShowArgs, show};
 use super::removing::Removing;
 use super::saved_plan::SavedPlanArgs;
 use super::session::{Access, Destination, Session, WorkArgs};

@@ -4,8 +4,10 @@
 //! second workspace, so nothing is ever sent twice here: where the answer is lost, the workspace is
 //! looked for by its label, and if it does not appear the run ends before anybody is added.
 
-use super::plan::{Drawn, Settled};
-use super::planning::{list_workspaces, plan_created};
+use super::input::Settled;
+use super::places::list_workspaces;
+use super::plan::Drawn;
+use super::planning::plan_created;
 use super::session::{Session, WorkArgs, unusable};
 use super::{ExitStatus, Failure, tell};
 use crate::engine::event::Event;

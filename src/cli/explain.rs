@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::plan::{Drawn, Settled};
+use super::input::Settled;
+use super::plan::Drawn;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure};
 use crate::engine::event::settled_by_plan;

@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::planning::{list_workspaces, unreadable};
+use super::places::list_workspaces;
+use super::planning::unreadable;
 use super::session::{Access, Destination, Session, unusable};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};

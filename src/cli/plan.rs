@@ -5,29 +5,26 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
 
 use clap::Args;
 
 use super::explain::explain;
-use super::planning::{BadRows, LookedFor, Missing, Names, Places, find_workspaces, plan};
+use super::input::{Input, Settled};
+use super::planning::plan;
 use super::prune_args::OnGuardArg;
-use super::saved_plan::{self, Expected, fits};
+use super::saved_plan::{self, fits};
 use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
 use super::stale::{Age, find};
-use super::validate::{shown_name, style};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::PlanLine;
-use crate::model::{RowNumber, printable};
+use crate::model::RowNumber;
 use crate::plan::guard::{Limit, Refusal};
 use crate::plan::{Counts, Operation, Plan};
 use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
-use crate::report::removals::REMOVALS;
-use crate::report::terminal::{Progress, ProgressMode};
-use crate::roster::{Roster, RowState, Settings};
+use crate::report::terminal::Progress;
+use crate::roster::Roster;
 
 /// Show what `apply` would do with the same flags
 #[derive(Debug, Clone, Args)]
@@ -94,161 +91,6 @@ impl ShowArgs {
     fn detail(&self) -> Detail {
         if self.all { Detail::All } else { Detail::Some }
     }
-}
-
-/// A roster that was read and found good, or usable without its bad rows.
-pub struct Input {
-    /// The roster.
-    pub roster: Roster,
-    /// What it is called in messages.
-    pub name: String,
-    settings: Settings,
-    missing: Missing,
-    /// What a saved plan says of every row.
-    expected: Option<Expected>,
-}
-
-impl Input {
-    /// Reads the roster; says what is wrong with it.
-    ///
-    /// # Errors
-    /// It cannot be used (3).
-    pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
-        work.safety.prune.check(&work.roster_args)?;
-        let path = work.roster.as_deref().unwrap_or(Path::new("-"));
-        let settings = work.roster_args.settings()?;
-        let name = shown_name(path);
-        let roster = Roster::read(path, &name, &settings)
-            .map_err(|error| Failure::new(ExitStatus::BadInput, error))?;
-        let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
-        Self { roster, name, settings, missing, expected: None }.checked()
-    }
-
-    /// A roster with the plan that was made from it, which is to be found as it was.
-    ///
-    /// # Errors
-    /// It cannot be used (3).
-    pub fn expecting(
-        roster: Roster,
-        name: String,
-        settings: Settings,
-        expected: Expected,
-    ) -> Result<Self, Failure> {
-        let missing = Missing::Refuse;
-        Self { roster, name, settings, missing, expected: Some(expected) }.checked()
-    }
-
-    fn checked(self) -> Result<Self, Failure> {
-        let input = self;
-        if !input.roster.is_usable() {
-            input.complain();
-        }
-        input.refuse_if_bad()?;
-        input.refuse_empty_choice()?;
-        Ok(input)
-    }
-
-    /// Finds the workspaces of the roster; says what is wrong with it.
-    ///
-    /// # Errors
-    /// It cannot be used (3), or the target (5) or the token (4) cannot.
-    pub fn settle(mut self, session: &Session) -> Result<Settled, Failure> {
-        let bad_rows = if self.settings.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
-        let names = if self.settings.maps.workspaces.is_some() { Names::Mapped } else { Names::Ours };
-        let listed = self.expected.as_ref().and_then(Expected::listed);
-        let looked_for = LookedFor { bad_rows, names, missing: self.missing, listed };
-        let places = find_workspaces(&mut self.roster, session, looked_for)?;
-        self.complain();
-        self.refuse_if_bad().map_err(|failure| match self.expected {
-            // The file was good when the plan was made.
-            Some(_) => saved_plan::outdated(failure.error),
-            None => failure,
-        })?;
-        self.warn_of_deployment_roles();
-        let Self { roster, name, settings, missing: _, expected } = self;
-        Ok(Settled { roster: Arc::new(roster), name, settings, places, expected })
-    }
-
-    fn complain(&self) {
-        let issues = self.roster.issues();
-        if !issues.is_empty() {
-            tell(issues.render(&self.name, style()).trim_end());
-        }
-    }
-
-    /// A choice that leaves nothing is a slip of the fingers.
-    fn refuse_empty_choice(&self) -> Result<(), Failure> {
-        let rows = (0..self.roster.len()).map(RowNumber::from_index);
-        if self.roster.is_empty()
-            || !rows.map(|row| self.roster.state(row)).all(|state| state == RowState::LeftOut)
-        {
-            return Ok(());
-        }
-        let error = anyhow::anyhow!("--only and --limit leave none of the {} rows", self.roster.len());
-        Err(Failure::new(ExitStatus::Usage, error).hint(
-            "--only compares with the text of the file: `*` stands for anything, `?` for one character",
-        ))
-    }
-
-    /// Nothing of the roster is passed over in silence.
-    fn warn_of_deployment_roles(&self) {
-        let with_roles = self.roster.wanted().filter(|wish| self.roster.deployment_roles(wish.row).is_some());
-        let count = with_roles.count();
-        if count > 0 {
-            tell(&format!(
-                "warning: deployment roles are checked, but not carried out yet ({} of {})",
-                if count == 1 { "1 row".to_owned() } else { format!("{count} rows") },
-                printable(&self.name)
-            ));
-        }
-    }
-
-    fn refuse_if_bad(&self) -> Result<(), Failure> {
-        if self.roster.is_usable() {
-            return Ok(());
-        }
-        let count = self.roster.issues().total();
-        let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
-        let error = anyhow::anyhow!("{problems} in {}; nothing was sent", printable(&self.name));
-        let failure = Failure::new(ExitStatus::BadInput, error);
-        Err(if self.roster.issues().about_the_file() {
-            failure
-        } else {
-            failure.hint("mend the file, or leave the bad rows out with --skip-invalid")
-        })
-    }
-}
-
-/// A roster whose workspaces are known.
-pub struct Settled {
-    /// The roster.
-    pub roster: Arc<Roster>,
-    /// What it is called in messages.
-    pub name: String,
-    /// How it was read.
-    pub settings: Settings,
-    places: Places,
-    expected: Option<Expected>,
-}
-
-impl Settled {
-    /// A progress display that knows the lines of this roster.
-    pub fn progress(&self, global: &GlobalArgs) -> Progress {
-        let mode = if global.quiet { ProgressMode::None } else { global.progress };
-        let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
-        let progress = Progress::on_stderr(mode, Instant::now).with_places(move |row| {
-            match row.index().checked_sub(roster.len()) {
-                None => format!("{name}:{}", roster.line(row)),
-                Some(extra) => line_of_removal(extra),
-            }
-        });
-        if global.verbose { progress.verbose() } else { progress }
-    }
-}
-
-/// Where in `removals.csv` this person who is not in the roster is found.
-pub fn line_of_removal(extra: usize) -> String {
-    format!("{REMOVALS}:{}", extra + 2)
 }
 
 /// A plan, its operations, and what it was made from.

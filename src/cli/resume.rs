@@ -12,7 +12,8 @@ use clap::Args;
 
 use super::apply::{Confirmation, engine_settings, finish, locked};
 use super::ending::{broken, open_run, status, write_reports};
-use super::plan::{line_of_removal, requests};
+use super::input::line_of_removal;
+use super::plan::requests;
 use super::planning::unreadable;
 use super::removing::Removing;
 use super::session::{Access, Destination, SafetyArgs, Session};

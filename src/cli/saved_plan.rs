@@ -10,7 +10,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde::Deserialize as _;
 
-use super::plan::{Drawn, Input, Settled};
+use super::input::{Input, Settled};
+use super::plan::Drawn;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure, tell};
 use crate::engine::journal::{PlanLine, PlannedAction};

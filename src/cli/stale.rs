@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::plan::{Drawn, Settled};
+use super::input::Settled;
+use super::plan::Drawn;
 use super::session::Session;
 use super::target_args::Period;
 use crate::houston::Invite;
