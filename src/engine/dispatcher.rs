@@ -21,7 +21,7 @@ use super::worker::{Job, Signal, Ticket};
 use super::workspace::{Life, Step};
 use super::{Run, Settings, pause};
 use crate::houston::Repeats;
-use crate::plan::{OperationKind, Workspace};
+use crate::plan::{OperationKind, Stage, Workspace};
 use crate::time::Waited;
 
 /// How often bars are redrawn and the outside is looked at.
@@ -127,7 +127,10 @@ impl<'r> Dispatcher<'r> {
             lives.push(Life::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
-        let refusals = Refusals::new(lives.len(), run.operations.len(), settings.retries);
+        let mut refusals = Refusals::new(lives.len(), run.operations.len(), settings.retries);
+        if run.operations.iter().any(|operation| operation.kind.stage() == Stage::Removals) {
+            refusals = refusals.of_removals();
+        }
         let now = run.clock.now();
         let mut dispatcher = Self {
             run,

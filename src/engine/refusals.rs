@@ -55,13 +55,22 @@ pub struct Refusals {
     extent: Extent,
     /// `None` once something was accepted.
     seen: Option<Vec<Refused>>,
+    /// What the writes do to people.
+    deed: &'static str,
 }
 
 impl Refusals {
     /// Of a plan with so many workspaces and operations, each sent again up to `retries` times.
     pub fn new(workspaces: usize, operations: usize, retries: u32) -> Self {
         let sends = (retries as usize).saturating_add(1);
-        Self { extent: Extent { workspaces, operations, sends }, seen: Some(Vec::new()) }
+        let deed = "added";
+        Self { extent: Extent { workspaces, operations, sends }, seen: Some(Vec::new()), deed }
+    }
+
+    /// The same for writes that take people away.
+    #[must_use]
+    pub fn of_removals(self) -> Self {
+        Self { deed: "removed", ..self }
     }
 
     /// Houston accepted a write, or showed that it would.
@@ -91,7 +100,7 @@ impl Refusals {
             refused.people.push(email.to_owned());
         }
         let is_enough = self.extent.is_met(weight, refused);
-        is_enough.then(|| Cause::new(fault.code(), sentence(fault, weight, refused, text)))
+        is_enough.then(|| Cause::new(fault.code(), sentence(fault, weight, refused, text, self.deed)))
     }
 }
 
@@ -148,7 +157,7 @@ fn words(text: &str) -> String {
     unquoted.join(" ").to_lowercase().split_whitespace().filter(plain).collect::<Vec<_>>().join(" ")
 }
 
-fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str) -> String {
+fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str, deed: &str) -> String {
     let means = match weight {
         Weight::Settled => "user management is switched off there".to_owned(),
         Weight::Policy => {
@@ -161,7 +170,7 @@ fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str) -> Str
         ),
     };
     let text = if text.is_empty() { fault.to_string() } else { text.to_owned() };
-    format!("Houston lets nobody be added; {means}. It says: {text}")
+    format!("Houston lets nobody be {deed}; {means}. It says: {text}")
 }
 
 #[cfg(test)]
@@ -284,5 +293,13 @@ mod tests {
         for part in ["user management", "SCIM", "3 workspaces", "Computer says no"] {
             assert!(cause.text.contains(part), "{part}: {}", cause.text);
         }
+    }
+
+    #[test]
+    fn the_words_say_what_was_refused() {
+        let fault = rejected(RejectedKind::UserManagementOff, "no");
+        let words = |mut refusals: Refusals| refusals.refused(&fault, 0, "a@example.com").unwrap().text;
+        assert!(words(Refusals::new(1, 1, 0)).starts_with("Houston lets nobody be added"));
+        assert!(words(Refusals::new(1, 1, 0).of_removals()).starts_with("Houston lets nobody be removed"));
     }
 }
