@@ -585,3 +585,37 @@ fn a_saved_plan_removes_whom_it_was_approved_for_and_nobody_else() {
     drop(carry_out().ended(0));
     assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 2, 3])]));
 }
+
+#[test]
+fn removals_survive_kills_amid_lost_answers() {
+    for seed in 0..8_u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let model = MODELS[random.usize(0..2)];
+        let options = Options { seed, ..faulty("reset=8%,503-after=5%,429=3%,truncated=3%") };
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(3, 12), playing(model, options)));
+        let wishes: &[(usize, &[usize])] = &[(0, &[0, 1, 2, 3]), (1, &[0, 4, 5, 6]), (2, &[0, 7, 8, 9])];
+        let mut text = roster(wishes);
+        writeln!(text, "{},viewer,{}", person(1, 1), workspace(0)).unwrap();
+        workdir.write("roster.csv", text);
+        let mut expected = wanted(wishes);
+        expected.insert((workspace(0), person(1, 1)));
+        let mut running = workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().start();
+        let mut run = None;
+        for _ in 0..30 {
+            let stop = sandbox.mutations().len() + random.usize(1..12);
+            running.kill_when(|_| sandbox.mutations().len() >= stop);
+            let end = running.finish();
+            if end.status == Some(0) {
+                run = Some(end);
+                break;
+            }
+            running = workdir.resuming(&sandbox).quick().start();
+        }
+        let run = run.unwrap();
+        assert_eq!(present(&sandbox), expected, "{seed} {model:?}: {}", run.stderr);
+        let file = |name: &str| std::fs::read_to_string(workdir.folders()[0].join(name)).unwrap();
+        let told = harness::records(&file("removals.csv"), b',');
+        assert_eq!(told.iter().filter(|row| row["status"] == "removed").count(), 24, "{seed}: {told:#?}");
+        assert_eq!(file("undo.csv").lines().count(), 1 + 24, "{seed}");
+    }
+}
