@@ -231,3 +231,92 @@ fn spoiled(history: &History) -> HashMap<WorkspaceId, Spoiled> {
     }
     spoiled
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Standing;
+
+    const VIEWER: Membership =
+        Membership::Member { role: WorkspaceRole::Viewer, bindings: 1, standing: Standing::Active };
+    const ADMIN: Membership =
+        Membership::Member { role: WorkspaceRole::Admin, bindings: 1, standing: Standing::Active };
+
+    fn leaver(place: usize, id: &str, role: WorkspaceRole, in_doubt: Option<bool>) -> Leaver {
+        let cause = Cause::new("timeout", "no answer");
+        let earlier =
+            in_doubt.map(|in_doubt| Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt });
+        let (row, handle) = (RowNumber::from_index(place), Handle::User(id.to_owned()));
+        Leaver { row, handle, role: Some(role), earlier, seen: Membership::Absent }
+    }
+
+    /// One workspace with these people in it.
+    fn leaving(leavers: Vec<Leaver>) -> Leaving {
+        let id = WorkspaceId::new("ck1").expect("valid");
+        Leaving {
+            workspaces: vec![Workspace { id, label: None }],
+            shares: vec![leavers],
+            ..Leaving::default()
+        }
+    }
+
+    /// How each removal ended, by its row; none for those that are sent.
+    fn ends(mut leaving: Leaving, rows: usize) -> Vec<Option<(Status, String)>> {
+        leaving.assemble();
+        assert_eq!(leaving.operations.len() + leaving.settled.len(), rows, "everybody, each once");
+        let end = |place: usize| {
+            let (_, outcome) = leaving.settled.iter().find(|(row, _)| row.index() == place)?;
+            let code = outcome.cause.as_ref().map_or("", |cause| &*cause.code);
+            Some((outcome.status, code.to_owned()))
+        };
+        (0..rows).map(end).collect()
+    }
+
+    #[test]
+    fn what_houston_has_now_decides_about_everybody_who_was_to_go() {
+        use WorkspaceRole::Viewer;
+        let leavers = ["a", "b", "c", "d", "me"].into_iter().enumerate();
+        let mut leaving = leaving(
+            leavers.map(|(place, id)| leaver(place, id, Viewer, (place == 1).then_some(true))).collect(),
+        );
+        let seen = [Membership::Absent, Membership::Absent, ADMIN, VIEWER, VIEWER];
+        leaving.judge(0, &seen, Some("me"));
+        let end = |status, code: &str| Some((status, code.to_owned()));
+        assert_eq!(
+            ends(leaving, 5),
+            [
+                end(Status::Unchanged, "gone_already"),
+                end(Status::Removed, ""),
+                end(Status::RoleKept, "other_role"),
+                None,
+                end(Status::Unchanged, "guard_self"),
+            ]
+        );
+    }
+
+    #[test]
+    fn admins_leave_only_where_one_remains_now() {
+        for (admins, leaves) in [(0, false), (1, false), (2, true)] {
+            let mut leaving = leaving(vec![
+                leaver(0, "a", WorkspaceRole::Admin, None),
+                leaver(1, "b", WorkspaceRole::Viewer, None),
+            ]);
+            leaving.judge(0, &[ADMIN, VIEWER], None);
+            assert_eq!(leaving.admins_taken(), [0]);
+            leaving.count_admins(0, admins);
+            let held = Some((Status::Unchanged, "guard_last_admin".to_owned()));
+            assert_eq!(ends(leaving, 2), [held.filter(|_| !leaves), None], "{admins}");
+        }
+    }
+
+    #[test]
+    fn what_may_still_take_effect_stays_in_doubt() {
+        let mut leaving = leaving(vec![
+            leaver(0, "a", WorkspaceRole::Viewer, Some(true)),
+            leaver(1, "b", WorkspaceRole::Viewer, None),
+        ]);
+        leaving.give_up(0, &Cause::new("unreadable", "not now"));
+        let end = |status| Some((status, "unreadable".to_owned()));
+        assert_eq!(ends(leaving, 2), [end(Status::InDoubt), end(Status::GaveUp)]);
+    }
+}
