@@ -619,3 +619,23 @@ fn removals_survive_kills_amid_lost_answers() {
         assert_eq!(file("undo.csv").lines().count(), 1 + 24, "{seed}");
     }
 }
+
+#[test]
+fn a_signal_while_everybody_is_looked_at_again_removes_nobody() {
+    let options = Options { latency: std::time::Duration::from_millis(120), ..Options::default() };
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(6, 4), options));
+    let wishes: Vec<(usize, &[usize])> = (0..6).map(|place| (place, &[0][..])).collect();
+    workdir.write("roster.csv", roster(&wishes));
+    let call = workdir.applying(&sandbox, "roster.csv").args(PRUNE).args(&["--concurrency", "1"]);
+    let running = call.start();
+    // Nobody is to be added: once there is a journal, the removals are prepared.
+    harness::until("a journal", || {
+        let journal = harness::Running::journal_of(running.folder().as_deref());
+        (!journal.is_empty()).then_some(())
+    });
+    running.signal("INT");
+    drop(running.finish().ended(130));
+    sandbox.received_no_mutation();
+    drop(workdir.resume(&sandbox, &[]).ended(0));
+    assert_eq!(present(&sandbox), wanted(&wishes));
+}

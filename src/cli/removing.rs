@@ -42,12 +42,18 @@ impl Removing<'_> {
         if end.stopped.is_some() {
             return end;
         }
-        match self.begin(journal, announce) {
+        let begun = self.begin(journal, announce).map_err(|(reason, cause)| (reason, Some(cause)));
+        // Whoever wants the run to end while everybody is looked at again sees nobody removed.
+        let begun = begun.and_then(|leaving| match self.signals.stop().filter(|_| leaving.is_some()) {
+            Some(reason) => Err((reason, None)),
+            None => Ok(leaving),
+        });
+        match begun {
             Ok(Some(leaving)) => self.send(&leaving, end.tally, journal, announce),
             Ok(None) => end,
             Err((reason, cause)) => {
-                announce(&Event::Stopping { reason, cause: Some(&cause), in_flight: 0 });
-                RunEnd { stopped: Some((reason, Some(cause))), ..end }
+                announce(&Event::Stopping { reason, cause: cause.as_ref(), in_flight: 0 });
+                RunEnd { stopped: Some((reason, cause)), ..end }
             }
         }
     }

@@ -598,6 +598,34 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_the_first_format_can_still_be_read() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        let old = text.replacen("\"format\":2", "\"format\":1", 1);
+        assert!(old != text && !old.contains("extras"), "nothing of the new format is in it");
+        std::fs::write(folder.journal(), old).expect("written");
+        assert_eq!(History::read(&folder).expect("readable").rows.len(), 5);
+    }
+
+    #[test]
+    fn people_who_are_not_in_the_roster_come_behind_its_rows() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        std::fs::write(folder.journal(), text.replacen("\"rows\":5", "\"rows\":3,\"extras\":2", 1))
+            .expect("written");
+        let history = History::read(&folder).expect("readable");
+        assert_eq!((history.rows.len(), history.extras.len()), (3, 2));
+        assert_eq!(history.row(RowNumber::from_index(3)), history.extras.first());
+        assert_eq!(history.left_extras(), [RowNumber::from_index(3)], "the other one has its end");
+        assert!(history.left().iter().all(|row| row.index() < 3));
+        for (rows, extras) in [(3, 1), (3, 3), (5, 1)] {
+            let counts = format!("\"rows\":{rows},\"extras\":{extras}");
+            std::fs::write(folder.journal(), text.replacen("\"rows\":5", &counts, 1)).expect("written");
+            assert!(matches!(History::read(&folder), Err(JournalError::Incomplete { .. })), "{counts}");
+        }
+    }
+
+    #[test]
     fn a_journal_of_a_newer_version_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
