@@ -10,7 +10,7 @@ use super::dispatcher::Dispatcher;
 use super::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
 use super::journal::{Entry, JournalError};
 use super::open::{Acknowledged, Tired};
-use super::{MaxErrors, journal_lost};
+use super::{MaxErrors, journal_lost, pause};
 
 /// `--max-errors P%` counts from so many finished rows on.
 const PERCENT_FROM: u64 = 100;
@@ -42,10 +42,7 @@ impl Dispatcher<'_> {
         let hurry = match reason {
             StopReason::Terminated | StopReason::Interrupted => {
                 self.deadline = Some(self.now() + self.settings.grace);
-                if self.run.pace.held_for().is_some() || self.run.pace.away_for().is_some() {
-                    // Houston wants to be left alone, or is away: waiting in the grace brings nothing.
-                    self.run.cancel.pull();
-                }
+                self.spare_the_grace();
                 true
             }
             StopReason::TokenDead | StopReason::TargetUnusable | StopReason::MaxWait | StopReason::Away => {
@@ -64,6 +61,24 @@ impl Dispatcher<'_> {
             for operation in unsent {
                 self.leave(operation);
             }
+        }
+    }
+
+    /// Where Houston wants to be left alone, or is away, waiting in a signal's grace brings nothing. It
+    /// may turn out to be so after the signal came.
+    pub(super) fn spare_the_grace(&self) {
+        let signalled = self.stopped.as_ref().is_some_and(|(reason, _)| match reason {
+            StopReason::Terminated | StopReason::Interrupted => true,
+            StopReason::MaxDuration
+            | StopReason::MaxErrors
+            | StopReason::MaxWait
+            | StopReason::Away
+            | StopReason::JournalLost
+            | StopReason::TargetUnusable
+            | StopReason::TokenDead => false,
+        });
+        if signalled && pause(self.run.pace).is_some() {
+            self.run.cancel.pull();
         }
     }
 
