@@ -109,7 +109,9 @@ fn the_same_unknown_refusal_of_the_first_rows_ends_the_run() {
                 .says("user management may be switched off")
                 .says("SCIM");
             let sent = sent_by(&sandbox.audit(), &run);
-            assert!((6..=6 + labels.len() as u64).contains(&sent), "{sent}");
+            // Two workspaces are closed after five tries each.
+            let enough = if labels.len() == 2 { 10 } else { 12 };
+            assert!((enough..=enough + labels.len() as u64).contains(&sent), "{sent}");
             assert!(sandbox.audit().requests < 80, "{}", sandbox.audit().requests);
             assert!(run.count("not_run") >= 200 - labels.len(), "{:?}", run.counts());
         }

@@ -639,3 +639,39 @@ fn a_signal_while_everybody_is_looked_at_again_removes_nobody() {
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(present(&sandbox), wanted(&wishes));
 }
+
+#[test]
+fn somebody_who_is_on_both_lists_comes_back_once() {
+    // Whether 2.x lists the invitation of a pending user beside the user is not known.
+    let switches = Switches { pending_in_invites: true, ..Switches::default() };
+    let options = playing(Model::Modern, Options { switches, ..Options::default() });
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), options));
+    workdir.write("guest.csv", format!("email,role,workspace\nguest@example.com,viewer,{}\n", workspace(0)));
+    drop(workdir.apply(&sandbox, "guest.csv", &[]).ended(0));
+    let before = memberships(&sandbox);
+    workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3, 4])]));
+    let run = workdir.apply(&sandbox, "roster.csv", PRUNE).ended(0);
+    assert_eq!(
+        run.file("removals.csv").matches("guest@example.com").count(),
+        2,
+        "the user, and the invitation"
+    );
+    assert_eq!(run.file("undo.csv").matches("guest@example.com").count(), 1);
+    drop(undo(&workdir, &sandbox, &run, NO_LIMITS).ended(0));
+    assert_eq!(memberships(&sandbox), before);
+}
+
+#[test]
+fn nobody_goes_when_the_time_of_the_run_is_over() {
+    let options = Options { latency: std::time::Duration::from_millis(150), ..Options::default() };
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(6, 4), options));
+    let wishes: Vec<(usize, &[usize])> = (0..6).map(|place| (place, &[0][..])).collect();
+    workdir.write("roster.csv", roster(&wishes));
+    // To look at six workspaces again, one by one, takes longer than that.
+    let flags = [PRUNE, &["--concurrency", "1", "--max-duration", "300ms"]].concat();
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(8);
+    assert_eq!(run.summary()["stopped"]["reason"], "max_duration");
+    sandbox.received_no_mutation();
+    drop(workdir.resume(&sandbox, &["--max-duration", "5m"]).ended(0));
+    assert_eq!(present(&sandbox), wanted(&wishes));
+}

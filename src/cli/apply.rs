@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::ending::{held_back, removals_held_back, status, write_reports};
+use super::ending::{held_words, status, write_reports};
 use super::input::{Input, Settled};
 use super::plan::{After, Drawn, ShowArgs, show};
 use super::removing::Removing;
@@ -28,8 +28,6 @@ use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
-use crate::report::removals::REMOVALS;
-use crate::report::results::RESULTS;
 use crate::report::terminal::Progress;
 
 /// Gateways in front of Houston hold a request for so long.
@@ -369,7 +367,7 @@ pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> R
     history.ended(end);
     let status = status(&history);
     let summary = write_reports(folder, &history, Some(status))?;
-    if let Some(words) = held_words(held_back(&history), removals_held_back(&history)) {
+    if let Some(words) = held_words(&history) {
         tell(&words);
     }
     if !global.quiet
@@ -379,24 +377,4 @@ pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> R
         tell(&format!("warning: the closing summary cannot be written: {error}"));
     }
     Ok(status)
-}
-
-/// What guards held back, and where to read why.
-fn held_words(roles: usize, removals: usize) -> Option<String> {
-    let what = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        _ => Some(format!("{count} {what}s")),
-    };
-    let parts: Vec<(String, &str)> = [
-        what(roles, "role change").map(|text| (text, RESULTS)),
-        what(removals, "removal").map(|text| (text, REMOVALS)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let (texts, files): (Vec<String>, Vec<&str>) = parts.into_iter().unzip();
-    (!texts.is_empty()).then(|| {
-        format!("held back by a guard: {}; `detail` in {} says why", texts.join(", "), files.join(" and "))
-    })
 }

@@ -16,6 +16,8 @@ use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
 use crate::engine::run_folder::{FindError, RunFolder, find};
 use crate::plan::extra::Stay;
 use crate::plan::guard::Guard;
+use crate::report::removals::REMOVALS;
+use crate::report::results::RESULTS;
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows};
@@ -103,7 +105,7 @@ pub fn status(history: &History) -> ExitStatus {
 }
 
 /// How many changes of roles a guard held back.
-pub fn held_back(history: &History) -> usize {
+fn held_back(history: &History) -> usize {
     let is_held = |row: &&RowHistory| {
         row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
     };
@@ -111,7 +113,7 @@ pub fn held_back(history: &History) -> usize {
 }
 
 /// How many removals a guard held back.
-pub fn removals_held_back(history: &History) -> usize {
+fn removals_held_back(history: &History) -> usize {
     let is_held = |extra: &&RowHistory| {
         extra.status == Status::Unchanged
             && extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause))
@@ -199,6 +201,27 @@ pub fn write_reports(
                 "nothing is lost, the run is in its journal: once there is room, `houston-onboard report {}` makes them",
                 shell_word(folder.path())
             ))
+    })
+}
+
+/// What guards held back, and where to read why.
+pub(super) fn held_words(history: &History) -> Option<String> {
+    let (roles, removals) = (held_back(history), removals_held_back(history));
+    let what = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    };
+    let parts: Vec<(String, &str)> = [
+        what(roles, "role change").map(|text| (text, RESULTS)),
+        what(removals, "removal").map(|text| (text, REMOVALS)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let (texts, files): (Vec<String>, Vec<&str>) = parts.into_iter().unzip();
+    (!texts.is_empty()).then(|| {
+        format!("held back by a guard: {}; `detail` in {} says why", texts.join(", "), files.join(" and "))
     })
 }
 

@@ -24,7 +24,7 @@ pub struct PruneArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 10,
+        default_value_t = Caps::default().people,
         env = "HOUSTON_ONBOARD_MAX_REMOVE",
         hide_env_values = true
     )]
@@ -32,7 +32,7 @@ pub struct PruneArgs {
 
     /// Which share of the people --prune may remove: of all of them, and of each workspace of ten or
     /// more
-    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100), env = "HOUSTON_ONBOARD_MAX_REMOVE_PERCENT", hide_env_values = true)]
+    #[arg(long, value_name = "PERCENT", default_value_t = Caps::default().percent, value_parser = clap::value_parser!(u8).range(..=100), env = "HOUSTON_ONBOARD_MAX_REMOVE_PERCENT", hide_env_values = true)]
     pub max_remove_percent: u8,
 
     /// Whom --prune leaves alone: a pattern of addresses or user names; may be repeated
@@ -91,7 +91,7 @@ impl PruneArgs {
 impl From<Option<&Prune>> for PruneArgs {
     /// The flags that mean the same.
     fn from(prune: Option<&Prune>) -> Self {
-        let caps = prune.map_or(Caps { people: 10, percent: 10 }, |prune| prune.caps);
+        let caps = prune.map_or_else(Caps::default, |prune| prune.caps);
         Self {
             prune: prune.is_some(),
             max_remove: caps.people,

@@ -3,7 +3,7 @@
 //!
 //! Main function: [`Removing::carry_out`], the same for a run's first leg and for later ones.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ExitStatus;
 use super::planning::unreadable;
@@ -44,7 +44,8 @@ impl Removing<'_> {
         }
         let begun = self.begin(journal, announce).map_err(|(reason, cause)| (reason, Some(cause)));
         // Whoever wants the run to end while everybody is looked at again sees nobody removed.
-        let begun = begun.and_then(|leaving| match self.signals.stop().filter(|_| leaving.is_some()) {
+        let stop = || self.signals.stop().or_else(|| self.time_is_over().then_some(StopReason::MaxDuration));
+        let begun = begun.and_then(|leaving| match leaving.as_ref().and_then(|_| stop()) {
             Some(reason) => Err((reason, None)),
             None => Ok(leaving),
         });
@@ -56,6 +57,16 @@ impl Removing<'_> {
                 RunEnd { stopped: Some((reason, cause)), ..end }
             }
         }
+    }
+
+    /// What is left of `--max-duration`.
+    fn time_left(&self) -> Option<Duration> {
+        let spent = self.session.clock.now() - self.began;
+        self.settings.max_duration.map(|limit| limit.saturating_sub(spent))
+    }
+
+    fn time_is_over(&self) -> bool {
+        self.time_left().is_some_and(|left| left.is_zero())
     }
 
     /// Who is to go, as Houston has them now; what reading has settled is in the journal then.
@@ -137,11 +148,7 @@ impl Removing<'_> {
 
     fn send(&self, leaving: &Leaving, tally: Tally, journal: &mut Journal, announce: Announce<'_>) -> RunEnd {
         let Self { session, signals, .. } = self;
-        let spent = session.clock.now() - self.began;
-        let settings = Settings {
-            max_duration: self.settings.max_duration.map(|limit| limit.saturating_sub(spent)),
-            ..self.settings.clone()
-        };
+        let settings = Settings { max_duration: self.time_left(), ..self.settings.clone() };
         let run = Run {
             workspaces: &leaving.workspaces,
             operations: &leaving.operations,

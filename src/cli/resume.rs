@@ -283,9 +283,11 @@ impl<'a> Resuming<'a> {
         let engine = Engine { pool: &session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let began = session.clock.now();
-        let end = engine.carry_out(&run, &mut journal, leg.tally(history), announce);
-        let removing = Removing { folder, session, signals, settings: &settings, began };
-        let end = removing.carry_out(end, &mut journal, announce);
+        let mut end = engine.carry_out(&run, &mut journal, leg.tally(history), announce);
+        if !history.left_extras().is_empty() {
+            let removing = Removing { folder, session, signals, settings: &settings, began };
+            end = removing.carry_out(end, &mut journal, announce);
+        }
         let end = close(end, &mut journal, session.clock.now(), announce);
         signals.reporting_begins();
         drop(progress);

@@ -7,15 +7,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter};
 
-use crate::engine::event::Status;
 use crate::engine::journal::{
-    History, JournalError, PlanLine, PlannedAction, Prune, RunSettings, plan_lines,
+    History, JournalError, PlanLine, PlannedAction, RunSettings, Undoing, Undone, plan_lines,
 };
 use crate::engine::run_folder::RunFolder;
 use crate::engine::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::model::RowNumber;
 use crate::plan::RolePolicy;
-use crate::plan::guard::{Caps, OnGuard};
 use crate::report::atomic::Draft;
 use crate::roster::Settings;
 
@@ -32,18 +30,13 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     let is_additive = settings.prune.is_none() && settings.roles == RolePolicy::Keep;
     let lines_of_run = if is_additive { None } else { Some(undone(folder, history)?) };
     for line in lines_of_run.into_iter().flatten() {
-        let (line, kind) = line?;
-        if let (Kind::PutBack, Some(role), Some(workspace)) = (kind, line.from_role, &line.workspace) {
+        let (line, undoing) = line?;
+        if let (Undoing::PutBack, Some(role), Some(workspace)) = (undoing, line.from_role, &line.workspace) {
             writeln!(roster_text, "{},{role},{}", quoted(&line.email), quoted(workspace.as_str()))?;
             rows += 1;
         }
     }
     let header = &history.header;
-    let prune = header.settings.prune.clone().unwrap_or(Prune {
-        caps: Caps { people: 10, percent: 10 },
-        on_guard: OnGuard::Stop,
-        protect: Vec::new(),
-    });
     let plan = SavedPlan {
         schema_version: SCHEMA_VERSION,
         made_at: history.finished_at().unwrap_or(header.started_at),
@@ -56,7 +49,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
             send_invites: header.settings.send_invites,
             bypass_local: header.settings.bypass_local,
             roles: RolePolicy::Update,
-            prune: Some(prune),
+            prune: Some(header.settings.prune.clone().unwrap_or_default()),
             ..RunSettings::default()
         },
         undo_of: Some(header.run.clone()),
@@ -71,37 +64,14 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What becomes of somebody when a run is taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// They are a row of the roster: they come back, or get their former role.
-    PutBack,
-    /// They are taken away.
-    TakenAway,
-}
-
-/// The lines of a run's plan that it has carried out, as far as they can be taken back.
+/// The lines of a run's plan that it has carried out, and how they are taken back.
 fn undone<'h>(
     folder: &RunFolder,
     history: &'h History,
-) -> Result<impl Iterator<Item = Result<(PlanLine, Kind), JournalError>> + use<'h>, JournalError> {
-    let kind = |line: &PlanLine| match history.row(line.row)?.status {
-        Status::Removed | Status::RoleUpdated => {
-            (line.from_role.is_some() && line.email.contains('@')).then_some(Kind::PutBack)
-        }
-        Status::Added | Status::Invited => Some(Kind::TakenAway),
-        Status::Unchanged
-        | Status::AlreadyInvited
-        | Status::RoleKept
-        | Status::Rejected
-        | Status::GaveUp
-        | Status::InDoubt
-        | Status::NotRun
-        | Status::Invalid
-        | Status::Merged => None,
-    };
+) -> Result<impl Iterator<Item = Result<(PlanLine, Undoing), JournalError>> + use<'h>, JournalError> {
+    let mut undone = Undone::default();
     Ok(plan_lines(folder)?.filter_map(move |line| match line {
-        Ok(line) => kind(&line).map(|kind| Ok((line, kind))),
+        Ok(line) => undone.of(&line, history).map(|undoing| Ok((line, undoing))),
         Err(error) => Some(Err(error)),
     }))
 }
@@ -112,15 +82,15 @@ fn lines<'h>(
     history: &'h History,
     rows: usize,
 ) -> Result<impl Iterator<Item = io::Result<Cow<'h, PlanLine>>> + use<'h>, JournalError> {
-    let of = |wanted: Kind| {
+    let of = |wanted: Undoing| {
         let lines = undone(folder, history)?;
         Ok::<_, JournalError>(
-            lines.filter(move |line| line.as_ref().map_or(true, |(_, kind)| *kind == wanted)),
+            lines.filter(move |line| line.as_ref().map_or(true, |(_, undoing)| *undoing == wanted)),
         )
     };
-    let come = if rows > 0 { Some(of(Kind::PutBack)?) } else { None };
+    let come = if rows > 0 { Some(of(Undoing::PutBack)?) } else { None };
     let put_back = (0..).zip(come.into_iter().flatten()).map(|(place, line)| Ok(put_back(line?.0, place)));
-    let taken = (rows..).zip(of(Kind::TakenAway)?).map(|(place, line)| Ok(taken_away(line?.0, place)));
+    let taken = (rows..).zip(of(Undoing::TakenAway)?).map(|(place, line)| Ok(taken_away(line?.0, place)));
     let failed = |error: JournalError| io::Error::other(error);
     Ok(put_back
         .chain(taken)

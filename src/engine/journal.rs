@@ -10,6 +10,7 @@ mod digest;
 pub(super) mod full;
 mod history;
 mod plan_file;
+mod undone;
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::digest::{Hashing, digest_of, hexadecimal, open_file};
 pub use self::history::{History, RowHistory, plan_lines};
 pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
+pub use self::undone::{Undoing, Undone};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
 use crate::model::{RowNumber, Strain};
@@ -207,7 +209,7 @@ pub struct RunSettings {
 }
 
 /// How people are taken away who are not in the roster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prune {
     /// How many at most.
     pub caps: Caps,

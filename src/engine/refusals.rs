@@ -8,9 +8,11 @@
 use super::event::Cause;
 use crate::houston::{Fault, RejectedKind};
 
-/// So many refusals in the same words end the run. A failing database that refuses three writes in
-/// ten by chance refuses the first six of a run once in more than a thousand runs.
+/// So many refusals in the same words end the run.
 const REFUSALS: usize = 6;
+/// So many do where they may pass. A failing database that refuses three writes in ten by chance
+/// refuses the first twelve of a run once in more than a million runs.
+const PASSING_REFUSALS: usize = 12;
 /// They must come from so many workspaces, where the plan has as many.
 const WORKSPACES: usize = 3;
 /// And from so many people, where the plan has as many operations.
@@ -112,7 +114,7 @@ impl Extent {
             Weight::Settled => (1, 1, 1),
             Weight::Policy => (REFUSALS.min(self.operations), few, PEOPLE.min(self.operations)),
             Weight::Unknown => (REFUSALS.min(self.operations), few.max(2), few.max(2)),
-            Weight::Passing => (REFUSALS.min(few * self.sends), few.max(2), few.max(2)),
+            Weight::Passing => (PASSING_REFUSALS.min(few * self.sends), few.max(2), few.max(2)),
         };
         refused.count >= count && refused.workspaces.len() >= workspaces && refused.people.len() >= people
     }
@@ -213,8 +215,8 @@ mod tests {
             (&other, 2, 2, Some(2)),
             (&other, 50, 5_000, Some(6)),
             (&unknown, 1, 5_000, None),
-            (&unknown, 2, 5_000, Some(6)),
-            (&unknown, 50, 5_000, Some(6)),
+            (&unknown, 2, 5_000, Some(10)),
+            (&unknown, 50, 5_000, Some(12)),
         ];
         for (fault, workspaces, operations, after) in table {
             let found = ends_after(workspaces, operations, 4, fault);

@@ -104,6 +104,12 @@ pub struct Caps {
     pub percent: u8,
 }
 
+impl Default for Caps {
+    fn default() -> Self {
+        Self { people: 10, percent: 10 }
+    }
+}
+
 /// What becomes of a plan with too many removals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

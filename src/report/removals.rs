@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::results::{ResultsError, Table, defused};
 use crate::engine::event::{Status, StatusKind};
-use crate::engine::journal::{History, PlanLine, RowHistory, RunSettings, plan_lines};
+use crate::engine::journal::{History, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceRole, printable};
 use crate::plan::RolePolicy;
@@ -139,10 +139,10 @@ pub fn files(settings: &RunSettings) -> impl Iterator<Item = &'static str> {
 /// If the plan cannot be read or a file not be written; then neither is changed, unless a rename
 /// itself fails.
 pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError> {
-    let mut undone = Undo::default();
+    let (mut undone, mut counts) = (Undone::default(), Undo::default());
     let settings = &history.header.settings;
     if !files(settings).any(|name| name == UNDO) {
-        return Ok(undone);
+        return Ok(counts);
     }
     let mut removals = match settings.prune {
         Some(_) => Some(Table::create(folder.path(), REMOVALS, b',')?),
@@ -159,14 +159,13 @@ pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError
         if let Some(removals) = removals.as_mut().filter(|_| is_extra(history, line.row)) {
             removals.put(&record(&line, end))?;
         }
-        if matches!(end.status, Status::Removed | Status::RoleUpdated) {
-            match put_back(&line) {
-                Some(row) => {
-                    undo.put(&row)?;
-                    undone.rows += 1;
-                }
-                None => undone.left_out += 1,
+        match undone.of(&line, history) {
+            Some(Undoing::PutBack) => {
+                undo.put(&put_back(&line))?;
+                counts.rows += 1;
             }
+            Some(Undoing::LeftOut) => counts.left_out += 1,
+            Some(Undoing::TakenAway) | None => {}
         }
     }
     let files = [removals, Some(undo)].map(|file| file.map(Table::finish).transpose());
@@ -175,7 +174,7 @@ pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError
             file.commit()?;
         }
     }
-    Ok(undone)
+    Ok(counts)
 }
 
 /// What `undo.csv` takes back.
@@ -219,11 +218,12 @@ fn is_pending(line: &PlanLine) -> bool {
     line.seen.as_ref().is_some_and(|seen| seen.starts_with("pending"))
 }
 
-/// The row that takes back what was done about a line of the plan; none if no row could.
-fn put_back(line: &PlanLine) -> Option<ByteRecord> {
-    let (role, workspace) = (line.from_role?, line.workspace.as_ref()?);
-    let cells = [line.email.as_str(), role.name(), workspace.as_str()];
-    line.email.contains('@').then(|| cells.iter().map(|cell| defused(cell.as_bytes())).collect())
+/// The row that takes back what was done about a line of the plan.
+fn put_back(line: &PlanLine) -> ByteRecord {
+    let (role, workspace) = (line.from_role, line.workspace.as_ref());
+    let cells =
+        [line.email.as_str(), role.map_or("", WorkspaceRole::name), workspace.map_or("", |id| id.as_str())];
+    cells.iter().map(|cell| defused(cell.as_bytes())).collect()
 }
 
 #[cfg(test)]
