@@ -242,7 +242,7 @@ fn a_journal_that_tells_nothing_is_told_from_one_of_a_later_version() {
     let (workdir, run) = finished();
     let path = run.folder().join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
-    fs::write(&path, whole.replacen("\"format\":2", "\"format\":99", 1)).unwrap();
+    fs::write(&path, whole.replacen("\"format\":3", "\"format\":99", 1)).unwrap();
     workdir.run(["report"]).ended(3).says("has format 99").says("a later one").began_nothing();
     let listed = workdir.run(["report", "--list"]).ended(0);
     assert!(listed.stdout.contains("unreadable") && listed.stdout.contains("format 99"), "{}", listed.stdout);

@@ -13,8 +13,8 @@ use clap::Args;
 
 use super::ending::{held_words, status, write_reports};
 use super::input::{Input, Settled};
+use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
-use super::removing::Removing;
 use super::saved_plan::SavedPlanArgs;
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
@@ -244,14 +244,16 @@ impl Applying<'_> {
         let tally = self.tally();
         // The file of the plan has the decisions now; a million of them take room.
         self.drawn.plan.rows = Vec::new();
-        let has_leavers = self.drawn.plan.leavers().next().is_some();
+        let plan = &self.drawn.plan;
+        let left = Left { grants: !plan.grants.is_empty(), removals: plan.leavers().next().is_some() };
+        let targets = Arc::new(self.drawn.along());
         let settings = engine_settings(self.session, &self.run_settings());
         let run = Run {
             workspaces: &self.drawn.plan.workspaces,
             operations: &self.drawn.operations,
             earlier: &self.earlier,
             emails: self.input.roster.emails(),
-            leavers: &Arc::default(),
+            targets: &targets,
             houston: &self.session.houston,
             pace: &self.session.pace,
             pages: &self.session.pages,
@@ -263,12 +265,10 @@ impl Applying<'_> {
         let engine = Engine { pool: &self.session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| self.session.show(event, &mut progress);
         let began = self.session.clock.now();
-        let mut end = engine.carry_out(&run, &mut journal, tally, announce);
-        if has_leavers {
-            let (session, signals) = (self.session, self.signals);
-            let removing = Removing { folder: &folder, session, signals, settings: &settings, began };
-            end = removing.carry_out(end, &mut journal, announce);
-        }
+        let end = engine.carry_out(&run, &mut journal, tally, announce);
+        let (session, signals) = (self.session, self.signals);
+        let parts = Parts { folder: &folder, session, signals, settings: &settings, began };
+        let end = parts.carry_out(left, end, &mut journal, announce);
         let end = close(end, &mut journal, self.session.clock.now(), announce);
         self.signals.reporting_begins();
         drop(progress);
@@ -311,6 +311,7 @@ impl Applying<'_> {
             roster_sha256,
             plan_sha256,
             rows: roster.len() as u64,
+            grants: self.drawn.plan.grants.len() as u64,
             extras: self.drawn.plan.extras.len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.run_settings(),

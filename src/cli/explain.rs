@@ -13,11 +13,12 @@ use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure};
 use crate::engine::event::settled_by_plan;
 use crate::engine::journal::PlannedAction;
-use crate::houston::Rehearsed;
-use crate::model::{RowNumber, WorkspaceRole, normalize_email, printable};
+use crate::houston::{DeploymentUser, Rehearsed};
+use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, normalize_email, printable};
 use crate::plan::extra::{Extra, Handle};
-use crate::plan::{Decision, Whose, Workspace};
-use crate::report::plan::PlanFormat;
+use crate::plan::grant::{Grant, in_deployment};
+use crate::plan::{Decision, Membership, Whose, Workspace};
+use crate::report::plan::{PlanFormat, reason_of_grant};
 
 /// One row, or one person who is not in the roster, explained.
 #[derive(Debug, Serialize)]
@@ -27,12 +28,15 @@ struct Explained {
     email: String,
     workspace: Option<String>,
     workspace_id: Option<String>,
+    /// The release name of the deployment, for a role in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
     /// What Houston has; none if it was not looked at.
     present: Option<String>,
     rule: String,
     action: &'static str,
-    from_role: Option<WorkspaceRole>,
-    to_role: Option<WorkspaceRole>,
+    from_role: Option<&'static str>,
+    to_role: Option<&'static str>,
     /// What would be sent.
     request: Option<Sending>,
 }
@@ -93,7 +97,10 @@ impl Explainer<'_> {
         let rows = (0..self.input.roster.len()).map(RowNumber::from_index);
         let rows = rows.filter(|&row| self.input.roster.emails().get(row) == email);
         let extras = self.drawn.plan.extras.iter().filter(|extra| extra.name == email);
-        rows.map(|row| self.row(row)).chain(extras.map(|extra| self.extra(extra))).collect()
+        let grants = |row| self.drawn.plan.grants.iter().filter(move |grant| grant.row == row);
+        let rows =
+            rows.flat_map(|row| [self.row(row)].into_iter().chain(grants(row).map(|one| self.grant(one))));
+        rows.chain(extras.map(|extra| self.extra(extra))).collect()
     }
 
     fn row(&self, row: RowNumber) -> Explained {
@@ -110,29 +117,32 @@ impl Explainer<'_> {
             email: roster.emails().get(row).to_owned(),
             workspace: workspace.and_then(|workspace| workspace.label.clone()).or(text),
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.to_string()),
+            deployment: None,
             present: planned.seen.map(|seen| seen.to_string()),
             rule: self.rule(&planned.decision, role),
             action: action.word(),
-            from_role: from_role.or(planned.seen.and_then(crate::plan::Membership::role)),
-            to_role: role,
-            request: workspace.filter(|_| exists).and_then(|workspace| {
-                self.request(workspace, roster.emails().get(row), &planned.decision, role)
-            }),
+            from_role: from_role.or(planned.seen.and_then(Membership::role)).map(WorkspaceRole::name),
+            to_role: role.map(WorkspaceRole::name),
+            request: workspace
+                .filter(|_| exists)
+                .and_then(|workspace| self.request(workspace, row, &planned.decision, role)),
         }
     }
 
     fn request(
         &self,
         workspace: &Workspace,
-        email: &str,
+        row: RowNumber,
         decision: &Decision,
         role: Option<WorkspaceRole>,
     ) -> Option<Sending> {
-        let houston = &self.session.houston;
+        let (houston, email) = (&self.session.houston, self.input.roster.emails().get(row));
         let rehearsed = match decision {
             Decision::Add => {
                 let (role, mail) = (role?, self.safety.mail());
-                houston.rehearse(|houston| houston.add_member(&workspace.id, email, role, mail))
+                let targets = self.drawn.along();
+                let along = targets.along.get(&row).map_or(&[][..], Vec::as_slice);
+                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
             Decision::UpdateRole(change) => houston.rehearse(|houston| match change.whose {
                 Whose::Members => houston.set_role(&workspace.id, email, change.to),
@@ -184,6 +194,53 @@ impl Explainer<'_> {
         }
     }
 
+    fn grant(&self, grant: &Grant) -> Explained {
+        let (plan, roster) = (&self.drawn.plan, &self.input.roster);
+        let workspace = &plan.workspaces[grant.workspace as usize];
+        let (houston, email) = (&self.session.houston, roster.emails().get(grant.row));
+        let (id, user) = (&grant.deployment.id, grant.user.as_ref());
+        let user = DeploymentUser {
+            id: user.map(|(id, _)| id.as_str()),
+            email: user.map_or(email, |(_, address)| address),
+        };
+        let (request, rule) = match &grant.decision {
+            Decision::Add if self.drawn.comes_along(grant) => {
+                (None, "is given together with the workspace, in the same request".to_owned())
+            }
+            Decision::Add => (
+                houston.rehearse(|houston| houston.add_deployment_role(id, user, grant.role)),
+                "has no role in this deployment: is given one".to_owned(),
+            ),
+            Decision::UpdateRole(_) => (
+                houston.rehearse(|houston| houston.set_deployment_role(id, user, grant.role)),
+                "has another role in this deployment, and --update-roles gives the one of the roster"
+                    .to_owned(),
+            ),
+            Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => (None, reason_of_grant(grant)),
+        };
+        Explained {
+            place: Some(format!("{}:{}", self.input.name, roster.line(grant.row))),
+            email: email.to_owned(),
+            workspace: workspace.label.clone(),
+            workspace_id: (!plan.is_to_be_created(grant.workspace)).then(|| workspace.id.to_string()),
+            deployment: Some(grant.deployment.name.clone()),
+            present: grant.seen.map(|seen| in_deployment(&seen.to_string())),
+            rule,
+            action: PlannedAction::of(&grant.decision).0.word(),
+            from_role: grant.from().map(DeploymentRole::name),
+            to_role: Some(grant.role.name()),
+            request: request.map(Sending::from),
+        }
+    }
+
     fn extra(&self, extra: &Extra) -> Explained {
         let workspace = &self.drawn.plan.workspaces[extra.workspace as usize];
         let houston = &self.session.houston;
@@ -196,6 +253,7 @@ impl Explainer<'_> {
             email: extra.name.clone(),
             workspace: workspace.label.clone(),
             workspace_id: Some(workspace.id.to_string()),
+            deployment: None,
             present: Some(extra.seen.to_string()),
             rule: extra.stay.map_or_else(
                 || "is not in the roster, and --prune removes such people".to_owned(),
@@ -204,7 +262,7 @@ impl Explainer<'_> {
                 },
             ),
             action: if extra.leaves() { PlannedAction::Remove.word() } else { PlannedAction::None.word() },
-            from_role: extra.seen.role(),
+            from_role: extra.seen.role().map(WorkspaceRole::name),
             to_role: None,
             request: request.flatten().map(Sending::from),
         }
@@ -225,6 +283,9 @@ fn write(out: &mut String, explained: &Explained) -> std::fmt::Result {
     let label = workspace.as_deref().unwrap_or("no workspace that can be read");
     let id = workspace_id.as_ref().map_or_else(String::new, |id| format!(" ({})", printable(id)));
     writeln!(out, "  workspace: {}{id}", printable(label))?;
+    if let Some(name) = &explained.deployment {
+        writeln!(out, "  deployment: {}", printable(name))?;
+    }
     writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not looked at")))?;
     if let Some(role) = to_role {
         writeln!(out, "  wanted:    {role}")?;

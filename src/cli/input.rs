@@ -4,10 +4,11 @@
 //! Main types: [`Input`] and [`Settled`].
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::places::{BadRows, LookedFor, Missing, Names, Places, find_workspaces};
+use super::grants::{Wish, find_grants};
+use super::places::{BadRows, LookedFor, Missing, Names, Places, changed, find_workspaces};
 use super::saved_plan::{self, Expected};
 use super::session::{Session, WorkArgs};
 use super::validate::{shown_name, style};
@@ -79,15 +80,24 @@ impl Input {
         let listed = self.expected.as_ref().and_then(Expected::listed);
         let looked_for = LookedFor { bad_rows, names, missing: self.missing, listed };
         let places = find_workspaces(&mut self.roster, session, looked_for)?;
+        let wishes = find_grants(&self.roster, &places, names, session)?;
+        self.roster.complain(wishes.complaints).map_err(changed)?;
         self.complain();
         self.refuse_if_bad().map_err(|failure| match self.expected {
             // The file was good when the plan was made.
             Some(_) => saved_plan::outdated(failure.error),
             None => failure,
         })?;
-        self.warn_of_deployment_roles();
         let Self { roster, name, settings, missing: _, expected } = self;
-        Ok(Settled { roster: Arc::new(roster), name, settings, places, expected })
+        Ok(Settled {
+            roster: Arc::new(roster),
+            name,
+            settings,
+            places,
+            wishes: wishes.all,
+            rows_of_grants: Arc::default(),
+            expected,
+        })
     }
 
     fn complain(&self) {
@@ -109,19 +119,6 @@ impl Input {
         Err(Failure::new(ExitStatus::Usage, error).hint(
             "--only compares with the text of the file: `*` stands for anything, `?` for one character",
         ))
-    }
-
-    /// Nothing of the roster is passed over in silence.
-    fn warn_of_deployment_roles(&self) {
-        let with_roles = self.roster.wanted().filter(|wish| self.roster.deployment_roles(wish.row).is_some());
-        let count = with_roles.count();
-        if count > 0 {
-            tell(&format!(
-                "warning: deployment roles are checked, but not carried out yet ({} of {})",
-                if count == 1 { "1 row".to_owned() } else { format!("{count} rows") },
-                printable(&self.name)
-            ));
-        }
     }
 
     fn refuse_if_bad(&self) -> Result<(), Failure> {
@@ -149,6 +146,9 @@ pub struct Settled {
     /// How it was read.
     pub settings: Settings,
     pub(super) places: Places,
+    pub(super) wishes: Vec<Wish>,
+    /// The rows of the roles in deployments, once the plan has them.
+    pub(super) rows_of_grants: Arc<OnceLock<Vec<RowNumber>>>,
     pub(super) expected: Option<Expected>,
 }
 
@@ -157,10 +157,15 @@ impl Settled {
     pub fn progress(&self, global: &GlobalArgs) -> Progress {
         let mode = if global.quiet { ProgressMode::None } else { global.progress };
         let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
+        let grants = Arc::clone(&self.rows_of_grants);
         let progress = Progress::on_stderr(mode, Instant::now).with_places(move |row| {
+            let grants = grants.get().map_or(&[][..], Vec::as_slice);
             match row.index().checked_sub(roster.len()) {
                 None => format!("{name}:{}", roster.line(row)),
-                Some(extra) => line_of_removal(extra),
+                Some(behind) => match grants.get(behind) {
+                    Some(&row) => format!("{name}:{}", roster.line(row)),
+                    None => line_of_removal(behind - grants.len()),
+                },
             }
         });
         if global.verbose { progress.verbose() } else { progress }

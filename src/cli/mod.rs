@@ -11,13 +11,14 @@ pub mod ending;
 pub mod explain;
 mod export;
 mod extras;
+mod grants;
 mod input;
-pub mod places;
+pub mod parts;
+mod places;
 mod plan;
 pub mod planning;
 mod prune_args;
-pub mod removing;
-mod report;
+pub mod report;
 pub mod resume;
 pub mod roster_args;
 #[cfg(feature = "sandbox")]

@@ -52,8 +52,6 @@ pub fn find_workspaces(
 ) -> Result<Places, Failure> {
     let LookedFor { bad_rows, names, missing, listed } = looked_for;
     let listing = list_workspaces(session)?;
-    let again =
-        |error| Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read");
     let resolutions = resolve(&listing, roster.workspaces().iter().map(String::as_str));
     let mut used = vec![false; resolutions.len()];
     roster.wanted().for_each(|wish| used[wish.workspace as usize] = true);
@@ -80,9 +78,14 @@ pub fn find_workspaces(
     }
     finder.places.whereabouts = finder.whereabouts(&resolutions);
     let bad = complain_of(roster, complaints, bad_rows);
-    roster.complain(bad).map_err(again)?;
-    roster.unify_workspaces(&finder.places.canonical()).map_err(again)?;
+    roster.complain(bad).map_err(changed)?;
+    roster.unify_workspaces(&finder.places.canonical()).map_err(changed)?;
     Ok(finder.places)
+}
+
+/// The roster cannot be read again.
+pub(super) fn changed(error: std::io::Error) -> Failure {
+    Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read")
 }
 
 /// What is looked for beside the workspaces that wanted rows name, and how.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::explain::explain;
+use super::grants::come_with_adds;
 use super::input::{Input, Settled};
 use super::planning::plan;
 use super::prune_args::OnGuardArg;
@@ -18,9 +19,12 @@ use super::stale::{Age, find};
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::PlanLine;
+use crate::engine::part::Targets;
+use crate::houston::DeploymentGrant;
 use crate::model::RowNumber;
+use crate::plan::grant::Grant;
 use crate::plan::guard::{Limit, Refusal};
-use crate::plan::{Counts, Operation, Plan};
+use crate::plan::{Counts, Decision, Operation, Plan};
 use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::report::terminal::Progress;
@@ -101,6 +105,8 @@ pub struct Drawn {
     pub operations: Vec<Operation>,
     /// How many rows were decided in which way.
     pub counts: Counts,
+    /// Whether roles in deployments are given together with the adds.
+    grants_come_along: bool,
 }
 
 impl Drawn {
@@ -117,11 +123,14 @@ impl Drawn {
     ) -> Result<Self, Failure> {
         let places = std::mem::take(&mut input.places);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
-        let plan = plan(&input.roster, places, &work.safety.remembered(), session, announce)?;
+        let wishes = std::mem::take(&mut input.wishes);
+        let plan = plan(&input.roster, places, wishes, &work.safety.remembered(), session, announce)?;
+        input.rows_of_grants.get_or_init(|| plan.grants.iter().map(|grant| grant.row).collect());
         let role = |row: RowNumber| input.roster.assignment(row).map(|wish| wish.role);
         let operations = plan.operations(role);
         let counts = plan.counts();
-        let drawn = Self { plan, operations, counts };
+        let grants_come_along = come_with_adds(&plan, session);
+        let drawn = Self { plan, operations, counts, grants_come_along };
         if let Some(expected) = input.expected.take() {
             fits(&expected, drawn.lines(&input.roster), input.roster.len(), &session.url)?;
         }
@@ -134,19 +143,47 @@ impl Drawn {
         Ok(drawn)
     }
 
-    /// What was seen and decided: a line per row, then one per person who is not in the roster.
+    /// What was seen and decided: a line per row, then one per role in a deployment, then one per person
+    /// who is not in the roster.
     pub fn lines(&self, roster: &Roster) -> impl Iterator<Item = PlanLine> {
         let rows = (0..roster.len())
             .map(RowNumber::from_index)
             .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()));
-        let behind = (roster.len()..).map(RowNumber::from_index);
-        let extras = self.plan.extras.iter().zip(behind);
-        rows.chain(extras.map(|(extra, row)| PlanLine::of_extra(&self.plan, extra, row)))
+        let behind = |at: usize| RowNumber::from_index(roster.len() + at);
+        let grants = self.plan.grants.iter().enumerate().map(move |(at, grant)| {
+            PlanLine::of_grant(&self.plan, grant, roster.emails().get(grant.row), behind(at))
+        });
+        let extras = self.plan.extras.iter().zip(self.plan.grants.len()..);
+        let extras = extras.map(move |(extra, at)| PlanLine::of_extra(&self.plan, extra, behind(at)));
+        rows.chain(grants).chain(extras)
     }
 
     /// Mutations of members.
     pub fn changes(&self) -> usize {
-        self.operations.len() + self.plan.leavers().count()
+        self.operations.len() + self.grants_alone().count() + self.plan.leavers().count()
+    }
+
+    /// What comes along with the adds: roles in deployments, for a server that takes them so.
+    pub fn along(&self) -> Targets {
+        let mut targets = Targets { first: self.plan.rows.len(), ..Targets::default() };
+        let wanted = self.plan.grants.iter().filter(|grant| grant.decision == Decision::Add);
+        for grant in wanted.filter(|_| self.grants_come_along) {
+            let Grant { row, deployment, role, .. } = grant;
+            let grant = DeploymentGrant { deployment: deployment.id.clone(), role: *role };
+            targets.along.entry(*row).or_default().push(grant);
+        }
+        targets
+    }
+
+    /// The roles in deployments that need a mutation of their own.
+    fn grants_alone(&self) -> impl Iterator<Item = &Grant> {
+        let changed = self.plan.grants.iter().filter(|grant| grant.decision.is_change());
+        changed.filter(|grant| !self.comes_along(grant))
+    }
+
+    /// Whether a role in a deployment is given in the same request as the one in the workspace.
+    pub fn comes_along(&self, grant: &Grant) -> bool {
+        self.grants_come_along && self.plan.rows[grant.row.index()].decision == Decision::Add
     }
 
     /// Says which limits the removals do not keep to; stops there unless only they are to be left out.
@@ -200,7 +237,9 @@ impl Drawn {
     }
 
     fn requests(&self) -> u64 {
-        requests(&self.operations) + requests_for_removals(&self.plan)
+        let leavers = self.plan.leavers().map(|leaver| leaver.workspace);
+        let grants = self.grants_alone().map(|grant| grant.workspace);
+        requests(&self.operations) + requests_of_part(leavers) + requests_of_part(grants)
     }
 
     fn estimate(&self, session: &Session) -> Estimate {
@@ -238,12 +277,12 @@ fn allowing(refusals: &[Refusal]) -> String {
     people.into_iter().chain(percent).map(|limit| limit.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// How many requests the removals need: each one, a look and a proof per workspace, and the first
-/// one's read-back where there is one.
-fn requests_for_removals(plan: &Plan) -> u64 {
+/// How many requests a later part of a run needs whose operations are in these workspaces: each one, a
+/// look and a proof per workspace, and the first one's read-back where there is one.
+fn requests_of_part(workspaces: impl Iterator<Item = u32>) -> u64 {
     let mut shares: HashMap<u32, u64> = HashMap::new();
-    plan.leavers().for_each(|leaver| *shares.entry(leaver.workspace).or_default() += 1);
-    shares.values().map(|&leavers| leavers + if leavers > 4 { 3 } else { 2 }).sum()
+    workspaces.for_each(|workspace| *shares.entry(workspace).or_default() += 1);
+    shares.values().map(|&all| all + if all > 4 { 3 } else { 2 }).sum()
 }
 
 /// How many requests carry these operations out: a mutation each, and per workspace the proof; the

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::extras::{Belonging, Pruning};
+use super::grants::{Wish, decide_grants};
 use super::places::{Meaning, Places, place};
 use super::session::{Session, unusable};
 use crate::engine::event::{Event, Status};
@@ -29,6 +30,7 @@ use crate::roster::{Roster, RowState};
 pub fn plan(
     roster: &Roster,
     places: Places,
+    wishes: Vec<Wish>,
     settings: &RunSettings,
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
@@ -45,6 +47,7 @@ pub fn plan(
     if let Some(pruning) = draft.pruning {
         pruning.conclude(&mut draft.plan);
     }
+    decide_grants(wishes, &mut draft.plan, roster, settings.roles, session)?;
     Ok(draft.plan)
 }
 

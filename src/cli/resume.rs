@@ -13,14 +13,15 @@ use clap::Args;
 use super::apply::{Confirmation, engine_settings, finish, locked};
 use super::ending::{broken, open_run, status, write_reports};
 use super::input::line_of_removal;
+use super::parts::{Left, Parts};
 use super::plan::requests;
 use super::planning::unreadable;
-use super::removing::Removing;
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::{ExitStatus, Failure, GlobalArgs, tell};
 use crate::engine::event::{Event, Tally};
+use crate::engine::granting::along;
 use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
 use crate::engine::leftover::Leg;
 use crate::engine::run_folder::{RunFolder, TargetLock};
@@ -182,7 +183,9 @@ fn destination(args: &ResumeArgs, header: &Header) -> Result<(Destination, Targe
 
 fn progress(history: &History, global: &GlobalArgs) -> Progress {
     let mode = if global.quiet { ProgressMode::None } else { global.progress };
-    let lines: Vec<u32> = history.rows.iter().map(|row| row.line).collect();
+    let rows = history.rows.iter().map(|row| row.line);
+    let grants = history.grants.iter().map(|grant| history.rows[grant.of.index()].line);
+    let lines: Vec<u32> = rows.chain(grants).collect();
     let name = history.header.roster.clone();
     let progress =
         Progress::on_stderr(mode, Instant::now).with_places(move |row| match lines.get(row.index()) {
@@ -248,13 +251,18 @@ impl<'a> Resuming<'a> {
         };
         let lines: String = operations.chunk_by(|a, b| a.workspace == b.workspace).map(line).collect();
         let (run, roster) = (printable(&header.run), printable(&header.roster));
+        let grants = match self.history.left_grants().len() {
+            0 => String::new(),
+            1 => "1 role in a deployment is left to be given.\n".to_owned(),
+            left => format!("{left} roles in deployments are left to be given.\n"),
+        };
         let removals = match self.history.left_extras().len() {
             0 => String::new(),
             1 => "1 person who is not in the roster is left to be removed.\n".to_owned(),
             left => format!("{left} people who are not in the roster are left to be removed.\n"),
         };
         format!(
-            "Run {run} of {roster}\n\n{lines}{removals}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
+            "Run {run} of {roster}\n\n{lines}{grants}{removals}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
         )
     }
 
@@ -264,6 +272,7 @@ impl<'a> Resuming<'a> {
             let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
             Failure::new(ExitStatus::Internal, error)
         })?;
+        let targets = Arc::new(along(folder, history).map_err(|error| broken(folder, error))?);
         let mut settings = engine_settings(session, &history.header.settings);
         settings.repeats = careful(settings.repeats, history.header.houston_version.as_deref());
         let run = Run {
@@ -271,7 +280,7 @@ impl<'a> Resuming<'a> {
             operations: &leg.operations,
             earlier: &leg.earlier,
             emails: &leg.emails,
-            leavers: &Arc::default(),
+            targets: &targets,
             houston: &session.houston,
             pace: &session.pace,
             pages: &session.pages,
@@ -283,11 +292,10 @@ impl<'a> Resuming<'a> {
         let engine = Engine { pool: &session.pool, settings: &settings };
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let began = session.clock.now();
-        let mut end = engine.carry_out(&run, &mut journal, leg.tally(history), announce);
-        if !history.left_extras().is_empty() {
-            let removing = Removing { folder, session, signals, settings: &settings, began };
-            end = removing.carry_out(end, &mut journal, announce);
-        }
+        let end = engine.carry_out(&run, &mut journal, leg.tally(history), announce);
+        let parts = Parts { folder, session, signals, settings: &settings, began };
+        let left = Left { grants: !history.grants.is_empty(), removals: !history.left_extras().is_empty() };
+        let end = parts.carry_out(left, end, &mut journal, announce);
         let end = close(end, &mut journal, session.clock.now(), announce);
         signals.reporting_begins();
         drop(progress);

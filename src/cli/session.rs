@@ -20,6 +20,7 @@ use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Pause};
 use crate::engine::journal::RunSettings;
+use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
     Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
     Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
@@ -463,7 +464,12 @@ impl Session {
         reading.caller.iter().cloned().chain(username).collect()
     }
 
-    /// The version of Houston, if it is known.
+    /// Whether there are roles in deployments at all; a version that is not known may have them.
+    pub fn knows_deployment_roles(&self) -> bool {
+        self.installation.version.is_none_or(|version| version >= DEPLOYMENT_ROLES_SINCE)
+    }
+
+    /// The version of Houston, if it tells.
     pub fn version(&self) -> Option<String> {
         self.installation.version.as_ref().map(ToString::to_string)
     }

@@ -16,12 +16,13 @@ use foldhash::fast::FixedState;
 use super::event::{Cause, Event, RunEnd, Status, StopReason, Tally};
 use super::journal::{Entry, Journal};
 use super::open::Tired;
+use super::part::Target;
 use super::refusals::Refusals;
 use super::worker::{Job, Signal, Ticket};
 use super::workspace::{Life, Step};
 use super::{Run, Settings, pause};
 use crate::houston::Repeats;
-use crate::plan::{OperationKind, Stage, Workspace};
+use crate::plan::{OperationKind, Workspace};
 use crate::time::Waited;
 
 /// How often bars are redrawn and the outside is looked at.
@@ -127,10 +128,12 @@ impl<'r> Dispatcher<'r> {
             lives.push(Life::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
-        let mut refusals = Refusals::new(lives.len(), run.operations.len(), settings.retries);
-        if run.operations.iter().any(|operation| operation.kind.stage() == Stage::Removals) {
-            refusals = refusals.of_removals();
-        }
+        let deed = match run.targets.behind.first() {
+            None => "added",
+            Some(Target::Deployment(_)) => "given a role in a deployment",
+            Some(Target::Leaver(_)) => "removed",
+        };
+        let refusals = Refusals::new(lives.len(), run.operations.len(), settings.retries).of(deed);
         let now = run.clock.now();
         let mut dispatcher = Self {
             run,

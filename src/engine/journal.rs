@@ -6,6 +6,7 @@
 //! It never asks Houston anything, and no credential is written.
 
 mod digest;
+mod fold;
 #[cfg(test)]
 pub(super) mod full;
 mod history;
@@ -20,8 +21,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 pub use self::digest::{Hashing, digest_of, hexadecimal, open_file};
+pub use self::fold::GrantHistory;
 pub use self::history::{History, RowHistory, plan_lines};
-pub use self::plan_file::{PlanLine, PlannedAction, write_plan};
+pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
 pub use self::undone::{Undoing, Undone};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, RunFolder};
@@ -30,7 +32,7 @@ use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{OperationId, RolePolicy};
 
 /// The format of both files; a reader refuses newer ones.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One fact. The first entry of a journal is its header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,8 +147,10 @@ pub struct Header {
     pub plan_sha256: String,
     /// Data rows of the input.
     pub rows: u64,
-    /// People who are in the workspaces of the input without being in it: their lines come behind
-    /// those of the rows.
+    /// Roles in deployments that rows want: their lines come behind those of the rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub grants: u64,
+    /// People who are in the workspaces of the input without being in it: their lines come last.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub extras: u64,
     /// How to read the input again, as the roster reader understands it.
@@ -453,6 +457,7 @@ mod tests {
             roster_sha256: String::new(),
             plan_sha256,
             rows: 5,
+            grants: 0,
             extras: 0,
             dialect: serde_json::Value::Null,
             settings: RunSettings::default(),
@@ -603,7 +608,7 @@ mod tests {
     fn a_run_of_the_first_format_can_still_be_read() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
-        let old = text.replacen("\"format\":2", "\"format\":1", 1);
+        let old = text.replacen("\"format\":3", "\"format\":1", 1);
         assert!(old != text && !old.contains("extras"), "nothing of the new format is in it");
         std::fs::write(folder.journal(), old).expect("written");
         assert_eq!(History::read(&folder).expect("readable").rows.len(), 5);
@@ -631,7 +636,7 @@ mod tests {
     fn a_journal_of_a_newer_version_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
-        std::fs::write(folder.journal(), text.replacen("\"format\":2", "\"format\":99", 1)).expect("written");
+        std::fs::write(folder.journal(), text.replacen("\"format\":3", "\"format\":99", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
     }
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::event::{Cause, Outcome, Status, StatusKind};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, plan_lines};
 use super::leftover::Earlier;
+use super::part::{Part, Target, Targets};
 use super::run_folder::RunFolder;
 use super::verify::{gone, wanted_after_all};
-use super::worker::Leavers;
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::extra::{Handle, Stay};
 use crate::plan::{Membership, Operation, OperationKind, Workspace};
@@ -21,18 +21,8 @@ use crate::plan::{Membership, Operation, OperationKind, Workspace};
 /// The removals that are still to be done in a run.
 #[derive(Debug, Default)]
 pub struct Leaving {
-    /// Their workspaces.
-    pub workspaces: Vec<Workspace>,
-    /// Their names, behind an empty text for every row of the roster.
-    pub names: Arc<Emails>,
-    /// What Houston knows them by.
-    pub leavers: Arc<Leavers>,
-    /// The mutations, workspace by workspace.
-    pub operations: Vec<Operation>,
-    /// What earlier legs did about some of them, by their index.
-    pub earlier: HashMap<usize, Earlier>,
-    /// Removals that came to their end without a mutation.
-    pub settled: Vec<(RowNumber, Outcome)>,
+    /// What is carried out.
+    pub part: Part,
     shares: Vec<Vec<Leaver>>,
 }
 
@@ -64,8 +54,8 @@ impl Leaving {
     /// If the files cannot be read.
     pub fn collect(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
         let mut leaving = Self::default();
-        let rows = history.rows.len();
-        let (mut names, mut handles) = (Emails::default(), Vec::new());
+        let rows = history.first_extra();
+        let (mut names, mut behind) = (Emails::default(), Vec::new());
         (0..rows).for_each(|_| names.push(""));
         let mut places: HashMap<WorkspaceId, usize> = HashMap::new();
         let spoiled = spoiled(history);
@@ -74,7 +64,7 @@ impl Leaving {
             names.push(&line.email);
             // A line without them names nobody who could be sent.
             let handle = line.handle.clone().unwrap_or_else(|| Handle::User(String::new()));
-            handles.push(handle.clone());
+            behind.push(Target::Leaver(handle.clone()));
             let (Some(leaver), Some(id)) = (Leaver::of(&line, handle, history), &line.workspace) else {
                 continue;
             };
@@ -83,20 +73,20 @@ impl Leaving {
                 continue;
             }
             let place = *places.entry(id.clone()).or_insert_with(|| {
-                leaving.workspaces.push(Workspace { id: id.clone(), label: None });
+                leaving.part.workspaces.push(Workspace { id: id.clone(), label: None });
                 leaving.shares.push(Vec::new());
                 leaving.shares.len() - 1
             });
             leaving.shares[place].push(leaver);
         }
-        leaving.names = Arc::new(names);
-        leaving.leavers = Arc::new(Leavers { rows, handles });
+        leaving.part.names = Arc::new(names);
+        leaving.part.targets = Arc::new(Targets { first: rows, behind, ..Targets::default() });
         Ok(leaving)
     }
 
     /// What is to be read: each workspace, and who is looked for.
     pub fn tasks(&self) -> Vec<(&WorkspaceId, Vec<&Handle>)> {
-        let pairs = self.workspaces.iter().zip(&self.shares);
+        let pairs = self.part.workspaces.iter().zip(&self.shares);
         pairs.map(|(place, share)| (&place.id, share.iter().map(|leaver| &leaver.handle).collect())).collect()
     }
 
@@ -149,16 +139,17 @@ impl Leaving {
     }
 
     /// Puts the operations together, once every workspace has been judged.
-    pub fn assemble(&mut self) {
+    pub fn assemble(mut self) -> Part {
         for (place, share) in (0..).zip(std::mem::take(&mut self.shares)) {
             for leaver in share {
                 let kind = OperationKind::Remove(leaver.role);
                 if let Some(earlier) = leaver.earlier {
-                    self.earlier.insert(self.operations.len(), earlier);
+                    self.part.earlier.insert(self.part.operations.len(), earlier);
                 }
-                self.operations.push(Operation { row: leaver.row, workspace: place, kind });
+                self.part.operations.push(Operation { row: leaver.row, workspace: place, kind });
             }
         }
+        self.part
     }
 
     /// Nobody is removed where something failed.
@@ -181,7 +172,7 @@ impl Leaving {
         let earlier = leaver.earlier.as_ref();
         let (attempts, elapsed) =
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
-        self.settled.push((leaver.row, Outcome { status, cause, attempts, elapsed }));
+        self.part.settled.push((leaver.row, Outcome { status, cause, attempts, elapsed }));
     }
 }
 
@@ -254,18 +245,17 @@ mod tests {
     fn leaving(leavers: Vec<Leaver>) -> Leaving {
         let id = WorkspaceId::new("ck1").expect("valid");
         Leaving {
-            workspaces: vec![Workspace { id, label: None }],
+            part: Part { workspaces: vec![Workspace { id, label: None }], ..Part::default() },
             shares: vec![leavers],
-            ..Leaving::default()
         }
     }
 
     /// How each removal ended, by its row; none for those that are sent.
-    fn ends(mut leaving: Leaving, rows: usize) -> Vec<Option<(Status, String)>> {
-        leaving.assemble();
-        assert_eq!(leaving.operations.len() + leaving.settled.len(), rows, "everybody, each once");
+    fn ends(leaving: Leaving, rows: usize) -> Vec<Option<(Status, String)>> {
+        let part = leaving.assemble();
+        assert_eq!(part.operations.len() + part.settled.len(), rows, "everybody, each once");
         let end = |place: usize| {
-            let (_, outcome) = leaving.settled.iter().find(|(row, _)| row.index() == place)?;
+            let (_, outcome) = part.settled.iter().find(|(row, _)| row.index() == place)?;
             let code = outcome.cause.as_ref().map_or("", |cause| &*cause.code);
             Some((outcome.status, code.to_owned()))
         };

@@ -215,7 +215,7 @@ pub fn left_unanswered(
         let written = std::fs::metadata(folder.journal()).and_then(|metadata| metadata.modified());
         let is_recent = written.is_ok_and(|at| at.elapsed().map_or(true, |age| age <= recent));
         let Some(history) = is_recent.then(|| History::read(&folder).ok()).flatten() else { continue };
-        let in_doubt = |row: &RowNumber| history.rows[row.index()].status == Status::InDoubt;
+        let in_doubt = |row: &RowNumber| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
         let left: HashSet<RowNumber> = history.left().into_iter().filter(in_doubt).collect();
         if history.header.target != target || left.is_empty() {
             continue;

@@ -7,11 +7,13 @@
 mod answers;
 mod dispatcher;
 pub mod event;
+pub mod granting;
 pub mod journal;
 pub mod leaving;
 pub mod leftover;
 pub mod open;
 mod outcomes;
+pub mod part;
 pub mod refusals;
 pub mod run_folder;
 pub mod saved_plan;
@@ -32,7 +34,8 @@ use self::dispatcher::Dispatcher;
 use self::event::{Cause, Event, Pause, RunEnd, StopReason, Tally};
 use self::journal::{Entry, Journal, JournalError};
 use self::leftover::Earlier;
-use self::worker::{Leavers, Worker};
+use self::part::Targets;
+use self::worker::Worker;
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::model::Emails;
 use crate::plan::{Operation, Workspace};
@@ -83,8 +86,8 @@ pub struct Run<'r> {
     pub earlier: &'r HashMap<usize, Earlier>,
     /// The addresses of all rows.
     pub emails: &'r Arc<Emails>,
-    /// Whom removals are about.
-    pub leavers: &'r Arc<Leavers>,
+    /// What they are about beside a person in a workspace.
+    pub targets: &'r Arc<Targets>,
     /// Who is to carry them out.
     pub houston: &'r Houston,
     /// The pace of its transport.
@@ -145,7 +148,7 @@ impl Engine<'_> {
                 houston: run.houston.clone(),
                 reader: run.houston.for_verification(),
                 emails: Arc::clone(run.emails),
-                leavers: Arc::clone(run.leavers),
+                targets: Arc::clone(run.targets),
                 pages: Arc::clone(run.pages),
                 mail: self.settings.mail,
                 stopping: Arc::clone(&stopping),

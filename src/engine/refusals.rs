@@ -69,10 +69,10 @@ impl Refusals {
         Self { extent: Extent { workspaces, operations, sends }, seen: Some(Vec::new()), deed }
     }
 
-    /// The same for writes that take people away.
+    /// The same for writes that do something else to people than to add them.
     #[must_use]
-    pub fn of_removals(self) -> Self {
-        Self { deed: "removed", ..self }
+    pub fn of(self, deed: &'static str) -> Self {
+        Self { deed, ..self }
     }
 
     /// Houston accepted a write, or showed that it would.
@@ -302,6 +302,6 @@ mod tests {
         let fault = rejected(RejectedKind::UserManagementOff, "no");
         let words = |mut refusals: Refusals| refusals.refused(&fault, 0, "a@example.com").unwrap().text;
         assert!(words(Refusals::new(1, 1, 0)).starts_with("Houston lets nobody be added"));
-        assert!(words(Refusals::new(1, 1, 0).of_removals()).starts_with("Houston lets nobody be removed"));
+        assert!(words(Refusals::new(1, 1, 0).of("removed")).starts_with("Houston lets nobody be removed"));
     }
 }

@@ -12,9 +12,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::journal::{Hashing, PlanLine, RunSettings, open_file};
+use super::journal::{GrantLine, Hashing, PlanLine, RunSettings, open_file};
 use crate::model::WorkspaceId;
 use crate::plan::extra::Handle;
+use crate::plan::grant::Deployment;
 
 /// The version of the format; a reader refuses every other one.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -48,7 +49,8 @@ pub struct SavedPlan {
     pub roster_text: String,
     /// How the roster is read, as its reader understands it.
     pub reading: Value,
-    /// What was seen and decided: a line per row of the roster, then one per person who is not in it.
+    /// What was seen and decided: a line per row of the roster, then one per role in a deployment, then
+    /// one per person who is not in the roster.
     pub rows: Vec<PlanLine>,
 }
 
@@ -314,10 +316,14 @@ pub fn moved(
     moved
 }
 
-/// Who somebody is who is not in the roster.
-fn whose(line: &PlanLine, against: Against) -> (Option<WorkspaceId>, String, Option<Handle>) {
+/// Who somebody is, and where, in a line behind the rows of the roster.
+type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Handle>);
+
+/// Who somebody is of whom a line behind the rows of the roster tells.
+fn whose(line: &PlanLine, against: Against) -> Who {
     let handle = if against == Against::Everything { line.handle.clone() } else { None };
-    (line.workspace.clone(), line.email.clone(), handle)
+    let deployment = line.grant.as_ref().map(|grant| grant.deployment.clone());
+    (line.workspace.clone(), line.email.clone(), deployment, handle)
 }
 
 fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against) -> Option<Moved> {
@@ -348,7 +354,9 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
     let line = PlanLine { why: None, ..line.clone() };
     match against {
         // Those who are not in the roster have no place of their own in it.
-        Against::Everything if line.handle.is_some() => PlanLine { row: now.row, ..line },
+        Against::Everything if line.handle.is_some() || line.grant.is_some() => {
+            PlanLine { row: now.row, ..line }
+        }
         Against::Everything => line,
         Against::Deeds => {
             let is_held = now.code.as_ref().is_some_and(|code| code.starts_with("guard_"));
@@ -368,6 +376,9 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
 
 fn described(line: &PlanLine, with_workspace: bool) -> String {
     let mut text = line.seen.clone().unwrap_or_else(|| "not compared".to_owned());
+    if let Some(GrantLine { deployment, role, .. }) = &line.grant {
+        text = format!("{text} in {}, wanted {}", deployment.name, role.name());
+    }
     if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
         text = format!("{text} in {workspace}");
     }

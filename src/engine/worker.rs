@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::houston::{Caller, Failure, Fault, Houston, Mail, Removal, Sent};
-use crate::model::{Emails, RowNumber, WorkspaceId};
+use super::part::{InDeployment, Target, Targets};
+use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
+use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::extra::Handle;
-use crate::plan::{OperationKind, Whose};
+use crate::plan::grant::role_of;
+use crate::plan::{Membership, OperationKind, Whose};
+use crate::present::grants::{self, Asked, Found};
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
 
@@ -73,21 +76,6 @@ impl From<Removal> for Answer {
             Removal::Done { attempts } => Self::Done { attempts },
             Removal::NothingThere { attempts } => Self::NothingThere { attempts },
         }
-    }
-}
-
-/// Whom removals are about, by the row that each of them has behind those of the roster.
-#[derive(Debug, Clone, Default)]
-pub struct Leavers {
-    /// How many rows come before them.
-    pub rows: usize,
-    /// What Houston knows them by.
-    pub handles: Vec<Handle>,
-}
-
-impl Leavers {
-    fn get(&self, row: RowNumber) -> Option<&Handle> {
-        self.handles.get(row.index().checked_sub(self.rows)?)
     }
 }
 
@@ -161,8 +149,8 @@ pub struct Worker {
     pub reader: Houston,
     /// The addresses of all rows.
     pub emails: Arc<Emails>,
-    /// Whom removals are about.
-    pub leavers: Arc<Leavers>,
+    /// What operations are about beside a person in a workspace.
+    pub targets: Arc<Targets>,
     /// What is known of the server's pages.
     pub pages: Arc<PageSize>,
     /// Whether invitations are mailed.
@@ -202,15 +190,29 @@ impl Worker {
         ticket.answer(signal);
     }
 
-    /// Reads a workspace for people of the roster, or for those who are to go: a run has only one of
-    /// them at a time.
+    /// Reads a workspace for people of the roster, for their roles in deployments, or for those who are
+    /// to go: a run has only one of them at a time.
     fn read(&self, workspace: &WorkspaceId, rows: &[RowNumber]) -> Result<Reading, Fault> {
-        let leavers: Vec<&Handle> = rows.iter().filter_map(|&row| self.leavers.get(row)).collect();
-        if leavers.is_empty() {
-            let wanted = rows.iter().map(|&row| self.emails.get(row));
-            return members::read(&self.reader, workspace, wanted, &self.pages);
+        let (mut leavers, mut asked) = (Vec::new(), Vec::new());
+        for &row in rows {
+            match self.targets.get(row) {
+                Some(Target::Leaver(handle)) => leavers.push(handle),
+                Some(Target::Deployment(target)) => {
+                    asked.push(Asked { email: self.emails.get(row), deployment: &target.name });
+                }
+                None => {}
+            }
         }
-        members::read_handles(&self.reader, workspace, &leavers, &self.pages)
+        if !asked.is_empty() {
+            let found = grants::read(&self.reader, workspace, &asked, &self.pages)?;
+            let seen = |found: Option<Found>| found.map_or(Membership::Absent, |found| found.seen);
+            return Ok(Reading::of(found.into_iter().map(seen).collect()));
+        }
+        if !leavers.is_empty() {
+            return members::read_handles(&self.reader, workspace, &leavers, &self.pages);
+        }
+        let wanted = rows.iter().map(|&row| self.emails.get(row));
+        members::read(&self.reader, workspace, wanted, &self.pages)
     }
 
     fn mutate(
@@ -220,20 +222,54 @@ impl Worker {
         kind: OperationKind,
     ) -> Result<Answer, Failure> {
         let email = self.emails.get(row);
-        match kind {
-            OperationKind::Add(role) => {
-                self.houston.add_member(workspace, email, role, self.mail).map(Answer::from)
-            }
-            OperationKind::SetRole(change) => match change.whose {
+        match (kind, self.targets.get(row)) {
+            (kind, Some(Target::Deployment(target))) => self.grant(target, email, kind),
+            (OperationKind::Add(role), _) => self.add(workspace, row, role),
+            (OperationKind::SetRole(change), _) => match change.whose {
                 Whose::Members => self.houston.set_role(workspace, email, change.to),
                 Whose::Invitations => self.houston.set_invite_role(workspace, email, change.to),
             }
             .map(Answer::from),
-            OperationKind::Remove(_) => match self.leavers.get(row).expect("every removal is about somebody")
-            {
-                Handle::User(id) => self.houston.remove_member(workspace, id).map(Answer::from),
-                Handle::Invite(id) => self.houston.delete_invite(id).map(Answer::from),
-            },
+            (OperationKind::Remove(_), Some(Target::Leaver(Handle::User(id)))) => {
+                self.houston.remove_member(workspace, id).map(Answer::from)
+            }
+            (OperationKind::Remove(_), Some(Target::Leaver(Handle::Invite(id)))) => {
+                self.houston.delete_invite(id).map(Answer::from)
+            }
+            (OperationKind::Remove(_), None) => unreachable!("every removal is about somebody"),
         }
+    }
+
+    /// Adds somebody, with their roles in deployments where the server takes them. One that does not
+    /// has done nothing: they are given afterwards.
+    fn add(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
+        let email = self.emails.get(row);
+        let along = self.targets.along.get(&row).map_or(&[][..], Vec::as_slice);
+        let whole = self.houston.add_member_with(workspace, email, role, self.mail, along);
+        match whole {
+            Err(failure) if failure.fault.is_about_deployment_roles() => {
+                self.houston.add_member(workspace, email, role, self.mail)
+            }
+            whole => whole,
+        }
+        .map(Answer::from)
+    }
+
+    fn grant(&self, target: &InDeployment, email: &str, kind: OperationKind) -> Result<Answer, Failure> {
+        let (id, email) = match &target.user {
+            Some((id, address)) => (Some(id.as_str()), address.as_str()),
+            None => (None, email),
+        };
+        let user = DeploymentUser { id, email };
+        match kind {
+            OperationKind::Add(rung) => {
+                self.houston.add_deployment_role(&target.deployment, user, role_of(rung))
+            }
+            OperationKind::SetRole(change) => {
+                self.houston.set_deployment_role(&target.deployment, user, role_of(change.to))
+            }
+            OperationKind::Remove(_) => unreachable!("no role in a deployment is taken away"),
+        }
+        .map(Answer::from)
     }
 }

@@ -6,13 +6,11 @@
 
 use super::call::{Call, acknowledged, required};
 use super::checkup::ask_surface;
-use super::fault::Fault;
+use super::fault::{DEPLOYMENT_ROLES, Fault};
 use super::operations::{self as ops, add_member_with_deployments, add_member_with_deployments_and_mail};
 use super::transport::Failure;
 use super::{ADD, BYPASS, Houston, Mail, Removal, Sent, Support, would_mail};
 use crate::model::{DeploymentRole, WorkspaceId, WorkspaceRole};
-
-const ARGUMENT: &str = "deploymentRoles";
 
 /// A deployment of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,7 +186,8 @@ impl Call<'_> {
                 self.ask::<ops::AddMemberWithDeploymentsAndMail>(variables)?
             }
         };
-        let lacks_roles = [ARGUMENT, "DeploymentRoles"].iter().any(|name| decoded.does_not_know(name));
+        let lacks_roles =
+            [DEPLOYMENT_ROLES, "DeploymentRoles"].iter().any(|name| decoded.does_not_know(name));
         if lacks_roles {
             profile.deploymentless.turn_on();
         }
@@ -206,5 +205,5 @@ impl Call<'_> {
 /// The refusal to add somebody without the roles in deployments that were asked for.
 fn would_leave_out() -> Fault {
     let text = "this server cannot give roles in deployments together with an add".to_owned();
-    Fault::Schema { subject: Some(ARGUMENT.to_owned()), text }
+    Fault::Schema { subject: Some(DEPLOYMENT_ROLES.to_owned()), text }
 }

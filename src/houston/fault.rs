@@ -6,6 +6,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+/// The argument of an add that gives roles in deployments.
+pub(super) const DEPLOYMENT_ROLES: &str = "deploymentRoles";
+
 use super::window::Congestion;
 use crate::model::printable;
 
@@ -208,6 +211,11 @@ impl Fault {
     /// The fault of a call that was not begun because the run is ending.
     pub fn cancelled() -> Self {
         Self::Unsent { cause: UnsentCause::Cancelled, text: "the run is ending".to_owned() }
+    }
+
+    /// Whether the server did nothing because it cannot give roles in deployments together with an add.
+    pub fn is_about_deployment_roles(&self) -> bool {
+        matches!(self, Self::Schema { subject: Some(subject), .. } if subject == DEPLOYMENT_ROLES)
     }
 
     /// What is known about the effect of the request.

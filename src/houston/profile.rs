@@ -95,7 +95,7 @@ const PAGES_SINCE: Version = Version::new(0, 30, 0);
 /// The first version that may have `workspaceUpsertUserRole`: some 0.30 brought it.
 const UPSERT_SINCE: Version = Version::new(0, 30, 0);
 /// The first version that may have roles in deployments (release notes).
-const DEPLOYMENT_ROLES_SINCE: Version = Version::new(0, 23, 0);
+pub const DEPLOYMENT_ROLES_SINCE: Version = Version::new(0, 23, 0);
 /// The first version that may have `sysWorkspaces`: 0.16 had not; since when is not known.
 const SYSTEM_LIST_SINCE: Version = Version::new(0, 17, 0);
 

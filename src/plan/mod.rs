@@ -8,6 +8,7 @@
 
 pub mod compare;
 pub mod extra;
+pub mod grant;
 pub mod guard;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::extra::{Extra, Stay};
+use self::grant::Grant;
 use self::guard::{Guard, Refusal};
 use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
 
@@ -373,6 +375,8 @@ pub struct Plan {
     /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
     /// id before they are created.
     pub to_create: Vec<u32>,
+    /// Roles in deployments that rows want, workspace by workspace and in the order of the rows.
+    pub grants: Vec<Grant>,
     /// Who is in these workspaces without being in the roster, workspace by workspace and in the
     /// order of their names; empty unless removals were asked for.
     pub extras: Vec<Extra>,
@@ -387,6 +391,8 @@ pub struct Counts {
     pub add: u64,
     /// Members who get another role.
     pub update_role: u64,
+    /// Roles in deployments to be given or changed.
+    pub deployment_roles: u64,
     /// Members and invitations that go.
     pub remove: u64,
     /// Members with the wanted role.
@@ -441,6 +447,24 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// Counts one more role in a deployment.
+    pub fn count_grant(&mut self, grant: &Grant) {
+        let counter = match grant.decision {
+            Decision::Add | Decision::UpdateRole(_) => &mut self.deployment_roles,
+            Decision::RoleKept(_) | Decision::HeldBack(..) => &mut self.role_kept,
+            Decision::Rejected(_) => &mut self.rejected,
+            Decision::GaveUp(_) => &mut self.gave_up,
+            Decision::Unchanged
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut => return,
+        };
+        *counter += 1;
+    }
+}
+
 impl Plan {
     /// Whether the workspace at this place does not exist yet.
     pub fn is_to_be_created(&self, place: u32) -> bool {
@@ -452,6 +476,7 @@ impl Plan {
         let mut counts = Counts::default();
         self.rows.iter().for_each(|row| counts.count(&row.decision));
         self.extras.iter().for_each(|extra| counts.count_extra(extra.stay));
+        self.grants.iter().for_each(|grant| counts.count_grant(grant));
         counts
     }
 

@@ -26,13 +26,21 @@ pub struct Everybody {
 /// # Errors
 /// If any of its members cannot be read, or the invitations cannot be read for now.
 pub fn read(houston: &Houston, workspace: &WorkspaceId, pages: &PageSize) -> Result<Everybody, Fault> {
-    let people = Walk { houston, workspace, people: Vec::new(), met: HashSet::default() }.run(pages)?;
+    let people = members(houston, workspace, pages)?;
     let (invites, invites_seen) = match houston.invites(workspace) {
         Ok(invites) => (invites, InvitesSeen::Yes),
         Err(failure) if hides_invites(&failure.fault) => (Vec::new(), InvitesSeen::Refused),
         Err(failure) => return Err(failure.fault),
     };
     Ok(Everybody { people, invites, invites_seen })
+}
+
+/// Reads all members of `workspace`.
+///
+/// # Errors
+/// If any of them cannot be read.
+pub fn members(houston: &Houston, workspace: &WorkspaceId, pages: &PageSize) -> Result<Vec<Person>, Fault> {
+    Walk { houston, workspace, people: Vec::new(), met: HashSet::default() }.run(pages)
 }
 
 /// One walk through the pages of a workspace.

@@ -36,6 +36,14 @@ pub struct Reading {
     pub strangers: Strangers,
 }
 
+impl Reading {
+    /// What certain people turned out to be, and nothing else.
+    pub fn of(memberships: Vec<Membership>) -> Self {
+        let (caller, strangers) = (Vec::new(), Strangers::default());
+        Self { memberships, invites: InvitesSeen::Yes, caller, strangers }
+    }
+}
+
 /// Whether invitations could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvitesSeen {

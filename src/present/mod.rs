@@ -5,6 +5,7 @@
 //! it decides nothing and knows neither the roster nor the engine.
 
 pub mod everybody;
+pub mod grants;
 pub mod in_order;
 pub mod members;
 pub mod resolve;

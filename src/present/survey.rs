@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rayon::ThreadPool;
 
+use super::grants::{self, Asked, Found};
 use super::members::{self, PageSize, Reading};
-use crate::houston::{Fault, Houston, Invite};
+use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, RowNumber, WorkspaceId};
 use crate::plan::extra::Handle;
 use crate::time::Cancel;
@@ -94,6 +95,27 @@ impl Survey<'_> {
             |_| {},
             |place| self.houston.dated_invites(workspaces[place]).map_err(|failure| failure.fault),
         )
+    }
+
+    /// The deployments of every workspace.
+    pub fn deployments(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Vec<Deployment>, Fault>> {
+        self.each(
+            workspaces.len(),
+            |_| {},
+            |place| self.houston.deployments(workspaces[place]).map_err(|failure| failure.fault),
+        )
+    }
+
+    /// Which roles these people have in deployments of every workspace, in the order of the tasks.
+    pub fn read_grants(
+        &self,
+        tasks: &[(&WorkspaceId, Vec<Asked<'_>>)],
+        progress: impl FnMut(Progress),
+    ) -> Vec<Result<Vec<Option<Found>>, Fault>> {
+        self.each(tasks.len(), progress, |place| {
+            let (workspace, asked) = &tasks[place];
+            grants::read(self.houston, workspace, asked, self.pages)
+        })
     }
 
     /// Counts the admins of every workspace who are none of the people of its rows, in the order of

@@ -12,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
-use super::summary::{FILE, FailureClass, RunState, Summary};
+use super::summary::{FILE, FailureClass, GrantCounts, RunState, Summary};
 use super::{shell_word, spoken};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::model::printable;
@@ -59,7 +59,7 @@ impl Palette {
 pub fn render(summary: &Summary, paint: Paint) -> String {
     let palette = Palette::new(paint);
     let mut text = String::new();
-    let parts = [head, counts, removals, failures, next];
+    let parts = [head, counts, deployment_roles, removals, failures, next];
     for part in parts {
         part(&mut text, summary, &palette).expect("a string takes every text");
     }
@@ -159,6 +159,19 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         writeln!(text)?;
     }
     Ok(())
+}
+
+/// What became of roles in deployments.
+fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    let Some(GrantCounts { wanted, set, kept, failed, open }) = summary.deployment_roles else {
+        return Ok(());
+    };
+    let parts = [(set, "given or changed"), (kept, "as they were"), (failed, "refused"), (open, "open")];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let style = if failed + open > 0 { palette.warn } else { Style::new() };
+    let roles = if wanted == 1 { "1 role".to_owned() } else { format!("{wanted} roles") };
+    writeln!(text, "\n{style}of {roles} in deployments: {}{style:#}", parts.join(", "))
 }
 
 /// What became of the people who were not in the roster, where it is not that they were removed.

@@ -155,6 +155,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         status: (!sent(*status) && (*status != Status::NotRun || cause.is_some())).then_some(*status),
         into: (*status == Status::Merged).then(|| RowNumber::from_index(0)),
         handle: None,
+        grant: None,
         code: cause.as_ref().map(|cause| cause.code.to_string()),
         why: cause.as_ref().map(|cause| cause.text.clone()),
     }
@@ -174,6 +175,7 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         roster_sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
         plan_sha256,
         rows: rows as u64,
+        grants: 0,
         extras: 0,
         dialect: serde_json::Value::Null,
         settings: RunSettings::default(),

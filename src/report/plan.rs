@@ -3,6 +3,7 @@
 //! Main type: [`PlanReport`]. It shows; it decides nothing.
 
 mod extras;
+mod grants;
 mod markdown;
 pub mod stale;
 
@@ -13,6 +14,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use self::extras::{ExtraRow, RefusalRow};
+use self::grants::GrantRow;
+pub use self::grants::reason as reason_of_grant;
 use self::stale::Stale;
 use super::results::defused;
 use super::spoken;
@@ -20,6 +23,7 @@ use crate::engine::event::settled_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::model::{RowNumber, WorkspaceRole, printable};
 use crate::plan::extra::Extra;
+use crate::plan::grant::Grant;
 use crate::plan::{Counts, Decision, Membership, Plan};
 use crate::roster::Roster;
 
@@ -37,7 +41,8 @@ pub enum PlanFormat {
     Human,
     /// One JSON document
     Json,
-    /// One CSV row per row of the roster, then one per person who is not in it (`--prune`)
+    /// One CSV row per row of the roster, then one per role in a deployment, then one per person who is
+    /// not in the roster (`--prune`)
     Csv,
     /// Markdown: a table per workspace
     Md,
@@ -121,6 +126,9 @@ struct Document<'d> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     create_workspaces: Vec<&'d str>,
     rows: Vec<PlannedRow<'d>>,
+    /// Roles in deployments that rows want.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deployment_roles: Vec<GrantRow<'d>>,
     /// Who is in these workspaces without being in the roster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extras: Vec<ExtraRow<'d>>,
@@ -150,6 +158,7 @@ impl PlanReport<'_> {
                     estimate: self.estimate,
                     create_workspaces: self.to_create().collect(),
                     rows: self.lines().collect(),
+                    deployment_roles: self.grants().collect(),
                     extras: self.extras().collect(),
                     refusals: self.refusals().collect(),
                     stale_invites: self.stale,
@@ -176,6 +185,13 @@ impl PlanReport<'_> {
                 to_role.unwrap_or_default(),
                 &reason,
             ];
+            out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
+        }
+        for row in self.grants() {
+            let (workspace, from_role) =
+                (row.workspace.unwrap_or_default(), row.from_role.unwrap_or_default());
+            let GrantRow { email, workspace_id, action, to_role, reason, .. } = &row;
+            let cells = [email, workspace, workspace_id, action, from_role, to_role, reason];
             out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
         }
         for ExtraRow { email, workspace, workspace_id, action, from_role, reason, .. } in self.extras() {
@@ -230,8 +246,10 @@ impl PlanReport<'_> {
             if rows.is_empty() && extras.is_empty() {
                 continue;
             }
-            writeln!(text, "\n{title}: {}", summed_up(self.counts_with(rows, &extras)))?;
+            let grants = self.grants_of(place);
+            writeln!(text, "\n{title}: {}", summed_up(self.counts_with(rows, &grants, &extras)))?;
             self.people(text, rows, detail)?;
+            self.deployments(text, &grants, detail)?;
             self.strangers(text, &extras, detail)?;
         }
         if !elsewhere.is_empty() {
@@ -300,12 +318,13 @@ impl PlanReport<'_> {
     }
 
     fn counts_of(&self, rows: &[usize]) -> Counts {
-        self.counts_with(rows, &[])
+        self.counts_with(rows, &[], &[])
     }
 
-    fn counts_with(&self, rows: &[usize], extras: &[&Extra]) -> Counts {
+    fn counts_with(&self, rows: &[usize], grants: &[&Grant], extras: &[&Extra]) -> Counts {
         let mut counts = Counts::default();
         rows.iter().for_each(|&row| counts.count(&self.plan.rows[row].decision));
+        grants.iter().for_each(|grant| counts.count_grant(grant));
         extras.iter().for_each(|extra| counts.count_extra(extra.stay));
         counts
     }
@@ -373,6 +392,7 @@ fn summed_up(counts: Counts) -> String {
     let Counts {
         add,
         update_role,
+        deployment_roles,
         remove,
         unchanged,
         role_kept,
@@ -388,6 +408,7 @@ fn summed_up(counts: Counts) -> String {
     let parts = [
         (add, "to add"),
         (update_role, "to get another role"),
+        (deployment_roles, "roles in deployments to set"),
         (remove, "to remove"),
         (unchanged, "unchanged"),
         (role_kept, "keep another role"),
@@ -400,7 +421,10 @@ fn summed_up(counts: Counts) -> String {
         (rejected, "rejected"),
         (gave_up, "not readable"),
     ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let said = |&(count, what): &(u64, &str)| match count {
+        1 => format!("1 {}", what.replace("roles in deployments", "role in a deployment")),
+        _ => format!("{count} {what}"),
+    };
+    let parts: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(said).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }

@@ -188,7 +188,7 @@ pub struct Undo {
 }
 
 fn is_extra(history: &History, row: RowNumber) -> bool {
-    row.index() >= history.rows.len()
+    row.index() >= history.first_extra()
 }
 
 fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {

@@ -78,6 +78,9 @@ pub struct Summary {
     /// What became of the people who were not in the input, if they were to be removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removals: Option<RemovalCounts>,
+    /// What became of the roles in deployments that the rows wanted, if they wanted any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_roles: Option<GrantCounts>,
     /// What `undo.csv` takes back; known once it is written.
     #[serde(skip)]
     pub undo: Undo,
@@ -104,6 +107,37 @@ pub struct Summary {
     pub failures: Vec<FailureClass>,
     /// Failed or unsettled rows of classes that did not fit into `failures`.
     pub other_failures: u64,
+}
+
+/// What became of roles in deployments; the rows that want them are counted by what became of both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct GrantCounts {
+    /// In all.
+    pub wanted: u64,
+    /// Given or changed.
+    pub set: u64,
+    /// As they were, or kept otherwise.
+    pub kept: u64,
+    /// Refused for good.
+    pub failed: u64,
+    /// Not settled, or not tried: a later try can.
+    pub open: u64,
+}
+
+impl GrantCounts {
+    fn of(history: &History) -> Option<Self> {
+        let mut counts = Self { wanted: history.grants.len() as u64, ..Self::default() };
+        for grant in &history.grants {
+            let counter = match grant.end.status.kind() {
+                StatusKind::Changed => &mut counts.set,
+                StatusKind::AsItWas => &mut counts.kept,
+                StatusKind::Failed => &mut counts.failed,
+                StatusKind::Unsettled | StatusKind::NotTried => &mut counts.open,
+            };
+            *counter += 1;
+        }
+        (counts.wanted > 0).then_some(counts)
+    }
 }
 
 /// Whether a run is over.
@@ -183,6 +217,7 @@ impl Summary {
             rows: history.rows.len() as u64,
             counts,
             removals,
+            deployment_roles: GrantCounts::of(history),
             undo: Undo::default(),
             left_out: history.rows.iter().filter(left_out).count() as u64,
             operations: everybody().filter(|row| row.attempts > 0).count() as u64,

@@ -90,6 +90,8 @@ kinds! {
     Conflict = "conflict", false;
     /// A workspace that the target does not have; found when workspaces are resolved.
     UnknownWorkspace = "unknown_workspace", false;
+    /// A deployment that its workspace does not have; found when deployments are resolved.
+    UnknownDeployment = "unknown_deployment", false;
     /// A label that several workspaces have; found when workspaces are resolved.
     AmbiguousWorkspace = "ambiguous_workspace", false;
 }

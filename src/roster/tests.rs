@@ -87,7 +87,10 @@ fn the_bad_sample_has_every_kind_of_row_issue_once() {
     let roster = Roster::read(&sample("bad.csv"), "bad.csv", &Settings::default()).unwrap();
     let shown = roster.issues().render("bad.csv", Style::Lines);
     for kind in IssueKind::ALL {
-        let later = matches!(kind, IssueKind::UnknownWorkspace | IssueKind::AmbiguousWorkspace);
+        let later = matches!(
+            kind,
+            IssueKind::UnknownWorkspace | IssueKind::UnknownDeployment | IssueKind::AmbiguousWorkspace
+        );
         let count = u32::from(!kind.is_about_the_file() && !later);
         assert_eq!(roster.issues().count(kind), count, "{kind}\n{shown}");
     }

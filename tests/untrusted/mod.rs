@@ -167,6 +167,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
             status: Some(if failed { Status::Rejected } else { Status::Unchanged }),
             into: None,
             handle: None,
+            grant: None,
             code: None,
             why: None,
         };
@@ -210,6 +211,7 @@ fn header(rows: u64) -> Header {
         roster_sha256: String::new(),
         plan_sha256: String::new(),
         rows,
+        grants: 0,
         extras: 0,
         dialect: serde_json::Value::Null,
         reach: Reach::default(),

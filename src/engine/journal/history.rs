@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Entry, FORMAT, Header, JournalError, PlanLine, digest_of, open_file};
+use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of, open_file};
 use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, Strain, WorkspaceId};
@@ -40,7 +40,7 @@ pub struct RowHistory {
 
 impl RowHistory {
     /// Whether a later leg of the run can settle the row.
-    fn is_left(&self) -> bool {
+    pub(super) fn is_left(&self) -> bool {
         match self.status.kind() {
             StatusKind::Unsettled => true,
             StatusKind::NotTried => !self.is_left_out(),
@@ -61,8 +61,13 @@ pub struct History {
     pub header: Header,
     /// The workspaces that rows resolved to.
     pub workspaces: Vec<WorkspaceId>,
-    /// One entry per row of the roster, in its order.
+    /// One entry per row of the roster, in its order, with what became of the roles in deployments that
+    /// it wants.
     pub rows: Vec<RowHistory>,
+    /// One entry per role in a deployment that a row wants, in the order of the plan.
+    pub grants: Vec<GrantHistory>,
+    /// Of rows whose roles in deployments made a difference: what became of the row alone.
+    pub(super) alone: HashMap<RowNumber, RowHistory>,
     /// One entry per person who is in a workspace of the roster without being in it, in the order of
     /// the plan.
     pub extras: Vec<RowHistory>,
@@ -84,18 +89,18 @@ pub struct History {
     last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
     merges: Vec<(RowNumber, RowNumber)>,
-    causes: Causes,
+    pub(super) causes: Causes,
 }
 
 /// Causes that were met, so that rows with the same one can share it.
 #[derive(Debug, Clone, Default)]
-struct Causes(HashSet<Arc<Cause>>);
+pub(super) struct Causes(HashSet<Arc<Cause>>);
 
 impl Causes {
     /// Texts may name their row; so many different ones are kept for sharing, later ones are not.
     const MOST: usize = 256;
 
-    fn share(&mut self, cause: Cause) -> Arc<Cause> {
+    pub(super) fn share(&mut self, cause: Cause) -> Arc<Cause> {
         if let Some(known) = self.0.get(&cause) {
             return Arc::clone(known);
         }
@@ -123,6 +128,8 @@ impl History {
             header: *header,
             workspaces: Vec::new(),
             rows: Vec::new(),
+            grants: Vec::new(),
+            alone: HashMap::new(),
             extras: Vec::new(),
             stopped: None,
             closed: false,
@@ -140,6 +147,7 @@ impl History {
             history.take(entry);
         }
         history.journal_bytes = entries.bytes;
+        history.fold_grants();
         history.follow_merges();
         Ok(history)
     }
@@ -173,25 +181,53 @@ impl History {
     pub fn left(&self) -> Vec<RowNumber> {
         let merged: HashSet<RowNumber> = self.merges.iter().map(|&(row, _)| row).collect();
         let rows = (0..self.rows.len()).map(RowNumber::from_index);
-        let left = rows.filter(|&row| self.rows[row.index()].is_left() && !merged.contains(&row));
-        left.collect()
+        let is_left = |row: &RowNumber| self.alone(*row).is_some_and(RowHistory::is_left);
+        rows.filter(is_left).filter(|row| !merged.contains(row)).collect()
+    }
+
+    /// Of the roles in deployments, those that a later leg can still give: their rows have come to a
+    /// good end.
+    pub fn left_grants(&self) -> Vec<RowNumber> {
+        let is_open = |grant: &GrantHistory| {
+            let row = self.alone(grant.of).map(|row| row.status.kind());
+            grant.end.is_left() && matches!(row, Some(StatusKind::Changed | StatusKind::AsItWas))
+        };
+        let grants = self.grants.iter().enumerate().filter(|(_, grant)| is_open(grant));
+        grants.map(|(place, _)| RowNumber::from_index(self.rows.len() + place)).collect()
     }
 
     /// Of those who are not in the roster, whom a later leg can still take away.
     pub fn left_extras(&self) -> Vec<RowNumber> {
         let extras = self.extras.iter().enumerate().filter(|(_, extra)| extra.is_left());
-        extras.map(|(place, _)| RowNumber::from_index(self.rows.len() + place)).collect()
+        extras.map(|(place, _)| RowNumber::from_index(self.first_extra() + place)).collect()
+    }
+
+    /// The place of the first line about somebody who is not in the roster.
+    pub fn first_extra(&self) -> usize {
+        self.rows.len() + self.grants.len()
     }
 
     /// Whether nothing is left for a later leg.
     pub fn is_settled(&self) -> bool {
-        self.left().is_empty() && self.left_extras().is_empty()
+        self.left().is_empty() && self.left_grants().is_empty() && self.left_extras().is_empty()
     }
 
-    /// What became of a row of the roster, or of one behind them: of somebody who is not in it.
+    /// What became of a row of the roster, or of a line behind them: of a role in a deployment, or of
+    /// somebody who is not in the roster.
     pub fn row(&self, row: RowNumber) -> Option<&RowHistory> {
-        let behind = |place: usize| self.extras.get(place);
-        row.index().checked_sub(self.rows.len()).map_or_else(|| self.rows.get(row.index()), behind)
+        let place = row.index();
+        if let Some(extra) = place.checked_sub(self.first_extra()) {
+            return self.extras.get(extra);
+        }
+        match place.checked_sub(self.rows.len()) {
+            Some(grant) => self.grants.get(grant).map(|grant| &grant.end),
+            None => self.rows.get(place),
+        }
+    }
+
+    /// The same without what became of the roles in deployments that a row wants.
+    pub fn alone(&self, row: RowNumber) -> Option<&RowHistory> {
+        self.alone.get(&row).or_else(|| self.row(row))
     }
 
     /// When the last leg ended, if it ended in order.
@@ -224,7 +260,7 @@ impl History {
         self.rows.reserve_exact(rows.min(usize::try_from(lines).unwrap_or_default()));
         let mut lines = Lines::<PlanLine>::open(path)?;
         while let Some(line) = lines.next().transpose()? {
-            if line.row.index() != self.rows.len() + self.extras.len() {
+            if line.row.index() != self.first_extra() + self.extras.len() {
                 return Err(lines.broken("not the next row"));
             }
             let workspace = line.workspace.map(|id| {
@@ -242,18 +278,26 @@ impl History {
             if let Some(first) = line.into {
                 self.merges.push((line.row, first));
             }
-            let entries = if self.rows.len() < rows { &mut self.rows } else { &mut self.extras };
-            entries.push(RowHistory {
+            let end = RowHistory {
                 line: line.line,
                 status: line.status.unwrap_or(Status::NotRun),
                 cause,
                 workspace,
                 attempts: 0,
                 elapsed_ms: 0,
-            });
+            };
+            match line.grant {
+                _ if self.rows.len() < rows => self.rows.push(end),
+                Some(wish) if self.extras.is_empty() && wish.of.index() < rows => {
+                    self.grants.push(GrantHistory { of: wish.of, wish, end });
+                }
+                Some(_) => return Err(lines.broken("a role in a deployment in the wrong place")),
+                None => self.extras.push(end),
+            }
         }
-        let found = (self.rows.len() + self.extras.len()) as u64;
-        let expected = self.header.rows.saturating_add(self.header.extras);
+        let found = (self.first_extra() + self.extras.len()) as u64;
+        let Header { rows, grants, extras, .. } = self.header;
+        let expected = rows.saturating_add(grants).saturating_add(extras);
         if found != expected {
             return Err(JournalError::Incomplete { path: path.to_owned(), found, expected });
         }
@@ -322,10 +366,11 @@ impl History {
     }
 
     fn with(&mut self, row: RowNumber, change: impl FnOnce(&mut RowHistory)) {
-        let behind = row.index().checked_sub(self.rows.len());
-        let entry = match behind {
-            Some(place) => self.extras.get_mut(place),
-            None => self.rows.get_mut(row.index()),
+        let (rows, first_extra) = (self.rows.len(), self.first_extra());
+        let entry = match row.index() {
+            place if place >= first_extra => self.extras.get_mut(place - first_extra),
+            place if place >= rows => self.grants.get_mut(place - rows).map(|grant| &mut grant.end),
+            place => self.rows.get_mut(place),
         };
         if let Some(history) = entry {
             change(history);

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{Hashing, JournalError};
 use crate::engine::event::{Cause, Status, settled_by_plan};
 use crate::engine::run_folder::RunFolder;
-use crate::model::{Assignment, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::extra::{Extra, Handle, Stay};
+use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
 use crate::plan::{Decision, Plan, Whose};
 
 /// What was decided about one row: a line of `plan.jsonl`.
@@ -45,12 +46,29 @@ pub struct PlanLine {
     /// For somebody who is not in the roster: what Houston knows them by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<Handle>,
+    /// For a role in a deployment: which, and the row that wants it. `role` and `from_role` are none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantLine>,
     /// Why, in a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Why, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// The part of a line that is about a role in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantLine {
+    /// The row that wants it.
+    pub of: RowNumber,
+    /// In which deployment.
+    pub deployment: Deployment,
+    /// The wanted role.
+    pub role: DeploymentRole,
+    /// The role that Houston has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_role: Option<DeploymentRole>,
 }
 
 /// The actions of a plan, under the names of `plan --format csv`.
@@ -132,6 +150,7 @@ impl PlanLine {
             status,
             into,
             handle: None,
+            grant: None,
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),
         }
@@ -143,6 +162,35 @@ impl PlanLine {
     pub fn whose(&self) -> Whose {
         let invited = self.seen.as_ref().is_some_and(|seen| seen.starts_with("invited"));
         if invited { Whose::Invitations } else { Whose::Members }
+    }
+
+    /// The line for a role in a deployment that the person with this address gets: `row` comes behind
+    /// the rows of the roster.
+    pub fn of_grant(plan: &Plan, grant: &Grant, email: &str, row: RowNumber) -> Self {
+        let settled = settled_by_plan(&grant.decision, Some(rung(grant.role)));
+        let (status, cause) = settled.map_or((None, None), |(status, cause)| (Some(status), cause));
+        let cause = cause.map(cause_in_deployment);
+        Self {
+            row,
+            line: 0,
+            email: email.to_owned(),
+            role: None,
+            workspace: Some(plan.workspaces[grant.workspace as usize].id.clone()),
+            from_role: None,
+            seen: grant.seen.map(|seen| in_deployment(&seen.to_string())),
+            action: PlannedAction::of(&grant.decision).0,
+            status,
+            into: None,
+            handle: None,
+            grant: Some(GrantLine {
+                of: grant.row,
+                deployment: grant.deployment.clone(),
+                role: grant.role,
+                from_role: grant.from(),
+            }),
+            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            why: cause.map(|cause| cause.text),
+        }
     }
 
     /// The line for somebody who is not in the roster: `row` comes behind its rows.
@@ -160,6 +208,7 @@ impl PlanLine {
             status: cause.as_ref().map(|_| Status::Unchanged),
             into: None,
             handle: Some(extra.handle.clone()),
+            grant: None,
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),
         }

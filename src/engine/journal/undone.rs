@@ -26,10 +26,13 @@ pub struct Undone {
 }
 
 impl Undone {
-    /// How a line is taken back; none if nothing was changed, or the line before brings the same
+    /// How a line is taken back; none for roles in deployments, if nothing was changed, or the line before brings the same
     /// person back: Houston may have a pending user and their invitation as well.
     pub fn of(&mut self, line: &PlanLine, history: &History) -> Option<Undoing> {
-        match history.row(line.row)?.status {
+        if line.grant.is_some() {
+            return None;
+        }
+        match history.alone(line.row)?.status {
             Status::Removed | Status::RoleUpdated => self.put_back(line),
             Status::Added | Status::Invited => Some(Undoing::TakenAway),
             Status::Unchanged

@@ -3,9 +3,19 @@
 use std::fmt::Write as _;
 
 use super::extras::ExtraRow;
+use super::grants::{GrantRow, mark};
 use super::{Detail, PlanReport, PlannedRow, SHOWN, summed_up};
 use crate::plan::extra::Extra;
+use crate::plan::grant::Grant;
 use crate::report::escape::markdown;
+
+/// What a plan has about one workspace.
+#[derive(Default)]
+struct Share<'p> {
+    rows: Vec<usize>,
+    grants: Vec<&'p Grant>,
+    extras: Vec<&'p Extra>,
+}
 
 impl PlanReport<'_> {
     /// The plan as Markdown. Its tables hold those for whom something is to be done or to be known.
@@ -20,25 +30,26 @@ impl PlanReport<'_> {
         write!(text, "{}", self.closing())?;
         let (by_workspace, elsewhere) = self.grouped();
         let named = self.titles().zip(by_workspace).enumerate();
-        let named = named.map(|(place, (name, rows))| (name, rows, self.extras_of(place)));
-        for (name, rows, extras) in named.chain([("Not compared".to_owned(), elsewhere, Vec::new())]) {
+        let named = named.map(|(place, (name, rows))| {
+            (name, Share { rows, grants: self.grants_of(place), extras: self.extras_of(place) })
+        });
+        let elsewhere = Share { rows: elsewhere, ..Share::default() };
+        for (name, share) in named.chain([("Not compared".to_owned(), elsewhere)]) {
+            let Share { rows, grants, extras } = &share;
             if !rows.is_empty() || !extras.is_empty() {
-                writeln!(text, "\n## {}: {}", markdown(&name), summed_up(self.counts_with(&rows, &extras)))?;
-                self.table(text, &rows, &extras, detail)?;
+                let counts = self.counts_with(rows, grants, extras);
+                writeln!(text, "\n## {}: {}", markdown(&name), summed_up(counts))?;
+                self.table(text, &share, detail)?;
             }
         }
         Ok(())
     }
 
-    fn table(
-        &self,
-        text: &mut String,
-        rows: &[usize],
-        extras: &[&Extra],
-        detail: Detail,
-    ) -> std::fmt::Result {
+    fn table(&self, text: &mut String, share: &Share<'_>, detail: Detail) -> std::fmt::Result {
+        let Share { rows, grants, extras } = share;
         let shown: Vec<usize> = rows.iter().copied().filter(|&row| self.mark(row).is_some()).collect();
-        if shown.is_empty() && extras.is_empty() {
+        let grants: Vec<&Grant> = grants.iter().copied().filter(|grant| mark(grant).is_some()).collect();
+        if shown.is_empty() && grants.is_empty() && extras.is_empty() {
             return Ok(());
         }
         writeln!(
@@ -53,13 +64,21 @@ impl PlanReport<'_> {
             let (email, reason) = (markdown(email), markdown(&reason));
             writeln!(text, "| {email} | {action} | {from} | {to} | {reason} | {line} |")?;
         }
+        let grant_limit = if detail == Detail::All { grants.len() } else { 4 * SHOWN };
+        for grant in grants.iter().take(grant_limit) {
+            let GrantRow { line, email, action, from_role, to_role, reason, .. } = self.grant(grant);
+            let (email, from, reason) = (markdown(email), from_role.unwrap_or_default(), markdown(&reason));
+            writeln!(text, "| {email} | {action} | {from} | {to_role} | {reason} | {line} |")?;
+        }
         let extra_limit = if detail == Detail::All { extras.len() } else { 4 * SHOWN };
         for extra in extras.iter().take(extra_limit) {
             let ExtraRow { email, action, from_role, reason, .. } = self.extra(extra);
             let (email, from, reason) = (markdown(email), from_role.unwrap_or_default(), markdown(&reason));
             writeln!(text, "| {email} | {action} | {from} |  | {reason} |  |")?;
         }
-        let more = shown.len().saturating_sub(limit) + extras.len().saturating_sub(extra_limit);
+        let more = shown.len().saturating_sub(limit)
+            + grants.len().saturating_sub(grant_limit)
+            + extras.len().saturating_sub(extra_limit);
         if more > 0 {
             writeln!(text, "\n{more} more are not shown; `--all` shows them.")?;
         }

@@ -1,0 +1,281 @@
+//! The deployments that a roster names, and what becomes of the roles it wants in them.
+//!
+//! Main functions: [`find_grants`], which resolves names, and [`decide_grants`], which compares with
+//! what Houston has. They send nothing but reads.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::places::{Meaning, Names, Places};
+use super::planning::unreadable;
+use super::session::Session;
+use super::{ExitStatus, Failure, tell};
+use crate::engine::event::Status;
+use crate::houston::{Deployment as Listed, Fault, Support};
+use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceId, printable};
+use crate::plan::grant::{Deployment, Grant, rung};
+use crate::plan::{Decision, Membership, Plan, RolePolicy, decide};
+use crate::present::grants::Asked;
+use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
+
+/// A role in a deployment that a row wants.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    row: RowNumber,
+    /// The place of its workspace.
+    workspace: u32,
+    deployment: Deployment,
+    role: DeploymentRole,
+    /// What is decided already: the deployments of the workspace cannot be read.
+    decided: Option<Decision>,
+}
+
+/// The roles in deployments that the rows of a roster want, and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Those that are understood.
+    pub all: Vec<Wish>,
+    /// The others.
+    pub complaints: Vec<(RowNumber, Column, Complaint)>,
+}
+
+/// A cell of the roster.
+struct Cell<'r> {
+    row: RowNumber,
+    place: u32,
+    text: &'r str,
+}
+
+/// Finds out which deployments the roster means.
+///
+/// # Errors
+/// This Houston knows no roles in deployments (5), or the token is dead (4).
+pub fn find_grants(
+    roster: &Roster,
+    places: &Places,
+    names: Names,
+    session: &Session,
+) -> Result<Wishes, Failure> {
+    let cells: Vec<Cell<'_>> = cells(roster, places).collect();
+    if !cells.is_empty() && !session.knows_deployment_roles() {
+        return Err(knows_none(session));
+    }
+    let mut asked: Vec<u32> = cells.iter().map(|cell| cell.place).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    asked.retain(|place| !places.to_create.contains(place));
+    let ids: Vec<&WorkspaceId> = asked.iter().map(|&place| &places.workspaces[place as usize].id).collect();
+    let mut deployments: HashMap<u32, Result<Vec<Listed>, Decision>> = HashMap::new();
+    for (place, listed) in asked.iter().zip(session.survey(roster.emails()).deployments(&ids)) {
+        let listed = match listed {
+            Ok(listed) => Ok(listed),
+            Err(Fault::Schema { .. }) => return Err(knows_none(session)),
+            Err(fault) => Err(undecidable(&fault, session)?),
+        };
+        deployments.insert(*place, listed);
+    }
+    let mut wishes = Wishes::default();
+    for cell in &cells {
+        for (name, role) in parse_deployment_roles(cell.text).unwrap_or_default() {
+            match meant(name, deployments.get(&cell.place), names) {
+                Ok((deployment, decided)) => {
+                    wishes.take(Wish { row: cell.row, workspace: cell.place, deployment, role, decided });
+                }
+                Err(complaint) => wishes.complaints.push((cell.row, Column::DeploymentRoles, complaint)),
+            }
+        }
+    }
+    wishes.tell_what_is_left_out();
+    // A row is complained of once.
+    wishes.complaints.sort_by_key(|&(row, ..)| row);
+    wishes.complaints.dedup_by_key(|&mut (row, ..)| row);
+    Ok(wishes)
+}
+
+/// The cells of wanted rows: whoever says the same as one has the same roles.
+fn cells<'r>(roster: &'r Roster, places: &'r Places) -> impl Iterator<Item = Cell<'r>> {
+    (0..roster.len()).map(RowNumber::from_index).filter_map(move |row| {
+        let text = roster.deployment_roles(row)?;
+        if roster.state(row) != RowState::Wanted {
+            return None;
+        }
+        match places.meanings[roster.workspace(row)? as usize].as_ref()? {
+            Meaning::Place(place) => Some(Cell { row, place: *place, text }),
+            Meaning::Decided(_) => None,
+        }
+    })
+}
+
+impl Wishes {
+    /// Takes a wish in, unless the row has named the deployment before, once by its name and once by its
+    /// id; two roles in it are complained of.
+    fn take(&mut self, wish: Wish) {
+        let of_row = self.all.iter().rev().take_while(|known| known.row == wish.row);
+        match of_row.into_iter().find(|known| known.deployment == wish.deployment) {
+            None => self.all.push(wish),
+            Some(known) if known.role == wish.role => {}
+            Some(known) => {
+                let (name, one, other) =
+                    (printable(&wish.deployment.name), known.role.name(), wish.role.name());
+                let message = format!("{one} and {other} in `{name}`, which is named twice");
+                let complaint = Complaint::new(IssueKind::Conflict, message).hint("keep one role for it");
+                self.complaints.push((wish.row, Column::DeploymentRoles, complaint));
+            }
+        }
+    }
+}
+
+/// The deployment that a name means; `listed` is none for a workspace that does not exist yet. Names of
+/// another installation may mean deployments that are not here: their roles are left out.
+fn meant(
+    name: &str,
+    listed: Option<&Result<Vec<Listed>, Decision>>,
+    names: Names,
+) -> Result<(Deployment, Option<Decision>), Complaint> {
+    let nowhere = || Deployment { id: String::new(), name: name.to_owned() };
+    let Some(listed) = listed else { return Ok((nowhere(), Some(Decision::Unchanged))) };
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(decision) => return Ok((nowhere(), Some(decision.clone()))),
+    };
+    let is_meant = |one: &&Listed| one.id == name || one.release_name.as_deref() == Some(name);
+    let Some(found) = listed.iter().find(is_meant) else {
+        if names == Names::Mapped {
+            return Ok((nowhere(), Some(Decision::Unchanged)));
+        }
+        let message = format!("the workspace has no deployment `{}`", printable(name));
+        let by_label = listed.iter().find(|one| one.label.as_deref() == Some(name));
+        let names = || listed.iter().filter_map(|one| one.release_name.as_deref()).take(5);
+        let hint = match by_label.and_then(|one| one.release_name.as_deref()) {
+            Some(release) => format!("that is a label; its release name is `{}`", printable(release)),
+            None if names().next().is_none() => "it has no deployments at all".to_owned(),
+            None => {
+                let names: Vec<_> = names().map(|name| format!("`{}`", printable(name))).collect();
+                format!("it has {}", names.join(", "))
+            }
+        };
+        return Err(Complaint::new(IssueKind::UnknownDeployment, message).hint(hint));
+    };
+    let name = found.release_name.clone().unwrap_or_else(|| found.id.clone());
+    Ok((Deployment { id: found.id.clone(), name }, None))
+}
+
+impl Wishes {
+    /// What cannot be given is not passed over in silence.
+    fn tell_what_is_left_out(&self) {
+        let mut names: Vec<&str> = (self.all.iter().filter(|wish| !wish.deployment.is_there()))
+            .filter(|wish| wish.decided == Some(Decision::Unchanged))
+            .map(|wish| wish.deployment.name.as_str())
+            .collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        if let Some(first) = names.first() {
+            let roles = if count == 1 { "1 role".to_owned() } else { format!("{count} roles") };
+            let others = match names.len() - 1 {
+                0 => String::new(),
+                1 => " and 1 other".to_owned(),
+                more => format!(" and {more} others"),
+            };
+            tell(&format!(
+                "warning: {roles} in deployments that are not here: `{}`{others}; these roles are left out, and `detail` says so",
+                printable(first)
+            ));
+        }
+    }
+}
+
+/// A Houston from before there were such roles.
+fn knows_none(session: &Session) -> Failure {
+    let version = session.version().map_or_else(String::new, |version| format!(" ({version})"));
+    let error = anyhow::anyhow!(
+        "{}{} knows no roles in deployments, and the roster wants some; nothing was sent",
+        printable(&session.url),
+        printable(&version)
+    );
+    Failure::new(ExitStatus::Target, error)
+        .hint("call the column something else, and its cells travel through to the results unread")
+}
+
+/// What is decided where something cannot be read.
+fn undecidable(fault: &Fault, session: &Session) -> Result<Decision, Failure> {
+    let (status, cause) = unreadable(fault, session)?;
+    let cause =
+        Arc::new(Cause { code: cause.code.clone(), text: format!("roles in deployments: {}", cause.text) });
+    Ok(if status == Status::Rejected { Decision::Rejected(cause) } else { Decision::GaveUp(cause) })
+}
+
+/// Decides every wish whose row has not failed already. Who is to be added has no role in any
+/// deployment; the others are read.
+///
+/// # Errors
+/// The token is dead (4).
+pub fn decide_grants(
+    wishes: Vec<Wish>,
+    plan: &mut Plan,
+    roster: &Roster,
+    roles: RolePolicy,
+    session: &Session,
+) -> Result<(), Failure> {
+    let mut grants: Vec<Grant> = Vec::new();
+    let mut to_read: HashMap<u32, Vec<usize>> = HashMap::new();
+    for Wish { row, workspace, deployment, role, decided } in wishes {
+        let (seen, decision) = match (&plan.rows[row.index()].decision, decided) {
+            (
+                Decision::Merged { .. }
+                | Decision::Invalid(_)
+                | Decision::LeftOut
+                | Decision::Rejected(_)
+                | Decision::GaveUp(_),
+                _,
+            ) => continue,
+            (_, Some(decided)) => (None, decided),
+            (Decision::Add, None) => (Some(Membership::Absent), Decision::Add),
+            (_, None) => {
+                to_read.entry(workspace).or_default().push(grants.len());
+                (None, Decision::LeftOut)
+            }
+        };
+        grants.push(Grant { row, workspace, deployment, role, user: None, seen, decision });
+    }
+    let to_read: Vec<(u32, Vec<usize>)> = to_read.into_iter().collect();
+    let asked = |&at: &usize| Asked {
+        email: roster.emails().get(grants[at].row),
+        deployment: &grants[at].deployment.name,
+    };
+    let tasks: Vec<(&WorkspaceId, Vec<Asked<'_>>)> = to_read
+        .iter()
+        .map(|(place, all)| (&plan.workspaces[*place as usize].id, all.iter().map(asked).collect()))
+        .collect();
+    let readings = session.survey(roster.emails()).read_grants(&tasks, |_| {});
+    drop(tasks);
+    for ((_, all), reading) in to_read.iter().zip(readings) {
+        match reading {
+            Ok(found) => {
+                for (&at, found) in all.iter().zip(found) {
+                    let grant = &mut grants[at];
+                    // Who is not in the list is invited: what an invitation brings along is not told.
+                    let invited = Membership::Invited { role: None, invites: 1 };
+                    let seen = found.as_ref().map_or(invited, |found| found.seen);
+                    grant.user = found.map(|found| (found.id, found.address));
+                    grant.seen = Some(seen);
+                    grant.decision = decide(rung(grant.role), seen, roles);
+                }
+            }
+            Err(fault) => {
+                let decision = undecidable(&fault, session)?;
+                all.iter().for_each(|&at| grants[at].decision = decision.clone());
+            }
+        }
+    }
+    grants.sort_by(|a, b| (a.workspace, a.row, &a.deployment).cmp(&(b.workspace, b.row, &b.deployment)));
+    plan.grants = grants;
+    Ok(())
+}
+
+/// Whether roles in deployments come along with the adds of a plan, as far as Houston tells; where it
+/// does not, the first add shows it.
+pub fn come_with_adds(plan: &Plan, session: &Session) -> bool {
+    let wanted = plan.grants.iter().any(|grant| plan.rows[grant.row.index()].decision == Decision::Add);
+    wanted && !matches!(session.houston.adds_deployment_roles(), Ok(Support::No))
+}

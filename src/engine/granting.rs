@@ -1,0 +1,265 @@
+//! Which roles in deployments are still to be given in a run, once its rows have come to their end, and
+//! what a role that is read now means for it.
+//!
+//! Main type: [`Granting`]. It reads the files of the run; others read Houston and send. Adds may have
+//! brought roles along: those are found here, and only what is missing is sent.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::{Cause, Outcome, Status};
+use super::journal::{GrantLine, History, JournalError, PlanLine, PlannedAction, plan_lines};
+use super::leftover::{Leftover, Next, Planned};
+use super::part::{InDeployment, Part, Target, Targets};
+use super::run_folder::RunFolder;
+use crate::houston::DeploymentGrant;
+use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::plan::grant::rung;
+use crate::plan::{Membership, Operation, Whose, Workspace, sort};
+use crate::present::grants::{Asked, Found};
+
+/// The roles in deployments that are still to be given in a run.
+#[derive(Debug, Default)]
+pub struct Granting {
+    /// What is carried out.
+    pub part: Part,
+    targets: Targets,
+    shares: Vec<Vec<Open>>,
+}
+
+/// A role that is to be given.
+#[derive(Debug, Clone)]
+struct Open {
+    leftover: Leftover,
+    /// What became of the row that wants it.
+    row: Status,
+    planned: PlannedAction,
+}
+
+impl Granting {
+    /// Finds the roles in the files of a run.
+    ///
+    /// # Errors
+    /// If the files cannot be read.
+    pub fn collect(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
+        let mut granting = Self::default();
+        let rows = history.rows.len();
+        let open: HashSet<RowNumber> = history.left_grants().into_iter().collect();
+        let mut names = Emails::default();
+        (0..rows).for_each(|_| names.push(""));
+        let mut places: HashMap<WorkspaceId, usize> = HashMap::new();
+        granting.targets.first = rows;
+        for line in plan_lines(folder)?.skip(rows).take(history.grants.len()) {
+            let line = line?;
+            names.push(&line.email);
+            let Some(wish) = &line.grant else { continue };
+            granting.targets.behind.push(Target::Deployment(InDeployment {
+                deployment: wish.deployment.id.clone(),
+                name: wish.deployment.name.clone(),
+                user: None,
+            }));
+            let (Some(id), true) = (&line.workspace, open.contains(&line.row)) else { continue };
+            let Some(open) = Open::of(&line, wish, history) else { continue };
+            let place = *places.entry(id.clone()).or_insert_with(|| {
+                granting.part.workspaces.push(Workspace { id: id.clone(), label: None });
+                granting.shares.push(Vec::new());
+                granting.shares.len() - 1
+            });
+            granting.shares[place].push(open);
+        }
+        granting.part.names = Arc::new(names);
+        Ok(granting)
+    }
+
+    /// What is to be read: each workspace, and whose role in which deployment is looked for.
+    pub fn tasks(&self) -> Vec<(&WorkspaceId, Vec<Asked<'_>>)> {
+        let asked = |open: &Open| Asked {
+            email: self.part.names.get(open.leftover.row),
+            deployment: self.name(open.leftover.row),
+        };
+        let pairs = self.part.workspaces.iter().zip(&self.shares);
+        pairs.map(|(place, share)| (&place.id, share.iter().map(asked).collect())).collect()
+    }
+
+    fn name(&self, row: RowNumber) -> &str {
+        match self.targets.get(row) {
+            Some(Target::Deployment(target)) => &target.name,
+            Some(Target::Leaver(_)) | None => "",
+        }
+    }
+
+    /// Takes in what was read of one workspace, in the order of its task.
+    pub fn judge(&mut self, place: usize, found: Vec<Option<Found>>) {
+        let share = std::mem::take(&mut self.shares[place]);
+        for (open, found) in share.into_iter().zip(found) {
+            let seen = found.as_ref().map_or_else(|| open.unlisted(), |found| found.seen);
+            let row = open.leftover.row;
+            match open.next(seen) {
+                Next::Settled(status, cause) => self.settle(&open.leftover, status, cause),
+                Next::Missing(kind) => {
+                    let target = self.targets.behind.get_mut(row.index() - self.targets.first);
+                    if let (Some(Target::Deployment(target)), Some(found)) = (target, found) {
+                        target.user = Some((found.id, found.address));
+                    }
+                    let workspace = u32::try_from(place).expect("fewer workspaces than rows");
+                    self.part.operations.push(Operation { row, workspace, kind });
+                    self.shares[place].push(open);
+                }
+            }
+        }
+    }
+
+    /// A workspace cannot be read now: a later leg may. What was sent there stays in doubt.
+    pub fn give_up(&mut self, place: usize, cause: &Cause) {
+        for open in std::mem::take(&mut self.shares[place]) {
+            let in_doubt = open.leftover.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
+            let status = if in_doubt { Status::InDoubt } else { Status::GaveUp };
+            self.settle(&open.leftover, status, Some(cause.clone()));
+        }
+    }
+
+    /// Puts the operations into their order, once every workspace has been judged.
+    pub fn assemble(mut self) -> Part {
+        sort(&mut self.part.operations);
+        let mut earlier: HashMap<RowNumber, _> = (self.shares.into_iter().flatten())
+            .filter_map(|open| Some((open.leftover.row, open.leftover.earlier?)))
+            .collect();
+        let places = self.part.operations.iter().enumerate();
+        self.part.earlier =
+            places.filter_map(|(place, operation)| Some((place, earlier.remove(&operation.row)?))).collect();
+        self.part.targets = Arc::new(self.targets);
+        self.part
+    }
+
+    fn settle(&mut self, leftover: &Leftover, status: Status, cause: Option<Cause>) {
+        let earlier = leftover.earlier.as_ref();
+        let (attempts, elapsed) =
+            earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
+        self.part.settled.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
+    }
+}
+
+impl Open {
+    fn of(line: &PlanLine, wish: &GrantLine, history: &History) -> Option<Self> {
+        if !wish.deployment.is_there() {
+            return None;
+        }
+        let planned = match (line.action, wish.from_role) {
+            (PlannedAction::Add, _) => Planned::Add,
+            (PlannedAction::UpdateRole, from) => {
+                Planned::UpdateRole { from: rung(from?), whose: Whose::Members }
+            }
+            (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
+            (PlannedAction::Remove, _) => return None,
+        };
+        let leftover = Leftover::new(line.row, rung(wish.role), planned, history.row(line.row)?)?;
+        Some(Self { leftover, row: history.alone(wish.of)?.status, planned: line.action })
+    }
+
+    /// What there is of somebody who is not in the list of members.
+    fn unlisted(&self) -> Membership {
+        match self.row {
+            Status::Invited | Status::AlreadyInvited => Membership::Invited { role: None, invites: 1 },
+            Status::Added
+            | Status::Unchanged
+            | Status::RoleUpdated
+            | Status::RoleKept
+            | Status::Removed
+            | Status::Rejected
+            | Status::GaveUp
+            | Status::InDoubt
+            | Status::NotRun
+            | Status::Invalid
+            | Status::Merged => Membership::Absent,
+        }
+    }
+
+    /// Whether the add of the row may have brought the role along.
+    fn may_have_come_along(&self) -> bool {
+        matches!(self.row, Status::Added | Status::Invited) && self.planned == PlannedAction::Add
+    }
+
+    fn next(&self, seen: Membership) -> Next {
+        match self.leftover.next(seen) {
+            Next::Settled(Status::Unchanged, cause) if self.may_have_come_along() => {
+                Next::Settled(Status::Added, cause)
+            }
+            Next::Settled(Status::AlreadyInvited, cause) if self.may_have_come_along() => {
+                Next::Settled(Status::Invited, cause)
+            }
+            next @ (Next::Settled(..) | Next::Missing(_)) => next,
+        }
+    }
+}
+
+/// The roles in deployments that come along with the adds of a run's rows: those of adds that are still
+/// to be sent, or may be.
+///
+/// # Errors
+/// If the files cannot be read.
+pub fn along(folder: &RunFolder, history: &History) -> Result<Targets, JournalError> {
+    let mut targets = Targets { first: history.first_extra(), ..Targets::default() };
+    if history.grants.is_empty() {
+        return Ok(targets);
+    }
+    for line in plan_lines(folder)?.skip(history.rows.len()).take(history.grants.len()) {
+        let line = line?;
+        let (Some(wish), PlannedAction::Add) = (line.grant, line.action) else { continue };
+        let grant = DeploymentGrant { deployment: wish.deployment.id, role: wish.role };
+        targets.along.entry(wish.of).or_default().push(grant);
+    }
+    Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DeploymentRole, WorkspaceRole};
+    use crate::plan::{OperationKind, Standing};
+
+    fn member(role: WorkspaceRole) -> Membership {
+        Membership::Member { role, bindings: 1, standing: Standing::Active }
+    }
+
+    fn open(row: Status, planned: PlannedAction) -> Open {
+        let leftover = Leftover {
+            row: RowNumber::from_index(1),
+            role: rung(DeploymentRole::Editor),
+            planned: match planned {
+                PlannedAction::UpdateRole => {
+                    Planned::UpdateRole { from: WorkspaceRole::Viewer, whose: Whose::Members }
+                }
+                PlannedAction::Add | PlannedAction::Remove | PlannedAction::None => Planned::Add,
+            },
+            earlier: None,
+        };
+        Open { leftover, row, planned }
+    }
+
+    #[test]
+    fn what_an_add_brought_along_is_told_as_given_and_the_rest_is_sent() {
+        use WorkspaceRole::{Admin, Editor, Viewer};
+        let status = |next| match next {
+            Next::Settled(status, _) => Some(status),
+            Next::Missing(OperationKind::Add(_) | OperationKind::SetRole(_)) => None,
+            Next::Missing(OperationKind::Remove(_)) => unreachable!("nobody is removed"),
+        };
+        let invited = open(Status::Invited, PlannedAction::Add).unlisted();
+        let table = [
+            (Status::Added, PlannedAction::Add, member(Editor), Some(Status::Added)),
+            (Status::Added, PlannedAction::Add, Membership::Absent, None),
+            (Status::Added, PlannedAction::Add, member(Admin), Some(Status::RoleKept)),
+            (Status::Invited, PlannedAction::Add, invited, Some(Status::Invited)),
+            (Status::Unchanged, PlannedAction::Add, member(Editor), Some(Status::Unchanged)),
+            (Status::Unchanged, PlannedAction::Add, Membership::Absent, None),
+            (Status::Unchanged, PlannedAction::UpdateRole, member(Viewer), None),
+            (Status::Unchanged, PlannedAction::UpdateRole, member(Editor), Some(Status::Unchanged)),
+            (Status::Unchanged, PlannedAction::UpdateRole, member(Admin), Some(Status::RoleKept)),
+        ];
+        for (row, planned, seen, end) in table {
+            assert_eq!(status(open(row, planned).next(seen)), end, "{row} {planned:?} {seen}");
+        }
+        assert_eq!(open(Status::Added, PlannedAction::Add).unlisted(), Membership::Absent);
+    }
+}

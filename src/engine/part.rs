@@ -1,0 +1,69 @@
+//! A later part of a run: operations that are not those of the roster's rows and come behind them.
+//!
+//! Main types: [`Part`] and [`Targets`]. They hold; [`super::granting`] and [`super::leaving`] find out
+//! what is in them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::event::Outcome;
+use super::leftover::Earlier;
+use crate::houston::DeploymentGrant;
+use crate::model::{Emails, RowNumber};
+use crate::plan::extra::Handle;
+use crate::plan::{Operation, Workspace};
+
+/// What the operations of a run are about beside a person in a workspace.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    /// The roles in deployments that come along with the adds of rows.
+    pub along: HashMap<RowNumber, Vec<DeploymentGrant>>,
+    /// The line of the plan that the first of `behind` is about.
+    pub first: usize,
+    /// What the lines from there on are about.
+    pub behind: Vec<Target>,
+}
+
+/// What a line behind the rows of the roster is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A role in a deployment.
+    Deployment(InDeployment),
+    /// Somebody who is to be taken away, by what Houston knows them by.
+    Leaver(Handle),
+}
+
+/// A person in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InDeployment {
+    /// The id of the deployment.
+    pub deployment: String,
+    /// Its release name.
+    pub name: String,
+    /// The id of the user and their address in the server's spelling, once they have been read.
+    pub user: Option<(String, String)>,
+}
+
+impl Targets {
+    /// What the line of this number is about; none for a row of the roster.
+    pub fn get(&self, row: RowNumber) -> Option<&Target> {
+        self.behind.get(row.index().checked_sub(self.first)?)
+    }
+}
+
+/// The operations of a part, and what they need.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Their workspaces.
+    pub workspaces: Vec<Workspace>,
+    /// The people's names, by the line of the plan; an empty text for everybody else.
+    pub names: Arc<Emails>,
+    /// What they are about.
+    pub targets: Arc<Targets>,
+    /// The mutations, workspace by workspace.
+    pub operations: Vec<Operation>,
+    /// What earlier legs did about some of them, by their index.
+    pub earlier: HashMap<usize, Earlier>,
+    /// Lines that came to their end without a mutation.
+    pub settled: Vec<(RowNumber, Outcome)>,
+}

@@ -1,0 +1,122 @@
+//! How a plan shows the roles in deployments that rows want.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{Detail, PlanReport, SHOWN};
+use crate::engine::event::settled_by_plan;
+use crate::engine::journal::PlannedAction;
+use crate::model::{DeploymentRole, printable};
+use crate::plan::grant::{Grant, in_deployment, role_of, rung};
+use crate::plan::{Decision, Workspace};
+
+/// A role in a deployment, for machines.
+#[derive(Debug, Serialize)]
+pub(super) struct GrantRow<'l> {
+    pub(super) line: u32,
+    pub(super) email: &'l str,
+    pub(super) workspace: Option<&'l str>,
+    pub(super) workspace_id: &'l str,
+    /// The release name.
+    pub(super) deployment: &'l str,
+    deployment_id: &'l str,
+    pub(super) action: &'static str,
+    pub(super) from_role: Option<&'static str>,
+    pub(super) to_role: &'static str,
+    pub(super) reason: String,
+}
+
+impl PlanReport<'_> {
+    pub(super) fn grants(&self) -> impl Iterator<Item = GrantRow<'_>> {
+        self.plan.grants.iter().map(|grant| self.grant(grant))
+    }
+
+    pub(super) fn grants_of(&self, place: usize) -> Vec<&Grant> {
+        // They come workspace by workspace.
+        let from = self.plan.grants.partition_point(|grant| (grant.workspace as usize) < place);
+        self.plan.grants[from..].iter().take_while(|grant| grant.workspace as usize == place).collect()
+    }
+
+    pub(super) fn grant<'l>(&'l self, grant: &'l Grant) -> GrantRow<'l> {
+        let Workspace { id, label } = &self.plan.workspaces[grant.workspace as usize];
+        GrantRow {
+            line: self.roster.line(grant.row),
+            email: self.roster.emails().get(grant.row),
+            workspace: label.as_deref(),
+            workspace_id: id.as_str(),
+            deployment: &grant.deployment.name,
+            deployment_id: &grant.deployment.id,
+            action: PlannedAction::of(&grant.decision).0.word(),
+            from_role: grant.from().map(DeploymentRole::name),
+            to_role: grant.role.name(),
+            reason: reason(grant),
+        }
+    }
+
+    /// The roles in deployments of a workspace for which something is to be done or to be known.
+    pub(super) fn deployments(
+        &self,
+        text: &mut String,
+        grants: &[&Grant],
+        detail: Detail,
+    ) -> std::fmt::Result {
+        let shown = || grants.iter().filter(|grant| mark(grant).is_some());
+        let limit = if detail == Detail::All { grants.len() } else { SHOWN };
+        for grant in shown().take(limit) {
+            let email = printable(self.roster.emails().get(grant.row));
+            let place = format!("{}:{}", printable(self.name), self.roster.line(grant.row));
+            let what = match &grant.decision {
+                Decision::Add => grant.role.name().to_owned(),
+                Decision::UpdateRole(change) => {
+                    format!("{} -> {}", role_of(change.from).name(), grant.role.name())
+                }
+                Decision::Unchanged
+                | Decision::RoleKept(_)
+                | Decision::HeldBack(..)
+                | Decision::AlreadyInvited(_)
+                | Decision::Merged { .. }
+                | Decision::Invalid(_)
+                | Decision::LeftOut
+                | Decision::Rejected(_)
+                | Decision::GaveUp(_) => printable(&why(grant)).into_owned(),
+            };
+            let name = printable(&grant.deployment.name);
+            writeln!(text, "  {} {email}  in {name}: {what}  ({place})", mark(grant).unwrap_or(" "))?;
+        }
+        match shown().count().saturating_sub(limit) {
+            0 => Ok(()),
+            more => writeln!(text, "  and {more} more roles in deployments (--all shows them)"),
+        }
+    }
+}
+
+/// As for rows: `+` is given, `~` gets another one, `=` stays, `!` cannot be done.
+pub(super) fn mark(grant: &Grant) -> Option<&'static str> {
+    match &grant.decision {
+        Decision::Add => Some("+"),
+        Decision::UpdateRole(_) => Some("~"),
+        Decision::RoleKept(_) | Decision::HeldBack(..) | Decision::AlreadyInvited(_) => Some("="),
+        Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
+        Decision::Unchanged if !grant.deployment.is_there() => Some("="),
+        Decision::Unchanged | Decision::Merged { .. } | Decision::LeftOut => None,
+    }
+}
+
+/// Why nothing, or what, is done, and in which deployment.
+pub fn reason(grant: &Grant) -> String {
+    format!("in {}: {}", grant.deployment.name, why(grant))
+}
+
+fn why(grant: &Grant) -> String {
+    match settled_by_plan(&grant.decision, Some(rung(grant.role))) {
+        None if matches!(grant.decision, Decision::UpdateRole(_)) => "another role".to_owned(),
+        None => "no role there".to_owned(),
+        Some((_, Some(cause))) => in_deployment(&cause.text),
+        Some((_, None)) if matches!(grant.decision, Decision::AlreadyInvited(_)) => {
+            "is invited: what the invitation brings along cannot be seen".to_owned()
+        }
+        Some((_, None)) if !grant.deployment.is_there() => "there is no such deployment: left out".to_owned(),
+        Some((status, None)) => status.word().replace('_', " "),
+    }
+}
