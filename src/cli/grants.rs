@@ -57,9 +57,6 @@ pub fn find_grants(
     session: &Session,
 ) -> Result<Wishes, Failure> {
     let cells: Vec<Cell<'_>> = cells(roster, places).collect();
-    if !cells.is_empty() && !session.knows_deployment_roles() {
-        return Err(knows_none(session));
-    }
     let mut asked: Vec<u32> = cells.iter().map(|cell| cell.place).collect();
     asked.sort_unstable();
     asked.dedup();
@@ -209,7 +206,7 @@ fn undecidable(fault: &Fault, session: &Session) -> Result<Decision, Failure> {
 /// deployment; the others are read.
 ///
 /// # Errors
-/// The token is dead (4).
+/// The token is dead (4), or a role is to be given by a Houston that knows none (5).
 pub fn decide_grants(
     wishes: Vec<Wish>,
     plan: &mut Plan,
@@ -269,6 +266,9 @@ pub fn decide_grants(
         }
     }
     grants.sort_by(|a, b| (a.workspace, a.row, &a.deployment).cmp(&(b.workspace, b.row, &b.deployment)));
+    if grants.iter().any(|grant| grant.decision.is_change()) && !session.knows_deployment_roles() {
+        return Err(knows_none(session));
+    }
     plan.grants = grants;
     Ok(())
 }
