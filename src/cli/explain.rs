@@ -144,6 +144,13 @@ impl Explainer<'_> {
                 let along = targets.along.get(&row).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
+            Decision::Renew(_) => {
+                // The first of the two; the other one is an add.
+                match self.drawn.plan.renewals.get(&row)?.first()? {
+                    Handle::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
+                    Handle::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+                }
+            }
             Decision::UpdateRole(change) => houston.rehearse(|houston| match change.whose {
                 Whose::Members => houston.set_role(&workspace.id, email, change.to),
                 Whose::Invitations => houston.set_invite_role(&workspace.id, email, change.to),
@@ -167,6 +174,10 @@ impl Explainer<'_> {
             || settled().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match decision {
             Decision::Add => "is neither a member nor invited: is added".to_owned(),
+            Decision::Renew(_) => {
+                "is taken away by this request and then added again (--repair-duplicates, --reinvite)"
+                    .to_owned()
+            }
             Decision::UpdateRole(change) if change.whose == Whose::Invitations => {
                 "is invited with another role, and --update-roles gives the invitation the one of the roster"
                     .to_owned()
@@ -217,6 +228,7 @@ impl Explainer<'_> {
                     .to_owned(),
             ),
             Decision::Unchanged
+            | Decision::Renew(_)
             | Decision::RoleKept(_)
             | Decision::HeldBack(..)
             | Decision::AlreadyInvited(_)

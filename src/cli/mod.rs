@@ -18,6 +18,7 @@ mod places;
 mod plan;
 pub mod planning;
 mod prune_args;
+mod renewals;
 pub mod report;
 pub mod resume;
 pub mod roster_args;

@@ -134,7 +134,7 @@ impl Drawn {
         if let Some(expected) = input.expected.take() {
             fits(&expected, drawn.lines(&input.roster), input.roster.len(), &session.url)?;
         }
-        if drawn.counts.add > 0 {
+        if drawn.counts.add + drawn.counts.renew > 0 {
             session.check_policy(&work.safety)?;
         }
         if drawn.changes() > 0 {
@@ -163,9 +163,11 @@ impl Drawn {
         self.operations.len() + self.grants_alone().count() + self.plan.leavers().count()
     }
 
-    /// What comes along with the adds: roles in deployments, for a server that takes them so.
+    /// What rows are about beside a person in a workspace: roles in deployments that come along with adds,
+    /// for a server that takes them so, and who is taken away first.
     pub fn along(&self) -> Targets {
         let mut targets = Targets { first: self.plan.rows.len(), ..Targets::default() };
+        targets.renewals = self.plan.renewals.iter().map(|(row, all)| (*row, all.clone())).collect();
         let wanted = self.plan.grants.iter().filter(|grant| grant.decision == Decision::Add);
         for grant in wanted.filter(|_| self.grants_come_along) {
             let Grant { row, deployment, role, .. } = grant;
@@ -245,8 +247,10 @@ impl Drawn {
     fn estimate(&self, session: &Session) -> Estimate {
         // A workspace that is created is read after it.
         let created = self.plan.to_create.len() as u64;
-        let mutations = self.changes() as u64 + created;
-        let requests = self.requests() + 2 * created;
+        // Who is added again is taken away first.
+        let renewals: usize = self.plan.renewals.values().map(Vec::len).sum();
+        let mutations = (self.changes() + renewals) as u64 + created;
+        let requests = self.requests() + renewals as u64 + 2 * created;
         let seconds = session.settings.rate.map_or(0, |rate| {
             let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
             time.as_secs()

@@ -10,6 +10,7 @@ use super::Failure;
 use super::extras::{Belonging, Pruning};
 use super::grants::{Wish, decide_grants};
 use super::places::{Meaning, Places, place};
+use super::renewals::renew;
 use super::session::{Session, unusable};
 use crate::engine::event::{Event, Status};
 use crate::engine::journal::RunSettings;
@@ -46,6 +47,9 @@ pub fn plan(
     draft.read(session, announce)?;
     if let Some(pruning) = draft.pruning {
         pruning.conclude(&mut draft.plan);
+    }
+    if settings.repair_duplicates || settings.reinvite {
+        renew(&mut draft.plan, roster, settings, session)?;
     }
     decide_grants(wishes, &mut draft.plan, roster, settings.roles, session)?;
     Ok(draft.plan)

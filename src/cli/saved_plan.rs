@@ -26,7 +26,7 @@ const SHOWN: usize = 20;
 const SHORTEST: usize = 12;
 
 /// The flags that a saved plan has taken the place of: what it means is in it.
-const MEANING: [&str; 17] = [
+const MEANING: [&str; 19] = [
     "column",
     "default_role",
     "default_workspace",
@@ -41,6 +41,8 @@ const MEANING: [&str; 17] = [
     "send_invites",
     "bypass_local",
     "update_roles",
+    "repair_duplicates",
+    "reinvite",
     "prune",
     "protect",
     "create_workspaces",

@@ -76,6 +76,16 @@ pub struct SafetyArgs {
     #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_UPDATE_ROLES", hide_env_values = true)]
     pub update_roles: bool,
 
+    /// Take members whom Houston has twice in a workspace away and add them again, once; never the token's
+    /// own user, the last admin, or who has roles in deployments there
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_REPAIR_DUPLICATES", hide_env_values = true)]
+    pub repair_duplicates: bool,
+
+    /// Take the pending invitations of people in the roster back and make them again; with --send-invites
+    /// they get another mail
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_REINVITE", hide_env_values = true)]
+    pub reinvite: bool,
+
     /// Whether and how far people are removed
     #[command(flatten)]
     pub prune: PruneArgs,
@@ -108,6 +118,8 @@ impl SafetyArgs {
             bypass_local: self.bypass_local,
             exit_code_unchanged: self.exit_code_unchanged,
             roles: self.roles(),
+            repair_duplicates: self.repair_duplicates,
+            reinvite: self.reinvite,
             prune: self.prune.settings(),
             ..RunSettings::default()
         }
@@ -127,6 +139,8 @@ impl From<&RunSettings> for SafetyArgs {
             bypass_local: settings.bypass_local,
             exit_code_unchanged: settings.exit_code_unchanged,
             update_roles: settings.roles == RolePolicy::Update,
+            repair_duplicates: settings.repair_duplicates,
+            reinvite: settings.reinvite,
             prune: PruneArgs::from(settings.prune.as_ref()),
             create_workspaces: false,
         }

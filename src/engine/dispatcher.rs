@@ -346,6 +346,8 @@ impl<'r> Dispatcher<'r> {
     pub(super) fn repeats_of(&self, operation: usize) -> Repeats {
         match self.run.operations[operation].kind {
             OperationKind::Add(_) => self.repeats,
+            // A removal that lands after the add would undo it: it is waited for.
+            OperationKind::Renew(_) => Repeats::Unknown,
             OperationKind::SetRole(_) | OperationKind::Remove(_) => Repeats::Refused,
         }
     }

@@ -151,7 +151,7 @@ impl Open {
                 Planned::UpdateRole { from: rung(from?), whose: Whose::Members }
             }
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
-            (PlannedAction::Remove, _) => return None,
+            (PlannedAction::Remove | PlannedAction::Renew, _) => return None,
         };
         let leftover = Leftover::new(line.row, rung(wish.role), planned, history.row(line.row)?)?;
         Some(Self { leftover, row: history.alone(wish.of)?.status, planned: line.action })
@@ -193,18 +193,22 @@ impl Open {
     }
 }
 
-/// The roles in deployments that come along with the adds of a run's rows: those of adds that are still
-/// to be sent, or may be.
+/// What the rows of a run are about beside a person in a workspace: roles in deployments that come along
+/// with adds, and who is taken away before they are added again.
 ///
 /// # Errors
 /// If the files cannot be read.
 pub fn along(folder: &RunFolder, history: &History) -> Result<Targets, JournalError> {
     let mut targets = Targets { first: history.first_extra(), ..Targets::default() };
-    if history.grants.is_empty() {
+    let settings = &history.header.settings;
+    if history.grants.is_empty() && !settings.repair_duplicates && !settings.reinvite {
         return Ok(targets);
     }
-    for line in plan_lines(folder)?.skip(history.rows.len()).take(history.grants.len()) {
+    for line in plan_lines(folder)?.take(history.first_extra()) {
         let line = line?;
+        if !line.renews.is_empty() {
+            targets.renewals.insert(line.row, line.renews);
+        }
         let (Some(wish), PlannedAction::Add) = (line.grant, line.action) else { continue };
         let grant = DeploymentGrant { deployment: wish.deployment.id, role: wish.role };
         targets.along.entry(wish.of).or_default().push(grant);
@@ -230,7 +234,9 @@ mod tests {
                 PlannedAction::UpdateRole => {
                     Planned::UpdateRole { from: WorkspaceRole::Viewer, whose: Whose::Members }
                 }
-                PlannedAction::Add | PlannedAction::Remove | PlannedAction::None => Planned::Add,
+                PlannedAction::Add | PlannedAction::Renew | PlannedAction::Remove | PlannedAction::None => {
+                    Planned::Add
+                }
             },
             earlier: None,
         };
@@ -243,7 +249,9 @@ mod tests {
         let status = |next| match next {
             Next::Settled(status, _) => Some(status),
             Next::Missing(OperationKind::Add(_) | OperationKind::SetRole(_)) => None,
-            Next::Missing(OperationKind::Remove(_)) => unreachable!("nobody is removed"),
+            Next::Missing(OperationKind::Remove(_) | OperationKind::Renew(_)) => {
+                unreachable!("nobody is removed")
+            }
         };
         let invited = open(Status::Invited, PlannedAction::Add).unlisted();
         let table = [

@@ -167,6 +167,11 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 /// How the target of a run was reached, for a later leg of it: where the token and the trust come
 /// from, never the token itself. Paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +191,7 @@ pub struct Reach {
 }
 
 /// Settings that change what a run means, kept for a later leg of the same run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSettings {
     /// Whether Houston may mail invitations.
@@ -207,6 +213,12 @@ pub struct RunSettings {
     /// What is done about members with another role.
     #[serde(default)]
     pub roles: RolePolicy,
+    /// Whether members whom Houston has twice are taken away and added again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repair_duplicates: bool,
+    /// Whether pending invitations are made again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reinvite: bool,
     /// How people are taken away who are not in the roster, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<Prune>,

@@ -95,6 +95,7 @@ impl Leg {
                     let decision = match kind {
                         OperationKind::Add(_) => Decision::Add,
                         OperationKind::SetRole(change) => Decision::UpdateRole(change),
+                        OperationKind::Renew(_) => Decision::Renew(None),
                         OperationKind::Remove(_) => unreachable!("no row of a roster removes anybody"),
                     };
                     self.shares[place].decisions.push(decision);
@@ -255,6 +256,8 @@ pub enum Planned {
         /// Whose it was.
         whose: Whose,
     },
+    /// To take somebody away and add them again.
+    Renew,
     /// Nothing yet, since the workspace could not be read; members would have been met with this.
     Nothing(RolePolicy),
 }
@@ -303,6 +306,7 @@ impl Leftover {
     fn of(line: &PlanLine, history: &History) -> Option<Self> {
         let planned = match (line.action, line.from_role) {
             (PlannedAction::Add, _) => Planned::Add,
+            (PlannedAction::Renew, _) => Planned::Renew,
             (PlannedAction::UpdateRole, from) => Planned::UpdateRole { from: from?, whose: line.whose() },
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
             // Removals come behind the rows of the roster.
@@ -317,6 +321,7 @@ impl Leftover {
     pub fn next(&self, seen: Membership) -> Next {
         match self.planned {
             Planned::Add => self.next_add(seen, RolePolicy::Keep),
+            Planned::Renew => self.next_renewal(seen),
             Planned::Nothing(roles) => self.next_add(seen, roles),
             Planned::UpdateRole { from, whose } => {
                 self.next_change(seen, RoleChange { from, to: self.role, whose })
@@ -337,6 +342,19 @@ impl Leftover {
             (Some((status, cause)), _) => Next::Settled(status, cause),
             (None, Decision::UpdateRole(change)) => Next::Missing(OperationKind::SetRole(change)),
             (None, _) => Next::Missing(add),
+        }
+    }
+
+    /// An invitation that is there may be the one that is to be renewed. Nothing is lost by taking that
+    /// away once more: it is named by its id.
+    fn next_renewal(&self, seen: Membership) -> Next {
+        let kind = OperationKind::Renew(self.role);
+        match (seen, landed(seen, kind)) {
+            (Membership::Invited { .. }, _) | (_, Finding::Wait | Finding::SendAgain) => Next::Missing(kind),
+            (_, Finding::Settled(Status::RoleUpdated, _)) if self.earlier.is_none() => {
+                Next::Settled(Status::Unchanged, None)
+            }
+            (_, Finding::Settled(status, cause)) => Next::Settled(status, cause),
         }
     }
 

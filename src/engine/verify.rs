@@ -185,7 +185,7 @@ impl Doubtful {
             }
             // Nothing is lost by a change that takes effect later after all, so only the server is
             // spared: it sets the same role, or takes the same person away, once more.
-            OperationKind::SetRole(_) | OperationKind::Remove(_) => {
+            OperationKind::SetRole(_) | OperationKind::Remove(_) | OperationKind::Renew(_) => {
                 let found = landed(seen, kind);
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
@@ -233,6 +233,7 @@ impl Doubtful {
 pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
     match kind {
         OperationKind::Remove(role) => removed(seen, role),
+        OperationKind::Renew(role) => renewed(seen, role),
         OperationKind::Add(_) | OperationKind::SetRole(_) if seen.is_doubled() => {
             Finding::Settled(Status::Rejected, seen.doubled())
         }
@@ -275,6 +276,25 @@ fn changed(seen: Membership, change: RoleChange) -> Finding {
         Membership::Invited { .. } | Membership::Absent => {
             Finding::Settled(Status::Rejected, Some(no_member()))
         }
+    }
+}
+
+/// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
+/// which reads as doubled.
+fn renewed(seen: Membership, wanted: WorkspaceRole) -> Finding {
+    if seen == Membership::Absent || seen.is_doubled() {
+        return Finding::Wait;
+    }
+    match added(seen, wanted) {
+        Finding::Settled(Status::Added, _) => {
+            let text = "was there more than once: was taken away and added again";
+            Finding::Settled(Status::RoleUpdated, Some(Cause::new("repaired", text)))
+        }
+        Finding::Settled(Status::Invited, _) => {
+            let text = "the invitation was taken back and made again";
+            Finding::Settled(Status::Invited, Some(Cause::new("renewed", text)))
+        }
+        found @ (Finding::Settled(..) | Finding::SendAgain | Finding::Wait) => found,
     }
 }
 
@@ -326,6 +346,7 @@ fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
         ),
         Decision::Add
         | Decision::UpdateRole(_)
+        | Decision::Renew(_)
         | Decision::HeldBack(..)
         | Decision::Merged { .. }
         | Decision::Invalid(_)

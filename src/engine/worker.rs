@@ -212,7 +212,35 @@ impl Worker {
             return members::read_handles(&self.reader, workspace, &leavers, &self.pages);
         }
         let wanted = rows.iter().map(|&row| self.emails.get(row));
-        members::read(&self.reader, workspace, wanted, &self.pages)
+        let mut reading = members::read(&self.reader, workspace, wanted, &self.pages)?;
+        self.look_for_the_old(workspace, rows, &mut reading)?;
+        Ok(reading)
+    }
+
+    /// An invitation that is still to be renewed looks like the new one, but for its id: as long as it
+    /// is there, the person reads as invited twice.
+    fn look_for_the_old(
+        &self,
+        workspace: &WorkspaceId,
+        rows: &[RowNumber],
+        reading: &mut Reading,
+    ) -> Result<(), Fault> {
+        let of_row = |place: usize| self.targets.renewals.get(&rows[place]).into_iter().flatten();
+        let invites = |handle: &&Handle| matches!(handle, Handle::Invite(_));
+        let old: Vec<(usize, &Handle)> = (0..rows.len())
+            .flat_map(|place| of_row(place).filter(invites).map(move |one| (place, one)))
+            .collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        let handles: Vec<&Handle> = old.iter().map(|&(_, handle)| handle).collect();
+        let there = members::read_handles(&self.reader, workspace, &handles, &self.pages)?;
+        for ((place, _), seen) in old.into_iter().zip(there.memberships) {
+            if seen != Membership::Absent {
+                reading.memberships[place] = Membership::Invited { role: seen.role(), invites: 2 };
+            }
+        }
+        Ok(())
     }
 
     fn mutate(
@@ -225,6 +253,7 @@ impl Worker {
         match (kind, self.targets.get(row)) {
             (kind, Some(Target::Deployment(target))) => self.grant(target, email, kind),
             (OperationKind::Add(role), _) => self.add(workspace, row, role),
+            (OperationKind::Renew(role), _) => self.renew(workspace, row, role),
             (OperationKind::SetRole(change), _) => match change.whose {
                 Whose::Members => self.houston.set_role(workspace, email, change.to),
                 Whose::Invitations => self.houston.set_invite_role(workspace, email, change.to),
@@ -255,6 +284,23 @@ impl Worker {
         .map(Answer::from)
     }
 
+    /// Takes somebody away, and adds them again. Whoever is not there any more has been taken away by an
+    /// earlier try.
+    fn renew(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
+        for handle in self.targets.renewals.get(&row).into_iter().flatten() {
+            match handle {
+                Handle::User(id) => self.houston.remove_member(workspace, id)?,
+                Handle::Invite(id) => self.houston.delete_invite(id)?,
+            };
+        }
+        self.add(workspace, row, role).map_err(|mut failure| {
+            if let Fault::Rejected { text, .. } | Fault::Denied { text } = &mut failure.fault {
+                *text = format!("was taken away, and could not be added again: {text}");
+            }
+            failure
+        })
+    }
+
     fn grant(&self, target: &InDeployment, email: &str, kind: OperationKind) -> Result<Answer, Failure> {
         let (id, email) = match &target.user {
             Some((id, address)) => (Some(id.as_str()), address.as_str()),
@@ -268,7 +314,9 @@ impl Worker {
             OperationKind::SetRole(change) => {
                 self.houston.set_deployment_role(&target.deployment, user, role_of(change.to))
             }
-            OperationKind::Remove(_) => unreachable!("no role in a deployment is taken away"),
+            OperationKind::Remove(_) | OperationKind::Renew(_) => {
+                unreachable!("no role in a deployment is taken away")
+            }
         }
         .map(Answer::from)
     }

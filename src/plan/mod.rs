@@ -11,13 +11,14 @@ pub mod extra;
 pub mod grant;
 pub mod guard;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::extra::{Extra, Stay};
+use self::extra::{Extra, Handle, Stay};
 use self::grant::Grant;
 use self::guard::{Guard, Refusal};
 use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
@@ -96,6 +97,9 @@ pub enum Decision {
     Add,
     /// Change the role of a member: one mutation.
     UpdateRole(RoleChange),
+    /// Take the person away and add them again, since Houston has them twice, or to renew their
+    /// invitation; the role that they have, if it is known.
+    Renew(Option<WorkspaceRole>),
     /// Nothing: a member with the wanted role.
     Unchanged,
     /// Nothing: a member with another role, and changing it was not asked for.
@@ -172,7 +176,7 @@ impl Decision {
     /// Whether this decision leads to a mutation.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Add | Self::UpdateRole(_) => true,
+            Self::Add | Self::UpdateRole(_) | Self::Renew(_) => true,
             Self::Unchanged
             | Self::RoleKept(_)
             | Self::HeldBack(..)
@@ -190,6 +194,7 @@ impl Decision {
         match self {
             Self::Add => role().map(OperationKind::Add),
             Self::UpdateRole(change) => Some(OperationKind::SetRole(*change)),
+            Self::Renew(_) => role().map(OperationKind::Renew),
             Self::Unchanged
             | Self::RoleKept(_)
             | Self::HeldBack(..)
@@ -263,6 +268,8 @@ pub enum OperationKind {
     Add(WorkspaceRole),
     /// Give a member another role.
     SetRole(RoleChange),
+    /// Take somebody away, and add them again with this role.
+    Renew(WorkspaceRole),
     /// Take somebody away who has this role, if it is known.
     Remove(Option<WorkspaceRole>),
 }
@@ -290,7 +297,7 @@ impl OperationKind {
     /// The role that the person has afterwards.
     pub fn role(self) -> Option<WorkspaceRole> {
         match self {
-            Self::Add(role) => Some(role),
+            Self::Add(role) | Self::Renew(role) => Some(role),
             Self::SetRole(change) => Some(change.to),
             Self::Remove(_) => None,
         }
@@ -301,7 +308,7 @@ impl OperationKind {
         match self {
             Self::Add(_) => Stage::Adds,
             Self::SetRole(change) if change.is_demotion() => Stage::Demotions,
-            Self::SetRole(_) => Stage::Promotions,
+            Self::SetRole(_) | Self::Renew(_) => Stage::Promotions,
             Self::Remove(_) => Stage::Removals,
         }
     }
@@ -313,6 +320,7 @@ impl Operation {
         let what = match self.kind {
             OperationKind::Add(_) => "add",
             OperationKind::SetRole(_) => "set_role",
+            OperationKind::Renew(_) => "renew",
             OperationKind::Remove(_) => "remove",
         };
         let role = self.kind.role().map_or("", WorkspaceRole::name);
@@ -375,6 +383,8 @@ pub struct Plan {
     /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
     /// id before they are created.
     pub to_create: Vec<u32>,
+    /// Of the people who are taken away and added again, what Houston knows them by.
+    pub renewals: BTreeMap<RowNumber, Vec<Handle>>,
     /// Roles in deployments that rows want, workspace by workspace and in the order of the rows.
     pub grants: Vec<Grant>,
     /// Who is in these workspaces without being in the roster, workspace by workspace and in the
@@ -391,6 +401,8 @@ pub struct Counts {
     pub add: u64,
     /// Members who get another role.
     pub update_role: u64,
+    /// To be taken away and added again.
+    pub renew: u64,
     /// Roles in deployments to be given or changed.
     pub deployment_roles: u64,
     /// Members and invitations that go.
@@ -423,6 +435,7 @@ impl Counts {
         let counter = match decision {
             Decision::Add => &mut self.add,
             Decision::UpdateRole(_) => &mut self.update_role,
+            Decision::Renew(_) => &mut self.renew,
             Decision::HeldBack(..) => &mut self.held_back,
             Decision::Unchanged => &mut self.unchanged,
             Decision::RoleKept(_) => &mut self.role_kept,
@@ -451,7 +464,7 @@ impl Counts {
     /// Counts one more role in a deployment.
     pub fn count_grant(&mut self, grant: &Grant) {
         let counter = match grant.decision {
-            Decision::Add | Decision::UpdateRole(_) => &mut self.deployment_roles,
+            Decision::Add | Decision::UpdateRole(_) | Decision::Renew(_) => &mut self.deployment_roles,
             Decision::RoleKept(_) | Decision::HeldBack(..) => &mut self.role_kept,
             Decision::Rejected(_) => &mut self.rejected,
             Decision::GaveUp(_) => &mut self.gave_up,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rayon::ThreadPool;
 
+use super::everybody::{self, Everybody};
 use super::grants::{self, Asked, Found};
 use super::members::{self, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
@@ -103,6 +104,15 @@ impl Survey<'_> {
             workspaces.len(),
             |_| {},
             |place| self.houston.deployments(workspaces[place]).map_err(|failure| failure.fault),
+        )
+    }
+
+    /// Everybody in every workspace.
+    pub fn everybody(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Everybody, Fault>> {
+        self.each(
+            workspaces.len(),
+            |_| {},
+            |place| everybody::read(self.houston, workspaces[place], self.pages),
         )
     }
 

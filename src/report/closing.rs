@@ -351,7 +351,7 @@ pub fn advice(code: &str) -> &'static str {
             "Houston failed inside: `resume` looks first; if it fails again, its log tells why"
         }
         "duplicate_binding" => {
-            "Houston holds this person twice in the workspace: remove one of the two in its user interface"
+            "Houston holds this person twice in the workspace: `plan --repair-duplicates` shows what would mend it"
         }
         "not_read_back" => {
             "Houston said yes, and the run ended before its proof: `resume` reads the workspace again"

@@ -360,6 +360,7 @@ impl PlanReport<'_> {
         }
         match settled_by_plan(decision, role) {
             None if matches!(decision, Decision::UpdateRole(_)) => "another role".to_owned(),
+            None if matches!(decision, Decision::Renew(_)) => "taken away and added again".to_owned(),
             None => "absent".to_owned(),
             Some((_, Some(cause))) => cause.text,
             Some((status, None)) => status.word().replace('_', " "),
@@ -370,7 +371,7 @@ impl PlanReport<'_> {
     fn mark(&self, row: usize) -> Option<&'static str> {
         match &self.plan.rows[row].decision {
             Decision::Add => Some("+"),
-            Decision::UpdateRole(_) => Some("~"),
+            Decision::UpdateRole(_) | Decision::Renew(_) => Some("~"),
             Decision::RoleKept(_) | Decision::HeldBack(..) => Some("="),
             Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
             Decision::Unchanged
@@ -392,6 +393,7 @@ fn summed_up(counts: Counts) -> String {
     let Counts {
         add,
         update_role,
+        renew,
         deployment_roles,
         remove,
         unchanged,
@@ -408,6 +410,7 @@ fn summed_up(counts: Counts) -> String {
     let parts = [
         (add, "to add"),
         (update_role, "to get another role"),
+        (renew, "to take away and add again"),
         (deployment_roles, "roles in deployments to set"),
         (remove, "to remove"),
         (unchanged, "unchanged"),

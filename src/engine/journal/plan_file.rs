@@ -46,6 +46,9 @@ pub struct PlanLine {
     /// For somebody who is not in the roster: what Houston knows them by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<Handle>,
+    /// For somebody who is taken away and added again: what Houston knows them by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renews: Vec<Handle>,
     /// For a role in a deployment: which, and the row that wants it. `role` and `from_role` are none then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantLine>,
@@ -79,6 +82,8 @@ pub enum PlannedAction {
     Add,
     /// One mutation: the person is a member with another role.
     UpdateRole,
+    /// Two mutations: the person is taken away and added again.
+    Renew,
     /// One mutation: the person is there and not in the roster.
     Remove,
     /// No mutation.
@@ -91,6 +96,7 @@ impl PlannedAction {
         match decision {
             Decision::Add => (Self::Add, None),
             Decision::UpdateRole(change) => (Self::UpdateRole, Some(change.from)),
+            Decision::Renew(from) => (Self::Renew, *from),
             Decision::Unchanged
             | Decision::RoleKept(_)
             | Decision::HeldBack(..)
@@ -106,7 +112,8 @@ impl PlannedAction {
     /// Its word in plans.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Add => "add",
+            // Who looks at plans meets the word for what is there in the end.
+            Self::Add | Self::Renew => "add",
             Self::UpdateRole => "update_role",
             Self::Remove => "remove",
             Self::None => "none",
@@ -128,6 +135,7 @@ impl PlanLine {
             Decision::Merged { into } => Some(into),
             Decision::Add
             | Decision::UpdateRole(_)
+            | Decision::Renew(_)
             | Decision::HeldBack(..)
             | Decision::Unchanged
             | Decision::RoleKept(_)
@@ -150,6 +158,7 @@ impl PlanLine {
             status,
             into,
             handle: None,
+            renews: plan.renewals.get(&row).cloned().unwrap_or_default(),
             grant: None,
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),
@@ -182,6 +191,7 @@ impl PlanLine {
             status,
             into: None,
             handle: None,
+            renews: Vec::new(),
             grant: Some(GrantLine {
                 of: grant.row,
                 deployment: grant.deployment.clone(),
@@ -208,6 +218,7 @@ impl PlanLine {
             status: cause.as_ref().map(|_| Status::Unchanged),
             into: None,
             handle: Some(extra.handle.clone()),
+            renews: Vec::new(),
             grant: None,
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),

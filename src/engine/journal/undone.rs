@@ -3,7 +3,7 @@
 //!
 //! Main type: [`Undone`]. It reads nothing and writes nothing.
 
-use super::{History, PlanLine};
+use super::{History, PlanLine, PlannedAction};
 use crate::engine::event::Status;
 use crate::model::WorkspaceId;
 
@@ -32,8 +32,14 @@ impl Undone {
         if line.grant.is_some() {
             return None;
         }
+        // Who was taken away and added again was there before; their role may have been another one.
+        let is_renewed = line.action == PlannedAction::Renew;
+        if is_renewed && (line.from_role.is_none() || line.from_role == line.role) {
+            return None;
+        }
         match history.alone(line.row)?.status {
             Status::Removed | Status::RoleUpdated => self.put_back(line),
+            Status::Added | Status::Invited if is_renewed => self.put_back(line),
             Status::Added | Status::Invited => Some(Undoing::TakenAway),
             Status::Unchanged
             | Status::AlreadyInvited

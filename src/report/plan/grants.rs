@@ -72,6 +72,7 @@ impl PlanReport<'_> {
                     format!("{} -> {}", role_of(change.from).name(), grant.role.name())
                 }
                 Decision::Unchanged
+                | Decision::Renew(_)
                 | Decision::RoleKept(_)
                 | Decision::HeldBack(..)
                 | Decision::AlreadyInvited(_)
@@ -95,7 +96,7 @@ impl PlanReport<'_> {
 pub(super) fn mark(grant: &Grant) -> Option<&'static str> {
     match &grant.decision {
         Decision::Add => Some("+"),
-        Decision::UpdateRole(_) => Some("~"),
+        Decision::UpdateRole(_) | Decision::Renew(_) => Some("~"),
         Decision::RoleKept(_) | Decision::HeldBack(..) | Decision::AlreadyInvited(_) => Some("="),
         Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
         Decision::Unchanged if !grant.deployment.is_there() => Some("="),
