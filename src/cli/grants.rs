@@ -10,7 +10,7 @@ use super::places::{Meaning, Names, Places};
 use super::planning::unreadable;
 use super::session::Session;
 use super::{ExitStatus, Failure, tell};
-use crate::engine::event::Status;
+use crate::engine::event::{Event, Status};
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceId, printable};
 use crate::plan::grant::{Deployment, Grant, rung};
@@ -213,6 +213,7 @@ pub fn decide_grants(
     roster: &Roster,
     roles: RolePolicy,
     session: &Session,
+    announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), Failure> {
     let mut grants: Vec<Grant> = Vec::new();
     let mut to_read: HashMap<u32, Vec<usize>> = HashMap::new();
@@ -244,7 +245,7 @@ pub fn decide_grants(
         .iter()
         .map(|(place, all)| (&plan.workspaces[*place as usize].id, all.iter().map(asked).collect()))
         .collect();
-    let readings = session.survey(roster.emails()).read_grants(&tasks, |_| {});
+    let readings = session.survey(roster.emails()).read_grants(&tasks, |_| announce(&session.tick()));
     drop(tasks);
     for ((_, all), reading) in to_read.iter().zip(readings) {
         match reading {

@@ -156,7 +156,7 @@ impl Parts<'_> {
         let read = read(&mut |step| {
             announce(&match step {
                 Progress::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
-                Progress::Tick => Event::Tick { tally: Tally::default(), pause: self.session.pause() },
+                Progress::Tick => self.session.tick(),
             });
         });
         announce(&Event::ReadingFinished);

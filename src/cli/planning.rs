@@ -49,9 +49,9 @@ pub fn plan(
         pruning.conclude(&mut draft.plan);
     }
     if settings.repair_duplicates || settings.reinvite {
-        renew(&mut draft.plan, roster, settings, session)?;
+        renew(&mut draft.plan, roster, settings, session, announce)?;
     }
-    decide_grants(wishes, &mut draft.plan, roster, settings.roles, session)?;
+    decide_grants(wishes, &mut draft.plan, roster, settings.roles, session, announce)?;
     Ok(draft.plan)
 }
 
@@ -164,10 +164,7 @@ impl<'r> Draft<'r> {
         let survey = session.survey(self.roster.emails());
         let progress = |progress: Progress| match progress {
             Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
-            Progress::Tick => announce(&Event::Tick {
-                tally: crate::engine::event::Tally::default(),
-                pause: session.pause(),
-            }),
+            Progress::Tick => announce(&session.tick()),
         };
         let readings = match &self.pruning {
             None => survey.read(&tasks, progress),
@@ -236,7 +233,7 @@ impl<'r> Draft<'r> {
             .map(|(place, rows)| Task { workspace: &self.plan.workspaces[*place].id, rows })
             .collect();
         let counts = session.survey(self.roster.emails()).other_admins(&tasks, |_| {
-            announce(&Event::Tick { tally: crate::engine::event::Tally::default(), pause: session.pause() });
+            announce(&session.tick());
         });
         for ((place, rows), others) in demoted.iter().zip(counts) {
             let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);

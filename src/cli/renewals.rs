@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::planning::unreadable;
 use super::session::Session;
 use super::{Failure, tell};
+use crate::engine::event::Event;
 use crate::engine::journal::RunSettings;
 use crate::houston::Person;
 use crate::model::{RowNumber, WorkspaceRole};
@@ -25,6 +26,7 @@ pub fn renew(
     roster: &Roster,
     settings: &RunSettings,
     session: &Session,
+    announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), Failure> {
     let mut left = Left::default();
     let mut wanted: BTreeMap<u32, Vec<RowNumber>> = BTreeMap::new();
@@ -43,7 +45,7 @@ pub fn renew(
         }
     }
     let ids: Vec<_> = wanted.keys().map(|&place| &plan.workspaces[place as usize].id).collect();
-    let readings = session.survey(roster.emails()).everybody(&ids);
+    let readings = session.survey(roster.emails()).everybody(&ids, |_| announce(&session.tick()));
     drop(ids);
     for ((_, rows), reading) in wanted.into_iter().zip(readings) {
         match reading {

@@ -20,7 +20,7 @@ use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::{ExitStatus, Failure, GlobalArgs, tell};
-use crate::engine::event::{Event, Tally};
+use crate::engine::event::Event;
 use crate::engine::granting::along;
 use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
 use crate::engine::leftover::Leg;
@@ -330,7 +330,7 @@ fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<R
     let readings = session.survey(&leg.emails).read(&tasks, |step| {
         let event = match step {
             Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
-            Step::Tick => Event::Tick { tally: Tally::default(), pause: session.pause() },
+            Step::Tick => session.tick(),
         };
         session.show(&event, progress);
     });

@@ -6,7 +6,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
@@ -15,17 +14,17 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::prune_args::PruneArgs;
 use super::roster_args::RosterArgs;
 use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
-use super::token_life::{TokenLife, judge, time_for};
+use super::token_life::{TokenInForce, TokenLife, time_for};
 use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
-use crate::engine::event::{Event, Pause};
+use crate::engine::event::{Event, Pause, Tally};
 use crate::engine::journal::RunSettings;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
     Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
     Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
-use crate::model::{Emails, normalize_email, printable};
+use crate::model::{Emails, normalize_email};
 use crate::plan::RolePolicy;
 use crate::present::members::{PageSize, Reading};
 use crate::present::survey::Survey;
@@ -292,38 +291,6 @@ pub struct Session {
     _sandbox: Option<crate::sandbox::Sandbox>,
 }
 
-/// The token in force, and where it comes from.
-struct TokenInForce {
-    credential: Credential,
-    file: Option<PathBuf>,
-    /// How many times people have been told that it was replaced.
-    told: AtomicUsize,
-}
-
-impl TokenInForce {
-    /// How it compares with a run of this length.
-    fn life(&self, needed: Duration) -> TokenLife {
-        judge(self.credential.expires(), SystemTime::now(), needed)
-    }
-
-    fn warn(&self, life: TokenLife) {
-        if let Some(warning) = life.warning(self.file.as_deref()) {
-            tell(&format!("warning: {warning}"));
-        }
-    }
-
-    /// What has not been told yet: that another token is used now.
-    fn news(&self) -> Option<String> {
-        let renewals = self.credential.renewals();
-        let is_news = self.told.swap(renewals, Ordering::Relaxed) != renewals;
-        let file = self.file.as_deref().filter(|_| is_news)?.display().to_string();
-        Some(format!(
-            "Houston did not take the token any more; {} holds another one, which is used now",
-            printable(&file)
-        ))
-    }
-}
-
 impl Session {
     /// Connects, and asks who answers and who we are. A Houston that is away is waited for.
     ///
@@ -354,8 +321,7 @@ impl Session {
         let pace = Arc::new(pace.with_window(settings.concurrency));
         let url = target.url().to_string();
         let credential = Credential::new(token);
-        let token =
-            TokenInForce { credential: credential.clone(), file: token_file, told: AtomicUsize::new(0) };
+        let token = TokenInForce::new(credential.clone(), token_file);
         let waiting = Waiting::new(Arc::clone(&clock));
         let time = || Arc::clone(&clock);
         let http = Http::new(&target, Some(credential.clone()), args.http(&settings));
@@ -476,6 +442,11 @@ impl Session {
         let username = self.caller.as_ref().and_then(|caller| caller.username.as_deref());
         let username = username.map(|name| normalize_email(name).into_owned());
         reading.caller.iter().cloned().chain(username).collect()
+    }
+
+    /// That time goes by while something is read.
+    pub fn tick(&self) -> Event<'static> {
+        Event::Tick { tally: Tally::default(), pause: self.pause() }
     }
 
     /// Whether there are roles in deployments at all; a version that is not known may have them.

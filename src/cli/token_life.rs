@@ -1,15 +1,18 @@
 //! Whether a token will live as long as a run.
 //!
-//! Main functions: [`judge`], and [`time_for`], which says how long a run will take. What a token says of its end is read here, on this machine's clock,
-//! and only for a warning: Houston decides.
+//! Main functions: [`judge`], and [`time_for`], which says how long a run will take; main type:
+//! [`TokenInForce`]. What a token says of its end is read here, on this machine's clock, and only for a
+//! warning: Houston decides.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
 use super::target_args::Period;
-use crate::houston::Rate;
+use super::tell;
+use crate::houston::{Credential, Rate};
 use crate::model::printable;
 
 /// What is to be said about the end of a token.
@@ -94,6 +97,46 @@ pub(super) fn moment(time: SystemTime) -> String {
 pub(super) fn spoken(time: Duration) -> String {
     let step = if time < Duration::from_secs(600) { 1 } else { 60 };
     Period(Duration::from_secs(time.as_secs() / step * step)).to_string()
+}
+
+/// The token in force, and where it comes from.
+pub struct TokenInForce {
+    /// What it is.
+    pub credential: Credential,
+    /// The file it came from, if it did.
+    pub file: Option<PathBuf>,
+    /// How many times people have been told that it was replaced.
+    told: AtomicUsize,
+}
+
+impl TokenInForce {
+    /// A token that nothing has been told about yet.
+    pub fn new(credential: Credential, file: Option<PathBuf>) -> Self {
+        Self { credential, file, told: AtomicUsize::new(0) }
+    }
+
+    /// How it compares with a run of this length.
+    pub fn life(&self, needed: Duration) -> TokenLife {
+        judge(self.credential.expires(), SystemTime::now(), needed)
+    }
+
+    /// Says what there is to be said about its end.
+    pub fn warn(&self, life: TokenLife) {
+        if let Some(warning) = life.warning(self.file.as_deref()) {
+            tell(&format!("warning: {warning}"));
+        }
+    }
+
+    /// What has not been told yet: that another token is used now.
+    pub fn news(&self) -> Option<String> {
+        let renewals = self.credential.renewals();
+        let is_news = self.told.swap(renewals, Ordering::Relaxed) != renewals;
+        let file = self.file.as_deref().filter(|_| is_news)?.display().to_string();
+        Some(format!(
+            "Houston did not take the token any more; {} holds another one, which is used now",
+            printable(&file)
+        ))
+    }
 }
 
 #[cfg(test)]

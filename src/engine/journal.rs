@@ -10,6 +10,7 @@ mod fold;
 #[cfg(test)]
 pub(super) mod full;
 mod history;
+mod lines;
 mod plan_file;
 mod undone;
 
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::digest::{Hashing, digest_of, hexadecimal, open_file};
 pub use self::fold::GrantHistory;
-pub use self::history::{History, RowHistory, plan_lines};
+pub use self::history::{History, RowHistory};
+pub use self::lines::plan_lines;
 pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
 pub use self::undone::{Undoing, Undone};
 use super::event::{Outcome, Status, StopReason};

@@ -100,20 +100,19 @@ impl Survey<'_> {
 
     /// The deployments of every workspace.
     pub fn deployments(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Vec<Deployment>, Fault>> {
-        self.each(
-            workspaces.len(),
-            |_| {},
-            |place| self.houston.deployments(workspaces[place]).map_err(|failure| failure.fault),
-        )
+        let read = |place: usize| self.houston.deployments(workspaces[place]);
+        self.each(workspaces.len(), |_| {}, |place| read(place).map_err(|failure| failure.fault))
     }
 
     /// Everybody in every workspace.
-    pub fn everybody(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Everybody, Fault>> {
-        self.each(
-            workspaces.len(),
-            |_| {},
-            |place| everybody::read(self.houston, workspaces[place], self.pages),
-        )
+    pub fn everybody(
+        &self,
+        workspaces: &[&WorkspaceId],
+        progress: impl FnMut(Progress),
+    ) -> Vec<Result<Everybody, Fault>> {
+        self.each(workspaces.len(), progress, |place| {
+            everybody::read(self.houston, workspaces[place], self.pages)
+        })
     }
 
     /// Which roles these people have in deployments of every workspace, in the order of the tasks.

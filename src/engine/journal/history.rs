@@ -3,23 +3,18 @@
 //! Main type: [`History`]. It reads; it never writes.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of, open_file};
+use super::lines::Lines;
+use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of};
 use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, Strain, WorkspaceId};
 
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
 const SHORTEST_LINE: u64 = 40;
-/// The longest line that is read: a header with the columns of a roster, none longer than 1 MiB.
-const LONGEST_LINE: u64 = 16 << 20;
 
 /// What is known of one row after a run. Small, since there is one per row: causes are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -392,67 +387,6 @@ impl History {
                     merged.status = status;
                     merged.cause = cause;
                 }
-            }
-        }
-    }
-}
-
-/// The decisions of a run, row by row, as they stand in its folder.
-pub fn plan_lines(
-    folder: &RunFolder,
-) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>> + use<>, JournalError> {
-    Lines::<PlanLine>::open(&folder.plan())
-}
-
-/// The lines of a JSON lines file. A last line without its line feed is a torn one and left out.
-struct Lines<T> {
-    file: BufReader<File>,
-    path: PathBuf,
-    line: u64,
-    /// Bytes of the whole lines read so far.
-    bytes: u64,
-    text: Vec<u8>,
-    kind: std::marker::PhantomData<T>,
-}
-
-impl<T> Lines<T> {
-    fn open(path: &Path) -> Result<Self, JournalError> {
-        let file = open_file(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
-        Ok(Self {
-            file: BufReader::with_capacity(1 << 16, file),
-            path: path.to_owned(),
-            line: 0,
-            bytes: 0,
-            text: Vec::new(),
-            kind: std::marker::PhantomData,
-        })
-    }
-
-    /// The line that was read last makes no sense.
-    fn broken(&self, why: impl std::fmt::Display) -> JournalError {
-        let source = serde::de::Error::custom(why);
-        JournalError::Broken { path: self.path.clone(), line: self.line, source }
-    }
-}
-
-impl<T: for<'de> Deserialize<'de>> Iterator for Lines<T> {
-    type Item = Result<T, JournalError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.text.clear();
-        self.line += 1;
-        match self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.text) {
-            Err(source) => Some(Err(JournalError::Read { path: self.path.clone(), source })),
-            Ok(_) if self.text.len() as u64 == LONGEST_LINE => Some(Err(self.broken("longer than 16 MiB"))),
-            Ok(_) if self.text.last() != Some(&b'\n') => None,
-            Ok(bytes) => {
-                self.bytes += bytes as u64;
-                let entry = serde_json::from_slice(&self.text);
-                Some(entry.map_err(|source| JournalError::Broken {
-                    path: self.path.clone(),
-                    line: self.line,
-                    source,
-                }))
             }
         }
     }
