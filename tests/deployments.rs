@@ -503,3 +503,60 @@ fn whatever_there_is_the_wanted_roles_are_there_afterwards_and_the_next_plan_is_
     }
     assert!(given > 50 && kept > 5, "the cases are about something: {given} given, {kept} kept");
 }
+
+#[test]
+fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
+    for model in MODELS {
+        let mut state = world(1, 4);
+        bind(&mut state, 0, 1, Role::DeploymentViewer);
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=NONE"), (0, 2, "rel-0-a=none;rel-0-b=NONE")]));
+        let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
+        sandbox.received_no_mutation();
+        let shown = plan(&workdir, &sandbox, &["--update-roles"]).ended(10).stdout;
+        assert!(
+            shown.contains("- person.0.1@example.com  in rel-0-a: DEPLOYMENT_VIEWER -> no role"),
+            "{shown}"
+        );
+        let run = workdir.apply(&sandbox, "roster.csv", &["--update-roles"]).ended(0);
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: DEPLOYMENT_VIEWER taken away");
+        assert_eq!(granted(&sandbox), []);
+        drop(plan(&workdir, &sandbox, &["--update-roles"]).ended(0));
+    }
+}
+
+/// Everybody's roles in workspaces and deployments.
+fn bindings(sandbox: &Sandbox) -> BTreeSet<(String, &'static str, Option<String>, Option<String>)> {
+    let all = sandbox.state().bindings;
+    all.into_iter().map(|b| (b.user, b.role.name(), b.workspace, b.deployment)).collect()
+}
+
+#[test]
+fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
+    for (seed, model) in (100..108).zip(MODELS.into_iter().cycle()) {
+        let (mut state, mut text, ..) = generated(seed, true);
+        state.bindings.iter_mut().filter(|b| b.user.ends_with("x0000000003")).for_each(|b| {
+            b.role = if b.workspace.is_some() { Role::WorkspaceEditor } else { b.role };
+        });
+        writeln!(text, "{},viewer,{},rel-0-a=NONE", person(1, 5), workspace(0)).unwrap();
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let before = bindings(&sandbox);
+        // The same person may come twice: the last row is left out then.
+        let flags = ["--update-roles", "--on-conflict", "last"];
+        workdir.write("roster.csv", text);
+        let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
+        assert_ne!(bindings(&sandbox), before);
+        let undo = run.folder().join("undo.json").display().to_string();
+        let limits = ["--max-remove", "100", "--max-remove-percent", "100"];
+        let carry_out = || {
+            let call = workdir.call(["apply", "--yes", "--plan", undo.as_str()]).args(&limits);
+            call.quick().to(&sandbox).run()
+        };
+        drop(carry_out().ended(0));
+        assert_eq!(bindings(&sandbox), before, "{seed} {model:?}: {}", run.stderr);
+        let sent = sandbox.audit().mutations_received;
+        drop(carry_out().ended(9));
+        assert_eq!(sandbox.audit().mutations_received, sent);
+    }
+}

@@ -16,7 +16,7 @@ use crate::engine::journal::PlannedAction;
 use crate::houston::{DeploymentUser, Rehearsed};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, normalize_email, printable};
 use crate::plan::extra::{Extra, Handle};
-use crate::plan::grant::{Grant, in_deployment};
+use crate::plan::grant::{Grant, in_deployment, name};
 use crate::plan::{Decision, Membership, Whose, Workspace};
 use crate::report::plan::{PlanFormat, reason_of_grant};
 
@@ -156,6 +156,7 @@ impl Explainer<'_> {
                 Whose::Invitations => houston.set_invite_role(&workspace.id, email, change.to),
             }),
             Decision::Unchanged
+            | Decision::Take(_)
             | Decision::RoleKept(_)
             | Decision::HeldBack(..)
             | Decision::AlreadyInvited(_)
@@ -174,6 +175,7 @@ impl Explainer<'_> {
             || settled().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match decision {
             Decision::Add => "is neither a member nor invited: is added".to_owned(),
+            Decision::Take(_) => String::new(),
             Decision::Renew(_) => {
                 "is taken away by this request and then added again (--repair-duplicates, --reinvite)"
                     .to_owned()
@@ -219,12 +221,21 @@ impl Explainer<'_> {
                 (None, "is given together with the workspace, in the same request".to_owned())
             }
             Decision::Add => (
-                houston.rehearse(|houston| houston.add_deployment_role(id, user, grant.role)),
+                grant
+                    .role
+                    .and_then(|role| houston.rehearse(|houston| houston.add_deployment_role(id, user, role))),
                 "has no role in this deployment: is given one".to_owned(),
             ),
             Decision::UpdateRole(_) => (
-                houston.rehearse(|houston| houston.set_deployment_role(id, user, grant.role)),
+                grant
+                    .role
+                    .and_then(|role| houston.rehearse(|houston| houston.set_deployment_role(id, user, role))),
                 "has another role in this deployment, and --update-roles gives the one of the roster"
+                    .to_owned(),
+            ),
+            Decision::Take(_) => (
+                houston.rehearse(|houston| houston.remove_deployment_role(id, user)),
+                "has a role in this deployment where the roster says NONE, and --update-roles takes it away"
                     .to_owned(),
             ),
             Decision::Unchanged
@@ -248,7 +259,7 @@ impl Explainer<'_> {
             rule,
             action: PlannedAction::of(&grant.decision).0.word(),
             from_role: grant.from().map(DeploymentRole::name),
-            to_role: Some(grant.role.name()),
+            to_role: Some(name(grant.role)),
             request: request.map(Sending::from),
         }
     }

@@ -13,8 +13,8 @@ use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Status};
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceId, printable};
-use crate::plan::grant::{Deployment, Grant, rung};
-use crate::plan::{Decision, Membership, Plan, RolePolicy, decide};
+use crate::plan::grant::{Deployment, Grant, decide, name};
+use crate::plan::{Decision, Membership, Plan, RolePolicy};
 use crate::present::grants::Asked;
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
 
@@ -25,7 +25,7 @@ pub struct Wish {
     /// The place of its workspace.
     workspace: u32,
     deployment: Deployment,
-    role: DeploymentRole,
+    role: Option<DeploymentRole>,
     /// What is decided already: the deployments of the workspace cannot be read.
     decided: Option<Decision>,
 }
@@ -113,7 +113,7 @@ impl Wishes {
             Some(known) if known.role == wish.role => {}
             Some(known) => {
                 let (name, one, other) =
-                    (printable(&wish.deployment.name), known.role.name(), wish.role.name());
+                    (printable(&wish.deployment.name), name(known.role), name(wish.role));
                 let message = format!("{one} and {other} in `{name}`, which is named twice");
                 let complaint = Complaint::new(IssueKind::Conflict, message).hint("keep one role for it");
                 self.complaints.push((wish.row, Column::DeploymentRoles, complaint));
@@ -228,7 +228,7 @@ pub fn decide_grants(
                 _,
             ) => continue,
             (_, Some(decided)) => (None, decided),
-            (Decision::Add, None) => (Some(Membership::Absent), Decision::Add),
+            (Decision::Add, None) => (Some(Membership::Absent), decide(role, Membership::Absent, roles)),
             (_, None) => {
                 to_read.entry(workspace).or_default().push(grants.len());
                 (None, Decision::LeftOut)
@@ -257,7 +257,7 @@ pub fn decide_grants(
                     let seen = found.as_ref().map_or(invited, |found| found.seen);
                     grant.user = found.map(|found| (found.id, found.address));
                     grant.seen = Some(seen);
-                    grant.decision = decide(rung(grant.role), seen, roles);
+                    grant.decision = decide(grant.role, seen, roles);
                 }
             }
             Err(fault) => {

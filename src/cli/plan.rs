@@ -150,8 +150,9 @@ impl Drawn {
             .map(RowNumber::from_index)
             .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()));
         let behind = |at: usize| RowNumber::from_index(roster.len() + at);
-        let grants = self.plan.grants.iter().enumerate().map(move |(at, grant)| {
-            PlanLine::of_grant(&self.plan, grant, roster.emails().get(grant.row), behind(at))
+        let grants = self.plan.grants.iter().enumerate().filter_map(move |(at, grant)| {
+            let wish = roster.assignment(grant.row)?;
+            Some(PlanLine::of_grant(&self.plan, grant, &wish, behind(at)))
         });
         let extras = self.plan.extras.iter().zip(self.plan.grants.len()..);
         let extras = extras.map(move |(extra, at)| PlanLine::of_extra(&self.plan, extra, behind(at)));
@@ -170,9 +171,9 @@ impl Drawn {
         targets.renewals = self.plan.renewals.iter().map(|(row, all)| (*row, all.clone())).collect();
         let wanted = self.plan.grants.iter().filter(|grant| grant.decision == Decision::Add);
         for grant in wanted.filter(|_| self.grants_come_along) {
-            let Grant { row, deployment, role, .. } = grant;
-            let grant = DeploymentGrant { deployment: deployment.id.clone(), role: *role };
-            targets.along.entry(*row).or_default().push(grant);
+            let Some(role) = grant.role else { continue };
+            let along = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
+            targets.along.entry(grant.row).or_default().push(along);
         }
         targets
     }

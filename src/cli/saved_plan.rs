@@ -302,7 +302,7 @@ pub struct Expected {
 impl Expected {
     /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
     pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
-        let remove = |line: &&PlanLine| line.action == PlannedAction::Remove;
+        let remove = |line: &&PlanLine| line.action == PlannedAction::Remove && line.grant.is_none();
         let pair = |line: &PlanLine| Some((line.email.clone(), line.workspace.clone()?));
         self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
     }

@@ -151,9 +151,11 @@ impl Open {
                 Planned::UpdateRole { from: rung(from?), whose: Whose::Members }
             }
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
-            (PlannedAction::Remove | PlannedAction::Renew, _) => return None,
+            (PlannedAction::Remove, _) => Planned::Take,
+            (PlannedAction::Renew, _) => return None,
         };
-        let leftover = Leftover::new(line.row, rung(wish.role), planned, history.row(line.row)?)?;
+        let role = rung(wish.role.or(wish.from_role)?);
+        let leftover = Leftover::new(line.row, role, planned, history.row(line.row)?)?;
         Some(Self { leftover, row: history.alone(wish.of)?.status, planned: line.action })
     }
 
@@ -210,7 +212,8 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Targets, JournalEr
             targets.renewals.insert(line.row, line.renews);
         }
         let (Some(wish), PlannedAction::Add) = (line.grant, line.action) else { continue };
-        let grant = DeploymentGrant { deployment: wish.deployment.id, role: wish.role };
+        let Some(role) = wish.role else { continue };
+        let grant = DeploymentGrant { deployment: wish.deployment.id, role };
         targets.along.entry(wish.of).or_default().push(grant);
     }
     Ok(targets)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::run_folder::{RunFolder, list};
-use super::verify::{Finding, landed, no_member, third_role};
+use super::verify::{Finding, gone, landed, no_member, third_role};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
 use crate::plan::{
@@ -258,6 +258,8 @@ pub enum Planned {
     },
     /// To take somebody away and add them again.
     Renew,
+    /// To take the role away.
+    Take,
     /// Nothing yet, since the workspace could not be read; members would have been met with this.
     Nothing(RolePolicy),
 }
@@ -322,6 +324,7 @@ impl Leftover {
         match self.planned {
             Planned::Add => self.next_add(seen, RolePolicy::Keep),
             Planned::Renew => self.next_renewal(seen),
+            Planned::Take => self.next_removal(seen),
             Planned::Nothing(roles) => self.next_add(seen, roles),
             Planned::UpdateRole { from, whose } => {
                 self.next_change(seen, RoleChange { from, to: self.role, whose })
@@ -355,6 +358,18 @@ impl Leftover {
                 Next::Settled(Status::Unchanged, None)
             }
             (_, Finding::Settled(status, cause)) => Next::Settled(status, cause),
+        }
+    }
+
+    /// Whoever has another role than then has been given it since.
+    fn next_removal(&self, seen: Membership) -> Next {
+        let kind = OperationKind::Remove(Some(self.role));
+        match landed(seen, kind) {
+            Finding::Settled(Status::Removed, _) if self.earlier.is_none() => {
+                Next::Settled(Status::Unchanged, Some(gone()))
+            }
+            Finding::Settled(status, cause) => Next::Settled(status, cause),
+            Finding::Wait | Finding::SendAgain => Next::Missing(kind),
         }
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::journal::{GrantLine, Hashing, PlanLine, RunSettings, open_file};
 use crate::model::WorkspaceId;
 use crate::plan::extra::Handle;
-use crate::plan::grant::Deployment;
+use crate::plan::grant::{Deployment, name as grant_name};
 
 /// The version of the format; a reader refuses every other one.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -368,6 +368,7 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
                 status: None,
                 code: None,
                 handle: None,
+                grant: line.grant.map(|grant| GrantLine { workspace_role: None, ..grant }),
                 ..line
             }
         }
@@ -377,7 +378,7 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
 fn described(line: &PlanLine, with_workspace: bool) -> String {
     let mut text = line.seen.clone().unwrap_or_else(|| "not compared".to_owned());
     if let Some(GrantLine { deployment, role, .. }) = &line.grant {
-        text = format!("{text} in {}, wanted {}", deployment.name, role.name());
+        text = format!("{text} in {}, wanted {}", deployment.name, grant_name(*role));
     }
     if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
         text = format!("{text} in {workspace}");

@@ -347,6 +347,7 @@ fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
         Decision::Add
         | Decision::UpdateRole(_)
         | Decision::Renew(_)
+        | Decision::Take(_)
         | Decision::HeldBack(..)
         | Decision::Merged { .. }
         | Decision::Invalid(_)

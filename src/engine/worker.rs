@@ -309,15 +309,16 @@ impl Worker {
         let user = DeploymentUser { id, email };
         match kind {
             OperationKind::Add(rung) => {
-                self.houston.add_deployment_role(&target.deployment, user, role_of(rung))
+                self.houston.add_deployment_role(&target.deployment, user, role_of(rung)).map(Answer::from)
             }
             OperationKind::SetRole(change) => {
-                self.houston.set_deployment_role(&target.deployment, user, role_of(change.to))
+                let role = role_of(change.to);
+                self.houston.set_deployment_role(&target.deployment, user, role).map(Answer::from)
             }
-            OperationKind::Remove(_) | OperationKind::Renew(_) => {
-                unreachable!("no role in a deployment is taken away")
+            OperationKind::Remove(_) => {
+                self.houston.remove_deployment_role(&target.deployment, user).map(Answer::from)
             }
+            OperationKind::Renew(_) => unreachable!("no role in a deployment is renewed"),
         }
-        .map(Answer::from)
     }
 }

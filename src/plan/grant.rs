@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Membership, Operation};
+use super::{Decision, Membership, Operation, RolePolicy};
 use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceRole};
 
 /// A deployment of a workspace, as a plan knows it.
@@ -34,8 +34,8 @@ pub struct Grant {
     pub workspace: u32,
     /// In which deployment.
     pub deployment: Deployment,
-    /// Which role.
-    pub role: DeploymentRole,
+    /// Which role; none if one that is there is to be taken away.
+    pub role: Option<DeploymentRole>,
     /// The id of the user and their address in the server's spelling, once they have been read.
     pub user: Option<(String, String)>,
     /// What Houston has, in rungs; none if it was not looked at.
@@ -47,7 +47,7 @@ pub struct Grant {
 impl Grant {
     /// The mutation that follows, if one does; `row` is the place of the grant behind the roster.
     pub fn operation(&self, row: RowNumber) -> Option<Operation> {
-        let kind = self.decision.operation(|| Some(rung(self.role)))?;
+        let kind = self.decision.operation(|| self.role.map(rung))?;
         Some(Operation { row, workspace: self.workspace, kind })
     }
 
@@ -55,6 +55,22 @@ impl Grant {
     pub fn from(&self) -> Option<DeploymentRole> {
         self.seen.and_then(Membership::role).map(role_of)
     }
+}
+
+/// The decision for one wish.
+pub fn decide(wanted: Option<DeploymentRole>, present: Membership, roles: RolePolicy) -> Decision {
+    match (wanted, present, roles) {
+        (Some(wanted), present, roles) => super::decide(rung(wanted), present, roles),
+        (None, Membership::Absent, _) => Decision::Unchanged,
+        (None, Membership::Invited { role, .. }, _) => Decision::AlreadyInvited(role),
+        (None, Membership::Member { role, .. }, RolePolicy::Update) => Decision::Take(role),
+        (None, Membership::Member { role, .. }, RolePolicy::Keep) => Decision::RoleKept(role),
+    }
+}
+
+/// What a role is called; also that there is to be none.
+pub fn name(role: Option<DeploymentRole>) -> &'static str {
+    role.map_or("no role", DeploymentRole::name)
 }
 
 /// The role of workspaces that stands at the same height.

@@ -100,6 +100,8 @@ pub enum Decision {
     /// Take the person away and add them again, since Houston has them twice, or to renew their
     /// invitation; the role that they have, if it is known.
     Renew(Option<WorkspaceRole>),
+    /// Take this role in a deployment away: one mutation.
+    Take(WorkspaceRole),
     /// Nothing: a member with the wanted role.
     Unchanged,
     /// Nothing: a member with another role, and changing it was not asked for.
@@ -176,7 +178,7 @@ impl Decision {
     /// Whether this decision leads to a mutation.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Add | Self::UpdateRole(_) | Self::Renew(_) => true,
+            Self::Add | Self::UpdateRole(_) | Self::Renew(_) | Self::Take(_) => true,
             Self::Unchanged
             | Self::RoleKept(_)
             | Self::HeldBack(..)
@@ -195,6 +197,7 @@ impl Decision {
             Self::Add => role().map(OperationKind::Add),
             Self::UpdateRole(change) => Some(OperationKind::SetRole(*change)),
             Self::Renew(_) => role().map(OperationKind::Renew),
+            Self::Take(role) => Some(OperationKind::Remove(Some(*role))),
             Self::Unchanged
             | Self::RoleKept(_)
             | Self::HeldBack(..)
@@ -436,6 +439,7 @@ impl Counts {
             Decision::Add => &mut self.add,
             Decision::UpdateRole(_) => &mut self.update_role,
             Decision::Renew(_) => &mut self.renew,
+            Decision::Take(_) => &mut self.deployment_roles,
             Decision::HeldBack(..) => &mut self.held_back,
             Decision::Unchanged => &mut self.unchanged,
             Decision::RoleKept(_) => &mut self.role_kept,
@@ -464,7 +468,9 @@ impl Counts {
     /// Counts one more role in a deployment.
     pub fn count_grant(&mut self, grant: &Grant) {
         let counter = match grant.decision {
-            Decision::Add | Decision::UpdateRole(_) | Decision::Renew(_) => &mut self.deployment_roles,
+            Decision::Add | Decision::UpdateRole(_) | Decision::Renew(_) | Decision::Take(_) => {
+                &mut self.deployment_roles
+            }
             Decision::RoleKept(_) | Decision::HeldBack(..) => &mut self.role_kept,
             Decision::Rejected(_) => &mut self.rejected,
             Decision::GaveUp(_) => &mut self.gave_up,

@@ -191,6 +191,7 @@ impl PlanReport<'_> {
             let (workspace, from_role) =
                 (row.workspace.unwrap_or_default(), row.from_role.unwrap_or_default());
             let GrantRow { email, workspace_id, action, to_role, reason, .. } = &row;
+            let to_role = to_role.unwrap_or_default();
             let cells = [email, workspace, workspace_id, action, from_role, to_role, reason];
             out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
         }
@@ -372,6 +373,7 @@ impl PlanReport<'_> {
         match &self.plan.rows[row].decision {
             Decision::Add => Some("+"),
             Decision::UpdateRole(_) | Decision::Renew(_) => Some("~"),
+            Decision::Take(_) => Some("-"),
             Decision::RoleKept(_) | Decision::HeldBack(..) => Some("="),
             Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
             Decision::Unchanged

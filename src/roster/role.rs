@@ -76,15 +76,18 @@ fn explain(text: &str) -> Complaint {
     Complaint::new(IssueKind::UnknownRole, format!("{shown} is not a role")).hint(hint)
 }
 
+/// The word for no role in a deployment.
+pub const NO_ROLE: &str = "NONE";
+
 /// The deployments and roles of a cell `release-name-or-id=DEPLOYMENT_EDITOR;...`; role names in
-/// any case, empty parts ignored.
+/// any case, empty parts ignored. `NONE` is no role: one that is there is to be taken away.
 ///
 /// # Errors
 /// A complaint about the first part that cannot be read.
-pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, DeploymentRole)>, Complaint> {
+pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, Option<DeploymentRole>)>, Complaint> {
     const FORM: &str = "write `release-name=DEPLOYMENT_EDITOR`, several with `;` between them";
     let bad = |message: String| Complaint::new(IssueKind::BadDeploymentRoles, message);
-    let mut roles: Vec<(&str, DeploymentRole)> = Vec::new();
+    let mut roles: Vec<(&str, Option<DeploymentRole>)> = Vec::new();
     for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         let Some((deployment, name)) = part.split_once('=') else {
             return Err(bad(format!("{} has no `=`", quoted(part))).hint(FORM));
@@ -93,14 +96,16 @@ pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, DeploymentRole)>,
         if deployment.is_empty() || deployment.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(bad(format!("{} names no deployment", quoted(part))).hint(FORM));
         }
-        let Some(role) = DeploymentRole::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(name))
-        else {
+        let role = DeploymentRole::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(name));
+        if role.is_none() && !name.eq_ignore_ascii_case(NO_ROLE) {
             let hint = match nearest(name, DeploymentRole::ALL.map(DeploymentRole::name)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "known roles: DEPLOYMENT_VIEWER, DEPLOYMENT_EDITOR, DEPLOYMENT_ADMIN".to_owned(),
+                None => {
+                    "known roles: DEPLOYMENT_VIEWER, DEPLOYMENT_EDITOR, DEPLOYMENT_ADMIN, NONE".to_owned()
+                }
             };
             return Err(bad(format!("{} is not a role of a deployment", quoted(name))).hint(hint));
-        };
+        }
         if roles.iter().any(|&(known, _)| known == deployment) {
             return Err(bad(format!("{} is named twice", quoted(deployment))).hint("keep one role for it"));
         }
@@ -149,8 +154,8 @@ mod tests {
     #[test]
     fn deployment_roles_are_read_part_by_part() {
         assert_eq!(
-            parse_deployment_roles("a-1=DEPLOYMENT_EDITOR; b=deployment_viewer;"),
-            Ok(vec![("a-1", DeploymentRole::Editor), ("b", DeploymentRole::Viewer)])
+            parse_deployment_roles("a-1=DEPLOYMENT_EDITOR; b=deployment_viewer;c=none;"),
+            Ok(vec![("a-1", Some(DeploymentRole::Editor)), ("b", Some(DeploymentRole::Viewer)), ("c", None)])
         );
         for bad in [
             "a",

@@ -9,13 +9,15 @@ use super::GrantLine;
 use super::history::{History, RowHistory};
 use crate::engine::event::{Cause, Status, StatusKind};
 use crate::model::RowNumber;
-use crate::plan::grant::in_deployment;
+use crate::plan::grant::{in_deployment, name as grant_name};
 
 /// What is known of a role in a deployment after a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantHistory {
     /// The row that wants it.
     pub of: RowNumber,
+    /// The address of its person.
+    pub email: String,
     /// What it wants.
     pub wish: GrantLine,
     /// What became of it.
@@ -65,17 +67,17 @@ impl GrantHistory {
     /// What is to be said of it in the row's detail.
     fn told(&self) -> Option<String> {
         let GrantLine { deployment, role, from_role, .. } = &self.wish;
-        let (name, role) = (&deployment.name, role.name());
+        let (name, role) = (&deployment.name, grant_name(*role));
         let why = self.end.cause.as_ref().map_or_else(String::new, |cause| in_deployment(&cause.text));
         Some(match self.end.status {
             Status::Unchanged if !deployment.is_there() => {
                 format!("{name}: {role} is left out, there is no such deployment")
             }
-            Status::Unchanged | Status::Merged | Status::Removed | Status::Invalid => return None,
+            Status::Unchanged | Status::Merged | Status::Invalid => return None,
+            Status::Removed => format!("{name}: {} taken away", grant_name(*from_role)),
             Status::Added => format!("{name}: {role} given"),
             Status::RoleUpdated => {
-                let from = from_role.map_or("", |from| from.name());
-                format!("{name}: {from} -> {role}")
+                format!("{name}: {} -> {role}", grant_name(*from_role))
             }
             Status::Invited | Status::AlreadyInvited => {
                 format!("{name}: whether the invitation brings {role} along cannot be seen")
@@ -105,7 +107,7 @@ fn worse(row: Status, grant: Status) -> Status {
         return row;
     }
     match grant {
-        Status::Added | Status::Invited => Status::RoleUpdated,
+        Status::Added | Status::Invited | Status::Removed => Status::RoleUpdated,
         Status::RoleKept
         | Status::RoleUpdated
         | Status::Rejected
@@ -115,7 +117,6 @@ fn worse(row: Status, grant: Status) -> Status {
         | Status::Unchanged
         | Status::AlreadyInvited
         | Status::Merged
-        | Status::Removed
         | Status::Invalid => grant,
     }
 }

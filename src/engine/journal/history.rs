@@ -284,7 +284,7 @@ impl History {
             match line.grant {
                 _ if self.rows.len() < rows => self.rows.push(end),
                 Some(wish) if self.extras.is_empty() && wish.of.index() < rows => {
-                    self.grants.push(GrantHistory { of: wish.of, wish, end });
+                    self.grants.push(GrantHistory { of: wish.of, email: line.email, wish, end });
                 }
                 Some(_) => return Err(lines.broken("a role in a deployment in the wrong place")),
                 None => self.extras.push(end),

@@ -67,11 +67,15 @@ pub struct GrantLine {
     pub of: RowNumber,
     /// In which deployment.
     pub deployment: Deployment,
-    /// The wanted role.
-    pub role: DeploymentRole,
+    /// The wanted role; none if one that is there is to be taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<DeploymentRole>,
     /// The role that Houston has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_role: Option<DeploymentRole>,
+    /// The role that the person has in the workspace once the row has come to a good end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_role: Option<WorkspaceRole>,
 }
 
 /// The actions of a plan, under the names of `plan --format csv`.
@@ -97,6 +101,7 @@ impl PlannedAction {
             Decision::Add => (Self::Add, None),
             Decision::UpdateRole(change) => (Self::UpdateRole, Some(change.from)),
             Decision::Renew(from) => (Self::Renew, *from),
+            Decision::Take(role) => (Self::Remove, Some(*role)),
             Decision::Unchanged
             | Decision::RoleKept(_)
             | Decision::HeldBack(..)
@@ -136,6 +141,7 @@ impl PlanLine {
             Decision::Add
             | Decision::UpdateRole(_)
             | Decision::Renew(_)
+            | Decision::Take(_)
             | Decision::HeldBack(..)
             | Decision::Unchanged
             | Decision::RoleKept(_)
@@ -173,10 +179,26 @@ impl PlanLine {
         if invited { Whose::Invitations } else { Whose::Members }
     }
 
-    /// The line for a role in a deployment that the person with this address gets: `row` comes behind
-    /// the rows of the roster.
-    pub fn of_grant(plan: &Plan, grant: &Grant, email: &str, row: RowNumber) -> Self {
-        let settled = settled_by_plan(&grant.decision, Some(rung(grant.role)));
+    /// The line for a role in a deployment that the person of this wish gets: `row` comes behind the rows
+    /// of the roster.
+    pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, row: RowNumber) -> Self {
+        let email = wish.email;
+        let workspace_role = match &plan.rows[grant.row.index()].decision {
+            Decision::RoleKept(role) => Some(*role),
+            Decision::HeldBack(change, _) => Some(change.from),
+            Decision::AlreadyInvited(role) => *role,
+            Decision::Add
+            | Decision::UpdateRole(_)
+            | Decision::Renew(_)
+            | Decision::Take(_)
+            | Decision::Unchanged
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => Some(wish.role),
+        };
+        let settled = settled_by_plan(&grant.decision, grant.role.map(rung));
         let (status, cause) = settled.map_or((None, None), |(status, cause)| (Some(status), cause));
         let cause = cause.map(cause_in_deployment);
         Self {
@@ -197,6 +219,7 @@ impl PlanLine {
                 deployment: grant.deployment.clone(),
                 role: grant.role,
                 from_role: grant.from(),
+                workspace_role,
             }),
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),

@@ -8,7 +8,7 @@ use super::{Detail, PlanReport, SHOWN};
 use crate::engine::event::settled_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::model::{DeploymentRole, printable};
-use crate::plan::grant::{Grant, in_deployment, role_of, rung};
+use crate::plan::grant::{Grant, in_deployment, name, role_of, rung};
 use crate::plan::{Decision, Workspace};
 
 /// A role in a deployment, for machines.
@@ -23,7 +23,7 @@ pub(super) struct GrantRow<'l> {
     deployment_id: &'l str,
     pub(super) action: &'static str,
     pub(super) from_role: Option<&'static str>,
-    pub(super) to_role: &'static str,
+    pub(super) to_role: Option<&'static str>,
     pub(super) reason: String,
 }
 
@@ -49,7 +49,7 @@ impl PlanReport<'_> {
             deployment_id: &grant.deployment.id,
             action: PlannedAction::of(&grant.decision).0.word(),
             from_role: grant.from().map(DeploymentRole::name),
-            to_role: grant.role.name(),
+            to_role: grant.role.map(DeploymentRole::name),
             reason: reason(grant),
         }
     }
@@ -67,9 +67,10 @@ impl PlanReport<'_> {
             let email = printable(self.roster.emails().get(grant.row));
             let place = format!("{}:{}", printable(self.name), self.roster.line(grant.row));
             let what = match &grant.decision {
-                Decision::Add => grant.role.name().to_owned(),
+                Decision::Add => name(grant.role).to_owned(),
+                Decision::Take(role) => format!("{} -> no role", role_of(*role).name()),
                 Decision::UpdateRole(change) => {
-                    format!("{} -> {}", role_of(change.from).name(), grant.role.name())
+                    format!("{} -> {}", role_of(change.from).name(), name(grant.role))
                 }
                 Decision::Unchanged
                 | Decision::Renew(_)
@@ -82,8 +83,8 @@ impl PlanReport<'_> {
                 | Decision::Rejected(_)
                 | Decision::GaveUp(_) => printable(&why(grant)).into_owned(),
             };
-            let name = printable(&grant.deployment.name);
-            writeln!(text, "  {} {email}  in {name}: {what}  ({place})", mark(grant).unwrap_or(" "))?;
+            let place_name = printable(&grant.deployment.name);
+            writeln!(text, "  {} {email}  in {place_name}: {what}  ({place})", mark(grant).unwrap_or(" "))?;
         }
         match shown().count().saturating_sub(limit) {
             0 => Ok(()),
@@ -97,6 +98,7 @@ pub(super) fn mark(grant: &Grant) -> Option<&'static str> {
     match &grant.decision {
         Decision::Add => Some("+"),
         Decision::UpdateRole(_) | Decision::Renew(_) => Some("~"),
+        Decision::Take(_) => Some("-"),
         Decision::RoleKept(_) | Decision::HeldBack(..) | Decision::AlreadyInvited(_) => Some("="),
         Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
         Decision::Unchanged if !grant.deployment.is_there() => Some("="),
@@ -110,8 +112,9 @@ pub fn reason(grant: &Grant) -> String {
 }
 
 fn why(grant: &Grant) -> String {
-    match settled_by_plan(&grant.decision, Some(rung(grant.role))) {
+    match settled_by_plan(&grant.decision, grant.role.map(rung)) {
         None if matches!(grant.decision, Decision::UpdateRole(_)) => "another role".to_owned(),
+        None if matches!(grant.decision, Decision::Take(_)) => "is to have no role there".to_owned(),
         None => "no role there".to_owned(),
         Some((_, Some(cause))) => in_deployment(&cause.text),
         Some((_, None)) if matches!(grant.decision, Decision::AlreadyInvited(_)) => {

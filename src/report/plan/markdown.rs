@@ -67,8 +67,9 @@ impl PlanReport<'_> {
         let grant_limit = if detail == Detail::All { grants.len() } else { 4 * SHOWN };
         for grant in grants.iter().take(grant_limit) {
             let GrantRow { line, email, action, from_role, to_role, reason, .. } = self.grant(grant);
-            let (email, from, reason) = (markdown(email), from_role.unwrap_or_default(), markdown(&reason));
-            writeln!(text, "| {email} | {action} | {from} | {to_role} | {reason} | {line} |")?;
+            let (from, to) = (from_role.unwrap_or_default(), to_role.unwrap_or_default());
+            let (email, reason) = (markdown(email), markdown(&reason));
+            writeln!(text, "| {email} | {action} | {from} | {to} | {reason} | {line} |")?;
         }
         let extra_limit = if detail == Detail::All { extras.len() } else { 4 * SHOWN };
         for extra in extras.iter().take(extra_limit) {
