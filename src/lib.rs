@@ -35,7 +35,8 @@
 //!    and workers, which call. Each workspace has a life of its own ([`engine::workspace`]): a few
 //!    rows first, then the rest, then a read-back. What to do about a fault is decided by
 //!    [`engine::verdict::judge`]; a write without an answer goes to [`engine::verify`], which looks
-//!    before anything is sent again.
+//!    before anything is sent again. When every row has come to its end, roles in deployments are
+//!    given ([`engine::granting`]), and at last who is not in the roster goes ([`engine::leaving`]).
 //! 9. **It is told.** Everybody who listens hears the same [`engine::event::Event`]s through a
 //!    [`report::Reporter`]. When the run is over, its reports are made from the files of the run
 //!    alone, and the totals decide the [`cli::ExitStatus`].

@@ -560,3 +560,31 @@ fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
         assert_eq!(sandbox.audit().mutations_received, sent);
     }
 }
+
+#[test]
+fn whoever_was_removed_comes_back_with_their_roles_in_deployments() {
+    for (model, by_plan) in MODELS.into_iter().flat_map(|model| [true, false].map(|by| (model, by))) {
+        let mut state = world(1, 5);
+        bind(&mut state, 0, 1, Role::DeploymentViewer);
+        bind(&mut state, 0, 2, Role::DeploymentAdmin);
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let before = bindings(&sandbox);
+        workdir.write("roster.csv", roster(&[(0, 0, ""), (0, 3, "rel-0-b=DEPLOYMENT_EDITOR")]));
+        let limits = ["--max-remove", "100", "--max-remove-percent", "100"];
+        let flags = [&["--prune"], &limits[..]].concat();
+        let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
+        assert_eq!(granted(&sandbox), grants(&[(0, 3, "rel-0-b", "editor")]));
+        let file = |name: &str| run.folder().join(name).display().to_string();
+        if by_plan {
+            let (undo, call) = (file("undo.json"), workdir.call(["apply", "--yes", "--plan"]));
+            drop(call.args(&[undo.as_str()]).args(&limits).quick().to(&sandbox).run().ended(0));
+            assert_eq!(bindings(&sandbox), before, "{model:?}");
+        } else {
+            assert!(run.file("undo.csv").contains("rel-0-a=DEPLOYMENT_ADMIN"), "{}", run.file("undo.csv"));
+            drop(workdir.apply(&sandbox, &file("undo.csv"), &["--update-roles"]).ended(0));
+            let stayed =
+                [(0, 1, "rel-0-a", "viewer"), (0, 2, "rel-0-a", "admin"), (0, 3, "rel-0-b", "editor")];
+            assert_eq!(granted(&sandbox), grants(&stayed), "{model:?}");
+        }
+    }
+}

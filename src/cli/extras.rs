@@ -121,6 +121,7 @@ impl Pruning {
                 name: name(stranger)?,
                 handle: stranger.handle.clone(),
                 seen: stranger.seen,
+                deployment_roles: stranger.deployment_roles.clone(),
                 stay: stay(stranger),
             })
         };
@@ -157,6 +158,7 @@ mod tests {
             handle: Handle::User(format!("ck{name}")),
             seen: Membership::Member { role: WorkspaceRole::Viewer, bindings: 1, standing: Standing::Active },
             grounds,
+            deployment_roles: Vec::new(),
         }
     }
 

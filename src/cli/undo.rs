@@ -15,8 +15,9 @@ use crate::engine::journal::{
 };
 use crate::engine::run_folder::RunFolder;
 use crate::engine::saved_plan::{SCHEMA_VERSION, SavedPlan};
-use crate::model::{DeploymentRole, RowNumber, WorkspaceRole};
+use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::RolePolicy;
+use crate::plan::grant::Deployment;
 use crate::report::atomic::Draft;
 use crate::roster::{NO_ROLE, Settings};
 
@@ -28,7 +29,7 @@ pub const UNDO: &str = "undo.json";
 /// # Errors
 /// If the run's plan cannot be read, or the file not be written.
 pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
-    let changed = Changed::of(history);
+    let changed = Changed::of(folder, history)?;
     let header = if changed.0.is_empty() {
         "email,role,workspace\n"
     } else {
@@ -93,29 +94,106 @@ enum Step {
     TakenAway,
 }
 
-/// The roles in deployments that a run has given, changed or taken away, by the row that wanted it, of
-/// those whose people stay in the workspace.
-struct Changed<'h>(BTreeMap<RowNumber, Vec<&'h GrantHistory>>);
+/// A role in a deployment that is brought back.
+struct Back {
+    email: String,
+    workspace: Option<WorkspaceId>,
+    /// The role in the workspace of somebody who stays there.
+    beside: Option<WorkspaceRole>,
+    deployment: Deployment,
+    /// Before the run.
+    role: Option<DeploymentRole>,
+    /// After it.
+    from_role: Option<DeploymentRole>,
+}
 
-impl<'h> Changed<'h> {
-    fn of(history: &'h History) -> Self {
-        let mut changed: BTreeMap<RowNumber, Vec<&GrantHistory>> = BTreeMap::new();
+/// The roles in deployments that a run has given, changed or taken away, by its lines, of people who stay
+/// in the workspace or come back into it.
+struct Changed(BTreeMap<RowNumber, Vec<Back>>);
+
+impl Changed {
+    fn of(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
+        let mut changed: BTreeMap<RowNumber, Vec<Back>> = BTreeMap::new();
         for grant in history.grants.iter().filter(|grant| is_changed(grant)) {
             let row = history.alone(grant.of).map(|row| row.status);
             if !matches!(row, Some(Status::Added | Status::Invited)) {
-                changed.entry(grant.of).or_default().push(grant);
+                changed.entry(grant.of).or_default().push(Back::of(grant, history));
             }
         }
-        Self(changed)
+        if history.extras_have_deployments {
+            for line in plan_lines(folder)?.skip(history.first_extra()) {
+                let line = line?;
+                if history.row(line.row).is_some_and(|end| end.status == Status::Removed) {
+                    let roles = line.deployment_roles.iter().map(|(name, role)| Back {
+                        email: line.email.clone(),
+                        workspace: line.workspace.clone(),
+                        beside: None,
+                        deployment: Deployment { id: String::new(), name: name.clone() },
+                        role: Some(*role),
+                        from_role: None,
+                    });
+                    changed.entry(line.row).or_default().extend(roles);
+                }
+            }
+            changed.retain(|_, roles| !roles.is_empty());
+        }
+        Ok(Self(changed))
     }
 
-    /// The cell that brings a row's former roles in deployments back.
+    /// The cell that brings a line's former roles in deployments back.
     fn cell(&self, row: RowNumber) -> String {
-        let part = |grant: &&GrantHistory| {
-            let role = former(grant).map_or(NO_ROLE, DeploymentRole::name);
-            format!("{}={role}", grant.wish.deployment.id)
+        let part = |back: &Back| {
+            let role = back.role.map_or(NO_ROLE, DeploymentRole::name);
+            format!("{}={role}", back.deployment.name)
         };
         self.0.get(&row).into_iter().flatten().map(part).collect::<Vec<_>>().join(";")
+    }
+}
+
+impl Back {
+    fn of(grant: &GrantHistory, history: &History) -> Self {
+        let GrantLine { deployment, role, from_role, workspace_role, .. } = &grant.wish;
+        Self {
+            email: grant.email.clone(),
+            workspace: grant.end.workspace.map(|place| history.workspaces[place as usize].clone()),
+            beside: *workspace_role,
+            deployment: deployment.clone(),
+            role: from_role.filter(|_| grant.end.status != Status::Added),
+            from_role: role.filter(|_| grant.end.status != Status::Removed),
+        }
+    }
+
+    /// The line of the plan for it, of the row at this place.
+    fn line(&self, place: usize, at: usize) -> PlanLine {
+        let action = match (self.role, self.from_role) {
+            (None, _) => PlannedAction::Remove,
+            (Some(_), None) => PlannedAction::Add,
+            (Some(_), Some(_)) => PlannedAction::UpdateRole,
+        };
+        PlanLine {
+            row: RowNumber::from_index(at),
+            line: 0,
+            email: self.email.clone(),
+            role: None,
+            workspace: self.workspace.clone(),
+            from_role: None,
+            seen: None,
+            action,
+            status: None,
+            into: None,
+            handle: None,
+            deployment_roles: Vec::new(),
+            renews: Vec::new(),
+            grant: Some(GrantLine {
+                of: RowNumber::from_index(place),
+                deployment: self.deployment.clone(),
+                role: self.role,
+                from_role: self.from_role,
+                workspace_role: None,
+            }),
+            code: None,
+            why: None,
+        }
     }
 }
 
@@ -136,24 +214,17 @@ fn is_changed(grant: &GrantHistory) -> bool {
     }
 }
 
-/// The role that somebody had in a deployment before a run that changed it.
-fn former(grant: &GrantHistory) -> Option<DeploymentRole> {
-    grant.wish.from_role.filter(|_| grant.end.status != Status::Added)
-}
-
 /// The lines of a run's plan that it has carried out, and how they are taken back.
 fn undone<'h>(
     folder: &RunFolder,
     history: &'h History,
-    changed: &'h Changed<'h>,
+    changed: &'h Changed,
 ) -> Result<impl Iterator<Item = Result<(PlanLine, Step), JournalError>> + use<'h>, JournalError> {
     let mut undone = Undone::default();
     let mut step = move |line: &PlanLine| match undone.of(line, history) {
         Some(Undoing::PutBack) => Some(Step::PutBack),
         Some(Undoing::TakenAway) => Some(Step::TakenAway),
-        Some(Undoing::LeftOut) | None => {
-            changed.0.get(&line.row)?.first()?.wish.workspace_role.map(Step::Beside)
-        }
+        Some(Undoing::LeftOut) | None => changed.0.get(&line.row)?.first()?.beside.map(Step::Beside),
     };
     Ok(plan_lines(folder)?.filter_map(move |line| match line {
         Ok(line) => step(&line).map(|step| Ok((line, step))),
@@ -166,7 +237,7 @@ fn undone<'h>(
 fn lines<'h>(
     folder: &RunFolder,
     history: &'h History,
-    changed: &'h Changed<'h>,
+    changed: &'h Changed,
     rows: &'h [RowNumber],
 ) -> Result<impl Iterator<Item = io::Result<Cow<'h, PlanLine>>> + use<'h>, JournalError> {
     let of = |goes: bool| {
@@ -184,12 +255,12 @@ fn lines<'h>(
             Step::PutBack | Step::TakenAway => put_back(line, place),
         })
     });
-    let grants: Vec<(usize, &GrantHistory)> = (rows.iter().enumerate())
-        .flat_map(|(place, row)| changed.0.get(row).into_iter().flatten().map(move |grant| (place, *grant)))
+    let grants: Vec<(usize, &Back)> = (rows.iter().enumerate())
+        .flat_map(|(place, row)| changed.0.get(row).into_iter().flatten().map(move |back| (place, back)))
         .collect();
     let first_gone = rows.len() + grants.len();
     let grants = (rows.len()..).zip(grants);
-    let grants = grants.map(move |(at, (place, grant))| role_back(grant, history, place, at));
+    let grants = grants.map(move |(at, (place, back))| back.line(place, at));
     let taken = (first_gone..).zip(of(true)?).map(|(place, line)| Ok(taken_away(line?.0, place)));
     let failed = |error: JournalError| io::Error::other(error);
     let all = come.chain(grants.map(Ok)).chain(taken);
@@ -212,35 +283,6 @@ fn beside(line: PlanLine, role: WorkspaceRole, place: usize) -> PlanLine {
     }
 }
 
-/// The former role in a deployment, of the row at this place.
-fn role_back(grant: &GrantHistory, history: &History, place: usize, at: usize) -> PlanLine {
-    let role = former(grant);
-    let from_role = if grant.end.status == Status::Removed { None } else { grant.wish.role };
-    let workspace = grant.end.workspace.map(|place| history.workspaces[place as usize].clone());
-    let action = match (role, from_role) {
-        (None, _) => PlannedAction::Remove,
-        (Some(_), None) => PlannedAction::Add,
-        (Some(_), Some(_)) => PlannedAction::UpdateRole,
-    };
-    PlanLine {
-        row: RowNumber::from_index(at),
-        line: 0,
-        email: grant.email.clone(),
-        role: None,
-        workspace,
-        from_role: None,
-        seen: None,
-        action,
-        status: None,
-        into: None,
-        handle: None,
-        renews: Vec::new(),
-        grant: Some(GrantLine { of: RowNumber::from_index(place), role, from_role, ..grant.wish.clone() }),
-        code: None,
-        why: None,
-    }
-}
-
 /// A row of the roster: somebody who was removed, or whose role was changed.
 fn put_back(line: PlanLine, place: usize) -> PlanLine {
     let removed = line.action == PlannedAction::Remove;
@@ -252,6 +294,7 @@ fn put_back(line: PlanLine, place: usize) -> PlanLine {
         seen: None,
         action: if removed { PlannedAction::Add } else { PlannedAction::UpdateRole },
         handle: None,
+        deployment_roles: Vec::new(),
         ..line
     }
 }

@@ -322,8 +322,16 @@ type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Handle>);
 /// Who somebody is of whom a line behind the rows of the roster tells.
 fn whose(line: &PlanLine, against: Against) -> Who {
     let handle = if against == Against::Everything { line.handle.clone() } else { None };
-    let deployment = line.grant.as_ref().map(|grant| grant.deployment.clone());
+    let deployment = line.grant.as_ref().map(|grant| in_deeds(&grant.deployment, against));
     (line.workspace.clone(), line.email.clone(), deployment, handle)
+}
+
+/// A deployment as it is compared: of people who come back only the name is known.
+fn in_deeds(deployment: &Deployment, against: Against) -> Deployment {
+    match against {
+        Against::Everything => deployment.clone(),
+        Against::Deeds => Deployment { id: String::new(), name: deployment.name.clone() },
+    }
 }
 
 fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against) -> Option<Moved> {
@@ -368,7 +376,13 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
                 status: None,
                 code: None,
                 handle: None,
-                grant: line.grant.map(|grant| GrantLine { workspace_role: None, ..grant }),
+                grant: line.grant.map(|grant| GrantLine {
+                    deployment: in_deeds(&grant.deployment, against),
+                    workspace_role: None,
+                    ..grant
+                }),
+                deployment_roles: Vec::new(),
+                renews: Vec::new(),
                 ..line
             }
         }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Membership;
-use crate::model::{Cause, WorkspaceRole};
+use crate::model::{Cause, DeploymentRole, WorkspaceRole};
 
 /// What Houston knows somebody by who is to be taken away: an address may belong to somebody else
 /// tomorrow.
@@ -31,6 +31,8 @@ pub struct Extra {
     pub handle: Handle,
     /// What Houston has of them.
     pub seen: Membership,
+    /// Their roles in deployments, which go with them, by release name.
+    pub deployment_roles: Vec<(String, DeploymentRole)>,
     /// Why they stay; `None` for somebody who is to be taken away.
     pub stay: Option<Stay>,
 }

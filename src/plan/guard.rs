@@ -315,6 +315,7 @@ mod tests {
             name: format!("p{name}@example.com"),
             handle: super::super::extra::Handle::User(format!("u{name}")),
             seen: Membership::Member { role, bindings: 1, standing: Standing::Active },
+            deployment_roles: Vec::new(),
             stay: None,
         }
     }

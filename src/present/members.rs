@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use foldhash::fast::FixedState;
 
 use super::strangers::{Strangers, Watch};
-use crate::houston::{Fault, Houston, MemberPage, Paged, Person, WithInvites};
+use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
 use crate::model::{WorkspaceId, WorkspaceRole};
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::extra::Handle;
@@ -257,15 +257,12 @@ impl Walk<'_, '_> {
                     return Ok(());
                 }
             }
-            page = self
-                .houston
-                .member_page(self.workspace, page.last_id.as_deref(), WithInvites::No)
-                .map_err(|f| f.fault)?;
+            page = self.page(page.last_id.as_deref(), WithInvites::No).map_err(|f| f.fault)?;
         }
     }
 
     fn first_page(&mut self) -> Result<MemberPage, Fault> {
-        let mut page = match self.houston.member_page(self.workspace, None, WithInvites::Yes) {
+        let mut page = match self.page(None, WithInvites::Yes) {
             Ok(page) => page,
             // A page refused says nothing about the workspace: it may be too long for this server.
             Err(failure) if matches!(failure.fault, Fault::Rejected { .. }) => self.whole_list()?,
@@ -289,8 +286,21 @@ impl Walk<'_, '_> {
         Ok(page)
     }
 
+    /// A page of members, with their roles in deployments where those matter: whoever is taken away loses
+    /// them, and may have to get them back.
+    fn page(&self, cursor: Option<&str>, invites: WithInvites) -> Result<MemberPage, Failure> {
+        match self.watch {
+            Watch::Strangers(..) => self.houston.member_page_with_deployments(self.workspace, cursor),
+            Watch::Nobody | Watch::Handles(_) => self.houston.member_page(self.workspace, cursor, invites),
+        }
+    }
+
     fn whole_list(&self) -> Result<MemberPage, Fault> {
-        let people = self.houston.all_members(self.workspace).map_err(|f| f.fault)?;
+        let people = match self.watch {
+            Watch::Strangers(..) => self.houston.all_members_with_deployments(self.workspace),
+            Watch::Nobody | Watch::Handles(_) => self.houston.all_members(self.workspace),
+        };
+        let people = people.map_err(|f| f.fault)?;
         Ok(MemberPage { people, paged: Paged::Whole, invites: None, last_id: None, take: 0 })
     }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use crate::houston::{Grounds, Invite, Person};
+use crate::model::DeploymentRole;
 use crate::plan::extra::Handle;
 use crate::plan::{Membership, Standing};
 
@@ -22,6 +23,8 @@ pub struct Stranger {
     pub seen: Membership,
     /// What makes them a member; own roles for an invitation.
     pub grounds: Grounds,
+    /// Their roles in deployments of the workspace, as far as they are told, by release name.
+    pub deployment_roles: Vec<(String, DeploymentRole)>,
 }
 
 /// Everybody on a list whom nobody named, and how many people there are in all.
@@ -97,6 +100,11 @@ fn names(person: &Person) -> impl Iterator<Item = &str> {
     person.addresses.iter().chain(&person.username).map(String::as_str)
 }
 
+fn deployment_roles(person: &Person) -> Vec<(String, DeploymentRole)> {
+    let told = person.deployment_roles.iter().flatten();
+    told.filter_map(|one| Some((one.release_name.clone(), DeploymentRole::from_name(&one.role)?))).collect()
+}
+
 fn membership(person: &Person) -> Membership {
     let standing = if person.pending { Standing::Pending } else { Standing::Active };
     // Of several roles the highest counts: it is what would be lost.
@@ -117,6 +125,7 @@ impl From<&Person> for Stranger {
             handle: Handle::User(person.id.clone()),
             seen: membership(person),
             grounds: person.grounds(),
+            deployment_roles: deployment_roles(person),
         }
     }
 }
@@ -128,6 +137,7 @@ impl From<&Invite> for Stranger {
             handle: Handle::Invite(invite.id.clone()),
             seen: Membership::Invited { role: invite.role, invites: 1 },
             grounds: Grounds::OwnRole,
+            deployment_roles: Vec::new(),
         }
     }
 }

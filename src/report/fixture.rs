@@ -155,6 +155,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         status: (!sent(*status) && (*status != Status::NotRun || cause.is_some())).then_some(*status),
         into: (*status == Status::Merged).then(|| RowNumber::from_index(0)),
         handle: None,
+        deployment_roles: Vec::new(),
         renews: Vec::new(),
         grant: None,
         code: cause.as_ref().map(|cause| cause.code.to_string()),

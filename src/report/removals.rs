@@ -149,7 +149,9 @@ pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError
         None => None,
     };
     let mut undo = Table::create(folder.path(), UNDO, b',')?;
-    undo.put(&ByteRecord::from(vec!["email", "role", "workspace"]))?;
+    let with_deployments = history.extras_have_deployments;
+    let header = ["email", "role", "workspace", "deployment_roles"];
+    undo.put(&ByteRecord::from(header[..3 + usize::from(with_deployments)].to_vec()))?;
     if let Some(removals) = &mut removals {
         removals.put(&ByteRecord::from(COLUMNS.to_vec()))?;
     }
@@ -161,7 +163,7 @@ pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError
         }
         match undone.of(&line, history) {
             Some(Undoing::PutBack) => {
-                undo.put(&put_back(&line))?;
+                undo.put(&put_back(&line, with_deployments))?;
                 counts.rows += 1;
             }
             Some(Undoing::LeftOut) => counts.left_out += 1,
@@ -219,11 +221,12 @@ fn is_pending(line: &PlanLine) -> bool {
 }
 
 /// The row that takes back what was done about a line of the plan.
-fn put_back(line: &PlanLine) -> ByteRecord {
-    let (role, workspace) = (line.from_role, line.workspace.as_ref());
-    let cells =
-        [line.email.as_str(), role.map_or("", WorkspaceRole::name), workspace.map_or("", |id| id.as_str())];
-    cells.iter().map(|cell| defused(cell.as_bytes())).collect()
+fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
+    let role = line.from_role.map_or("", WorkspaceRole::name);
+    let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
+    let deployments = line.deployment_cell();
+    let cells = [&line.email, role, workspace].into_iter().chain(with_deployments.then_some(&*deployments));
+    cells.map(|cell| defused(cell.as_bytes())).collect()
 }
 
 #[cfg(test)]

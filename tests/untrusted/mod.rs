@@ -167,6 +167,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
             status: Some(if failed { Status::Rejected } else { Status::Unchanged }),
             into: None,
             handle: None,
+            deployment_roles: Vec::new(),
             renews: Vec::new(),
             grant: None,
             code: None,

@@ -66,6 +66,8 @@ pub struct History {
     /// One entry per person who is in a workspace of the roster without being in it, in the order of
     /// the plan.
     pub extras: Vec<RowHistory>,
+    /// Whether anybody who is not in the roster has roles in deployments.
+    pub extras_have_deployments: bool,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<String>)>,
     /// Whether it ended in order.
@@ -126,6 +128,7 @@ impl History {
             grants: Vec::new(),
             alone: HashMap::new(),
             extras: Vec::new(),
+            extras_have_deployments: false,
             stopped: None,
             closed: false,
             requests: 0,
@@ -273,6 +276,7 @@ impl History {
             if let Some(first) = line.into {
                 self.merges.push((line.row, first));
             }
+            self.extras_have_deployments |= !line.deployment_roles.is_empty();
             let end = RowHistory {
                 line: line.line,
                 status: line.status.unwrap_or(Status::NotRun),

@@ -46,6 +46,9 @@ pub struct PlanLine {
     /// For somebody who is not in the roster: what Houston knows them by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<Handle>,
+    /// For somebody who is not in the roster: their roles in deployments, by release name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployment_roles: Vec<(String, DeploymentRole)>,
     /// For somebody who is taken away and added again: what Houston knows them by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renews: Vec<Handle>,
@@ -164,6 +167,7 @@ impl PlanLine {
             status,
             into,
             handle: None,
+            deployment_roles: Vec::new(),
             renews: plan.renewals.get(&row).cloned().unwrap_or_default(),
             grant: None,
             code: cause.as_ref().map(|cause| cause.code.to_string()),
@@ -173,6 +177,12 @@ impl PlanLine {
 }
 
 impl PlanLine {
+    /// The roles in deployments of somebody who is not in the roster, as a roster has them.
+    pub fn deployment_cell(&self) -> String {
+        let part = |(name, role): &(String, DeploymentRole)| format!("{name}={}", role.name());
+        self.deployment_roles.iter().map(part).collect::<Vec<_>>().join(";")
+    }
+
     /// Whose role a line that changes one is about.
     pub fn whose(&self) -> Whose {
         let invited = self.seen.as_ref().is_some_and(|seen| seen.starts_with("invited"));
@@ -213,6 +223,7 @@ impl PlanLine {
             status,
             into: None,
             handle: None,
+            deployment_roles: Vec::new(),
             renews: Vec::new(),
             grant: Some(GrantLine {
                 of: grant.row,
@@ -241,6 +252,7 @@ impl PlanLine {
             status: cause.as_ref().map(|_| Status::Unchanged),
             into: None,
             handle: Some(extra.handle.clone()),
+            deployment_roles: extra.deployment_roles.clone(),
             renews: Vec::new(),
             grant: None,
             code: cause.as_ref().map(|cause| cause.code.to_string()),
