@@ -222,7 +222,7 @@ fn a_pending_user_has_no_invitation_to_be_made_again() {
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
     assert!(
-        run.stderr.contains("1 row not taken away and added again: Houston has them as users"),
+        run.stderr.contains("1 row left as they are, and not renewed: Houston has them as users"),
         "{}",
         run.stderr
     );

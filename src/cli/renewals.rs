@@ -100,7 +100,7 @@ impl Left {
         ] {
             if count > 0 {
                 let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-                tell(&format!("warning: {rows} not taken away and added again: {why}"));
+                tell(&format!("warning: {rows} left as they are, and not renewed: {why}"));
             }
         }
     }

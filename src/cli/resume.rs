@@ -97,7 +97,12 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let mut progress = progress(&history, global);
     let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
     let operations = resuming.leg.operations.len() + history.left_extras().len();
-    if resuming.leg.operations.iter().any(|operation| matches!(operation.kind, OperationKind::Add(_))) {
+    if resuming
+        .leg
+        .operations
+        .iter()
+        .any(|operation| matches!(operation.kind, OperationKind::Add(_) | OperationKind::Renew(_)))
+    {
         session.check_policy(&SafetyArgs::from(&history.header.settings))?;
     }
     if operations > 0 {

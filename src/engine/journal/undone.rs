@@ -26,8 +26,8 @@ pub struct Undone {
 }
 
 impl Undone {
-    /// How a line is taken back; none for roles in deployments, if nothing was changed, or the line before brings the same
-    /// person back: Houston may have a pending user and their invitation as well.
+    /// How a line is taken back; none if nothing was changed, for roles in deployments, and where the line
+    /// before brings the same person back: Houston may have a pending user and their invitation as well.
     pub fn of(&mut self, line: &PlanLine, history: &History) -> Option<Undoing> {
         if line.grant.is_some() {
             return None;
