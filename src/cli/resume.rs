@@ -96,7 +96,8 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
     let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
-    let operations = resuming.leg.operations.len() + history.left_extras().len();
+    let behind = history.left_grants().len() + history.left_extras().len();
+    let operations = resuming.leg.operations.len() + behind;
     if resuming
         .leg
         .operations
