@@ -245,7 +245,8 @@ impl Applying<'_> {
         // The file of the plan has the decisions now; a million of them take room.
         self.drawn.plan.rows = Vec::new();
         let plan = &self.drawn.plan;
-        let left = Left { grants: !plan.grants.is_empty(), removals: plan.leavers().next().is_some() };
+        let grants = plan.grants.iter().any(|grant| grant.decision.is_change());
+        let left = Left { grants, removals: plan.leavers().next().is_some() };
         let targets = Arc::new(self.drawn.along());
         let settings = engine_settings(self.session, &self.run_settings());
         let run = Run {

@@ -108,6 +108,8 @@ fn worse(row: Status, grant: Status) -> Status {
     }
     match grant {
         Status::Added | Status::Invited | Status::Removed => Status::RoleUpdated,
+        // What was never tried is a role; something was done about the row.
+        Status::NotRun if row.kind() == StatusKind::Changed => Status::GaveUp,
         Status::RoleKept
         | Status::RoleUpdated
         | Status::Rejected
@@ -143,7 +145,8 @@ mod tests {
             (RoleKept, Added, RoleKept),
             (RoleUpdated, Rejected, Rejected),
             (Added, Rejected, Rejected),
-            (Rejected, NotRun, NotRun),
+            (Unchanged, NotRun, NotRun),
+            (Added, NotRun, GaveUp),
             (Added, GaveUp, GaveUp),
             (GaveUp, InDoubt, InDoubt),
         ];
