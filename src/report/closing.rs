@@ -166,7 +166,7 @@ fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> 
     let Some(GrantCounts { wanted, set, kept, failed, open }) = summary.deployment_roles else {
         return Ok(());
     };
-    let parts = [(set, "given or changed"), (kept, "as they were"), (failed, "refused"), (open, "open")];
+    let parts = [(set, "given or changed"), (kept, "not changed"), (failed, "refused"), (open, "open")];
     let parts: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     let style = if failed + open > 0 { palette.warn } else { Style::new() };

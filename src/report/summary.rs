@@ -116,7 +116,7 @@ pub struct GrantCounts {
     pub wanted: u64,
     /// Given or changed.
     pub set: u64,
-    /// As they were, or kept otherwise.
+    /// Not changed: there already, kept otherwise, or left out.
     pub kept: u64,
     /// Refused for good.
     pub failed: u64,
