@@ -193,6 +193,23 @@ fn who_cannot_be_added_again_is_told_so_and_the_rest_is_not_tried() {
 }
 
 #[test]
+fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
+    let mut state = world(2, &[]);
+    invite(&mut state, 0, "guest0@example.com");
+    // The first of the two requests names the invitation by its id, and passes.
+    let sandbox = Sandbox::of(state, old(faulty("write:429=@guest0@example.com")));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", format!("email,role,workspace\nguest0@example.com,viewer,{}\n", workspace()));
+    let flags = [REINVITE, &["--retries", "0"]].concat();
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(8);
+    assert!(invites(&sandbox).is_empty());
+    assert!(run.rows()[0]["detail"].contains("was taken away"), "{:?}", run.rows());
+    sandbox.set_faults(Faults::default());
+    drop(workdir.resume(&sandbox, &[]).ended(0));
+    assert_eq!(invites(&sandbox).len(), 1);
+}
+
+#[test]
 fn a_saved_plan_renews_what_it_was_made_for_and_nothing_else() {
     let state = world(3, &[(1, Role::WorkspaceViewer)]);
     let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));

@@ -293,12 +293,7 @@ impl Worker {
                 Handle::Invite(id) => self.houston.delete_invite(id)?,
             };
         }
-        self.add(workspace, row, role).map_err(|mut failure| {
-            if let Fault::Rejected { text, .. } | Fault::Denied { text } = &mut failure.fault {
-                *text = format!("was taken away, and could not be added again: {text}");
-            }
-            failure
-        })
+        self.add(workspace, row, role).map_err(half_done)
     }
 
     fn grant(&self, target: &InDeployment, email: &str, kind: OperationKind) -> Result<Answer, Failure> {
@@ -321,4 +316,25 @@ impl Worker {
             OperationKind::Renew(_) => unreachable!("no role in a deployment is renewed"),
         }
     }
+}
+
+/// The failure of an add whose person has just been taken away: whatever it says of the add, something
+/// was done, so that nobody may take the row for untried.
+fn half_done(mut failure: Failure) -> Failure {
+    match &mut failure.fault {
+        Fault::Rejected { text, .. } | Fault::Denied { text } => {
+            *text = format!("was taken away, and could not be added again: {text}");
+        }
+        Fault::NoAnswer { .. } | Fault::Internal { .. } | Fault::Malformed { .. } | Fault::Already { .. } => {
+        }
+        fault @ (Fault::Unsent { .. }
+        | Fault::Throttled { .. }
+        | Fault::Expired { .. }
+        | Fault::Schema { .. }
+        | Fault::Proxy { .. }) => {
+            let text = format!("was taken away, and is not added again yet: {fault}");
+            *fault = Fault::Malformed { text };
+        }
+    }
+    failure
 }
