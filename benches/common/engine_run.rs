@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use houston_onboard::engine::event::{Event, Strain, Tally};
 use houston_onboard::engine::journal::{FORMAT, Header, Journal, Reach, RunSettings};
-use houston_onboard::engine::run_folder::RunFolder;
+use houston_onboard::engine::run_folder::{RunFolder, Runs};
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
 use houston_onboard::houston::{
     Credential, Houston, Http, HttpSettings, Mail, Pace, Paced, Rate, Repeats, RetryPolicy, Retrying, Target,
@@ -135,7 +135,7 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         .map(|place| Ok(Workspace { id: WorkspaceId::new(&workspace_id(place))?, label: None }))
         .collect::<Result<Vec<_>, AnyError>>()?;
 
-    let folder = RunFolder::create(runs, jiff::Timestamp::now())?;
+    let folder = Runs::prepare(runs)?.create(jiff::Timestamp::now())?;
     let mut journal = Journal::create(&folder, header(&folder, server, work.rows), clock.now())?;
     let settings = Settings {
         concurrency: work.in_flight,

@@ -20,14 +20,17 @@ use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
-use crate::engine::event::{Event, RunEnd, Tally, settled_by_plan};
-use crate::engine::journal::{FORMAT, Hashing, Header, History, Journal, RunSettings, write_plan};
+use crate::engine::event::{Event, RunEnd, StatusKind, StopReason, Tally, settled_by_plan};
+use crate::engine::journal::{
+    FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
+};
 use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
+use crate::engine::run_folder::{LockError, ROSTER, RunFolder, Runs, RunsError, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
+use crate::report::shell_word;
 use crate::report::terminal::Progress;
 
 /// Gateways in front of Houston hold a request for so long.
@@ -101,11 +104,10 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     }
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    RunFolder::check(&args.runs_dir).map_err(|error| {
-        Failure::new(ExitStatus::Internal, error).hint("choose another folder with --runs-dir")
-    })?;
+    let runs = Runs::prepare(&args.runs_dir).map_err(unsafe_runs)?;
+    runs.warning().iter().for_each(|words| tell(&format!("warning: {}", printable(words))));
     let session = Session::open(destination, &args.work.target, Access::ReadWrite)?;
-    let lock = TargetLock::take(&args.runs_dir, &session.url).map_err(locked)?;
+    let lock = TargetLock::take(&runs, &session.url).map_err(locked)?;
     let mut input = input.settle(&session)?;
     let mut progress = input.progress(global);
     let mut drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
@@ -116,21 +118,16 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
         return Ok(ExitStatus::Usage);
     }
     drawn.create_missing(&input, &args.work, &session, &mut progress)?;
-    let earlier = unanswered(args, &input, &session, &drawn);
-    Applying { args, input: &input, session: &session, drawn, signals: &signals, lock, earlier }
+    let earlier = unanswered(&runs, &input, &session, &drawn);
+    Applying { args, runs: &runs, input: &input, session: &session, drawn, signals: &signals, lock, earlier }
         .run(global, progress)
 }
 
 /// Writes that a recent run against this Houston left without an answer: they may still land, so
 /// those of them that this run is to send are looked for over the settle time first.
-fn unanswered(
-    args: &ApplyArgs,
-    input: &Settled,
-    session: &Session,
-    drawn: &Drawn,
-) -> HashMap<usize, Earlier> {
+fn unanswered(runs: &Runs, input: &Settled, session: &Session, drawn: &Drawn) -> HashMap<usize, Earlier> {
     let recent = session.settings.settle + LONGEST_GATEWAY;
-    let open = left_unanswered(&args.runs_dir, &session.url, recent);
+    let open = left_unanswered(runs, &session.url, recent);
     let mut earlier = HashMap::new();
     for (place, operation) in drawn.operations.iter().enumerate() {
         let email = input.roster.emails().get(operation.row);
@@ -156,7 +153,27 @@ pub(super) fn locked(error: LockError) -> Failure {
     match error {
         LockError::Held { .. } => Failure::new(ExitStatus::Locked, error)
             .hint("wait until it has ended; `plan` may be used meanwhile"),
+        LockError::Distrusted { ref path, .. } => {
+            let hint = format!("if no run of another user is going on, delete it: rm {}", shell_word(path));
+            Failure::new(ExitStatus::Internal, error).hint(hint)
+        }
         LockError::Folder(error) => Failure::new(ExitStatus::Internal, error),
+    }
+}
+
+/// The folder of the runs cannot be used.
+pub(super) fn unsafe_runs(error: RunsError) -> Failure {
+    match error {
+        RunsError::Distrusted { ref path, .. } => {
+            let hint = format!(
+                "take the right to write away from others (chmod o-w,g-w {}), or choose another folder with --runs-dir",
+                shell_word(path)
+            );
+            Failure::new(ExitStatus::Usage, error).hint(hint)
+        }
+        RunsError::Folder(error) => {
+            Failure::new(ExitStatus::Internal, error).hint("choose another folder with --runs-dir")
+        }
     }
 }
 
@@ -225,6 +242,7 @@ fn confirm(plan: &str, changes: usize, url: &str) -> Result<bool, Failure> {
 /// A run about to begin.
 struct Applying<'a> {
     args: &'a ApplyArgs,
+    runs: &'a Runs,
     input: &'a Settled,
     session: &'a Session,
     drawn: Drawn,
@@ -280,7 +298,7 @@ impl Applying<'_> {
     /// Everything that must be on the disk before the first mutation; nothing, if not all of it.
     fn begin(&self) -> anyhow::Result<(RunFolder, Journal)> {
         let now = jiff::Timestamp::now();
-        let folder = RunFolder::create(&self.args.runs_dir, now)?;
+        let folder = self.runs.create(now)?;
         match self.record(&folder, now) {
             Ok(journal) => Ok((folder, journal)),
             Err(error) => {
@@ -293,7 +311,7 @@ impl Applying<'_> {
     fn record(&self, folder: &RunFolder, now: jiff::Timestamp) -> anyhow::Result<Journal> {
         let roster = &self.input.roster;
         let start = self.session.clock.now();
-        let mut copy = Hashing::new(RunFolder::new_file(&folder.roster())?);
+        let mut copy = Hashing::new(folder.new_file(ROSTER)?);
         let failed = || format!("cannot copy the roster to {}", folder.roster().display());
         roster.copy_to(&mut copy).with_context(failed)?;
         let (copy, roster_sha256) = copy.finish();
@@ -363,9 +381,22 @@ pub(super) fn engine_settings(session: &Session, run: &RunSettings) -> Settings 
     }
 }
 
+/// The files of a run cannot be read at its end. What was sent is known to this process alone then.
+fn unreadable(error: JournalError, end: &RunEnd) -> Failure {
+    let is_lost = matches!(end.stopped, Some((StopReason::JournalLost, _)));
+    let status = if is_lost { ExitStatus::Unsettled } else { ExitStatus::Internal };
+    let changed = end.tally.of_kind(StatusKind::Changed);
+    let words = match end.tally.requests {
+        0 => "nothing was sent".to_owned(),
+        _ => format!("{changed} changes were confirmed before the run stopped; there is no report of them"),
+    };
+    Failure::new(status, anyhow::Error::new(error).context(words))
+        .hint("apply the roster again: what Houston already has is not sent twice")
+}
+
 /// The reports of a run that has just ended, and its last words.
 pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let mut history = History::read(folder).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let mut history = History::read(folder).map_err(|error| unreadable(error, end))?;
     history.ended(end);
     let status = status(&history);
     let summary = write_reports(folder, &history, Some(status))?;

@@ -4,7 +4,7 @@
 //! Main functions: [`open_run`], [`status`] and [`write_reports`].
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use csv::ByteRecord;
@@ -13,25 +13,26 @@ use serde::Deserialize as _;
 use super::{ExitStatus, Failure, undo};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
-use crate::engine::run_folder::{FindError, RunFolder, find};
+use crate::engine::run_folder::{FindError, PLAN, Probe, ROSTER, RunFolder, find};
 use crate::plan::extra::Stay;
 use crate::plan::guard::Guard;
 use crate::report::removals::REMOVALS;
 use crate::report::results::RESULTS;
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
-use crate::roster::{Dialect, rows};
+use crate::roster::{Dialect, rows_of};
 
 /// The run that a user means.
 ///
 /// # Errors
 /// There is no such run, or more than one (2).
-pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
-    find(runs_dir, run).map_err(|error| {
+pub fn open_run(runs_dir: &Path, run: &str, probe: Probe) -> Result<RunFolder, Failure> {
+    find(runs_dir, run, probe).map_err(|error| {
         let hint = match &error {
             FindError::NoRuns { .. } | FindError::Folder(_) => "name the folder of the runs with --runs-dir",
             FindError::Unknown { .. } => "`report --list` shows the runs; --runs-dir names another folder",
             FindError::Ambiguous { .. } => "give more of the id",
+            FindError::LatestDistrusted { .. } => "`report --list` shows the runs; name one by its id, since an older one may not be what you mean",
             FindError::NotARun { .. } => "a run is named by its id, the beginning of it, or its folder",
         };
         Failure::new(ExitStatus::Usage, error).hint(hint)
@@ -71,7 +72,7 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
 /// # Errors
 /// It was changed since, or cannot be read (3).
 pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> {
-    check(folder, folder.plan(), &history.header.plan_sha256)
+    check(folder, PLAN, &history.header.plan_sha256)
 }
 
 /// Holds the copy of the roster against the digest in the journal.
@@ -79,13 +80,13 @@ pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> 
 /// # Errors
 /// It was changed since, or cannot be read (3).
 pub fn check_roster(folder: &RunFolder, history: &History) -> Result<(), Failure> {
-    check(folder, folder.roster(), &history.header.roster_sha256)
+    check(folder, ROSTER, &history.header.roster_sha256)
 }
 
-fn check(folder: &RunFolder, path: PathBuf, digest: &str) -> Result<(), Failure> {
-    match digest_of(&path) {
+fn check(folder: &RunFolder, name: &str, digest: &str) -> Result<(), Failure> {
+    match digest_of(folder, name) {
         Ok(found) if found == *digest => Ok(()),
-        Ok(_) => Err(broken(folder, JournalError::Changed { path })),
+        Ok(_) => Err(broken(folder, JournalError::Changed { path: folder.path().join(name) })),
         Err(error) => Err(broken(folder, error)),
     }
 }
@@ -167,8 +168,9 @@ impl RosterCopy {
         &self,
         folder: &RunFolder,
     ) -> anyhow::Result<RosterAgain<'_, impl Iterator<Item = io::Result<ByteRecord>> + use<>>> {
-        let rows = rows(&folder.roster(), &self.dialect)
-            .with_context(|| format!("cannot read {}", folder.roster().display()))?;
+        let unreadable = || format!("cannot read {}", folder.roster().display());
+        let file = folder.read(ROSTER).with_context(unreadable)?;
+        let rows = rows_of(file, &self.dialect).with_context(unreadable)?;
         Ok(RosterAgain {
             header: &self.header,
             delimiter: self.dialect.delimiter,

@@ -31,6 +31,7 @@ pub mod stale;
 pub mod target_args;
 mod template;
 pub mod token_life;
+mod trust;
 mod undo;
 pub mod validate;
 pub mod waiting;

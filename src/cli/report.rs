@@ -3,7 +3,6 @@
 //!
 //! Main function: [`run`].
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use clap::builder::FalseyValueParser;
 use super::ending::{self, RosterCopy, open_run, write_reports};
 use super::{ExitStatus, Failure, print, tell, undo};
 use crate::engine::journal::{History, JournalError};
-use crate::engine::run_folder::{self, LATEST, RunFolder};
+use crate::engine::run_folder::{JOURNAL, LATEST, Probe, RunFolder, Runs};
 use crate::model::printable;
 use crate::report::list::{self, Listed};
 use crate::report::removals;
@@ -56,7 +55,10 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     if args.list {
         return list_runs(&args.runs_dir, args.format);
     }
-    let folder = open_run(&args.runs_dir, &args.run)?;
+    let folder = open_run(&args.runs_dir, &args.run, Probe::Never)?;
+    if let Some(why) = folder.distrust() {
+        tell(&printable(&format!("note: run {}: {why}; nothing is written to its folder", folder.id())));
+    }
     let told = Told::read(&folder).map_err(|error| ending::broken(&folder, error))?;
     ending::check_plan(&folder, &told.history)?;
     told.rebuild(&folder);
@@ -88,9 +90,9 @@ impl Told {
     fn rebuild(&self, folder: &RunFolder) {
         let mut files = vec![RESULTS, ERRORS, UNPROCESSED, summary::FILE, undo::UNDO];
         files.extend(removals::files(&self.history.header.settings));
-        let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let journal = modified(&folder.journal());
-        if self.is_held || files.iter().all(|name| modified(&folder.path().join(name)) >= journal) {
+        let journal = folder.modified(JOURNAL);
+        let is_ours = folder.distrust().is_none() && !self.is_held;
+        if !is_ours || files.iter().all(|name| folder.modified(name) >= journal) {
             return;
         }
         let written = ending::check_roster(folder, &self.history)
@@ -138,7 +140,11 @@ impl Told {
 }
 
 fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> {
-    let folders = run_folder::list(runs_dir).map_err(|error| {
+    let listed = match Runs::open(runs_dir, Probe::Never) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        opened => opened.and_then(|runs| runs.list()),
+    };
+    let folders = listed.map_err(|error| {
         Failure::new(ExitStatus::Usage, error).hint("name the folder of the runs with --runs-dir")
     })?;
     let listed: Vec<Listed> = folders
@@ -146,8 +152,13 @@ fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> 
         .map(|folder| {
             let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
             match Told::read(folder) {
-                Ok(told) => Listed::new(&name, &told.summary),
-                Err(_) if !folder.is_run() => Listed::unreadable(&name, "not the folder of a run"),
+                Ok(told) => Listed {
+                    note: folder.distrust().map(|why| why.to_string()),
+                    ..Listed::new(&name, &told.summary)
+                },
+                Err(_) if folder.distrust().is_none() && !folder.is_run() => {
+                    Listed::unreadable(&name, "not the folder of a run")
+                }
                 Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),
             }
         })

@@ -3,14 +3,14 @@
 //!
 //! Main type: [`ResumeArgs`].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
 
-use super::apply::{Confirmation, engine_settings, finish, locked};
+use super::apply::{Confirmation, engine_settings, finish, locked, unsafe_runs};
 use super::ending::{broken, open_run, status, write_reports};
 use super::input::line_of_removal;
 use super::parts::{Left, Parts};
@@ -19,12 +19,13 @@ use super::planning::unreadable;
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
+use super::trust::Origin;
 use super::{ExitStatus, Failure, GlobalArgs, tell};
 use crate::engine::event::Event;
 use crate::engine::granting::along;
-use crate::engine::journal::{Entry, Header, History, Journal, JournalError};
+use crate::engine::journal::{Entry, Header, History, Journal, JournalError, Reach};
 use crate::engine::leftover::Leg;
-use crate::engine::run_folder::{RunFolder, TargetLock};
+use crate::engine::run_folder::{Probe, RunFolder, TargetLock};
 use crate::engine::{Engine, Run, close};
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::{RowNumber, Strain, printable};
@@ -53,6 +54,11 @@ pub struct ResumeArgs {
     #[arg(short, long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_YES", hide_env_values = true, help_heading = "Safety")]
     pub yes: bool,
 
+    /// Resume a folder that is not your own, or that others can change: what it wants is shown first.
+    /// It can remove anyone; the token file, CA file and --insecure that it names are not used
+    #[arg(long, help_heading = "Safety")]
+    pub trust_folder: bool,
+
     /// Where the folders of runs are kept
     #[arg(
         long,
@@ -70,19 +76,33 @@ pub struct ResumeArgs {
 /// # Errors
 /// Whatever keeps it from going on; what happens in it is in the reports and in the status.
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let folder = open_run(&args.runs_dir, &args.run)?;
+    let folder = open_run(&args.runs_dir, &args.run, Probe::Allowed)?;
+    let origin = Origin::of(&folder, args)?;
+    let folder = if origin == Origin::Own { folder } else { folder.trusted() };
     let history = read(&folder)?;
     if history.is_settled() && history.closed {
         return say_finished(&folder, &history, global);
     }
     refuse_sandbox(&history.header)?;
-    let (destination, target) = destination(args, &history.header)?;
+    let (destination, target) = destination(args, &history.header, &origin.reach(&history.header))?;
+    if !origin.confirm((&folder, &history), args, &target, global.quiet)? {
+        return Ok(ExitStatus::Usage);
+    }
     let confirmation = Confirmation::needed(args.yes, false)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let mut lock = TargetLock::take(&runs_dir(&folder)?, &history.header.target).map_err(locked)?;
+    let runs = folder.runs().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    runs.check().map_err(unsafe_runs)?;
+    let mut lock = TargetLock::take(&runs, &history.header.target).map_err(locked)?;
     lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-    // What was read before may have moved on until the lock was ours.
-    let history = read(&folder)?;
+    // What was read before may have moved on until the lock was ours, but not to another run.
+    let (header, history) = (history.header, read(&folder)?);
+    if history.header != header {
+        let error =
+            anyhow::anyhow!("the journal of run {} was replaced; nothing was sent", printable(folder.id()));
+        return Err(
+            Failure::new(ExitStatus::BadInput, error).hint("look at it with `report`, then resume again")
+        );
+    }
     if history.is_settled() {
         if !history.closed {
             close_books(&folder, &history)?;
@@ -113,12 +133,6 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         return Ok(ExitStatus::Usage);
     }
     resuming.run(progress, global)
-}
-
-/// The folder of the runs, where the lock lives: that of the run itself, not of a link to it.
-fn runs_dir(folder: &RunFolder) -> Result<PathBuf, Failure> {
-    let real = folder.path().canonicalize().context("cannot find the folder of the run")?;
-    Ok(real.parent().map_or_else(|| real.clone(), Path::to_path_buf))
 }
 
 fn read(folder: &RunFolder) -> Result<History, Failure> {
@@ -172,9 +186,13 @@ fn refuse_sandbox(header: &Header) -> Result<(), Failure> {
 }
 
 /// Where the run went, reached as it was reached then unless flags say otherwise.
-fn destination(args: &ResumeArgs, header: &Header) -> Result<(Destination, TargetArgs), Failure> {
+fn destination(
+    args: &ResumeArgs,
+    header: &Header,
+    reach: &Reach,
+) -> Result<(Destination, TargetArgs), Failure> {
     let (mut target, mut pace) = (args.target.clone(), args.pace);
-    target.default_to(&header.target, &header.reach);
+    target.default_to(&header.target, reach);
     header.settings.pace.iter().for_each(|then| pace.default_to(then));
     let destination = Destination::new(&target, &pace)?.with_token(&target)?;
     let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());

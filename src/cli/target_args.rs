@@ -353,12 +353,16 @@ impl TargetArgs {
     /// Puts into the flags where to go and how to get there, as far as they do not say so: as an
     /// earlier leg of a run went to `url`. A token in the environment beats the file of then.
     pub fn default_to(&mut self, url: &str, reach: &Reach) {
+        // `false` in the environment is a word too.
+        let is_said = matches!(self.sources[8], Some(ValueSource::CommandLine | ValueSource::EnvVariable));
         let flags = &mut self.flags;
         flags.ca_file = flags.ca_file.take().or_else(|| reach.ca_file.clone());
         if std::env::var_os(TOKEN_VARIABLE).is_none() {
             flags.token_file = flags.token_file.take().or_else(|| reach.token_file.clone());
         }
-        flags.insecure |= reach.insecure;
+        if !is_said {
+            flags.insecure |= reach.insecure;
+        }
         if matches!(self.choose(), Err(TargetArgsError::Nowhere)) {
             match &reach.context {
                 Some(context) => self.flags.context = Some(context.clone()),

@@ -18,7 +18,6 @@ use crate::engine::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::RolePolicy;
 use crate::plan::grant::Deployment;
-use crate::report::atomic::Draft;
 use crate::roster::{NO_ROLE, Settings};
 
 /// The name of the file.
@@ -77,7 +76,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         reading: serde_json::to_value(Settings { may_be_empty: true, ..Settings::default() })?,
         rows: Vec::new(),
     };
-    let mut file = BufWriter::new(Draft::open(&folder.path().join(UNDO))?);
+    let mut file = BufWriter::new(folder.draft(UNDO)?);
     plan.write_with(lines(folder, history, &changed, &rows)?, &mut file)?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
     Ok(())

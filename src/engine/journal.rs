@@ -28,7 +28,7 @@ pub use self::lines::plan_lines;
 pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
 pub use self::undone::{Undoing, Undone};
 use super::event::{Outcome, Status, StopReason};
-use super::run_folder::{FolderError, RunFolder};
+use super::run_folder::{FolderError, JOURNAL, RunFolder};
 use crate::model::{RowNumber, Strain};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{OperationId, RolePolicy};
@@ -287,7 +287,7 @@ pub enum JournalError {
         source: serde_json::Error,
     },
     /// There is no header.
-    #[error("{} has no header: nothing was sent in this run", .path.display())]
+    #[error("{} has no header: the run ended before it sent anything, or the file was damaged", .path.display())]
     NoHeader {
         /// Which file.
         path: PathBuf,
@@ -322,6 +322,7 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     file: File,
+    folder: RunFolder,
     path: PathBuf,
     batch: Vec<u8>,
     start: Instant,
@@ -333,9 +334,11 @@ impl Journal {
     /// Begins the journal of a run with its header, synced together with the folder.
     pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
         let path = folder.journal();
-        let file = RunFolder::new_file(&path)?;
+        let file = folder.new_file(JOURNAL)?;
         RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
-        let mut journal = Self { file, path, batch: Vec::with_capacity(1 << 14), start, before_ms: 0 };
+        let folder_of = folder.clone();
+        let mut journal =
+            Self { file, folder: folder_of, path, batch: Vec::with_capacity(1 << 14), start, before_ms: 0 };
         journal.note(&Entry::Header(Box::new(header)));
         journal.commit()?;
         folder.sync()?;
@@ -347,14 +350,15 @@ impl Journal {
     pub fn append(folder: &RunFolder, history: &History, start: Instant) -> Result<Self, JournalError> {
         let path = folder.journal();
         let failed = |source| JournalError::Write { path: path.clone(), source };
-        let mut file = File::options().write(true).open(&path).map_err(failed)?;
+        let mut file = folder.write_on(JOURNAL).map_err(failed)?;
         RunFolder::hold(&file).map_err(failed)?;
         file.set_len(history.journal_bytes)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .and_then(|_| file.sync_all())
             .map_err(failed)?;
         let before_ms = u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX);
-        Ok(Self { file, path, batch: Vec::with_capacity(1 << 14), start, before_ms })
+        let folder = folder.clone();
+        Ok(Self { file, folder, path, batch: Vec::with_capacity(1 << 14), start, before_ms })
     }
 
     /// Milliseconds of work since the run began, earlier legs included.
@@ -383,10 +387,15 @@ impl Journal {
         });
     }
 
-    /// Writes what was noted in one piece and waits until the disk has it.
+    /// Writes what was noted in one piece and waits until the disk has it, under the name of the
+    /// journal: a file that was deleted takes bytes and syncs like any other.
+    ///
+    /// # Errors
+    /// It cannot be written, or its name no longer leads to it.
     pub fn commit(&mut self) -> Result<(), JournalError> {
         self.flush()?;
-        self.file.sync_data().map_err(|source| JournalError::Write { path: self.path.clone(), source })
+        let synced = self.file.sync_data().and_then(|()| self.folder.still_has_journal(&self.file));
+        synced.map_err(|source| JournalError::Write { path: self.path.clone(), source })
     }
 
     /// Hands what was noted to the operating system: it survives the end of this process, not
@@ -428,6 +437,7 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 mod tests {
     use super::*;
     use crate::engine::event::Cause;
+    use crate::engine::run_folder::Runs;
     use crate::model::{Assignment, WorkspaceId, WorkspaceRole};
     use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
     use std::sync::Arc;
@@ -482,7 +492,8 @@ mod tests {
     /// A run of the plan above, with these entries after the header.
     fn run(entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).expect("created");
+        let folder =
+            Runs::prepare(dir.path()).expect("usable").create(jiff::Timestamp::UNIX_EPOCH).expect("created");
         let plan = plan();
         let rows = (0..plan.rows.len()).map(RowNumber::from_index);
         let lines = rows.map(|row| PlanLine::new(&plan, row, row.get() + 1, Some(&assignment(row))));

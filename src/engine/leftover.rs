@@ -4,13 +4,12 @@
 //! run; others read Houston, and send what is still missing.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
-use super::run_folder::{RunFolder, list};
+use super::run_folder::{JOURNAL, RunFolder, Runs};
 use super::verify::{Finding, gone, landed, no_member, third_role};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
@@ -205,16 +204,17 @@ impl Leg {
 
 /// The writes, by address and workspace, that runs against this target left without an answer, with
 /// the run's id. Only runs count whose journal was written within `recent`: nothing of an older one
-/// can land any more. A run that cannot be read tells nothing.
+/// can land any more. A run that cannot be read tells nothing, and one of another user may tell anything.
 pub fn left_unanswered(
-    runs_dir: &Path,
+    runs: &Runs,
     target: &str,
     recent: Duration,
 ) -> HashMap<(String, WorkspaceId), String> {
     let mut open = HashMap::new();
-    for folder in list(runs_dir).unwrap_or_default() {
-        let written = std::fs::metadata(folder.journal()).and_then(|metadata| metadata.modified());
-        let is_recent = written.is_ok_and(|at| at.elapsed().map_or(true, |age| age <= recent));
+    let is_own = |folder: &RunFolder| folder.distrust().is_none();
+    for folder in runs.list().unwrap_or_default().into_iter().filter(is_own) {
+        let written = folder.modified(JOURNAL);
+        let is_recent = written.is_some_and(|at| at.elapsed().map_or(true, |age| age <= recent));
         let Some(history) = is_recent.then(|| History::read(&folder).ok()).flatten() else { continue };
         let in_doubt = |row: &RowNumber| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
         let left: HashSet<RowNumber> = history.left().into_iter().filter(in_doubt).collect();

@@ -1,18 +1,37 @@
-//! The folder of a run: its name, its files, and how they come to be complete before anything is
-//! sent.
+//! The folder of a run: its name, its files, whose they are, and how they come to be complete before
+//! anything is sent.
 //!
-//! Main type: [`RunFolder`]. It knows paths and modes; what is in the files is [`super::journal`]'s.
+//! Main types: [`Runs`], the folder that the runs are in, and [`RunFolder`]. Both are opened once and
+//! looked at through that handle. They know names, owners and modes; what is in the files is
+//! [`super::journal`]'s.
 
+mod dir;
+mod draft;
 mod find;
+mod lock;
+mod owner;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::cell::OnceCell;
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
+use self::dir::{Dir, Open, PRIVATE_DIR};
+pub use self::draft::Draft;
+pub use self::find::{FindError, LATEST, find};
+pub use self::lock::{LockError, TargetLock};
+pub use self::owner::Distrust;
+use self::owner::{Rights, User};
 
-pub use self::find::{FindError, LATEST, find, list};
-use super::journal::hexadecimal;
+/// The byte-for-byte copy of the input.
+pub const ROSTER: &str = "roster.csv";
+/// What was decided per row.
+pub const PLAN: &str = "plan.jsonl";
+/// One line per fact.
+pub const JOURNAL: &str = "journal.jsonl";
 
 /// Something about the folder or its files went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -23,61 +42,264 @@ pub struct FolderError {
     source: io::Error,
 }
 
-/// The folder of one run, named by the run's id.
-#[derive(Debug, Clone)]
-pub struct RunFolder {
-    path: PathBuf,
+impl FolderError {
+    /// What was being done to a path, waiting for what went wrong with it.
+    pub(super) fn new(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self { doing, path, source }
+    }
+
+    /// What the operating system said.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
 }
 
-impl RunFolder {
-    /// Makes a new folder below `runs_dir` (made too if need be), for its owner only.
-    pub fn create(runs_dir: &Path, now: jiff::Timestamp) -> Result<Self, FolderError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| FolderError { doing: "cannot make the folder", path, source }
-        };
-        fs::create_dir_all(runs_dir).map_err(failed(runs_dir))?;
+/// The folder of the runs cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunsError {
+    /// It cannot be made or written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Others could swap the runs in it.
+    #[error("the folder of the runs, {}, is not safe: {why}", .path.display())]
+    Distrusted {
+        /// Which folder.
+        path: PathBuf,
+        /// Why not.
+        why: Distrust,
+    },
+}
+
+/// Whether it may be tried out what a file system does with modes: that makes a folder for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// It may.
+    Allowed,
+    /// Nothing is written.
+    Never,
+}
+
+/// The folder that runs are in, opened once.
+#[derive(Debug)]
+pub struct Runs {
+    dir: Dir,
+    user: User,
+    probe: Probe,
+    /// Whether owners and modes mean something there; found out when it matters.
+    knows_rights: OnceCell<bool>,
+}
+
+impl Runs {
+    /// Opens the folder.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    pub fn open(path: &Path, probe: Probe) -> Result<Self, FolderError> {
+        let dir = Dir::open(path).map_err(FolderError::new("cannot read the folder", path))?;
+        Ok(Self::new(dir, probe))
+    }
+
+    fn new(dir: Dir, probe: Probe) -> Self {
+        Self { dir, user: User::present(), probe, knows_rights: OnceCell::new() }
+    }
+
+    /// Opens the folder for runs that are to be carried out, and makes it if need be: finds out before
+    /// anything is asked or sent whether folders can be made in it. Leaves nothing behind but itself.
+    ///
+    /// # Errors
+    /// If it cannot be made or written, or others could swap what is in it.
+    pub fn prepare(path: &Path) -> Result<Self, RunsError> {
+        let failed = FolderError::new("cannot make the folder", path);
+        DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path).map_err(failed)?;
+        let runs = Self::open(path, Probe::Allowed)?;
+        let knows = runs.try_rights().map_err(FolderError::new("cannot write in", path))?;
+        // Just made: nothing was there before.
+        let _ = runs.knows_rights.set(knows);
+        runs.check()?;
+        Ok(runs)
+    }
+
+    /// Whether a run may be locked and carried out in this folder.
+    ///
+    /// # Errors
+    /// Others could swap what is in it.
+    pub fn check(&self) -> Result<(), RunsError> {
+        let path = self.dir.path();
+        let metadata = self.dir.metadata().map_err(FolderError::new("cannot read the folder", path))?;
+        match self.user.distrust_of_runs_dir(Rights::of(&metadata)).filter(|_| self.knows_rights()) {
+            Some(why) => Err(RunsError::Distrusted { path: path.to_owned(), why }),
+            None => Ok(()),
+        }
+    }
+
+    /// A sentence about a file system on which nothing can be kept private.
+    pub fn warning(&self) -> Option<String> {
+        let path = self.dir.path().display();
+        (!self.knows_rights()).then(|| {
+            format!(
+                "the file system of {path} does not keep owners and modes: other users of it may read and change the files of this run"
+            )
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn knows_rights(&self) -> bool {
+        match self.probe {
+            Probe::Never => true,
+            // Where nothing can be made, modes are believed.
+            Probe::Allowed => *self.knows_rights.get_or_init(|| self.try_rights().unwrap_or(true)),
+        }
+    }
+
+    /// Makes a folder for a moment, and looks whether it is as private as it was made.
+    fn try_rights(&self) -> io::Result<bool> {
+        let name = format!(".probe-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let made = self.dir.create_dir(&name)?;
+        let seen = made.metadata().map(|metadata| self.user.distrust_of_folder(Rights::of(&metadata)));
+        self.dir.remove_dir(OsStr::new(&name))?;
+        Ok(seen?.is_none())
+    }
+
+    /// What speaks against a file in it that may not even be opened.
+    fn distrust_of(&self, name: &str) -> Option<Distrust> {
+        let rights = self.dir.rights_of(OsStr::new(name))?;
+        self.user.distrust_of_file(rights)
+    }
+
+    fn distrust_of_file(&self, rights: Rights) -> Option<Distrust> {
+        self.user.distrust_of_file(rights).filter(|_| self.knows_rights())
+    }
+
+    /// Makes the folder of a new run, for its owner only.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create(&self, now: jiff::Timestamp) -> Result<RunFolder, FolderError> {
         loop {
-            let path = runs_dir.join(new_id(now));
-            match private_dir(&path) {
-                Ok(()) => {
-                    sync_dir(runs_dir).map_err(failed(runs_dir))?;
-                    return Ok(Self { path });
+            let id = new_id(now);
+            let path = self.dir.path().join(&id);
+            match self.dir.create_dir(&id) {
+                Ok(dir) => {
+                    self.dir.sync().map_err(FolderError::new("cannot make the folder", path.clone()))?;
+                    let is_checked = self.knows_rights();
+                    return Ok(RunFolder { path, dir: Some(dir), distrust: None, is_checked });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed(&path)(error)),
+                Err(error) => return Err(FolderError::new("cannot make the folder", path)(error)),
             }
         }
     }
 
-    /// Whether folders of runs can be made below `runs_dir`: finds out before anything is asked or
-    /// sent, and leaves nothing behind but `runs_dir` itself.
-    pub fn check(runs_dir: &Path) -> Result<(), FolderError> {
-        let failed = |source| FolderError { doing: "cannot write in", path: runs_dir.to_owned(), source };
-        fs::create_dir_all(runs_dir).map_err(failed)?;
-        let probe = runs_dir.join(format!(".probe-{}", std::process::id()));
-        private_dir(&probe).and_then(|()| fs::remove_dir(&probe)).map_err(failed)
+    /// Every folder in it that has no dot before its name, the newest run first, folders that are no
+    /// runs last. Links are left out: a run is where its folder is.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<RunFolder>, FolderError> {
+        let failed = FolderError::new("cannot read the folder", self.dir.path());
+        let names = self.dir.names().map_err(failed)?;
+        let visible = names.into_iter().filter(|name| !name.as_encoded_bytes().starts_with(b"."));
+        let mut folders: Vec<RunFolder> = visible.filter_map(|name| self.folder(name)).collect();
+        folders.sort_by_cached_key(|folder| std::cmp::Reverse(find::age(folder)));
+        Ok(folders)
+    }
+
+    /// The folder of this name in it, if it is one. One that may not be opened is a folder too.
+    fn folder(&self, name: OsString) -> Option<RunFolder> {
+        let path = self.dir.path().join(&name);
+        match self.dir.open_dir(&name) {
+            Ok(dir) => Some(self.opened(dir, path)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let rights = self.dir.rights_of(&name).filter(|_| self.dir.is_dir(&name))?;
+                let distrust = self.user.distrust_of_folder(rights);
+                Some(RunFolder { path, dir: None, distrust, is_checked: true })
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn opened(&self, dir: Dir, path: PathBuf) -> RunFolder {
+        let rights = dir.metadata().map(|metadata| Rights::of(&metadata));
+        // What cannot be looked at is not trusted.
+        let distrust = rights.map_or(Some(Distrust::Foreign { owner: u32::MAX }), |rights| {
+            self.user.distrust_of_folder(rights)
+        });
+        let distrust = distrust.filter(|_| self.knows_rights());
+        let is_checked = distrust.is_none() && *self.knows_rights.get().unwrap_or(&true);
+        RunFolder { path, dir: Some(dir), distrust, is_checked }
+    }
+}
+
+/// The folder of one run, named by the run's id.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// None if it may not be opened.
+    dir: Option<Dir>,
+    distrust: Option<Distrust>,
+    /// Whether its files must be the user's own, too.
+    is_checked: bool,
+}
+
+impl RunFolder {
+    /// An existing folder.
+    ///
+    /// # Errors
+    /// If it is none, or may not be opened.
+    pub fn open(path: PathBuf, probe: Probe) -> Result<Self, FolderError> {
+        let failed = || FolderError::new("cannot read the folder", path.clone());
+        let dir = Dir::open(&path).map_err(failed())?;
+        let runs = Runs::new(dir.parent().map_err(failed())?, probe);
+        Ok(runs.opened(dir, path))
+    }
+
+    /// The folder that it is in, where the lock lives: that of the run itself, not of a link to it.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn runs(&self) -> Result<Runs, FolderError> {
+        let failed = FolderError::new("cannot read the folder of", self.path.clone());
+        let parent = self.dir().and_then(Dir::parent).map_err(failed)?;
+        Ok(Runs::new(parent, Probe::Allowed))
+    }
+
+    /// Why what is in it may not be the user's own wish.
+    pub fn distrust(&self) -> Option<Distrust> {
+        self.distrust
+    }
+
+    /// The user takes its files as they are, whoever made them.
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        Self { distrust: None, is_checked: false, ..self }
     }
 
     /// Takes the folder away again, with a run that could not begin: there is nothing in it that
     /// anybody could need. What cannot be taken away stays.
     pub fn discard(self) {
-        let _ = fs::remove_dir_all(&self.path);
+        let (Some(dir), Some(name)) = (&self.dir, self.path.file_name()) else { return };
+        for name in dir.names().unwrap_or_default() {
+            let _ = name.to_str().map(|name| dir.remove_file(name));
+        }
+        let _ = dir.parent().and_then(|runs| runs.remove_dir(name));
     }
 
     /// Whether files can be made in it: finds out before anything is sent.
+    ///
+    /// # Errors
+    /// If they cannot.
     pub fn check_writable(&self) -> Result<(), FolderError> {
-        let probe = self.path.join(format!(".probe-{}", std::process::id()));
-        private_file(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|source| FolderError {
-            doing: "cannot write in",
-            path: self.path.clone(),
-            source,
-        })
-    }
-
-    /// An existing folder.
-    pub fn open(path: PathBuf) -> Self {
-        Self { path }
+        let probe = format!(".probe-{}", std::process::id());
+        let made = self.dir().and_then(|dir| {
+            dir.create_file(&probe)?;
+            dir.remove_file(&probe)
+        });
+        made.map_err(FolderError::new("cannot write in", self.path.clone()))
     }
 
     /// The id of the run: the name of its folder.
@@ -92,22 +314,85 @@ impl RunFolder {
 
     /// The byte-for-byte copy of the input.
     pub fn roster(&self) -> PathBuf {
-        self.path.join("roster.csv")
+        self.path.join(ROSTER)
     }
 
     /// What was decided per row.
     pub fn plan(&self) -> PathBuf {
-        self.path.join("plan.jsonl")
+        self.path.join(PLAN)
     }
 
     /// One line per fact.
     pub fn journal(&self) -> PathBuf {
-        self.path.join("journal.jsonl")
+        self.path.join(JOURNAL)
+    }
+
+    fn dir(&self) -> io::Result<&Dir> {
+        self.dir.as_ref().ok_or_else(|| match self.distrust {
+            Some(why) => io::Error::new(io::ErrorKind::PermissionDenied, why),
+            None => io::ErrorKind::PermissionDenied.into(),
+        })
     }
 
     /// Whether any of the files of a run is there.
     pub fn is_run(&self) -> bool {
-        [self.journal(), self.plan(), self.roster()].iter().any(|path| path.is_file())
+        self.dir.as_ref().is_some_and(|dir| [JOURNAL, PLAN, ROSTER].iter().any(|name| dir.has(name)))
+    }
+
+    /// Opens a file of the run for reading. What is no regular file, or in a folder of the user's own not
+    /// the user's own too, is an error.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is not to be trusted.
+    pub fn read(&self, name: &str) -> io::Result<File> {
+        self.open_file(name, Open::Read)
+    }
+
+    /// Opens a file of the run for writing on at its end.
+    pub(super) fn write_on(&self, name: &str) -> io::Result<File> {
+        self.open_file(name, Open::Write)
+    }
+
+    fn open_file(&self, name: &str, how: Open) -> io::Result<File> {
+        let file = self.dir()?.open_file(name, how)?;
+        let distrust = User::present().distrust_of_file(Rights::of(&file.metadata()?));
+        match distrust.filter(|_| self.is_checked) {
+            Some(why) => Err(io::Error::new(io::ErrorKind::PermissionDenied, why)),
+            None => Ok(file),
+        }
+    }
+
+    /// Makes a new file of the run, for its owner only.
+    ///
+    /// # Errors
+    /// If it is there already, or cannot be made.
+    pub fn new_file(&self, name: &str) -> Result<File, FolderError> {
+        let made = self.dir().and_then(|dir| dir.create_file(name));
+        made.map_err(FolderError::new("cannot write", self.path.join(name)))
+    }
+
+    /// Begins a file of the run that is there whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn draft(&self, name: &str) -> Result<Draft, FolderError> {
+        let dir = self.dir().map_err(FolderError::new("cannot write", self.path.join(name)))?;
+        Draft::open(dir, name)
+    }
+
+    /// When a file of the run was changed last; none if there is none.
+    pub fn modified(&self, name: &str) -> Option<SystemTime> {
+        self.dir.as_ref()?.open_file(name, Open::Read).ok()?.metadata().ok()?.modified().ok()
+    }
+
+    /// Whether the names of the folder and of its journal still lead to this journal: one that was
+    /// deleted, moved away or replaced takes every byte and keeps none of them for anybody.
+    pub(super) fn still_has_journal(&self, journal: &File) -> io::Result<()> {
+        let dir = self.dir()?;
+        if dir.is_where_it_was()? && dir.still_names(JOURNAL, journal)? {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "it was moved away or replaced"))
     }
 
     /// Holds the journal for its one writer until the file is closed or the process ends, in
@@ -130,86 +415,16 @@ impl RunFolder {
 
     /// Whether some process is carrying the run out at the moment.
     pub fn is_held(&self) -> bool {
-        let Ok(journal) = File::open(self.journal()) else { return false };
+        let Ok(journal) = self.read(JOURNAL) else { return false };
         matches!(journal.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
-    /// Opens a new file of the run for writing, for its owner only.
-    pub fn new_file(path: &Path) -> Result<File, FolderError> {
-        private_file(path).map_err(|source| FolderError {
-            doing: "cannot write",
-            path: path.to_owned(),
-            source,
-        })
-    }
-
     /// Makes the names of the files in the folder durable.
+    ///
+    /// # Errors
+    /// If the disk does not take them.
     pub fn sync(&self) -> Result<(), FolderError> {
-        sync_dir(&self.path).map_err(|source| FolderError {
-            doing: "cannot sync the folder",
-            path: self.path.clone(),
-            source,
-        })
-    }
-}
-
-/// The right to change one target from one folder of runs. The kernel takes it back when the
-/// process ends, in whatever way.
-#[derive(Debug)]
-pub struct TargetLock {
-    file: File,
-    path: PathBuf,
-}
-
-/// The lock could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Another process has it.
-    #[error("another run is changing this target now: {holder}")]
-    Held {
-        /// What it wrote about itself.
-        holder: String,
-    },
-    /// The lock file cannot be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-}
-
-impl TargetLock {
-    /// Takes the lock of this target, at once or not at all.
-    pub fn take(runs_dir: &Path, target: &str) -> Result<Self, LockError> {
-        let digest = hexadecimal(&Sha256::digest(target.as_bytes())[..8]);
-        let path = runs_dir.join(format!(".lock-{digest}"));
-        let failed = |source| FolderError { doing: "cannot lock", path: path.clone(), source };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(failed)?;
-                return Err(LockError::Held { holder: holder.trim().to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source).into()),
-        }
-        let mut lock = Self { file, path };
-        lock.sign("")?;
-        Ok(lock)
-    }
-
-    /// Tells whoever comes second which run it is that has the lock.
-    pub fn name(&mut self, run: &str) -> Result<(), FolderError> {
-        self.sign(&format!("run {run}, "))
-    }
-
-    fn sign(&mut self, run: &str) -> Result<(), FolderError> {
-        let holder = format!("{run}process {}, since {}\n", std::process::id(), jiff::Timestamp::now());
-        let rewound = self.file.rewind().and_then(|()| self.file.set_len(0));
-        let signed = rewound.and_then(|()| self.file.write_all(holder.as_bytes()));
-        signed.map_err(|source| FolderError { doing: "cannot lock", path: self.path.clone(), source })
+        self.dir().and_then(Dir::sync).map_err(FolderError::new("cannot sync the folder", self.path.clone()))
     }
 }
 
@@ -220,70 +435,135 @@ fn new_id(now: jiff::Timestamp) -> String {
     format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-fn private_dir(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn scratch() -> (tempfile::TempDir, Runs) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let runs = Runs::prepare(dir.path()).expect("usable");
+        (dir, runs)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("exists").permissions().mode() & 0o7777
+    }
+
+    fn allow(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("changed");
+    }
 
     #[test]
     fn a_run_is_named_by_its_second_and_kept_private() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let runs = dir.path().join("onboard-runs");
+        let runs = Runs::prepare(&dir.path().join("a/onboard-runs")).expect("made");
         let now = "2026-11-23T15:45:00Z".parse().expect("a time stamp");
-        let folder = RunFolder::create(&runs, now).expect("created");
+        let folder = runs.create(now).expect("created");
         assert!(folder.id().starts_with("20261123T154500Z-"), "{}", folder.id());
         assert_eq!(folder.id().len(), "20261123T154500Z-k3f9".len());
-        assert_ne!(RunFolder::create(&runs, now).expect("created").id(), folder.id());
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = |path: &Path| fs::metadata(path).expect("exists").permissions().mode() & 0o777;
-            assert_eq!(mode(folder.path()), 0o700);
-            drop(RunFolder::new_file(&folder.journal()).expect("created"));
-            assert_eq!(mode(&folder.journal()), 0o600);
-        }
+        assert_ne!(runs.create(now).expect("created").id(), folder.id());
+        assert_eq!((mode(runs.path()), mode(folder.path())), (0o700, 0o700));
+        drop(folder.new_file(JOURNAL).expect("created"));
+        assert_eq!(mode(&folder.journal()), 0o600);
+        assert_eq!(runs.warning(), None);
+        assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 2, "nothing else is left behind");
     }
 
     #[test]
     fn one_target_is_changed_by_one_process_at_a_time() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let mut first = TargetLock::take(dir.path(), "https://a.example.com/v1").expect("free");
-        let second = TargetLock::take(dir.path(), "https://a.example.com/v1");
+        let (_dir, runs) = scratch();
+        let mut first = TargetLock::take(&runs, "https://a.example.com/v1").expect("free");
+        let second = TargetLock::take(&runs, "https://a.example.com/v1");
         let Err(LockError::Held { holder }) = second else { panic!("taken twice") };
         assert!(holder.starts_with(&format!("process {}, since ", std::process::id())), "{holder}");
         first.name("20261123T154500Z-k3f9").expect("written");
-        let third = TargetLock::take(dir.path(), "https://a.example.com/v1");
+        let third = TargetLock::take(&runs, "https://a.example.com/v1");
         let Err(LockError::Held { holder }) = third else { panic!("taken twice") };
         assert!(holder.starts_with("run 20261123T154500Z-k3f9, process "), "{holder}");
-        TargetLock::take(dir.path(), "https://b.example.com/v1").expect("another target");
+        TargetLock::take(&runs, "https://b.example.com/v1").expect("another target");
         drop(first);
-        TargetLock::take(dir.path(), "https://a.example.com/v1").expect("free again");
+        TargetLock::take(&runs, "https://a.example.com/v1").expect("free again");
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_a_pipe_or_a_hard_link_is_refused_and_changes_nothing() {
+        let (dir, runs) = scratch();
+        drop(TargetLock::take(&runs, "https://a.example.com/v1").expect("free"));
+        let names = runs.dir.names().expect("readable");
+        let lock = dir.path().join(&names[0]);
+        let other = dir.path().join("other");
+        let spoil: [fn(&Path, &Path); 4] = [
+            |lock, other| symlink(other, lock).expect("linked"),
+            |lock, other| fs::hard_link(other, lock).expect("linked"),
+            |lock, _| fs::create_dir(lock).expect("created"),
+            |lock, _| {
+                let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
+                rustix::fs::mknodat(rustix::fs::CWD, lock, kind, mode, 0).expect("made");
+            },
+        ];
+        for spoil in spoil {
+            fs::write(&other, "kept").expect("written");
+            let removed = fs::remove_file(&lock).or_else(|_| fs::remove_dir(&lock));
+            removed.expect("removed");
+            spoil(&lock, &other);
+            TargetLock::take(&runs, "https://a.example.com/v1").expect_err("not a lock of ours");
+            assert_eq!(fs::read_to_string(&other).expect("readable"), "kept");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_runs_that_everybody_can_write_is_refused() {
+        let (dir, runs) = scratch();
+        allow(dir.path(), 0o777);
+        assert!(matches!(runs.check(), Err(RunsError::Distrusted { .. })));
+        assert!(matches!(Runs::prepare(dir.path()), Err(RunsError::Distrusted { .. })));
+        allow(dir.path(), 0o1777);
+        Runs::prepare(dir.path()).expect("with the sticky bit");
+    }
+
+    #[test]
+    fn a_run_that_others_can_change_is_seen_and_never_the_latest() {
+        let (dir, runs) = scratch();
+        let at = |time: &str| runs.create(time.parse().expect("a time stamp")).expect("created");
+        let (old, new) = (at("2026-11-23T15:45:00Z"), at("2026-11-24T15:45:00Z"));
+        let latest = || find(dir.path(), LATEST, Probe::Never);
+        assert_eq!(latest().expect("there").id(), new.id());
+        allow(new.path(), 0o777);
+        assert!(matches!(latest(), Err(FindError::LatestDistrusted { .. })));
+        let found = find(dir.path(), new.id(), Probe::Never).expect("by its id");
+        assert!(matches!(found.distrust(), Some(Distrust::OthersWrite { mode: 0o777 })));
+        assert_eq!(found.trusted().distrust(), None);
+        allow(old.path(), 0o777);
+        allow(new.path(), 0o770);
+        assert_eq!(latest().expect("one's own group may write").id(), new.id());
+    }
+
+    #[test]
+    fn a_file_of_a_run_is_read_only_if_it_is_the_users_own() {
+        let (dir, runs) = scratch();
+        let folder = runs.create(jiff::Timestamp::UNIX_EPOCH).expect("created");
+        drop(folder.new_file(JOURNAL).expect("created"));
+        folder.read(JOURNAL).expect("private");
+        allow(&folder.journal(), 0o666);
+        assert_eq!(folder.read(JOURNAL).expect_err("others write").kind(), io::ErrorKind::PermissionDenied);
+        folder.clone().trusted().read(JOURNAL).expect("the user said so");
+        allow(&folder.journal(), 0o660);
+        folder.read(JOURNAL).expect("one's own group may write");
+        fs::hard_link(folder.journal(), dir.path().join("second-name")).expect("linked");
+        folder.read(JOURNAL).expect_err("it can be changed by another name");
+        fs::remove_file(folder.journal()).expect("removed");
+        symlink("/dev/zero", folder.journal()).expect("linked");
+        assert_eq!(folder.read(JOURNAL).expect_err("a device").kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]
     fn a_run_is_held_while_its_journal_is_written() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).expect("created");
+        let (_dir, runs) = scratch();
+        let folder = runs.create(jiff::Timestamp::UNIX_EPOCH).expect("created");
         assert!(!folder.is_run() && !folder.is_held());
-        let journal = RunFolder::new_file(&folder.journal()).expect("created");
+        let journal = folder.new_file(JOURNAL).expect("created");
         assert!(folder.is_run() && !folder.is_held());
         RunFolder::hold(&journal).expect("free");
         assert!(folder.is_held() && folder.is_held(), "looking changes nothing");
@@ -300,7 +580,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let file = dir.path().join("file");
         fs::write(&file, "").expect("written");
-        let error = RunFolder::create(&file, jiff::Timestamp::UNIX_EPOCH).expect_err("a file is in the way");
+        let error = Runs::prepare(&file).expect_err("a file is in the way");
         assert!(error.to_string().contains("file"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::event::{Outcome, Status};
 use super::journal::{FORMAT, Header, Reach, RunSettings};
-use super::run_folder::RunFolder;
+use super::run_folder::{RunFolder, Runs};
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
@@ -273,7 +273,7 @@ impl Stage {
         let mut settings = settings();
         change(&mut settings);
         let dir = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let folder = Runs::prepare(dir.path()).unwrap().create(jiff::Timestamp::UNIX_EPOCH).unwrap();
         let clock = ManualClock::default();
         let mut journal = Journal::create(&folder, header(), clock.now()).unwrap();
         let part = Part {

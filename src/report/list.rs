@@ -32,6 +32,8 @@ pub struct Listed {
     pub roster: Option<String>,
     /// The URL of Houston.
     pub target: Option<String>,
+    /// Why what its files say may be somebody else's word.
+    pub note: Option<String>,
     /// Why there is no more to say.
     pub problem: Option<String>,
 }
@@ -49,6 +51,7 @@ impl Listed {
             exit_status: summary.exit_status,
             roster: Some(summary.roster.clone()),
             target: Some(if summary.sandbox { "--sandbox".to_owned() } else { summary.target.clone() }),
+            note: None,
             problem: None,
         }
     }
@@ -65,6 +68,7 @@ impl Listed {
             exit_status: None,
             roster: None,
             target: None,
+            note: None,
             problem: Some(printable(problem).into_owned()),
         }
     }
@@ -80,6 +84,15 @@ impl Listed {
         }
     }
 
+    /// What is wrong with it, or where it went.
+    fn last(&self) -> String {
+        let target = self.problem.as_deref().or(self.target.as_deref()).unwrap_or_default();
+        match &self.note {
+            Some(note) => format!("{target} ({note})"),
+            None => target.to_owned(),
+        }
+    }
+
     fn cells(&self) -> [String; 7] {
         let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
         [
@@ -89,7 +102,7 @@ impl Listed {
             number(self.rows),
             number(self.failed),
             number(self.left),
-            self.problem.clone().or_else(|| self.target.clone()).unwrap_or_default(),
+            self.last(),
         ]
     }
 }

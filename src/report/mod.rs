@@ -31,6 +31,9 @@ use csv::ByteRecord;
 
 use crate::engine::event::Event;
 use crate::engine::journal::History;
+use std::io::Write as _;
+
+use self::atomic::WriteError;
 use crate::engine::run_folder::RunFolder;
 use crate::roster::Columns;
 use results::ResultsError;
@@ -97,7 +100,9 @@ where
     let written = results::write(folder, history, roster.header, roster.delimiter, roster.rows)?;
     summary.check(&written)?;
     summary.undo = removals::write(folder, history)?;
-    atomic::write(&folder.path().join(summary::FILE), summary.to_json().as_bytes())?;
+    let mut draft = folder.draft(summary::FILE)?;
+    draft.write_all(summary.to_json().as_bytes()).map_err(|error| WriteError::new(&draft.path(), error))?;
+    draft.commit()?;
     Ok(summary)
 }
 

@@ -145,10 +145,10 @@ pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError
         return Ok(counts);
     }
     let mut removals = match settings.prune {
-        Some(_) => Some(Table::create(folder.path(), REMOVALS, b',')?),
+        Some(_) => Some(Table::create(folder, REMOVALS, b',')?),
         None => None,
     };
-    let mut undo = Table::create(folder.path(), UNDO, b',')?;
+    let mut undo = Table::create(folder, UNDO, b',')?;
     let with_deployments = history.extras_have_deployments;
     let header = ["email", "role", "workspace", "deployment_roles"];
     undo.put(&ByteRecord::from(header[..3 + usize::from(with_deployments)].to_vec()))?;

@@ -15,15 +15,14 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
 
 use csv::ByteRecord;
 
 use super::RosterAgain;
-use super::atomic::{Draft, WriteError};
+use super::atomic::WriteError;
 use crate::engine::event::{Status, StatusKind, Tally};
 use crate::engine::journal::{History, JournalError, RowHistory};
-use crate::engine::run_folder::RunFolder;
+use crate::engine::run_folder::{Draft, FolderError, RunFolder};
 use crate::model::{WorkspaceId, printable, runs_as_formula};
 
 /// The columns that `results.csv` adds to the caller's, in their order.
@@ -43,6 +42,9 @@ pub enum ResultsError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A file cannot be made in the folder of the run.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// What a report is written to does not take it.
     #[error("cannot write the report")]
     Out(#[from] io::Error),
@@ -105,9 +107,9 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     let layout = Layout::new(header, delimiter)?;
-    let mut results = Table::create(folder.path(), RESULTS, b',')?;
-    let mut errors = Table::create(folder.path(), ERRORS, delimiter)?;
-    let mut unprocessed = Table::create(folder.path(), UNPROCESSED, delimiter)?;
+    let mut results = Table::create(folder, RESULTS, b',')?;
+    let mut errors = Table::create(folder, ERRORS, delimiter)?;
+    let mut unprocessed = Table::create(folder, UNPROCESSED, delimiter)?;
 
     let mut cells = ByteRecord::new();
     layout.cells(header, &mut cells);
@@ -268,9 +270,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn create(folder: &Path, name: &'static str, delimiter: u8) -> Result<Self, WriteError> {
-        let path = folder.join(name);
-        let draft = Draft::open(&path)?;
+    pub(super) fn create(folder: &RunFolder, name: &'static str, delimiter: u8) -> Result<Self, FolderError> {
+        let path = folder.path().join(name);
+        let draft = folder.draft(name)?;
         let writer =
             csv::WriterBuilder::new().delimiter(delimiter).buffer_capacity(1 << 16).from_writer(draft);
         Ok(Self { writer, path })
@@ -494,7 +496,7 @@ mod tests {
     fn a_file_that_lost_a_row_is_noticed() {
         let fixture = Fixture::new();
         let layout = Layout::new(&fixture::roster_header(), b';').expect("a header");
-        let draft = || Draft::open(&fixture.folder.path().join("draft")).expect("opened");
+        let draft = || fixture.folder.draft("draft").expect("opened");
         let error = verify(&layout, &fixture.history, [&mut draft(), &mut draft(), &mut draft()])
             .expect_err("the files are empty");
         assert!(matches!(error, ResultsError::Mismatch { found: 0, expected: 1, .. }), "{error}");

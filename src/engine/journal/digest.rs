@@ -9,6 +9,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
+use crate::engine::run_folder::RunFolder;
 
 /// A writer with the digest of what goes through it.
 #[derive(Debug)]
@@ -41,14 +42,14 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// The digest of a file, as lower-case hexadecimal digits.
+/// The digest of a file of a run, as lower-case hexadecimal digits.
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn digest_of(path: &Path) -> Result<String, JournalError> {
-    let failed = |source| JournalError::Read { path: path.to_owned(), source };
+pub fn digest_of(folder: &RunFolder, name: &str) -> Result<String, JournalError> {
+    let failed = |source| JournalError::Read { path: folder.path().join(name), source };
     let mut hash = Hashing::new(io::sink());
-    io::copy(&mut open_file(path).map_err(failed)?, &mut hash).map_err(failed)?;
+    io::copy(&mut folder.read(name).map_err(failed)?, &mut hash).map_err(failed)?;
     Ok(hash.finish().1)
 }
 
@@ -75,14 +76,17 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::run_folder::Runs;
 
     #[test]
     fn the_digest_is_the_one_that_sha256sum_prints() {
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        let mut hashing = Hashing::new(file);
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let runs = Runs::prepare(dir.path()).expect("usable");
+        let folder = runs.create(jiff::Timestamp::UNIX_EPOCH).expect("created");
+        let mut hashing = Hashing::new(folder.new_file("file").expect("created"));
         hashing.write_all(b"abc").expect("written");
-        let (file, digest) = hashing.finish();
+        let digest = hashing.finish().1;
         assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(digest_of(file.path()).expect("readable"), digest);
+        assert_eq!(digest_of(&folder, "file").expect("readable"), digest);
     }
 }

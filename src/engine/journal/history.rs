@@ -3,14 +3,13 @@
 //! Main type: [`History`]. It reads; it never writes.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::lines::Lines;
 use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of};
 use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
-use crate::engine::run_folder::RunFolder;
+use crate::engine::run_folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 use crate::model::{RowNumber, Strain, WorkspaceId};
 
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
@@ -113,7 +112,7 @@ impl History {
     /// Reads the plan and the journal of a run back. A torn last line, as a crash leaves it, is
     /// passed over.
     pub fn read(folder: &RunFolder) -> Result<Self, JournalError> {
-        let mut entries = Lines::<Entry>::open(&folder.journal())?;
+        let mut entries = Lines::<Entry>::open(folder, JOURNAL)?;
         let Some(Entry::Header(header)) = entries.next().transpose()? else {
             return Err(JournalError::NoHeader { path: folder.journal() });
         };
@@ -140,7 +139,7 @@ impl History {
             merges: Vec::new(),
             causes: Causes::default(),
         };
-        history.read_plan(&folder.plan())?;
+        history.read_plan(folder)?;
         while let Some(entry) = entries.next().transpose()? {
             history.take(entry);
         }
@@ -154,10 +153,9 @@ impl History {
     /// on with the files it began with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
         let header = &self.header;
-        for (path, digest) in [(folder.roster(), &header.roster_sha256), (folder.plan(), &header.plan_sha256)]
-        {
-            if digest_of(&path)? != *digest {
-                return Err(JournalError::Changed { path });
+        for (name, digest) in [(ROSTER, &header.roster_sha256), (PLAN, &header.plan_sha256)] {
+            if digest_of(folder, name)? != *digest {
+                return Err(JournalError::Changed { path: folder.path().join(name) });
             }
         }
         Ok(())
@@ -250,13 +248,13 @@ impl History {
         tally
     }
 
-    fn read_plan(&mut self, path: &Path) -> Result<(), JournalError> {
+    fn read_plan(&mut self, folder: &RunFolder) -> Result<(), JournalError> {
         let mut places = HashMap::new();
         let rows = usize::try_from(self.header.rows).unwrap_or_default();
         // The header is believed as far as the file is long enough for what it says.
-        let lines = path.metadata().map_or(0, |metadata| metadata.len() / SHORTEST_LINE);
-        self.rows.reserve_exact(rows.min(usize::try_from(lines).unwrap_or_default()));
-        let mut lines = Lines::<PlanLine>::open(path)?;
+        let mut lines = Lines::<PlanLine>::open(folder, PLAN)?;
+        let most = usize::try_from(lines.size / SHORTEST_LINE).unwrap_or_default();
+        self.rows.reserve_exact(rows.min(most));
         while let Some(line) = lines.next().transpose()? {
             if line.row.index() != self.first_extra() + self.extras.len() {
                 return Err(lines.broken("not the next row"));
@@ -298,7 +296,7 @@ impl History {
         let Header { rows, grants, extras, .. } = self.header;
         let expected = rows.saturating_add(grants).saturating_add(extras);
         if found != expected {
-            return Err(JournalError::Incomplete { path: path.to_owned(), found, expected });
+            return Err(JournalError::Incomplete { path: folder.plan(), found, expected });
         }
         Ok(())
     }

@@ -5,12 +5,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{JournalError, PlanLine, open_file};
-use crate::engine::run_folder::RunFolder;
+use super::{JournalError, PlanLine};
+use crate::engine::run_folder::{PLAN, RunFolder};
 
 /// The longest line that is read: a header with the columns of a roster, none longer than 1 MiB.
 const LONGEST_LINE: u64 = 16 << 20;
@@ -19,13 +19,15 @@ const LONGEST_LINE: u64 = 16 << 20;
 pub fn plan_lines(
     folder: &RunFolder,
 ) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>> + use<>, JournalError> {
-    Lines::<PlanLine>::open(&folder.plan())
+    Lines::<PlanLine>::open(folder, PLAN)
 }
 
 /// The lines of a JSON lines file. A last line without its line feed is a torn one and left out.
 pub(super) struct Lines<T> {
     file: BufReader<File>,
     path: PathBuf,
+    /// Bytes of the whole file when it was opened.
+    pub(super) size: u64,
     line: u64,
     /// Bytes of the whole lines read so far.
     pub(super) bytes: u64,
@@ -34,11 +36,15 @@ pub(super) struct Lines<T> {
 }
 
 impl<T> Lines<T> {
-    pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
-        let file = open_file(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
+    pub(super) fn open(folder: &RunFolder, name: &str) -> Result<Self, JournalError> {
+        let path = folder.path().join(name);
+        let failed = |source| JournalError::Read { path: path.clone(), source };
+        let file = folder.read(name).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
         Ok(Self {
+            size,
             file: BufReader::with_capacity(1 << 16, file),
-            path: path.to_owned(),
+            path,
             line: 0,
             bytes: 0,
             text: Vec::new(),

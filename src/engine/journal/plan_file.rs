@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
 use crate::engine::event::{Cause, Status, settled_by_plan};
-use crate::engine::run_folder::RunFolder;
+use crate::engine::run_folder::{PLAN, RunFolder};
 use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::extra::{Extra, Handle, Stay};
 use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
@@ -265,7 +265,7 @@ impl PlanLine {
 pub fn write_plan(folder: &RunFolder, lines: impl Iterator<Item = PlanLine>) -> Result<String, JournalError> {
     let path = folder.plan();
     let failed = |source| JournalError::Write { path: path.clone(), source };
-    let hashing = Hashing::new(RunFolder::new_file(&path)?);
+    let hashing = Hashing::new(folder.new_file(PLAN)?);
     let mut file = BufWriter::with_capacity(1 << 16, hashing);
     for line in lines {
         serde_json::to_writer(&mut file, &line).map_err(|error| failed(error.into()))?;

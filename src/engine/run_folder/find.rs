@@ -1,15 +1,13 @@
 //! Which run somebody means: by id, by the beginning of an id, by its folder, or the latest.
 //!
-//! Main functions: [`find`] and [`list`]. They look at names only; what is in a run is
+//! Main function: [`find`]. It looks at names and owners only; what is in a run is
 //! [`super::super::journal`]'s.
 
-use std::cmp::Reverse;
-use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{FolderError, RunFolder};
+use super::{Distrust, FolderError, Probe, ROSTER, RunFolder, Runs};
 
 /// The word for the newest run.
 pub const LATEST: &str = "latest";
@@ -44,6 +42,14 @@ pub enum FindError {
         /// Their ids, the newest first.
         candidates: Vec<String>,
     },
+    /// The latest run may not be the user's own, and an older one is not what was meant.
+    #[error("the latest run, {run}, is not taken: {why}")]
+    LatestDistrusted {
+        /// Its id.
+        run: String,
+        /// Why not.
+        why: Distrust,
+    },
     /// A path leads elsewhere.
     #[error("{path} is not the folder of a run: it has neither a journal nor a plan nor a roster")]
     NotARun {
@@ -57,21 +63,29 @@ pub enum FindError {
 
 /// The run that `run` means: an id below `runs_dir`, the only one that begins with it, or
 /// [`LATEST`]; failing these, and for everything that is more than a name (`./x`, `a/b`), the
-/// folder at that path. A name never leads out of `runs_dir`.
+/// folder at that path. A name never leads out of `runs_dir`, and [`LATEST`] never to a run that may
+/// not be the user's own.
 ///
 /// # Errors
-/// If there is no such run, or more than one.
-pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
+/// If there is no such run, or more than one, or the latest one is not the user's own.
+pub fn find(runs_dir: &Path, run: &str, probe: Probe) -> Result<RunFolder, FindError> {
     let path = Path::new(run);
     if !is_name(path) && !run.is_empty() {
-        return at(path).ok_or_else(|| FindError::NotARun { path: run.to_owned() });
+        return at(path, probe).ok_or_else(|| FindError::NotARun { path: run.to_owned() });
     }
     let shown = || runs_dir.display().to_string();
-    let mut runs = list(runs_dir)?;
+    let mut runs = match Runs::open(runs_dir, probe) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        opened => opened?.list()?,
+    };
     runs.retain(|folder| is_id(folder.id()) || folder.is_run());
     if run == LATEST {
         let latest = runs.into_iter().find(|folder| is_id(folder.id()));
-        return latest.ok_or_else(|| FindError::NoRuns { runs_dir: shown() });
+        let latest = latest.ok_or_else(|| FindError::NoRuns { runs_dir: shown() })?;
+        return match latest.distrust() {
+            None => Ok(latest),
+            Some(why) => Err(FindError::LatestDistrusted { run: latest.id().to_owned(), why }),
+        };
     }
     if let Some(exact) = runs.iter().find(|folder| folder.id() == run && !run.is_empty()) {
         return Ok(exact.clone());
@@ -85,7 +99,7 @@ pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
             let candidates = runs.iter().map(|folder| folder.id().to_owned()).collect();
             Err(FindError::Ambiguous { run: run.to_owned(), candidates })
         }
-        (_, None) => at(path).ok_or_else(|| {
+        (_, None) => at(path, probe).ok_or_else(|| {
             if none_at_all {
                 FindError::NoRuns { runs_dir: shown() }
             } else {
@@ -95,36 +109,12 @@ pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
     }
 }
 
-/// Every folder below `runs_dir` that has no dot before its name, the newest run first, folders
-/// that are no runs last. A `runs_dir` that does not exist has none.
-///
-/// # Errors
-/// If the folder cannot be read.
-pub fn list(runs_dir: &Path) -> Result<Vec<RunFolder>, FolderError> {
-    let failed = |source| FolderError { doing: "cannot read the folder", path: runs_dir.to_owned(), source };
-    let entries = match fs::read_dir(runs_dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !hidden && entry.path().is_dir() {
-            folders.push(RunFolder::open(entry.path()));
-        }
-    }
-    folders.sort_by_cached_key(|folder| Reverse(age(folder)));
-    Ok(folders)
-}
-
 /// What folders are sorted by, so that a later run compares as greater. An id tells the second in
 /// which its run began; of one second, the run whose roster was copied later is the later one.
-fn age(folder: &RunFolder) -> (bool, String, Option<SystemTime>, PathBuf) {
+pub(super) fn age(folder: &RunFolder) -> (bool, String, Option<SystemTime>, PathBuf) {
     let id = folder.id();
     let second = if is_id(id) { &id[..SECOND] } else { id };
-    let copied = fs::metadata(folder.roster()).and_then(|roster| roster.modified()).ok();
-    (is_id(id), second.to_owned(), copied, folder.path().to_owned())
+    (is_id(id), second.to_owned(), folder.modified(ROSTER), folder.path().to_owned())
 }
 
 /// Whether a path is one plain name, which says nothing of where.
@@ -135,10 +125,10 @@ fn is_name(path: &Path) -> bool {
 }
 
 /// The run whose folder this is.
-fn at(path: &Path) -> Option<RunFolder> {
+fn at(path: &Path, probe: Probe) -> Option<RunFolder> {
     // `.` and `x/..` have a name too, only not one that can be read off them.
     let named = if path.file_name().is_some() { path.to_owned() } else { path.canonicalize().ok()? };
-    Some(RunFolder::open(named)).filter(RunFolder::is_run)
+    RunFolder::open(named, probe).ok().filter(RunFolder::is_run)
 }
 
 /// Whether a name has the form of [`super::new_id`].
@@ -165,6 +155,7 @@ fn some(candidates: &[String]) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs;
 
     const RUNS: [&str; 4] =
         ["20261123T154500Z-k3f9", "20261123T154500Z-k3g2", "20261124T010203Z-aaaa", "20251231T235959Z-zzzz"];
@@ -181,7 +172,7 @@ mod tests {
     }
 
     fn id_of(dir: &tempfile::TempDir, run: &str) -> String {
-        let folder = find(dir.path(), run).unwrap_or_else(|error| panic!("{run}: {error}"));
+        let folder = find(dir.path(), run, Probe::Never).unwrap_or_else(|error| panic!("{run}: {error}"));
         assert_eq!(folder.path().parent(), Some(dir.path()));
         folder.id().to_owned()
     }
@@ -201,7 +192,7 @@ mod tests {
     #[test]
     fn a_prefix_of_several_lists_them() {
         let dir = runs();
-        let error = find(dir.path(), "20261123").expect_err("two begin so");
+        let error = find(dir.path(), "20261123", Probe::Never).expect_err("two begin so");
         assert_eq!(
             error.to_string(),
             "2 runs begin with `20261123`: 20261123T154500Z-k3g2, 20261123T154500Z-k3f9"
@@ -213,17 +204,17 @@ mod tests {
         let dir = runs();
         let path = dir.path().join("renamed");
         let text = path.to_str().expect("text");
-        assert_eq!(find(Path::new("nowhere"), text).expect("a path").path(), path);
+        assert_eq!(find(Path::new("nowhere"), text, Probe::Never).expect("a path").path(), path);
         let around = format!("{text}/../renamed/.");
-        assert_eq!(find(dir.path(), &around).expect("a path").id(), "renamed");
+        assert_eq!(find(dir.path(), &around, Probe::Never).expect("a path").id(), "renamed");
         let upwards = format!("{text}/x/../..");
         fs::create_dir(path.join("x")).expect("created");
         fs::write(dir.path().join("plan.jsonl"), "").expect("written");
         let id = dir.path().canonicalize().expect("there");
-        assert_eq!(find(dir.path(), &format!("{upwards}/.")).expect("a run").path(), id);
+        assert_eq!(find(dir.path(), &format!("{upwards}/."), Probe::Never).expect("a run").path(), id);
         // A name is looked up below the folder of the runs, and nowhere else.
         for run in ["../renamed", "..", ".", "./renamed", "zzz-foreign/", "/"] {
-            let found = find(&dir.path().join("20261124T010203Z-aaaa"), run);
+            let found = find(&dir.path().join("20261124T010203Z-aaaa"), run, Probe::Never);
             assert!(matches!(found, Err(FindError::NotARun { .. })), "{run}: {found:?}");
         }
     }
@@ -232,22 +223,22 @@ mod tests {
     fn what_is_not_there_is_told_from_nothing_at_all() {
         let dir = runs();
         for run in ["", "zzz-foreign", "2027", "LATEST", ".probe-1", "k3f9"] {
-            assert!(matches!(find(dir.path(), run), Err(FindError::Unknown { .. })), "{run}");
+            assert!(matches!(find(dir.path(), run, Probe::Never), Err(FindError::Unknown { .. })), "{run}");
         }
         let empty = tempfile::tempdir().expect("a temporary folder");
         for run in [LATEST, "2026", ""] {
             for folder in [empty.path().to_owned(), empty.path().join("missing")] {
-                assert!(matches!(find(&folder, run), Err(FindError::NoRuns { .. })), "{run}");
+                assert!(matches!(find(&folder, run, Probe::Never), Err(FindError::NoRuns { .. })), "{run}");
             }
         }
         let file = dir.path().join("20270101T000000Z-file");
-        assert!(matches!(find(&file, LATEST), Err(FindError::Folder(_))));
+        assert!(matches!(find(&file, LATEST, Probe::Never), Err(FindError::Folder(_))));
     }
 
     #[test]
     fn the_newest_run_is_listed_first_and_what_is_none_last() {
         let dir = runs();
-        let listed = list(dir.path()).expect("readable");
+        let listed = Runs::open(dir.path(), Probe::Never).and_then(|runs| runs.list()).expect("readable");
         let ids: Vec<_> = listed.iter().map(RunFolder::id).collect();
         assert_eq!(ids, [RUNS[2], RUNS[1], RUNS[0], RUNS[3], "zzz-foreign", "renamed"]);
     }
@@ -282,7 +273,7 @@ mod tests {
         let dir = runs();
         let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
         proptest!(config, |(run in "[^/\0]{0,24}")| {
-            if let Ok(folder) = find(dir.path(), &run) {
+            if let Ok(folder) = find(dir.path(), &run, Probe::Never) {
                 prop_assert_eq!(folder.path().parent(), Some(dir.path()));
             }
         });

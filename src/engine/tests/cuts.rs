@@ -18,7 +18,7 @@ struct Recorded {
 /// Carries a run out and keeps its files.
 fn record(stage: Stage) -> Recorded {
     let dir = tempfile::tempdir().unwrap();
-    let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let folder = Runs::prepare(dir.path()).unwrap().create(jiff::Timestamp::UNIX_EPOCH).unwrap();
     let plan_sha256 = write_plan(&folder, plan_lines(&stage).into_iter()).unwrap();
     let clock = ManualClock::default();
     let rows = stage.operations.len() as u64;

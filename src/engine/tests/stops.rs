@@ -18,7 +18,7 @@ fn play(stage: &Stage, disk: Option<Full>, change: impl FnOnce(&mut Settings)) -
     let mut settings = settings();
     change(&mut settings);
     let dir = tempfile::tempdir().unwrap();
-    let folder = RunFolder::create(dir.path(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let folder = Runs::prepare(dir.path()).unwrap().create(jiff::Timestamp::UNIX_EPOCH).unwrap();
     let plan_sha256 = write_plan(&folder, plan_lines(stage).into_iter()).unwrap();
     let clock = ManualClock::default();
     let header = Header { plan_sha256, rows: stage.operations.len() as u64, ..header() };
