@@ -206,3 +206,33 @@ fn issues_are_shown_with_a_piece_of_the_file() {
     assert!(shown.contains("^^^^^"), "{shown}");
     assert_eq!(sandbox.audit().requests, 0);
 }
+
+#[test]
+fn a_folder_of_another_user_is_shown_and_asked_for_before_anything_is_sent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&["--rate", "20/s"]).start();
+    running.await_entries("intent", 5);
+    running.signal("TERM");
+    let folder = running.finish().ended(143).folder().to_owned();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let requests = sandbox.audit().requests;
+    let resume = ["resume", "--trust-folder", folder.to_str().unwrap()];
+    let mut session = on_terminal(&workdir, &sandbox, &resume);
+    let shown = session.exp_string("[y/N]").unwrap();
+    for word in ["every user can write to it", sandbox.url(), "rows left", "removals left", "token from"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    assert_eq!(sandbox.audit().requests, requests, "nothing before the answer");
+    session.send_line("n").unwrap();
+    assert!(ended(session, 2).contains("nothing was sent"));
+    assert_eq!(sandbox.audit().requests, requests);
+    let mut session = on_terminal(&workdir, &sandbox, &resume);
+    session.exp_string("[y/N]").unwrap();
+    session.send_line("y").unwrap();
+    session.exp_string("Carry out").unwrap();
+    session.exp_string("[y/N]").unwrap();
+    session.send_line("y").unwrap();
+    drop(ended(session, 0));
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+}

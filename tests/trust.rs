@@ -97,7 +97,8 @@ fn a_report_of_such_a_run_says_so_and_writes_nothing_there() {
     let before = state(&folder);
     drop(workdir.run(["report", "latest"]).ended(2).says(id));
     for format in ["human", "json", "csv"] {
-        let report = workdir.run(["report", id, "--format", format]).ended(0).says("every user can write to it");
+        let report =
+            workdir.run(["report", id, "--format", format]).ended(0).says("every user can write to it");
         assert!(!report.stdout.is_empty());
     }
     let listed = workdir.run(["report", "--list"]).ended(0);
@@ -125,7 +126,9 @@ fn a_trusted_folder_is_shown_first_and_chooses_neither_target_nor_token() {
     drop(resume(&[id, "--yes", "--url", &trap.url()]).ended(2));
     assert_eq!((sandbox.audit().requests, trap.asked().len()), (requests, 0));
     let finished = resume(&[id, "--yes", "--url", sandbox.url()]).ended(0);
-    for word in ["every user can write to it", sandbox.url(), "rows left", "removals left", "HOUSTON_API_TOKEN"] {
+    for word in
+        ["every user can write to it", sandbox.url(), "rows left", "removals left", "HOUSTON_API_TOKEN"]
+    {
         assert!(finished.stderr.contains(word), "{word}: {}", finished.stderr);
     }
     let whole = Finished { folder: Some(folder), ..finished };
@@ -139,7 +142,15 @@ fn the_target_is_named_before_the_first_request() {
     let folder = interrupted(&workdir, &sandbox);
     lead_to(&folder, &sandbox, &trap.url());
     let resume = workdir.call(["resume", "--yes", "--max-wait", "1ms"]).quick().token(sandbox.token()).run();
-    assert!(resume.stderr.starts_with(&format!("resuming run {} on {}", folder.file_name().unwrap().to_str().unwrap(), trap.url())), "{}", resume.stderr);
+    assert!(
+        resume.stderr.starts_with(&format!(
+            "resuming run {} on {}",
+            folder.file_name().unwrap().to_str().unwrap(),
+            trap.url()
+        )),
+        "{}",
+        resume.stderr
+    );
 }
 
 #[test]
@@ -194,7 +205,9 @@ fn a_link_in_place_of_the_lock_is_not_followed() {
     let precious = workdir.write("precious", "kept");
     fs::remove_file(&lock).unwrap();
     symlink(&precious, &lock).unwrap();
-    drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(1).says(lock.file_name().unwrap().to_str().unwrap()));
+    drop(
+        workdir.apply(&sandbox, "roster.csv", &[]).ended(1).says(lock.file_name().unwrap().to_str().unwrap()),
+    );
     assert_eq!(fs::read_to_string(precious).unwrap(), "kept");
     fs::remove_file(&lock).unwrap();
     fs::write(&lock, "").unwrap();
@@ -240,8 +253,20 @@ const STATUSES: [i32; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 /// Ways to spoil a file of a run.
 fn spoil(rng: &mut Rng, path: &Path) {
     const TELLING: [&str; 14] = [
-        "null", "-1", "18446744073709551615", "1e308", "\"\"", "{", "]", "\u{1b}[2J", "\u{202e}", "\0",
-        "\"entry\":\"closed\"", "\"rows\":999999999999", "\"settle_ms\":18446744073709551615", "\n",
+        "null",
+        "-1",
+        "18446744073709551615",
+        "1e308",
+        "\"\"",
+        "{",
+        "]",
+        "\u{1b}[2J",
+        "\u{202e}",
+        "\0",
+        "\"entry\":\"closed\"",
+        "\"rows\":999999999999",
+        "\"settle_ms\":18446744073709551615",
+        "\n",
     ];
     match rng.u8(..12) {
         0 => drop(fs::remove_file(path)),

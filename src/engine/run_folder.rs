@@ -12,7 +12,7 @@ mod lock;
 mod owner;
 
 use std::cell::OnceCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -204,18 +204,18 @@ impl Runs {
         let failed = FolderError::new("cannot read the folder", self.dir.path());
         let names = self.dir.names().map_err(failed)?;
         let visible = names.into_iter().filter(|name| !name.as_encoded_bytes().starts_with(b"."));
-        let mut folders: Vec<RunFolder> = visible.filter_map(|name| self.folder(name)).collect();
+        let mut folders: Vec<RunFolder> = visible.filter_map(|name| self.folder(&name)).collect();
         folders.sort_by_cached_key(|folder| std::cmp::Reverse(find::age(folder)));
         Ok(folders)
     }
 
     /// The folder of this name in it, if it is one. One that may not be opened is a folder too.
-    fn folder(&self, name: OsString) -> Option<RunFolder> {
-        let path = self.dir.path().join(&name);
-        match self.dir.open_dir(&name) {
+    fn folder(&self, name: &OsStr) -> Option<RunFolder> {
+        let path = self.dir.path().join(name);
+        match self.dir.open_dir(name) {
             Ok(dir) => Some(self.opened(dir, path)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let rights = self.dir.rights_of(&name).filter(|_| self.dir.is_dir(&name))?;
+                let rights = self.dir.rights_of(name).filter(|_| self.dir.is_dir(name))?;
                 let distrust = self.user.distrust_of_folder(rights);
                 Some(RunFolder { path, dir: None, distrust, is_checked: true })
             }
