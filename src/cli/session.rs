@@ -505,6 +505,33 @@ fn start_sandbox(
     Ok((sandbox, Resolved { target, token, token_file: None }))
 }
 
+const CHECK_THE_WAY: &str =
+    "check the address and its port, the network and, for a private certificate authority, --ca-file";
+
+/// What helps where a request was not sent.
+fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
+    let failure = Failure::new(ExitStatus::Target, error);
+    match cause {
+        UnsentCause::Proxy => {
+            failure.hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it")
+        }
+        UnsentCause::ProxyRefused => failure.hint(
+            "the proxy was asked once, since repeated wrong passwords lock accounts: check the user and password in HTTPS_PROXY; NO_PROXY names the hosts that are reached without it",
+        ),
+        UnsentCause::Environment => failure.hint(
+            "fix the variable, or /etc/hosts where it is about localhost; NO_PROXY names the hosts that are reached without a proxy",
+        ),
+        UnsentCause::Authorities => failure.hint("--ca-file names a file of PEM certificates"),
+        UnsentCause::Name
+        | UnsentCause::Connect
+        | UnsentCause::Tls
+        | UnsentCause::Away
+        | UnsentCause::Cancelled
+        | UnsentCause::Body
+        | UnsentCause::ReadOnly => failure.hint(CHECK_THE_WAY),
+    }
+}
+
 /// A target that cannot be used, in plain words.
 pub fn unusable(fault: &Fault, url: &str) -> Failure {
     let error = anyhow::anyhow!("{fault}").context(format!("cannot use {url}"));
@@ -515,12 +542,10 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
         )
         .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
         Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
-        // Also where Houston was waited for in vain, because of the proxy.
-        Fault::Unsent { .. } if fault.to_string().contains(&UnsentCause::Proxy.to_string()) => Failure::new(ExitStatus::Target, error)
-            .hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it"),
-        Fault::Unsent { .. } | Fault::NoAnswer { .. } => {
-            Failure::new(ExitStatus::Target, error).hint("check the address and its port, the network and, for a private certificate authority, --ca-file")
-        }
+        Fault::Unsent { cause, .. } => unreached(*cause, error),
+        Fault::NoAnswer { .. } => Failure::new(ExitStatus::Target, error).hint(CHECK_THE_WAY),
+        Fault::Proxy { status: 401 | 407 | 511, .. } => Failure::new(ExitStatus::Target, error)
+            .hint("a proxy or gateway in front of Houston asks for credentials of its own; the token was not checked"),
         Fault::Proxy { .. } => Failure::new(ExitStatus::Target, error)
             .hint("something in front of Houston answers, or this is not Houston: the URL ends in /v1, as in https://houston.example.com/v1"),
         Fault::Rejected { .. }

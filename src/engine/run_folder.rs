@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::find::{FindError, LATEST, find, list};
 use super::journal::hexadecimal;
+use crate::houston::target::lock_key;
 
 /// Something about the folder or its files went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +179,7 @@ pub enum LockError {
 impl TargetLock {
     /// Takes the lock of this target, at once or not at all.
     pub fn take(runs_dir: &Path, target: &str) -> Result<Self, LockError> {
-        let digest = hexadecimal(&Sha256::digest(target.as_bytes())[..8]);
+        let digest = hexadecimal(&Sha256::digest(lock_key(target).as_bytes())[..8]);
         let path = runs_dir.join(format!(".lock-{digest}"));
         let failed = |source| FolderError { doing: "cannot lock", path: path.clone(), source };
         let mut options = OpenOptions::new();

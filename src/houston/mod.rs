@@ -10,6 +10,7 @@
 //! nothing.
 
 pub mod answer;
+mod authorities;
 mod call;
 pub mod catalogue;
 mod changes;
@@ -26,10 +27,12 @@ pub mod pacer;
 pub mod patient;
 pub mod people;
 pub mod profile;
+mod proxy;
 mod rehearsal;
 pub mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod scrub;
 pub mod target;
 pub mod token;
 pub mod transport;

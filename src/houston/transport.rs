@@ -46,6 +46,20 @@ pub struct Request {
     pub budget: Budget,
 }
 
+/// A part of the memory that all answers under way may take together; given back when the last
+/// clone is dropped.
+#[derive(Debug, Clone, Default)]
+pub struct Held(
+    #[expect(dead_code, reason = "held for its end")] Option<Arc<dyn std::any::Any + Send + Sync>>,
+);
+
+impl Held {
+    /// Holds this until it is dropped.
+    pub fn new(share: Arc<dyn std::any::Any + Send + Sync>) -> Self {
+        Self(Some(share))
+    }
+}
+
 /// What came back: a JSON object with `data` or `errors`, at whatever status.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -55,6 +69,8 @@ pub struct Answer {
     pub status: u16,
     /// How many requests were really sent for this call.
     pub attempts: u32,
+    /// The memory that the body takes.
+    pub held: Held,
 }
 
 /// No answer, and why.
