@@ -14,15 +14,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::prune_args::PruneArgs;
 use super::roster_args::RosterArgs;
 use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
-use super::token_life::{TokenInForce, TokenLife, time_for};
+use super::token_life::{TokenInForce, TokenLife, exposed, time_for};
 use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Pause, Tally};
 use crate::engine::journal::RunSettings;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
-    Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
-    Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
+    Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, Pace, Paced,
+    Patient, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, normalize_email};
 use crate::plan::RolePolicy;
@@ -206,6 +206,8 @@ pub struct Reached {
     pub target: Target,
     /// The token, or why there is none.
     pub token: Result<Token, TargetArgsError>,
+    /// The file it came from.
+    pub token_file: Option<PathBuf>,
     /// How fast.
     pub pace: PaceSettings,
     #[cfg(feature = "sandbox")]
@@ -223,7 +225,8 @@ impl Destination {
         if let Choice::Sandbox(choice) = &self.choice {
             let (sandbox, Resolved { target, token, .. }) = start_sandbox(choice)?;
             let pace = self.pace;
-            return Ok(Reached { target, token: Ok(token), pace, _sandbox: Some(sandbox) });
+            let (token, token_file) = (Ok(token), None);
+            return Ok(Reached { target, token, token_file, pace, _sandbox: Some(sandbox) });
         }
         let failed = |error: TargetArgsError| {
             let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
@@ -241,6 +244,7 @@ impl Destination {
         Ok(Reached {
             target,
             token,
+            token_file: args.flags.token_file.clone(),
             pace: self.pace,
             #[cfg(feature = "sandbox")]
             _sandbox: None,
@@ -314,22 +318,27 @@ impl Session {
         let Some(Resolved { target, token, token_file }) = resolved else {
             return Err(Failure::new(ExitStatus::Token, TargetArgsError::NoToken { logged_out: false }));
         };
+        if let Some(warning) = token_file.as_deref().and_then(exposed) {
+            tell(&format!("warning: {warning}"));
+        }
         let settings = destination.pace;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
         let pace = Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone());
-        let pace = Arc::new(pace.with_window(settings.concurrency));
+        let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
+        let pace = Arc::new(pace.with_window(settings.concurrency).with_contact(contact.clone()));
         let url = target.url().to_string();
         let credential = Credential::new(token);
         let token = TokenInForce::new(credential.clone(), token_file);
         let waiting = Waiting::new(Arc::clone(&clock));
         let time = || Arc::clone(&clock);
         let http = Http::new(&target, Some(credential.clone()), args.http(&settings));
-        let transport = Paced::new(http, Arc::clone(&pace));
+        let transport = Paced::new(FirstContact::new(http, contact.clone()), Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
         let transport =
             Retrying::new(transport, settings.retry(), time(), cancel.clone()).paying_from(pace.purse());
-        let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone());
+        let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone())
+            .with_contact(contact.clone());
         let transport: Arc<dyn Transport> = match access {
             Access::ReadOnly => Arc::new(ReadOnly::new(transport)),
             Access::ReadWrite => Arc::new(transport),
@@ -344,7 +353,7 @@ impl Session {
             token.warn(life);
         }
         let (installation, caller, latency) =
-            tell_while(&waiting, &url, settings.max_wait, || introduce(&houston, &pace, &*clock))
+            tell_while(&waiting, &url, contact.limit(), || introduce(&houston, &pace, &*clock))
                 .map_err(|fault| unusable(&fault, &url))?;
         Ok(Self {
             houston,

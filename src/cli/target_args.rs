@@ -355,7 +355,7 @@ impl TargetArgs {
     pub fn default_to(&mut self, url: &str, reach: &Reach) {
         let flags = &mut self.flags;
         flags.ca_file = flags.ca_file.take().or_else(|| reach.ca_file.clone());
-        if std::env::var_os(TOKEN_VARIABLE).is_none() {
+        if std::env::var_os(TOKEN_VARIABLE).is_none_or(|token| token.is_empty()) {
             flags.token_file = flags.token_file.take().or_else(|| reach.token_file.clone());
         }
         flags.insecure |= reach.insecure;

@@ -221,7 +221,7 @@ impl Http {
         let proxy = proxy.as_ref();
         let mut post = client
             .post(self.url.clone())
-            .timeout(request.timeout.unwrap_or(self.settings.timeout))
+            .timeout(request.timeout.map_or(self.settings.timeout, |most| most.min(self.settings.timeout)))
             .body(request.body.clone());
         if let Some(header) = self.authorization()? {
             post = post.header(AUTHORIZATION, header);

@@ -40,7 +40,7 @@ pub struct Request {
     pub kind: Kind,
     /// The JSON body: query, variables, operation name.
     pub body: Vec<u8>,
-    /// How long the answer may take; `None` for the transport's own limit.
+    /// How long the answer may take, where that is less than the transport's own limit.
     pub timeout: Option<Duration>,
     /// Who pays for repeats.
     pub budget: Budget,
