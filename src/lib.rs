@@ -42,7 +42,8 @@
 //!    alone, and the totals decide the [`cli::ExitStatus`].
 //!
 //! [`time`] is beside all of this: the one place where the program waits, so that every wait can be
-//! cut short, and tests need none.
+//! cut short, and tests need none. So is [`files`], which opens files that another person may have
+//! made.
 //!
 //! # Reading order
 //!
@@ -51,6 +52,7 @@
 //! events and not calls, and [`sandbox`] shares nothing with the client, so that a mistake made on
 //! both sides cannot cancel out.
 
+pub mod files;
 pub mod model;
 pub mod time;
 

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -568,7 +569,7 @@ fn tls_where_there_is_none_and_none_where_there_is_end_with_a_sentence() {
     let workdir = Workdir::new();
     let run = apply_one(&workdir, &format!("http://localhost:{}/v1", server.port())).run().ended(5);
     is_bounded("http to a TLS port", &run, 20);
-    run.says("the connection broke").began_nothing();
+    run.says("the connection broke").says("it may want https").began_nothing();
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://localhost:{}/v1", plain.local_addr().unwrap().port());
     std::thread::spawn(move || {
@@ -578,7 +579,7 @@ fn tls_where_there_is_none_and_none_where_there_is_end_with_a_sentence() {
     });
     let run = apply_one(&workdir, &url).run().ended(5);
     is_bounded("https to a plain port", &run, 20);
-    run.says("no trusted TLS connection").began_nothing();
+    run.says("no trusted TLS connection").says("it speaks plain http, not https").began_nothing();
 }
 
 /// A name that no resolver is asked for, since it can be none.
@@ -589,12 +590,12 @@ fn impossible_name() -> String {
 #[test]
 fn a_name_that_leads_nowhere_ends_with_a_sentence() {
     let workdir = Workdir::new();
-    for url in
-        [format!("https://{}/v1", impossible_name()), format!("http://{}.localhost/v1", "a".repeat(64))]
-    {
-        let run = apply_one(&workdir, &url).run().ended(5).says("the name could not be resolved");
-        is_bounded("name", &run, 20);
-        run.began_nothing();
+    let url = format!("https://{}/v1", impossible_name());
+    let run = apply_one(&workdir, &url).run().ended(5).says("the name could not be resolved");
+    is_bounded("name", &run, 20);
+    run.began_nothing();
+    for url in ["http://houston.localhost/v1", "http://houston.localhost:9/v1"] {
+        apply_one(&workdir, url).run().ended(2).says("plain http://").began_nothing();
     }
 }
 
@@ -652,6 +653,84 @@ fn a_proxy_of_no_use_ends_with_a_sentence_and_never_sees_the_token() {
     let told = run(proxy.port, &[("NO_PROXY", "localhost,.example.com")], &url);
     assert!(told.stderr.contains("the name could not be resolved"), "{}", told.stderr);
     assert_eq!(proxy.asked().len(), 0);
+}
+
+#[test]
+fn a_proxy_that_refuses_is_asked_once_and_named() {
+    for (status, is_asked_once) in [
+        ("407 Proxy Authentication Required", true),
+        ("401 Unauthorized", true),
+        ("403 Forbidden", true),
+        ("511 Network Authentication Required", true),
+        ("503 Service Unavailable", false),
+    ] {
+        for command in ["apply", "doctor"] {
+            let page = answer(status, "", "");
+            let proxy = Raw::start(move |_, stream| pour(stream, &page, false));
+            let workdir = Workdir::new();
+            workdir.write("roster.csv", ONE);
+            let mut call = workdir.call([command, "roster.csv", "--url", "https://houston.example.com/v1"]);
+            if command == "apply" {
+                call = call.args(&["--yes"]);
+            }
+            let address = format!("http://clerk:hush-hush@127.0.0.1:{}", proxy.port);
+            let call = call.token(TOKEN).env("HTTPS_PROXY", &address).env("HOUSTON_ONBOARD_MAX_WAIT", "1s");
+            let run = call.env("HOUSTON_ONBOARD_RETRIES", "2").run().ended(5);
+            let told = format!("{}{}", run.stdout, run.stderr);
+            let place = format!("127.0.0.1:{}", proxy.port);
+            assert!(told.contains(&status[..3]) && told.contains(&place), "{status}: {told}");
+            assert!(!told.contains("hush-hush"), "{told}");
+            assert_eq!(proxy.asked().len() == 1, is_asked_once, "{command}, {status}: {told}");
+            run.began_nothing();
+        }
+    }
+}
+
+#[test]
+fn an_unusable_proxy_is_an_error_only_where_it_would_be_used() {
+    let far = "https://houston.example.com/v1";
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        for address in
+            ["http//p.example.com:1", "socks5://127.0.0.1:1", "'http://127.0.0.1:1'", "http://me:hush#hush@p"]
+        {
+            let workdir = Workdir::new();
+            let run = apply_one(&workdir, far).env(variable, address).run().ended(5).says(variable);
+            assert!(!run.stderr.contains("hush"), "{}", run.stderr);
+            run.began_nothing();
+        }
+    }
+    let (sandbox, workdir) = (Sandbox::new(), Workdir::new());
+    workdir.write("roster.csv", ONE);
+    let call = workdir.call(["apply", "roster.csv", "--yes"]).to(&sandbox).env("HTTPS_PROXY", "nonsense://");
+    assert_eq!(call.run().status, Some(0));
+}
+
+#[test]
+fn files_of_authorities_of_no_use_are_named_for_what_they_are() {
+    let workdir = Workdir::new();
+    assert!(Command::new("mkfifo").arg(workdir.path().join("fifo")).status().unwrap().success());
+    workdir.write("empty", "");
+    workdir.write("der", b"\x30\x82\x01\x00\x30\x82");
+    workdir.write("key", "-----BEGIN PRIVATE KEY-----\n");
+    for (file, words) in [
+        ("fifo", "FIFO"),
+        ("/dev/zero", "device"),
+        ("empty", "empty"),
+        ("der", "openssl x509 -inform der -in der -out ca.pem"),
+        ("key", "private key"),
+        ("none", "No such file"),
+    ] {
+        let run = apply_one(&workdir, "https://127.0.0.1:9/v1").args(&["--ca-file", file]).run().ended(5);
+        is_bounded("authorities", &run, 20);
+        run.says(words).says(file).began_nothing();
+    }
+    // Without any store of authorities nobody is called.
+    for file in ["/nowhere", "/dev/zero"] {
+        let call = apply_one(&workdir, "https://127.0.0.1:9/v1").env("SSL_CERT_FILE", file);
+        let run = call.env("SSL_CERT_DIR", "/nowhere").run().ended(5);
+        is_bounded("authorities", &run, 20);
+        run.says("no usable certificate authorities").says("--ca-file").began_nothing();
+    }
 }
 
 #[test]

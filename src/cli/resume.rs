@@ -27,6 +27,7 @@ use crate::engine::journal::{Entry, Header, History, Journal, JournalError, Reac
 use crate::engine::leftover::Leg;
 use crate::engine::run_folder::{Probe, RunFolder, TargetLock};
 use crate::engine::{Engine, Run, close};
+use crate::houston::target::is_same;
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::{RowNumber, Strain, printable};
 use crate::plan::{Operation, OperationKind};
@@ -196,7 +197,7 @@ fn destination(
     header.settings.pace.iter().for_each(|then| pace.default_to(then));
     let destination = Destination::new(&target, &pace)?.with_token(&target)?;
     let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
-    if url == header.target {
+    if is_same(&url, &header.target) {
         return Ok((destination, target));
     }
     let [run, then, now] = [&header.run, &header.target, &url].map(|text| printable(text));

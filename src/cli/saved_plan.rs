@@ -16,6 +16,7 @@ use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure, tell};
 use crate::engine::journal::{PlanLine, PlannedAction};
 use crate::engine::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
+use crate::houston::target::is_same;
 use crate::model::{WorkspaceId, printable};
 use crate::report::atomic::Draft;
 use crate::roster::{Roster, Settings, spool_text};
@@ -220,7 +221,7 @@ impl Saved {
     /// It is another one (2).
     pub fn check_target(&self, url: Option<&str>) -> Result<(), Failure> {
         let fits = match url {
-            Some(url) => !self.plan.sandbox && url == self.plan.target,
+            Some(url) => !self.plan.sandbox && is_same(url, &self.plan.target),
             None => self.plan.sandbox,
         };
         if fits {

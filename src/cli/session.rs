@@ -14,15 +14,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::prune_args::PruneArgs;
 use super::roster_args::RosterArgs;
 use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
-use super::token_life::{TokenInForce, TokenLife, time_for};
+use super::token_life::{TokenInForce, TokenLife, exposed, time_for};
 use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Pause, Tally};
 use crate::engine::journal::RunSettings;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
-    Caller, Credential, Fault, Houston, Http, Installation, Mail, Pace, Paced, Patient, ReadOnly, Renewing,
-    Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
+    Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, Pace, Paced,
+    Patient, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, normalize_email};
 use crate::plan::RolePolicy;
@@ -206,6 +206,8 @@ pub struct Reached {
     pub target: Target,
     /// The token, or why there is none.
     pub token: Result<Token, TargetArgsError>,
+    /// The file it came from.
+    pub token_file: Option<PathBuf>,
     /// How fast.
     pub pace: PaceSettings,
     #[cfg(feature = "sandbox")]
@@ -223,7 +225,8 @@ impl Destination {
         if let Choice::Sandbox(choice) = &self.choice {
             let (sandbox, Resolved { target, token, .. }) = start_sandbox(choice)?;
             let pace = self.pace;
-            return Ok(Reached { target, token: Ok(token), pace, _sandbox: Some(sandbox) });
+            let (token, token_file) = (Ok(token), None);
+            return Ok(Reached { target, token, token_file, pace, _sandbox: Some(sandbox) });
         }
         let failed = |error: TargetArgsError| {
             let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
@@ -241,6 +244,7 @@ impl Destination {
         Ok(Reached {
             target,
             token,
+            token_file: args.flags.token_file.clone(),
             pace: self.pace,
             #[cfg(feature = "sandbox")]
             _sandbox: None,
@@ -314,22 +318,27 @@ impl Session {
         let Some(Resolved { target, token, token_file }) = resolved else {
             return Err(Failure::new(ExitStatus::Token, TargetArgsError::NoToken { logged_out: false }));
         };
+        if let Some(warning) = token_file.as_deref().and_then(exposed) {
+            tell(&format!("warning: {warning}"));
+        }
         let settings = destination.pace;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
         let pace = Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone());
-        let pace = Arc::new(pace.with_window(settings.concurrency));
+        let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
+        let pace = Arc::new(pace.with_window(settings.concurrency).with_contact(contact.clone()));
         let url = target.url().to_string();
         let credential = Credential::new(token);
         let token = TokenInForce::new(credential.clone(), token_file);
         let waiting = Waiting::new(Arc::clone(&clock));
         let time = || Arc::clone(&clock);
         let http = Http::new(&target, Some(credential.clone()), args.http(&settings));
-        let transport = Paced::new(http, Arc::clone(&pace));
+        let transport = Paced::new(FirstContact::new(http, contact.clone()), Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
         let transport =
             Retrying::new(transport, settings.retry(), time(), cancel.clone()).paying_from(pace.purse());
-        let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone());
+        let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone())
+            .with_contact(contact.clone());
         let transport: Arc<dyn Transport> = match access {
             Access::ReadOnly => Arc::new(ReadOnly::new(transport)),
             Access::ReadWrite => Arc::new(transport),
@@ -344,7 +353,7 @@ impl Session {
             token.warn(life);
         }
         let (installation, caller, latency) =
-            tell_while(&waiting, &url, settings.max_wait, || introduce(&houston, &pace, &*clock))
+            tell_while(&waiting, &url, contact.limit(), || introduce(&houston, &pace, &*clock))
                 .map_err(|fault| unusable(&fault, &url))?;
         Ok(Self {
             houston,
@@ -505,6 +514,33 @@ fn start_sandbox(
     Ok((sandbox, Resolved { target, token, token_file: None }))
 }
 
+const CHECK_THE_WAY: &str =
+    "check the address and its port, the network and, for a private certificate authority, --ca-file";
+
+/// What helps where a request was not sent.
+fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
+    let failure = Failure::new(ExitStatus::Target, error);
+    match cause {
+        UnsentCause::Proxy => {
+            failure.hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it")
+        }
+        UnsentCause::ProxyRefused => failure.hint(
+            "the proxy was asked once, since repeated wrong passwords lock accounts: check the user and password in HTTPS_PROXY; NO_PROXY names the hosts that are reached without it",
+        ),
+        UnsentCause::Environment => failure.hint(
+            "fix the variable, or /etc/hosts where it is about localhost; NO_PROXY names the hosts that are reached without a proxy",
+        ),
+        UnsentCause::Authorities => failure.hint("--ca-file names a file of PEM certificates"),
+        UnsentCause::Name
+        | UnsentCause::Connect
+        | UnsentCause::Tls
+        | UnsentCause::Away
+        | UnsentCause::Cancelled
+        | UnsentCause::Body
+        | UnsentCause::ReadOnly => failure.hint(CHECK_THE_WAY),
+    }
+}
+
 /// A target that cannot be used, in plain words.
 pub fn unusable(fault: &Fault, url: &str) -> Failure {
     let error = anyhow::anyhow!("{fault}").context(format!("cannot use {url}"));
@@ -515,12 +551,10 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
         )
         .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
         Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
-        // Also where Houston was waited for in vain, because of the proxy.
-        Fault::Unsent { .. } if fault.to_string().contains(&UnsentCause::Proxy.to_string()) => Failure::new(ExitStatus::Target, error)
-            .hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it"),
-        Fault::Unsent { .. } | Fault::NoAnswer { .. } => {
-            Failure::new(ExitStatus::Target, error).hint("check the address and its port, the network and, for a private certificate authority, --ca-file")
-        }
+        Fault::Unsent { cause, .. } => unreached(*cause, error),
+        Fault::NoAnswer { .. } => Failure::new(ExitStatus::Target, error).hint(CHECK_THE_WAY),
+        Fault::Proxy { status: 401 | 407 | 511, .. } => Failure::new(ExitStatus::Target, error)
+            .hint("a proxy or gateway in front of Houston asks for credentials of its own; the token was not checked"),
         Fault::Proxy { .. } => Failure::new(ExitStatus::Target, error)
             .hint("something in front of Houston answers, or this is not Houston: the URL ends in /v1, as in https://houston.example.com/v1"),
         Fault::Rejected { .. }

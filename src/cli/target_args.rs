@@ -357,7 +357,7 @@ impl TargetArgs {
         let is_said = matches!(self.sources[8], Some(ValueSource::CommandLine | ValueSource::EnvVariable));
         let flags = &mut self.flags;
         flags.ca_file = flags.ca_file.take().or_else(|| reach.ca_file.clone());
-        if std::env::var_os(TOKEN_VARIABLE).is_none() {
+        if std::env::var_os(TOKEN_VARIABLE).is_none_or(|token| token.is_empty()) {
             flags.token_file = flags.token_file.take().or_else(|| reach.token_file.clone());
         }
         if !is_said {

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::target_args::Period;
 use super::tell;
+use crate::houston::token::{Exposure, exposure};
 use crate::houston::{Credential, Rate};
 use crate::model::printable;
 
@@ -83,6 +84,20 @@ impl TokenLife {
             )),
         }
     }
+}
+
+/// What to print about a token file that other users of the machine can get at.
+pub fn exposed(file: &Path) -> Option<String> {
+    let shown = file.display().to_string();
+    let shown = printable(&shown);
+    Some(match exposure(file)? {
+        Exposure::Readable => {
+            format!("every user of this machine can read the token file {shown}: chmod 600 it, or move it")
+        }
+        Exposure::Replaceable => format!(
+            "every user of this machine can replace the token file {shown}: a folder above it is writable for all"
+        ),
+    })
 }
 
 /// A time in UTC; what no calendar has is told as it can be.

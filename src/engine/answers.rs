@@ -284,6 +284,9 @@ impl Dispatcher<'_> {
     }
 
     fn could_not_read(&mut self, life: usize, fault: &Fault, purpose: Purpose) {
+        if fault.bars_all() {
+            self.stop(StopReason::TargetUnusable, Some(cause(fault)));
+        }
         let now = self.now();
         match purpose {
             Purpose::Verify => {

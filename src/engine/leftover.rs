@@ -11,6 +11,7 @@ use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::run_folder::{JOURNAL, RunFolder, Runs};
 use super::verify::{Finding, gone, landed, no_member, third_role};
+use crate::houston::target::is_same;
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
 use crate::plan::{
@@ -218,7 +219,7 @@ pub fn left_unanswered(
         let Some(history) = is_recent.then(|| History::read(&folder).ok()).flatten() else { continue };
         let in_doubt = |row: &RowNumber| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
         let left: HashSet<RowNumber> = history.left().into_iter().filter(in_doubt).collect();
-        if history.header.target != target || left.is_empty() {
+        if !is_same(&history.header.target, target) || left.is_empty() {
             continue;
         }
         let lines = plan_lines(&folder).into_iter().flatten().filter_map(Result::ok);

@@ -48,6 +48,7 @@ pub fn judge(fault: &Fault, max_wait: Duration) -> Verdict {
         Fault::Throttled { retry_after: Some(pause) } if *pause > max_wait => {
             Verdict::StopRun(StopReason::MaxWait)
         }
+        Fault::Unsent { .. } if fault.bars_all() => Verdict::StopRun(StopReason::TargetUnusable),
         Fault::Unsent { .. } | Fault::Throttled { .. } => Verdict::Settle(Status::GaveUp),
         Fault::Proxy { .. } if fault.effect() == Effect::Refused => {
             Verdict::StopRun(StopReason::TargetUnusable)
@@ -97,6 +98,13 @@ mod tests {
             (no_answer(NoAnswerCause::GatewayTimeout), verify),
             (no_answer(NoAnswerCause::Truncated), verify),
             (Fault::Proxy { status: 200, text: text() }, verify),
+            (
+                Fault::Unsent { cause: UnsentCause::ProxyRefused, text: text() },
+                Verdict::StopRun(StopReason::TargetUnusable),
+            ),
+            (Fault::Proxy { status: 401, text: text() }, verify),
+            (Fault::Proxy { status: 403, text: text() }, verify),
+            (Fault::Proxy { status: 407, text: text() }, verify),
             (Fault::Proxy { status: 302, text: text() }, Verdict::StopRun(StopReason::TargetUnusable)),
             (Fault::Proxy { status: 404, text: text() }, Verdict::StopRun(StopReason::TargetUnusable)),
             (Fault::Proxy { status: 413, text: text() }, Verdict::StopRun(StopReason::TargetUnusable)),

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::catalogue::{GraphError, classify};
 use super::fault::Fault;
+use super::transport::Held;
 
 /// The most values an answer may have: as many as a list of a hundred thousand members.
 ///
@@ -68,6 +69,9 @@ pub struct Decoded {
     pub errors: Vec<GraphError>,
     /// The HTTP status it came with.
     pub status: u16,
+    /// The memory that it takes.
+    #[expect(dead_code, reason = "held for its end")]
+    held: Held,
 }
 
 impl Decoded {
@@ -82,7 +86,12 @@ impl Decoded {
             None => HashMap::new(),
         };
         let errors = envelope.errors()?.iter().map(graph_error).collect();
-        Ok(Self { data: data.map(ToOwned::to_owned), fields, errors, status })
+        Ok(Self { data: data.map(ToOwned::to_owned), fields, errors, status, held: Held::default() })
+    }
+
+    /// Gives back this memory when it is dropped.
+    pub(super) fn holding(self, held: Held) -> Self {
+        Self { held, ..self }
     }
 
     /// Whether the whole of `data` is missing.

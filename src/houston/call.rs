@@ -40,7 +40,8 @@ impl<'a> Call<'a> {
         match self.houston.transport.send(&request) {
             Ok(answer) => {
                 self.attempts += answer.attempts;
-                Decoded::read(&answer.body, answer.status)
+                let decoded = Decoded::read(&answer.body, answer.status)?;
+                Ok(decoded.holding(answer.held))
             }
             Err(failure) => {
                 self.attempts += failure.attempts;

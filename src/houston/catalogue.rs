@@ -216,6 +216,15 @@ fn quoted(message: &str) -> Option<String> {
     is_name.then(|| name.to_owned())
 }
 
+/// Ways to prove who asks that Houston does not have: something in front of it wants them.
+const FOREIGN_SCHEMES: [&str; 5] = ["basic", "digest", "ntlm", "negotiate", "kerberos"];
+
+/// The scheme of a `WWW-Authenticate` header that no token of Houston answers.
+pub fn foreign_challenge(header: &str) -> Option<&'static str> {
+    let scheme = header.trim_start().split([' ', ',']).next().unwrap_or_default().to_ascii_lowercase();
+    FOREIGN_SCHEMES.into_iter().find(|known| *known == scheme)
+}
+
 /// What an answer means that is not GraphQL. `location` is the header of a redirect.
 pub fn classify_http(
     status: u16,
@@ -238,6 +247,7 @@ pub fn classify_http(
         (503, Some(wait)) => Fault::NoAnswer { cause: NoAnswerCause::Busy(wait), text },
         (503, None) => Fault::NoAnswer { cause: NoAnswerCause::Unavailable, text },
         (504, _) => Fault::NoAnswer { cause: NoAnswerCause::GatewayTimeout, text },
+        (511, _) => Fault::Proxy { status, text },
         (408 | 500.., _) => Fault::NoAnswer { cause: NoAnswerCause::OtherStatus(status), text },
         _ if is_cut_off(body) => Fault::NoAnswer { cause: NoAnswerCause::Truncated, text },
         _ => Fault::Proxy { status, text },

@@ -229,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::houston::scripted::request;
+    use crate::houston::transport::Held;
     use crate::houston::{Http, HttpSettings, Target};
     use crate::time::ManualClock;
 
@@ -252,7 +253,7 @@ mod tests {
             let token = self.credential.token().unwrap().header().unwrap().to_str().unwrap().to_owned();
             let body = (self.answers)(&token, request).as_bytes().to_vec();
             self.seen.lock().unwrap().push((token, request.operation));
-            Ok(Answer { body, status: 200, attempts: 1 })
+            Ok(Answer { body, status: 200, attempts: 1, held: Held::default() })
         }
     }
 

@@ -110,9 +110,20 @@ pub enum UnsentCause {
     /// TLS failed: most often an unknown certificate authority.
     #[error("no trusted TLS connection")]
     Tls,
-    /// The proxy of the environment could not be reached or would not open a tunnel.
+    /// The proxy of the environment could not be reached or could not open a tunnel for now.
     #[error("the proxy could not be used")]
     Proxy,
+    /// The proxy of the environment does not let this request through; to ask again may lock an
+    /// account.
+    #[error("the proxy refused")]
+    ProxyRefused,
+    /// The environment leads nowhere: an unusable address of a proxy, or a `localhost` that is
+    /// another machine.
+    #[error("the environment cannot be used")]
+    Environment,
+    /// There are no certificate authorities to check a certificate with.
+    #[error("no usable certificate authorities")]
+    Authorities,
     /// Houston has been away for longer than is waited for.
     #[error("Houston is away")]
     Away,
@@ -236,6 +247,34 @@ impl Fault {
         }
     }
 
+    /// Whether something in front of Houston, or this machine's own environment, lets no request
+    /// through. To try again with the same credentials may lock an account.
+    pub fn bars_all(&self) -> bool {
+        match self {
+            Self::Unsent { cause, .. } => match cause {
+                UnsentCause::ProxyRefused | UnsentCause::Environment | UnsentCause::Authorities => true,
+                UnsentCause::Name
+                | UnsentCause::Connect
+                | UnsentCause::Tls
+                | UnsentCause::Proxy
+                | UnsentCause::Away
+                | UnsentCause::Cancelled
+                | UnsentCause::Body
+                | UnsentCause::ReadOnly => false,
+            },
+            Self::Proxy { status, .. } => matches!(status, 401 | 407 | 511),
+            Self::NoAnswer { .. }
+            | Self::Throttled { .. }
+            | Self::Denied { .. }
+            | Self::Expired { .. }
+            | Self::Rejected { .. }
+            | Self::Already { .. }
+            | Self::Schema { .. }
+            | Self::Internal { .. }
+            | Self::Malformed { .. } => false,
+        }
+    }
+
     /// A stable name for reports.
     pub fn code(&self) -> &'static str {
         match self {
@@ -336,6 +375,9 @@ impl UnsentCause {
             Self::Connect => "no_connection",
             Self::Tls => "tls_failed",
             Self::Proxy => "proxy_failed",
+            Self::ProxyRefused => "proxy_refused",
+            Self::Environment => "environment_unusable",
+            Self::Authorities => "no_authorities",
             Self::Cancelled => "cancelled",
             Self::Body => "request_not_built",
             Self::ReadOnly => "read_only",

@@ -7,30 +7,41 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
-use reqwest::{Certificate, Url, redirect};
+use reqwest::{Url, redirect};
+use url::Host;
 
 use super::answer::is_graphql;
-use super::catalogue::{classify_http, retry_after};
+use super::authorities;
+use super::catalogue::{classify_http, foreign_challenge, retry_after};
 use super::checkup::ServerTime;
 use super::credential::Credential;
 use super::fault::{Fault, NoAnswerCause, UnsentCause};
+use super::proxy::{Route, Via, route};
 use super::target::Target;
-use super::transport::{Answer, Failure, Kind, Request, Transport};
+use super::transport::{Answer, Failure, Held, Kind, Request, Transport};
 
 /// The longest answer to a read, in bytes after decompression.
 pub const MAX_READ_ANSWER: u64 = 64 * 1024 * 1024;
 /// The longest answer to a write, in bytes after decompression.
 pub const MAX_WRITE_ANSWER: u64 = 1024 * 1024;
+/// The most that all answers under way may have together, in bytes after decompression.
+pub const MAX_ALL_ANSWERS: u64 = 256 * 1024 * 1024;
 /// The longest request: the body parser of Houston refuses 100 kB (houston.md 1.7).
 pub const MAX_REQUEST: usize = 90_000;
+
+/// What an answer claims of its length is believed up to here.
+const LONGEST_HINT: u64 = 1024 * 1024;
 
 /// What some programs put before a text in UTF-8; no part of JSON.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -67,8 +78,18 @@ pub struct Http {
     is_loopback: bool,
     credential: Option<Credential>,
     settings: HttpSettings,
-    client: OnceLock<Result<Client, Fault>>,
+    client: OnceLock<Result<Connected, Fault>>,
     time: Option<ServerTime>,
+    /// Why no request gets through; none is tried any more.
+    barred: OnceLock<Fault>,
+    /// What all answers under way have together, in bytes.
+    under_way: Arc<AtomicU64>,
+}
+
+/// What requests are sent with.
+struct Connected {
+    client: Client,
+    proxy: Option<Via>,
 }
 
 impl fmt::Debug for Http {
@@ -91,6 +112,8 @@ impl Http {
             settings,
             client: OnceLock::new(),
             time: None,
+            barred: OnceLock::new(),
+            under_way: Arc::default(),
         }
     }
 
@@ -101,11 +124,11 @@ impl Http {
         self
     }
 
-    fn client(&self) -> Result<&Client, Fault> {
+    fn connected(&self) -> Result<&Connected, Fault> {
         self.client.get_or_init(|| self.build()).as_ref().map_err(Clone::clone)
     }
 
-    fn build(&self) -> Result<Client, Fault> {
+    fn build(&self) -> Result<Connected, Fault> {
         let mut headers = HeaderMap::new();
         let json = HeaderValue::from_static("application/json");
         headers.insert(CONTENT_TYPE, json.clone());
@@ -123,27 +146,67 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .timeout(self.settings.timeout)
             // Shorter than the whole: what ran out before there was a connection was not sent.
-            .connect_timeout(CONNECT.min(self.settings.timeout.mul_f64(0.75)));
-        if self.is_loopback {
-            builder = builder.no_proxy();
+            .connect_timeout(self.connect_timeout());
+        let mut proxy = None;
+        match self.route()? {
+            Route::Direct => builder = builder.no_proxy(),
+            Route::System => {}
+            Route::Via(via) => {
+                builder = builder.proxy(via.proxy().map_err(|error| environment(&root_cause(&error)))?);
+                proxy = Some(via);
+            }
         }
+        if let Some(addresses) = self.local_addresses()? {
+            builder = builder.resolve_to_addrs("localhost", &addresses);
+            builder = builder.resolve_to_addrs("localhost.", &addresses);
+        }
+        let refused = |text: &str| Fault::unsent(UnsentCause::Authorities, text);
+        let mut has_own = false;
         if self.url.scheme() == "http" {
             // Spares reading the trust store, which may be missing.
             builder = builder.tls_certs_only([]);
-        } else if let Some(path) = &self.settings.ca_file {
-            let failed = |text: &str| Fault::unsent(UnsentCause::Tls, &format!("{}: {text}", path.display()));
-            let pem = std::fs::read(path).map_err(|error| failed(&error.to_string()))?;
-            let certificates =
-                Certificate::from_pem_bundle(&pem).map_err(|error| failed(&root_cause(&error)))?;
-            if certificates.is_empty() {
-                return Err(failed("no certificate in this file"));
+        } else {
+            if let Some(path) = &self.settings.ca_file {
+                builder = builder.tls_certs_merge(authorities::read(path).map_err(|text| refused(&text))?);
+                has_own = true;
             }
-            builder = builder.tls_certs_merge(certificates);
+            if let Some(text) = authorities::endless_store() {
+                return Err(refused(&text));
+            }
         }
         if self.settings.insecure {
             builder = builder.tls_danger_accept_invalid_certs(true);
         }
-        builder.build().map_err(|error| Fault::unsent(UnsentCause::Tls, &root_cause(&error)))
+        let client = builder.build().map_err(|error| match &self.settings.ca_file {
+            Some(path) if has_own => {
+                refused(&format!("{}: a certificate in this file is damaged", path.display()))
+            }
+            Some(_) | None if self.url.scheme() == "https" => refused(&authorities::no_store()),
+            Some(_) | None => Fault::unsent(UnsentCause::Tls, &root_cause(&error)),
+        })?;
+        Ok(Connected { client, proxy })
+    }
+
+    /// The way to the target; this machine is reached without a proxy.
+    fn route(&self) -> Result<Route, Fault> {
+        if self.is_loopback {
+            return Ok(Route::Direct);
+        }
+        route(&self.url, |name| std::env::var_os(name)).map_err(|error| environment(&error.to_string()))
+    }
+
+    /// The addresses of a `localhost` that is spoken to without TLS, which must be this machine.
+    /// They are kept, so that what was looked at is what is connected to.
+    fn local_addresses(&self) -> Result<Option<Vec<SocketAddr>>, Fault> {
+        let (Some(Host::Domain(name)), "http") = (self.url.host(), self.url.scheme()) else {
+            return Ok(None);
+        };
+        let port = self.url.port_or_known_default().unwrap_or(80);
+        let found = (name, port).to_socket_addrs();
+        let found: Vec<SocketAddr> =
+            found.map_err(|error| Fault::unsent(UnsentCause::Name, &error.to_string()))?.collect();
+        only_here(name, &found)?;
+        Ok(Some(found))
     }
 
     /// The header of the token in force; `None` without a token.
@@ -154,15 +217,21 @@ impl Http {
     }
 
     fn exchange(&self, request: &Request) -> Result<Answer, Fault> {
-        let mut post = self
-            .client()?
+        let Connected { client, proxy } = self.connected()?;
+        let proxy = proxy.as_ref();
+        let mut post = client
             .post(self.url.clone())
-            .timeout(request.timeout.unwrap_or(self.settings.timeout))
+            .timeout(request.timeout.map_or(self.settings.timeout, |most| most.min(self.settings.timeout)))
             .body(request.body.clone());
         if let Some(header) = self.authorization()? {
             post = post.header(AUTHORIZATION, header);
         }
-        let response = post.send().map_err(|error| unanswered(&error))?;
+        if let Some(via) = proxy
+            && let Some(status) = via.refusal(&self.url, self.connect_timeout())
+        {
+            return Err(proxy_refused(via, status));
+        }
+        let response = post.send().map_err(|error| self.unanswered(proxy, &error))?;
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         if let Some(time) = &self.time {
@@ -170,16 +239,26 @@ impl Http {
         }
         let wait = header(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
         let location = header(LOCATION).map(|to| self.scrubbed(to.as_bytes().to_vec()));
+        let challenge = (status == 401).then(|| {
+            let all = response.headers().get_all(WWW_AUTHENTICATE);
+            all.iter().filter_map(|value| value.to_str().ok()).find_map(foreign_challenge)
+        });
         let limit = match request.kind {
             Kind::Read => MAX_READ_ANSWER,
             Kind::Write | Kind::Once => MAX_WRITE_ANSWER,
         };
-        match read(response, limit) {
+        match self.read(response, limit) {
             // A gateway may dress its 429 as GraphQL; Houston itself sends none.
-            Ok(body) if status != 429 && is_graphql(&body) => {
-                Ok(Answer { body: self.scrubbed(body), status, attempts: 1 })
+            Ok((body, held)) if status != 429 && is_graphql(&body) => {
+                Ok(Answer { body: self.scrubbed(body), status, attempts: 1, held })
             }
-            Ok(body) => {
+            // Not the token is wrong: something in front of Houston wants credentials of its own.
+            Ok(_) | Err(_) if challenge.flatten().is_some() => {
+                let scheme = challenge.flatten().unwrap_or_default();
+                let text = format!("something in front of Houston asks for {scheme} credentials");
+                Err(Fault::Proxy { status, text })
+            }
+            Ok((body, _)) => {
                 let location = location.as_deref().map(String::from_utf8_lossy);
                 Err(classify_http(status, wait, location.as_deref(), &self.scrubbed(body)))
             }
@@ -187,6 +266,62 @@ impl Http {
             Err(_) if !(200..300).contains(&status) => Err(classify_http(status, wait, None, b"")),
             Err(fault) => Err(fault),
         }
+    }
+
+    fn connect_timeout(&self) -> Duration {
+        CONNECT.min(self.settings.timeout.mul_f64(0.75))
+    }
+
+    /// Why a request got no answer, and whether it can have been written.
+    fn unanswered(&self, proxy: Option<&Via>, error: &reqwest::Error) -> Fault {
+        let Some(via) = proxy else { return unanswered(error, self.url.scheme()) };
+        let says = |words: &str| chain(error).any(|cause| cause.to_string() == words);
+        if says("tunnel error: proxy authorization required") {
+            return proxy_refused(via, 407);
+        }
+        if says("tunnel error: unsuccessful") {
+            via.forget();
+            if let Some(status) = via.refusal(&self.url, self.connect_timeout()) {
+                return proxy_refused(via, status);
+            }
+        }
+        match unanswered(error, self.url.scheme()) {
+            Fault::Unsent { cause: UnsentCause::Proxy, text } => {
+                Fault::unsent(UnsentCause::Proxy, &format!("{via}: {text}"))
+            }
+            fault => fault,
+        }
+    }
+
+    /// Reads a body that may be compressed, up to a limit on what comes out of it, and of all that
+    /// are read at this time.
+    fn read(&self, mut response: Response, limit: u64) -> Result<(Vec<u8>, Held), Fault> {
+        let mut share = Share { all: Arc::clone(&self.under_way), bytes: 0 };
+        let hint = response.content_length().unwrap_or(0).min(LONGEST_HINT);
+        let mut body = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
+        let mut part = vec![0; 16 * 1024];
+        loop {
+            let read = match response.read(&mut part) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let cause =
+                        if is_timeout(&error) { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
+                    return Err(Fault::no_answer(cause, &root_cause(&error)));
+                }
+            };
+            if (body.len() + read) as u64 > limit {
+                return Err(Fault::malformed(&format!("longer than {limit} bytes")));
+            }
+            share.grow(read as u64)?;
+            body.extend_from_slice(&part[..read]);
+        }
+        // Some proxy may have written the page again, with the mark of a text file.
+        if body.starts_with(BOM) {
+            body.drain(..BOM.len());
+        }
+        Ok((body, Held::new(Arc::new(share))))
     }
 
     fn scrubbed(&self, body: Vec<u8>) -> Vec<u8> {
@@ -203,26 +338,73 @@ impl Transport for Http {
             let text = format!("{} bytes are more than Houston takes", request.body.len());
             return Err(Failure { fault: Fault::unsent(UnsentCause::Body, &text), attempts: 0 });
         }
-        self.exchange(request).map_err(|fault| Failure { fault, attempts: 1 })
+        if let Some(fault) = self.barred.get() {
+            return Err(Failure { fault: fault.clone(), attempts: 0 });
+        }
+        self.exchange(request).map_err(|fault| {
+            if fault.bars_all() {
+                // Whoever was first is right.
+                let _ = self.barred.set(fault.clone());
+            }
+            Failure { fault, attempts: 1 }
+        })
     }
 }
 
-/// Reads a body that may be compressed, up to a limit on what comes out.
-fn read(response: Response, limit: u64) -> Result<Vec<u8>, Fault> {
-    let hint = response.content_length().unwrap_or(0).min(limit);
-    let mut body = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
-    match response.take(limit + 1).read_to_end(&mut body) {
-        Ok(_) if body.len() as u64 > limit => Err(Fault::malformed(&format!("longer than {limit} bytes"))),
-        Ok(_) => {
-            // Some proxy may have written the page again, with the mark of a text file.
-            if body.starts_with(BOM) {
-                body.drain(..BOM.len());
-            }
-            Ok(body)
+/// The memory of one answer, as a part of what all may have.
+#[derive(Debug)]
+struct Share {
+    all: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Share {
+    fn grow(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.bytes += bytes;
+        if self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS {
+            return Ok(());
         }
-        Err(error) => {
-            let cause = if is_timeout(&error) { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
-            Err(Fault::no_answer(cause, &root_cause(&error)))
+        let text = format!("all answers under way are longer than {MAX_ALL_ANSWERS} bytes together");
+        Err(Fault::malformed(&text))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// The fault of a proxy that opens no tunnel: what may pass, and what must not be tried again.
+fn proxy_refused(via: &Via, status: u16) -> Fault {
+    match status {
+        407 => Fault::unsent(
+            UnsentCause::ProxyRefused,
+            &format!("{via} wants other credentials than it was given (HTTP 407)"),
+        ),
+        408 | 425 | 429 | 500..=510 | 512.. => {
+            Fault::unsent(UnsentCause::Proxy, &format!("{via} answers HTTP {status}"))
+        }
+        _ => Fault::unsent(UnsentCause::ProxyRefused, &format!("{via} answers HTTP {status}")),
+    }
+}
+
+fn environment(text: &str) -> Fault {
+    Fault::unsent(UnsentCause::Environment, text)
+}
+
+/// Refuses a name for this machine that is another one, or several of which one is.
+fn only_here(name: &str, addresses: &[SocketAddr]) -> Result<(), Fault> {
+    let elsewhere = addresses.iter().find(|address| !address.ip().is_loopback());
+    match elsewhere {
+        None if addresses.is_empty() => Err(Fault::unsent(UnsentCause::Name, "it has no address")),
+        None => Ok(()),
+        Some(address) => {
+            let text = format!(
+                "{name} is {} here, not this machine: plain http:// would show the token to the network",
+                address.ip()
+            );
+            Err(environment(&text))
         }
     }
 }
@@ -233,13 +415,23 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 /// Why a request got no answer, and whether it can have been written.
-fn unanswered(error: &reqwest::Error) -> Fault {
+fn unanswered(error: &reqwest::Error, scheme: &str) -> Fault {
     let text = root_cause(error);
     if error.is_builder() {
         return Fault::unsent(UnsentCause::Body, &text);
     }
     if error.is_connect() {
+        // What TLS says of bytes that are not TLS.
+        if text.contains("InvalidContentType") {
+            let text = "the port answers, but not in TLS: it speaks plain http, not https";
+            return Fault::unsent(UnsentCause::Tls, text);
+        }
         return Fault::unsent(connect_cause(error), &text);
+    }
+    // What the parser of HTTP says of bytes that are not HTTP, such as an alert of TLS.
+    if scheme == "http" && text.starts_with("invalid HTTP version") {
+        let text = "the port answers, but not in HTTP: it may want https, not plain http";
+        return Fault::no_answer(NoAnswerCause::Reset, text);
     }
     let cause = if error.is_timeout() { NoAnswerCause::Timeout } else { NoAnswerCause::Reset };
     Fault::no_answer(cause, &text)

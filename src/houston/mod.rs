@@ -6,14 +6,16 @@
 //! and of the callers above.
 //!
 //! Transports are stacked so that repeats are paced too, whatever they are for:
-//! `Patient<Retrying<Renewing<Paced<Http>>>>`, inside a [`ReadOnly`] for whoever promises to change
+//! `Patient<Retrying<Renewing<Paced<FirstContact<Http>>>>>`, inside a [`ReadOnly`] for whoever promises to change
 //! nothing.
 
 pub mod answer;
+mod authorities;
 mod call;
 pub mod catalogue;
 mod changes;
 pub mod checkup;
+pub mod contact;
 pub mod context;
 pub mod credential;
 mod deployments;
@@ -26,10 +28,12 @@ pub mod pacer;
 pub mod patient;
 pub mod people;
 pub mod profile;
+mod proxy;
 mod rehearsal;
 pub mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod scrub;
 pub mod target;
 pub mod token;
 pub mod transport;
@@ -41,6 +45,7 @@ use std::sync::Arc;
 use self::call::{Call, acknowledged, missing, required, sound, untold};
 pub use self::changes::{Created, Removal};
 pub use self::checkup::{Rights, ServerTime, Skew, Surface};
+pub use self::contact::{Contact, FirstContact};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
 pub use self::deployments::{Deployment, DeploymentGrant, DeploymentUser};

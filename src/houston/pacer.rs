@@ -15,6 +15,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
+use super::contact::Contact;
 use super::fault::{Fault, UnsentCause};
 use super::gate::{Gate, Place};
 use super::retry::Purse;
@@ -150,6 +151,8 @@ pub struct Pace {
     /// Nanoseconds after `start`; 0 for no hold.
     hold_until: AtomicU64,
     max_wait: Duration,
+    /// Whether Houston has answered at all; before that it is waited for less long.
+    contact: Option<Contact>,
     requests: AtomicU64,
     absence: Absence,
 }
@@ -198,6 +201,7 @@ impl Pace {
             purse: Arc::default(),
             hold_until: AtomicU64::new(0),
             max_wait,
+            contact: None,
             requests: AtomicU64::new(0),
             absence: Absence::default(),
         }
@@ -208,6 +212,19 @@ impl Pace {
     pub fn with_window(mut self, most: usize) -> Self {
         self.gate = Gate::new(Some(u32::try_from(most).unwrap_or(u32::MAX)), &self.cancel);
         self
+    }
+
+    /// Waits no longer than this allows for a Houston that has never answered.
+    #[must_use]
+    pub fn with_contact(mut self, contact: Contact) -> Self {
+        self.contact = Some(contact);
+        self
+    }
+
+    /// How much longer a Houston is waited for that is away.
+    fn patience(&self, away: Duration) -> Duration {
+        let left = self.max_wait.saturating_sub(away);
+        self.contact.as_ref().and_then(Contact::left).map_or(left, |first| left.min(first))
     }
 
     /// What pays for the repeats of all requests.
@@ -395,13 +412,15 @@ impl<T: Transport> Paced<T> {
         let _turn = self.pace.absence.probe.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pause = FIRST_PROBE;
         while let Some(away) = self.pace.away_for() {
-            if away > self.pace.max_wait {
+            let patience = self.pace.patience(away);
+            if patience.is_zero() {
                 return Err(Fault::unsent(UnsentCause::Away, "nobody answers"));
             }
-            self.pace.wait(pause)?;
+            self.pace.wait(pause.min(patience))?;
             pause = (pause * 2).min(LAST_PROBE);
             if let Err(Failure {
-                fault: fault @ Fault::Unsent { cause: UnsentCause::Cancelled, .. }, ..
+                fault: fault @ Fault::Unsent { cause: UnsentCause::Cancelled | UnsentCause::Away, .. },
+                ..
             }) = self.send_now(&are_you_there())
             {
                 return Err(fault);

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::contact::Contact;
 use super::fault::{Fault, UnsentCause};
 use super::pacer::are_you_there;
 use super::transport::{Answer, Failure, Kind, Request, Transport};
@@ -61,6 +62,8 @@ impl fmt::Debug for Waiting {
 pub struct Patient<T> {
     inner: T,
     max_wait: Duration,
+    /// Whether Houston has answered at all; before that it is waited for less long.
+    contact: Option<Contact>,
     waiting: Waiting,
     clock: Arc<dyn Clock>,
     cancel: Cancel,
@@ -85,7 +88,14 @@ impl<T: Transport> Patient<T> {
         clock: Arc<dyn Clock>,
         cancel: Cancel,
     ) -> Self {
-        Self { inner, max_wait, waiting, clock, cancel }
+        Self { inner, max_wait, contact: None, waiting, clock, cancel }
+    }
+
+    /// Waits no longer than this allows for a Houston that has never answered.
+    #[must_use]
+    pub fn with_contact(mut self, contact: Contact) -> Self {
+        self.contact = Some(contact);
+        self
     }
 
     /// Whether this may pass by waiting: a typing error in the name, or in that of a proxy, does
@@ -103,6 +113,8 @@ impl<T: Transport> Patient<T> {
         loop {
             self.waiting.begins(&fault);
             let left = self.max_wait.saturating_sub(self.clock.now().saturating_duration_since(start));
+            let first = self.contact.as_ref().and_then(Contact::left);
+            let left = first.map_or(left, |first| left.min(first));
             if left.is_zero() {
                 return Err(Fault::unsent(UnsentCause::Away, &why(&fault)));
             }

@@ -174,13 +174,18 @@ fn is_passing(fault: &Fault) -> bool {
         Fault::Unsent { cause, .. } => match cause {
             UnsentCause::Name | UnsentCause::Connect | UnsentCause::Proxy => true,
             UnsentCause::Tls
+            | UnsentCause::ProxyRefused
+            | UnsentCause::Environment
+            | UnsentCause::Authorities
             | UnsentCause::Away
             | UnsentCause::Cancelled
             | UnsentCause::Body
             | UnsentCause::ReadOnly => false,
         },
         Fault::NoAnswer { .. } | Fault::Throttled { .. } | Fault::Internal { .. } => true,
-        Fault::Proxy { .. } => fault.effect() == Effect::Unknown,
+        // A 403 may come after the work was done, but it says the same when it is asked for again.
+        Fault::Proxy { status: 403, .. } => false,
+        Fault::Proxy { .. } => fault.effect() == Effect::Unknown && !fault.bars_all(),
         Fault::Denied { .. }
         | Fault::Expired { .. }
         | Fault::Rejected { .. }
@@ -221,6 +226,11 @@ mod tests {
             (Fault::unsent(UnsentCause::Proxy, ""), 5, 5),
             (Fault::unsent(UnsentCause::Name, ""), 2, 2),
             (Fault::unsent(UnsentCause::Tls, ""), 1, 1),
+            (Fault::unsent(UnsentCause::ProxyRefused, ""), 1, 1),
+            (Fault::unsent(UnsentCause::Environment, ""), 1, 1),
+            (Fault::Proxy { status: 401, text: String::new() }, 1, 1),
+            (Fault::Proxy { status: 403, text: String::new() }, 1, 1),
+            (Fault::Proxy { status: 407, text: String::new() }, 1, 1),
             (Fault::unsent(UnsentCause::Cancelled, ""), 1, 1),
             (Fault::unsent(UnsentCause::Body, ""), 1, 1),
             (Fault::Throttled { retry_after: None }, 5, 5),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
+use super::transport::{Answer, Budget, Failure, Held, Kind, Request, Transport};
 
 type Reply = dyn Fn(usize, &Value) -> Result<(u16, String), Fault> + Send + Sync;
 
@@ -57,7 +57,9 @@ impl Transport for Scripted {
         let reply = (self.reply)(number, &body);
         self.log.lock().unwrap().push(body);
         match reply {
-            Ok((status, body)) => Ok(Answer { body: body.into_bytes(), status, attempts: 1 }),
+            Ok((status, body)) => {
+                Ok(Answer { body: body.into_bytes(), status, attempts: 1, held: Held::default() })
+            }
             Err(fault) => Err(Failure { fault, attempts: 1 }),
         }
     }

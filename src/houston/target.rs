@@ -108,6 +108,14 @@ impl Target {
         &self.url
     }
 
+    /// What stands for this target, however it is spelled: the case of the host, a dot behind it,
+    /// the default port and a slash at the end make no difference, and all names and numbers of
+    /// this machine are one. What a name resolves to is never asked. Not for people, and nothing is
+    /// sent to it.
+    pub fn lock_key(&self) -> String {
+        key_of(&self.url)
+    }
+
     /// Host, and port where it is not the usual one: for people.
     pub fn label(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
@@ -137,6 +145,49 @@ impl fmt::Debug for Target {
     }
 }
 
+/// [`Target::lock_key`] of a target that an earlier run wrote down; a text that is no URL stands for
+/// itself.
+pub fn lock_key(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| url.to_owned(), |url| key_of(&url))
+}
+
+/// Whether two URLs are spellings of one target.
+pub fn is_same(one: &str, other: &str) -> bool {
+    one == other || lock_key(one) == lock_key(other)
+}
+
+fn key_of(url: &Url) -> String {
+    let host = url.host().map(|host| host.to_owned());
+    let host = match host {
+        Some(host) if is_loopback(&host) => "localhost".to_owned(),
+        Some(Host::Domain(name)) => name.trim_end_matches('.').to_lowercase(),
+        Some(Host::Ipv4(ip)) => ip.to_string(),
+        Some(Host::Ipv6(ip)) => format!("[{ip}]"),
+        None => return url.as_str().to_owned(),
+    };
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    let path = url.path().trim_end_matches('/');
+    let path = if path.is_empty() { ENDPOINT } else { path };
+    format!("{}://{host}{port}{}", url.scheme(), unescaped(path))
+}
+
+/// A path without needless escapes: `%76` and `v` are one letter.
+fn unescaped(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        plain.push_str(&rest[..at]);
+        let escape = rest.get(at..at + 3).unwrap_or(&rest[at..]);
+        let byte = u8::from_str_radix(escape.get(1..).unwrap_or_default(), 16).ok();
+        match byte.filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')) {
+            Some(byte) => plain.push(char::from(byte)),
+            None => plain.push_str(&escape.to_uppercase()),
+        }
+        rest = &rest[at + escape.len()..];
+    }
+    plain + rest
+}
+
 /// Whether this host belongs to the hosted product.
 pub(super) fn is_hosted(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -158,7 +209,8 @@ fn base_domain(text: &str) -> Option<String> {
 
 fn is_loopback(host: &Host<String>) -> bool {
     match host {
-        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+        // A name below `localhost` may be a name in any DNS.
+        Host::Domain(name) => name == "localhost" || name == "localhost.",
         Host::Ipv4(ip) => IpAddr::V4(*ip).is_loopback(),
         Host::Ipv6(ip) => IpAddr::V6(*ip).is_loopback(),
     }
@@ -178,6 +230,10 @@ mod tests {
             ("http://localhost:8871/v1", "http://localhost:8871/v1"),
             ("http://127.0.0.1:1", "http://127.0.0.1:1/v1"),
             ("http://[::1]:1/", "http://[::1]:1/v1"),
+            ("http://localhost.:1/", "http://localhost.:1/v1"),
+            // Numbers in other spellings are what is connected to, and are shown as that.
+            ("http://2130706433:1/", "http://127.0.0.1:1/v1"),
+            ("http://0x7f.1:1/", "http://127.0.0.1:1/v1"),
             ("https://astronomer.io.example.com", "https://astronomer.io.example.com/v1"),
         ] {
             assert_eq!(Target::from_url(text).unwrap().to_string(), url, "{text}");
@@ -199,11 +255,49 @@ mod tests {
             error("http://localhost.example.com/v1"),
             TargetError::PlainHttp("localhost.example.com".into())
         );
+        for name in ["x.localhost", "localhost.localdomain", "0.0.0.0", "houston", "127.0.0.1.example.com"] {
+            let url = format!("http://{name}/v1");
+            assert_eq!(Target::from_url(&url).unwrap_err(), TargetError::PlainHttp(name.into()));
+        }
+        assert!(matches!(error("http://[::]/v1"), TargetError::PlainHttp(_)));
+        assert!(matches!(error("http://3232235521/v1"), TargetError::PlainHttp(_)), "192.168.0.1");
         assert_eq!(error("ftp://example.com"), TargetError::Scheme("ftp".into()));
         assert_eq!(error("https://me:hush@example.com/v1"), TargetError::Credentials);
         assert!(!error("me:hush@example.com").to_string().contains("hush"));
         assert_eq!(error("https://example.com/v1?token=x"), TargetError::Extras);
         assert_eq!(error("https://api.astronomer.io/v1"), TargetError::Hosted("api.astronomer.io".into()));
+    }
+
+    #[test]
+    fn two_spellings_of_one_target_have_one_key() {
+        let key = |text: &str| Target::from_url(text).unwrap().lock_key();
+        for (one, other) in [
+            ("https://houston.example.com/v1", "HTTPS://Houston.Example.com:443/v1/"),
+            ("https://houston.example.com/v1", "https://houston.example.com."),
+            ("https://houston.example.com/v1", "https://houston.example.com/%76%31"),
+            ("https://houston.example.com:8443", "https://houston.example.com.:8443/v1"),
+            ("http://localhost:8871/v1", "http://127.0.0.1:8871/"),
+            ("http://localhost:8871/v1", "http://[::1]:8871/v1"),
+            ("http://localhost:8871/v1", "http://LOCALHOST.:8871/v1"),
+            ("http://localhost/v1", "http://127.0.0.1:80/v1"),
+            ("https://m\u{fc}nchen.example/v1", "https://xn--mnchen-3ya.example/v1"),
+        ] {
+            assert_eq!(key(one), key(other), "{one} {other}");
+            assert!(is_same(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("https://houston.example.com/v1", "https://houston.example.org/v1"),
+            ("https://houston.example.com/v1", "https://houston.example.com:8443/v1"),
+            ("https://houston.example.com/v1", "https://houston.example.com/v2"),
+            ("https://houston.example.com/v1", "https://houston.example.com/V1"),
+            ("http://localhost:1/v1", "http://localhost:2/v1"),
+            ("http://localhost:1/v1", "https://localhost:1/v1"),
+        ] {
+            assert_ne!(key(one), key(other), "{one} {other}");
+        }
+        // Ordinary targets keep the key that they had.
+        assert_eq!(key("https://houston.example.com/v1"), "https://houston.example.com/v1");
+        assert_eq!((lock_key("a sandbox"), lock_key("")), ("a sandbox".to_owned(), String::new()));
     }
 
     #[test]

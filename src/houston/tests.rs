@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::scripted::Scripted;
+use super::transport::Held;
 use super::*;
 use crate::model::DeploymentRole;
 
@@ -473,7 +474,12 @@ fn reads_for_verification_share_what_was_learnt_and_pay_nothing() {
     impl Transport for Watch {
         fn send(&self, request: &Request) -> Result<Answer, Failure> {
             assert_eq!((request.budget, request.kind), (Budget::Exempt, Kind::Read));
-            Ok(Answer { body: br#"{"data":{"workspaceUsers":[]}}"#.to_vec(), status: 200, attempts: 1 })
+            Ok(Answer {
+                body: br#"{"data":{"workspaceUsers":[]}}"#.to_vec(),
+                status: 200,
+                attempts: 1,
+                held: Held::default(),
+            })
         }
     }
     assert!(Houston::new(Arc::new(Watch)).for_verification().all_members(&id()).unwrap().is_empty());

@@ -4,15 +4,20 @@
 //! a request ever sees the text.
 
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::scrub::Needles;
+use crate::files::{Links, open_regular, read_at_most, read_input};
+
 /// The variable of the environment that may hold a token.
 pub const TOKEN_VARIABLE: &str = "HOUSTON_API_TOKEN";
+
+/// What some programs put before a text in UTF-8.
+const BOM: char = '\u{feff}';
 
 /// A token file ends here at the latest.
 const MAX_FILE: u64 = 64 * 1024;
@@ -42,9 +47,23 @@ pub enum TokenError {
     /// More than one line.
     #[error("the token from {0} has more than one line")]
     Lines(String),
+    /// Something else than a token.
+    #[error("the token from {origin} {what}")]
+    Looks {
+        /// Where it came from.
+        origin: String,
+        /// What it looks like.
+        what: &'static str,
+    },
     /// Something that cannot stand in a header.
     #[error("the token from {0} contains blanks or characters that no token has")]
     Characters(String),
+    /// Every user of the machine can write it.
+    #[error("every user of this machine can write the token file {}; chmod 600 it, and replace the token", .path.display())]
+    Writable {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The file could not be read.
     #[error("cannot read the token file {}", .path.display())]
     File {
@@ -59,10 +78,13 @@ pub enum TokenError {
 impl Token {
     /// Takes a token, without the blanks around it. `origin` says in errors where it came from.
     pub fn new(text: &str, origin: &str) -> Result<Self, TokenError> {
-        let text = text.trim();
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == BOM);
         let bare = text.strip_prefix("Bearer ").unwrap_or(text).trim_start();
         if bare.is_empty() || text == "Bearer" {
             return Err(TokenError::Empty(origin.to_owned()));
+        }
+        if let Some(what) = other_than_token(text) {
+            return Err(TokenError::Looks { origin: origin.to_owned(), what });
         }
         if text.contains(['\n', '\r']) {
             return Err(TokenError::Lines(origin.to_owned()));
@@ -73,22 +95,29 @@ impl Token {
         Ok(Self(text.into()))
     }
 
-    /// Takes the token from the environment: `None` where [`TOKEN_VARIABLE`] is not set.
+    /// Takes the token from the environment: `None` where [`TOKEN_VARIABLE`] is not set, or empty.
     pub fn from_environment() -> Option<Result<Self, TokenError>> {
-        let text = std::env::var_os(TOKEN_VARIABLE)?;
+        let text = std::env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty())?;
         Some(Self::new(&text.to_string_lossy(), TOKEN_VARIABLE))
     }
 
     /// Takes the token from a file that holds nothing else.
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
         let failed = |source| TokenError::File { path: path.to_owned(), source };
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .map_err(failed)?
-            .take(MAX_FILE)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
-        Self::new(&text, &path.display().to_string())
+        let bytes = match open_regular(path, Links::Follow) {
+            Ok(file) if is_writable_by_all(&file.metadata().map_err(failed)?) => {
+                return Err(TokenError::Writable { path: path.to_owned() });
+            }
+            Ok(file) => read_at_most(file, MAX_FILE),
+            // The shell may have handed over a pipe: `--token-file <(vault read ...)`.
+            Err(_) => read_input(path, MAX_FILE),
+        };
+        let bytes = bytes.map_err(failed)?;
+        let origin = path.display().to_string();
+        if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+            return Err(TokenError::Looks { origin, what: "is UTF-16 text: save the file as UTF-8" });
+        }
+        Self::new(&String::from_utf8_lossy(&bytes), &origin)
     }
 
     /// When a JWT says that it ends; `None` for a service account's key and for whatever cannot be
@@ -138,16 +167,97 @@ impl Token {
     /// Replaces the token wherever a foreign text repeats it.
     pub(super) fn scrub(&self, body: Vec<u8>) -> Vec<u8> {
         let secret = self.0.expose_secret();
-        let secret = secret.strip_prefix("Bearer ").unwrap_or(secret);
-        match std::str::from_utf8(&body) {
-            Ok(text) if text.contains(secret) => text.replace(secret, "[token]").into_bytes(),
-            Ok(_) => body,
-            Err(_) => {
-                let text = String::from_utf8_lossy(&body);
-                if text.contains(secret) { text.replace(secret, "[token]").into_bytes() } else { body }
-            }
-        }
+        Needles::new(secret.strip_prefix("Bearer ").unwrap_or(secret).trim_start()).scrub(body)
     }
+}
+
+/// What a text looks like that is no token, so that it is not sent.
+fn other_than_token(text: &str) -> Option<&'static str> {
+    const QUOTES: [char; 9] =
+        ['"', '\'', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{ab}', '\u{bb}'];
+    let first = text.lines().next().unwrap_or_default();
+    if text.starts_with('<') {
+        return Some("is a placeholder or a web page, not a token");
+    }
+    if text.starts_with("-----BEGIN") {
+        return Some("is a PEM key or certificate, not a token");
+    }
+    if text.starts_with(['{', '[']) && !text.starts_with("{{") {
+        return Some("is JSON, not the token alone: take the token out of it");
+    }
+    if is_assignment(first) {
+        return Some("looks like NAME=value: only the value is the token");
+    }
+    if text.starts_with(QUOTES) || text.ends_with(QUOTES) {
+        return Some("is in quotes: remove the quote marks");
+    }
+    if text.contains(['{', '}']) || text.starts_with('$') {
+        return Some("looks like a placeholder that was not filled in: it has a brace or begins with $");
+    }
+    if text.contains(QUOTES) {
+        return Some("contains a quote mark, which no token has");
+    }
+    first
+        .get(..14)
+        .is_some_and(|start| start.eq_ignore_ascii_case("authorization:"))
+        .then_some("is a whole header line: only what comes after `Authorization:` is the token")
+}
+
+/// Whether a line is like `export NAME=value`; an equals sign at the end may be part of a token.
+fn is_assignment(line: &str) -> bool {
+    let line = ["export ", "set ", "$env:"].iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
+    let Some((name, value)) = line.split_once('=') else { return false };
+    let name = name.trim();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty()
+        && name.chars().all(is_name)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !value.trim_matches(['=', ' ']).is_empty()
+}
+
+/// Who but its owner can get at a token file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// Every user of the machine can read it.
+    Readable,
+    /// Every user of the machine can put another one in its place.
+    Replaceable,
+}
+
+/// Whether every user of this machine can get at a file, through all the folders above it. Links are
+/// followed, as a mounted secret of Kubernetes has them.
+pub fn exposure(path: &Path) -> Option<Exposure> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let real = path.canonicalize().ok().filter(|real| real.is_file())?;
+        let mode = |path: &Path| std::fs::metadata(path).map(|found| found.permissions().mode()).ok();
+        let above: Option<Vec<u32>> = real.ancestors().skip(1).map(mode).collect();
+        let above = above?;
+        if above.iter().any(|mode| mode & 0o001 == 0) {
+            return None;
+        }
+        if above.iter().any(|mode| mode & 0o1002 == 0o002) {
+            return Some(Exposure::Replaceable);
+        }
+        (mode(&real)? & 0o004 != 0).then_some(Exposure::Readable)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+#[cfg(unix)]
+fn is_writable_by_all(found: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o002 != 0
+}
+
+#[cfg(not(unix))]
+fn is_writable_by_all(_found: &std::fs::Metadata) -> bool {
+    false
 }
 
 impl fmt::Debug for Token {
@@ -189,6 +299,9 @@ mod tests {
             ("abc.def.ghi", "abc.def.ghi"),
             ("  0123456789abcdef0123456789abcdef\n", "0123456789abcdef0123456789abcdef"),
             ("Bearer abc", "Bearer abc"),
+            ("\u{feff}abc.def.ghi\r\n", "abc.def.ghi"),
+            ("YWJj/+ZGVm==", "YWJj/+ZGVm=="),
+            ("YWJjZGVm=", "YWJjZGVm="),
         ] {
             let token = Token::new(text, "test").unwrap();
             let value = token.header().unwrap();
@@ -207,6 +320,86 @@ mod tests {
         ] {
             assert_eq!(Token::new(bad, "test").unwrap_err().to_string(), message, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_no_token_is_named_and_not_quoted() {
+        for (text, words) in [
+            ("\"hush\"", "quotes"),
+            ("'hush'", "quotes"),
+            ("\u{201c}hush\u{201d}", "quotes"),
+            ("Bearer \"hush\"", "quotes"),
+            ("hu\"sh", "quote mark"),
+            ("HOUSTON_API_TOKEN=hush", "NAME=value"),
+            ("export TOKEN=\"hush\"", "NAME=value"),
+            ("token = hush\nother = 1", "NAME=value"),
+            ("{\"token\": \"hush\"}", "JSON"),
+            ("[\n\"hush\"]", "JSON"),
+            ("${HUSH}", "placeholder"),
+            ("{{ hush }}", "placeholder"),
+            ("$HUSH", "placeholder"),
+            ("<hush>", "placeholder"),
+            ("Authorization: Bearer hush", "header"),
+            ("-----BEGIN PRIVATE KEY-----\nhush", "PEM"),
+        ] {
+            for text in [text.to_owned(), format!("\u{feff}{text}\r\n")] {
+                let error = Token::new(&text, "test").unwrap_err();
+                let told = format!("{error} {error:?}");
+                assert!(told.contains(words), "{text}: {told}");
+                assert!(!told.to_lowercase().contains("hush"), "{told}");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_every_user_can_get_at_is_noticed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "abc.def").unwrap();
+        let change = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let is_open = exposure(Path::new("/tmp")).is_none() && folder.path().starts_with("/tmp");
+        for (of_folder, of_file, expected) in [
+            (0o700, 0o644, None),
+            (0o755, 0o600, None),
+            (0o755, 0o640, None),
+            (0o755, 0o644, Some(Exposure::Readable)),
+            (0o1777, 0o600, None),
+            (0o777, 0o600, Some(Exposure::Replaceable)),
+        ] {
+            change(folder.path(), of_folder);
+            change(&path, of_file);
+            if is_open {
+                assert_eq!(exposure(&path), expected, "{of_folder:o} {of_file:o}");
+            }
+            assert!(Token::from_file(&path).is_ok());
+        }
+        change(folder.path(), 0o700);
+        change(&path, 0o602);
+        assert!(matches!(Token::from_file(&path), Err(TokenError::Writable { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_file_is_never_waited_for_and_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let huge = folder.path().join("huge");
+        std::fs::write(&huge, vec![b'a'; 100_000]).unwrap();
+        for path in [fifo.as_path(), &huge, folder.path(), Path::new("/dev/zero")] {
+            assert!(matches!(Token::from_file(path), Err(TokenError::File { .. })), "{}", path.display());
+        }
+        // A mounted secret of Kubernetes: a link to a file in a folder that is a link.
+        let (data, link) = (folder.path().join("..data_1"), folder.path().join("token"));
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("token"), "abc.def\n").unwrap();
+        std::os::unix::fs::symlink("..data_1", folder.path().join("..data")).unwrap();
+        std::os::unix::fs::symlink("..data/token", &link).unwrap();
+        assert_eq!(Token::from_file(&link).unwrap().header().unwrap(), "abc.def");
     }
 
     #[test]

@@ -40,10 +40,24 @@ pub struct Request {
     pub kind: Kind,
     /// The JSON body: query, variables, operation name.
     pub body: Vec<u8>,
-    /// How long the answer may take; `None` for the transport's own limit.
+    /// How long the answer may take, where that is less than the transport's own limit.
     pub timeout: Option<Duration>,
     /// Who pays for repeats.
     pub budget: Budget,
+}
+
+/// A part of the memory that all answers under way may take together; given back when the last
+/// clone is dropped.
+#[derive(Debug, Clone, Default)]
+pub struct Held(
+    #[expect(dead_code, reason = "held for its end")] Option<Arc<dyn std::any::Any + Send + Sync>>,
+);
+
+impl Held {
+    /// Holds this until it is dropped.
+    pub fn new(share: Arc<dyn std::any::Any + Send + Sync>) -> Self {
+        Self(Some(share))
+    }
 }
 
 /// What came back: a JSON object with `data` or `errors`, at whatever status.
@@ -55,6 +69,8 @@ pub struct Answer {
     pub status: u16,
     /// How many requests were really sent for this call.
     pub attempts: u32,
+    /// The memory that the body takes.
+    pub held: Held,
 }
 
 /// No answer, and why.

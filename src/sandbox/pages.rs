@@ -80,6 +80,13 @@ impl Page {
         Self::html(404, "Page not found", "There is nothing here.")
     }
 
+    /// For a request that names another machine.
+    pub(super) fn misdirected() -> Self {
+        let text = "This sandbox answers only requests for localhost or a loopback address: the Host header \
+                    names another machine, or is missing.\n";
+        Self::text(421, text)
+    }
+
     pub(super) fn too_large() -> Self {
         Self::html(413, "Error", "PayloadTooLargeError: request entity too large")
     }

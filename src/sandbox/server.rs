@@ -3,15 +3,16 @@
 //! Main type: [`Shared`], all that requests share. A request that has arrived completely is
 //! carried out on a task of its own, so that a client that goes away stops nothing.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -60,6 +61,9 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Payload>, Cut> {
+    if !is_for_this_machine(&request) {
+        return Ok(Page::misdirected().into_response(false));
+    }
     let page = match request.uri().path() {
         "/v1" => return graphql(shared, request).await,
         "/v1/healthz" => Page::json(200, b"{}".to_vec()),
@@ -75,6 +79,28 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
         _ => Page::not_found(),
     };
     Ok(page.into_response(false))
+}
+
+/// Whether a request names this machine as the one it is for. A web page that makes its own name
+/// lead here (DNS rebinding) is thereby kept out.
+fn is_for_this_machine<T>(request: &Request<T>) -> bool {
+    let named: Vec<&[u8]> = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes).collect();
+    let is_old = matches!(request.version(), Version::HTTP_09 | Version::HTTP_10);
+    let in_line = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    (is_old || !named.is_empty()) && named.into_iter().chain(in_line).all(is_loopback)
+}
+
+/// Whether a host, with or without a port, is `localhost` or a loopback address.
+fn is_loopback(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or((rest, "none")),
+        None => host.find(':').map_or((host, ""), |at| host.split_at(at)),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+        && (name.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+            || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 /// A body this much above the limit is not even read.

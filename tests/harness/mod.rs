@@ -794,7 +794,7 @@ pub fn relay(url: &str, asked: &Asked) -> Vec<u8> {
     let token = asked.header("authorization").unwrap_or_default();
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
-        "POST /v1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: {token}\r\n\
+        "POST /v1 HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nauthorization: {token}\r\n\
          connection: close\r\ncontent-length: {}\r\n\r\n",
         asked.body.len()
     );

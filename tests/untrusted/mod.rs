@@ -23,6 +23,7 @@ use houston_onboard::engine::run_folder::{Probe, RunFolder};
 use houston_onboard::houston::answer::{Decoded, is_graphql};
 use houston_onboard::houston::catalogue::classify_http;
 use houston_onboard::houston::fault::TEXT_LIMIT;
+use houston_onboard::houston::transport::Held;
 use houston_onboard::houston::{Answer, Failure, Fault, Houston, Mail, Request, Transport, WithInvites};
 use houston_onboard::model::{RowNumber, WorkspaceId, WorkspaceRole};
 use houston_onboard::report::closing::{Paint, render};
@@ -233,7 +234,12 @@ impl Transport for Parrot {
         self.asked.fetch_add(1, Ordering::Relaxed);
         serde_json::from_slice::<serde_json::Value>(&request.body).expect("we ask in JSON");
         if self.status != 429 && is_graphql(&self.body) {
-            return Ok(Answer { body: self.body.clone(), status: self.status, attempts: 1 });
+            return Ok(Answer {
+                body: self.body.clone(),
+                status: self.status,
+                attempts: 1,
+                held: Held::default(),
+            });
         }
         Err(Failure { fault: classify_http(self.status, None, None, &self.body), attempts: 1 })
     }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cli::session::Reached;
 use crate::cli::target_args::TargetArgs;
 use crate::houston::{
-    Answer, Credential, Failure, Fault, Houston, Http, Installation, Listing, Pace, Paced, ReadOnly, Request,
-    RetryPolicy, Retrying, Rights, Scope, ServerTime, Skew, Surface, TokenKind, Transport,
+    Answer, Contact, Credential, Failure, Fault, FirstContact, Houston, Http, Installation, Listing, Pace,
+    Paced, ReadOnly, Request, RetryPolicy, Retrying, Rights, Scope, ServerTime, Skew, Surface, TokenKind,
+    Transport,
 };
 use crate::model::WorkspaceId;
 use crate::present::resolve::{Resolution, resolve};
@@ -125,8 +126,10 @@ impl<'a> Asking<'a> {
         let credential = reached.token.as_ref().ok().cloned().map(Credential::new);
         let http = Http::new(&reached.target, credential, args.http(&settings)).noting(time.clone());
         let timed = Timed { inner: http, watch: watch.clone() };
+        let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
         let pace = Pace::new(settings.rate, max_wait, Arc::clone(&clock), cancel.clone());
-        let paced = Paced::new(timed, Arc::new(pace));
+        let pace = pace.with_contact(contact.clone());
+        let paced = Paced::new(FirstContact::new(timed, contact), Arc::new(pace));
         let policy = RetryPolicy { max_wait, ..settings.retry() };
         let transport = ReadOnly::new(Retrying::new(paced, policy, clock, cancel));
         Self { reached, args, houston: Houston::new(Arc::new(transport)), time, watch, is_gone: false }

@@ -12,6 +12,7 @@ use super::dir::{Open, PRIVATE_FILE, make_private};
 use super::owner::{Distrust, Rights};
 use super::{FolderError, Runs};
 use crate::engine::journal::hexadecimal;
+use crate::houston::target::lock_key;
 
 /// How much of a lock file is read: it holds one line.
 const LONGEST_HOLDER: u64 = 1000;
@@ -52,7 +53,7 @@ impl TargetLock {
     /// # Errors
     /// Another process has it, it is another user's, or it is no regular file.
     pub fn take(runs: &Runs, target: &str) -> Result<Self, LockError> {
-        let name = format!(".lock-{}", hexadecimal(&Sha256::digest(target.as_bytes())[..8]));
+        let name = format!(".lock-{}", hexadecimal(&Sha256::digest(lock_key(target).as_bytes())[..8]));
         let path = runs.path().join(&name);
         let failed = |source| FolderError::new("cannot lock", &*path)(source);
         let file = match runs.dir.open_file(&name, Open::WriteOrCreate) {

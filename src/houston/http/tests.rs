@@ -161,11 +161,66 @@ fn a_refused_connection_and_an_unknown_name_were_certainly_not_sent() {
     let fault = http(&target, 5000).send(&request(Kind::Write)).unwrap_err().fault;
     assert_eq!((fault.code(), fault.effect()), ("no_connection", Effect::None));
     assert!(fault.to_string().contains("refused"), "{fault}");
-    // `.localhost` is never asked from a server that could know it.
-    let target = Target::from_url("http://no-such-name.localhost:1/v1").unwrap();
+    // No resolver is asked for a name that can be none.
+    let target = Target::from_url(&format!("https://{}.example.com/v1", "a".repeat(64))).unwrap();
     let fault = http(&target, 5000).send(&request(Kind::Write)).unwrap_err().fault;
-    assert!(["name_not_resolved", "no_connection"].contains(&fault.code()), "{fault}");
+    assert_eq!(fault.code(), "name_not_resolved", "{fault}");
     assert_eq!(fault.effect(), Effect::None);
+}
+
+#[test]
+fn credentials_that_are_not_the_tokens_are_asked_for_once() {
+    for (status, headers) in [
+        ("401 Unauthorized", "www-authenticate: Basic realm=\"x\"\r\n"),
+        ("401 Unauthorized", "www-authenticate: Bearer\r\nwww-authenticate: NTLM\r\n"),
+        ("407 Proxy Authentication Required", ""),
+        ("511 Network Authentication Required", ""),
+    ] {
+        let server = serve(move |_| Some(page(status, headers, b"<html>hush.hush.hush</html>")));
+        let http = http(&server.target, 5000);
+        for attempts in [1, 0, 0] {
+            let failure = http.send(&request(Kind::Read)).unwrap_err();
+            assert_eq!((failure.fault.code(), failure.attempts), ("not_houston", attempts), "{status}");
+            assert!(failure.fault.bars_all() && failure.to_string().contains(&status[..3]), "{failure}");
+        }
+        assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    }
+    // Without such a challenge it is the token that is refused.
+    let fault = fault_of(page("401 Unauthorized", "www-authenticate: Bearer\r\n", b"<html>"));
+    assert_eq!(fault.code(), "token_invalid");
+}
+
+#[test]
+fn a_localhost_that_is_another_machine_is_refused() {
+    let of = |texts: &[&str]| {
+        let addresses: Vec<SocketAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        only_here("localhost", &addresses).map_err(|fault| fault.code())
+    };
+    assert_eq!(of(&["127.0.0.1:1", "[::1]:1", "127.9.9.9:1"]), Ok(()));
+    assert_eq!(of(&["127.0.0.1:1", "192.0.2.1:1"]), Err("environment_unusable"));
+    assert_eq!(of(&["[::]:1"]), Err("environment_unusable"));
+    assert_eq!(of(&[]), Err("name_not_resolved"));
+}
+
+#[test]
+fn all_answers_under_way_have_one_limit() {
+    let all = Arc::default();
+    let share = || Share { all: Arc::clone(&all), bytes: 0 };
+    let (mut one, mut other) = (share(), share());
+    assert!(one.grow(MAX_ALL_ANSWERS - 1).is_ok());
+    assert!(other.grow(1).is_ok());
+    assert_eq!(other.grow(1).unwrap_err().code(), "malformed_answer");
+    drop(one);
+    assert!(other.grow(1).is_ok());
+    drop(other);
+    assert_eq!(all.load(Ordering::SeqCst), 0);
+
+    let server = serve(|_| Some(page("200 OK", "", GOOD)));
+    let http = http(&server.target, 5000);
+    let answer = http.send(&request(Kind::Read)).unwrap();
+    assert_eq!(http.under_way.load(Ordering::SeqCst), GOOD.len() as u64);
+    drop(answer);
+    assert_eq!(http.under_way.load(Ordering::SeqCst), 0);
 }
 
 #[test]
@@ -262,11 +317,16 @@ fn a_private_authority_is_trusted_by_its_file_only() {
         Http::new(&target, None, settings).send(&request(Kind::Read)).map_err(|failure| failure.fault.code())
     };
     let with_file = || HttpSettings { ca_file: Some(path.clone()), ..HttpSettings::default() };
-    assert_eq!(send(with_file()).unwrap_err(), "tls_failed");
-    std::fs::write(&path, "nothing").unwrap();
-    assert_eq!(send(with_file()).unwrap_err(), "tls_failed");
-    std::fs::write(&path, authority).unwrap();
-    assert_eq!(send(with_file()).unwrap().body, GOOD);
+    assert_eq!(send(with_file()).unwrap_err(), "no_authorities");
+    let broken = "-----BEGIN CERTIFICATE-----\naGk=\n-----END CERTIFICATE-----\n";
+    for useless in ["nothing", "", broken] {
+        std::fs::write(&path, useless).unwrap();
+        assert_eq!(send(with_file()).unwrap_err(), "no_authorities", "{useless}");
+    }
+    for mark in ["", "\u{feff}"] {
+        std::fs::write(&path, format!("{mark}{authority}")).unwrap();
+        assert_eq!(send(with_file()).unwrap().body, GOOD);
+    }
     assert_eq!(send(HttpSettings::default()).unwrap_err(), "tls_failed");
     assert!(send(HttpSettings { insecure: true, ..HttpSettings::default() }).is_ok());
 }

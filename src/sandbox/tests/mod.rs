@@ -74,7 +74,7 @@ impl Wire {
 
     fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) {
         let mut text =
-            format!("{method} {path} HTTP/1.1\r\nHost: sandbox\r\nContent-Length: {}\r\n", body.len());
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
             text.extend([*name, ": ", *value, "\r\n"]);
         }

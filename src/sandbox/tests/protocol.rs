@@ -290,3 +290,44 @@ fn a_dropped_sandbox_answers_nobody() {
     assert!(TcpStream::connect(address).is_err());
     assert!(wire.receive().is_none());
 }
+
+#[test]
+fn a_request_that_names_another_machine_is_refused() {
+    let sandbox = start(Profile::default());
+    let status = |head: &str| {
+        let mut wire = Wire::to(&sandbox);
+        wire.0.get_mut().write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        wire.receive().map(|answer| (answer.status, answer.text()))
+    };
+    for host in
+        ["localhost", "LOCALHOST:8871", "localhost.", "127.0.0.1:1", "127.1.2.3", "[::1]:8871", "[::1]"]
+    {
+        let (code, _) = status(&format!("GET /v1/healthz HTTP/1.1\r\nHost: {host}\r\n")).unwrap();
+        assert_eq!(code, 200, "{host}");
+    }
+    for host in [
+        "rebound.example.com",
+        "rebound.example.com:8871",
+        "localhost.example.com",
+        "x.localhost",
+        "127.0.0.1.example.com",
+        "127.0.0.1@example.com",
+        "192.0.2.1",
+        "0.0.0.0:8871",
+        "[::]:8871",
+        "localhost:x",
+        "",
+    ] {
+        for path in ["/v1", "/v1/healthz", "/audit", "/state", "/"] {
+            let (code, text) = status(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n")).unwrap();
+            assert_eq!(code, 421, "{host} {path}");
+            assert!(text.contains("Host") && text.contains("localhost"), "{text}");
+        }
+    }
+    let (code, _) = status("GET /v1/healthz HTTP/1.1\r\n").unwrap();
+    assert_eq!(code, 421, "no host");
+    let (code, _) = status("GET http://a.example.com/state HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+    assert_eq!(code, 421, "the host of the request line");
+    let (code, _) = status("GET /v1/healthz HTTP/1.0\r\n").unwrap();
+    assert_eq!(code, 200, "before HTTP/1.1 there was none");
+}

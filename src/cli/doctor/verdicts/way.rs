@@ -13,6 +13,9 @@ const CONNECTION: &str = "connection";
 const TLS: &str = "TLS";
 const HOUSTON: &str = "Houston";
 
+/// What to do about an environment that leads nowhere.
+const ENVIRONMENT: &str = "fix or unset the variable; NO_PROXY names hosts that are reached without a proxy";
+
 /// A clock that is off by more than this is worth a word: tokens end by clocks.
 const SKEW: Duration = Duration::from_secs(30);
 /// Answers that take longer make a run slow.
@@ -30,7 +33,7 @@ enum Reached {
 /// Name, connection, TLS, and who answers.
 pub(super) fn judge(facts: &Facts, bench: &mut Bench) {
     let fault = facts.installation.as_ref().and_then(|answer| answer.as_ref().err());
-    let reached = fault.map_or(Reached::Tls, |fault| how_far(facts, fault));
+    let reached = fault.map_or(Reached::Tls, |fault| how_far(fault));
     name(facts, fault, reached, bench);
     connection(fault, reached, bench);
     tls(facts, fault, reached, bench);
@@ -41,16 +44,18 @@ pub(super) fn judge(facts: &Facts, bench: &mut Bench) {
     }
 }
 
-fn how_far(facts: &Facts, fault: &Fault) -> Reached {
+fn how_far(fault: &Fault) -> Reached {
     match fault {
-        Fault::Unsent { cause, text } => match cause {
+        Fault::Unsent { cause, .. } => match cause {
             UnsentCause::Name
             | UnsentCause::Proxy
+            | UnsentCause::ProxyRefused
+            | UnsentCause::Environment
+            | UnsentCause::Authorities
             | UnsentCause::Body
             | UnsentCause::ReadOnly
             | UnsentCause::Cancelled => Reached::Nothing,
             UnsentCause::Connect | UnsentCause::Away => Reached::Name,
-            UnsentCause::Tls if is_about_ca_file(facts, text) => Reached::Nothing,
             UnsentCause::Tls => Reached::Connection,
         },
         Fault::NoAnswer { .. }
@@ -66,11 +71,6 @@ fn how_far(facts: &Facts, fault: &Fault) -> Reached {
     }
 }
 
-/// Whether it is our own file of authorities that is wrong; then nobody was called.
-fn is_about_ca_file(facts: &Facts, text: &str) -> bool {
-    facts.ca_file.as_ref().is_some_and(|path| text.starts_with(&format!("{path}: ")))
-}
-
 fn name(facts: &Facts, fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
     match fault {
         _ if facts.is_address => bench.skip(NAME, "the URL has an address, there is nothing to resolve"),
@@ -80,7 +80,7 @@ fn name(facts: &Facts, fault: Option<&Fault>, reached: Reached, bench: &mut Benc
             format!("{} is not found: {text}", facts.host),
             "check the name for typing errors, and that this machine's DNS knows it (VPN?)",
         ),
-        _ if reached == Reached::Nothing => bench.skip(NAME, "nobody was called"),
+        _ if reached == Reached::Nothing => bench.skip(NAME, "no connection was tried"),
         _ => bench.ok(NAME, format!("{} is found", facts.host)),
     }
 }
@@ -93,6 +93,15 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
             format!("the proxy of the environment could not be used: {text}"),
             "check HTTPS_PROXY; NO_PROXY names hosts that are reached without it",
         ),
+        Some(Fault::Unsent { cause: UnsentCause::ProxyRefused, text }) => bench.fail(
+            Blame::Target,
+            CONNECTION,
+            format!("the proxy of the environment refuses: {text}"),
+            "check the user and password in HTTPS_PROXY, and what the proxy allows; NO_PROXY names hosts that are reached without it",
+        ),
+        Some(Fault::Unsent { cause: UnsentCause::Environment, text }) => {
+            bench.fail(Blame::Target, CONNECTION, text, ENVIRONMENT);
+        }
         Some(Fault::Unsent { cause: UnsentCause::Connect | UnsentCause::Away, text }) => bench.fail(
             Blame::Target,
             CONNECTION,
@@ -110,7 +119,7 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
                 "check the token",
             );
         }
-        _ if reached < Reached::Connection => bench.skip(CONNECTION, "nobody was called"),
+        _ if reached < Reached::Connection => bench.skip(CONNECTION, "no connection was tried"),
         _ => bench.ok(CONNECTION, "somebody accepts it"),
     }
 }
@@ -118,7 +127,7 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
 fn tls(facts: &Facts, fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
     match fault {
         _ if !facts.is_encrypted => bench.skip(TLS, "plain http to this machine"),
-        Some(Fault::Unsent { cause: UnsentCause::Tls, text }) if reached == Reached::Nothing => {
+        Some(Fault::Unsent { cause: UnsentCause::Authorities, text }) if facts.ca_file.is_some() => {
             bench.fail(
                 Blame::Target,
                 TLS,
@@ -126,6 +135,12 @@ fn tls(facts: &Facts, fault: Option<&Fault>, reached: Reached, bench: &mut Bench
                 "name a file of PEM certificates",
             );
         }
+        Some(Fault::Unsent { cause: UnsentCause::Authorities, text }) => bench.fail(
+            Blame::Target,
+            TLS,
+            format!("no certificate can be checked: {text}"),
+            "install ca-certificates, or name the authority with --ca-file PEM",
+        ),
         Some(Fault::Unsent { cause: UnsentCause::Tls, text }) => bench.fail(
             Blame::Target,
             TLS,
@@ -156,9 +171,10 @@ fn houston(facts: &Facts, fault: &Fault, bench: &mut Bench) {
         Fault::Proxy { status: 404 | 405, text } => {
             fail(format!("there is no GraphQL at this path of {}: {text}", facts.host), PATH);
         }
-        Fault::Proxy { status: 407, text } => {
-            fail(format!("a proxy wants to know who asks (HTTP 407): {text}"), "check HTTPS_PROXY");
-        }
+        Fault::Proxy { status: status @ (401 | 407 | 511), text } => fail(
+            format!("a proxy or gateway asks for credentials (HTTP {status}): {text}"),
+            "check HTTPS_PROXY and what stands in front of Houston; the token is not to blame",
+        ),
         Fault::Proxy { status, text } => fail(
             format!("something else answers, such as a login page or a proxy (HTTP {status}): {text}"),
             PATH,
