@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::ending::{held_words, status, write_reports};
+use super::ending::{held_words, status, tell_renamed, write_reports};
 use super::input::{Input, Settled};
 use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
@@ -369,6 +369,7 @@ pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> R
     history.ended(end);
     let status = status(&history);
     let summary = write_reports(folder, &history, Some(status))?;
+    tell_renamed(&history);
     if let Some(words) = held_words(&history) {
         tell(&words);
     }

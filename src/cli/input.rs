@@ -12,7 +12,7 @@ use super::places::{BadRows, LookedFor, Missing, Names, Places, changed, find_wo
 use super::saved_plan::{self, Expected};
 use super::session::{Session, WorkArgs};
 use super::validate::{shown_name, style};
-use super::{ExitStatus, Failure, GlobalArgs, tell};
+use super::{ExitStatus, Failure, GlobalArgs, tell_in_colour};
 use crate::model::{RowNumber, printable};
 use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};
@@ -103,7 +103,7 @@ impl Input {
     fn complain(&self) {
         let issues = self.roster.issues();
         if !issues.is_empty() {
-            tell(issues.render(&self.name, style()).trim_end());
+            tell_in_colour(issues.render(&self.name, style()).trim_end());
         }
     }
 

@@ -1,11 +1,10 @@
 //! Texts from outside, made harmless for the format they are put into.
 
-use std::borrow::Cow;
 use std::io;
 
 use serde::Serialize;
 
-use crate::model::printable;
+use crate::model::{escaped_json, inert, is_harmless, printable, stand_in};
 
 /// A text for a cell of a Markdown table: it ends no cell, begins no tag, no link and no image.
 pub fn markdown(text: &str) -> String {
@@ -20,38 +19,118 @@ pub fn xml(text: &str) -> String {
     text.replace('"', "&quot;").replace(['\u{FFFE}', '\u{FFFF}'], "\u{FFFD}")
 }
 
-/// Writes a value as one line of JSON that says the same and does nothing to a terminal: what is
-/// not printable is escaped, also where JSON would not ask for it.
+/// Writes a value as one line of JSON ([`escaped_json`]).
 pub fn json_line(out: &mut dyn io::Write, value: &impl Serialize) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Printable))?;
+    let json = serde_json::to_string(value)?;
+    out.write_all(escaped_json(&json).as_bytes())?;
     out.write_all(b"\n")
 }
 
-struct Printable;
+/// A value as readable JSON ([`escaped_json`]), the last line ended.
+///
+/// # Errors
+/// If the value cannot be written as JSON.
+pub fn json_pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    let json = serde_json::to_string_pretty(value)? + "\n";
+    Ok(escaped_json(&json).into_owned())
+}
 
-impl serde_json::ser::Formatter for Printable {
-    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
-        if matches!(printable(text), Cow::Borrowed(_)) {
-            return out.write_all(text.as_bytes());
-        }
-        for c in text.chars() {
-            let mut room = [0; 4];
-            let alone: &str = c.encode_utf8(&mut room);
-            if matches!(printable(alone), Cow::Borrowed(_)) {
-                out.write_all(alone.as_bytes())?;
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}")?;
+/// A text of ours that may hold one from outside, in lines: nothing in it steers a terminal or a
+/// build server.
+pub fn for_people(text: &str) -> String {
+    inert(&shown(text, |_| None)).into_owned()
+}
+
+/// The same, but the colours in it are ours and stay.
+pub fn for_people_in_colour(text: &str) -> String {
+    inert(&shown(text, colour)).into_owned()
+}
+
+/// The text with stand-ins; `keep` gives the length of what stays at its beginning nevertheless.
+fn shown(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = match keep(rest) {
+            Some(length) => {
+                clean.push_str(&rest[..length]);
+                length
+            }
+            None => {
+                clean.push(if is_harmless(c) || c == '\n' { c } else { stand_in(c) });
+                c.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    clean
+}
+
+/// The length of the sequence that sets a colour, if the text begins with one.
+fn colour(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("\u{1b}[")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    rest[end..].starts_with('m').then_some(text.len() - rest.len() + end + 1)
+}
+
+/// Passes data on as they are or, for a terminal, without what could steer it.
+#[derive(Debug)]
+pub struct DataSink<W: io::Write> {
+    out: W,
+    is_terminal: bool,
+    /// The beginning of a character whose other bytes have not come yet.
+    rest: Vec<u8>,
+}
+
+impl<W: io::Write> DataSink<W> {
+    /// Writes to `out`, which may be a terminal.
+    pub fn new(out: W, is_terminal: bool) -> Self {
+        Self { out, is_terminal, rest: Vec::new() }
+    }
+
+    fn write_clean(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.rest.extend_from_slice(bytes);
+        let mut clean = String::with_capacity(self.rest.len());
+        let mut done = 0;
+        for chunk in self.rest.utf8_chunks() {
+            let show = |c| if is_harmless(c) || matches!(c, '\n' | '\t') { c } else { stand_in(c) };
+            clean.extend(chunk.valid().chars().map(show));
+            done += chunk.valid().len() + chunk.invalid().len();
+            let may_go_on = done == self.rest.len() && chunk.invalid().len() < 4;
+            match (chunk.invalid(), may_go_on) {
+                ([], _) => {}
+                (begun, true)
+                    if std::str::from_utf8(begun).is_err_and(|error| error.error_len().is_none()) =>
+                {
+                    done -= begun.len();
                 }
+                (_, _) => clean.push(char::REPLACEMENT_CHARACTER),
             }
         }
-        Ok(())
+        self.rest.drain(..done);
+        self.out.write_all(clean.as_bytes())
+    }
+}
+
+impl<W: io::Write> io::Write for DataSink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_terminal {
+            return self.out.write(bytes);
+        }
+        self.write_clean(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
+
     use proptest::prelude::*;
 
     #[test]
@@ -67,6 +146,29 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_colours_of_ours_are_left_in_a_text_for_people() {
+        let text = "\u{1b}[1;31mred\u{1b}[0m\u{1b}]0;x\u{7}\u{1b}[2J\r\n::error::\u{202e}\t.";
+        assert_eq!(for_people_in_colour(text), "\u{1b}[1;31mred\u{1b}[0m␛]0;x␇␛[2J \n: :error::\u{fffd} .");
+        assert_eq!(for_people("\u{1b}[31m\n"), "␛[31m\n");
+    }
+
+    #[test]
+    fn data_are_cleaned_for_a_terminal_only() {
+        let data = "a\u{1b}[31m,\u{9b}\u{61c}é\t\r\n::error::é".as_bytes();
+        for (is_terminal, expected) in
+            [(false, data), (true, "a␛[31m,\u{fffd}\u{fffd}é\t \n::error::é".as_bytes())]
+        {
+            let mut out = Vec::new();
+            let mut sink = DataSink::new(&mut out, is_terminal);
+            data.chunks(1).for_each(|byte| sink.write_all(byte).expect("written"));
+            assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected));
+        }
+        let mut out = Vec::new();
+        DataSink::new(&mut out, true).write_all(b"\x9b1m\xffx").expect("written");
+        assert_eq!(String::from_utf8_lossy(&out), "\u{fffd}1m\u{fffd}x");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -77,7 +179,7 @@ mod tests {
             json_line(&mut line, &[&text]).expect("written");
             let line = String::from_utf8(line).expect("text");
             let body = line.strip_suffix('\n').expect("a line");
-            prop_assert!(matches!(printable(body), Cow::Borrowed(_)), "{}", body);
+            prop_assert!(body.chars().all(is_harmless), "{}", body);
             prop_assert_eq!(serde_json::from_str::<[String; 1]>(body).expect("JSON"), [text]);
         }
     }

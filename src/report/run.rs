@@ -114,7 +114,7 @@ fn json_lines<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let layout = Layout::new(roster.header, roster.delimiter)?;
+    let layout = Layout::new(roster.header, roster.form.delimiter)?;
     let texts = |record: &ByteRecord| -> Vec<String> {
         layout.plain(record).map(|cell| String::from_utf8_lossy(&cell).into_owned()).collect()
     };
@@ -263,6 +263,7 @@ fn seconds(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::engine::event::Cause;
+    use crate::report::csv_file::CsvForm;
     use crate::report::fixture::{self, Fixture};
     use crate::report::results;
     use std::convert::Infallible;
@@ -324,7 +325,7 @@ mod tests {
         let fixture = Fixture::new();
         let header = fixture::roster_header();
         let roster = fixture::roster(&header);
-        results::write(&fixture.folder, &fixture.history, &header, roster.delimiter, roster.rows)
+        results::write(&fixture.folder, &fixture.history, &header, roster.form, roster.rows)
             .expect("written");
         assert_eq!(written(&fixture, RunFormat::Csv), fixture.read(RESULTS));
         assert_eq!(written(&fixture, RunFormat::Json), summary(&fixture).to_json());
@@ -402,7 +403,7 @@ mod tests {
         let rows =
             (0..53).map(|_| Ok::<_, Infallible>(ByteRecord::from(vec!["a@example.com", "", "F|G", ""])));
         let columns = fixture::roster(&header).columns;
-        let roster = || Ok(RosterAgain { header: &header, delimiter: b';', columns, rows });
+        let roster = || Ok(RosterAgain { header: &header, form: CsvForm::with(b';'), columns, rows });
         let mut out = Vec::new();
         write(RunFormat::Md, &summary(&fixture), &fixture.history, roster, &mut out).expect("written");
         let text = String::from_utf8(out).expect("text");

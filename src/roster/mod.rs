@@ -31,7 +31,7 @@ use self::reader::{Records, issue_at, read_at};
 use self::scan::Cells;
 use crate::model::{Assignment, Emails, RowNumber};
 
-pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns};
+pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::parse_email;
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
