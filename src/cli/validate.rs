@@ -13,7 +13,9 @@ use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure, data_out, tell_in_colour, unless_gone};
 use crate::model::{RowNumber, printable};
 use crate::report::csv_file::{CsvForm, CsvWriter};
-use crate::report::escape::{json_line, json_pretty, markdown as markdown_cell, xml as escape};
+use crate::report::escape::{
+    json_line, json_pretty, markdown as markdown_cell, markdown_line, xml as escape,
+};
 use crate::roster::{Issue, Notes, Roster, RowState, Style};
 
 /// Checks a roster and lists every problem with its line and column
@@ -256,7 +258,7 @@ fn counted(count: u64, what: &str) -> String {
 
 fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
     let verdict = if summary.valid { "good" } else { "bad" };
-    writeln!(out, "## `{}` is {verdict}\n", printable(&summary.file).replace('`', "'"))?;
+    writeln!(out, "## {} is {verdict}\n", markdown_line(&format!("`{}`", summary.file)))?;
     writeln!(
         out,
         "{}, {}, {}, {} merged, {}\n",

@@ -6,10 +6,68 @@ use serde::Serialize;
 
 use crate::model::{escaped_json, inert, is_harmless, printable, stand_in};
 
-/// A text for a cell of a Markdown table: it ends no cell, begins no tag, no link and no image.
+/// A text for a cell of a Markdown table: it ends no cell and is nothing but text. Whatever a
+/// renderer could take for a tag, a link, an image, an address, a mention or an issue is put into
+/// a span of code, where nothing has a meaning; what is in such a span already stays in one.
 pub fn markdown(text: &str) -> String {
-    let text = printable(text).replace('\\', "\\\\").replace('|', "\\|").replace('[', "\\[");
-    text.replace('&', "&amp;").replace('<', "&lt;")
+    in_spans(text).replace("\\|", "\\ |").replace('|', "\\|")
+}
+
+/// The same for a line outside of a table.
+pub fn markdown_line(text: &str) -> String {
+    in_spans(text)
+}
+
+fn in_spans(text: &str) -> String {
+    let mut text = printable(text).into_owned();
+    // An empty span is none, and must not hide that the words around it are one.
+    while text.contains("``") {
+        text = text.replace("``", "");
+    }
+    let mut line = String::with_capacity(text.len());
+    for (place, part) in text.split('`').enumerate() {
+        if place % 2 == 1 {
+            line.push_str(&span(part));
+        } else {
+            let words: Vec<&str> = part.split(' ').collect();
+            let alike = words.chunk_by(|a, b| is_plain(a) == is_plain(b)).map(|words| {
+                let text = words.join(" ");
+                if is_plain(words[0]) { text } else { span(&text) }
+            });
+            line.push_str(&alike.collect::<Vec<_>>().join(" "));
+        }
+    }
+    line
+}
+
+/// A span of code; the text has no backtick.
+fn span(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("`{text}`") }
+}
+
+/// Whether a word means the same to every renderer of Markdown as to a reader.
+fn is_plain(word: &str) -> bool {
+    if matches!(word, "-" | "->" | "=" | "+") {
+        return true;
+    }
+    let core =
+        word.trim_start_matches(['(', '"', '\'']).trim_end_matches([',', '.', ';', ':', ')', '"', '\'', '?']);
+    let core = core.strip_prefix("--").unwrap_or(core);
+    let is_joined = |c| matches!(c, '-' | '_' | '/' | '\'' | '+');
+    let joins = |part: &str| part.starts_with(is_joined) || part.ends_with(is_joined);
+    !joins(core) && core.chars().all(|c| c.is_alphanumeric() || is_joined(c)) && !is_reference(core)
+}
+
+/// Whether a word may be read as an issue, such as GH-12, or as a commit.
+fn is_reference(word: &str) -> bool {
+    /// The shortest beginning of a commit that is taken for one.
+    const COMMIT: usize = 7;
+    let has_digit = word.bytes().any(|b| b.is_ascii_digit());
+    let is_commit = word.len() >= COMMIT && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_issue = word.split_once('-').is_some_and(|(key, number)| {
+        key.bytes().all(|b| b.is_ascii_uppercase()) && number.starts_with(|c: char| c.is_ascii_digit())
+    });
+    has_digit && (is_commit || is_issue)
 }
 
 /// A text for an attribute or the content of XML 1.0, which has no place for control characters at
@@ -135,7 +193,59 @@ mod tests {
 
     #[test]
     fn a_cell_of_a_table_stays_one_cell_of_text() {
-        assert_eq!(markdown("a|b\n<script>&lt; [x](y) \\|"), "a\\|b &lt;script>&amp;lt; \\[x](y) \\\\\\|");
+        assert_eq!(markdown("a|b\n<script>&lt; [x](y) c\\|d"), "`a\\|b <script>&lt; [x](y) c\\ \\|d`");
+        assert_eq!(markdown_line("a|b"), "`a|b`");
+    }
+
+    #[test]
+    fn no_word_of_a_text_is_a_mention_a_link_or_an_issue() {
+        for (text, shown) in [
+            ("by @org/team and ann@example.com", "by `@org/team` and `ann@example.com`"),
+            ("see http://x.example, www.x.example", "see `http://x.example, www.x.example`"),
+            ("fixes #12, GH-12 org/repo#1 !3", "fixes `#12, GH-12 org/repo#1 !3`"),
+            ("![i](u) *a b* _c_ ~~d~~ $e$", "`![i](u) *a b* _c_ ~~d~~ $e$`"),
+            ("in 1f0c2a9 now", "in `1f0c2a9` now"),
+            ("is `WORKSPACE_ADMIN` (by `a`@b`)", "is `WORKSPACE_ADMIN` (by `a``@b``)`"),
+            ("mailto:a@b.co <!-- -->", "`mailto:a@b.co <!-- -->`"),
+        ] {
+            assert_eq!(markdown(text), shown, "{text}");
+        }
+        for text in [
+            "is WORKSPACE_ADMIN and stays it",
+            "the same as line 2",
+            "no answer (timeout), 5 of 7",
+            "--all shows them.",
+        ] {
+            assert_eq!(markdown(text), text);
+        }
+    }
+
+    /// What is outside of the spans of code of a line, as CommonMark finds them.
+    fn outside_of_spans(line: &str) -> String {
+        let mut rest = line;
+        let mut outside = String::new();
+        while let Some(at) = rest.find('`') {
+            outside.push_str(&rest[..at]);
+            let ticks = rest[at..].len() - rest[at..].trim_start_matches('`').len();
+            let body = &rest[at + ticks..];
+            let mut from = 0;
+            let end = loop {
+                let Some(next) = body[from..].find('`').map(|next| from + next) else { break None };
+                let run = body[next..].len() - body[next..].trim_start_matches('`').len();
+                if run == ticks {
+                    break Some(next + run);
+                }
+                from = next + run;
+            };
+            match end {
+                Some(end) => rest = &body[end..],
+                None => {
+                    outside.push_str(&rest[at..at + ticks]);
+                    rest = body;
+                }
+            }
+        }
+        outside + rest
     }
 
     #[test]
@@ -171,6 +281,13 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn outside_of_code_a_line_of_markdown_has_plain_words_only(text in "[`@#a1._:/ |<*\\\\\\[-]{0,24}|.{0,20}") {
+            let outside = outside_of_spans(&markdown(&text));
+            prop_assert!(outside.split([' ', '`']).all(|word| is_plain(word)), "{:?} of {:?}", outside, text);
+            prop_assert!(!outside.contains('`'), "{:?}", outside);
+        }
 
         #[test]
         fn a_line_of_json_says_the_same_and_is_printable(text in any::<String>(), tail in "[\u{80}-\u{9f}\u{202e}\u{e0001}\u{7f}]{0,4}") {

@@ -257,7 +257,7 @@ impl PlanReport<'_> {
             writeln!(text, "\nNot compared: {}", summed_up(self.counts_of(&elsewhere)))?;
             self.people(text, &elsewhere, detail)?;
         }
-        write!(text, "\n{}", self.closing())
+        write!(text, "\n{}", self.closing(str::to_owned))
     }
 
     fn title(&self) -> String {
@@ -289,9 +289,9 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What it comes to, and what it costs.
-    fn closing(&self) -> String {
-        let (all, guard) = (summed_up(self.plan.counts()), self.guard());
+    /// What it comes to, and what it costs; `shown` is how names are written.
+    fn closing(&self, shown: fn(&str) -> String) -> String {
+        let (all, guard) = (summed_up(self.plan.counts()), self.guard(shown));
         let created = match self.plan.to_create.len() {
             0 => String::new(),
             1 => "1 workspace is created first; the token's own user becomes its admin.\n".to_owned(),

@@ -12,7 +12,7 @@ use csv::ByteRecord;
 use serde::{Serialize, Serializer};
 
 use super::closing::{Paint, advice, render, verdict};
-use super::escape::{json_line, markdown, xml};
+use super::escape::{json_line, markdown, markdown_line, xml};
 use super::results::{Layout, RESULTS, ResultsError, each_row, write_results};
 use super::summary::Summary;
 use super::{RosterAgain, spoken};
@@ -157,14 +157,14 @@ fn table<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    writeln!(out, "## {}: {}\n", markdown(&summary.roster), markdown(&verdict(summary)))?;
+    writeln!(out, "## {}: {}\n", markdown_line(&summary.roster), markdown_line(&verdict(summary)))?;
     let duration = spoken(std::time::Duration::from_millis(summary.duration_ms));
     let rows = if summary.rows == 1 { "1 row".to_owned() } else { format!("{} rows", summary.rows) };
     writeln!(
         out,
-        "run `{}`: {rows}, {}, {duration}\n",
-        summary.run.replace('`', "'"),
-        markdown(&summary.target)
+        "run {}: {rows}, {}, {duration}\n",
+        markdown_line(&format!("`{}`", summary.run)),
+        markdown_line(&summary.target)
     )?;
     writeln!(out, "| status | rows |\n|---|---:|")?;
     for status in Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0) {
@@ -189,7 +189,7 @@ where
         let (who, place) = whose(columns, record);
         let (code, text) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
         let (who, place, text) = (markdown(&who), markdown(&place), markdown(text));
-        let (line, status, what) = (end.line, end.status, markdown(advice(code)));
+        let (line, status, what) = (end.line, end.status, advice(code));
         Ok(writeln!(out, "| {line} | {who} | {place} | {status} | {text} | {what} |")?)
     })?;
     if bad > SHOWN {
@@ -366,9 +366,9 @@ mod tests {
     #[test]
     fn a_table_for_a_chat_or_a_pull_request() {
         insta::assert_snapshot!(written(&Fixture::new(), RunFormat::Md), @r"
-        ## team.csv: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
+        ## `team.csv`: stopped early: the token is not valid any more: expired `␛[31mred␛]0;pwned␇ next�line`
 
-        run `20261123T154500Z-k3f9`: 13 rows, https://houston.example.com/v1, 1m 02s
+        run `20261123T154500Z-k3f9`: 13 rows, `https://houston.example.com/v1`, 1m 02s
 
         | status | rows |
         |---|---:|
@@ -388,10 +388,10 @@ mod tests {
 
         | line | who | workspace | status | why | what to do |
         |---:|---|---|---|---|---|
-        | 9 | rejected@example.com | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
-        | 11 | gaveup@example.com | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
-        | 12 | doubt@example.com | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
-        | 14 | =cmd\|' /C calc'!A0 | data | invalid | not an address | not an email address to Houston or to this program: correct it |
+        | 9 | `rejected@example.com` | secret | rejected | `=denied ␛[31mred␛]0;pwned␇ next�line` | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
+        | 11 | `gaveup@example.com` | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
+        | 12 | `doubt@example.com` | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
+        | 14 | `=cmd\|' /C calc'!A0` | data | invalid | not an address | not an email address to Houston or to this program: correct it |
         ");
     }
 
@@ -408,7 +408,7 @@ mod tests {
         write(RunFormat::Md, &summary(&fixture), &fixture.history, roster, &mut out).expect("written");
         let text = String::from_utf8(out).expect("text");
         assert_eq!(
-            text.matches("| a@example.com | F\\|G | rejected | &lt;b>a\\|b&lt;/b> |").count(),
+            text.matches("| `a@example.com` | `F\\|G` | rejected | `<b>a\\|b</b>` |").count(),
             50,
             "{text}"
         );
