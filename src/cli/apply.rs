@@ -29,6 +29,7 @@ use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
 use crate::report::terminal::Progress;
+use crate::roster::spool_instead_in;
 
 /// Gateways in front of Houston hold a request for so long.
 const LONGEST_GATEWAY: Duration = Duration::from_secs(600);
@@ -86,6 +87,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     }
     let args = &args;
     let destination = Destination::new(&args.work.target, &args.work.pace)?;
+    spool_instead_in(&args.runs_dir);
     let input = match &saved {
         Some(saved) => saved.input()?,
         None => Input::read(&args.work)?,

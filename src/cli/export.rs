@@ -295,7 +295,7 @@ impl Output {
     fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         Ok(match path {
             None => Self::Stdout(BufWriter::new(data_out())),
-            Some(path) => Self::File(BufWriter::new(Draft::open(path)?)),
+            Some(path) => Self::File(BufWriter::new(Draft::output(path)?)),
         })
     }
 

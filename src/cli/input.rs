@@ -40,8 +40,7 @@ impl Input {
         let path = work.roster.as_deref().unwrap_or(Path::new("-"));
         let settings = work.roster_args.settings()?;
         let name = shown_name(path);
-        let roster = Roster::read(path, &name, &settings)
-            .map_err(|error| Failure::new(ExitStatus::BadInput, error))?;
+        let roster = Roster::read(path, &name, &settings)?;
         let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
         Self { roster, name, settings, missing, expected: None }.checked()
     }

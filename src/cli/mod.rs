@@ -44,6 +44,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::model::printable;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
 use crate::report::terminal::ProgressMode;
+use crate::roster;
 
 /// Puts people into the right workspaces of Astro Private Cloud.
 ///
@@ -237,6 +238,19 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(ExitStatus::Internal, error)
+    }
+}
+
+impl From<roster::Error> for Failure {
+    /// A roster that cannot be read (3), or for a copy of which there is no room (1).
+    fn from(error: roster::Error) -> Self {
+        match error {
+            roster::Error::Spool { .. } => Self::new(ExitStatus::Internal, error)
+                .hint("set TMPDIR to a folder that can be written and has room for the roster"),
+            roster::Error::Unreadable { .. } | roster::Error::IsFolder { .. } => {
+                Self::new(ExitStatus::BadInput, error)
+            }
+        }
     }
 }
 

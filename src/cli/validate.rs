@@ -77,7 +77,7 @@ pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
 /// the roster.
 pub(super) fn read_roster(path: &Path, name: &str, args: &RosterArgs) -> Result<Roster, Failure> {
     let settings = args.settings()?;
-    Roster::read(path, name, &settings).map_err(|error| Failure::new(ExitStatus::BadInput, error))
+    Ok(Roster::read(path, name, &settings)?)
 }
 
 /// How issues are shown on standard error.
