@@ -327,14 +327,16 @@ fn begins_command(text: &str) -> bool {
 /// what is not harmless is escaped, also where JSON would not ask for it.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let plain = |b: u8| matches!(b, b'\n' | b' '..=b'~');
-    if !json.contains("##") && (json.bytes().all(plain) || json.chars().all(|c| c == '\n' || is_harmless(c)))
+    if !json.contains("##")
+        && !json.contains("::")
+        && (json.bytes().all(plain) || json.chars().all(|c| c == '\n' || is_harmless(c)))
     {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 8);
     for (at, c) in json.char_indices() {
         // Neither can be anywhere but inside of a text.
-        if (c == '#' && begins_command(&json[at..])) || (c != '\n' && !is_harmless(c)) {
+        if begins_command(&json[at..]) || (c != '\n' && !is_harmless(c)) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 escaped.push_str(&format!("\\u{unit:04x}"));
             }
@@ -501,10 +503,10 @@ mod tests {
 
     #[test]
     fn a_json_text_is_escaped_and_means_the_same() {
-        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}\u{61c}\u{e0001}é##vso[x]\n\"";
+        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}\u{61c}\u{e0001}é##vso[x]\n\"::error";
         let json = serde_json::to_string(text).unwrap();
         let escaped = escaped_json(&json);
-        assert_eq!(escaped, r#""a\u001b\u007f\u009b\u202e\u061c\udb40\udc01é\u0023#vso[x]\n\"""#);
+        assert_eq!(escaped, r#""a\u001b\u007f\u009b\u202e\u061c\udb40\udc01é\u0023#vso[x]\n\"\u003a:error""#);
         assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
         assert!(matches!(escaped_json("{\"a\": [1, \"é #1\"]}\n"), Cow::Borrowed(_)));
     }

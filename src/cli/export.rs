@@ -309,7 +309,7 @@ impl Output {
     /// All of it was written: a file gets its name.
     fn commit(self) -> Result<(), Failure> {
         match self {
-            Self::Stdout(_) => Ok(()),
+            Self::Stdout(mut out) => out.flush().map_err(unwritten),
             Self::File(out) => {
                 let draft = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
                 draft.commit().map_err(unwritten)

@@ -39,6 +39,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::printable;
@@ -346,17 +347,21 @@ pub(crate) fn tell_in_colour(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", for_people_in_colour(text));
 }
 
+/// What is wrong where standard output does not take what is printed.
+pub(crate) const UNWRITTEN: &str = "cannot write to standard output";
+
 /// Writes a text for people to standard output, with colours of ours where they are wanted. That
 /// nobody reads it any more is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    Ok(unless_gone(out.write_all(for_people_in_colour(text).as_bytes()).and_then(|()| out.flush()))?)
+    let written = out.write_all(for_people_in_colour(text).as_bytes()).and_then(|()| out.flush());
+    unless_gone(written).context(UNWRITTEN)
 }
 
 /// Writes data to standard output ([`data_out`]). That nobody reads them any more is no error.
 pub(crate) fn print_data(text: &str) -> anyhow::Result<()> {
     let mut out = data_out();
-    Ok(unless_gone(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?)
+    unless_gone(out.write_all(text.as_bytes()).and_then(|()| out.flush())).context(UNWRITTEN)
 }
 
 /// Standard output for data, byte for byte; a terminal gets nothing that could steer it.

@@ -12,7 +12,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::ending::{self, RosterCopy, open_run, write_reports};
-use super::{ExitStatus, Failure, data_out, print, print_data, tell, undo};
+use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell, undo};
 use crate::engine::journal::{History, JournalError};
 use crate::engine::run_folder::{self, LATEST, RunFolder};
 use crate::model::printable;
@@ -135,7 +135,9 @@ impl Told {
         };
         match written {
             Err(ResultsError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(ResultsError::Out(error)) => Err(Failure::new(ExitStatus::Internal, error)),
+            Err(ResultsError::Out(error)) => {
+                Err(Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context(UNWRITTEN)))
+            }
             Err(error) => Err(Failure::new(ExitStatus::BadInput, error)),
             Ok(()) => Ok(()),
         }

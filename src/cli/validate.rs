@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::roster_args::RosterArgs;
-use super::{ExitStatus, Failure, data_out, tell_in_colour, unless_gone};
+use super::{ExitStatus, Failure, UNWRITTEN, data_out, tell_in_colour, unless_gone};
 use crate::model::{RowNumber, printable};
 use crate::report::csv_file::{CsvForm, CsvWriter};
 use crate::report::escape::{
@@ -65,8 +66,7 @@ pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
     if !problems.is_empty() {
         tell_in_colour(String::from_utf8_lossy(&problems).trim_end());
     }
-    unless_gone(written.and_then(|()| out.flush()))
-        .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    unless_gone(written.and_then(|()| out.flush())).context(UNWRITTEN)?;
     Ok(status(&roster))
 }
 
@@ -200,7 +200,7 @@ fn write(
                 let hint = issue.hint().unwrap_or_default();
                 csv.put([name, &line, &column, issue.kind.code(), issue.message(), hint])?;
             }
-            csv.finish()?.flush()
+            csv.finish().map(drop)
         }
         ValidateFormat::Md => markdown(&summary, issues, out),
         ValidateFormat::Junit => junit(&summary, issues, out),

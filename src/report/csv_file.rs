@@ -117,7 +117,9 @@ impl<W: Write> CsvWriter<W> {
     /// # Errors
     /// If it cannot be written.
     pub fn finish(self) -> io::Result<W> {
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)
+        let mut out = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        out.flush()?;
+        Ok(out)
     }
 }
 

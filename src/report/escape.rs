@@ -6,19 +6,20 @@ use serde::Serialize;
 
 use crate::model::{escaped_json, inert, is_harmless, printable, stand_in};
 
-/// A text for a cell of a Markdown table: it ends no cell and is nothing but text. Whatever a
-/// renderer could take for a tag, a link, an image, an address, a mention or an issue is put into
-/// a span of code, where nothing has a meaning; what is in such a span already stays in one.
+/// A text for a cell of a Markdown table: it ends no cell and is nothing but text. A word that a
+/// renderer could take for an address, a mention or an issue is put into a span of code, where
+/// nothing has a meaning; what is in such a span already stays in one.
 pub fn markdown(text: &str) -> String {
-    in_spans(text).replace("\\|", "\\ |").replace('|', "\\|")
+    in_markdown(text, |code| code.replace("\\|", "\\ |").replace('|', "\\|"))
 }
 
 /// The same for a line outside of a table.
 pub fn markdown_line(text: &str) -> String {
-    in_spans(text)
+    in_markdown(text, str::to_owned)
 }
 
-fn in_spans(text: &str) -> String {
+/// `coded` is how a text is written inside of a span of code.
+fn in_markdown(text: &str, coded: fn(&str) -> String) -> String {
     let mut text = printable(text).into_owned();
     // An empty span is none, and must not hide that the words around it are one.
     while text.contains("``") {
@@ -27,35 +28,63 @@ fn in_spans(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for (place, part) in text.split('`').enumerate() {
         if place % 2 == 1 {
-            line.push_str(&span(part));
-        } else {
-            let words: Vec<&str> = part.split(' ').collect();
-            let alike = words.chunk_by(|a, b| is_plain(a) == is_plain(b)).map(|words| {
-                let text = words.join(" ");
-                if is_plain(words[0]) { text } else { span(&text) }
-            });
-            line.push_str(&alike.collect::<Vec<_>>().join(" "));
+            line.push_str(&span(part, coded));
+            continue;
         }
+        let words: Vec<&str> = part.split(' ').collect();
+        let alike = words.chunk_by(|a, b| is_inert(a) == is_inert(b)).map(|words| {
+            let text = words.join(" ");
+            if is_inert(words[0]) { escaped(&text) } else { span(&text, coded) }
+        });
+        line.push_str(&alike.collect::<Vec<_>>().join(" "));
     }
     line
 }
 
-/// A span of code; the text has no backtick.
-fn span(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("`{text}`") }
+/// Spans of code; the text has no backtick. What begins a tag stays outside, for readers that know
+/// no such spans.
+fn span(text: &str, coded: fn(&str) -> String) -> String {
+    let code = |part: &str| if part.is_empty() { String::new() } else { format!("`{}`", coded(part)) };
+    text.split('<').map(code).collect::<Vec<_>>().join("&lt;")
 }
 
-/// Whether a word means the same to every renderer of Markdown as to a reader.
-fn is_plain(word: &str) -> bool {
-    if matches!(word, "-" | "->" | "=" | "+") {
-        return true;
+/// A text without the meaning that Markdown gives to some of its characters.
+fn escaped(text: &str) -> String {
+    let is_inside = |before: Option<char>| before.is_some_and(char::is_alphanumeric);
+    let mut escaped = String::with_capacity(text.len());
+    let mut before = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
+            '_' if is_inside(before) && is_inside(rest.peek().copied()) => escaped.push('_'),
+            '\\' | '|' | '[' | '*' | '_' => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
+        }
+        before = Some(c);
     }
-    let core =
-        word.trim_start_matches(['(', '"', '\'']).trim_end_matches([',', '.', ';', ':', ')', '"', '\'', '?']);
-    let core = core.strip_prefix("--").unwrap_or(core);
-    let is_joined = |c| matches!(c, '-' | '_' | '/' | '\'' | '+');
-    let joins = |part: &str| part.starts_with(is_joined) || part.ends_with(is_joined);
-    !joins(core) && core.chars().all(|c| c.is_alphanumeric() || is_joined(c)) && !is_reference(core)
+    escaped
+}
+
+/// Whether no renderer makes more of a word than text, once it is [`escaped`].
+fn is_inert(word: &str) -> bool {
+    let is_ended = |c: char| !c.is_alphanumeric() && c != '/';
+    let mut rest = word.chars().peekable();
+    while let Some(c) = rest.next() {
+        let ends = rest.peek().is_none_or(|next| is_ended(*next));
+        let is_text = match c {
+            // A name of the net, a scheme, an issue, a milestone, a label: with what comes after.
+            '.' | ':' | '#' | '!' | '%' => ends,
+            '&' => !rest.peek().is_some_and(char::is_ascii_digit),
+            '@' | '$' | '~' | '^' | '`' => false,
+            _ => true,
+        };
+        if !is_text {
+            return false;
+        }
+    }
+    !word.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(is_reference)
 }
 
 /// Whether a word may be read as an issue, such as GH-12, or as a commit.
@@ -63,11 +92,14 @@ fn is_reference(word: &str) -> bool {
     /// The shortest beginning of a commit that is taken for one.
     const COMMIT: usize = 7;
     let has_digit = word.bytes().any(|b| b.is_ascii_digit());
+    let has_letter = word.bytes().any(|b| b.is_ascii_alphabetic());
     let is_commit = word.len() >= COMMIT && word.bytes().all(|b| b.is_ascii_hexdigit());
     let is_issue = word.split_once('-').is_some_and(|(key, number)| {
-        key.bytes().all(|b| b.is_ascii_uppercase()) && number.starts_with(|c: char| c.is_ascii_digit())
+        !key.is_empty()
+            && key.bytes().all(|b| b.is_ascii_alphabetic())
+            && number.starts_with(|c: char| c.is_ascii_digit())
     });
-    has_digit && (is_commit || is_issue)
+    has_digit && has_letter && (is_commit || is_issue)
 }
 
 /// A text for an attribute or the content of XML 1.0, which has no place for control characters at
@@ -193,8 +225,9 @@ mod tests {
 
     #[test]
     fn a_cell_of_a_table_stays_one_cell_of_text() {
-        assert_eq!(markdown("a|b\n<script>&lt; [x](y) c\\|d"), "`a\\|b <script>&lt; [x](y) c\\ \\|d`");
-        assert_eq!(markdown_line("a|b"), "`a|b`");
+        assert_eq!(markdown("a|b\n<script>&lt; [x](y) \\|"), "a\\|b &lt;script>&amp;lt; \\[x](y) \\\\\\|");
+        assert_eq!(markdown("a@b|c\\|d<e"), "`a@b\\|c\\ \\|d`&lt;`e`");
+        assert_eq!(markdown_line("a|b @c|d"), "a\\|b `@c|d`");
     }
 
     #[test]
@@ -203,18 +236,18 @@ mod tests {
             ("by @org/team and ann@example.com", "by `@org/team` and `ann@example.com`"),
             ("see http://x.example, www.x.example", "see `http://x.example, www.x.example`"),
             ("fixes #12, GH-12 org/repo#1 !3", "fixes `#12, GH-12 org/repo#1 !3`"),
-            ("![i](u) *a b* _c_ ~~d~~ $e$", "`![i](u) *a b* _c_ ~~d~~ $e$`"),
+            ("![i](u) *a b* _c_ ~~d~~ $e$", "!\\[i](u) \\*a b\\* \\_c\\_ `~~d~~ $e$`"),
             ("in 1f0c2a9 now", "in `1f0c2a9` now"),
-            ("is `WORKSPACE_ADMIN` (by `a`@b`)", "is `WORKSPACE_ADMIN` (by `a``@b``)`"),
-            ("mailto:a@b.co <!-- -->", "`mailto:a@b.co <!-- -->`"),
+            ("is `WORKSPACE_ADMIN` (by `a`@b)", "is `WORKSPACE_ADMIN` (by `a``@b)`"),
+            ("mailto:a@b.co <!-- --> <a@b.co>", "`mailto:a@b.co` &lt;!-- --> &lt;`a@b.co>`"),
         ] {
             assert_eq!(markdown(text), shown, "{text}");
         }
         for text in [
             "is WORKSPACE_ADMIN and stays it",
-            "the same as line 2",
-            "no answer (timeout), 5 of 7",
+            "line 2: (timeout), 5 of 7.",
             "--all shows them.",
+            "␛]0;x Data (ck1)",
         ] {
             assert_eq!(markdown(text), text);
         }
@@ -283,10 +316,22 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn outside_of_code_a_line_of_markdown_has_plain_words_only(text in "[`@#a1._:/ |<*\\\\\\[-]{0,24}|.{0,20}") {
-            let outside = outside_of_spans(&markdown(&text));
-            prop_assert!(outside.split([' ', '`']).all(|word| is_plain(word)), "{:?} of {:?}", outside, text);
-            prop_assert!(!outside.contains('`'), "{:?}", outside);
+        fn outside_of_code_a_line_of_markdown_is_text(text in "[`@#a1w._:/ |<*!\\\\\\[-]{0,24}|.{0,20}") {
+            let line = markdown(&text);
+            let outside = outside_of_spans(&line);
+            prop_assert!(!outside.contains(['@', '<', '`', '~', '$', '^']), "{:?} of {:?}", outside, text);
+            for (sign, after) in outside.char_indices().zip(outside.chars().skip(1)) {
+                let refers = matches!(sign.1, '#' | '!' | '.' | ':') && after.is_alphanumeric();
+                prop_assert!(!refers, "{:?} of {:?}", outside, text);
+            }
+            let bare = outside.replace("\\\\", "");
+            let unescaped = bare.char_indices().filter(|&(_, c)| matches!(c, '|' | '[' | '*'));
+            for (at, _) in unescaped {
+                prop_assert!(bare[..at].ends_with('\\'), "{:?} of {:?}", bare, text);
+            }
+            // Nothing ends the cell inside of a span either.
+            let whole = line.replace("\\\\", "");
+            prop_assert!(whole.match_indices('|').all(|(at, _)| whole[..at].ends_with('\\')), "{:?}", line);
         }
 
         #[test]

@@ -161,7 +161,8 @@ where
         push_ours(&mut cells, end, &history.workspaces);
         Ok(out.put(&cells)?)
     })?;
-    Ok(out.finish()?.flush()?)
+    out.finish()?;
+    Ok(())
 }
 
 /// Shows every row of the roster together with its end, in the order of the file.

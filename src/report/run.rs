@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn a_table_for_a_chat_or_a_pull_request() {
         insta::assert_snapshot!(written(&Fixture::new(), RunFormat::Md), @r"
-        ## `team.csv`: stopped early: the token is not valid any more: expired `␛[31mred␛]0;pwned␇ next�line`
+        ## `team.csv`: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
 
         run `20261123T154500Z-k3f9`: 13 rows, `https://houston.example.com/v1`, 1m 02s
 
@@ -388,10 +388,10 @@ mod tests {
 
         | line | who | workspace | status | why | what to do |
         |---:|---|---|---|---|---|
-        | 9 | `rejected@example.com` | secret | rejected | `=denied ␛[31mred␛]0;pwned␇ next�line` | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
+        | 9 | `rejected@example.com` | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
         | 11 | `gaveup@example.com` | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
         | 12 | `doubt@example.com` | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
-        | 14 | `=cmd\|' /C calc'!A0` | data | invalid | not an address | not an email address to Houston or to this program: correct it |
+        | 14 | =cmd\|' /C `calc'!A0` | data | invalid | not an address | not an email address to Houston or to this program: correct it |
         ");
     }
 
@@ -408,7 +408,7 @@ mod tests {
         write(RunFormat::Md, &summary(&fixture), &fixture.history, roster, &mut out).expect("written");
         let text = String::from_utf8(out).expect("text");
         assert_eq!(
-            text.matches("| `a@example.com` | `F\\|G` | rejected | `<b>a\\|b</b>` |").count(),
+            text.matches("| `a@example.com` | F\\|G | rejected | &lt;b>a\\|b&lt;/b> |").count(),
             50,
             "{text}"
         );

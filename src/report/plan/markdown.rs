@@ -147,7 +147,7 @@ mod tests {
         In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
         2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
 
-        ## Data `| <b> #` all (ck1): 1 to add, 1 to get another role, 1 unchanged
+        ## Data \| &lt;b> # all (ck1): 1 to add, 1 to get another role, 1 unchanged
 
         | email | action | from | to | reason | line |
         | --- | --- | --- | --- | --- | --- |
@@ -158,7 +158,7 @@ mod tests {
 
         | email | action | from | to | reason | line |
         | --- | --- | --- | --- | --- | --- |
-        | `d@x.org` | none |  | WORKSPACE_VIEWER | `a\|b <script> [x](y)` | 5 |
+        | `d@x.org` | none |  | WORKSPACE_VIEWER | a\|b &lt;script> \[x](y) | 5 |
         ");
     }
 
