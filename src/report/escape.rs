@@ -271,7 +271,10 @@ mod tests {
                 from = next + run;
             };
             match end {
-                Some(end) => rest = &body[end..],
+                Some(end) => {
+                    outside.push(' ');
+                    rest = &body[end..];
+                }
                 None => {
                     outside.push_str(&rest[at..at + ticks]);
                     rest = body;
