@@ -256,21 +256,99 @@ impl Emails {
 }
 
 /// Replaces what could steer a terminal or deceive a reader (control characters, escapes,
-/// bidirectional overrides, line separators) by visible stand-ins. Every text from outside passes
-/// through here before a person sees it.
+/// bidirectional overrides, line separators) by visible stand-ins, and breaks what a build server
+/// would take for a command ([`inert`]). Every text from outside passes through here before a
+/// person sees it.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_harmless) {
+        return inert(text);
+    }
+    let text: String = text.chars().map(|c| if is_harmless(c) { c } else { stand_in(c) }).collect();
+    Cow::Owned(inert(&text).into_owned())
+}
+
+/// Whether a character can neither steer a terminal nor change how the text around it is read. A
+/// line break is not harmless.
+pub fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+/// Breaks what a build server reads as a command in a log, such as `::error::`, `##[error]`,
+/// `##vso[...]` and `##teamcity[...]`, by a blank between the two signs. An IPv6 address stays as
+/// it is.
+pub fn inert(text: &str) -> Cow<'_, str> {
+    if !text.contains("::") && !text.contains("##") {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().map(|c| if is_harmless(c) { c } else { stand_in(c) }).collect())
+    let mut broken = String::with_capacity(text.len() + 1);
+    for (at, c) in text.char_indices() {
+        broken.push(c);
+        if begins_command(&text[at..]) {
+            broken.push(' ');
+        }
+    }
+    if broken.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(broken) }
 }
 
-fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+/// Commands that need no second `::` to be taken for one by some reader of a log.
+const COMMANDS: [&str; 15] = [
+    "add-mask",
+    "add-matcher",
+    "add-path",
+    "debug",
+    "echo",
+    "endgroup",
+    "error",
+    "group",
+    "notice",
+    "remove-matcher",
+    "save-state",
+    "set-env",
+    "set-output",
+    "stop-commands",
+    "warning",
+];
+
+fn begins_command(text: &str) -> bool {
+    if let Some(rest) = text.strip_prefix("##") {
+        return rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).starts_with('[');
+    }
+    let Some(rest) = text.strip_prefix("::") else { return false };
+    let line = rest.lines().next().unwrap_or_default();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name = &line[..line.find(|c| !is_name(c)).unwrap_or(line.len())];
+    // No address has `::` twice.
+    COMMANDS.iter().any(|command| name.eq_ignore_ascii_case(command))
+        || (name.starts_with(|c: char| c.is_ascii_alphabetic()) && line.contains("::"))
 }
 
-fn stand_in(c: char) -> char {
+/// A JSON text that means the same and does nothing to a terminal or a build server that shows it:
+/// what is not harmless is escaped, also where JSON would not ask for it.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    let plain = |b: u8| matches!(b, b'\n' | b' '..=b'~');
+    if !json.contains("##")
+        && !json.contains("::")
+        && (json.bytes().all(plain) || json.chars().all(|c| c == '\n' || is_harmless(c)))
+    {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 8);
+    for (at, c) in json.char_indices() {
+        // Neither can be anywhere but inside of a text.
+        if begins_command(&json[at..]) || (c != '\n' && !is_harmless(c)) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// A visible character for one that is not harmless.
+pub fn stand_in(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' => ' ',
         '\u{0}'..='\u{1F}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{FFFD}'),
@@ -290,17 +368,11 @@ pub fn runs_as_formula(cell: &[u8]) -> bool {
         || WIDE.iter().any(|sign| text.starts_with(sign.as_bytes()))
 }
 
-fn without_blanks(mut cell: &[u8]) -> &[u8] {
-    const NO_BREAK_SPACE: &[u8] = "\u{A0}".as_bytes();
-    loop {
-        cell = match cell {
-            [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] => rest,
-            _ => match cell.strip_prefix(NO_BREAK_SPACE) {
-                Some(rest) => rest,
-                None => return cell,
-            },
-        };
-    }
+/// Without what a spreadsheet may drop at the beginning of a cell.
+fn without_blanks(cell: &[u8]) -> &[u8] {
+    let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{200B}' | '\u{2060}' | '\u{FEFF}');
+    let text = cell.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    &cell[text.len() - text.trim_start_matches(is_blank).len()..]
 }
 
 /// What a run met with because it asked for too much at once.
@@ -400,8 +472,62 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_the_direction_of_a_text_is_replaced() {
+        for c in ["\u{61c}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{2066}", "\u{2069}", "\u{85}", "\u{7f}"] {
+            assert_ne!(printable(c), c, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_of_a_build_server_is_broken_wherever_it_stands() {
+        for (text, broken) in [
+            ("::error::x", ": :error::x"),
+            ("a ::set-output name=x::y", "a : :set-output name=x::y"),
+            (":::add-mask::1", ":: :add-mask::1"),
+            ("::Error file=x", ": :Error file=x"),
+            ("::unknown a=1,b=2::y", ": :unknown a=1,b=2::y"),
+            ("##[error]x", "# #[error]x"),
+            ("x##vso[task.setvariable]", "x# #vso[task.setvariable]"),
+            ("##teamcity[a]", "# #teamcity[a]"),
+            ("###[a]", "## #[a]"),
+        ] {
+            assert_eq!(printable(text), broken);
+            assert_eq!(printable(broken), broken, "broken once is enough");
+        }
+        for text in
+            ["http://[::1]:80/v1", "fe80::abcd", "[::ffff:1.2.3.4]", "a::", "## Data [EU]", "#1 ##", "é::"]
+        {
+            assert_eq!(printable(text), text);
+        }
+    }
+
+    #[test]
+    fn a_json_text_is_escaped_and_means_the_same() {
+        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}\u{61c}\u{e0001}é##vso[x]\n\"::error";
+        let json = serde_json::to_string(text).unwrap();
+        let escaped = escaped_json(&json);
+        assert_eq!(escaped, r#""a\u001b\u007f\u009b\u202e\u061c\udb40\udc01é\u0023#vso[x]\n\"\u003a:error""#);
+        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+        assert!(matches!(escaped_json("{\"a\": [1, \"é #1\"]}\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn what_a_spreadsheet_would_run_is_known() {
-        for cell in ["=1", "+1", "-1", "@a", " =1", "\tx", "\r", "\u{a0}@a", "\u{ff1d}1"] {
+        for cell in [
+            "=1",
+            "+1",
+            "-1",
+            "@a",
+            " =1",
+            "\tx",
+            "\r",
+            "\u{a0}@a",
+            "\u{ff1d}1",
+            "\u{3000}=1",
+            "\u{feff}=1",
+            "\u{200b} +1",
+            "\u{b}-1",
+        ] {
             assert!(runs_as_formula(cell.as_bytes()), "{cell:?}");
         }
         for cell in ["", "a=1", "'=1", " a", "1-1", "é"] {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::ending::{held_words, status, write_reports};
+use super::ending::{held_words, status, tell_renamed, write_reports};
 use super::input::{Input, Settled};
 use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
@@ -32,6 +32,7 @@ use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
 use crate::report::shell_word;
 use crate::report::terminal::Progress;
+use crate::roster::spool_instead_in;
 
 /// Gateways in front of Houston hold a request for so long.
 const LONGEST_GATEWAY: Duration = Duration::from_secs(600);
@@ -89,6 +90,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     }
     let args = &args;
     let destination = Destination::new(&args.work.target, &args.work.pace)?;
+    spool_instead_in(&args.runs_dir);
     let input = match &saved {
         Some(saved) => saved.input()?,
         None => Input::read(&args.work)?,
@@ -400,6 +402,7 @@ pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> R
     history.ended(end);
     let status = status(&history);
     let summary = write_reports(folder, &history, Some(status))?;
+    tell_renamed(&history);
     if let Some(words) = held_words(&history) {
         tell(&words);
     }

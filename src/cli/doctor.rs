@@ -16,7 +16,7 @@ use super::session::Destination;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::token_life::exposed;
 use super::validate::{read_roster, shown_name};
-use super::{ExitStatus, Failure, GlobalArgs, print, tell};
+use super::{ExitStatus, Failure, GlobalArgs, print, print_data, tell};
 use crate::report::checkup::{Checkup, CheckupFormat};
 use asking::Asking;
 use verdicts::Judged;
@@ -76,6 +76,9 @@ pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let Judged { checks, status } = verdicts::judge(&facts, SystemTime::now());
     let checkup = Checkup::new(&facts.url, status.code(), checks);
     let text = checkup.render(args.format).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-    print(&text)?;
+    match args.format {
+        CheckupFormat::Human => print(&text)?,
+        CheckupFormat::Json => print_data(&text)?,
+    }
     Ok(status)
 }

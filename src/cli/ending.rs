@@ -10,14 +10,15 @@ use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
 
-use super::{ExitStatus, Failure, undo};
+use super::{ExitStatus, Failure, tell, undo};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
 use crate::engine::run_folder::{FindError, PLAN, Probe, ROSTER, RunFolder, find};
 use crate::plan::extra::Stay;
 use crate::plan::guard::Guard;
+use crate::report::csv_file::CsvForm;
 use crate::report::removals::REMOVALS;
-use crate::report::results::RESULTS;
+use crate::report::results::{RESULTS, renamed};
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows_of};
@@ -173,10 +174,19 @@ impl RosterCopy {
         let rows = rows_of(file, &self.dialect).with_context(unreadable)?;
         Ok(RosterAgain {
             header: &self.header,
-            delimiter: self.dialect.delimiter,
+            form: CsvForm::of(&self.dialect),
             columns: self.dialect.columns,
             rows: rows.map(|row| row.map(|row| row.record)),
         })
+    }
+}
+
+/// Says which of our columns have another name in `results.csv`, if any have.
+pub fn tell_renamed(history: &History) {
+    let renamed = RosterCopy::of(history).map(|copy| renamed(&copy.header)).unwrap_or_default();
+    if !renamed.is_empty() {
+        let names = renamed.join(", ");
+        tell(&format!("note: the roster has columns named like ours; ours are called {names} in {RESULTS}"));
     }
 }
 

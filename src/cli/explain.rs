@@ -18,6 +18,7 @@ use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, normalize_email, pr
 use crate::plan::extra::{Extra, Handle};
 use crate::plan::grant::{Grant, in_deployment, name};
 use crate::plan::{Decision, Membership, Whose, Workspace};
+use crate::report::escape::json_pretty;
 use crate::report::plan::{PlanFormat, reason_of_grant};
 
 /// One row, or one person who is not in the roster, explained.
@@ -79,9 +80,7 @@ pub fn explain(
         PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md => {
             Ok(all.iter().map(text).collect::<Vec<_>>().join("\n"))
         }
-        PlanFormat::Json => serde_json::to_string_pretty(&all)
-            .map(|json| json + "\n")
-            .map_err(|error| Failure::new(ExitStatus::Internal, error)),
+        PlanFormat::Json => json_pretty(&all).map_err(|error| Failure::new(ExitStatus::Internal, error)),
     }
 }
 

@@ -19,7 +19,7 @@ use super::planning::unreadable;
 use super::session::{Access, Destination, Session, unusable};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
-use super::{ExitStatus, Failure, GlobalArgs, tell};
+use super::{ExitStatus, Failure, GlobalArgs, data_out, tell};
 use crate::engine::event::{Event, StopReason};
 use crate::houston::{Fault, Listing, Workspace};
 use crate::model::printable;
@@ -28,6 +28,7 @@ use crate::present::in_order::{Step, in_order};
 use crate::present::members::InvitesSeen;
 use crate::present::resolve::{Resolution, resolve};
 use crate::report::atomic::Draft;
+use crate::report::escape::DataSink;
 use crate::report::export::{Entry, ExportFormat, ExportWriter, Exported, Source};
 use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::Glob;
@@ -286,15 +287,15 @@ fn name_of(workspace: &Workspace) -> String {
 
 /// What an export is written to.
 enum Output {
-    Stdout(BufWriter<io::Stdout>),
+    Stdout(BufWriter<DataSink<io::Stdout>>),
     File(BufWriter<Draft>),
 }
 
 impl Output {
     fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         Ok(match path {
-            None => Self::Stdout(BufWriter::new(io::stdout())),
-            Some(path) => Self::File(BufWriter::new(Draft::open(path)?)),
+            None => Self::Stdout(BufWriter::new(data_out())),
+            Some(path) => Self::File(BufWriter::new(Draft::output(path)?)),
         })
     }
 
@@ -308,7 +309,7 @@ impl Output {
     /// All of it was written: a file gets its name.
     fn commit(self) -> Result<(), Failure> {
         match self {
-            Self::Stdout(_) => Ok(()),
+            Self::Stdout(mut out) => out.flush().map_err(unwritten),
             Self::File(out) => {
                 let draft = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
                 draft.commit().map_err(unwritten)

@@ -12,7 +12,7 @@ use super::places::{BadRows, LookedFor, Missing, Names, Places, changed, find_wo
 use super::saved_plan::{self, Expected};
 use super::session::{Session, WorkArgs};
 use super::validate::{shown_name, style};
-use super::{ExitStatus, Failure, GlobalArgs, tell};
+use super::{ExitStatus, Failure, GlobalArgs, tell_in_colour};
 use crate::model::{RowNumber, printable};
 use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};
@@ -40,8 +40,7 @@ impl Input {
         let path = work.roster.as_deref().unwrap_or(Path::new("-"));
         let settings = work.roster_args.settings()?;
         let name = shown_name(path);
-        let roster = Roster::read(path, &name, &settings)
-            .map_err(|error| Failure::new(ExitStatus::BadInput, error))?;
+        let roster = Roster::read(path, &name, &settings)?;
         let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
         Self { roster, name, settings, missing, expected: None }.checked()
     }
@@ -103,7 +102,7 @@ impl Input {
     fn complain(&self) {
         let issues = self.roster.issues();
         if !issues.is_empty() {
-            tell(issues.render(&self.name, style()).trim_end());
+            tell_in_colour(issues.render(&self.name, style()).trim_end());
         }
     }
 

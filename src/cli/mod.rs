@@ -37,13 +37,16 @@ pub mod validate;
 pub mod waiting;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::printable;
+use crate::report::escape::{DataSink, for_people, for_people_in_colour};
 use crate::report::terminal::ProgressMode;
+use crate::roster;
 
 /// Puts people into the right workspaces of Astro Private Cloud.
 ///
@@ -240,6 +243,19 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+impl From<roster::Error> for Failure {
+    /// A roster that cannot be read (3), or for a copy of which there is no room (1).
+    fn from(error: roster::Error) -> Self {
+        match error {
+            roster::Error::Spool { .. } => Self::new(ExitStatus::Internal, error)
+                .hint("set TMPDIR to a folder that can be written and has room for the roster"),
+            roster::Error::Unreadable { .. } | roster::Error::IsFolder { .. } => {
+                Self::new(ExitStatus::BadInput, error)
+            }
+        }
+    }
+}
+
 /// Runs the program: arguments in, exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -320,19 +336,45 @@ fn complain(failure: &Failure) {
     tell(&text);
 }
 
-/// Says something to people, on standard error.
+/// Says something to people, on standard error. Whatever is in the text, it steers no terminal and
+/// no build server.
 pub(crate) fn tell(text: &str) {
     // Nothing can be done about a standard error that is gone.
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", for_people(text));
 }
 
-/// Writes data to standard output. That nobody reads it any more is no error.
+/// The same for a text with colours of ours.
+pub(crate) fn tell_in_colour(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", for_people_in_colour(text));
+}
+
+/// What is wrong where standard output does not take what is printed.
+pub(crate) const UNWRITTEN: &str = "cannot write to standard output";
+
+/// Writes a text for people to standard output, with colours of ours where they are wanted. That
+/// nobody reads it any more is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    let written = out.write_all(for_people_in_colour(text).as_bytes()).and_then(|()| out.flush());
+    unless_gone(written).context(UNWRITTEN)
+}
+
+/// Writes data to standard output ([`data_out`]). That nobody reads them any more is no error.
+pub(crate) fn print_data(text: &str) -> anyhow::Result<()> {
+    let mut out = data_out();
+    unless_gone(out.write_all(text.as_bytes()).and_then(|()| out.flush())).context(UNWRITTEN)
+}
+
+/// Standard output for data, byte for byte; a terminal gets nothing that could steer it.
+pub(crate) fn data_out() -> DataSink<std::io::Stdout> {
+    let out = std::io::stdout();
+    let is_terminal = out.is_terminal();
+    DataSink::new(out, is_terminal)
+}
+
+/// What became of writing to standard output, where a reader who is gone is no error.
+pub(crate) fn unless_gone(written: std::io::Result<()>) -> std::io::Result<()> {
+    written.or_else(|error| if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 #[cfg(test)]

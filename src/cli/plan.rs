@@ -16,7 +16,7 @@ use super::prune_args::OnGuardArg;
 use super::saved_plan::{self, fits};
 use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
 use super::stale::{Age, find};
-use super::{ExitStatus, Failure, GlobalArgs, print, tell};
+use super::{ExitStatus, Failure, GlobalArgs, print, print_data, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::PlanLine;
 use crate::engine::part::Targets;
@@ -361,7 +361,10 @@ pub fn show(
         let stale = after.older_than.map(|age| find(&drawn, &input, session, age, now));
         drawn.render(&input, session, show, stale.as_ref())?
     };
-    print(&text)?;
+    match show.format {
+        PlanFormat::Human => print(&text)?,
+        PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md => print_data(&text)?,
+    }
     if let Some(draft) = draft {
         saved_plan::save(draft, &drawn, &input, &work.safety, session)?;
     }

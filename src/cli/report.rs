@@ -11,7 +11,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::ending::{self, RosterCopy, open_run, write_reports};
-use super::{ExitStatus, Failure, print, tell, undo};
+use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell, undo};
 use crate::engine::journal::{History, JournalError};
 use crate::engine::run_folder::{JOURNAL, LATEST, Probe, RunFolder, Runs};
 use crate::model::printable;
@@ -62,6 +62,9 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     let told = Told::read(&folder).map_err(|error| ending::broken(&folder, error))?;
     ending::check_plan(&folder, &told.history)?;
     told.rebuild(&folder);
+    if args.format == RunFormat::Csv {
+        ending::tell_renamed(&told.history);
+    }
     told.write(&folder, args.format)?;
     Ok(ExitStatus::Done)
 }
@@ -122,17 +125,21 @@ impl Told {
             let copy = copy.as_ref().ok_or(ResultsError::NoHeader)?;
             copy.read(folder).map_err(|error| ResultsError::Roster(error.into()))
         };
+        let mut out = io::BufWriter::new(data_out());
         let written = if format == RunFormat::Human {
-            // Colours are dropped on the way where the terminal or the user wants none.
-            write(format, &self.summary, &self.history, again, &mut anstream::stdout().lock())
+            let mut text = Vec::new();
+            write(format, &self.summary, &self.history, again, &mut text).and_then(|()| {
+                print(&String::from_utf8_lossy(&text))
+                    .map_err(|error| ResultsError::Out(io::Error::other(error)))
+            })
         } else {
-            let mut out = io::BufWriter::new(io::stdout().lock());
-            let written = write(format, &self.summary, &self.history, again, &mut out);
-            written.and_then(|()| Ok(out.flush()?))
+            write(format, &self.summary, &self.history, again, &mut out).and_then(|()| Ok(out.flush()?))
         };
         match written {
             Err(ResultsError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(ResultsError::Out(error)) => Err(Failure::new(ExitStatus::Internal, error)),
+            Err(ResultsError::Out(error)) => {
+                Err(Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context(UNWRITTEN)))
+            }
             Err(error) => Err(Failure::new(ExitStatus::BadInput, error)),
             Ok(()) => Ok(()),
         }
@@ -168,7 +175,7 @@ fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> 
             tell(&printable(&format!("there are no runs in {}", runs_dir.display())));
         }
         RunFormat::Human => print(&list::table(&listed))?,
-        RunFormat::Json => print(&list::json(&listed).context("cannot write the list")?)?,
+        RunFormat::Json => print_data(&list::json(&listed).context("cannot write the list")?)?,
         RunFormat::Jsonl | RunFormat::Csv | RunFormat::Md | RunFormat::Junit => {
             let error = anyhow::anyhow!("--list knows the formats human and json");
             return Err(Failure::new(ExitStatus::Usage, error));

@@ -202,7 +202,7 @@ impl Saved {
         let settings = Settings::deserialize(reading).map_err(|error| {
             bad(anyhow::Error::new(error).context("how the roster is read is not understood"))
         })?;
-        let file = spool_text(roster_text).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+        let file = spool_text(roster_text)?;
         let read = Roster::from_file(file, roster, &settings)
             .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
         let planned = rows.iter().filter(|line| line.line > 0).count();
@@ -239,7 +239,7 @@ impl Saved {
 /// # Errors
 /// It cannot be made (1).
 pub fn begin(path: &Path) -> Result<Draft, Failure> {
-    Draft::open(path)
+    Draft::output(path)
         .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
 }
 

@@ -8,7 +8,7 @@ pub const TEMPLATE: &str = "email,role,workspace\nada.lovelace@example.com,WORKS
 /// # Errors
 /// If standard output cannot be written; that nobody reads it is no error.
 pub fn run() -> anyhow::Result<()> {
-    super::print(TEMPLATE)
+    super::print_data(TEMPLATE)
 }
 
 #[cfg(test)]

@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::roster_args::RosterArgs;
-use super::{ExitStatus, Failure};
+use super::{ExitStatus, Failure, UNWRITTEN, data_out, tell_in_colour, unless_gone};
 use crate::model::{RowNumber, printable};
-use crate::report::escape::{markdown as markdown_cell, xml as escape};
+use crate::report::csv_file::{CsvForm, CsvWriter};
+use crate::report::escape::{
+    json_line, json_pretty, markdown as markdown_cell, markdown_line, xml as escape,
+};
 use crate::roster::{Issue, Notes, Roster, RowState, Style};
 
 /// Checks a roster and lists every problem with its line and column
@@ -57,15 +61,13 @@ pub enum ValidateFormat {
 pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
     let name = shown_name(&args.roster);
     let roster = read_roster(&args.roster, &name, &args.settings)?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    // Colours are dropped on the way where the terminal or the user wants none.
-    let written = write(&roster, &name, args.format, style(), &mut out, &mut anstream::stderr().lock());
-    match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(ExitStatus::Internal, error))
-        }
-        Ok(()) | Err(_) => Ok(status(&roster)),
+    let (mut out, mut problems) = (io::BufWriter::new(data_out()), Vec::new());
+    let written = write(&roster, &name, args.format, style(), &mut out, &mut problems);
+    if !problems.is_empty() {
+        tell_in_colour(String::from_utf8_lossy(&problems).trim_end());
     }
+    unless_gone(written.and_then(|()| out.flush())).context(UNWRITTEN)?;
+    Ok(status(&roster))
 }
 
 /// Reads a roster as these flags say.
@@ -75,7 +77,7 @@ pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
 /// the roster.
 pub(super) fn read_roster(path: &Path, name: &str, args: &RosterArgs) -> Result<Roster, Failure> {
     let settings = args.settings()?;
-    Roster::read(path, name, &settings).map_err(|error| Failure::new(ExitStatus::BadInput, error))
+    Ok(Roster::read(path, name, &settings)?)
 }
 
 /// How issues are shown on standard error.
@@ -182,26 +184,23 @@ fn write(
         ValidateFormat::Human => human(roster, &summary, style, out, err),
         ValidateFormat::Json => {
             let document = Document { summary: &summary, issues, notes: roster.notes() };
-            serde_json::to_writer_pretty(&mut *out, &document)?;
-            writeln!(out)
+            out.write_all(json_pretty(&document)?.as_bytes())
         }
         ValidateFormat::Jsonl => {
             for issue in issues {
-                serde_json::to_writer(&mut *out, &Line::Issue { file: name, issue })?;
-                writeln!(out)?;
+                json_line(out, &Line::Issue { file: name, issue })?;
             }
-            serde_json::to_writer(&mut *out, &Line::Summary(&summary))?;
-            writeln!(out)
+            json_line(out, &Line::Summary(&summary))
         }
         ValidateFormat::Csv => {
-            let mut csv = csv::Writer::from_writer(out);
-            csv.write_record(["file", "line", "column", "kind", "message", "hint"])?;
+            let mut csv = CsvWriter::begin(out, CsvForm::default())?;
+            csv.put(["file", "line", "column", "kind", "message", "hint"])?;
             for issue in issues {
                 let (line, column) = (issue.line.to_string(), issue.column.to_string());
                 let hint = issue.hint().unwrap_or_default();
-                csv.write_record([name, &line, &column, issue.kind.code(), issue.message(), hint])?;
+                csv.put([name, &line, &column, issue.kind.code(), issue.message(), hint])?;
             }
-            csv.flush()
+            csv.finish().map(drop)
         }
         ValidateFormat::Md => markdown(&summary, issues, out),
         ValidateFormat::Junit => junit(&summary, issues, out),
@@ -259,7 +258,7 @@ fn counted(count: u64, what: &str) -> String {
 
 fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
     let verdict = if summary.valid { "good" } else { "bad" };
-    writeln!(out, "## `{}` is {verdict}\n", printable(&summary.file).replace('`', "'"))?;
+    writeln!(out, "## {} is {verdict}\n", markdown_line(&format!("`{}`", summary.file)))?;
     writeln!(
         out,
         "{}, {}, {}, {} merged, {}\n",

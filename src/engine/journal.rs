@@ -29,7 +29,7 @@ pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
 pub use self::undone::{Undoing, Undone};
 use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, JOURNAL, RunFolder};
-use crate::model::{RowNumber, Strain};
+use crate::model::{RowNumber, Strain, escaped_json};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{OperationId, RolePolicy};
 
@@ -369,7 +369,8 @@ impl Journal {
 
     /// Takes note of an entry; it is on the disk after the next [`Journal::commit`].
     pub fn note(&mut self, entry: &Entry) {
-        serde_json::to_writer(&mut self.batch, entry).expect("memory takes every entry");
+        let json = serde_json::to_string(entry).expect("memory takes every entry");
+        self.batch.extend_from_slice(escaped_json(&json).as_bytes());
         self.batch.push(b'\n');
     }
 

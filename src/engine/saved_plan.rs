@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::journal::{GrantLine, Hashing, PlanLine, RunSettings, open_file};
-use crate::model::WorkspaceId;
+use crate::model::{WorkspaceId, escaped_json};
 use crate::plan::extra::Handle;
 use crate::plan::grant::{Deployment, name as grant_name};
 
@@ -120,7 +120,7 @@ impl SavedPlan {
             if key == "rows" {
                 out.rows(rows.take().into_iter().flatten())?;
             } else {
-                out.both(&canonical(&head[key])?)?;
+                out.value(&head[key])?;
             }
         }
         let Twice { mut file, mut hash } = out;
@@ -214,6 +214,14 @@ impl<W: Write> Twice<W> {
         self.hash.write_all(bytes)
     }
 
+    /// A value: the file has its texts in a form that does nothing to a terminal; the digest is the
+    /// same in every form.
+    fn value(&mut self, value: &Value) -> io::Result<()> {
+        let json = String::from_utf8(canonical(value)?).map_err(io::Error::other)?;
+        self.file.write_all(escaped_json(&json).as_bytes())?;
+        self.hash.write_all(json.as_bytes())
+    }
+
     /// One row per line of the file.
     fn rows<'r>(&mut self, rows: impl Iterator<Item = io::Result<Cow<'r, PlanLine>>>) -> io::Result<()> {
         self.both(b"[")?;
@@ -222,7 +230,7 @@ impl<W: Write> Twice<W> {
                 self.both(b",")?;
             }
             self.file.write_all(b"\n")?;
-            self.both(&canonical(&serde_json::to_value(row?)?)?)?;
+            self.value(&serde_json::to_value(row?)?)?;
         }
         self.both(b"]")
     }
@@ -461,6 +469,11 @@ mod tests {
     fn a_plan_comes_back_as_it_was() {
         let (text, digest) = written(&plan());
         assert_eq!(reread(&text).unwrap(), (plan(), digest));
+        let hostile =
+            SavedPlan { roster_text: "\u{9b}31m\u{202e}\u{61c}##vso[x]\u{7f}".to_owned(), ..plan() };
+        let (text, digest) = written(&hostile);
+        assert!(text.chars().all(|c| c == '\n' || crate::model::is_harmless(c)), "{text}");
+        assert_eq!(reread(&text).unwrap(), (hostile, digest));
     }
 
     #[test]

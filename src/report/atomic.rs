@@ -1,12 +1,21 @@
-//! Files that are there whole or not at all: written beside their name, synced, then renamed.
+//! Files that are there whole or not at all: written beside their name, synced, then renamed; and,
+//! where that cannot be, written in place.
 //!
 //! Main type: [`Draft`]. It does not know what is in a file.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::{AtomicWriteFile, OpenOptions};
+use rustix::fs::OFlags;
+
+use crate::roster::spool_file;
+
+/// How many links are followed from one name.
+const LINKS: usize = 40;
 
 /// A report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -27,23 +36,41 @@ impl WriteError {
 /// and whatever had the name before is untouched.
 #[derive(Debug)]
 pub struct Draft {
-    file: AtomicWriteFile,
+    way: Way,
     path: PathBuf,
 }
 
+/// How the file comes to its name.
+#[derive(Debug)]
+enum Way {
+    /// By a rename and nothing else.
+    Renamed(AtomicWriteFile),
+    /// By a rename to this name or, where that is impossible, in place.
+    Replacing(AtomicWriteFile, PathBuf),
+    /// No file can be made beside it: kept elsewhere until it is complete.
+    Kept { content: File, target: File },
+    /// What it is written to is no regular file.
+    InPlace(File),
+}
+
 impl Draft {
-    /// Begins the file that will be at `path`.
+    /// Begins the file of a run that will be at `path`; a link of that name is replaced.
+    ///
+    /// # Errors
+    /// If it cannot be made.
     pub fn open(path: &Path) -> Result<Self, WriteError> {
-        let mut options = OpenOptions::new();
-        options.read(true);
-        #[cfg(unix)]
-        {
-            use atomic_write_file::unix::OpenOptionsExt as _;
-            use std::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600).preserve_mode(false);
-        }
-        let file = options.open(path).map_err(|source| WriteError::new(path, source))?;
-        Ok(Self { file, path: path.to_owned() })
+        let file = beside(path).map_err(|source| WriteError::new(path, source))?;
+        Ok(Self { way: Way::Renamed(file), path: path.to_owned() })
+    }
+
+    /// Begins an output that a user has named. Links are followed. What is no regular file (a
+    /// device, a pipe) is written in place, and so is a file that no rename can replace.
+    ///
+    /// # Errors
+    /// If it cannot be written: also for a FIFO that nothing reads from.
+    pub fn output(path: &Path) -> Result<Self, WriteError> {
+        let way = output(path).map_err(|source| WriteError::new(path, source))?;
+        Ok(Self { way, path: path.to_owned() })
     }
 
     /// Where it will be.
@@ -52,14 +79,170 @@ impl Draft {
     }
 
     /// Puts it under its name, after everything written is on the disk.
+    ///
+    /// # Errors
+    /// If that cannot be done.
     pub fn commit(self) -> Result<(), WriteError> {
-        let Self { file, path } = self;
-        file.commit().map_err(|source| WriteError { path, source })
+        let Self { way, path } = self;
+        let committed = match way {
+            Way::Renamed(file) => file.commit(),
+            Way::Replacing(file, target) => replace(file, &target),
+            Way::Kept { content, target } => copy(content, target),
+            Way::InPlace(mut file) => file.flush(),
+        };
+        committed.map_err(|source| WriteError { path, source })
     }
 
     fn as_file(&self) -> &File {
-        self.file.as_file()
+        match &self.way {
+            Way::Renamed(file) | Way::Replacing(file, _) => file.as_file(),
+            Way::Kept { content, .. } => content,
+            Way::InPlace(file) => file,
+        }
     }
+}
+
+/// A file without a name in the folder of this path.
+fn beside(path: &Path) -> io::Result<AtomicWriteFile> {
+    use atomic_write_file::unix::OpenOptionsExt as _;
+    let mut options = OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(options.read(true), 0o600);
+    options.preserve_mode(false).open(path)
+}
+
+fn output(path: &Path) -> io::Result<Way> {
+    match target(path)? {
+        Target::File(target) => match beside(&target) {
+            Ok(file) => Ok(Way::Replacing(file, target)),
+            // The file may be open to us although its folder is not.
+            Err(error) if is_no_place(&error) => match fs::OpenOptions::new().write(true).open(&target) {
+                Ok(target) => Ok(Way::Kept { content: spool_file()?, target }),
+                Err(_) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
+        Target::Stream(file) => Ok(Way::InPlace(file)),
+    }
+}
+
+/// What a name leads to.
+enum Target {
+    /// A regular file, or a name that is free.
+    File(PathBuf),
+    /// A device, a pipe, or what the program has open.
+    Stream(File),
+}
+
+fn target(path: &Path) -> io::Result<Target> {
+    // The system knows of links that are not to be followed.
+    match fs::metadata(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let kind = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Target::File(path)),
+            Err(error) => return Err(error),
+            Ok(metadata) => metadata.file_type(),
+        };
+        if kind.is_symlink() {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+            if folder.starts_with("/proc") {
+                return stream(&path).map(Target::Stream);
+            }
+            path = folder.join(fs::read_link(&path)?);
+        } else if kind.is_file() {
+            return Ok(Target::File(path));
+        } else if kind.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        } else if kind.is_block_device() {
+            return Err(io::Error::new(ErrorKind::Unsupported, "it is a disk"));
+        } else {
+            return stream(&path).map(Target::Stream);
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
+/// Opens what is written in place. Our own standard output is taken as it is open: opened anew, a
+/// file would be written from its beginning.
+fn stream(path: &Path) -> io::Result<File> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    for own in [io::stdout().as_fd(), io::stderr().as_fd()] {
+        let own = File::from(own.try_clone_to_owned()?);
+        let open = own.metadata()?;
+        if !open.file_type().is_char_device() && (open.dev(), open.ino()) == (metadata.dev(), metadata.ino())
+        {
+            return Ok(own);
+        }
+    }
+    let is_fifo = metadata.file_type().is_fifo();
+    // A FIFO that nothing reads from would be waited for.
+    let flags = if is_fifo { OFlags::NONBLOCK } else { OFlags::empty() } | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let file = fs::OpenOptions::new().write(true).append(metadata.is_file()).custom_flags(flags).open(path);
+    let file = file.map_err(|error| match rustix::io::Errno::from_io_error(&error) {
+        Some(rustix::io::Errno::NXIO) if is_fifo => io::Error::other("nothing reads from this FIFO"),
+        Some(_) | None => error,
+    })?;
+    if is_fifo {
+        let flags = rustix::fs::fcntl_getfl(&file)?;
+        rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    }
+    Ok(file)
+}
+
+/// Whether an error says that no file can be made, or put, beside another one.
+fn is_no_place(error: &io::Error) -> bool {
+    // Not all kinds of errors are ours to list.
+    let kinds = [
+        ErrorKind::PermissionDenied,
+        ErrorKind::ReadOnlyFilesystem,
+        ErrorKind::ResourceBusy,
+        ErrorKind::CrossesDevices,
+        ErrorKind::Unsupported,
+        ErrorKind::InvalidInput,
+        ErrorKind::NotFound,
+    ];
+    kinds.contains(&error.kind())
+}
+
+/// Puts the file under its name by a rename or, if that is impossible, writes its content there.
+fn replace(file: AtomicWriteFile, target: &Path) -> io::Result<()> {
+    let content = file.as_file().try_clone()?;
+    let Err(error) = file.commit() else { return Ok(()) };
+    let is_ours = |metadata: &fs::Metadata| {
+        content.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (metadata.dev(), metadata.ino()))
+    };
+    if fs::symlink_metadata(target).is_ok_and(|metadata| is_ours(&metadata)) {
+        // Renamed; only the folder could not be synced.
+        return Ok(());
+    }
+    // A rename that fails leaves the name that the file had until then.
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    for entry in fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten() {
+        if entry.metadata().is_ok_and(|metadata| is_ours(&metadata)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    if !is_no_place(&error) {
+        return Err(error);
+    }
+    let target = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(target);
+    copy(content, target.map_err(|_| error)?)
+}
+
+/// Writes a file's content over another one's.
+fn copy(mut content: File, mut target: File) -> io::Result<()> {
+    content.rewind()?;
+    target.set_len(0)?;
+    io::copy(&mut content, &mut target)?;
+    target.sync_all()
 }
 
 impl Write for Draft {
@@ -84,7 +267,10 @@ impl Seek for Draft {
     }
 }
 
-/// Writes a small file in one go.
+/// Writes a small file of a run in one go.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     let mut draft = Draft::open(path)?;
     draft.write_all(content).map_err(|source| WriteError::new(path, source))?;
@@ -94,7 +280,20 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn write_output(path: &Path, content: &str) -> Result<(), WriteError> {
+        let mut draft = Draft::output(path)?;
+        draft.write_all(content.as_bytes()).map_err(|source| WriteError::new(path, source))?;
+        draft.commit()
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let names = fs::read_dir(dir).expect("readable").map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_private() {
@@ -103,23 +302,21 @@ mod tests {
         fs::write(&path, "a longer text from before").expect("written");
         write(&path, b"new").expect("written");
         assert_eq!(fs::read_to_string(&path).expect("readable"), "new");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&path).expect("exists").permissions().mode() & 0o777, 0o600);
-        }
+        assert_eq!(fs::metadata(&path).expect("exists").permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn a_draft_that_is_dropped_leaves_what_was_there() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("results.csv");
-        fs::write(&path, "old").expect("written");
-        let mut draft = Draft::open(&path).expect("opened");
-        draft.write_all(b"half").expect("written");
-        drop(draft);
-        assert_eq!(fs::read_to_string(&path).expect("readable"), "old");
-        assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1, "nothing else is left behind");
+        for open in [Draft::open, Draft::output] {
+            fs::write(&path, "old").expect("written");
+            let mut draft = open(&path).expect("opened");
+            draft.write_all(b"half").expect("written");
+            drop(draft);
+            assert_eq!(fs::read_to_string(&path).expect("readable"), "old");
+            assert_eq!(names(dir.path()), ["results.csv"], "nothing else is left behind");
+        }
     }
 
     #[test]
@@ -127,5 +324,78 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let error = write(&dir.path().join("gone/summary.json"), b"").expect_err("there is no such folder");
         assert!(error.to_string().contains("summary.json"), "{error}");
+        let error = write_output(dir.path(), "x").expect_err("a folder");
+        assert_eq!(error.source.kind(), ErrorKind::IsADirectory);
+        assert!(write_output(&dir.path().join("gone/plan.json"), "x").is_err());
+    }
+
+    #[test]
+    fn a_file_of_a_run_replaces_a_link_and_an_output_goes_through_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let elsewhere = dir.path().join("elsewhere");
+        fs::create_dir(&elsewhere).expect("created");
+        let (real, link, far) = (elsewhere.join("real"), dir.path().join("link"), dir.path().join("far"));
+        fs::write(&real, "old").expect("written");
+        symlink("elsewhere/real", &link).expect("linked");
+        symlink(&link, &far).expect("linked");
+        write_output(&far, "new").expect("written");
+        assert_eq!(fs::read_to_string(&real).expect("readable"), "new");
+        assert!(link.is_symlink() && far.is_symlink());
+        write(&link, b"ours").expect("written");
+        assert_eq!(fs::read_to_string(&real).expect("readable"), "new");
+        assert!(!link.is_symlink());
+
+        let dangling = dir.path().join("dangling");
+        symlink("elsewhere/made", &dangling).expect("linked");
+        write_output(&dangling, "x").expect("written");
+        assert_eq!(fs::read_to_string(elsewhere.join("made")).expect("readable"), "x");
+        let circle = dir.path().join("circle");
+        symlink("circle", &circle).expect("linked");
+        assert!(write_output(&circle, "x").is_err());
+    }
+
+    #[test]
+    fn a_device_and_a_fifo_are_written_in_place() {
+        write_output(Path::new("/dev/null"), "x").expect("written");
+        assert!(fs::metadata("/dev/null").expect("exists").file_type().is_char_device());
+        let error = write_output(Path::new("/dev/full"), "x").expect_err("no room");
+        assert_eq!(error.source.kind(), ErrorKind::StorageFull);
+
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(made.success());
+        let error = write_output(&path, "x").expect_err("nobody reads");
+        assert!(error.source.to_string().contains("nothing reads"), "{}", error.source);
+        // Opening both ends does not wait.
+        let mut reader = fs::OpenOptions::new().read(true).write(true).open(&path).expect("opened");
+        write_output(&path, "through").expect("written");
+        let mut read = [0; 7];
+        reader.read_exact(&mut read).expect("read");
+        assert_eq!(&read, b"through");
+        assert_eq!(names(dir.path()), ["fifo"]);
+    }
+
+    #[test]
+    fn a_file_that_no_rename_can_replace_is_written_in_place() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        // A rename cannot put a file over a folder, and nothing could be written there.
+        let (folder, file) = (dir.path().join("folder"), dir.path().join("file"));
+        fs::create_dir(&folder).expect("created");
+        let draft = beside(&folder).expect("made");
+        assert!(replace(draft, &folder).is_err());
+        assert_eq!(names(dir.path()), ["folder"], "nothing is left behind");
+
+        fs::write(&file, "a longer text from before").expect("written");
+        let mut content = spool_file().expect("made");
+        content.write_all(b"new").expect("written");
+        let target = fs::OpenOptions::new().write(true).open(&file).expect("opened");
+        let draft = Draft { way: Way::Kept { content, target }, path: file.clone() };
+        draft.commit().expect("written");
+        assert_eq!(fs::read_to_string(&file).expect("readable"), "new");
+        for kind in [ErrorKind::ResourceBusy, ErrorKind::CrossesDevices, ErrorKind::PermissionDenied] {
+            assert!(is_no_place(&kind.into()));
+        }
+        assert!(!is_no_place(&ErrorKind::StorageFull.into()));
     }
 }

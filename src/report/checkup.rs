@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::escape::json_pretty;
 use crate::model::printable;
 
 /// More lines about workspaces that are fine are told as one.
@@ -132,7 +133,7 @@ impl Checkup {
     pub fn render(&self, format: CheckupFormat) -> serde_json::Result<String> {
         match format {
             CheckupFormat::Human => Ok(self.human()),
-            CheckupFormat::Json => Ok(serde_json::to_string_pretty(self)? + "\n"),
+            CheckupFormat::Json => json_pretty(self),
         }
     }
 

@@ -11,8 +11,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_line;
-use super::results::{defused, io_error};
 use crate::model::{Cause, WorkspaceId, WorkspaceRole, printable};
 
 /// The columns of the CSV.
@@ -157,7 +157,7 @@ pub struct Source {
 pub struct ExportWriter<W: Write>(Form<W>);
 
 enum Form<W: Write> {
-    Csv(Box<csv::Writer<W>>),
+    Csv(CsvWriter<W>),
     Json { out: W, first: bool },
 }
 
@@ -166,9 +166,9 @@ impl<W: Write> ExportWriter<W> {
     pub fn begin(mut out: W, format: ExportFormat, source: &Source) -> io::Result<Self> {
         Ok(Self(match format {
             ExportFormat::Csv => {
-                let mut writer = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(out);
-                writer.write_record(COLUMNS).map_err(io_error)?;
-                Form::Csv(Box::new(writer))
+                let mut writer = CsvWriter::begin(out, CsvForm::default())?;
+                writer.put(COLUMNS)?;
+                Form::Csv(writer)
             }
             ExportFormat::Json => {
                 write!(out, "{{\"export\":{SCHEMA_VERSION},\"source\":")?;
@@ -185,7 +185,7 @@ impl<W: Write> ExportWriter<W> {
             Form::Csv(writer) => {
                 let rows = workspace.members.iter().filter(|entry| entry.left_out_of_csv.is_none());
                 for entry in rows {
-                    writer.write_record(cells(workspace, entry)).map_err(io_error)?;
+                    writer.put(cells(workspace, entry))?;
                 }
                 Ok(())
             }
@@ -201,7 +201,7 @@ impl<W: Write> ExportWriter<W> {
     /// Writes the end, and gives back what was written to.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
-            Form::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error),
+            Form::Csv(writer) => writer.finish(),
             Form::Json { mut out, .. } => {
                 writeln!(out, "]}}")?;
                 out.flush()?;
@@ -224,7 +224,7 @@ fn cells(workspace: &Exported, entry: &Entry) -> [Vec<u8>; COLUMNS.len()] {
         entry.membership.word(),
         &note,
     ]
-    .map(|cell| defused(cell.as_bytes()).into_owned())
+    .map(|cell| cell.as_bytes().to_vec())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use csv::ByteRecord;
 
 use super::RosterAgain;
+use super::csv_file::CsvForm;
 use crate::engine::event::{Cause, Outcome, Status, StopReason};
 use crate::engine::journal::{
     Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
@@ -194,5 +195,5 @@ pub fn roster_header() -> ByteRecord {
 pub fn roster(header: &ByteRecord) -> RosterAgain<'_, impl Iterator<Item = Result<ByteRecord, Infallible>>> {
     let rows = ROSTER[1..].iter().map(|cells| Ok(ByteRecord::from(*cells)));
     let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
-    RosterAgain { header, delimiter: b';', columns, rows }
+    RosterAgain { header, form: CsvForm::with(b';'), columns, rows }
 }

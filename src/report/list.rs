@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::escape::json_pretty;
 use super::summary::{RunState, Summary};
 use crate::engine::event::StatusKind;
 use crate::model::printable;
@@ -138,7 +139,7 @@ pub fn table(runs: &[Listed]) -> String {
 /// Never, in fact: texts and numbers can always be written as JSON.
 pub fn json(runs: &[Listed]) -> serde_json::Result<String> {
     let document = serde_json::json!({ "schema_version": 1, "runs": runs });
-    Ok(serde_json::to_string_pretty(&document)? + "\n")
+    json_pretty(&document)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 pub mod atomic;
 pub mod checkup;
 pub mod closing;
+pub mod csv_file;
 pub mod escape;
 pub mod export;
 pub mod list;
@@ -36,6 +37,7 @@ use std::io::Write as _;
 use self::atomic::WriteError;
 use crate::engine::run_folder::RunFolder;
 use crate::roster::Columns;
+use csv_file::CsvForm;
 use results::ResultsError;
 use summary::Summary;
 
@@ -74,8 +76,8 @@ impl Reporter for Fanout<'_> {
 pub struct RosterAgain<'a, I> {
     /// Its header as the caller wrote it.
     pub header: &'a ByteRecord,
-    /// What separates its cells.
-    pub delimiter: u8,
+    /// How it is written.
+    pub form: CsvForm,
     /// Which of them mean what.
     pub columns: Columns,
     /// Its rows, in its order, ragged and invalid ones included.
@@ -97,9 +99,9 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut summary = Summary::new(history, folder.path(), exit_status);
-    let written = results::write(folder, history, roster.header, roster.delimiter, roster.rows)?;
+    let written = results::write(folder, history, roster.header, roster.form, roster.rows)?;
     summary.check(&written)?;
-    summary.undo = removals::write(folder, history)?;
+    summary.undo = removals::write(folder, history, roster.form)?;
     let mut draft = folder.draft(summary::FILE)?;
     draft.write_all(summary.to_json().as_bytes()).map_err(|error| WriteError::new(&draft.path(), error))?;
     draft.commit()?;
@@ -172,7 +174,7 @@ mod tests {
         }
         let results = fixture.read(results::RESULTS);
         for status in crate::engine::event::Status::ALL {
-            assert!(results.contains(&format!(",{status},")), "{status}");
+            assert!(results.contains(&format!(";{status};")), "{status}");
         }
         // Making the reports of a run again changes nothing.
         write_files(&fixture.folder, &fixture.history, Some(4), fixture::roster(&header)).expect("written");

@@ -17,7 +17,8 @@ use self::extras::{ExtraRow, RefusalRow};
 use self::grants::GrantRow;
 pub use self::grants::reason as reason_of_grant;
 use self::stale::Stale;
-use super::results::defused;
+use super::csv_file::{CsvForm, CsvWriter};
+use super::escape::json_pretty;
 use super::spoken;
 use crate::engine::event::settled_by_plan;
 use crate::engine::journal::PlannedAction;
@@ -65,7 +66,7 @@ pub enum PlanError {
     Json(#[from] serde_json::Error),
     /// As CSV.
     #[error("cannot write the plan as CSV")]
-    Csv(#[from] csv::Error),
+    Csv(#[from] std::io::Error),
 }
 
 /// What a plan will cost.
@@ -163,7 +164,7 @@ impl PlanReport<'_> {
                     refusals: self.refusals().collect(),
                     stale_invites: self.stale,
                 };
-                serde_json::to_string_pretty(&document)? + "\n"
+                json_pretty(&document)?
             }
             PlanFormat::Csv => self.csv()?,
             PlanFormat::Md => self.markdown(detail) + &self.stale.map_or_else(String::new, Stale::md),
@@ -171,8 +172,8 @@ impl PlanReport<'_> {
     }
 
     fn csv(&self) -> Result<String, PlanError> {
-        let mut out = csv::Writer::from_writer(Vec::new());
-        out.write_record(["email", "workspace", "workspace_id", "action", "from_role", "to_role", "reason"])?;
+        let mut out = CsvWriter::begin(Vec::new(), CsvForm::default())?;
+        out.put(["email", "workspace", "workspace_id", "action", "from_role", "to_role", "reason"])?;
         for line in self.lines() {
             let PlannedRow { line: _, email, workspace, workspace_id, action, from_role, to_role, reason } =
                 line;
@@ -185,7 +186,7 @@ impl PlanReport<'_> {
                 to_role.unwrap_or_default(),
                 &reason,
             ];
-            out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
+            out.put(cells)?;
         }
         for row in self.grants() {
             let (workspace, from_role) =
@@ -193,15 +194,14 @@ impl PlanReport<'_> {
             let GrantRow { email, workspace_id, action, to_role, reason, .. } = &row;
             let to_role = to_role.unwrap_or_default();
             let cells = [email, workspace, workspace_id, action, from_role, to_role, reason];
-            out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
+            out.put(cells)?;
         }
         for ExtraRow { email, workspace, workspace_id, action, from_role, reason, .. } in self.extras() {
             let (workspace, from_role) = (workspace.unwrap_or_default(), from_role.unwrap_or_default());
             let cells = [email, workspace, workspace_id, action, from_role, "", &reason];
-            out.write_record(cells.map(|cell| defused(cell.as_bytes())))?;
+            out.put(cells)?;
         }
-        let bytes = out.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(String::from_utf8_lossy(&out.finish()?).into_owned())
     }
 
     fn to_create(&self) -> impl Iterator<Item = &str> {
@@ -257,7 +257,7 @@ impl PlanReport<'_> {
             writeln!(text, "\nNot compared: {}", summed_up(self.counts_of(&elsewhere)))?;
             self.people(text, &elsewhere, detail)?;
         }
-        write!(text, "\n{}", self.closing())
+        write!(text, "\n{}", self.closing(str::to_owned))
     }
 
     fn title(&self) -> String {
@@ -289,9 +289,9 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What it comes to, and what it costs.
-    fn closing(&self) -> String {
-        let (all, guard) = (summed_up(self.plan.counts()), self.guard());
+    /// What it comes to, and what it costs; `shown` is how names are written.
+    fn closing(&self, shown: fn(&str) -> String) -> String {
+        let (all, guard) = (summed_up(self.plan.counts()), self.guard(shown));
         let created = match self.plan.to_create.len() {
             0 => String::new(),
             1 => "1 workspace is created first; the token's own user becomes its admin.\n".to_owned(),

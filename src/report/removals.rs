@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use csv::ByteRecord;
 use serde::Serialize;
 
-use super::results::{ResultsError, Table, defused};
+use super::csv_file::CsvForm;
+use super::results::{ResultsError, Table};
 use crate::engine::event::{Status, StatusKind};
 use crate::engine::journal::{History, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines};
 use crate::engine::run_folder::RunFolder;
@@ -133,22 +134,22 @@ pub fn files(settings: &RunSettings) -> impl Iterator<Item = &'static str> {
 }
 
 /// Writes `removals.csv` of a run with `--prune`, and `undo.csv` of one that could remove people or
-/// change roles. Gives how many people `undo.csv` puts back.
+/// change roles, in the form of the roster. Gives how many people `undo.csv` puts back.
 ///
 /// # Errors
 /// If the plan cannot be read or a file not be written; then neither is changed, unless a rename
 /// itself fails.
-pub fn write(folder: &RunFolder, history: &History) -> Result<Undo, ResultsError> {
+pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Undo, ResultsError> {
     let (mut undone, mut counts) = (Undone::default(), Undo::default());
     let settings = &history.header.settings;
     if !files(settings).any(|name| name == UNDO) {
         return Ok(counts);
     }
     let mut removals = match settings.prune {
-        Some(_) => Some(Table::create(folder, REMOVALS, b',')?),
+        Some(_) => Some(Table::create(folder, REMOVALS, form)?),
         None => None,
     };
-    let mut undo = Table::create(folder, UNDO, b',')?;
+    let mut undo = Table::create(folder, UNDO, form)?;
     let with_deployments = history.extras_have_deployments;
     let header = ["email", "role", "workspace", "deployment_roles"];
     undo.put(&ByteRecord::from(header[..3 + usize::from(with_deployments)].to_vec()))?;
@@ -213,7 +214,7 @@ fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
         end.elapsed_ms.to_string().into(),
         printable(code),
     ];
-    cells.iter().map(|cell| defused(cell.as_bytes())).collect()
+    cells.iter().map(|cell| cell.as_bytes()).collect()
 }
 
 fn is_pending(line: &PlanLine) -> bool {
@@ -225,8 +226,9 @@ fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
     let role = line.from_role.map_or("", WorkspaceRole::name);
     let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
     let deployments = line.deployment_cell();
-    let cells = [&line.email, role, workspace].into_iter().chain(with_deployments.then_some(&*deployments));
-    cells.map(|cell| defused(cell.as_bytes())).collect()
+    let cells =
+        [line.email.as_str(), role, workspace].into_iter().chain(with_deployments.then_some(&*deployments));
+    cells.map(str::as_bytes).collect()
 }
 
 #[cfg(test)]

@@ -4,26 +4,29 @@
 //! Main function: [`write()`]. It streams, so the rows are never in memory together, and it reads
 //! back what it wrote before any of the files gets its name. It knows no roster columns: the
 //! caller's cells pass through as they are, but for an apostrophe before what a spreadsheet would
-//! run as a formula.
+//! run as a formula. The files have the byte order mark and the delimiter of the roster.
 //!
 //! `results.csv` has the caller's columns first and [`COLUMNS`] last; where the caller has a column
-//! of one of these names, the last one is ours. The results of an earlier run, whose last seven
-//! columns are [`COLUMNS`], get new ones instead of a second set. A row with too few cells is
+//! of one of these names, ours begins with `run_`. The results of an earlier run, whose last seven
+//! columns are ours, get new ones instead of a second set. A row with too few cells is
 //! filled up with empty ones; the surplus cells of a row with too many are joined to its last cell
 //! with the delimiter of the roster.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::error::Error;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use csv::ByteRecord;
 
 use super::RosterAgain;
 use super::atomic::WriteError;
+use super::csv_file::{CsvForm, CsvWriter};
 use crate::engine::event::{Status, StatusKind, Tally};
 use crate::engine::journal::{History, JournalError, RowHistory};
 use crate::engine::run_folder::{Draft, FolderError, RunFolder};
-use crate::model::{WorkspaceId, printable, runs_as_formula};
+use crate::model::{WorkspaceId, printable};
+use crate::roster::header_form;
 
 /// The columns that `results.csv` adds to the caller's, in their order.
 pub const COLUMNS: [&str; 7] =
@@ -90,8 +93,7 @@ pub enum ResultsError {
 /// Writes the three files of a run and gives the counts of what is in `results.csv`.
 ///
 /// `header` and `rows` are the roster as its reader splits it, rows in the order of the file, one
-/// for every row of the history, ragged and invalid ones included. `delimiter` is the caller's: it
-/// separates `errors.csv` and `unprocessed.csv`; `results.csv` has commas.
+/// for every row of the history, ragged and invalid ones included. `form` is that of the roster.
 ///
 /// # Errors
 /// When the roster cannot be read, a file not written, or the files would not account for every
@@ -100,22 +102,22 @@ pub fn write<E>(
     folder: &RunFolder,
     history: &History,
     header: &ByteRecord,
-    delimiter: u8,
+    form: CsvForm,
     rows: impl Iterator<Item = Result<ByteRecord, E>>,
 ) -> Result<Tally, ResultsError>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let layout = Layout::new(header, delimiter)?;
-    let mut results = Table::create(folder, RESULTS, b',')?;
-    let mut errors = Table::create(folder, ERRORS, delimiter)?;
-    let mut unprocessed = Table::create(folder, UNPROCESSED, delimiter)?;
+    let layout = Layout::new(header, form.delimiter)?;
+    let mut results = Table::create(folder, RESULTS, form)?;
+    let mut errors = Table::create(folder, ERRORS, form)?;
+    let mut unprocessed = Table::create(folder, UNPROCESSED, form)?;
 
     let mut cells = ByteRecord::new();
     layout.cells(header, &mut cells);
     errors.put(&cells)?;
     unprocessed.put(&cells)?;
-    COLUMNS.iter().for_each(|name| cells.push_field(name.as_bytes()));
+    layout.names.iter().for_each(|name| cells.push_field(name.as_bytes()));
     results.put(&cells)?;
 
     each_row(history, rows, |row, end| {
@@ -131,7 +133,7 @@ where
 
     let (mut results, mut errors, mut unprocessed) =
         (results.finish()?, errors.finish()?, unprocessed.finish()?);
-    let written = verify(&layout, history, [&mut results, &mut errors, &mut unprocessed])?;
+    let written = verify(&layout, form, history, [&mut results, &mut errors, &mut unprocessed])?;
     for file in [results, errors, unprocessed] {
         file.commit()?;
     }
@@ -150,24 +152,19 @@ pub fn write_results<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let layout = Layout::new(roster.header, roster.delimiter)?;
-    let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(out);
+    let layout = Layout::new(roster.header, roster.form.delimiter)?;
+    let mut out = CsvWriter::begin(out, roster.form)?;
     let mut cells = ByteRecord::new();
     layout.cells(roster.header, &mut cells);
-    COLUMNS.iter().for_each(|name| cells.push_field(name.as_bytes()));
-    out.write_byte_record(&cells).map_err(io_error)?;
+    layout.names.iter().for_each(|name| cells.push_field(name.as_bytes()));
+    out.put(&cells)?;
     each_row(history, roster.rows, |row, end| {
         layout.cells(row, &mut cells);
         push_ours(&mut cells, end, &history.workspaces);
-        Ok(out.write_byte_record(&cells).map_err(io_error)?)
+        Ok(out.put(&cells)?)
     })?;
-    Ok(out.flush()?)
-}
-
-/// The error of whatever is below a CSV writer: so it can be told what kind it is of.
-pub(super) fn io_error(error: csv::Error) -> io::Error {
-    let text = error.to_string();
-    if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(text) }
+    out.finish()?;
+    Ok(())
 }
 
 /// Shows every row of the roster together with its end, in the order of the file.
@@ -195,6 +192,27 @@ where
     Ok(())
 }
 
+/// What [`COLUMNS`] are called in the results of a roster with this header: a name that the roster
+/// has, too, begins with `run_`.
+fn names(header: &[&[u8]]) -> [String; COLUMNS.len()] {
+    let taken: HashSet<String> =
+        header.iter().map(|cell| header_form(&String::from_utf8_lossy(cell))).collect();
+    COLUMNS.map(|name| {
+        let mut name = name.to_owned();
+        while taken.contains(&name) {
+            name.insert_str(0, "run_");
+        }
+        name
+    })
+}
+
+/// Our columns that have another name in the results of a roster with this header.
+pub fn renamed(header: &ByteRecord) -> Vec<String> {
+    let layout = Layout::new(header, b',');
+    let names = layout.into_iter().flat_map(|layout| layout.names);
+    names.zip(COLUMNS).filter(|(name, usual)| name != usual).map(|(name, _)| name).collect()
+}
+
 /// Where the cells of the caller are in a record.
 pub(super) struct Layout {
     /// Columns of the roster.
@@ -202,6 +220,8 @@ pub(super) struct Layout {
     /// Of those, the first ones that are the caller's own; at least one.
     kept: usize,
     delimiter: u8,
+    /// What ours are called.
+    names: [String; COLUMNS.len()],
 }
 
 impl Layout {
@@ -210,16 +230,22 @@ impl Layout {
         if width == 0 {
             return Err(ResultsError::NoHeader);
         }
-        let ours = COLUMNS.len();
-        let fed_back = width > ours
-            && header.iter().skip(width - ours).zip(COLUMNS).all(|(cell, name)| cell == name.as_bytes());
-        Ok(Self { width, kept: if fed_back { width - ours } else { width }, delimiter })
+        let cells: Vec<&[u8]> = header.iter().collect();
+        if let Some((own, ours)) = cells.split_last_chunk::<{ COLUMNS.len() }>()
+            && !own.is_empty()
+        {
+            let names = names(own);
+            if ours.iter().zip(&names).all(|(cell, name)| *cell == name.as_bytes()) {
+                return Ok(Self { width, kept: own.len(), delimiter, names });
+            }
+        }
+        Ok(Self { width, kept: width, delimiter, names: names(&cells) })
     }
 
-    /// The caller's cells of a record, as many as there are columns, safe for a spreadsheet.
+    /// The caller's cells of a record, as many as there are columns.
     fn cells(&self, record: &ByteRecord, cells: &mut ByteRecord) {
         cells.clear();
-        self.plain(record).for_each(|cell| cells.push_field(&defused(&cell)));
+        self.plain(record).for_each(|cell| cells.push_field(&cell));
     }
 
     /// The same cells as they are.
@@ -248,44 +274,38 @@ fn push_ours(cells: &mut ByteRecord, end: &RowHistory, workspaces: &[WorkspaceId
         &end.elapsed_ms.to_string(),
         &printable(code),
     ];
-    ours.iter().for_each(|cell| cells.push_field(&defused(cell.as_bytes())));
-}
-
-/// A cell that no spreadsheet takes for a formula: one that begins like one, also after blanks,
-/// gets an apostrophe, which the roster reader takes away again.
-pub(super) fn defused(cell: &[u8]) -> Cow<'_, [u8]> {
-    if !runs_as_formula(cell) {
-        return Cow::Borrowed(cell);
-    }
-    let mut quoted = Vec::with_capacity(cell.len() + 1);
-    quoted.push(b'\'');
-    quoted.extend_from_slice(cell);
-    Cow::Owned(quoted)
+    ours.iter().for_each(|cell| cells.push_field(cell.as_bytes()));
 }
 
 /// A CSV file in the making.
 pub(super) struct Table {
-    writer: csv::Writer<Draft>,
+    writer: CsvWriter<Draft>,
     path: std::path::PathBuf,
+    start: u64,
 }
 
 impl Table {
-    pub(super) fn create(folder: &RunFolder, name: &'static str, delimiter: u8) -> Result<Self, FolderError> {
+    pub(super) fn create(
+        folder: &RunFolder,
+        name: &'static str,
+        form: CsvForm,
+    ) -> Result<Self, ResultsError> {
         let path = folder.path().join(name);
         let draft = folder.draft(name)?;
-        let writer =
-            csv::WriterBuilder::new().delimiter(delimiter).buffer_capacity(1 << 16).from_writer(draft);
-        Ok(Self { writer, path })
+        let writer = CsvWriter::begin(draft, form).map_err(|error| WriteError::new(&path, error))?;
+        Ok(Self { writer, path, start: form.preamble().len() as u64 })
     }
 
     pub(super) fn put(&mut self, cells: &ByteRecord) -> Result<(), WriteError> {
-        self.writer.write_byte_record(cells).map_err(|error| WriteError::new(&self.path, error))
+        self.writer.put(cells).map_err(|error| WriteError::new(&self.path, error))
     }
 
+    /// The whole file, to be read from its header on.
     pub(super) fn finish(self) -> Result<Draft, WriteError> {
-        let Self { writer, path } = self;
-        let mut draft = writer.into_inner().map_err(|error| WriteError::new(&path, error.into_error()))?;
-        draft.rewind().map_err(|error| WriteError::new(&path, error))?;
+        let Self { writer, path, start } = self;
+        let failed = |error| WriteError::new(&path, error);
+        let mut draft = writer.finish().map_err(failed)?;
+        draft.seek(SeekFrom::Start(start)).map_err(failed)?;
         Ok(draft)
     }
 }
@@ -293,13 +313,14 @@ impl Table {
 /// Reads the files back and holds them against the history.
 fn verify(
     layout: &Layout,
+    form: CsvForm,
     history: &History,
     [results, errors, unprocessed]: [&mut Draft; 3],
 ) -> Result<Tally, ResultsError> {
     let expected = history.tally();
     let mut found = Tally::default();
     found.requests = expected.requests;
-    for_each_record(RESULTS, b',', results, |record| {
+    for_each_record(RESULTS, form.delimiter, results, |record| {
         let status = record.get(layout.kept + 1);
         if let Some(&status) = Status::ALL.iter().find(|known| Some(known.word().as_bytes()) == status) {
             found.count(status);
@@ -310,7 +331,7 @@ fn verify(
     }
     let count = |file, draft| {
         let mut rows = 0;
-        for_each_record(file, layout.delimiter, draft, |_| rows += 1).map(|()| rows)
+        for_each_record(file, form.delimiter, draft, |_| rows += 1).map(|()| rows)
     };
     let failed = expected.of_kind(StatusKind::Failed) + expected.of_kind(StatusKind::Unsettled);
     same(ERRORS, "that failed or are unsettled", count(ERRORS, errors)?, failed)?;
@@ -354,8 +375,8 @@ mod tests {
         let fixture = Fixture::new();
         let header = fixture::roster_header();
         let roster = fixture::roster(&header);
-        let tally = write(&fixture.folder, &fixture.history, &header, roster.delimiter, roster.rows)
-            .expect("written");
+        let tally =
+            write(&fixture.folder, &fixture.history, &header, roster.form, roster.rows).expect("written");
         assert_eq!(tally, fixture.history.tally());
         fixture
     }
@@ -373,21 +394,21 @@ mod tests {
     #[test]
     fn every_row_has_its_line_in_the_order_of_the_input() {
         insta::assert_snapshot!(write_fixture().read(RESULTS), @r#"
-        Email,role,workspace,'=note,line,status,resolved_workspace_id,detail,attempts,elapsed_ms,error_code
-        added@example.com,admin,data,plain,2,added,ck1,,1,40,
-        invited@example.com,editor,data,"'=HYPERLINK(""http://evil.example"";""click"")",3,invited,ck1,,1,40,
-        unchanged@example.com,viewer,data,'+1 234,4,unchanged,ck1,,0,0,
-        already@example.com,viewer,data,'-5,5,already_invited,ck1,,0,0,
-        updated@example.com,viewer,data,'@home,6,role_updated,ck1,,1,40,
-        kept@example.com,viewer,data,'	indented,7,role_kept,ck1,is WORKSPACE_ADMIN and stays it,0,0,other_role
-        removed@example.com,viewer,data,'  =1+1,8,removed,ck1,,1,40,
-        rejected@example.com,viewer,secret,"two
-        lines",9,rejected,ck1,'=denied ␛[31mred␛]0;pwned␇ next�line,0,0,workspace_denied
-        gaveup@example.com,viewer,data,"a, b",11,gave_up,ck1,no answer within 30 s,5,40,timeout
-        doubt@example.com,viewer,data,a; b,12,in_doubt,ck1,"acknowledged by Houston, not read back",1,40,not_read_back
-        notrun@example.com,viewer,data,"""quoted""",13,not_run,ck1,,0,0,
-        '=cmd|' /C calc'!A0,viewer,data,one;too;many,14,invalid,,not an address,0,0,bad_email
-        added@example.com,,,,15,merged,ck1,the same as line 2,0,0,merged
+        Email;role;workspace;'=note;line;status;resolved_workspace_id;detail;attempts;elapsed_ms;error_code
+        added@example.com;admin;data;plain;2;added;ck1;;1;40;
+        invited@example.com;editor;data;"'=HYPERLINK(""http://evil.example"";""click"")";3;invited;ck1;;1;40;
+        unchanged@example.com;viewer;data;'+1 234;4;unchanged;ck1;;0;0;
+        already@example.com;viewer;data;'-5;5;already_invited;ck1;;0;0;
+        updated@example.com;viewer;data;'@home;6;role_updated;ck1;;1;40;
+        kept@example.com;viewer;data;"'	indented";7;role_kept;ck1;is WORKSPACE_ADMIN and stays it;0;0;other_role
+        removed@example.com;viewer;data;'  =1+1;8;removed;ck1;;1;40;
+        rejected@example.com;viewer;secret;"two
+        lines";9;rejected;ck1;"'=denied ␛[31mred␛]0;pwned␇ next�line";0;0;workspace_denied
+        gaveup@example.com;viewer;data;"a, b";11;gave_up;ck1;no answer within 30 s;5;40;timeout
+        doubt@example.com;viewer;data;"a; b";12;in_doubt;ck1;"acknowledged by Houston, not read back";1;40;not_read_back
+        notrun@example.com;viewer;data;"""quoted""";13;not_run;ck1;;0;0;
+        "'=cmd|' /C calc'!A0";viewer;data;"one;too;many";14;invalid;;not an address;0;0;bad_email
+        added@example.com;;;;15;merged;ck1;the same as line 2;0;0;merged
         "#);
     }
 
@@ -397,9 +418,9 @@ mod tests {
         Email;role;workspace;'=note
         rejected@example.com;viewer;secret;"two
         lines"
-        gaveup@example.com;viewer;data;a, b
+        gaveup@example.com;viewer;data;"a, b"
         doubt@example.com;viewer;data;"a; b"
-        '=cmd|' /C calc'!A0;viewer;data;"one;too;many"
+        "'=cmd|' /C calc'!A0";viewer;data;"one;too;many"
         "#);
     }
 
@@ -414,25 +435,19 @@ mod tests {
     #[test]
     fn no_cell_begins_like_a_formula_and_no_text_of_ours_steers_a_terminal() {
         let fixture = write_fixture();
-        for (name, delimiter) in [(RESULTS, b','), (ERRORS, b';'), (UNPROCESSED, b';')] {
+        for (name, delimiter) in [(RESULTS, b';'), (ERRORS, b';'), (UNPROCESSED, b';')] {
             let text = fixture.read(name);
             assert!(!text.contains('\u{1b}'), "{name}");
             assert!(!text.contains('\u{feff}'), "{name}");
             for record in records(&text, delimiter) {
                 for cell in &record {
-                    assert!(!runs_as_formula(cell), "{name}: {}", String::from_utf8_lossy(cell));
+                    assert!(
+                        !crate::model::runs_as_formula(cell),
+                        "{name}: {}",
+                        String::from_utf8_lossy(cell)
+                    );
                 }
             }
-        }
-    }
-
-    #[test]
-    fn what_a_spreadsheet_would_run_gets_an_apostrophe() {
-        for bad in ["=1", "+1", "-1", "@a", "\tx", "\rx", "\nx", " =1", "\u{a0}=1", " \t-1", "\u{ff1d}1"] {
-            assert_eq!(defused(bad.as_bytes()), format!("'{bad}").as_bytes(), "{bad:?}");
-        }
-        for good in ["", " ", "a=1", "'=1", "a@b", "1-2", "é", " a"] {
-            assert_eq!(defused(good.as_bytes()), good.as_bytes(), "{good:?}");
         }
     }
 
@@ -445,7 +460,7 @@ mod tests {
         let old = ["a@example.com", "x", "2", "gave_up", "ck1", "old", "5", "40", "timeout"];
         let ragged = [&old[..], &["more", "still"]].concat();
         let rows = vec![ByteRecord::from(&old[..]), ByteRecord::from(ragged)];
-        write(&fixture.folder, &fixture.history, &header, b',', owned(rows)).expect("written");
+        write(&fixture.folder, &fixture.history, &header, CsvForm::default(), owned(rows)).expect("written");
         insta::assert_snapshot!(fixture.read(RESULTS), @r#"
         email,note,line,status,resolved_workspace_id,detail,attempts,elapsed_ms,error_code
         a@example.com,x,2,unchanged,ck1,,0,0,
@@ -458,17 +473,41 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_s_column_of_our_name_stays_in_its_place() {
-        let fixture = Fixture::with(&[(Status::Unchanged, None)], None);
-        let header = ByteRecord::from(vec!["status", "email", "line"]);
-        let rows = vec![ByteRecord::from(vec!["mine", "a@example.com", "7"])];
-        write(&fixture.folder, &fixture.history, &header, b'|', owned(rows)).expect("written");
+    fn ours_get_out_of_the_way_of_a_caller_s_column_of_the_same_name() {
+        let fixture = Fixture::with(&[(Status::Rejected, None)], None);
+        let header = ByteRecord::from(vec!["Status ", "email", "line", "RUN_LINE"]);
+        let rows = vec![ByteRecord::from(vec!["mine", "a@example.com", "7", "x"])];
+        write(&fixture.folder, &fixture.history, &header, CsvForm::with(b'|'), owned(rows)).expect("written");
         insta::assert_snapshot!(fixture.read(RESULTS), @r"
-        status,email,line,line,status,resolved_workspace_id,detail,attempts,elapsed_ms,error_code
-        mine,a@example.com,7,2,unchanged,ck1,,0,0,
+        Status |email|line|RUN_LINE|run_run_line|run_status|resolved_workspace_id|detail|attempts|elapsed_ms|error_code
+        mine|a@example.com|7|x|2|rejected|ck1||0|0|
         ");
-        assert_eq!(fixture.read(ERRORS), "status|email|line\n");
-        assert_eq!(fixture.read(UNPROCESSED), "status|email|line\n");
+        assert_eq!(fixture.read(ERRORS), "Status |email|line|RUN_LINE\nmine|a@example.com|7|x\n");
+        assert_eq!(renamed(&header), ["run_run_line", "run_status"]);
+
+        // The results of that run, fed back.
+        let results = fixture.read(RESULTS);
+        let [header, row] = <[ByteRecord; 2]>::try_from(records(&results, b'|')).expect("two lines");
+        write(&fixture.folder, &fixture.history, &header, CsvForm::with(b'|'), owned(vec![row]))
+            .expect("written");
+        assert_eq!(fixture.read(RESULTS), results);
+        assert_eq!(renamed(&ByteRecord::from(vec!["email", "state"])), [""; 0]);
+    }
+
+    #[test]
+    fn the_files_have_the_mark_and_the_delimiter_of_the_roster() {
+        let fixture = Fixture::with(&[(Status::Rejected, None)], None);
+        let header = ByteRecord::from(vec!["email", "a^b"]);
+        let rows = || owned(vec![ByteRecord::from(vec!["a@example.com", ""])]);
+        for (delimiter, names_delimiter, begins) in
+            [(b';', false, "\u{feff}email;"), (b'^', true, "\u{feff}sep=^\nemail^\"a^b\"")]
+        {
+            let form = CsvForm { delimiter, has_bom: true, names_delimiter };
+            write(&fixture.folder, &fixture.history, &header, form, rows()).expect("written");
+            for name in [RESULTS, ERRORS, UNPROCESSED] {
+                assert!(fixture.read(name).starts_with(begins), "{name}: {}", fixture.read(name));
+            }
+        }
     }
 
     #[test]
@@ -478,15 +517,22 @@ mod tests {
         let header = fixture::roster_header();
         for count in [0, 12, 14, 20] {
             let rows = (0..count).map(|_| ByteRecord::from(vec!["a", "b", "c", "d"])).collect();
-            let error = write(&fixture.folder, &fixture.history, &header, b';', owned(rows))
+            let error = write(&fixture.folder, &fixture.history, &header, CsvForm::with(b';'), owned(rows))
                 .expect_err("not the planned roster");
             assert!(matches!(error, ResultsError::Rows { plan: 13, .. }), "{error}");
         }
         let broken = std::iter::once(Err::<ByteRecord, _>("a page is torn out"));
-        let error = write(&fixture.folder, &fixture.history, &header, b';', broken).expect_err("unreadable");
+        let error = write(&fixture.folder, &fixture.history, &header, CsvForm::with(b';'), broken)
+            .expect_err("unreadable");
         assert!(matches!(error, ResultsError::Roster(_)), "{error}");
-        let error = write(&fixture.folder, &fixture.history, &ByteRecord::new(), b';', owned(Vec::new()))
-            .expect_err("no columns");
+        let error = write(
+            &fixture.folder,
+            &fixture.history,
+            &ByteRecord::new(),
+            CsvForm::with(b';'),
+            owned(Vec::new()),
+        )
+        .expect_err("no columns");
         assert!(matches!(error, ResultsError::NoHeader), "{error}");
         assert_eq!(fixture.read(RESULTS), before);
         assert_eq!(fs::read_dir(fixture.folder.path()).expect("readable").count(), 5, "no drafts are left");
@@ -497,8 +543,13 @@ mod tests {
         let fixture = Fixture::new();
         let layout = Layout::new(&fixture::roster_header(), b';').expect("a header");
         let draft = || fixture.folder.draft("draft").expect("opened");
-        let error = verify(&layout, &fixture.history, [&mut draft(), &mut draft(), &mut draft()])
-            .expect_err("the files are empty");
+        let error = verify(
+            &layout,
+            CsvForm::with(b';'),
+            &fixture.history,
+            [&mut draft(), &mut draft(), &mut draft()],
+        )
+        .expect_err("the files are empty");
         assert!(matches!(error, ResultsError::Mismatch { found: 0, expected: 1, .. }), "{error}");
     }
 
@@ -524,17 +575,20 @@ mod tests {
             rows in prop::collection::vec((prop::collection::vec(".{0,6}", 0..5), end(2)), 0..20),
             width in 1_usize..4,
             delimiter in prop::sample::select(&b",;\t|"[..]),
+            has_bom in any::<bool>(),
         ) {
             let mut fixture = Fixture::with(&[], None);
             let (cells, ends): (Vec<Vec<String>>, Vec<RowHistory>) = rows.into_iter().unzip();
             fixture.history.rows = ends;
             let header: ByteRecord = (0..width).map(|place| format!("column {place}")).collect::<Vec<_>>().into();
             let roster = cells.iter().map(|cells| ByteRecord::from(cells.clone())).collect();
-            let tally = write(&fixture.folder, &fixture.history, &header, delimiter, owned(roster))
+            let form = CsvForm { delimiter, has_bom, names_delimiter: false };
+            let tally = write(&fixture.folder, &fixture.history, &header, form, owned(roster))
                 .expect("written");
             prop_assert_eq!(tally, fixture.history.tally());
 
-            let results = records(&fixture.read(RESULTS), b',');
+            let results = records(&fixture.read(RESULTS), delimiter);
+            prop_assert_eq!(fixture.read(ERRORS).starts_with('\u{feff}'), has_bom);
             let mut errors = records(&fixture.read(ERRORS), delimiter).into_iter().skip(1);
             let mut unprocessed = records(&fixture.read(UNPROCESSED), delimiter).into_iter().skip(1);
             prop_assert_eq!(results.len(), cells.len() + 1);

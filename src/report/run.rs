@@ -12,7 +12,7 @@ use csv::ByteRecord;
 use serde::{Serialize, Serializer};
 
 use super::closing::{Paint, advice, render, verdict};
-use super::escape::{json_line, markdown, xml};
+use super::escape::{json_line, markdown, markdown_line, xml};
 use super::results::{Layout, RESULTS, ResultsError, each_row, write_results};
 use super::summary::Summary;
 use super::{RosterAgain, spoken};
@@ -114,7 +114,7 @@ fn json_lines<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let layout = Layout::new(roster.header, roster.delimiter)?;
+    let layout = Layout::new(roster.header, roster.form.delimiter)?;
     let texts = |record: &ByteRecord| -> Vec<String> {
         layout.plain(record).map(|cell| String::from_utf8_lossy(&cell).into_owned()).collect()
     };
@@ -157,14 +157,14 @@ fn table<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    writeln!(out, "## {}: {}\n", markdown(&summary.roster), markdown(&verdict(summary)))?;
+    writeln!(out, "## {}: {}\n", markdown_line(&summary.roster), markdown_line(&verdict(summary)))?;
     let duration = spoken(std::time::Duration::from_millis(summary.duration_ms));
     let rows = if summary.rows == 1 { "1 row".to_owned() } else { format!("{} rows", summary.rows) };
     writeln!(
         out,
-        "run `{}`: {rows}, {}, {duration}\n",
-        summary.run.replace('`', "'"),
-        markdown(&summary.target)
+        "run {}: {rows}, {}, {duration}\n",
+        markdown_line(&format!("`{}`", summary.run)),
+        markdown_line(&summary.target)
     )?;
     writeln!(out, "| status | rows |\n|---|---:|")?;
     for status in Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0) {
@@ -189,7 +189,7 @@ where
         let (who, place) = whose(columns, record);
         let (code, text) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
         let (who, place, text) = (markdown(&who), markdown(&place), markdown(text));
-        let (line, status, what) = (end.line, end.status, markdown(advice(code)));
+        let (line, status, what) = (end.line, end.status, advice(code));
         Ok(writeln!(out, "| {line} | {who} | {place} | {status} | {text} | {what} |")?)
     })?;
     if bad > SHOWN {
@@ -263,6 +263,7 @@ fn seconds(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::engine::event::Cause;
+    use crate::report::csv_file::CsvForm;
     use crate::report::fixture::{self, Fixture};
     use crate::report::results;
     use std::convert::Infallible;
@@ -324,7 +325,7 @@ mod tests {
         let fixture = Fixture::new();
         let header = fixture::roster_header();
         let roster = fixture::roster(&header);
-        results::write(&fixture.folder, &fixture.history, &header, roster.delimiter, roster.rows)
+        results::write(&fixture.folder, &fixture.history, &header, roster.form, roster.rows)
             .expect("written");
         assert_eq!(written(&fixture, RunFormat::Csv), fixture.read(RESULTS));
         assert_eq!(written(&fixture, RunFormat::Json), summary(&fixture).to_json());
@@ -365,9 +366,9 @@ mod tests {
     #[test]
     fn a_table_for_a_chat_or_a_pull_request() {
         insta::assert_snapshot!(written(&Fixture::new(), RunFormat::Md), @r"
-        ## team.csv: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
+        ## `team.csv`: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
 
-        run `20261123T154500Z-k3f9`: 13 rows, https://houston.example.com/v1, 1m 02s
+        run `20261123T154500Z-k3f9`: 13 rows, `https://houston.example.com/v1`, 1m 02s
 
         | status | rows |
         |---|---:|
@@ -387,10 +388,10 @@ mod tests {
 
         | line | who | workspace | status | why | what to do |
         |---:|---|---|---|---|---|
-        | 9 | rejected@example.com | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
-        | 11 | gaveup@example.com | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
-        | 12 | doubt@example.com | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
-        | 14 | =cmd\|' /C calc'!A0 | data | invalid | not an address | not an email address to Houston or to this program: correct it |
+        | 9 | `rejected@example.com` | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
+        | 11 | `gaveup@example.com` | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
+        | 12 | `doubt@example.com` | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
+        | 14 | =cmd\|' /C `calc'!A0` | data | invalid | not an address | not an email address to Houston or to this program: correct it |
         ");
     }
 
@@ -402,12 +403,12 @@ mod tests {
         let rows =
             (0..53).map(|_| Ok::<_, Infallible>(ByteRecord::from(vec!["a@example.com", "", "F|G", ""])));
         let columns = fixture::roster(&header).columns;
-        let roster = || Ok(RosterAgain { header: &header, delimiter: b';', columns, rows });
+        let roster = || Ok(RosterAgain { header: &header, form: CsvForm::with(b';'), columns, rows });
         let mut out = Vec::new();
         write(RunFormat::Md, &summary(&fixture), &fixture.history, roster, &mut out).expect("written");
         let text = String::from_utf8(out).expect("text");
         assert_eq!(
-            text.matches("| a@example.com | F\\|G | rejected | &lt;b>a\\|b&lt;/b> |").count(),
+            text.matches("| `a@example.com` | F\\|G | rejected | &lt;b>a\\|b&lt;/b> |").count(),
             50,
             "{text}"
         );

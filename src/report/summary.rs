@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::escape::json_pretty;
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::engine::event::{Status, StatusKind, StopReason, Tally};
@@ -296,8 +297,7 @@ impl Summary {
         shorten(&mut folder);
         small.folder = folder.into();
         loop {
-            let mut json = serde_json::to_string_pretty(&small).expect("texts and numbers serialise");
-            json.push('\n');
+            let json = json_pretty(&small).expect("texts and numbers serialise");
             if json.len() <= LIMIT {
                 return json;
             }

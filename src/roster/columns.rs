@@ -71,6 +71,11 @@ impl Column {
     }
 }
 
+/// A header as headers are compared: two of the same form are one name.
+pub fn header_form(header: &str) -> String {
+    tidy(header)
+}
+
 fn tidy(header: &str) -> String {
     header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}').to_lowercase()
 }

@@ -18,6 +18,7 @@ mod role;
 mod scan;
 mod select;
 mod settle;
+mod spool;
 
 use std::fs::File;
 use std::io;
@@ -31,7 +32,7 @@ use self::reader::{Records, issue_at, read_at};
 use self::scan::Cells;
 use crate::model::{Assignment, Emails, RowNumber};
 
-pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns};
+pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::parse_email;
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
@@ -40,6 +41,7 @@ pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
 pub use self::role::{DeploymentRole, NO_ROLE, parse_deployment_roles, parse_role};
 pub use self::select::{BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter};
 pub use self::settle::{Note, Notes, RowState};
+pub use self::spool::{spool_file, spool_instead_in};
 
 /// Why a file could not be read at all. What is wrong *in* it is an [`Issue`].
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,7 @@ use super::Error;
 use super::dialect::Dialect;
 use super::issue::{Complaint, Excerpt, Issue, IssueKind, Position};
 use super::scan::{Cell, Cells, chars, line_feeds};
+use super::spool::spool_file;
 use crate::model::RowNumber;
 
 /// How many bytes are read at a time; few in tests, so that every record crosses a border.
@@ -62,15 +63,7 @@ fn spool(mut input: impl Read, path: Option<&Path>) -> Result<File, Error> {
     let create = |path: &Path| {
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(failed)
     };
-    let mut file = if let Some(path) = path {
-        create(path)?
-    } else {
-        let name = format!("houston-onboard-{}-{:016x}", std::process::id(), fastrand::u64(..));
-        let path = std::env::temp_dir().join(name);
-        let file = create(&path)?;
-        std::fs::remove_file(&path).map_err(failed)?;
-        file
-    };
+    let mut file = if let Some(path) = path { create(path)? } else { spool_file().map_err(failed)? };
     io::copy(&mut input, &mut file).map_err(failed)?;
     file.flush().map_err(failed)?;
     Ok(file)

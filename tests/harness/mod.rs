@@ -419,7 +419,11 @@ impl Finished {
     /// `results.csv`.
     #[track_caller]
     pub fn rows(&self) -> Vec<Row> {
-        records(&self.file("results.csv"), b',')
+        let text = self.file("results.csv");
+        let header = text.lines().next().unwrap_or_default();
+        let often = |delimiter: &u8| header.bytes().filter(|b| b == delimiter).count();
+        let delimiter = [b'|', b'\t', b';', b','].into_iter().max_by_key(often).unwrap();
+        records(&text, delimiter)
     }
 
     /// `summary.json`.

@@ -27,6 +27,7 @@ use houston_onboard::houston::transport::Held;
 use houston_onboard::houston::{Answer, Failure, Fault, Houston, Mail, Request, Transport, WithInvites};
 use houston_onboard::model::{RowNumber, WorkspaceId, WorkspaceRole};
 use houston_onboard::report::closing::{Paint, render};
+use houston_onboard::report::csv_file::CsvForm;
 use houston_onboard::report::summary::{LIMIT, Summary};
 use houston_onboard::report::{RosterAgain, write_files};
 use houston_onboard::roster::{
@@ -184,7 +185,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
     let rows = rows_of(Arc::clone(roster.file()), dialect).expect("read before");
     let again = RosterAgain {
         header: &header,
-        delimiter: dialect.delimiter,
+        form: CsvForm::of(dialect),
         columns: dialect.columns,
         rows: rows.map(|row| row.map(|row| row.record)),
     };
@@ -374,13 +375,8 @@ fn reports(history: &History, folder: &Path) {
     let row = ByteRecord::from(vec!["a@example.com", "viewer", "=Finance"]);
     let rows = (0..history.rows.len()).map(|_| Ok::<_, std::convert::Infallible>(row.clone()));
     let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
-    let again = RosterAgain { header: &header, delimiter: b',', columns, rows };
-    let written = write_files(
-        &RunFolder::open(PathBuf::from(folder), Probe::Never).expect("a folder"),
-        history,
-        None,
-        again,
-    )
-    .expect("written");
+    let again = RosterAgain { header: &header, form: CsvForm::default(), columns, rows };
+    let folder = RunFolder::open(PathBuf::from(folder), Probe::Never).expect("a folder");
+    let written = write_files(&folder, history, None, again).expect("written");
     assert_eq!(written.rows, history.rows.len() as u64);
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Hashing, JournalError};
 use crate::engine::event::{Cause, Status, settled_by_plan};
 use crate::engine::run_folder::{PLAN, RunFolder};
-use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
 use crate::plan::extra::{Extra, Handle, Stay};
 use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
 use crate::plan::{Decision, Plan, Whose};
@@ -268,7 +268,8 @@ pub fn write_plan(folder: &RunFolder, lines: impl Iterator<Item = PlanLine>) -> 
     let hashing = Hashing::new(folder.new_file(PLAN)?);
     let mut file = BufWriter::with_capacity(1 << 16, hashing);
     for line in lines {
-        serde_json::to_writer(&mut file, &line).map_err(|error| failed(error.into()))?;
+        let json = serde_json::to_string(&line).map_err(|error| failed(error.into()))?;
+        file.write_all(escaped_json(&json).as_bytes()).map_err(failed)?;
         file.write_all(b"\n").map_err(failed)?;
     }
     let (file, digest) = file.into_inner().map_err(|error| failed(error.into_error()))?.finish();

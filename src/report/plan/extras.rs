@@ -79,10 +79,10 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What the guard says, a line each.
-    pub(super) fn guard(&self) -> String {
+    /// What the guard says, a line each; `shown` is how names are written.
+    pub(super) fn guard(&self, shown: fn(&str) -> String) -> String {
         let place = |refusal: &Refusal| match refusal.workspace {
-            Some(place) => self.plan.workspaces[place as usize].to_string(),
+            Some(place) => shown(&self.plan.workspaces[place as usize].to_string()),
             None => "in all".to_owned(),
         };
         let line = |refusal: &Refusal| {
@@ -99,7 +99,7 @@ impl PlanReport<'_> {
             for extra in shown.iter().take(limit) {
                 let ExtraRow { email, kind, from_role, reason, .. } = self.extra(extra);
                 let (email, role) = (printable(email), from_role.unwrap_or("no role of its own"));
-                let why = if leaves { String::new() } else { format!("  {reason}") };
+                let why = if leaves { String::new() } else { format!("  {}", printable(&reason)) };
                 writeln!(text, "  {mark} {email}  {role}  ({kind}, not in the roster){why}")?;
             }
             if shown.len() > limit {

@@ -7,7 +7,7 @@ use super::grants::{GrantRow, mark};
 use super::{Detail, PlanReport, PlannedRow, SHOWN, summed_up};
 use crate::plan::extra::Extra;
 use crate::plan::grant::Grant;
-use crate::report::escape::markdown;
+use crate::report::escape::{markdown, markdown_line};
 
 /// What a plan has about one workspace.
 #[derive(Default)]
@@ -26,8 +26,8 @@ impl PlanReport<'_> {
     }
 
     fn write_markdown(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
-        writeln!(text, "# {}\n", markdown(&self.title()))?;
-        write!(text, "{}", self.closing())?;
+        writeln!(text, "# {}\n", markdown_line(&self.title()))?;
+        write!(text, "{}", self.closing(markdown_line))?;
         let (by_workspace, elsewhere) = self.grouped();
         let named = self.titles().zip(by_workspace).enumerate();
         let named = named.map(|(place, (name, rows))| {
@@ -38,7 +38,7 @@ impl PlanReport<'_> {
             let Share { rows, grants, extras } = &share;
             if !rows.is_empty() || !extras.is_empty() {
                 let counts = self.counts_with(rows, grants, extras);
-                writeln!(text, "\n## {}: {}", markdown(&name), summed_up(counts))?;
+                writeln!(text, "\n## {}: {}", markdown_line(&name), summed_up(counts))?;
                 self.table(text, &share, detail)?;
             }
         }
@@ -142,7 +142,7 @@ mod tests {
         let text =
             "email,role,workspace\na@x.org,viewer,W\nb@x.org,viewer,W\nc@x.org,viewer,W\nd@x.org,viewer,V\n";
         insta::assert_snapshot!(rendered(text, &plan, Detail::Some), @r"
-        # Plan for r\|1.csv on https://houston.example.com/v1 (Houston 2.1.0)
+        # Plan for `r|1.csv` on `https://houston.example.com/v1` (Houston `2.1.0)`
 
         In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
         2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
@@ -151,14 +151,14 @@ mod tests {
 
         | email | action | from | to | reason | line |
         | --- | --- | --- | --- | --- | --- |
-        | a@x.org | add |  | WORKSPACE_VIEWER | absent | 2 |
-        | b@x.org | update_role | WORKSPACE_ADMIN | WORKSPACE_VIEWER | another role | 3 |
+        | `a@x.org` | add |  | WORKSPACE_VIEWER | absent | 2 |
+        | `b@x.org` | update_role | WORKSPACE_ADMIN | WORKSPACE_VIEWER | another role | 3 |
 
         ## Not compared: 1 rejected
 
         | email | action | from | to | reason | line |
         | --- | --- | --- | --- | --- | --- |
-        | d@x.org | none |  | WORKSPACE_VIEWER | a\|b &lt;script> \[x](y) | 5 |
+        | `d@x.org` | none |  | WORKSPACE_VIEWER | a\|b &lt;script> \[x](y) | 5 |
         ");
     }
 

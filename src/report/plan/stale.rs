@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::model::{WorkspaceRole, printable};
-use crate::report::escape::markdown;
+use crate::report::escape::{markdown, markdown_line};
 
 /// What is known of old invitations in the workspaces of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -60,9 +60,10 @@ impl Stale {
 
     fn write(&self, text: &mut String, md: bool) -> std::fmt::Result {
         let clean = |cell: &str| if md { markdown(cell) } else { printable(cell).into_owned() };
+        let line = |text: &str| if md { markdown_line(text) } else { printable(text).into_owned() };
         let head = if md { "## " } else { "" };
         let count = self.invites.len();
-        writeln!(text, "\n{head}Invitations older than {}: {count}", clean(&self.older_than))?;
+        writeln!(text, "\n{head}Invitations older than {}: {count}", line(&self.older_than))?;
         if md && count > 0 {
             writeln!(
                 text,
@@ -93,7 +94,7 @@ impl Stale {
             )?;
         }
         for place in &self.unseen_in {
-            writeln!(text, "{gap}The invitations of {} cannot be seen.", clean(place))?;
+            writeln!(text, "{gap}The invitations of {} cannot be seen.", line(place))?;
         }
         Ok(())
     }
