@@ -50,27 +50,20 @@ pub struct ApplyArgs {
     pub show: ShowArgs,
 
     /// Do it without asking; needed where there is no terminal
-    #[arg(short, long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_YES", hide_env_values = true, help_heading = "Safety")]
+    #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
 
     /// Show the plan and do nothing: the same as `plan`
-    #[arg(short = 'n', long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_DRY_RUN", hide_env_values = true, help_heading = "Safety")]
+    #[arg(short = 'n', long, help_heading = "Safety")]
     pub dry_run: bool,
 
     /// How many rows of each workspace go first, one by one, and are read back before the rest is
     /// sent; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=1000), env = "HOUSTON_ONBOARD_CANARY", hide_env_values = true, help_heading = "Safety")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=1000), help_heading = "Safety")]
     pub canary: u32,
 
     /// Where the folders of runs are kept; one folder per run
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "onboard-runs",
-        env = "HOUSTON_ONBOARD_RUNS_DIR",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
 }
 
@@ -102,7 +95,9 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     RunFolder::check(&args.runs_dir).map_err(|error| {
-        Failure::new(ExitStatus::Internal, error).hint("choose another folder with --runs-dir")
+        Failure::new(ExitStatus::Internal, error)
+            .about(&["runs-dir"])
+            .hint("choose another folder with --runs-dir")
     })?;
     let session = Session::open(destination, &args.work.target, Access::ReadWrite)?;
     let lock = TargetLock::take(&args.runs_dir, &session.url).map_err(locked)?;

@@ -34,7 +34,7 @@ pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
             FindError::Ambiguous { .. } => "give more of the id",
             FindError::NotARun { .. } => "a run is named by its id, the beginning of it, or its folder",
         };
-        Failure::new(ExitStatus::Usage, error).hint(hint)
+        Failure::new(ExitStatus::Usage, error).about(&["runs-dir"]).hint(hint)
     })
 }
 
