@@ -80,6 +80,60 @@ fn two_for_flags_that_make_no_sense() {
 }
 
 #[test]
+fn two_for_a_switch_that_is_neither_yes_nor_no() {
+    let workdir = with(ONE);
+    workdir.write("settings.toml", "rate = 'none'\nyes = 'never'\n");
+    let apply = ["apply", "roster.csv", "--sandbox", "--progress", "none"];
+    for (name, value) in [
+        ("HOUSTON_ONBOARD_YES", "never"),
+        ("HOUSTON_ONBOARD_PRUNE", "\"false\""),
+        ("HOUSTON_ONBOARD_SANDBOX", "none"),
+        ("HOUSTON_ONBOARD_QUIET", "0.0"),
+        ("HOUSTON_ONBOARD_INSECURE", "null"),
+    ] {
+        workdir
+            .call(apply)
+            .env(name, value)
+            .run()
+            .ended(2)
+            .says(&format!("{name}: `{value}`"))
+            .began_nothing();
+    }
+    let run = workdir.call(apply).args(&["--config", "settings.toml"]).run().ended(2);
+    run.says("settings.toml:2:1: yes: `never` is neither yes nor no").began_nothing();
+    for (value, status) in [(" YES\r\n", 0), ("t", 0), ("off", 2), ("  ", 2), ("", 2)] {
+        let run = workdir.call(apply).env("HOUSTON_ONBOARD_YES", value).run().ended(status);
+        assert_eq!(run.folder.is_some(), status == 0, "{value:?}");
+    }
+}
+
+#[test]
+fn who_set_a_bad_value_is_said() {
+    let workdir = with(ONE);
+    let plan = ["plan", "roster.csv", "--progress", "none"];
+    for (name, value, status) in [
+        ("HOUSTON_ONBOARD_URL", "ftp://example.com", 2),
+        ("HOUSTON_ONBOARD_FAULTS", "rain=2%", 2),
+        ("HOUSTON_ONBOARD_RATE", "quick", 2),
+        ("HOUSTON_ONBOARD_WORKSPACE_MAP", "nowhere.csv", 3),
+    ] {
+        let call = workdir.call(plan).env(name, value);
+        // Flags of the sandbox have no meaning without it, and no address is asked for with it.
+        let call = if name == "HOUSTON_ONBOARD_URL" { call } else { call.args(&["--sandbox"]) };
+        call.run().ended(status).says(name).began_nothing();
+    }
+    let warned = workdir.call(["template"]).env("HOUSTON_ONBOARD_PRUEN", "hush").run().ended(0);
+    assert!(warned.says("did you mean HOUSTON_ONBOARD_PRUNE?").stderr.lines().count() == 1);
+}
+
+#[test]
+fn two_for_an_argument_with_a_carriage_return() {
+    let workdir = with(ONE);
+    let run = workdir.run(["validate", "roster.csv\r"]).ended(2).says("`roster.csv\\r`").says("Windows");
+    run.began_nothing();
+}
+
+#[test]
 fn two_without_a_target_and_with_two() {
     let workdir = with(ONE);
     workdir.run(["apply", "roster.csv", "--yes"]).ended(2).says("--url").began_nothing();

@@ -48,6 +48,62 @@ fn keeps_secret(token: &str, workdir: &Workdir, run: &Finished) {
 }
 
 #[test]
+fn a_file_that_is_no_settings_file_is_never_quoted_and_never_waited_for() {
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", ONE);
+    workdir.write("lines.env", format!("# login\nHOUSTON_API_TOKEN={SECRET}\n"));
+    workdir.write("quoted.env", format!("HOUSTON_API_TOKEN=\"{SECRET}\"\n"));
+    workdir.write("state.json", format!("{{\"users\": \"{SECRET}\"}}"));
+    workdir.write("token", SECRET);
+    let made = std::process::Command::new("mkfifo").arg(workdir.path().join("fifo")).status().unwrap();
+    assert!(made.success());
+    let plan = ["plan", "roster.csv", "--sandbox", "--progress", "none"];
+    for (flag, file, status, says) in [
+        ("--config", "lines.env", 2, "lines.env:2:19: not TOML"),
+        ("--config", "quoted.env", 2, "quoted.env:1:1: `HOUSTON_API_TOKEN` is not a setting"),
+        ("--config", "token", 2, "token:1:"),
+        ("--config", "fifo", 2, "not a regular file"),
+        ("--config", "/dev/zero", 2, "not a regular file"),
+        ("--sandbox-state", "state.json", 3, "at line 1"),
+    ] {
+        let run = workdir.call(plan).args(&[flag, file]).run().ended(status).says(says);
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains(&SECRET[..20]), "{file}: {}", run.stderr);
+    }
+    let run = workdir.run(["plan", "roster.csv", "--domain", "example.com", "--token-file", SECRET]).ended(4);
+    assert!(!run.stderr.contains(&SECRET[..20]), "{}", run.stderr);
+}
+
+#[test]
+fn no_argument_and_no_variable_reaches_the_terminal_as_it_is() {
+    const BAD: &str = "\u{1b}[31m\u{9b}2J\u{202e}\u{7}x";
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", ONE);
+    let with = |flag: &str| format!("--{flag}={BAD}");
+    let mut calls = vec![vec![BAD.to_owned()], vec!["validate".to_owned(), BAD.to_owned()]];
+    calls.push(vec!["report".to_owned(), BAD.to_owned()]);
+    for flag in
+        [BAD, "rate", "url", "domain", "only", "column", "protect", "progress", "config", "faults", "yes"]
+    {
+        calls.push(vec!["plan".to_owned(), "roster.csv".to_owned(), with(flag)]);
+    }
+    for call in calls {
+        let run = workdir.run(&call);
+        assert!(matches!(run.status, Some(2 | 3)), "{call:?}");
+        assert!(
+            !run.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}']),
+            "{call:?}: {:?}",
+            run.stderr
+        );
+    }
+    for name in
+        ["HOUSTON_ONBOARD_RATE", "HOUSTON_ONBOARD_URL", "HOUSTON_ONBOARD_YES", "HOUSTON_ONBOARD_CONFIG"]
+    {
+        let run = workdir.call(["apply", "roster.csv"]).env(name, BAD).run().ended(2).says(name);
+        assert!(!run.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}']), "{name}: {:?}", run.stderr);
+    }
+}
+
+#[test]
 fn the_token_appears_nowhere_whether_a_run_goes_well_or_not() {
     for (faults, status) in
         [("", 0), ("write:reset=20%,write:html=5%,read:502=10%", 0), ("token-dies=25", 4), ("html=100%", 5)]

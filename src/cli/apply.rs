@@ -54,27 +54,20 @@ pub struct ApplyArgs {
     pub show: ShowArgs,
 
     /// Do it without asking; needed where there is no terminal
-    #[arg(short, long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_YES", hide_env_values = true, help_heading = "Safety")]
+    #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
 
     /// Show the plan and do nothing: the same as `plan`
-    #[arg(short = 'n', long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_DRY_RUN", hide_env_values = true, help_heading = "Safety")]
+    #[arg(short = 'n', long, help_heading = "Safety")]
     pub dry_run: bool,
 
     /// How many rows of each workspace go first, one by one, and are read back before the rest is
     /// sent; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=1000), env = "HOUSTON_ONBOARD_CANARY", hide_env_values = true, help_heading = "Safety")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=1000), help_heading = "Safety")]
     pub canary: u32,
 
     /// Where the folders of runs are kept; one folder per run
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "onboard-runs",
-        env = "HOUSTON_ONBOARD_RUNS_DIR",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
 }
 

@@ -1,145 +1,260 @@
-//! `--config FILE`: settings from a TOML file, as the defaults of the flags of the same names. So
-//! a flag wins over the environment, and both win over the file.
+//! `--config FILE`: a TOML file in which every key is the name of a flag.
 //!
-//! Main function: [`apply`].
+//! Main type: [`ConfigFile`]. A file that cannot be read is described by position and kind of error
+//! only, never by its text: people name a `.env` with a token in it by mistake. What the keys mean is
+//! decided by [`super::settings`].
 
-use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use clap::{Arg, Command};
+use toml::de::{DeTable, DeValue};
 
-/// The environment's way to name the file.
-pub const VARIABLE: &str = "HOUSTON_ONBOARD_CONFIG";
+/// A settings file ends here at the latest.
+const MAX_FILE: u64 = 1024 * 1024;
+/// A key that is longer is no slip of the fingers, and is not quoted.
+const LONGEST_KEY: usize = 40;
 
-/// The command line with the defaults of the file that these arguments, or the environment, name.
-pub fn apply(command: Command, arguments: &[OsString]) -> anyhow::Result<Command> {
-    match named(arguments, std::env::var_os(VARIABLE)) {
-        None => Ok(command),
-        Some(path) => {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read the settings in {}", path.display()))?;
-            with_defaults(command, &text, &path)
-        }
+/// A settings file that was read.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// Its keys, in the order of the file.
+    pub entries: Vec<Entry>,
+}
+
+/// One key of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key; shortened if it is too long to be the name of a flag.
+    pub key: String,
+    /// Where it stands.
+    pub at: Place,
+    /// What follows the equals sign; nothing if that cannot be the value of a flag.
+    pub value: Option<Value>,
+}
+
+/// The value of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// One value.
+    One(Scalar),
+    /// A list.
+    Many(Vec<Scalar>),
+}
+
+/// A text, a number, or yes or no, as it would be typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scalar {
+    /// The text.
+    pub text: String,
+    /// Whether it can stand for yes or no: a number with a decimal point cannot.
+    pub may_be_switch: bool,
+}
+
+/// A position in a settings file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The character of the line, from 1.
+    pub column: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
     }
 }
 
-/// The file that is named. It has to be known before the arguments can be parsed.
-fn named(arguments: &[OsString], environment: Option<OsString>) -> Option<PathBuf> {
-    let mut rest = arguments.iter().skip(1).take_while(|argument| *argument != "--");
-    let mut found = environment.filter(|path| !path.is_empty());
-    while let Some(argument) = rest.next() {
-        if argument == "--config" {
-            found = rest.next().cloned();
-        } else if let Some(path) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
-            found = Some(OsStr::new(path).to_owned());
-        }
-    }
-    found.map(PathBuf::from)
+/// Why a settings file cannot be read. None of these quotes the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be opened or read.
+    #[error("cannot read the settings in {}", .path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A folder, a FIFO, a device.
+    #[error("cannot read the settings in {}: not a regular file", .0.display())]
+    NotRegular(PathBuf),
+    /// Too long for a file of settings.
+    #[error("cannot read the settings in {}: it is larger than 1 MiB", .0.display())]
+    TooLarge(PathBuf),
+    /// Not text.
+    #[error("{0}: not UTF-8")]
+    NotText(Place),
+    /// Not TOML.
+    #[error("{at}: not TOML: {kind}")]
+    NotToml {
+        /// Where.
+        at: Place,
+        /// What kind of error; a fixed text of the parser.
+        kind: String,
+    },
 }
 
-fn with_defaults(mut command: Command, text: &str, path: &Path) -> anyhow::Result<Command> {
-    let settings: toml::Table =
-        text.parse().with_context(|| format!("the settings in {} are not TOML", path.display()))?;
-    for (name, value) in settings {
-        let values = values(&value).with_context(|| format!("{}: {name}", path.display()))?;
-        let is_it = |argument: &&Arg| argument.get_long() == Some(name.as_str());
-        let mut known = false;
-        let own = command.get_arguments().find(is_it).map(|argument| argument.get_id().clone());
-        if let Some(id) = own {
-            command = command.mut_arg(id, |argument| argument.default_values(strings(&values)));
-            known = true;
-        }
-        let subcommands: Vec<(String, clap::Id)> = command
-            .get_subcommands()
-            .filter_map(|sub| {
-                let argument = sub.get_arguments().find(is_it)?;
-                Some((sub.get_name().to_owned(), argument.get_id().clone()))
+impl ConfigFile {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// It is not a regular file, cannot be read, or is not TOML.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&bytes(path)?, path)
+    }
+
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self, ConfigError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            ConfigError::NotText(place(path, &before, before.len()))
+        })?;
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+        let document = DeTable::parse(text).map_err(|error| {
+            let start = error.span().map_or(text.len(), |span: Range<usize>| span.start);
+            ConfigError::NotToml { at: place(path, text, start), kind: error.message().to_owned() }
+        })?;
+        let mut found: Vec<(usize, Entry)> = document
+            .get_ref()
+            .iter()
+            .map(|(key, value)| {
+                let start = key.span().start;
+                let entry = Entry {
+                    key: quotable(key.get_ref()),
+                    at: place(path, text, start),
+                    value: value_of(value.get_ref()),
+                };
+                (start, entry)
             })
             .collect();
-        for (sub, id) in subcommands {
-            known = true;
-            let values = strings(&values);
-            command = command
-                .mut_subcommand(sub, |sub| sub.mut_arg(id, |argument| argument.default_values(values)));
-        }
-        if !known || name == "config" {
-            bail!(
-                "{}: `{name}` is not a setting; the names are those of the flags, see --help",
-                path.display()
-            );
-        }
+        found.sort_by_key(|(start, _)| *start);
+        Ok(Self { entries: found.into_iter().map(|(_, entry)| entry).collect() })
     }
-    Ok(command)
 }
 
-fn strings(values: &[String]) -> Vec<clap::builder::OsStr> {
-    values.iter().map(|value| OsStr::new(value).to_owned().into()).collect()
+/// The content of a regular file. A FIFO or a device would be a wait, or never end.
+fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(ConfigError::NotRegular(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(ConfigError::TooLarge(path.to_owned()));
+    }
+    Ok(bytes)
+}
+
+fn place(path: &Path, text: &str, offset: usize) -> Place {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    Place {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    }
+}
+
+fn quotable(key: &str) -> String {
+    if key.chars().count() <= LONGEST_KEY { key.to_owned() } else { String::from("...") }
+}
+
+fn value_of(value: &DeValue<'_>) -> Option<Value> {
+    match value.as_array() {
+        Some(items) => {
+            let scalars: Option<Vec<_>> = items.iter().map(|item| scalar(item.get_ref())).collect();
+            scalars.map(Value::Many)
+        }
+        None => scalar(value).map(Value::One),
+    }
 }
 
 /// A value as it would be typed.
-fn values(value: &toml::Value) -> anyhow::Result<Vec<String>> {
-    Ok(match value {
-        toml::Value::String(text) => vec![text.clone()],
-        toml::Value::Integer(number) => vec![number.to_string()],
-        toml::Value::Float(number) => vec![number.to_string()],
-        toml::Value::Boolean(switch) => vec![switch.to_string()],
-        toml::Value::Array(items) => items.iter().map(values).collect::<anyhow::Result<Vec<_>>>()?.concat(),
-        toml::Value::Datetime(_) | toml::Value::Table(_) => bail!("neither a text, a number nor a switch"),
-    })
+fn scalar(value: &DeValue<'_>) -> Option<Scalar> {
+    let (text, may_be_switch) = match value {
+        DeValue::String(text) => (text.clone().into_owned(), true),
+        DeValue::Integer(number) => {
+            let digits = number.as_str();
+            let number = i128::from_str_radix(digits, number.radix());
+            (number.map_or_else(|_| digits.to_owned(), |number| number.to_string()), true)
+        }
+        DeValue::Float(number) => (number.as_str().to_owned(), false),
+        DeValue::Boolean(switch) => (switch.to_string(), true),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => return None,
+    };
+    Some(Scalar { text, may_be_switch })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command as Sub};
-    use clap::{CommandFactory, FromArgMatches};
 
-    fn parse(file: &str, line: &str) -> anyhow::Result<Cli> {
-        let command = with_defaults(Cli::command(), file, Path::new("onboard.toml"))?;
-        let mut matches = command.try_get_matches_from(line.split(' '))?;
-        Ok(Cli::from_arg_matches_mut(&mut matches)?)
+    fn parse(text: &str) -> Result<Vec<Entry>, ConfigError> {
+        ConfigFile::parse(text.as_bytes(), Path::new("onboard.toml")).map(|file| file.entries)
     }
 
     #[test]
-    fn a_file_gives_defaults_and_a_flag_wins() {
-        let file = "concurrency = 4\nurl = 'https://a.example.com/v1'\nyes = true\ncolumn = ['email=Mail']\nprogress = 'none'";
-        let cli = parse(file, "houston-onboard apply r.csv --concurrency 2").expect("parsed");
-        let Sub::Apply(args) = cli.command else { panic!("apply") };
-        assert_eq!(args.work.pace.concurrency, Some(2));
-        assert_eq!(args.work.target.flags.url.as_deref(), Some("https://a.example.com/v1"));
-        assert!(args.yes);
-        assert_eq!(args.work.roster_args.column.len(), 1);
-        assert_eq!(cli.global.progress, crate::report::terminal::ProgressMode::None);
-    }
-
-    #[test]
-    fn a_typed_place_wins_over_the_one_in_the_file() {
-        use crate::cli::target_args::Choice;
-        let cli =
-            parse("url = 'https://a.example.com/v1'", "houston-onboard plan r.csv --domain b.example.com")
-                .expect("parsed");
-        let Sub::Plan(args) = cli.command else { panic!("plan") };
-        assert_eq!(args.work.target.choose().expect("one place"), Choice::Domain("b.example.com".to_owned()));
-    }
-
-    #[test]
-    fn an_unknown_name_and_a_bad_value_are_refused() {
-        for file in ["concurency = 4", "[table]\na = 1", "not toml", "config = 'x'"] {
-            assert!(parse(file, "houston-onboard template").is_err(), "{file}");
-        }
-        for file in ["concurrency = 65", "rate = 'fast'", "timeout = '30'", "max-errors = 0"] {
-            assert!(parse(file, "houston-onboard plan r.csv").is_err(), "{file}");
+    fn keys_have_a_place_and_values_are_as_typed() {
+        let text =
+            "\u{FEFF}# settings\r\nrate = '5/s'\r\n  retries = 0x10\nprune = true\ncolumn = ['a=b', 'c=d']\n";
+        let entries = parse(text).unwrap();
+        let shown: Vec<_> = entries.iter().map(|entry| format!("{} {}", entry.at, entry.key)).collect();
+        let expected = [
+            "onboard.toml:2:1 rate",
+            "onboard.toml:3:3 retries",
+            "onboard.toml:4:1 prune",
+            "onboard.toml:5:1 column",
+        ];
+        assert_eq!(shown, expected);
+        let one = |text: &str| Some(Value::One(Scalar { text: text.to_owned(), may_be_switch: true }));
+        assert_eq!(entries[0].value, one("5/s"));
+        assert_eq!(entries[1].value, one("16"));
+        assert_eq!(entries[2].value, one("true"));
+        assert!(matches!(&entries[3].value, Some(Value::Many(items)) if items.len() == 2));
+        for none in ["a = 2026-01-01", "a = {b = 1}", "a = [[1]]", "[a]\nb = 1", "a.b = 1"] {
+            assert_eq!(parse(none).unwrap()[0].value, None, "{none}");
         }
     }
 
     #[test]
-    fn the_file_is_found_before_anything_is_parsed() {
-        let arguments = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
-        let path = |line: &str, env: Option<&str>| named(&arguments(line), env.map(OsString::from));
-        assert_eq!(path("x plan r.csv --config a.toml", Some("e.toml")), Some("a.toml".into()));
-        assert_eq!(path("x --config=a.toml plan", None), Some("a.toml".into()));
-        assert_eq!(path("x plan", Some("e.toml")), Some("e.toml".into()));
-        assert_eq!(path("x plan -- --config a.toml", Some("")), None);
+    fn a_file_that_is_no_toml_is_described_by_position_and_never_by_its_text() {
+        for (text, at) in [
+            ("HOUSTON_API_TOKEN=hush.hush.hush\n", "onboard.toml:1:19: not TOML: "),
+            ("# x\nexport TOKEN=hush\n", "onboard.toml:2:"),
+            ("token: hush\n", "onboard.toml:1:"),
+            ("hush", "onboard.toml:1:"),
+            ("a = 1\nurl = \"hush\n", "onboard.toml:2:"),
+            ("hush = 'x'\nhush = 'y'\n", "onboard.toml:2:1: not TOML: duplicate key"),
+            ("a = hush\r\n", "onboard.toml:1:5: not TOML: "),
+            ("{\"token\": \"hush\"}", "onboard.toml:1:1: not TOML: "),
+            ("a = \"\\hush\"", "onboard.toml:1:"),
+        ] {
+            let error = parse(text).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.starts_with(at), "{text:?}: {shown}");
+            assert!(!shown.contains("hush"), "{shown}");
+        }
+        let error = ConfigFile::parse(b"a = 1\nb = '\xFFhush'", Path::new("s.toml")).unwrap_err();
+        assert_eq!(error.to_string(), "s.toml:2:6: not UTF-8");
+        assert_eq!(parse("aVeryLongTextThatNobodyWouldTakeForTheNameOfAFlag = 1").unwrap()[0].key, "...");
+    }
+
+    #[test]
+    fn only_a_regular_file_of_bearable_size_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |path: &Path| ConfigFile::read(path).unwrap_err();
+        assert!(matches!(refused(folder.path()), ConfigError::NotRegular(_)));
+        assert!(matches!(refused(&folder.path().join("none")), ConfigError::Read { .. }));
+        #[cfg(unix)]
+        assert!(matches!(refused(Path::new("/dev/zero")), ConfigError::NotRegular(_)));
+        let large = folder.path().join("large.toml");
+        File::create(&large).unwrap().set_len(MAX_FILE + 1).unwrap();
+        assert!(matches!(refused(&large), ConfigError::TooLarge(_)));
     }
 }

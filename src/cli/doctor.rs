@@ -41,14 +41,7 @@ pub struct DoctorArgs {
     pub pace: PaceArgs,
 
     /// How the result is written
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        help_heading = "Output",
-        env = "HOUSTON_ONBOARD_FORMAT",
-        hide_env_values = true
-    )]
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     pub format: CheckupFormat,
 }
 

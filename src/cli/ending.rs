@@ -36,7 +36,7 @@ pub fn open_run(runs_dir: &Path, run: &str, probe: Probe) -> Result<RunFolder, F
             FindError::LatestDistrusted { .. } => "`report --list` shows the runs; name one by its id, since an older one may not be what you mean",
             FindError::NotARun { .. } => "a run is named by its id, the beginning of it, or its folder",
         };
-        Failure::new(ExitStatus::Usage, error).hint(hint)
+        Failure::new(ExitStatus::Usage, error).about(&["runs-dir"]).hint(hint)
     })
 }
 

@@ -41,28 +41,15 @@ pub struct ExportArgs {
     pub target: TargetArgs,
 
     /// Only these workspaces: an id or a label, `*` stands for any text; may be repeated
-    #[arg(long, value_name = "GLOB", env = "HOUSTON_ONBOARD_WORKSPACE", hide_env_values = true)]
+    #[arg(long, value_name = "GLOB")]
     pub workspace: Vec<String>,
 
     /// How the export is written
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        help_heading = "Output",
-        env = "HOUSTON_ONBOARD_FORMAT",
-        hide_env_values = true
-    )]
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     pub format: ExportFormat,
 
     /// The file to write, whole or not at all; standard output if none is named
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Output",
-        env = "HOUSTON_ONBOARD_OUTPUT",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 
     /// How fast
@@ -137,7 +124,7 @@ fn unlisted(pattern: &str, listing: &Listing, session: &Session) -> Result<Works
         }
     }
     let error = anyhow::anyhow!("--workspace `{pattern}` fits no workspace that the token sees");
-    let failure = Failure::new(ExitStatus::Usage, error);
+    let failure = Failure::new(ExitStatus::Usage, error).about(&["workspace"]);
     Err(match resolution {
         Some(Resolution::Unknown { near: Some(near) }) => failure.hint(format!("did you mean `{near}`?")),
         Some(

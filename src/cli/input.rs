@@ -115,7 +115,7 @@ impl Input {
             return Ok(());
         }
         let error = anyhow::anyhow!("--only and --limit leave none of the {} rows", self.roster.len());
-        Err(Failure::new(ExitStatus::Usage, error).hint(
+        Err(Failure::new(ExitStatus::Usage, error).about(&["only", "limit"]).hint(
             "--only compares with the text of the file: `*` stands for anything, `?` for one character",
         ))
     }

@@ -26,6 +26,7 @@ pub mod roster_args;
 pub mod sandbox;
 pub mod saved_plan;
 pub mod session;
+pub mod settings;
 pub mod signals;
 pub mod stale;
 pub mod target_args;
@@ -33,6 +34,7 @@ mod template;
 pub mod token_life;
 mod trust;
 mod undo;
+mod usage;
 pub mod validate;
 pub mod waiting;
 
@@ -41,7 +43,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+
+use self::settings::{Distance, Environment, Origins, Refused};
+use self::target_args::TargetArgs;
 
 use crate::model::printable;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
@@ -70,40 +75,50 @@ pub struct Cli {
 pub struct GlobalArgs {
     /// Settings from a TOML file: the names of the flags without their dashes. Flags and the
     /// environment win over it
-    #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
 
     /// How progress is shown
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "HOW",
-        env = "HOUSTON_ONBOARD_PROGRESS",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
     pub progress: ProgressMode,
 
     /// When colours are used
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        env = "HOUSTON_ONBOARD_COLOR",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: clap::ColorChoice,
 
     /// Say less: no progress and no closing summary
-    #[arg(short, long, global = true, conflicts_with = "verbose", value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_QUIET", hide_env_values = true)]
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
     /// Say more: every failure and every doubt gets a line
-    #[arg(short, long, global = true, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_VERBOSE", hide_env_values = true)]
+    #[arg(short, long, global = true)]
     pub verbose: bool,
+
+    /// Where values come from that were not typed
+    #[arg(skip)]
+    pub origins: Origins,
+}
+
+impl GlobalArgs {
+    /// `--quiet` and `--verbose` may be set in different places: the one that is nearer to the user
+    /// holds.
+    ///
+    /// # Errors
+    /// Both are set in the same place (2).
+    fn settle_voice(&mut self, distance: impl Fn(&str) -> Distance) -> Result<(), Failure> {
+        if !(self.quiet && self.verbose) {
+            return Ok(());
+        }
+        match distance("quiet").cmp(&distance("verbose")) {
+            std::cmp::Ordering::Less => self.verbose = false,
+            std::cmp::Ordering::Greater => self.quiet = false,
+            std::cmp::Ordering::Equal => {
+                let error = anyhow::anyhow!("--quiet conflicts with --verbose");
+                return Err(Failure::new(ExitStatus::Usage, error).about(&["quiet", "verbose"]));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The commands.
@@ -128,6 +143,22 @@ pub enum Command {
     Sandbox(Box<sandbox::SandboxArgs>),
     /// Print an empty roster: the header and one example row
     Template,
+}
+
+impl Command {
+    /// The flags about the target, where a command has them.
+    fn target_mut(&mut self) -> Option<&mut TargetArgs> {
+        match self {
+            Self::Doctor(args) => Some(&mut args.target),
+            Self::Plan(args) => Some(&mut args.work.target),
+            Self::Apply(args) => Some(&mut args.work.target),
+            Self::Export(args) => Some(&mut args.target),
+            Self::Resume(args) => Some(&mut args.target),
+            Self::Validate(_) | Self::Report(_) | Self::Template => None,
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(_) => None,
+        }
+    }
 }
 
 /// What the program ends with; documented in `--help`.
@@ -221,12 +252,21 @@ pub struct Failure {
     pub error: anyhow::Error,
     /// What to do next.
     pub hint: Option<String>,
+    /// The flags that it is about, without their dashes.
+    pub about: Vec<&'static str>,
 }
 
 impl Failure {
     /// A failure with this status.
     pub fn new(status: ExitStatus, error: impl Into<anyhow::Error>) -> Self {
-        Self { status, error: error.into(), hint: None }
+        Self { status, error: error.into(), hint: None, about: Vec::new() }
+    }
+
+    /// The same about these flags: if their values were not typed, people are told who set them.
+    #[must_use]
+    pub fn about(mut self, flags: &[&'static str]) -> Self {
+        self.about.extend_from_slice(flags);
+        self
     }
 
     /// The same with advice.
@@ -262,23 +302,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(error) = signals::outlive_file_limits() {
         tell(&format!("warning: a limit on the size of files would end this program: {error}"));
     }
-    let status = match parse(&arguments) {
-        Ok(cli) => {
-            choose_colors(cli.global.color);
-            match run(&cli) {
-                Ok(status) => status,
-                Err(failure) => {
-                    complain(&failure);
-                    failure.status
-                }
-            }
-        }
-        Err(failure) => {
-            complain(&failure);
-            failure.status
-        }
+    ExitCode::from(settled(&arguments).unwrap_or_else(|status| status).code())
+}
+
+/// Parses and runs; what is wrong has been said.
+fn settled(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
+    let refused = |failure: Failure, origins: &Origins| {
+        complain(&failure, origins);
+        failure.status
     };
-    ExitCode::from(status.code())
+    usage::refuse_carriage_returns(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
+    let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
+    let cli = settings::parse(arguments, &Environment::of_process(), &mut warn).map_err(|why| match why {
+        Refused::Typed(error) => usage::answer(&error, arguments, settings::bare(), settings::documented()),
+        Refused::Setting(failure) => refused(failure, &Origins::default()),
+    })?;
+    choose_colors(cli.global.color);
+    run(&cli).map_err(|failure| refused(failure, &cli.global.origins))
 }
 
 fn choose_colors(choice: clap::ColorChoice) {
@@ -288,18 +328,6 @@ fn choose_colors(choice: clap::ColorChoice) {
         clap::ColorChoice::Never => anstream::ColorChoice::Never,
     }
     .write_global();
-}
-
-fn parse(arguments: &[OsString]) -> Result<Cli, Failure> {
-    let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
-    let command = config::apply(Cli::command(), arguments).map_err(usage)?;
-    let parsed = command
-        .try_get_matches_from(arguments)
-        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
-    match parsed {
-        Ok(cli) => Ok(cli),
-        Err(error) => error.exit(),
-    }
 }
 
 fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
@@ -312,14 +340,16 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Report(args) => report::run(args),
         Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done).map_err(Into::into),
+        Command::Sandbox(args) => sandbox::run(args)
+            .map(|()| ExitStatus::Done)
+            .map_err(|error| Failure::from(error).about(&["state", "port"])),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
     }
 }
 
-/// Says what went wrong: the error, its causes, and the hint on a line of its own. The texts may
-/// come from outside.
-fn complain(failure: &Failure) {
+/// Says what went wrong: the error, its causes, who set the flags that it is about, and the hint on a
+/// line of its own. The texts may come from outside.
+fn complain(failure: &Failure, origins: &Origins) {
     let mut text = String::from("error: ");
     let mut causes: Vec<String> = Vec::new();
     for cause in failure.error.chain() {
@@ -328,12 +358,25 @@ fn complain(failure: &Failure) {
             causes.push(cause);
         }
     }
-    text.push_str(&causes.iter().map(|cause| printable(cause)).collect::<Vec<_>>().join(": "));
+    text.push_str(&causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": "));
+    for flag in &failure.about {
+        if let Some(origin) = origins.get(flag) {
+            text.push_str("\nnote: ");
+            text.push_str(&in_one_line(&format!("--{flag} {}", origin.is_set())));
+        }
+    }
     if let Some(hint) = &failure.hint {
         text.push_str("\nhint: ");
         text.push_str(&printable(hint));
     }
     tell(&text);
+}
+
+/// A text in one line; a carriage return that ends no line is shown, since it is easily overlooked
+/// at the end of a name.
+fn in_one_line(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\\r");
+    printable(&text).into_owned()
 }
 
 /// Says something to people, on standard error. Whatever is in the text, it steers no terminal and
@@ -381,25 +424,12 @@ pub(crate) fn unless_gone(written: std::io::Result<()>) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_definition_of_the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
+    use clap::CommandFactory;
 
     #[test]
-    fn every_flag_can_come_from_the_environment() {
-        for command in Cli::command().get_subcommands() {
-            for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
-                let long = argument.get_long().unwrap_or_default();
-                let name = format!("HOUSTON_ONBOARD_{}", long.to_uppercase().replace('-', "_"));
-                if ["help", "version"].contains(&long) {
-                    continue;
-                }
-                let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
-                assert_eq!(variable, Some(name), "{} --{long}", command.get_name());
-                assert!(argument.is_hide_env_values_set(), "{} --{long}", command.get_name());
-            }
-        }
+    fn the_definition_of_the_command_line_is_sound() {
+        settings::bare().debug_assert();
+        settings::documented().debug_assert();
     }
 
     #[test]

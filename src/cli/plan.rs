@@ -42,39 +42,21 @@ pub struct PlanArgs {
     pub show: ShowArgs,
 
     /// End with 10 if something is to be done
-    #[arg(long, help_heading = "Output", value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_DETAILED_EXITCODE", hide_env_values = true)]
+    #[arg(long, help_heading = "Output")]
     pub detailed_exitcode: bool,
 
     /// Instead of the plan, show of this person what Houston has, which rule decides, and what exactly
     /// would be sent
-    #[arg(
-        long,
-        value_name = "EMAIL",
-        env = "HOUSTON_ONBOARD_EXPLAIN",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "EMAIL", help_heading = "Output")]
     pub explain: Option<String>,
 
     /// List pending invitations that are older than this, such as 14d; the plan stays what it is
-    #[arg(
-        long,
-        value_name = "AGE",
-        env = "HOUSTON_ONBOARD_INVITES_OLDER_THAN",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "AGE", help_heading = "Output")]
     pub invites_older_than: Option<Age>,
 
     /// Save the plan, for `apply --plan`; it holds the roster, and only its owner may read it. Its
     /// digest is printed on standard error
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "HOUSTON_ONBOARD_OUT",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
 }
 
@@ -83,11 +65,11 @@ pub struct PlanArgs {
 #[command(next_help_heading = "Output")]
 pub struct ShowArgs {
     /// How the plan is written
-    #[arg(long, value_enum, default_value_t, env = "HOUSTON_ONBOARD_FORMAT", hide_env_values = true)]
+    #[arg(long, value_enum, default_value_t)]
     pub format: PlanFormat,
 
     /// Show everybody, not only the first few of each workspace
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_ALL", hide_env_values = true)]
+    #[arg(long)]
     pub all: bool,
 }
 

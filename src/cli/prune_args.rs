@@ -8,7 +8,7 @@ use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure};
 use crate::engine::journal::Prune;
 use crate::plan::guard::{Caps, OnGuard};
-use crate::roster::Only;
+use crate::roster::{Only, people_pattern};
 
 /// `--prune` and its limits.
 #[derive(Debug, Clone, Args)]
@@ -17,7 +17,7 @@ pub struct PruneArgs {
     /// Remove members and pending invitations that the roster does not name, in the workspaces that it
     /// names; last of all, and in no workspace in which anything failed. Never the token's own user,
     /// the last admin of a workspace, or who is there through a Team or a custom role
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_PRUNE", hide_env_values = true)]
+    #[arg(long)]
     pub prune: bool,
 
     /// How many people --prune may remove in all
@@ -25,22 +25,21 @@ pub struct PruneArgs {
         long,
         value_name = "N",
         default_value_t = Caps::default().people,
-        env = "HOUSTON_ONBOARD_MAX_REMOVE",
-        hide_env_values = true
     )]
     pub max_remove: u64,
 
     /// Which share of the people --prune may remove: of all of them, and of each workspace of ten or
     /// more
-    #[arg(long, value_name = "PERCENT", default_value_t = Caps::default().percent, value_parser = clap::value_parser!(u8).range(..=100), env = "HOUSTON_ONBOARD_MAX_REMOVE_PERCENT", hide_env_values = true)]
+    #[arg(long, value_name = "PERCENT", default_value_t = Caps::default().percent, value_parser = clap::value_parser!(u8).range(..=100))]
     pub max_remove_percent: u8,
 
-    /// Whom --prune leaves alone: a pattern of addresses or user names; may be repeated
-    #[arg(long, value_name = "GLOB", env = "HOUSTON_ONBOARD_PROTECT", hide_env_values = true)]
+    /// Whom --prune leaves alone: patterns of addresses or user names, separated by commas; may be
+    /// repeated
+    #[arg(long, value_name = "GLOB[,GLOB]", value_delimiter = ',', value_parser = people_pattern)]
     pub protect: Vec<String>,
 
     /// What happens if --prune would remove more than the limits allow
-    #[arg(long, value_enum, default_value_t, env = "HOUSTON_ONBOARD_ON_GUARD", hide_env_values = true)]
+    #[arg(long, value_enum, default_value_t)]
     pub on_guard: OnGuardArg,
 }
 
@@ -72,10 +71,10 @@ impl PruneArgs {
     /// # Errors
     /// `--prune` together with a choice of people (2).
     pub fn check(&self, roster: &RosterArgs) -> Result<(), Failure> {
-        let flag = if roster.limit.is_some() {
-            "--limit"
+        let (flag, name) = if roster.limit.is_some() {
+            ("--limit", "limit")
         } else if roster.only.iter().any(|only| matches!(only, Only::Email(_))) {
-            "--only email=..."
+            ("--only email=...", "only")
         } else {
             return Ok(());
         };
@@ -84,6 +83,7 @@ impl PruneArgs {
         }
         let error = anyhow::anyhow!("--prune compares with the whole file and cannot go with {flag}");
         Err(Failure::new(ExitStatus::Usage, error)
+            .about(&["prune", name])
             .hint("a part of it may be chosen with --only workspace=GLOB"))
     }
 }

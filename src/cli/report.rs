@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use clap::builder::FalseyValueParser;
 
 use super::ending::{self, RosterCopy, open_run, write_reports};
 use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell, undo};
@@ -29,21 +28,15 @@ pub struct ReportArgs {
     pub run: String,
 
     /// List the runs instead, the newest first
-    #[arg(long, conflicts_with = "run", value_parser = FalseyValueParser::new(), env = "HOUSTON_ONBOARD_LIST", hide_env_values = true)]
+    #[arg(long, conflicts_with = "run")]
     pub list: bool,
 
     /// How the report is written; --list knows human and json
-    #[arg(long, value_enum, default_value_t, env = "HOUSTON_ONBOARD_FORMAT", hide_env_values = true)]
+    #[arg(long, value_enum, default_value_t)]
     pub format: RunFormat,
 
     /// Where the folders of runs are kept
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "onboard-runs",
-        env = "HOUSTON_ONBOARD_RUNS_DIR",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "DIR", default_value = "onboard-runs")]
     pub runs_dir: PathBuf,
 }
 
@@ -152,7 +145,9 @@ fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> 
         opened => opened.and_then(|runs| runs.list()),
     };
     let folders = listed.map_err(|error| {
-        Failure::new(ExitStatus::Usage, error).hint("name the folder of the runs with --runs-dir")
+        Failure::new(ExitStatus::Usage, error)
+            .about(&["runs-dir"])
+            .hint("name the folder of the runs with --runs-dir")
     })?;
     let listed: Vec<Listed> = folders
         .iter()

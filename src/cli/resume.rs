@@ -52,7 +52,7 @@ pub struct ResumeArgs {
     pub pace: PaceArgs,
 
     /// Do it without asking; needed where there is no terminal
-    #[arg(short, long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_YES", hide_env_values = true, help_heading = "Safety")]
+    #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
 
     /// Resume a folder that is not your own, or that others can change: what it wants is shown first.
@@ -61,14 +61,7 @@ pub struct ResumeArgs {
     pub trust_folder: bool,
 
     /// Where the folders of runs are kept
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "onboard-runs",
-        env = "HOUSTON_ONBOARD_RUNS_DIR",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
 }
 

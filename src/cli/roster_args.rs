@@ -4,14 +4,13 @@
 
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::{ExitStatus, Failure};
 use crate::model::WorkspaceRole;
 use crate::roster::{
-    ColumnName, DomainMap, MapError, Maps, OnConflict, Only, Settings, parse_delimiter, parse_role, role_map,
-    workspace_map,
+    ColumnName, DomainMap, MapError, Maps, OnConflict, Only, Settings, mapped_twice, parse_delimiter,
+    parse_role, role_map, workspace_map,
 };
 
 /// How the roster is read.
@@ -19,49 +18,50 @@ use crate::roster::{
 #[command(next_help_heading = "Roster")]
 pub struct RosterArgs {
     /// A header of your own for a column, such as email="Work Email"; may be repeated
-    #[arg(long, value_name = "COLUMN=HEADER", env = "HOUSTON_ONBOARD_COLUMN", hide_env_values = true)]
+    #[arg(long, value_name = "COLUMN=HEADER")]
     pub column: Vec<ColumnName>,
 
     /// The role of every row, if the file has no such column
-    #[arg(long, value_name = "ROLE", env = "HOUSTON_ONBOARD_DEFAULT_ROLE", hide_env_values = true, value_parser = role)]
+    #[arg(long, value_name = "ROLE", value_parser = role)]
     pub default_role: Option<WorkspaceRole>,
 
     /// The workspace of every row, by id or label, if the file has no such column
-    #[arg(long, value_name = "WORKSPACE", env = "HOUSTON_ONBOARD_DEFAULT_WORKSPACE", hide_env_values = true)]
+    #[arg(long, value_name = "WORKSPACE")]
     pub default_workspace: Option<String>,
 
     /// The character between cells: , ; | or tab [default: found out]
-    #[arg(long, value_name = "CHAR", env = "HOUSTON_ONBOARD_DELIMITER", hide_env_values = true, value_parser = parse_delimiter)]
+    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
     pub delimiter: Option<u8>,
 
     /// Which role holds if a person has two in a workspace [default: that is an error]
-    #[arg(long, value_name = "WHICH", env = "HOUSTON_ONBOARD_ON_CONFLICT", hide_env_values = true)]
+    #[arg(long, value_name = "WHICH")]
     pub on_conflict: Option<ConflictArg>,
 
-    /// The domain that addresses of another installation have here; may be repeated
-    #[arg(long, value_name = "OLD=NEW", env = "HOUSTON_ONBOARD_MAP_EMAIL_DOMAIN", hide_env_values = true)]
+    /// The domain that addresses of another installation have here, several separated by commas; may be
+    /// repeated
+    #[arg(long, value_name = "OLD=NEW[,OLD=NEW]", value_delimiter = ',')]
     pub map_email_domain: Vec<DomainMap>,
 
     /// What workspaces of another installation are called here: a CSV file with the header from,to,
     /// ids or labels. A name that is not in it must be one of a workspace here
-    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_WORKSPACE_MAP", hide_env_values = true)]
+    #[arg(long, value_name = "FILE")]
     pub workspace_map: Option<PathBuf>,
 
     /// What roles of another place mean here: a CSV file with the header from,to
-    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_ROLE_MAP", hide_env_values = true)]
+    #[arg(long, value_name = "FILE")]
     pub role_map: Option<PathBuf>,
 
     /// Leave rows with errors out instead of refusing the file
-    #[arg(long, env = "HOUSTON_ONBOARD_SKIP_INVALID", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long)]
     pub skip_invalid: bool,
 
     /// Take only these rows: workspace=GLOB or email=GLOB, of what the maps make of them; may be
     /// repeated
-    #[arg(long, value_name = "COLUMN=GLOB", env = "HOUSTON_ONBOARD_ONLY", hide_env_values = true)]
+    #[arg(long, value_name = "COLUMN=GLOB")]
     pub only: Vec<Only>,
 
     /// Take only the first N rows
-    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_LIMIT", hide_env_values = true)]
+    #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 }
 
@@ -89,7 +89,12 @@ impl RosterArgs {
     pub fn settings(&self) -> Result<Settings, Failure> {
         let default_workspace = self.default_workspace.as_deref().map(str::trim).map(str::to_owned);
         if default_workspace.as_deref() == Some("") {
-            return Err(Failure::new(ExitStatus::Usage, anyhow::anyhow!("--default-workspace is empty")));
+            return Err(Failure::new(ExitStatus::Usage, anyhow::anyhow!("--default-workspace is empty"))
+                .about(&["default-workspace"]));
+        }
+        if let Some(old) = mapped_twice(&self.map_email_domain) {
+            let error = anyhow::anyhow!("--map-email-domain maps {old} to two domains");
+            return Err(Failure::new(ExitStatus::Usage, error).about(&["map-email-domain"]));
         }
         Ok(Settings {
             columns: self.column.clone(),
@@ -103,19 +108,25 @@ impl RosterArgs {
             skip_invalid: self.skip_invalid,
             only: self.only.clone(),
             limit: self.limit,
-            maps: self.maps().map_err(|error| {
-                Failure::new(ExitStatus::BadInput, error)
-                    .hint("a map is a CSV file: a line `from,to`, then a line for each name")
-            })?,
+            maps: self.maps()?,
             may_be_empty: false,
         })
     }
 
-    fn maps(&self) -> Result<Maps, MapError> {
+    fn maps(&self) -> Result<Maps, Failure> {
+        let bad = |flag| {
+            move |error: MapError| {
+                Failure::new(ExitStatus::BadInput, error)
+                    .about(&[flag])
+                    .hint("a map is a CSV file: a line `from,to`, then a line for each name")
+            }
+        };
+        let workspaces = self.workspace_map.as_deref().map(workspace_map).transpose();
+        let roles = self.role_map.as_deref().map(role_map).transpose();
         Ok(Maps {
             domains: self.map_email_domain.clone(),
-            workspaces: self.workspace_map.as_deref().map(workspace_map).transpose()?,
-            roles: self.role_map.as_deref().map(role_map).transpose()?.unwrap_or_default(),
+            workspaces: workspaces.map_err(bad("workspace-map"))?,
+            roles: roles.map_err(bad("role-map"))?.unwrap_or_default(),
         })
     }
 }

@@ -22,20 +22,18 @@ use crate::sandbox::{
 #[command(after_long_help = AFTER)]
 pub struct SandboxArgs {
     /// Port on 127.0.0.1; 0 takes any that is free.
-    #[arg(long, env = "HOUSTON_ONBOARD_PORT", hide_env_values = true, default_value_t = 0)]
+    #[arg(long, default_value_t = 0)]
     pub port: u16,
 
     /// What to start from: a state file (JSON, as GET /state answers it) or a roster export
     /// (email,role,workspace). Without it: a built-in company of 160 people and 7 workspaces.
-    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_STATE", hide_env_values = true)]
+    #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
     /// Houston version to play: 0.16, 0.23, 0.25, 0.28, 0.30, 1.x, 2.x, or any version in between.
     #[arg(
         long,
         value_name = "VERSION",
-        env = "HOUSTON_ONBOARD_PROFILE",
-        hide_env_values = true,
         default_value_t = Profile::V2
     )]
     pub profile: Profile,
@@ -43,15 +41,13 @@ pub struct SandboxArgs {
     /// Membership model: legacy (adding twice makes a second binding, invite tokens) or modern
     /// (adding twice is refused, pending users). By default as the version has it: legacy up to
     /// 0.24, modern after; where the change was is an assumption.
-    #[arg(long, env = "HOUSTON_ONBOARD_MODEL", hide_env_values = true)]
+    #[arg(long)]
     pub model: Option<Model>,
 
     /// Latency of every request.
     #[arg(
         long,
         value_name = "DURATION",
-        env = "HOUSTON_ONBOARD_LATENCY",
-        hide_env_values = true,
         default_value = "20ms",
         value_parser = latency
     )]
@@ -61,8 +57,6 @@ pub struct SandboxArgs {
     #[arg(
         long,
         value_name = "RULES",
-        env = "HOUSTON_ONBOARD_FAULTS",
-        hide_env_values = true,
         default_value = "",
         hide_default_value = true,
         long_help = FAULTS_HELP
@@ -70,16 +64,15 @@ pub struct SandboxArgs {
     pub faults: Faults,
 
     /// Where chance starts; the same seed and requests meet the same faults.
-    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_SEED", hide_env_values = true, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
     /// A behaviour of the installation, NAME=VALUE; may be given several times.
     #[arg(
         long = "switch",
         value_name = "NAME=VALUE",
-        env = "HOUSTON_ONBOARD_SWITCH",
-        hide_env_values = true,
         value_delimiter = ' ',
+        value_parser = switch,
         long_help = format!("A behaviour of the installation; may be given several times. Names: {SWITCH_NAMES}.")
     )]
     pub switches: Vec<String>,
@@ -96,6 +89,13 @@ Assumed, since nothing is published about it: from which version on adding twice
 become pending users, the texts for user management off, SCIM on and the last admin of a workspace, the pattern for \
 addresses, the order and the cursor of paged lists, whether pending people are listed, whether workspaceAddUser may \
 return null. Most of these are switches.";
+
+fn switch(text: &str) -> Result<String, String> {
+    if !text.is_empty() {
+        Switches::default().set(text).map_err(|error| error.to_string())?;
+    }
+    Ok(text.to_owned())
+}
 
 fn latency(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
@@ -194,11 +194,12 @@ mod tests {
             ("sandbox --faults reset=200%", "not a share"),
             ("sandbox --profile 0.9", "one of 0.16"),
             ("sandbox --model both", "legacy, modern"),
+            ("sandbox --switch nonsense", "is not a switch"),
+            ("sandbox --switch scim=maybe", "scim"),
         ] {
             let error = parse(line).expect_err(line).to_string();
             assert!(error.contains(reason), "{error}");
         }
-        assert!(parse("sandbox --switch nonsense").unwrap().options().is_err());
     }
 
     #[test]

@@ -57,24 +57,12 @@ const LIMITS: [&str; 3] = ["max_remove", "max_remove_percent", "on_guard"];
 pub struct SavedPlanFlags {
     /// Carry out this plan, saved by `plan --out`, and nothing else: if what Houston has is not what
     /// the plan was made for any more, nothing is sent (9)
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "roster",
-        env = "HOUSTON_ONBOARD_PLAN",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with = "roster")]
     pub plan: Option<PathBuf>,
 
     /// The digest of the plan that was approved, or its first 12 digits or more; another one is
     /// refused (2)
-    #[arg(
-        long,
-        value_name = "DIGEST",
-        env = "HOUSTON_ONBOARD_APPROVE",
-        hide_env_values = true,
-        help_heading = "Safety"
-    )]
+    #[arg(long, value_name = "DIGEST", help_heading = "Safety")]
     pub approve: Option<String>,
 }
 

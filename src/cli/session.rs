@@ -62,27 +62,27 @@ pub struct WorkArgs {
 #[command(next_help_heading = "Safety")]
 pub struct SafetyArgs {
     /// Let Houston mail invitations; otherwise nobody gets a mail (`bypassInvite`)
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_SEND_INVITES", hide_env_values = true)]
+    #[arg(long)]
     pub send_invites: bool,
 
     /// Add people without a mail even where the installation knows local passwords only: those who
     /// have no account yet could never log in
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_BYPASS_LOCAL", hide_env_values = true)]
+    #[arg(long)]
     pub bypass_local: bool,
 
     /// Give members the role of the roster where they have another one; otherwise they keep theirs.
     /// The token's own user is never demoted, nor the last admin of a workspace (7)
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_UPDATE_ROLES", hide_env_values = true)]
+    #[arg(long)]
     pub update_roles: bool,
 
     /// Take members whom Houston has twice in a workspace away and add them again, once; never the token's
     /// own user, the last admin, or who has roles in deployments there
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_REPAIR_DUPLICATES", hide_env_values = true)]
+    #[arg(long)]
     pub repair_duplicates: bool,
 
     /// Take the pending invitations of people in the roster back and make them again; with --send-invites
     /// they get another mail
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_REINVITE", hide_env_values = true)]
+    #[arg(long)]
     pub reinvite: bool,
 
     /// Whether and how far people are removed
@@ -90,12 +90,12 @@ pub struct SafetyArgs {
     pub prune: PruneArgs,
 
     /// Create workspaces for labels that no workspace has; the token's own user becomes their admin
-    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_CREATE_WORKSPACES", hide_env_values = true)]
+    #[arg(long)]
     pub create_workspaces: bool,
 
     /// End with this status instead of 0 when nothing had to be changed; 99 marks a task of Airflow
     /// as skipped
-    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_EXIT_CODE_UNCHANGED", hide_env_values = true)]
+    #[arg(long, value_name = "N")]
     pub exit_code_unchanged: Option<u8>,
 }
 
@@ -170,11 +170,7 @@ impl Destination {
     /// # Errors
     /// Usage (2), or no usable token (4).
     pub fn new(target: &TargetArgs, pace: &PaceArgs) -> Result<Self, Failure> {
-        let failed = |error: TargetArgsError| {
-            let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
-            Failure::new(status, error)
-        };
-        let choice = target.choose().map_err(failed)?;
+        let choice = target.choose()?;
         let pace = pace
             .resolve(is_sandbox(&choice))
             .map_err(|error| Failure::new(ExitStatus::Usage, anyhow::anyhow!(error)))?;
@@ -186,10 +182,7 @@ impl Destination {
     /// # Errors
     /// No usable token (4), or an address of no use (2).
     pub fn with_token(mut self, target: &TargetArgs) -> Result<Self, Failure> {
-        self.resolved = target.resolve(&self.choice).map_err(|error| {
-            let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
-            Failure::new(status, error)
-        })?;
+        self.resolved = target.resolve(&self.choice)?;
         Ok(self)
     }
 
@@ -228,18 +221,14 @@ impl Destination {
             let (token, token_file) = (Ok(token), None);
             return Ok(Reached { target, token, token_file, pace, _sandbox: Some(sandbox) });
         }
-        let failed = |error: TargetArgsError| {
-            let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
-            Failure::new(status, error)
-        };
         let no_token = || TargetArgsError::NoToken { logged_out: false };
         let (target, token) = match args.resolve(&self.choice) {
             Ok(Some(Resolved { target, token, .. })) => (target, Ok(token)),
-            Ok(None) => return Err(failed(no_token())),
+            Ok(None) => return Err(no_token().into()),
             Err(error) if error.is_about_token() => {
-                (args.address(&self.choice).map_err(failed)?.ok_or_else(|| failed(no_token()))?, Err(error))
+                (args.address(&self.choice)?.ok_or_else(no_token)?, Err(error))
             }
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(error.into()),
         };
         Ok(Reached {
             target,
@@ -495,17 +484,20 @@ fn start_sandbox(
     let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
     let mut options = Options { state: choice.state.clone(), ..Options::default() };
     if let Some(profile) = &choice.profile {
-        options.profile =
-            profile.parse().map_err(|error| usage(anyhow::Error::new(error).context("--sandbox-profile")))?;
+        options.profile = profile.parse().map_err(|error| {
+            usage(anyhow::Error::new(error).context("--sandbox-profile")).about(&["sandbox-profile"])
+        })?;
     }
     if let Some(faults) = &choice.faults {
-        options.faults =
-            faults.parse().map_err(|error| usage(anyhow::Error::new(error).context("--faults")))?;
+        options.faults = faults
+            .parse()
+            .map_err(|error| usage(anyhow::Error::new(error).context("--faults")).about(&["faults"]))?;
     }
     options.seed = choice.seed.unwrap_or_default();
     let sandbox = Sandbox::start(options).map_err(|error| {
         let status = if choice.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
         Failure::new(status, anyhow::Error::new(error).context("the sandbox does not start"))
+            .about(&["sandbox-state"])
     })?;
     let target =
         Target::from_url(sandbox.url()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
@@ -516,6 +508,9 @@ fn start_sandbox(
 
 const CHECK_THE_WAY: &str =
     "check the address and its port, the network and, for a private certificate authority, --ca-file";
+
+/// The flags that say how Houston is reached.
+const WAY: [&str; 4] = ["url", "domain", "context", "ca-file"];
 
 /// What helps where a request was not sent.
 fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
@@ -537,7 +532,7 @@ fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
         | UnsentCause::Away
         | UnsentCause::Cancelled
         | UnsentCause::Body
-        | UnsentCause::ReadOnly => failure.hint(CHECK_THE_WAY),
+        | UnsentCause::ReadOnly => failure.about(&WAY).hint(CHECK_THE_WAY),
     }
 }
 
@@ -552,7 +547,7 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
         .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
         Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
         Fault::Unsent { cause, .. } => unreached(*cause, error),
-        Fault::NoAnswer { .. } => Failure::new(ExitStatus::Target, error).hint(CHECK_THE_WAY),
+        Fault::NoAnswer { .. } => Failure::new(ExitStatus::Target, error).about(&WAY).hint(CHECK_THE_WAY),
         Fault::Proxy { status: 401 | 407 | 511, .. } => Failure::new(ExitStatus::Target, error)
             .hint("a proxy or gateway in front of Houston asks for credentials of its own; the token was not checked"),
         Fault::Proxy { .. } => Failure::new(ExitStatus::Target, error)

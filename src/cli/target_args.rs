@@ -7,16 +7,20 @@
 
 pub mod pace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::settings::Origins;
+use super::{ExitStatus, Failure};
 
 pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};
 use crate::engine::journal::Reach;
 use crate::houston::context::ContextError;
-use crate::houston::{HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError};
+use crate::houston::{
+    HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError, TokenKind,
+};
 
 const TARGET: &str = "Target";
 
@@ -29,55 +33,65 @@ const WATCHED: [&str; 9] =
 #[derive(Debug, Clone, Default, Args)]
 pub struct TargetFlags {
     /// The GraphQL endpoint of Houston, such as `https://houston.example.com/v1`
-    #[arg(long, value_name = "URL", env = "HOUSTON_ONBOARD_URL", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "URL", help_heading = TARGET)]
     pub url: Option<String>,
 
     /// The base domain of the installation; Houston is then at `https://houston.DOMAIN/v1`
-    #[arg(long, value_name = "DOMAIN", env = "HOUSTON_ONBOARD_DOMAIN", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "DOMAIN", help_heading = TARGET)]
     pub domain: Option<String>,
 
     /// A login of the `astro` CLI, by its domain: address and token are read from its file
-    #[arg(long, value_name = "NAME", env = "HOUSTON_ONBOARD_CONTEXT", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "NAME", help_heading = TARGET)]
     pub context: Option<String>,
 
     /// Rehearse against an embedded Houston in this process
     #[cfg(feature = "sandbox")]
-    #[arg(long, value_parser = FalseyValueParser::new(), env = "HOUSTON_ONBOARD_SANDBOX", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, help_heading = TARGET)]
     pub sandbox: bool,
 
     /// What the sandbox begins with: a CSV of members (email,role,workspace) or a state file (JSON)
     #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_SANDBOX_STATE", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub sandbox_state: Option<PathBuf>,
 
     /// The version of Houston that the sandbox plays, such as 0.28 or 2.x [default: 2.x]
     #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "VERSION", env = "HOUSTON_ONBOARD_SANDBOX_PROFILE", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "VERSION", value_parser = profile, help_heading = TARGET)]
     pub sandbox_profile: Option<String>,
 
     /// Faults of the sandbox, such as `timeout=2%,reset=1%,429=5%,slow=p95:3s`; all of them are in
     /// the help of `sandbox`
     #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "FAULTS", env = "HOUSTON_ONBOARD_FAULTS", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "FAULTS", value_parser = faults, help_heading = TARGET)]
     pub faults: Option<String>,
 
     /// The seed that decides which requests of the sandbox meet a fault
     #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "N", env = "HOUSTON_ONBOARD_SEED", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "N", help_heading = TARGET)]
     pub seed: Option<u64>,
 
     /// A file that holds the token and nothing else; it is read again when the token dies in a run
     /// [otherwise: `HOUSTON_API_TOKEN`, or the login]
-    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_TOKEN_FILE", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub token_file: Option<PathBuf>,
 
     /// Certificate authorities to trust beside those of the system (PEM)
-    #[arg(long, value_name = "FILE", env = "HOUSTON_ONBOARD_CA_FILE", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub ca_file: Option<PathBuf>,
 
     /// Trust any certificate; the token can then be stolen on the way
-    #[arg(long, value_parser = FalseyValueParser::new(), env = "HOUSTON_ONBOARD_INSECURE", hide_env_values = true, help_heading = TARGET)]
+    #[arg(long, help_heading = TARGET)]
     pub insecure: bool,
+}
+
+#[cfg(feature = "sandbox")]
+fn profile(text: &str) -> Result<String, String> {
+    text.parse::<crate::sandbox::Profile>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "sandbox")]
+fn faults(text: &str) -> Result<String, String> {
+    text.parse::<crate::sandbox::Faults>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// [`TargetFlags`], knowing which of them were typed: a typed one beats one of the environment.
@@ -110,6 +124,17 @@ impl FromArgMatches for TargetArgs {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+impl TargetArgs {
+    /// Notes which values come from variables: clap takes them for defaults.
+    pub fn set_origins(&mut self, origins: &Origins) {
+        for (id, source) in WATCHED.iter().zip(&mut self.sources) {
+            if origins.is_variable(&id.replace('_', "-")) {
+                *source = Some(ValueSource::EnvVariable);
+            }
+        }
     }
 }
 
@@ -182,6 +207,9 @@ pub enum TargetArgsError {
     /// The token is of no use.
     #[error("the token cannot be used")]
     Token(#[source] TokenError),
+    /// The token itself in the place of its file.
+    #[error("--token-file takes the path of a file, and this looks like a token")]
+    NotAFile,
     /// No token.
     #[error("no token: set {TOKEN_VARIABLE}, or give --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
     NoToken {
@@ -194,7 +222,10 @@ impl TargetArgsError {
     /// Whether it is about the token (exit status 4) and not about usage (2).
     pub fn is_about_token(&self) -> bool {
         match self {
-            Self::Token(_) | Self::NoToken { .. } | Self::Context(ContextError::Token(_)) => true,
+            Self::Token(_)
+            | Self::NotAFile
+            | Self::NoToken { .. }
+            | Self::Context(ContextError::Token(_)) => true,
             Self::Nowhere
             | Self::Two(..)
             | Self::NoSandbox(_)
@@ -203,6 +234,38 @@ impl TargetArgsError {
             | Self::Context(_) => false,
         }
     }
+}
+
+impl TargetArgsError {
+    /// The flags that it is about, without their dashes.
+    pub fn about(&self) -> Vec<&'static str> {
+        let name = |flag: &'static str| flag.trim_start_matches('-');
+        match self {
+            Self::Nowhere | Self::NoToken { .. } => Vec::new(),
+            Self::Two(one, two) => vec![name(one), name(two)],
+            Self::NoSandbox(flag) | Self::WithSandbox(flag) | Self::Target { flag, .. } => vec![name(flag)],
+            Self::Context(_) => vec!["context"],
+            Self::Token(_) | Self::NotAFile => vec!["token-file"],
+        }
+    }
+}
+
+impl From<TargetArgsError> for Failure {
+    fn from(error: TargetArgsError) -> Self {
+        let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
+        let about = error.about();
+        Self::new(status, error).about(&about)
+    }
+}
+
+/// Whether the path of a token file is a token, which no message may quote.
+fn is_a_token(path: &Path) -> bool {
+    let kind = path.to_str().and_then(|text| Token::new(text, "a path").ok()).map(|token| token.kind());
+    let looks_like_one = match kind {
+        Some(TokenKind::User | TokenKind::ServiceAccount) => true,
+        Some(TokenKind::Unknown) | None => false,
+    };
+    looks_like_one && !path.exists()
 }
 
 fn chooser_names() -> &'static str {
@@ -311,6 +374,7 @@ impl TargetArgs {
             Choice::Sandbox(_) => return Ok(None),
         };
         let token = match &self.flags.token_file {
+            Some(path) if is_a_token(path) => return Err(TargetArgsError::NotAFile),
             Some(path) => Some(Token::from_file(path)),
             None => environment().or(login_token.map(Ok)),
         };

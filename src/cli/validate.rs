@@ -27,7 +27,7 @@ pub struct ValidateArgs {
     pub roster: PathBuf,
 
     /// How the result is written
-    #[arg(long, value_enum, default_value_t, env = "HOUSTON_ONBOARD_FORMAT", hide_env_values = true)]
+    #[arg(long, value_enum, default_value_t)]
     pub format: ValidateFormat,
 
     /// How the roster is read

@@ -40,13 +40,13 @@ pub enum ContextError {
         #[source]
         source: std::io::Error,
     },
-    /// It is not the file it should be. What is wrong is told by position only.
-    #[error("{} is not a file of the astro CLI{}", .path.display(), at(*.line))]
+    /// It is not the file it should be. Its text is never quoted.
+    #[error("{}{}: not YAML as the astro CLI writes it", .path.display(), at(*.place))]
     Broken {
         /// Which file.
         path: PathBuf,
-        /// The line where reading stopped.
-        line: Option<u64>,
+        /// The line and the column where reading stopped.
+        place: Option<(u64, u64)>,
     },
     /// There is no such login.
     #[error("there is no login `{name}` in {}; it has: {}", .path.display(), .known)]
@@ -72,8 +72,8 @@ pub enum ContextError {
     Token(#[from] TokenError),
 }
 
-fn at(line: Option<u64>) -> String {
-    line.map_or_else(String::new, |line| format!(" (line {line})"))
+fn at(place: Option<(u64, u64)>) -> String {
+    place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"))
 }
 
 #[derive(Deserialize, Default)]
@@ -120,6 +120,10 @@ impl Login {
     /// The login for this domain in this file.
     pub fn read(name: &str, path: &Path) -> Result<Self, ContextError> {
         let failed = |source| ContextError::File { path: path.to_owned(), source };
+        // A FIFO would be a wait.
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(failed(std::io::Error::other("not a regular file")));
+        }
         let mut text = String::new();
         std::fs::File::open(path)
             .map_err(failed)?
@@ -129,8 +133,8 @@ impl Login {
         // The default would quote the lines around a fault, tokens included.
         let options = serde_saphyr::options! { with_snippet: false };
         let file: File = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
-            let line = error.location().map(|location| location.line());
-            ContextError::Broken { path: path.to_owned(), line }
+            let place = error.location().map(|location| (location.line(), location.column()));
+            ContextError::Broken { path: path.to_owned(), place }
         })?;
         // Wipes the copy that was read.
         drop(SecretString::from(text));
@@ -280,6 +284,13 @@ page_size: "20"
             let shown = format!("{error} {error:?} {:?}", error.source());
             assert!(!shown.contains("hush"), "{shown}");
         }
+        let error = read("contexts:\n  a: [hush\n", "a").unwrap_err().to_string();
+        assert!(
+            error.contains("config.yaml:") && error.ends_with(": not YAML as the astro CLI writes it"),
+            "{error}"
+        );
+        #[cfg(unix)]
+        assert!(matches!(Login::read("a", Path::new("/dev/zero")), Err(ContextError::File { .. })));
         assert!(!format!("{:?}", read(FILE, "astro.example.com").unwrap()).contains("hush"));
     }
 }

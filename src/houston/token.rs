@@ -95,7 +95,7 @@ impl Token {
         Ok(Self(text.into()))
     }
 
-    /// Takes the token from the environment: `None` where [`TOKEN_VARIABLE`] is not set, or empty.
+    /// Takes the token from the environment: `None` where [`TOKEN_VARIABLE`] is not set or empty.
     pub fn from_environment() -> Option<Result<Self, TokenError>> {
         let text = std::env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty())?;
         Some(Self::new(&text.to_string_lossy(), TOKEN_VARIABLE))

@@ -52,6 +52,12 @@ impl FromStr for DomainMap {
     }
 }
 
+/// A domain that is mapped to two others, if one is.
+pub fn mapped_twice(domains: &[DomainMap]) -> Option<&str> {
+    let is_other = |a: &DomainMap, b: &DomainMap| a.from == b.from && a.to != b.to;
+    domains.iter().find(|map| domains.iter().any(|other| is_other(map, other))).map(|map| map.from.as_str())
+}
+
 /// A map file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MapError {
@@ -193,6 +199,13 @@ mod tests {
         ];
         for (email, expected) in table {
             assert_eq!(maps.email(email), expected);
+        }
+        let two = |to: &str| ["old.example.com=example.com".parse().unwrap(), to.parse().unwrap()];
+        assert_eq!(mapped_twice(&two("Old.example.com=example.org")), Some("old.example.com"));
+        assert_eq!(mapped_twice(&two("old.example.com=example.com")), None);
+        assert_eq!(mapped_twice(&two("older.example.com=example.com")), None);
+        for bad in ["*.example.com=example.com", "a.example.com;b.example.com=c.example.com"] {
+            assert!(bad.parse::<DomainMap>().is_err(), "{bad}");
         }
         for bad in ["", "old.example.com", "=example.com", "a b=example.com", "old.example.com=x@y"] {
             assert!(bad.parse::<DomainMap>().is_err(), "{bad}");

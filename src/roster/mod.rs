@@ -36,10 +36,12 @@ pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::parse_email;
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
-pub use self::maps::{DomainMap, MapError, Maps, role_map, workspace_map};
+pub use self::maps::{DomainMap, MapError, Maps, mapped_twice, role_map, workspace_map};
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
 pub use self::role::{DeploymentRole, NO_ROLE, parse_deployment_roles, parse_role};
-pub use self::select::{BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter};
+pub use self::select::{
+    BadPattern, BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter, people_pattern,
+};
 pub use self::settle::{Note, Notes, RowState};
 pub use self::spool::{spool_file, spool_instead_in};
 

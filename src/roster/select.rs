@@ -2,13 +2,14 @@
 //!
 //! Main type: [`Settings`]. It holds answers, it reads nothing.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::columns::Column;
 use super::maps::Maps;
-use crate::model::WorkspaceRole;
+use crate::model::{WorkspaceRole, printable};
 
 /// How a roster is to be read. The default reads a file as it is and takes every row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,9 @@ pub enum BadSetting {
     /// A column by which rows cannot be chosen.
     #[error("rows are chosen by `workspace` or `email`, not by `{0}`")]
     NotSelectable(String),
+    /// A pattern that fits no address.
+    #[error("`{0}`: {1}")]
+    Pattern(String, #[source] BadPattern),
     /// Not one of the delimiters.
     #[error("`{0}` is not a delimiter: one of , ; | tab, or another single ASCII character")]
     BadDelimiter(String),
@@ -118,12 +122,70 @@ impl FromStr for Only {
         let (column, pattern) = halves(text, "workspace=GLOB or email=GLOB")?;
         match Column::named(column) {
             Some(Column::Workspace) => Ok(Self::Workspace(Glob::new(pattern))),
-            Some(Column::Email) => Ok(Self::Email(Glob::new(&pattern.to_lowercase()))),
+            Some(Column::Email) => {
+                let bad = |why| BadSetting::Pattern(pattern.to_owned(), why);
+                let pattern = people_pattern(pattern).map_err(bad)?;
+                if pattern.contains(',') {
+                    return Err(bad(BadPattern::List));
+                }
+                Ok(Self::Email(Glob::new(&pattern.to_lowercase())))
+            }
             Some(Column::Role | Column::DeploymentRoles) | None => {
                 Err(BadSetting::NotSelectable(column.to_owned()))
             }
         }
     }
+}
+
+/// A pattern for people that can fit no address or user name, and so would choose nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPattern {
+    /// Nothing, or blanks only.
+    #[error("a pattern is empty")]
+    Empty,
+    /// A blank in the middle.
+    #[error("a pattern has no blanks; several patterns are separated by commas")]
+    Blank,
+    /// A sign that no address has.
+    #[error(
+        "a pattern has no `{0}`: `*` stands for any text, `?` for one character, and commas separate patterns"
+    )]
+    Sign(char),
+    /// A quote mark at one end.
+    #[error("a quote mark at the end of a pattern would be part of it")]
+    Quote,
+    /// Something that cannot be seen.
+    #[error("a pattern has an invisible character")]
+    Invisible,
+    /// Several patterns where one is expected.
+    #[error("an address has no comma; repeat the flag for each pattern")]
+    List,
+}
+
+/// One pattern for addresses or user names, without the blanks and line ends around it.
+///
+/// # Errors
+/// It could fit nobody.
+pub fn people_pattern(text: &str) -> Result<String, BadPattern> {
+    let pattern = text.trim();
+    let is_quote =
+        |c: char| matches!(c, '\'' | '`' | '\u{B4}' | '\u{2018}'..='\u{201F}' | '\u{AB}' | '\u{BB}');
+    if pattern.is_empty() {
+        return Err(BadPattern::Empty);
+    }
+    if let Some(sign) = pattern.chars().find(|c| matches!(c, ';' | '^' | '$' | '"')) {
+        return Err(BadPattern::Sign(sign));
+    }
+    if pattern.starts_with(is_quote) || pattern.ends_with(is_quote) {
+        return Err(BadPattern::Quote);
+    }
+    if pattern.contains(char::is_whitespace) {
+        return Err(BadPattern::Blank);
+    }
+    if matches!(printable(pattern), Cow::Owned(_)) {
+        return Err(BadPattern::Invisible);
+    }
+    Ok(pattern.to_owned())
 }
 
 fn halves<'a>(text: &'a str, form: &'static str) -> Result<(&'a str, &'a str), BadSetting> {
@@ -248,6 +310,41 @@ mod tests {
             !Glob::new(&"a*".repeat(40))
                 .matches(&"a".repeat(4000).replace("aaaa", "aaab")[..3999].replace('a', "b"))
         );
+    }
+
+    #[test]
+    fn a_pattern_that_fits_nobody_is_refused() {
+        for (text, pattern) in [
+            ("svc-*", "svc-*"),
+            (" svc-ci@example.com\r\n", "svc-ci@example.com"),
+            ("o'brien@example.com", "o'brien@example.com"),
+            ("?*@example.com", "?*@example.com"),
+        ] {
+            assert_eq!(people_pattern(text).as_deref(), Ok(pattern));
+        }
+        for (text, why) in [
+            ("", BadPattern::Empty),
+            (" \t\r\n", BadPattern::Empty),
+            ("a@example.com b@example.com", BadPattern::Blank),
+            ("a@example.com\nb@example.com", BadPattern::Blank),
+            ("a\u{a0}b", BadPattern::Blank),
+            ("a;b", BadPattern::Sign(';')),
+            ("^svc-.*", BadPattern::Sign('^')),
+            ("svc-.*$", BadPattern::Sign('$')),
+            ("a\"b", BadPattern::Sign('"')),
+            ("'svc-*'", BadPattern::Quote),
+            ("svc-*'", BadPattern::Quote),
+            ("`svc-*", BadPattern::Quote),
+            ("\u{201c}svc-*\u{201d}", BadPattern::Quote),
+            ("svc\u{200b}-*", BadPattern::Invisible),
+            ("svc\u{1b}-*", BadPattern::Invisible),
+        ] {
+            assert_eq!(people_pattern(text), Err(why), "{text:?}");
+            assert!(format!("email={text}").parse::<Only>().is_err(), "{text:?}");
+        }
+        assert!("email=a@example.com,b@example.com".parse::<Only>().is_err());
+        assert!("workspace=Data; old, \"raw\"".parse::<Only>().is_ok());
+        assert!("workspace= ".parse::<Only>().is_err());
     }
 
     #[test]

@@ -32,9 +32,9 @@ pub enum StateError {
     /// The file could not be opened or read.
     #[error("cannot read it")]
     Read(#[source] std::io::Error),
-    /// Not a state file: wrong JSON.
-    #[error("it is not a state file")]
-    Json(#[source] serde_json::Error),
+    /// Not a state file: wrong JSON. What stands there is not quoted: it may be a key.
+    #[error("it is not a state file: {}", without_text(.0))]
+    Json(serde_json::Error),
     /// Not a roster either.
     #[error("it is not an export")]
     Csv(#[source] csv::Error),
@@ -52,6 +52,21 @@ pub enum StateError {
     /// A reference to something that is not in the state, or a repeated id or address.
     #[error("{0}")]
     Inconsistent(String),
+}
+
+/// What is wrong, and where, without the text of the file.
+fn without_text(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Syntax | Category::Eof | Category::Io => error.to_string(),
+        Category::Data => {
+            format!(
+                "an entry has another form than in a state file, at line {} column {}",
+                error.line(),
+                error.column()
+            )
+        }
+    }
 }
 
 /// Everything a Houston knows, as far as membership goes.

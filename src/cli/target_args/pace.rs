@@ -19,43 +19,43 @@ const PACE: &str = "Pace";
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PaceArgs {
     /// Requests in flight at once, 1 to 64 [default: 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), env = "HOUSTON_ONBOARD_CONCURRENCY", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = PACE)]
     pub concurrency: Option<u8>,
 
     /// Requests per unit of time for the whole process, such as `20/s`, `300/m` or `none`
     /// [default: 20/s; none with --sandbox]
-    #[arg(long, value_name = "RATE", env = "HOUSTON_ONBOARD_RATE", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "RATE", help_heading = PACE)]
     pub rate: Option<RateLimit>,
 
     /// How often one request is repeated [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100), env = "HOUSTON_ONBOARD_RETRIES", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100), help_heading = PACE)]
     pub retries: Option<u32>,
 
     /// How long one request may take [default: 30s]
-    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_TIMEOUT", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "TIME", value_parser = timeout, help_heading = PACE)]
     pub timeout: Option<Period>,
 
     /// How long a write without an answer is waited for before it may be sent again, on a server
     /// that is not known to refuse repeats [default: 10s]
-    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_SETTLE", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub settle: Option<Period>,
 
     /// The longest wait that Houston may ask for, or be away for, before the run stops [default: 5m]
-    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_MAX_WAIT", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub max_wait: Option<Period>,
 
     /// Stop after N rows in a row that ended badly, or, once 100 rows are finished, when P% of them
     /// did [default: 20]
-    #[arg(long, value_name = "N|P%", env = "HOUSTON_ONBOARD_MAX_ERRORS", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "N|P%", help_heading = PACE)]
     pub max_errors: Option<MaxErrors>,
 
     /// Stop taking rows after this time and finish those in flight
-    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_MAX_DURATION", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub max_duration: Option<Period>,
 
     /// How long the first Ctrl-C or SIGTERM waits for requests in flight; a second one ends the
     /// program at once [default: 20s]
-    #[arg(long, value_name = "TIME", env = "HOUSTON_ONBOARD_GRACE", hide_env_values = true, help_heading = PACE)]
+    #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub grace: Option<Period>,
 }
 
@@ -145,6 +145,11 @@ impl PaceSettings {
     pub fn retry(&self) -> RetryPolicy {
         RetryPolicy { retries: self.retries, max_wait: self.max_wait }
     }
+}
+
+fn timeout(text: &str) -> Result<Period, String> {
+    let period: Period = text.parse()?;
+    if period.0 < Duration::from_millis(1) { Err("a timeout is at least 1ms".to_owned()) } else { Ok(period) }
 }
 
 /// A rate, or `none`.

@@ -135,20 +135,22 @@ fn errors_are_counted_in_rows_or_per_cent() {
 
 #[test]
 fn what_is_out_of_range_is_refused_by_the_parser() {
-    for flags in [["--concurrency", "0"], ["--concurrency", "65"], ["--timeout", "30"], ["--rate", "20"]] {
+    for flags in [
+        ["--concurrency", "0"],
+        ["--concurrency", "65"],
+        ["--timeout", "30"],
+        ["--timeout", "0s"],
+        ["--rate", "20"],
+    ] {
         assert!(refused(&flags).contains("invalid value"), "{flags:?}");
     }
     assert!(refused(&["--timeout", "30"]).contains("the unit is missing: 30s, 30m or 30h"));
 }
 
 #[test]
-fn every_flag_can_come_from_the_environment_without_showing_its_value() {
+fn every_flag_has_a_heading() {
     use clap::CommandFactory;
     for argument in Line::command().get_arguments() {
-        let Some(long) = argument.get_long() else { continue };
-        let wanted = format!("HOUSTON_ONBOARD_{}", long.to_uppercase().replace('-', "_"));
-        assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()));
-        assert!(argument.is_hide_env_values_set(), "{long}");
-        assert!(argument.get_help_heading().is_some(), "{long}");
+        assert!(argument.get_long().is_none() || argument.get_help_heading().is_some(), "{argument}");
     }
 }

@@ -1,0 +1,65 @@
+//! Where the value of a flag comes from if it was not typed.
+//!
+//! Main types: [`Origin`] and [`Origins`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::super::config::Place;
+
+/// Where a value that was not typed comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// This variable of the environment.
+    Variable(String),
+    /// This key of the settings file.
+    Key {
+        /// The key.
+        key: String,
+        /// Where it stands.
+        at: Place,
+    },
+}
+
+impl Origin {
+    /// How a note says that a flag has its value from here: "is set by ...".
+    pub fn is_set(&self) -> String {
+        match self {
+            Self::Variable(name) => format!("is set by {name}"),
+            Self::Key { at, .. } => format!("is set at {at}"),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Key { key, at } => write!(f, "{at}: {key}"),
+        }
+    }
+}
+
+/// The flags that were not typed and have a value all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    /// Notes where the value of a flag comes from; the flag without its dashes.
+    pub fn insert(&mut self, flag: &str, origin: Origin) {
+        self.0.insert(flag.to_owned(), origin);
+    }
+
+    /// Where the value of this flag comes from; nothing if it was typed, or has no value.
+    pub fn get(&self, flag: &str) -> Option<&Origin> {
+        self.0.get(flag)
+    }
+
+    /// Whether a variable of the environment gave the value of this flag.
+    pub fn is_variable(&self, flag: &str) -> bool {
+        match self.get(flag) {
+            Some(Origin::Variable(_)) => true,
+            Some(Origin::Key { .. }) | None => false,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Variables and keys, through the parser of the whole command line.
+
+use clap::parser::ValueSource;
+use proptest::prelude::*;
+
+use super::*;
+use crate::cli::Command as Sub;
+use crate::cli::target_args::Choice;
+
+/// What was parsed, with everything that was said: warnings, or the error and its hint.
+fn parsed(
+    line: &[&str],
+    variables: &[(&str, &str)],
+    file: Option<&str>,
+) -> (Result<Cli, String>, Vec<String>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut arguments: Vec<OsString> = ["houston-onboard"].iter().chain(line).map(OsString::from).collect();
+    if let Some(text) = file {
+        let path = folder.path().join("onboard.toml");
+        std::fs::write(&path, text).expect("written");
+        arguments.extend(["--config".into(), path.into()]);
+    }
+    let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let mut warnings = Vec::new();
+    let environment = Environment::new(variables);
+    let cli = parse(&arguments, &environment, &mut |warning| warnings.push(warning));
+    let cli = cli.map_err(|refused| match refused {
+        Refused::Typed(error) => error.to_string(),
+        Refused::Setting(failure) => {
+            assert_eq!(failure.status, ExitStatus::Usage);
+            format!("{:#} {}", failure.error, failure.hint.unwrap_or_default())
+        }
+    });
+    (cli, warnings)
+}
+
+fn plan(variables: &[(&str, &str)], file: Option<&str>) -> Result<crate::cli::plan::PlanArgs, String> {
+    let Sub::Plan(args) = parsed(&["plan", "r.csv"], variables, file).0?.command else { panic!("plan") };
+    Ok(*args)
+}
+
+/// Every command with the arguments that it needs, and its switches: name, and id.
+fn switches() -> Vec<(Vec<String>, String, Id)> {
+    let command = bare();
+    let mut found = Vec::new();
+    for sub in command.get_subcommands() {
+        let mut line = vec![sub.get_name().to_owned()];
+        line.extend(sub.get_positionals().filter(|one| one.get_id() == "roster").map(|_| "r.csv".to_owned()));
+        for argument in command.get_arguments().chain(sub.get_arguments()) {
+            if let Some(flag) = argument.get_long().filter(|_| is_setting(argument) && is_switch(argument)) {
+                found.push((line.clone(), flag.to_owned(), argument.get_id().clone()));
+            }
+        }
+    }
+    found
+}
+
+/// What a switch is after parsing: yes, no or not set; or the error.
+fn outcome(line: &[String], id: &Id, variables: &[(String, String)]) -> Result<Option<bool>, String> {
+    let arguments: Vec<OsString> =
+        ["houston-onboard"].into_iter().chain(line.iter().map(String::as_str)).map(OsString::from).collect();
+    let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    match matches(&arguments, &Environment::new(variables), &mut |_| ()) {
+        Ok((matches, origins)) => {
+            let sub = matches.subcommand().expect("a command").1;
+            let is_set = sub.value_source(id.as_str()) == Some(ValueSource::DefaultValue)
+                && origins != Origins::default();
+            Ok(is_set.then(|| sub.get_flag(id.as_str())))
+        }
+        Err(Refused::Setting(failure)) => {
+            assert_eq!(failure.status, ExitStatus::Usage);
+            Err(failure.error.to_string())
+        }
+        Err(Refused::Typed(error)) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn every_switch_is_found() {
+    let all = switches();
+    for flag in ["prune", "yes", "insecure", "update-roles", "quiet", "verbose", "skip-invalid", "dry-run"] {
+        assert!(all.iter().any(|(_, known, _)| known == flag), "{flag}");
+    }
+    assert!(all.iter().all(|(_, flag, _)| !["all", "list", "detailed-exitcode"].contains(&flag.as_str())));
+}
+
+/// Whether what this value makes of a switch is what its text says.
+fn holds(line: &[String], flag: &str, id: &Id, value: &str) -> Result<(), TestCaseError> {
+    let name = variable(flag);
+    let seen = outcome(line, id, &[(name.clone(), value.to_owned())]);
+    match value.trim().to_lowercase().as_str() {
+        "" => prop_assert_eq!(seen, Ok(None), "{} {:?}", flag, value),
+        "true" | "yes" | "on" | "1" | "y" | "t" => prop_assert_eq!(seen, Ok(Some(true)), "{}", flag),
+        "false" | "no" | "off" | "0" | "n" | "f" => prop_assert_eq!(seen, Ok(Some(false)), "{}", flag),
+        _ => {
+            let error = seen.expect_err("neither yes nor no");
+            prop_assert!(error.starts_with(&format!("{name}: ")), "{}", error);
+            prop_assert_eq!(escaped(&error), error.as_str());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_switch_knows_the_same_words() {
+    for (line, flag, id) in switches() {
+        for value in ["Yes", " off\r\n", " \t", "\"false\"", "never"] {
+            holds(&line, &flag, &id, value).unwrap_or_else(|error| panic!("{line:?} --{flag}: {error}"));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_switch_in_the_environment_is_yes_no_not_set_or_an_error_that_names_it(
+        which in any::<prop::sample::Index>(),
+        value in prop_oneof![
+            "[ \t]{0,2}(?i:true|false|yes|no|on|off|1|0|y|n|t|f)[ \t\r\n]{0,2}",
+            "[ \t\r\n]{0,3}",
+            "['\"]?(?i:true|false|flase|none|null|never|[0-9.]{1,3})['\"]?",
+            "[^\u{0}]{0,12}",
+        ],
+    ) {
+        let all = switches();
+        let (line, flag, id) = which.get(&all);
+        holds(line, flag, id, &value)?;
+    }
+}
+
+#[test]
+fn a_switch_in_the_file_is_yes_or_no_or_an_error_with_its_place() {
+    for (value, expected) in [
+        ("true", true),
+        ("1", true),
+        ("' On '", true),
+        ("'Y'", true),
+        ("false", false),
+        ("0", false),
+        ("\"no\"", false),
+    ] {
+        let args = plan(&[], Some(&format!("prune = {value}"))).expect(value);
+        assert_eq!(args.work.safety.prune.prune, expected, "{value}");
+    }
+    for value in
+        ["'flase'", "2", "1.0", "0.0", "''", "' '", "[true]", "[]", "{a = 1}", "2026-01-01", "-1", "nan"]
+    {
+        let error = plan(&[], Some(&format!("rate = '5/s'\nprune = {value}"))).expect_err(value);
+        assert!(error.contains("onboard.toml:2:1: prune: "), "{error}");
+    }
+    // Whatever the command.
+    let (refused, _) = parsed(&["template"], &[], Some("quiet = 'later'"));
+    assert!(refused.expect_err("refused").contains("onboard.toml:1:1: quiet: `later` is neither yes nor no"));
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let command = bare();
+    for sub in command.get_subcommands() {
+        for argument in command.get_arguments().chain(sub.get_arguments()) {
+            let Some(flag) = argument.get_long().filter(|_| is_setting(argument)) else { continue };
+            for empty in ["", "\r\n"] {
+                let roster = sub.get_positionals().any(|one| one.get_id() == "roster");
+                let line = [&[sub.get_name()][..], if roster { &["r.csv"] } else { &[] }].concat();
+                let (cli, warnings) = parsed(&line, &[(&variable(flag), empty)], None);
+                let cli = cli.unwrap_or_else(|error| panic!("{flag}: {error}"));
+                assert!(
+                    cli.global.origins == Origins::default() && warnings.is_empty(),
+                    "{flag} {warnings:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_value_is_reported_by_variable_or_place_and_a_typed_flag_by_its_name() {
+    for (name, value, says) in [
+        ("RATE", "quick", "HOUSTON_ONBOARD_RATE: `quick` is not a valid value: "),
+        ("CONCURRENCY", "65", "65 is not in 1..=64"),
+        ("PROGRESS", "loud", "HOUSTON_ONBOARD_PROGRESS: `loud` is not a valid value: it is one of auto"),
+        ("ON_CONFLICT", "first", "highest, last"),
+        ("TIMEOUT", "30", "the unit is missing"),
+        ("ONLY", "a", "HOUSTON_ONBOARD_ONLY: "),
+        ("COLUMN", "\u{1b}[2J", "HOUSTON_ONBOARD_COLUMN: `\\u{1b}[2J`"),
+    ] {
+        let error = plan(&[(&variable(name), value)], None).expect_err(name);
+        assert!(error.contains(says), "{error}");
+    }
+    for (file, says) in [
+        ("\nconcurrency = 65", "onboard.toml:2:1: concurrency: `65` is not a valid value: "),
+        ("concurrency = 4.0", "concurrency: `4.0` is not a valid value"),
+        ("rate = ['5/s', '6/s']", "onboard.toml:1:1: rate: takes one value, not a list"),
+        ("only = [[1]]", "onboard.toml:1:1: only: takes a text"),
+        ("ca-file = ''", "ca-file: "),
+    ] {
+        let error = plan(&[], Some(file)).expect_err(file);
+        assert!(error.contains(says), "{error}");
+    }
+    let (refused, _) = parsed(&["plan", "r.csv", "--rate", "quick"], &[(&variable("rate"), "slow")], None);
+    let error = refused.expect_err("refused");
+    assert!(error.contains("--rate") && !error.contains("HOUSTON_ONBOARD"), "{error}");
+}
+
+#[test]
+fn a_typed_flag_beats_a_variable_which_beats_the_file() {
+    let file = Some(
+        "concurrency = 4\nurl = 'https://a.example.com/v1'\nyes = true\ncolumn = ['email=Mail', 'role=Job']\nprogress = 'none'",
+    );
+    let (cli, _) = parsed(&["apply", "r.csv", "--concurrency", "2"], &[("HOUSTON_ONBOARD_YES", "no")], file);
+    let cli = cli.expect("parsed");
+    assert_eq!(cli.global.progress, crate::report::terminal::ProgressMode::None);
+    let Sub::Apply(args) = cli.command else { panic!("apply") };
+    assert_eq!((args.work.pace.concurrency, args.yes), (Some(2), false));
+    assert_eq!(args.work.target.flags.url.as_deref(), Some("https://a.example.com/v1"));
+    assert_eq!(args.work.roster_args.column.len(), 2);
+    assert_eq!(cli.global.origins.get("yes"), Some(&Origin::Variable("HOUSTON_ONBOARD_YES".to_owned())));
+    assert!(matches!(cli.global.origins.get("url"), Some(Origin::Key { at, .. }) if at.line == 2));
+    assert_eq!(cli.global.origins.get("concurrency"), None);
+    // A typed flag does not make a bad value good; a variable of another command does not matter.
+    let typed = ["plan", "r.csv", "--rate", "5/s", "--prune", "--progress", "none"];
+    for (name, value) in [("RATE", "quick"), ("PRUNE", "flase"), ("PROGRESS", "loud")] {
+        let error = parsed(&typed, &[(&variable(name), value)], None).0.expect_err(name);
+        assert!(error.starts_with(&format!("HOUSTON_ONBOARD_{name}: ")), "{error}");
+    }
+    assert!(parsed(&typed, &[("HOUSTON_ONBOARD_PORT", "tcp://10.0.0.1:443")], None).0.is_ok());
+}
+
+#[test]
+fn the_nearest_target_holds_wherever_it_is_set() {
+    let domain =
+        |args: crate::cli::plan::PlanArgs| args.work.target.choose().map_err(|error| error.to_string());
+    let url = Some("url = 'https://a.example.com/v1'");
+    let variable = [("HOUSTON_ONBOARD_DOMAIN", "b.example.com")];
+    assert_eq!(domain(plan(&variable, url).expect("parsed")), Ok(Choice::Domain("b.example.com".to_owned())));
+    let both = [("HOUSTON_ONBOARD_DOMAIN", "b.example.com"), ("HOUSTON_ONBOARD_CONTEXT", "c.example.com")];
+    assert!(domain(plan(&both, url).expect("parsed")).is_err());
+    let (cli, _) = parsed(&["plan", "r.csv", "--domain", "t.example.com"], &both[1..], url);
+    let Sub::Plan(args) = cli.expect("parsed").command else { panic!("plan") };
+    assert_eq!(domain(*args), Ok(Choice::Domain("t.example.com".to_owned())));
+}
+
+#[test]
+fn the_nearer_of_quiet_and_verbose_holds() {
+    let voice = |line: &[&str], variables: &[(&str, &str)], file| {
+        parsed(line, variables, file).0.map(|cli| (cli.global.quiet, cli.global.verbose))
+    };
+    let quiet = [("HOUSTON_ONBOARD_QUIET", "yes")];
+    assert_eq!(voice(&["template", "-v"], &quiet, None), Ok((false, true)));
+    assert_eq!(voice(&["-v", "template"], &[("HOUSTON_ONBOARD_QUIET", "no")], None), Ok((false, true)));
+    assert_eq!(voice(&["template"], &quiet, Some("verbose = true")), Ok((true, false)));
+    assert!(voice(&["template"], &[quiet[0], ("HOUSTON_ONBOARD_VERBOSE", "1")], None).is_err());
+    assert!(voice(&["template", "-q", "-v"], &[], None).is_err());
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_gives_the_nearest_name() {
+    for (file, says) in [
+        ("concurency = 4", "onboard.toml:1:1: `concurency` is not a setting; did you mean `concurrency`?"),
+        ("max_remove = 4", "did you mean `max-remove`?"),
+        ("HOUSTON_ONBOARD_RATE = '5/s'", "did you mean `rate`?"),
+        ("[table]\na = 1", "`table` is not a setting"),
+        ("config = 'x'", "`config` is not a setting of a file"),
+        ("HOUSTON_API_TOKEN = 'hush'", "holds no token"),
+        ("api_token = 'hush'", "holds no token"),
+        ("\"\\u001b[31m\" = 1", "`\\u{1b}[31m` is not a setting"),
+    ] {
+        let error = plan(&[], Some(file)).expect_err(file);
+        assert!(error.contains(says) && !error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
+fn a_flag_of_one_call_has_neither_variable_nor_key() {
+    let (cli, warnings) =
+        parsed(&["plan", "r.csv"], &[("HOUSTON_ONBOARD_FORMAT", "json")], Some("out = 'p.json'\nall = true"));
+    let Sub::Plan(args) = cli.expect("parsed").command else { panic!("plan") };
+    assert!(args.out.is_none() && !args.show.all);
+    assert_eq!(args.show.format, crate::report::plan::PlanFormat::Human);
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].starts_with("HOUSTON_ONBOARD_FORMAT has no effect: --format "), "{warnings:?}");
+    assert!(
+        warnings[1].ends_with("onboard.toml:1:1: `out` has no effect: --out has to be given with each call")
+    );
+}
+
+#[test]
+fn help_shows_the_variable_of_every_setting_and_never_its_value() {
+    let command = documented();
+    for sub in command.get_subcommands() {
+        for argument in command.get_arguments().chain(sub.get_arguments()) {
+            let name = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+            let wanted = argument.get_long().filter(|_| is_setting(argument)).map(variable);
+            assert_eq!(name, wanted, "{} {argument}", sub.get_name());
+            assert!(wanted.is_none() || argument.is_hide_env_values_set(), "{argument}");
+        }
+    }
+}
+
+#[test]
+fn the_settings_file_is_the_one_of_the_flag_or_of_the_variable() {
+    let variable = [("HOUSTON_ONBOARD_CONFIG", "no such file.toml")];
+    let error = parsed(&["template"], &variable, None).0.expect_err("no such file");
+    assert!(
+        error.starts_with("HOUSTON_ONBOARD_CONFIG: cannot read the settings in no such file.toml"),
+        "{error}"
+    );
+    assert!(parsed(&["template"], &variable, Some("quiet = true")).0.expect("parsed").global.quiet);
+    let (refused, _) = parsed(&["plan", "--", "--config"], &variable, None);
+    assert!(refused.expect_err("the variable").starts_with("HOUSTON_ONBOARD_CONFIG"));
+}
