@@ -107,6 +107,7 @@ impl RosterArgs {
                 Failure::new(ExitStatus::BadInput, error)
                     .hint("a map is a CSV file: a line `from,to`, then a line for each name")
             })?,
+            prune: false,
             may_be_empty: false,
         })
     }
@@ -152,6 +153,7 @@ mod tests {
                     domains: vec!["old.example.com=example.com".parse().unwrap()],
                     ..Maps::default()
                 },
+                prune: false,
                 may_be_empty: false,
             }
         );

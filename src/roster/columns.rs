@@ -54,7 +54,7 @@ impl Column {
         }
     }
 
-    /// The column a header of this name means; blanks around it and capitals do not matter.
+    /// The column a header of this name means; how many blanks it has and capitals do not matter.
     pub fn named(header: &str) -> Option<Self> {
         let header = tidy(header);
         COLUMNS.iter().find(|spec| spec.names.contains(&header.as_str())).map(|spec| spec.column)
@@ -71,8 +71,18 @@ impl Column {
     }
 }
 
-fn tidy(header: &str) -> String {
-    header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}').to_lowercase()
+/// A header as it is compared: runs of blanks, no-break spaces and line breaks are one blank, capitals
+/// do not matter.
+pub(super) fn tidy(header: &str) -> String {
+    let header = header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
+    let mut tidy = String::with_capacity(header.len());
+    for word in header.split_whitespace() {
+        if !tidy.is_empty() {
+            tidy.push(' ');
+        }
+        tidy.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    tidy
 }
 
 /// Which cell of a row is which column, counted from 0.
@@ -89,6 +99,12 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// How many cells a row has at least: up to the last column that every row needs.
+    pub(super) fn needed(&self) -> usize {
+        let Self { email, role, workspace, deployment_roles: _ } = self;
+        [Some(*email), *role, *workspace].into_iter().flatten().max().unwrap_or(0) + 1
+    }
+
     /// The cell of a column.
     pub fn cell(&self, column: Column) -> Option<usize> {
         match column {
@@ -100,9 +116,14 @@ impl Columns {
     }
 }
 
+/// Whether a header means a column.
+pub(super) fn means_a_column(header: &str, settings: &Settings) -> bool {
+    COLUMNS.iter().any(|spec| spec.column.meant_by(header, settings))
+}
+
 /// How many of the headers mean a column, for the choice of the delimiter.
 pub(super) fn recognised<'a>(headers: impl Iterator<Item = &'a str>, settings: &Settings) -> usize {
-    headers.filter(|header| COLUMNS.iter().any(|spec| spec.column.meant_by(header, settings))).count()
+    headers.filter(|header| means_a_column(header, settings)).count()
 }
 
 /// Finds the columns of a file. Complaints come with the number of the header cell they are about.
@@ -228,6 +249,20 @@ mod tests {
             found.unwrap(),
             Columns { email: 3, role: Some(2), workspace: Some(0), deployment_roles: Some(4) }
         );
+    }
+
+    #[test]
+    fn headers_are_compared_as_they_look() {
+        for (own, header) in [
+            ("Work Mail", "Work\nMail"),
+            ("Work Mail", "work \u{a0}\r\n mail\u{202f}"),
+            ("Work\u{a0}Mail", "Work   Mail"),
+        ] {
+            let column = format!("email={own}").parse().unwrap();
+            let settings = Settings { columns: vec![column], ..Settings::default() };
+            let headers = [header, "role", "workspace"].map(str::to_owned);
+            assert_eq!(resolve(&headers, &settings).unwrap().email, 0, "{header:?}");
+        }
     }
 
     #[test]
