@@ -94,8 +94,11 @@ fn invisible(header: &str, settings: &Settings) -> Option<Complaint> {
     let is_unseen = |c: char| is_invisible(c) && !c.is_whitespace();
     let place = header.trim_start().chars().position(is_unseen)?;
     let c = header.trim_start().chars().nth(place)?;
-    let plain: String = header.chars().filter(|&c| !is_unseen(c)).collect();
-    means_a_column(&plain, settings).then(|| {
+    let without: String = header.chars().filter(|&c| !is_unseen(c)).collect();
+    // It may stand where a blank should be.
+    let blank: String = header.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect();
+    let plain = [without, blank].into_iter().find(|plain| means_a_column(plain, settings))?;
+    Some({
         let message = format!(
             "the header {} has an invisible character in it: U+{:04X}, its character {}",
             quoted(plain.trim()),
@@ -178,5 +181,7 @@ mod tests {
         let own =
             Settings { columns: vec!["email=Work\u{200b}Mail".parse().unwrap()], ..Settings::default() };
         assert_eq!(found(&["work\u{200b}mail", "role"], &own), []);
+        let own = Settings { columns: vec!["email=Work Mail".parse().unwrap()], ..Settings::default() };
+        assert!(found(&["work\u{200b}mail", "role"], &own)[0].1.contains("U+200B, its character 5"));
     }
 }

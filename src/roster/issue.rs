@@ -257,7 +257,7 @@ impl Issue {
     fn in_every_row(mut self, rows: usize) -> Self {
         self.kind = IssueKind::EveryRow;
         self.row = None;
-        self.message = format!("all {rows} rows: {}", self.message);
+        self.message = format!("all {rows} rows have this fault: {}", self.message);
         self
     }
 

@@ -30,7 +30,7 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 const LONGEST_STREAM: u64 = 1 << 30;
 
 /// How long a pipe with a name is waited for that no program has opened to write to.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(2) };
 
 /// Opens a roster. What can be read only once (a pipe, a terminal) is copied to a file without a
 /// name first, because a roster is read more than once.
@@ -486,8 +486,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_pipe_that_a_program_writes_to_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, "a,b\n").unwrap()
+        });
+        let mut text = String::new();
+        let mut kept = loop {
+            match open(&pipe) {
+                Err(Error::NoWriter { .. }) => {}
+                opened => break opened.unwrap(),
+            }
+        };
+        io::Seek::rewind(&mut kept).unwrap();
+        kept.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a,b\n");
+        writer.join().unwrap();
+    }
+
+    #[test]
     fn devices_and_streams_without_an_end_are_refused() {
         assert!(matches!(open(Path::new("/dev/zero")), Err(Error::Device { .. })));
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(matches!(open(&pipe), Err(Error::NoWriter { .. })));
         let mut kept = spool(io::repeat(0), None).unwrap();
         assert!(io::Seek::seek(&mut kept, SeekFrom::End(0)).unwrap() <= 64 << 10);
     }

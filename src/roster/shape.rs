@@ -54,7 +54,7 @@ impl Shape {
         } else if raw.starts_with(b"#") {
             "CSV has no comments: delete the line"
         } else {
-            "write the cells of email, role and workspace, as far as the header has them"
+            "add the missing cells"
         };
         let complaint = Complaint::new(IssueKind::RaggedRow, message).hint(hint);
         let first_surplus = record.iter().skip(self.width).position(|cell| !is_blank(cell));
@@ -69,12 +69,18 @@ impl Shape {
             .find(|&other| count(other) == self.width)
             .or_else(|| others().find(|&other| cells < self.needed && count(other) >= self.needed));
         let ours = headers::name(self.delimiter);
+        let by_blanks = || {
+            cells == 1
+                && raw.split(u8::is_ascii_whitespace).filter(|cell| !cell.is_empty()).count() == self.width
+        };
         let message = if let Some(other) = whole.filter(|_| self.width > 1) {
-            format!("the header is separated by {ours}, this row by {}", headers::name(other))
+            format!("the row is separated by {}, the header by {ours}", headers::name(other))
+        } else if self.width > 1 && by_blanks() {
+            format!("the row is separated by blanks, the header by {ours}")
         } else {
             let mixed = |&other: &u8| count(other) > 1 && cells + count(other) - 1 == self.width;
-            let other = others().find(mixed)?;
-            format!("the header is separated by {ours}, this row by {}, too", headers::name(other))
+            let other = headers::name(others().find(mixed)?);
+            format!("the row is separated by {ours} and {other}, the header by {ours} only")
         };
         let complaint = Complaint::new(IssueKind::OtherDelimiter, message);
         Some(complaint.hint("write the same delimiter in every line"))
