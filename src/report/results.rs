@@ -459,6 +459,15 @@ mod tests {
     }
 
     #[test]
+    fn empty_cells_behind_the_last_column_are_left_out() {
+        let fixture = Fixture::with(&[(Status::Rejected, None)], None);
+        let header = ByteRecord::from(vec!["email", "workspace"]);
+        let rows = vec![ByteRecord::from(vec!["a@example.com", "F", "", " "])];
+        write(&fixture.folder, &fixture.history, &header, b',', owned(rows)).expect("written");
+        assert_eq!(fixture.read(ERRORS), "email,workspace\na@example.com,F\n");
+    }
+
+    #[test]
     fn a_caller_s_column_of_our_name_stays_in_its_place() {
         let fixture = Fixture::with(&[(Status::Unchanged, None)], None);
         let header = ByteRecord::from(vec!["status", "email", "line"]);

@@ -32,7 +32,7 @@ pub(super) fn separator_line(sample: &[u8]) -> Option<SeparatorLine> {
     let rest = &sample[above..];
     let end = rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
     let line = std::str::from_utf8(&rest[..end]).ok()?;
-    let delimiter = named_separator(line)?;
+    let delimiter = named(value(line)?);
     let length = above + end + line_end(&rest[end..]);
     Some(SeparatorLine { delimiter, length, lines: line_ends(&sample[..length]) })
 }
@@ -45,27 +45,37 @@ fn line_end(bytes: &[u8]) -> usize {
     }
 }
 
-/// What a line `sep=X` names, which may be nothing that can be a delimiter; none for another line.
-fn named_separator(line: &str) -> Option<Option<u8>> {
-    let around = |c: char| matches!(c, '"' | '\'' | '\u{FEFF}') || c.is_whitespace();
-    let line = line.trim_start_matches(around);
-    let (name, value) = line.split_once('=')?;
+/// What follows `sep=` in such a line: a character, and signs that fill the line up; none for
+/// another line.
+fn value(line: &str) -> Option<&str> {
+    let (name, value) = line.trim_start_matches(is_around).split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("sep") {
         return None;
     }
     let value = value.trim_start_matches(['"', ' ']);
-    for word in ["tab", "\\t"] {
-        if value.trim_matches(around).eq_ignore_ascii_case(word) {
-            return Some(Some(b'\t'));
-        }
-    }
     let mut characters = value.chars();
     let named = characters.next();
-    let fills = |c: char| around(c) || Some(c) == named || matches!(c, ',' | ';' | '\t' | '|');
-    if !characters.all(fills) || named.is_some_and(char::is_alphanumeric) {
-        return None;
+    let fills = |c: char| is_around(c) || Some(c) == named || matches!(c, ',' | ';' | '\t' | '|');
+    let is_character = characters.all(fills) && !named.is_some_and(char::is_alphanumeric);
+    (is_character || is_tab(value)).then_some(value)
+}
+
+/// The delimiter that it names, if it is one that can be.
+fn named(value: &str) -> Option<u8> {
+    if is_tab(value) {
+        return Some(b'\t');
     }
-    Some(named.and_then(|c| parse_delimiter(c.encode_utf8(&mut [0; 4])).ok()))
+    parse_delimiter(value.chars().next()?.encode_utf8(&mut [0; 4])).ok()
+}
+
+fn is_tab(value: &str) -> bool {
+    let value = value.trim_matches(is_around);
+    value.eq_ignore_ascii_case("tab") || value.eq_ignore_ascii_case("\\t")
+}
+
+/// Blanks and quotes.
+fn is_around(c: char) -> bool {
+    matches!(c, '"' | '\'' | '\u{FEFF}') || c.is_whitespace()
 }
 
 /// A header further down than at the beginning: how many lines above it, and what to say about it.
@@ -108,8 +118,8 @@ pub(super) fn header_below(
     Some((lines, complaint))
 }
 
-/// The first records, with the byte where each begins.
-fn records(body: &[u8], delimiter: u8) -> impl Iterator<Item = (usize, Vec<String>)> {
+/// The first records that are not blank, with the byte where each begins.
+pub(super) fn records(body: &[u8], delimiter: u8) -> impl Iterator<Item = (usize, Vec<String>)> {
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(body);
     let mut record = ByteRecord::new();
@@ -122,6 +132,7 @@ fn records(body: &[u8], delimiter: u8) -> impl Iterator<Item = (usize, Vec<Strin
         let cells = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
         Some((before + blank, cells))
     })
+    .filter(|(_, cells): &(usize, Vec<String>)| cells.iter().any(|cell| !cell.trim_ascii().is_empty()))
     .take(SEARCHED)
 }
 
@@ -180,6 +191,7 @@ mod tests {
         for text in [
             "email,role,workspace\nx\n",
             "\n\nemail,role,workspace\n",
+            ",,\n ,,\nemail,role,workspace\n",
             "a@example.com,admin,F\nemail,role,workspace\n",
             "emial,role,workspace\na@example.com,admin,F\nemail,role,workspace\n",
             "emial,role,workspace\na@example.com,admin,F\n",

@@ -15,7 +15,7 @@ use super::maps::Maps;
 use super::quotes::{self, Quotes};
 use super::reader::{Span, issue_at};
 use super::role;
-use super::scan::{Cell, Cells};
+use super::scan::{Cell, Cells, Quoting};
 use super::select::Settings;
 use super::shape::Shape;
 use crate::model::{Emails, RowNumber, WorkspaceRole, runs_as_formula};
@@ -208,7 +208,12 @@ impl<'a> Checker<'a> {
 
     /// Whether the cells of a row are the ones that were meant; complains where they are not.
     fn is_whole(&mut self, here: &Present<'_>, record: &ByteRecord, span: Span) -> bool {
-        if span.has_quotes && !self.has_good_quotes(here, record) {
+        let has_good_quotes = match span.quoting {
+            Quoting::None => true,
+            Quoting::Plain => self.is_quoted_once(here, record),
+            Quoting::Odd => self.has_good_quotes(here) && self.is_quoted_once(here, record),
+        };
+        if !has_good_quotes {
             return false;
         }
         if record.len() == self.shape.width {
@@ -219,7 +224,7 @@ impl<'a> Checker<'a> {
         false
     }
 
-    fn has_good_quotes(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
+    fn has_good_quotes(&mut self, here: &Present<'_>) -> bool {
         match quotes::inspect(here.raw, self.shape.delimiter) {
             Quotes::Good => {}
             Quotes::MayHideRows(cell) => {
@@ -231,7 +236,7 @@ impl<'a> Checker<'a> {
                 }
                 if self.warnings.counted(complaint.kind) {
                     let issue = issue_at(here.raw, Some(cell), here.line, complaint).in_row(here.row);
-                    self.warnings.keep(issue.as_warning());
+                    self.warnings.keep(issue.warning());
                 }
             }
             Quotes::Broken(cell, complaint) => {
@@ -239,6 +244,10 @@ impl<'a> Checker<'a> {
                 return false;
             }
         }
+        true
+    }
+
+    fn is_quoted_once(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
         let Some((column, complaint)) = self.shape.quoted_twice(record) else { return true };
         self.report(here, column, complaint);
         false

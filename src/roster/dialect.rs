@@ -100,22 +100,11 @@ fn is_utf16(sample: &[u8]) -> bool {
 fn detect(sample: &[u8], told: Option<u8>, settings: &Settings) -> u8 {
     const ROWS: usize = 20;
     let score = |delimiter: u8| {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .has_headers(false)
-            .from_reader(sample);
-        let mut record = csv::ByteRecord::new();
-        if !matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            return (0, false, 0, 0);
-        }
-        let width = record.len();
-        let known = recognised(record.iter().filter_map(|cell| std::str::from_utf8(cell).ok()), settings);
-        let (mut rows, mut even) = (0, 0);
-        while rows < ROWS && matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            rows += 1;
-            even += usize::from(record.len() == width);
-        }
+        let mut records = above::records(sample, delimiter).map(|(_, cells)| cells);
+        let Some(header) = records.next() else { return (0, false, 0, 0) };
+        let width = header.len();
+        let known = recognised(header.iter().map(String::as_str), settings);
+        let even = records.take(ROWS).filter(|cells| cells.len() == width).count();
         (known, width > 1, even, width)
     };
     let mut best = told.unwrap_or(DELIMITERS[0]);

@@ -13,8 +13,8 @@ const EXPORT: &str = "open it in the program it belongs to and save it as `CSV U
 const UNPACK: &str = "unpack it first";
 const FETCH: &str = "fetch or export the roster itself again";
 
-/// The signs of binary files.
-const BINARY: [Sign; 30] = [
+/// The signs of files that people have at hand instead of a roster.
+const SIGNS: [Sign; 42] = [
     (b"\xD0\xCF\x11\xE0", "an old Excel workbook (xls) or another Office document", EXPORT),
     (b"%PDF-", "a PDF", "export the table it came from as `CSV UTF-8`"),
     (b"\x1F\x8B", "compressed with gzip", "unpack it first: gunzip -c FILE | houston-onboard validate -"),
@@ -39,6 +39,18 @@ const BINARY: [Sign; 30] = [
     (b"\x7FELF", "a program", FETCH),
     (b"{\\rtf", "a text document (RTF)", EXPORT),
     (b"MIME-Version:", "a web archive (MHTML), not a table", EXPORT),
+    (b"\0\x05\x16\x07", "what macOS keeps beside a file (AppleDouble)", "name the file without `._`"),
+    (b"bplist00", "a property list", "export the table as CSV first"),
+    (b"[InternetShortcut]", "a link to a page", FETCH),
+    (b"-----BEGIN PGP", "encrypted or signed with PGP", "decrypt it first"),
+    (b"age-encryption.org/", "encrypted with age", "decrypt it first"),
+    (b"$ANSIBLE_VAULT;", "encrypted with Ansible Vault", "decrypt it first"),
+    (b"Return-Path:", "an email", "save its attachment instead"),
+    (b"Received:", "an email", "save its attachment instead"),
+    (b"diff --git ", "a patch", "apply it first"),
+    (b"INSERT INTO ", "SQL", "export the table as CSV instead"),
+    (b"CREATE TABLE ", "SQL", "export the table as CSV instead"),
+    (b"BEGIN:VCALENDAR", "a calendar", "export the people as CSV instead"),
     (b"-----BEGIN ", "a PEM file, such as a certificate or a key", "name the roster instead"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "fetch the file: git lfs pull"),
     (b"/annex/objects/", "a git-annex pointer, not the file itself", "fetch the file: git annex get FILE"),
@@ -56,7 +68,7 @@ pub(super) fn foreign(sample: &[u8]) -> Option<Complaint> {
     let text = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample).trim_ascii_start();
     let (what, hint) = archive(sample)
         .or_else(|| {
-            BINARY.iter().find(|(sign, ..)| text.starts_with(sign)).map(|&(_, what, hint)| (what, hint))
+            SIGNS.iter().find(|(sign, ..)| text.starts_with(sign)).map(|&(_, what, hint)| (what, hint))
         })
         .or_else(|| markup(text))
         .or_else(|| data(text))?;
@@ -98,8 +110,10 @@ fn markup(text: &[u8]) -> Option<(&'static str, &'static str)> {
         ("an HTML table", "some programs call it .xls: open it in a spreadsheet and save it as `CSV UTF-8`")
     } else if is_html || is(b"<meta") || is(b"<script") || is(b"<div") || is(b"<p>") {
         ("an HTML page", "it may be a login or an error page: download the roster again and look at the file")
-    } else {
+    } else if is(b"<?xml") {
         ("XML", "convert it to CSV first")
+    } else {
+        ("HTML or XML", "download or export the roster again and look at the file")
     })
 }
 

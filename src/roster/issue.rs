@@ -248,7 +248,7 @@ impl Issue {
     }
 
     /// The same as a warning: to be looked at, but nothing that makes a row invalid.
-    pub(super) fn as_warning(mut self) -> Self {
+    pub(super) fn warning(mut self) -> Self {
         self.is_warning = true;
         self
     }

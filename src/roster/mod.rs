@@ -34,7 +34,7 @@ use csv::ByteRecord;
 use self::check::{Checker, Fate, Mark, NOWHERE, Table};
 use self::quotes::Quotes;
 use self::reader::{Records, Span, issue_at, read_at};
-use self::scan::Cells;
+use self::scan::{Cells, Quoting};
 use self::shape::Shape;
 use crate::model::{Assignment, Emails, RowNumber};
 
@@ -191,7 +191,9 @@ impl Roster {
         let headers: Vec<String> =
             record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
         let raw = records.raw(span);
-        if span.has_quotes && !self.header_has_good_quotes(raw, span, beginning.delimiter, settings) {
+        if span.quoting == Quoting::Odd
+            && !self.header_has_good_quotes(raw, span, beginning.delimiter, settings)
+        {
             return Ok(());
         }
         let spoilt = headers::spoilt(&headers, beginning.delimiter, settings);
@@ -236,7 +238,7 @@ impl Roster {
                 let complaint = quotes::swallowed(raw, cell, settings.prune);
                 if !settings.prune {
                     let issue = issue_at(raw, Some(cell), span.line, complaint);
-                    self.warnings.push(issue.as_warning());
+                    self.warnings.push(issue.warning());
                     return true;
                 }
                 (cell, complaint)

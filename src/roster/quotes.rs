@@ -109,15 +109,10 @@ fn content(raw: &[u8], cell: Cell) -> &[u8] {
 
 /// The lines that a cell may hide: those inside of it, and its last one with what follows it in the
 /// file.
-pub(super) fn hidden_lines<'r>(raw: &'r [u8], cell: Cell) -> impl Iterator<Item = &'r [u8]> {
+pub(super) fn hidden_lines(raw: &[u8], cell: Cell) -> impl Iterator<Item = &[u8]> {
     let inside = physical_lines(content(raw, cell));
     let last = cell.tail.and_then(|tail| physical_lines(&raw[tail.line_start..]).next());
     inside.chain(last.filter(|line| line.contains(&b'@')))
-}
-
-/// How many cells a line has if its quotes are not looked at.
-pub(super) fn count(line: &[u8], delimiter: u8) -> usize {
-    line.iter().filter(|&&b| b == delimiter).count() + 1
 }
 
 /// The complaint about a cell that may hide rows.

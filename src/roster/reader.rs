@@ -15,7 +15,7 @@ use csv::ByteRecord;
 use super::Error;
 use super::dialect::Dialect;
 use super::issue::{Complaint, Excerpt, Issue, IssueKind, Position};
-use super::scan::{Cell, Cells, chars, line_ends, physical_lines};
+use super::scan::{Cell, Cells, Quoting, chars, line_ends, physical_lines, quoting};
 use crate::model::RowNumber;
 
 /// How many bytes are read at a time; few in tests, so that every record crosses a border.
@@ -154,8 +154,8 @@ pub(super) struct Span {
     end: usize,
     /// The physical line where it begins.
     pub line: u32,
-    /// Whether there is a quote in it.
-    pub has_quotes: bool,
+    /// Which quotes it has.
+    pub quoting: Quoting,
 }
 
 /// The records of a file, from a place on that is the start of a line.
@@ -296,7 +296,9 @@ impl Records {
         let (start, line) = (self.done, self.line);
         let block = self.block();
         let raw = &block[start..end];
-        let span = Span { start, end, line, has_quotes: self.has_quotes && raw.contains(&b'"') };
+        let quoting =
+            if self.has_quotes && raw.contains(&b'"') { quoting(raw, self.delimiter) } else { Quoting::None };
+        let span = Span { start, end, line, quoting };
         if raw.len() > LONGEST_RECORD {
             self.trouble = Some(self.too_long(raw));
             return None;
@@ -310,7 +312,7 @@ impl Records {
         }
         let last_is_return = raw.last() == Some(&b'\r');
         let is_split = last_is_return && block.get(end) == Some(&b'\n');
-        let ends = if span.has_quotes {
+        let ends = if quoting == Quoting::Odd {
             line_ends(raw) - u32::from(is_split)
         } else {
             let feeds = u32::try_from(feeds - self.feeds).unwrap_or(u32::MAX);

@@ -77,12 +77,11 @@ impl Iterator for Cells<'_> {
         let mut cell = Cell { start, end: start, line, line_start, open: false, tail: None };
         let mut at = start;
         if self.raw.get(at) == Some(&b'"') {
-            match self.close(at + 1) {
-                Some(closed) => {
-                    at = closed;
-                    cell.tail = Some(Tail { start: at, line: self.line, line_start: self.line_start });
-                }
-                None => (cell.open, at) = (true, self.raw.len()),
+            if let Some(closed) = self.close(at + 1) {
+                at = closed;
+                cell.tail = Some(Tail { start: at, line: self.line, line_start: self.line_start });
+            } else {
+                (cell.open, at) = (true, self.raw.len());
             }
         }
         let rest = &self.raw[at..];
@@ -106,6 +105,40 @@ impl Cell {
         let rest = &raw[self.line_start..];
         let end = rest.iter().position(|&b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
         &rest[..end]
+    }
+}
+
+/// Which quotes a raw record has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quoting {
+    /// None at all.
+    None,
+    /// Around whole cells of one line, which have no quotes in them.
+    Plain,
+    /// Others, which may be faults.
+    Odd,
+}
+
+/// Whether the quotes of a raw record need a second look: nearly no row of an honest file does.
+pub(super) fn quoting(raw: &[u8], delimiter: u8) -> Quoting {
+    let ends = |b: u8| b == delimiter || b == b'\n' || b == b'\r';
+    let mut rest = raw;
+    loop {
+        let end = match rest.first() {
+            Some(b'"') => match rest[1..].iter().position(|&b| matches!(b, b'"' | b'\n' | b'\r')) {
+                Some(closing) if rest[closing + 1] == b'"' => closing + 2,
+                Some(_) | None => return Quoting::Odd,
+            },
+            Some(&first) if first.is_ascii_alphanumeric() => {
+                rest.iter().position(|&b| ends(b)).unwrap_or(rest.len())
+            }
+            Some(_) | None => 0,
+        };
+        match rest.get(end) {
+            Some(&byte) if byte == delimiter => rest = &rest[end + 1..],
+            None | Some(b'\n' | b'\r') => return Quoting::Plain,
+            Some(_) => return Quoting::Odd,
+        }
     }
 }
 
@@ -150,6 +183,17 @@ mod tests {
         assert_eq!(places("\"a\rb\r\nc\",d\r"), vec![(0, 1, "\"a\rb\r\nc\""), (2, 4, "d")]);
         assert_eq!(places(""), vec![(0, 1, "")]);
         assert_eq!(places(","), vec![(0, 1, ""), (0, 2, "")]);
+    }
+
+    #[test]
+    fn plain_quotes_need_no_second_look() {
+        for raw in ["\"a\",b,\"c, d\"\r\n", "\"\",,\"\"", "a\"b,\"c\"", "\"a\",\n", "\"a\"\r"] {
+            assert_eq!(quoting(raw.as_bytes(), b','), Quoting::Plain, "{raw:?}");
+        }
+        for raw in ["\"a\"b", "\"a\" ,b", "\"a\"\"b\"", "\"a\nb\"", " \"a\"", "a,\u{a0}\"b\"", "\\\"a", "\"a"]
+        {
+            assert_eq!(quoting(raw.as_bytes(), b','), Quoting::Odd, "{raw:?}");
+        }
     }
 
     #[test]

@@ -112,9 +112,11 @@ impl Shape {
     /// Whether one of the lines in a cell would be a row if it stood by itself.
     pub(super) fn hides_a_row(&self, raw: &[u8], cell: Cell) -> bool {
         let is_row = |line: &[u8]| {
-            let cells = quotes::count(line, self.delimiter);
-            let email = || line.split(|&b| b == self.delimiter).nth(self.columns.email);
-            cells == self.width || (cells >= self.needed && email().is_some_and(is_email))
+            // As if its quotes were text.
+            let cells = || line.split(|&b| b == self.delimiter);
+            let count = cells().count();
+            count == self.width
+                || (count >= self.needed && cells().nth(self.columns.email).is_some_and(is_email))
         };
         quotes::hidden_lines(raw, cell).any(is_row)
     }
