@@ -240,7 +240,10 @@ impl<'a> Checker<'a> {
                 }
             }
             Quotes::Broken(cell, complaint) => {
-                self.report_at(here, Some(cell), complaint);
+                match self.shape.quoted_with_other_delimiter(here.raw) {
+                    Some(other) => self.report(here, 0, other),
+                    None => self.report_at(here, Some(cell), complaint),
+                }
                 return false;
             }
         }

@@ -10,8 +10,10 @@ use super::dialect::DELIMITERS;
 use super::email::looks_like_email;
 use super::headers;
 use super::issue::{Complaint, IssueKind};
-use super::quotes;
+use super::quotes::{self, Quotes};
 use super::scan::{Cell, Cells};
+
+const SAME_DELIMITER: &str = "write the same delimiter in every line";
 
 /// The cells that a row has.
 #[derive(Debug, Clone, Copy)]
@@ -68,22 +70,38 @@ impl Shape {
         let whole = others()
             .find(|&other| count(other) == self.width)
             .or_else(|| others().find(|&other| cells < self.needed && count(other) >= self.needed));
+        if let Some(other) = whole.filter(|_| self.width > 1) {
+            return Some(self.separated_by(&headers::name(other)));
+        }
+        let words = || raw.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
+        if self.width > 1 && cells == 1 && words() == self.width {
+            return Some(self.separated_by("blanks"));
+        }
+        let is_mixed = |&other: &u8| count(other) > 1 && cells + count(other) - 1 == self.width;
+        let other = headers::name(others().find(is_mixed)?);
         let ours = headers::name(self.delimiter);
-        let by_blanks = || {
-            cells == 1
-                && raw.split(u8::is_ascii_whitespace).filter(|cell| !cell.is_empty()).count() == self.width
+        let message = format!("the row is separated by {ours} and {other}, the header by {ours} only");
+        Some(Complaint::new(IssueKind::OtherDelimiter, message).hint(SAME_DELIMITER))
+    }
+
+    /// A row whose quotes are good if another delimiter is between its cells.
+    pub(super) fn quoted_with_other_delimiter(&self, raw: &[u8]) -> Option<Complaint> {
+        let is_good = |&other: &u8| {
+            other != self.delimiter
+                && Cells::new(raw, other).count() == self.width
+                && match quotes::inspect(raw, other) {
+                    Quotes::Good => true,
+                    Quotes::MayHideRows(_) | Quotes::Broken(..) => false,
+                }
         };
-        let message = if let Some(other) = whole.filter(|_| self.width > 1) {
-            format!("the row is separated by {}, the header by {ours}", headers::name(other))
-        } else if self.width > 1 && by_blanks() {
-            format!("the row is separated by blanks, the header by {ours}")
-        } else {
-            let mixed = |&other: &u8| count(other) > 1 && cells + count(other) - 1 == self.width;
-            let other = headers::name(others().find(mixed)?);
-            format!("the row is separated by {ours} and {other}, the header by {ours} only")
-        };
-        let complaint = Complaint::new(IssueKind::OtherDelimiter, message);
-        Some(complaint.hint("write the same delimiter in every line"))
+        let other = DELIMITERS.into_iter().find(is_good).filter(|_| self.width > 1)?;
+        Some(self.separated_by(&headers::name(other)))
+    }
+
+    fn separated_by(&self, other: &str) -> Complaint {
+        let ours = headers::name(self.delimiter);
+        let message = format!("the row is separated by {other}, the header by {ours}");
+        Complaint::new(IssueKind::OtherDelimiter, message).hint(SAME_DELIMITER)
     }
 
     /// A row that is one quoted cell, or one with two pairs of quotes around a cell that matters, with
