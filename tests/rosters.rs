@@ -131,6 +131,11 @@ fn the_bad_sample_has_every_kind_of_issue_at_its_place() {
         "bad.csv:11:26 other_role",
         "bad.csv:12:55 bad_deployment_roles",
         "bad.csv:14:27 conflict",
+        "bad.csv:16:24 text_after_quote",
+        "bad.csv:17:56 backslash_quote",
+        "bad.csv:18:25 blank_before_quote",
+        "bad.csv:19:1 quoted_twice",
+        "bad.csv:20:1 other_delimiter",
     ];
     assert_eq!(places, expected);
     // For people the same places, one line each; and `apply` says the same and sends nothing.
@@ -154,10 +159,10 @@ fn the_good_rows_of_the_bad_sample_can_be_had() {
     workdir.write("bad.csv", fs::read(sample("bad.csv")).unwrap());
     let run = workdir.apply(&sandbox, "bad.csv", &["--skip-invalid", "--timeout", "5s"]).ended(6);
     let invalid = run.count("invalid");
-    assert!(invalid >= 11, "{:?}", run.counts());
-    assert_eq!(run.rows().len(), 14);
+    assert!(invalid >= 16, "{:?}", run.counts());
+    assert_eq!(run.rows().len(), 19);
     assert_eq!(records(&run.file("errors.csv"), b',').len(), invalid);
-    assert_eq!(sandbox.audit().mutations_received, 14 - invalid as u64);
+    assert_eq!(sandbox.audit().mutations_received, 19 - invalid as u64);
     sandbox.agrees_with(&run);
 }
 
@@ -165,6 +170,9 @@ fn the_good_rows_of_the_bad_sample_can_be_had() {
 fn a_file_that_cannot_be_read_gets_one_sentence_and_not_one_packet() {
     let sandbox = Sandbox::new();
     for (name, says) in [
+        ("broken_header.csv", "1:1: the whole line is one quoted cell"),
+        ("every_row.csv", "2:1: all 2 rows have this fault: the row is separated by commas"),
+        ("header_further_down.csv", "3:1: the header begins here"),
         ("duplicate_header.csv", "1:22: `email` and `User` both mean"),
         ("empty_file.csv", "1:1: the file is empty"),
         ("missing_column.csv", "1:1: the column `email` is missing"),
@@ -189,7 +197,7 @@ fn a_file_that_cannot_be_read_gets_one_sentence_and_not_one_packet() {
     assert_eq!(sandbox.audit().requests, 0);
     let listed: BTreeSet<_> =
         fs::read_dir(root().join("samples/bad")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(listed.len(), 10, "every file of samples/bad is tried");
+    assert_eq!(listed.len(), 13, "every file of samples/bad is tried");
 }
 
 #[test]

@@ -38,7 +38,8 @@ impl Input {
     pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
         work.safety.prune.check(&work.roster_args)?;
         let path = work.roster.as_deref().unwrap_or(Path::new("-"));
-        let settings = work.roster_args.settings()?;
+        let mut settings = work.roster_args.settings()?;
+        settings.prune = work.safety.prune.prune;
         let name = shown_name(path);
         let roster = Roster::read(path, &name, &settings)?;
         let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
@@ -61,6 +62,10 @@ impl Input {
 
     fn checked(self) -> Result<Self, Failure> {
         let input = self;
+        let warnings = input.roster.warnings();
+        if !warnings.is_empty() {
+            tell_in_colour(warnings.render(&input.name, style()).trim_end());
+        }
         if !input.roster.is_usable() {
             input.complain();
         }

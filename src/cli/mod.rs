@@ -289,9 +289,11 @@ impl From<roster::Error> for Failure {
         match error {
             roster::Error::Spool { .. } => Self::new(ExitStatus::Internal, error)
                 .hint("set TMPDIR to a folder that can be written and has room for the roster"),
-            roster::Error::Unreadable { .. } | roster::Error::IsFolder { .. } => {
-                Self::new(ExitStatus::BadInput, error)
-            }
+            roster::Error::Unreadable { .. }
+            | roster::Error::IsFolder { .. }
+            | roster::Error::Device { .. }
+            | roster::Error::NoWriter { .. }
+            | roster::Error::Endless => Self::new(ExitStatus::BadInput, error),
         }
     }
 }

@@ -109,6 +109,7 @@ impl RosterArgs {
             only: self.only.clone(),
             limit: self.limit,
             maps: self.maps()?,
+            prune: false,
             may_be_empty: false,
         })
     }
@@ -163,6 +164,7 @@ mod tests {
                     domains: vec!["old.example.com=example.com".parse().unwrap()],
                     ..Maps::default()
                 },
+                prune: false,
                 may_be_empty: false,
             }
         );

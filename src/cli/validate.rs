@@ -115,6 +115,7 @@ struct Summary {
     blank_rows: usize,
     issue_count: u64,
     issues_by_kind: BTreeMap<&'static str, u32>,
+    warning_count: u64,
 }
 
 #[derive(Serialize)]
@@ -122,6 +123,7 @@ struct Document<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     issues: &'a [Issue],
+    warnings: &'a [Issue],
     notes: &'a Notes,
 }
 
@@ -129,6 +131,11 @@ struct Document<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line<'a> {
     Issue {
+        file: &'a str,
+        #[serde(flatten)]
+        issue: &'a Issue,
+    },
+    Warning {
         file: &'a str,
         #[serde(flatten)]
         issue: &'a Issue,
@@ -166,6 +173,7 @@ impl Summary {
             blank_rows: roster.notes().blank,
             issue_count: roster.issues().total(),
             issues_by_kind: roster.issues().counts().map(|(kind, count)| (kind.code(), count)).collect(),
+            warning_count: roster.warnings().total(),
         }
     }
 }
@@ -179,31 +187,35 @@ fn write(
     err: &mut impl Write,
 ) -> io::Result<()> {
     let summary = Summary::new(roster, name);
-    let issues = roster.issues().kept();
+    let (issues, warnings) = (roster.issues().kept(), roster.warnings().kept());
     match format {
         ValidateFormat::Human => human(roster, &summary, style, out, err),
         ValidateFormat::Json => {
-            let document = Document { summary: &summary, issues, notes: roster.notes() };
+            let document = Document { summary: &summary, issues, warnings, notes: roster.notes() };
             out.write_all(json_pretty(&document)?.as_bytes())
         }
         ValidateFormat::Jsonl => {
             for issue in issues {
                 json_line(out, &Line::Issue { file: name, issue })?;
             }
+            for issue in warnings {
+                json_line(out, &Line::Warning { file: name, issue })?;
+            }
             json_line(out, &Line::Summary(&summary))
         }
         ValidateFormat::Csv => {
             let mut csv = CsvWriter::begin(out, CsvForm::default())?;
-            csv.put(["file", "line", "column", "kind", "message", "hint"])?;
-            for issue in issues {
+            csv.put(["file", "line", "column", "kind", "message", "hint", "severity"])?;
+            let errors = issues.iter().map(|issue| (issue, "error"));
+            for (issue, severity) in errors.chain(warnings.iter().map(|issue| (issue, "warning"))) {
                 let (line, column) = (issue.line.to_string(), issue.column.to_string());
-                let hint = issue.hint().unwrap_or_default();
-                csv.put([name, &line, &column, issue.kind.code(), issue.message(), hint])?;
+                let (kind, hint) = (issue.kind.code(), issue.hint().unwrap_or_default());
+                csv.put([name, &line, &column, kind, issue.message(), hint, severity])?;
             }
             csv.finish().map(drop)
         }
-        ValidateFormat::Md => markdown(&summary, issues, out),
-        ValidateFormat::Junit => junit(&summary, issues, out),
+        ValidateFormat::Md => markdown(&summary, issues, warnings, out),
+        ValidateFormat::Junit => junit(&summary, issues, warnings, out),
     }
 }
 
@@ -214,6 +226,7 @@ fn human(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<()> {
+    write!(err, "{}", roster.warnings().render(&summary.file, style))?;
     write!(err, "{}", roster.issues().render(&summary.file, style))?;
     let name = printable(&summary.file);
     if !summary.valid {
@@ -256,7 +269,7 @@ fn counted(count: u64, what: &str) -> String {
     }
 }
 
-fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
+fn markdown(summary: &Summary, issues: &[Issue], warnings: &[Issue], out: &mut impl Write) -> io::Result<()> {
     let verdict = if summary.valid { "good" } else { "bad" };
     writeln!(out, "## {} is {verdict}\n", markdown_line(&format!("`{}`", summary.file)))?;
     writeln!(
@@ -268,25 +281,33 @@ fn markdown(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Re
         summary.merged,
         counted(summary.issue_count, "problem")
     )?;
+    markdown_table("problem", issues, summary.issue_count, out)?;
+    if !issues.is_empty() && !warnings.is_empty() {
+        writeln!(out)?;
+    }
+    markdown_table("warning", warnings, summary.warning_count, out)
+}
+
+fn markdown_table(what: &str, issues: &[Issue], total: u64, out: &mut impl Write) -> io::Result<()> {
     if issues.is_empty() {
         return Ok(());
     }
-    writeln!(out, "| place | kind | problem | what to do |\n|---|---|---|---|")?;
+    writeln!(out, "| place | kind | {what} | what to do |\n|---|---|---|---|")?;
     for issue in issues {
         let hint = issue.hint().unwrap_or_default();
         let (place, kind) = (issue.position(), issue.kind);
         writeln!(out, "| {place} | {kind} | {} | {} |", markdown_cell(issue.message()), markdown_cell(hint))?;
     }
-    let more = summary.issue_count - issues.len() as u64;
+    let more = total - issues.len() as u64;
     if more > 0 {
         writeln!(out, "\n{more} more not shown.")?;
     }
     Ok(())
 }
 
-fn junit(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Result<()> {
+fn junit(summary: &Summary, issues: &[Issue], warnings: &[Issue], out: &mut impl Write) -> io::Result<()> {
     let file = escape(&summary.file);
-    let (tests, failures) = (issues.len().max(1), issues.len());
+    let (tests, failures) = (issues.len().max(1) + warnings.len(), issues.len());
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(
         out,
@@ -300,6 +321,13 @@ fn junit(summary: &Summary, issues: &[Issue], out: &mut impl Write) -> io::Resul
         writeln!(out, "    <testcase classname=\"{}\" name=\"{file}:{}\">", issue.kind, issue.position())?;
         let (message, hint) = (escape(issue.message()), escape(issue.hint().unwrap_or_default()));
         writeln!(out, "      <failure type=\"{}\" message=\"{message}\">{hint}</failure>", issue.kind)?;
+        writeln!(out, "    </testcase>")?;
+    }
+    // A warning is a case that passed, with something to read.
+    for issue in warnings {
+        writeln!(out, "    <testcase classname=\"{}\" name=\"{file}:{}\">", issue.kind, issue.position())?;
+        let (message, hint) = (escape(issue.message()), escape(issue.hint().unwrap_or_default()));
+        writeln!(out, "      <system-out>warning: {message} ({hint})</system-out>")?;
         writeln!(out, "    </testcase>")?;
     }
     writeln!(out, "  </testsuite>\n</testsuites>")
@@ -376,6 +404,24 @@ mod tests {
         let mut csv = csv::Reader::from_reader(out.as_bytes());
         let records: Vec<_> = csv.records().map(Result::unwrap).collect();
         assert_eq!(&records[1][3], "unknown_role");
+    }
+
+    #[test]
+    fn warnings_are_in_every_format_and_fail_nothing() {
+        let text = "email,role,workspace,note\na@example.com,viewer,F,\"x\nb@example.com,viewer,F,y\"\n";
+        for (format, part) in [
+            (ValidateFormat::Human, "r.csv:2:24: warning: rows may be swallowed"),
+            (ValidateFormat::Json, "\"kind\": \"swallowed_rows\""),
+            (ValidateFormat::Jsonl, "{\"type\":\"warning\",\"file\":\"r.csv\",\"line\":2,\"column\":24,"),
+            (ValidateFormat::Csv, "r.csv,2,24,swallowed_rows,"),
+            (ValidateFormat::Md, "| 2:24 | swallowed_rows | rows may be swallowed"),
+            (ValidateFormat::Junit, "<system-out>warning: rows may be swallowed"),
+        ] {
+            let (out, err, status) = written(text, format, false);
+            assert_eq!(status, 0);
+            assert_eq!(format!("{out}{err}").matches(part).count(), 1, "{out}{err}");
+            assert!(!out.contains("<failure"), "{out}");
+        }
     }
 
     #[test]

@@ -252,7 +252,10 @@ impl Layout {
     pub(super) fn plain<'r>(&self, record: &'r ByteRecord) -> impl Iterator<Item = Cow<'r, [u8]>> {
         let cell = |place| record.get(place).unwrap_or_default();
         let mut last = Cow::Borrowed(cell(self.kept - 1));
-        for surplus in record.iter().skip(self.width) {
+        // Empty cells behind the last column say nothing, also to the roster reader.
+        let is_said = |cell: &[u8]| !std::str::from_utf8(cell).is_ok_and(|text| text.trim().is_empty());
+        let said = record.iter().skip(self.width).any(is_said);
+        for surplus in record.iter().skip(self.width).filter(|_| said) {
             let joined = last.to_mut();
             joined.push(self.delimiter);
             joined.extend_from_slice(surplus);
@@ -470,6 +473,15 @@ mod tests {
         email,note
         a@example.com,"x,more,still"
         "#);
+    }
+
+    #[test]
+    fn empty_cells_behind_the_last_column_are_left_out() {
+        let fixture = Fixture::with(&[(Status::Rejected, None)], None);
+        let header = ByteRecord::from(vec!["email", "workspace"]);
+        let rows = vec![ByteRecord::from(vec!["a@example.com", "F", "", " "])];
+        write(&fixture.folder, &fixture.history, &header, CsvForm::default(), owned(rows)).expect("written");
+        assert_eq!(fixture.read(ERRORS), "email,workspace\na@example.com,F\n");
     }
 
     #[test]

@@ -12,10 +12,12 @@ use super::columns::Columns;
 use super::email::{self, Plain, is_invisible};
 use super::issue::{Complaint, IssueKind, Issues, quoted};
 use super::maps::Maps;
-use super::reader::issue_at;
+use super::quotes::{self, Quotes};
+use super::reader::{Span, issue_at};
 use super::role;
-use super::scan::Cells;
+use super::scan::{Cell, Cells, Quoting};
 use super::select::Settings;
+use super::shape::Shape;
 use crate::model::{Emails, RowNumber, WorkspaceRole, runs_as_formula};
 
 /// The longest cell of a needed column, in bytes.
@@ -118,14 +120,15 @@ pub(super) struct Table {
 pub(super) struct Checker<'a> {
     pub table: Table,
     columns: Columns,
-    width: usize,
-    delimiter: u8,
+    shape: Shape,
+    prune: bool,
     default_role: Option<WorkspaceRole>,
     default_place: u32,
     workspaces: Interner,
     deployments: Interner,
     maps: &'a Maps,
     issues: &'a mut Issues,
+    warnings: &'a mut Issues,
     /// Bytes of all addresses so far.
     text: usize,
     scratch: String,
@@ -141,10 +144,10 @@ struct Present<'a> {
 impl<'a> Checker<'a> {
     pub(super) fn new(
         columns: Columns,
-        width: usize,
-        delimiter: u8,
+        shape: Shape,
         settings: &'a Settings,
         issues: &'a mut Issues,
+        warnings: &'a mut Issues,
     ) -> Self {
         let maps = &settings.maps;
         let mut workspaces = Interner::default();
@@ -155,14 +158,15 @@ impl<'a> Checker<'a> {
         Self {
             table: Table::default(),
             columns,
-            width,
-            delimiter,
+            shape,
+            prune: settings.prune,
             default_role: settings.default_role,
             default_place,
             workspaces,
             deployments: Interner::default(),
             maps,
             issues,
+            warnings,
             text: 0,
             scratch: String::new(),
         }
@@ -179,12 +183,12 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks a row and takes it in, good or bad.
-    pub(super) fn take(&mut self, record: &ByteRecord, raw: &[u8], line: u32) {
+    pub(super) fn take(&mut self, record: &ByteRecord, raw: &[u8], span: Span) {
         let index = self.table.marks.len();
-        let here = Present { row: RowNumber::from_index(index), line, raw };
-        self.table.lines.push(line);
-        if record.len() != self.width {
-            self.ragged(&here, record.len());
+        let here = Present { row: RowNumber::from_index(index), line: span.line, raw };
+        self.table.lines.push(span.line);
+        if !self.is_whole(&here, record, span) {
+            // What it says cannot be believed, not even its workspace.
             self.table.emails.push("");
             self.table.places.push(NOWHERE);
             self.table.marks.push(Mark::new(Fate::Invalid, WorkspaceRole::Viewer));
@@ -200,6 +204,56 @@ impl<'a> Checker<'a> {
             (_, role, _, _) => Mark::new(Fate::Invalid, role.unwrap_or(WorkspaceRole::Viewer)),
         };
         self.table.marks.push(mark);
+    }
+
+    /// Whether the cells of a row are the ones that were meant; complains where they are not.
+    fn is_whole(&mut self, here: &Present<'_>, record: &ByteRecord, span: Span) -> bool {
+        let has_good_quotes = match span.quoting {
+            Quoting::None => true,
+            Quoting::Plain => self.is_quoted_once(here, record),
+            Quoting::Odd => self.has_good_quotes(here) && self.is_quoted_once(here, record),
+        };
+        if !has_good_quotes {
+            return false;
+        }
+        if record.len() == self.shape.width {
+            return true;
+        }
+        let Some((column, complaint)) = self.shape.ragged(here.raw, record) else { return true };
+        self.report(here, column, complaint);
+        false
+    }
+
+    fn has_good_quotes(&mut self, here: &Present<'_>) -> bool {
+        match quotes::inspect(here.raw, self.shape.delimiter) {
+            Quotes::Good => {}
+            Quotes::MayHideRows(cell) => {
+                let hides_a_row = self.prune && self.shape.hides_a_row(here.raw, cell);
+                let complaint = quotes::swallowed(here.raw, cell, hides_a_row);
+                if hides_a_row {
+                    self.report_at(here, Some(cell), complaint);
+                    return false;
+                }
+                if self.warnings.counted(complaint.kind) {
+                    let issue = issue_at(here.raw, Some(cell), here.line, complaint).in_row(here.row);
+                    self.warnings.keep(issue.warning());
+                }
+            }
+            Quotes::Broken(cell, complaint) => {
+                match self.shape.quoted_with_other_delimiter(here.raw) {
+                    Some(other) => self.report(here, 0, other),
+                    None => self.report_at(here, Some(cell), complaint),
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    fn is_quoted_once(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
+        let Some((column, complaint)) = self.shape.quoted_twice(record) else { return true };
+        self.report(here, column, complaint);
+        false
     }
 
     fn email(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
@@ -276,7 +330,7 @@ impl<'a> Checker<'a> {
 
     fn deployment_roles(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
         let Some(column) = self.columns.deployment_roles else { return true };
-        let cell = &record[column];
+        let cell = record.get(column).unwrap_or_default();
         if cell.trim_ascii().is_empty() {
             return true;
         }
@@ -320,24 +374,13 @@ impl<'a> Checker<'a> {
         None
     }
 
-    fn ragged(&mut self, here: &Present<'_>, cells: usize) {
-        let count = |cells: usize| if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
-        let message = format!("the row has {}, the header has {}", count(cells), self.width);
-        let hint = if here.raw.trim_ascii().contains(&b'\n') {
-            "it goes over several lines: look for a quote that is not closed"
-        } else if cells > self.width {
-            "put quotes around a cell that has the delimiter in it"
-        } else {
-            "write every cell, an empty one too"
-        };
-        let complaint = Complaint::new(IssueKind::RaggedRow, message).hint(hint);
-        let column = if cells > self.width { self.width } else { 0 };
-        self.report(here, column, complaint);
+    fn report(&mut self, here: &Present<'_>, column: usize, complaint: Complaint) {
+        let delimiter = self.shape.delimiter;
+        self.report_at(here, Cells::new(here.raw, delimiter).nth(column), complaint);
     }
 
-    fn report(&mut self, here: &Present<'_>, column: usize, complaint: Complaint) {
+    fn report_at(&mut self, here: &Present<'_>, cell: Option<Cell>, complaint: Complaint) {
         if self.issues.counted(complaint.kind) {
-            let cell = Cells::new(here.raw, self.delimiter).nth(column);
             self.issues.keep(issue_at(here.raw, cell, here.line, complaint).in_row(here.row));
         }
     }

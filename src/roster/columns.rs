@@ -54,30 +54,35 @@ impl Column {
         }
     }
 
-    /// The column a header of this name means; blanks around it and capitals do not matter.
+    /// The column a header of this name means; how many blanks it has and capitals do not matter.
     pub fn named(header: &str) -> Option<Self> {
-        let header = tidy(header);
+        let header = header_form(header);
         COLUMNS.iter().find(|spec| spec.names.contains(&header.as_str())).map(|spec| spec.column)
     }
 
     fn meant_by(self, header: &str, settings: &Settings) -> bool {
         let mut own = settings.columns.iter().filter(|name| name.column == self).peekable();
         if own.peek().is_some() {
-            own.any(|name| tidy(&name.header) == tidy(header))
+            own.any(|name| header_form(&name.header) == header_form(header))
         } else {
-            let taken = settings.columns.iter().any(|name| tidy(&name.header) == tidy(header));
+            let taken = settings.columns.iter().any(|name| header_form(&name.header) == header_form(header));
             !taken && Self::named(header) == Some(self)
         }
     }
 }
 
-/// A header as headers are compared: two of the same form are one name.
+/// A header as headers are compared: runs of blanks, no-break spaces and line breaks are one blank,
+/// capitals do not matter. Two of the same form are one name.
 pub fn header_form(header: &str) -> String {
-    tidy(header)
-}
-
-fn tidy(header: &str) -> String {
-    header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}').to_lowercase()
+    let header = header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
+    let mut form = String::with_capacity(header.len());
+    for word in header.split_whitespace() {
+        if !form.is_empty() {
+            form.push(' ');
+        }
+        form.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    form
 }
 
 /// Which cell of a row is which column, counted from 0.
@@ -94,6 +99,12 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// How many cells a row has at least: up to the last column that every row needs.
+    pub(super) fn needed(&self) -> usize {
+        let Self { email, role, workspace, deployment_roles: _ } = self;
+        [Some(*email), *role, *workspace].into_iter().flatten().max().unwrap_or(0) + 1
+    }
+
     /// The cell of a column.
     pub fn cell(&self, column: Column) -> Option<usize> {
         match column {
@@ -105,9 +116,14 @@ impl Columns {
     }
 }
 
+/// Whether a header means a column.
+pub(super) fn means_a_column(header: &str, settings: &Settings) -> bool {
+    COLUMNS.iter().any(|spec| spec.column.meant_by(header, settings))
+}
+
 /// How many of the headers mean a column, for the choice of the delimiter.
 pub(super) fn recognised<'a>(headers: impl Iterator<Item = &'a str>, settings: &Settings) -> usize {
-    headers.filter(|header| COLUMNS.iter().any(|spec| spec.column.meant_by(header, settings))).count()
+    headers.filter(|header| means_a_column(header, settings)).count()
 }
 
 /// Finds the columns of a file. Complaints come with the number of the header cell they are about.
@@ -133,7 +149,7 @@ pub(super) fn resolve(headers: &[String], settings: &Settings) -> Result<Columns
                 quoted(headers[second].trim()),
                 column.name()
             );
-            let hint = if tidy(&headers[first]) == tidy(&headers[second]) {
+            let hint = if header_form(&headers[first]) == header_form(&headers[second]) {
                 "rename one of them".to_owned()
             } else {
                 format!(
@@ -184,7 +200,7 @@ fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint
         .filter(|spec| spec.column == column)
         .flat_map(|spec| spec.names)
         .find_map(|known| nearest(known, unknown()))
-        .or_else(|| unknown().find(|header| tidy(header).contains(name)));
+        .or_else(|| unknown().find(|header| header_form(header).contains(name)));
     let default = match column {
         Column::Role => ", or give all rows one with --default-role",
         Column::Workspace => ", or give all rows one with --default-workspace",
@@ -233,6 +249,20 @@ mod tests {
             found.unwrap(),
             Columns { email: 3, role: Some(2), workspace: Some(0), deployment_roles: Some(4) }
         );
+    }
+
+    #[test]
+    fn headers_are_compared_as_they_look() {
+        for (own, header) in [
+            ("Work Mail", "Work\nMail"),
+            ("Work Mail", "work \u{a0}\r\n mail\u{202f}"),
+            ("Work\u{a0}Mail", "Work   Mail"),
+        ] {
+            let column = format!("email={own}").parse().unwrap();
+            let settings = Settings { columns: vec![column], ..Settings::default() };
+            let headers = [header, "role", "workspace"].map(str::to_owned);
+            assert_eq!(resolve(&headers, &settings).unwrap().email, 0, "{header:?}");
+        }
     }
 
     #[test]

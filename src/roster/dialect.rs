@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::above;
 use super::columns::{Columns, recognised};
-use super::issue::{Complaint, IssueKind};
+use super::foreign::foreign;
+use super::issue::{Complaint, Issue, IssueKind, Position};
 use super::select::Settings;
 
 /// The delimiters that are found out, the likeliest first.
@@ -24,7 +26,7 @@ pub struct Dialect {
     pub delimiter: u8,
     /// Whether the file begins with a byte order mark.
     pub has_bom: bool,
-    /// The byte of the file at which the CSV begins: after the mark and a line `sep=;`.
+    /// The byte of the file at which the CSV begins: after the mark and lines `sep=;`.
     pub start: u64,
     /// The physical line of that byte.
     pub start_line: u32,
@@ -43,32 +45,42 @@ pub(super) struct Beginning {
     pub start_line: u32,
 }
 
-/// Looks at the first bytes; refuses what is not text in UTF-8 at first sight.
-pub(super) fn begin(sample: &[u8], settings: &Settings) -> Result<Beginning, Complaint> {
-    const AS_UTF8: &str = "save it as `CSV UTF-8`";
-    let refuse = |kind, message: &str| Err(Complaint::new(kind, message).hint(AS_UTF8));
-    if sample.starts_with(b"PK\x03\x04") || sample.starts_with(b"\xD0\xCF\x11\xE0") {
-        return refuse(IssueKind::NotText, "this is a spreadsheet or an archive, not a CSV file");
+/// Looks at the first bytes; refuses what is not text in UTF-8 at first sight, and a header that has
+/// something above it.
+pub(super) fn begin(sample: &[u8], settings: &Settings) -> Result<Beginning, Issue> {
+    let at_start = |complaint: Complaint| complaint.at(Position { line: 1, column: 1 });
+    if sample.starts_with(b"\xFF\xFE")
+        || sample.starts_with(b"\xFE\xFF")
+        || sample.starts_with(b"\0\0\xFE\xFF")
+        || is_utf16(sample)
+    {
+        let complaint = Complaint::new(IssueKind::Utf16, "the file is in UTF-16, only UTF-8 can be read")
+            .hint("save it as `CSV UTF-8`");
+        return Err(at_start(complaint));
     }
-    if sample.starts_with(b"\x1F\x8B") {
-        return Err(Complaint::new(IssueKind::NotText, "this is a compressed file, not a CSV file")
-            .hint("unpack it first: gunzip -c FILE | houston-onboard validate -"));
-    }
-    if sample.starts_with(b"\xFF\xFE") || sample.starts_with(b"\xFE\xFF") || is_utf16(sample) {
-        return refuse(IssueKind::Utf16, "the file is in UTF-16, only UTF-8 can be read");
+    if let Some(complaint) = foreign(sample) {
+        return Err(at_start(complaint));
     }
     let has_bom = sample.starts_with(BOM);
     let mut start = if has_bom { BOM.len() } else { 0 };
     let mut start_line = 1;
     let mut told = None;
-    if let Some((delimiter, length)) = separator_line(&sample[start..]) {
-        told = Some(delimiter);
-        start += length;
-        start_line = 2;
+    while let Some(line) = above::separator_line(&sample[start..]) {
+        told = line.delimiter.or(told);
+        start += line.length;
+        start_line += line.lines;
     }
     let body = &sample[start..];
-    let delimiter = settings.delimiter.or(told).unwrap_or_else(|| detect(body, settings));
-    Ok(Beginning { delimiter, has_bom, start: start as u64, start_line })
+    let given = settings.delimiter;
+    let delimiter = given.unwrap_or_else(|| detect(body, told, settings));
+    let possible: Vec<u8> =
+        given.map_or_else(|| told.into_iter().chain(DELIMITERS).collect(), |given| vec![given]);
+    match above::header_below(body, delimiter, &possible, settings) {
+        Some((line, complaint)) => {
+            Err(complaint.at(Position { line: start_line.saturating_add(line), column: 1 }))
+        }
+        None => Ok(Beginning { delimiter, has_bom, start: start as u64, start_line }),
+    }
 }
 
 /// Text in UTF-16 without a mark has a zero in nearly every other byte.
@@ -83,43 +95,21 @@ fn is_utf16(sample: &[u8]) -> bool {
     (even >= most && odd == 0) || (odd >= most && even == 0)
 }
 
-/// The first line `sep=;` that spreadsheets write, with its length in bytes.
-fn separator_line(sample: &[u8]) -> Option<(u8, usize)> {
-    let rest = sample.strip_prefix(b"sep=").or_else(|| sample.strip_prefix(b"SEP="))?;
-    match rest {
-        [delimiter, b'\r', b'\n', ..] if delimiter.is_ascii() && *delimiter != b'"' => Some((*delimiter, 7)),
-        [delimiter, b'\n', ..] if delimiter.is_ascii() && !matches!(delimiter, b'"' | b'\r') => {
-            Some((*delimiter, 6))
-        }
-        _ => None,
-    }
-}
-
-/// The delimiter under which the header has the most known names, and the rows its width.
-fn detect(sample: &[u8], settings: &Settings) -> u8 {
+/// The delimiter under which the header has the most known names, and the rows its width; the one
+/// that a line `sep=;` names if another is not better.
+fn detect(sample: &[u8], told: Option<u8>, settings: &Settings) -> u8 {
     const ROWS: usize = 20;
     let score = |delimiter: u8| {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .has_headers(false)
-            .from_reader(sample);
-        let mut record = csv::ByteRecord::new();
-        if !matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            return (0, false, 0, 0);
-        }
-        let width = record.len();
-        let known = recognised(record.iter().filter_map(|cell| std::str::from_utf8(cell).ok()), settings);
-        let (mut rows, mut even) = (0, 0);
-        while rows < ROWS && matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            rows += 1;
-            even += usize::from(record.len() == width);
-        }
+        let mut records = above::records(sample, delimiter).map(|(_, cells)| cells);
+        let Some(header) = records.next() else { return (0, false, 0, 0) };
+        let width = header.len();
+        let known = recognised(header.iter().map(String::as_str), settings);
+        let even = records.take(ROWS).filter(|cells| cells.len() == width).count();
         (known, width > 1, even, width)
     };
-    let mut best = DELIMITERS[0];
+    let mut best = told.unwrap_or(DELIMITERS[0]);
     let mut most = score(best);
-    for delimiter in DELIMITERS.into_iter().skip(1) {
+    for delimiter in DELIMITERS {
         let this = score(delimiter);
         if this > most {
             (best, most) = (delimiter, this);
@@ -162,6 +152,19 @@ mod tests {
     fn the_mark_and_the_separator_line_are_stepped_over() {
         let beginning = found(b"\xEF\xBB\xBFsep=;\r\nemail;role\r\n");
         assert_eq!(beginning, Beginning { delimiter: b';', has_bom: true, start: 10, start_line: 2 });
+    }
+
+    #[test]
+    fn a_separator_line_that_names_another_delimiter_than_the_file_has_is_not_believed() {
+        for (sample, delimiter) in [
+            ("sep=,\r\nemail;role;workspace\r\n", b';'),
+            ("sep=\t\nemail|role|workspace\n", b'|'),
+            ("sep=^\nemail^role^workspace\n", b'^'),
+            ("sep=;\nemail\n", b';'),
+            ("\"sep=;\"\remail,role,workspace\r", b','),
+        ] {
+            assert_eq!(found(sample.as_bytes()).delimiter, delimiter, "{sample}");
+        }
     }
 
     #[test]

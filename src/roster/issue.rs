@@ -46,7 +46,7 @@ kinds! {
     EmptyFile = "empty_file", true;
     /// There is a header and no row.
     NoRows = "no_rows", true;
-    /// A spreadsheet or an archive, not text.
+    /// No CSV at all: a workbook, an archive, a page.
     NotText = "not_text", true;
     /// Text in UTF-16 or UTF-32.
     Utf16 = "utf16", true;
@@ -60,12 +60,30 @@ kinds! {
     RecordTooLong = "record_too_long", true;
     /// More rows or more text than one run can take.
     TooManyRows = "too_many_rows", true;
+    /// There are titles or comments above the header.
+    HeaderFurtherDown = "header_further_down", true;
+    /// Quotes or characters that spoil a header.
+    BrokenHeader = "broken_header", true;
+    /// The same fault in every row.
+    EveryRow = "every_row", true;
     /// The first row is data.
     MissingHeader = "missing_header", true;
     /// Two headers that mean one column.
     DuplicateHeader = "duplicate_header", true;
     /// A needed column is not there.
     MissingColumn = "missing_column", true;
+    /// Text behind a closing quote.
+    TextAfterQuote = "text_after_quote", false;
+    /// A backslash before a quote.
+    BackslashQuote = "backslash_quote", false;
+    /// A blank before a quote.
+    BlankBeforeQuote = "blank_before_quote", false;
+    /// A row, or the cells of one, in two pairs of quotes.
+    QuotedTwice = "quoted_twice", false;
+    /// A cell that may hide rows.
+    SwallowedRows = "swallowed_rows", false;
+    /// A row with another delimiter than the header.
+    OtherDelimiter = "other_delimiter", false;
     /// A row with more or fewer cells than the header.
     RaggedRow = "ragged_row", false;
     /// A needed cell is empty.
@@ -144,7 +162,16 @@ impl Complaint {
     /// The complaint as an issue at a place.
     pub fn at(self, position: Position) -> Issue {
         let Self { kind, message, hint } = self;
-        Issue { line: position.line, column: position.column, kind, row: None, message, hint, excerpt: None }
+        Issue {
+            line: position.line,
+            column: position.column,
+            kind,
+            row: None,
+            message,
+            hint,
+            excerpt: None,
+            is_warning: false,
+        }
     }
 }
 
@@ -165,6 +192,8 @@ pub struct Issue {
     hint: Option<String>,
     #[serde(skip)]
     excerpt: Option<Excerpt>,
+    #[serde(skip)]
+    is_warning: bool,
 }
 
 /// The line of the file an issue is about, safe to print.
@@ -218,11 +247,26 @@ impl Issue {
         self
     }
 
+    /// The same as a warning: to be looked at, but nothing that makes a row invalid.
+    pub(super) fn warning(mut self) -> Self {
+        self.is_warning = true;
+        self
+    }
+
+    /// The same fault in every row of a file, said once.
+    fn in_every_row(mut self, rows: usize) -> Self {
+        self.kind = IssueKind::EveryRow;
+        self.row = None;
+        self.message = format!("all {rows} rows have this fault: {}", self.message);
+        self
+    }
+
     fn render(&self, shown_name: &str, style: Style, out: &mut String) {
         use fmt::Write as _;
         let (renderer, excerpt) = match (style, &self.excerpt) {
             (Style::Lines, _) | (_, None) => {
-                let _ = write!(out, "{shown_name}:{self}");
+                let warning = if self.is_warning { "warning: " } else { "" };
+                let _ = write!(out, "{shown_name}:{}: {warning}{}", self.position(), self.message);
                 if let Some(hint) = &self.hint {
                     let _ = write!(out, " ({hint})");
                 }
@@ -236,7 +280,8 @@ impl Issue {
             .line_start(self.line as usize)
             .path(shown_name)
             .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end));
-        let mut group = Level::ERROR.primary_title(&self.message).element(snippet);
+        let level = if self.is_warning { Level::WARNING } else { Level::ERROR };
+        let mut group = level.primary_title(&self.message).element(snippet);
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint));
         }
@@ -263,10 +308,16 @@ pub enum Style {
 }
 
 /// The issues of a file in file order: the first [`KEPT`] found word for word, all of them counted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Issues {
     kept: Vec<Issue>,
     counts: [u32; IssueKind::ALL.len()],
+}
+
+impl Default for Issues {
+    fn default() -> Self {
+        Self { kept: Vec::new(), counts: [0; IssueKind::ALL.len()] }
+    }
 }
 
 impl Issues {
@@ -334,6 +385,23 @@ impl Issues {
         if self.counted(issue.kind) {
             self.keep(issue);
         }
+    }
+
+    /// Says a fault once that each of the rows has, of whatever kind it is; that many rows there are.
+    pub(super) fn join_every_row(&mut self, rows: usize) {
+        const KINDS: [IssueKind; 4] = [
+            IssueKind::BackslashQuote,
+            IssueKind::BlankBeforeQuote,
+            IssueKind::QuotedTwice,
+            IssueKind::OtherDelimiter,
+        ];
+        let every = |kind: &IssueKind| rows > 1 && self.count(*kind) as usize == rows;
+        let Some(kind) = KINDS.into_iter().find(every) else { return };
+        let Some(first) = self.kept.iter().position(|issue| issue.kind == kind) else { return };
+        let first = self.kept.swap_remove(first).in_every_row(rows);
+        self.kept.retain(|issue| issue.kind != kind);
+        self.counts[kind as usize] = 0;
+        self.push(first);
     }
 
     /// Puts the kept ones in file order.

@@ -5,19 +5,24 @@
 //! streamed, so memory grows with rows and not with columns. This module must not know that there
 //! is a remote side: a workspace is a text here.
 
+mod above;
 mod check;
 mod columns;
 mod dialect;
 mod duplicates;
 mod email;
+mod foreign;
+mod headers;
 mod issue;
 mod locate;
 mod maps;
+mod quotes;
 mod reader;
 mod role;
 mod scan;
 mod select;
 mod settle;
+mod shape;
 mod spool;
 
 use std::fs::File;
@@ -28,8 +33,10 @@ use std::sync::Arc;
 use csv::ByteRecord;
 
 use self::check::{Checker, Fate, Mark, NOWHERE, Table};
-use self::reader::{Records, issue_at, read_at};
-use self::scan::Cells;
+use self::quotes::Quotes;
+use self::reader::{Records, Span, issue_at, read_at};
+use self::scan::{Cells, Quoting};
+use self::shape::Shape;
 use crate::model::{Assignment, Emails, RowNumber};
 
 pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
@@ -62,6 +69,21 @@ pub enum Error {
         /// The folder.
         name: String,
     },
+    /// A device in the place of a file: it may have no end.
+    #[error("{name} is a device, not a file")]
+    Device {
+        /// The device.
+        name: String,
+    },
+    /// A pipe with a name into which no program writes.
+    #[error("{name} is a pipe that no program writes to")]
+    NoWriter {
+        /// The pipe.
+        name: String,
+    },
+    /// A stream that does not end.
+    #[error("the input is longer than 1 GiB: save it as a file first")]
+    Endless,
     /// Standard input could not be kept in a file.
     #[error("cannot copy the input to a temporary file")]
     Spool {
@@ -84,6 +106,7 @@ pub struct Roster {
     file: Arc<File>,
     dialect: Option<Dialect>,
     issues: Issues,
+    warnings: Issues,
     notes: Notes,
     emails: Arc<Emails>,
     lines: Vec<u32>,
@@ -130,6 +153,7 @@ impl Roster {
             file,
             dialect: None,
             issues: Issues::default(),
+            warnings: Issues::default(),
             notes: Notes::default(),
             emails: Arc::default(),
             lines: Vec::new(),
@@ -152,8 +176,8 @@ impl Roster {
         sample.truncate(count);
         let beginning = match dialect::begin(&sample, settings) {
             Ok(beginning) => beginning,
-            Err(complaint) => {
-                self.issues.push(complaint.at(Position { line: 1, column: 1 }));
+            Err(issue) => {
+                self.issues.push(issue);
                 return Ok(());
             }
         };
@@ -170,16 +194,20 @@ impl Roster {
         };
         let headers: Vec<String> =
             record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
-        let complain = |issues: &mut Issues, cell: usize, complaint: Complaint| {
-            let raw = records.raw(span);
-            let cell = Cells::new(raw, beginning.delimiter).nth(cell);
-            issues.push(issue_at(raw, cell, span.line, complaint));
-        };
-        let columns = match columns::resolve(&headers, settings) {
+        let raw = records.raw(span);
+        if span.quoting == Quoting::Odd
+            && !self.header_has_good_quotes(raw, span, beginning.delimiter, settings)
+        {
+            return Ok(());
+        }
+        let spoilt = headers::spoilt(&headers, beginning.delimiter, settings);
+        let columns = if spoilt.is_empty() { columns::resolve(&headers, settings) } else { Err(spoilt) };
+        let columns = match columns {
             Ok(columns) => columns,
             Err(complaints) => {
                 for (cell, complaint) in complaints {
-                    complain(&mut self.issues, cell, complaint);
+                    let cell = Cells::new(raw, beginning.delimiter).nth(cell);
+                    self.issues.push(issue_at(raw, cell, span.line, complaint));
                 }
                 return Ok(());
             }
@@ -200,9 +228,30 @@ impl Roster {
                 .hint("add a row per person");
             self.issues.push(complaint.at(Position { line: header_line, column: 1 }));
         }
+        self.issues.join_every_row(self.marks.len());
         self.dialect = Some(dialect);
         self.choose(settings)?;
         self.describe()
+    }
+
+    /// Complains about the quotes of the header; a cell of it may hide rows, too.
+    fn header_has_good_quotes(&mut self, raw: &[u8], span: Span, delimiter: u8, settings: &Settings) -> bool {
+        let (cell, mut complaint) = match quotes::inspect(raw, delimiter) {
+            Quotes::Good => return true,
+            Quotes::MayHideRows(cell) => {
+                let complaint = quotes::swallowed(raw, cell, settings.prune);
+                if !settings.prune {
+                    let issue = issue_at(raw, Some(cell), span.line, complaint);
+                    self.warnings.push(issue.warning());
+                    return true;
+                }
+                (cell, complaint)
+            }
+            Quotes::Broken(cell, complaint) => (cell, complaint),
+        };
+        complaint.kind = IssueKind::BrokenHeader;
+        self.issues.push(issue_at(raw, Some(cell), span.line, complaint));
+        false
     }
 
     /// Takes all rows; says whether the file could be read to its end.
@@ -213,8 +262,9 @@ impl Roster {
         dialect: &Dialect,
         settings: &Settings,
     ) -> io::Result<bool> {
-        let width = dialect.headers.len();
-        let mut checker = Checker::new(dialect.columns, width, dialect.delimiter, settings, &mut self.issues);
+        let shape = Shape::new(dialect.headers.len(), dialect.delimiter, dialect.columns);
+        let mut checker =
+            Checker::new(dialect.columns, shape, settings, &mut self.issues, &mut self.warnings);
         let mut block = None;
         let mut trouble = None;
         while let Some(span) = records.next(record)? {
@@ -229,7 +279,7 @@ impl Roster {
                 trouble = Some(complaint.at(Position { line: span.line, column: 1 }));
                 break;
             }
-            checker.take(record, records.raw(span), span.line);
+            checker.take(record, records.raw(span), span);
         }
         let (table, workspaces, deployment_texts) = checker.finish();
         let Table { emails, lines, places, marks, deployments } = table;
@@ -247,6 +297,11 @@ impl Roster {
     /// What is wrong.
     pub fn issues(&self) -> &Issues {
         &self.issues
+    }
+
+    /// What may be wrong: cells that may hide rows. Nothing is invalid because of them.
+    pub fn warnings(&self) -> &Issues {
+        &self.warnings
     }
 
     /// Whether it may be acted upon: nothing is wrong, or only rows are and those are left out.

@@ -4,17 +4,18 @@
 //! and one record, whatever the file holds. Knows nothing of columns, roles and addresses.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Cursor, Read, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Cursor, IsTerminal, Read, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use csv::ByteRecord;
 
 use super::Error;
 use super::dialect::Dialect;
 use super::issue::{Complaint, Excerpt, Issue, IssueKind, Position};
-use super::scan::{Cell, Cells, chars, line_feeds};
+use super::scan::{Cell, Cells, Quoting, chars, line_ends, physical_lines, quoting};
 use super::spool::spool_file;
 use crate::model::RowNumber;
 
@@ -26,19 +27,51 @@ pub(super) const LONGEST_RECORD: usize = 1 << 20;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// The most that is taken from standard input or a pipe, in bytes.
+const LONGEST_STREAM: u64 = 1 << 30;
+
+/// How long a pipe with a name is waited for that no program has opened to write to.
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(2) };
+
 /// Opens a roster. What can be read only once (a pipe, a terminal) is copied to a file without a
 /// name first, because a roster is read more than once.
 ///
 /// # Errors
-/// If there is no such file, it is a folder, or it cannot be read or copied.
+/// If there is no such file, it is a folder or a device, no program writes to the pipe, or it cannot
+/// be read or copied.
 pub fn open(path: &Path) -> Result<File, Error> {
-    let unreadable = |source| Error::Unreadable { name: path.display().to_string(), source };
-    let file = File::open(path).map_err(unreadable)?;
+    let name = || path.display().to_string();
+    let unreadable = |source| Error::Unreadable { name: name(), source };
+    let kind = std::fs::metadata(path).map_err(unreadable)?.file_type();
+    if kind.is_block_device() {
+        return Err(Error::Device { name: name() });
+    }
+    let file = if kind.is_fifo() {
+        open_pipe(path).ok_or_else(|| Error::NoWriter { name: name() })?
+    } else {
+        File::open(path)
+    };
+    let file = file.map_err(unreadable)?;
     let kind = file.metadata().map_err(unreadable)?.file_type();
     if kind.is_dir() {
-        return Err(Error::IsFolder { name: path.display().to_string() });
+        return Err(Error::IsFolder { name: name() });
     }
-    if kind.is_file() { Ok(file) } else { spool(file, None) }
+    if kind.is_file() {
+        Ok(file)
+    } else if kind.is_fifo() || file.is_terminal() {
+        spool(file, None)
+    } else {
+        Err(Error::Device { name: name() })
+    }
+}
+
+/// Opens a pipe, which waits until a program opens its other end; none if none does so in time.
+fn open_pipe(path: &Path) -> Option<io::Result<File>> {
+    let (sender, receiver) = mpsc::channel();
+    let path = path.to_owned();
+    // The thread stays behind where nobody comes; it holds nothing.
+    std::thread::spawn(move || sender.send(File::open(path)));
+    receiver.recv_timeout(PATIENCE).ok()
 }
 
 /// Copies standard input to a file, so that it can be read more than once: to `path`, which must
@@ -58,15 +91,36 @@ pub fn spool_text(text: &str) -> Result<File, Error> {
     spool(text.as_bytes(), None)
 }
 
-fn spool(mut input: impl Read, path: Option<&Path>) -> Result<File, Error> {
+fn spool(input: impl Read, path: Option<&Path>) -> Result<File, Error> {
     let failed = |source| Error::Spool { source };
     let create = |path: &Path| {
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(failed)
     };
     let mut file = if let Some(path) = path { create(path)? } else { spool_file().map_err(failed)? };
-    io::copy(&mut input, &mut file).map_err(failed)?;
+    copy(input, &mut file)?;
     file.flush().map_err(failed)?;
     Ok(file)
+}
+
+/// Copies a stream that may have no end: up to a NUL byte, behind which nothing is read anyway, and
+/// no more than [`LONGEST_STREAM`].
+fn copy(mut input: impl Read, file: &mut File) -> Result<(), Error> {
+    let failed = |source| Error::Spool { source };
+    let mut buffer = vec![0; 64 << 10];
+    let mut left = LONGEST_STREAM;
+    loop {
+        let count = match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        left = left.checked_sub(count as u64).ok_or(Error::Endless)?;
+        file.write_all(&buffer[..count]).map_err(failed)?;
+        if buffer[..count].contains(&0) {
+            return Ok(());
+        }
+    }
 }
 
 /// Reads from a place of the file until the buffer is full or the file ends.
@@ -93,6 +147,8 @@ pub(super) struct Span {
     end: usize,
     /// The physical line where it begins.
     pub line: u32,
+    /// Which quotes it has.
+    pub quoting: Quoting,
 }
 
 /// The records of a file, from a place on that is the start of a line.
@@ -113,6 +169,8 @@ pub(super) struct Records {
     /// What the reader counts as the line of that byte.
     feeds: u64,
     at_end: bool,
+    /// Whether there is a quote in the block.
+    has_quotes: bool,
     /// A byte of the block that stops everything.
     bad: Option<(usize, IssueKind)>,
     trouble: Option<Issue>,
@@ -138,6 +196,7 @@ impl Records {
             line,
             feeds: 1,
             at_end: false,
+            has_quotes: false,
             bad: None,
             trouble: None,
             blank: 0,
@@ -227,9 +286,12 @@ impl Records {
     /// Accounts for a whole record that ends at a byte of the block.
     fn give(&mut self, end: usize, feeds: u64) -> Option<Span> {
         self.skip_blanks(end);
-        let span = Span { start: self.done, end, line: self.line };
+        let (start, line) = (self.done, self.line);
         let block = self.block();
-        let raw = &block[span.start..end];
+        let raw = &block[start..end];
+        let quoting =
+            if self.has_quotes && raw.contains(&b'"') { quoting(raw, self.delimiter) } else { Quoting::None };
+        let span = Span { start, end, line, quoting };
         if raw.len() > LONGEST_RECORD {
             self.trouble = Some(self.too_long(raw));
             return None;
@@ -241,9 +303,15 @@ impl Records {
                 return None;
             }
         }
-        let lone_return = raw.last() == Some(&b'\r') && block.get(end) != Some(&b'\n');
-        let inside = u32::try_from(feeds - self.feeds).unwrap_or(u32::MAX);
-        self.line = self.line.saturating_add(inside).saturating_add(u32::from(lone_return));
+        let last_is_return = raw.last() == Some(&b'\r');
+        let is_split = last_is_return && block.get(end) == Some(&b'\n');
+        let ends = if quoting == Quoting::Odd {
+            line_ends(raw) - u32::from(is_split)
+        } else {
+            let feeds = u32::try_from(feeds - self.feeds).unwrap_or(u32::MAX);
+            feeds.saturating_add(u32::from(last_is_return && !is_split))
+        };
+        self.line = self.line.saturating_add(ends);
         self.feeds = feeds;
         self.done = end;
         Some(span)
@@ -277,6 +345,7 @@ impl Records {
             self.usable = block.iter().position(|&b| b == 0).unwrap_or(self.usable);
             self.bad = Some((self.usable, IssueKind::NulByte));
         }
+        self.has_quotes = block[..self.usable].contains(&b'"');
         self.done = guard;
         self.feeds = 1 + guard as u64;
         let mut first = csv::Position::new();
@@ -287,10 +356,10 @@ impl Records {
     fn bad_byte(&self, bad: usize, kind: IssueKind) -> Issue {
         let block = self.block();
         let before = &block[self.done.min(bad)..bad];
-        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        let last_line = physical_lines(before).last().unwrap_or_default();
         let position = Position {
-            line: self.line.saturating_add(line_feeds(before)),
-            column: chars(&before[line_start..]).saturating_add(1),
+            line: self.line.saturating_add(line_ends(before)),
+            column: chars(last_line).saturating_add(1),
         };
         let complaint = if kind == IssueKind::NulByte {
             Complaint::new(kind, "a NUL byte: this is not plain text").hint("save it again as `CSV UTF-8`")
@@ -322,7 +391,11 @@ impl Records {
             IssueKind::UnclosedQuote,
             format!("the quote that opens here is not closed by {by}"),
         )
-        .hint("close it, or write two quotes for one that belongs to the text");
+        .hint(if raw[cell.start..].windows(2).any(|pair| pair == b"\\\"") {
+            "a backslash before a quote does not escape it: write two quotes (\"\") for one that belongs to the text"
+        } else {
+            "close it, or write two quotes for one that belongs to the text"
+        });
         issue_at(raw, Some(cell), self.line, complaint)
     }
 }
@@ -406,6 +479,39 @@ impl Iterator for Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pipe_that_a_program_writes_to_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, "a,b\n").unwrap()
+        });
+        let mut text = String::new();
+        let mut kept = loop {
+            match open(&pipe) {
+                Err(Error::NoWriter { .. }) => {}
+                opened => break opened.unwrap(),
+            }
+        };
+        io::Seek::rewind(&mut kept).unwrap();
+        kept.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a,b\n");
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn devices_and_streams_without_an_end_are_refused() {
+        assert!(matches!(open(Path::new("/dev/zero")), Err(Error::Device { .. })));
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(matches!(open(&pipe), Err(Error::NoWriter { .. })));
+        let mut kept = spool(io::repeat(0), None).unwrap();
+        assert!(io::Seek::seek(&mut kept, SeekFrom::End(0)).unwrap() <= 64 << 10);
+    }
 
     #[test]
     fn what_can_be_read_once_is_kept_in_a_file_of_ones_own() {

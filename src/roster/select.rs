@@ -33,6 +33,9 @@ pub struct Settings {
     pub limit: Option<usize>,
     /// What other installations call otherwise.
     pub maps: Maps,
+    /// People who are not in the file are removed: a cell that may hide rows is no mere warning then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prune: bool,
     /// A file without a row is good: a plan that only removes has no wishes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_empty: bool,

@@ -89,7 +89,10 @@ fn the_bad_sample_has_every_kind_of_row_issue_once() {
     for kind in IssueKind::ALL {
         let later = matches!(
             kind,
-            IssueKind::UnknownWorkspace | IssueKind::UnknownDeployment | IssueKind::AmbiguousWorkspace
+            IssueKind::UnknownWorkspace
+                | IssueKind::UnknownDeployment
+                | IssueKind::AmbiguousWorkspace
+                | IssueKind::SwallowedRows
         );
         let count = u32::from(!kind.is_about_the_file() && !later);
         assert_eq!(roster.issues().count(kind), count, "{kind}\n{shown}");
@@ -490,6 +493,166 @@ fn written() -> impl Strategy<Value = Written> {
         })
 }
 
+fn warnings(roster: &Roster) -> Vec<(u32, u32, IssueKind)> {
+    roster.warnings().kept().iter().map(|issue| (issue.line, issue.column, issue.kind)).collect()
+}
+
+fn pruning() -> Settings {
+    Settings { prune: true, ..Settings::default() }
+}
+
+#[test]
+fn a_stray_quote_is_an_error_in_any_column() {
+    use IssueKind::{BackslashQuote, BlankBeforeQuote, QuotedTwice, TextAfterQuote};
+    for (row, column, kind) in [
+        ("\"a@example.com\"m,viewer,F,x", 16, TextAfterQuote),
+        ("a@example.com,viewer,\"Fin\"ance,x", 27, TextAfterQuote),
+        ("a@example.com,viewer,F,\"Tom \"the rock\" Reed\"", 30, TextAfterQuote),
+        ("a@example.com,viewer,F,\"say \\\"all\\\", now\"", 24, BackslashQuote),
+        ("a@example.com, \"viewer\", \"F\",x", 15, BlankBeforeQuote),
+        ("a@example.com,viewer,F, \"x\"", 24, BlankBeforeQuote),
+        ("\"a@example.com,viewer,F,x\"", 1, QuotedTwice),
+        ("\"a@example.com;viewer;F;x\",,,", 1, QuotedTwice),
+        ("\"\"\"a@example.com\"\"\",viewer,F,x", 1, QuotedTwice),
+    ] {
+        let text = format!("email,role,workspace,note\n{row}\nb@example.com,viewer,F,\n");
+        let roster = read(&text);
+        assert_eq!(issues(&roster), [(2, column, kind)], "{row}");
+        // It may hide others: its workspace is not believed either.
+        assert_eq!(roster.workspace(row_number_of_first(&roster)), None);
+    }
+}
+
+fn row_number_of_first(roster: &Roster) -> RowNumber {
+    roster.invalid().next().unwrap()
+}
+
+#[test]
+fn a_fault_of_every_row_is_said_once() {
+    for rows in [
+        ["a@example.com,viewer,F", "b@example.com,viewer,F"],
+        ["a@example.com\tviewer\tF", "b@example.com\tviewer\tF"],
+        ["\"a@example.com;viewer;F\"", "\"b@example.com;viewer;F\""],
+        ["a@example.com; \"viewer\";F", "b@example.com; \"viewer\";F"],
+    ] {
+        let text = format!("email;role;workspace\n{}\n", rows.join("\n"));
+        let settings = Settings { skip_invalid: true, ..Settings::default() };
+        let roster = read_with(&text, &settings);
+        let found = issues(&roster);
+        assert_eq!(found.len(), 1, "{rows:?}: {found:?}");
+        assert_eq!((found[0].0, found[0].2), (2, IssueKind::EveryRow));
+        assert!(!roster.is_usable());
+    }
+    for (row, part) in [
+        ("a@example.com\tviewer\tF", "by tabs"),
+        ("\"a@example.com\";\"viewer\";\"F\"", "by semicolons"),
+        ("a@example.com viewer F", "by blanks"),
+        ("a@example.com,viewer|F", "and bars"),
+    ] {
+        let roster = read(format!("email,role,workspace\nb@example.com,viewer,F\n{row}\n"));
+        assert_eq!(issues(&roster), [(3, 1, IssueKind::OtherDelimiter)], "{row}");
+        assert!(roster.issues().kept()[0].message().contains(part), "{:?}", roster.issues());
+    }
+    let one_of_two = read("email,role,workspace\na@example.com,viewer,F\nb@example.com\tviewer\tF\n");
+    assert_eq!(issues(&one_of_two), [(3, 1, IssueKind::OtherDelimiter)]);
+}
+
+#[test]
+fn a_cell_that_may_hide_rows_is_a_warning_and_with_prune_an_error() {
+    let hiding = "email,role,workspace,note\na@example.com,viewer,F,\"x\nb@example.com,viewer,F,y\nz\"\n";
+    let roster = read(hiding);
+    assert_eq!((issues(&roster).len(), roster.wanted_len()), (0, 1));
+    assert_eq!(warnings(&roster), [(2, 24, IssueKind::SwallowedRows)]);
+    let roster = read_with(hiding, &pruning());
+    assert_eq!(issues(&roster), [(2, 24, IssueKind::SwallowedRows)]);
+    assert_eq!(roster.workspace(row(1)), None);
+    // Lines that are no rows stay a warning; without the delimiter or an `@` they are not even that.
+    let harmless = "email,role,workspace,note\na@example.com,viewer,F,\"Dear all,\nask b@example.com\"\n";
+    let roster = read_with(harmless, &pruning());
+    assert_eq!((issues(&roster), warnings(&roster).len()), (vec![], 1));
+    for note in ["x\nb@example.com", "12 Mill Lane,\nEaston"] {
+        let text = format!("email,role,workspace,note\na@example.com,viewer,F,\"{note}\"\n");
+        assert_eq!(warnings(&read_with(&text, &pruning())), [], "{note}");
+    }
+    // A row may lie in the first or the last line of the cell, and lack what no row needs.
+    for hiding in [
+        "name,email,role,workspace\n\"O,b@example.com,viewer,F\nL\",a@example.com,viewer,F\n",
+        "email,role,note,workspace\na@example.com,viewer,\"x,F\nb@example.com,viewer,y\",F\n",
+        "email,role,workspace,note,team\na@example.com,viewer,F,\"x\nb@example.com,viewer,F\",t\n",
+        "email,role,workspace,\"note\nb@example.com,viewer,F,x\"\na@example.com,viewer,F,x\n",
+    ] {
+        assert_eq!((issues(&read(hiding)).len(), warnings(&read(hiding)).len()), (0, 1), "{hiding}");
+        assert_eq!(issues(&read_with(hiding, &pruning())).len(), 1, "{hiding}");
+    }
+}
+
+#[test]
+fn harmless_ragged_rows_are_good() {
+    let header = "email,role,workspace,note,deployment_roles\n";
+    for good in ["a@example.com,viewer,F", "a@example.com,viewer,F,x", "a@example.com,viewer,F,x,,,\u{a0},"] {
+        let roster = read(format!("{header}{good}\n"));
+        assert_eq!(issues(&roster), [], "{good}");
+        assert_eq!(roster.wanted_len(), 1);
+        assert_eq!(roster.locate(row(1), Column::DeploymentRoles).line, 2);
+    }
+    for (bad, column) in [("a@example.com,viewer", 1), ("a@example.com,viewer,F,x,,,more", 28)] {
+        let roster = read(format!("{header}{bad}\n"));
+        assert_eq!(issues(&roster), [(2, column, IssueKind::RaggedRow)], "{bad}");
+    }
+    let settings = Settings {
+        default_role: Some(WorkspaceRole::Editor),
+        default_workspace: Some("Finance".to_owned()),
+        ..Settings::default()
+    };
+    assert_eq!(read_with("email,note\na@example.com\n", &settings).wanted_len(), 1);
+}
+
+#[test]
+fn lines_inside_of_cells_count_whatever_ends_them() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = format!(
+            "sep=,{end}email,role,workspace,note{end}a@example.com,viewer,F,\"x{end}{end}y\"{end}b@example.com,boss,F,{end}"
+        );
+        let roster = read(&text);
+        assert_eq!(issues(&roster), [(6, 15, IssueKind::UnknownRole)], "{end:?}");
+        assert_eq!((roster.line(row(1)), roster.line(row(2))), (3, 6), "{end:?}");
+    }
+}
+
+/// The physical lines of a text, with the part of each that lies in a quoted cell which began on an
+/// earlier line; found by walking over the characters as the `csv` crate does.
+fn physical(text: &str, delimiter: char) -> Vec<(String, Option<String>)> {
+    let mut lines = vec![(String::new(), None)];
+    let (mut quoted, mut at_start) = (false, true);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        let ends = c == '\n' || (c == '\r' && characters.peek() != Some(&'\n'));
+        let was_start = std::mem::replace(&mut at_start, c == delimiter && !quoted);
+        if quoted && c == '"' {
+            if characters.peek() == Some(&'"') {
+                let _ = characters.next();
+            } else {
+                quoted = false;
+            }
+        } else if c == '"' && was_start {
+            quoted = true;
+        } else if c == '\r' && !quoted {
+            at_start = true;
+        }
+        if ends {
+            lines.push((String::new(), quoted.then(String::new)));
+            at_start |= !quoted;
+        } else if c != '\r' {
+            let (line, inside) = lines.last_mut().unwrap();
+            line.push(c);
+            if let (Some(inside), true) = (inside, quoted) {
+                inside.push(c);
+            }
+        }
+    }
+    lines
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -531,6 +694,71 @@ proptest! {
         prop_assert!(invalid == 0 || !roster.issues().is_empty());
         let _ = roster.issues().render("x", Style::Lines);
         let _ = roster.issues().render("x", Style::Snippets { colour: true });
+    }
+
+    /// No row disappears: every line that is not blank is the header, a row, a part of a cell, or named.
+    #[test]
+    fn every_line_is_a_row_or_is_named(
+        start in prop::sample::select(vec!["", "\u{feff}", "sep=;\r\n", "\"sep=,\"\r", "\n\r\n"]),
+        delimiter in prop::sample::select(vec![",", ";", "\t", "|"]),
+        end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+        pieces in prop::collection::vec(
+            prop_oneof![
+                // Whole rows, and rows of which a quote takes hold or lets go.
+                3 => prop::sample::select(vec![
+                    "a@example.comDviewerDFDxE", "b@example.comDadminDGDE", "\"c@example.com\"D\"viewer\"D\"F\"D\"x\"E",
+                    "d@example.comDviewerDFD\"xE", "e@example.comDviewerDFDx\"E", "f@example.comDviewerD\"FDxE",
+                    "g@example.comDviewerDFE", "\"h@example.comDviewerDFDx\"E", "DDDE", "E",
+                ]),
+                1 => prop::sample::select(vec![
+                    "a@example.com", "viewer", "F", "x", "\"", "\"\"", "\\\"", " ", "D", "D", "E", "\r", "\n", "\u{feff}", ";",
+                ]),
+            ],
+            0..12,
+        ),
+        skip_invalid: bool,
+        prune: bool,
+    ) {
+        let body = format!("emailDroleDworkspaceDnoteE{}", pieces.concat());
+        let body = body.replace('D', delimiter).replace('E', end);
+        let text = format!("{start}{body}");
+        let settings = Settings { skip_invalid, prune, ..Settings::default() };
+        let roster = read_with(&text, &settings);
+        if roster.issues().about_the_file() {
+            prop_assert!(!roster.is_usable());
+            return Ok(());
+        }
+        let delimiter = char::from(roster.dialect().unwrap().delimiter);
+        let skipped = roster.dialect().unwrap().start_line - 1;
+        let rows: Vec<u32> = (1..=roster.len()).map(|number| roster.line(row(number))).collect();
+        let errors: Vec<u32> = issues(&roster).into_iter().map(|(line, ..)| line).collect();
+        let warned: Vec<u32> = warnings(&roster).into_iter().map(|(line, ..)| line).collect();
+        let offset = usize::try_from(roster.dialect().unwrap().start).unwrap();
+        let mut header_seen = false;
+        for (index, (line, inside)) in physical(&text[offset..], delimiter).into_iter().enumerate() {
+            let number = u32::try_from(index).unwrap() + 1 + skipped;
+            let says_something = line.contains(|c: char| c.is_alphanumeric() || c == '@');
+            match inside {
+                None if !says_something => {}
+                None if !header_seen => header_seen = true,
+                None => prop_assert!(rows.contains(&number), "line {} of {:?}", number, text),
+                Some(inside) if inside.contains(delimiter) && inside.contains('@') => {
+                    let first = rows.iter().copied().filter(|&row| row < number).max().unwrap_or(1);
+                    let next = rows.iter().copied().find(|&row| row > number).unwrap_or(u32::MAX);
+                    let is_said = |lines: &[u32]| lines.iter().any(|&line| first <= line && line < next);
+                    // People whom --prune would remove are more than a warning.
+                    let is_whole_row = prune && inside.split(delimiter).count() == 4;
+                    prop_assert!(is_said(&errors) || (!is_whole_row && is_said(&warned)), "line {} of {:?}", number, text);
+                }
+                Some(_) => {}
+            }
+        }
+        for number in roster.invalid() {
+            let is_named = roster.issues().kept().iter().any(|issue| issue.row == Some(number));
+            prop_assert!(is_named || roster.issues().count(IssueKind::Conflict) > 0);
+        }
+        let again = rows_of(Arc::clone(roster.file()), roster.dialect().unwrap()).unwrap();
+        prop_assert_eq!(again.map(|row| row.unwrap().line).collect::<Vec<_>>(), rows);
     }
 
     #[test]

@@ -61,6 +61,7 @@ fn settings(choice: u8) -> Settings {
         limit: (choice >> 5 == 6).then_some(2),
         columns: Vec::new(),
         maps: houston_onboard::roster::Maps::default(),
+        prune: false,
         may_be_empty: false,
     }
 }
@@ -115,7 +116,11 @@ fn accounts_for_every_row(roster: &Roster) {
             }
             // Of opposed rows, the first is named by the issues of the others.
             RowState::Invalid => assert!(
-                of_this || !all_kept || issues.count(IssueKind::Conflict) > 0,
+                of_this
+                    || !all_kept
+                    || issues.count(IssueKind::Conflict) > 0
+                    // It names all rows.
+                    || issues.count(IssueKind::EveryRow) > 0,
                 "nobody says what is wrong with {row:?}"
             ),
             RowState::LeftOut => {}

@@ -1,0 +1,187 @@
+//! Headers that would mean a column if something had not spoilt them: characters that cannot be seen,
+//! quotes too many, a whole line that is one cell.
+//!
+//! Main function: [`spoilt`]. It says what such a header is, instead of which column is missing.
+
+use super::columns::{means_a_column, recognised};
+use super::dialect::DELIMITERS;
+use super::email::is_invisible;
+use super::issue::{Complaint, IssueKind, quoted};
+use super::select::Settings;
+
+/// Signs that are put around a text.
+const AROUND: [char; 12] = [
+    '"', '\'', '`', '\\', '\u{201C}', '\u{201D}', '\u{201E}', '\u{2018}', '\u{2019}', '\u{AB}', '\u{BB}',
+    '\u{B4}',
+];
+
+/// Signs between cells that are no delimiters unless the user says so, with their names.
+const OTHERS: [(u8, &str); 6] =
+    [(b' ', "blanks"), (b':', "`:`"), (b'^', "`^`"), (b'~', "`~`"), (b'/', "`/`"), (b'#', "`#`")];
+
+/// What spoils the headers, with the number of the header cell it is about.
+pub(super) fn spoilt(headers: &[String], delimiter: u8, settings: &Settings) -> Vec<(usize, Complaint)> {
+    if let Some(complaint) = one_cell(headers, delimiter, settings) {
+        return vec![(0, complaint)];
+    }
+    let unknown = || headers.iter().enumerate().filter(|(_, header)| !means_a_column(header, settings));
+    let invisible: Vec<_> =
+        unknown().filter_map(|(cell, header)| Some((cell, invisible(header, settings)?))).collect();
+    if !invisible.is_empty() {
+        return invisible;
+    }
+    unknown().find_map(|(cell, header)| Some((cell, in_quotes(header, settings)?))).into_iter().collect()
+}
+
+/// All headers in one cell: the line is quoted, or has another delimiter.
+fn one_cell(headers: &[String], delimiter: u8, settings: &Settings) -> Option<Complaint> {
+    let (line, rest) = headers.split_first()?;
+    if rest.iter().any(|header| !header.trim().is_empty()) {
+        return None;
+    }
+    let means = |delimiter: u8| recognised(cells(line, delimiter).iter().map(String::as_str), settings) > 1;
+    let other = DELIMITERS.into_iter().chain([delimiter]).find(|&delimiter| means(delimiter));
+    if let (Some(other), Some(given)) = (other, settings.delimiter)
+        && other != given
+        && rest.is_empty()
+    {
+        let message = format!("the header is separated by {}, not by {}", name(other), name(given));
+        return Some(
+            Complaint::new(IssueKind::BrokenHeader, message).hint("give that one with --delimiter, or none"),
+        );
+    }
+    if other.is_some() {
+        return Some(
+            Complaint::new(
+                IssueKind::BrokenHeader,
+                "the whole line is one quoted cell: the file was saved as CSV twice",
+            )
+            .hint("save the table once, or take off the quotes around each line"),
+        );
+    }
+    let (_, name) = OTHERS.into_iter().find(|&(other, _)| means(other))?;
+    let message = format!("the header is separated by {name}, not by one of , ; | and tab");
+    Some(
+        Complaint::new(IssueKind::BrokenHeader, message)
+            .hint("save the file with one of these, or name another one with --delimiter"),
+    )
+}
+
+/// The cells of a line.
+fn cells(line: &str, delimiter: u8) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(line.as_bytes());
+    let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
+    record.iter().map(str::to_owned).collect()
+}
+
+/// What a delimiter is called in a message.
+pub(super) fn name(delimiter: u8) -> String {
+    match delimiter {
+        b',' => "commas (`,`)".to_owned(),
+        b';' => "semicolons (`;`)".to_owned(),
+        b'\t' => "tabs".to_owned(),
+        b'|' => "bars (`|`)".to_owned(),
+        other => format!("`{}`", char::from(other)),
+    }
+}
+
+/// A header that means a column without what cannot be seen in it.
+fn invisible(header: &str, settings: &Settings) -> Option<Complaint> {
+    let is_unseen = |c: char| is_invisible(c) && !c.is_whitespace();
+    let place = header.trim_start().chars().position(is_unseen)?;
+    let c = header.trim_start().chars().nth(place)?;
+    let without: String = header.chars().filter(|&c| !is_unseen(c)).collect();
+    // It may stand where a blank should be.
+    let blank: String = header.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect();
+    let plain = [without, blank].into_iter().find(|plain| means_a_column(plain, settings))?;
+    Some({
+        let message = format!(
+            "the header {} has an invisible character in it: U+{:04X}, its character {}",
+            quoted(plain.trim()),
+            u32::from(c),
+            place + 1
+        );
+        Complaint::new(IssueKind::BrokenHeader, message)
+            .hint("delete that character, or write the header again")
+    })
+}
+
+/// A header that means a column without signs around it.
+fn in_quotes(header: &str, settings: &Settings) -> Option<Complaint> {
+    let is_unseen = |c: char| c.is_whitespace() || is_invisible(c);
+    let inner = header.trim_matches(|c: char| AROUND.contains(&c) || is_unseen(c));
+    if !means_a_column(inner, settings) {
+        return None;
+    }
+    let text = header.trim();
+    let (what, hint) = if text.contains('\\') {
+        ("has backslashes before its quotes, which CSV does not know", "delete them")
+    } else if text.starts_with('"') && text.ends_with('"') {
+        (
+            "is quoted twice: the file was saved as CSV twice",
+            "save the table once, with one pair of quotes at most",
+        )
+    } else {
+        ("has signs around it that are no quotes of CSV", "delete them, or write \"")
+    };
+    let message = format!("the header {} {what}", quoted(text));
+    Some(Complaint::new(IssueKind::BrokenHeader, message).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(headers: &[&str], settings: &Settings) -> Vec<(usize, String)> {
+        let headers: Vec<String> = headers.iter().map(|&header| header.to_owned()).collect();
+        let found = spoilt(&headers, b',', settings);
+        found.into_iter().map(|(cell, complaint)| (cell, complaint.message)).collect()
+    }
+
+    #[test]
+    fn what_spoils_a_header_is_named() {
+        let plain = Settings::default();
+        for (headers, cell, part) in [
+            (&["email\u{200b}", "role"][..], 0, "U+200B, its character 6"),
+            (&["email", "ro\u{ad}le"], 1, "U+00AD, its character 3"),
+            (&["email", "deployment_roles\u{2060}"], 1, "U+2060"),
+            (&["email,role,workspace"], 0, "one quoted cell"),
+            (&["email;role", "", " "], 0, "one quoted cell"),
+            (&["\"email\"", "\"role\""], 0, "quoted twice"),
+            (&["email", "\\\"role\\\""], 1, "backslashes"),
+            (&["\u{201C}email\u{201D}"], 0, "no quotes of CSV"),
+            (&["email role workspace"], 0, "separated by blanks"),
+            (&["email:role"], 0, "separated by `:`"),
+        ] {
+            let found = found(headers, &plain);
+            assert_eq!(found.len(), 1, "{headers:?}: {found:?}");
+            assert_eq!(found[0].0, cell, "{headers:?}");
+            assert!(found[0].1.contains(part), "{headers:?}: {found:?}");
+        }
+        let given = Settings { delimiter: Some(b','), ..Settings::default() };
+        assert!(found(&["email;role"], &given)[0].1.contains("separated by semicolons"));
+    }
+
+    #[test]
+    fn other_headers_are_left_alone() {
+        let plain = Settings::default();
+        for headers in [
+            &["email", "role", "workspace"][..],
+            &["Work\nMail", "\u{a0}role "],
+            &["e\u{200b}mial", "note\u{200b}", "\"note\""],
+            &["email"],
+            &["Access review, third quarter"],
+        ] {
+            assert_eq!(found(headers, &plain), [], "{headers:?}");
+        }
+        let own =
+            Settings { columns: vec!["email=Work\u{200b}Mail".parse().unwrap()], ..Settings::default() };
+        assert_eq!(found(&["work\u{200b}mail", "role"], &own), []);
+        let own = Settings { columns: vec!["email=Work Mail".parse().unwrap()], ..Settings::default() };
+        assert!(found(&["work\u{200b}mail", "role"], &own)[0].1.contains("U+200B, its character 5"));
+    }
+}
