@@ -131,6 +131,7 @@ fn the_bad_sample_has_every_kind_of_issue_at_its_place() {
         "bad.csv:11:26 other_role",
         "bad.csv:12:55 bad_deployment_roles",
         "bad.csv:14:27 conflict",
+        "bad.csv:16:1 odd_address",
     ];
     assert_eq!(places, expected);
     // For people the same places, one line each; and `apply` says the same and sends nothing.

@@ -55,6 +55,11 @@ pub struct RosterArgs {
     #[arg(long, env = "HOUSTON_ONBOARD_SKIP_INVALID", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub skip_invalid: bool,
 
+    /// Take addresses that are none in all likelihood: commented out, a template that was not filled
+    /// in, the sign-in name of a guest
+    #[arg(long, env = "HOUSTON_ONBOARD_ALLOW_ODD_ADDRESSES", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub allow_odd_addresses: bool,
+
     /// Take only these rows: workspace=GLOB or email=GLOB, of what the maps make of them; may be
     /// repeated
     #[arg(long, value_name = "COLUMN=GLOB", env = "HOUSTON_ONBOARD_ONLY", hide_env_values = true)]
@@ -107,6 +112,7 @@ impl RosterArgs {
                 Failure::new(ExitStatus::BadInput, error)
                     .hint("a map is a CSV file: a line `from,to`, then a line for each name")
             })?,
+            allow_odd_addresses: self.allow_odd_addresses,
             may_be_empty: false,
         })
     }
@@ -135,7 +141,7 @@ mod tests {
     #[test]
     fn flags_become_settings() {
         let line = "x --column email=Mail --column role=Job --default-role ADMIN --default-workspace F --delimiter tab \
-            --on-conflict last --skip-invalid --only email=*@x.org --limit 3 --map-email-domain old.example.com=example.com";
+            --on-conflict last --skip-invalid --allow-odd-addresses --only email=*@x.org --limit 3 --map-email-domain old.example.com=example.com";
         let settings = Line::try_parse_from(line.split(' ')).unwrap().roster.settings().unwrap();
         assert_eq!(
             settings,
@@ -152,6 +158,7 @@ mod tests {
                     domains: vec!["old.example.com=example.com".parse().unwrap()],
                     ..Maps::default()
                 },
+                allow_odd_addresses: true,
                 may_be_empty: false,
             }
         );

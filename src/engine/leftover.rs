@@ -12,7 +12,7 @@ use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::run_folder::{RunFolder, list};
 use super::verify::{Finding, gone, landed, no_member, third_role};
-use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, email_key};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
 use crate::plan::{
     Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Whose, Workspace, decide, sort,
@@ -224,7 +224,7 @@ pub fn left_unanswered(
         let lines = plan_lines(&folder).into_iter().flatten().filter_map(Result::ok);
         for line in lines.filter(|line| left.contains(&line.row)) {
             if let Some(workspace) = line.workspace {
-                open.insert((line.email, workspace), history.header.run.clone());
+                open.insert((email_key(&line.email).into_owned(), workspace), history.header.run.clone());
             }
         }
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use csv::ByteRecord;
 
 use super::columns::Columns;
-use super::email::{self, Plain, is_invisible};
+use super::email::{self, OddAddresses, Plain, is_invisible};
 use super::issue::{Complaint, IssueKind, Issues, quoted};
 use super::maps::Maps;
 use super::reader::issue_at;
@@ -125,6 +125,7 @@ pub(super) struct Checker<'a> {
     workspaces: Interner,
     deployments: Interner,
     maps: &'a Maps,
+    odd: OddAddresses,
     issues: &'a mut Issues,
     /// Bytes of all addresses so far.
     text: usize,
@@ -162,6 +163,7 @@ impl<'a> Checker<'a> {
             workspaces,
             deployments: Interner::default(),
             maps,
+            odd: settings.odd_addresses(),
             issues,
             text: 0,
             scratch: String::new(),
@@ -226,7 +228,7 @@ impl<'a> Checker<'a> {
             return true;
         }
         let parsed = self.needed(here, cell, self.columns.email, "email").and_then(|text| {
-            email::parse_email(text)
+            email::parse_email(text, self.odd)
                 .map_err(|complaint| self.report(here, self.columns.email, complaint))
                 .ok()
         });
@@ -265,10 +267,17 @@ impl<'a> Checker<'a> {
         }
         let text = self.needed(here, cell, column, "workspace")?;
         // Joiners are part of honest words in some scripts.
-        if let Some(c) =
-            text.chars().find(|&c| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}'))
-        {
-            self.report(here, column, email::invisible(text, c));
+        let unseen =
+            |&(_, c): &(usize, char)| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}');
+        if let Some((place, c)) = text.chars().enumerate().find(unseen) {
+            let complaint = if matches!(c, '\n' | '\r' | '\t') {
+                let name = if c == '\t' { "a tab" } else { "a line break" };
+                let message = format!("{} has {name} in it: several workspaces in one cell?", quoted(text));
+                Complaint::new(IssueKind::InvisibleCharacter, message).hint("write one row per workspace")
+            } else {
+                email::invisible(text, place, c)
+            };
+            self.report(here, column, complaint);
             return None;
         }
         Some(self.workspaces.add(text, self.maps.workspace(text)))

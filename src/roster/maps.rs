@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::email::parse_email;
+use super::email::{OddAddresses, parse_email};
 use super::role::parse_role;
 use crate::model::WorkspaceRole;
 
@@ -46,7 +46,7 @@ impl FromStr for DomainMap {
         let (from, to) = text.split_once('=').ok_or_else(bad)?;
         let domain = |text: &str| {
             let domain = text.trim().trim_start_matches('@').to_lowercase();
-            parse_email(&format!("a@{domain}")).map(|_| domain).map_err(|_| bad())
+            parse_email(&format!("a@{domain}"), OddAddresses::Refuse).map(|_| domain).map_err(|_| bad())
         };
         Ok(Self { from: domain(from)?, to: domain(to)? })
     }

@@ -33,7 +33,7 @@ use crate::model::{Assignment, Emails, RowNumber};
 
 pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns};
 pub use self::dialect::{DELIMITERS, Dialect};
-pub use self::email::parse_email;
+pub use self::email::{OddAddresses, is_odd_email, parse_email};
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
 pub use self::maps::{DomainMap, MapError, Maps, role_map, workspace_map};
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
@@ -281,7 +281,7 @@ impl Roster {
         (mark.fate() != Fate::Invalid).then(|| Assignment {
             row,
             line: self.line(row),
-            email: self.emails.get(row),
+            email: self.emails.spelled(row),
             role: mark.role(),
             workspace: self.places[row.index()],
         })
