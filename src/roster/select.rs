@@ -91,7 +91,7 @@ impl FromStr for ColumnName {
     type Err = BadSetting;
 
     fn from_str(text: &str) -> Result<Self, BadSetting> {
-        let (column, header) = halves(text, "email=\"Work Email\"")?;
+        let (column, header) = halves(text, "email='Work Email'")?;
         let column = Column::named(column).ok_or_else(|| BadSetting::UnknownColumn(column.to_owned()))?;
         Ok(Self { column, header: header.trim_matches('"').trim().to_owned() })
     }
