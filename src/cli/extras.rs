@@ -10,7 +10,7 @@ use crate::houston::Grounds;
 use crate::model::{RowNumber, email_key};
 use crate::plan::Plan;
 use crate::plan::extra::{Extra, Handle, Stay};
-use crate::plan::guard::hold_too_many;
+use crate::plan::guard::{hold_too_many, limits_needed};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
 use crate::roster::{Glob, Roster, RowState};
@@ -135,6 +135,7 @@ impl Pruning {
     /// Puts them into the plan, and holds their number against the limits.
     pub fn conclude(self, plan: &mut Plan) {
         plan.extras = self.extras.into_iter().flatten().collect();
+        plan.limits_needed = limits_needed(&mut plan.extras, &self.people, self.prune.caps);
         plan.refusals = hold_too_many(&mut plan.extras, &self.people, self.prune.caps, self.prune.on_guard);
     }
 }

@@ -36,8 +36,8 @@ impl Input {
     /// # Errors
     /// It cannot be used (3).
     pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
-        work.safety.prune.check(&work.roster_args)?;
         let path = work.roster.as_deref().unwrap_or(Path::new("-"));
+        work.safety.prune.check(&work.roster_args, path)?;
         let settings = work.roster_args.settings()?;
         let name = shown_name(path);
         let roster = Roster::read(path, &name, &settings)

@@ -79,16 +79,20 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What the guard says, a line each.
+    /// What the guard says, a line each, and all limits that would let everybody be removed.
     pub(super) fn guard(&self) -> String {
         let place = |refusal: &Refusal| match refusal.workspace {
             Some(place) => self.plan.workspaces[place as usize].to_string(),
             None => "in all".to_owned(),
         };
-        let line = |refusal: &Refusal| {
-            format!("guard: {}: {refusal}; {} would allow it\n", place(refusal), refusal.needed())
-        };
-        self.plan.refusals.iter().map(line).collect()
+        let mut lines: String = (self.plan.refusals.iter())
+            .map(|refusal| format!("guard: {}: {refusal}\n", place(refusal)))
+            .collect();
+        if !self.plan.refusals.is_empty() {
+            let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
+            lines.push_str(&format!("guard: {} would allow all removals\n", needed.join(" ")));
+        }
+        lines
     }
 
     /// `-` goes, `=` stays although the roster does not name them.
