@@ -224,13 +224,18 @@ pub fn normalize_email(text: &str) -> Cow<'_, str> {
 /// Takes a [normal](normalize_email) address or a user name.
 pub fn email_key(email: &str) -> Cow<'_, str> {
     let Some((local, domain)) = email.rsplit_once('@') else { return Cow::Borrowed(email) };
+    match domain_key(domain) {
+        Cow::Owned(domain) => Cow::Owned(format!("{local}@{domain}")),
+        Cow::Borrowed(_) => Cow::Borrowed(email),
+    }
+}
+
+/// The form in which domains are compared: lower case and ASCII.
+pub fn domain_key(domain: &str) -> Cow<'_, str> {
     if domain.is_ascii() {
-        return Cow::Borrowed(email);
+        return Cow::Borrowed(domain);
     }
-    match idna::domain_to_ascii(domain) {
-        Ok(domain) => Cow::Owned(format!("{local}@{domain}")),
-        Err(_) => Cow::Borrowed(email),
-    }
+    idna::domain_to_ascii(domain).map_or(Cow::Borrowed(domain), Cow::Owned)
 }
 
 /// The same address with its international domain in the other one of the two forms it has; none

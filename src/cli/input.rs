@@ -43,7 +43,9 @@ impl Input {
         let roster = Roster::read(path, &name, &settings)
             .map_err(|error| Failure::new(ExitStatus::BadInput, error))?;
         let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
-        Self { roster, name, settings, missing, expected: None }.checked()
+        let input = Self { roster, name, settings, missing, expected: None }.checked()?;
+        warn_of_unused(&input.roster);
+        Ok(input)
     }
 
     /// A roster with the plan that was made from it, which is to be found as it was.
@@ -134,6 +136,13 @@ impl Input {
         } else {
             failure.hint("mend the file, or leave the bad rows out with --skip-invalid")
         })
+    }
+}
+
+/// Says what no row of a roster has needed of the maps.
+pub(super) fn warn_of_unused(roster: &Roster) {
+    for unused in roster.unused_mappings() {
+        tell(&format!("warning: {unused}"));
     }
 }
 

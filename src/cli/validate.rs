@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::input::warn_of_unused;
 use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure};
 use crate::model::{RowNumber, printable};
@@ -57,6 +58,7 @@ pub enum ValidateFormat {
 pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
     let name = shown_name(&args.roster);
     let roster = read_roster(&args.roster, &name, &args.settings)?;
+    warn_of_unused(&roster);
     let mut out = io::BufWriter::new(io::stdout().lock());
     // Colours are dropped on the way where the terminal or the user wants none.
     let written = write(&roster, &name, args.format, style(), &mut out, &mut anstream::stderr().lock());

@@ -11,7 +11,7 @@ use csv::ByteRecord;
 use super::columns::Columns;
 use super::email::{self, OddAddresses, Plain, is_invisible};
 use super::issue::{Complaint, IssueKind, Issues, quoted};
-use super::maps::Maps;
+use super::maps::{Maps, Used};
 use super::reader::issue_at;
 use super::role;
 use super::scan::Cells;
@@ -125,6 +125,8 @@ pub(super) struct Checker<'a> {
     workspaces: Interner,
     deployments: Interner,
     maps: &'a Maps,
+    /// Which of the maps' entries were needed.
+    used: Used,
     odd: OddAddresses,
     issues: &'a mut Issues,
     /// Bytes of all addresses so far.
@@ -148,9 +150,12 @@ impl<'a> Checker<'a> {
         issues: &'a mut Issues,
     ) -> Self {
         let maps = &settings.maps;
-        let mut workspaces = Interner::default();
+        let (mut workspaces, mut used) = (Interner::default(), Used::default());
         let default_place = match (&settings.default_workspace, columns.workspace) {
-            (Some(text), None) => workspaces.add(text.trim(), maps.workspace(text.trim())),
+            (Some(text), None) => {
+                used.workspace(maps, text.trim());
+                workspaces.add(text.trim(), maps.workspace(text.trim()))
+            }
             (Some(_) | None, _) => NOWHERE,
         };
         Self {
@@ -163,6 +168,7 @@ impl<'a> Checker<'a> {
             workspaces,
             deployments: Interner::default(),
             maps,
+            used,
             odd: settings.odd_addresses(),
             issues,
             text: 0,
@@ -170,9 +176,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The rows, the distinct workspaces, the distinct texts of deployment roles.
-    pub(super) fn finish(self) -> (Table, Vec<String>, Vec<String>) {
-        (self.table, self.workspaces.texts, self.deployments.texts)
+    /// The rows, the distinct workspaces, the distinct texts of deployment roles, and what no row has
+    /// needed of the maps.
+    pub(super) fn finish(self) -> (Table, Vec<String>, Vec<String>, Vec<String>) {
+        let unused = self.used.unused(self.maps);
+        (self.table, self.workspaces.texts, self.deployments.texts, unused)
     }
 
     /// Whether one more row of any legal length fits.
@@ -239,6 +247,7 @@ impl<'a> Checker<'a> {
     /// Takes an address in, as it is here.
     fn take_email(&mut self, address: &str) {
         let maps = self.maps;
+        self.used.domain(maps, address);
         let address = if maps.domains.is_empty() { Cow::Borrowed(address) } else { maps.email(address) };
         self.text += address.len();
         self.table.emails.push(&address);
@@ -252,6 +261,7 @@ impl<'a> Checker<'a> {
         }
         let text = self.needed(here, cell, column, "role")?;
         if let Some(role) = self.maps.role(text) {
+            self.used.role(text);
             return Some(role);
         }
         role::parse_role(text).map_err(|complaint| self.report(here, column, complaint)).ok()
@@ -280,6 +290,7 @@ impl<'a> Checker<'a> {
             self.report(here, column, complaint);
             return None;
         }
+        self.used.workspace(self.maps, text);
         Some(self.workspaces.add(text, self.maps.workspace(text)))
     }
 
@@ -361,7 +372,7 @@ fn without_guard(cell: &[u8]) -> &[u8] {
     }
 }
 
-fn without_guard_str(cell: &str) -> &str {
+pub(super) fn without_guard_str(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest) if runs_as_formula(rest.as_bytes()) => rest.trim(),
         _ => cell,

@@ -72,7 +72,7 @@ impl Column {
     }
 }
 
-fn tidy(header: &str) -> String {
+pub(super) fn tidy(header: &str) -> String {
     header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}').to_lowercase()
 }
 

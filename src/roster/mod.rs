@@ -94,6 +94,7 @@ pub struct Roster {
     on_conflict: Option<OnConflict>,
     skip_invalid: bool,
     people: usize,
+    unused: Vec<String>,
 }
 
 impl Roster {
@@ -139,6 +140,7 @@ impl Roster {
             on_conflict: settings.on_conflict,
             skip_invalid: settings.skip_invalid,
             people: 0,
+            unused: Vec::new(),
         }
     }
 
@@ -227,7 +229,8 @@ impl Roster {
             }
             checker.take(record, records.raw(span), span.line);
         }
-        let (table, workspaces, deployment_texts) = checker.finish();
+        let (table, workspaces, deployment_texts, unused) = checker.finish();
+        self.unused = unused;
         let Table { emails, lines, places, marks, deployments } = table;
         (self.lines, self.places, self.marks, self.deployments) = (lines, places, marks, deployments);
         self.emails = Arc::new(emails);
@@ -253,6 +256,11 @@ impl Roster {
     /// What to know of it although it is no mistake.
     pub fn notes(&self) -> &Notes {
         &self.notes
+    }
+
+    /// What no row has needed of the maps, a sentence for each of them: a name in it may be misspelt.
+    pub fn unused_mappings(&self) -> &[String] {
+        &self.unused
     }
 
     /// How many data rows it has, in whatever state.
