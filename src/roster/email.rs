@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection, skeleton};
 
 use super::issue::{Complaint, IssueKind, quoted};
+pub(super) use crate::model::is_invisible;
 use crate::model::normalize_email;
 
 /// The longest address, in bytes (RFC 5321, 4.5.3.1.3 without the angle brackets).
@@ -380,15 +381,6 @@ pub(super) fn invisible(text: &str, place: usize, c: char) -> Complaint {
         place + 1
     );
     Complaint::new(IssueKind::InvisibleCharacter, message).hint("type it again instead of pasting it")
-}
-
-/// Characters that show nothing and are no blanks: controls, zero-width ones, direction marks.
-pub(super) fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 #[cfg(test)]
