@@ -156,9 +156,9 @@ fn the_good_rows_of_the_bad_sample_can_be_had() {
     let run = workdir.apply(&sandbox, "bad.csv", &["--skip-invalid", "--timeout", "5s"]).ended(6);
     let invalid = run.count("invalid");
     assert!(invalid >= 11, "{:?}", run.counts());
-    assert_eq!(run.rows().len(), 14);
+    assert_eq!(run.rows().len(), 15);
     assert_eq!(records(&run.file("errors.csv"), b',').len(), invalid);
-    assert_eq!(sandbox.audit().mutations_received, 14 - invalid as u64);
+    assert_eq!(sandbox.audit().mutations_received, 15 - invalid as u64);
     sandbox.agrees_with(&run);
 }
 

@@ -218,12 +218,12 @@ fn oddity(text: &str) -> Option<Complaint> {
     let allow = |hint: &str| format!("{hint}; if it is an address: --allow-odd-addresses");
     if let Some(start) = text.find(|c: char| changes_in_lower_case(c)) {
         let c = text[start..].chars().next()?;
-        let lower: String = c.to_lowercase().map(|c| format!(" U+{:04X}", u32::from(c))).collect();
+        let lower: Vec<_> = c.to_lowercase().map(|c| format!("U+{:04X}", u32::from(c))).collect();
         let why = format!(
             "has {} (U+{:04X}), which is another letter in lower case ({}): nobody has that address",
             quoted(&c.to_string()),
             u32::from(c),
-            lower.trim_start()
+            lower.join(" ")
         );
         return Some(odd(&why).hint(allow("write the address in lower case, as its owner does")));
     }

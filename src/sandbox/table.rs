@@ -41,7 +41,7 @@ impl Table {
             let from = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
             let blank = body[from..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let start = from + blank;
-            line += body.as_bytes()[byte..start].iter().filter(|&&byte| byte == b'\n').count();
+            line += body[byte..start].matches('\n').count();
             byte = start;
             if record.iter().any(|cell| !cell.is_empty()) {
                 rows.push((line, record));

@@ -60,7 +60,7 @@ fn settings(choice: u8) -> Settings {
         limit: (choice >> 5 == 6).then_some(2),
         columns: Vec::new(),
         maps: houston_onboard::roster::Maps::default(),
-        allow_odd_addresses: choice & 24 == 24,
+        allow_odd_addresses: choice & 0x18 == 0x18,
         may_be_empty: false,
     }
 }

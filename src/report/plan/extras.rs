@@ -85,14 +85,13 @@ impl PlanReport<'_> {
             Some(place) => self.plan.workspaces[place as usize].to_string(),
             None => "in all".to_owned(),
         };
-        let mut lines: String = (self.plan.refusals.iter())
-            .map(|refusal| format!("guard: {}: {refusal}\n", place(refusal)))
-            .collect();
-        if !self.plan.refusals.is_empty() {
+        let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", place(refusal));
+        let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();
+        if !lines.is_empty() {
             let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
-            lines.push_str(&format!("guard: {} would allow all removals\n", needed.join(" ")));
+            lines.push(format!("guard: {} would allow all removals\n", needed.join(" ")));
         }
-        lines
+        lines.concat()
     }
 
     /// `-` goes, `=` stays although the roster does not name them.
