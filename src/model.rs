@@ -181,7 +181,7 @@ pub struct Assignment<'a> {
     pub row: RowNumber,
     /// The physical line where that row begins, from 1.
     pub line: u32,
-    /// Who, in the form in which addresses are compared ([`normalize_email`]).
+    /// Who, as the file spells the address, in lower case ([`normalize_email`]).
     pub email: &'a str,
     /// As what.
     pub role: WorkspaceRole,
@@ -212,11 +212,43 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The form in which addresses are compared everywhere: trimmed and in lower case.
+/// An address as it is written everywhere: trimmed and in lower case. Addresses are compared by
+/// their [`email_key`].
 pub fn normalize_email(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
     if text.bytes().all(plain) { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
+}
+
+/// The form in which addresses are compared: `ann@münchen.example` and its punycode are one person.
+/// Takes a [normal](normalize_email) address or a user name.
+pub fn email_key(email: &str) -> Cow<'_, str> {
+    let Some((local, domain)) = email.rsplit_once('@') else { return Cow::Borrowed(email) };
+    match domain_key(domain) {
+        Cow::Owned(domain) => Cow::Owned(format!("{local}@{domain}")),
+        Cow::Borrowed(_) => Cow::Borrowed(email),
+    }
+}
+
+/// The form in which domains are compared: lower case and ASCII.
+pub fn domain_key(domain: &str) -> Cow<'_, str> {
+    if domain.is_ascii() {
+        return Cow::Borrowed(domain);
+    }
+    idna::domain_to_ascii(domain).map_or(Cow::Borrowed(domain), Cow::Owned)
+}
+
+/// The same address with its international domain in the other one of the two forms it has; none
+/// where the domain has one form only.
+pub fn other_spelling(email: &str) -> Option<String> {
+    let (local, domain) = email.rsplit_once('@')?;
+    let other = if domain.is_ascii() {
+        let (unicode, valid) = idna::domain_to_unicode(domain);
+        valid.ok().map(|()| unicode)?
+    } else {
+        idna::domain_to_ascii(domain).ok()?
+    };
+    (other != domain).then(|| format!("{local}@{other}"))
 }
 
 /// The addresses of a roster, one per row, in one block of memory: a million of them cost little
@@ -225,19 +257,35 @@ pub fn normalize_email(text: &str) -> Cow<'_, str> {
 pub struct Emails {
     text: String,
     ends: Vec<u32>,
+    /// Where the file spells an address otherwise than it is compared: the row's index and the
+    /// spelling, by row.
+    spellings: Vec<(u32, Box<str>)>,
 }
 
 impl Emails {
-    /// Adds the address of the next row; an empty text for a row without a valid one.
+    /// Adds the [normal](normalize_email) address of the next row; an empty text for a row without
+    /// a valid one.
     ///
     /// # Panics
     /// At 4 GiB of addresses, which the roster reader's row limit excludes.
     pub fn push(&mut self, email: &str) {
-        self.text.push_str(email);
+        let key = email_key(email);
+        if matches!(key, Cow::Owned(_)) {
+            let index = u32::try_from(self.ends.len()).expect("a roster has fewer than 2^32 rows");
+            self.spellings.push((index, email.into()));
+        }
+        self.text.push_str(&key);
         self.ends.push(u32::try_from(self.text.len()).expect("addresses fit 4 GiB"));
     }
 
-    /// The address of a row.
+    /// The address of a row as the file spells it, in lower case: what people read, and what Houston
+    /// is given.
+    pub fn spelled(&self, row: RowNumber) -> &str {
+        let found = self.spellings.binary_search_by_key(&(row.get() - 1), |(index, _)| *index);
+        found.map_or_else(|_| self.get(row), |place| &self.spellings[place].1)
+    }
+
+    /// The address of a row as it is compared ([`email_key`]).
     pub fn get(&self, row: RowNumber) -> &str {
         let index = row.index();
         let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
@@ -252,6 +300,17 @@ impl Emails {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+}
+
+/// A text as one word of a command line, quoted where a shell would otherwise take it apart or run
+/// a part of it. What begins with a dash is for the caller to keep from being a flag.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("'{}'", text.replace('\'', "'\\''")))
     }
 }
 
@@ -321,6 +380,15 @@ fn begins_command(text: &str) -> bool {
     // No address has `::` twice.
     COMMANDS.iter().any(|command| name.eq_ignore_ascii_case(command))
         || (name.starts_with(|c: char| c.is_ascii_alphabetic()) && line.contains("::"))
+}
+
+/// Whether a character shows nothing and is no blank: controls, zero-width ones, direction marks.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// A JSON text that means the same and does nothing to a terminal or a build server that shows it:
@@ -539,5 +607,40 @@ mod tests {
     fn addresses_are_compared_trimmed_and_in_lower_case() {
         assert_eq!(normalize_email("  Ada@Example.COM "), "ada@example.com");
         assert!(matches!(normalize_email("ada@example.com"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn both_spellings_of_an_international_domain_are_one_address() {
+        let (unicode, ascii) = ("ann@münchen.example", "ann@xn--mnchen-3ya.example");
+        assert_eq!(email_key(unicode), ascii);
+        assert_eq!(email_key(ascii), ascii);
+        assert_eq!(email_key("münchen"), "münchen", "a user name has no domain");
+        assert_eq!(email_key("jörg@example.com"), "jörg@example.com");
+        assert_eq!(other_spelling(unicode).as_deref(), Some(ascii));
+        assert_eq!(other_spelling(ascii).as_deref(), Some(unicode));
+        assert_eq!(other_spelling("jörg@example.com"), None);
+        let mut emails = Emails::default();
+        [ascii, "ada@example.com", unicode].into_iter().for_each(|email| emails.push(email));
+        let rows = [0, 1, 2].map(RowNumber::from_index);
+        assert_eq!(emails.get(rows[0]), emails.get(rows[2]));
+        assert_eq!(rows.map(|row| emails.spelled(row)), [ascii, "ada@example.com", unicode]);
+    }
+
+    #[test]
+    fn a_text_stays_one_word_of_a_command_and_runs_nothing() {
+        for (text, word) in [
+            ("onboard-runs/20261123T154500Z-k3f9", "onboard-runs/20261123T154500Z-k3f9"),
+            ("it's", "'it'\\''s'"),
+            ("$(id)", "'$(id)'"),
+            ("`id`", "'`id`'"),
+            ("a;b", "'a;b'"),
+            ("!x", "'!x'"),
+            ("~", "'~'"),
+            ("a\\b", "'a\\b'"),
+            ("*", "'*'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(text), word, "{text}");
+        }
     }
 }

@@ -91,9 +91,13 @@ fn a_bad_map_is_bad_input() {
     let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
     maps(&workdir);
     for (name, text, part) in [
-        ("workspaces.csv", "a,b\nx,y\n", "workspaces.csv:1: the header of a map is from,to"),
-        ("workspaces.csv", "from,to\nx,y\nx,z\n", "workspaces.csv:3: `x` is mapped twice"),
-        ("roles.csv", "from,to\nOwner,boss\n", "roles.csv:2: `boss` is not a role"),
+        (
+            "workspaces.csv",
+            "a,b\nx,y\n",
+            "workspaces.csv:1:1: the column `from` is missing; the header of a map is from,to",
+        ),
+        ("workspaces.csv", "from,to\nx,y\nx,z\n", "workspaces.csv:3:1: `x` is mapped twice"),
+        ("roles.csv", "from,to\nOwner,boss\n", "roles.csv:2:7: `boss` is not a role"),
     ] {
         maps(&workdir);
         workdir.write(name, text);
@@ -102,6 +106,8 @@ fn a_bad_map_is_bad_input() {
     }
     drop(workdir.apply(&sandbox, "old.csv", &["--workspace-map", "none.csv"]).ended(3).says("none.csv"));
     drop(workdir.apply(&sandbox, "old.csv", &["--map-email-domain", "nonsense"]).ended(2));
+    let twice = ["--map-email-domain", "a.example=x.example", "--map-email-domain", "A.example=y.example"];
+    drop(workdir.apply(&sandbox, "old.csv", &twice).ended(2).says("twice"));
     sandbox.received_no_mutation();
 }
 
@@ -183,7 +189,17 @@ fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
     }
     workdir.write("r.csv", "email,role,workspace\nnew.one@example.com,viewer,Finanse\n");
     let near = workdir.call(["plan", "r.csv", "--create-workspaces"]).to(&sandbox).quick().run().ended(0);
-    drop(near.says("warning: `Finanse` is to be created, and there is `Finance`"));
+    drop(near.says("warning: `Finanse` would be created, but `Finance` exists"));
+    // Names that nobody could tell apart afterwards, and stand-ins for names, are refused in the file's terms.
+    for (workspace, part) in [
+        ("Sol\u{200D}ar", "r.csv:6:29: `Sol\u{fffd}ar` looks like `Solar` on line 2"),
+        ("Fin\u{A0}ance", "U+00A0"),
+        ("N/A", "stands for a name that was not given"),
+        ("Solar;Finance", "several workspaces"),
+    ] {
+        workdir.write("r.csv", format!("{NEW_TEAMS}new.five@example.com,viewer,{workspace}\n"));
+        drop(workdir.apply(&sandbox, "r.csv", &CREATE).ended(3).says(part));
+    }
     // Nor is anything created by somebody who was not told to go on.
     workdir.write("r.csv", NEW_TEAMS);
     drop(workdir.call(["apply", "r.csv", "--create-workspaces"]).to(&sandbox).quick().run().ended(2));

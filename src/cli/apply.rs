@@ -339,6 +339,7 @@ impl Applying<'_> {
             canary: self.args.canary,
             unattended: self.args.yes,
             pace: Some(self.session.settings.remembered()),
+            allow_odd_addresses: self.input.settings.allow_odd_addresses,
             ..self.args.work.safety.remembered()
         }
     }

@@ -14,7 +14,7 @@ use super::{ExitStatus, Failure};
 use crate::engine::event::settled_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::houston::{DeploymentUser, Rehearsed};
-use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, normalize_email, printable};
+use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
 use crate::plan::extra::{Extra, Handle};
 use crate::plan::grant::{Grant, in_deployment, name};
 use crate::plan::{Decision, Membership, Whose, Workspace};
@@ -70,7 +70,7 @@ pub fn explain(
 ) -> Result<String, Failure> {
     let usage = |error| Failure::new(ExitStatus::Usage, error);
     let explainer = Explainer { drawn, input, safety, session };
-    let all = explainer.all(&normalize_email(email));
+    let all = explainer.all(&email_key(&normalize_email(email)));
     if all.is_empty() {
         let (email, name) = (printable(email), printable(&input.name));
         return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}"))
@@ -95,7 +95,7 @@ impl Explainer<'_> {
     fn all(&self, email: &str) -> Vec<Explained> {
         let rows = (0..self.input.roster.len()).map(RowNumber::from_index);
         let rows = rows.filter(|&row| self.input.roster.emails().get(row) == email);
-        let extras = self.drawn.plan.extras.iter().filter(|extra| extra.name == email);
+        let extras = self.drawn.plan.extras.iter().filter(|extra| email_key(&extra.name) == email);
         let grants = |row| self.drawn.plan.grants.iter().filter(move |grant| grant.row == row);
         let rows =
             rows.flat_map(|row| [self.row(row)].into_iter().chain(grants(row).map(|one| self.grant(one))));
@@ -113,7 +113,7 @@ impl Explainer<'_> {
         let (action, from_role) = PlannedAction::of(&planned.decision);
         Explained {
             place: Some(format!("{}:{}", self.input.name, roster.line(row))),
-            email: roster.emails().get(row).to_owned(),
+            email: roster.emails().spelled(row).to_owned(),
             workspace: workspace.and_then(|workspace| workspace.label.clone()).or(text),
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.to_string()),
             deployment: None,
@@ -135,7 +135,7 @@ impl Explainer<'_> {
         decision: &Decision,
         role: Option<WorkspaceRole>,
     ) -> Option<Sending> {
-        let (houston, email) = (&self.session.houston, self.input.roster.emails().get(row));
+        let (houston, email) = (&self.session.houston, self.input.roster.emails().spelled(row));
         let rehearsed = match decision {
             Decision::Add => {
                 let (role, mail) = (role?, self.safety.mail());
@@ -209,7 +209,7 @@ impl Explainer<'_> {
     fn grant(&self, grant: &Grant) -> Explained {
         let (plan, roster) = (&self.drawn.plan, &self.input.roster);
         let workspace = &plan.workspaces[grant.workspace as usize];
-        let (houston, email) = (&self.session.houston, roster.emails().get(grant.row));
+        let (houston, email) = (&self.session.houston, roster.emails().spelled(grant.row));
         let (id, user) = (&grant.deployment.id, grant.user.as_ref());
         let user = DeploymentUser {
             id: user.map(|(id, _)| id.as_str()),

@@ -125,18 +125,12 @@ fn unlisted(pattern: &str, listing: &Listing, session: &Session) -> Result<Works
     }
     let error = anyhow::anyhow!("--workspace `{pattern}` fits no workspace that the token sees");
     let failure = Failure::new(ExitStatus::Usage, error).about(&["workspace"]);
-    Err(match resolution {
-        Some(Resolution::Unknown { near: Some(near) }) => failure.hint(format!("did you mean `{near}`?")),
-        Some(
-            Resolution::Unknown { near: None }
-            | Resolution::Found(_)
-            | Resolution::Ambiguous { .. }
-            | Resolution::Invisible(_),
-        )
-        | None => {
-            failure.hint("an id or a label, letter by letter: `*` stands for any text, `?` for one character")
-        }
-    })
+    let hint = match &resolution {
+        Some(Resolution::Unknown { near }) => near.hint(),
+        Some(Resolution::Found(_) | Resolution::Ambiguous { .. } | Resolution::Invisible(_)) | None => None,
+    };
+    let letters = "an id or a label, letter by letter: `*` stands for any text, `?` for one character";
+    Err(failure.hint(hint.unwrap_or_else(|| letters.to_owned())))
 }
 
 /// Why an export did not come to its end.

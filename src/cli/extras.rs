@@ -7,10 +7,10 @@ use std::collections::HashSet;
 
 use crate::engine::journal::Prune;
 use crate::houston::Grounds;
-use crate::model::RowNumber;
+use crate::model::{RowNumber, email_key};
 use crate::plan::Plan;
 use crate::plan::extra::{Extra, Handle, Stay};
-use crate::plan::guard::hold_too_many;
+use crate::plan::guard::{hold_too_many, limits_needed};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
 use crate::roster::{Glob, Roster, RowState};
@@ -92,11 +92,11 @@ impl Pruning {
     pub fn meet(&mut self, place: usize, reading: &Reading, caller: Option<&str>, names: &[String]) {
         let is_caller = |stranger: &Stranger| {
             matches!(&stranger.handle, Handle::User(id) if Some(id.as_str()) == caller)
-                || stranger.names.iter().any(|name| names.contains(name))
+                || stranger.names.iter().any(|name| names.iter().any(|caller| *caller == email_key(name)))
         };
         let stay = |stranger: &Stranger| {
             let is_protected =
-                || self.protect.iter().any(|glob| stranger.names.iter().any(|name| glob.matches(name)));
+                || self.protect.iter().any(|glob| stranger.names.iter().any(|name| glob.matches_email(name)));
             match stranger.grounds {
                 _ if is_caller(stranger) => Some(Stay::Caller),
                 Grounds::Elsewhere => Some(Stay::Elsewhere),
@@ -112,7 +112,8 @@ impl Pruning {
             None => Some(stranger.names[0].clone()),
             // By the name under which they are listed.
             Some(listed) => {
-                stranger.names.iter().find(|name| listed.contains(&(workspace, (*name).clone()))).cloned()
+                let is_listed = |name: &&String| listed.contains(&(workspace, email_key(name).into_owned()));
+                stranger.names.iter().find(is_listed).cloned()
             }
         };
         let extra = |stranger: &Stranger| {
@@ -134,6 +135,7 @@ impl Pruning {
     /// Puts them into the plan, and holds their number against the limits.
     pub fn conclude(self, plan: &mut Plan) {
         plan.extras = self.extras.into_iter().flatten().collect();
+        plan.limits_needed = limits_needed(&mut plan.extras, &self.people, self.prune.caps);
         plan.refusals = hold_too_many(&mut plan.extras, &self.people, self.prune.caps, self.prune.on_guard);
     }
 }

@@ -12,7 +12,7 @@ use super::places::{BadRows, LookedFor, Missing, Names, Places, changed, find_wo
 use super::saved_plan::{self, Expected};
 use super::session::{Session, WorkArgs};
 use super::validate::{shown_name, style};
-use super::{ExitStatus, Failure, GlobalArgs, tell_in_colour};
+use super::{ExitStatus, Failure, GlobalArgs, tell, tell_in_colour};
 use crate::model::{RowNumber, printable};
 use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};
@@ -36,14 +36,16 @@ impl Input {
     /// # Errors
     /// It cannot be used (3).
     pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
-        work.safety.prune.check(&work.roster_args)?;
         let path = work.roster.as_deref().unwrap_or(Path::new("-"));
+        work.safety.prune.check(&work.roster_args, path)?;
         let mut settings = work.roster_args.settings()?;
         settings.prune = work.safety.prune.prune;
         let name = shown_name(path);
         let roster = Roster::read(path, &name, &settings)?;
         let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
-        Self { roster, name, settings, missing, expected: None }.checked()
+        let input = Self { roster, name, settings, missing, expected: None }.checked()?;
+        warn_of_unused(&input.roster);
+        Ok(input)
     }
 
     /// A roster with the plan that was made from it, which is to be found as it was.
@@ -138,6 +140,13 @@ impl Input {
         } else {
             failure.hint("mend the file, or leave the bad rows out with --skip-invalid")
         })
+    }
+}
+
+/// Says what no row of a roster has needed of the maps.
+pub(super) fn warn_of_unused(roster: &Roster) {
+    for unused in roster.unused_mappings() {
+        tell(&format!("warning: {unused}"));
     }
 }
 

@@ -13,6 +13,7 @@ use super::{ExitStatus, Failure, tell};
 use crate::houston::{Fault, Listing, Scope};
 use crate::model::{Assignment, Cause, RowNumber, WorkspaceId, printable};
 use crate::plan::{Decision, Workspace};
+use crate::present::names::{Likeness, Looks, Several, difference, is_placeholder};
 use crate::present::resolve::{Resolution, looks_like_an_id, resolve};
 use crate::roster::{Column, Complaint, IssueKind, Roster};
 
@@ -54,9 +55,12 @@ pub fn find_workspaces(
     let listing = list_workspaces(session)?;
     let resolutions = resolve(&listing, roster.workspaces().iter().map(String::as_str));
     let mut used = vec![false; resolutions.len()];
-    roster.wanted().for_each(|wish| used[wish.workspace as usize] = true);
-    let (places, found) = (Places::default(), HashMap::new());
-    let mut finder = Finder { listing: &listing, session, names, missing, places, found };
+    let mut lines = HashMap::new();
+    for wish in roster.wanted().filter(|wish| !std::mem::replace(&mut used[wish.workspace as usize], true)) {
+        lines.entry(roster.workspaces()[wish.workspace as usize].clone()).or_insert(wish.line);
+    }
+    let (places, found, looks) = (Places::default(), HashMap::new(), Looks::default());
+    let mut finder = Finder { listing: &listing, session, names, missing, places, looks, lines, found };
     let mut complaints = HashMap::new();
     for (text, (resolution, used)) in resolutions.iter().zip(used).enumerate() {
         let name = &roster.workspaces()[text];
@@ -197,6 +201,10 @@ struct Finder<'f> {
     names: Names,
     missing: Missing,
     places: Places,
+    /// The names of workspaces that are to be created.
+    looks: Looks,
+    /// The first line with each name.
+    lines: HashMap<String, u32>,
     /// Place in the listing to place in the list.
     found: HashMap<usize, u32>,
 }
@@ -257,26 +265,13 @@ impl Finder<'_> {
                 })))
             }
             Resolution::Invisible(id) => match (self.look_for(id)?, self.names) {
-                (Meaning::Decided(_), Names::Mapped) => Err(self.unknown(None)),
+                (Meaning::Decided(_), Names::Mapped) => Err(self.unknown(name, Likeness::Nothing)),
                 (meaning, _) => Ok(meaning),
             },
             Resolution::Unknown { near } if self.missing == Missing::Create && !looks_like_an_id(name) => {
-                if let Some(twin) = self.spelled_otherwise(name) {
-                    return Ok(Err(self.unknown(Some(twin))));
-                }
-                if let Some(near) = near {
-                    let (name, near) = (printable(name), printable(near));
-                    tell(&format!(
-                        "warning: `{name}` is to be created, and there is `{near}`: is it a slip?"
-                    ));
-                }
-                let list = &mut self.places.workspaces;
-                list.push(Workspace { id: WorkspaceId::none_yet(), label: Some(name.to_owned()) });
-                let place = place(list.len() - 1);
-                self.places.to_create.push(place);
-                Ok(Meaning::Place(place))
+                self.create(name, near)
             }
-            Resolution::Unknown { near } => Err(self.unknown(near.clone())),
+            Resolution::Unknown { near } => Err(self.unknown(name, near.clone())),
             Resolution::Ambiguous { ids } => Err(Box::new(move |text| {
                 let message = format!("{} workspaces have the label `{text}`", ids.len());
                 let ids: Vec<_> = ids.iter().map(|id| printable(id.as_str()).into_owned()).collect();
@@ -286,29 +281,88 @@ impl Finder<'_> {
         })
     }
 
-    /// A label that differs from this one by capitals only, of a workspace that exists or is to be
-    /// created: nobody wants both.
+    /// A workspace that is to be created, unless its name is not what it seems.
+    fn create(&mut self, name: &str, near: &Likeness) -> Result<Meaning, Complain<'static>> {
+        let list = &self.places.workspaces;
+        let to_create = || self.places.to_create.iter().map(|&place| (place, &list[place as usize]));
+        let same = to_create().find(|(_, workspace)| workspace.label.as_deref() == Some(name));
+        if let Some((place, _)) = same {
+            // Several names of a map lead here.
+            return Ok(Meaning::Place(place));
+        }
+        if let Likeness::Alike(_) | Likeness::Several(Several { is_sure: true, .. }) = near {
+            return Err(self.unknown(name, near.clone()));
+        }
+        if let Some(twin) = self.spelled_otherwise(name) {
+            return Err(self.unknown(name, Likeness::Similar(twin)));
+        }
+        if is_placeholder(name) {
+            return Err(Box::new(|text| {
+                let message = format!("`{text}` stands for a name that was not given: it is not created");
+                Complaint::new(IssueKind::UnknownWorkspace, message)
+                    .hint("fill in the name; if this is one, create the workspace first")
+            }));
+        }
+        if let Some(twin) = self.looks.find(name) {
+            let differs_by_capitals = twin.to_lowercase() == name.to_lowercase();
+            return Err(if differs_by_capitals {
+                self.unknown(name, Likeness::Similar(twin.to_owned()))
+            } else {
+                self.twin_of_a_new_one(name, twin)
+            });
+        }
+        if let Likeness::Similar(near) = near {
+            let (name, near) = (printable(name), printable(near));
+            tell(&format!("warning: `{name}` would be created, but `{near}` exists: a typo?"));
+        }
+        self.looks.add(name);
+        let list = &mut self.places.workspaces;
+        list.push(Workspace { id: WorkspaceId::none_yet(), label: Some(name.to_owned()) });
+        let place = place(list.len() - 1);
+        self.places.to_create.push(place);
+        Ok(Meaning::Place(place))
+    }
+
+    /// Two names of the file that nobody could tell apart afterwards.
+    fn twin_of_a_new_one(&self, name: &str, twin: &str) -> Complain<'static> {
+        let line = self.lines.get(twin).map_or_else(String::new, |line| format!(" on line {line}"));
+        let difference = difference(name, twin);
+        let twin = printable(twin).into_owned();
+        Box::new(move |text| {
+            let message =
+                format!("`{text}` looks like `{twin}`{line}, which is a name of its own: {difference}");
+            Complaint::new(IssueKind::UnknownWorkspace, message)
+                .hint("write both in the same way; only one workspace is created then")
+        })
+    }
+
+    /// A label that differs from this one by capitals only, of a workspace that exists: nobody wants
+    /// both.
     fn spelled_otherwise(&self, name: &str) -> Option<String> {
         let is_twin = |label: &&str| label.trim().to_lowercase() == name.to_lowercase();
-        let existing = self.listing.workspaces.iter().filter_map(|workspace| workspace.label.as_deref());
-        let wanted = self.places.workspaces.iter().filter_map(|workspace| workspace.label.as_deref());
-        existing.chain(wanted).find(is_twin).map(str::to_owned)
+        let mut existing = self.listing.workspaces.iter().filter_map(|workspace| workspace.label.as_deref());
+        existing.find(is_twin).map(str::to_owned)
     }
 
     /// A text that is no workspace's id or label, as far as the caller sees.
-    fn unknown<'c>(&self, near: Option<String>) -> Complain<'c> {
+    fn unknown<'c>(&self, name: &str, near: Likeness) -> Complain<'c> {
         let (scope, names) = (self.listing.scope, self.names);
+        let reason = near.reason(name);
         Box::new(move |text| {
             let message = match scope {
                 Scope::System => format!("there is no workspace `{text}`"),
                 Scope::Own => format!("the token sees no workspace `{text}`"),
             };
-            let hint = match (&near, scope) {
+            let message = match &reason {
+                Some(reason) => format!("{message}: {reason}"),
+                None => message,
+            };
+            let hint = match (near.hint(), scope) {
+                (Some(hint), _) => hint,
                 (None, _) if names == Names::Mapped => {
                     "give it a line in the file of --workspace-map, with an id or a label of this Houston"
                         .to_owned()
                 }
-                (Some(near), _) => format!("did you mean `{}`?", printable(near)),
                 (None, Scope::System) => "ids and labels are compared letter by letter".to_owned(),
                 (None, Scope::Own) => "name one that is not the caller's own by its id".to_owned(),
             };

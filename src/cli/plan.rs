@@ -23,7 +23,7 @@ use crate::engine::part::Targets;
 use crate::houston::DeploymentGrant;
 use crate::model::RowNumber;
 use crate::plan::grant::Grant;
-use crate::plan::guard::{Limit, Refusal};
+use crate::plan::guard::Refusal;
 use crate::plan::{Counts, Decision, Operation, Plan};
 use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
@@ -187,7 +187,8 @@ impl Drawn {
         for refusal in refusals {
             tell(&format!("guard: {}{refusal}", place(refusal)));
         }
-        let allow = allowing(refusals);
+        let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
+        let allow = needed.join(" ");
         if safety.prune.on_guard == OnGuardArg::SkipRemovals {
             tell(&format!("these removals are left out; {allow} would allow them"));
             return Ok(());
@@ -254,14 +255,6 @@ impl Drawn {
             ExitStatus::Done
         }
     }
-}
-
-/// The flags that would allow what was refused.
-fn allowing(refusals: &[Refusal]) -> String {
-    let needed = || refusals.iter().map(Refusal::needed);
-    let people = needed().filter(|limit| matches!(limit, Limit::People(_))).max();
-    let percent = needed().filter(|limit| matches!(limit, Limit::Percent(_))).max();
-    people.into_iter().chain(percent).map(|limit| limit.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// How many requests a later part of a run needs whose operations are in these workspaces: each one, a

@@ -2,13 +2,20 @@
 //!
 //! Main type: [`PruneArgs`].
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 
 use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure};
 use crate::engine::journal::Prune;
 use crate::plan::guard::{Caps, OnGuard};
+use crate::report::removals::{REMOVALS, UNDO};
+use crate::report::results::{ERRORS, UNPROCESSED};
 use crate::roster::{Only, people_pattern};
+
+/// What makes a folder that of a run.
+const JOURNAL: &str = "journal.jsonl";
 
 /// `--prune` and its limits.
 #[derive(Debug, Clone, Args)]
@@ -29,7 +36,7 @@ pub struct PruneArgs {
     pub max_remove: u64,
 
     /// Which share of the people --prune may remove: of all of them, and of each workspace of ten or
-    /// more
+    /// more. One person may always be removed, unless it is 0
     #[arg(long, value_name = "PERCENT", default_value_t = Caps::default().percent, value_parser = clap::value_parser!(u8).range(..=100))]
     pub max_remove_percent: u8,
 
@@ -66,11 +73,22 @@ impl PruneArgs {
         })
     }
 
-    /// Whoever is left out of a part of the file would look like somebody who is not in it.
+    /// Everybody who is left out of a part of the file would look like somebody who is not in it.
     ///
     /// # Errors
-    /// `--prune` together with a choice of people (2).
-    pub fn check(&self, roster: &RosterArgs) -> Result<(), Failure> {
+    /// `--prune` together with a choice of people, or with a file that holds a part of a run (2).
+    pub fn check(&self, roster: &RosterArgs, path: &Path) -> Result<(), Failure> {
+        if !self.prune {
+            return Ok(());
+        }
+        if let Some(name) = part_of_a_run(path) {
+            let error = anyhow::anyhow!(
+                "--prune compares with a complete roster, and this is the {name} of a run: everybody else would be removed"
+            );
+            return Err(Failure::new(ExitStatus::Usage, error).about(&["prune"]).hint(format!(
+                "apply {name} without --prune, also without HOUSTON_ONBOARD_PRUNE and `prune` in a --config file"
+            )));
+        }
         let (flag, name) = if roster.limit.is_some() {
             ("--limit", "limit")
         } else if roster.only.iter().any(|only| matches!(only, Only::Email(_))) {
@@ -78,14 +96,25 @@ impl PruneArgs {
         } else {
             return Ok(());
         };
-        if !self.prune {
-            return Ok(());
-        }
         let error = anyhow::anyhow!("--prune compares with the whole file and cannot go with {flag}");
         Err(Failure::new(ExitStatus::Usage, error)
             .about(&["prune", name])
             .hint("a part of it may be chosen with --only workspace=GLOB"))
     }
+}
+
+/// The name of the file if it is one that a run has made of a part of its people, however the path
+/// leads to it.
+fn part_of_a_run(path: &Path) -> Option<&'static str> {
+    const PARTS: [&str; 4] = [ERRORS, UNPROCESSED, UNDO, REMOVALS];
+    let path = if path.as_os_str() == "-" { Path::new("/dev/stdin") } else { path };
+    let real = path.canonicalize();
+    let is_part = |path: &Path| {
+        let name = path.file_name()?.to_str()?;
+        let part = PARTS.into_iter().find(|part| part.eq_ignore_ascii_case(name))?;
+        path.with_file_name(JOURNAL).exists().then_some(part)
+    };
+    real.ok().as_deref().and_then(is_part).or_else(|| is_part(path))
 }
 
 impl From<Option<&Prune>> for PruneArgs {
@@ -101,6 +130,35 @@ impl From<Option<&Prune>> for PruneArgs {
                 OnGuard::Stop => OnGuardArg::Stop,
                 OnGuard::SkipRemovals => OnGuardArg::SkipRemovals,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_run_is_known_however_the_path_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        std::fs::create_dir(&run).unwrap();
+        for name in [ERRORS, UNPROCESSED, UNDO, REMOVALS, "results.csv", "roster.csv"] {
+            std::fs::write(run.join(name), "").unwrap();
+        }
+        assert_eq!(part_of_a_run(&run.join(ERRORS)), None, "no run without a journal");
+        std::fs::write(run.join(JOURNAL), "").unwrap();
+        for name in [ERRORS, UNPROCESSED, UNDO, REMOVALS] {
+            assert_eq!(part_of_a_run(&run.join(name)), Some(name));
+            assert_eq!(part_of_a_run(&run.join("..").join("run").join(".").join(name)), Some(name));
+            let link = folder.path().join(format!("team-{name}"));
+            std::os::unix::fs::symlink(run.join(name), &link).unwrap();
+            assert_eq!(part_of_a_run(&link), Some(name));
+        }
+        std::os::unix::fs::symlink(&run, folder.path().join("latest")).unwrap();
+        assert_eq!(part_of_a_run(&folder.path().join("latest").join(UNDO)), Some(UNDO));
+        for whole in ["results.csv", "roster.csv", "no such file"] {
+            assert_eq!(part_of_a_run(&run.join(whole)), None);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Failure, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::RunSettings;
 use crate::houston::Person;
-use crate::model::{RowNumber, WorkspaceRole};
+use crate::model::{RowNumber, WorkspaceRole, email_key};
 use crate::plan::extra::Handle;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
@@ -155,13 +155,13 @@ impl Place<'_> {
     fn person(&self, row: RowNumber) -> Option<&Person> {
         let email = self.roster.emails().get(row);
         let people = &self.everybody.people;
-        let has = |person: &&Person| person.addresses.iter().any(|address| address == email);
+        let has = |person: &&Person| person.addresses.iter().any(|address| email_key(address) == email);
         people.iter().find(has).or_else(|| people.iter().find(|person| person.answers_to(email)))
     }
 
     fn invites(&self, row: RowNumber) -> Vec<Handle> {
         let email = self.roster.emails().get(row);
-        let all = self.everybody.invites.iter().filter(|invite| invite.email == email);
+        let all = self.everybody.invites.iter().filter(|invite| email_key(&invite.email) == email);
         all.map(|invite| Handle::Invite(invite.id.clone())).collect()
     }
 

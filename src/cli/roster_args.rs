@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use super::{ExitStatus, Failure};
 use crate::model::WorkspaceRole;
 use crate::roster::{
-    ColumnName, DomainMap, MapError, Maps, OnConflict, Only, Settings, mapped_twice, parse_delimiter,
-    parse_role, role_map, workspace_map,
+    ColumnName, DomainMap, MapError, Maps, OnConflict, Only, Settings, parse_delimiter, parse_role, role_map,
+    workspace_map,
 };
 
 /// How the roster is read.
@@ -55,6 +55,11 @@ pub struct RosterArgs {
     #[arg(long)]
     pub skip_invalid: bool,
 
+    /// Take addresses that are none in all likelihood: commented out, a template that was not filled
+    /// in, the sign-in name of a guest
+    #[arg(long)]
+    pub allow_odd_addresses: bool,
+
     /// Take only these rows: workspace=GLOB or email=GLOB, of what the maps make of them; may be
     /// repeated
     #[arg(long, value_name = "COLUMN=GLOB")]
@@ -92,10 +97,7 @@ impl RosterArgs {
             return Err(Failure::new(ExitStatus::Usage, anyhow::anyhow!("--default-workspace is empty"))
                 .about(&["default-workspace"]));
         }
-        if let Some(old) = mapped_twice(&self.map_email_domain) {
-            let error = anyhow::anyhow!("--map-email-domain maps {old} to two domains");
-            return Err(Failure::new(ExitStatus::Usage, error).about(&["map-email-domain"]));
-        }
+        self.check_domains()?;
         Ok(Settings {
             columns: self.column.clone(),
             default_role: self.default_role,
@@ -110,8 +112,21 @@ impl RosterArgs {
             limit: self.limit,
             maps: self.maps()?,
             prune: false,
+            allow_odd_addresses: self.allow_odd_addresses,
             may_be_empty: false,
         })
+    }
+
+    /// # Errors
+    /// If a domain is mapped to two (2).
+    fn check_domains(&self) -> Result<(), Failure> {
+        let maps = &self.map_email_domain;
+        let twice = maps.iter().enumerate().find_map(|(place, map)| {
+            maps[..place].iter().find(|before| before.contradicts(map)).map(|before| (before, map))
+        });
+        let Some((before, map)) = twice else { return Ok(()) };
+        let error = anyhow::anyhow!("--map-email-domain maps one domain twice: {before} and {map}");
+        Err(Failure::new(ExitStatus::Usage, error).about(&["map-email-domain"]))
     }
 
     fn maps(&self) -> Result<Maps, Failure> {
@@ -147,7 +162,7 @@ mod tests {
     #[test]
     fn flags_become_settings() {
         let line = "x --column email=Mail --column role=Job --default-role ADMIN --default-workspace F --delimiter tab \
-            --on-conflict last --skip-invalid --only email=*@x.org --limit 3 --map-email-domain old.example.com=example.com";
+            --on-conflict last --skip-invalid --allow-odd-addresses --only email=*@x.org --limit 3 --map-email-domain old.example.com=example.com";
         let settings = Line::try_parse_from(line.split(' ')).unwrap().roster.settings().unwrap();
         assert_eq!(
             settings,
@@ -165,6 +180,7 @@ mod tests {
                     ..Maps::default()
                 },
                 prune: false,
+                allow_odd_addresses: true,
                 may_be_empty: false,
             }
         );

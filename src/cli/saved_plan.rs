@@ -17,7 +17,7 @@ use super::{ExitStatus, Failure, tell};
 use crate::engine::journal::{PlanLine, PlannedAction};
 use crate::engine::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
 use crate::houston::target::is_same;
-use crate::model::{WorkspaceId, printable};
+use crate::model::{WorkspaceId, email_key, printable};
 use crate::report::atomic::Draft;
 use crate::roster::{Roster, Settings, spool_text};
 
@@ -27,7 +27,7 @@ const SHOWN: usize = 20;
 const SHORTEST: usize = 12;
 
 /// The flags that a saved plan has taken the place of: what it means is in it.
-const MEANING: [&str; 19] = [
+const MEANING: [&str; 20] = [
     "column",
     "default_role",
     "default_workspace",
@@ -37,6 +37,7 @@ const MEANING: [&str; 19] = [
     "workspace_map",
     "role_map",
     "skip_invalid",
+    "allow_odd_addresses",
     "only",
     "limit",
     "send_invites",
@@ -292,7 +293,7 @@ impl Expected {
     /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
     pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
         let remove = |line: &&PlanLine| line.action == PlannedAction::Remove && line.grant.is_none();
-        let pair = |line: &PlanLine| Some((line.email.clone(), line.workspace.clone()?));
+        let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
         self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
     }
 }

@@ -24,7 +24,7 @@ use crate::houston::{
     Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, Pace, Paced,
     Patient, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
-use crate::model::{Emails, normalize_email};
+use crate::model::{Emails, email_key, normalize_email};
 use crate::plan::RolePolicy;
 use crate::present::members::{PageSize, Reading};
 use crate::present::survey::Survey;
@@ -435,11 +435,12 @@ impl Session {
         }
     }
 
-    /// What the caller may be called in a workspace that was read.
+    /// What the caller may be called in a workspace that was read, as addresses are compared.
     pub fn caller_names(&self, reading: &Reading) -> Vec<String> {
         let username = self.caller.as_ref().and_then(|caller| caller.username.as_deref());
-        let username = username.map(|name| normalize_email(name).into_owned());
-        reading.caller.iter().cloned().chain(username).collect()
+        let username = username.map(normalize_email);
+        let names = reading.caller.iter().map(String::as_str).chain(username.as_deref());
+        names.map(|name| email_key(name).into_owned()).collect()
     }
 
     /// That time goes by while something is read.

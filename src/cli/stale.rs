@@ -12,7 +12,7 @@ use super::plan::Drawn;
 use super::session::Session;
 use super::target_args::Period;
 use crate::houston::Invite;
-use crate::model::RowNumber;
+use crate::model::{RowNumber, email_key};
 use crate::plan::{Membership, Standing};
 use crate::report::plan::stale::{Stale, StaleInvite};
 
@@ -84,7 +84,7 @@ pub fn find(drawn: &Drawn, input: &Settled, session: &Session, older_than: Age, 
                 continue;
             }
             stale.invites.push(StaleInvite {
-                in_roster: named.contains(&(place, email.as_str())),
+                in_roster: named.contains(&(place, &*email_key(&email))),
                 email,
                 workspace: workspace.label.clone().unwrap_or_else(|| workspace.id.to_string()),
                 workspace_id: workspace.id.to_string(),

@@ -18,7 +18,7 @@ use crate::engine::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::RolePolicy;
 use crate::plan::grant::Deployment;
-use crate::roster::{NO_ROLE, Settings};
+use crate::roster::{NO_ROLE, Settings, is_odd_email};
 
 /// The name of the file.
 pub const UNDO: &str = "undo.json";
@@ -35,6 +35,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         "email,role,workspace,deployment_roles\n"
     };
     let (mut roster_text, mut rows) = (header.to_owned(), Vec::new());
+    let mut allow_odd_addresses = false;
     let settings = &history.header.settings;
     let is_additive = settings.prune.is_none() && settings.roles == RolePolicy::Keep;
     let has_rows = !is_additive || !changed.0.is_empty();
@@ -53,6 +54,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         }
         roster_text.push('\n');
         rows.push(line.row);
+        allow_odd_addresses |= is_odd_email(&line.email);
     }
     let header = &history.header;
     let plan = SavedPlan {
@@ -73,7 +75,11 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         undo_of: Some(header.run.clone()),
         roster: format!("undo of {}", header.run),
         roster_text,
-        reading: serde_json::to_value(Settings { may_be_empty: true, ..Settings::default() })?,
+        reading: serde_json::to_value(Settings {
+            may_be_empty: true,
+            allow_odd_addresses,
+            ..Settings::default()
+        })?,
         rows: Vec::new(),
     };
     let mut file = BufWriter::new(folder.draft(UNDO)?);

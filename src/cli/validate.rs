@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::input::warn_of_unused;
 use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure, UNWRITTEN, data_out, tell_in_colour, unless_gone};
 use crate::model::{RowNumber, printable};
@@ -61,6 +62,7 @@ pub enum ValidateFormat {
 pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
     let name = shown_name(&args.roster);
     let roster = read_roster(&args.roster, &name, &args.settings)?;
+    warn_of_unused(&roster);
     let (mut out, mut problems) = (io::BufWriter::new(data_out()), Vec::new());
     let written = write(&roster, &name, args.format, style(), &mut out, &mut problems);
     if !problems.is_empty() {

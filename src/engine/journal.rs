@@ -224,6 +224,9 @@ pub struct RunSettings {
     /// How people are taken away who are not in the roster, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<Prune>,
+    /// Whether the roster may have addresses that are none in all likelihood.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_odd_addresses: bool,
 }
 
 /// How people are taken away who are not in the roster.

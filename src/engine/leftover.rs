@@ -12,7 +12,7 @@ use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory,
 use super::run_folder::{JOURNAL, RunFolder, Runs};
 use super::verify::{Finding, gone, landed, no_member, third_role};
 use crate::houston::target::is_same;
-use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, email_key};
 use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
 use crate::plan::{
     Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Whose, Workspace, decide, sort,
@@ -225,7 +225,7 @@ pub fn left_unanswered(
         let lines = plan_lines(&folder).into_iter().flatten().filter_map(Result::ok);
         for line in lines.filter(|line| left.contains(&line.row)) {
             if let Some(workspace) = line.workspace {
-                open.insert((line.email, workspace), history.header.run.clone());
+                open.insert((email_key(&line.email).into_owned(), workspace), history.header.run.clone());
             }
         }
     }

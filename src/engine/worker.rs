@@ -12,10 +12,10 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::part::{InDeployment, Target, Targets};
 use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
-use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, other_spelling};
 use crate::plan::extra::Handle;
 use crate::plan::grant::role_of;
-use crate::plan::{Membership, OperationKind, Whose};
+use crate::plan::{Membership, OperationKind, RoleChange, Whose};
 use crate::present::grants::{self, Asked, Found};
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
@@ -249,14 +249,17 @@ impl Worker {
         row: RowNumber,
         kind: OperationKind,
     ) -> Result<Answer, Failure> {
-        let email = self.emails.get(row);
+        let email = self.emails.spelled(row);
         match (kind, self.targets.get(row)) {
             (kind, Some(Target::Deployment(target))) => self.grant(target, email, kind),
             (OperationKind::Add(role), _) => self.add(workspace, row, role),
             (OperationKind::Renew(role), _) => self.renew(workspace, row, role),
-            (OperationKind::SetRole(change), _) => match change.whose {
-                Whose::Members => self.houston.set_role(workspace, email, change.to),
-                Whose::Invitations => self.houston.set_invite_role(workspace, email, change.to),
+            (OperationKind::SetRole(change), _) => match self.set_role(workspace, email, change) {
+                Err(failure) => match other_spelling(email).filter(|_| failure.fault.finds_nobody()) {
+                    Some(other) => self.set_role(workspace, &other, change),
+                    None => Err(failure),
+                },
+                set => set,
             }
             .map(Answer::from),
             (OperationKind::Remove(_), Some(Target::Leaver(Handle::User(id)))) => {
@@ -269,10 +272,17 @@ impl Worker {
         }
     }
 
+    fn set_role(&self, workspace: &WorkspaceId, email: &str, change: RoleChange) -> Result<Sent, Failure> {
+        match change.whose {
+            Whose::Members => self.houston.set_role(workspace, email, change.to),
+            Whose::Invitations => self.houston.set_invite_role(workspace, email, change.to),
+        }
+    }
+
     /// Adds somebody, with their roles in deployments where the server takes them. One that does not
     /// has done nothing: they are given afterwards.
     fn add(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
-        let email = self.emails.get(row);
+        let email = self.emails.spelled(row);
         let along = self.targets.along.get(&row).map_or(&[][..], Vec::as_slice);
         let whole = self.houston.add_member_with(workspace, email, role, self.mail, along);
         match whole {

@@ -229,6 +229,11 @@ impl Fault {
         matches!(self, Self::Schema { subject: Some(subject), .. } if subject == DEPLOYMENT_ROLES)
     }
 
+    /// Whether the server knows nobody by the address that it was given.
+    pub fn finds_nobody(&self) -> bool {
+        matches!(self, Self::Rejected { kind: RejectedKind::NotFound, .. })
+    }
+
     /// What is known about the effect of the request.
     pub fn effect(&self) -> Effect {
         match self {

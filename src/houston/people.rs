@@ -5,7 +5,7 @@
 
 use super::fault::Fault;
 use super::operations;
-use crate::model::{WorkspaceId, WorkspaceRole, normalize_email};
+use crate::model::{WorkspaceId, WorkspaceRole, email_key, normalize_email};
 
 /// A user as seen from one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Person {
     /// How the server spells the address that this one, in lower case, means; for mutations that
     /// compare it letter by letter. A user name stands for the person's first address.
     pub fn spelled<'a>(&'a self, email: &'a str) -> &'a str {
-        let known = self.addresses.iter().find(|address| *address == email);
+        let known = self.addresses.iter().find(|address| email_key(address) == email_key(email));
         let address = known.or(self.addresses.first()).map_or(email, String::as_str);
         let spelling = self.spellings.iter().find(|spelling| normalize_email(spelling) == address);
         spelling.map_or(address, String::as_str)
@@ -66,7 +66,8 @@ impl Person {
 
     /// Whether this address, in lower case, is the person's, or their user name.
     pub fn answers_to(&self, email: &str) -> bool {
-        self.addresses.iter().any(|address| address == email) || self.username.as_deref() == Some(email)
+        let key = email_key(email);
+        self.addresses.iter().chain(&self.username).any(|name| email_key(name) == key)
     }
 }
 

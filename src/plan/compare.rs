@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::{Decision, Membership, RolePolicy, Standing, decide};
-use crate::model::WorkspaceRole;
+use crate::model::{WorkspaceRole, email_key};
 
 /// A user as a member list shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Starts with the wanted addresses; answers come in the same order. Addresses are distinct.
+    /// Starts with the wanted addresses as they are compared ([`email_key`]); answers come in the same order. Addresses are distinct.
     pub fn new(wanted: impl IntoIterator<Item = &'a str>) -> Self {
         let places: HashMap<_, _, _> = wanted.into_iter().enumerate().map(|(i, email)| (email, i)).collect();
         Self { sightings: vec![Sighting::default(); places.len()], places, met: 0 }
@@ -57,12 +57,12 @@ impl<'a> Comparison<'a> {
         let bindings = u8::try_from(member.roles.len()).unwrap_or(u8::MAX);
         let mut matched = false;
         for address in member.addresses {
-            if let Some(&place) = self.places.get(address.as_str()) {
+            if let Some(place) = self.place(address) {
                 matched = true;
                 self.note_member(place, role, member.standing, bindings, false);
             }
         }
-        if let Some(&place) = member.username.and_then(|name| self.places.get(name))
+        if let Some(place) = member.username.and_then(|name| self.place(name))
             && !matched
         {
             self.note_member(place, role, member.standing, bindings, true);
@@ -72,18 +72,22 @@ impl<'a> Comparison<'a> {
     /// Whether somebody with these addresses or this user name is wanted.
     pub fn wants(&self, addresses: &[String], username: Option<&str>) -> bool {
         let mut names = addresses.iter().map(String::as_str).chain(username);
-        names.any(|name| self.places.contains_key(name))
+        names.any(|name| self.place(name).is_some())
     }
 
     /// Takes note of a pending invitation; `email` in the form of [`crate::model::normalize_email`].
     pub fn meet_invite(&mut self, email: &str, role: Option<WorkspaceRole>) {
-        let Some(&place) = self.places.get(email) else { return };
+        let Some(place) = self.place(email) else { return };
         let sighting = &mut self.sightings[place];
         self.met += usize::from(!sighting.is_met());
         if sighting.invites == 0 {
             sighting.invited_as = role;
         }
         sighting.invites = sighting.invites.saturating_add(1);
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(&*email_key(name)).copied()
     }
 
     fn note_member(

@@ -100,8 +100,16 @@ pub struct Caps {
     /// So many in all.
     pub people: u64,
     /// This share of the people there are, in per cent: in all, and of every workspace that has ten
-    /// of them or more.
+    /// of them or more. One removal is always allowed, unless this is 0.
     pub percent: u8,
+}
+
+impl Caps {
+    /// Whether so many are a larger share of the people than is allowed.
+    fn exceeds_percent(self, leaving: u64, people: u64) -> bool {
+        let always = u64::from(self.percent > 0);
+        leaving > always && share(leaving, people) > self.percent
+    }
 }
 
 impl Default for Caps {
@@ -193,7 +201,7 @@ pub fn hold_too_many(extras: &mut [Extra], people: &[u64], caps: Caps, on_guard:
     let mut leaving = vec![0; people.len()];
     extras.iter().filter(|extra| extra.leaves()).for_each(|extra| leaving[extra.workspace as usize] += 1);
     for (workspace, (leaving, &people)) in (0..).zip(leaving.iter_mut().zip(people)) {
-        if people >= PERCENT_FROM && share(*leaving, people) > caps.percent {
+        if people >= PERCENT_FROM && caps.exceeds_percent(*leaving, people) {
             let limit = Limit::Percent(caps.percent);
             refusals.push(Refusal { workspace: Some(workspace), leaving: *leaving, people, limit });
             if on_guard == OnGuard::SkipRemovals {
@@ -208,13 +216,22 @@ pub fn hold_too_many(extras: &mut [Extra], people: &[u64], caps: Caps, on_guard:
     if leaving > caps.people {
         refusals.push(in_all(Limit::People(caps.people)));
     }
-    if leaving > 0 && share(leaving, people) > caps.percent {
+    if caps.exceeds_percent(leaving, people) {
         refusals.push(in_all(Limit::Percent(caps.percent)));
     }
     if refusals.len() > before && on_guard == OnGuard::SkipRemovals {
         hold_everybody(extras, |_| true);
     }
     refusals
+}
+
+/// The lowest limits under which all of these people could be removed, each that is too low now.
+pub fn limits_needed(extras: &mut [Extra], people: &[u64], caps: Caps) -> Vec<Limit> {
+    let refusals = hold_too_many(extras, people, caps, OnGuard::Stop);
+    let needed = || refusals.iter().map(Refusal::needed);
+    let number = needed().filter(|limit| matches!(limit, Limit::People(_))).max();
+    let share = needed().filter(|limit| matches!(limit, Limit::Percent(_))).max();
+    number.into_iter().chain(share).collect()
 }
 
 fn hold_everybody(extras: &mut [Extra], whom: impl Fn(&Extra) -> bool) {
@@ -340,8 +357,45 @@ mod tests {
         assert_eq!(refused([11, 0], [200, 0]), [(None, number)]);
         assert_eq!(refused([2, 0], [10, 90]), [(Some(0), share)]);
         assert_eq!(refused([2, 0], [9, 90]), [], "a small workspace has no share of its own");
-        assert_eq!(refused([1, 0], [9, 0]), [(None, share)], "the share in all counts from the first");
+        assert_eq!(refused([1, 0], [5, 0]), [], "one may always be removed");
+        assert_eq!(refused([1, 0], [9, 0]), []);
+        assert_eq!(refused([2, 0], [5, 0]), [(None, share)], "the share in all counts from the second");
+        assert_eq!(refused([1, 1], [5, 5]), [(None, share)]);
         assert_eq!(refused([11, 1], [100, 5]), [(Some(0), share), (None, number), (None, share)]);
+    }
+
+    #[test]
+    fn one_may_be_removed_unless_a_limit_is_0() {
+        let refused = |people, percent| {
+            let refusals = hold_too_many(&mut extras(0, 1), &[20], Caps { people, percent }, OnGuard::Stop);
+            refusals.into_iter().map(|refusal| refusal.needed().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(10, 1), Vec::<String>::new());
+        assert_eq!(refused(10, 0), ["--max-remove-percent 5", "--max-remove-percent 5"]);
+        assert_eq!(refused(0, 10), ["--max-remove 1"]);
+    }
+
+    #[test]
+    fn the_limits_that_are_needed_let_everybody_go_who_was_held() {
+        for (leaving, people) in
+            [([5, 6], [20, 100]), ([5, 3], [20, 4]), ([11, 1], [100, 5]), ([2, 0], [5, 0])]
+        {
+            let caps = Caps { people: 10, percent: 10 };
+            let all = || {
+                let mut all = extras(0, leaving[0]);
+                all.extend(extras(1, leaving[1]));
+                all
+            };
+            assert!(!hold_too_many(&mut all(), &people, caps, OnGuard::SkipRemovals).is_empty());
+            let mut raised = caps;
+            for limit in limits_needed(&mut all(), &people, caps) {
+                match limit {
+                    Limit::People(people) => raised.people = people,
+                    Limit::Percent(percent) => raised.percent = percent,
+                }
+            }
+            assert_eq!(hold_too_many(&mut all(), &people, raised, OnGuard::SkipRemovals), []);
+        }
     }
 
     #[test]

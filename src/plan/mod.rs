@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use self::extra::{Extra, Handle, Stay};
 use self::grant::Grant;
-use self::guard::{Guard, Refusal};
+use self::guard::{Guard, Limit, Refusal};
 use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
 
 /// What Houston has of one person in one workspace.
@@ -395,6 +395,8 @@ pub struct Plan {
     pub extras: Vec<Extra>,
     /// The limits that the removals do not keep to.
     pub refusals: Vec<Refusal>,
+    /// The limits that would let everybody be removed who is held back by one that is too low.
+    pub limits_needed: Vec<Limit>,
 }
 
 /// How many rows ended in which decision.

@@ -3,6 +3,7 @@
 //! Main function: [`read`]. The list of members is read to its end; whoever is not on it is told as
 //! such, and not as somebody without a role.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
@@ -10,7 +11,7 @@ use foldhash::fast::FixedState;
 use super::everybody;
 use super::members::PageSize;
 use crate::houston::{Fault, Houston, Person};
-use crate::model::{DeploymentRole, WorkspaceId};
+use crate::model::{DeploymentRole, WorkspaceId, email_key};
 use crate::plan::grant::rung;
 use crate::plan::{Membership, Standing};
 
@@ -45,15 +46,15 @@ pub fn read(
     pages: &PageSize,
 ) -> Result<Vec<Option<Found>>, Fault> {
     let people = everybody::members(houston, workspace, pages)?;
-    let mut named: HashMap<&str, &Person, FixedState> = HashMap::default();
+    let mut named: HashMap<Cow<'_, str>, &Person, FixedState> = HashMap::default();
     let by_name = |person: &'_ Person| person.username.is_some();
     for person in people.iter().filter(|person| by_name(person)) {
-        named.insert(person.username.as_deref().unwrap_or_default(), person);
+        named.insert(email_key(person.username.as_deref().unwrap_or_default()), person);
     }
     // An address counts more than a user name.
     for person in &people {
         person.addresses.iter().for_each(|address| {
-            named.insert(address, person);
+            named.insert(email_key(address), person);
         });
     }
     let find = |asked: &Asked<'_>| named.get(asked.email).map(|person| found(person, asked)).transpose();

@@ -8,6 +8,7 @@ pub mod everybody;
 pub mod grants;
 pub mod in_order;
 pub mod members;
+pub mod names;
 pub mod resolve;
 pub mod strangers;
 pub mod survey;

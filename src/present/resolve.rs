@@ -2,8 +2,10 @@
 //!
 //! Main type: [`Resolution`]. Pure: the listing is read elsewhere.
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 
+use super::names::{Likeness, Looks, several};
 use crate::houston::{Listing, Scope};
 use crate::model::WorkspaceId;
 
@@ -14,10 +16,10 @@ pub enum Resolution {
     Found(usize),
     /// It looks like an id, but the caller sees only their own workspaces: unknown, or invisible.
     Invisible(WorkspaceId),
-    /// No workspace has this id or label; the most similar label, if one is close.
+    /// No workspace has this id or label.
     Unknown {
-        /// A label to suggest.
-        near: Option<String>,
+        /// What it has to do with names that there are.
+        near: Likeness,
     },
     /// Several workspaces have this label.
     Ambiguous {
@@ -40,7 +42,15 @@ pub fn resolve<'t>(listing: &Listing, texts: impl IntoIterator<Item = &'t str>) 
             labels.entry(label.trim()).or_default().push(place);
         }
     }
-    let lookup = |text: &str| -> Resolution {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let names = Names {
+        listing,
+        texts: texts.iter().copied().collect(),
+        ids: &ids,
+        labels: &labels,
+        looks: OnceCell::new(),
+    };
+    let lookup = |&text: &&str| -> Resolution {
         if let Some(&place) = ids.get(text) {
             return Resolution::Found(place);
         }
@@ -49,16 +59,52 @@ pub fn resolve<'t>(listing: &Listing, texts: impl IntoIterator<Item = &'t str>) 
             Some(places) => Resolution::Ambiguous {
                 ids: places.iter().map(|&place| listing.workspaces[place].id.clone()).collect(),
             },
-            None => not_listed(listing.scope, text, labels.keys().copied()),
+            None => match (listing.scope, WorkspaceId::new(text)) {
+                (Scope::Own, Ok(id)) if looks_like_an_id(text) => Resolution::Invisible(id),
+                (Scope::Own | Scope::System, _) => Resolution::Unknown { near: names.likeness(text) },
+            },
         }
     };
-    texts.into_iter().map(lookup).collect()
+    texts.iter().map(lookup).collect()
 }
 
-fn not_listed<'l>(scope: Scope, text: &str, labels: impl Iterator<Item = &'l str>) -> Resolution {
-    match (scope, WorkspaceId::new(text)) {
-        (Scope::Own, Ok(id)) if looks_like_an_id(text) => Resolution::Invisible(id),
-        (Scope::Own | Scope::System, _) => Resolution::Unknown { near: nearest(text, labels) },
+/// What a text may be compared with.
+struct Names<'n> {
+    listing: &'n Listing,
+    ids: &'n HashMap<&'n str, usize>,
+    labels: &'n HashMap<&'n str, Vec<usize>>,
+    /// The texts that are looked up, of which one may be a part of another.
+    texts: HashSet<&'n str>,
+    looks: OnceCell<Looks>,
+}
+
+impl Names<'_> {
+    /// The name that there is and that this text looks like.
+    fn twin(&self, text: &str) -> Option<&str> {
+        let workspaces = &self.listing.workspaces;
+        let labels = || workspaces.iter().filter_map(|workspace| workspace.label.as_deref().map(str::trim));
+        let ids = || workspaces.iter().map(|workspace| workspace.id.as_str());
+        self.looks.get_or_init(|| labels().chain(ids()).collect()).find(text)
+    }
+
+    fn likeness(&self, text: &str) -> Likeness {
+        let labels = || self.labels.keys().copied();
+        if let Some(twin) = self.twin(text) {
+            // What differs by capitals only is seen at a glance.
+            let is_same = text.to_lowercase() == twin.to_lowercase();
+            let twin = twin.to_owned();
+            return if is_same { Likeness::Similar(twin) } else { Likeness::Alike(twin) };
+        }
+        let is_name = |part: &str| {
+            self.ids.contains_key(part)
+                || self.texts.contains(part)
+                || looks_like_an_id(part)
+                || self.twin(part).is_some()
+        };
+        match several(text, is_name, |text| nearest(text, labels())) {
+            Some(several) => Likeness::Several(several),
+            None => nearest(text, labels()).map_or(Likeness::Nothing, Likeness::Similar),
+        }
     }
 }
 
@@ -125,16 +171,38 @@ mod tests {
 
     #[test]
     fn an_unknown_label_comes_with_the_nearest_one() {
-        let near = Some("Finance".to_owned());
+        let near = Likeness::Similar("Finance".to_owned());
         assert_eq!(one(Scope::System, "finanse"), Resolution::Unknown { near: near.clone() });
         assert_eq!(one(Scope::Own, "finanse"), Resolution::Unknown { near });
-        assert_eq!(one(Scope::System, "zzz"), Resolution::Unknown { near: None });
+        assert_eq!(one(Scope::System, "zzz"), Resolution::Unknown { near: Likeness::Nothing });
+    }
+
+    #[test]
+    fn an_unknown_text_is_named_as_what_it_is_and_not_by_a_part_of_it() {
+        let alike = Likeness::Alike("Finance".to_owned());
+        for text in ["Finance\u{200D}", "Fin ance", "Finаnce"] {
+            assert_eq!(one(Scope::Own, text), Resolution::Unknown { near: alike.clone() }, "{text}");
+        }
+        assert_eq!(
+            one(Scope::System, "ck4\u{FEFF}"),
+            Resolution::Unknown { near: Likeness::Alike("ck4".to_owned()) }
+        );
+        for text in ["Finance;Staging", "Finance, ck4", "ck4|Finance", "Finanse;Stagin", "finance & staging"]
+        {
+            let Resolution::Unknown { near } = one(Scope::System, text) else { panic!("{text}") };
+            assert!(matches!(near, Likeness::Several(_)), "{text}: {near:?}");
+            assert_eq!(near.hint().as_deref(), Some("write one row per workspace"));
+        }
+        let found = resolve(&listing(Scope::System), ["Night, Day", "Night", "Day"]);
+        assert!(
+            matches!(&found[0], Resolution::Unknown { near: Likeness::Several(several) } if several.is_sure)
+        );
     }
 
     #[test]
     fn an_unlisted_id_is_unknown_to_who_sees_all_and_invisible_to_others() {
         let id = WorkspaceId::new(OTHER).expect("valid");
-        assert_eq!(one(Scope::System, OTHER), Resolution::Unknown { near: None });
+        assert_eq!(one(Scope::System, OTHER), Resolution::Unknown { near: Likeness::Nothing });
         assert_eq!(one(Scope::Own, OTHER), Resolution::Invisible(id));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use crate::houston::{Grounds, Invite, Person};
-use crate::model::DeploymentRole;
+use crate::model::{DeploymentRole, email_key};
 use crate::plan::extra::Handle;
 use crate::plan::{Membership, Standing};
 
@@ -53,7 +53,7 @@ impl Watch<'_> {
             Self::Nobody => {}
             Self::Strangers(named, found) => {
                 found.in_all += u64::from(!person.bindings.is_empty() || person.hides_roles);
-                if !names(person).any(|name| named.contains(name)) {
+                if !names(person).any(|name| named.contains(&*email_key(name))) {
                     found.people.push(Stranger::from(person));
                 }
             }
@@ -70,7 +70,7 @@ impl Watch<'_> {
             Self::Nobody => {}
             Self::Strangers(named, found) => {
                 found.in_all += 1;
-                if !named.contains(invite.email.as_str()) {
+                if !named.contains(&*email_key(&invite.email)) {
                     found.people.push(Stranger::from(invite));
                 }
             }

@@ -272,9 +272,11 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     let failed = summary.counts.of_kind(StatusKind::Failed);
     if failed > 0 {
         let then = if steps.is_empty() { "" } else { "after that, " };
-        let command = format!("houston-onboard apply {}", printable(&shell_word(&folder.join(ERRORS))));
+        let command = apply_command(&folder.join(ERRORS), summary.allow_odd_addresses);
+        // With it everybody whose row did not fail would be removed.
+        let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
         steps.push(format!(
-            "{then}mend what failed in {ERRORS} and apply it with the flags of this run:\n    {strong}{command}{strong:#}"
+            "{then}fix the rows in {ERRORS} and apply it with the same flags{but}:\n    {strong}{command}{strong:#}"
         ));
     }
     if !steps.is_empty() {
@@ -294,16 +296,15 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
 
 /// How what was taken away or changed comes back.
 fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    let Undo { rows, left_out } = summary.undo;
+    let Undo { rows, left_out, odd_addresses } = summary.undo;
     if rows > 0 && !summary.sandbox {
-        let file = summary.folder.join(UNDO);
-        let command = format!("houston-onboard apply {} --update-roles", printable(&shell_word(&file)));
+        let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
         let changes = if rows == 1 {
             "the 1 removal or change".to_owned()
         } else {
             format!("the {rows} removals and changes")
         };
-        writeln!(text, "\nto take {changes} of roles back:\n    {command}")?;
+        writeln!(text, "\nto take {changes} of roles back:\n    {command} --update-roles")?;
     }
     if left_out > 0 {
         writeln!(
@@ -312,6 +313,12 @@ fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// The command that applies a file of the run.
+fn apply_command(file: &Path, odd_addresses: bool) -> String {
+    let odd = if odd_addresses { " --allow-odd-addresses" } else { "" };
+    format!("houston-onboard apply {}{odd}", printable(&shell_word(file)))
 }
 
 /// The command that finishes the run in this folder; without a question if there was none before.
@@ -456,7 +463,7 @@ mod tests {
           get a token at https://app.example.com/token and put it into HOUSTON_API_TOKEN, then
           finish 3 rows; what is there already is not sent again:
             houston-onboard resume onboard-runs/20261123T154500Z-k3f9
-          after that, mend what failed in errors.csv and apply it with the flags of this run:
+          after that, fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
         reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
@@ -527,11 +534,26 @@ mod tests {
           not an email address to Houston or to this program: correct it
 
         next:
-          mend what failed in errors.csv and apply it with the flags of this run:
+          fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
         reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
         "#);
+    }
+
+    #[test]
+    fn nothing_suggests_to_prune_with_the_rows_that_failed_and_odd_addresses_stay_allowed() {
+        let mut fixture = Fixture::with(&[(Status::Rejected, None)], None);
+        let plain = render(&summary(&fixture), Paint::Plain);
+        assert!(plain.contains("with the same flags:") && !plain.contains("prune"), "{plain}");
+        fixture.history.header.settings.prune = Some(crate::engine::journal::Prune::default());
+        fixture.history.header.settings.allow_odd_addresses = true;
+        let mut summary = summary(&fixture);
+        summary.undo = Undo { rows: 1, left_out: 0, odd_addresses: true };
+        let text = render(&summary, Paint::Plain);
+        assert!(text.contains("with the same flags, but without --prune:\n"), "{text}");
+        assert!(text.contains("/errors.csv --allow-odd-addresses\n"), "{text}");
+        assert!(text.contains("/undo.csv --allow-odd-addresses --update-roles\n"), "{text}");
     }
 
     #[test]

@@ -124,12 +124,7 @@ pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     // What begins with a dash would be taken for a flag.
     let text = if text.starts_with('-') { format!("./{text}").into() } else { text };
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
+    crate::model::shell_word(&text).into_owned()
 }
 
 #[cfg(test)]

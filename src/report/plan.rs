@@ -223,7 +223,7 @@ impl PlanReport<'_> {
         let exists = planned.workspace.is_some_and(|place| !self.plan.is_to_be_created(place));
         PlannedRow {
             line: self.roster.line(row),
-            email: self.roster.emails().get(row),
+            email: self.roster.emails().spelled(row),
             workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.as_str()),
             action: PlannedAction::of(&planned.decision).0.word(),
@@ -339,7 +339,7 @@ impl PlanReport<'_> {
             for &index in shown.iter().take(limit) {
                 let row = RowNumber::from_index(index);
                 let role = self.roster.assignment(row).map(|wish| wish.role);
-                let email = printable(self.roster.emails().get(row));
+                let email = printable(self.roster.emails().spelled(row));
                 let place = format!("{}:{}", printable(self.name), self.roster.line(row));
                 let what = match (&self.plan.rows[index].decision, role) {
                     (Decision::Add, Some(role)) => role.to_string(),

@@ -17,6 +17,7 @@ use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceRole, printable};
 use crate::plan::RolePolicy;
 use crate::plan::extra::{Handle, Stay};
+use crate::roster::is_odd_email;
 
 /// The name of the file with a line for everybody who was not in the roster.
 pub const REMOVALS: &str = "removals.csv";
@@ -166,6 +167,7 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
             Some(Undoing::PutBack) => {
                 undo.put(&put_back(&line, with_deployments))?;
                 counts.rows += 1;
+                counts.odd_addresses |= is_odd_email(&line.email);
             }
             Some(Undoing::LeftOut) => counts.left_out += 1,
             Some(Undoing::TakenAway) | None => {}
@@ -188,6 +190,8 @@ pub struct Undo {
     /// People who were removed and cannot be put back by it: they have no address, or an invitation
     /// without a known role.
     pub left_out: u64,
+    /// Whether it has addresses that a roster may have with `--allow-odd-addresses` only.
+    pub odd_addresses: bool,
 }
 
 fn is_extra(history: &History, row: RowNumber) -> bool {

@@ -66,6 +66,9 @@ pub struct Summary {
     /// Whether nobody was asked before it began, so that nobody need be asked when it goes on.
     #[serde(skip)]
     pub unattended: bool,
+    /// Whether addresses were taken that are none in all likelihood.
+    #[serde(skip)]
+    pub allow_odd_addresses: bool,
     /// The file that the token came from, if it did.
     #[serde(skip)]
     pub token_file: Option<PathBuf>,
@@ -213,6 +216,7 @@ impl Summary {
             roster_sha256: clean(&header.roster_sha256),
             plan_sha256: clean(&header.plan_sha256),
             unattended: header.settings.unattended,
+            allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),
             legs: history.legs,
             rows: history.rows.len() as u64,

@@ -9,9 +9,9 @@ use std::rc::Rc;
 use csv::ByteRecord;
 
 use super::columns::Columns;
-use super::email::{self, Plain, is_invisible};
+use super::email::{self, OddAddresses, Plain, is_invisible};
 use super::issue::{Complaint, IssueKind, Issues, quoted};
-use super::maps::Maps;
+use super::maps::{Maps, Used};
 use super::quotes::{self, Quotes};
 use super::reader::{Span, issue_at};
 use super::role;
@@ -127,6 +127,9 @@ pub(super) struct Checker<'a> {
     workspaces: Interner,
     deployments: Interner,
     maps: &'a Maps,
+    /// Which of the maps' entries were needed.
+    used: Used,
+    odd: OddAddresses,
     issues: &'a mut Issues,
     warnings: &'a mut Issues,
     /// Bytes of all addresses so far.
@@ -150,9 +153,12 @@ impl<'a> Checker<'a> {
         warnings: &'a mut Issues,
     ) -> Self {
         let maps = &settings.maps;
-        let mut workspaces = Interner::default();
+        let (mut workspaces, mut used) = (Interner::default(), Used::default());
         let default_place = match (&settings.default_workspace, columns.workspace) {
-            (Some(text), None) => workspaces.add(text.trim(), maps.workspace(text.trim())),
+            (Some(text), None) => {
+                used.workspace(maps, text.trim());
+                workspaces.add(text.trim(), maps.workspace(text.trim()))
+            }
             (Some(_) | None, _) => NOWHERE,
         };
         Self {
@@ -165,6 +171,8 @@ impl<'a> Checker<'a> {
             workspaces,
             deployments: Interner::default(),
             maps,
+            used,
+            odd: settings.odd_addresses(),
             issues,
             warnings,
             text: 0,
@@ -172,9 +180,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The rows, the distinct workspaces, the distinct texts of deployment roles.
-    pub(super) fn finish(self) -> (Table, Vec<String>, Vec<String>) {
-        (self.table, self.workspaces.texts, self.deployments.texts)
+    /// The rows, the distinct workspaces, the distinct texts of deployment roles, and what no row has
+    /// needed of the maps.
+    pub(super) fn finish(self) -> (Table, Vec<String>, Vec<String>, Vec<String>) {
+        let unused = self.used.unused(self.maps);
+        (self.table, self.workspaces.texts, self.deployments.texts, unused)
     }
 
     /// Whether one more row of any legal length fits.
@@ -280,7 +290,7 @@ impl<'a> Checker<'a> {
             return true;
         }
         let parsed = self.needed(here, cell, self.columns.email, "email").and_then(|text| {
-            email::parse_email(text)
+            email::parse_email(text, self.odd)
                 .map_err(|complaint| self.report(here, self.columns.email, complaint))
                 .ok()
         });
@@ -291,6 +301,7 @@ impl<'a> Checker<'a> {
     /// Takes an address in, as it is here.
     fn take_email(&mut self, address: &str) {
         let maps = self.maps;
+        self.used.domain(maps, address);
         let address = if maps.domains.is_empty() { Cow::Borrowed(address) } else { maps.email(address) };
         self.text += address.len();
         self.table.emails.push(&address);
@@ -304,6 +315,7 @@ impl<'a> Checker<'a> {
         }
         let text = self.needed(here, cell, column, "role")?;
         if let Some(role) = self.maps.role(text) {
+            self.used.role(text);
             return Some(role);
         }
         role::parse_role(text).map_err(|complaint| self.report(here, column, complaint)).ok()
@@ -319,12 +331,20 @@ impl<'a> Checker<'a> {
         }
         let text = self.needed(here, cell, column, "workspace")?;
         // Joiners are part of honest words in some scripts.
-        if let Some(c) =
-            text.chars().find(|&c| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}'))
-        {
-            self.report(here, column, email::invisible(text, c));
+        let unseen =
+            |&(_, c): &(usize, char)| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}');
+        if let Some((place, c)) = text.chars().enumerate().find(unseen) {
+            let complaint = if matches!(c, '\n' | '\r' | '\t') {
+                let name = if c == '\t' { "a tab" } else { "a line break" };
+                let message = format!("{} has {name} in it: several workspaces in one cell?", quoted(text));
+                Complaint::new(IssueKind::InvisibleCharacter, message).hint("write one row per workspace")
+            } else {
+                email::invisible(text, place, c)
+            };
+            self.report(here, column, complaint);
             return None;
         }
+        self.used.workspace(self.maps, text);
         Some(self.workspaces.add(text, self.maps.workspace(text)))
     }
 
@@ -395,7 +415,7 @@ fn without_guard(cell: &[u8]) -> &[u8] {
     }
 }
 
-fn without_guard_str(cell: &str) -> &str {
+pub(super) fn without_guard_str(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest) if runs_as_formula(rest.as_bytes()) => rest.trim(),
         _ => cell,

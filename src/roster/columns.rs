@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::email::looks_like_email;
 use super::issue::{Complaint, IssueKind, nearest, quoted};
 use super::select::Settings;
+use crate::model::{printable, shell_word};
 
 /// A column that means something to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -152,11 +153,7 @@ pub(super) fn resolve(headers: &[String], settings: &Settings) -> Result<Columns
             let hint = if header_form(&headers[first]) == header_form(&headers[second]) {
                 "rename one of them".to_owned()
             } else {
-                format!(
-                    "say which: --column {}={}",
-                    column.name(),
-                    quoted(headers[second].trim()).replace('`', "\"")
-                )
+                format!("say which: {}", naming(column, &headers[second]))
             };
             complaints.push((second, Complaint::new(IssueKind::DuplicateHeader, message).hint(hint)));
         }
@@ -208,12 +205,19 @@ fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint
     };
     let hint = match near {
         Some(near) => {
-            let near = quoted(near);
-            format!("did you mean {near}? if so: --column {name}={}{default}", near.replace('`', "\""))
+            let flag = naming(column, near);
+            format!("did you mean {}? if so: {flag}{default}", quoted(near))
         }
-        None => format!("the headers are {}; name yours: --column {name}=\"...\"{default}", list(headers)),
+        None => format!("the headers are {}; name yours: --column {name}='...'{default}", list(headers)),
     };
     Complaint::new(IssueKind::MissingColumn, message).hint(hint)
+}
+
+/// The flag that names this header, to be typed or pasted into a shell: a header is a text of the
+/// file, which must stay one.
+fn naming(column: Column, header: &str) -> String {
+    let header = header.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("--column {}={}", column.name(), printable(&shell_word(&header)))
 }
 
 fn list(headers: &[String]) -> String {
@@ -292,10 +296,21 @@ mod tests {
         let plain = Settings::default();
         let found = complaints("emial,role,workspace", &plain);
         assert_eq!(found[0].1.kind, IssueKind::MissingColumn);
-        assert!(found[0].1.hint.as_deref().unwrap().contains("--column email=\"emial\""), "{found:?}");
+        assert!(found[0].1.hint.as_deref().unwrap().contains("if so: --column email=emial"), "{found:?}");
         let found = complaints("Work Email,role,workspace", &plain);
         assert!(found[0].1.hint.as_deref().unwrap().contains("`Work Email`"), "{found:?}");
+        for (header, flag) in [
+            ("email $(id)", "--column email='email $(id)'"),
+            ("email `id`", "--column email='email `id`'"),
+            ("it's email;id", "--column email='it'\\''s email;id'"),
+            ("Work\n  email", "--column email='Work email'"),
+            ("email \u{1b}[31m", "--column email='email \u{241b}[31m'"),
+        ] {
+            let found = complaints(&format!("{header},role,workspace"), &plain);
+            assert!(found[0].1.hint.as_deref().unwrap().ends_with(flag), "{found:?}");
+        }
         let found = complaints("email,role,workspace,User", &plain);
+        assert_eq!(found[0].1.hint.as_deref(), Some("say which: --column email=User"));
         assert_eq!((found[0].0, found[0].1.kind), (3, IssueKind::DuplicateHeader));
         let found = complaints("x,ada@example.com,admin", &plain);
         assert_eq!((found[0].0, found[0].1.kind), (1, IssueKind::MissingHeader));

@@ -96,6 +96,8 @@ kinds! {
     LookAlike = "look_alike", false;
     /// Not an address.
     BadEmail = "bad_email", false;
+    /// A text with the form of an address that is no person's, in all likelihood.
+    OddAddress = "odd_address", false;
     /// Not a role at all.
     UnknownRole = "unknown_role", false;
     /// A role of the hosted product.

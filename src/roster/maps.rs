@@ -4,15 +4,26 @@
 //! the file.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
+use csv::ByteRecord;
 use serde::{Deserialize, Serialize};
 
-use super::email::parse_email;
+use super::Error;
+use super::check::without_guard_str;
+use super::columns::{Column, header_form};
+use super::dialect;
+use super::email::{OddAddresses, parse_email};
+use super::issue::{Complaint, Issue, IssueKind, Position, quoted};
+use super::reader::{Records, issue_at, open, read_at};
 use super::role::parse_role;
-use crate::model::WorkspaceRole;
+use super::scan::Cells;
+use super::select::{ColumnName, Settings};
+use crate::model::{WorkspaceRole, domain_key};
 
 /// What is called otherwise here. The default changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,72 +57,56 @@ impl FromStr for DomainMap {
         let (from, to) = text.split_once('=').ok_or_else(bad)?;
         let domain = |text: &str| {
             let domain = text.trim().trim_start_matches('@').to_lowercase();
-            parse_email(&format!("a@{domain}")).map(|_| domain).map_err(|_| bad())
+            parse_email(&format!("a@{domain}"), OddAddresses::Refuse).map(|_| domain).map_err(|_| bad())
         };
         Ok(Self { from: domain(from)?, to: domain(to)? })
     }
 }
 
-/// A domain that is mapped to two others, if one is.
-pub fn mapped_twice(domains: &[DomainMap]) -> Option<&str> {
-    let is_other = |a: &DomainMap, b: &DomainMap| a.from == b.from && a.to != b.to;
-    domains.iter().find(|map| domains.iter().any(|other| is_other(map, other))).map(|map| map.from.as_str())
+impl DomainMap {
+    /// Whether another one maps the same domain to something else.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        domain_key(&self.from) == domain_key(&other.from) && domain_key(&self.to) != domain_key(&other.to)
+    }
+}
+
+impl fmt::Display for DomainMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.from, self.to)
+    }
 }
 
 /// A map file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MapError {
     /// It cannot be read.
-    #[error("cannot read {}", .path.display())]
-    Unreadable {
+    #[error(transparent)]
+    Unreadable(#[from] Error),
+    /// Something in it is wrong.
+    #[error("{}:{issue}{}", .path.display(), .issue.hint().map(|hint| format!(" ({hint})")).unwrap_or_default())]
+    Bad {
         /// Which file.
         path: PathBuf,
-        /// Why.
-        source: csv::Error,
-    },
-    /// Its header is another one.
-    #[error("{}:1: the header of a map is from,to", .path.display())]
-    Header {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// A cell is empty.
-    #[error("{}:{line}: a cell is empty", .path.display())]
-    Empty {
-        /// Which file.
-        path: PathBuf,
-        /// Which line.
-        line: u64,
-    },
-    /// One name is mapped to two.
-    #[error("{}:{line}: `{from}` is mapped twice", .path.display())]
-    Twice {
-        /// Which file.
-        path: PathBuf,
-        /// Which line.
-        line: u64,
-        /// The name.
-        from: String,
-    },
-    /// The second cell is no role.
-    #[error("{}:{line}: `{to}` is not a role: viewer, editor or admin", .path.display())]
-    Role {
-        /// Which file.
-        path: PathBuf,
-        /// Which line.
-        line: u64,
-        /// What it says.
-        to: String,
+        /// What is wrong, and where.
+        issue: Box<Issue>,
     },
 }
 
 impl Maps {
+    /// Which of the domains maps this address.
+    pub(super) fn domain_of(&self, email: &str) -> Option<usize> {
+        if self.domains.is_empty() {
+            return None;
+        }
+        let domain = domain_key(email.rsplit_once('@')?.1);
+        self.domains.iter().position(|map| domain_key(&map.from) == domain)
+    }
+
     /// The address as it is here.
     pub(super) fn email<'t>(&self, email: &'t str) -> Cow<'t, str> {
-        let Some((name, domain)) = email.rsplit_once('@') else { return Cow::Borrowed(email) };
-        match self.domains.iter().find(|map| map.from == domain) {
-            Some(map) => Cow::Owned(format!("{name}@{}", map.to)),
-            None => Cow::Borrowed(email),
+        match (self.domain_of(email), email.rsplit_once('@')) {
+            (Some(map), Some((name, _))) => Cow::Owned(format!("{name}@{}", self.domains[map].to)),
+            (None, _) | (_, None) => Cow::Borrowed(email),
         }
     }
 
@@ -126,17 +121,80 @@ impl Maps {
     }
 }
 
+/// Which mappings some row of a roster has needed.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    domains: HashSet<usize>,
+    workspaces: HashSet<String>,
+    roles: HashSet<String>,
+}
+
+impl Used {
+    pub(super) fn domain(&mut self, maps: &Maps, email: &str) {
+        self.domains.extend(maps.domain_of(email));
+    }
+
+    pub(super) fn workspace(&mut self, maps: &Maps, text: &str) {
+        if maps.workspaces.as_ref().is_some_and(|map| map.contains_key(text)) {
+            self.workspaces.insert(text.to_owned());
+        }
+    }
+
+    pub(super) fn role(&mut self, text: &str) {
+        let text = text.trim().to_lowercase();
+        if !self.roles.contains(&text) {
+            self.roles.insert(text);
+        }
+    }
+
+    /// What no row has needed, in a sentence for each map that has such a thing.
+    pub(super) fn unused(&self, maps: &Maps) -> Vec<String> {
+        let domains = (maps.domains.iter().enumerate())
+            .filter(|(place, _)| !self.domains.contains(place))
+            .map(|(_, map)| map.from.as_str());
+        let workspaces = maps.workspaces.iter().flatten().map(|(from, _)| from.as_str());
+        let roles = maps.roles.keys().map(String::as_str);
+        [
+            ("--map-email-domain: no address of the roster is in", domains.collect()),
+            (
+                "--workspace-map: no row of the roster has the workspace",
+                workspaces.filter(|from| !self.workspaces.contains(*from)).collect(),
+            ),
+            (
+                "--role-map: no row of the roster needs the role",
+                roles.filter(|from| !self.roles.contains(*from)).collect(),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(what, names)| Some(format!("{what} {}", list(names)?)))
+        .collect()
+    }
+}
+
+/// The first names in order, and how many more there are; none if there is none.
+fn list(mut names: Vec<&str>) -> Option<String> {
+    const SHOWN: usize = 5;
+    if names.is_empty() {
+        return None;
+    }
+    names.sort_unstable();
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| quoted(name)).collect();
+    if names.len() > SHOWN {
+        shown.push(format!("and {} more", names.len() - SHOWN));
+    }
+    Some(shown.join(", "))
+}
+
 /// Reads a map of workspaces: CSV with the header `from,to`.
 ///
 /// # Errors
 /// If it cannot be read, or is no map.
 pub fn workspace_map(path: &Path) -> Result<HashMap<String, String>, MapError> {
     let mut map = HashMap::new();
-    for (line, from, to) in lines(path)? {
-        if map.insert(from.clone(), to).is_some() {
-            return Err(MapError::Twice { path: path.to_owned(), line, from });
-        }
-    }
+    each_line(path, |from, to| match map.insert(from.to_owned(), to.to_owned()) {
+        Some(_) => Err((0, twice(from))),
+        None => Ok(()),
+    })?;
     Ok(map)
 }
 
@@ -146,36 +204,88 @@ pub fn workspace_map(path: &Path) -> Result<HashMap<String, String>, MapError> {
 /// If it cannot be read, or is no map.
 pub fn role_map(path: &Path) -> Result<HashMap<String, WorkspaceRole>, MapError> {
     let mut map = HashMap::new();
-    for (line, from, to) in lines(path)? {
-        let path = || path.to_owned();
-        let role = parse_role(&to).map_err(|_| MapError::Role { path: path(), line, to: to.clone() })?;
-        if map.insert(from.to_lowercase(), role).is_some() {
-            return Err(MapError::Twice { path: path(), line, from });
+    each_line(path, |from, to| {
+        let role = parse_role(to).map_err(|complaint| (1, complaint))?;
+        match map.insert(from.to_lowercase(), role) {
+            Some(_) => Err((0, twice(from))),
+            None => Ok(()),
         }
-    }
+    })?;
     Ok(map)
 }
 
-/// The lines of a map: its number, and both cells without the blanks around them.
-fn lines(path: &Path) -> Result<Vec<(u64, String, String)>, MapError> {
-    let failed = |source| MapError::Unreadable { path: path.to_owned(), source };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(failed)?;
-    let header = reader.headers().map_err(failed)?;
-    let plain = |name: &str| name.trim_start_matches('\u{FEFF}').to_lowercase();
-    if header.iter().map(plain).ne(["from", "to"]) {
-        return Err(MapError::Header { path: path.to_owned() });
-    }
-    let mut lines = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(failed)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |place: usize| record.get(place).filter(|cell| !cell.is_empty()).map(str::to_owned);
-        let (Some(from), Some(to)) = (cell(0), cell(1)) else {
-            return Err(MapError::Empty { path: path.to_owned(), line });
+fn twice(from: &str) -> Complaint {
+    Complaint::new(IssueKind::Conflict, format!("{} is mapped twice", quoted(from)))
+}
+
+/// Gives the two cells of each line of a map, without the blanks around them. The file is read by
+/// the rules of a roster. What `take` complains of is about the first (0) or the second (1) cell.
+fn each_line(
+    path: &Path,
+    mut take: impl FnMut(&str, &str) -> Result<(), (usize, Complaint)>,
+) -> Result<(), MapError> {
+    let unreadable =
+        |source| MapError::Unreadable(Error::Unreadable { name: path.display().to_string(), source });
+    let bad = |issue: Issue| MapError::Bad { path: path.to_owned(), issue: Box::new(issue) };
+    let file = Arc::new(open(path)?);
+    let mut sample = vec![0; dialect::SAMPLE];
+    let count = read_at(&file, &mut sample, 0).map_err(unreadable)?;
+    sample.truncate(count);
+    let beginning = dialect::begin(&sample, &as_a_roster()).map_err(bad)?;
+    let delimiter = beginning.delimiter;
+    let mut records =
+        Records::new(file, delimiter, beginning.start, beginning.start_line).map_err(unreadable)?;
+    let mut record = ByteRecord::new();
+    let mut columns: Option<[usize; 2]> = None;
+    while let Some(span) = records.next(&mut record).map_err(unreadable)? {
+        let complain = |cell: usize, complaint: Complaint| {
+            let raw = records.raw(span);
+            bad(issue_at(raw, Cells::new(raw, delimiter).nth(cell), span.line, complaint))
         };
-        lines.push((line, from, to));
+        let Some(cells) = columns else {
+            columns = Some(find_columns(&record).map_err(|(cell, complaint)| complain(cell, complaint))?);
+            continue;
+        };
+        let text = |cell: usize| {
+            let text = record.get(cell).and_then(|cell| std::str::from_utf8(cell).ok());
+            text.map(|text| without_guard_str(text.trim())).filter(|text| !text.is_empty())
+        };
+        let cell = |cell: usize| {
+            let empty = || Complaint::new(IssueKind::EmptyCell, "a cell is empty");
+            text(cell).ok_or_else(|| complain(cell, empty()))
+        };
+        let [from, to] = cells;
+        take(cell(from)?, cell(to)?).map_err(|(which, complaint)| complain(cells[which], complaint))?;
     }
-    Ok(lines)
+    match (records.trouble(), columns) {
+        (Some(issue), _) => Err(bad(issue)),
+        (None, Some(_)) => Ok(()),
+        (None, None) => Err(bad(header("the file is empty").at(Position { line: 1, column: 1 }))),
+    }
+}
+
+/// The settings under which the delimiter of a map is found as that of a roster is.
+fn as_a_roster() -> Settings {
+    let named = |column, header: &str| ColumnName { column, header: header.to_owned() };
+    Settings { columns: vec![named(Column::Email, "from"), named(Column::Role, "to")], ..Settings::default() }
+}
+
+/// Which cells of a map are `from` and `to`; others are for people.
+fn find_columns(record: &ByteRecord) -> Result<[usize; 2], (usize, Complaint)> {
+    let find = |name: &str| {
+        let is_it = |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|header| header_form(header) == name);
+        let mut cells = record.iter().enumerate().filter(|(_, cell)| is_it(cell)).map(|(cell, _)| cell);
+        match (cells.next(), cells.next()) {
+            (Some(cell), None) => Ok(cell),
+            (None, _) => Err((0, header(&format!("the column `{name}` is missing")))),
+            (Some(_), Some(second)) => Err((second, header(&format!("the column `{name}` comes twice")))),
+        }
+    };
+    Ok([find("from")?, find("to")?])
+}
+
+fn header(why: &str) -> Complaint {
+    Complaint::new(IssueKind::MissingHeader, format!("{why}; the header of a map is from,to"))
 }
 
 #[cfg(test)]
@@ -200,10 +310,10 @@ mod tests {
         for (email, expected) in table {
             assert_eq!(maps.email(email), expected);
         }
-        let two = |to: &str| ["old.example.com=example.com".parse().unwrap(), to.parse().unwrap()];
-        assert_eq!(mapped_twice(&two("Old.example.com=example.org")), Some("old.example.com"));
-        assert_eq!(mapped_twice(&two("old.example.com=example.com")), None);
-        assert_eq!(mapped_twice(&two("older.example.com=example.com")), None);
+        let map = |text: &str| text.parse::<DomainMap>().unwrap();
+        let contradict = |other: &str| map("old.example.com=example.com").contradicts(&map(other));
+        assert!(contradict("Old.example.com=example.org"));
+        assert!(!contradict("old.example.com=example.com") && !contradict("older.example.com=example.org"));
         for bad in ["*.example.com=example.com", "a.example.com;b.example.com=c.example.com"] {
             assert!(bad.parse::<DomainMap>().is_err(), "{bad}");
         }
@@ -220,17 +330,79 @@ mod tests {
         assert_eq!(maps.workspace("Data, old"), "Data Platform");
         assert_eq!(maps.workspace("finance"), "finance");
         for (text, part) in [
-            ("a,b\nx,y\n", "header"),
+            ("a,b\nx,y\n", ":1:1: the column `from` is missing"),
+            ("from,From,to\nx,y\n", ":1:6: the column `from` comes twice"),
             ("", "header"),
-            ("from,to\nx,\n", ":2: a cell is empty"),
-            ("from,to\nx,y\nx,z\n", ":3: `x` is mapped twice"),
-            ("from,to\nx\n", "cannot read"),
+            ("from,to\nx,\n", ":2:3: a cell is empty"),
+            ("from,to\r\na,b\r\n\r\n;;\r\nx,\r\n", ":4:1: "),
+            ("from,to\r\na,b\r\n\r\nx,\r\n", ":4:3: a cell is empty"),
+            ("from,to\nx,y\nx,z\n", ":3:1: `x` is mapped twice"),
+            ("from,to\nx\n", ":2:"),
+            ("from,to\nx,\"y\n", ":2:3: the quote"),
+            ("\u{0}from,to\n", "NUL"),
         ] {
             let bad = file(text);
             let error = workspace_map(bad.path()).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-        assert!(matches!(workspace_map(Path::new("no such file")), Err(MapError::Unreadable { .. })));
+        assert!(matches!(workspace_map(Path::new("no such file")), Err(MapError::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_map_file_is_read_by_the_rules_of_a_roster() {
+        let expected = HashMap::from([("Old Ledger".to_owned(), "Finance".to_owned())]);
+        for text in [
+            "\u{FEFF}from;to\r\nOld Ledger;Finance\r\n",
+            "from\tto\nOld Ledger\tFinance\n",
+            "from|to\nOld Ledger|Finance",
+            "sep=;\nfrom;to\nOld Ledger;Finance\n",
+            "from,to,comment\nOld Ledger,Finance,since March\n",
+            "to,note,from\nFinance,,Old Ledger\n",
+            "from,to,comment\nOld Ledger,Finance\n",
+            "from,to\nOld Ledger, Finance \n,,\n\n",
+            " FROM , To \n\n\"Old Ledger\",Finance\n , \n",
+        ] {
+            let map = workspace_map(file(text).path());
+            assert_eq!(map.map_err(|error| error.to_string()), Ok(expected.clone()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn mappings_that_no_row_needs_are_named() {
+        let maps = Maps {
+            domains: vec![
+                "old.example.com=a.example".parse().unwrap(),
+                "odl.example.com=a.example".parse().unwrap(),
+            ],
+            workspaces: Some((0..8).map(|number| (format!("W{number}"), String::new())).collect()),
+            roles: HashMap::from([("owner".to_owned(), WorkspaceRole::Admin)]),
+        };
+        let mut used = Used::default();
+        used.domain(&maps, "ana@old.example.com");
+        used.workspace(&maps, "W0");
+        used.workspace(&maps, "Finance");
+        assert_eq!(
+            used.unused(&maps),
+            [
+                "--map-email-domain: no address of the roster is in `odl.example.com`",
+                "--workspace-map: no row of the roster has the workspace `W1`, `W2`, `W3`, `W4`, `W5`, and 2 more",
+                "--role-map: no row of the roster needs the role `owner`",
+            ]
+        );
+        used.role("Owner ");
+        assert_eq!(used.unused(&maps).len(), 2);
+        assert!(Used::default().unused(&Maps::default()).is_empty());
+    }
+
+    #[test]
+    fn a_domain_is_mapped_in_either_spelling() {
+        for (map, email) in [
+            ("münchen.example=example.com", "ann@xn--mnchen-3ya.example"),
+            ("xn--mnchen-3ya.example=example.com", "ann@münchen.example"),
+        ] {
+            let maps = Maps { domains: vec![map.parse().unwrap()], ..Maps::default() };
+            assert_eq!(maps.email(email), "ann@example.com");
+        }
     }
 
     #[test]

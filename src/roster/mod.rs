@@ -41,9 +41,9 @@ use crate::model::{Assignment, Emails, RowNumber};
 
 pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
 pub use self::dialect::{DELIMITERS, Dialect};
-pub use self::email::parse_email;
+pub use self::email::{OddAddresses, is_odd_email, parse_email};
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
-pub use self::maps::{DomainMap, MapError, Maps, mapped_twice, role_map, workspace_map};
+pub use self::maps::{DomainMap, MapError, Maps, role_map, workspace_map};
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
 pub use self::role::{DeploymentRole, NO_ROLE, parse_deployment_roles, parse_role};
 pub use self::select::{
@@ -121,6 +121,7 @@ pub struct Roster {
     on_conflict: Option<OnConflict>,
     skip_invalid: bool,
     people: usize,
+    unused: Vec<String>,
 }
 
 impl Roster {
@@ -167,6 +168,7 @@ impl Roster {
             on_conflict: settings.on_conflict,
             skip_invalid: settings.skip_invalid,
             people: 0,
+            unused: Vec::new(),
         }
     }
 
@@ -281,7 +283,8 @@ impl Roster {
             }
             checker.take(record, records.raw(span), span);
         }
-        let (table, workspaces, deployment_texts) = checker.finish();
+        let (table, workspaces, deployment_texts, unused) = checker.finish();
+        self.unused = unused;
         let Table { emails, lines, places, marks, deployments } = table;
         (self.lines, self.places, self.marks, self.deployments) = (lines, places, marks, deployments);
         self.emails = Arc::new(emails);
@@ -314,6 +317,11 @@ impl Roster {
         &self.notes
     }
 
+    /// What no row has needed of the maps, a sentence for each of them: a name in it may be misspelt.
+    pub fn unused_mappings(&self) -> &[String] {
+        &self.unused
+    }
+
     /// How many data rows it has, in whatever state.
     pub fn len(&self) -> usize {
         self.marks.len()
@@ -340,7 +348,7 @@ impl Roster {
         (mark.fate() != Fate::Invalid).then(|| Assignment {
             row,
             line: self.line(row),
-            email: self.emails.get(row),
+            email: self.emails.spelled(row),
             role: mark.role(),
             workspace: self.places[row.index()],
         })

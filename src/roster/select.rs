@@ -8,8 +8,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::columns::Column;
+use super::email::OddAddresses;
 use super::maps::Maps;
-use crate::model::{WorkspaceRole, printable};
+use crate::model::{WorkspaceRole, other_spelling, printable};
+
+impl Settings {
+    /// What becomes of odd addresses.
+    pub fn odd_addresses(&self) -> OddAddresses {
+        if self.allow_odd_addresses { OddAddresses::Allow } else { OddAddresses::Refuse }
+    }
+}
 
 /// How a roster is to be read. The default reads a file as it is and takes every row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +44,9 @@ pub struct Settings {
     /// People who are not in the file are removed: a cell that may hide rows is no mere warning then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prune: bool,
+    /// Take addresses that are none in all likelihood.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_odd_addresses: bool,
     /// A file without a row is good: a plan that only removes has no wishes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_empty: bool,
@@ -87,7 +98,7 @@ impl FromStr for ColumnName {
     type Err = BadSetting;
 
     fn from_str(text: &str) -> Result<Self, BadSetting> {
-        let (column, header) = halves(text, "email=\"Work Email\"")?;
+        let (column, header) = halves(text, "email='Work Email'")?;
         let column = Column::named(column).ok_or_else(|| BadSetting::UnknownColumn(column.to_owned()))?;
         Ok(Self { column, header: header.trim_matches('"').trim().to_owned() })
     }
@@ -220,6 +231,11 @@ impl Glob {
         Self(pattern.chars().collect())
     }
 
+    /// Whether an address fits, in either spelling of an international domain.
+    pub fn matches_email(&self, email: &str) -> bool {
+        self.matches(email) || other_spelling(email).is_some_and(|other| self.matches(&other))
+    }
+
     /// Whether the whole text fits.
     pub fn matches(&self, text: &str) -> bool {
         let pattern = &self.0;
@@ -282,7 +298,7 @@ impl<'a> Choice<'a> {
     }
 
     pub(super) fn takes_email(&self, email: &str) -> bool {
-        self.emails.is_empty() || self.emails.iter().any(|glob| glob.matches(email))
+        self.emails.is_empty() || self.emails.iter().any(|glob| glob.matches_email(email))
     }
 }
 
@@ -305,6 +321,18 @@ mod tests {
         ] {
             assert_eq!(Glob::new(pattern).matches(text), fits, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_fits_an_address_in_either_spelling_of_its_domain() {
+        for (pattern, email) in [
+            ("*@münchen.example", "ann@xn--mnchen-3ya.example"),
+            ("*@xn--mnchen-3ya.example", "ann@münchen.example"),
+            ("ann@*", "ann@münchen.example"),
+        ] {
+            assert!(Glob::new(pattern).matches_email(email), "{pattern} {email}");
+        }
+        assert!(!Glob::new("*@munchen.example").matches_email("ann@münchen.example"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Roster {
                 let mark = self.marks[index];
                 let is_chosen = || {
                     places.get(self.places[index] as usize).is_some_and(|&chosen| chosen)
-                        && choice.takes_email(self.emails.get(RowNumber::from_index(index)))
+                        && choice.takes_email(self.emails.spelled(RowNumber::from_index(index)))
                 };
                 if mark.fate() == Fate::Wanted && !is_chosen() {
                     self.marks[index] = mark.with(Fate::LeftOut);
@@ -201,7 +201,7 @@ impl Roster {
                 (Column::Role, format!("{role} here, {other} on line {}", self.line(first)))
             };
             let message =
-                format!("{} has two roles in this workspace: {message}", quoted(self.emails.get(row)));
+                format!("{} has two roles in this workspace: {message}", quoted(self.emails.spelled(row)));
             let hint = "keep one of the rows, or let one hold with --on-conflict highest|last";
             (row, column, Complaint::new(IssueKind::Conflict, message).hint(hint))
         });

@@ -244,8 +244,27 @@ fn rows_of_nothing_are_left_out_and_counted() {
 
 #[test]
 fn a_guarding_apostrophe_is_dropped() {
-    let roster = read("email,role,workspace\n'+ada@example.com,viewer,'=Finance\n");
+    let text = "email,role,workspace\n'+ada@example.com,viewer,'=Finance\n";
+    assert_eq!(issues(&read(text)), [(2, 1, IssueKind::OddAddress)]);
+    let settings = Settings { allow_odd_addresses: true, ..Settings::default() };
+    let roster = read_with(text, &settings);
     assert_eq!(wanted(&roster), [(2, "+ada@example.com", WorkspaceRole::Viewer, "=Finance")]);
+}
+
+#[test]
+fn both_spellings_of_a_domain_are_one_person_and_the_files_own_is_kept() {
+    let rows = |second: &str| {
+        format!(
+            "email,role,workspace\nann@München.example.com,editor,Finance\nann@xn--mnchen-3ya.example.com,{second}\n"
+        )
+    };
+    let same = read(rows("editor,Finance"));
+    assert_eq!((same.people(), same.notes().merged), (1, 1));
+    assert_eq!(same.state(row(2)), RowState::Merged { into: row(1) });
+    assert_eq!(wanted(&same)[0].1, "ann@münchen.example.com");
+    assert_eq!(issues(&read(rows("viewer,Finance"))), [(3, 32, IssueKind::Conflict)]);
+    let elsewhere = read(rows("viewer,Operations"));
+    assert_eq!((elsewhere.people(), elsewhere.wanted_len()), (1, 2));
 }
 
 #[test]

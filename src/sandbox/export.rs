@@ -14,6 +14,7 @@ use super::roles::{Role, Status};
 use super::state::{
     State, StateBinding, StateDeployment, StateError, StateInvite, StateUser, StateWorkspace,
 };
+use super::table::Table;
 
 /// One membership of an export.
 #[derive(Debug, Default, Deserialize)]
@@ -65,7 +66,7 @@ pub(super) fn read(text: &str) -> Result<State, StateError> {
         return of_object(object);
     }
     let rows = if text.trim_start().starts_with('[') {
-        serde_json::from_str(text).map_err(StateError::Json)?
+        numbered(serde_json::from_str(text).map_err(StateError::Json)?)
     } else {
         csv_rows(text)?
     };
@@ -96,18 +97,23 @@ fn of_object(object: Object) -> Result<State, StateError> {
             deployment_roles: one.deployment_roles.unwrap_or_default(),
         }));
     }
-    state_of(state, rows)
+    state_of(state, numbered(rows))
 }
 
-fn csv_rows(text: &str) -> Result<Vec<Row>, StateError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(StateError::Csv)?.clone();
-    let find = |names: &[&str]| {
-        headers.iter().position(|header| names.iter().any(|name| header.eq_ignore_ascii_case(name)))
-    };
-    let email = find(&["email", "user", "username", "mail"]).ok_or(StateError::Column("email"))?;
+/// The rows of a JSON document, which has no lines of its own.
+fn numbered(rows: Vec<Row>) -> Vec<(String, Row)> {
+    (1..).map(|number: usize| format!("row {number}")).zip(rows).collect()
+}
+
+fn csv_rows(text: &str) -> Result<Vec<(String, Row)>, StateError> {
+    const EMAIL: [&str; 4] = ["email", "user", "username", "mail"];
+    const NAME: [&str; 3] = ["workspace", "workspace_label", "workspace_name"];
+    const REST: [&str; 5] = ["role", "workspace_id", "label", "membership", "deployment_roles"];
+    let table = Table::read(text, &[&EMAIL[..], &NAME, &REST].concat())?;
+    let find = |names: &[&str]| table.find(names);
+    let email = find(&EMAIL).ok_or(StateError::Column("email"))?;
     let role = find(&["role"]).ok_or(StateError::Column("role"))?;
-    let name = find(&["workspace", "workspace_label", "workspace_name"]);
+    let name = find(&NAME);
     let id = find(&["workspace_id"]);
     if name.is_none() && id.is_none() {
         return Err(StateError::Column("workspace"));
@@ -115,12 +121,11 @@ fn csv_rows(text: &str) -> Result<Vec<Row>, StateError> {
     // Only the command `export` writes both of these.
     let ours = find(&["label"]).zip(find(&["membership"]));
     let deployment_roles = ours.and_then(|_| find(&["deployment_roles"]));
-    let row = |record: csv::Result<csv::StringRecord>| {
-        let record = record.map_err(StateError::Csv)?;
+    let row = |(line, record): &(usize, csv::StringRecord)| {
         let cell = |place: Option<usize>| {
             without_guard(place.and_then(|place| record.get(place)).unwrap_or_default()).to_owned()
         };
-        Ok(Row {
+        let row = Row {
             email: cell(Some(email)),
             role: cell(Some(role)),
             workspace: cell(name),
@@ -128,9 +133,10 @@ fn csv_rows(text: &str) -> Result<Vec<Row>, StateError> {
             label: ours.map(|(label, _)| cell(Some(label))),
             membership: cell(ours.map(|(_, membership)| membership)),
             deployment_roles: cell(deployment_roles),
-        })
+        };
+        (format!("line {line}"), row)
     };
-    reader.into_records().map(row).collect()
+    Ok(table.rows.iter().map(row).collect())
 }
 
 /// A cell without the apostrophe that keeps a spreadsheet from running it.
@@ -142,11 +148,11 @@ fn without_guard(cell: &str) -> &str {
 }
 
 /// A cell of the form of an id names the workspace by id, any other by label.
-fn state_of(state: State, rows: Vec<Row>) -> Result<State, StateError> {
+fn state_of(state: State, rows: Vec<(String, Row)>) -> Result<State, StateError> {
     let workspaces = state.workspaces.iter().enumerate().map(|(at, place)| (place.id.clone(), at)).collect();
     let mut draft = Draft { state, workspaces, users: HashMap::new(), deployments: HashMap::new() };
-    for (number, row) in rows.into_iter().enumerate() {
-        draft.take(number + 1, &row)?;
+    for (place, row) in rows {
+        draft.take(&place, &row)?;
     }
     Ok(draft.state)
 }
@@ -161,8 +167,15 @@ struct Draft {
 }
 
 impl Draft {
-    fn take(&mut self, number: usize, row: &Row) -> Result<(), StateError> {
-        let bad = |role: &str| StateError::Role { row: number, role: role.to_owned() };
+    fn take(&mut self, place: &str, row: &Row) -> Result<(), StateError> {
+        let bad = |role: &str| StateError::Role { place: place.to_owned(), role: role.to_owned() };
+        for (cell, column) in
+            [(&row.email, "email"), (&format!("{}{}", row.workspace, row.workspace_id), "workspace")]
+        {
+            if cell.is_empty() {
+                return Err(StateError::Empty { place: place.to_owned(), column });
+            }
+        }
         let role = role_of_cell(&row.role).ok_or_else(|| bad(&row.role))?;
         let workspace = self.workspace(row);
         let pending = matches!(row.membership.as_str(), "pending" | "invited");
@@ -305,6 +318,17 @@ mod tests {
         assert_eq!(wrong("email,role\n"), "the export has no column \"workspace\"");
         assert_eq!(
             wrong("email,role,workspace\na@x.org,boss,F\n"),
+            "line 2: \"boss\" is not a workspace role"
+        );
+        let csv = "\u{feff}email;role;workspace\r\n;;\r\na@x.org;admin;F\r\nb@x.org;boss;F\r\n";
+        assert_eq!(wrong(csv.trim_start_matches('\u{feff}')), "line 4: \"boss\" is not a workspace role");
+        assert_eq!(wrong("email,role,workspace\n,viewer,F\n"), "line 2: the cell of \"email\" is empty");
+        assert_eq!(
+            wrong("email,role,workspace\na@x.org,viewer\n"),
+            "line 2: the cell of \"workspace\" is empty"
+        );
+        assert_eq!(
+            wrong(r#"[{"email":"a@x.org","role":"boss","workspace":"F"}]"#),
             "row 1: \"boss\" is not a workspace role"
         );
     }

@@ -33,6 +33,7 @@ mod schema;
 mod server;
 pub mod state;
 mod switches;
+mod table;
 mod tokens;
 mod variables;
 mod world;

@@ -42,13 +42,24 @@ pub enum StateError {
     #[error("the export has no column {0:?}")]
     Column(&'static str),
     /// A role that is none.
-    #[error("row {row}: {role:?} is not a workspace role")]
+    #[error("{place}: {role:?} is not a workspace role")]
     Role {
-        /// Row of the export, 1 for the first after the header.
-        row: usize,
+        /// Line of the file, or row of the document.
+        place: String,
         /// The cell.
         role: String,
     },
+    /// A cell that is needed and empty.
+    #[error("{place}: the cell of {column:?} is empty")]
+    Empty {
+        /// Line of the file, or row of the document.
+        place: String,
+        /// Its column.
+        column: &'static str,
+    },
+    /// Not text.
+    #[error("it has a NUL byte: this is not plain text in UTF-8")]
+    NulByte,
     /// A reference to something that is not in the state, or a repeated id or address.
     #[error("{0}")]
     Inconsistent(String),

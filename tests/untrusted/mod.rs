@@ -31,7 +31,8 @@ use houston_onboard::report::csv_file::CsvForm;
 use houston_onboard::report::summary::{LIMIT, Summary};
 use houston_onboard::report::{RosterAgain, write_files};
 use houston_onboard::roster::{
-    Columns, Glob, IssueKind, KEPT, OnConflict, Only, Roster, RowState, Settings, Style, parse_email, rows_of,
+    Columns, Glob, IssueKind, KEPT, OddAddresses, OnConflict, Only, Roster, RowState, Settings, Style,
+    parse_email, rows_of,
 };
 
 /// A folder in memory where there is one: nothing here is to last.
@@ -62,6 +63,7 @@ fn settings(choice: u8) -> Settings {
         columns: Vec::new(),
         maps: houston_onboard::roster::Maps::default(),
         prune: false,
+        allow_odd_addresses: choice & 0x18 == 0x18,
         may_be_empty: false,
     }
 }
@@ -100,7 +102,7 @@ fn accounts_for_every_row(roster: &Roster) {
         match roster.state(row) {
             RowState::Wanted => {
                 let wish = roster.assignment(row).expect("a wish");
-                let email = parse_email(wish.email).expect("a good address");
+                let email = parse_email(wish.email, OddAddresses::Allow).expect("a good address");
                 assert_eq!(email, wish.email, "not normalised");
                 assert!(
                     roster.workspaces().get(wish.workspace as usize).is_some_and(|text| !text.is_empty())

@@ -14,6 +14,7 @@ use crate::houston::{
     Transport,
 };
 use crate::model::WorkspaceId;
+use crate::present::names::Likeness;
 use crate::present::resolve::{Resolution, resolve};
 use crate::roster::Roster;
 use crate::time::{Cancel, Clock, SystemClock};
@@ -96,8 +97,8 @@ pub(in crate::cli::doctor) enum Found {
     Nowhere {
         /// Whether the caller sees all workspaces.
         scope: Scope,
-        /// One with a similar label.
-        near: Option<String>,
+        /// What it has to do with names that there are.
+        near: Likeness,
     },
     /// Several have this label.
     Ambiguous(Vec<WorkspaceId>),
@@ -205,7 +206,7 @@ impl<'a> Asking<'a> {
             Resolution::Invisible(id) => match self.ask(|houston| houston.workspace(&id)) {
                 Some(Ok(Some(workspace))) => self.look_at(workspace.id, rights),
                 Some(Ok(None) | Err(Fault::Denied { .. } | Fault::Rejected { .. })) => {
-                    Found::Nowhere { scope: listing.scope, near: None }
+                    Found::Nowhere { scope: listing.scope, near: Likeness::Nothing }
                 }
                 Some(Err(fault)) => Found::Unclear(fault),
                 None => Found::Unclear(gone()),

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use crate::houston::{InDeployment, Invite, Person};
 use crate::present::everybody::Everybody;
 use crate::report::export::{Belonging, Entry, LeftOut};
-use crate::roster::{parse_deployment_roles, parse_email};
+use crate::roster::{OddAddresses, parse_deployment_roles, parse_email};
 
 /// Everybody of a workspace, by address; those without one last.
 pub fn entries(everybody: Everybody) -> Vec<Entry> {
@@ -61,7 +61,7 @@ fn member(person: Person) -> Entry {
 /// The first address that a roster may have; the user name may be one too.
 fn address(person: &Person) -> (Option<String>, Option<LeftOut>) {
     let names = || person.addresses.iter().chain(&person.username);
-    if let Some(good) = names().find(|name| parse_email(name).is_ok()) {
+    if let Some(good) = names().find(|name| parse_email(name, OddAddresses::Allow).is_ok()) {
         return (Some(good.clone()), None);
     }
     match names().find(|name| name.contains('@')) {
@@ -112,7 +112,7 @@ impl Members {
         } else if invite.role.is_none() {
             Some(LeftOut::NoWorkspaceRole)
         } else {
-            parse_email(&invite.email).is_err().then_some(LeftOut::BadAddress)
+            parse_email(&invite.email, OddAddresses::Allow).is_err().then_some(LeftOut::BadAddress)
         };
         Some(Entry {
             email: Some(invite.email),

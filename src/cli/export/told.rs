@@ -12,6 +12,7 @@ use crate::houston::Workspace;
 use crate::model::{Cause, printable};
 use crate::present::members::InvitesSeen;
 use crate::report::export::{Belonging, Entry, ExportFormat, LeftOut};
+use crate::roster::is_odd_email;
 
 /// How many people or workspaces a warning names.
 const NAMED: usize = 5;
@@ -23,6 +24,7 @@ pub(super) struct Told {
     pending: usize,
     invited: usize,
     doubled: Named,
+    odd: Named,
     without_deployments: usize,
     without_invitations: Named,
     left_out: BTreeMap<LeftOut, Named>,
@@ -69,6 +71,9 @@ impl Told {
                 self.left_out.entry(why).or_default().add(name);
                 continue;
             }
+            if entry.email.as_deref().is_some_and(is_odd_email) {
+                self.odd.add(name);
+            }
             match entry.membership {
                 Belonging::Member => self.members += 1,
                 Belonging::Pending => self.pending += 1,
@@ -101,6 +106,10 @@ impl Told {
                 "{many} more than one workspace role, the first is exported: {}",
                 self.doubled.list()
             ));
+        }
+        if self.odd.count > 0 {
+            let many = of(self.odd.count, "person has an address", "people have addresses");
+            warn(format!("{many} that a roster takes with --allow-odd-addresses only: {}", self.odd.list()));
         }
         if self.without_deployments > 0 {
             let many = of(self.without_deployments, "member", "members");

@@ -79,16 +79,20 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What the guard says, a line each; `shown` is how names are written.
+    /// What the guard says, a line each, and all limits that would let everybody be removed; `shown` is
+    /// how names are written.
     pub(super) fn guard(&self, shown: fn(&str) -> String) -> String {
         let place = |refusal: &Refusal| match refusal.workspace {
             Some(place) => shown(&self.plan.workspaces[place as usize].to_string()),
             None => "in all".to_owned(),
         };
-        let line = |refusal: &Refusal| {
-            format!("guard: {}: {refusal}; {} would allow it\n", place(refusal), refusal.needed())
-        };
-        self.plan.refusals.iter().map(line).collect()
+        let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", place(refusal));
+        let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();
+        if !lines.is_empty() {
+            let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
+            lines.push(format!("guard: {} would allow all removals\n", needed.join(" ")));
+        }
+        lines.concat()
     }
 
     /// `-` goes, `=` stays although the roster does not name them.

@@ -42,7 +42,7 @@ impl PlanReport<'_> {
         let Workspace { id, label } = &self.plan.workspaces[grant.workspace as usize];
         GrantRow {
             line: self.roster.line(grant.row),
-            email: self.roster.emails().get(grant.row),
+            email: self.roster.emails().spelled(grant.row),
             workspace: label.as_deref(),
             workspace_id: id.as_str(),
             deployment: &grant.deployment.name,
@@ -64,7 +64,7 @@ impl PlanReport<'_> {
         let shown = || grants.iter().filter(|grant| mark(grant).is_some());
         let limit = if detail == Detail::All { grants.len() } else { SHOWN };
         for grant in shown().take(limit) {
-            let email = printable(self.roster.emails().get(grant.row));
+            let email = printable(self.roster.emails().spelled(grant.row));
             let place = format!("{}:{}", printable(self.name), self.roster.line(grant.row));
             let what = match &grant.decision {
                 Decision::Add => name(grant.role).to_owned(),

@@ -259,11 +259,9 @@ fn workspace(place: &Place, rights: &Rights, version: Option<Version>, bench: &m
                 Scope::System => Blame::Roster,
                 Scope::Own => Blame::Token,
             });
-            let check = Check::new(WORKSPACE, Verdict::Failed, format!("`{name}`: {text}"));
-            match near {
-                Some(near) => check.next(format!("did you mean `{near}`?")),
-                None => check.next(next),
-            }
+            let why = near.reason(name).map_or_else(String::new, |reason| format!("; {reason}"));
+            let check = Check::new(WORKSPACE, Verdict::Failed, format!("`{name}`: {text}{why}"));
+            check.next(near.hint().unwrap_or_else(|| next.to_owned()))
         }
         Found::Ambiguous(ids) => {
             blame = Some(Blame::Roster);

@@ -294,7 +294,7 @@ fn who_may_add_people_to_a_workspace_is_told_as_far_as_it_is_known() {
 
 #[test]
 fn a_workspace_that_is_not_found_is_the_rosters_fault_only_where_all_are_seen() {
-    let nowhere = |scope| Found::Nowhere { scope, near: None };
+    let nowhere = |scope| Found::Nowhere { scope, near: crate::present::names::Likeness::Nothing };
     for (found, verdict_of, status) in [
         (nowhere(Scope::System), Verdict::Failed, 3),
         (nowhere(Scope::Own), Verdict::Failed, 4),
