@@ -15,7 +15,8 @@ use super::ending::{held_words, status, write_reports};
 use super::input::{Input, Settled};
 use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
-use super::saved_plan::SavedPlanArgs;
+use super::resume::{ResumeArgs, resume_run};
+use super::saved_plan::{Saved, SavedPlanArgs};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
@@ -23,7 +24,7 @@ use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::{Event, RunEnd, Tally, settled_by_plan};
 use crate::engine::journal::{FORMAT, Hashing, Header, History, Journal, RunSettings, write_plan};
 use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{LockError, RunFolder, TargetLock};
+use crate::engine::run_folder::{LockError, RunFolder, TargetLock, list};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
@@ -94,7 +95,11 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     if let Some(saved) = &saved {
         saved.check_target(destination.url().as_deref())?;
     }
-    drop(saved);
+    let plan_digest = saved.as_ref().map(|saved| saved.digest().to_owned());
+    let known = saved.filter(|_| !args.dry_run).map(|saved| earlier_run(&saved, &args.runs_dir)).transpose()?;
+    if let Some(run) = known.flatten() {
+        return take_up(args, &run, global);
+    }
     if args.dry_run {
         let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
         return show(input, &args.work, &args.show, &After::default(), &session, global);
@@ -117,8 +122,31 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     }
     drawn.create_missing(&input, &args.work, &session, &mut progress)?;
     let earlier = unanswered(args, &input, &session, &drawn);
-    Applying { args, input: &input, session: &session, drawn, signals: &signals, lock, earlier }
+    let session = &session;
+    Applying { args, input: &input, session, drawn, signals: &signals, lock, earlier, plan_digest }
         .run(global, progress)
+}
+
+/// The run in the folder of the runs that carries this plan out already.
+fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, Failure> {
+    let runs = list(runs_dir).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    Ok(saved.run_among(runs))
+}
+
+/// Goes on with the run that carries the plan out, or gives the status that it ended with.
+fn take_up(args: &ApplyArgs, run: &RunFolder, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    if !global.quiet {
+        tell(&format!("run {} carries out this plan; resuming it", printable(run.id())));
+    }
+    let resuming = ResumeArgs {
+        run: run.path().display().to_string(),
+        target: args.work.target.clone(),
+        pace: args.work.pace,
+        limits: args.work.safety.prune.limits.clone(),
+        yes: args.yes,
+        runs_dir: args.runs_dir.clone(),
+    };
+    resume_run(&resuming, run, global)
 }
 
 /// Writes that a recent run against this Houston left without an answer: they may still land, so
@@ -232,6 +260,8 @@ struct Applying<'a> {
     lock: TargetLock,
     /// Writes that other runs left without an answer.
     earlier: HashMap<usize, Earlier>,
+    /// The digest of the saved plan, if it is one.
+    plan_digest: Option<String>,
 }
 
 impl Applying<'_> {
@@ -307,7 +337,7 @@ impl Applying<'_> {
             target: self.session.url.clone(),
             sandbox: self.session.is_sandbox,
             houston_version: self.session.version(),
-            caller: self.session.caller.as_ref().and_then(|caller| caller.user_id.clone()),
+            caller: self.session.identity.user_id().map(str::to_owned),
             roster: self.input.name.clone(),
             roster_sha256,
             plan_sha256,
@@ -317,6 +347,7 @@ impl Applying<'_> {
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.run_settings(),
             reach: self.args.work.target.reach().context("cannot tell the working directory")?,
+            saved_plan: self.plan_digest.clone(),
         };
         Ok(Journal::create(folder, header, start)?)
     }

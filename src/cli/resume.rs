@@ -16,6 +16,7 @@ use super::input::line_of_removal;
 use super::parts::{Left, Parts};
 use super::plan::requests;
 use super::planning::unreadable;
+use super::prune_args::LimitArgs;
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
@@ -49,6 +50,10 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub pace: PaceArgs,
 
+    /// The limits of removals. Stricter ones than those of the run count; they are never relaxed
+    #[command(flatten)]
+    pub limits: LimitArgs,
+
     /// Do it without asking; needed where there is no terminal
     #[arg(short, long, value_parser = clap::builder::FalseyValueParser::new(), env = "HOUSTON_ONBOARD_YES", hide_env_values = true, help_heading = "Safety")]
     pub yes: bool,
@@ -71,31 +76,43 @@ pub struct ResumeArgs {
 /// Whatever keeps it from going on; what happens in it is in the reports and in the status.
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let folder = open_run(&args.runs_dir, &args.run)?;
-    let history = read(&folder)?;
+    resume_run(args, &folder, global)
+}
+
+/// Finishes the run in this folder.
+///
+/// # Errors
+/// As [`run`].
+pub fn resume_run(
+    args: &ResumeArgs,
+    folder: &RunFolder,
+    global: &GlobalArgs,
+) -> Result<ExitStatus, Failure> {
+    let history = read(folder)?;
     if history.is_settled() && history.closed {
-        return say_finished(&folder, &history, global);
+        return say_finished(folder, &history, global);
     }
     refuse_sandbox(&history.header)?;
     let (destination, target) = destination(args, &history.header)?;
     let confirmation = Confirmation::needed(args.yes, false)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let mut lock = TargetLock::take(&runs_dir(&folder)?, &history.header.target).map_err(locked)?;
+    let mut lock = TargetLock::take(&runs_dir(folder)?, &history.header.target).map_err(locked)?;
     lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     // What was read before may have moved on until the lock was ours.
-    let history = read(&folder)?;
+    let history = read(folder)?;
     if history.is_settled() {
         if !history.closed {
-            close_books(&folder, &history)?;
+            close_books(folder, &history)?;
         }
-        return say_finished(&folder, &read(&folder)?, global);
+        return say_finished(folder, &read(folder)?, global);
     }
-    history.check_files(&folder).map_err(|error| broken(&folder, error))?;
+    history.check_files(folder).map_err(|error| broken(folder, error))?;
     folder.check_writable().map_err(|error| {
         Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context("nothing was sent"))
     })?;
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
-    let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
+    let resuming = Resuming::draw(folder, &history, &session, &signals, &mut progress)?;
     let behind = history.left_grants().len() + history.left_extras().len();
     let operations = resuming.leg.operations.len() + behind;
     if resuming
@@ -317,7 +334,7 @@ impl<'a> Resuming<'a> {
             at: jiff::Timestamp::now(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             houston_version: self.session.version(),
-            caller: self.session.caller.as_ref().and_then(|caller| caller.user_id.clone()),
+            caller: self.session.identity.user_id().map(str::to_owned),
             at_ms: journal.at_ms(now),
         });
         for (row, outcome) in &self.leg.settled {

@@ -1,8 +1,9 @@
 //! A plan in a file, to be looked at, approved and carried out later: like a run in which nothing
 //! has been sent yet, with the same [`PlanLine`] per row, and the roster itself.
 //!
-//! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without
-//! `digest`, compact and with the keys of every object in order (`jq -cS 'del(.digest)'`).
+//! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without what has no
+//! effect, compact and with the keys of every object in order:
+//! `jq -cS 'del(.digest,.made_at,.tool_version,.houston_version,.caller,.roster,.settings.canary,.settings.unattended,.settings.pace,.rows[].why)'`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,13 +13,20 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::journal::{GrantLine, Hashing, PlanLine, RunSettings, open_file};
+use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings, open_file};
 use crate::model::WorkspaceId;
 use crate::plan::extra::Handle;
 use crate::plan::grant::{Deployment, name as grant_name};
 
 /// The version of the format; a reader refuses every other one.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
+
+/// The fields of a plan that change nothing: when, where and by whom it was made.
+const ASIDE: [&str; 6] = ["digest", "made_at", "tool_version", "houston_version", "caller", "roster"];
+/// The settings that are those of `apply`: how fast and how carefully a plan is carried out.
+const MANNER: [&str; 3] = ["canary", "unattended", "pace"];
+/// The field of a row that is made for people.
+const WHY: &str = "why";
 
 /// A plan as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,17 +118,25 @@ impl SavedPlan {
         let Value::Object(head) = head else { return Err(io::Error::other("a plan is an object")) };
         let mut out = Twice { file: out, hash: Hashing::new(io::sink()) };
         out.both(b"{")?;
+        let mut counts_any = false;
         for (place, key) in in_order(&head).into_iter().enumerate() {
-            if place > 0 {
-                out.both(b",")?;
+            out.file.write_all(if place > 0 { b",\n" } else { b"\n" })?;
+            let name = format!("{}:", serde_json::to_string(key)?);
+            out.file.write_all(name.as_bytes())?;
+            let counts = !ASIDE.contains(&key.as_str());
+            if counts {
+                out.hash.write_all(if counts_any { b"," } else { b"" })?;
+                out.hash.write_all(name.as_bytes())?;
+                counts_any = true;
             }
-            out.file.write_all(b"\n")?;
-            out.both(serde_json::to_string(key)?.as_bytes())?;
-            out.both(b":")?;
-            if key == "rows" {
-                out.rows(rows.take().into_iter().flatten())?;
-            } else {
-                out.both(&canonical(&head[key])?)?;
+            match key.as_str() {
+                "rows" => out.rows(rows.take().into_iter().flatten())?,
+                "settings" => {
+                    out.file.write_all(&canonical(&head[key])?)?;
+                    out.hash.write_all(&canonical(&without(&head[key], &MANNER))?)?;
+                }
+                _ if counts => out.both(&canonical(&head[key])?)?,
+                _ => out.file.write_all(&canonical(&head[key])?)?,
             }
         }
         let Twice { mut file, mut hash } = out;
@@ -175,10 +191,8 @@ impl SavedPlan {
             Some(other) => return Err(SavedPlanError::OtherVersion(other)),
             None => return Err(SavedPlanError::NoPlan("schema_version")),
         }
+        let found = digest_of(&document).map_err(SavedPlanError::Unreadable)?;
         let document = Value::Object(document);
-        let mut hash = Hashing::new(io::sink());
-        write_canonical(&document, &mut hash).map_err(SavedPlanError::Unreadable)?;
-        let found = hash.finish().1;
         if found != written {
             return Err(SavedPlanError::Altered { written, found });
         }
@@ -222,10 +236,45 @@ impl<W: Write> Twice<W> {
                 self.both(b",")?;
             }
             self.file.write_all(b"\n")?;
-            self.both(&canonical(&serde_json::to_value(row?)?)?)?;
+            let row = serde_json::to_value(row?)?;
+            self.file.write_all(&canonical(&row)?)?;
+            self.hash.write_all(&canonical(&without(&row, &[WHY]))?)?;
         }
         self.both(b"]")
     }
+}
+
+/// An object without some of its fields; anything else as it is.
+fn without(value: &Value, fields: &[&str]) -> Value {
+    let mut value = value.clone();
+    if let Value::Object(object) = &mut value {
+        fields.iter().for_each(|field| drop(object.remove(*field)));
+    }
+    value
+}
+
+/// The digest of everything in a plan that has an effect. There may be many rows: they are not copied.
+fn digest_of(document: &Map<String, Value>) -> io::Result<String> {
+    let mut hash = Hashing::new(io::sink());
+    let counting = in_order(document).into_iter().filter(|key| !ASIDE.contains(&key.as_str()));
+    for (place, key) in counting.enumerate() {
+        hash.write_all(if place > 0 { b"," } else { b"{" })?;
+        serde_json::to_writer(&mut hash, key)?;
+        hash.write_all(b":")?;
+        match (key.as_str(), &document[key]) {
+            ("settings", settings) => write_canonical(&without(settings, &MANNER), &mut hash)?,
+            ("rows", Value::Array(rows)) => {
+                for (place, row) in rows.iter().enumerate() {
+                    hash.write_all(if place > 0 { b"," } else { b"[" })?;
+                    write_canonical(&without(row, &[WHY]), &mut hash)?;
+                }
+                hash.write_all(if rows.is_empty() { b"[]" } else { b"]" })?;
+            }
+            (_, value) => write_canonical(value, &mut hash)?,
+        }
+    }
+    hash.write_all(b"}")?;
+    Ok(hash.finish().1)
 }
 
 fn canonical(value: &Value) -> io::Result<Vec<u8>> {
@@ -357,9 +406,24 @@ fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against)
     })
 }
 
+/// Whether limits hold somebody back who was to be removed or demoted. Those that are given when a plan
+/// is carried out may be stricter than its own.
+fn is_held_by_limits(line: &PlanLine) -> bool {
+    line.action == PlannedAction::None
+        && line.code.as_deref().is_some_and(|code| matches!(code, "protected" | "guard_max_remove"))
+}
+
 /// What of a line has to be the same; `now` is what it is compared with.
 fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
     let line = PlanLine { why: None, ..line.clone() };
+    let is_less =
+        matches!(line.action, PlannedAction::Remove | PlannedAction::UpdateRole) && is_held_by_limits(now);
+    let line = if is_less && against == Against::Everything {
+        let (status, code) = (now.status, now.code.clone());
+        PlanLine { action: now.action, from_role: now.from_role, status, code, ..line }
+    } else {
+        line
+    };
     match against {
         // Those who are not in the roster have no place of their own in it.
         Against::Everything if line.handle.is_some() || line.grant.is_some() => {
@@ -367,7 +431,8 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
         }
         Against::Everything => line,
         Against::Deeds => {
-            let is_held = now.code.as_ref().is_some_and(|code| code.starts_with("guard_"));
+            let is_held = now.code.as_ref().is_some_and(|code| code.starts_with("guard_"))
+                || is_held_by_limits(now);
             PlanLine {
                 row: now.row,
                 action: if is_held { now.action } else { line.action },
@@ -451,9 +516,8 @@ mod tests {
         let text = written(&plan()).0.replacen(from, to, 1);
         let mut document: Map<String, Value> = serde_json::from_str(&text).unwrap();
         document.remove("digest");
-        let mut hash = Hashing::new(io::sink());
-        write_canonical(&Value::Object(document.clone()), &mut hash).unwrap();
-        document.insert("digest".to_owned(), hash.finish().1.into());
+        let digest = digest_of(&document).unwrap();
+        document.insert("digest".to_owned(), digest.into());
         Value::Object(document).to_string()
     }
 
@@ -480,7 +544,7 @@ mod tests {
             ("\"line\":2", "\"line\":2,\"more\":1", "PassedOver(\"row 1\")"),
             ("\"canary\":0", "\"canary\":0,\"more\":1", "PassedOver(\"its settings\")"),
             ("\"sandbox\":", "\"more\":1,\"sandbox\":", "Unknown("),
-            ("\"schema_version\":1", "\"schema_version\":2", "OtherVersion(2)"),
+            ("\"schema_version\":2", "\"schema_version\":1", "OtherVersion(1)"),
         ] {
             let error = format!("{:?}", reread(&forged(from, to)).unwrap_err());
             assert!(error.contains(what), "{to}: {error}");

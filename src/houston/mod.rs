@@ -131,6 +131,8 @@ pub enum Paged {
 pub struct MemberPage {
     /// The members, in the server's order.
     pub people: Vec<Person>,
+    /// Entries of the list in which the server shows nobody: each may be anybody.
+    pub unread: usize,
     /// Whether more may follow.
     pub paged: Paged,
     /// The pending invitations, or why they cannot be told; `None` where they were not asked for.
@@ -283,8 +285,8 @@ impl Houston {
     }
 
     /// All members at once, for servers whose paging cannot be relied on.
-    pub fn all_members(&self, workspace: &WorkspaceId) -> Result<Vec<Person>, Failure> {
-        self.counted(|call| Ok(call.members(workspace, None, false, Paged::Whole)?.people))
+    pub fn all_members(&self, workspace: &WorkspaceId) -> Result<MemberPage, Failure> {
+        self.counted(|call| call.members(workspace, None, false, Paged::Whole))
     }
 
     /// A page of members with their roles in deployments ([`Person::deployment_roles`]), from the
@@ -298,8 +300,8 @@ impl Houston {
     }
 
     /// The same for all members at once.
-    pub fn all_members_with_deployments(&self, workspace: &WorkspaceId) -> Result<Vec<Person>, Failure> {
-        self.counted(|call| Ok(call.members_with_deployments(workspace, None, Paged::Whole)?.people))
+    pub fn all_members_with_deployments(&self, workspace: &WorkspaceId) -> Result<MemberPage, Failure> {
+        self.counted(|call| call.members_with_deployments(workspace, None, Paged::Whole))
     }
 
     /// All pending invitations.

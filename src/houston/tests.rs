@@ -317,7 +317,7 @@ fn the_first_page_brings_members_and_invitations_in_one_request() {
     assert!(page.people[0].answers_to("ada@example.com"));
     assert_eq!((page.paged, page.last_id.as_deref(), page.take), (Paged::Page, Some("u2"), 100));
     let invites = page.invites.unwrap().unwrap();
-    assert_eq!((invites[0].email.as_str(), invites[0].role), ("new@example.com", Some(WorkspaceRole::Admin)));
+    assert_eq!((invites[0].email.as_deref(), invites[0].role), (Some("new@example.com"), Some(WorkspaceRole::Admin)));
     assert_eq!(invites[1].role, None);
     let next = houston.member_page(&id(), Some("u2"), WithInvites::Yes).unwrap();
     assert!(next.people.is_empty() && next.invites.is_none() && next.last_id.is_none());

@@ -104,18 +104,18 @@ impl Members {
 
     /// The entry of an invitation; none where it is that of a pending member, who is listed.
     fn invited(&self, invite: Invite) -> Option<Entry> {
-        if self.pending.contains(&invite.email) {
+        let email = invite.email.as_deref();
+        if email.is_some_and(|email| self.pending.contains(email)) {
             return None;
         }
-        let left_out = if self.active.contains(&invite.email) {
-            Some(LeftOut::MemberToo)
-        } else if invite.role.is_none() {
-            Some(LeftOut::NoWorkspaceRole)
-        } else {
-            parse_email(&invite.email).is_err().then_some(LeftOut::BadAddress)
+        let left_out = match email {
+            None => Some(LeftOut::NoAddress),
+            Some(email) if self.active.contains(email) => Some(LeftOut::MemberToo),
+            Some(_) if invite.role.is_none() => Some(LeftOut::NoWorkspaceRole),
+            Some(email) => parse_email(email).is_err().then_some(LeftOut::BadAddress),
         };
         Some(Entry {
-            email: Some(invite.email),
+            email: invite.email,
             role: invite.role,
             bindings: 0,
             membership: Belonging::Invited,
@@ -142,6 +142,8 @@ mod tests {
             addresses: vec![address.to_owned()],
             username: Some(address.to_owned()),
             pending: false,
+            disabled: false,
+            hides_addresses: false,
             bindings: roles.to_vec(),
             deployment_roles: Some(Vec::new()),
             hides_roles: false,
@@ -149,7 +151,7 @@ mod tests {
     }
 
     fn invite(email: &str, role: Option<WorkspaceRole>) -> Invite {
-        Invite { id: "cki".to_owned(), email: email.to_owned(), role, created_at: None }
+        Invite { id: "cki".to_owned(), email: Some(email.to_owned()), role, created_at: None }
     }
 
     fn of(people: Vec<Person>, invites: Vec<Invite>) -> Vec<Entry> {
