@@ -96,7 +96,8 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
         saved.check_target(destination.url().as_deref())?;
     }
     let plan_digest = saved.as_ref().map(|saved| saved.digest().to_owned());
-    let known = saved.filter(|_| !args.dry_run).map(|saved| earlier_run(&saved, &args.runs_dir)).transpose()?;
+    let known =
+        saved.filter(|_| !args.dry_run).map(|saved| earlier_run(&saved, &args.runs_dir)).transpose()?;
     if let Some(run) = known.flatten() {
         return take_up(args, &run, global);
     }
@@ -298,7 +299,8 @@ impl Applying<'_> {
         let began = self.session.clock.now();
         let end = engine.carry_out(&run, &mut journal, tally, announce);
         let (session, signals) = (self.session, self.signals);
-        let parts = Parts { folder: &folder, session, signals, settings: &settings, began };
+        let limits = &self.args.work.safety.prune.limits;
+        let parts = Parts { folder: &folder, session, signals, settings: &settings, limits, began };
         let end = parts.carry_out(left, end, &mut journal, announce);
         let end = close(end, &mut journal, self.session.clock.now(), announce);
         self.signals.reporting_begins();

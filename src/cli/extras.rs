@@ -171,15 +171,25 @@ mod tests {
 
     /// Why everybody stays or not, in the order of their names.
     fn stays(sure: bool, invites: InvitesSeen, people: Vec<Stranger>) -> Vec<Option<Stay>> {
+        stays_beside(sure, invites, people, 0)
+    }
+
+    /// The same in a workspace in which so many people cannot be told.
+    fn stays_beside(
+        sure: bool,
+        invites: InvitesSeen,
+        people: Vec<Stranger>,
+        hidden: u64,
+    ) -> Vec<Option<Stay>> {
         let prune = Prune {
             caps: Caps { people: 100, percent: 100 },
             on_guard: OnGuard::Stop,
             protect: vec!["BOT-*".to_owned()],
         };
         let belonging = Belonging { named: vec![Vec::new()], is_sure: vec![sure] };
-        let mut pruning = Pruning::new(&prune, belonging, None);
+        let mut pruning = Pruning::new(&prune, Protect::new(&prune.protect), belonging, None);
         let strangers = Strangers { in_all: people.len() as u64, people };
-        let reading = Reading { memberships: Vec::new(), invites, caller: Vec::new(), strangers };
+        let reading = Reading { invites, strangers, hidden, ..Reading::of(Vec::new()) };
         pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);
         let mut plan = Plan::default();
         pruning.conclude(&mut plan);
@@ -206,6 +216,8 @@ mod tests {
         let people = || vec![stranger("ana", Grounds::OwnRole), stranger("ben", Grounds::OwnRole)];
         assert_eq!(stays(false, InvitesSeen::Yes, people()), [Some(Stay::BadRow); 2]);
         assert_eq!(stays(true, InvitesSeen::Refused, people()), [Some(Stay::Incomplete); 2]);
+        assert_eq!(stays_beside(true, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
+        assert_eq!(stays_beside(false, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
     }
 
     #[test]

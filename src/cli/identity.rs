@@ -20,7 +20,8 @@ pub enum Identity {
 impl Identity {
     /// What Houston says about the caller counts; where it says nothing, the user in a JWT does.
     pub fn of(caller: Option<&Caller>, credential: &Credential) -> Self {
-        let from_houston = caller.and_then(|caller| caller.user_id.clone()).filter(|id| !id.trim().is_empty());
+        let from_houston =
+            caller.and_then(|caller| caller.user_id.clone()).filter(|id| !id.trim().is_empty());
         match (from_houston.or_else(|| credential.user_id()), credential.kind()) {
             (Some(id), _) => Self::User(id),
             (None, TokenKind::ServiceAccount) => Self::ServiceAccount,

@@ -196,7 +196,9 @@ impl Drawn {
         let grants = self.plan.grants.iter();
         self.plan.leavers().next().is_some()
             || takes_away(&self.operations)
-            || grants.filter_map(|grant| grant.operation(grant.row)).any(|operation| operation.kind.takes_away())
+            || grants
+                .filter_map(|grant| grant.operation(grant.row))
+                .any(|operation| operation.kind.takes_away())
     }
 
     /// Says which limits the removals do not keep to; stops there unless only they are to be left out.

@@ -195,7 +195,8 @@ mod tests {
                 assert!(protect.iter().all(|&pattern| both.protect.iter().any(|one| one == pattern)));
             }
         }
-        let strict = limits(Some(50), Some(50), &[], Some(true)).stricter(&LimitArgs::default().with_defaults());
+        let strict =
+            limits(Some(50), Some(50), &[], Some(true)).stricter(&LimitArgs::default().with_defaults());
         assert_eq!((strict.caps(), strict.on_guard()), (Caps::default(), OnGuard::Stop));
     }
 }

@@ -123,7 +123,8 @@ impl Place<'_> {
         let doubled: Vec<&Person> = rows.iter().filter_map(|&row| self.person(row)).collect();
         let is_admin = |person: &Person| person.bindings.contains(&WorkspaceRole::Admin);
         let is_renewed = |person: &Person| doubled.iter().any(|one| one.id == person.id);
-        let stays = |person: &&Person| is_admin(person) && !person.pending && !person.disabled && !is_renewed(person);
+        let stays =
+            |person: &&Person| is_admin(person) && !person.pending && !person.disabled && !is_renewed(person);
         let has_admin = self.everybody.people.iter().any(|person| stays(&person));
         for &row in rows {
             let planned = &mut plan.rows[row.index()];

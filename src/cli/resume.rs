@@ -14,7 +14,7 @@ use super::apply::{Confirmation, engine_settings, finish, locked};
 use super::ending::{broken, open_run, status, write_reports};
 use super::input::line_of_removal;
 use super::parts::{Left, Parts};
-use super::plan::requests;
+use super::plan::{requests, takes_away};
 use super::planning::unreadable;
 use super::prune_args::LimitArgs;
 use super::session::{Access, Destination, SafetyArgs, Session};
@@ -29,7 +29,8 @@ use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run, close};
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::{RowNumber, Strain, printable};
-use crate::plan::{Operation, OperationKind};
+use crate::plan::protect::Protect;
+use crate::plan::{Operation, OperationKind, RolePolicy};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Task};
 use crate::report::closing::resume_command;
@@ -83,11 +84,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
 ///
 /// # Errors
 /// As [`run`].
-pub fn resume_run(
-    args: &ResumeArgs,
-    folder: &RunFolder,
-    global: &GlobalArgs,
-) -> Result<ExitStatus, Failure> {
+pub fn resume_run(args: &ResumeArgs, folder: &RunFolder, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let history = read(folder)?;
     if history.is_settled() && history.closed {
         return say_finished(folder, &history, global);
@@ -112,7 +109,11 @@ pub fn resume_run(
     })?;
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
-    let resuming = Resuming::draw(folder, &history, &session, &signals, &mut progress)?;
+    let limits = LimitArgs::from(&history.header.settings).stricter(&args.limits);
+    let resuming = Resuming::draw(folder, &history, &session, &signals, &limits, &mut progress)?;
+    if resuming.takes_away() {
+        session.identity.check(&session.url)?;
+    }
     let behind = history.left_grants().len() + history.left_extras().len();
     let operations = resuming.leg.operations.len() + behind;
     if resuming
@@ -230,6 +231,7 @@ struct Resuming<'a> {
     history: &'a History,
     session: &'a Session,
     signals: &'a Signals,
+    limits: &'a LimitArgs,
     leg: Leg,
 }
 
@@ -240,13 +242,15 @@ impl<'a> Resuming<'a> {
         history: &'a History,
         session: &'a Session,
         signals: &'a Signals,
+        limits: &'a LimitArgs,
         progress: &mut Progress,
     ) -> Result<Self, Failure> {
         let mut leg = Leg::collect(folder, history).map_err(|error| broken(folder, error))?;
-        for (place, reading) in survey(&leg, session, progress).into_iter().enumerate() {
+        let protect = Protect::new(&limits.protect);
+        for (place, reading) in survey(&leg, session, &protect, progress).into_iter().enumerate() {
             match reading {
                 Ok(reading) => {
-                    leg.judge(place, &reading.memberships, &session.caller_names(&reading));
+                    leg.judge(place, &reading, &session.caller_names(&reading), &protect);
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
@@ -256,7 +260,15 @@ impl<'a> Resuming<'a> {
         }
         count_admins(&mut leg, session)?;
         leg.assemble();
-        Ok(Self { folder, history, session, signals, leg })
+        Ok(Self { folder, history, session, signals, limits, leg })
+    }
+
+    /// Whether anybody may be removed or demoted in this leg.
+    fn takes_away(&self) -> bool {
+        let may_take_roles = self.history.header.settings.roles == RolePolicy::Update;
+        takes_away(&self.leg.operations)
+            || !self.history.left_extras().is_empty()
+            || (may_take_roles && !self.history.left_grants().is_empty())
     }
 
     /// What is about to be done, for the question.
@@ -290,7 +302,7 @@ impl<'a> Resuming<'a> {
     }
 
     fn run(&self, mut progress: Progress, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-        let Self { folder, history, session, signals, leg } = self;
+        let Self { folder, history, session, signals, limits, leg } = self;
         let mut journal = self.begin().map_err(|error| {
             let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
             Failure::new(ExitStatus::Internal, error)
@@ -316,7 +328,7 @@ impl<'a> Resuming<'a> {
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let began = session.clock.now();
         let end = engine.carry_out(&run, &mut journal, leg.tally(history), announce);
-        let parts = Parts { folder, session, signals, settings: &settings, began };
+        let parts = Parts { folder, session, signals, settings: &settings, limits, began };
         let left = Left { grants: !history.grants.is_empty(), removals: !history.left_extras().is_empty() };
         let end = parts.carry_out(left, end, &mut journal, announce);
         let end = close(end, &mut journal, session.clock.now(), announce);
@@ -346,11 +358,16 @@ impl<'a> Resuming<'a> {
 }
 
 /// Reads the workspaces of a leg.
-fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<Reading, Fault>> {
+fn survey(
+    leg: &Leg,
+    session: &Session,
+    protect: &Protect,
+    progress: &mut Progress,
+) -> Vec<Result<Reading, Fault>> {
     let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task { workspace, rows }).collect();
     let workspaces = tasks.len() as u64;
     session.show(&Event::ReadingStarted { workspaces }, progress);
-    let readings = session.survey(&leg.emails).read(&tasks, |step| {
+    let readings = session.survey(&leg.emails).protecting(protect).read(&tasks, |step| {
         let event = match step {
             Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
             Step::Tick => session.tick(),

@@ -391,7 +391,9 @@ mod tests {
             assert!(check_approval(&good, digest).is_ok(), "{good}");
         }
         let other = digest.replace('f', "e");
-        for bad in ["", "0123456789ab", &digest[..63], &digest.replace('f', "g"), &other, &format!("{digest}0")] {
+        for bad in
+            ["", "0123456789ab", &digest[..63], &digest.replace('f', "g"), &other, &format!("{digest}0")]
+        {
             assert_eq!(check_approval(bad, digest).unwrap_err().status, ExitStatus::Usage, "{bad}");
         }
     }

@@ -501,6 +501,7 @@ mod tests {
             dialect: serde_json::Value::Null,
             settings: RunSettings::default(),
             reach: Reach::default(),
+            saved_plan: None,
         }
     }
 

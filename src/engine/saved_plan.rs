@@ -431,8 +431,8 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
         }
         Against::Everything => line,
         Against::Deeds => {
-            let is_held = now.code.as_ref().is_some_and(|code| code.starts_with("guard_"))
-                || is_held_by_limits(now);
+            let is_held =
+                now.code.as_ref().is_some_and(|code| code.starts_with("guard_")) || is_held_by_limits(now);
             PlanLine {
                 row: now.row,
                 action: if is_held { now.action } else { line.action },
@@ -533,6 +533,124 @@ mod tests {
         let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap();
         assert_eq!(reread(&pretty).unwrap().1, digest);
         assert!(matches!(reread(&text.replace("ann@", "bob@")), Err(SavedPlanError::Altered { .. })));
+    }
+
+    /// Every place of a document that holds a value, as a JSON pointer.
+    fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                object.iter().for_each(|(key, value)| places(value, &format!("{at}/{key}"), found));
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let items = items.iter().enumerate();
+                items.for_each(|(place, value)| places(value, &format!("{at}/{place}"), found));
+            }
+            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                found.push(at.to_owned());
+            }
+        }
+    }
+
+    fn another(value: &Value) -> Value {
+        match value {
+            Value::Bool(on) => (!on).into(),
+            Value::Number(number) => (number.as_u64().unwrap_or_default() + 1).into(),
+            Value::String(text) => format!("{text}x").into(),
+            Value::Null | Value::Array(_) | Value::Object(_) => "x".into(),
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_all_that_has_an_effect_and_of_nothing_else() {
+        let full = |index: usize| {
+            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": 2, "email": "a@example.com",
+                "role": "WORKSPACE_VIEWER", "workspace": "ck1", "from_role": "WORKSPACE_ADMIN", "seen": "absent",
+                "action": "add", "status": "unchanged", "into": 1, "handle": {"user": "u"},
+                "deployment_roles": [["d", "DEPLOYMENT_VIEWER"]], "renews": [{"invite": "i"}],
+                "grant": {"of": 1, "deployment": {"id": "d", "name": "n"}, "role": "DEPLOYMENT_VIEWER",
+                    "from_role": "DEPLOYMENT_ADMIN", "workspace_role": "WORKSPACE_VIEWER"},
+                "code": "c", "why": "w"});
+            serde_json::from_value(line).unwrap()
+        };
+        let pace = crate::engine::journal::RunPace {
+            concurrency: 8,
+            period_us: Some(1),
+            retries: 4,
+            timeout_ms: 1,
+            settle_ms: 1,
+        };
+        let prune = crate::engine::journal::Prune { protect: vec!["p".to_owned()], ..Default::default() };
+        let settings = RunSettings {
+            exit_code_unchanged: Some(9),
+            repair_duplicates: true,
+            reinvite: true,
+            pace: Some(pace),
+            prune: Some(prune),
+            protect: vec!["q".to_owned()],
+            ..RunSettings::default()
+        };
+        let plan =
+            SavedPlan { settings, undo_of: Some("run".to_owned()), rows: vec![full(0), full(1)], ..plan() };
+        let (text, digest) = written(&plan);
+        let document: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(digest_of(&document).unwrap(), digest);
+        let mut found = Vec::new();
+        places(&Value::Object(document.clone()), "", &mut found);
+        let is_aside = |at: &str| {
+            let parts: Vec<&str> = at.split('/').skip(1).collect();
+            ASIDE.contains(&parts[0])
+                || (parts[0] == "settings" && MANNER.contains(&parts[1]))
+                || (parts[0] == "rows" && parts[2] == WHY)
+        };
+        for at in &found {
+            let mut other = Value::Object(document.clone());
+            let value = other.pointer_mut(at).unwrap();
+            *value = another(value);
+            let Value::Object(other) = other else { unreachable!("it was one") };
+            assert_eq!(digest_of(&other).unwrap() == digest, is_aside(at), "{at}");
+        }
+        // Every field of the plan, of its settings and of a row was there to be tried.
+        let tried = |name: &str| found.iter().any(|at| at.starts_with(name));
+        for field in
+            ["schema_version", "target", "sandbox", "undo_of", "roster_text", "reading/b", "reading/a/0/c"]
+        {
+            assert!(tried(&format!("/{field}")) && !is_aside(&format!("/{field}")), "{field}");
+        }
+        for field in [
+            "send_invites",
+            "bypass_local",
+            "exit_code_unchanged",
+            "roles",
+            "repair_duplicates",
+            "reinvite",
+            "prune/caps/people",
+            "prune/caps/percent",
+            "prune/on_guard",
+            "prune/protect",
+            "protect",
+        ] {
+            assert!(tried(&format!("/settings/{field}")), "{field}");
+        }
+        assert_eq!(found.iter().filter(|at| at.starts_with("/rows/0/")).count(), 22);
+        assert_eq!(serde_json::to_value(&plan.settings).unwrap().as_object().unwrap().len(), 10);
+        assert_eq!(document.len(), 15);
+    }
+
+    #[test]
+    fn what_limits_hold_back_now_is_no_difference() {
+        let line = |action: &str, code: Option<&str>| {
+            let line = serde_json::json!({"row": RowNumber::from_index(0), "line": 0, "email": "e@example.com",
+                "workspace": "ck1", "from_role": "WORKSPACE_VIEWER", "seen": "member as WORKSPACE_VIEWER",
+                "action": action, "handle": {"user": "u"}, "code": code,
+                "status": code.map(|_| "unchanged")});
+            serde_json::from_value::<PlanLine>(line).unwrap()
+        };
+        let difference = |then, now| moved(&[then], [now].into_iter(), 0, Against::Everything).len();
+        for code in ["protected", "guard_max_remove"] {
+            assert_eq!(difference(line("remove", None), line("none", Some(code))), 0, "{code}");
+            assert_eq!(difference(line("none", Some(code)), line("remove", None)), 1, "{code}");
+        }
+        assert_eq!(difference(line("remove", None), line("none", Some("guard_last_admin"))), 1);
     }
 
     #[test]

@@ -252,7 +252,10 @@ impl RawPerson {
         Ok(Person {
             id: id.ok_or_else(|| Fault::malformed("a member without an id"))?,
             addresses: self.addresses.iter().map(|address| normalize_email(address).into_owned()).collect(),
-            username: self.username.filter(|name| is_told(name)).map(|name| normalize_email(&name).into_owned()),
+            username: self
+                .username
+                .filter(|name| is_told(name))
+                .map(|name| normalize_email(&name).into_owned()),
             pending: is("pending"),
             // A server that does not tell any status says nothing against them.
             disabled: !["", "active", "pending"].into_iter().any(is),

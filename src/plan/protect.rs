@@ -20,6 +20,9 @@ struct Pattern {
 }
 
 impl Protect {
+    /// No pattern.
+    pub const NONE: Self = Self(Vec::new());
+
     /// Patterns as the user wrote them.
     pub fn new<'p>(patterns: impl IntoIterator<Item = &'p String>) -> Self {
         let pattern = |text: &String| Pattern {

@@ -14,9 +14,9 @@ use super::strangers::{Known, Strangers, Watch, names, standing};
 use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
 use crate::model::{Cause, WorkspaceId, WorkspaceRole};
 use crate::plan::compare::{Comparison, Member};
-use crate::plan::{Membership, Standing};
 use crate::plan::extra::Handle;
 use crate::plan::protect::Protect;
+use crate::plan::{Membership, Standing};
 
 /// Up to this many missing people are asked for one by one before the rest of a long list is read.
 const ONE_BY_ONE: usize = 3;
@@ -156,6 +156,9 @@ pub fn read_handles(
     if walk.invites == InvitesSeen::Refused && walk.watch.wants_invites() {
         return Err(Fault::Malformed { text: "invitations cannot be seen".to_owned() });
     }
+    if walk.unread > 0 {
+        return Err(Fault::Malformed { text: "the member list has entries that show nobody".to_owned() });
+    }
     let mut reading = walk.reading();
     if let Watch::Handles(found, in_all) = &walk.watch {
         reading.memberships = handles.iter().map(|handle| found[handle].seen).collect();
@@ -212,6 +215,8 @@ struct Walk<'w, 'a> {
     protected: Vec<String>,
     /// Members and invitations whose addresses are not shown.
     hidden: u64,
+    /// Entries that show nobody, not even an id; they are among the hidden ones.
+    unread: u64,
     /// Whom to look out for besides.
     watch: Watch<'w>,
 }
@@ -234,6 +239,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             caller_names: Vec::new(),
             protected: Vec::new(),
             hidden: 0,
+            unread: 0,
             watch: Watch::Nobody,
         }
     }
@@ -270,7 +276,7 @@ impl Walk<'_, '_> {
         loop {
             // An entry that shows nobody is one more of its page, and may be anybody.
             let people = page.people.len() + page.unread;
-            self.hidden += page.unread as u64;
+            self.pass_over(page.unread);
             let fresh = self.meet(&page.people)?;
             let is_last = match page.paged {
                 Paged::Whole => true,
@@ -351,9 +357,15 @@ impl Walk<'_, '_> {
 
     fn read_whole_list(&mut self) -> Result<(), Fault> {
         let page = self.whole_list()?;
-        self.hidden += page.unread as u64;
+        self.pass_over(page.unread);
         self.meet(&page.people)?;
         Ok(())
+    }
+
+    /// Takes note of entries that show nobody: each may be anybody.
+    fn pass_over(&mut self, unread: usize) {
+        self.hidden += unread as u64;
+        self.unread += unread as u64;
     }
 
     /// Asks for the few people who are missing, each by name. Finding somebody proves presence;
@@ -545,6 +557,45 @@ pub(super) mod tests {
         assert_eq!(long.sent(), 2, "the first short page might be as long as pages get here");
         read(&houston(&short), &workspace, ["absent@example.com"], &pages).unwrap();
         assert_eq!(short.sent(), 1);
+    }
+
+    #[test]
+    fn people_who_are_not_shown_are_counted_and_a_page_with_them_is_not_the_last() {
+        let server = |hide: fn(&mut Vec<Value>)| {
+            Arc::new(Scripted::new(move |_, body| {
+                let first = body["variables"]["cursor"] == "";
+                let mut page: Vec<Value> = if first { (0..3).map(person).collect() } else { vec![person(3)] };
+                if first {
+                    hide(&mut page);
+                }
+                let last = body["variables"]["cursor"] == "u3";
+                let people = if last { Vec::new() } else { page };
+                let invite = json!({"id": "i1", "email": "in@example.com", "role": "WORKSPACE_VIEWER"});
+                let data = json!({"paginatedWorkspaceUsers": people, "workspaceUsers": [], "workspaceUser": null,
+                    "workspaceInvites": [invite, {"id": "i2", "email": null, "role": null}]});
+                Ok((200, json!({"data": data}).to_string()))
+            }))
+        };
+        let hides: [fn(&mut Vec<Value>); 4] = [
+            |page| page[1]["emails"] = Value::Null,
+            |page| page[1]["emails"] = json!([null]),
+            |page| page[1] = Value::Null,
+            |_| {},
+        ];
+        for (place, hide) in hides.into_iter().enumerate() {
+            let wanted = ["p3@example.com", "in@example.com", "absent@example.com"];
+            let found = reading(&server(hide), &wanted);
+            assert_eq!(found.hidden, if place == 3 { 1 } else { 2 }, "{place}: with an invitation");
+            assert_eq!(found.memberships[0], MEMBER, "{place}");
+            assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{place}");
+            let doubt = found.cause_of_doubt().expect("nobody can tell");
+            assert_eq!(doubt.code, "unreadable");
+        }
+        assert_eq!(reading(&server_of_few(), &["absent@example.com"]).cause_of_doubt(), None);
+    }
+
+    fn server_of_few() -> Arc<Scripted> {
+        server(3, 100, Cursor::Exclusive)
     }
 
     #[test]
