@@ -194,10 +194,10 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         .map(|(count, what)| format!(", {count} {what}"))
         .collect();
     let style = if held_back + failed + unsettled + not_run > 0 { palette.warn } else { Style::new() };
-    let people = if extra == 1 { "1 person".to_owned() } else { format!("{extra} people") };
+    let people = if extra == 1 { "1 person who is".to_owned() } else { format!("{extra} people who are") };
     writeln!(
         text,
-        "\n{style}of {people} who are not in the roster: {removed} removed{}{style:#}; see {REMOVALS}",
+        "\n{style}of {people} not in the roster: {removed} removed{}{style:#}; see {REMOVALS}",
         parts.concat()
     )
 }
