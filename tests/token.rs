@@ -6,6 +6,7 @@
 
 mod harness;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -343,7 +344,7 @@ fn the_user_of_a_token_that_takes_the_place_of_another_is_not_removed_either() {
     for email in
         (0..40).map(|who| format!("new.{who}@example.com")).chain(["person.0.0@example.com".to_owned()])
     {
-        text.push_str(&format!("{email},viewer,Team 0\n"));
+        writeln!(text, "{email},viewer,Team 0").unwrap();
     }
     let workdir = with(&text);
     let limits = ["--prune", "--max-remove-percent", "100"];

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::{Failure, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::RunSettings;
-use crate::houston::Person;
+use crate::houston::{Person, UserStatus};
 use crate::model::{RowNumber, WorkspaceRole};
 use crate::plan::extra::Handle;
 use crate::plan::protect::Protect;
@@ -124,7 +124,7 @@ impl Place<'_> {
         let is_admin = |person: &Person| person.bindings.contains(&WorkspaceRole::Admin);
         let is_renewed = |person: &Person| doubled.iter().any(|one| one.id == person.id);
         let stays =
-            |person: &&Person| is_admin(person) && !person.pending && !person.disabled && !is_renewed(person);
+            |person: &&Person| is_admin(person) && person.status == UserStatus::Active && !is_renewed(person);
         let has_admin = self.everybody.people.iter().any(|person| stays(&person));
         for &row in rows {
             let planned = &mut plan.rows[row.index()];

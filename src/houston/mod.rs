@@ -48,7 +48,7 @@ pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, U
 pub use self::http::{Http, HttpSettings};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
 pub use self::patient::{Patient, Waiting};
-pub use self::people::{Grounds, InDeployment, Invite, Person};
+pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::rehearsal::Rehearsed;

@@ -16,10 +16,8 @@ pub struct Person {
     pub addresses: Vec<String>,
     /// The user name, in lower case; often the address.
     pub username: Option<String>,
-    /// Invited, but never logged in.
-    pub pending: bool,
-    /// Banned, inactive, or of another status that does not let them sign in.
-    pub disabled: bool,
+    /// Whether they can sign in.
+    pub status: UserStatus,
     /// Whether the server kept addresses of theirs to itself: the person may be anybody.
     pub hides_addresses: bool,
     /// The `WORKSPACE_` roles in the workspace that was asked for, in the server's order; more than
@@ -34,6 +32,27 @@ pub struct Person {
     pub other_roles: bool,
     /// The addresses that the server does not spell in lower case, in its spelling; mostly none.
     pub spellings: Vec<String>,
+}
+
+/// Whether a user can sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UserStatus {
+    /// They can; also where the server tells no status.
+    Active,
+    /// Invited, but never logged in.
+    Pending,
+    /// Banned, inactive, or of another status.
+    Disabled,
+}
+
+impl UserStatus {
+    fn of(text: Option<&str>) -> Self {
+        match text.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "" | "active" => Self::Active,
+            "pending" => Self::Pending,
+            _ => Self::Disabled,
+        }
+    }
 }
 
 /// What makes somebody on the list of members a member.
@@ -246,8 +265,6 @@ impl RawPerson {
         let here = || all.iter().filter(|binding| binding.is_in(workspace));
         let is_odd = |address: &&String| normalize_email(address) != address.as_str();
         let hides_addresses = self.may_have_other_addresses();
-        let status = self.status.as_deref().map(str::trim).unwrap_or_default().to_ascii_lowercase();
-        let is = |word: &str| status == word;
         let id = self.id.filter(|id| !id.is_empty());
         Ok(Person {
             id: id.ok_or_else(|| Fault::malformed("a member without an id"))?,
@@ -256,9 +273,7 @@ impl RawPerson {
                 .username
                 .filter(|name| is_told(name))
                 .map(|name| normalize_email(&name).into_owned()),
-            pending: is("pending"),
-            // A server that does not tell any status says nothing against them.
-            disabled: !["", "active", "pending"].into_iter().any(is),
+            status: UserStatus::of(self.status.as_deref()),
             hides_addresses,
             hides_roles: self.bindings.is_none(),
             bindings: here().filter_map(RawBinding::workspace_role).collect(),

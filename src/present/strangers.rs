@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use crate::houston::{Grounds, Invite, Person};
+use crate::houston::{Grounds, Invite, Person, UserStatus};
 use crate::model::DeploymentRole;
 use crate::plan::extra::Handle;
 use crate::plan::{Membership, Standing};
@@ -130,10 +130,10 @@ fn deployment_roles(person: &Person) -> Vec<(String, DeploymentRole)> {
 
 /// Whether somebody can act in a workspace.
 pub(super) fn standing(person: &Person) -> Standing {
-    match (person.pending, person.disabled) {
-        (true, _) => Standing::Pending,
-        (false, true) => Standing::Disabled,
-        (false, false) => Standing::Active,
+    match person.status {
+        UserStatus::Active => Standing::Active,
+        UserStatus::Pending => Standing::Pending,
+        UserStatus::Disabled => Standing::Disabled,
     }
 }
 

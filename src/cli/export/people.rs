@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::houston::{InDeployment, Invite, Person};
+use crate::houston::{InDeployment, Invite, Person, UserStatus};
 use crate::present::everybody::Everybody;
 use crate::report::export::{Belonging, Entry, LeftOut};
 use crate::roster::{parse_deployment_roles, parse_email};
@@ -49,7 +49,10 @@ fn member(person: Person) -> Entry {
         email,
         role,
         bindings: person.bindings.len(),
-        membership: if person.pending { Belonging::Pending } else { Belonging::Member },
+        membership: match person.status {
+            UserStatus::Pending => Belonging::Pending,
+            UserStatus::Active | UserStatus::Disabled => Belonging::Member,
+        },
         user_id: Some(person.id),
         username: person.username,
         deployment_roles,
@@ -95,9 +98,11 @@ struct Members {
 impl Members {
     fn of(people: &[Person]) -> Self {
         let names = |pending: bool| {
-            (people.iter().filter(|person| person.pending == pending && !person.bindings.is_empty()))
-                .flat_map(|person| person.addresses.iter().chain(&person.username).cloned())
-                .collect()
+            (people.iter().filter(|person| {
+                (person.status == UserStatus::Pending) == pending && !person.bindings.is_empty()
+            }))
+            .flat_map(|person| person.addresses.iter().chain(&person.username).cloned())
+            .collect()
         };
         Self { active: names(false), pending: names(true) }
     }
@@ -141,8 +146,7 @@ mod tests {
             id: id.to_owned(),
             addresses: vec![address.to_owned()],
             username: Some(address.to_owned()),
-            pending: false,
-            disabled: false,
+            status: UserStatus::Active,
             hides_addresses: false,
             bindings: roles.to_vec(),
             deployment_roles: Some(Vec::new()),
@@ -209,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_pending_member_is_listed_once() {
-        let pending = Person { pending: true, ..person("u1", "new@example.com", VIEWER) };
+        let pending = Person { status: UserStatus::Pending, ..person("u1", "new@example.com", VIEWER) };
         let found = of(vec![pending], vec![invite("new@example.com", Some(WorkspaceRole::Viewer))]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].membership, Belonging::Pending);
