@@ -3,12 +3,16 @@
 //! Main type: [`Assignment`], one wish of the roster. Values here can only be built valid; this
 //! module must not know any other part of the program.
 
+mod glob;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::glob::Glob;
 
 /// What a member may do in a workspace, weakest first, so that the order is the order of rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ mod harness;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use harness::{Finished, MODELS, Sandbox, Workdir, crowd, faulty, playing};
+use harness::{Asked, Finished, MODELS, Sandbox, Server, Workdir, crowd, faulty, json, playing, relay};
 use houston_onboard::sandbox::state::{StateBinding, StateInvite, Status};
 use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, State, Switches};
 
@@ -674,4 +674,150 @@ fn nobody_goes_when_the_time_of_the_run_is_over() {
     sandbox.received_no_mutation();
     drop(workdir.resume(&sandbox, &["--max-duration", "5m"]).ended(0));
     assert_eq!(present(&sandbox), wanted(&wishes));
+}
+
+/// A Houston that says something else than the sandbox behind it.
+fn saying_otherwise(
+    sandbox: &Sandbox,
+    token: Option<String>,
+    change: impl Fn(&mut serde_json::Value) + Send + Sync + 'static,
+) -> Server {
+    let url = sandbox.url().to_owned();
+    Server::start(move |asked: &Asked| {
+        let mut asked = asked.clone();
+        if let Some(token) = &token {
+            asked.head = format!("POST /v1 HTTP/1.1\r\nauthorization: {token}");
+        }
+        let answer = relay(&url, &asked);
+        let text = String::from_utf8(answer.clone()).unwrap();
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        match serde_json::from_str::<serde_json::Value>(body) {
+            Ok(mut document) => {
+                change(&mut document);
+                json(&document)
+            }
+            Err(_) => answer,
+        }
+    })
+}
+
+/// Takes the addresses of one member out of an answer, or the member.
+fn hide(document: &mut serde_json::Value, email: &str, whole: bool) {
+    for list in ["paginatedWorkspaceUsers", "workspaceUsers"] {
+        for person in document["data"][list].as_array_mut().into_iter().flatten() {
+            if person["emails"][0]["address"] == email {
+                if whole {
+                    *person = serde_json::Value::Null;
+                } else {
+                    person["emails"] = serde_json::Value::Null;
+                    person["username"] = serde_json::Value::Null;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn where_the_addresses_of_a_member_are_not_shown_nobody_is_removed_and_nobody_taken_for_absent() {
+    for whole in [false, true] {
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), Options::default()));
+        let server = saying_otherwise(&sandbox, None, move |document| hide(document, &person(0, 4), whole));
+        let call = |command: &str, more: &[&str]| {
+            let call = workdir.call([command, "roster.csv", "--url", &server.url()]).args(PRUNE).args(more);
+            call.token(sandbox.token()).quick().run()
+        };
+        // Everybody of the file is found: nobody is removed from that workspace, and it is a guard.
+        workdir.write("roster.csv", roster(&[(0, &[0, 1]), (1, &[0, 1])]));
+        drop(call("plan", &[]).ended(7));
+        let run = call("apply", &["--yes"]).ended(7);
+        assert_eq!(run.count("unchanged"), 4, "{}", run.stderr);
+        assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 2, 3, 4]), (1, &[0, 1])]));
+        // Somebody of the file may be the member who is not shown.
+        let sent = sandbox.audit().mutations_received;
+        workdir.write("roster.csv", roster(&[(0, &[0, 1, 4]), (1, &[0, 1])]));
+        drop(call("plan", &[]).ended(8));
+        let run = call("apply", &["--yes"]).ended(8);
+        assert_eq!((run.count("unchanged"), run.count("gave_up")), (4, 1), "{}", run.stderr);
+        assert_eq!(sandbox.audit().mutations_received, sent);
+        // A later leg knows no more.
+        let resume = workdir.call(["resume", "--yes"]).token(sandbox.token()).quick().run();
+        drop(resume.ended(8));
+        assert_eq!(sandbox.audit().mutations_received, sent);
+    }
+}
+
+#[test]
+fn a_caller_who_is_not_known_removes_and_demotes_nobody() {
+    let no_user = |document: &mut serde_json::Value| {
+        if document["data"]["self"].is_object() {
+            document["data"]["self"]["user"] = serde_json::Value::Null;
+        }
+    };
+    let mut state = world(1, 5);
+    state.bindings[1].role = Role::WorkspaceAdmin;
+    let sandbox = Sandbox::of(state, Options::default());
+    let workdir = Workdir::new();
+    workdir.write(
+        "roster.csv",
+        roster(&[(0, &[0, 1])]).replace("person.0.1@example.com,viewer", "person.0.1@example.com,editor"),
+    );
+    let call = |command: &str, server: &Server, token: &str, more: &[&str]| {
+        let call = workdir.call([command, "roster.csv", "--url", &server.url()]).args(more);
+        call.token(token).quick().run()
+    };
+    // Neither Houston nor the token says who calls.
+    let opaque = saying_otherwise(&sandbox, Some(sandbox.token().to_owned()), no_user);
+    for more in [PRUNE, &["--update-roles"]] {
+        call("plan", &opaque, "opaque", more).ended(5).says("whose token").began_nothing();
+        let yes = [more, &["--yes"]].concat();
+        call("apply", &opaque, "opaque", &yes).ended(5).says("service account").began_nothing();
+    }
+    sandbox.received_no_mutation();
+    drop(call("apply", &opaque, "opaque", &["--yes"]).ended(0));
+    // The token does: its own user stays, although not in the file.
+    let token = sandbox.token_of(&person(0, 1)).unwrap();
+    let silent = saying_otherwise(&sandbox, None, no_user);
+    workdir.write("roster.csv", roster(&[(0, &[0, 2])]));
+    let run = call("apply", &silent, &token, &[PRUNE, &["--yes"]].concat()).ended(7);
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 2])]), "{}", run.stderr);
+    assert!(run.file("plan.jsonl").contains("guard_self"));
+    // A service account's key has no user.
+    workdir.write("roster.csv", roster(&[(0, &[0])]));
+    let key = sandbox.tokens().service_account.clone();
+    drop(call("apply", &silent, &key, &[PRUNE, &["--yes"]].concat()).ended(0));
+    assert_eq!(present(&sandbox), wanted(&[(0, &[0])]));
+}
+
+#[test]
+fn the_limits_of_a_resume_count_what_was_removed_before_and_are_never_relaxed() {
+    for (variable, value, status, left) in [
+        ("HOUSTON_ONBOARD_MAX_REMOVE", "5", 7, &[0, 1, 2, 3, 4][..]),
+        ("HOUSTON_ONBOARD_MAX_REMOVE_PERCENT", "50", 7, &[0, 1, 2, 3, 4]),
+        ("HOUSTON_ONBOARD_PROTECT", "Person.0.3@*", 0, &[0, 1, 3]),
+        ("HOUSTON_ONBOARD_MAX_REMOVE", "1000000", 0, &[0, 1]),
+    ] {
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), faulty("ise=@late.comer")));
+        let mut text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
+        writeln!(text, "late.comer@example.com,viewer,{}", workspace(0)).unwrap();
+        workdir.write("roster.csv", text);
+        let limits = ["--prune", "--max-remove", "6", "--max-remove-percent", "60"];
+        drop(workdir.applying(&sandbox, "roster.csv").args(&limits).quick().run().ended(8));
+        sandbox.set_faults(Faults::default());
+        let run = workdir.resuming(&sandbox).env(variable, value).run().ended(status);
+        let mut expected = wanted(&[(0, left), (1, &[0, 1])]);
+        expected.insert((workspace(0), "late.comer@example.com".to_owned()));
+        assert_eq!(present(&sandbox), expected, "{variable}={value}: {}", run.stderr);
+        if status == 7 {
+            assert!(run.stderr.contains("6 of 10 people would be removed"), "{}", run.stderr);
+            assert!(run.stdout.contains("3 removed") && run.stdout.contains("3 held back"), "{}", run.stdout);
+        }
+    }
+    // An edited folder does not widen what the site allows.
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), faulty("ise=@late.comer")));
+    let text = format!("{}late.comer@example.com,viewer,{}\n", roster(&[(0, &[0, 1])]), workspace(0));
+    workdir.write("roster.csv", text);
+    drop(workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().run().ended(8));
+    sandbox.set_faults(Faults::default());
+    drop(workdir.resuming(&sandbox).args(&["--max-remove", "1"]).run().ended(7));
+    assert!(present(&sandbox).contains(&(workspace(0), person(0, 4))));
 }

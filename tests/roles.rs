@@ -319,3 +319,47 @@ fn the_guards_are_judged_again_by_a_resume() {
     assert_eq!(role_of(&sandbox, 0, 0), Some(Role::WorkspaceAdmin));
     assert_eq!(run.summary()["exit_status"], 7);
 }
+
+#[test]
+fn protected_people_keep_their_role_under_any_of_their_names_and_that_is_no_failure() {
+    let mut state = world(1, 4);
+    state.users[1].emails.push("chief@example.com".to_owned());
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+    workdir.write("roster.csv", roster(&[(0, 1, "viewer"), (0, 2, "editor"), (0, 3, "viewer")]));
+    let flags =
+        ["--update-roles", "--protect", "CHIEF@*", "--protect", "person.0.2@*", "--protect", "cheif@*"];
+    let plan =
+        workdir.call(["plan", "roster.csv", "--format", "csv"]).args(&flags).to(&sandbox).run().ended(0);
+    assert!(
+        plan.stdout.contains(",none,WORKSPACE_ADMIN") || plan.stdout.contains("protect"),
+        "{}",
+        plan.stdout
+    );
+    assert!(plan.stderr.contains("cheif@*") && !plan.stderr.contains("CHIEF"), "{}", plan.stderr);
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
+    let ends: Vec<_> =
+        run.rows().iter().map(|row| (row["status"].clone(), row["error_code"].clone())).collect();
+    let end = |status: &str, code: &str| (status.to_owned(), code.to_owned());
+    assert_eq!(ends, [end("role_kept", "protected"), end("role_updated", ""), end("unchanged", "")]);
+    assert_eq!(role_of(&sandbox, 0, 1), Some(Role::WorkspaceAdmin));
+    assert_eq!(role_of(&sandbox, 0, 2), Some(Role::WorkspaceEditor), "more rights are not held back");
+}
+
+#[test]
+fn an_admin_who_cannot_sign_in_is_no_replacement() {
+    use houston_onboard::sandbox::state::Status;
+    for (status, ends) in
+        [(Status::Active, 0), (Status::Pending, 7), (Status::Banned, 7), (Status::Inactive, 7)]
+    {
+        let mut state = world(1, 4);
+        state.users[1].status = status;
+        let (workdir, sandbox) =
+            (Workdir::new(), Sandbox::of(state, playing(Model::Modern, Options::default())));
+        workdir.write("roster.csv", roster(&[(0, 0, "viewer")]));
+        let plan = workdir.call(["plan", "roster.csv"]).args(UPDATE).to(&sandbox).run();
+        drop(plan.ended(ends));
+        let run = workdir.apply(&sandbox, "roster.csv", UPDATE).ended(ends);
+        let kept = if ends == 0 { Role::WorkspaceViewer } else { Role::WorkspaceAdmin };
+        assert_eq!(role_of(&sandbox, 0, 0), Some(kept), "{status:?}: {}", run.stderr);
+    }
+}

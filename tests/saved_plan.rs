@@ -92,7 +92,7 @@ fn the_plan_is_private_and_tells_what_was_decided() {
     let path = workdir.path().join("plan.json");
     let plan: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(plan["digest"], *digest);
-    assert_eq!(plan["schema_version"], 1);
+    assert_eq!(plan["schema_version"], 2);
     assert_eq!(plan["target"], sandbox.url());
     assert_eq!(plan["settings"]["roles"], "update");
     let row = &plan["rows"][0];
@@ -159,9 +159,101 @@ fn a_long_list_of_what_moved_is_cut() {
 #[test]
 fn a_plan_that_was_carried_out_is_not_carried_out_again() {
     let sandbox = sandbox();
-    let (workdir, _) = planned(&sandbox, &[]);
-    drop(carried_out(&workdir, &sandbox).ended(0));
+    let (workdir, digest) = planned(&sandbox, &[]);
+    let run = carried_out(&workdir, &sandbox).ended(0);
+    let id = run.folder().file_name().unwrap().to_str().unwrap().to_owned();
+    let sent = sandbox.audit().mutations_received;
+    // The run is finished: its status, whatever Houston has now, and nothing is sent.
+    meanwhile(&sandbox, "person.1.2@example.com,admin,Team 0");
+    let sent = sent + 1;
+    carried_out(&workdir, &sandbox).ended(0).says(&id).says("is finished").began_nothing();
+    assert_eq!(sandbox.audit().mutations_received, sent);
+    // A copy of the runs elsewhere does not count, and neither does a run about another target.
+    fs::rename(workdir.path().join("onboard-runs"), workdir.path().join("other-runs")).unwrap();
     carried_out(&workdir, &sandbox).ended(9).began_nothing();
+    // The same change that is wanted once more is another plan, although its digest is the same.
+    let other = self::sandbox();
+    let only = ["--only", "workspace=Team 0"];
+    let (workdir, again) = planned(&other, &only);
+    assert_ne!(again, digest, "another target");
+    drop(carried_out(&workdir, &other).ended(0));
+    let back = workdir.folders()[0].join("undo.json").display().to_string();
+    let limits = ["--max-remove-percent", "100"];
+    drop(workdir.call(["apply", "--plan", &back, "--yes"]).args(&limits).to(&other).run().ended(0));
+    let call = workdir.call(["plan", "roster.csv", "--out", "plan.json"]).args(&only);
+    let plan = call.to(&other).run().ended(0);
+    assert!(plan.stderr.contains(&again), "{}", plan.stderr);
+    let run = carried_out(&workdir, &other).ended(0);
+    assert_eq!(run.count("added") + run.count("invited"), 1);
+}
+
+#[test]
+fn a_plan_that_was_interrupted_is_resumed_by_the_same_command() {
+    let sandbox = Sandbox::of(world(), harness::faulty("ise=@new.hire"));
+    let (workdir, digest) = planned(&sandbox, &[]);
+    drop(carried_out(&workdir, &sandbox).ended(8));
+    assert_eq!(workdir.folders().len(), 1);
+    sandbox.set_faults(houston_onboard::sandbox::Faults::default());
+    let approved = carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run();
+    let run = approved.ended(0).says("carries out this plan");
+    assert_eq!(workdir.folders().len(), 1, "{}", run.stderr);
+    assert_eq!(workdir.resume(&sandbox, &[]).ended(0).count("invited"), 1);
+    drop(carried_out(&workdir, &sandbox).ended(0).says("is finished"));
+}
+
+/// Everybody of team 1 but its first admin and one viewer is to be removed.
+fn pruning(sandbox: &Sandbox, flags: &[&str]) -> Workdir {
+    let workdir = Workdir::new();
+    workdir.write(
+        "roster.csv",
+        "email,role,workspace\nperson.1.0@example.com,viewer,Team 1\nperson.1.1@example.com,viewer,Team 1\n",
+    );
+    let wide = ["--prune", "--max-remove", "50", "--max-remove-percent", "100"];
+    let call = workdir.call(["plan", "roster.csv", "--out", "plan.json"]).args(&wide).args(flags);
+    drop(call.to(sandbox).run().ended(0));
+    workdir
+}
+
+#[test]
+fn a_plan_is_carried_out_under_the_stricter_of_its_limits_and_those_given_now() {
+    let sandbox = Sandbox::of(crowd(2, 5), Options::default());
+    let workdir = pruning(&sandbox, &[]);
+    workdir.write("site.toml", "max-remove = 2\n");
+    workdir.write("share.toml", "max-remove-percent = 10\n");
+    let refused = |call: Call<'_>| call.run().ended(7).began_nothing();
+    refused(carrying_out(&workdir, &sandbox).args(&["--max-remove", "2"]));
+    refused(carrying_out(&workdir, &sandbox).env("HOUSTON_ONBOARD_MAX_REMOVE", "2"));
+    refused(carrying_out(&workdir, &sandbox).env("HOUSTON_ONBOARD_MAX_REMOVE_PERCENT", "10"));
+    refused(carrying_out(&workdir, &sandbox).args(&["--config", "site.toml"]));
+    refused(carrying_out(&workdir, &sandbox).args(&["--config", "share.toml"]));
+    sandbox.received_no_mutation();
+    // A wider flag does not relax the plan.
+    let narrow = pruning(&sandbox, &["--protect", "person.1.2@*"]);
+    let text = fs::read_to_string(narrow.path().join("plan.json")).unwrap();
+    assert!(text.contains("person.1.2@*"));
+    let call =
+        carrying_out(&narrow, &sandbox).args(&["--protect", "PERSON.1.3@example.com", "--max-remove", "90"]);
+    let run = call.run().ended(0);
+    let ends: Vec<(String, String)> = harness::records(&run.file("removals.csv"), b',')
+        .into_iter()
+        .map(|row| (row["email"].clone(), row["error_code"].clone()))
+        .collect();
+    let end = |who: usize, code: &str| (format!("person.1.{who}@example.com"), code.to_owned());
+    assert_eq!(ends, [end(2, "protected"), end(3, "protected"), end(4, "")], "{}", run.stderr);
+}
+
+#[test]
+fn the_digest_does_not_depend_on_when_or_by_which_version_a_plan_was_made() {
+    let sandbox = sandbox();
+    let (workdir, digest) = planned(&sandbox, &[]);
+    let path = workdir.path().join("plan.json");
+    let mut plan: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    plan["made_at"] = "2001-01-01T00:00:00Z".into();
+    plan["tool_version"] = "9.9.9".into();
+    plan["settings"]["canary"] = 9.into();
+    plan["rows"][2]["why"] = "another sentence".into();
+    workdir.write("plan.json", plan.to_string());
+    drop(carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run().ended(0));
 }
 
 #[test]
@@ -178,14 +270,15 @@ fn only_the_approved_plan_is_carried_out() {
     let (workdir, digest) = planned(&sandbox, &[]);
     let approving = |digest: &str| carrying_out(&workdir, &sandbox).args(&["--approve", digest]).run();
     for (bad, why) in [
-        ("0123456789abcdef", "not the approved one"),
-        (&digest[..11], "first 12 digits"),
-        ("", "first 12 digits"),
+        (&digest.chars().rev().collect::<String>()[..], "not the approved one"),
+        (&digest[..12], "whole digest"),
+        (&digest[..63], "whole digest"),
+        ("", "whole digest"),
     ] {
         approving(bad).ended(2).says(why).began_nothing();
     }
     sandbox.received_no_mutation();
-    drop(approving(&digest[..12]).ended(0));
+    drop(approving(&digest).ended(0));
 }
 
 #[test]
@@ -196,12 +289,12 @@ fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
     let half = &text[..text.len() / 2];
     for (content, why) in [
         (text.replace("person.0.1@", "person.0.2@"), "changed after it was made"),
-        (text.replace("\"canary\":0", "\"canary\":9"), "changed after it was made"),
+        (text.replace("\"send_invites\":false", "\"send_invites\":true"), "changed after it was made"),
         (half.to_owned(), "only a part of one"),
         (String::new(), "only a part of one"),
         (ROSTER.to_owned(), "no saved plan"),
-        ("{\"schema_version\":1,\"rows\":[]}".to_owned(), "no `digest`"),
-        (text.replace("\"schema_version\":1", "\"schema_version\":2"), "schema version 2"),
+        ("{\"schema_version\":2,\"rows\":[]}".to_owned(), "no `digest`"),
+        (text.replace("\"schema_version\":2", "\"schema_version\":1"), "schema version 1"),
     ] {
         workdir.write("plan.json", content);
         carried_out(&workdir, &sandbox).ended(3).says(why).began_nothing();

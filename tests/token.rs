@@ -6,6 +6,7 @@
 
 mod harness;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -321,4 +322,40 @@ fn a_name_that_does_not_resolve_is_not_waited_for() {
     let run = call.token("x.y.z").run().ended(5);
     assert!(!run.stderr.contains("waiting"), "{}", run.stderr);
     run.began_nothing();
+}
+
+#[test]
+fn the_user_of_a_token_that_takes_the_place_of_another_is_not_removed_either() {
+    let mut state = harness::crowd(1, 8);
+    let (user, admin) = (state.users[5].clone(), houston_onboard::sandbox::Role::SystemAdmin);
+    let mut binding = state.bindings[5].clone();
+    binding = houston_onboard::sandbox::state::StateBinding {
+        id: "ckbindofsystem".to_owned(),
+        role: admin,
+        workspace: None,
+        ..binding
+    };
+    state.bindings.push(binding);
+    let latency = Duration::from_millis(20);
+    let sandbox = Sandbox::of(state, Options { latency, ..faulty("token-dies=30") });
+    let other = sandbox.fresh_token_of(&user.emails[0], in_an_hour()).unwrap();
+    let file = TokenFile::with(sandbox.token());
+    let mut text = String::from("email,role,workspace\n");
+    for email in
+        (0..40).map(|who| format!("new.{who}@example.com")).chain(["person.0.0@example.com".to_owned()])
+    {
+        writeln!(text, "{email},viewer,Team 0").unwrap();
+    }
+    let workdir = with(&text);
+    let limits = ["--prune", "--max-remove-percent", "100"];
+    let mut running = applying(&workdir, &sandbox, &file.path()).args(&limits).start();
+    running.await_entries("intent", 1);
+    file.rotate(&other);
+    let run = running.finish().ended(7).says("holds another one, which is used now");
+    let removals = harness::records(&run.file("removals.csv"), b',');
+    let end = |email: &str| {
+        removals.iter().find(|row| row["email"] == email).map(|row| row["error_code"].clone()).unwrap()
+    };
+    assert_eq!(end(&user.emails[0]), "guard_self", "{}", run.stderr);
+    assert_eq!(end("person.0.6@example.com"), "");
 }

@@ -209,5 +209,6 @@ fn header(folder: &RunFolder, server: &Server, rows: usize) -> Header {
         dialect: serde_json::Value::Null,
         settings: RunSettings::default(),
         reach: Reach::default(),
+        saved_plan: None,
     }
 }

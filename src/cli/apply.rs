@@ -15,17 +15,19 @@ use super::ending::{held_words, status, tell_renamed, write_reports};
 use super::input::{Input, Settled};
 use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
-use super::saved_plan::SavedPlanArgs;
+use super::resume::{ResumeArgs, resume_run};
+use super::saved_plan::{Saved, SavedPlanArgs};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
+use super::trust::Origin;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
 use crate::engine::event::{Event, RunEnd, StatusKind, StopReason, Tally, settled_by_plan};
 use crate::engine::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
 };
 use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{LockError, ROSTER, RunFolder, Runs, RunsError, TargetLock};
+use crate::engine::run_folder::{LockError, Probe, ROSTER, RunFolder, Runs, RunsError, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
@@ -92,7 +94,12 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     if let Some(saved) = &saved {
         saved.check_target(destination.url().as_deref())?;
     }
-    drop(saved);
+    let plan_digest = saved.as_ref().map(|saved| saved.digest().to_owned());
+    let known =
+        saved.filter(|_| !args.dry_run).map(|saved| earlier_run(&saved, &args.runs_dir)).transpose()?;
+    if let Some(run) = known.flatten() {
+        return take_up(args, &run, global);
+    }
     if args.dry_run {
         let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
         return show(input, &args.work, &args.show, &After::default(), &session, global);
@@ -114,8 +121,47 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     }
     drawn.create_missing(&input, &args.work, &session, &mut progress)?;
     let earlier = unanswered(&runs, &input, &session, &drawn);
-    Applying { args, runs: &runs, input: &input, session: &session, drawn, signals: &signals, lock, earlier }
-        .run(global, progress)
+    let session = &session;
+    Applying {
+        args,
+        runs: &runs,
+        input: &input,
+        session,
+        drawn,
+        signals: &signals,
+        lock,
+        earlier,
+        plan_digest,
+    }
+    .run(global, progress)
+}
+
+/// The run in the folder of the runs that carries this plan out already. Only the user's own count.
+fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, Failure> {
+    let listed = match Runs::open(runs_dir, Probe::Allowed) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        opened => opened.and_then(|runs| runs.list()),
+    };
+    let mut runs = listed.map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    runs.retain(|folder| folder.distrust().is_none());
+    Ok(saved.run_among(runs))
+}
+
+/// Goes on with the run that carries the plan out, or gives the status that it ended with.
+fn take_up(args: &ApplyArgs, run: &RunFolder, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    if !global.quiet {
+        tell(&format!("run {} carries out this plan; resuming it", printable(run.id())));
+    }
+    let resuming = ResumeArgs {
+        run: run.path().display().to_string(),
+        target: args.work.target.clone(),
+        pace: args.work.pace,
+        limits: args.work.safety.prune.limits.clone(),
+        yes: args.yes,
+        trust_folder: false,
+        runs_dir: args.runs_dir.clone(),
+    };
+    resume_run(&resuming, run, Origin::Own, global)
 }
 
 /// Writes that a recent run against this Houston left without an answer: they may still land, so
@@ -245,6 +291,8 @@ struct Applying<'a> {
     lock: TargetLock,
     /// Writes that other runs left without an answer.
     earlier: HashMap<usize, Earlier>,
+    /// The digest of the saved plan, if it is one.
+    plan_digest: Option<String>,
 }
 
 impl Applying<'_> {
@@ -281,7 +329,8 @@ impl Applying<'_> {
         let began = self.session.clock.now();
         let end = engine.carry_out(&run, &mut journal, tally, announce);
         let (session, signals) = (self.session, self.signals);
-        let parts = Parts { folder: &folder, session, signals, settings: &settings, began };
+        let limits = &self.args.work.safety.prune.limits;
+        let parts = Parts { folder: &folder, session, signals, settings: &settings, limits, began };
         let end = parts.carry_out(left, end, &mut journal, announce);
         let end = close(end, &mut journal, self.session.clock.now(), announce);
         self.signals.reporting_begins();
@@ -320,7 +369,7 @@ impl Applying<'_> {
             target: self.session.url.clone(),
             sandbox: self.session.is_sandbox,
             houston_version: self.session.version(),
-            caller: self.session.caller.as_ref().and_then(|caller| caller.user_id.clone()),
+            caller: self.session.identity.user_id().map(str::to_owned),
             roster: self.input.name.clone(),
             roster_sha256,
             plan_sha256,
@@ -330,6 +379,7 @@ impl Applying<'_> {
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.run_settings(),
             reach: self.args.work.target.reach().context("cannot tell the working directory")?,
+            saved_plan: self.plan_digest.clone(),
         };
         Ok(Journal::create(folder, header, start)?)
     }

@@ -11,9 +11,10 @@ use crate::model::{RowNumber, email_key};
 use crate::plan::Plan;
 use crate::plan::extra::{Extra, Handle, Stay};
 use crate::plan::guard::{hold_too_many, limits_needed};
+use crate::plan::protect::Protect;
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
-use crate::roster::{Glob, Roster, RowState};
+use crate::roster::{Roster, RowState};
 
 /// Where a workspace text of the roster leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Belonging {
 #[derive(Debug)]
 pub struct Pruning {
     prune: Prune,
-    protect: Vec<Glob>,
+    protect: Protect,
     /// Who belongs where.
     pub belonging: Belonging,
     /// Who was found, by workspace.
@@ -80,9 +81,13 @@ pub struct Pruning {
 
 impl Pruning {
     /// A search in the workspaces of `belonging`, for everybody or for these people only.
-    pub fn new(prune: &Prune, belonging: Belonging, listed: Option<HashSet<(u32, String)>>) -> Self {
+    pub fn new(
+        prune: &Prune,
+        protect: Protect,
+        belonging: Belonging,
+        listed: Option<HashSet<(u32, String)>>,
+    ) -> Self {
         let workspaces = belonging.named.len();
-        let protect = prune.protect.iter().map(|pattern| Glob::new(&pattern.to_lowercase())).collect();
         let extras = vec![Vec::new(); workspaces];
         Self { prune: prune.clone(), protect, belonging, extras, people: vec![0; workspaces], listed }
     }
@@ -95,15 +100,17 @@ impl Pruning {
                 || stranger.names.iter().any(|name| names.iter().any(|caller| *caller == email_key(name)))
         };
         let stay = |stranger: &Stranger| {
-            let is_protected =
-                || self.protect.iter().any(|glob| stranger.names.iter().any(|name| glob.matches_email(name)));
+            // Asked of everybody, so that a pattern that matches is known to match.
+            let is_protected = self.protect.covers(stranger.names.iter().map(String::as_str));
             match stranger.grounds {
                 _ if is_caller(stranger) => Some(Stay::Caller),
                 Grounds::Elsewhere => Some(Stay::Elsewhere),
                 Grounds::Hidden => Some(Stay::Hidden),
-                Grounds::OwnRole if is_protected() => Some(Stay::Protected),
+                Grounds::OwnRole if is_protected => Some(Stay::Protected),
+                Grounds::OwnRole if reading.invites == InvitesSeen::Refused || reading.hidden > 0 => {
+                    Some(Stay::Incomplete)
+                }
                 Grounds::OwnRole if !self.belonging.is_sure[place] => Some(Stay::BadRow),
-                Grounds::OwnRole if reading.invites == InvitesSeen::Refused => Some(Stay::Incomplete),
                 Grounds::OwnRole => None,
             }
         };
@@ -166,15 +173,25 @@ mod tests {
 
     /// Why everybody stays or not, in the order of their names.
     fn stays(sure: bool, invites: InvitesSeen, people: Vec<Stranger>) -> Vec<Option<Stay>> {
+        stays_beside(sure, invites, people, 0)
+    }
+
+    /// The same in a workspace in which so many people cannot be told.
+    fn stays_beside(
+        sure: bool,
+        invites: InvitesSeen,
+        people: Vec<Stranger>,
+        hidden: u64,
+    ) -> Vec<Option<Stay>> {
         let prune = Prune {
             caps: Caps { people: 100, percent: 100 },
             on_guard: OnGuard::Stop,
             protect: vec!["BOT-*".to_owned()],
         };
         let belonging = Belonging { named: vec![Vec::new()], is_sure: vec![sure] };
-        let mut pruning = Pruning::new(&prune, belonging, None);
+        let mut pruning = Pruning::new(&prune, Protect::new(&prune.protect), belonging, None);
         let strangers = Strangers { in_all: people.len() as u64, people };
-        let reading = Reading { memberships: Vec::new(), invites, caller: Vec::new(), strangers };
+        let reading = Reading { invites, strangers, hidden, ..Reading::of(Vec::new()) };
         pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);
         let mut plan = Plan::default();
         pruning.conclude(&mut plan);
@@ -201,6 +218,8 @@ mod tests {
         let people = || vec![stranger("ana", Grounds::OwnRole), stranger("ben", Grounds::OwnRole)];
         assert_eq!(stays(false, InvitesSeen::Yes, people()), [Some(Stay::BadRow); 2]);
         assert_eq!(stays(true, InvitesSeen::Refused, people()), [Some(Stay::Incomplete); 2]);
+        assert_eq!(stays_beside(true, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
+        assert_eq!(stays_beside(false, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::engine::event::{Event, Status};
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceId, printable};
 use crate::plan::grant::{Deployment, Grant, decide, name};
+use crate::plan::guard::Guard;
+use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy};
 use crate::present::grants::Asked;
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
@@ -202,6 +204,48 @@ fn undecidable(fault: &Fault, session: &Session) -> Result<Decision, Failure> {
     Ok(if status == Status::Rejected { Decision::Rejected(cause) } else { Decision::GaveUp(cause) })
 }
 
+/// What is wanted, and of whom nothing is taken away.
+pub struct Wanted<'w> {
+    /// The roster.
+    pub roster: &'w Roster,
+    /// What is done about people with another role.
+    pub roles: RolePolicy,
+    /// Who is not demoted.
+    pub protect: &'w Protect,
+}
+
+impl Wanted<'_> {
+    /// What becomes of a role in a deployment: nothing is taken away from people who are protected.
+    fn decide(&self, grant: &Grant, seen: Membership, row: &Decision) -> Decision {
+        let decision = decide(grant.role, seen, self.roles);
+        let names = grant.user.iter().map(|(_, address)| address.to_lowercase()).collect::<Vec<_>>();
+        let email = self.roster.emails().get(grant.row);
+        let is_protected = || {
+            matches!(row, Decision::HeldBack(_, Guard::Protected))
+                || self.protect.covers(names.iter().map(String::as_str).chain([email]))
+        };
+        match decision {
+            Decision::UpdateRole(change) if change.is_demotion() && is_protected() => {
+                Decision::HeldBack(change, Guard::Protected)
+            }
+            Decision::Take(role) if is_protected() => Decision::RoleKept(role),
+            Decision::Add
+            | Decision::UpdateRole(_)
+            | Decision::Renew(_)
+            | Decision::Take(_)
+            | Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => decision,
+        }
+    }
+}
+
 /// Decides every wish whose row has not failed already. Who is to be added has no role in any
 /// deployment; the others are read.
 ///
@@ -210,11 +254,11 @@ fn undecidable(fault: &Fault, session: &Session) -> Result<Decision, Failure> {
 pub fn decide_grants(
     wishes: Vec<Wish>,
     plan: &mut Plan,
-    roster: &Roster,
-    roles: RolePolicy,
+    wanted: &Wanted<'_>,
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), Failure> {
+    let &Wanted { roster, roles, .. } = wanted;
     let mut grants: Vec<Grant> = Vec::new();
     let mut to_read: HashMap<u32, Vec<usize>> = HashMap::new();
     for Wish { row, workspace, deployment, role, decided } in wishes {
@@ -257,7 +301,7 @@ pub fn decide_grants(
                     let seen = found.as_ref().map_or(invited, |found| found.seen);
                     grant.user = found.map(|found| (found.id, found.address));
                     grant.seen = Some(seen);
-                    grant.decision = decide(grant.role, seen, roles);
+                    grant.decision = wanted.decide(grant, seen, &plan.rows[grant.row.index()].decision);
                 }
             }
             Err(fault) => {

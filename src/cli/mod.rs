@@ -12,6 +12,7 @@ pub mod explain;
 mod export;
 mod extras;
 mod grants;
+mod identity;
 mod input;
 pub mod parts;
 mod places;

@@ -3,21 +3,27 @@
 //!
 //! Main function: [`Parts::carry_out`], the same for a run's first leg and for later ones.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ExitStatus;
 use super::planning::unreadable;
+use super::prune_args::LimitArgs;
 use super::session::Session;
 use super::signals::Signals;
+use super::{ExitStatus, tell};
 use crate::engine::event::{Cause, Event, RunEnd, StopReason, Tally};
 use crate::engine::granting::Granting;
 use crate::engine::journal::{History, Journal, JournalError};
-use crate::engine::leaving::Leaving;
+use crate::engine::leaving::{Kept, Leaving, Limits, People};
 use crate::engine::part::Part;
 use crate::engine::run_folder::RunFolder;
 use crate::engine::{Engine, Run, Settings};
 use crate::houston::Fault;
+use crate::model::{WorkspaceId, printable};
+use crate::plan::extra::Handle;
+use crate::plan::guard::{Limit, Refusal};
+use crate::plan::protect::Protect;
 use crate::present::survey::{Progress, Task};
 
 /// What the later parts of a run need.
@@ -30,6 +36,8 @@ pub struct Parts<'a> {
     pub signals: &'a Signals,
     /// How it is carried out.
     pub settings: &'a Settings,
+    /// How many people may be removed, and who never is.
+    pub limits: &'a LimitArgs,
     /// When this leg began.
     pub began: Instant,
 }
@@ -133,15 +141,71 @@ impl Parts<'_> {
         let readings = self.reading(announce, leaving.part.workspaces.len(), |progress| {
             self.session.survey(&names).read_handles(&leaving.tasks(), progress)
         });
-        let caller = self.session.caller.as_ref().and_then(|caller| caller.user_id.as_deref());
+        let (callers, protect) = (self.callers()?, Protect::new(&self.limits.protect));
+        let kept = Kept { callers: &callers, protect: &protect };
+        let mut people = HashMap::new();
         for (place, reading) in readings.into_iter().enumerate() {
             match reading {
-                Ok(reading) => leaving.judge(place, &reading.memberships, caller),
+                Ok(reading) => {
+                    people.insert(leaving.part.workspaces[place].id.clone(), reading.strangers.in_all);
+                    leaving.judge(place, &reading, kept);
+                }
                 Err(fault) => leaving.give_up(place, &self.cause(&fault)?),
             }
         }
         self.count_admins(&mut leaving)?;
+        self.hold_too_many(&mut leaving, history, people, announce);
         Ok(Some(leaving.assemble()))
+    }
+
+    /// The ids of the token's own user, who is never removed: also of the user of a token that has taken
+    /// the place of the first one.
+    fn callers(&self) -> Result<Vec<String>, Ended> {
+        let now = match self.session.identity_now() {
+            Ok(now) => now,
+            Err(fault) => return Err((StopReason::TargetUnusable, Some(self.cause(&fault)?))),
+        };
+        if let Err(failure) = now.check(&self.session.url) {
+            let cause = Cause::new("caller_unknown", format!("{:#}", failure.error));
+            return Err((StopReason::TargetUnusable, Some(cause)));
+        }
+        let ids = [self.session.identity.user_id(), now.user_id()];
+        Ok(ids.into_iter().flatten().map(str::to_owned).collect())
+    }
+
+    /// Holds the removals of the run against the limits once more: what Houston has now counts, and what
+    /// earlier legs have removed. The other workspaces of the run are read only where their people are
+    /// needed to keep to the percentage.
+    fn hold_too_many(
+        &self,
+        leaving: &mut Leaving,
+        history: &History,
+        mut now: HashMap<WorkspaceId, u64>,
+        announce: Announce<'_>,
+    ) {
+        let limits = Limits { caps: self.limits.caps(), on_guard: self.limits.on_guard() };
+        let is_share_of_all = |refusal: &Refusal| match refusal.limit {
+            Limit::Percent(_) => refusal.workspace.is_none(),
+            Limit::People(_) => false,
+        };
+        let (refusals, _) = leaving.too_many(limits, &People::before(history, &now));
+        if refusals.iter().any(is_share_of_all) {
+            let others: Vec<&WorkspaceId> =
+                history.workspaces.iter().filter(|id| !now.contains_key(*id)).collect();
+            let tasks: Vec<(&WorkspaceId, Vec<&Handle>)> =
+                others.iter().map(|&id| (id, Vec::new())).collect();
+            let readings = self.reading(announce, tasks.len(), |progress| {
+                self.session.survey(&leaving.part.names).read_handles(&tasks, progress)
+            });
+            let read = others.into_iter().zip(readings);
+            now.extend(read.filter_map(|(id, read)| Some((id.clone(), read.ok()?.strangers.in_all))));
+        }
+        let people = People::before(history, &now);
+        let ids: Vec<&WorkspaceId> = people.keys().collect();
+        for refusal in leaving.hold_too_many(limits, &people) {
+            let place = refusal.workspace.map_or("in all", |place| ids[place as usize].as_str());
+            tell(&format!("guard: {}: {refusal}", printable(place)));
+        }
     }
 
     /// Reads so many workspaces, and tells how far that has come.

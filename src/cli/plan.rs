@@ -12,7 +12,6 @@ use super::explain::explain;
 use super::grants::come_with_adds;
 use super::input::{Input, Settled};
 use super::planning::plan;
-use super::prune_args::OnGuardArg;
 use super::saved_plan::{self, fits};
 use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
 use super::stale::{Age, find};
@@ -23,7 +22,7 @@ use crate::engine::part::Targets;
 use crate::houston::DeploymentGrant;
 use crate::model::RowNumber;
 use crate::plan::grant::Grant;
-use crate::plan::guard::Refusal;
+use crate::plan::guard::{OnGuard, Refusal};
 use crate::plan::{Counts, Decision, Operation, Plan};
 use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
@@ -119,6 +118,9 @@ impl Drawn {
         if drawn.counts.add + drawn.counts.renew > 0 {
             session.check_policy(&work.safety)?;
         }
+        if drawn.takes_away() {
+            session.identity.check(&session.url)?;
+        }
         if drawn.changes() > 0 {
             session.warn_of_token(drawn.requests());
         }
@@ -171,6 +173,16 @@ impl Drawn {
         self.grants_come_along && self.plan.rows[grant.row.index()].decision == Decision::Add
     }
 
+    /// Whether anybody is removed or demoted, also for a moment or in a deployment.
+    fn takes_away(&self) -> bool {
+        let grants = self.plan.grants.iter();
+        self.plan.leavers().next().is_some()
+            || takes_away(&self.operations)
+            || grants
+                .filter_map(|grant| grant.operation(grant.row))
+                .any(|operation| operation.kind.takes_away())
+    }
+
     /// Says which limits the removals do not keep to; stops there unless only they are to be left out.
     ///
     /// # Errors
@@ -189,7 +201,7 @@ impl Drawn {
         }
         let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
         let allow = needed.join(" ");
-        if safety.prune.on_guard == OnGuardArg::SkipRemovals {
+        if safety.prune.limits.on_guard() == OnGuard::SkipRemovals {
             tell(&format!("these removals are left out; {allow} would allow them"));
             return Ok(());
         }
@@ -255,6 +267,11 @@ impl Drawn {
             ExitStatus::Done
         }
     }
+}
+
+/// Whether anybody is removed or demoted by these, also for a moment.
+pub fn takes_away(operations: &[Operation]) -> bool {
+    operations.iter().any(|operation| operation.kind.takes_away())
 }
 
 /// How many requests a later part of a run needs whose operations are in these workspaces: each one, a

@@ -6,19 +6,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Failure;
 use super::extras::{Belonging, Pruning};
-use super::grants::{Wish, decide_grants};
+use super::grants::{Wanted, Wish, decide_grants};
 use super::places::{Meaning, Places, place};
 use super::renewals::renew;
 use super::session::{Session, unusable};
+use super::{Failure, tell};
 use crate::engine::event::{Event, Status};
 use crate::engine::journal::RunSettings;
 use crate::engine::verdict::cause;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{Assignment, Cause, RowNumber};
+use crate::model::{Assignment, Cause, RowNumber, printable};
 use crate::plan::extra::{Extra, Stay};
-use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
+use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
+use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, decide};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress, Task};
@@ -37,22 +38,36 @@ pub fn plan(
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Plan, Failure> {
     let listed = places.listed.clone();
+    let protect = Protect::new(&settings.protected());
     let pruning = settings.prune.as_ref().map(|prune| {
         let belonging = Belonging::new(roster, &places.whereabouts, places.workspaces.len());
-        Pruning::new(prune, belonging, listed)
+        Pruning::new(prune, protect.clone(), belonging, listed)
     });
     let mut draft = Draft::new(roster, places);
     draft.roles = settings.roles;
+    draft.protect = protect.clone();
     draft.pruning = pruning;
     draft.read(session, announce)?;
     if let Some(pruning) = draft.pruning {
         pruning.conclude(&mut draft.plan);
     }
     if settings.repair_duplicates || settings.reinvite {
-        renew(&mut draft.plan, roster, settings, session, announce)?;
+        renew(&mut draft.plan, roster, settings, &protect, session, announce)?;
     }
-    decide_grants(wishes, &mut draft.plan, roster, settings.roles, session, announce)?;
+    let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
+    decide_grants(wishes, &mut draft.plan, &wanted, session, announce)?;
+    warn_of_unmatched(&protect);
     Ok(draft.plan)
+}
+
+/// A pattern that matches nobody protects nobody: it may be mistyped.
+fn warn_of_unmatched(protect: &Protect) {
+    for pattern in protect.unmatched() {
+        tell(&format!(
+            "warning: --protect `{}` matches nobody in the roster or in its workspaces: it protects no one",
+            printable(pattern)
+        ));
+    }
 }
 
 /// Reads workspaces that have been created since the plan was made, and decides their rows again:
@@ -76,7 +91,8 @@ pub fn plan_created(
             wanted[place as usize].push(RowNumber::from_index(index));
         }
     }
-    let mut draft = Draft { roster, plan, wanted, roles, pruning: None };
+    let protect = Protect::default();
+    let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None };
     let places = created.iter().map(|&place| place as usize).collect();
     draft.read_places(places, session, announce)?;
     Ok(draft.plan)
@@ -90,6 +106,8 @@ struct Draft<'r> {
     wanted: Vec<Vec<RowNumber>>,
     /// What is done about members with another role.
     roles: RolePolicy,
+    /// Who is neither removed nor demoted.
+    protect: Protect,
     /// The search for people who are not in the roster, if they are to go.
     pruning: Option<Pruning>,
 }
@@ -135,7 +153,7 @@ impl<'r> Draft<'r> {
         let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
         let plan =
             Plan { workspaces: places.workspaces, rows, to_create: places.to_create, ..Plan::default() };
-        Self { roster, plan, wanted, roles: RolePolicy::Keep, pruning: None }
+        Self { roster, plan, wanted, roles: RolePolicy::Keep, protect: Protect::default(), pruning: None }
     }
 
     /// Reads every workspace and decides its rows. In one that does not exist nobody is.
@@ -161,7 +179,7 @@ impl<'r> Draft<'r> {
         let tasks: Vec<Task<'_>> = places.iter().map(task).collect();
         let total = tasks.len() as u64;
         announce(&Event::ReadingStarted { workspaces: total });
-        let survey = session.survey(self.roster.emails());
+        let survey = session.survey(self.roster.emails()).protecting(&self.protect);
         let progress = |progress: Progress| match progress {
             Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
             Progress::Tick => announce(&session.tick()),
@@ -179,7 +197,7 @@ impl<'r> Draft<'r> {
                 Ok(reading) => {
                     self.decide(&rows, &reading, session);
                     if let Some(pruning) = &mut self.pruning {
-                        let id = session.caller.as_ref().and_then(|caller| caller.user_id.as_deref());
+                        let id = session.identity.user_id();
                         pruning.meet(place, &reading, id, &session.caller_names(&reading));
                     }
                     self.wanted[place] = rows;
@@ -205,9 +223,18 @@ impl<'r> Draft<'r> {
         let decide = |(wish, &seen): (Assignment<'_>, &Membership)| decide(wish.role, seen, self.roles);
         let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
         let caller = session.caller_names(reading);
-        hold_caller(&mut decisions, |place| {
-            caller.iter().any(|name| name == self.roster.emails().get(rows[place]))
-        });
+        let email = |place: usize| self.roster.emails().get(rows[place]);
+        hold_caller(&mut decisions, |place| caller.iter().any(|name| name == email(place)));
+        // Asked of everybody, so that a pattern that matches is known to match.
+        let is_protected = |place: usize| {
+            self.protect.covers([email(place)]) || reading.protected.iter().any(|name| name == email(place))
+        };
+        let protected: Vec<bool> = (0..decisions.len()).map(is_protected).collect();
+        hold_protected(&mut decisions, |place| protected[place]);
+        if let Some(doubt) = reading.cause_of_doubt().map(Arc::new) {
+            let add = decisions.iter_mut().filter(|decision| **decision == Decision::Add);
+            add.for_each(|decision| *decision = Decision::GaveUp(Arc::clone(&doubt)));
+        }
         for ((&row, &seen), decision) in rows.iter().zip(&reading.memberships).zip(decisions) {
             self.note(row, seen, decision);
         }

@@ -8,8 +8,9 @@ use clap::{Args, ValueEnum};
 
 use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure};
-use crate::engine::journal::Prune;
+use crate::engine::journal::{Prune, RunSettings};
 use crate::plan::guard::{Caps, OnGuard};
+use crate::plan::protect::union;
 use crate::report::removals::{REMOVALS, UNDO};
 use crate::report::results::{ERRORS, UNPROCESSED};
 use crate::roster::{Only, people_pattern};
@@ -27,31 +28,106 @@ pub struct PruneArgs {
     #[arg(long)]
     pub prune: bool,
 
-    /// How many people --prune may remove in all
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = Caps::default().people,
-    )]
-    pub max_remove: u64,
+    /// Its limits
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// The limits of removals, as far as they are given: by a flag, a variable or the file of settings.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Safety")]
+pub struct LimitArgs {
+    /// How many people --prune may remove in all [default: 10]
+    #[arg(long, value_name = "N")]
+    pub max_remove: Option<u64>,
 
     /// Which share of the people --prune may remove: of all of them, and of each workspace of ten or
-    /// more. One person may always be removed, unless it is 0
-    #[arg(long, value_name = "PERCENT", default_value_t = Caps::default().percent, value_parser = clap::value_parser!(u8).range(..=100))]
-    pub max_remove_percent: u8,
+    /// more [default: 10]. One person may always be removed, unless it is 0
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    pub max_remove_percent: Option<u8>,
 
-    /// Whom --prune leaves alone: patterns of addresses or user names, separated by commas; may be
-    /// repeated
+    /// Whom the run neither removes nor demotes: patterns of addresses or user names, separated by
+    /// commas; may be repeated
     #[arg(long, value_name = "GLOB[,GLOB]", value_delimiter = ',', value_parser = people_pattern)]
     pub protect: Vec<String>,
 
-    /// What happens if --prune would remove more than the limits allow
-    #[arg(long, value_enum, default_value_t)]
-    pub on_guard: OnGuardArg,
+    /// What happens if --prune would remove more than the limits allow [default: stop]
+    #[arg(long, value_enum)]
+    pub on_guard: Option<OnGuardArg>,
 }
 
-/// The values of `--on-guard`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+impl LimitArgs {
+    /// The caps, with the defaults where nothing is given.
+    pub fn caps(&self) -> Caps {
+        let usual = Caps::default();
+        Caps {
+            people: self.max_remove.unwrap_or(usual.people),
+            percent: self.max_remove_percent.unwrap_or(usual.percent),
+        }
+    }
+
+    /// What happens where there are too many removals.
+    pub fn on_guard(&self) -> OnGuard {
+        self.on_guard.unwrap_or_default().into()
+    }
+
+    /// The stricter of both, one by one; everybody is protected whom either protects. What is not given
+    /// on one side is the other side's.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        Self {
+            max_remove: stricter(self.max_remove, other.max_remove),
+            max_remove_percent: stricter(self.max_remove_percent, other.max_remove_percent),
+            protect: union([&self.protect[..], &other.protect]),
+            on_guard: stricter(self.on_guard, other.on_guard),
+        }
+    }
+
+    /// The same with the defaults in the place of what is not given.
+    #[must_use]
+    pub fn with_defaults(&self) -> Self {
+        let Caps { people, percent } = self.caps();
+        Self {
+            max_remove: Some(people),
+            max_remove_percent: Some(percent),
+            protect: self.protect.clone(),
+            on_guard: Some(self.on_guard.unwrap_or_default()),
+        }
+    }
+}
+
+/// The lower of two values, or the only one.
+fn stricter<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    [one, other].into_iter().flatten().min()
+}
+
+impl From<&RunSettings> for LimitArgs {
+    /// The flags that mean the same; those of a run that removes nobody protect from demotions only.
+    fn from(settings: &RunSettings) -> Self {
+        let prune = settings.prune.as_ref();
+        Self {
+            max_remove: prune.map(|prune| prune.caps.people),
+            max_remove_percent: prune.map(|prune| prune.caps.percent),
+            protect: settings.protected(),
+            on_guard: prune.map(|prune| match prune.on_guard {
+                OnGuard::Stop => OnGuardArg::Stop,
+                OnGuard::SkipRemovals => OnGuardArg::SkipRemovals,
+            }),
+        }
+    }
+}
+
+impl From<OnGuardArg> for OnGuard {
+    fn from(given: OnGuardArg) -> Self {
+        match given {
+            OnGuardArg::Stop => Self::Stop,
+            OnGuardArg::SkipRemovals => Self::SkipRemovals,
+        }
+    }
+}
+
+/// The values of `--on-guard`, the strictest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum OnGuardArg {
     /// Nothing at all is sent
     #[default]
@@ -64,12 +140,9 @@ impl PruneArgs {
     /// What is remembered of them, if anybody is to be removed.
     pub fn settings(&self) -> Option<Prune> {
         self.prune.then(|| Prune {
-            caps: Caps { people: self.max_remove, percent: self.max_remove_percent },
-            on_guard: match self.on_guard {
-                OnGuardArg::Stop => OnGuard::Stop,
-                OnGuardArg::SkipRemovals => OnGuard::SkipRemovals,
-            },
-            protect: self.protect.clone(),
+            caps: self.limits.caps(),
+            on_guard: self.limits.on_guard(),
+            protect: self.limits.protect.clone(),
         })
     }
 
@@ -117,26 +190,46 @@ fn part_of_a_run(path: &Path) -> Option<&'static str> {
     real.ok().as_deref().and_then(is_part).or_else(|| is_part(path))
 }
 
-impl From<Option<&Prune>> for PruneArgs {
+impl From<&RunSettings> for PruneArgs {
     /// The flags that mean the same.
-    fn from(prune: Option<&Prune>) -> Self {
-        let caps = prune.map_or_else(Caps::default, |prune| prune.caps);
-        Self {
-            prune: prune.is_some(),
-            max_remove: caps.people,
-            max_remove_percent: caps.percent,
-            protect: prune.map_or_else(Vec::new, |prune| prune.protect.clone()),
-            on_guard: match prune.map_or(OnGuard::Stop, |prune| prune.on_guard) {
-                OnGuard::Stop => OnGuardArg::Stop,
-                OnGuard::SkipRemovals => OnGuardArg::SkipRemovals,
-            },
-        }
+    fn from(settings: &RunSettings) -> Self {
+        Self { prune: settings.prune.is_some(), limits: LimitArgs::from(settings) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn limits(people: Option<u64>, percent: Option<u8>, protect: &[&str], skip: Option<bool>) -> LimitArgs {
+        let on_guard = |skip| if skip { OnGuardArg::SkipRemovals } else { OnGuardArg::Stop };
+        LimitArgs {
+            max_remove: people,
+            max_remove_percent: percent,
+            protect: protect.iter().map(|&pattern| pattern.to_owned()).collect(),
+            on_guard: skip.map(on_guard),
+        }
+    }
+
+    #[test]
+    fn the_stricter_limit_wins_one_by_one_and_protected_people_add_up() {
+        let plan = limits(Some(50), Some(5), &["a*"], Some(true));
+        for (site, people, percent, protect, on_guard) in [
+            (LimitArgs::default(), 50, 5, &["a*"][..], OnGuard::SkipRemovals),
+            (limits(Some(3), Some(90), &["b*", "a*"], None), 3, 5, &["a*", "b*"], OnGuard::SkipRemovals),
+            (limits(Some(99), None, &[], Some(false)), 50, 5, &["a*"], OnGuard::Stop),
+        ] {
+            for both in [plan.stricter(&site), site.stricter(&plan)] {
+                assert_eq!(both.caps(), Caps { people, percent });
+                assert_eq!(both.on_guard(), on_guard);
+                assert_eq!(both.protect.len(), protect.len());
+                assert!(protect.iter().all(|&pattern| both.protect.iter().any(|one| one == pattern)));
+            }
+        }
+        let strict =
+            limits(Some(50), Some(50), &[], Some(true)).stricter(&LimitArgs::default().with_defaults());
+        assert_eq!((strict.caps(), strict.on_guard()), (Caps::default(), OnGuard::Stop));
+    }
 
     #[test]
     fn a_part_of_a_run_is_known_however_the_path_leads_to_it() {

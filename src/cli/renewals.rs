@@ -10,9 +10,10 @@ use super::session::Session;
 use super::{Failure, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::RunSettings;
-use crate::houston::Person;
+use crate::houston::{Invite, Person, UserStatus};
 use crate::model::{RowNumber, WorkspaceRole, email_key};
 use crate::plan::extra::Handle;
+use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
 use crate::roster::Roster;
@@ -25,6 +26,7 @@ pub fn renew(
     plan: &mut Plan,
     roster: &Roster,
     settings: &RunSettings,
+    protect: &Protect,
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), Failure> {
@@ -49,7 +51,7 @@ pub fn renew(
     drop(ids);
     for ((_, rows), reading) in wanted.into_iter().zip(readings) {
         match reading {
-            Ok(everybody) => Place { everybody, session, roster }.decide(&rows, plan, &mut left),
+            Ok(everybody) => Place { everybody, session, roster, protect }.decide(&rows, plan, &mut left),
             Err(fault) => {
                 unreadable(&fault, session)?;
                 left.unread += rows.len();
@@ -78,6 +80,7 @@ fn needs_one(seen: Membership, wanted: WorkspaceRole, settings: &RunSettings) ->
 struct Left {
     unread: usize,
     caller: usize,
+    protected: usize,
     last_admins: usize,
     in_deployments: usize,
     not_found: usize,
@@ -86,10 +89,11 @@ struct Left {
 
 impl Left {
     fn tell(&self) {
-        let Self { unread, caller, last_admins, in_deployments, not_found, pending } = *self;
+        let Self { unread, caller, protected, last_admins, in_deployments, not_found, pending } = *self;
         for (count, why) in [
             (unread, "their workspace cannot be read"),
             (caller, "this is the token's own user"),
+            (protected, "--protect covers them"),
             (last_admins, "their workspace would have no admin meanwhile"),
             (in_deployments, "they have roles in deployments, which would be lost"),
             (not_found, "they are not found again"),
@@ -111,6 +115,7 @@ struct Place<'p> {
     everybody: Everybody,
     session: &'p Session,
     roster: &'p Roster,
+    protect: &'p Protect,
 }
 
 impl Place<'_> {
@@ -118,17 +123,24 @@ impl Place<'_> {
         let doubled: Vec<&Person> = rows.iter().filter_map(|&row| self.person(row)).collect();
         let is_admin = |person: &Person| person.bindings.contains(&WorkspaceRole::Admin);
         let is_renewed = |person: &Person| doubled.iter().any(|one| one.id == person.id);
-        let stays = |person: &&Person| is_admin(person) && !person.pending && !is_renewed(person);
+        let stays =
+            |person: &&Person| is_admin(person) && person.status == UserStatus::Active && !is_renewed(person);
         let has_admin = self.everybody.people.iter().any(|person| stays(&person));
         for &row in rows {
             let planned = &mut plan.rows[row.index()];
             let Some(seen) = planned.seen else { continue };
             let handles = match (seen, self.person(row)) {
                 (Membership::Member { .. }, None) | (Membership::Absent, _) => Vec::new(),
+                (Membership::Invited { .. }, _) if self.protect.covers([self.roster.emails().get(row)]) => {
+                    left.protected += 1;
+                    continue;
+                }
                 (Membership::Invited { .. }, _) => self.invites(row),
                 (Membership::Member { .. }, Some(person)) => {
                     let counter = if self.is_caller(person) {
                         Some(&mut left.caller)
+                    } else if self.is_protected(person) {
+                        Some(&mut left.protected)
                     } else if is_admin(person) && !has_admin {
                         Some(&mut left.last_admins)
                     } else if self.may_have_deployments(person) {
@@ -161,16 +173,19 @@ impl Place<'_> {
 
     fn invites(&self, row: RowNumber) -> Vec<Handle> {
         let email = self.roster.emails().get(row);
-        let all = self.everybody.invites.iter().filter(|invite| email_key(&invite.email) == email);
+        let is_theirs = |invite: &&Invite| invite.email.as_deref().is_some_and(|own| email_key(own) == email);
+        let all = self.everybody.invites.iter().filter(is_theirs);
         all.map(|invite| Handle::Invite(invite.id.clone())).collect()
     }
 
     fn is_caller(&self, person: &Person) -> bool {
-        let caller = self.session.caller.as_ref();
-        caller.is_some_and(|caller| {
-            caller.user_id.as_deref() == Some(person.id.as_str())
-                || caller.username.as_deref().is_some_and(|name| person.answers_to(&name.to_lowercase()))
-        })
+        let username = self.session.caller.as_ref().and_then(|caller| caller.username.as_deref());
+        self.session.identity.user_id() == Some(person.id.as_str())
+            || username.is_some_and(|name| person.answers_to(&name.to_lowercase()))
+    }
+
+    fn is_protected(&self, person: &Person) -> bool {
+        self.protect.covers(person.addresses.iter().chain(&person.username).map(String::as_str))
     }
 
     fn may_have_deployments(&self, person: &Person) -> bool {

@@ -14,8 +14,9 @@ use super::apply::{Confirmation, engine_settings, finish, locked, unsafe_runs};
 use super::ending::{broken, open_run, status, write_reports};
 use super::input::line_of_removal;
 use super::parts::{Left, Parts};
-use super::plan::requests;
+use super::plan::{requests, takes_away};
 use super::planning::unreadable;
+use super::prune_args::LimitArgs;
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
@@ -30,7 +31,8 @@ use crate::engine::{Engine, Run, close};
 use crate::houston::target::is_same;
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::{RowNumber, Strain, printable};
-use crate::plan::{Operation, OperationKind};
+use crate::plan::protect::Protect;
+use crate::plan::{Operation, OperationKind, RolePolicy};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Task};
 use crate::report::closing::resume_command;
@@ -50,6 +52,10 @@ pub struct ResumeArgs {
     /// How fast
     #[command(flatten)]
     pub pace: PaceArgs,
+
+    /// The limits of removals. Stricter ones than those of the run count; they are never relaxed
+    #[command(flatten)]
+    pub limits: LimitArgs,
 
     /// Do it without asking; needed where there is no terminal
     #[arg(short, long, help_heading = "Safety")]
@@ -73,13 +79,26 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let folder = open_run(&args.runs_dir, &args.run, Probe::Allowed)?;
     let origin = Origin::of(&folder, args)?;
     let folder = if origin == Origin::Own { folder } else { folder.trusted() };
-    let history = read(&folder)?;
+    resume_run(args, &folder, origin, global)
+}
+
+/// Finishes the run in this folder.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn resume_run(
+    args: &ResumeArgs,
+    folder: &RunFolder,
+    origin: Origin,
+    global: &GlobalArgs,
+) -> Result<ExitStatus, Failure> {
+    let history = read(folder)?;
     if history.is_settled() && history.closed {
-        return say_finished(&folder, &history, global);
+        return say_finished(folder, &history, global);
     }
     refuse_sandbox(&history.header)?;
     let (destination, target) = destination(args, &history.header, &origin.reach(&history.header))?;
-    if !origin.confirm((&folder, &history), args, &target, global.quiet)? {
+    if !origin.confirm((folder, &history), args, &target, global.quiet)? {
         return Ok(ExitStatus::Usage);
     }
     let confirmation = Confirmation::needed(args.yes, false)?;
@@ -89,7 +108,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     let mut lock = TargetLock::take(&runs, &history.header.target).map_err(locked)?;
     lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     // What was read before may have moved on until the lock was ours, but not to another run.
-    let (header, history) = (history.header, read(&folder)?);
+    let (header, history) = (history.header, read(folder)?);
     if history.header != header {
         let error =
             anyhow::anyhow!("the journal of run {} was replaced; nothing was sent", printable(folder.id()));
@@ -99,17 +118,21 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     }
     if history.is_settled() {
         if !history.closed {
-            close_books(&folder, &history)?;
+            close_books(folder, &history)?;
         }
-        return say_finished(&folder, &read(&folder)?, global);
+        return say_finished(folder, &read(folder)?, global);
     }
-    history.check_files(&folder).map_err(|error| broken(&folder, error))?;
+    history.check_files(folder).map_err(|error| broken(folder, error))?;
     folder.check_writable().map_err(|error| {
         Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context("nothing was sent"))
     })?;
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
-    let resuming = Resuming::draw(&folder, &history, &session, &signals, &mut progress)?;
+    let limits = LimitArgs::from(&history.header.settings).stricter(&args.limits);
+    let resuming = Resuming::draw(folder, &history, &session, &signals, &limits, &mut progress)?;
+    if resuming.takes_away() {
+        session.identity.check(&session.url)?;
+    }
     let behind = history.left_grants().len() + history.left_extras().len();
     let operations = resuming.leg.operations.len() + behind;
     if resuming
@@ -225,6 +248,7 @@ struct Resuming<'a> {
     history: &'a History,
     session: &'a Session,
     signals: &'a Signals,
+    limits: &'a LimitArgs,
     leg: Leg,
 }
 
@@ -235,13 +259,15 @@ impl<'a> Resuming<'a> {
         history: &'a History,
         session: &'a Session,
         signals: &'a Signals,
+        limits: &'a LimitArgs,
         progress: &mut Progress,
     ) -> Result<Self, Failure> {
         let mut leg = Leg::collect(folder, history).map_err(|error| broken(folder, error))?;
-        for (place, reading) in survey(&leg, session, progress).into_iter().enumerate() {
+        let protect = Protect::new(&limits.protect);
+        for (place, reading) in survey(&leg, session, &protect, progress).into_iter().enumerate() {
             match reading {
                 Ok(reading) => {
-                    leg.judge(place, &reading.memberships, &session.caller_names(&reading));
+                    leg.judge(place, &reading, &session.caller_names(&reading), &protect);
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
@@ -251,7 +277,15 @@ impl<'a> Resuming<'a> {
         }
         count_admins(&mut leg, session)?;
         leg.assemble();
-        Ok(Self { folder, history, session, signals, leg })
+        Ok(Self { folder, history, session, signals, limits, leg })
+    }
+
+    /// Whether anybody may be removed or demoted in this leg.
+    fn takes_away(&self) -> bool {
+        let may_take_roles = self.history.header.settings.roles == RolePolicy::Update;
+        takes_away(&self.leg.operations)
+            || !self.history.left_extras().is_empty()
+            || (may_take_roles && !self.history.left_grants().is_empty())
     }
 
     /// What is about to be done, for the question.
@@ -285,7 +319,7 @@ impl<'a> Resuming<'a> {
     }
 
     fn run(&self, mut progress: Progress, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-        let Self { folder, history, session, signals, leg } = self;
+        let Self { folder, history, session, signals, limits, leg } = self;
         let mut journal = self.begin().map_err(|error| {
             let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
             Failure::new(ExitStatus::Internal, error)
@@ -311,7 +345,7 @@ impl<'a> Resuming<'a> {
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let began = session.clock.now();
         let end = engine.carry_out(&run, &mut journal, leg.tally(history), announce);
-        let parts = Parts { folder, session, signals, settings: &settings, began };
+        let parts = Parts { folder, session, signals, settings: &settings, limits, began };
         let left = Left { grants: !history.grants.is_empty(), removals: !history.left_extras().is_empty() };
         let end = parts.carry_out(left, end, &mut journal, announce);
         let end = close(end, &mut journal, session.clock.now(), announce);
@@ -329,7 +363,7 @@ impl<'a> Resuming<'a> {
             at: jiff::Timestamp::now(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             houston_version: self.session.version(),
-            caller: self.session.caller.as_ref().and_then(|caller| caller.user_id.clone()),
+            caller: self.session.identity.user_id().map(str::to_owned),
             at_ms: journal.at_ms(now),
         });
         for (row, outcome) in &self.leg.settled {
@@ -341,11 +375,16 @@ impl<'a> Resuming<'a> {
 }
 
 /// Reads the workspaces of a leg.
-fn survey(leg: &Leg, session: &Session, progress: &mut Progress) -> Vec<Result<Reading, Fault>> {
+fn survey(
+    leg: &Leg,
+    session: &Session,
+    protect: &Protect,
+    progress: &mut Progress,
+) -> Vec<Result<Reading, Fault>> {
     let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task { workspace, rows }).collect();
     let workspaces = tasks.len() as u64;
     session.show(&Event::ReadingStarted { workspaces }, progress);
-    let readings = session.survey(&leg.emails).read(&tasks, |step| {
+    let readings = session.survey(&leg.emails).protecting(protect).read(&tasks, |step| {
         let event = match step {
             Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
             Step::Tick => session.tick(),

@@ -14,7 +14,8 @@ use super::input::{Input, Settled};
 use super::plan::Drawn;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure, tell};
-use crate::engine::journal::{PlanLine, PlannedAction};
+use crate::engine::journal::{History, PlanLine, PlannedAction};
+use crate::engine::run_folder::RunFolder;
 use crate::engine::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
 use crate::houston::target::is_same;
 use crate::model::{WorkspaceId, email_key, printable};
@@ -23,11 +24,11 @@ use crate::roster::{Roster, Settings, spool_text};
 
 /// How many rows that have moved are listed.
 const SHOWN: usize = 20;
-/// The shortest beginning of a digest that stands for all of it.
-const SHORTEST: usize = 12;
+/// The hexadecimal digits of a digest.
+const DIGITS: usize = 64;
 
 /// The flags that a saved plan has taken the place of: what it means is in it.
-const MEANING: [&str; 20] = [
+const MEANING: [&str; 19] = [
     "column",
     "default_role",
     "default_workspace",
@@ -46,12 +47,8 @@ const MEANING: [&str; 20] = [
     "repair_duplicates",
     "reinvite",
     "prune",
-    "protect",
     "create_workspaces",
 ];
-
-/// The limits of a guard: those of the plan count, unless others are typed.
-const LIMITS: [&str; 3] = ["max_remove", "max_remove_percent", "on_guard"];
 
 /// Which plan is carried out.
 #[derive(Debug, Clone, Default, Args)]
@@ -61,8 +58,7 @@ pub struct SavedPlanFlags {
     #[arg(long, value_name = "FILE", conflicts_with = "roster")]
     pub plan: Option<PathBuf>,
 
-    /// The digest of the plan that was approved, or its first 12 digits or more; another one is
-    /// refused (2)
+    /// The digest of the plan that was approved, all 64 digits; a plan with another digest is refused (2)
     #[arg(long, value_name = "DIGEST", help_heading = "Safety")]
     pub approve: Option<String>,
 }
@@ -73,7 +69,6 @@ pub struct SavedPlanArgs {
     /// The flags as they came.
     pub flags: SavedPlanFlags,
     typed: Vec<&'static str>,
-    limits: Vec<&'static str>,
 }
 
 impl Args for SavedPlanArgs {
@@ -93,8 +88,7 @@ impl FromArgMatches for SavedPlanArgs {
             matches.try_contains_id(id).unwrap_or(false)
                 && matches.value_source(id) == Some(ValueSource::CommandLine)
         };
-        let typed = MEANING.into_iter().filter(is_typed).collect();
-        Ok(Self { flags, typed, limits: LIMITS.into_iter().filter(is_typed).collect() })
+        Ok(Self { flags, typed: MEANING.into_iter().filter(is_typed).collect() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -136,7 +130,7 @@ impl SavedPlanArgs {
         if let Some(approved) = &self.flags.approve {
             check_approval(approved, &digest)?;
         }
-        Ok(Some(Saved { plan, path: path.clone(), limits: self.limits.clone() }))
+        Ok(Some(Saved { plan, digest, path: path.clone() }))
     }
 }
 
@@ -144,10 +138,12 @@ impl SavedPlanArgs {
 fn check_approval(approved: &str, digest: &str) -> Result<(), Failure> {
     let approved = approved.trim().to_ascii_lowercase();
     let usage = |error| Err(Failure::new(ExitStatus::Usage, error));
-    if approved.len() < SHORTEST || !approved.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return usage(anyhow::anyhow!("--approve takes a digest, or its first {SHORTEST} digits or more"));
+    if approved.len() != DIGITS || !approved.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return usage(anyhow::anyhow!(
+            "--approve takes the whole digest, {DIGITS} hexadecimal digits: another plan with the same beginning is easily made"
+        ));
     }
-    if digest.starts_with(&approved) {
+    if digest == approved {
         return Ok(());
     }
     usage(anyhow::anyhow!("the plan is not the approved one: its digest is {digest}; nothing was sent"))
@@ -156,23 +152,38 @@ fn check_approval(approved: &str, digest: &str) -> Result<(), Failure> {
 /// A plan that was read from its file.
 pub struct Saved {
     plan: SavedPlan,
+    digest: String,
     path: PathBuf,
-    /// The limits that were typed.
-    limits: Vec<&'static str>,
 }
 
 impl Saved {
-    /// What people may meet with: as the plan says, but for what the program ends with and for limits
-    /// that were typed.
+    /// Its digest.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The run that carries this plan out, of these runs, the newest first. One that is finished counts
+    /// only if it began after the plan was made: the same change may be wanted once more.
+    pub fn run_among(&self, runs: Vec<RunFolder>) -> Option<RunFolder> {
+        let is_it = |folder: &RunFolder| {
+            let Ok(history) = History::read(folder) else { return false };
+            let header = &history.header;
+            header.saved_plan.as_deref() == Some(self.digest.as_str())
+                && is_same(&header.target, &self.plan.target)
+                && !header.sandbox
+                && (!history.is_settled() || header.started_at >= self.plan.made_at)
+        };
+        runs.into_iter().find(is_it)
+    }
+
+    /// What people may meet with: as the plan says, under the stricter of its limits and those given
+    /// here. A plan that takes a run back has no limits of its own: for it the defaults hold too.
     pub fn safety(&self, given: &SafetyArgs) -> SafetyArgs {
         let mut planned = SafetyArgs::from(&self.plan.settings);
-        for limit in &self.limits {
-            match *limit {
-                "max_remove" => planned.prune.max_remove = given.prune.max_remove,
-                "max_remove_percent" => planned.prune.max_remove_percent = given.prune.max_remove_percent,
-                _ => planned.prune.on_guard = given.prune.on_guard,
-            }
-        }
+        let here = &given.prune.limits;
+        let is_undo = self.plan.undo_of.is_some();
+        let here = if is_undo { here.with_defaults() } else { here.clone() };
+        planned.prune.limits = planned.prune.limits.stricter(&here);
         SafetyArgs {
             exit_code_unchanged: given.exit_code_unchanged.or(planned.exit_code_unchanged),
             ..planned
@@ -265,7 +276,7 @@ pub fn save(
         target: session.url.clone(),
         sandbox: session.is_sandbox,
         houston_version: session.version(),
-        caller: session.caller.as_ref().and_then(|caller| caller.user_id.clone()),
+        caller: session.identity.user_id().map(str::to_owned),
         settings: safety.remembered(),
         undo_of: None,
         roster: input.name.clone(),
@@ -345,6 +356,8 @@ mod tests {
 
     /// Flags of these headings that change how a plan is carried out, and not what it means.
     const MANNER: [&str; 5] = ["approve", "exit_code_unchanged", "yes", "dry_run", "canary"];
+    /// Limits, of which the stricter ones count.
+    const LIMITS: [&str; 4] = ["max_remove", "max_remove_percent", "on_guard", "protect"];
 
     #[test]
     fn every_flag_about_roster_and_safety_is_either_refused_beside_a_plan_or_known_to_be_harmless() {
@@ -362,12 +375,15 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_approved_by_its_beginning() {
+    fn a_plan_is_approved_by_its_whole_digest() {
         let digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        for good in [digest, "0123456789ab", " 0123456789ABCDEF "] {
-            assert!(check_approval(good, digest).is_ok(), "{good}");
+        for good in [digest.to_owned(), format!(" {} ", digest.to_uppercase())] {
+            assert!(check_approval(&good, digest).is_ok(), "{good}");
         }
-        for bad in ["", "0123456789a", "123456789abc", "0123456789ag", &format!("{digest}0")] {
+        let other = digest.replace('f', "e");
+        for bad in
+            ["", "0123456789ab", &digest[..63], &digest.replace('f', "g"), &other, &format!("{digest}0")]
+        {
             assert_eq!(check_approval(bad, digest).unwrap_err().status, ExitStatus::Usage, "{bad}");
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::identity::Identity;
 use super::prune_args::PruneArgs;
 use super::roster_args::RosterArgs;
 use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
@@ -26,7 +27,7 @@ use crate::houston::{
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::plan::RolePolicy;
-use crate::present::members::{PageSize, Reading};
+use crate::present::members::{Care, PageSize, Reading};
 use crate::present::survey::Survey;
 use crate::report::Reporter as _;
 use crate::report::terminal::Progress;
@@ -112,7 +113,7 @@ impl SafetyArgs {
 
     /// What of these is remembered; nothing of how fast and how carefully it is done.
     pub fn remembered(&self) -> RunSettings {
-        RunSettings {
+        let settings = RunSettings {
             send_invites: self.send_invites,
             bypass_local: self.bypass_local,
             exit_code_unchanged: self.exit_code_unchanged,
@@ -121,7 +122,11 @@ impl SafetyArgs {
             reinvite: self.reinvite,
             prune: self.prune.settings(),
             ..RunSettings::default()
-        }
+        };
+        // Where nobody is demoted, the patterns mean nothing.
+        let protects = settings.changes_members();
+        let protect = if protects { self.prune.limits.protect.clone() } else { Vec::new() };
+        RunSettings { protect, ..settings }
     }
 
     /// The status of a run in which nothing went wrong.
@@ -140,7 +145,7 @@ impl From<&RunSettings> for SafetyArgs {
             update_roles: settings.roles == RolePolicy::Update,
             repair_duplicates: settings.repair_duplicates,
             reinvite: settings.reinvite,
-            prune: PruneArgs::from(settings.prune.as_ref()),
+            prune: PruneArgs::from(settings),
             create_workspaces: false,
         }
     }
@@ -275,6 +280,8 @@ pub struct Session {
     pub installation: Installation,
     /// Who we are to it.
     pub caller: Option<Caller>,
+    /// Whose token it was when the session began.
+    pub identity: Identity,
     /// Whether a read waits for a Houston that is away.
     pub waiting: Waiting,
     /// How long one answer took.
@@ -344,6 +351,7 @@ impl Session {
         let (installation, caller, latency) =
             tell_while(&waiting, &url, contact.limit(), || introduce(&houston, &pace, &*clock))
                 .map_err(|fault| unusable(&fault, &url))?;
+        let identity = Identity::of(caller.as_ref(), &token.credential);
         Ok(Self {
             houston,
             pace,
@@ -356,6 +364,7 @@ impl Session {
             is_sandbox,
             installation,
             caller,
+            identity,
             waiting,
             latency,
             token,
@@ -431,7 +440,25 @@ impl Session {
             emails,
             cancel: &self.cancel,
             pages: &self.pages,
-            caller: self.caller.as_ref().and_then(|caller| caller.user_id.as_deref()),
+            care: Care { caller: self.identity.user_id(), protect: None },
+        }
+    }
+
+    /// Whose token it is now: a token file may have been replaced by another user's.
+    ///
+    /// # Errors
+    /// Houston does not answer.
+    pub fn identity_now(&self) -> Result<Identity, Fault> {
+        let credential = &self.token.credential;
+        if credential.renewals() == 0 {
+            return Ok(self.identity.clone());
+        }
+        match self.houston.caller() {
+            Ok(caller) => Ok(Identity::of(Some(&caller), credential)),
+            Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => {
+                Ok(Identity::of(None, credential))
+            }
+            Err(failure) => Err(failure.fault),
         }
     }
 

@@ -75,7 +75,7 @@ pub fn find(drawn: &Drawn, input: &Settled, session: &Session, older_than: Age, 
             continue;
         };
         for Invite { email, role, created_at, .. } in invites {
-            let Some(created_at) = created_at else {
+            let (Some(created_at), Some(email)) = (created_at, email) else {
                 stale.undated += 1;
                 continue;
             };

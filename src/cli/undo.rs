@@ -10,14 +10,15 @@ use std::io::{self, BufWriter};
 
 use crate::engine::event::Status;
 use crate::engine::journal::{
-    GrantHistory, GrantLine, History, JournalError, PlanLine, PlannedAction, RunSettings, Undoing, Undone,
-    plan_lines,
+    GrantHistory, GrantLine, History, JournalError, PlanLine, PlannedAction, Prune, RunSettings, Undoing,
+    Undone, plan_lines,
 };
 use crate::engine::run_folder::RunFolder;
 use crate::engine::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::RolePolicy;
 use crate::plan::grant::Deployment;
+use crate::plan::guard::{Caps, OnGuard};
 use crate::roster::{NO_ROLE, Settings, is_odd_email};
 
 /// The name of the file.
@@ -65,11 +66,17 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         sandbox: header.sandbox,
         houston_version: header.houston_version.clone(),
         caller: header.caller.clone(),
+        // How many may be removed is up to whoever carries it out.
         settings: RunSettings {
             send_invites: header.settings.send_invites,
             bypass_local: header.settings.bypass_local,
             roles: RolePolicy::Update,
-            prune: Some(header.settings.prune.clone().unwrap_or_default()),
+            prune: Some(Prune {
+                caps: Caps { people: header.rows.saturating_add(header.extras), percent: 100 },
+                on_guard: OnGuard::SkipRemovals,
+                protect: header.settings.protected(),
+            }),
+            protect: header.settings.protected(),
             ..RunSettings::default()
         },
         undo_of: Some(header.run.clone()),

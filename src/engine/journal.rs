@@ -31,6 +31,7 @@ use super::event::{Outcome, Status, StopReason};
 use super::run_folder::{FolderError, JOURNAL, RunFolder};
 use crate::model::{RowNumber, Strain, escaped_json};
 use crate::plan::guard::{Caps, OnGuard};
+use crate::plan::protect::union;
 use crate::plan::{OperationId, RolePolicy};
 
 /// The format of both files; a reader refuses newer ones.
@@ -162,6 +163,9 @@ pub struct Header {
     /// How the target was reached.
     #[serde(default)]
     pub reach: Reach,
+    /// The digest of the saved plan that it carries out, if it carries one out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_plan: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -227,6 +231,27 @@ pub struct RunSettings {
     /// Whether the roster may have addresses that are none in all likelihood.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_odd_addresses: bool,
+    /// Patterns of those who are not demoted, and not taken away to be added again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protect: Vec<String>,
+}
+
+impl RunSettings {
+    /// All patterns of people who are neither removed nor demoted.
+    pub fn protected(&self) -> Vec<String> {
+        let of_removals = self.prune.as_ref().map_or(&[][..], |prune| &prune.protect);
+        union([&self.protect[..], of_removals])
+    }
+
+    /// Whether somebody may be demoted, or taken away to be added again.
+    pub fn changes_members(&self) -> bool {
+        self.roles == RolePolicy::Update || self.repair_duplicates || self.reinvite
+    }
+
+    /// Whether somebody may be removed or demoted at all.
+    pub fn takes_away(&self) -> bool {
+        self.prune.is_some() || self.changes_members()
+    }
 }
 
 /// How people are taken away who are not in the roster.
@@ -490,6 +515,7 @@ mod tests {
             dialect: serde_json::Value::Null,
             settings: RunSettings::default(),
             reach: Reach::default(),
+            saved_plan: None,
         }
     }
 

@@ -4,19 +4,22 @@
 //! Main type: [`Leaving`]. It reads the files of the run; others read Houston and send. The first leg
 //! of a run and every later one come through here: nobody is taken away who was not looked at again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Cause, Outcome, Status, StatusKind};
-use super::journal::{History, JournalError, PlanLine, PlannedAction, plan_lines};
+use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::leftover::Earlier;
 use super::part::{Part, Target, Targets};
 use super::run_folder::RunFolder;
 use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
-use crate::plan::extra::{Handle, Stay};
+use crate::plan::extra::{Extra, Handle, Stay};
+use crate::plan::guard::{Caps, OnGuard, Refusal, hold_too_many};
+use crate::plan::protect::Protect;
 use crate::plan::{Membership, Operation, OperationKind, Workspace};
+use crate::present::members::Reading;
 
 /// The removals that are still to be done in a run.
 #[derive(Debug, Default)]
@@ -36,6 +39,24 @@ struct Leaver {
     earlier: Option<Earlier>,
     /// What a read has shown now.
     seen: Membership,
+}
+
+/// Who is never removed, as of now.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'k> {
+    /// The ids of the token's own user; several if the token was replaced.
+    pub callers: &'k [String],
+    /// The patterns of `--protect`.
+    pub protect: &'k Protect,
+}
+
+/// What a run may remove in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many.
+    pub caps: Caps,
+    /// What happens if there are more.
+    pub on_guard: OnGuard,
 }
 
 /// What becomes of the removals of a workspace in which rows failed.
@@ -90,11 +111,15 @@ impl Leaving {
         pairs.map(|(place, share)| (&place.id, share.iter().map(|leaver| &leaver.handle).collect())).collect()
     }
 
-    /// Takes in what was read of one workspace, in the order of its task. `caller` is the id of the
-    /// token's own user, who is never removed.
-    pub fn judge(&mut self, place: usize, memberships: &[Membership], caller: Option<&str>) {
+    /// Takes in what was read of one workspace, in the order of its task.
+    pub fn judge(&mut self, place: usize, reading: &Reading, kept: Kept<'_>) {
         let share = std::mem::take(&mut self.shares[place]);
-        for (mut leaver, &seen) in share.into_iter().zip(memberships) {
+        let unnamed = Vec::new();
+        for (at, mut leaver) in share.into_iter().enumerate() {
+            let seen = reading.memberships[at];
+            let names = reading.names.get(at).unwrap_or(&unnamed).iter().map(String::as_str);
+            let planned = self.part.names.get(leaver.row).to_lowercase();
+            let is_protected = kept.protect.covers(names.chain([planned.as_str()]));
             leaver.seen = seen;
             let was_sent = leaver.earlier.is_some();
             if seen == Membership::Absent {
@@ -104,8 +129,12 @@ impl Leaving {
             } else if seen.role() != leaver.role {
                 let cause = wanted_after_all(seen, leaver.role);
                 self.hold(&leaver, Status::RoleKept, cause);
-            } else if matches!(&leaver.handle, Handle::User(id) if Some(id.as_str()) == caller) {
+            } else if matches!(&leaver.handle, Handle::User(id) if kept.callers.contains(id)) {
                 self.hold(&leaver, Status::Unchanged, Stay::Caller.cause());
+            } else if is_protected {
+                self.hold(&leaver, Status::Unchanged, Stay::Protected.cause());
+            } else if reading.hidden > 0 {
+                self.hold(&leaver, Status::Unchanged, Stay::Incomplete.cause());
             } else {
                 self.shares[place].push(leaver);
             }
@@ -129,6 +158,52 @@ impl Leaving {
         let (held, left): (Vec<_>, Vec<_>) = share.into_iter().partition(Leaver::takes_an_admin);
         self.shares[place] = left;
         held.iter().for_each(|leaver| self.hold(leaver, Status::Unchanged, Stay::LastAdmin.cause()));
+    }
+
+    /// Holds the removals of the whole run against its limits: those that it has made already, and those
+    /// that are due now. `people` are the workspaces of the run; a number that is too low makes the
+    /// limits stricter. What does not keep to them is held back, or all of it, unless only removals that
+    /// are too many are to be left out.
+    pub fn hold_too_many(&mut self, limits: Limits, people: &BTreeMap<WorkspaceId, People>) -> Vec<Refusal> {
+        let (refusals, held) = self.too_many(limits, people);
+        if refusals.is_empty() {
+            return refusals;
+        }
+        let mut held = held.into_iter();
+        for at in 0..self.shares.len() {
+            for leaver in std::mem::take(&mut self.shares[at]) {
+                let is_held = held.next().unwrap_or(true);
+                if is_held || limits.on_guard == OnGuard::Stop {
+                    self.hold(&leaver, Status::Unchanged, Stay::TooMany.cause());
+                } else {
+                    self.shares[at].push(leaver);
+                }
+            }
+        }
+        refusals
+    }
+
+    /// What would be refused, and of every removal that is due, whether it would be held back.
+    pub fn too_many(
+        &self,
+        limits: Limits,
+        people: &BTreeMap<WorkspaceId, People>,
+    ) -> (Vec<Refusal>, Vec<bool>) {
+        let places: BTreeMap<&WorkspaceId, usize> = people.keys().zip(0..).collect();
+        let done = people.values().enumerate();
+        let mut all: Vec<Extra> =
+            done.flat_map(|(at, people)| (0..people.removed).map(move |_| leaving_from(at))).collect();
+        let first = all.len();
+        for (workspace, share) in self.part.workspaces.iter().zip(&self.shares) {
+            let at = places.get(&workspace.id).copied().unwrap_or_default();
+            all.extend(share.iter().map(|_| leaving_from(at)));
+        }
+        let counts: Vec<u64> = people.values().map(|people| people.in_all).collect();
+        if counts.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let refusals = hold_too_many(&mut all, &counts, limits.caps, limits.on_guard);
+        (refusals, all[first..].iter().map(|extra| !extra.leaves()).collect())
     }
 
     /// A workspace cannot be read now: a later leg may.
@@ -204,6 +279,55 @@ impl Leaver {
     }
 }
 
+/// How many people a workspace had before the run, and how many of them it has removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct People {
+    /// Members and pending invitations before the run.
+    pub in_all: u64,
+    /// Removed by the run.
+    pub removed: u64,
+}
+
+impl People {
+    /// How many people the workspaces of a run had before it, where `now` says how many some of them have.
+    pub fn before(history: &History, now: &HashMap<WorkspaceId, u64>) -> BTreeMap<WorkspaceId, Self> {
+        let in_all = |id: &WorkspaceId| now.get(id).copied().unwrap_or_default();
+        let start = |id: &WorkspaceId| (id.clone(), Self { in_all: in_all(id), removed: 0 });
+        let mut all: BTreeMap<WorkspaceId, Self> = history.workspaces.iter().map(start).collect();
+        let place = |row: &RowHistory| row.workspace.map(|place| &history.workspaces[place as usize]);
+        for removed in history.extras.iter().filter(|row| row.status == Status::Removed) {
+            if let Some(people) = place(removed).and_then(|id| all.get_mut(id)) {
+                *people = Self { in_all: people.in_all + 1, removed: people.removed + 1 };
+            }
+        }
+        let rows = (0..history.rows.len()).map(RowNumber::from_index);
+        for added in rows.filter_map(|row| history.alone(row)).filter(|row| is_new(row)) {
+            if let Some(people) = place(added).and_then(|id| all.get_mut(id)) {
+                people.in_all = people.in_all.saturating_sub(1);
+            }
+        }
+        all
+    }
+}
+
+/// Whether a row has brought one more person in; an invitation that was made again has not.
+fn is_new(row: &RowHistory) -> bool {
+    let is_renewed = row.cause.as_ref().is_some_and(|cause| cause.code == "renewed");
+    matches!(row.status, Status::Added | Status::Invited) && !is_renewed
+}
+
+/// Somebody who leaves this workspace; who it is does not matter to the limits.
+fn leaving_from(at: usize) -> Extra {
+    Extra {
+        workspace: u32::try_from(at).expect("fewer workspaces than rows"),
+        name: String::new(),
+        handle: Handle::User(String::new()),
+        seen: Membership::Absent,
+        deployment_roles: Vec::new(),
+        stay: None,
+    }
+}
+
 /// The workspaces in which rows of the roster failed or have no end yet.
 fn spoiled(history: &History) -> HashMap<WorkspaceId, Spoiled> {
     let mut spoiled = HashMap::new();
@@ -241,11 +365,16 @@ mod tests {
         Leaver { row, handle, role: Some(role), earlier, seen: Membership::Absent }
     }
 
+    const NOBODY: Kept<'static> = Kept { callers: &[], protect: &Protect::NONE };
+
     /// One workspace with these people in it.
     fn leaving(leavers: Vec<Leaver>) -> Leaving {
         let id = WorkspaceId::new("ck1").expect("valid");
+        let mut names = Emails::default();
+        leavers.iter().for_each(|leaver| names.push(&format!("{:?}@example.com", leaver.row.index())));
+        let workspaces = vec![Workspace { id, label: None }];
         Leaving {
-            part: Part { workspaces: vec![Workspace { id, label: None }], ..Part::default() },
+            part: Part { workspaces, names: Arc::new(names), ..Part::default() },
             shares: vec![leavers],
         }
     }
@@ -269,8 +398,9 @@ mod tests {
         let mut leaving = leaving(
             leavers.map(|(place, id)| leaver(place, id, Viewer, (place == 1).then_some(true))).collect(),
         );
-        let seen = [Membership::Absent, Membership::Absent, ADMIN, VIEWER, VIEWER];
-        leaving.judge(0, &seen, Some("me"));
+        let seen = vec![Membership::Absent, Membership::Absent, ADMIN, VIEWER, VIEWER];
+        let kept = Kept { callers: &["me".to_owned()], protect: &Protect::default() };
+        leaving.judge(0, &Reading::of(seen), kept);
         let end = |status, code: &str| Some((status, code.to_owned()));
         assert_eq!(
             ends(leaving, 5),
@@ -291,11 +421,54 @@ mod tests {
                 leaver(0, "a", WorkspaceRole::Admin, None),
                 leaver(1, "b", WorkspaceRole::Viewer, None),
             ]);
-            leaving.judge(0, &[ADMIN, VIEWER], None);
+            leaving.judge(0, &Reading::of(vec![ADMIN, VIEWER]), NOBODY);
             assert_eq!(leaving.admins_taken(), [0]);
             leaving.count_admins(0, admins);
             let held = Some((Status::Unchanged, "guard_last_admin".to_owned()));
             assert_eq!(ends(leaving, 2), [held.filter(|_| !leaves), None], "{admins}");
+        }
+    }
+
+    #[test]
+    fn protection_and_a_complete_list_are_asked_for_when_removals_are_due() {
+        let three = || (0..3).map(|place| leaver(place, "x", WorkspaceRole::Viewer, None)).collect();
+        let held = |code: &str| Some((Status::Unchanged, code.to_owned()));
+        let protect = Protect::new(&["0@EXAMPLE.com".to_owned(), "alias*".to_owned()]);
+        let mut names = vec![vec![]; 3];
+        names[1] = vec!["b@example.com".to_owned(), "alias@example.com".to_owned()];
+        let reading = Reading { names, ..Reading::of(vec![VIEWER; 3]) };
+        let mut some = leaving(three());
+        some.judge(0, &reading, Kept { callers: &[], protect: &protect });
+        assert_eq!(ends(some, 3), [held("protected"), held("protected"), None]);
+        let mut hidden = leaving(three());
+        hidden.judge(0, &Reading { hidden: 1, ..Reading::of(vec![VIEWER; 3]) }, NOBODY);
+        assert_eq!(ends(hidden, 3), [(); 3].map(|()| held("guard_incomplete")));
+    }
+
+    #[test]
+    fn the_limits_count_what_earlier_legs_have_removed() {
+        let due = || {
+            let mut leaving =
+                leaving((0..3).map(|place| leaver(place, "x", WorkspaceRole::Viewer, None)).collect());
+            leaving.judge(0, &Reading::of(vec![VIEWER; 3]), NOBODY);
+            leaving
+        };
+        let people = |in_all, removed| {
+            BTreeMap::from([(WorkspaceId::new("ck1").expect("valid"), People { in_all, removed })])
+        };
+        for (removed, caps, held) in [
+            (0, Caps { people: 3, percent: 100 }, false),
+            (1, Caps { people: 3, percent: 100 }, true),
+            (1, Caps { people: 4, percent: 40 }, false),
+            (1, Caps { people: 4, percent: 39 }, true),
+        ] {
+            for on_guard in [OnGuard::Stop, OnGuard::SkipRemovals] {
+                let mut leaving = due();
+                let refusals = leaving.hold_too_many(Limits { caps, on_guard }, &people(10, removed));
+                assert_eq!(!refusals.is_empty(), held, "{removed} {caps:?}");
+                let end = held.then(|| (Status::Unchanged, "guard_max_remove".to_owned()));
+                assert_eq!(ends(leaving, 3), [(); 3].map(|()| end.clone()), "{removed} {caps:?}");
+            }
         }
     }
 

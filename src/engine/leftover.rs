@@ -13,10 +13,13 @@ use super::run_folder::{JOURNAL, RunFolder, Runs};
 use super::verify::{Finding, gone, landed, no_member, third_role};
 use crate::houston::target::is_same;
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, email_key};
-use crate::plan::guard::{hold_caller, hold_last_admins, takes_admin};
+use crate::plan::extra::Stay;
+use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
+use crate::plan::protect::Protect;
 use crate::plan::{
     Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Whose, Workspace, decide, sort,
 };
+use crate::present::members::Reading;
 
 /// Between what happened to a write and what its workspace says later.
 const NOW: &str = "; now the workspace cannot be read: ";
@@ -85,12 +88,34 @@ impl Leg {
     }
 
     /// Takes in what was read of one workspace, in the order of its rows, and holds back what would
-    /// demote the caller, of whom these are the names.
-    pub fn judge(&mut self, place: usize, memberships: &[Membership], caller: &[String]) {
+    /// remove or demote the caller, of whom these are the names, or people who are protected.
+    pub fn judge(&mut self, place: usize, reading: &Reading, caller: &[String], protect: &Protect) {
         let leftovers = std::mem::take(&mut self.shares[place].leftovers);
-        for (leftover, &seen) in leftovers.into_iter().zip(memberships) {
+        let doubt = reading.cause_of_doubt();
+        let emails = Arc::clone(&self.emails);
+        let is_caller = |row: RowNumber| caller.iter().any(|name| name == emails.get(row));
+        let is_protected = |row: RowNumber| {
+            let email = emails.get(row);
+            protect.covers([email]) || reading.protected.iter().any(|name| name == email)
+        };
+        for (leftover, &seen) in leftovers.into_iter().zip(&reading.memberships) {
+            if let (Membership::Absent, Some(doubt)) = (seen, &doubt) {
+                self.leave(&leftover, Status::GaveUp, doubt);
+                continue;
+            }
             match leftover.next(seen) {
                 Next::Settled(status, cause) => self.settle(&leftover, status, cause),
+                // What was taken away already has to come back, whoever it is.
+                Next::Missing(OperationKind::Renew(_))
+                    if leftover.is_untouched(seen) && is_caller(leftover.row) =>
+                {
+                    self.settle(&leftover, Status::RoleKept, Some(Stay::Caller.cause()));
+                }
+                Next::Missing(OperationKind::Renew(_))
+                    if leftover.is_untouched(seen) && is_protected(leftover.row) =>
+                {
+                    self.settle(&leftover, Status::RoleKept, Some(Stay::Protected.cause()));
+                }
                 Next::Missing(kind) => {
                     let decision = match kind {
                         OperationKind::Add(_) => Decision::Add,
@@ -104,11 +129,8 @@ impl Leg {
             }
         }
         let Share { missing, decisions, .. } = &mut self.shares[place];
-        let is_caller = |at: usize| {
-            let email = self.emails.get(missing[at].row);
-            caller.iter().any(|name| name == email)
-        };
-        hold_caller(decisions, is_caller);
+        hold_caller(decisions, |at| is_caller(missing[at].row));
+        hold_protected(decisions, |at| is_protected(missing[at].row));
     }
 
     /// The rows that take an admin from this workspace: the others are to be counted.
@@ -166,15 +188,20 @@ impl Leg {
     /// whatever the workspace says now.
     pub fn give_up(&mut self, place: usize, status: Status, cause: &Cause) {
         for leftover in std::mem::take(&mut self.shares[place].leftovers) {
-            match &leftover.earlier {
-                None => self.settle(&leftover, status, Some(cause.clone())),
-                Some(earlier) => {
-                    let status = if earlier.in_doubt { Status::InDoubt } else { Status::GaveUp };
-                    // What an earlier leg said of the workspace is not said again.
-                    let then = earlier.cause.text.split(NOW).next().unwrap_or_default();
-                    let text = format!("{then}{NOW}{}", cause.text);
-                    self.settle(&leftover, status, Some(Cause { code: cause.code.clone(), text }));
-                }
+            self.leave(&leftover, status, cause);
+        }
+    }
+
+    /// A row about which nothing can be told now.
+    fn leave(&mut self, leftover: &Leftover, status: Status, cause: &Cause) {
+        match &leftover.earlier {
+            None => self.settle(leftover, status, Some(cause.clone())),
+            Some(earlier) => {
+                let status = if earlier.in_doubt { Status::InDoubt } else { Status::GaveUp };
+                // What an earlier leg said of the workspace is not said again.
+                let then = earlier.cause.text.split(NOW).next().unwrap_or_default();
+                let text = format!("{then}{NOW}{}", cause.text);
+                self.settle(leftover, status, Some(Cause { code: cause.code.clone(), text }));
             }
         }
     }
@@ -331,6 +358,11 @@ impl Leftover {
                 self.next_change(seen, RoleChange { from, to: self.role, whose })
             }
         }
+    }
+
+    /// Whether the person is as the run found them, as far as anybody can tell.
+    fn is_untouched(&self, seen: Membership) -> bool {
+        self.earlier.is_none() && seen != Membership::Absent
     }
 
     fn next_add(&self, seen: Membership, roles: RolePolicy) -> Next {

@@ -1,8 +1,9 @@
 //! A plan in a file, to be looked at, approved and carried out later: like a run in which nothing
 //! has been sent yet, with the same [`PlanLine`] per row, and the roster itself.
 //!
-//! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without
-//! `digest`, compact and with the keys of every object in order (`jq -cS 'del(.digest)'`).
+//! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without what has no
+//! effect, compact and with the keys of every object in order:
+//! `jq -cS 'del(.digest,.made_at,.tool_version,.houston_version,.caller,.roster,.settings.canary,.settings.unattended,.settings.pace,.rows[].why)'`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,13 +13,20 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::journal::{GrantLine, Hashing, PlanLine, RunSettings, open_file};
+use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings, open_file};
 use crate::model::{WorkspaceId, escaped_json};
 use crate::plan::extra::Handle;
 use crate::plan::grant::{Deployment, name as grant_name};
 
 /// The version of the format; a reader refuses every other one.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
+
+/// The fields of a plan that change nothing: when, where and by whom it was made.
+const ASIDE: [&str; 6] = ["digest", "made_at", "tool_version", "houston_version", "caller", "roster"];
+/// The settings that are those of `apply`: how fast and how carefully a plan is carried out.
+const MANNER: [&str; 3] = ["canary", "unattended", "pace"];
+/// The field of a row that is made for people.
+const WHY: &str = "why";
 
 /// A plan as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,17 +118,21 @@ impl SavedPlan {
         let Value::Object(head) = head else { return Err(io::Error::other("a plan is an object")) };
         let mut out = Twice { file: out, hash: Hashing::new(io::sink()) };
         out.both(b"{")?;
+        let mut counts_any = false;
         for (place, key) in in_order(&head).into_iter().enumerate() {
-            if place > 0 {
-                out.both(b",")?;
+            out.file.write_all(if place > 0 { b",\n" } else { b"\n" })?;
+            let name = format!("{}:", serde_json::to_string(key)?);
+            out.file.write_all(name.as_bytes())?;
+            let counts = !ASIDE.contains(&key.as_str());
+            if counts {
+                out.hash.write_all(if counts_any { b"," } else { b"" })?;
+                out.hash.write_all(name.as_bytes())?;
+                counts_any = true;
             }
-            out.file.write_all(b"\n")?;
-            out.both(serde_json::to_string(key)?.as_bytes())?;
-            out.both(b":")?;
-            if key == "rows" {
-                out.rows(rows.take().into_iter().flatten())?;
-            } else {
-                out.value(&head[key])?;
+            match key.as_str() {
+                "rows" => out.rows(rows.take().into_iter().flatten())?,
+                "settings" => out.value(&head[key], Some(&without(&head[key], &MANNER)))?,
+                _ => out.value(&head[key], counts.then_some(&head[key]))?,
             }
         }
         let Twice { mut file, mut hash } = out;
@@ -175,10 +187,8 @@ impl SavedPlan {
             Some(other) => return Err(SavedPlanError::OtherVersion(other)),
             None => return Err(SavedPlanError::NoPlan("schema_version")),
         }
+        let found = digest_of(&document).map_err(SavedPlanError::Unreadable)?;
         let document = Value::Object(document);
-        let mut hash = Hashing::new(io::sink());
-        write_canonical(&document, &mut hash).map_err(SavedPlanError::Unreadable)?;
-        let found = hash.finish().1;
         if found != written {
             return Err(SavedPlanError::Altered { written, found });
         }
@@ -214,12 +224,12 @@ impl<W: Write> Twice<W> {
         self.hash.write_all(bytes)
     }
 
-    /// A value: the file has its texts in a form that does nothing to a terminal; the digest is the
-    /// same in every form.
-    fn value(&mut self, value: &Value) -> io::Result<()> {
+    /// A value: the file has its texts in a form that does nothing to a terminal; the digest is of what
+    /// counts of it, and the same in every form.
+    fn value(&mut self, value: &Value, counts: Option<&Value>) -> io::Result<()> {
         let json = String::from_utf8(canonical(value)?).map_err(io::Error::other)?;
         self.file.write_all(escaped_json(&json).as_bytes())?;
-        self.hash.write_all(json.as_bytes())
+        counts.map_or(Ok(()), |counts| self.hash.write_all(&canonical(counts)?))
     }
 
     /// One row per line of the file.
@@ -230,10 +240,44 @@ impl<W: Write> Twice<W> {
                 self.both(b",")?;
             }
             self.file.write_all(b"\n")?;
-            self.value(&serde_json::to_value(row?)?)?;
+            let row = serde_json::to_value(row?)?;
+            self.value(&row, Some(&without(&row, &[WHY])))?;
         }
         self.both(b"]")
     }
+}
+
+/// An object without some of its fields; anything else as it is.
+fn without(value: &Value, fields: &[&str]) -> Value {
+    let mut value = value.clone();
+    if let Value::Object(object) = &mut value {
+        fields.iter().for_each(|field| drop(object.remove(*field)));
+    }
+    value
+}
+
+/// The digest of everything in a plan that has an effect. There may be many rows: they are not copied.
+fn digest_of(document: &Map<String, Value>) -> io::Result<String> {
+    let mut hash = Hashing::new(io::sink());
+    let counting = in_order(document).into_iter().filter(|key| !ASIDE.contains(&key.as_str()));
+    for (place, key) in counting.enumerate() {
+        hash.write_all(if place > 0 { b"," } else { b"{" })?;
+        serde_json::to_writer(&mut hash, key)?;
+        hash.write_all(b":")?;
+        match (key.as_str(), &document[key]) {
+            ("settings", settings) => write_canonical(&without(settings, &MANNER), &mut hash)?,
+            ("rows", Value::Array(rows)) => {
+                for (place, row) in rows.iter().enumerate() {
+                    hash.write_all(if place > 0 { b"," } else { b"[" })?;
+                    write_canonical(&without(row, &[WHY]), &mut hash)?;
+                }
+                hash.write_all(if rows.is_empty() { b"[]" } else { b"]" })?;
+            }
+            (_, value) => write_canonical(value, &mut hash)?,
+        }
+    }
+    hash.write_all(b"}")?;
+    Ok(hash.finish().1)
 }
 
 fn canonical(value: &Value) -> io::Result<Vec<u8>> {
@@ -365,9 +409,24 @@ fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against)
     })
 }
 
+/// Whether limits hold somebody back who was to be removed or demoted. Those that are given when a plan
+/// is carried out may be stricter than its own.
+fn is_held_by_limits(line: &PlanLine) -> bool {
+    line.action == PlannedAction::None
+        && line.code.as_deref().is_some_and(|code| matches!(code, "protected" | "guard_max_remove"))
+}
+
 /// What of a line has to be the same; `now` is what it is compared with.
 fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
     let line = PlanLine { why: None, ..line.clone() };
+    let is_less =
+        matches!(line.action, PlannedAction::Remove | PlannedAction::UpdateRole) && is_held_by_limits(now);
+    let line = if is_less && against == Against::Everything {
+        let (status, code) = (now.status, now.code.clone());
+        PlanLine { action: now.action, from_role: now.from_role, status, code, ..line }
+    } else {
+        line
+    };
     match against {
         // Those who are not in the roster have no place of their own in it.
         Against::Everything if line.handle.is_some() || line.grant.is_some() => {
@@ -375,7 +434,8 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
         }
         Against::Everything => line,
         Against::Deeds => {
-            let is_held = now.code.as_ref().is_some_and(|code| code.starts_with("guard_"));
+            let is_held =
+                now.code.as_ref().is_some_and(|code| code.starts_with("guard_")) || is_held_by_limits(now);
             PlanLine {
                 row: now.row,
                 action: if is_held { now.action } else { line.action },
@@ -459,9 +519,8 @@ mod tests {
         let text = written(&plan()).0.replacen(from, to, 1);
         let mut document: Map<String, Value> = serde_json::from_str(&text).unwrap();
         document.remove("digest");
-        let mut hash = Hashing::new(io::sink());
-        write_canonical(&Value::Object(document.clone()), &mut hash).unwrap();
-        document.insert("digest".to_owned(), hash.finish().1.into());
+        let digest = digest_of(&document).unwrap();
+        document.insert("digest".to_owned(), digest.into());
         Value::Object(document).to_string()
     }
 
@@ -484,6 +543,124 @@ mod tests {
         assert!(matches!(reread(&text.replace("ann@", "bob@")), Err(SavedPlanError::Altered { .. })));
     }
 
+    /// Every place of a document that holds a value, as a JSON pointer.
+    fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                object.iter().for_each(|(key, value)| places(value, &format!("{at}/{key}"), found));
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let items = items.iter().enumerate();
+                items.for_each(|(place, value)| places(value, &format!("{at}/{place}"), found));
+            }
+            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                found.push(at.to_owned());
+            }
+        }
+    }
+
+    fn another(value: &Value) -> Value {
+        match value {
+            Value::Bool(on) => (!on).into(),
+            Value::Number(number) => (number.as_u64().unwrap_or_default() + 1).into(),
+            Value::String(text) => format!("{text}x").into(),
+            Value::Null | Value::Array(_) | Value::Object(_) => "x".into(),
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_all_that_has_an_effect_and_of_nothing_else() {
+        let full = |index: usize| {
+            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": 2, "email": "a@example.com",
+                "role": "WORKSPACE_VIEWER", "workspace": "ck1", "from_role": "WORKSPACE_ADMIN", "seen": "absent",
+                "action": "add", "status": "unchanged", "into": 1, "handle": {"user": "u"},
+                "deployment_roles": [["d", "DEPLOYMENT_VIEWER"]], "renews": [{"invite": "i"}],
+                "grant": {"of": 1, "deployment": {"id": "d", "name": "n"}, "role": "DEPLOYMENT_VIEWER",
+                    "from_role": "DEPLOYMENT_ADMIN", "workspace_role": "WORKSPACE_VIEWER"},
+                "code": "c", "why": "w"});
+            serde_json::from_value(line).unwrap()
+        };
+        let pace = crate::engine::journal::RunPace {
+            concurrency: 8,
+            period_us: Some(1),
+            retries: 4,
+            timeout_ms: 1,
+            settle_ms: 1,
+        };
+        let prune = crate::engine::journal::Prune { protect: vec!["p".to_owned()], ..Default::default() };
+        let settings = RunSettings {
+            exit_code_unchanged: Some(9),
+            repair_duplicates: true,
+            reinvite: true,
+            pace: Some(pace),
+            prune: Some(prune),
+            protect: vec!["q".to_owned()],
+            ..RunSettings::default()
+        };
+        let plan =
+            SavedPlan { settings, undo_of: Some("run".to_owned()), rows: vec![full(0), full(1)], ..plan() };
+        let (text, digest) = written(&plan);
+        let document: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(digest_of(&document).unwrap(), digest);
+        let mut found = Vec::new();
+        places(&Value::Object(document.clone()), "", &mut found);
+        let is_aside = |at: &str| {
+            let parts: Vec<&str> = at.split('/').skip(1).collect();
+            ASIDE.contains(&parts[0])
+                || (parts[0] == "settings" && MANNER.contains(&parts[1]))
+                || (parts[0] == "rows" && parts[2] == WHY)
+        };
+        for at in &found {
+            let mut other = Value::Object(document.clone());
+            let value = other.pointer_mut(at).unwrap();
+            *value = another(value);
+            let Value::Object(other) = other else { unreachable!("it was one") };
+            assert_eq!(digest_of(&other).unwrap() == digest, is_aside(at), "{at}");
+        }
+        // Every field of the plan, of its settings and of a row was there to be tried.
+        let tried = |name: &str| found.iter().any(|at| at.starts_with(name));
+        for field in
+            ["schema_version", "target", "sandbox", "undo_of", "roster_text", "reading/b", "reading/a/0/c"]
+        {
+            assert!(tried(&format!("/{field}")) && !is_aside(&format!("/{field}")), "{field}");
+        }
+        for field in [
+            "send_invites",
+            "bypass_local",
+            "exit_code_unchanged",
+            "roles",
+            "repair_duplicates",
+            "reinvite",
+            "prune/caps/people",
+            "prune/caps/percent",
+            "prune/on_guard",
+            "prune/protect",
+            "protect",
+        ] {
+            assert!(tried(&format!("/settings/{field}")), "{field}");
+        }
+        assert_eq!(found.iter().filter(|at| at.starts_with("/rows/0/")).count(), 22);
+        assert_eq!(serde_json::to_value(&plan.settings).unwrap().as_object().unwrap().len(), 11);
+        assert_eq!(document.len(), 15);
+    }
+
+    #[test]
+    fn what_limits_hold_back_now_is_no_difference() {
+        let line = |action: &str, code: Option<&str>| {
+            let line = serde_json::json!({"row": RowNumber::from_index(0), "line": 0, "email": "e@example.com",
+                "workspace": "ck1", "from_role": "WORKSPACE_VIEWER", "seen": "member as WORKSPACE_VIEWER",
+                "action": action, "handle": {"user": "u"}, "code": code,
+                "status": code.map(|_| "unchanged")});
+            serde_json::from_value::<PlanLine>(line).unwrap()
+        };
+        let difference = |then, now| moved(&[then], [now].into_iter(), 0, Against::Everything).len();
+        for code in ["protected", "guard_max_remove"] {
+            assert_eq!(difference(line("remove", None), line("none", Some(code))), 0, "{code}");
+            assert_eq!(difference(line("none", Some(code)), line("remove", None)), 1, "{code}");
+        }
+        assert_eq!(difference(line("remove", None), line("none", Some("guard_last_admin"))), 1);
+    }
+
     #[test]
     fn whatever_is_not_understood_is_refused_although_the_digest_fits() {
         let known = forged("\"line\":2", "\"line\":7");
@@ -493,7 +670,7 @@ mod tests {
             ("\"line\":2", "\"line\":2,\"more\":1", "PassedOver(\"row 1\")"),
             ("\"canary\":0", "\"canary\":0,\"more\":1", "PassedOver(\"its settings\")"),
             ("\"sandbox\":", "\"more\":1,\"sandbox\":", "Unknown("),
-            ("\"schema_version\":1", "\"schema_version\":2", "OtherVersion(2)"),
+            ("\"schema_version\":2", "\"schema_version\":1", "OtherVersion(1)"),
         ] {
             let error = format!("{:?}", reread(&forged(from, to)).unwrap_err());
             assert!(error.contains(what), "{to}: {error}");

@@ -399,6 +399,7 @@ fn header() -> Header {
         dialect: Value::Null,
         settings: RunSettings::default(),
         reach: Reach::default(),
+        saved_plan: None,
     }
 }
 

@@ -244,7 +244,9 @@ pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
 
 fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
     match seen {
-        Membership::Member { role, standing: Standing::Active, .. } if role == wanted => {
+        Membership::Member { role, standing: Standing::Active | Standing::Disabled, .. }
+            if role == wanted =>
+        {
             Finding::Settled(Status::Added, None)
         }
         Membership::Member { role, standing: Standing::Pending, .. } if role == wanted => {

@@ -213,6 +213,11 @@ impl Worker {
         }
         let wanted = rows.iter().map(|&row| self.emails.get(row));
         let mut reading = members::read(&self.reader, workspace, wanted, &self.pages)?;
+        if let (Some(cause), true) =
+            (reading.cause_of_doubt(), reading.memberships.contains(&Membership::Absent))
+        {
+            return Err(Fault::Malformed { text: cause.text });
+        }
         self.look_for_the_old(workspace, rows, &mut reading)?;
         Ok(reading)
     }

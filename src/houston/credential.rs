@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use super::answer::refusal_in;
 use super::fault::Fault;
 use super::operations::{self, Operation};
-use super::token::Token;
+use super::token::{Token, TokenKind};
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
 use crate::time::{Cancel, Clock, Waited};
 
@@ -42,6 +42,16 @@ impl Credential {
     /// When the token in force says that it ends, see [`Token::expires`].
     pub fn expires(&self) -> Option<SystemTime> {
         self.token()?.expires()
+    }
+
+    /// The user whom the token in force says it was made for, see [`Token::user_id`].
+    pub fn user_id(&self) -> Option<String> {
+        self.token()?.user_id()
+    }
+
+    /// What the token in force looks like.
+    pub fn kind(&self) -> TokenKind {
+        self.token().map_or(TokenKind::Unknown, |token| token.kind())
     }
 
     /// The token in force.

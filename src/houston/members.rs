@@ -18,7 +18,20 @@ const INVITES: &str = "workspaceInvites";
 /// What one document tells about a workspace.
 struct List {
     people: Vec<RawPerson>,
-    invites: Option<Vec<Invite>>,
+    /// Entries of the list that hold nobody.
+    unread: usize,
+    invites: Option<Result<Vec<Invite>, Fault>>,
+}
+
+impl List {
+    fn new<R: Into<RawPerson>>(
+        people: Option<Vec<Option<R>>>,
+        invites: Option<Result<Vec<Invite>, Fault>>,
+    ) -> Self {
+        let all = people.unwrap_or_default();
+        let unread = all.iter().filter(|person| person.is_none()).count();
+        Self { people: all.into_iter().flatten().map(Into::into).collect(), unread, invites }
+    }
 }
 
 /// Reads the answer of the document that was sent.
@@ -28,15 +41,13 @@ macro_rules! reader {
     ($module:ident, $field:ident) => {
         |decoded| {
             let data: ops::$module::ResponseData = decoded.data()?;
-            let people = data.$field.into_iter().flatten().flatten().map(RawPerson::from).collect();
-            Ok(List { people, invites: None })
+            Ok(List::new(data.$field, None))
         }
     };
     ($module:ident, $field:ident, with invites) => {
         |decoded| {
             let data: ops::$module::ResponseData = decoded.data()?;
-            let people = data.$field.into_iter().flatten().flatten().map(RawPerson::from).collect();
-            Ok(List { people, invites: data.workspace_invites.map(people::invites) })
+            Ok(List::new(data.$field, data.workspace_invites.map(people::invites)))
         }
     };
 }
@@ -86,10 +97,10 @@ impl Call<'_> {
             let list = read(decoded)?;
             let invites = match refused {
                 Some(fault) => Some(Err(fault)),
-                None if joint => Some(listed(list.invites, invites_fault)),
+                None if joint => Some(list.invites.transpose().and_then(|list| listed(list, invites_fault))),
                 None => None,
             };
-            return page_of(list.people, workspace, paged, invites);
+            return page_of(list.people, list.unread, workspace, paged, invites);
         }
     }
 
@@ -131,7 +142,8 @@ impl Call<'_> {
             // The smaller document finds out what else may be wrong.
             return self.members(workspace, cursor, false, pages_wanted);
         }
-        page_of(read(decoded)?.people, workspace, paged, None)
+        let list = read(decoded)?;
+        page_of(list.people, list.unread, workspace, paged, None)
     }
 
     fn ask_for_members(
@@ -184,7 +196,7 @@ impl Call<'_> {
         let workspace_uuid = workspace.as_str().to_owned();
         let decoded = self.ask::<ops::Invites>(ops::invites::Variables { workspace_uuid })?;
         let data: ops::invites::ResponseData = required(decoded, INVITES)?;
-        Ok(people::invites(data.workspace_invites.unwrap_or_default()))
+        people::invites(data.workspace_invites.unwrap_or_default())
     }
 
     /// The pending invitations of a workspace, with their dates where the server has them.
@@ -195,7 +207,7 @@ impl Call<'_> {
             return self.invites(workspace);
         }
         let data: ops::dated_invites::ResponseData = required(decoded, INVITES)?;
-        Ok(people::invites(data.workspace_invites.unwrap_or_default()))
+        people::invites(data.workspace_invites.unwrap_or_default())
     }
 
     /// The person with this address.
@@ -232,6 +244,7 @@ impl Call<'_> {
 /// The people of an answer as a page.
 fn page_of(
     people: Vec<RawPerson>,
+    unread: usize,
     workspace: &WorkspaceId,
     paged: Paged,
     invites: Option<Result<Vec<Invite>, Fault>>,
@@ -241,7 +254,7 @@ fn page_of(
         Paged::Page => (people.last().map(|person| person.id.clone()), PAGE_SIZE),
         Paged::Whole => (None, u32::try_from(people.len()).unwrap_or(u32::MAX)),
     };
-    Ok(MemberPage { people, paged, invites, last_id, take })
+    Ok(MemberPage { people, unread, paged, invites, last_id, take })
 }
 
 /// What an answer without a person means.

@@ -53,7 +53,7 @@ pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, U
 pub use self::http::{Http, HttpSettings};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
 pub use self::patient::{Patient, Waiting};
-pub use self::people::{Grounds, InDeployment, Invite, Person};
+pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::rehearsal::Rehearsed;
@@ -136,6 +136,8 @@ pub enum Paged {
 pub struct MemberPage {
     /// The members, in the server's order.
     pub people: Vec<Person>,
+    /// Entries of the list in which the server shows nobody: each may be anybody.
+    pub unread: usize,
     /// Whether more may follow.
     pub paged: Paged,
     /// The pending invitations, or why they cannot be told; `None` where they were not asked for.
@@ -288,8 +290,8 @@ impl Houston {
     }
 
     /// All members at once, for servers whose paging cannot be relied on.
-    pub fn all_members(&self, workspace: &WorkspaceId) -> Result<Vec<Person>, Failure> {
-        self.counted(|call| Ok(call.members(workspace, None, false, Paged::Whole)?.people))
+    pub fn all_members(&self, workspace: &WorkspaceId) -> Result<MemberPage, Failure> {
+        self.counted(|call| call.members(workspace, None, false, Paged::Whole))
     }
 
     /// A page of members with their roles in deployments ([`Person::deployment_roles`]), from the
@@ -303,8 +305,8 @@ impl Houston {
     }
 
     /// The same for all members at once.
-    pub fn all_members_with_deployments(&self, workspace: &WorkspaceId) -> Result<Vec<Person>, Failure> {
-        self.counted(|call| Ok(call.members_with_deployments(workspace, None, Paged::Whole)?.people))
+    pub fn all_members_with_deployments(&self, workspace: &WorkspaceId) -> Result<MemberPage, Failure> {
+        self.counted(|call| call.members_with_deployments(workspace, None, Paged::Whole))
     }
 
     /// All pending invitations.

@@ -16,8 +16,10 @@ pub struct Person {
     pub addresses: Vec<String>,
     /// The user name, in lower case; often the address.
     pub username: Option<String>,
-    /// Invited, but never logged in.
-    pub pending: bool,
+    /// Whether they can sign in.
+    pub status: UserStatus,
+    /// Whether the server kept addresses of theirs to itself: the person may be anybody.
+    pub hides_addresses: bool,
     /// The `WORKSPACE_` roles in the workspace that was asked for, in the server's order; more than
     /// one is a fault of old servers.
     pub bindings: Vec<WorkspaceRole>,
@@ -30,6 +32,27 @@ pub struct Person {
     pub other_roles: bool,
     /// The addresses that the server does not spell in lower case, in its spelling; mostly none.
     pub spellings: Vec<String>,
+}
+
+/// Whether a user can sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UserStatus {
+    /// They can; also where the server tells no status.
+    Active,
+    /// Invited, but never logged in.
+    Pending,
+    /// Banned, inactive, or of another status.
+    Disabled,
+}
+
+impl UserStatus {
+    fn of(text: Option<&str>) -> Self {
+        match text.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "" | "active" => Self::Active,
+            "pending" => Self::Pending,
+            _ => Self::Disabled,
+        }
+    }
 }
 
 /// What makes somebody on the list of members a member.
@@ -85,8 +108,8 @@ pub struct InDeployment {
 pub struct Invite {
     /// The id of the invitation; later it may be the id of the user.
     pub id: String,
-    /// Whom it is for, in lower case.
-    pub email: String,
+    /// Whom it is for, in lower case; `None` where the server does not show it: it may be for anybody.
+    pub email: Option<String>,
     /// The role it promises; `None` for one that is no role of workspaces.
     pub role: Option<WorkspaceRole>,
     /// When it was made; `None` where that was not asked for or is not told.
@@ -99,6 +122,8 @@ pub(super) struct RawPerson {
     username: Option<String>,
     status: Option<String>,
     addresses: Vec<String>,
+    /// Whether the list of addresses is missing, or one of them.
+    hides_addresses: bool,
     bindings: Option<Vec<RawBinding>>,
     /// Whether deployments were asked for.
     with_deployments: bool,
@@ -130,13 +155,16 @@ macro_rules! raw_person {
     ($($module:ident $($status:ident $($deployments:ident)?)?),+ $(,)?) => { $(
         impl From<operations::$module::Person> for RawPerson {
             fn from(person: operations::$module::Person) -> Self {
+                let known = |address: &Option<String>| address.as_deref().is_some_and(is_told);
+                let addresses: Option<Vec<Option<String>>> = person.emails.map(|emails| {
+                    emails.into_iter().map(|email| email.and_then(|email| email.address)).collect()
+                });
                 Self {
                     id: person.id,
                     username: person.username,
                     status: raw_person!(@status person $($status)?),
-                    addresses: (person.emails.into_iter().flatten().flatten())
-                        .filter_map(|email| email.address)
-                        .collect(),
+                    hides_addresses: addresses.as_ref().is_none_or(|all| !all.iter().all(known)),
+                    addresses: addresses.into_iter().flatten().filter(known).flatten().collect(),
                     bindings: person.role_bindings.map(|bindings| {
                         (bindings.into_iter().flatten())
                             .map(|binding| RawBinding {
@@ -219,19 +247,35 @@ impl RawBinding {
     }
 }
 
+/// Whether a text that should name somebody does.
+fn is_told(text: &str) -> bool {
+    !text.trim().is_empty()
+}
+
 impl RawPerson {
+    /// Whether nobody can tell all addresses of this person. A user name that is an address counts as one.
+    fn may_have_other_addresses(&self) -> bool {
+        let has_name = self.username.as_deref().is_some_and(|name| name.contains('@'));
+        self.hides_addresses || (self.addresses.is_empty() && !has_name)
+    }
+
     /// The person as seen from one workspace.
     pub(super) fn of(self, workspace: &WorkspaceId) -> Result<Person, Fault> {
         let deployment_roles = self.deployment_roles(workspace);
-        let id = self.id.filter(|id| !id.is_empty());
         let all = self.bindings.as_deref().unwrap_or_default();
         let here = || all.iter().filter(|binding| binding.is_in(workspace));
         let is_odd = |address: &&String| normalize_email(address) != address.as_str();
+        let hides_addresses = self.may_have_other_addresses();
+        let id = self.id.filter(|id| !id.is_empty());
         Ok(Person {
             id: id.ok_or_else(|| Fault::malformed("a member without an id"))?,
             addresses: self.addresses.iter().map(|address| normalize_email(address).into_owned()).collect(),
-            username: self.username.map(|name| normalize_email(&name).into_owned()),
-            pending: self.status.is_some_and(|status| status.eq_ignore_ascii_case("pending")),
+            username: self
+                .username
+                .filter(|name| is_told(name))
+                .map(|name| normalize_email(&name).into_owned()),
+            status: UserStatus::of(self.status.as_deref()),
+            hides_addresses,
             hides_roles: self.bindings.is_none(),
             bindings: here().filter_map(RawBinding::workspace_role).collect(),
             other_roles: here().any(RawBinding::is_strange),
@@ -261,15 +305,20 @@ impl RawPerson {
     }
 }
 
-/// The invitations of a list; one without an address can be nobody's.
-pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Vec<Invite> {
+/// The invitations of a list.
+///
+/// # Errors
+/// One of them has no id, so that nobody can say what it is.
+pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Result<Vec<Invite>, Fault> {
     let known = |raw: RawInvite| {
         Some(Invite {
             id: raw.id?,
-            email: normalize_email(&raw.email?).into_owned(),
+            email: raw.email.filter(|email| is_told(email)).map(|email| normalize_email(&email).into_owned()),
             role: raw.role.as_deref().and_then(WorkspaceRole::from_name),
             created_at: raw.created_at.and_then(|at| at.parse().ok()),
         })
     };
-    list.into_iter().flatten().filter_map(|invite| known(invite.into())).collect()
+    let invite = |raw: Option<R>| raw.and_then(|raw| known(raw.into()));
+    let all: Option<Vec<Invite>> = list.into_iter().map(invite).collect();
+    all.ok_or_else(|| Fault::malformed("an invitation without an id"))
 }

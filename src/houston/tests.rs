@@ -318,7 +318,10 @@ fn the_first_page_brings_members_and_invitations_in_one_request() {
     assert!(page.people[0].answers_to("ada@example.com"));
     assert_eq!((page.paged, page.last_id.as_deref(), page.take), (Paged::Page, Some("u2"), 100));
     let invites = page.invites.unwrap().unwrap();
-    assert_eq!((invites[0].email.as_str(), invites[0].role), ("new@example.com", Some(WorkspaceRole::Admin)));
+    assert_eq!(
+        (invites[0].email.as_deref(), invites[0].role),
+        (Some("new@example.com"), Some(WorkspaceRole::Admin))
+    );
     assert_eq!(invites[1].role, None);
     let next = houston.member_page(&id(), Some("u2"), WithInvites::Yes).unwrap();
     assert!(next.people.is_empty() && next.invites.is_none() && next.last_id.is_none());
@@ -341,7 +344,7 @@ fn only_bindings_of_workspaces_and_of_this_one_count() {
     });
     let page = houston.member_page(&id(), None, WithInvites::No).unwrap();
     assert_eq!(page.people.len(), 1);
-    assert!(page.people[0].pending);
+    assert_eq!(page.people[0].status, UserStatus::Pending);
     assert_eq!(page.people[0].bindings, [WorkspaceRole::Editor, WorkspaceRole::Viewer]);
 }
 
@@ -359,7 +362,7 @@ fn an_old_server_gives_the_whole_list_and_is_asked_for_pages_once() {
         assert_eq!((ids(&page), page.paged), (vec!["u1"], Paged::Whole));
         assert_eq!(page.invites, Some(Ok(Vec::new())));
     }
-    assert_eq!(houston.all_members(&id()).unwrap().len(), 1);
+    assert_eq!(houston.all_members(&id()).unwrap().people.len(), 1);
     let names = scripted.names();
     assert_eq!(
         names,
@@ -482,7 +485,7 @@ fn reads_for_verification_share_what_was_learnt_and_pay_nothing() {
             })
         }
     }
-    assert!(Houston::new(Arc::new(Watch)).for_verification().all_members(&id()).unwrap().is_empty());
+    assert!(Houston::new(Arc::new(Watch)).for_verification().all_members(&id()).unwrap().people.is_empty());
 }
 
 const UPSERT: &str = "workspaceUpsertUserRole";
@@ -764,7 +767,7 @@ fn roles_in_deployments_are_read_where_the_server_tells_them_and_asked_for_once_
     });
     let page = full.member_page_with_deployments(&id(), None).unwrap();
     let all = full.all_members_with_deployments(&id()).unwrap();
-    for person in [&page.people[0], &all[0]] {
+    for person in [&page.people[0], &all.people[0]] {
         let admin = InDeployment { release_name: "solar-orbit-1001".into(), role: "DEPLOYMENT_ADMIN".into() };
         assert_eq!(person.deployment_roles.as_deref(), Some([admin].as_slice()));
         assert_eq!(
@@ -791,7 +794,7 @@ fn who_is_a_member_by_more_or_less_than_a_role_of_their_own_is_known() {
     let grounds = |bindings: Value| {
         let person = json!({"id": "u1", "username": null, "emails": [], "roleBindings": bindings});
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person]}}));
-        houston.all_members(&id()).unwrap()[0].grounds()
+        houston.all_members(&id()).unwrap().people[0].grounds()
     };
     let here = |role: &str| json!({"role": role, "workspace": {"id": "ck1"}});
     let viewer = here("WORKSPACE_VIEWER");
@@ -822,7 +825,7 @@ fn an_address_is_given_back_as_the_server_spells_it() {
             {"address": "Ada.L@Example.com"}], "roleBindings": []}, {"id": "u2", "username": "Bo", "roleBindings": [],
             "emails": [{"address": "Bo@Example.com"}]}, {"id": "u3", "username": "c", "emails": []}]}})
     });
-    let people = houston.all_members(&id()).unwrap();
+    let people = houston.all_members(&id()).unwrap().people;
     assert_eq!(people[0].spelled("ada@x.org"), "ada@x.org");
     assert_eq!(people[0].spelled("ada.l@example.com"), "Ada.L@Example.com");
     assert_eq!(people[1].spelled("bo@example.com"), "Bo@Example.com");
@@ -852,4 +855,39 @@ fn an_invitation_tells_its_age_where_asked() {
     });
     assert_eq!(old.dated_invites(&id()).unwrap()[0].created_at, None);
     assert_eq!(scripted.names(), ["DatedInvites", "Invites"]);
+}
+
+#[test]
+fn who_may_have_other_addresses_is_known_and_so_is_who_cannot_sign_in() {
+    let ann = json!({"address": "ann@example.com"});
+    for (emails, username, hides) in [
+        (json!([ann]), json!("ann"), false),
+        (json!([ann]), Value::Null, false),
+        (json!([]), json!("ann@example.com"), false),
+        (json!([]), json!("ann"), true),
+        (json!([]), Value::Null, true),
+        (Value::Null, json!("ann@example.com"), true),
+        (json!([ann, null]), json!("ann@example.com"), true),
+        (json!([ann, {"address": null}]), json!("ann"), true),
+        (json!([ann, {"address": " "}]), json!("ann"), true),
+    ] {
+        let person = json!({"id": "u1", "username": username, "emails": emails, "roleBindings": []});
+        let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person, null]}}));
+        let all = houston.all_members(&id()).unwrap();
+        assert_eq!(all.people[0].hides_addresses, hides, "{emails} {username}");
+        assert_eq!(all.unread, 1, "an entry that shows nobody may be anybody");
+    }
+    for (status, expected) in [
+        (json!("active"), UserStatus::Active),
+        (json!("Pending"), UserStatus::Pending),
+        (json!("banned"), UserStatus::Disabled),
+        (json!("inactive"), UserStatus::Disabled),
+        (json!("suspended"), UserStatus::Disabled),
+        (Value::Null, UserStatus::Active),
+    ] {
+        let mut person = user("u1", "ann@example.com");
+        person["status"] = status.clone();
+        let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person]}}));
+        assert_eq!(houston.all_members(&id()).unwrap().people[0].status, expected, "{status}");
+    }
 }

@@ -127,10 +127,26 @@ impl Token {
         struct Claims {
             exp: f64,
         }
-        let text = self.0.expose_secret();
-        let claims = text.strip_prefix("Bearer ").unwrap_or(text).split('.').nth(1)?;
-        let claims: Claims = serde_json::from_slice(&base64url(claims)?).ok()?;
+        let claims: Claims = serde_json::from_slice(&self.claims()?).ok()?;
         SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(claims.exp).ok()?)
+    }
+
+    /// The id of the user whom a JWT was made for, as its claim `uuid` says. Read without checking the
+    /// signature: it may only add to what is protected, and Houston decides what the token may do.
+    pub fn user_id(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Claims {
+            uuid: String,
+        }
+        let claims: Claims = serde_json::from_slice(&self.claims()?).ok()?;
+        Some(claims.uuid.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+
+    /// The claims of a JWT, decoded and not verified.
+    fn claims(&self) -> Option<Vec<u8>> {
+        let text = self.0.expose_secret();
+        let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
+        base64url(text.split('.').nth(1)?.trim_end_matches('='))
     }
 
     /// What it looks like; nobody is asked.
@@ -436,6 +452,23 @@ mod tests {
             ("a.b.c.d", TokenKind::Unknown),
         ] {
             assert_eq!(Token::new(text, "test").unwrap().kind(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_jwt_says_whose_it_is_and_nothing_else_does() {
+        let token = |claims: &str| format!("h.{claims}.s");
+        for (text, id) in [
+            (token("eyJ1dWlkIjoidSIsImV4cCI6MTc5NTQ0ODcwMH0"), Some("u")),
+            (format!("Bearer {}", token("eyJ1dWlkIjoidSIsImV4cCI6MTc5NTQ0ODcwMH0")), Some("u")),
+            // {"uuid":""}, {"uuid":1}, {"sub":"u"}
+            (token("eyJ1dWlkIjoiIn0"), None),
+            (token("eyJ1dWlkIjoxfQ"), None),
+            (token("eyJzdWIiOiJ1In0"), None),
+            ("0123456789abcdef0123456789abcdef".to_owned(), None),
+            ("a.!!.c".to_owned(), None),
+        ] {
+            assert_eq!(Token::new(&text, "test").unwrap().user_id().as_deref(), id, "{text}");
         }
     }
 

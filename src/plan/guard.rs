@@ -24,15 +24,26 @@ pub enum Guard {
     Caller,
     /// The workspace would have no admin any more.
     LastAdmin,
+    /// `--protect` names the person: the user's own wish.
+    Protected,
 }
 
 impl Guard {
-    const ALL: [Self; 2] = [Self::Caller, Self::LastAdmin];
+    const ALL: [Self; 3] = [Self::Caller, Self::LastAdmin, Self::Protected];
 
     fn code(self) -> &'static str {
         match self {
             Self::Caller => "guard_self",
             Self::LastAdmin => "guard_last_admin",
+            Self::Protected => "protected",
+        }
+    }
+
+    /// Whether this is a guard rather than a wish of the user: the run ends with 7 then.
+    pub fn is_guard(self) -> bool {
+        match self {
+            Self::Caller | Self::LastAdmin => true,
+            Self::Protected => false,
         }
     }
 
@@ -42,25 +53,35 @@ impl Guard {
         let why = match self {
             Self::Caller => "this is the token's own user, who is never demoted",
             Self::LastAdmin => "without those who are to be demoted the workspace would have no admin",
+            Self::Protected => "--protect covers this person",
         };
         Cause::new(self.code(), format!("is {from} and stays it, not {to}: {why}"))
     }
 
     /// Whether a row with this cause was held back by a guard.
     pub fn is_cause(cause: &Cause) -> bool {
-        Self::ALL.iter().any(|guard| guard.code() == cause.code)
+        Self::ALL.iter().any(|guard| guard.is_guard() && guard.code() == cause.code)
     }
 }
 
 /// Holds back what would demote the caller. `is_caller` tells of each decision, by its place,
 /// whether it is about them.
 pub fn hold_caller(decisions: &mut [Decision], is_caller: impl Fn(usize) -> bool) {
+    hold_demotions(decisions, Guard::Caller, is_caller);
+}
+
+/// The same for people whom `--protect` covers.
+pub fn hold_protected(decisions: &mut [Decision], is_protected: impl Fn(usize) -> bool) {
+    hold_demotions(decisions, Guard::Protected, is_protected);
+}
+
+fn hold_demotions(decisions: &mut [Decision], guard: Guard, whom: impl Fn(usize) -> bool) {
     for (place, decision) in decisions.iter_mut().enumerate() {
         if let Decision::UpdateRole(change) = *decision
             && change.is_demotion()
-            && is_caller(place)
+            && whom(place)
         {
-            *decision = Decision::HeldBack(change, Guard::Caller);
+            *decision = Decision::HeldBack(change, guard);
         }
     }
 }
@@ -317,11 +338,8 @@ mod tests {
     #[test]
     fn the_reason_is_recognised_by_its_code() {
         for guard in Guard::ALL {
-            assert!(Guard::is_cause(&guard.cause(RoleChange {
-                from: Admin,
-                to: Viewer,
-                whose: Whose::Members
-            })));
+            let cause = guard.cause(RoleChange { from: Admin, to: Viewer, whose: Whose::Members });
+            assert_eq!(Guard::is_cause(&cause), guard != Guard::Protected, "a wish is no guard");
         }
         assert!(!Guard::is_cause(&Cause::new("other_role", "")));
     }

@@ -10,6 +10,7 @@ pub mod compare;
 pub mod extra;
 pub mod grant;
 pub mod guard;
+pub mod protect;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,6 +54,8 @@ pub enum Standing {
     Active,
     /// A user whose first sign-in is awaited.
     Pending,
+    /// A user who is banned or inactive: a member who cannot sign in.
+    Disabled,
 }
 
 impl Membership {
@@ -83,6 +86,9 @@ impl fmt::Display for Membership {
         match self {
             Self::Member { role, standing: Standing::Active, .. } => write!(f, "member as {role}"),
             Self::Member { role, standing: Standing::Pending, .. } => write!(f, "pending as {role}"),
+            Self::Member { role, standing: Standing::Disabled, .. } => {
+                write!(f, "member as {role}, cannot sign in")
+            }
             Self::Invited { role: Some(role), .. } => write!(f, "invited as {role}"),
             Self::Invited { role: None, .. } => f.write_str("invited"),
             Self::Absent => f.write_str("absent"),
@@ -306,6 +312,15 @@ impl OperationKind {
         }
     }
 
+    /// Whether it takes rights away from somebody, if only for a moment.
+    pub fn takes_away(self) -> bool {
+        match self {
+            Self::Add(_) => false,
+            Self::SetRole(change) => change.is_demotion(),
+            Self::Renew(_) | Self::Remove(_) => true,
+        }
+    }
+
     /// When it is sent.
     pub fn stage(self) -> Stage {
         match self {
@@ -442,9 +457,9 @@ impl Counts {
             Decision::UpdateRole(_) => &mut self.update_role,
             Decision::Renew(_) => &mut self.renew,
             Decision::Take(_) => &mut self.deployment_roles,
-            Decision::HeldBack(..) => &mut self.held_back,
+            Decision::HeldBack(_, guard) if guard.is_guard() => &mut self.held_back,
             Decision::Unchanged => &mut self.unchanged,
-            Decision::RoleKept(_) => &mut self.role_kept,
+            Decision::RoleKept(_) | Decision::HeldBack(..) => &mut self.role_kept,
             Decision::AlreadyInvited(_) => &mut self.already_invited,
             Decision::Merged { .. } => &mut self.merged,
             Decision::Invalid(_) => &mut self.invalid,

@@ -62,6 +62,7 @@ impl Walk<'_> {
                 Err(Fault::Rejected { .. }) if cursor.is_none() => return self.whole_list(),
                 Err(fault) => return Err(fault),
             };
+            refuse_unread(&page)?;
             let (length, is_whole) = (page.people.len(), page.paged == Paged::Whole);
             cursor = page.last_id;
             let fresh = self.meet(page.people);
@@ -83,8 +84,9 @@ impl Walk<'_> {
     }
 
     fn whole_list(mut self) -> Result<Vec<Person>, Fault> {
-        let people = self.houston.all_members_with_deployments(self.workspace).map_err(|f| f.fault)?;
-        self.meet(people);
+        let page = self.houston.all_members_with_deployments(self.workspace).map_err(|f| f.fault)?;
+        refuse_unread(&page)?;
+        self.meet(page.people);
         Ok(self.people)
     }
 
@@ -95,6 +97,14 @@ impl Walk<'_> {
         self.people.extend(people.into_iter().filter(|person| met.insert(id_key(&person.id))));
         self.people.len() - before
     }
+}
+
+/// A list with entries that show nobody is not complete.
+fn refuse_unread(page: &MemberPage) -> Result<(), Fault> {
+    if page.unread == 0 {
+        return Ok(());
+    }
+    Err(Fault::Malformed { text: "the member list has entries that show nobody".to_owned() })
 }
 
 #[cfg(test)]

@@ -57,7 +57,14 @@ pub fn read(
             named.insert(email_key(address), person);
         });
     }
-    let find = |asked: &Asked<'_>| named.get(asked.email).map(|person| found(person, asked)).transpose();
+    let hides_some = people.iter().any(|person| person.hides_addresses);
+    let find = |asked: &Asked<'_>| match named.get(asked.email) {
+        Some(person) => found(person, asked).map(Some),
+        None if hides_some => Err(Fault::Malformed {
+            text: "the member list does not show the addresses of all members".to_owned(),
+        }),
+        None => Ok(None),
+    };
     asked.iter().map(find).collect()
 }
 

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
 
-use super::strangers::{Strangers, Watch};
+use super::strangers::{Known, Strangers, Watch, names, standing};
 use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
-use crate::model::{WorkspaceId, WorkspaceRole};
+use crate::model::{Cause, WorkspaceId, WorkspaceRole, email_key};
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::extra::Handle;
+use crate::plan::protect::Protect;
 use crate::plan::{Membership, Standing};
 
 /// Up to this many missing people are asked for one by one before the rest of a long list is read.
@@ -32,15 +33,32 @@ pub struct Reading {
     pub invites: InvitesSeen,
     /// All names of the caller, if they were met and asked for.
     pub caller: Vec<String>,
+    /// All names of wanted people whom a pattern of `--protect` covers, if that was asked for.
+    pub protected: Vec<String>,
     /// Whom nobody named, if that was asked for.
     pub strangers: Strangers,
+    /// Members and invitations whose addresses the server does not show: each of them may be anybody.
+    pub hidden: u64,
+    /// Of people who were looked for by id, all their names, in the order of the question.
+    pub names: Vec<Vec<String>>,
 }
 
 impl Reading {
     /// What certain people turned out to be, and nothing else.
     pub fn of(memberships: Vec<Membership>) -> Self {
-        let (caller, strangers) = (Vec::new(), Strangers::default());
-        Self { memberships, invites: InvitesSeen::Yes, caller, strangers }
+        let strangers = Strangers::default();
+        let (caller, protected, names) = (Vec::new(), Vec::new(), Vec::new());
+        Self { memberships, invites: InvitesSeen::Yes, caller, protected, strangers, hidden: 0, names }
+    }
+
+    /// Why nobody can say that somebody is absent, if nobody can.
+    pub fn cause_of_doubt(&self) -> Option<Cause> {
+        let text = match self.hidden {
+            0 => return None,
+            1 => "Houston does not show the addresses of 1 member of the workspace".to_owned(),
+            more => format!("Houston does not show the addresses of {more} members of the workspace"),
+        };
+        Some(Cause::new("unreadable", format!("{text}: whether this person is a member cannot be told")))
     }
 }
 
@@ -77,19 +95,28 @@ pub fn read<'a>(
     wanted: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    read_with_caller(houston, workspace, wanted, pages, None)
+    read_with_care(houston, workspace, wanted, pages, Care::default())
 }
 
-/// The same, and says which of the wanted people is the user with the id `caller`.
-pub fn read_with_caller<'a>(
+/// Of whom a reading keeps all names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Care<'c> {
+    /// The user with this id, who is the caller.
+    pub caller: Option<&'c str>,
+    /// Whoever is covered by these patterns.
+    pub protect: Option<&'c Protect>,
+}
+
+/// The same, and says which of the wanted people are the caller or protected.
+pub fn read_with_care<'a>(
     houston: &Houston,
     workspace: &WorkspaceId,
     wanted: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
-    caller: Option<&str>,
+    care: Care<'_>,
 ) -> Result<Reading, Fault> {
     let mut walk = Walk::new(houston, workspace, wanted);
-    walk.caller = caller;
+    walk.care = care;
     walk.run(pages)?;
     Ok(walk.reading())
 }
@@ -102,10 +129,10 @@ pub fn read_with_strangers<'a>(
     wanted: impl IntoIterator<Item = &'a str>,
     named: HashSet<&'a str, FixedState>,
     pages: &PageSize,
-    caller: Option<&str>,
+    care: Care<'_>,
 ) -> Result<Reading, Fault> {
     let mut walk = Walk::new(houston, workspace, wanted);
-    walk.caller = caller;
+    walk.care = care;
     walk.watch = Watch::Strangers(named, Strangers::default());
     walk.run(pages)?;
     Ok(walk.reading())
@@ -124,14 +151,19 @@ pub fn read_handles(
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
     let mut walk = Walk::new(houston, workspace, []);
-    walk.watch = Watch::Handles(handles.iter().map(|&handle| (handle, Membership::Absent)).collect());
+    walk.watch = Watch::Handles(handles.iter().map(|&handle| (handle, Known::default())).collect(), 0);
     walk.run(pages)?;
     if walk.invites == InvitesSeen::Refused && walk.watch.wants_invites() {
         return Err(Fault::Malformed { text: "invitations cannot be seen".to_owned() });
     }
+    if walk.unread > 0 {
+        return Err(Fault::Malformed { text: "the member list has entries that show nobody".to_owned() });
+    }
     let mut reading = walk.reading();
-    if let Watch::Handles(found) = &walk.watch {
-        reading.memberships = handles.iter().map(|handle| found[handle]).collect();
+    if let Watch::Handles(found, in_all) = &walk.watch {
+        reading.memberships = handles.iter().map(|handle| found[handle].seen).collect();
+        reading.names = handles.iter().map(|handle| found[handle].names.clone()).collect();
+        reading.strangers.in_all = *in_all;
     }
     Ok(reading)
 }
@@ -177,9 +209,14 @@ struct Walk<'w, 'a> {
     extent: Extent,
     /// Admins among those who are not wanted.
     other_admins: usize,
-    /// The id of the caller, where that matters.
-    caller: Option<&'w str>,
+    /// Of whom all names are kept.
+    care: Care<'w>,
     caller_names: Vec<String>,
+    protected: Vec<String>,
+    /// Members and invitations whose addresses are not shown.
+    hidden: u64,
+    /// Entries that show nobody, not even an id; they are among the hidden ones.
+    unread: u64,
     /// Whom to look out for besides.
     watch: Watch<'w>,
 }
@@ -198,8 +235,11 @@ impl<'w, 'a> Walk<'w, 'a> {
             invites: InvitesSeen::Yes,
             extent: Extent::Wanted,
             other_admins: 0,
-            caller: None,
+            care: Care::default(),
             caller_names: Vec::new(),
+            protected: Vec::new(),
+            hidden: 0,
+            unread: 0,
             watch: Watch::Nobody,
         }
     }
@@ -215,13 +255,16 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn reading(&mut self) -> Reading {
         let strangers = match &mut self.watch {
             Watch::Strangers(_, found) => std::mem::take(found),
-            Watch::Nobody | Watch::Handles(_) => Strangers::default(),
+            Watch::Nobody | Watch::Handles(..) => Strangers::default(),
         };
         Reading {
             memberships: self.comparison.memberships().collect(),
             invites: self.invites,
             caller: std::mem::take(&mut self.caller_names),
+            protected: std::mem::take(&mut self.protected),
             strangers,
+            hidden: self.hidden,
+            names: Vec::new(),
         }
     }
 }
@@ -231,7 +274,9 @@ impl Walk<'_, '_> {
         let mut page = self.first_page()?;
         let mut asked_one_by_one = false;
         loop {
-            let people = page.people.len();
+            // An entry that shows nobody is one more of its page, and may be anybody.
+            let people = page.people.len() + page.unread;
+            self.pass_over(page.unread);
             let fresh = self.meet(&page.people)?;
             let is_last = match page.paged {
                 Paged::Whole => true,
@@ -276,7 +321,13 @@ impl Walk<'_, '_> {
         match invites {
             Ok(invites) => {
                 for invite in &invites {
-                    self.comparison.meet_invite(&invite.email, invite.role);
+                    match &invite.email {
+                        Some(email) => {
+                            self.comparison.meet_invite(email, invite.role);
+                            self.care.protect.map(|protect| protect.covers([email.as_str()]));
+                        }
+                        None => self.hidden += 1,
+                    }
                     self.watch.meet_invite(invite);
                 }
             }
@@ -291,23 +342,30 @@ impl Walk<'_, '_> {
     fn page(&self, cursor: Option<&str>, invites: WithInvites) -> Result<MemberPage, Failure> {
         match self.watch {
             Watch::Strangers(..) => self.houston.member_page_with_deployments(self.workspace, cursor),
-            Watch::Nobody | Watch::Handles(_) => self.houston.member_page(self.workspace, cursor, invites),
+            Watch::Nobody | Watch::Handles(..) => self.houston.member_page(self.workspace, cursor, invites),
         }
     }
 
     fn whole_list(&self) -> Result<MemberPage, Fault> {
-        let people = match self.watch {
+        let page = match self.watch {
             Watch::Strangers(..) => self.houston.all_members_with_deployments(self.workspace),
-            Watch::Nobody | Watch::Handles(_) => self.houston.all_members(self.workspace),
+            Watch::Nobody | Watch::Handles(..) => self.houston.all_members(self.workspace),
         };
-        let people = people.map_err(|f| f.fault)?;
-        Ok(MemberPage { people, paged: Paged::Whole, invites: None, last_id: None, take: 0 })
+        let page = page.map_err(|f| f.fault)?;
+        Ok(MemberPage { paged: Paged::Whole, invites: None, last_id: None, take: 0, ..page })
     }
 
     fn read_whole_list(&mut self) -> Result<(), Fault> {
         let page = self.whole_list()?;
+        self.pass_over(page.unread);
         self.meet(&page.people)?;
         Ok(())
+    }
+
+    /// Takes note of entries that show nobody: each may be anybody.
+    fn pass_over(&mut self, unread: usize) {
+        self.hidden += unread as u64;
+        self.unread += unread as u64;
     }
 
     /// Asks for the few people who are missing, each by name. Finding somebody proves presence;
@@ -358,7 +416,7 @@ impl Walk<'_, '_> {
             self.comparison.meet_member(&Member {
                 addresses: &person.addresses,
                 username: person.username.as_deref(),
-                standing: if person.pending { Standing::Pending } else { Standing::Active },
+                standing: standing(person),
                 roles: &person.bindings,
             });
         }
@@ -366,8 +424,14 @@ impl Walk<'_, '_> {
     }
 
     fn take_note(&mut self, person: &Person) {
-        if self.caller == Some(person.id.as_str()) {
-            self.caller_names.extend(person.addresses.iter().chain(&person.username).cloned());
+        self.hidden += u64::from(person.hides_addresses);
+        if self.care.caller == Some(person.id.as_str()) {
+            self.caller_names.extend(names(person).map(str::to_owned));
+        }
+        if self.care.protect.is_some_and(|protect| protect.covers(names(person)))
+            && self.comparison.wants(&person.addresses, person.username.as_deref())
+        {
+            self.protected.extend(names(person).map(|name| email_key(name).into_owned()));
         }
         if self.extent == Extent::Wanted {
             return;
@@ -375,7 +439,7 @@ impl Walk<'_, '_> {
         let is_admin =
             !person.bindings.is_empty() && person.bindings.iter().all(|role| *role == WorkspaceRole::Admin);
         let is_wanted = self.comparison.wants(&person.addresses, person.username.as_deref());
-        self.other_admins += usize::from(is_admin && !person.pending && !is_wanted);
+        self.other_admins += usize::from(is_admin && standing(person) == Standing::Active && !is_wanted);
     }
 }
 
@@ -493,6 +557,45 @@ pub(super) mod tests {
         assert_eq!(long.sent(), 2, "the first short page might be as long as pages get here");
         read(&houston(&short), &workspace, ["absent@example.com"], &pages).unwrap();
         assert_eq!(short.sent(), 1);
+    }
+
+    #[test]
+    fn people_who_are_not_shown_are_counted_and_a_page_with_them_is_not_the_last() {
+        let server = |hide: fn(&mut Vec<Value>)| {
+            Arc::new(Scripted::new(move |_, body| {
+                let first = body["variables"]["cursor"] == "";
+                let mut page: Vec<Value> = if first { (0..3).map(person).collect() } else { vec![person(3)] };
+                if first {
+                    hide(&mut page);
+                }
+                let last = body["variables"]["cursor"] == "u3";
+                let people = if last { Vec::new() } else { page };
+                let invite = json!({"id": "i1", "email": "in@example.com", "role": "WORKSPACE_VIEWER"});
+                let data = json!({"paginatedWorkspaceUsers": people, "workspaceUsers": [], "workspaceUser": null,
+                    "workspaceInvites": [invite, {"id": "i2", "email": null, "role": null}]});
+                Ok((200, json!({"data": data}).to_string()))
+            }))
+        };
+        let hides: [fn(&mut Vec<Value>); 4] = [
+            |page| page[1]["emails"] = Value::Null,
+            |page| page[1]["emails"] = json!([null]),
+            |page| page[1] = Value::Null,
+            |_| {},
+        ];
+        for (place, hide) in hides.into_iter().enumerate() {
+            let wanted = ["p3@example.com", "in@example.com", "absent@example.com"];
+            let found = reading(&server(hide), &wanted);
+            assert_eq!(found.hidden, if place == 3 { 1 } else { 2 }, "{place}: with an invitation");
+            assert_eq!(found.memberships[0], MEMBER, "{place}");
+            assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{place}");
+            let doubt = found.cause_of_doubt().expect("nobody can tell");
+            assert_eq!(doubt.code, "unreadable");
+        }
+        assert_eq!(reading(&server_of_few(), &["absent@example.com"]).cause_of_doubt(), None);
+    }
+
+    fn server_of_few() -> Arc<Scripted> {
+        server(3, 100, Cursor::Exclusive)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use crate::houston::{Grounds, Invite, Person};
+use crate::houston::{Grounds, Invite, Person, UserStatus};
 use crate::model::{DeploymentRole, email_key};
 use crate::plan::extra::Handle;
 use crate::plan::{Membership, Standing};
@@ -43,8 +43,21 @@ pub(super) enum Watch<'w> {
     Nobody,
     /// Those who answer to none of these names.
     Strangers(HashSet<&'w str, FixedState>, Strangers),
-    /// Those with one of these handles: where they stand in the question, and what was seen.
-    Handles(HashMap<&'w Handle, Membership, FixedState>),
+    /// Those with one of these handles and what was seen of them; and how many people there are in all.
+    Handles(HashMap<&'w Handle, Known, FixedState>, u64),
+}
+
+/// What was seen of somebody who was looked for by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) seen: Membership,
+    pub(super) names: Vec<String>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { seen: Membership::Absent, names: Vec::new() }
+    }
 }
 
 impl Watch<'_> {
@@ -52,14 +65,16 @@ impl Watch<'_> {
         match self {
             Self::Nobody => {}
             Self::Strangers(named, found) => {
-                found.in_all += u64::from(!person.bindings.is_empty() || person.hides_roles);
+                found.in_all += u64::from(counts(person));
                 if !names(person).any(|name| named.contains(&*email_key(name))) {
                     found.people.push(Stranger::from(person));
                 }
             }
-            Self::Handles(handles) => {
-                if let Some(seen) = handles.get_mut(&Handle::User(person.id.clone())) {
-                    *seen = membership(person);
+            Self::Handles(handles, in_all) => {
+                *in_all += u64::from(counts(person));
+                if let Some(known) = handles.get_mut(&Handle::User(person.id.clone())) {
+                    let names = names(person).map(str::to_owned).collect();
+                    *known = Known { seen: membership(person), names };
                 }
             }
         }
@@ -70,13 +85,16 @@ impl Watch<'_> {
             Self::Nobody => {}
             Self::Strangers(named, found) => {
                 found.in_all += 1;
-                if !named.contains(&*email_key(&invite.email)) {
+                let is_named = |email: &str| named.contains(&*email_key(email));
+                if !invite.email.as_deref().is_some_and(is_named) {
                     found.people.push(Stranger::from(invite));
                 }
             }
-            Self::Handles(handles) => {
-                if let Some(seen) = handles.get_mut(&Handle::Invite(invite.id.clone())) {
-                    *seen = Membership::Invited { role: invite.role, invites: 1 };
+            Self::Handles(handles, in_all) => {
+                *in_all += 1;
+                if let Some(known) = handles.get_mut(&Handle::Invite(invite.id.clone())) {
+                    let seen = Membership::Invited { role: invite.role, invites: 1 };
+                    *known = Known { seen, names: invite.email.iter().cloned().collect() };
                 }
             }
         }
@@ -91,12 +109,18 @@ impl Watch<'_> {
     pub(super) fn wants_invites(&self) -> bool {
         match self {
             Self::Nobody | Self::Strangers(..) => false,
-            Self::Handles(handles) => handles.keys().any(|handle| matches!(handle, Handle::Invite(_))),
+            Self::Handles(handles, _) => handles.keys().any(|handle| matches!(handle, Handle::Invite(_))),
         }
     }
 }
 
-fn names(person: &Person) -> impl Iterator<Item = &str> {
+/// Whether somebody on the list counts among its people: who is there through a Team alone does not.
+fn counts(person: &Person) -> bool {
+    !person.bindings.is_empty() || person.hides_roles
+}
+
+/// All addresses and the user name.
+pub(super) fn names(person: &Person) -> impl Iterator<Item = &str> {
     person.addresses.iter().chain(&person.username).map(String::as_str)
 }
 
@@ -105,8 +129,17 @@ fn deployment_roles(person: &Person) -> Vec<(String, DeploymentRole)> {
     told.filter_map(|one| Some((one.release_name.clone(), DeploymentRole::from_name(&one.role)?))).collect()
 }
 
+/// Whether somebody can act in a workspace.
+pub(super) fn standing(person: &Person) -> Standing {
+    match person.status {
+        UserStatus::Active => Standing::Active,
+        UserStatus::Pending => Standing::Pending,
+        UserStatus::Disabled => Standing::Disabled,
+    }
+}
+
 fn membership(person: &Person) -> Membership {
-    let standing = if person.pending { Standing::Pending } else { Standing::Active };
+    let standing = standing(person);
     // Of several roles the highest counts: it is what would be lost.
     person.bindings.iter().max().map_or(Membership::Absent, |&role| {
         let bindings = u8::try_from(person.bindings.len()).unwrap_or(u8::MAX);
@@ -133,7 +166,7 @@ impl From<&Person> for Stranger {
 impl From<&Invite> for Stranger {
     fn from(invite: &Invite) -> Self {
         Self {
-            names: vec![invite.email.clone()],
+            names: vec![invite.email.clone().unwrap_or_else(|| invite.id.clone())],
             handle: Handle::Invite(invite.id.clone()),
             seen: Membership::Invited { role: invite.role, invites: 1 },
             grounds: Grounds::OwnRole,

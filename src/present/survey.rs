@@ -9,10 +9,11 @@ use rayon::ThreadPool;
 
 use super::everybody::{self, Everybody};
 use super::grants::{self, Asked, Found};
-use super::members::{self, PageSize, Reading};
+use super::members::{self, Care, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, RowNumber, WorkspaceId};
 use crate::plan::extra::Handle;
+use crate::plan::protect::Protect;
 use crate::time::Cancel;
 
 /// How often the caller hears from a survey that has nothing new to say.
@@ -49,8 +50,17 @@ pub struct Survey<'a> {
     pub cancel: &'a Cancel,
     /// What is known of the server's pages.
     pub pages: &'a PageSize,
-    /// The id of the caller, to be recognised among the members.
-    pub caller: Option<&'a str>,
+    /// The caller and the patterns of `--protect`, to be recognised among the members.
+    pub care: Care<'a>,
+}
+
+impl<'a> Survey<'a> {
+    /// The same, and looks out for people whom these patterns cover.
+    #[must_use]
+    pub fn protecting(self, protect: &'a Protect) -> Self {
+        let protect = Some(protect).filter(|protect| !protect.is_empty());
+        Self { care: Care { protect, ..self.care }, ..self }
+    }
 }
 
 impl Survey<'_> {
@@ -58,7 +68,7 @@ impl Survey<'_> {
     pub fn read(&self, tasks: &[Task<'_>], progress: impl FnMut(Progress)) -> Vec<Result<Reading, Fault>> {
         self.each(tasks.len(), progress, |place| {
             let Task { workspace, rows } = tasks[place];
-            members::read_with_caller(self.houston, workspace, self.wanted(rows), self.pages, self.caller)
+            members::read_with_care(self.houston, workspace, self.wanted(rows), self.pages, self.care)
         })
     }
 
@@ -72,8 +82,8 @@ impl Survey<'_> {
         self.each(tasks.len(), progress, |place| {
             let Task { workspace, rows } = tasks[place];
             let named = self.wanted(named[place]).collect();
-            let (wanted, caller) = (self.wanted(rows), self.caller);
-            members::read_with_strangers(self.houston, workspace, wanted, named, self.pages, caller)
+            let (wanted, care) = (self.wanted(rows), self.care);
+            members::read_with_strangers(self.houston, workspace, wanted, named, self.pages, care)
         })
     }
 

@@ -174,10 +174,13 @@ fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> 
     writeln!(text, "\n{style}of {roles} in deployments: {}{style:#}", parts.join(", "))
 }
 
-/// What became of the people who were not in the roster, where it is not that they were removed.
+/// What became of the people who were not in the roster, in a run that was to remove them.
 fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let Some(counts) = summary.removals else { return Ok(()) };
-    let RemovalCounts { extra, removed: _, held_back, kept, failed, unsettled, not_run } = counts;
+    let RemovalCounts { extra, removed, held_back, kept, failed, unsettled, not_run } = counts;
+    if extra == 0 {
+        return writeln!(text, "\nno removals: every member is in the roster");
+    }
     let parts = [
         (held_back, "held back by a guard"),
         (kept, "kept"),
@@ -185,17 +188,17 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         (unsettled, "not settled"),
         (not_run, "not tried"),
     ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    if parts.is_empty() {
-        return Ok(());
-    }
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {count} {what}"))
+        .collect();
     let style = if held_back + failed + unsettled + not_run > 0 { palette.warn } else { Style::new() };
-    let people = if extra == 1 { "1 person".to_owned() } else { format!("{extra} people") };
+    let people = if extra == 1 { "1 person who is".to_owned() } else { format!("{extra} people who are") };
     writeln!(
         text,
-        "\n{style}of {people} who are not in the roster: {}{style:#}; {REMOVALS} says why",
-        parts.join(", ")
+        "\n{style}of {people} not in the roster: {removed} removed{}{style:#}; see {REMOVALS}",
+        parts.concat()
     )
 }
 

@@ -183,6 +183,7 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         dialect: serde_json::Value::Null,
         settings: RunSettings::default(),
         reach: Reach::default(),
+        saved_plan: None,
     }
 }
 

@@ -226,6 +226,7 @@ fn header(rows: u64) -> Header {
         extras: 0,
         dialect: serde_json::Value::Null,
         reach: Reach::default(),
+        saved_plan: None,
         settings: RunSettings { canary: 1, ..RunSettings::default() },
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::houston::{InDeployment, Invite, Person};
+use crate::houston::{InDeployment, Invite, Person, UserStatus};
 use crate::present::everybody::Everybody;
 use crate::report::export::{Belonging, Entry, LeftOut};
 use crate::roster::{OddAddresses, parse_deployment_roles, parse_email};
@@ -49,7 +49,10 @@ fn member(person: Person) -> Entry {
         email,
         role,
         bindings: person.bindings.len(),
-        membership: if person.pending { Belonging::Pending } else { Belonging::Member },
+        membership: match person.status {
+            UserStatus::Pending => Belonging::Pending,
+            UserStatus::Active | UserStatus::Disabled => Belonging::Member,
+        },
         user_id: Some(person.id),
         username: person.username,
         deployment_roles,
@@ -95,27 +98,29 @@ struct Members {
 impl Members {
     fn of(people: &[Person]) -> Self {
         let names = |pending: bool| {
-            (people.iter().filter(|person| person.pending == pending && !person.bindings.is_empty()))
-                .flat_map(|person| person.addresses.iter().chain(&person.username).cloned())
-                .collect()
+            (people.iter().filter(|person| {
+                (person.status == UserStatus::Pending) == pending && !person.bindings.is_empty()
+            }))
+            .flat_map(|person| person.addresses.iter().chain(&person.username).cloned())
+            .collect()
         };
         Self { active: names(false), pending: names(true) }
     }
 
     /// The entry of an invitation; none where it is that of a pending member, who is listed.
     fn invited(&self, invite: Invite) -> Option<Entry> {
-        if self.pending.contains(&invite.email) {
+        let email = invite.email.as_deref();
+        if email.is_some_and(|email| self.pending.contains(email)) {
             return None;
         }
-        let left_out = if self.active.contains(&invite.email) {
-            Some(LeftOut::MemberToo)
-        } else if invite.role.is_none() {
-            Some(LeftOut::NoWorkspaceRole)
-        } else {
-            parse_email(&invite.email, OddAddresses::Allow).is_err().then_some(LeftOut::BadAddress)
+        let left_out = match email {
+            None => Some(LeftOut::NoAddress),
+            Some(email) if self.active.contains(email) => Some(LeftOut::MemberToo),
+            Some(_) if invite.role.is_none() => Some(LeftOut::NoWorkspaceRole),
+            Some(email) => parse_email(email, OddAddresses::Allow).is_err().then_some(LeftOut::BadAddress),
         };
         Some(Entry {
-            email: Some(invite.email),
+            email: invite.email,
             role: invite.role,
             bindings: 0,
             membership: Belonging::Invited,
@@ -141,7 +146,8 @@ mod tests {
             id: id.to_owned(),
             addresses: vec![address.to_owned()],
             username: Some(address.to_owned()),
-            pending: false,
+            status: UserStatus::Active,
+            hides_addresses: false,
             bindings: roles.to_vec(),
             deployment_roles: Some(Vec::new()),
             hides_roles: false,
@@ -149,7 +155,7 @@ mod tests {
     }
 
     fn invite(email: &str, role: Option<WorkspaceRole>) -> Invite {
-        Invite { id: "cki".to_owned(), email: email.to_owned(), role, created_at: None }
+        Invite { id: "cki".to_owned(), email: Some(email.to_owned()), role, created_at: None }
     }
 
     fn of(people: Vec<Person>, invites: Vec<Invite>) -> Vec<Entry> {
@@ -207,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_pending_member_is_listed_once() {
-        let pending = Person { pending: true, ..person("u1", "new@example.com", VIEWER) };
+        let pending = Person { status: UserStatus::Pending, ..person("u1", "new@example.com", VIEWER) };
         let found = of(vec![pending], vec![invite("new@example.com", Some(WorkspaceRole::Viewer))]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].membership, Belonging::Pending);

@@ -114,7 +114,7 @@ impl Recorded {
             })
             .collect();
         for (place, reading) in readings.iter().enumerate() {
-            leg.judge(place, &reading.memberships, &[]);
+            leg.judge(place, reading, &[], &crate::plan::protect::Protect::default());
         }
         leg.assemble();
         let mut journal = Journal::append(&self.folder, &history, clock.now()).unwrap();

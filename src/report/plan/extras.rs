@@ -118,7 +118,9 @@ fn kind(seen: Membership) -> &'static str {
     match seen {
         Membership::Member { standing: Standing::Pending, .. } => "pending",
         Membership::Invited { .. } => "invitation",
-        Membership::Member { standing: Standing::Active, .. } | Membership::Absent => "member",
+        Membership::Member { standing: Standing::Active | Standing::Disabled, .. } | Membership::Absent => {
+            "member"
+        }
     }
 }
 
