@@ -75,14 +75,7 @@ impl Column {
 /// do not matter.
 pub(super) fn tidy(header: &str) -> String {
     let header = header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
-    let mut tidy = String::with_capacity(header.len());
-    for word in header.split_whitespace() {
-        if !tidy.is_empty() {
-            tidy.push(' ');
-        }
-        tidy.extend(word.chars().flat_map(char::to_lowercase));
-    }
-    tidy
+    header.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Which cell of a row is which column, counted from 0.
