@@ -7,6 +7,7 @@
 use csv::ByteRecord;
 
 use super::columns::{recognised, resolve};
+use super::email::is_bare_email;
 use super::issue::{Complaint, IssueKind, quoted};
 use super::scan::line_ends;
 use super::select::{Settings, parse_delimiter};
@@ -105,8 +106,9 @@ pub(super) fn header_below(
             found
         })?;
         // A row above would be deleted with the titles.
-        let is_row =
-            |cells: &Vec<String>| cells.len() == found.1.len() && cells.iter().any(|cell| cell.contains('@'));
+        let is_row = |cells: &Vec<String>| {
+            cells.len() == found.1.len() && cells.iter().any(|cell| is_bare_email(cell))
+        };
         (!above.iter().any(is_row)).then_some(found)
     });
     let (at, headers) = found.min_by_key(|&(at, _)| at)?;
@@ -178,6 +180,7 @@ mod tests {
             ("Access review\n\nemail,role,workspace\n", 3),
             ("# a\r\n# b\r\nemail;role;workspace\r\n", 3),
             ("Team,,\remail,role,workspace\r", 2),
+            ("Contact hr@example.com,,\nemail,role,workspace\n", 2),
             ("Contact: hr@example.com\nUser,Role,Workspace_Label\n", 2),
             ("People\nuser,role\n", 2),
             ("\"Two\nlines\"\nemail,role,workspace\n", 3),

@@ -137,6 +137,17 @@ pub(super) struct Checker<'a> {
     scratch: String,
 }
 
+/// Whether the cells of a row are the ones that were meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// They are.
+    Whole,
+    /// They are, unless one of them holds other rows.
+    MayHideRows,
+    /// They are not, and what they say cannot be believed.
+    Broken,
+}
+
 /// One row while it is checked.
 struct Present<'a> {
     row: RowNumber,
@@ -197,7 +208,8 @@ impl<'a> Checker<'a> {
         let index = self.table.marks.len();
         let here = Present { row: RowNumber::from_index(index), line: span.line, raw };
         self.table.lines.push(span.line);
-        if !self.is_whole(&here, record, span) {
+        let form = self.form(&here, record, span);
+        if form == Form::Broken {
             // What it says cannot be believed, not even its workspace.
             self.table.emails.push("");
             self.table.places.push(NOWHERE);
@@ -208,56 +220,64 @@ impl<'a> Checker<'a> {
         let role = self.role(&here, record);
         let place = self.workspace(&here, record);
         let deployments = self.deployment_roles(&here, record);
-        self.table.places.push(place.unwrap_or(NOWHERE));
-        let mark = match (email, role, place, deployments) {
-            (true, Some(role), Some(_), true) => Mark::new(Fate::Wanted, role),
-            (_, role, _, _) => Mark::new(Fate::Invalid, role.unwrap_or(WorkspaceRole::Viewer)),
+        let (mark, place) = match (email, role, place, deployments) {
+            (true, Some(role), Some(place), true) => (Mark::new(Fate::Wanted, role), Some(place)),
+            (_, role, place, _) => {
+                let mark = Mark::new(Fate::Invalid, role.unwrap_or(WorkspaceRole::Viewer));
+                // The rows that it may hide may be about any workspace.
+                (mark, place.filter(|_| form == Form::Whole))
+            }
         };
+        self.table.places.push(place.unwrap_or(NOWHERE));
         self.table.marks.push(mark);
     }
 
     /// Whether the cells of a row are the ones that were meant; complains where they are not.
-    fn is_whole(&mut self, here: &Present<'_>, record: &ByteRecord, span: Span) -> bool {
-        let has_good_quotes = match span.quoting {
-            Quoting::None => true,
-            Quoting::Plain => self.is_quoted_once(here, record),
-            Quoting::Odd => self.has_good_quotes(here) && self.is_quoted_once(here, record),
+    fn form(&mut self, here: &Present<'_>, record: &ByteRecord, span: Span) -> Form {
+        let quotes = match span.quoting {
+            Quoting::None => return self.width(here, record, Form::Whole),
+            Quoting::Plain => Form::Whole,
+            Quoting::Odd => self.quotes(here),
         };
-        if !has_good_quotes {
-            return false;
+        if quotes == Form::Broken || !self.is_quoted_once(here, record) {
+            return Form::Broken;
         }
-        if record.len() == self.shape.width {
-            return true;
-        }
-        let Some((column, complaint)) = self.shape.ragged(here.raw, record) else { return true };
-        self.report(here, column, complaint);
-        false
+        self.width(here, record, quotes)
     }
 
-    fn has_good_quotes(&mut self, here: &Present<'_>) -> bool {
+    fn width(&mut self, here: &Present<'_>, record: &ByteRecord, form: Form) -> Form {
+        if record.len() == self.shape.width {
+            return form;
+        }
+        let Some((column, complaint)) = self.shape.ragged(here.raw, record) else { return form };
+        self.report(here, column, complaint);
+        Form::Broken
+    }
+
+    fn quotes(&mut self, here: &Present<'_>) -> Form {
         match quotes::inspect(here.raw, self.shape.delimiter) {
-            Quotes::Good => {}
+            Quotes::Good => Form::Whole,
             Quotes::MayHideRows(cell) => {
                 let hides_a_row = self.prune && self.shape.hides_a_row(here.raw, cell);
                 let complaint = quotes::swallowed(here.raw, cell, hides_a_row);
                 if hides_a_row {
                     self.report_at(here, Some(cell), complaint);
-                    return false;
+                    return Form::Broken;
                 }
                 if self.warnings.counted(complaint.kind) {
                     let issue = issue_at(here.raw, Some(cell), here.line, complaint).in_row(here.row);
                     self.warnings.keep(issue.warning());
                 }
+                Form::MayHideRows
             }
             Quotes::Broken(cell, complaint) => {
                 match self.shape.quoted_with_other_delimiter(here.raw) {
                     Some(other) => self.report(here, 0, other),
                     None => self.report_at(here, Some(cell), complaint),
                 }
-                return false;
+                Form::Broken
             }
         }
-        true
     }
 
     fn is_quoted_once(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {

@@ -76,14 +76,7 @@ impl Column {
 /// capitals do not matter. Two of the same form are one name.
 pub fn header_form(header: &str) -> String {
     let header = header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
-    let mut form = String::with_capacity(header.len());
-    for word in header.split_whitespace() {
-        if !form.is_empty() {
-            form.push(' ');
-        }
-        form.extend(word.chars().flat_map(char::to_lowercase));
-    }
-    form
+    header.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Which cell of a row is which column, counted from 0.

@@ -148,6 +148,12 @@ pub(super) fn looks_like_email(text: &str) -> bool {
     text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
 }
 
+/// Whether a cell is nothing but something like an address.
+pub(super) fn is_bare_email(cell: &str) -> bool {
+    let cell = cell.trim();
+    looks_like_email(cell) && !cell.contains(char::is_whitespace)
+}
+
 fn bad(text: &str, why: &str) -> Complaint {
     Complaint::new(IssueKind::BadEmail, format!("{} is not an email address: {why}", quoted(text)))
 }

@@ -7,7 +7,7 @@ use csv::ByteRecord;
 
 use super::columns::Columns;
 use super::dialect::DELIMITERS;
-use super::email::looks_like_email;
+use super::email::is_bare_email;
 use super::headers;
 use super::issue::{Complaint, IssueKind};
 use super::quotes::{self, Quotes};
@@ -145,8 +145,5 @@ fn is_blank(cell: &[u8]) -> bool {
 }
 
 fn is_email(cell: &[u8]) -> bool {
-    std::str::from_utf8(cell).is_ok_and(|text| {
-        let text = text.trim();
-        looks_like_email(text) && !text.contains(char::is_whitespace)
-    })
+    std::str::from_utf8(cell).is_ok_and(is_bare_email)
 }

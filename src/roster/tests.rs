@@ -593,6 +593,10 @@ fn a_cell_that_may_hide_rows_is_a_warning_and_with_prune_an_error() {
         let text = format!("email,role,workspace,note\na@example.com,viewer,F,\"{note}\"\n");
         assert_eq!(warnings(&read_with(&text, &pruning())), [], "{note}");
     }
+    // A bad row with such a cell may hide people of any workspace.
+    let bad = "name,email,role,workspace\nT,\"b@example.com,viewer,G\nL,a@example.com\",viewer,F\n";
+    let roster = read(bad);
+    assert_eq!((issues(&roster).len(), warnings(&roster).len(), roster.workspace(row(1))), (1, 1, None));
     // A row may lie in the first or the last line of the cell, and lack what no row needs.
     for hiding in [
         "name,email,role,workspace\n\"O,b@example.com,viewer,F\nL\",a@example.com,viewer,F\n",
