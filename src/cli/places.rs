@@ -175,7 +175,7 @@ fn complain_of(
         BadRows::Refuse => {
             let mut complaint = complaints.remove(&wish.workspace)?;
             if let Some(&count @ 2..) = rows.get(&wish.workspace) {
-                complaint.message = format!("{}, which {count} rows name", complaint.message);
+                complaint.message = format!("{}; {count} rows name it", complaint.message);
             }
             Some(place(wish.row, complaint))
         }
