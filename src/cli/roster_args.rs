@@ -96,7 +96,6 @@ impl RosterArgs {
         if default_workspace.as_deref() == Some("") {
             return Err(Failure::new(ExitStatus::Usage, anyhow::anyhow!("--default-workspace is empty")));
         }
-        self.check_domains()?;
         Ok(Settings {
             columns: self.column.clone(),
             default_role: self.default_role,
@@ -116,18 +115,6 @@ impl RosterArgs {
             allow_odd_addresses: self.allow_odd_addresses,
             may_be_empty: false,
         })
-    }
-
-    /// # Errors
-    /// If a domain is mapped to two (2).
-    fn check_domains(&self) -> Result<(), Failure> {
-        let maps = &self.map_email_domain;
-        let twice = maps.iter().enumerate().find_map(|(place, map)| {
-            maps[..place].iter().find(|before| before.contradicts(map)).map(|before| (before, map))
-        });
-        let Some((before, map)) = twice else { return Ok(()) };
-        let error = anyhow::anyhow!("--map-email-domain maps one domain twice: {before} and {map}");
-        Err(Failure::new(ExitStatus::Usage, error))
     }
 
     fn maps(&self) -> Result<Maps, MapError> {

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -60,19 +59,6 @@ impl FromStr for DomainMap {
             parse_email(&format!("a@{domain}"), OddAddresses::Refuse).map(|_| domain).map_err(|_| bad())
         };
         Ok(Self { from: domain(from)?, to: domain(to)? })
-    }
-}
-
-impl DomainMap {
-    /// Whether another one maps the same domain to something else.
-    pub fn contradicts(&self, other: &Self) -> bool {
-        domain_key(&self.from) == domain_key(&other.from) && domain_key(&self.to) != domain_key(&other.to)
-    }
-}
-
-impl fmt::Display for DomainMap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.from, self.to)
     }
 }
 
