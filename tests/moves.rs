@@ -190,7 +190,7 @@ fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
     workdir.write("r.csv", "email,role,workspace\nnew.one@example.com,viewer,Finanse\n");
     let near = workdir.call(["plan", "r.csv", "--create-workspaces"]).to(&sandbox).quick().run().ended(0);
     drop(near.says("warning: `Finanse` would be created, but `Finance` exists"));
-    // Names that nobody could tell apart afterwards, and stand-ins for names, are refused in the file's terms.
+    // Names that look the same, and placeholders for names, are refused at their place.
     for (workspace, part) in [
         ("Sol\u{200D}ar", "r.csv:6:29: `Sol\u{fffd}ar` looks like `Solar` on line 2"),
         ("Fin\u{A0}ance", "U+00A0"),

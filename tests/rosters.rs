@@ -365,3 +365,54 @@ fn issues_are_capped_and_counted() {
     let run = workdir.run(["validate", "roster.csv"]).ended(3).says("5000 problems").says("roster.csv:2:");
     assert!(run.stderr.lines().count() < 1_100, "{} lines", run.stderr.lines().count());
 }
+
+#[test]
+fn both_spellings_of_a_domain_are_one_member_and_the_files_own_is_sent() {
+    let workdir = Workdir::new();
+    for (known, named) in [
+        ("ann@münchen.example", "ann@xn--mnchen-3ya.example"),
+        ("ann@xn--mnchen-3ya.example", "Ann@MÜNCHEN.example"),
+    ] {
+        let chief = "chief@example.com,WORKSPACE_ADMIN,Payments";
+        workdir.write("state.csv", format!("email,role,workspace\n{chief}\n{known},viewer,Payments\n"));
+        workdir.write("r.csv", format!("email,role,workspace\n{chief}\n{named},editor,Payments\n"));
+        let flags = [
+            "apply",
+            "r.csv",
+            "--sandbox",
+            "--sandbox-state",
+            "state.csv",
+            "--yes",
+            "--update-roles",
+            "--prune",
+        ];
+        let run = workdir.run(flags).ended(0);
+        assert_eq!((run.count("unchanged"), run.count("role_updated")), (1, 1), "{}", run.stderr);
+        assert_eq!(records(&run.file("removals.csv"), b',').len(), 0, "{known} {named}");
+    }
+    let sandbox = Sandbox::new();
+    workdir.write("r.csv", "email,role,workspace\nann@münchen.example,editor,Finance\n");
+    let _ = workdir.apply(&sandbox, "r.csv", &[]).ended(0);
+    let sent = |email: &str| sandbox.state().users.iter().any(|user| user.emails == [email.to_owned()]);
+    assert!(sent("ann@münchen.example") && !sent("ann@xn--mnchen-3ya.example"));
+}
+
+#[test]
+fn addresses_that_are_none_are_carried_out_once_they_are_allowed() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    workdir.write("r.csv", "email,role,workspace\n#nora@example.com,editor,Finance\n");
+    let refused = workdir
+        .apply(&sandbox, "r.csv", &[])
+        .ended(3)
+        .says("r.csv:2:1: `#nora@example.com` looks commented out");
+    refused.began_nothing();
+    let _ = workdir.apply(&sandbox, "r.csv", &["--allow-odd-addresses"]).ended(0);
+    // A saved plan remembers it, and an export says that its file needs it.
+    let plan = ["plan", "r.csv", "--allow-odd-addresses", "--out", "plan.json"];
+    let _ = workdir.call(plan).to(&sandbox).quick().run().ended(0);
+    let _ = workdir.call(["apply", "--plan", "plan.json", "--yes"]).to(&sandbox).quick().run().ended(0);
+    let export = workdir.call(["export", "--workspace", "Finance", "--output", "e.csv"]).to(&sandbox).quick();
+    let _ = export.run().ended(0).says("--allow-odd-addresses").says("#nora@example.com");
+    let _ = workdir.run(["validate", "e.csv"]).ended(3);
+    let _ = workdir.run(["validate", "e.csv", "--allow-odd-addresses"]).ended(0);
+}

@@ -26,6 +26,7 @@ use crate::model::printable;
 use crate::present::everybody;
 use crate::present::in_order::{Step, in_order};
 use crate::present::members::InvitesSeen;
+use crate::present::names::Likeness;
 use crate::present::resolve::{Resolution, resolve};
 use crate::report::atomic::Draft;
 use crate::report::escape::DataSink;
@@ -126,6 +127,9 @@ fn unlisted(pattern: &str, listing: &Listing, session: &Session) -> Result<Works
     let error = anyhow::anyhow!("--workspace `{pattern}` fits no workspace that the token sees");
     let failure = Failure::new(ExitStatus::Usage, error).about(&["workspace"]);
     let hint = match &resolution {
+        Some(Resolution::Unknown { near: Likeness::Several(_) }) => {
+            Some("give --workspace once for each of them".to_owned())
+        }
         Some(Resolution::Unknown { near }) => near.hint(),
         Some(Resolution::Found(_) | Resolution::Ambiguous { .. } | Resolution::Invisible(_)) | None => None,
     };

@@ -175,7 +175,7 @@ fn complain_of(
         BadRows::Refuse => {
             let mut complaint = complaints.remove(&wish.workspace)?;
             if let Some(&count @ 2..) = rows.get(&wish.workspace) {
-                complaint.message = format!("{}, which {count} rows name", complaint.message);
+                complaint.message = format!("{}; {count} rows name it", complaint.message);
             }
             Some(place(wish.row, complaint))
         }
@@ -281,7 +281,7 @@ impl Finder<'_> {
         })
     }
 
-    /// A workspace that is to be created, unless its name is not what it seems.
+    /// A workspace to create, unless its name is not what it seems.
     fn create(&mut self, name: &str, near: &Likeness) -> Result<Meaning, Complain<'static>> {
         let list = &self.places.workspaces;
         let to_create = || self.places.to_create.iter().map(|&place| (place, &list[place as usize]));
@@ -323,7 +323,7 @@ impl Finder<'_> {
         Ok(Meaning::Place(place))
     }
 
-    /// Two names of the file that nobody could tell apart afterwards.
+    /// Two names of the file that would look the same afterwards.
     fn twin_of_a_new_one(&self, name: &str, twin: &str) -> Complain<'static> {
         let line = self.lines.get(twin).map_or_else(String::new, |line| format!(" on line {line}"));
         let difference = difference(name, twin);
@@ -336,8 +336,7 @@ impl Finder<'_> {
         })
     }
 
-    /// A label that differs from this one by capitals only, of a workspace that exists: nobody wants
-    /// both.
+    /// A label that differs from this one by capitals only, of a workspace that exists.
     fn spelled_otherwise(&self, name: &str) -> Option<String> {
         let is_twin = |label: &&str| label.trim().to_lowercase() == name.to_lowercase();
         let mut existing = self.listing.workspaces.iter().filter_map(|workspace| workspace.label.as_deref());

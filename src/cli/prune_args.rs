@@ -146,7 +146,7 @@ impl PruneArgs {
         })
     }
 
-    /// Everybody who is left out of a part of the file would look like somebody who is not in it.
+    /// `--prune` takes the people whom a part of a file leaves out for people who left.
     ///
     /// # Errors
     /// `--prune` together with a choice of people, or with a file that holds a part of a run (2).

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings, open_file};
-use crate::model::{WorkspaceId, escaped_json};
+use crate::model::{WorkspaceId, email_key, escaped_json};
 use crate::plan::extra::Handle;
 use crate::plan::grant::{Deployment, name as grant_name};
 
@@ -375,7 +375,7 @@ type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Handle>);
 fn whose(line: &PlanLine, against: Against) -> Who {
     let handle = if against == Against::Everything { line.handle.clone() } else { None };
     let deployment = line.grant.as_ref().map(|grant| in_deeds(&grant.deployment, against));
-    (line.workspace.clone(), line.email.clone(), deployment, handle)
+    (line.workspace.clone(), email_key(&line.email).into_owned(), deployment, handle)
 }
 
 /// A deployment as it is compared: of people who come back only the name is known.
@@ -438,6 +438,8 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
                 now.code.as_ref().is_some_and(|code| code.starts_with("guard_")) || is_held_by_limits(now);
             PlanLine {
                 row: now.row,
+                // Houston may spell the domain otherwise than the roster of the run did.
+                email: email_key(&line.email).into_owned(),
                 action: if is_held { now.action } else { line.action },
                 from_role: if is_held { now.from_role } else { line.from_role },
                 seen: None,

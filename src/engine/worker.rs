@@ -260,7 +260,7 @@ impl Worker {
             (OperationKind::Add(role), _) => self.add(workspace, row, role),
             (OperationKind::Renew(role), _) => self.renew(workspace, row, role),
             (OperationKind::SetRole(change), _) => match self.set_role(workspace, email, change) {
-                Err(failure) => match other_spelling(email).filter(|_| failure.fault.finds_nobody()) {
+                Err(failure) => match other_spelling(email).filter(|_| failure.fault.is_unknown_address()) {
                     Some(other) => self.set_role(workspace, &other, change),
                     None => Err(failure),
                 },

@@ -229,8 +229,8 @@ impl Fault {
         matches!(self, Self::Schema { subject: Some(subject), .. } if subject == DEPLOYMENT_ROLES)
     }
 
-    /// Whether the server knows nobody by the address that it was given.
-    pub fn finds_nobody(&self) -> bool {
+    /// Whether the server does not know the address that it was given.
+    pub fn is_unknown_address(&self) -> bool {
         matches!(self, Self::Rejected { kind: RejectedKind::NotFound, .. })
     }
 

@@ -62,13 +62,12 @@ impl Likeness {
 }
 
 /// Between names that are written into one cell, with what it takes to believe that they are several.
-const SEPARATORS: [(&[char], Evidence); 7] = [
+const SEPARATORS: [(&[char], Evidence); 6] = [
     (&[';'], Evidence::Itself),
     (&['\n', '\r', '\t'], Evidence::Itself),
     (&['|'], Evidence::OneName),
     (&[','], Evidence::EveryName),
-    (&['/', '\\'], Evidence::EveryName),
-    (&['&', '+'], Evidence::EveryName),
+    (&['/', '\\', '&', '+'], Evidence::NotEnough),
     (&[';', '|', ',', '\n', '\r', '\t'], Evidence::EveryName),
 ];
 
@@ -81,6 +80,8 @@ enum Evidence {
     OneName,
     /// All of them are.
     EveryName,
+    /// Names of one workspace have it too: that all of the parts are names is a guess only.
+    NotEnough,
 }
 
 /// Whether a text is several names. `is_name` says of a part whether it is one, `nearest` gives the
@@ -102,12 +103,12 @@ pub fn several(
             Evidence::Itself => true,
             Evidence::OneName => names > 0,
             Evidence::EveryName => names == parts.len(),
+            Evidence::NotEnough => false,
         };
         let seems = || match evidence {
             Evidence::Itself | Evidence::OneName => true,
-            Evidence::EveryName => {
-                signs.contains(&',') && (names > 0 || parts.iter().any(|part| nearest(part).is_some()))
-            }
+            Evidence::EveryName => names > 0 || parts.iter().any(|part| nearest(part).is_some()),
+            Evidence::NotEnough => names == parts.len(),
         };
         let parts = || parts.iter().map(|&part| part.to_owned()).collect();
         (is_sure || seems()).then(|| Several { parts: parts(), is_sure })
@@ -304,8 +305,8 @@ mod tests {
             ("Data Platform | Finance", true),
             ("Data Platform\nFinance", true),
             ("Finance, Operations", true),
-            ("Finance/Operations", true),
-            ("Finance & Operations", true),
+            ("Finance/Operations", false),
+            ("Finance & Operations", false),
             ("Night;Day", true),
             ("Finance;Nowhere", true),
             ("Finance|Nowhere", true),

@@ -220,39 +220,43 @@ fn dressed(text: &str) -> Option<Complaint> {
 /// What a text is meant to be that has the form of an address and is no person's.
 fn oddity(text: &str) -> Option<Complaint> {
     let (local, _) = text.split_once('@').filter(|(local, _)| !local.is_empty())?;
-    let odd = |why: &str| Complaint::new(IssueKind::OddAddress, format!("{} {why}", quoted(text)));
-    let allow = |hint: &str| format!("{hint}; if it is an address: --allow-odd-addresses");
-    if let Some(start) = text.find(|c: char| changes_in_lower_case(c)) {
-        let c = text[start..].chars().next()?;
+    let odd = |why: &str, hint: &str| {
+        let complaint = Complaint::new(IssueKind::OddAddress, format!("{} {why}", quoted(text)));
+        Some(complaint.hint(if inspect(text, OddAddresses::Allow).is_ok() {
+            format!("{hint}; if it is an address: --allow-odd-addresses")
+        } else {
+            hint.to_owned()
+        }))
+    };
+    if let Some(c) = text.chars().find(|&c| changes_in_lower_case(c)) {
         let lower: Vec<_> = c.to_lowercase().map(|c| format!("U+{:04X}", u32::from(c))).collect();
         let why = format!(
-            "has {} (U+{:04X}), which is another letter in lower case ({}): nobody has that address",
+            "has {} (U+{:04X}), which becomes another letter in lower case ({}): a different address",
             quoted(&c.to_string()),
             u32::from(c),
             lower.join(" ")
         );
-        return Some(odd(&why).hint(allow("write the address in lower case, as its owner does")));
+        return odd(&why, "write the address in lower case, as its owner does");
     }
-    if local.to_ascii_uppercase().contains("#EXT#") {
-        let why = "is the sign-in name of a guest, which receives no mail";
-        return Some(odd(why).hint(allow("write the guest's own email address")));
+    if text.rsplit_once('@').is_some_and(|(before, _)| before.to_ascii_uppercase().contains("#EXT#")) {
+        return odd(
+            "is the sign-in name of a guest, which receives no mail",
+            "write the guest's own email address",
+        );
     }
     if local.starts_with(['#', ';']) || local.starts_with("//") || local.starts_with("--") {
-        let complaint = odd("looks commented out").hint(allow("take the row out, or the sign before it"));
-        return Some(complaint);
+        return odd("looks commented out", "remove the row, or the sign before the address");
     }
     if is_quote(text.chars().next()?) || local.ends_with(is_quote) || text.ends_with(is_quote) {
-        let why = "has a quote mark at its end that does not belong to an address";
-        return Some(odd(why).hint(allow("take the quote mark away")));
+        return odd("has a quote mark at an end, which belongs to no address", "remove the quote mark");
     }
-    if local.contains(['{', '}', '$', '%']) {
-        let complaint = odd("looks like a template that was not filled in");
-        return Some(complaint.hint(allow("fill it in")));
+    if text.contains(['{', '}', '$', '%']) {
+        return odd("looks like a template that was not filled in", "write the address of a person");
     }
     if let Some(sign) = local.chars().find(|c| matches!(c, '|' | '/' | '\\')) {
         let why =
             format!("has {} in its name: two names, or a domain and a name?", quoted(&sign.to_string()));
-        return Some(odd(&why).hint(allow("one row per person, with nothing but the address")));
+        return odd(&why, "write one row per person, with nothing but the address");
     }
     let first = local.chars().next()?;
     // A dot is what the grammar refuses in its own words.
@@ -260,11 +264,11 @@ fn oddity(text: &str) -> Option<Complaint> {
         return None;
     }
     let why = match first {
-        '=' | '@' => "begins with the rest of a formula",
-        '-' | '+' | '*' | '•' | '·' | '–' | '—' => "begins with a sign, as an item of a list does",
+        '=' => "begins like the rest of a formula",
+        '-' | '+' | '*' | '•' | '·' | '–' | '—' => "begins with a sign, like an item of a list",
         _ => "begins with neither a letter nor a digit",
     };
-    Some(odd(why).hint(allow("take the sign before it away")))
+    odd(why, "remove the sign before the address")
 }
 
 /// Whether a capital becomes something else than the same letter in lower case.
@@ -435,12 +439,25 @@ mod tests {
             let complaint = strict(text).expect_err(text);
             assert_eq!(complaint.kind, IssueKind::OddAddress, "{text}: {complaint:?}");
             assert!(complaint.message.contains(part), "{text}: {complaint:?}");
-            assert!(complaint.hint.as_deref().unwrap().contains("--allow-odd-addresses"), "{complaint:?}");
             if text.is_ascii() && !text.starts_with(';') {
+                assert!(
+                    complaint.hint.as_deref().unwrap().contains("--allow-odd-addresses"),
+                    "{complaint:?}"
+                );
                 let allowed = parse_email(text, OddAddresses::Allow);
                 assert_eq!(allowed.as_deref(), Ok(text.to_lowercase().as_str()), "{text}");
                 assert!(is_odd_email(text), "{text}");
             }
+        }
+        for (text, part) in [
+            ("nora@example.com#EXT#@tenant.example.com", "guest"),
+            ("nora@{{ domain }}", "template"),
+            ("nora@${DOMAIN}", "template"),
+            ("# nora@example.com", "commented out"),
+        ] {
+            let complaint = strict(text).expect_err(text);
+            assert!(complaint.message.contains(part), "{complaint:?}");
+            assert!(!complaint.hint.unwrap().contains("--allow-odd"), "the flag would not help: {text}");
         }
         for text in ["'nora@example.com'", "\"nora@example.com", "nora@example.com`"] {
             assert!(strict(text).unwrap_err().message.contains("quote mark"), "{text}");

@@ -23,14 +23,14 @@ impl Table {
         if text.contains('\0') {
             return Err(StateError::NulByte);
         }
-        let (told, body, first_line) = separator_line(text);
-        let delimiter = told.unwrap_or_else(|| {
+        let (named, body, first_line) = separator_line(text);
+        let delimiter = named.unwrap_or_else(|| {
             let score = |delimiter: &u8| {
                 let headers = reader(body, *delimiter).records().find_map(Result::ok).unwrap_or_default();
                 let is_known = |header: &&str| known.contains(&tidy(header).as_str());
                 (headers.iter().filter(is_known).count(), headers.len())
             };
-            // Of equals the last one wins, which is to be the comma.
+            // Of equals the last one wins: the comma.
             DELIMITERS.into_iter().rev().max_by_key(score).unwrap_or(b',')
         });
         let mut rows = Vec::new();
