@@ -589,3 +589,27 @@ fn whoever_was_removed_comes_back_with_their_roles_in_deployments() {
         }
     }
 }
+
+#[test]
+fn protected_people_keep_their_roles_in_deployments() {
+    let mut state = world(1, 5);
+    bind(&mut state, 0, 1, Role::DeploymentAdmin);
+    bind(&mut state, 0, 2, Role::DeploymentEditor);
+    bind(&mut state, 0, 3, Role::DeploymentViewer);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+    workdir.write(
+        "roster.csv",
+        roster(&[
+            (0, 1, "rel-0-a=DEPLOYMENT_VIEWER"),
+            (0, 2, "rel-0-a=NONE"),
+            (0, 3, "rel-0-a=DEPLOYMENT_ADMIN"),
+        ]),
+    );
+    let flags = ["--update-roles", "--protect", "person.0.?@example.com"];
+    drop(plan(&workdir, &sandbox, &flags).ended(10));
+    drop(workdir.apply(&sandbox, "roster.csv", &flags).ended(0));
+    let kept = [(0, 1, "rel-0-a", "admin"), (0, 2, "rel-0-a", "editor"), (0, 3, "rel-0-a", "admin")];
+    assert_eq!(granted(&sandbox), grants(&kept), "more rights are not held back");
+    drop(workdir.apply(&sandbox, "roster.csv", &["--update-roles"]).ended(0));
+    assert_eq!(granted(&sandbox), grants(&[(0, 1, "rel-0-a", "viewer"), (0, 3, "rel-0-a", "admin")]));
+}

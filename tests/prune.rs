@@ -812,12 +812,22 @@ fn the_limits_of_a_resume_count_what_was_removed_before_and_are_never_relaxed() 
             assert!(run.stdout.contains("3 removed") && run.stdout.contains("3 held back"), "{}", run.stdout);
         }
     }
-    // An edited folder does not widen what the site allows.
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), faulty("ise=@late.comer")));
-    let text = format!("{}late.comer@example.com,viewer,{}\n", roster(&[(0, &[0, 1])]), workspace(0));
-    workdir.write("roster.csv", text);
-    drop(workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().run().ended(8));
-    sandbox.set_faults(Faults::default());
-    drop(workdir.resuming(&sandbox).args(&["--max-remove", "1"]).run().ended(7));
-    assert!(present(&sandbox).contains(&(workspace(0), person(0, 4))));
+    // An edited folder does not widen what the site allows, and a run without --prune removes nobody.
+    for (from, to, status) in [
+        ("\"people\":1000", "\"people\":9999", 7),
+        ("\"percent\":100", "\"percent\":99", 7),
+        ("\"prune\":{", "\"unknown\":{", 3),
+    ] {
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), faulty("ise=@late.comer")));
+        let text = format!("{}late.comer@example.com,viewer,{}\n", roster(&[(0, &[0, 1])]), workspace(0));
+        workdir.write("roster.csv", text);
+        drop(workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().run().ended(8));
+        let journal = workdir.folders()[0].join("journal.jsonl");
+        let text = std::fs::read_to_string(&journal).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&journal, text.replacen(from, to, 1)).unwrap();
+        sandbox.set_faults(Faults::default());
+        drop(workdir.resuming(&sandbox).args(&["--max-remove", "1"]).run().ended(status));
+        assert!(present(&sandbox).contains(&(workspace(0), person(0, 4))), "{to}");
+    }
 }

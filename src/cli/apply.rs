@@ -149,9 +149,7 @@ fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, Fail
 
 /// Goes on with the run that carries the plan out, or gives the status that it ended with.
 fn take_up(args: &ApplyArgs, run: &RunFolder, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    if !global.quiet {
-        tell(&format!("run {} carries out this plan; resuming it", printable(run.id())));
-    }
+    tell(&format!("run {} carries out this plan; continuing with that run", printable(run.id())));
     let resuming = ResumeArgs {
         run: run.path().display().to_string(),
         target: args.work.target.clone(),

@@ -207,7 +207,7 @@ Exit status:
   4  the token is missing or dead, or died in mid-run
   5  the target is unusable, or its policy refuses
   6  some rows failed for good
-  7  a guard refused: who would be demoted is the caller, or the last admin
+  7  a guard refused removals or demotions, or held some back
   8  stopped early, or rows are left that a later try can settle
   9  the saved plan no longer fits the target (nothing was sent)
   10  plan --detailed-exitcode: changes are pending

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::identity::Identity;
 use super::planning::unreadable;
 use super::prune_args::LimitArgs;
 use super::session::Session;
@@ -117,6 +118,7 @@ impl Parts<'_> {
         if history.left_grants().is_empty() {
             return Ok(None);
         }
+        let protect = Protect::new(&self.limits.protect);
         let mut granting = Granting::collect(self.folder, history).map_err(lost)?;
         let names = Arc::clone(&granting.part.names);
         let readings = self.reading(announce, granting.part.workspaces.len(), |progress| {
@@ -124,7 +126,7 @@ impl Parts<'_> {
         });
         for (place, reading) in readings.into_iter().enumerate() {
             match reading {
-                Ok(found) => granting.judge(place, found),
+                Ok(found) => granting.judge(place, found, &protect),
                 Err(fault) => granting.give_up(place, &self.cause(&fault)?),
             }
         }
@@ -165,9 +167,9 @@ impl Parts<'_> {
             Ok(now) => now,
             Err(fault) => return Err((StopReason::TargetUnusable, Some(self.cause(&fault)?))),
         };
-        if let Err(failure) = now.check(&self.session.url) {
-            let cause = Cause::new("caller_unknown", format!("{:#}", failure.error));
-            return Err((StopReason::TargetUnusable, Some(cause)));
+        if now == Identity::Unknown {
+            let text = "it is not known whose token is used now: no one is removed";
+            return Err((StopReason::TargetUnusable, Some(Cause::new("caller_unknown", text))));
         }
         let ids = [self.session.identity.user_id(), now.user_id()];
         Ok(ids.into_iter().flatten().map(str::to_owned).collect())

@@ -93,6 +93,7 @@ pub(super) fn resume_run(
     global: &GlobalArgs,
 ) -> Result<ExitStatus, Failure> {
     let history = read(folder)?;
+    refuse_contradiction(&history)?;
     if history.is_settled() && history.closed {
         return say_finished(folder, &history, global);
     }
@@ -187,6 +188,18 @@ fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
         at_ms,
     });
     journal.commit().map_err(failed)
+}
+
+/// A run without `--prune` has no removals: its files do not belong together.
+fn refuse_contradiction(history: &History) -> Result<(), Failure> {
+    if history.header.settings.prune.is_some() || history.extras.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "the plan of run {} removes people, and its journal says that the run removes no one; nothing was sent",
+        printable(&history.header.run)
+    );
+    Err(Failure::new(ExitStatus::BadInput, error).hint("apply the roster again"))
 }
 
 /// The Houston of such a run is gone.

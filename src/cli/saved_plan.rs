@@ -166,12 +166,11 @@ impl Saved {
     /// only if it began after the plan was made: the same change may be wanted once more.
     pub fn run_among(&self, runs: Vec<RunFolder>) -> Option<RunFolder> {
         let is_it = |folder: &RunFolder| {
-            let Ok(history) = History::read(folder) else { return false };
-            let header = &history.header;
+            let Ok(header) = History::read_header(folder) else { return false };
             header.saved_plan.as_deref() == Some(self.digest.as_str())
                 && is_same(&header.target, &self.plan.target)
                 && !header.sandbox
-                && (!history.is_settled() || header.started_at >= self.plan.made_at)
+                && (header.started_at >= self.plan.made_at || is_open(folder))
         };
         runs.into_iter().find(is_it)
     }
@@ -234,6 +233,11 @@ impl Saved {
     }
 }
 
+/// Whether a later leg can still settle something in a run.
+fn is_open(folder: &RunFolder) -> bool {
+    History::read(folder).is_ok_and(|history| !history.is_settled())
+}
+
 /// Begins the file of a plan, before anything is asked.
 ///
 /// # Errors
@@ -269,6 +273,13 @@ pub fn save(
         let error = anyhow::Error::new(error).context("a plan can be saved of a roster in UTF-8 only");
         Failure::new(ExitStatus::BadInput, error)
     })?;
+    let mut settings = safety.remembered();
+    // In which order patterns were given has no effect.
+    for patterns in [Some(&mut settings.protect), settings.prune.as_mut().map(|prune| &mut prune.protect)] {
+        let Some(patterns) = patterns else { continue };
+        patterns.sort_unstable();
+        patterns.dedup();
+    }
     let plan = SavedPlan {
         schema_version: SCHEMA_VERSION,
         made_at: jiff::Timestamp::now(),
@@ -277,7 +288,7 @@ pub fn save(
         sandbox: session.is_sandbox,
         houston_version: session.version(),
         caller: session.identity.user_id().map(str::to_owned),
-        settings: safety.remembered(),
+        settings,
         undo_of: None,
         roster: input.name.clone(),
         roster_text,

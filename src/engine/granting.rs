@@ -15,7 +15,9 @@ use super::part::{InDeployment, Part, Target, Targets};
 use super::run_folder::RunFolder;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::plan::extra::Stay;
 use crate::plan::grant::rung;
+use crate::plan::protect::Protect;
 use crate::plan::{Membership, Operation, Whose, Workspace, sort};
 use crate::present::grants::{Asked, Found};
 
@@ -89,14 +91,22 @@ impl Granting {
         }
     }
 
-    /// Takes in what was read of one workspace, in the order of its task.
-    pub fn judge(&mut self, place: usize, found: Vec<Option<Found>>) {
+    /// Takes in what was read of one workspace, in the order of its task. Nothing is taken away from
+    /// people who are protected.
+    pub fn judge(&mut self, place: usize, found: Vec<Option<Found>>, protect: &Protect) {
         let share = std::mem::take(&mut self.shares[place]);
+        let emails = Arc::clone(&self.part.names);
         for (open, found) in share.into_iter().zip(found) {
             let seen = found.as_ref().map_or_else(|| open.unlisted(), |found| found.seen);
             let row = open.leftover.row;
+            let address = found.as_ref().map(|found| found.address.to_lowercase());
+            let names = address.as_deref().into_iter().chain([emails.get(row)]);
+            let is_protected = open.leftover.earlier.is_none() && protect.covers(names);
             match open.next(seen) {
                 Next::Settled(status, cause) => self.settle(&open.leftover, status, cause),
+                Next::Missing(kind) if is_protected && kind.takes_away() => {
+                    self.settle(&open.leftover, Status::RoleKept, Some(Stay::Protected.cause()));
+                }
                 Next::Missing(kind) => {
                     let target = self.targets.behind.get_mut(row.index() - self.targets.first);
                     if let (Some(Target::Deployment(target)), Some(found)) = (target, found) {

@@ -643,7 +643,7 @@ mod tests {
         }
         assert_eq!(found.iter().filter(|at| at.starts_with("/rows/0/")).count(), 22);
         assert_eq!(serde_json::to_value(&plan.settings).unwrap().as_object().unwrap().len(), 11);
-        assert_eq!(document.len(), 15);
+        assert_eq!(document.len(), 14);
     }
 
     #[test]

@@ -149,6 +149,21 @@ impl History {
         Ok(history)
     }
 
+    /// Reads only what the run is about.
+    ///
+    /// # Errors
+    /// If there is no header that this version understands.
+    pub fn read_header(folder: &RunFolder) -> Result<Header, JournalError> {
+        let mut entries = Lines::<Entry>::open(&folder.journal())?;
+        match entries.next().transpose()? {
+            Some(Entry::Header(header)) if header.format > FORMAT => {
+                Err(JournalError::Newer { path: folder.journal(), format: header.format })
+            }
+            Some(Entry::Header(header)) => Ok(*header),
+            Some(_) | None => Err(JournalError::NoHeader { path: folder.journal() }),
+        }
+    }
+
     /// Holds the roster and the plan in the folder against what the header says of them: a run goes
     /// on with the files it began with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {

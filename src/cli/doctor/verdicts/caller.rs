@@ -44,8 +44,8 @@ pub(super) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
             bench.skip(CALLER, unasked(facts));
             bench.skip(RIGHTS, unasked(facts));
         }
-        (Ok(_), Some(Ok(found))) => {
-            caller(found, bench);
+        (Ok((kind, _)), Some(Ok(found))) => {
+            caller(found, *kind, bench);
             rights(found, bench);
         }
         (Ok(_), Some(Err(fault))) => {
@@ -105,16 +105,22 @@ fn life(facts: &Facts, kind: TokenKind, expires: Option<SystemTime>, now: System
     bench.add(check);
 }
 
-fn caller(rights: &Rights, bench: &mut Bench) {
+fn caller(rights: &Rights, token: TokenKind, bench: &mut Bench) {
     let caller = &rights.caller;
-    let (kind, text) = match (&caller.username, &caller.user_id) {
-        (Some(name), _) => ("user", format!("Houston takes the token: {name}")),
-        (None, Some(id)) => ("user", format!("Houston takes the token: the user {id}")),
-        (None, None) => ("service_account", "Houston takes the token: a service account".to_owned()),
+    let (verdict, kind, text) = match (&caller.username, &caller.user_id, token) {
+        (Some(name), _, _) => (Verdict::Ok, "user", format!("Houston takes the token: {name}")),
+        (None, Some(id), _) => (Verdict::Ok, "user", format!("Houston takes the token: the user {id}")),
+        (None, None, TokenKind::ServiceAccount) => {
+            (Verdict::Ok, "service_account", "Houston takes the token: a service account".to_owned())
+        }
+        (None, None, TokenKind::User | TokenKind::Unknown) => {
+            (Verdict::Warning, "unknown", "Houston takes the token and does not say whose it is".to_owned())
+        }
     };
-    bench.add(
-        Check::new(CALLER, Verdict::Ok, text).with("kind", kind).with("username", caller.username.clone()),
-    );
+    let check =
+        Check::new(CALLER, verdict, text).with("kind", kind).with("username", caller.username.clone());
+    let next = "use a service account's key or a new login: unless the token names its user, a run that would remove or demote people is refused";
+    bench.add(if verdict == Verdict::Warning { check.next(next) } else { check });
 }
 
 /// `self` is what any living token may ask.

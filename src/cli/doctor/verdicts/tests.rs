@@ -242,6 +242,20 @@ fn the_end_of_a_token_is_weighed_with_what_houston_says() {
 }
 
 #[test]
+fn a_caller_without_a_user_is_a_service_account_only_with_the_key_of_one() {
+    for (kind, expected) in [
+        (TokenKind::ServiceAccount, Verdict::Ok),
+        (TokenKind::User, Verdict::Warning),
+        (TokenKind::Unknown, Verdict::Warning),
+    ] {
+        let mut found = rights(Some(true), Some(&[]));
+        (found.caller.username, found.caller.user_id) = (None, None);
+        let facts = Facts { token: Ok((kind, None)), rights: Some(Ok(found)), ..good() };
+        assert_eq!(verdict(&judge(&facts, now()), "caller"), expected, "{kind:?}");
+    }
+}
+
+#[test]
 fn the_token_outranks_the_target_and_the_target_the_roster() {
     let roster = RosterFacts { problems: 1, is_usable: false, rows: 0, count: 0, workspaces: None };
     let mut facts = Facts { roster: Some(roster), ..good() };
