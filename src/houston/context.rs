@@ -4,7 +4,6 @@
 //! tokens.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -12,6 +11,7 @@ use serde::Deserialize;
 
 use super::target::{Target, TargetError, is_hosted};
 use super::token::{Token, TokenError};
+use crate::files::{Links, read_regular};
 
 /// The file ends here at the latest.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -120,12 +120,9 @@ impl Login {
     /// The login for this domain in this file.
     pub fn read(name: &str, path: &Path) -> Result<Self, ContextError> {
         let failed = |source| ContextError::File { path: path.to_owned(), source };
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .map_err(failed)?
-            .take(MAX_FILE)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
+        let bytes = read_regular(path, Links::Follow, MAX_FILE).map_err(failed)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| ContextError::Broken { path: path.to_owned(), line: None })?;
         // The default would quote the lines around a fault, tokens included.
         let options = serde_saphyr::options! { with_snippet: false };
         let file: File = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::email::parse_email;
 use super::role::parse_role;
+use crate::files::read_input;
 use crate::model::WorkspaceRole;
 
 /// What is called otherwise here. The default changes nothing.
@@ -120,6 +121,9 @@ impl Maps {
     }
 }
 
+/// A map ends here at the latest, in bytes.
+const LONGEST_MAP: u64 = 64 << 20;
+
 /// Reads a map of workspaces: CSV with the header `from,to`.
 ///
 /// # Errors
@@ -153,7 +157,8 @@ pub fn role_map(path: &Path) -> Result<HashMap<String, WorkspaceRole>, MapError>
 /// The lines of a map: its number, and both cells without the blanks around them.
 fn lines(path: &Path) -> Result<Vec<(u64, String, String)>, MapError> {
     let failed = |source| MapError::Unreadable { path: path.to_owned(), source };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(failed)?;
+    let bytes = read_input(path, LONGEST_MAP).map_err(csv::Error::from).map_err(failed)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
     let header = reader.headers().map_err(failed)?;
     let plain = |name: &str| name.trim_start_matches('\u{FEFF}').to_lowercase();
     if header.iter().map(plain).ne(["from", "to"]) {
@@ -217,6 +222,8 @@ mod tests {
             let error = workspace_map(bad.path()).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
+        #[cfg(unix)]
+        assert!(matches!(workspace_map(Path::new("/dev/zero")), Err(MapError::Unreadable { .. })));
         assert!(matches!(workspace_map(Path::new("no such file")), Err(MapError::Unreadable { .. })));
     }
 
