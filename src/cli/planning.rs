@@ -271,7 +271,7 @@ impl<'r> Draft<'r> {
 pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause>), Failure> {
     match fault {
         Fault::Expired { .. } => Err(unusable(fault, &session.url)),
-        fault if fault.bars_all() => Err(unusable(fault, &session.url)),
+        Fault::Unsent { .. } | Fault::Proxy { .. } if fault.bars_all() => Err(unusable(fault, &session.url)),
         Fault::Denied { text } => {
             // A living token may always ask who it is.
             if let Err(failure) = session.houston.caller()

@@ -288,12 +288,11 @@ impl Http {
                 return proxy_refused(via, status);
             }
         }
-        match unanswered(error, self.url.scheme()) {
-            Fault::Unsent { cause: UnsentCause::Proxy, text } => {
-                Fault::unsent(UnsentCause::Proxy, &format!("{via}: {text}"))
-            }
-            fault => fault,
+        let fault = unanswered(error, self.url.scheme());
+        if let Fault::Unsent { cause: cause @ UnsentCause::Proxy, text } = &fault {
+            return Fault::unsent(*cause, &format!("{via}: {text}"));
         }
+        fault
     }
 
     /// Reads a body that may be compressed, up to a limit on what comes out of it, and of all that
@@ -356,8 +355,8 @@ impl Transport for Http {
 
 /// The memory that a part of an answer takes.
 fn weight(part: &[u8]) -> u64 {
-    let values = part.iter().filter(|&&byte| byte == b',').count();
-    part.len() as u64 + values as u64 * VALUE
+    let values: u64 = part.iter().map(|&byte| u64::from(byte == b',')).sum();
+    part.len() as u64 + values * VALUE
 }
 
 /// The memory of one answer, as a part of what all may have.

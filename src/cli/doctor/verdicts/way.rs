@@ -33,7 +33,7 @@ enum Reached {
 /// Name, connection, TLS, and who answers.
 pub(super) fn judge(facts: &Facts, bench: &mut Bench) {
     let fault = facts.installation.as_ref().and_then(|answer| answer.as_ref().err());
-    let reached = fault.map_or(Reached::Tls, |fault| how_far(fault));
+    let reached = fault.map_or(Reached::Tls, how_far);
     name(facts, fault, reached, bench);
     connection(fault, reached, bench);
     tls(facts, fault, reached, bench);
