@@ -665,8 +665,8 @@ fn a_proxy_that_refuses_is_asked_once_and_named() {
         ("503 Service Unavailable", false),
     ] {
         for command in ["apply", "doctor"] {
-            let page = answer(status, "", "");
-            let proxy = Raw::start(move |_, stream| pour(stream, &page, false));
+            let act = says(answer(status, "", ""));
+            let proxy = Raw::start(move |_, stream| act(stream));
             let workdir = Workdir::new();
             workdir.write("roster.csv", ONE);
             let mut call = workdir.call([command, "roster.csv", "--url", "https://houston.example.com/v1"]);
@@ -683,6 +683,56 @@ fn a_proxy_that_refuses_is_asked_once_and_named() {
             assert_eq!(proxy.asked().len() == 1, is_asked_once, "{command}, {status}: {told}");
             run.began_nothing();
         }
+    }
+}
+
+/// A proxy that opens so many tunnels to a port of this machine and then wants other credentials.
+/// Gives its port and what it refused.
+fn forgetful_proxy(to: u16, opens: usize) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let asked = read_request(&mut stream).unwrap();
+            assert!(asked.head.starts_with("CONNECT ") && asked.header("proxy-authorization").is_some());
+            if number >= opens {
+                count.fetch_add(1, Ordering::SeqCst);
+                stream.write_all(&answer("407 Proxy Authentication Required", "", "")).unwrap();
+                continue;
+            }
+            // The first one only knocks, and may be gone.
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            let Ok(behind) = std::net::TcpStream::connect(("127.0.0.1", to)) else { continue };
+            for (mut from, mut to) in
+                [(stream.try_clone().unwrap(), behind.try_clone().unwrap()), (behind, stream)]
+            {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+    (port, refused)
+}
+
+#[test]
+fn a_proxy_that_wants_other_credentials_in_mid_run_is_asked_once() {
+    let (server, trusted) = behind_tls(Flaw::OtherName);
+    for opens in 1..=6 {
+        let (port, refused) = forgetful_proxy(server.port(), opens);
+        let workdir = Workdir::new();
+        workdir.write("ca.pem", &trusted);
+        let call = apply_one(&workdir, "https://other.example.com/v1").args(&["--ca-file", "ca.pem"]);
+        let address = format!("http://clerk:hush-hush@127.0.0.1:{port}");
+        let call = call.env("https_proxy", &address).env("HOUSTON_ONBOARD_RETRIES", "3");
+        let run = call.env("HOUSTON_ONBOARD_CONCURRENCY", "1").run();
+        assert_eq!(run.status, Some(5), "{opens}: {:?} {}", run.counts(), run.stderr);
+        assert_eq!(refused.load(Ordering::SeqCst), 1, "{opens}: {}", run.stderr);
+        assert!(run.stderr.contains("407") && !run.stderr.contains("hush-hush"), "{}", run.stderr);
     }
 }
 

@@ -218,6 +218,34 @@ fn a_server_that_repeats_the_token_does_not_make_us_repeat_it() {
     }
 }
 
+#[test]
+fn a_token_that_is_repeated_in_an_escape_is_not_shown_either() {
+    let code = |c: char| u32::from(c);
+    let written = |escape: &dyn Fn(char) -> String| SECRET.chars().map(escape).collect::<String>();
+    for word in [
+        written(&|c| format!("\\u{:04x}", code(c))),
+        written(&|c| format!("\\u{:04X}", code(c))),
+        SECRET.replacen('y', "\\u0079", 1),
+        format!("%4{}", SECRET.replacen('y', "\\u0079", 1)),
+    ] {
+        for (status, around) in [
+            ("200 OK", [r#"{"errors":[{"message":""#, r#"","extensions":{"code":"BAD_USER_INPUT"}}]}"#]),
+            ("200 OK", [r#"{"errors":[{"message":"x","extensions":{"code":""#, r#""}}]}"#]),
+            ("400 Bad", [r#"{"error":""#, r#""}"#]),
+        ] {
+            let page = format!("{}{word}{}", around[0], around[1]);
+            let server = grudging(move |_| answer(status, "content-type: application/json\r\n", &page));
+            let workdir = Workdir::new();
+            workdir.write("roster.csv", finance(2));
+            let call = workdir.call(["apply", "roster.csv", "--yes", "-v", "--url", &server.url()]);
+            let run = call.args(&["--retries", "0"]).quick().token(SECRET).run();
+            assert!([6, 8].contains(&run.status.unwrap()), "{:?} {}", run.status, run.stderr);
+            keeps_secret(SECRET, &workdir, &run);
+            assert!(!run.stderr.contains(&word), "{}", run.stderr);
+        }
+    }
+}
+
 /// Asserts that a text holds nothing that a terminal would obey.
 #[track_caller]
 fn is_harmless(what: &str, text: &str) {
@@ -409,7 +437,12 @@ fn a_proxy_of_the_environment_is_not_used_for_this_machine() {
 fn plain_http_is_for_this_machine_only() {
     let workdir = Workdir::new();
     workdir.write("roster.csv", ONE);
-    for url in ["http://houston.example.com/v1", "http://10.0.0.1/v1", "http://localhost.example.com/v1"] {
+    for url in [
+        "http://houston.example.com/v1",
+        "http://10.0.0.1/v1",
+        "http://localhost.example.com/v1",
+        "http://x.localhost/v1",
+    ] {
         let run = workdir.call(["apply", "roster.csv", "--yes", "--url", url]).token(SECRET).run().ended(2);
         run.says("http").began_nothing();
     }

@@ -269,7 +269,7 @@ fn a_houston_that_is_away_at_the_start_is_waited_for() {
             call = call.args(&["--yes"]);
         }
         let running = call.start();
-        harness::until("word of the wait", || running.stderr().contains("nobody answers at").then_some(()));
+        harness::until("word of the wait", || running.stderr().contains("no answer from").then_some(()));
         let sandbox = Sandbox::with(Options { port, ..Options::default() });
         let run = running.finish().ended(status).says(&url(port)).says("--max-wait").says("Ctrl-C");
         let run = run.says("answers again");
@@ -281,7 +281,7 @@ fn a_houston_that_is_away_at_the_start_is_waited_for() {
 fn a_signal_ends_the_wait_for_a_houston_that_is_away() {
     let (port, workdir) = (nowhere(), with(ONE));
     let running = workdir.call(["apply", "roster.csv", "--yes", "--url", &url(port)]).token("x.y.z").start();
-    harness::until("word of the wait", || running.stderr().contains("nobody answers at").then_some(()));
+    harness::until("word of the wait", || running.stderr().contains("no answer from").then_some(()));
     running.signal("INT");
     let run = running.finish().ended(130).says("nothing was sent");
     run.began_nothing();
@@ -358,4 +358,35 @@ fn the_user_of_a_token_that_takes_the_place_of_another_is_not_removed_either() {
     };
     assert_eq!(end(&user.emails[0]), "guard_self", "{}", run.stderr);
     assert_eq!(end("person.0.6@example.com"), "");
+}
+
+#[test]
+fn a_token_file_that_other_users_can_get_at_is_warned_of_or_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let change = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (sandbox, workdir) = (Sandbox::new(), with(ONE));
+    let file = workdir.write("token", sandbox.token());
+    let plan = |command: &str| {
+        let call = workdir.call([command, "roster.csv", "--url", sandbox.url(), "--token-file", "token"]);
+        call.run()
+    };
+    for command in ["plan", "doctor"] {
+        change(workdir.path(), 0o755);
+        change(&file, 0o644);
+        let run = plan(command).ended(0);
+        let is_passable = workdir.path().parent() == Some(Path::new("/tmp"));
+        assert!(!is_passable || run.stderr.contains("can read the token file"), "{}", run.stderr);
+        for (of_folder, of_file) in [(0o700, 0o644), (0o755, 0o600), (0o755, 0o640)] {
+            change(workdir.path(), of_folder);
+            change(&file, of_file);
+            let run = plan(command).ended(0);
+            assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+        }
+        change(&file, 0o646);
+        let run = plan(command).ended(4);
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(told.contains("can write the token file") && !told.contains(sandbox.token()), "{told}");
+    }
 }

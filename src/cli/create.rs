@@ -99,7 +99,7 @@ fn look(session: &Session, label: &str, fault: &Fault) -> Result<WorkspaceId, Fa
 }
 
 fn refused(session: &Session, label: &str, fault: &Fault) -> Failure {
-    if matches!(fault, Fault::Expired { .. }) {
+    if matches!(fault, Fault::Expired { .. }) || fault.bars_all() {
         return unusable(fault, &session.url);
     }
     let name = printable(label);

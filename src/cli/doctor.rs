@@ -14,7 +14,6 @@ use clap::Args;
 use super::roster_args::RosterArgs;
 use super::session::Destination;
 use super::target_args::{PaceArgs, TargetArgs};
-use super::token_life::exposed;
 use super::validate::{read_roster, shown_name};
 use super::{ExitStatus, Failure, GlobalArgs, print, print_data, tell};
 use crate::report::checkup::{Checkup, CheckupFormat};
@@ -57,9 +56,6 @@ pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     };
     let reached = destination.reach(&args.target)?;
     if let Some(warning) = args.target.warning() {
-        tell(&format!("warning: {warning}"));
-    }
-    if let Some(warning) = reached.token_file.as_deref().and_then(exposed) {
         tell(&format!("warning: {warning}"));
     }
     if !global.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()) {

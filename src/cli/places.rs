@@ -384,6 +384,9 @@ impl Finder<'_> {
             Err(failure) => match failure.fault {
                 Fault::Denied { .. } | Fault::Rejected { .. } => unseen(),
                 fault @ Fault::Expired { .. } => return Err(unusable(&fault, &self.session.url)),
+                fault @ (Fault::Unsent { .. } | Fault::Proxy { .. }) if fault.bars_all() => {
+                    return Err(unusable(&fault, &self.session.url));
+                }
                 // Nobody knows for now; reading its members will tell.
                 Fault::Unsent { .. }
                 | Fault::NoAnswer { .. }

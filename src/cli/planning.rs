@@ -294,10 +294,11 @@ impl<'r> Draft<'r> {
 /// What it means for its rows that a workspace cannot be read: for good, or for now.
 ///
 /// # Errors
-/// The token is dead (4).
+/// The token is dead (4), or something in front of Houston lets nothing through (5).
 pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause>), Failure> {
     match fault {
         Fault::Expired { .. } => Err(unusable(fault, &session.url)),
+        Fault::Unsent { .. } | Fault::Proxy { .. } if fault.bars_all() => Err(unusable(fault, &session.url)),
         Fault::Denied { text } => {
             // A living token may always ask who it is.
             if let Err(failure) = session.houston.caller()

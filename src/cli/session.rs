@@ -4,7 +4,7 @@
 //! Main types: [`WorkArgs`], the flags that every command with a target and a roster takes, and
 //! [`Session`], made from them by [`Session::open`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +20,7 @@ use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
 use crate::engine::event::{Event, Pause, Tally};
 use crate::engine::journal::RunSettings;
+use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
     Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, Pace, Paced,
@@ -204,8 +205,6 @@ pub struct Reached {
     pub target: Target,
     /// The token, or why there is none.
     pub token: Result<Token, TargetArgsError>,
-    /// The file it came from.
-    pub token_file: Option<PathBuf>,
     /// How fast.
     pub pace: PaceSettings,
     #[cfg(feature = "sandbox")]
@@ -223,10 +222,10 @@ impl Destination {
         if let Choice::Sandbox(choice) = &self.choice {
             let (sandbox, Resolved { target, token, .. }) = start_sandbox(choice)?;
             let pace = self.pace;
-            let (token, token_file) = (Ok(token), None);
-            return Ok(Reached { target, token, token_file, pace, _sandbox: Some(sandbox) });
+            return Ok(Reached { target, token: Ok(token), pace, _sandbox: Some(sandbox) });
         }
         let no_token = || TargetArgsError::NoToken { logged_out: false };
+        warn_if_exposed(&self.choice, args.flags.token_file.as_deref());
         let (target, token) = match args.resolve(&self.choice) {
             Ok(Some(Resolved { target, token, .. })) => (target, Ok(token)),
             Ok(None) => return Err(no_token().into()),
@@ -238,7 +237,6 @@ impl Destination {
         Ok(Reached {
             target,
             token,
-            token_file: args.flags.token_file.clone(),
             pace: self.pace,
             #[cfg(feature = "sandbox")]
             _sandbox: None,
@@ -314,9 +312,7 @@ impl Session {
         let Some(Resolved { target, token, token_file }) = resolved else {
             return Err(Failure::new(ExitStatus::Token, TargetArgsError::NoToken { logged_out: false }));
         };
-        if let Some(warning) = token_file.as_deref().and_then(exposed) {
-            tell(&format!("warning: {warning}"));
-        }
+        warn_if_exposed(&destination.choice, token_file.as_deref());
         let settings = destination.pace;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
@@ -486,6 +482,14 @@ impl Session {
     }
 }
 
+/// Says if other users of this machine can get at the file that the token came from.
+fn warn_if_exposed(choice: &Choice, token_file: Option<&Path>) {
+    let login = matches!(choice, Choice::Context(_)).then(|| context::path().ok()).flatten();
+    if let Some(warning) = token_file.or(login.as_deref()).and_then(exposed) {
+        tell(&format!("warning: {warning}"));
+    }
+}
+
 /// Asks who answers and who we are, and takes the time of one answer.
 fn introduce(
     houston: &Houston,
@@ -553,7 +557,9 @@ fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
         UnsentCause::Environment => failure.hint(
             "fix the variable, or /etc/hosts where it is about localhost; NO_PROXY names the hosts that are reached without a proxy",
         ),
-        UnsentCause::Authorities => failure.hint("--ca-file names a file of PEM certificates"),
+        UnsentCause::Authorities => failure.hint(
+            "name a file of PEM certificates with --ca-file, or install the package ca-certificates",
+        ),
         UnsentCause::Name
         | UnsentCause::Connect
         | UnsentCause::Tls

@@ -63,14 +63,14 @@ impl Words<'_> {
             self.told = Some(so_far);
             let most = Period(self.max_wait);
             return Some(format!(
-                "nobody answers at {url} ({why}): waiting for it, {most} at most (--max-wait); Ctrl-C ends it"
+                "no answer from {url} ({why}): waiting for it, {most} at most (--max-wait); Ctrl-C ends it"
             ));
         }
         let is_due = so_far.saturating_sub(self.told.unwrap_or_default()) >= HEARTBEAT;
         is_due.then(|| {
             self.told = Some(so_far);
             let seconds = Period(Duration::from_secs(so_far.as_secs()));
-            format!("still nobody at {url} after {seconds} ({why})")
+            format!("still no answer from {url} after {seconds} ({why})")
         })
     }
 }

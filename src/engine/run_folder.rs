@@ -482,6 +482,10 @@ mod tests {
         let third = TargetLock::take(&runs, "https://a.example.com/v1");
         let Err(LockError::Held { holder }) = third else { panic!("taken twice") };
         assert!(holder.starts_with("run 20261123T154500Z-k3f9, process "), "{holder}");
+        for spelling in ["https://A.example.com:443/v1/", "https://a.example.com./v1"] {
+            let taken = TargetLock::take(&runs, spelling);
+            assert!(matches!(taken, Err(LockError::Held { .. })), "{spelling}");
+        }
         TargetLock::take(&runs, "https://b.example.com/v1").expect("another target");
         drop(first);
         TargetLock::take(&runs, "https://a.example.com/v1").expect("free again");

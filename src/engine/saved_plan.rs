@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ const ASIDE: [&str; 6] = ["digest", "made_at", "tool_version", "houston_version"
 const MANNER: [&str; 3] = ["canary", "unattended", "pace"];
 /// The field of a row that is made for people.
 const WHY: &str = "why";
+
+/// A file of a plan that is longer is none, in bytes: a million rows take half of it.
+const LONGEST: u64 = 512 << 20;
 
 /// A plan as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,13 +172,18 @@ impl SavedPlan {
     /// letter.
     pub fn read(path: &Path) -> Result<(Self, String), SavedPlanError> {
         let file = open_file(path).map_err(SavedPlanError::Unreadable)?;
-        let document: Value = serde_json::from_reader(io::BufReader::new(file)).map_err(|error| {
-            if error.is_io() {
-                SavedPlanError::Unreadable(error.into())
-            } else {
-                SavedPlanError::NotJson(error)
-            }
-        })?;
+        if file.metadata().map_err(SavedPlanError::Unreadable)?.len() > LONGEST {
+            let text = format!("longer than {LONGEST} bytes");
+            return Err(SavedPlanError::Unreadable(io::Error::new(io::ErrorKind::FileTooLarge, text)));
+        }
+        let document: Value =
+            serde_json::from_reader(io::BufReader::new(file.take(LONGEST))).map_err(|error| {
+                if error.is_io() {
+                    SavedPlanError::Unreadable(error.into())
+                } else {
+                    SavedPlanError::NotJson(error)
+                }
+            })?;
         let Value::Object(mut document) = document else {
             return Err(SavedPlanError::NoPlan("schema_version"));
         };

@@ -96,13 +96,13 @@ fn quote(path: &str) -> String {
 
 /// Why the system's store gives no certificates: what a person can do something about.
 pub(super) fn no_store() -> String {
-    const HINT: &str = "install the package ca-certificates, or name a file with --ca-file";
     match store_file().map(|path| (open_regular(&path, Links::Follow), path)) {
         Some((Err(error), path)) => {
             let shown = path.display().to_string();
-            format!("{STORE} ({}): {error}; {HINT}", printable(&shown))
+            format!("{STORE} ({}): {error}", printable(&shown))
         }
-        Some((Ok(_), _)) | None => format!("this system has no store of certificate authorities; {HINT}"),
+        Some((Ok(_), _)) => format!("the file of {STORE} has no certificate that can be used"),
+        None => "this system has no store of certificate authorities".to_owned(),
     }
 }
 

@@ -4,14 +4,14 @@
 //! tokens.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::target::{Target, TargetError, is_hosted};
-use super::token::{Token, TokenError};
+use super::token::{Token, TokenError, is_writable_by_all};
+use crate::files::{Links, open_regular, read_at_most};
 
 /// The file ends here at the latest.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -120,16 +120,14 @@ impl Login {
     /// The login for this domain in this file.
     pub fn read(name: &str, path: &Path) -> Result<Self, ContextError> {
         let failed = |source| ContextError::File { path: path.to_owned(), source };
-        // A FIFO would be a wait.
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(failed(std::io::Error::other("not a regular file")));
+        let file = open_regular(path, Links::Follow).map_err(failed)?;
+        // Whoever can write it can send a token to another server.
+        if is_writable_by_all(&file.metadata().map_err(failed)?) {
+            return Err(TokenError::Writable { path: path.to_owned() }.into());
         }
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .map_err(failed)?
-            .take(MAX_FILE)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
+        let bytes = read_at_most(file, MAX_FILE).map_err(failed)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| ContextError::Broken { path: path.to_owned(), place: None })?;
         // The default would quote the lines around a fault, tokens included.
         let options = serde_saphyr::options! { with_snippet: false };
         let file: File = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
@@ -183,7 +181,8 @@ fn address(domain: &str, file: &File) -> Result<Target, TargetError> {
     Target::from_url(&format!("{protocol}://{}:{port}/v1", plain.url().host_str().unwrap_or_default()))
 }
 
-fn path() -> Result<PathBuf, ContextError> {
+/// Where the logins are.
+pub fn path() -> Result<PathBuf, ContextError> {
     let home = match std::env::var_os("ASTRO_HOME").filter(|home| !home.is_empty()) {
         Some(home) => PathBuf::from(home),
         None => etcetera::home_dir().map_err(|_| ContextError::NoHome)?,

@@ -35,8 +35,11 @@ use super::transport::{Answer, Failure, Held, Kind, Request, Transport};
 pub const MAX_READ_ANSWER: u64 = 64 * 1024 * 1024;
 /// The longest answer to a write, in bytes after decompression.
 pub const MAX_WRITE_ANSWER: u64 = 1024 * 1024;
-/// The most that all answers under way may have together, in bytes after decompression.
-pub const MAX_ALL_ANSWERS: u64 = 256 * 1024 * 1024;
+/// The most memory that all answers under way may take together, in bytes: what they are after
+/// decompression, and [`VALUE`] for every value in them.
+pub const MAX_ALL_ANSWERS: u64 = 512 * 1024 * 1024;
+/// What a value of an answer takes when it is taken apart, however short it is.
+const VALUE: u64 = 256;
 /// The longest request: the body parser of Houston refuses 100 kB (houston.md 1.7).
 pub const MAX_REQUEST: usize = 90_000;
 
@@ -285,12 +288,11 @@ impl Http {
                 return proxy_refused(via, status);
             }
         }
-        match unanswered(error, self.url.scheme()) {
-            Fault::Unsent { cause: UnsentCause::Proxy, text } => {
-                Fault::unsent(UnsentCause::Proxy, &format!("{via}: {text}"))
-            }
-            fault => fault,
+        let fault = unanswered(error, self.url.scheme());
+        if let Fault::Unsent { cause: cause @ UnsentCause::Proxy, text } = &fault {
+            return Fault::unsent(*cause, &format!("{via}: {text}"));
         }
+        fault
     }
 
     /// Reads a body that may be compressed, up to a limit on what comes out of it, and of all that
@@ -314,7 +316,7 @@ impl Http {
             if (body.len() + read) as u64 > limit {
                 return Err(Fault::malformed(&format!("longer than {limit} bytes")));
             }
-            share.grow(read as u64)?;
+            share.grow(weight(&part[..read]))?;
             body.extend_from_slice(&part[..read]);
         }
         // Some proxy may have written the page again, with the mark of a text file.
@@ -351,6 +353,12 @@ impl Transport for Http {
     }
 }
 
+/// The memory that a part of an answer takes.
+fn weight(part: &[u8]) -> u64 {
+    let values: u64 = part.iter().map(|&byte| u64::from(byte == b',')).sum();
+    part.len() as u64 + values * VALUE
+}
+
 /// The memory of one answer, as a part of what all may have.
 #[derive(Debug)]
 struct Share {
@@ -364,7 +372,10 @@ impl Share {
         if self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS {
             return Ok(());
         }
-        let text = format!("all answers under way are longer than {MAX_ALL_ANSWERS} bytes together");
+        let text = format!(
+            "all answers under way take more than {} MiB together; --concurrency 1 may help",
+            MAX_ALL_ANSWERS >> 20
+        );
         Err(Fault::malformed(&text))
     }
 }

@@ -74,6 +74,8 @@ const BYPASS: &str = "bypassInvite";
 const MAX_PAGES: i64 = 10_000;
 /// And here, however long its pages are.
 const MAX_WORKSPACES: usize = 1_000_000;
+/// And here, however long their names are, in bytes.
+const MAX_WORKSPACE_TEXT: usize = 128 << 20;
 
 /// A workspace of the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -381,6 +383,7 @@ impl Call<'_> {
     fn workspaces_by_page(&mut self) -> Result<Vec<Workspace>, Fault> {
         let mut found: Vec<Workspace> = Vec::new();
         let mut seen = HashSet::new();
+        let mut bytes = 0;
         for page_number in 0..MAX_PAGES {
             let variables =
                 operations::paginated_workspaces::Variables { take: i64::from(PAGE_SIZE), page_number };
@@ -392,7 +395,11 @@ impl Call<'_> {
             let is_empty = page.is_empty();
             let before = found.len();
             found.extend(page.into_iter().filter(|workspace| seen.insert(workspace.id.clone())));
-            if found.len() > MAX_WORKSPACES {
+            let text = |workspace: &Workspace| {
+                workspace.id.as_str().len() + workspace.label.as_ref().map_or(0, String::len)
+            };
+            bytes += found[before..].iter().map(text).sum::<usize>();
+            if found.len() > MAX_WORKSPACES || bytes > MAX_WORKSPACE_TEXT {
                 return Err(Fault::malformed("a list of workspaces that does not end"));
             }
             if is_empty || (found.len() == before && page_number != 1) {

@@ -184,8 +184,9 @@ fn is_passing(fault: &Fault) -> bool {
         },
         Fault::NoAnswer { .. } | Fault::Throttled { .. } | Fault::Internal { .. } => true,
         // A 403 may come after the work was done, but it says the same when it is asked for again.
-        Fault::Proxy { status: 403, .. } => false,
-        Fault::Proxy { .. } => fault.effect() == Effect::Unknown && !fault.bars_all(),
+        Fault::Proxy { status, .. } => {
+            *status != 403 && fault.effect() == Effect::Unknown && !fault.bars_all()
+        }
         Fault::Denied { .. }
         | Fault::Expired { .. }
         | Fault::Rejected { .. }

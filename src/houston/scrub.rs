@@ -135,13 +135,13 @@ fn length_of(text: &[u8], needle: &[u8], escapes: Escapes) -> Option<usize> {
 
 /// The first character of a text that is not empty, and how many bytes it takes.
 fn unit(text: &[u8], escapes: Escapes) -> (u8, usize) {
-    let escaped = match text[0] {
+    let found = match text[0] {
         b'\\' if escapes.json => backslash(text),
         b'%' if escapes.url => percent(text),
         b'&' if escapes.html => entity(text),
         _ => None,
     };
-    escaped.unwrap_or((text[0], 1))
+    found.unwrap_or((text[0], 1))
 }
 
 /// `\u0041`, `\x41` and `\/`, with any number of backslashes: a JSON text in a JSON text has more.

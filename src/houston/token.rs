@@ -266,13 +266,13 @@ pub fn exposure(path: &Path) -> Option<Exposure> {
 }
 
 #[cfg(unix)]
-fn is_writable_by_all(found: &std::fs::Metadata) -> bool {
+pub(super) fn is_writable_by_all(found: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     found.permissions().mode() & 0o002 != 0
 }
 
 #[cfg(not(unix))]
-fn is_writable_by_all(_found: &std::fs::Metadata) -> bool {
+pub(super) fn is_writable_by_all(_found: &std::fs::Metadata) -> bool {
     false
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use foldhash::fast::FixedState;
 
-use super::members::{IdKey, InvitesSeen, PageSize, hides_invites, id_key};
+use super::members::{IdKey, InvitesSeen, PageSize, check_end, hides_invites, id_key};
 use crate::houston::{Fault, Houston, Invite, MemberPage, Paged, Person};
 use crate::model::WorkspaceId;
 
@@ -55,16 +55,18 @@ struct Walk<'w> {
 impl Walk<'_> {
     fn run(mut self, pages: &PageSize) -> Result<Vec<Person>, Fault> {
         let mut cursor: Option<String> = None;
+        let mut turned = 0;
         loop {
             let page = match self.page(cursor.as_deref()) {
                 Ok(page) => page,
                 // A page refused says nothing about the workspace: it may be too long for this server.
-                Err(Fault::Rejected { .. }) if cursor.is_none() => return self.whole_list(),
+                Err(Fault::Rejected { .. }) if cursor.is_none() => return self.whole_list(pages),
                 Err(fault) => return Err(fault),
             };
             refuse_unread(&page)?;
             let (length, is_whole) = (page.people.len(), page.paged == Paged::Whole);
             cursor = page.last_id;
+            pages.keep(&page.people)?;
             let fresh = self.meet(page.people);
             let is_last = is_whole || length == 0 || pages.is_surely_last(length);
             if is_last {
@@ -73,9 +75,11 @@ impl Walk<'_> {
             if fresh == 0 {
                 // A cursor that includes its own row repeats one person at the end. More than one
                 // means that the server does not turn pages: only the whole list can be trusted.
-                return if length > 1 { self.whole_list() } else { Ok(self.people) };
+                return if length > 1 { self.whole_list(pages) } else { Ok(self.people) };
             }
             pages.learn(length);
+            turned += 1;
+            check_end(turned, self.people.len())?;
         }
     }
 
@@ -83,9 +87,10 @@ impl Walk<'_> {
         self.houston.member_page_with_deployments(self.workspace, cursor).map_err(|failure| failure.fault)
     }
 
-    fn whole_list(mut self) -> Result<Vec<Person>, Fault> {
+    fn whole_list(mut self, pages: &PageSize) -> Result<Vec<Person>, Fault> {
         let page = self.houston.all_members_with_deployments(self.workspace).map_err(|f| f.fault)?;
         refuse_unread(&page)?;
+        pages.keep(&page.people)?;
         self.meet(page.people);
         Ok(self.people)
     }
@@ -144,6 +149,19 @@ mod tests {
         let short = server(60, 100, Cursor::Exclusive);
         reading(&short, &pages).unwrap();
         assert_eq!(short.sent(), 2);
+    }
+
+    #[test]
+    fn lists_that_never_end_or_are_too_long_together_are_errors() {
+        assert!(check_end(19_999, 1_000_000).is_ok());
+        assert!(check_end(20_000, 0).is_err() && check_end(1, 1_000_001).is_err());
+        let server = server(1, 1, Cursor::Exclusive);
+        let mut person = reading(&server, &PageSize::default()).unwrap().people.remove(0);
+        person.addresses.push("x".repeat(16 << 20));
+        let pages = PageSize::default();
+        let kept = (0..100).take_while(|_| pages.keep(std::slice::from_ref(&person)).is_ok()).count();
+        assert_eq!(kept, 63, "a gibibyte");
+        assert!(reading(&server, &pages).is_err(), "it counts over several lists");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
 
@@ -23,6 +23,10 @@ const ONE_BY_ONE: usize = 3;
 
 /// No workspace has more members: a list that goes on is no list of people.
 const MOST_PEOPLE: usize = 1_000_000;
+/// Nor has a list of people more pages, however few are on each.
+const MOST_PAGES: usize = 20_000;
+/// What readings of one run may keep together, in bytes: some four million people.
+const MOST_KEPT: u64 = 1 << 30;
 
 /// What a workspace has of the wanted people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +80,49 @@ pub enum InvitesSeen {
 /// people per page than asked for; without this, such a page would have to be followed by one
 /// more request, or people behind it would be taken for absent.
 #[derive(Debug, Default)]
-pub struct PageSize(AtomicUsize);
+pub struct PageSize {
+    longest: AtomicUsize,
+    /// The memory of all people whom readings of this run have kept, in bytes.
+    kept: AtomicU64,
+}
 
 impl PageSize {
     pub(super) fn is_surely_last(&self, people: usize) -> bool {
-        people < self.0.load(Ordering::Relaxed)
+        people < self.longest.load(Ordering::Relaxed)
     }
 
     pub(super) fn learn(&self, people: usize) {
-        self.0.fetch_max(people, Ordering::Relaxed);
+        self.longest.fetch_max(people, Ordering::Relaxed);
     }
+
+    /// Takes note that these people are kept.
+    ///
+    /// # Errors
+    /// All readings of the run together keep more than a run may have in memory.
+    pub(super) fn keep(&self, people: &[Person]) -> Result<(), Fault> {
+        let bytes = people.iter().map(size_of_person).sum();
+        if self.kept.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= MOST_KEPT {
+            return Ok(());
+        }
+        let text = format!("the member lists of this run take more than {} MiB", MOST_KEPT >> 20);
+        Err(Fault::Malformed { text })
+    }
+}
+
+fn size_of_person(person: &Person) -> u64 {
+    let texts = person.addresses.iter().chain(&person.username).chain(&person.spellings);
+    let roles = person.deployment_roles.iter().flatten();
+    let roles = roles.map(|one| one.release_name.len() + one.role.len() + size_of_val(one));
+    let texts = texts.map(|text| text.len() + size_of_val(text));
+    (size_of_val(person) + person.id.len() + texts.sum::<usize>() + roles.sum::<usize>()) as u64
+}
+
+/// The end of a list that has too many pages, however short they are.
+pub(super) fn check_end(pages: usize, people: usize) -> Result<(), Fault> {
+    if pages < MOST_PAGES && people <= MOST_PEOPLE {
+        return Ok(());
+    }
+    Err(Fault::Malformed { text: "a member list that does not end".to_owned() })
 }
 
 /// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known.
@@ -273,10 +310,14 @@ impl Walk<'_, '_> {
     fn run(&mut self, pages: &PageSize) -> Result<(), Fault> {
         let mut page = self.first_page()?;
         let mut asked_one_by_one = false;
+        let mut turned = 0;
         loop {
             // An entry that shows nobody is one more of its page, and may be anybody.
             let people = page.people.len() + page.unread;
             self.pass_over(page.unread);
+            if let Watch::Strangers(..) = self.watch {
+                pages.keep(&page.people)?;
+            }
             let fresh = self.meet(&page.people)?;
             let is_last = match page.paged {
                 Paged::Whole => true,
@@ -288,12 +329,11 @@ impl Walk<'_, '_> {
             if fresh == 0 {
                 // A cursor that includes its own row repeats one person at the end. More than one
                 // means that the server does not turn pages: only the whole list can be trusted.
-                return if people > 1 { self.read_whole_list() } else { Ok(()) };
+                return if people > 1 { self.read_whole_list(pages) } else { Ok(()) };
             }
             pages.learn(people);
-            if self.met_ids.len() > MOST_PEOPLE {
-                return Err(Fault::Malformed { text: "a member list that does not end".to_owned() });
-            }
+            turned += 1;
+            check_end(turned, self.met_ids.len())?;
             let may_ask = !self.reads_all() && !asked_one_by_one;
             if may_ask && self.comparison.missing() <= ONE_BY_ONE && people >= page.take as usize {
                 asked_one_by_one = true;
@@ -355,9 +395,12 @@ impl Walk<'_, '_> {
         Ok(MemberPage { paged: Paged::Whole, invites: None, last_id: None, take: 0, ..page })
     }
 
-    fn read_whole_list(&mut self) -> Result<(), Fault> {
+    fn read_whole_list(&mut self, pages: &PageSize) -> Result<(), Fault> {
         let page = self.whole_list()?;
         self.pass_over(page.unread);
+        if let Watch::Strangers(..) = self.watch {
+            pages.keep(&page.people)?;
+        }
         self.meet(&page.people)?;
         Ok(())
     }

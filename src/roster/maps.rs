@@ -21,7 +21,8 @@ use super::email::{OddAddresses, parse_email};
 use super::issue::{Complaint, Issue, IssueKind, Position, quoted};
 use super::reader::{Records, issue_at, open, read_at};
 use super::role::parse_role;
-use super::scan::Cells;
+use super::quotes::{self, Quotes};
+use super::scan::{Cells, Quoting};
 use super::select::{ColumnName, Settings};
 use crate::model::{WorkspaceRole, domain_key};
 
@@ -238,6 +239,11 @@ fn each_line(
     let mut record = ByteRecord::new();
     let mut columns: Option<[usize; 2]> = None;
     while let Some(span) = records.next(&mut record).map_err(unreadable)? {
+        if span.quoting == Quoting::Odd
+            && let Quotes::Broken(cell, complaint) = quotes::inspect(records.raw(span), delimiter)
+        {
+            return Err(bad(issue_at(records.raw(span), Some(cell), span.line, complaint)));
+        }
         let complain = |cell: usize, complaint: Complaint| {
             let raw = records.raw(span);
             bad(issue_at(raw, Cells::new(raw, delimiter).nth(cell), span.line, complaint))
@@ -333,6 +339,7 @@ mod tests {
             ("a,b\nx,y\n", ":1:1: the column `from` is missing"),
             ("from,From,to\nx,y\n", ":1:6: the column `from` comes twice"),
             ("", "header"),
+            ("from,to\n\"x\"y,z\n", ":2:4: "),
             ("from,to\nx,\n", ":2:3: a cell is empty"),
             ("from,to\r\na,b\r\n\r\n;;\r\nx,\r\n", ":4:1: "),
             ("from,to\r\na,b\r\n\r\nx,\r\n", ":4:3: a cell is empty"),
@@ -345,6 +352,7 @@ mod tests {
             let error = workspace_map(bad.path()).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
+        assert!(matches!(workspace_map(Path::new("/dev/zero")), Err(MapError::Unreadable(_))));
         assert!(matches!(workspace_map(Path::new("no such file")), Err(MapError::Unreadable(_))));
     }
 

@@ -18,12 +18,17 @@
 //!
 //! A state in which nobody is system admin gets a user and a service account that are.
 
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::export;
+use crate::files::read_input;
+
+/// A state ends here at the latest, in bytes.
+const LONGEST: u64 = 256 << 20;
 pub use super::roles::{Role, Status};
 
 /// A state that could not be read.
@@ -243,7 +248,10 @@ impl State {
 
     /// Reads a state file or an export: CSV, a JSON array, or what the command `export` writes.
     pub fn read(path: &Path) -> Result<Self, StateError> {
-        let text = std::fs::read_to_string(path).map_err(StateError::Read)?;
+        let bytes = read_input(path, LONGEST).map_err(StateError::Read)?;
+        let text = String::from_utf8(bytes);
+        let text =
+            text.map_err(|error| StateError::Read(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         let text = text.trim_start_matches('\u{feff}');
         if text.trim_start().starts_with('{') && !export::is_object(text) {
             serde_json::from_str(text).map_err(StateError::Json)
@@ -283,6 +291,14 @@ mod tests {
         addresses.sort_unstable();
         addresses.dedup();
         assert_eq!(addresses.len(), 162);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_an_error() {
+        for path in ["/dev/zero", "/"] {
+            assert!(matches!(State::read(Path::new(path)), Err(StateError::Read(_))), "{path}");
+        }
     }
 
     #[test]

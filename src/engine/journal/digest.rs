@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::JournalError;
 use crate::engine::run_folder::RunFolder;
+use crate::files::{Links, open_regular};
 
 /// A writer with the digest of what goes through it.
 #[derive(Debug)]
@@ -71,10 +72,7 @@ pub fn digest_of(folder: &RunFolder, name: &str) -> Result<String, JournalError>
 /// # Errors
 /// If it is something else, or cannot be opened.
 pub fn open_file(path: &Path) -> io::Result<File> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    File::open(path)
+    open_regular(path, Links::Follow)
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -108,20 +108,26 @@ impl Causes {
     }
 }
 
+/// The header of a journal, and the entries behind it.
+fn begin(folder: &RunFolder) -> Result<(Header, Lines<Entry>), JournalError> {
+    let mut entries = Lines::<Entry>::open(folder, JOURNAL)?;
+    match entries.next().transpose()? {
+        Some(Entry::Header(header)) if header.format > FORMAT => {
+            Err(JournalError::Newer { path: folder.journal(), format: header.format })
+        }
+        Some(Entry::Header(header)) => Ok((*header, entries)),
+        Some(_) | None => Err(JournalError::NoHeader { path: folder.journal() }),
+    }
+}
+
 impl History {
     /// Reads the plan and the journal of a run back. A torn last line, as a crash leaves it, is
     /// passed over.
     pub fn read(folder: &RunFolder) -> Result<Self, JournalError> {
-        let mut entries = Lines::<Entry>::open(folder, JOURNAL)?;
-        let Some(Entry::Header(header)) = entries.next().transpose()? else {
-            return Err(JournalError::NoHeader { path: folder.journal() });
-        };
-        if header.format > FORMAT {
-            return Err(JournalError::Newer { path: folder.journal(), format: header.format });
-        }
+        let (header, mut entries) = begin(folder)?;
         let last_leg = (header.started_at, Duration::ZERO);
         let mut history = Self {
-            header: *header,
+            header,
             workspaces: Vec::new(),
             rows: Vec::new(),
             grants: Vec::new(),
@@ -154,14 +160,7 @@ impl History {
     /// # Errors
     /// If there is no header that this version understands.
     pub fn read_header(folder: &RunFolder) -> Result<Header, JournalError> {
-        let mut entries = Lines::<Entry>::open(&folder.journal())?;
-        match entries.next().transpose()? {
-            Some(Entry::Header(header)) if header.format > FORMAT => {
-                Err(JournalError::Newer { path: folder.journal(), format: header.format })
-            }
-            Some(Entry::Header(header)) => Ok(*header),
-            Some(_) | None => Err(JournalError::NoHeader { path: folder.journal() }),
-        }
+        Ok(begin(folder)?.0)
     }
 
     /// Holds the roster and the plan in the folder against what the header says of them: a run goes

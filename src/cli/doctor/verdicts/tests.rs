@@ -87,7 +87,7 @@ fn a_good_target_reads_like_this() {
         https://houston.example.com/v1
 
         ok       name             houston.example.com is found
-        ok       connection       somebody accepts it
+        ok       connection       the port accepts connections
         ok       TLS              the certificate is trusted; when it ends is not looked at
         ok       Houston          GraphQL is spoken at https://houston.example.com/v1
         ok       token            a user's token (JWT)
@@ -118,7 +118,7 @@ fn a_name_that_is_not_found_reads_like_this() {
 
         failed   name             houston.example.com is not found: failed to lookup address information
                                   → check the name for typing errors, and that this machine's DNS knows it (VPN?)
-        skipped  connection       nobody was called
+        skipped  connection       no connection was tried
         skipped  TLS              there is no connection
         skipped  Houston          there is no connection
         ok       token            a user's token (JWT)
@@ -134,7 +134,7 @@ fn a_name_that_is_not_found_reads_like_this() {
         skipped  user management  there is no connection
         skipped  SCIM             there is no connection
         unknown  clock            no answer told the time
-        skipped  latency          nobody answered
+        skipped  latency          no answer came
 
         a run would fail (1 failed, 1 unknown, 14 skipped)
         exit status 5
@@ -156,7 +156,7 @@ fn a_dead_token_reads_like_this() {
         https://houston.example.com/v1
 
         ok       name             houston.example.com is found
-        ok       connection       somebody accepts it
+        ok       connection       the port accepts connections
         ok       TLS              the certificate is trusted; when it ends is not looked at
         ok       Houston          GraphQL is spoken at https://houston.example.com/v1
         ok       token            a user's token (JWT)
@@ -196,7 +196,11 @@ fn how_far_the_first_question_got_decides_the_way() {
         (unsent(UnsentCause::Away, "x"), [Ok, Failed, Skipped, Skipped], 5),
         (unsent(UnsentCause::Proxy, "x"), [Skipped, Failed, Skipped, Skipped], 5),
         (unsent(UnsentCause::Tls, "UnknownIssuer"), [Ok, Ok, Failed, Skipped], 5),
-        (unsent(UnsentCause::Tls, ca), [Skipped, Skipped, Failed, Skipped], 5),
+        (unsent(UnsentCause::Authorities, ca), [Skipped, Skipped, Failed, Skipped], 5),
+        (unsent(UnsentCause::ProxyRefused, "x"), [Skipped, Failed, Skipped, Skipped], 5),
+        (unsent(UnsentCause::Environment, "x"), [Skipped, Failed, Skipped, Skipped], 5),
+        (Fault::Proxy { status: 401, text: none() }, [Ok, Ok, Ok, Failed], 5),
+        (Fault::Proxy { status: 407, text: none() }, [Ok, Ok, Ok, Failed], 5),
         (unsent(UnsentCause::Body, "x"), [Skipped, Failed, Skipped, Skipped], 5),
         (Fault::NoAnswer { cause: NoAnswerCause::Timeout, text: none() }, [Ok, Ok, Ok, Failed], 5),
         (Fault::NoAnswer { cause: NoAnswerCause::BadGateway, text: none() }, [Ok, Ok, Ok, Failed], 5),

@@ -33,7 +33,7 @@ enum Reached {
 /// Name, connection, TLS, and who answers.
 pub(super) fn judge(facts: &Facts, bench: &mut Bench) {
     let fault = facts.installation.as_ref().and_then(|answer| answer.as_ref().err());
-    let reached = fault.map_or(Reached::Tls, |fault| how_far(fault));
+    let reached = fault.map_or(Reached::Tls, how_far);
     name(facts, fault, reached, bench);
     connection(fault, reached, bench);
     tls(facts, fault, reached, bench);
@@ -105,7 +105,7 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
         Some(Fault::Unsent { cause: UnsentCause::Connect | UnsentCause::Away, text }) => bench.fail(
             Blame::Target,
             CONNECTION,
-            format!("nobody accepts it: {text}"),
+            format!("no connection: {text}"),
             "check the port, firewalls and VPN, and whether Houston runs",
         ),
         Some(Fault::Unsent {
@@ -120,7 +120,7 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
             );
         }
         _ if reached < Reached::Connection => bench.skip(CONNECTION, "no connection was tried"),
-        _ => bench.ok(CONNECTION, "somebody accepts it"),
+        _ => bench.ok(CONNECTION, "the port accepts connections"),
     }
 }
 
@@ -188,12 +188,12 @@ fn houston(facts: &Facts, fault: &Fault, bench: &mut Bench) {
         Fault::NoAnswer { cause, text } => {
             fail(
                 sentence(&cause.to_string(), text),
-                "somebody is there, but not Houston itself: look whether its pods run",
+                "a gateway answers, but Houston does not: check that its pods are running",
             );
         }
         Fault::Throttled { .. } => fail(fault.to_string(), "try again later"),
         Fault::Expired { .. } | Fault::Denied { .. } => {
-            bench.unknown(HOUSTON, "somebody answers, and refuses the token before anything else");
+            bench.unknown(HOUSTON, "the target answers, but refuses the token before anything else");
         }
         Fault::Internal { .. } => {
             fail(fault.to_string(), "Houston speaks, but is not well: look at its log and its database");
@@ -239,7 +239,7 @@ fn clock(skew: Option<Skew>, bench: &mut Bench) {
 fn latency(latencies: &[Duration], bench: &mut Bench) {
     const LATENCY: &str = "latency";
     let Some((first, rest)) = latencies.split_first() else {
-        return bench.skip(LATENCY, "nobody answered");
+        return bench.skip(LATENCY, "no answer came");
     };
     let mut sorted = if rest.is_empty() { vec![*first] } else { rest.to_vec() };
     sorted.sort_unstable();
