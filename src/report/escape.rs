@@ -74,8 +74,8 @@ fn is_inert(word: &str) -> bool {
     while let Some(c) = rest.next() {
         let ends = rest.peek().is_none_or(|next| is_ended(*next));
         let is_text = match c {
-            // A name of the net, a scheme, an issue, a milestone, a label: with what comes after.
-            '.' | ':' | '#' | '!' | '%' => ends,
+            // A scheme, an issue, a milestone: with what comes after.
+            ':' | '#' | '!' | '%' => ends,
             '&' => !rest.peek().is_some_and(char::is_ascii_digit),
             '@' | '$' | '~' | '^' | '`' => false,
             _ => true,
@@ -84,7 +84,8 @@ fn is_inert(word: &str) -> bool {
             return false;
         }
     }
-    !word.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(is_reference)
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    !word.to_ascii_lowercase().contains("www.") && !word.split(|c| !is_part(c)).any(is_reference)
 }
 
 /// Whether a word may be read as an issue, such as GH-12, or as a commit.
@@ -323,8 +324,9 @@ mod tests {
             let line = markdown(&text);
             let outside = outside_of_spans(&line);
             prop_assert!(!outside.contains(['@', '<', '`', '~', '$', '^']), "{:?} of {:?}", outside, text);
+            prop_assert!(!outside.to_lowercase().contains("www."), "{:?} of {:?}", outside, text);
             for (sign, after) in outside.char_indices().zip(outside.chars().skip(1)) {
-                let refers = matches!(sign.1, '#' | '!' | '.' | ':') && after.is_alphanumeric();
+                let refers = matches!(sign.1, '#' | '!' | ':') && after.is_alphanumeric();
                 prop_assert!(!refers, "{:?} of {:?}", outside, text);
             }
             let bare = outside.replace("\\\\", "");

@@ -142,7 +142,7 @@ mod tests {
         let text =
             "email,role,workspace\na@x.org,viewer,W\nb@x.org,viewer,W\nc@x.org,viewer,W\nd@x.org,viewer,V\n";
         insta::assert_snapshot!(rendered(text, &plan, Detail::Some), @r"
-        # Plan for `r|1.csv` on `https://houston.example.com/v1` (Houston `2.1.0)`
+        # Plan for r\|1.csv on `https://houston.example.com/v1` (Houston 2.1.0)
 
         In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
         2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
