@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::email::looks_like_email;
 use super::issue::{Complaint, IssueKind, nearest, quoted};
 use super::select::Settings;
+use crate::model::runs_as_formula;
 
 /// A column that means something to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,7 +78,13 @@ pub fn header_form(header: &str) -> String {
 }
 
 fn tidy(header: &str) -> String {
-    header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}').to_lowercase()
+    let header = header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
+    // Reports have it before a header that a spreadsheet would run.
+    let header = match header.strip_prefix('\'') {
+        Some(rest) if runs_as_formula(rest.as_bytes()) => rest.trim(),
+        Some(_) | None => header,
+    };
+    header.to_lowercase()
 }
 
 /// Which cell of a row is which column, counted from 0.
@@ -220,6 +227,19 @@ mod tests {
 
     fn complaints(text: &str, settings: &Settings) -> Vec<(usize, Complaint)> {
         resolve(&headers(text), settings).unwrap_err()
+    }
+
+    #[test]
+    fn a_header_of_a_report_is_the_one_of_the_roster() {
+        let named = |header: &str| {
+            let settings = Settings { columns: vec!["email==Mail".parse().unwrap()], ..Settings::default() };
+            resolve(&[header.to_owned(), "role".to_owned(), "workspace".to_owned()], &settings)
+        };
+        for header in ["=Mail", "'=Mail", " '=mail "] {
+            assert_eq!(named(header).unwrap().email, 0, "{header}");
+        }
+        assert!(named("''=Mail").is_err());
+        assert_eq!(header_form("'Mail"), "'mail");
     }
 
     #[test]
