@@ -97,7 +97,7 @@ fn is_reference(word: &str) -> bool {
     let is_commit = word.len() >= COMMIT && word.bytes().all(|b| b.is_ascii_hexdigit());
     let is_issue = word.split_once('-').is_some_and(|(key, number)| {
         !key.is_empty()
-            && key.bytes().all(|b| b.is_ascii_alphabetic())
+            && key.bytes().all(|b| b.is_ascii_uppercase())
             && number.starts_with(|c: char| c.is_ascii_digit())
     });
     has_digit && has_letter && (is_commit || is_issue)
