@@ -4,7 +4,7 @@
 //! module must not know any other part of the program.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -338,7 +338,7 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
         // Neither can be anywhere but inside of a text.
         if begins_command(&json[at..]) || (c != '\n' && !is_harmless(c)) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                write!(escaped, "\\u{unit:04x}").expect("a string takes every text");
             }
         } else {
             escaped.push(c);

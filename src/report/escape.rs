@@ -142,17 +142,12 @@ fn shown(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let length = match keep(rest) {
-            Some(length) => {
-                clean.push_str(&rest[..length]);
-                length
-            }
-            None => {
-                clean.push(if is_harmless(c) || c == '\n' { c } else { stand_in(c) });
-                c.len_utf8()
-            }
-        };
-        rest = &rest[length..];
+        let kept = keep(rest).unwrap_or(0);
+        clean.push_str(&rest[..kept]);
+        if kept == 0 {
+            clean.push(if is_harmless(c) || c == '\n' { c } else { stand_in(c) });
+        }
+        rest = &rest[if kept == 0 { c.len_utf8() } else { kept }..];
     }
     clean
 }
@@ -254,7 +249,7 @@ mod tests {
         }
     }
 
-    /// What is outside of the spans of code of a line, as CommonMark finds them.
+    /// What is outside of the spans of code of a line, as a renderer finds them.
     fn outside_of_spans(line: &str) -> String {
         let mut rest = line;
         let mut outside = String::new();
@@ -271,16 +266,8 @@ mod tests {
                 }
                 from = next + run;
             };
-            match end {
-                Some(end) => {
-                    outside.push(' ');
-                    rest = &body[end..];
-                }
-                None => {
-                    outside.push_str(&rest[at..at + ticks]);
-                    rest = body;
-                }
-            }
+            outside.push_str(if end.is_some() { " " } else { &rest[at..at + ticks] });
+            rest = &body[end.unwrap_or(0)..];
         }
         outside + rest
     }
