@@ -243,6 +243,7 @@ fn no_format_lets_a_text_from_outside_steer_the_terminal() {
         ["human", "json"].map(|f| vec!["plan", "roster.csv", "--explain", "ann@example.com", "--format", f]),
     );
     calls.extend(["csv", "json"].map(|format| vec!["export", "--format", format]));
+    calls.extend(["/dev/tty", "/dev/stdout"].map(|output| vec!["export", "--output", output]));
     calls.iter_mut().for_each(|call| call.extend(sandbox));
     for format in ["human", "json", "jsonl", "csv", "md", "junit"] {
         calls.push(vec!["report", "--color", "never", "--format", format]);

@@ -4,7 +4,7 @@
 //! Main type: [`Draft`]. It does not know what is in a file.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use atomic_write_file::{AtomicWriteFile, OpenOptions};
 use rustix::fs::OFlags;
 
+use super::escape::DataSink;
 use crate::roster::spool_file;
 
 /// How many links are followed from one name.
@@ -49,8 +50,8 @@ enum Way {
     Replacing(AtomicWriteFile, PathBuf),
     /// No file can be made beside it: kept elsewhere until it is complete.
     Kept { content: File, target: File },
-    /// What it is written to is no regular file.
-    InPlace(File),
+    /// What it is written to is no regular file; it may be a terminal.
+    InPlace(DataSink<File>),
 }
 
 impl Draft {
@@ -88,7 +89,7 @@ impl Draft {
             Way::Renamed(file) => file.commit(),
             Way::Replacing(file, target) => replace(file, &target),
             Way::Kept { content, target } => copy(content, target),
-            Way::InPlace(mut file) => file.flush(),
+            Way::InPlace(mut sink) => sink.flush(),
         };
         committed.map_err(|source| WriteError { path, source })
     }
@@ -97,7 +98,7 @@ impl Draft {
         match &self.way {
             Way::Renamed(file) | Way::Replacing(file, _) => file.as_file(),
             Way::Kept { content, .. } => content,
-            Way::InPlace(file) => file,
+            Way::InPlace(sink) => sink.get_ref(),
         }
     }
 }
@@ -121,7 +122,10 @@ fn output(path: &Path) -> io::Result<Way> {
             },
             Err(error) => Err(error),
         },
-        Target::Stream(file) => Ok(Way::InPlace(file)),
+        Target::Stream(file) => {
+            let is_terminal = file.is_terminal();
+            Ok(Way::InPlace(DataSink::new(file, is_terminal)))
+        }
     }
 }
 
@@ -247,7 +251,11 @@ fn copy(mut content: File, mut target: File) -> io::Result<()> {
 
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.as_file().write(bytes)
+        match &mut self.way {
+            Way::Renamed(file) | Way::Replacing(file, _) => file.write(bytes),
+            Way::Kept { content, .. } => content.write(bytes),
+            Way::InPlace(sink) => sink.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -174,6 +174,11 @@ impl<W: io::Write> DataSink<W> {
         Self { out, is_terminal, rest: Vec::new() }
     }
 
+    /// What is written to.
+    pub fn get_ref(&self) -> &W {
+        &self.out
+    }
+
     fn write_clean(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.rest.extend_from_slice(bytes);
         let mut clean = String::with_capacity(self.rest.len());
