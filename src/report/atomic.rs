@@ -162,7 +162,7 @@ fn target(path: &Path) -> io::Result<Target> {
         } else if kind.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         } else if kind.is_block_device() {
-            return Err(io::Error::new(ErrorKind::Unsupported, "it is a disk"));
+            return Err(io::Error::new(ErrorKind::Unsupported, "a block device is never overwritten"));
         } else {
             return stream(&path).map(Target::Stream);
         }
@@ -170,8 +170,8 @@ fn target(path: &Path) -> io::Result<Target> {
     Err(io::Error::other("too many links"))
 }
 
-/// Opens what is written in place. Our own standard output is taken as it is open: opened anew, a
-/// file would be written from its beginning.
+/// Opens what is written in place. Our own standard output is taken as it is open: reopened, a
+/// file would be overwritten from its beginning.
 fn stream(path: &Path) -> io::Result<File> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
@@ -373,7 +373,7 @@ mod tests {
         let path = dir.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
         assert!(made.success());
-        let error = write_output(&path, "x").expect_err("nobody reads");
+        let error = write_output(&path, "x").expect_err("no reader");
         assert!(error.source.to_string().contains("nothing reads"), "{}", error.source);
         // Opening both ends does not wait.
         let mut reader = fs::OpenOptions::new().read(true).write(true).open(&path).expect("opened");
