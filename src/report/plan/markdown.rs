@@ -163,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn a_label_is_no_mention_in_what_the_guard_says() {
+        let limit = crate::plan::guard::Limit::People(1);
+        let refusal = crate::plan::guard::Refusal { workspace: Some(0), leaving: 3, people: 9, limit };
+        let plan =
+            Plan { workspaces: vec![workspace("@org/team <b>")], refusals: vec![refusal], ..Plan::default() };
+        let text = rendered("email,role,workspace\na@x.org,viewer,W\n", &plan, Detail::Some);
+        assert!(text.contains("guard: `@org/team` &lt;b> (ck1): "), "{text}");
+    }
+
+    #[test]
     fn a_long_table_is_cut_unless_all_is_wanted() {
         let row = || RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision: Decision::Add };
         let rows = (0..23).map(|_| row()).collect();
