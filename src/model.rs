@@ -6,7 +6,7 @@
 mod glob;
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -410,7 +410,7 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
         // Neither can be anywhere but inside of a text.
         if begins_command(&json[at..]) || (c != '\n' && !is_harmless(c)) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                write!(escaped, "\\u{unit:04x}").expect("a string takes every text");
             }
         } else {
             escaped.push(c);

@@ -267,3 +267,73 @@ fn a_read_only_file_system_is_named_before_a_packet_is_sent() {
     could_not_begin(run, "onboard-runs", &workdir, &sandbox);
     assert_eq!(sandbox.audit().requests, 0, "not one packet");
 }
+
+/// `export` of a sandbox of its own to this file.
+fn export_to(workdir: &Workdir, output: &str, through: &[&str]) -> Finished {
+    let call = workdir.call(["export", "--sandbox", "--progress", "none", "--output", output]);
+    if through.is_empty() { call.run() } else { call.through(through).run() }
+}
+
+#[test]
+fn an_output_onto_what_is_no_regular_file_is_written_in_place() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+    let workdir = Workdir::new();
+    let header = "email,role,workspace,";
+    for (output, status) in [("/dev/null", 0), ("/dev/full", 1), (".", 1)] {
+        let _ = export_to(&workdir, output, &[]).ended(status);
+    }
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    assert!(export_to(&workdir, "/dev/stdout", &[]).ended(0).stdout.starts_with(header));
+    let piped = export_to(&workdir, "/dev/stdout", &["sh", "-c", "\"$0\" \"$@\" | cat"]).ended(0);
+    assert!(piped.stdout.starts_with(header), "{}", piped.stdout);
+
+    workdir.write("old.csv", "old");
+    symlink("old.csv", workdir.path().join("link.csv")).unwrap();
+    let _ = export_to(&workdir, "link.csv", &[]).ended(0);
+    assert!(workdir.path().join("link.csv").is_symlink());
+    assert!(fs::read_to_string(workdir.path().join("old.csv")).unwrap().starts_with(header));
+
+    let _ = Command::new("mkfifo").arg(workdir.path().join("fifo")).status().unwrap();
+    let _ = export_to(&workdir, "fifo", &[]).ended(1).says("nothing reads from this FIFO");
+    let read =
+        export_to(&workdir, "fifo", &["sh", "-c", "cat fifo & exec 3>fifo; \"$0\" \"$@\"; exec 3>&-; wait"]);
+    assert!(read.ended(0).stdout.starts_with(header));
+}
+
+#[test]
+fn a_file_that_is_mounted_is_written_in_place() {
+    let Some(unshare) = can_mount() else { return };
+    let workdir = Workdir::new();
+    workdir.write("mounted.csv", "");
+    workdir.write("below.csv", "a longer text from before".repeat(100));
+    let script = "mount --bind below.csv mounted.csv || exit 77; exec \"$0\" \"$@\"";
+    let words = [&unshare[..], &["sh", "-c", script]].concat();
+    let _ = export_to(&workdir, "mounted.csv", &words).ended(0);
+    let text = fs::read_to_string(workdir.path().join("below.csv")).unwrap();
+    assert!(text.starts_with("email,role,") && !text.contains("longer"), "{text}");
+    let names = fs::read_dir(workdir.path()).unwrap().count();
+    assert_eq!(names, 2, "nothing is left beside it");
+}
+
+#[test]
+fn a_roster_from_standard_input_needs_no_folder_for_temporary_files() {
+    let (sandbox, workdir) = (Sandbox::new(), Workdir::new());
+    let text = roster(4, 2);
+    let nowhere = |arguments: &[&str]| workdir.call(arguments).env("TMPDIR", "/nonexistent").stdin(&text);
+    let _ = nowhere(&["validate", "-"]).run().ended(0);
+    let _ = nowhere(&["plan", "-"]).to(&sandbox).run().ended(0);
+    assert_eq!(fs::read_dir(workdir.path()).unwrap().count(), 0, "nothing is left");
+    let flags = ["apply", "-", "--yes", "--runs-dir", "new/runs"];
+    let bad = nowhere(&flags).to(&sandbox).stdin("email,role,workspace\n").run().ended(3);
+    assert_eq!(fs::read_dir(workdir.path()).unwrap().count(), 0, "{}", bad.stderr);
+    let _ = nowhere(&flags).to(&sandbox).quick().run().ended(0);
+    let left = fs::read_dir(workdir.path().join("new/runs")).unwrap();
+    let left: Vec<String> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(left.iter().all(|name| name.starts_with("20") || name.starts_with(".lock-")), "{left:?}");
+
+    let Some(unshare) = can_mount() else { return };
+    fs::create_dir(workdir.path().join("ro")).unwrap();
+    let script = "mount -t tmpfs -o ro tmpfs ro || exit 77; cd ro; exec \"$0\" \"$@\"";
+    let words = [&unshare[..], &["sh", "-c", script]].concat();
+    let _ = nowhere(&["validate", "-"]).through(&words).stdin(&text).run().ended(1).says("TMPDIR");
+}

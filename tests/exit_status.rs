@@ -460,3 +460,39 @@ fn help_and_version_are_no_mistakes() {
     assert!(workdir.run(["--version"]).ended(0).stdout.starts_with("houston-onboard "));
     assert!(workdir.run(["--help"]).ended(0).stdout.contains("130, 143"));
 }
+
+#[test]
+fn one_where_standard_output_takes_nothing_and_no_change_where_standard_error_does() {
+    let workdir = with("email,role,workspace\na@example.com,viewer,Finance\n");
+    let run = workdir.run(["apply", "roster.csv", "--sandbox", "--yes"]).ended(0);
+    run.began();
+    let sandbox = ["--sandbox", "--progress", "none"];
+    let mut calls: Vec<Vec<&str>> = vec![vec!["template"], vec!["report", "--list"]];
+    calls.push([&["doctor"][..], &sandbox].concat());
+    for format in ["human", "csv", "json", "jsonl", "md", "junit"] {
+        calls.push(vec!["validate", "roster.csv", "--format", format]);
+        calls.push(vec!["report", "--format", format]);
+    }
+    for format in ["human", "csv", "json", "md"] {
+        calls.push([&["plan", "roster.csv", "--format", format][..], &sandbox].concat());
+    }
+    for format in ["csv", "json"] {
+        calls.push([&["export", "--format", format][..], &sandbox].concat());
+    }
+    let redirected = |call: &[&str], to: &str| {
+        let script = format!("exec \"$0\" \"$@\" {to}");
+        workdir.call(call).through(&["sh", "-c", &script]).run()
+    };
+    for call in calls {
+        let _ = redirected(&call, ">/dev/full").ended(1).says("No space left");
+        for to in ["2>/dev/full", "2>&-", ">&-", ">&- 2>&-"] {
+            let _ = redirected(&call, to).ended(0);
+        }
+    }
+    let apply = [&["apply", "roster.csv", "--yes"][..], &sandbox].concat();
+    for to in [">/dev/full", "2>/dev/full", ">/dev/full 2>&1", ">&- 2>&-"] {
+        let _ = redirected(&apply, to).ended(0);
+    }
+    workdir.write("roster.csv", "email,role,workspace\na@example.com,boss,Finance\n");
+    let _ = redirected(&["validate", "roster.csv"], "2>/dev/full").ended(3);
+}

@@ -110,8 +110,10 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::new(AtomicUsize::new(0));
-        let (count, answer) =
-            (Arc::clone(&asked), format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
+        let (count, answer) = (
+            Arc::clone(&asked),
+            format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        );
         // It ends with the test program.
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
@@ -175,7 +177,8 @@ fn run(case: &Case) -> Vec<String> {
     }
     let proxy = case.proxy.as_deref().map(Proxy::start);
     let address = proxy.as_ref().map_or("", |proxy| &proxy.address);
-    let env = case.env.iter().map(|(name, value)| (name.clone(), value.replace("{proxy}", address))).collect();
+    let env =
+        case.env.iter().map(|(name, value)| (name.clone(), value.replace("{proxy}", address))).collect();
     for arguments in &case.first {
         call(folder, home.path(), arguments, &BTreeMap::new());
     }
@@ -190,8 +193,7 @@ fn run(case: &Case) -> Vec<String> {
 
 fn judge(case: &Case, folder: &Path, output: &Output) -> Vec<String> {
     let (mut wrong, expect) = (Vec::new(), &case.expect);
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let status = output.status.code().unwrap_or(-1);
     if !expect.exit.contains(&status) || status == 101 {
         wrong.push(format!("ended with {status}, not {:?}: {stderr}", expect.exit));
@@ -266,6 +268,10 @@ fn the_inputs_are_the_bytes_that_were_written_down() {
     for line in sums.lines() {
         let (sum, name) = line.split_once("  ").unwrap();
         let bytes = fs::read(root().join("tests/field").join(name.trim_start_matches("./"))).unwrap();
-        assert_eq!(houston_onboard::engine::journal::hexadecimal(&sha2::Sha256::digest(bytes)), sum, "{name}");
+        assert_eq!(
+            houston_onboard::engine::journal::hexadecimal(&sha2::Sha256::digest(bytes)),
+            sum,
+            "{name}"
+        );
     }
 }

@@ -64,7 +64,7 @@ fn invitations_that_have_become_old_are_listed_oldest_first_and_the_plan_stays_w
         .collect();
     assert_eq!(emails, ["older@example.com", "old@example.com"]);
     let md = call("md", "60d");
-    assert!(md.contains("| older@example.com | Team 0 | WORKSPACE_VIEWER | 90 |"), "{md}");
+    assert!(md.contains("| `older@example.com` | Team 0 | WORKSPACE_VIEWER | 90 |"), "{md}");
     for (flags, words) in
         [(["--format", "csv"], "goes with --format"), (["--format", "json"], "a number of days")]
     {

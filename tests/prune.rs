@@ -474,7 +474,7 @@ fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
     assert!(csv.contains("person.0.9@example.com,Team 0,ckworkspace00000000000000,remove,WORKSPACE_VIEWER,,not in the roster: pending invitation"), "{csv}");
     let json: serde_json::Value = serde_json::from_str(&call("json", PRUNE, 10)).unwrap();
     assert_eq!((json["counts"]["remove"].as_u64(), json["extras"].as_array().unwrap().len()), (Some(2), 3));
-    assert!(call("md", PRUNE, 10).contains("| person.0.6@example.com | remove |"));
+    assert!(call("md", PRUNE, 10).contains("| `person.0.6@example.com` | remove |"));
     // Without being asked for, nobody is looked at; refused, the numbers are told.
     assert!(!call("human", &[], 0).contains("not in the roster"));
     let refused = call("json", &["--prune", "--max-remove", "1"], 7);

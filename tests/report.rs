@@ -380,3 +380,41 @@ fn many_rows() -> String {
     let row = |n: usize| format!("person{n}@example.com,viewer,Finance,{}\n", "x".repeat(200));
     (0..1500).map(row).collect()
 }
+
+#[test]
+fn reports_keep_the_mark_the_delimiter_and_the_columns_of_the_roster() {
+    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
+    let roster = "\u{feff}email;role;workspace;Status;run_status;note\n\
+        new.hire@example.com;viewer;Finance;mine;too;\"a,=1+1\"\n\
+        bad address;viewer;Finance;mine;too;x\n";
+    workdir.write("roster.csv", roster);
+    let flags =
+        ["--skip-invalid", "--update-roles", "--prune", "--max-remove", "100", "--max-remove-percent", "100"];
+    let run = workdir.apply(&sandbox, "roster.csv", &flags);
+    let run = run.says("run_run_status");
+    let header = "\u{feff}email;role;workspace;Status;run_status;note";
+    let names = "line;run_run_status;resolved_workspace_id;detail;attempts;elapsed_ms;error_code";
+    let results = run.file("results.csv");
+    assert_eq!(results.lines().next().unwrap(), format!("{header};{names}"));
+    assert!(results.contains("mine;too;\"a,=1+1\";2;"), "{results}");
+    let errors = run.file("errors.csv");
+    assert!(errors.starts_with(&format!("{header}\nbad address;")), "{errors}");
+    assert_eq!(run.file("unprocessed.csv").lines().next().unwrap(), header);
+    assert!(run.file("undo.csv").starts_with("\u{feff}email;role;workspace"), "{}", run.file("undo.csv"));
+    assert!(run.file("removals.csv").starts_with("\u{feff}email;role;kind;"), "{}", run.file("removals.csv"));
+
+    let report = workdir.run(["report", "--format", "csv"]).ended(0).says("run_run_status");
+    assert_eq!(report.stdout, results);
+    for name in ["results.csv", "errors.csv", "undo.csv"] {
+        let before = run.file(name);
+        fs::remove_file(run.folder().join(name)).unwrap();
+        let _ = workdir.run(["report"]).ended(0);
+        assert_eq!(run.file(name), before, "{name}");
+    }
+    workdir.write("again.csv", errors.replace("bad address", "good@example.com"));
+    let _ = workdir.run(["validate", "again.csv", "--delimiter", ";"]).ended(0);
+    workdir.write("fed-back.csv", results);
+    let again = workdir.apply(&sandbox, "fed-back.csv", &["--skip-invalid"]);
+    assert_eq!(again.file("results.csv").lines().next().unwrap(), format!("{header};{names}"));
+}

@@ -35,7 +35,8 @@ fn accounts_for(run: &Finished, input: &str, delimiter: u8) {
         .collect();
 
     let text = run.file("results.csv");
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(text.starts_with('\u{feff}'), input.starts_with('\u{feff}'));
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let mut expected = header.clone();
     expected.extend(OURS.map(str::to_owned));
     assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), expected);
@@ -274,7 +275,7 @@ fn headers_of_ones_own_and_defaults_are_taken() {
         assert_eq!(entry.workspace.as_deref(), Some("ckfinance0000000000000002"));
     }
     let header = run.file("results.csv").lines().next().unwrap().to_owned();
-    assert_eq!(header, format!("Name,Work Email,{}", OURS.join(",")));
+    assert_eq!(header, format!("Name|Work Email|{}", OURS.join("|")));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 const ONE: &str = "email,role,workspace\nnew.hire@example.com,viewer,Finance\n";
 /// Terminal escapes in both spellings, a bell, reversed text, a line of its own.
-const HOSTILE: &str = "\u{1b}[5mred\u{1b}]0;pwned\u{7}\u{9b}2J\u{202e}txt.exe\u{2066}\r\nerror: forged";
+const HOSTILE: &str = "\u{1b}[5mred\u{1b}]0;pwned\u{7}\u{9b}2J\u{202e}txt.exe\u{2066}\u{61c}\u{7f}\r\n::error::x ##vso[y]z ##[error]\r\nerror: forged";
 const SECRET: &str = "eyJhbGciOiJub25lIn0.eyJ1dWlkIjoic2VjcmV0In0.c2lnbmF0dXJlLXNlY3JldA";
 
 /// Every file below a folder, with its content.
@@ -249,7 +249,9 @@ fn a_token_that_is_repeated_in_an_escape_is_not_shown_either() {
 /// Asserts that a text holds nothing that a terminal would obey.
 #[track_caller]
 fn is_harmless(what: &str, text: &str) {
-    for part in ["\u{1b}[5m", "\u{1b}]", "\u{7}", "\u{9b}", "\u{202e}", "\u{2066}", "\r"] {
+    let steers =
+        ["\u{1b}[5m", "\u{1b}]", "\u{7}", "\u{9b}", "\u{7f}", "\u{202e}", "\u{2066}", "\u{61c}", "\r"];
+    for part in steers.iter().chain(&["::error", "##vso[", "##["]) {
         assert!(!text.contains(part), "{what} has {part:?}: {text:?}");
     }
     assert!(!text.lines().any(|line| line.starts_with("error: forged")), "{what}: {text}");
@@ -262,7 +264,7 @@ fn tells_harmlessly(run: &Finished) {
     if run.folder.is_some() {
         for name in ["results.csv", "errors.csv", "unprocessed.csv", "summary.json"] {
             let text = run.file(name);
-            for c in ['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}'] {
+            for c in ['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\u{61c}'] {
                 assert!(!text.contains(c), "{name} has {c:?}: {text:?}");
             }
         }

@@ -18,11 +18,20 @@ const PATIENCE: u64 = 30_000;
 
 /// Starts the program on a terminal of its own.
 fn on_terminal(workdir: &Workdir, sandbox: &Sandbox, arguments: &[&str]) -> PtySession {
+    let mut command = bare(workdir, arguments);
+    command.env("HOUSTON_API_TOKEN", sandbox.token()).args(["--url", sandbox.url()]);
+    on_its_own(command)
+}
+
+fn bare(workdir: &Workdir, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
-    command.env_clear();
-    command.envs([("TERM", "xterm-256color"), ("HOUSTON_API_TOKEN", sandbox.token())]);
+    command.env_clear().env("TERM", "xterm-256color");
     command.env("HOME", workdir.path()).env("HOUSTON_ONBOARD_RATE", "none").current_dir(workdir.path());
-    command.args(arguments).args(["--url", sandbox.url()]);
+    command.args(arguments);
+    command
+}
+
+fn on_its_own(command: Command) -> PtySession {
     let mut session = rexpect::session::spawn_command(command, Some(PATIENCE)).unwrap();
     session.process_mut().set_kill_timeout(Some(1_000));
     session
@@ -235,4 +244,50 @@ fn a_folder_of_another_user_is_shown_and_asked_for_before_anything_is_sent() {
     session.send_line("y").unwrap();
     drop(ended(session, 0));
     assert_eq!(sandbox.audit().mutations_applied, 40);
+}
+
+/// A sandbox whose only workspace has this label, as a file.
+fn labelled(label: &str) -> String {
+    let members = serde_json::json!([{ "email": "old@example.com", "role": "WORKSPACE_ADMIN", "bindings": 1,
+        "membership": "member", "user_id": "u1", "username": "old@example.com", "deployment_roles": null }]);
+    let workspace = serde_json::json!({ "id": "ck00000000000000000000001", "label": label, "complete": true,
+        "invitations_read": true, "members": members });
+    let source =
+        serde_json::json!({ "target": "x", "houston_version": null, "exported_at": "2026-11-23T16:00:00Z" });
+    serde_json::json!({ "export": 1, "source": source, "workspaces": [workspace] }).to_string()
+}
+
+#[test]
+fn no_format_lets_a_text_from_outside_steer_the_terminal() {
+    let hostile = "\u{1b}]0;x\u{7}\u{9b}5m\u{7f}\u{202e}\u{2066}\u{200f}\u{61c}::error::x";
+    let workdir = Workdir::new();
+    workdir.write("state.json", labelled(hostile));
+    workdir.write(
+        "roster.csv",
+        format!("email,role,workspace,note\nann@example.com,viewer,ck00000000000000000000001,{hostile}\n"),
+    );
+    let sandbox = ["--sandbox", "--sandbox-state", "state.json", "--progress", "none", "--color", "never"];
+    let mut calls: Vec<Vec<&str>> = vec![vec!["apply", "roster.csv", "--yes"]];
+    calls.extend(["human", "csv", "json", "md"].map(|format| vec!["plan", "roster.csv", "--format", format]));
+    calls.extend(
+        ["human", "json"].map(|f| vec!["plan", "roster.csv", "--explain", "ann@example.com", "--format", f]),
+    );
+    calls.extend(["csv", "json"].map(|format| vec!["export", "--format", format]));
+    calls.extend(["/dev/tty", "/dev/stdout"].map(|output| vec!["export", "--output", output]));
+    calls.iter_mut().for_each(|call| call.extend(sandbox));
+    for format in ["human", "json", "jsonl", "csv", "md", "junit"] {
+        calls.push(vec!["report", "--color", "never", "--format", format]);
+        calls.push(vec!["validate", "roster.csv", "--color", "never", "--format", format]);
+    }
+    for call in calls {
+        // The session gives a character for every byte.
+        let shown = ended(on_its_own(bare(&workdir, &call)), 0);
+        let shown = shown.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        let shown = String::from_utf8(shown).unwrap();
+        let steers = |c: char| {
+            (c.is_control() && !matches!(c, '\r' | '\n' | '\t'))
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+        };
+        assert!(!shown.contains(steers), "{call:?}: {shown:?}");
+    }
 }

@@ -186,7 +186,9 @@ pub fn tell_renamed(history: &History) {
     let renamed = RosterCopy::of(history).map(|copy| renamed(&copy.header)).unwrap_or_default();
     if !renamed.is_empty() {
         let names = renamed.join(", ");
-        tell(&format!("note: the roster has columns named like ours; ours are called {names} in {RESULTS}"));
+        tell(&format!(
+            "note: the roster has columns with the same names as ours; in {RESULTS} ours are {names}"
+        ));
     }
 }
 

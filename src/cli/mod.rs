@@ -289,7 +289,7 @@ impl From<roster::Error> for Failure {
     fn from(error: roster::Error) -> Self {
         match error {
             roster::Error::Spool { .. } => Self::new(ExitStatus::Internal, error)
-                .hint("set TMPDIR to a folder that can be written and has room for the roster"),
+                .hint("set TMPDIR to a writable folder with enough room for the roster"),
             roster::Error::Unreadable { .. }
             | roster::Error::IsFolder { .. }
             | roster::Error::Device { .. }
@@ -397,15 +397,15 @@ pub(crate) fn tell_in_colour(text: &str) {
 /// What is wrong where standard output does not take what is printed.
 pub(crate) const UNWRITTEN: &str = "cannot write to standard output";
 
-/// Writes a text for people to standard output, with colours of ours where they are wanted. That
-/// nobody reads it any more is no error.
+/// Writes a text for people to standard output, with colours of ours where they are wanted. A
+/// reader who has gone is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     let written = out.write_all(for_people_in_colour(text).as_bytes()).and_then(|()| out.flush());
     unless_gone(written).context(UNWRITTEN)
 }
 
-/// Writes data to standard output ([`data_out`]). That nobody reads them any more is no error.
+/// Writes data to standard output ([`data_out`]). A reader who has gone is no error.
 pub(crate) fn print_data(text: &str) -> anyhow::Result<()> {
     let mut out = data_out();
     unless_gone(out.write_all(text.as_bytes()).and_then(|()| out.flush())).context(UNWRITTEN)

@@ -4,7 +4,7 @@
 //! Main type: [`Draft`]. It does not know what is in a file.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use atomic_write_file::{AtomicWriteFile, OpenOptions};
 use rustix::fs::OFlags;
 
+use super::escape::DataSink;
 use crate::roster::spool_file;
 
 /// How many links are followed from one name.
@@ -49,8 +50,8 @@ enum Way {
     Replacing(AtomicWriteFile, PathBuf),
     /// No file can be made beside it: kept elsewhere until it is complete.
     Kept { content: File, target: File },
-    /// What it is written to is no regular file.
-    InPlace(File),
+    /// What it is written to is no regular file; it may be a terminal.
+    InPlace(DataSink<File>),
 }
 
 impl Draft {
@@ -88,7 +89,7 @@ impl Draft {
             Way::Renamed(file) => file.commit(),
             Way::Replacing(file, target) => replace(file, &target),
             Way::Kept { content, target } => copy(content, target),
-            Way::InPlace(mut file) => file.flush(),
+            Way::InPlace(mut sink) => sink.flush(),
         };
         committed.map_err(|source| WriteError { path, source })
     }
@@ -97,7 +98,7 @@ impl Draft {
         match &self.way {
             Way::Renamed(file) | Way::Replacing(file, _) => file.as_file(),
             Way::Kept { content, .. } => content,
-            Way::InPlace(file) => file,
+            Way::InPlace(sink) => sink.get_ref(),
         }
     }
 }
@@ -121,7 +122,10 @@ fn output(path: &Path) -> io::Result<Way> {
             },
             Err(error) => Err(error),
         },
-        Target::Stream(file) => Ok(Way::InPlace(file)),
+        Target::Stream(file) => {
+            let is_terminal = file.is_terminal();
+            Ok(Way::InPlace(DataSink::new(file, is_terminal)))
+        }
     }
 }
 
@@ -158,7 +162,7 @@ fn target(path: &Path) -> io::Result<Target> {
         } else if kind.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         } else if kind.is_block_device() {
-            return Err(io::Error::new(ErrorKind::Unsupported, "it is a disk"));
+            return Err(io::Error::new(ErrorKind::Unsupported, "a block device is never overwritten"));
         } else {
             return stream(&path).map(Target::Stream);
         }
@@ -166,8 +170,8 @@ fn target(path: &Path) -> io::Result<Target> {
     Err(io::Error::other("too many links"))
 }
 
-/// Opens what is written in place. Our own standard output is taken as it is open: opened anew, a
-/// file would be written from its beginning.
+/// Opens what is written in place. Our own standard output is taken as it is open: reopened, a
+/// file would be overwritten from its beginning.
 fn stream(path: &Path) -> io::Result<File> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
@@ -247,7 +251,11 @@ fn copy(mut content: File, mut target: File) -> io::Result<()> {
 
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.as_file().write(bytes)
+        match &mut self.way {
+            Way::Renamed(file) | Way::Replacing(file, _) => file.write(bytes),
+            Way::Kept { content, .. } => content.write(bytes),
+            Way::InPlace(sink) => sink.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -365,7 +373,7 @@ mod tests {
         let path = dir.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
         assert!(made.success());
-        let error = write_output(&path, "x").expect_err("nobody reads");
+        let error = write_output(&path, "x").expect_err("no reader");
         assert!(error.source.to_string().contains("nothing reads"), "{}", error.source);
         // Opening both ends does not wait.
         let mut reader = fs::OpenOptions::new().read(true).write(true).open(&path).expect("opened");

@@ -84,25 +84,21 @@ pub struct Check {
 impl Check {
     /// A line; its text may have come from outside.
     pub fn new(check: &'static str, verdict: Verdict, text: impl AsRef<str>) -> Self {
-        let text = printable(text.as_ref()).into_owned();
+        let text = text.as_ref().to_owned();
         Self { check, verdict, text, next: None, details: Map::new() }
     }
 
     /// The same with a next step.
     #[must_use]
     pub fn next(mut self, next: impl AsRef<str>) -> Self {
-        self.next = Some(printable(next.as_ref()).into_owned());
+        self.next = Some(next.as_ref().to_owned());
         self
     }
 
     /// The same with a detail for machines; a text may have come from outside.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        let mut value = value.into();
-        if let Value::String(text) = &mut value {
-            *text = printable(text).into_owned();
-        }
-        self.details.insert(name.to_owned(), value);
+        self.details.insert(name.to_owned(), value.into());
         self
     }
 }
@@ -123,7 +119,7 @@ pub struct Checkup {
 impl Checkup {
     /// The checkup of a target.
     pub fn new(target: &str, exit_status: u8, checks: Vec<Check>) -> Self {
-        Self { schema_version: 1, target: printable(target).into_owned(), exit_status, checks }
+        Self { schema_version: 1, target: target.to_owned(), exit_status, checks }
     }
 
     /// The checkup in a format.
@@ -143,7 +139,7 @@ impl Checkup {
 
     /// A line per check, coloured; colours are dropped on the way where nobody wants them.
     fn human(&self) -> String {
-        let mut text = format!("{}\n\n", self.target);
+        let mut text = format!("{}\n\n", printable(&self.target));
         let fine = |check: &&Check| check.check == "workspace" && check.verdict == Verdict::Ok;
         let many = Some(self.checks.iter().filter(fine).count()).filter(|count| *count > LISTED);
         let mut told = false;
@@ -181,9 +177,10 @@ impl Checkup {
 fn line(text: &mut String, check: &Check) {
     let style = check.verdict.style();
     let (verdict, name) = (check.verdict.name(), check.check);
-    writeln!(text, "{style}{verdict:<7}{style:#}  {name:<15}  {}", check.text)
+    writeln!(text, "{style}{verdict:<7}{style:#}  {name:<15}  {}", printable(&check.text))
         .expect("a string takes every text");
     if let Some(next) = &check.next {
+        let next = printable(next);
         writeln!(text, "{:MARGIN$}→ {next}", "").expect("a string takes every text");
     }
 }
@@ -250,10 +247,10 @@ mod tests {
             {
               "check": "token",
               "verdict": "failed",
-              "text": "␛[31mred␛]0;pwned␇ next�line",
-              "next": "␛[31mred␛]0;pwned␇ next�line",
+              "text": "\u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline",
+              "next": "\u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline",
               "details": {
-                "text": "␛[31mred␛]0;pwned␇ next�line"
+                "text": "\u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline"
               }
             },
             {

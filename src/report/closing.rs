@@ -58,6 +58,7 @@ impl Palette {
 /// The closing text: some lines, the last one ended.
 pub fn render(summary: &Summary, paint: Paint) -> String {
     let palette = Palette::new(paint);
+    let summary = &summary.shown();
     let mut text = String::new();
     let parts = [head, counts, deployment_roles, removals, failures, next];
     for part in parts {

@@ -74,8 +74,8 @@ fn is_inert(word: &str) -> bool {
     while let Some(c) = rest.next() {
         let ends = rest.peek().is_none_or(|next| is_ended(*next));
         let is_text = match c {
-            // A name of the net, a scheme, an issue, a milestone, a label: with what comes after.
-            '.' | ':' | '#' | '!' | '%' => ends,
+            // A scheme, an issue, a milestone: with what comes after.
+            ':' | '#' | '!' | '%' => ends,
             '&' => !rest.peek().is_some_and(char::is_ascii_digit),
             '@' | '$' | '~' | '^' | '`' => false,
             _ => true,
@@ -84,7 +84,8 @@ fn is_inert(word: &str) -> bool {
             return false;
         }
     }
-    !word.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(is_reference)
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    !word.to_ascii_lowercase().contains("www.") && !word.split(|c| !is_part(c)).any(is_reference)
 }
 
 /// Whether a word may be read as an issue, such as GH-12, or as a commit.
@@ -96,7 +97,7 @@ fn is_reference(word: &str) -> bool {
     let is_commit = word.len() >= COMMIT && word.bytes().all(|b| b.is_ascii_hexdigit());
     let is_issue = word.split_once('-').is_some_and(|(key, number)| {
         !key.is_empty()
-            && key.bytes().all(|b| b.is_ascii_alphabetic())
+            && key.bytes().all(|b| b.is_ascii_uppercase())
             && number.starts_with(|c: char| c.is_ascii_digit())
     });
     has_digit && has_letter && (is_commit || is_issue)
@@ -141,17 +142,12 @@ fn shown(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let length = match keep(rest) {
-            Some(length) => {
-                clean.push_str(&rest[..length]);
-                length
-            }
-            None => {
-                clean.push(if is_harmless(c) || c == '\n' { c } else { stand_in(c) });
-                c.len_utf8()
-            }
-        };
-        rest = &rest[length..];
+        let kept = keep(rest).unwrap_or(0);
+        clean.push_str(&rest[..kept]);
+        if kept == 0 {
+            clean.push(if is_harmless(c) || c == '\n' { c } else { stand_in(c) });
+        }
+        rest = &rest[if kept == 0 { c.len_utf8() } else { kept }..];
     }
     clean
 }
@@ -176,6 +172,11 @@ impl<W: io::Write> DataSink<W> {
     /// Writes to `out`, which may be a terminal.
     pub fn new(out: W, is_terminal: bool) -> Self {
         Self { out, is_terminal, rest: Vec::new() }
+    }
+
+    /// What is written to.
+    pub fn get_ref(&self) -> &W {
+        &self.out
     }
 
     fn write_clean(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -253,7 +254,7 @@ mod tests {
         }
     }
 
-    /// What is outside of the spans of code of a line, as CommonMark finds them.
+    /// What is outside of the spans of code of a line, as a renderer finds them.
     fn outside_of_spans(line: &str) -> String {
         let mut rest = line;
         let mut outside = String::new();
@@ -270,16 +271,8 @@ mod tests {
                 }
                 from = next + run;
             };
-            match end {
-                Some(end) => {
-                    outside.push(' ');
-                    rest = &body[end..];
-                }
-                None => {
-                    outside.push_str(&rest[at..at + ticks]);
-                    rest = body;
-                }
-            }
+            outside.push_str(if end.is_some() { " " } else { &rest[at..at + ticks] });
+            rest = &body[end.unwrap_or(0)..];
         }
         outside + rest
     }
@@ -323,8 +316,9 @@ mod tests {
             let line = markdown(&text);
             let outside = outside_of_spans(&line);
             prop_assert!(!outside.contains(['@', '<', '`', '~', '$', '^']), "{:?} of {:?}", outside, text);
+            prop_assert!(!outside.to_lowercase().contains("www."), "{:?} of {:?}", outside, text);
             for (sign, after) in outside.char_indices().zip(outside.chars().skip(1)) {
-                let refers = matches!(sign.1, '#' | '!' | '.' | ':') && after.is_alphanumeric();
+                let refers = matches!(sign.1, '#' | '!' | ':') && after.is_alphanumeric();
                 prop_assert!(!refers, "{:?} of {:?}", outside, text);
             }
             let bare = outside.replace("\\\\", "");

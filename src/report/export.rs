@@ -213,14 +213,13 @@ impl<W: Write> ExportWriter<W> {
 
 /// The cells of a row, in the order of [`COLUMNS`].
 fn cells(workspace: &Exported, entry: &Entry) -> [Vec<u8>; COLUMNS.len()] {
-    let label = printable(workspace.label.as_deref().unwrap_or_default());
     let note = printable(entry.note.as_deref().unwrap_or_default());
     [
         entry.email.as_deref().unwrap_or_default(),
         entry.role.map_or("", WorkspaceRole::name),
         workspace.id.as_str(),
         entry.deployment_roles.as_deref().unwrap_or_default(),
-        &label,
+        workspace.label.as_deref().unwrap_or_default(),
         entry.membership.word(),
         &note,
     ]
@@ -283,10 +282,12 @@ mod tests {
 
     #[test]
     fn the_csv_is_a_roster_that_no_spreadsheet_runs() {
-        insta::assert_snapshot!(written(ExportFormat::Csv), @r#"
+        insta::assert_snapshot!(written(ExportFormat::Csv).replace('\u{202e}', "(202E)"), @r#"
         email,role,workspace,deployment_roles,label,membership,note
-        ada@example.com,WORKSPACE_ADMIN,ck1,solar-1=DEPLOYMENT_EDITOR,"'=cmd, ""x"" �",member,
-        '+plus@example.com,WORKSPACE_ADMIN,ck1,,"'=cmd, ""x"" �",invited,'-1␛[31m
+        ada@example.com,WORKSPACE_ADMIN,ck1,solar-1=DEPLOYMENT_EDITOR,"'=cmd, ""x""
+        (202E)",member,
+        '+plus@example.com,WORKSPACE_ADMIN,ck1,,"'=cmd, ""x""
+        (202E)",invited,'-1␛[31m
         "#);
     }
 

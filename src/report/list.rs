@@ -43,7 +43,7 @@ impl Listed {
     /// The line of a run.
     pub fn new(run: &str, summary: &Summary) -> Self {
         Self {
-            run: printable(run).into_owned(),
+            run: run.to_owned(),
             state: Some(summary.state),
             started_at: Some(summary.started_at),
             rows: Some(summary.rows),
@@ -60,7 +60,7 @@ impl Listed {
     /// The line of a folder that has no run in it, or a broken one.
     pub fn unreadable(run: &str, problem: &str) -> Self {
         Self {
-            run: printable(run).into_owned(),
+            run: run.to_owned(),
             state: None,
             started_at: None,
             rows: None,
@@ -70,7 +70,7 @@ impl Listed {
             roster: None,
             target: None,
             note: None,
-            problem: Some(printable(problem).into_owned()),
+            problem: Some(problem.to_owned()),
         }
     }
 
@@ -97,13 +97,13 @@ impl Listed {
     fn cells(&self) -> [String; 7] {
         let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
         [
-            self.run.clone(),
+            printable(&self.run).into_owned(),
             self.started_at.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
             self.ended(),
             number(self.rows),
             number(self.failed),
             number(self.left),
-            self.last(),
+            printable(&self.last()).into_owned(),
         ]
     }
 }

@@ -3,7 +3,6 @@
 //! Main function: [`write()`]. It streams: the rows of the roster are never in memory together. It
 //! reads nothing but what it is given, and writes no file.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::io::Write;
 
@@ -18,7 +17,7 @@ use super::summary::Summary;
 use super::{RosterAgain, spoken};
 use crate::engine::event::{Status, StatusKind};
 use crate::engine::journal::{History, RowHistory};
-use crate::model::{RowNumber, WorkspaceId, printable};
+use crate::model::{RowNumber, WorkspaceId};
 use crate::roster::Columns;
 
 /// How many failed rows a table for people has.
@@ -87,10 +86,10 @@ struct RowLine<'l> {
     line: u32,
     status: Status,
     resolved_workspace_id: Option<&'l WorkspaceId>,
-    detail: Option<Cow<'l, str>>,
+    detail: Option<&'l str>,
     attempts: u32,
     elapsed_ms: u32,
-    error_code: Option<Cow<'l, str>>,
+    error_code: Option<&'l str>,
     roster: Cells<'l>,
 }
 
@@ -126,10 +125,10 @@ where
             line: end.line,
             status: end.status,
             resolved_workspace_id: workspace(history, end),
-            detail: end.cause.as_ref().map(|cause| printable(&cause.text)),
+            detail: end.cause.as_ref().map(|cause| &*cause.text),
             attempts: end.attempts,
             elapsed_ms: end.elapsed_ms,
-            error_code: end.cause.as_ref().map(|cause| printable(&cause.code)),
+            error_code: end.cause.as_ref().map(|cause| &*cause.code),
             roster: Cells { headers: &headers, cells: &texts(record) },
         };
         row += 1;
@@ -263,6 +262,7 @@ fn seconds(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::engine::event::Cause;
+    use crate::model::is_harmless;
     use crate::report::csv_file::CsvForm;
     use crate::report::fixture::{self, Fixture};
     use crate::report::results;
@@ -297,7 +297,7 @@ mod tests {
                 }
             }
             let bare = anstream::adapter::strip_str(&text).to_string();
-            let own = |c: char| c != '\n' && matches!(printable(&c.to_string()), Cow::Owned(_));
+            let own = |c: char| c != '\n' && !is_harmless(c);
             let steering: Vec<char> = bare.chars().filter(|&c| own(c)).collect();
             match format {
                 // The caller's own cells stay as they are.
@@ -348,7 +348,7 @@ mod tests {
         {"row":5,"line":6,"status":"role_updated","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"updated@example.com","role":"viewer","workspace":"data","=note":"@home"}}
         {"row":6,"line":7,"status":"role_kept","resolved_workspace_id":"ck1","detail":"is WORKSPACE_ADMIN and stays it","attempts":0,"elapsed_ms":0,"error_code":"other_role","roster":{"Email":"kept@example.com","role":"viewer","workspace":"data","=note":"\tindented"}}
         {"row":7,"line":8,"status":"removed","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"removed@example.com","role":"viewer","workspace":"data","=note":"  =1+1"}}
-        {"row":8,"line":9,"status":"rejected","resolved_workspace_id":"ck1","detail":"=denied ␛[31mred␛]0;pwned␇ next�line","attempts":0,"elapsed_ms":0,"error_code":"workspace_denied","roster":{"Email":"rejected@example.com","role":"viewer","workspace":"secret","=note":"two\nlines"}}
+        {"row":8,"line":9,"status":"rejected","resolved_workspace_id":"ck1","detail":"=denied \u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline","attempts":0,"elapsed_ms":0,"error_code":"workspace_denied","roster":{"Email":"rejected@example.com","role":"viewer","workspace":"secret","=note":"two\nlines"}}
         {"row":9,"line":11,"status":"gave_up","resolved_workspace_id":"ck1","detail":"no answer within 30 s","attempts":5,"elapsed_ms":40,"error_code":"timeout","roster":{"Email":"gaveup@example.com","role":"viewer","workspace":"data","=note":"a, b"}}
         {"row":10,"line":12,"status":"in_doubt","resolved_workspace_id":"ck1","detail":"acknowledged by Houston, not read back","attempts":1,"elapsed_ms":40,"error_code":"not_read_back","roster":{"Email":"doubt@example.com","role":"viewer","workspace":"data","=note":"a; b"}}
         {"row":11,"line":13,"status":"not_run","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"notrun@example.com","role":"viewer","workspace":"data","=note":"\"quoted\""}}
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn a_table_for_a_chat_or_a_pull_request() {
         insta::assert_snapshot!(written(&Fixture::new(), RunFormat::Md), @r"
-        ## `team.csv`: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
+        ## team.csv: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
 
         run `20261123T154500Z-k3f9`: 13 rows, `https://houston.example.com/v1`, 1m 02s
 

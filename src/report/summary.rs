@@ -1,7 +1,8 @@
 //! A run in one small object: `summary.json`, which fits the 4 KiB of a pod's termination message.
 //!
 //! Main type: [`Summary`], made from a [`History`] alone. The closing text for people
-//! ([`super::closing`]) is made from the same object. Every text in it is cleaned when it is made.
+//! ([`super::closing`]) is made from the same object. Its texts are as the run has them, but of bounded
+//! length; [`Summary::shown`] has them as people may see them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::engine::event::{Status, StatusKind, StopReason, Tally};
 use crate::engine::journal::{History, RowHistory};
-use crate::model::printable;
+use crate::model::{is_harmless, printable};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -197,7 +198,7 @@ impl Summary {
         let everybody = || history.rows.iter().chain(&history.extras);
         Self {
             schema_version: 1,
-            run: clean(&header.run),
+            run: bounded(&header.run),
             folder: folder.to_owned(),
             state: if history.closed { RunState::Closed } else { RunState::BrokenOff },
             started_at: header.started_at,
@@ -206,15 +207,15 @@ impl Summary {
             exit_status,
             stopped: history.stopped.as_ref().map(|(reason, detail)| Stopped {
                 reason: *reason,
-                detail: detail.as_deref().filter(|detail| !detail.is_empty()).map(clean),
+                detail: detail.as_deref().filter(|detail| !detail.is_empty()).map(bounded),
             }),
-            target: clean(&header.target),
+            target: bounded(&header.target),
             sandbox: header.sandbox,
-            houston_version: header.houston_version.as_deref().map(clean),
-            tool_version: clean(&header.tool_version),
-            roster: clean(&header.roster),
-            roster_sha256: clean(&header.roster_sha256),
-            plan_sha256: clean(&header.plan_sha256),
+            houston_version: header.houston_version.as_deref().map(bounded),
+            tool_version: bounded(&header.tool_version),
+            roster: bounded(&header.roster),
+            roster_sha256: bounded(&header.roster_sha256),
+            plan_sha256: bounded(&header.plan_sha256),
             unattended: header.settings.unattended,
             allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),
@@ -246,6 +247,31 @@ impl Summary {
             RunState::Closed | RunState::Going => {}
         }
         self
+    }
+
+    /// The same with texts that people may see.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let clean = |text: &mut String| *text = printable(text).into_owned();
+        let mut shown = self.clone();
+        shown.texts().into_iter().for_each(clean);
+        shown.failures.iter_mut().flat_map(|class| &mut class.texts).for_each(clean);
+        shown
+    }
+
+    /// Every text of `summary.json`, but the folder.
+    fn texts(&mut self) -> Vec<&mut String> {
+        let always = [
+            &mut self.run,
+            &mut self.target,
+            &mut self.tool_version,
+            &mut self.roster,
+            &mut self.roster_sha256,
+            &mut self.plan_sha256,
+        ];
+        let detail = self.stopped.as_mut().and_then(|stopped| stopped.detail.as_mut());
+        let of_classes = self.failures.iter_mut().flat_map(|class| [&mut class.code, &mut class.text]);
+        always.into_iter().chain(self.houston_version.as_mut()).chain(detail).chain(of_classes).collect()
     }
 
     /// Rows that a later leg of the run can settle: unsettled ones, and those not tried for
@@ -283,21 +309,8 @@ impl Summary {
     /// and the rarest classes of failures are left to `other_failures`.
     pub fn to_json(&self) -> String {
         let mut small = self.clone();
-        let texts = [
-            &mut small.run,
-            &mut small.target,
-            &mut small.tool_version,
-            &mut small.roster,
-            &mut small.roster_sha256,
-            &mut small.plan_sha256,
-        ];
-        let optional = [
-            small.houston_version.as_mut(),
-            small.stopped.as_mut().and_then(|stopped| stopped.detail.as_mut()),
-        ];
-        let of_classes = small.failures.iter_mut().flat_map(|class| [&mut class.code, &mut class.text]);
-        texts.into_iter().chain(optional.into_iter().flatten()).chain(of_classes).for_each(shorten);
-        let mut folder = clean(&self.folder.to_string_lossy());
+        small.texts().into_iter().for_each(shorten);
+        let mut folder = bounded(&self.folder.to_string_lossy());
         shorten(&mut folder);
         small.folder = folder.into();
         loop {
@@ -325,7 +338,7 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         let (code, text) = row.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
         let place = *places.entry((row.status, code)).or_insert(classes.len());
         if place == classes.len() {
-            let (code, text) = (clean(code), clean(text));
+            let (code, text) = (bounded(code), bounded(text));
             let (lines, texts) = (Vec::new(), Vec::new());
             classes.push(FailureClass { status: row.status, code, count: 0, lines, text, texts });
         }
@@ -333,7 +346,7 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         class.count += 1;
         if class.lines.len() < EXAMPLES {
             class.lines.push(row.line);
-            class.texts.push(clean(text));
+            class.texts.push(bounded(text));
         }
     }
     classes.sort_by(|a, b| {
@@ -342,18 +355,26 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
     classes
 }
 
-/// A text from outside, harmless and of bounded length.
-fn clean(text: &str) -> String {
+/// A text from outside, of bounded length.
+fn bounded(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
-        None => printable(text).into_owned(),
-        Some((end, _)) => format!("{}…", printable(&text[..end])),
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
-/// Cuts a clean text so that it takes at most [`LONGEST_IN_JSON`] bytes of JSON.
+/// Cuts a text so that it takes at most [`LONGEST_IN_JSON`] bytes of JSON.
 fn shorten(text: &mut String) {
     const MARK: char = '…';
-    let cost = |c: char| if matches!(c, '"' | '\\') { 2 } else { c.len_utf8() };
+    /// An escape such as `\u001b`.
+    const ESCAPE: usize = 6;
+    let cost = |c: char| match c {
+        '"' | '\\' => 2,
+        // They may be escaped, too.
+        '#' | ':' => ESCAPE,
+        c if is_harmless(c) => c.len_utf8(),
+        c => ESCAPE * c.len_utf16(),
+    };
     if text.chars().map(cost).sum::<usize>() <= LONGEST_IN_JSON {
         return;
     }
@@ -370,7 +391,7 @@ fn shorten(text: &mut String) {
 }
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&printable(&path.to_string_lossy()))
+    serializer.collect_str(&path.to_string_lossy())
 }
 
 fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
@@ -403,11 +424,11 @@ mod tests {
           "exit_status": 4,
           "stopped": {
             "reason": "token_dead",
-            "detail": "expired ␛[31mred␛]0;pwned␇ next�line"
+            "detail": "expired \u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline"
           },
           "target": "https://houston.example.com/v1",
           "sandbox": false,
-          "houston_version": "1.0.0␛[31mred␛]0;pwned␇ next�line",
+          "houston_version": "1.0.0\u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline",
           "tool_version": "0.1.0",
           "roster": "team.csv",
           "roster_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -446,7 +467,7 @@ mod tests {
               "lines": [
                 9
               ],
-              "text": "=denied ␛[31mred␛]0;pwned␇ next�line"
+              "text": "=denied \u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline"
             },
             {
               "status": "gave_up",

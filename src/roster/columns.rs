@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::email::looks_like_email;
 use super::issue::{Complaint, IssueKind, nearest, quoted};
 use super::select::Settings;
-use crate::model::{printable, shell_word};
+use crate::model::{printable, runs_as_formula, shell_word};
 
 /// A column that means something to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -76,6 +76,11 @@ impl Column {
 /// capitals do not matter. Two of the same form are one name.
 pub fn header_form(header: &str) -> String {
     let header = header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
+    // Reports have it before a header that a spreadsheet would run.
+    let header = match header.strip_prefix('\'') {
+        Some(rest) if runs_as_formula(rest.as_bytes()) => rest.trim(),
+        Some(_) | None => header,
+    };
     header.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
@@ -233,6 +238,19 @@ mod tests {
 
     fn complaints(text: &str, settings: &Settings) -> Vec<(usize, Complaint)> {
         resolve(&headers(text), settings).unwrap_err()
+    }
+
+    #[test]
+    fn a_header_of_a_report_is_the_one_of_the_roster() {
+        let named = |header: &str| {
+            let settings = Settings { columns: vec!["email==Mail".parse().unwrap()], ..Settings::default() };
+            resolve(&[header.to_owned(), "role".to_owned(), "workspace".to_owned()], &settings)
+        };
+        for header in ["=Mail", "'=Mail", " '=mail "] {
+            assert_eq!(named(header).unwrap().email, 0, "{header}");
+        }
+        assert!(named("''=Mail").is_err());
+        assert_eq!(header_form("'Mail"), "'mail");
     }
 
     #[test]

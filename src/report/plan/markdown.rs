@@ -142,7 +142,7 @@ mod tests {
         let text =
             "email,role,workspace\na@x.org,viewer,W\nb@x.org,viewer,W\nc@x.org,viewer,W\nd@x.org,viewer,V\n";
         insta::assert_snapshot!(rendered(text, &plan, Detail::Some), @r"
-        # Plan for `r|1.csv` on `https://houston.example.com/v1` (Houston `2.1.0)`
+        # Plan for r\|1.csv on `https://houston.example.com/v1` (Houston 2.1.0)
 
         In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
         2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
@@ -160,6 +160,16 @@ mod tests {
         | --- | --- | --- | --- | --- | --- |
         | `d@x.org` | none |  | WORKSPACE_VIEWER | a\|b &lt;script> \[x](y) | 5 |
         ");
+    }
+
+    #[test]
+    fn a_label_is_no_mention_in_what_the_guard_says() {
+        let limit = crate::plan::guard::Limit::People(1);
+        let refusal = crate::plan::guard::Refusal { workspace: Some(0), leaving: 3, people: 9, limit };
+        let plan =
+            Plan { workspaces: vec![workspace("@org/team <b>")], refusals: vec![refusal], ..Plan::default() };
+        let text = rendered("email,role,workspace\na@x.org,viewer,W\n", &plan, Detail::Some);
+        assert!(text.contains("guard: `@org/team` &lt;b> (ck1): "), "{text}");
     }
 
     #[test]
