@@ -116,7 +116,7 @@ pub(super) fn header_below(
     let shown = headers.iter().map(|header| header.trim()).collect::<Vec<_>>().join(", ");
     let message = format!("the header begins here, not on the first line: {}", quoted(&shown));
     let complaint = Complaint::new(IssueKind::HeaderFurtherDown, message)
-        .hint("delete the lines above it: titles and comments are no part of a CSV file");
+        .hint("delete the lines above it: titles and comments are not part of a CSV file");
     Some((lines, complaint))
 }
 

@@ -60,7 +60,7 @@ fn one_cell(headers: &[String], delimiter: u8, settings: &Settings) -> Option<Co
         );
     }
     let (_, name) = OTHERS.into_iter().find(|&(other, _)| means(other))?;
-    let message = format!("the header is separated by {name}, not by one of , ; | and tab");
+    let message = format!("the header is separated by {name}, not by , ; | or tab");
     Some(
         Complaint::new(IssueKind::BrokenHeader, message)
             .hint("save the file with one of these, or name another one with --delimiter"),
@@ -126,7 +126,7 @@ fn in_quotes(header: &str, settings: &Settings) -> Option<Complaint> {
             "save the table once, with one pair of quotes at most",
         )
     } else {
-        ("has signs around it that are no quotes of CSV", "delete them, or write \"")
+        ("is in characters that CSV does not take for quotes", "delete them, or write \"")
     };
     let message = format!("the header {} {what}", quoted(text));
     Some(Complaint::new(IssueKind::BrokenHeader, message).hint(hint))
@@ -153,7 +153,7 @@ mod tests {
             (&["email;role", "", " "], 0, "one quoted cell"),
             (&["\"email\"", "\"role\""], 0, "quoted twice"),
             (&["email", "\\\"role\\\""], 1, "backslashes"),
-            (&["\u{201C}email\u{201D}"], 0, "no quotes of CSV"),
+            (&["\u{201C}email\u{201D}"], 0, "not take for quotes"),
             (&["email role workspace"], 0, "separated by blanks"),
             (&["email:role"], 0, "separated by `:`"),
         ] {

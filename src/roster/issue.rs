@@ -72,7 +72,7 @@ kinds! {
     DuplicateHeader = "duplicate_header", true;
     /// A needed column is not there.
     MissingColumn = "missing_column", true;
-    /// Text behind a closing quote.
+    /// Text after a closing quote.
     TextAfterQuote = "text_after_quote", false;
     /// A backslash before a quote.
     BackslashQuote = "backslash_quote", false;

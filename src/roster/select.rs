@@ -21,6 +21,7 @@ impl Settings {
 }
 
 /// How a roster is to be read. The default reads a file as it is and takes every row.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

@@ -40,11 +40,15 @@ impl Shape {
         } else {
             cells >= self.needed
         };
-        if is_good {
+        // A lone address has no delimiter in it.
+        if is_good && (cells > 1 || self.width == 1) {
             return None;
         }
         if let Some(complaint) = self.other_delimiter(raw, cells) {
             return Some((0, complaint));
+        }
+        if is_good {
+            return None;
         }
         let count = |cells: usize| if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
         let message = format!("the row has {}, the header has {}", count(cells), self.width);

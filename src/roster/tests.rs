@@ -628,6 +628,8 @@ fn harmless_ragged_rows_are_good() {
         ..Settings::default()
     };
     assert_eq!(read_with("email,note\na@example.com\n", &settings).wanted_len(), 1);
+    let other = read_with("email;note\na@example.com,x\nb@example.com\n", &settings);
+    assert_eq!(issues(&other), [(2, 1, IssueKind::OtherDelimiter)]);
 }
 
 #[test]
