@@ -120,6 +120,8 @@ impl Leg {
                     let decision = match kind {
                         OperationKind::Add(_) => Decision::Add,
                         OperationKind::SetRole(change) => Decision::UpdateRole(change),
+                        // Only a member can be an admin who is missed meanwhile.
+                        OperationKind::Renew(_) if seen.is_active_admin() => Decision::Renew(seen.role()),
                         OperationKind::Renew(_) => Decision::Renew(None),
                         OperationKind::Remove(_) => unreachable!("no row of a roster removes anybody"),
                     };
@@ -136,7 +138,7 @@ impl Leg {
     /// The rows that take an admin from this workspace: the others are to be counted.
     pub fn admins_taken(&self, place: usize) -> Vec<RowNumber> {
         let Share { missing, decisions, .. } = &self.shares[place];
-        let rows = missing.iter().zip(decisions).filter(|(_, decision)| takes_admin(decision));
+        let rows = missing.iter().zip(decisions).filter(|(_, decision)| takes_an_admin_now(decision));
         rows.map(|(leftover, _)| leftover.row).collect()
     }
 
@@ -145,9 +147,15 @@ impl Leg {
     pub fn count_admins(&mut self, place: usize, others: Result<usize, &Cause>) {
         let decisions = &mut self.shares[place].decisions;
         match others {
-            Ok(others) => hold_last_admins(decisions, &mut [], others),
+            Ok(others) => {
+                hold_last_admins(decisions, &mut [], others);
+                let renewed = decisions.iter_mut().filter(|decision| renews_an_admin(decision));
+                renewed.filter(|_| others == 0).for_each(|decision| {
+                    *decision = Decision::GaveUp(Arc::new(Stay::LastAdmin.cause()));
+                });
+            }
             Err(cause) => {
-                for decision in decisions.iter_mut().filter(|decision| takes_admin(decision)) {
+                for decision in decisions.iter_mut().filter(|decision| takes_an_admin_now(decision)) {
                     *decision = Decision::GaveUp(Arc::new(cause.clone()));
                 }
             }
@@ -228,6 +236,16 @@ impl Leg {
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
         self.settled.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
     }
+}
+
+/// Whether an admin is taken away for a moment.
+fn renews_an_admin(decision: &Decision) -> bool {
+    matches!(decision, Decision::Renew(Some(WorkspaceRole::Admin)))
+}
+
+/// Whether the workspace has an admin less, if only for a moment.
+fn takes_an_admin_now(decision: &Decision) -> bool {
+    takes_admin(decision) || renews_an_admin(decision)
 }
 
 /// The writes, by address and workspace, that runs against this target left without an answer, with
@@ -532,6 +550,48 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_later_leg_renews_nobody_who_must_stay() {
+        let twice = |role| Membership::Member { role, bindings: 2, standing: Standing::Active };
+        let judged = |seen: Membership, caller: &[String], protect: &[String], others: Option<usize>| {
+            let row = RowNumber::from_index(0);
+            let role = seen.role().unwrap_or(EDITOR);
+            let leftover = Leftover { row, role, planned: Planned::Renew, earlier: None };
+            let mut emails = Emails::default();
+            emails.push("ann@example.com");
+            let share = Share { rows: vec![row], leftovers: vec![leftover], ..Share::default() };
+            let id = WorkspaceId::new("ck1").expect("valid");
+            let mut leg = Leg {
+                workspaces: vec![Workspace { id, label: None }],
+                emails: Arc::new(emails),
+                shares: vec![share],
+                ..Leg::default()
+            };
+            leg.judge(0, &Reading::of(vec![seen]), caller, &Protect::new(protect));
+            assert_eq!(leg.admins_taken(0).len(), usize::from(others.is_some()), "{seen}");
+            if let Some(others) = others {
+                leg.count_admins(0, Ok(others));
+            }
+            leg.assemble();
+            let code = |(_, outcome): &(RowNumber, Outcome)| {
+                outcome.cause.as_ref().map(|cause| cause.code.to_string())
+            };
+            (leg.operations.len(), leg.settled.first().and_then(code))
+        };
+        let ann = ["ann@example.com".to_owned()];
+        let held = |code: &str| (0, Some(code.to_owned()));
+        let admin = twice(WorkspaceRole::Admin);
+        assert_eq!(judged(twice(EDITOR), &[], &[], None), (1, None));
+        assert_eq!(judged(admin, &[], &[], Some(1)), (1, None));
+        assert_eq!(judged(admin, &[], &[], Some(0)), held("guard_last_admin"));
+        let invited = Membership::Invited { role: Some(WorkspaceRole::Admin), invites: 1 };
+        assert_eq!(judged(invited, &[], &[], None), (1, None), "an invitation is no admin");
+        assert_eq!(judged(twice(EDITOR), &ann, &[], None), held("guard_self"));
+        assert_eq!(judged(twice(EDITOR), &[], &ann, None), held("protected"));
+        // What was taken away already has to come back.
+        assert_eq!(judged(Membership::Absent, &ann, &ann, None), (1, None));
     }
 
     #[test]
