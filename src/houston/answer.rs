@@ -18,7 +18,7 @@ use super::transport::Held;
 ///
 /// A value of two bytes takes fifty times as much when it is taken apart, so the length of an answer
 /// alone is no bound for the memory that it takes.
-const MOST_VALUES: usize = 1 << 20;
+pub(super) const MOST_VALUES: u64 = 1 << 20;
 /// The longest list of errors, in bytes.
 const LONGEST_ERRORS: usize = 1 << 20;
 
@@ -36,7 +36,7 @@ impl<'a> Envelope<'a> {
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(Fault::malformed("not a JSON object"));
         }
-        if body.iter().map(|&byte| usize::from(byte == b',')).sum::<usize>() >= MOST_VALUES {
+        if body.iter().map(|&byte| u64::from(byte == b',')).sum::<u64>() >= MOST_VALUES {
             return Err(Fault::malformed("more values than any Houston has to tell"));
         }
         serde_json::from_slice(body).map_err(|error| Fault::malformed(&error.to_string()))
@@ -233,11 +233,13 @@ mod tests {
 
     #[test]
     fn an_answer_with_too_many_values_is_refused_before_they_are_made() {
+        const MOST: usize = 1 << 20;
+        assert_eq!(MOST as u64, MOST_VALUES);
         for (start, value) in [("{\"data\":{\"a\":[", "{\"\":0}"), ("{\"data\":null,\"errors\":[", "0")] {
             let body = |count| format!("{start}{}{value}]}}", format!("{value},").repeat(count));
-            let error = Decoded::read(body(MOST_VALUES).as_bytes(), 200).unwrap_err();
+            let error = Decoded::read(body(MOST).as_bytes(), 200).unwrap_err();
             assert!(error.to_string().contains("more"), "{error}");
-            assert!(!is_graphql(body(MOST_VALUES).as_bytes()) || start.contains("\"a\""));
+            assert!(!is_graphql(body(MOST).as_bytes()) || start.contains("\"a\""));
         }
     }
 

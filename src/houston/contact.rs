@@ -62,9 +62,14 @@ impl Contact {
         Some(self.0.limit.saturating_sub(passed.unwrap_or_default()))
     }
 
-    fn begins(&self) {
+    /// How long the next try may take; `None` where there must be none. The first one may always
+    /// take as long as any: a Houston that is slow is not away.
+    fn next_try(&self) -> Option<Duration> {
         let mut tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.since.get_or_insert_with(|| self.0.clock.now());
+        let now = self.0.clock.now();
+        let is_first = tries.last.is_none();
+        let passed = now.saturating_duration_since(*tries.since.get_or_insert(now));
+        (is_first || passed < self.0.limit).then(|| LONGEST.saturating_sub(passed))
     }
 
     fn note(&self, result: &Result<Answer, Failure>) {
@@ -109,18 +114,14 @@ impl<T> FirstContact<T> {
 
 impl<T: Transport> Transport for FirstContact<T> {
     fn send(&self, request: &Request) -> Result<Answer, Failure> {
-        self.contact.begins();
-        let result = match self.contact.left() {
-            None => return self.inner.send(request),
-            Some(left) if left.is_zero() => {
-                return Err(Failure { fault: self.contact.over(), attempts: 0 });
-            }
-            // Nothing takes longer than the longest wait, whatever its own limit is.
-            Some(left) if request.timeout.is_none_or(|timeout| timeout > left) => {
-                self.inner.send(&Request { timeout: Some(left), ..request.clone() })
-            }
-            Some(_) => self.inner.send(request),
+        if self.contact.left().is_none() {
+            return self.inner.send(request);
+        }
+        let Some(most) = self.contact.next_try() else {
+            return Err(Failure { fault: self.contact.over(), attempts: 0 });
         };
+        let timeout = request.timeout.map_or(most, |timeout| timeout.min(most));
+        let result = self.inner.send(&Request { timeout: Some(timeout), ..request.clone() });
         self.contact.note(&result);
         result
     }
@@ -165,6 +166,23 @@ mod tests {
                 assert_eq!(transport.inner.sent(), 2);
             }
         }
+    }
+
+    #[test]
+    fn a_slow_target_is_not_taken_for_one_that_is_away() {
+        for max_wait in [0, 1] {
+            let (contact, _) = contact(max_wait);
+            assert_eq!(contact.next_try(), Some(LONGEST));
+            let transport = FirstContact::new(Scripted::answering(r#"{"data":{}}"#), contact);
+            assert!(transport.send(&request(Kind::Read)).is_ok());
+        }
+        let (contact, clock) = contact(2);
+        contact.note(&Err(Failure { fault: Fault::unsent(UnsentCause::Connect, ""), attempts: 1 }));
+        assert_eq!(contact.next_try(), Some(LONGEST));
+        pass(&clock, 1);
+        assert_eq!(contact.next_try(), Some(Duration::from_secs(29)));
+        pass(&clock, 1);
+        assert_eq!(contact.next_try(), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use reqwest::header::{
 use reqwest::{Url, redirect};
 use url::Host;
 
-use super::answer::is_graphql;
+use super::answer::{MOST_VALUES, is_graphql};
 use super::authorities;
 use super::catalogue::{classify_http, foreign_challenge, retry_after};
 use super::checkup::ServerTime;
@@ -302,6 +302,7 @@ impl Http {
         let hint = response.content_length().unwrap_or(0).min(LONGEST_HINT);
         let mut body = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
         let mut part = vec![0; 16 * 1024];
+        let mut values = 0;
         loop {
             let read = match response.read(&mut part) {
                 Ok(0) => break,
@@ -316,7 +317,11 @@ impl Http {
             if (body.len() + read) as u64 > limit {
                 return Err(Fault::malformed(&format!("longer than {limit} bytes")));
             }
-            share.grow(weight(&part[..read]))?;
+            // With more values than that it is not taken apart at all.
+            let more: u64 = part[..read].iter().map(|&byte| u64::from(byte == b',')).sum();
+            let counted = more.min(MOST_VALUES - values);
+            values += counted;
+            share.grow(read as u64 + counted * VALUE)?;
             body.extend_from_slice(&part[..read]);
         }
         // Some proxy may have written the page again, with the mark of a text file.
@@ -351,12 +356,6 @@ impl Transport for Http {
             Failure { fault, attempts: 1 }
         })
     }
-}
-
-/// The memory that a part of an answer takes.
-fn weight(part: &[u8]) -> u64 {
-    let values: u64 = part.iter().map(|&byte| u64::from(byte == b',')).sum();
-    part.len() as u64 + values * VALUE
 }
 
 /// The memory of one answer, as a part of what all may have.
