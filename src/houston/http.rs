@@ -297,32 +297,29 @@ impl Http {
 
     /// Reads a body that may be compressed, up to a limit on what comes out of it, and of all that
     /// are read at this time.
-    fn read(&self, mut response: Response, limit: u64) -> Result<(Vec<u8>, Held), Fault> {
-        let mut share = Share { all: Arc::clone(&self.under_way), bytes: 0 };
+    fn read(&self, response: Response, limit: u64) -> Result<(Vec<u8>, Held), Fault> {
         let hint = response.content_length().unwrap_or(0).min(LONGEST_HINT);
         let mut body = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
-        let mut part = vec![0; 16 * 1024];
-        let mut values = 0;
-        loop {
-            let read = match response.read(&mut part) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    let cause =
-                        if is_timeout(&error) { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
-                    return Err(Fault::no_answer(cause, &root_cause(&error)));
-                }
-            };
-            if (body.len() + read) as u64 > limit {
+        let share = Share { all: Arc::clone(&self.under_way), bytes: 0 };
+        let mut metered = Metered { inner: response.take(limit + 1), share, is_over: false };
+        let read = metered.read_to_end(&mut body);
+        let Metered { mut share, is_over, .. } = metered;
+        match read {
+            Ok(_) if body.len() as u64 > limit => {
                 return Err(Fault::malformed(&format!("longer than {limit} bytes")));
             }
-            // With more values than that it is not taken apart at all.
-            let more: u64 = part[..read].iter().map(|&byte| u64::from(byte == b',')).sum();
-            let counted = more.min(MOST_VALUES - values);
-            values += counted;
-            share.grow(read as u64 + counted * VALUE)?;
-            body.extend_from_slice(&part[..read]);
+            Ok(_) => {}
+            Err(_) if is_over => return Err(over()),
+            Err(error) => {
+                let cause =
+                    if is_timeout(&error) { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
+                return Err(Fault::no_answer(cause, &root_cause(&error)));
+            }
+        }
+        // With more values than that it is not taken apart at all.
+        let values: u64 = body.iter().map(|&byte| u64::from(byte == b',')).sum();
+        if !share.grow(values.min(MOST_VALUES) * VALUE) {
+            return Err(over());
         }
         // Some proxy may have written the page again, with the mark of a text file.
         if body.starts_with(BOM) {
@@ -366,16 +363,32 @@ struct Share {
 }
 
 impl Share {
-    fn grow(&mut self, bytes: u64) -> Result<(), Fault> {
+    /// Takes more; false where that is more than there is.
+    fn grow(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
-        if self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS {
-            return Ok(());
-        }
-        let text = format!(
-            "all answers under way take more than {} MiB together; --concurrency 1 may help",
-            MAX_ALL_ANSWERS >> 20
-        );
-        Err(Fault::malformed(&text))
+        self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS
+    }
+}
+
+fn over() -> Fault {
+    let most = MAX_ALL_ANSWERS >> 20;
+    Fault::malformed(&format!(
+        "all answers under way take more than {most} MiB together; --concurrency 1 may help"
+    ))
+}
+
+/// Reads as long as there is memory for it.
+struct Metered<R> {
+    inner: R,
+    share: Share,
+    is_over: bool,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.is_over = !self.share.grow(read as u64);
+        if self.is_over { Err(io::ErrorKind::OutOfMemory.into()) } else { Ok(read) }
     }
 }
 
