@@ -19,8 +19,10 @@ pub const MAX_READ_ANSWER: u64 = 64 * 1024 * 1024;
 /// The longest answer to a write, in bytes after decompression.
 pub const MAX_WRITE_ANSWER: u64 = 1024 * 1024;
 /// The most memory that all answers under way may take together, in bytes: what they are after
-/// decompression, and [`VALUE`] for every value in them.
+/// decompression, their copies, and [`VALUE`] for every value in them.
 pub const MAX_ALL_ANSWERS: u64 = 512 * 1024 * 1024;
+/// How often an answer is copied while it is taken apart.
+const COPIES: u64 = 2;
 /// What a value of an answer takes when it is taken apart, however short it is.
 const VALUE: u64 = 256;
 /// What an answer claims of its length is believed up to here.
@@ -57,7 +59,7 @@ impl Memory {
         }
         // With more values than that it is not taken apart at all.
         let values: u64 = body.iter().map(|&byte| u64::from(byte == b',')).sum();
-        if !share.grow(values.min(MOST_VALUES) * VALUE) {
+        if !share.grow(body.len() as u64 * COPIES + values.min(MOST_VALUES) * VALUE) {
             return Err(over());
         }
         // Some proxy may have written the page again, with the mark of a text file.

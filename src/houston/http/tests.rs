@@ -207,7 +207,7 @@ fn the_memory_of_an_answer_is_given_back() {
     let server = serve(|_| Some(page("200 OK", "", GOOD)));
     let http = http(&server.target, 5000);
     let answer = http.send(&request(Kind::Read)).unwrap();
-    assert_eq!(http.memory.taken(), GOOD.len() as u64);
+    assert!(http.memory.taken() >= GOOD.len() as u64);
     drop(answer);
     assert_eq!(http.memory.taken(), 0);
 }
