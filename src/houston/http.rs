@@ -4,16 +4,13 @@
 //! certainly not sent, what may have been done, and what somebody in front of Houston answered. It
 //! does not wait between requests and does not repeat them.
 
-use std::error::Error;
 use std::fmt;
-use std::io::{self, Read};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::Client;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
     WWW_AUTHENTICATE,
@@ -21,33 +18,20 @@ use reqwest::header::{
 use reqwest::{Url, redirect};
 use url::Host;
 
-use super::answer::{MOST_VALUES, is_graphql};
+use super::answer::is_graphql;
 use super::authorities;
+use super::body::{MAX_READ_ANSWER, MAX_WRITE_ANSWER, Memory};
 use super::catalogue::{classify_http, foreign_challenge, retry_after};
+use super::causes::{chain, root_cause, unanswered};
 use super::checkup::ServerTime;
 use super::credential::Credential;
-use super::fault::{Fault, NoAnswerCause, UnsentCause};
+use super::fault::{Fault, UnsentCause};
 use super::proxy::{Route, Via, route};
 use super::target::Target;
-use super::transport::{Answer, Failure, Held, Kind, Request, Transport};
+use super::transport::{Answer, Failure, Kind, Request, Transport};
 
-/// The longest answer to a read, in bytes after decompression.
-pub const MAX_READ_ANSWER: u64 = 64 * 1024 * 1024;
-/// The longest answer to a write, in bytes after decompression.
-pub const MAX_WRITE_ANSWER: u64 = 1024 * 1024;
-/// The most memory that all answers under way may take together, in bytes: what they are after
-/// decompression, and [`VALUE`] for every value in them.
-pub const MAX_ALL_ANSWERS: u64 = 512 * 1024 * 1024;
-/// What a value of an answer takes when it is taken apart, however short it is.
-const VALUE: u64 = 256;
 /// The longest request: the body parser of Houston refuses 100 kB (houston.md 1.7).
 pub const MAX_REQUEST: usize = 90_000;
-
-/// What an answer claims of its length is believed up to here.
-const LONGEST_HINT: u64 = 1024 * 1024;
-
-/// What some programs put before a text in UTF-8; no part of JSON.
-const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// An idle connection is given up before a gateway would: nginx closes after 75 s.
 const IDLE: Duration = Duration::from_secs(30);
@@ -85,8 +69,7 @@ pub struct Http {
     time: Option<ServerTime>,
     /// Why no request gets through; none is tried any more.
     barred: OnceLock<Fault>,
-    /// What all answers under way have together, in bytes.
-    under_way: Arc<AtomicU64>,
+    memory: Memory,
 }
 
 /// What requests are sent with.
@@ -116,7 +99,7 @@ impl Http {
             client: OnceLock::new(),
             time: None,
             barred: OnceLock::new(),
-            under_way: Arc::default(),
+            memory: Memory::default(),
         }
     }
 
@@ -250,7 +233,7 @@ impl Http {
             Kind::Read => MAX_READ_ANSWER,
             Kind::Write | Kind::Once => MAX_WRITE_ANSWER,
         };
-        match self.read(response, limit) {
+        match self.memory.read(response, limit) {
             // A gateway may dress its 429 as GraphQL; Houston itself sends none.
             Ok((body, held)) if status != 429 && is_graphql(&body) => {
                 Ok(Answer { body: self.scrubbed(body), status, attempts: 1, held })
@@ -295,42 +278,6 @@ impl Http {
         fault
     }
 
-    /// Reads a body that may be compressed, up to a limit on what comes out of it, and of all that
-    /// are read at this time.
-    fn read(&self, mut response: Response, limit: u64) -> Result<(Vec<u8>, Held), Fault> {
-        let mut share = Share { all: Arc::clone(&self.under_way), bytes: 0 };
-        let hint = response.content_length().unwrap_or(0).min(LONGEST_HINT);
-        let mut body = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
-        let mut part = vec![0; 16 * 1024];
-        let mut values = 0;
-        loop {
-            let read = match response.read(&mut part) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    let cause =
-                        if is_timeout(&error) { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
-                    return Err(Fault::no_answer(cause, &root_cause(&error)));
-                }
-            };
-            if (body.len() + read) as u64 > limit {
-                return Err(Fault::malformed(&format!("longer than {limit} bytes")));
-            }
-            // With more values than that it is not taken apart at all.
-            let more: u64 = part[..read].iter().map(|&byte| u64::from(byte == b',')).sum();
-            let counted = more.min(MOST_VALUES - values);
-            values += counted;
-            share.grow(read as u64 + counted * VALUE)?;
-            body.extend_from_slice(&part[..read]);
-        }
-        // Some proxy may have written the page again, with the mark of a text file.
-        if body.starts_with(BOM) {
-            body.drain(..BOM.len());
-        }
-        Ok((body, Held::new(Arc::new(share))))
-    }
-
     fn scrubbed(&self, body: Vec<u8>) -> Vec<u8> {
         match &self.credential {
             Some(credential) => credential.scrub(body),
@@ -355,33 +302,6 @@ impl Transport for Http {
             }
             Failure { fault, attempts: 1 }
         })
-    }
-}
-
-/// The memory of one answer, as a part of what all may have.
-#[derive(Debug)]
-struct Share {
-    all: Arc<AtomicU64>,
-    bytes: u64,
-}
-
-impl Share {
-    fn grow(&mut self, bytes: u64) -> Result<(), Fault> {
-        self.bytes += bytes;
-        if self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS {
-            return Ok(());
-        }
-        let text = format!(
-            "all answers under way take more than {} MiB together; --concurrency 1 may help",
-            MAX_ALL_ANSWERS >> 20
-        );
-        Err(Fault::malformed(&text))
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -417,65 +337,6 @@ fn only_here(name: &str, addresses: &[SocketAddr]) -> Result<(), Fault> {
             Err(environment(&text))
         }
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
-    error.kind() == io::ErrorKind::TimedOut || inner.is_some_and(reqwest::Error::is_timeout)
-}
-
-/// Why a request got no answer, and whether it can have been written.
-fn unanswered(error: &reqwest::Error, scheme: &str) -> Fault {
-    let text = root_cause(error);
-    if error.is_builder() {
-        return Fault::unsent(UnsentCause::Body, &text);
-    }
-    if error.is_connect() {
-        // What TLS says of bytes that are not TLS.
-        if text.contains("InvalidContentType") {
-            let text = "the port answers, but not in TLS: it speaks plain http, not https";
-            return Fault::unsent(UnsentCause::Tls, text);
-        }
-        return Fault::unsent(connect_cause(error), &text);
-    }
-    // What the parser of HTTP says of bytes that are not HTTP, such as an alert of TLS.
-    if scheme == "http" && text.starts_with("invalid HTTP version") {
-        let text = "the port answers, but not in HTTP: it may want https, not plain http";
-        return Fault::no_answer(NoAnswerCause::Reset, text);
-    }
-    let cause = if error.is_timeout() { NoAnswerCause::Timeout } else { NoAnswerCause::Reset };
-    Fault::no_answer(cause, &text)
-}
-
-fn connect_cause(error: &reqwest::Error) -> UnsentCause {
-    if chain(error).any(|cause| cause.to_string().starts_with("tunnel error")) {
-        return UnsentCause::Proxy;
-    }
-    // The second is what TLS says of a name that no resolver would take.
-    if error.is_dns() || chain(error).any(|cause| cause.to_string() == "invalid dns name") {
-        return UnsentCause::Name;
-    }
-    // rustls reports what it does not trust or understand as invalid data.
-    let is_invalid = |cause: &(dyn Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-    };
-    if chain(error).any(is_invalid) { UnsentCause::Tls } else { UnsentCause::Connect }
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| next(*error))
-}
-
-fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    // An `io::Error` gives the source of what it wraps, not what it wraps.
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
-}
-
-fn root_cause(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]

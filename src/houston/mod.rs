@@ -11,8 +11,10 @@
 
 pub mod answer;
 mod authorities;
+mod body;
 mod call;
 pub mod catalogue;
+mod causes;
 mod changes;
 pub mod checkup;
 pub mod contact;

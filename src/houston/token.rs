@@ -16,6 +16,9 @@ use crate::files::{Links, open_regular, read_at_most, read_input};
 /// The variable of the environment that may hold a token.
 pub const TOKEN_VARIABLE: &str = "HOUSTON_API_TOKEN";
 
+/// No token is longer, in bytes: servers take no such header.
+const LONGEST: usize = 16 * 1024;
+
 /// What some programs put before a text in UTF-8.
 const BOM: char = '\u{feff}';
 
@@ -82,6 +85,9 @@ impl Token {
         let bare = text.strip_prefix("Bearer ").unwrap_or(text).trim_start();
         if bare.is_empty() || text == "Bearer" {
             return Err(TokenError::Empty(origin.to_owned()));
+        }
+        if text.len() > LONGEST {
+            return Err(TokenError::Looks { origin: origin.to_owned(), what: "is longer than any token" });
         }
         if let Some(what) = other_than_token(text) {
             return Err(TokenError::Looks { origin: origin.to_owned(), what });
@@ -358,6 +364,7 @@ mod tests {
             ("Authorization: Bearer hush", "header"),
             ("-----BEGIN PRIVATE KEY-----\nhush", "PEM"),
         ] {
+            assert!(Token::new(&"x".repeat(LONGEST + 1), "test").is_err());
             for text in [text.to_owned(), format!("\u{feff}{text}\r\n")] {
                 let error = Token::new(&text, "test").unwrap_err();
                 let told = format!("{error} {error:?}");
