@@ -468,6 +468,7 @@ fn one_where_standard_output_takes_nothing_and_no_change_where_standard_error_do
     run.began();
     let sandbox = ["--sandbox", "--progress", "none"];
     let mut calls: Vec<Vec<&str>> = vec![vec!["template"], vec!["report", "--list"]];
+    calls.extend([vec!["--help"], vec!["--version"], vec!["plan", "--help"]]);
     calls.push([&["doctor"][..], &sandbox].concat());
     for format in ["human", "csv", "json", "jsonl", "md", "junit"] {
         calls.push(vec!["validate", "roster.csv", "--format", format]);

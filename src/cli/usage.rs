@@ -9,8 +9,8 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ErrorKind};
 
-use super::{ExitStatus, Failure, tell};
-use crate::model::printable;
+use super::{ExitStatus, Failure, UNWRITTEN, tell, unless_gone};
+use crate::model::{inert, printable};
 
 /// A text in which everything that a reader would not see, or that a terminal would obey, is written
 /// out: `\r`, `\u{1b}`.
@@ -27,7 +27,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
             shown.extend(c.escape_default());
         }
     }
-    Cow::Owned(shown)
+    Cow::Owned(inert(&shown).into_owned())
 }
 
 /// Refuses arguments that end with a carriage return: a script with the line ends of Windows hands
@@ -52,8 +52,7 @@ pub fn answer(error: &clap::Error, arguments: &[OsString], bare: Command, docume
     let is_failure = error.exit_code() != 0;
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let command = if is_failure && !is_help { bare } else { documented };
-    // Nothing can be done about a standard error that is gone.
-    let _ = match command.try_get_matches_from(&shown) {
+    let printed = match command.try_get_matches_from(&shown) {
         // The same answer about arguments that are fit to be shown.
         Err(same) if is_same(error, &same) => same.print(),
         Err(_) | Ok(_) if !is_failure => error.print(),
@@ -62,7 +61,17 @@ pub fn answer(error: &clap::Error, arguments: &[OsString], bare: Command, docume
             Ok(())
         }
     };
-    if is_failure { ExitStatus::Usage } else { ExitStatus::Done }
+    if is_failure {
+        // Nothing can be done about a standard error that is gone.
+        return ExitStatus::Usage;
+    }
+    match unless_gone(printed) {
+        Ok(()) => ExitStatus::Done,
+        Err(error) => {
+            tell(&format!("error: {UNWRITTEN}: {error}"));
+            ExitStatus::Internal
+        }
+    }
 }
 
 /// Whether both are the same answer about the same argument.
