@@ -166,7 +166,11 @@ fn files_that_do_not_belong_together_are_refused_with_their_names() {
     };
     refused(&files.journal, &|text| text.replacen("\"format\":3", "\"format\":99", 1), &["format 99"]);
     refused(&files.journal, &|text| text.replacen("\"intent\"", "\"hint\"", 1), &["journal.jsonl:2:"]);
-    refused(&files.journal, &|_| String::new(), &["no header", "nothing was sent", "apply the roster again"]);
+    refused(
+        &files.journal,
+        &|_| String::new(),
+        &["no header", "the file was damaged", "apply the roster again"],
+    );
     refused(&files.journal, &|text| text[..40].to_owned(), &["no header"]);
     refused(
         &files.plan,

@@ -6,8 +6,7 @@
 
 mod harness;
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -236,37 +235,37 @@ fn a_signal_during_the_final_proof_waits_for_it_as_long_as_the_grace() {
     assert_eq!(sandbox.audit().mutations_received, 3, "they were there");
 }
 
-/// A run that has ended and is writing its reports: they wait for the copy of the roster, which is
-/// a pipe now. Gives the end of it that they wait for.
-fn at_its_reports(running: &mut harness::Running<'_>) -> File {
-    running.await_entries("intent", 1);
-    let copy = running.folder().unwrap().join("roster.csv");
-    fs::remove_file(&copy).unwrap();
-    assert!(Command::new("mkfifo").arg(&copy).status().unwrap().success());
-    // Opening it waits for whoever reads.
-    File::options().write(true).open(&copy).unwrap()
+/// A run over these many rows, all but four of them left out, that writes its reports: it is stopped as
+/// soon as the first of them is begun, and takes its signals when it goes on.
+fn at_its_reports<'w>(workdir: &'w Workdir, sandbox: &Sandbox) -> harness::Running<'w> {
+    let running = workdir.applying(sandbox, "roster.csv").args(&["--rate", "none", "--limit", "4"]).start();
+    harness::until("a report is begun", || {
+        let names = fs::read_dir(running.folder()?).ok()?;
+        let mut names = names.flatten().map(|entry| entry.file_name());
+        names.any(|name| name.to_string_lossy().starts_with(".results.csv.")).then_some(())
+    });
+    running.signal("STOP");
+    assert!(!running.folder().unwrap().join("summary.json").exists(), "it was quicker");
+    running
 }
 
 #[test]
 fn a_signal_during_the_writing_of_reports_changes_nothing_and_a_second_one_leaves() {
-    let content = roster(4, 1);
-    let (sandbox, workdir) = (slow(), with(&content));
-    let mut running = start(&workdir, &sandbox, &[]);
-    let mut copy = at_its_reports(&mut running);
+    let content = roster(20_000, 1);
+    let (sandbox, workdir) = (Sandbox::new(), with(&content));
+    let running = at_its_reports(&workdir, &sandbox);
     running.signal("INT");
-    copy.write_all(content.as_bytes()).unwrap();
-    drop(copy);
+    running.signal("CONT");
     let run = running.finish().ended(0);
     assert_eq!(run.count("added") + run.count("invited"), 4, "{:?}", run.counts());
     assert_eq!(run.summary()["exit_status"], 0);
 
-    let (sandbox, workdir) = (slow(), with(&content));
-    let mut running = start(&workdir, &sandbox, &[]);
-    let copy = at_its_reports(&mut running);
+    let (sandbox, workdir) = (Sandbox::new(), with(&content));
+    let running = at_its_reports(&workdir, &sandbox);
     running.signal("INT");
     running.signal("TERM");
+    running.signal("CONT");
     let run = running.finish().ended(143).says("its reports are not complete");
-    drop(copy);
     assert!(!run.folder().join("summary.json").exists());
     journal_is_valid(&run);
 }
