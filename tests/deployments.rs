@@ -557,7 +557,7 @@ fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
         drop(carry_out().ended(0));
         assert_eq!(bindings(&sandbox), before, "{seed} {model:?}: {}", run.stderr);
         let sent = sandbox.audit().mutations_received;
-        drop(carry_out().ended(0).says("is finished"));
+        drop(carry_out().ended(0).says("is complete"));
         assert_eq!(sandbox.audit().mutations_received, sent);
     }
 }

@@ -234,7 +234,7 @@ fn nobody_goes_from_a_workspace_in_which_a_row_failed() {
     assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 2, 3, 4]), (1, &[0, 1])]), "{}", run.stderr);
     assert_eq!(of_removals(&run)["not_removed_after_failure"], 3);
     // Nothing is left for another leg: the row has failed for good.
-    drop(workdir.resume(&sandbox, &[]).ended(6).says("is finished"));
+    drop(workdir.resume(&sandbox, &[]).ended(6).says("is complete"));
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn a_run_that_is_killed_among_its_removals_is_finished_by_resume() {
         let mut expected = wanted(&[(0, &[0, 1, 2, 3]), (1, &[0, 1, 2, 3])]);
         expected.insert((workspace(0), "new@example.com".to_owned()));
         assert_eq!(present(&sandbox), expected, "{model:?} {after}: {}", run.stderr);
-        drop(workdir.resume(&sandbox, &[]).ended(0).says("is finished"));
+        drop(workdir.resume(&sandbox, &[]).ended(0).says("is complete"));
     }
 }
 

@@ -57,12 +57,12 @@ fn a_finished_run_says_so_and_ends_as_it_did() {
     workdir.write("good.csv", roster(4, 2));
     drop(workdir.apply(&sandbox, "good.csv", &[]).ended(0));
     let before = sandbox.audit().requests;
-    drop(workdir.resume(&sandbox, &[]).ended(0).says("is finished"));
+    drop(workdir.resume(&sandbox, &[]).ended(0).says("is complete"));
     workdir.write("bad.csv", format!("{}nobody@example.com,viewer,ckmissing\n", roster(2, 1)));
     let failed = workdir.apply(&sandbox, "bad.csv", &["--skip-invalid"]).ended(6);
     let results = failed.file("results.csv");
     fs::remove_file(failed.folder().join("results.csv")).unwrap();
-    let again = workdir.call(["resume"]).run().ended(6).says("is finished");
+    let again = workdir.call(["resume"]).run().ended(6).says("is complete");
     assert_eq!(fs::read_to_string(failed.folder().join("results.csv")).unwrap(), results);
     assert!(again.stderr.contains("status 6"), "{}", again.stderr);
     assert!(sandbox.audit().requests > before, "the second apply has asked");

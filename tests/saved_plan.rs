@@ -166,7 +166,7 @@ fn a_plan_that_was_carried_out_is_not_carried_out_again() {
     // The run is finished: its status, whatever Houston has now, and nothing is sent.
     meanwhile(&sandbox, "person.1.2@example.com,admin,Team 0");
     let sent = sent + 1;
-    carried_out(&workdir, &sandbox).ended(0).says(&id).says("is finished").began_nothing();
+    carried_out(&workdir, &sandbox).ended(0).says(&id).says("is complete").began_nothing();
     assert_eq!(sandbox.audit().mutations_received, sent);
     // A copy of the runs elsewhere does not count, and neither does a run about another target.
     fs::rename(workdir.path().join("onboard-runs"), workdir.path().join("other-runs")).unwrap();
@@ -198,7 +198,7 @@ fn a_plan_that_was_interrupted_is_resumed_by_the_same_command() {
     let run = approved.ended(0).says("carries out this plan; continuing");
     assert_eq!(workdir.folders().len(), 1, "{}", run.stderr);
     assert_eq!(workdir.resume(&sandbox, &[]).ended(0).count("invited"), 1);
-    drop(carried_out(&workdir, &sandbox).ended(0).says("is finished"));
+    drop(carried_out(&workdir, &sandbox).ended(0).says("is complete"));
 }
 
 /// Everybody of team 1 but its first admin and one viewer is to be removed.

@@ -3,7 +3,7 @@
 //! Main type: [`ApplyArgs`].
 
 use std::collections::HashMap;
-use std::io::{self, BufRead as _, IsTerminal, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::confirm::Confirmation;
 use super::ending::{held_words, status, tell_renamed, write_reports};
 use super::input::{Input, Settled};
 use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
+use super::runs::{locked, unsafe_runs};
 use super::saved_plan::{Saved, SavedPlanArgs};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
@@ -27,12 +29,11 @@ use crate::engine::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
 };
 use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{LockError, Probe, ROSTER, RunFolder, Runs, RunsError, TargetLock};
+use crate::engine::run_folder::{Probe, ROSTER, RunFolder, Runs, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
-use crate::report::shell_word;
 use crate::report::terminal::Progress;
 use crate::roster::spool_instead_in;
 
@@ -185,97 +186,6 @@ fn unanswered(runs: &Runs, input: &Settled, session: &Session, drawn: &Drawn) ->
         ));
     }
     earlier
-}
-
-/// Another run has the lock, or there can be none.
-pub(super) fn locked(error: LockError) -> Failure {
-    match error {
-        LockError::Held { .. } => Failure::new(ExitStatus::Locked, error)
-            .hint("wait until it has ended; `plan` may be used meanwhile"),
-        LockError::Distrusted { ref path, .. } => {
-            let hint = format!("if no run of another user is going on, delete it: rm {}", shell_word(path));
-            Failure::new(ExitStatus::Internal, error).hint(hint)
-        }
-        LockError::Folder(error) => Failure::new(ExitStatus::Internal, error),
-    }
-}
-
-/// The folder of the runs cannot be used.
-pub(super) fn unsafe_runs(error: RunsError) -> Failure {
-    match error {
-        RunsError::Distrusted { ref path, .. } => {
-            let hint = format!(
-                "take the right to write away from others (chmod o-w,g-w {}), or choose another folder with --runs-dir",
-                shell_word(path)
-            );
-            Failure::new(ExitStatus::Usage, error).hint(hint)
-        }
-        RunsError::Folder(error) => {
-            Failure::new(ExitStatus::Internal, error).hint("choose another folder with --runs-dir")
-        }
-    }
-}
-
-/// Whether somebody is asked before anything is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confirmation {
-    /// `--yes`.
-    Given,
-    /// There is somebody to ask.
-    Ask,
-}
-
-impl Confirmation {
-    /// Finds out before anything is asked of Houston. `stdin_is_taken` is whether standard input
-    /// holds something else than answers.
-    ///
-    /// # Errors
-    /// Nobody can be asked, and nobody said yes beforehand (2).
-    pub(super) fn needed(yes: bool, stdin_is_taken: bool) -> Result<Self, Failure> {
-        let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal() && !stdin_is_taken;
-        match (yes, can_ask) {
-            (true, _) => Ok(Self::Given),
-            (false, true) => Ok(Self::Ask),
-            (false, false) => Err(Failure::new(
-                ExitStatus::Usage,
-                anyhow::anyhow!("nobody can be asked for a confirmation here; nothing was sent"),
-            )
-            .hint("look at it with `plan` (of a run: `report`), then give --yes")),
-        }
-    }
-
-    /// Whether so many changes may be carried out. `shown` is what they are.
-    ///
-    /// # Errors
-    /// The answer cannot be read (2).
-    pub(super) fn obtain(
-        self,
-        changes: usize,
-        url: &str,
-        shown: impl FnOnce() -> Result<String, Failure>,
-    ) -> Result<bool, Failure> {
-        if self == Self::Given || changes == 0 {
-            return Ok(true);
-        }
-        let confirmed = confirm(&shown()?, changes, url)?;
-        if !confirmed {
-            tell("not confirmed: nothing was sent");
-        }
-        Ok(confirmed)
-    }
-}
-
-/// Asks with a whole line for an answer: the terminal stays as it is, also if a signal ends the
-/// wait. Everything but a yes is a no.
-fn confirm(plan: &str, changes: usize, url: &str) -> Result<bool, Failure> {
-    print(plan)?;
-    let people = if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
-    let failed = |error| Failure::new(ExitStatus::Usage, anyhow::Error::new(error).context("no answer"));
-    // Not locked while the answer is awaited: a signal has its word to say.
-    write!(anstream::stderr(), "Carry out {people}? ({}) [y/N] ", printable(url)).map_err(failed)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// A run about to begin.

@@ -33,7 +33,9 @@ pub fn open_run(runs_dir: &Path, run: &str, probe: Probe) -> Result<RunFolder, F
             FindError::NoRuns { .. } | FindError::Folder(_) => "name the folder of the runs with --runs-dir",
             FindError::Unknown { .. } => "`report --list` shows the runs; --runs-dir names another folder",
             FindError::Ambiguous { .. } => "give more of the id",
-            FindError::LatestDistrusted { .. } => "`report --list` shows the runs; name one by its id, since an older one may not be what you mean",
+            FindError::LatestDistrusted { .. } => {
+                "list the runs with `report --list`, then pass the id of the one you mean"
+            }
             FindError::NotARun { .. } => "a run is named by its id, the beginning of it, or its folder",
         };
         Failure::new(ExitStatus::Usage, error).about(&["runs-dir"]).hint(hint)
@@ -187,7 +189,7 @@ pub fn tell_renamed(history: &History) {
     if !renamed.is_empty() {
         let names = renamed.join(", ");
         tell(&format!(
-            "note: the roster has columns with the same names as ours; in {RESULTS} ours are {names}"
+            "note: some roster columns have the names of our columns; {RESULTS} calls ours {names}"
         ));
     }
 }

@@ -103,10 +103,11 @@ impl Pruning {
             // Asked of everybody, so that a pattern that matches is known to match.
             let is_protected = self.protect.covers(stranger.names.iter().map(String::as_str));
             match stranger.grounds {
+                // The user's own wish comes first: no guard has to step in.
+                Grounds::OwnRole if is_protected => Some(Stay::Protected),
                 _ if is_caller(stranger) => Some(Stay::Caller),
                 Grounds::Elsewhere => Some(Stay::Elsewhere),
                 Grounds::Hidden => Some(Stay::Hidden),
-                Grounds::OwnRole if is_protected => Some(Stay::Protected),
                 Grounds::OwnRole if reading.invites == InvitesSeen::Refused || reading.hidden > 0 => {
                     Some(Stay::Incomplete)
                 }

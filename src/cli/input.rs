@@ -138,7 +138,7 @@ impl Input {
         Err(if self.roster.issues().about_the_file() {
             failure
         } else {
-            failure.hint("mend the file, or leave the bad rows out with --skip-invalid")
+            failure.hint("fix the file, or leave the bad rows out with --skip-invalid")
         })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod config;
+mod confirm;
 mod create;
 pub mod doctor;
 pub mod ending;
@@ -23,6 +24,7 @@ mod renewals;
 pub mod report;
 pub mod resume;
 pub mod roster_args;
+mod runs;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod saved_plan;
@@ -201,9 +203,9 @@ impl ExitStatus {
     const HELP: &str = "\
 Exit status:
   0  done; nothing failed
-  1  internal error, or the run folder cannot be written (nothing was sent)
+  1  internal error, or an output cannot be written
   2  usage, or a confirmation was needed and could not be given
-  3  the roster is bad (nothing was sent)
+  3  the roster, or another input file, is bad (nothing was sent)
   4  the token is missing or dead, or died in mid-run
   5  the target is unusable, or its policy refuses
   6  some rows failed for good
@@ -343,9 +345,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Report(args) => report::run(args),
         Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(args) => sandbox::run(args)
-            .map(|()| ExitStatus::Done)
-            .map_err(|error| Failure::from(error).about(&["state", "port"])),
+        Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
     }
 }

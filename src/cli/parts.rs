@@ -168,7 +168,7 @@ impl Parts<'_> {
             Err(fault) => return Err((StopReason::TargetUnusable, Some(self.cause(&fault)?))),
         };
         if now == Identity::Unknown {
-            let text = "it is not known whose token is used now: no one is removed";
+            let text = "cannot tell whose token this is, so the run removes no one";
             return Err((StopReason::TargetUnusable, Some(Cause::new("caller_unknown", text))));
         }
         let ids = [self.session.identity.user_id(), now.user_id()];

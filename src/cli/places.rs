@@ -298,9 +298,10 @@ impl Finder<'_> {
         }
         if is_placeholder(name) {
             return Err(Box::new(|text| {
-                let message = format!("`{text}` stands for a name that was not given: it is not created");
+                let message =
+                    format!("`{text}` is a placeholder, not a workspace name; it will not be created");
                 Complaint::new(IssueKind::UnknownWorkspace, message)
-                    .hint("fill in the name; if this is one, create the workspace first")
+                    .hint("write the workspace's name; if this really is its name, create the workspace by hand first")
             }));
         }
         if let Some(twin) = self.looks.find(name) {
@@ -329,10 +330,9 @@ impl Finder<'_> {
         let difference = difference(name, twin);
         let twin = printable(twin).into_owned();
         Box::new(move |text| {
-            let message =
-                format!("`{text}` looks like `{twin}`{line}, which is a name of its own: {difference}");
+            let message = format!("`{text}` looks like `{twin}`{line} but is a different name: {difference}");
             Complaint::new(IssueKind::UnknownWorkspace, message)
-                .hint("write both in the same way; only one workspace is created then")
+                .hint("spell both the same way to create a single workspace")
         })
     }
 

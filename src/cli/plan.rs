@@ -4,6 +4,7 @@
 //! uses too.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -303,6 +304,7 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         let error = anyhow::anyhow!("--invites-older-than goes with --format human, json or md");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
+    refuse_to_overwrite(args)?;
     let destination = Destination::new(&args.work.target, &args.work.pace)?;
     let input = Input::read(&args.work)?;
     let destination = destination.with_token(&args.work.target)?;
@@ -314,6 +316,19 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         explain: args.explain.as_deref(),
     };
     show(input, &args.work, &args.show, &after, &session, global)
+}
+
+/// The plan must not take the place of the roster that it is made of.
+fn refuse_to_overwrite(args: &PlanArgs) -> Result<(), Failure> {
+    let file = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    let roster = args.work.roster.as_deref().and_then(file);
+    match (roster, args.out.as_deref().and_then(file)) {
+        (Some(roster), Some(out)) if (roster.dev(), roster.ino()) == (out.dev(), out.ino()) => {
+            let error = anyhow::anyhow!("--out names the roster: the plan would replace it");
+            Err(Failure::new(ExitStatus::Usage, error).hint("choose another file with --out"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is done with a plan that has been shown.

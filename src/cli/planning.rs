@@ -64,7 +64,7 @@ pub fn plan(
 fn warn_of_unmatched(protect: &Protect) {
     for pattern in protect.unmatched() {
         tell(&format!(
-            "warning: --protect `{}` matches nobody in the roster or in its workspaces: it protects no one",
+            "warning: --protect `{}` matches no one in the roster or its workspaces",
             printable(pattern)
         ));
     }
@@ -224,13 +224,13 @@ impl<'r> Draft<'r> {
         let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
         let caller = session.caller_names(reading);
         let email = |place: usize| self.roster.emails().get(rows[place]);
-        hold_caller(&mut decisions, |place| caller.iter().any(|name| name == email(place)));
         // Asked of everybody, so that a pattern that matches is known to match.
         let is_protected = |place: usize| {
             self.protect.covers([email(place)]) || reading.protected.iter().any(|name| name == email(place))
         };
         let protected: Vec<bool> = (0..decisions.len()).map(is_protected).collect();
         hold_protected(&mut decisions, |place| protected[place]);
+        hold_caller(&mut decisions, |place| caller.iter().any(|name| name == email(place)));
         if let Some(doubt) = reading.cause_of_doubt().map(Arc::new) {
             let add = decisions.iter_mut().filter(|decision| **decision == Decision::Add);
             add.for_each(|decision| *decision = Decision::GaveUp(Arc::clone(&doubt)));

@@ -9,14 +9,12 @@ use clap::{Args, ValueEnum};
 use super::roster_args::RosterArgs;
 use super::{ExitStatus, Failure};
 use crate::engine::journal::{Prune, RunSettings};
+use crate::engine::run_folder::JOURNAL;
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::report::removals::{REMOVALS, UNDO};
 use crate::report::results::{ERRORS, UNPROCESSED};
 use crate::roster::{Only, people_pattern};
-
-/// What makes a folder that of a run.
-const JOURNAL: &str = "journal.jsonl";
 
 /// `--prune` and its limits.
 #[derive(Debug, Clone, Args)]
@@ -156,10 +154,10 @@ impl PruneArgs {
         }
         if let Some(name) = part_of_a_run(path) {
             let error = anyhow::anyhow!(
-                "--prune compares with a complete roster, and this is the {name} of a run: everybody else would be removed"
+                "--prune needs the complete roster; {name} of a run lists only some people, and everyone else would be removed"
             );
             return Err(Failure::new(ExitStatus::Usage, error).about(&["prune"]).hint(format!(
-                "apply {name} without --prune, also without HOUSTON_ONBOARD_PRUNE and `prune` in a --config file"
+                "apply {name} without --prune; also unset HOUSTON_ONBOARD_PRUNE and remove `prune` from the --config file"
             )));
         }
         let (flag, name) = if roster.limit.is_some() {

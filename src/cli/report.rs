@@ -52,8 +52,10 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     if let Some(why) = folder.distrust() {
         tell(&printable(&format!("note: run {}: {why}; nothing is written to its folder", folder.id())));
     }
-    let told = Told::read(&folder).map_err(|error| ending::broken(&folder, error))?;
+    let broken = |error| ending::broken(&folder, error);
+    let mut told = Told::read(&folder).map_err(broken)?;
     ending::check_plan(&folder, &told.history)?;
+    told.summary.undo = removals::count(&folder, &told.history).map_err(broken)?;
     told.rebuild(&folder);
     if args.format == RunFormat::Csv {
         ending::tell_renamed(&told.history);

@@ -10,13 +10,15 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::apply::{Confirmation, engine_settings, finish, locked, unsafe_runs};
+use super::apply::{engine_settings, finish};
+use super::confirm::Confirmation;
 use super::ending::{broken, open_run, status, write_reports};
 use super::input::line_of_removal;
 use super::parts::{Left, Parts};
 use super::plan::{requests, takes_away};
 use super::planning::unreadable;
 use super::prune_args::LimitArgs;
+use super::runs::{locked, unsafe_runs};
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
@@ -98,8 +100,9 @@ pub(super) fn resume_run(
         return say_finished(folder, &history, global);
     }
     refuse_sandbox(&history.header)?;
+    let consent = origin.consent(args)?;
     let (destination, target) = destination(args, &history.header, &origin.reach(&history.header))?;
-    if !origin.confirm((folder, &history), args, &target, global.quiet)? {
+    if !origin.confirm(consent, (folder, &history), &target, global.quiet)? {
         return Ok(ExitStatus::Usage);
     }
     let confirmation = Confirmation::needed(args.yes, false)?;
@@ -161,14 +164,15 @@ fn say_finished(folder: &RunFolder, history: &History, global: &GlobalArgs) -> R
     let status = status(history);
     if !global.quiet {
         tell(&format!(
-            "run {} is finished: no row is left to settle; it ended with status {}",
+            "run {} is complete (exit status {}); nothing to resume, and nothing was sent",
             printable(&history.header.run),
             status.code()
         ));
+        if history.header.saved_plan.is_some() {
+            tell("to make the changes of its plan again, make a new plan");
+        }
         if history.header.sandbox {
-            tell(
-                "it was a rehearsal with --sandbox, which could not be resumed anyway: its Houston ended with it",
-            );
+            tell("it was a --sandbox rehearsal, which cannot be resumed");
         }
     }
     write_reports(folder, history, Some(status))?;
@@ -196,7 +200,7 @@ fn refuse_contradiction(history: &History) -> Result<(), Failure> {
         return Ok(());
     }
     let error = anyhow::anyhow!(
-        "the plan of run {} removes people, and its journal says that the run removes no one; nothing was sent",
+        "run {}: its plan removes people, but its journal says that it removes no one; nothing was sent",
         printable(&history.header.run)
     );
     Err(Failure::new(ExitStatus::BadInput, error).hint("apply the roster again"))

@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::{ExitStatus, Failure};
 use crate::sandbox::{
     FAULTS_HELP, Faults, LOCAL_PASSWORD, Model, Options, Profile, SWITCH_NAMES, Sandbox, Switches, Tokens,
 };
@@ -123,12 +124,17 @@ impl SandboxArgs {
 }
 
 /// Serves until SIGINT or SIGTERM.
-pub fn run(args: &SandboxArgs) -> anyhow::Result<()> {
+///
+/// # Errors
+/// It cannot begin with the state that was given (3), or not begin at all (1).
+pub fn run(args: &SandboxArgs) -> Result<(), Failure> {
     // Before anything is printed: a script may send the signal as soon as it has the URL.
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let options = args.options()?;
     let local_auth = options.switches.local_auth;
-    let sandbox = Sandbox::start(options)?;
+    let status = if options.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
+    let failed = |error| Failure::new(status, error).about(&["state", "port"]);
+    let sandbox = Sandbox::start(options).map_err(failed)?;
     let mut out = anstream::stdout().lock();
     let written = out
         .write_all(greeting(sandbox.url(), sandbox.tokens(), local_auth).as_bytes())

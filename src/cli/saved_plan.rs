@@ -140,7 +140,7 @@ fn check_approval(approved: &str, digest: &str) -> Result<(), Failure> {
     let usage = |error| Err(Failure::new(ExitStatus::Usage, error));
     if approved.len() != DIGITS || !approved.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return usage(anyhow::anyhow!(
-            "--approve takes the whole digest, {DIGITS} hexadecimal digits: another plan with the same beginning is easily made"
+            "--approve needs the whole digest ({DIGITS} hexadecimal digits): a shortened one is easy to forge"
         ));
     }
     if digest == approved {

@@ -552,10 +552,10 @@ fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
             failure.hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it")
         }
         UnsentCause::ProxyRefused => failure.hint(
-            "the proxy was asked once, since repeated wrong passwords lock accounts: check the user and password in HTTPS_PROXY; NO_PROXY names the hosts that are reached without it",
+            "not retried, because repeated wrong passwords lock accounts: check the user and password in HTTPS_PROXY; NO_PROXY lists hosts to reach without the proxy",
         ),
         UnsentCause::Environment => failure.hint(
-            "fix the variable, or /etc/hosts where it is about localhost; NO_PROXY names the hosts that are reached without a proxy",
+            "fix the variable (for localhost: /etc/hosts); NO_PROXY lists hosts to reach without a proxy",
         ),
         UnsentCause::Authorities => failure.hint(
             "name a file of PEM certificates with --ca-file, or install the package ca-certificates",

@@ -179,7 +179,7 @@ fn check(command: &Command, file: &ConfigFile, warn: &mut dyn FnMut(String)) -> 
     for entry in &file.entries {
         if is_of_one_call(&entry.key) {
             let (at, key) = (&entry.at, &entry.key);
-            warn(format!("{at}: `{key}` has no effect: --{key} has to be given with each call"));
+            warn(format!("{at}: `{key}` is ignored: pass --{key} on the command line"));
             continue;
         }
         let mut bearers = bearers(command, &entry.key).peekable();
@@ -213,7 +213,7 @@ fn unknown(command: &Command, entry: &Entry) -> Failure {
         _ => match nearest(&wanted, names) {
             Some(name) => failure(format!("{at}: `{key}` is not a setting; did you mean `{name}`?")),
             None => failure(format!("{at}: `{key}` is not a setting"))
-                .hint("the names are those of the flags without their dashes: see --help"),
+                .hint("settings are named like the flags, without the leading dashes; see --help"),
         },
     }
 }

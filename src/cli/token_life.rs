@@ -95,7 +95,7 @@ pub fn exposed(file: &Path) -> Option<String> {
             format!("every user of this machine can read the token file {shown}: chmod 600 it, or move it")
         }
         Exposure::Replaceable => format!(
-            "every user of this machine can replace the token file {shown}: a folder above it is writable for all"
+            "every user of this machine can replace the token file {shown}: a folder above it is world-writable"
         ),
     })
 }

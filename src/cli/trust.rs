@@ -3,9 +3,10 @@
 //!
 //! Main type: [`Origin`].
 
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
-use super::apply::Confirmation;
+use super::confirm::Confirmation;
 use super::ending::broken;
 use super::resume::ResumeArgs;
 use super::target_args::TargetArgs;
@@ -13,10 +14,10 @@ use super::{ExitStatus, Failure, tell};
 use crate::engine::journal::{Header, History, Reach, plan_lines};
 use crate::engine::run_folder::{Distrust, LATEST, RunFolder};
 use crate::houston::TOKEN_VARIABLE;
-use crate::model::printable;
+use crate::model::{WorkspaceRole, printable};
 use crate::plan::RolePolicy;
 
-/// How many of the people to remove are shown by name.
+/// How many people are shown by name, of each kind.
 const SHOWN_PEOPLE: usize = 20;
 
 /// Who wrote what a run's folder says.
@@ -44,9 +45,9 @@ impl Origin {
             (Some(why), false) => {
                 let id = printable(folder.id()).into_owned();
                 let hint = format!(
-                    "it can send your token to any server and remove anyone. Look at it with `report`; if you trust who made it, pass --trust-folder and name it: resume --trust-folder {id}"
+                    "a run folder can send your token to any server and remove anyone. Review it with `report`. If you trust its author: resume --trust-folder {id}"
                 );
-                Err(usage(format!("run {id} is not resumed: {why}; nothing was sent")).hint(hint))
+                Err(usage(format!("refusing to resume run {id}: {why}; nothing was sent")).hint(hint))
             }
         }
     }
@@ -60,15 +61,32 @@ impl Origin {
         }
     }
 
-    /// Names the target before the first request; what another user wants is shown and confirmed.
+    /// How the user says yes to what another user may want.
+    ///
+    /// # Errors
+    /// Nobody can be asked, and the flags do not say enough (2).
+    pub(super) fn consent(self, args: &ResumeArgs) -> Result<Confirmation, Failure> {
+        // A target that the user named too is no surprise; without one, --yes is not enough.
+        let is_named = args.target.choose().is_ok();
+        if self == Self::Own || (args.yes && is_named) {
+            return Ok(Confirmation::Given);
+        }
+        Confirmation::needed(false, false).map_err(|failure| {
+            failure.hint(
+                "without a terminal, --trust-folder needs --yes and the target by flag or configuration: --url, --domain or --context",
+            )
+        })
+    }
+
+    /// Names the target before the first request; what another user may want is shown and confirmed.
     /// `target` is what the run will be carried out with.
     ///
     /// # Errors
-    /// Confirmation is needed and cannot be given (2).
+    /// The answer cannot be read (2).
     pub(super) fn confirm(
         self,
+        consent: Confirmation,
         (folder, history): (&RunFolder, &History),
-        args: &ResumeArgs,
         target: &TargetArgs,
         quiet: bool,
     ) -> Result<bool, Failure> {
@@ -80,18 +98,10 @@ impl Origin {
             return Ok(true);
         };
         let shown = shown(folder, history, target, why)?;
-        // A target that the user named too is no surprise; without one, --yes is not enough.
-        let is_named = args.target.choose().is_ok();
-        if args.yes && is_named {
+        if consent == Confirmation::Given {
             tell(&shown);
-            return Ok(true);
         }
-        let confirmation = Confirmation::needed(false, false).map_err(|failure| {
-            failure.hint(
-                "without a terminal, --trust-folder needs --yes and the target by flag or configuration: --url, --domain or --context",
-            )
-        })?;
-        confirmation.obtain(left(history).max(1), &history.header.target, || Ok(shown))
+        consent.obtain(left(history).max(1), &history.header.target, || Ok(shown))
     }
 }
 
@@ -140,37 +150,65 @@ fn shown(
         ("authorities", authorities),
         ("certificates checked", checked.to_owned()),
     ];
-    let mut text = String::from("This run's folder may hold what another user wants:\n");
+    let mut text = String::from("Another user may have written this run folder. Resuming it means:\n");
     for (name, value) in rows {
         let _ = writeln!(text, "  {name:<22}{}", printable(&value));
     }
     text.push_str(&people(folder, history)?);
-    text.push_str("The token file, CA file and --insecure that it names are not used.\n");
+    text.push_str("The folder's own token file, CA file and --insecure are ignored.\n");
     Ok(text)
 }
 
-/// The people to remove, the first ones by name.
+/// The roles that are left to give, and the people to remove; admins and removals by name, the first
+/// ones of each.
 fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
-    let left = history.left_extras();
-    let mut text = String::new();
-    if left.is_empty() {
-        return Ok(text);
-    }
-    let lines = plan_lines(folder).map_err(|error| broken(folder, error))?;
-    let mut shown = 0;
-    for line in lines.skip(history.first_extra()) {
+    let (rows, extras): (HashSet<_>, HashSet<_>) =
+        (history.left().into_iter().collect(), history.left_extras().into_iter().collect());
+    let mut roles: BTreeMap<WorkspaceRole, usize> = BTreeMap::new();
+    let (mut admins, mut removals) = (Names::default(), Names::default());
+    for line in plan_lines(folder).map_err(|error| broken(folder, error))? {
         let line = line.map_err(|error| broken(folder, error))?;
-        if left.contains(&line.row) {
-            let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
-            let _ = writeln!(text, "    removes {} from {}", printable(&line.email), printable(workspace));
-            shown += 1;
-        }
-        if shown == SHOWN_PEOPLE {
-            break;
+        let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
+        let who = || format!("{} in {}", printable(&line.email), printable(workspace));
+        if extras.contains(&line.row) {
+            removals.add(who);
+        } else if let Some(role) = line.role.filter(|_| rows.contains(&line.row)) {
+            *roles.entry(role).or_default() += 1;
+            if role == WorkspaceRole::Admin {
+                admins.add(who);
+            }
         }
     }
-    if left.len() > shown {
-        let _ = writeln!(text, "    and {} more", left.len() - shown);
+    let mut text = String::new();
+    for (role, count) in roles {
+        let _ = writeln!(text, "  {:<22}{count}", format!("{role}"));
     }
+    admins.write("makes an admin", &mut text);
+    removals.write("removes", &mut text);
     Ok(text)
+}
+
+/// The first of some people, and how many there are.
+#[derive(Default)]
+struct Names {
+    shown: Vec<String>,
+    count: usize,
+}
+
+impl Names {
+    fn add(&mut self, who: impl FnOnce() -> String) {
+        if self.shown.len() < SHOWN_PEOPLE {
+            self.shown.push(who());
+        }
+        self.count += 1;
+    }
+
+    fn write(&self, what: &str, text: &mut String) {
+        for who in &self.shown {
+            let _ = writeln!(text, "    {what}: {who}");
+        }
+        if self.count > self.shown.len() {
+            let _ = writeln!(text, "    and {} more", self.count - self.shown.len());
+        }
+    }
 }

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::digest::{Hashing, digest_of, hexadecimal, open_file};
+pub use self::digest::{Hashing, digest_of, hexadecimal};
 pub use self::fold::GrantHistory;
 pub use self::history::{History, RowHistory};
 pub use self::lines::plan_lines;

@@ -129,10 +129,10 @@ impl Leaving {
             } else if seen.role() != leaver.role {
                 let cause = wanted_after_all(seen, leaver.role);
                 self.hold(&leaver, Status::RoleKept, cause);
-            } else if matches!(&leaver.handle, Handle::User(id) if kept.callers.contains(id)) {
-                self.hold(&leaver, Status::Unchanged, Stay::Caller.cause());
             } else if is_protected {
                 self.hold(&leaver, Status::Unchanged, Stay::Protected.cause());
+            } else if matches!(&leaver.handle, Handle::User(id) if kept.callers.contains(id)) {
+                self.hold(&leaver, Status::Unchanged, Stay::Caller.cause());
             } else if reading.hidden > 0 {
                 self.hold(&leaver, Status::Unchanged, Stay::Incomplete.cause());
             } else {

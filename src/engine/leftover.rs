@@ -131,8 +131,8 @@ impl Leg {
             }
         }
         let Share { missing, decisions, .. } = &mut self.shares[place];
-        hold_caller(decisions, |at| is_caller(missing[at].row));
         hold_protected(decisions, |at| is_protected(missing[at].row));
+        hold_caller(decisions, |at| is_caller(missing[at].row));
     }
 
     /// The rows that take an admin from this workspace: the others are to be counted.

@@ -62,7 +62,7 @@ pub enum RunsError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// Others could swap the runs in it.
-    #[error("the folder of the runs, {}, is not safe: {why}", .path.display())]
+    #[error("the runs folder {} is not safe: {why}", .path.display())]
     Distrusted {
         /// Which folder.
         path: PathBuf,
@@ -138,7 +138,7 @@ impl Runs {
         let path = self.dir.path().display();
         (!self.knows_rights()).then(|| {
             format!(
-                "the file system of {path} does not keep owners and modes: other users of it may read and change the files of this run"
+                "the file system of {path} does not store owners and modes: other users may be able to read and change this run's files"
             )
         })
     }

@@ -13,7 +13,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings, open_file};
+use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings};
+use crate::files::{Links, open_regular};
 use crate::model::{WorkspaceId, email_key, escaped_json};
 use crate::plan::extra::Handle;
 use crate::plan::grant::{Deployment, name as grant_name};
@@ -171,7 +172,7 @@ impl SavedPlan {
     /// It cannot be read, was changed, or is not a plan that this version could carry out to the
     /// letter.
     pub fn read(path: &Path) -> Result<(Self, String), SavedPlanError> {
-        let file = open_file(path).map_err(SavedPlanError::Unreadable)?;
+        let file = open_regular(path, Links::Follow).map_err(SavedPlanError::Unreadable)?;
         if file.metadata().map_err(SavedPlanError::Unreadable)?.len() > LONGEST {
             let text = format!("longer than {LONGEST} bytes");
             return Err(SavedPlanError::Unreadable(io::Error::new(io::ErrorKind::FileTooLarge, text)));

@@ -91,9 +91,7 @@ impl Share {
 
 fn over() -> Fault {
     let most = MAX_ALL_ANSWERS >> 20;
-    Fault::malformed(&format!(
-        "all answers under way take more than {most} MiB together; --concurrency 1 may help"
-    ))
+    Fault::malformed(&format!("responses in flight exceed {most} MiB together; try --concurrency 1"))
 }
 
 /// Reads as long as there is memory for it.

@@ -22,7 +22,7 @@ pub(super) fn unanswered(error: &reqwest::Error, scheme: &str) -> Fault {
     if error.is_connect() {
         // What TLS says of bytes that are not TLS.
         if text.contains("InvalidContentType") {
-            let text = "the port answers, but not in TLS: it speaks plain http, not https";
+            let text = "the port speaks plain http, not https";
             return Fault::unsent(UnsentCause::Tls, text);
         }
         return Fault::unsent(connect_cause(error), &text);

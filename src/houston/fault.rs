@@ -119,7 +119,7 @@ pub enum UnsentCause {
     ProxyRefused,
     /// The environment leads nowhere: an unusable address of a proxy, or a `localhost` that is
     /// another machine.
-    #[error("the environment cannot be used")]
+    #[error("bad network settings")]
     Environment,
     /// There are no certificate authorities to check a certificate with.
     #[error("no usable certificate authorities")]

@@ -308,10 +308,9 @@ impl Transport for Http {
 /// The fault of a proxy that opens no tunnel: what may pass, and what must not be tried again.
 fn proxy_refused(via: &Via, status: u16) -> Fault {
     match status {
-        407 => Fault::unsent(
-            UnsentCause::ProxyRefused,
-            &format!("{via} wants other credentials than it was given (HTTP 407)"),
-        ),
+        407 => {
+            Fault::unsent(UnsentCause::ProxyRefused, &format!("{via} rejected its credentials (HTTP 407)"))
+        }
         408 | 425 | 429 | 500..=510 | 512.. => {
             Fault::unsent(UnsentCause::Proxy, &format!("{via} answers HTTP {status}"))
         }
@@ -331,7 +330,7 @@ fn only_here(name: &str, addresses: &[SocketAddr]) -> Result<(), Fault> {
         None => Ok(()),
         Some(address) => {
             let text = format!(
-                "{name} is {} here, not this machine: plain http:// would show the token to the network",
+                "{name} resolves to {} here, not to this machine: plain http:// would expose the token",
                 address.ip()
             );
             Err(environment(&text))

@@ -109,7 +109,7 @@ fn refuse_unread(page: &MemberPage) -> Result<(), Fault> {
     if page.unread == 0 {
         return Ok(());
     }
-    Err(Fault::Malformed { text: "the member list has entries that show nobody".to_owned() })
+    Err(Fault::Malformed { text: "the member list has entries without an id or an address".to_owned() })
 }
 
 #[cfg(test)]

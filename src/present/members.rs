@@ -62,7 +62,10 @@ impl Reading {
             1 => "Houston does not show the addresses of 1 member of the workspace".to_owned(),
             more => format!("Houston does not show the addresses of {more} members of the workspace"),
         };
-        Some(Cause::new("unreadable", format!("{text}: whether this person is a member cannot be told")))
+        Some(Cause::new(
+            "unreadable",
+            format!("{text}, so the run cannot tell whether this person is a member"),
+        ))
     }
 }
 
@@ -194,7 +197,9 @@ pub fn read_handles(
         return Err(Fault::Malformed { text: "invitations cannot be seen".to_owned() });
     }
     if walk.unread > 0 {
-        return Err(Fault::Malformed { text: "the member list has entries that show nobody".to_owned() });
+        return Err(Fault::Malformed {
+            text: "the member list has entries without an id or an address".to_owned(),
+        });
     }
     let mut reading = walk.reading();
     if let Watch::Handles(found, in_all) = &walk.watch {

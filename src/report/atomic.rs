@@ -44,8 +44,6 @@ pub struct Draft {
 /// How the file comes to its name.
 #[derive(Debug)]
 enum Way {
-    /// By a rename and nothing else.
-    Renamed(AtomicWriteFile),
     /// By a rename to this name or, where that is impossible, in place.
     Replacing(AtomicWriteFile, PathBuf),
     /// No file can be made beside it: kept elsewhere until it is complete.
@@ -55,15 +53,6 @@ enum Way {
 }
 
 impl Draft {
-    /// Begins the file of a run that will be at `path`; a link of that name is replaced.
-    ///
-    /// # Errors
-    /// If it cannot be made.
-    pub fn open(path: &Path) -> Result<Self, WriteError> {
-        let file = beside(path).map_err(|source| WriteError::new(path, source))?;
-        Ok(Self { way: Way::Renamed(file), path: path.to_owned() })
-    }
-
     /// Begins an output that a user has named. Links are followed. What is no regular file (a
     /// device, a pipe) is written in place, and so is a file that no rename can replace.
     ///
@@ -86,7 +75,6 @@ impl Draft {
     pub fn commit(self) -> Result<(), WriteError> {
         let Self { way, path } = self;
         let committed = match way {
-            Way::Renamed(file) => file.commit(),
             Way::Replacing(file, target) => replace(file, &target),
             Way::Kept { content, target } => copy(content, target),
             Way::InPlace(mut sink) => sink.flush(),
@@ -96,7 +84,7 @@ impl Draft {
 
     fn as_file(&self) -> &File {
         match &self.way {
-            Way::Renamed(file) | Way::Replacing(file, _) => file.as_file(),
+            Way::Replacing(file, _) => file.as_file(),
             Way::Kept { content, .. } => content,
             Way::InPlace(sink) => sink.get_ref(),
         }
@@ -252,7 +240,7 @@ fn copy(mut content: File, mut target: File) -> io::Result<()> {
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.way {
-            Way::Renamed(file) | Way::Replacing(file, _) => file.write(bytes),
+            Way::Replacing(file, _) => file.write(bytes),
             Way::Kept { content, .. } => content.write(bytes),
             Way::InPlace(sink) => sink.write(bytes),
         }
@@ -273,16 +261,6 @@ impl Seek for Draft {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.as_file().seek(to)
     }
-}
-
-/// Writes a small file of a run in one go.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    let mut draft = Draft::open(path)?;
-    draft.write_all(content).map_err(|source| WriteError::new(path, source))?;
-    draft.commit()
 }
 
 #[cfg(test)]
@@ -308,7 +286,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("summary.json");
         fs::write(&path, "a longer text from before").expect("written");
-        write(&path, b"new").expect("written");
+        write_output(&path, "new").expect("written");
         assert_eq!(fs::read_to_string(&path).expect("readable"), "new");
         assert_eq!(fs::metadata(&path).expect("exists").permissions().mode() & 0o777, 0o600);
     }
@@ -317,20 +295,19 @@ mod tests {
     fn a_draft_that_is_dropped_leaves_what_was_there() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("results.csv");
-        for open in [Draft::open, Draft::output] {
-            fs::write(&path, "old").expect("written");
-            let mut draft = open(&path).expect("opened");
-            draft.write_all(b"half").expect("written");
-            drop(draft);
-            assert_eq!(fs::read_to_string(&path).expect("readable"), "old");
-            assert_eq!(names(dir.path()), ["results.csv"], "nothing else is left behind");
-        }
+        fs::write(&path, "old").expect("written");
+        let mut draft = Draft::output(&path).expect("opened");
+        draft.write_all(b"half").expect("written");
+        drop(draft);
+        assert_eq!(fs::read_to_string(&path).expect("readable"), "old");
+        assert_eq!(names(dir.path()), ["results.csv"], "nothing else is left behind");
     }
 
     #[test]
     fn the_error_names_the_file() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let error = write(&dir.path().join("gone/summary.json"), b"").expect_err("there is no such folder");
+        let gone = dir.path().join("gone/summary.json");
+        let error = write_output(&gone, "").expect_err("there is no such folder");
         assert!(error.to_string().contains("summary.json"), "{error}");
         let error = write_output(dir.path(), "x").expect_err("a folder");
         assert_eq!(error.source.kind(), ErrorKind::IsADirectory);
@@ -338,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_run_replaces_a_link_and_an_output_goes_through_it() {
+    fn an_output_goes_through_links() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let elsewhere = dir.path().join("elsewhere");
         fs::create_dir(&elsewhere).expect("created");
@@ -349,9 +326,6 @@ mod tests {
         write_output(&far, "new").expect("written");
         assert_eq!(fs::read_to_string(&real).expect("readable"), "new");
         assert!(link.is_symlink() && far.is_symlink());
-        write(&link, b"ours").expect("written");
-        assert_eq!(fs::read_to_string(&real).expect("readable"), "new");
-        assert!(!link.is_symlink());
 
         let dangling = dir.path().join("dangling");
         symlink("elsewhere/made", &dangling).expect("linked");

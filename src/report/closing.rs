@@ -12,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
-use super::summary::{FILE, FailureClass, GrantCounts, RunState, Summary};
+use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary};
 use super::{shell_word, spoken};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::model::printable;
@@ -69,29 +69,48 @@ pub fn render(summary: &Summary, paint: Paint) -> String {
 
 /// How the run ended, in one line.
 pub fn verdict(summary: &Summary) -> String {
-    let failed = summary.failed();
-    let left = summary.resumable();
+    let (failed, left) = (summary.failed(), summary.resumable());
     let all = rows(summary.rows);
     match (summary.state, &summary.stopped) {
-        (RunState::Going, _) => format!("still going: {left} of {all} to do"),
+        (RunState::Going, _) => format!("still going: {} to do", of_all(left, &all)),
         (RunState::BrokenOff, _) => "not finished: it ended without closing its journal".to_owned(),
         (RunState::Closed, Some(stopped)) => {
             let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
             format!("stopped early: {}{detail}", stopped.reason)
         }
-        (RunState::Closed, None) => match (failed, left) {
+        (RunState::Closed, None) => match (failed.total(), left.total()) {
             (0, 0) => "done".to_owned(),
-            (_, 0) => format!("done, but {failed} of {all} failed"),
-            (0, _) => format!("done, but {left} of {all} not settled"),
-            (_, _) => format!("done, but {failed} of {all} failed, {left} not settled"),
+            (_, 0) => format!("done, but {} failed", of_all(failed, &all)),
+            (0, _) => format!("done, but {} not settled", of_all(left, &all)),
+            (_, _) => format!("done, but {} failed, {} not settled", of_all(failed, &all), amount(left)),
         },
     }
 }
 
+/// How much of all the rows, and how many removals besides.
+fn of_all(amount: Amount, all: &str) -> String {
+    match amount {
+        Amount { rows, removals: 0 } => format!("{rows} of {all}"),
+        Amount { rows: 0, removals } => removals_of(removals),
+        Amount { rows, removals } => format!("{rows} of {all} and {}", removals_of(removals)),
+    }
+}
+
+/// So many rows, and so many removals.
+fn amount(amount: Amount) -> String {
+    match amount {
+        Amount { rows: count, removals: 0 } => rows(count),
+        Amount { rows: 0, removals } => removals_of(removals),
+        Amount { rows: count, removals } => format!("{} and {}", rows(count), removals_of(removals)),
+    }
+}
+
+fn removals_of(count: u64) -> String {
+    if count == 1 { "1 removal".to_owned() } else { format!("{count} removals") }
+}
+
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let failed = summary.failed();
-    let left = summary.resumable();
-    let good = failed + left == 0 && summary.stopped.is_none();
+    let good = summary.failed().total() + summary.resumable().total() == 0 && summary.stopped.is_none();
     let style = match summary.state {
         RunState::Closed if summary.stopped.is_some() => palette.bad,
         RunState::Closed if good => palette.good,
@@ -260,13 +279,14 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
         });
     }
     let left = summary.resumable();
-    if left > 0 || summary.finished_at.is_none() {
+    if left.total() > 0 || summary.finished_at.is_none() {
         if would_mail(summary) {
             steps.push("if mails are wanted, apply the roster again with --send-invites: this Houston adds nobody without one".into());
         } else if summary.sandbox {
             steps.push("the Houston of --sandbox is gone with its run: apply the roster again".into());
         } else {
-            let what = if left > 0 { format!("finish {}", rows(left)) } else { "finish".to_owned() };
+            let what =
+                if left.total() > 0 { format!("finish {}", amount(left)) } else { "finish".to_owned() };
             let command = resume_command(folder, summary.unattended);
             steps.push(format!(
                 "{what}; what is there already is not sent again:\n    {strong}{command}{strong:#}"

@@ -48,7 +48,7 @@ impl Listed {
             started_at: Some(summary.started_at),
             rows: Some(summary.rows),
             failed: Some(summary.counts.of_kind(StatusKind::Failed)),
-            left: Some(summary.resumable()),
+            left: Some(summary.resumable().total()),
             exit_status: summary.exit_status,
             roster: Some(summary.roster.clone()),
             target: Some(if summary.sandbox { "--sandbox".to_owned() } else { summary.target.clone() }),

@@ -12,7 +12,9 @@ use serde::Serialize;
 use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
 use crate::engine::event::{Status, StatusKind};
-use crate::engine::journal::{History, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines};
+use crate::engine::journal::{
+    History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
+};
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceRole, printable};
 use crate::plan::RolePolicy;
@@ -163,14 +165,10 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
         if let Some(removals) = removals.as_mut().filter(|_| is_extra(history, line.row)) {
             removals.put(&record(&line, end))?;
         }
-        match undone.of(&line, history) {
-            Some(Undoing::PutBack) => {
-                undo.put(&put_back(&line, with_deployments))?;
-                counts.rows += 1;
-                counts.odd_addresses |= is_odd_email(&line.email);
-            }
-            Some(Undoing::LeftOut) => counts.left_out += 1,
-            Some(Undoing::TakenAway) | None => {}
+        let undoing = undone.of(&line, history);
+        counts.count(undoing, &line);
+        if undoing == Some(Undoing::PutBack) {
+            undo.put(&put_back(&line, with_deployments))?;
         }
     }
     let files = [removals, Some(undo)].map(|file| file.map(Table::finish).transpose());
@@ -178,6 +176,22 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
         if let Some(file) = file? {
             file.commit()?;
         }
+    }
+    Ok(counts)
+}
+
+/// What `undo.csv` of a run takes back, without writing it.
+///
+/// # Errors
+/// If the plan of the run cannot be read.
+pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError> {
+    let (mut undone, mut counts) = (Undone::default(), Undo::default());
+    if !files(&history.header.settings).any(|name| name == UNDO) {
+        return Ok(counts);
+    }
+    for line in plan_lines(folder)? {
+        let line = line?;
+        counts.count(undone.of(&line, history), &line);
     }
     Ok(counts)
 }
@@ -192,6 +206,19 @@ pub struct Undo {
     pub left_out: u64,
     /// Whether it has addresses that a roster may have with `--allow-odd-addresses` only.
     pub odd_addresses: bool,
+}
+
+impl Undo {
+    fn count(&mut self, undoing: Option<Undoing>, line: &PlanLine) {
+        match undoing {
+            Some(Undoing::PutBack) => {
+                self.rows += 1;
+                self.odd_addresses |= is_odd_email(&line.email);
+            }
+            Some(Undoing::LeftOut) => self.left_out += 1,
+            Some(Undoing::TakenAway) | None => {}
+        }
+    }
 }
 
 fn is_extra(history: &History, row: RowNumber) -> bool {

@@ -28,6 +28,22 @@ const LONGEST: usize = 300;
 /// The longest text in `summary.json`, in bytes of JSON.
 const LONGEST_IN_JSON: usize = 160;
 
+/// How much of a run something is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
+    /// Rows of the roster.
+    pub rows: u64,
+    /// Removals of people who are not in the roster.
+    pub removals: u64,
+}
+
+impl Amount {
+    /// Both together.
+    pub fn total(self) -> u64 {
+        self.rows + self.removals
+    }
+}
+
 /// What became of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
@@ -274,16 +290,18 @@ impl Summary {
         always.into_iter().chain(self.houston_version.as_mut()).chain(detail).chain(of_classes).collect()
     }
 
-    /// Rows that a later leg of the run can settle: unsettled ones, and those not tried for
+    /// What a later leg of the run can settle: unsettled rows and removals, and those not tried for
     /// another reason than `--only` or `--limit`.
-    pub fn resumable(&self) -> u64 {
-        let removals = self.removals.map_or(0, |removals| removals.unsettled + removals.not_run);
-        self.counts.of_kind(StatusKind::Unsettled) + self.counts.of(Status::NotRun) - self.left_out + removals
+    pub fn resumable(&self) -> Amount {
+        let rows =
+            self.counts.of_kind(StatusKind::Unsettled) + self.counts.of(Status::NotRun) - self.left_out;
+        Amount { rows, removals: self.removals.map_or(0, |removals| removals.unsettled + removals.not_run) }
     }
 
-    /// Rows, and removals, that failed for good.
-    pub fn failed(&self) -> u64 {
-        self.counts.of_kind(StatusKind::Failed) + self.removals.map_or(0, |removals| removals.failed)
+    /// What failed for good.
+    pub fn failed(&self) -> Amount {
+        let rows = self.counts.of_kind(StatusKind::Failed);
+        Amount { rows, removals: self.removals.map_or(0, |removals| removals.failed) }
     }
 
     /// Holds this summary against the counts of what is in `results.csv`.
@@ -554,6 +572,6 @@ mod tests {
         let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
-        assert_eq!((summary.left_out, summary.resumable()), (1, 2));
+        assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));
     }
 }

@@ -223,7 +223,7 @@ fn oddity(text: &str) -> Option<Complaint> {
     let odd = |why: &str, hint: &str| {
         let complaint = Complaint::new(IssueKind::OddAddress, format!("{} {why}", quoted(text)));
         Some(complaint.hint(if inspect(text, OddAddresses::Allow).is_ok() {
-            format!("{hint}; if it is an address: --allow-odd-addresses")
+            format!("{hint}; if the address is right, pass --allow-odd-addresses")
         } else {
             hint.to_owned()
         }))
@@ -264,7 +264,7 @@ fn oddity(text: &str) -> Option<Complaint> {
         return None;
     }
     let why = match first {
-        '=' => "begins like the rest of a formula",
+        '=' => "looks like the remains of a formula",
         '-' | '+' | '*' | '•' | '·' | '–' | '—' => "begins with a sign, like an item of a list",
         _ => "begins with neither a letter nor a digit",
     };

@@ -39,7 +39,7 @@ const SIGNS: [Sign; 42] = [
     (b"\x7FELF", "a program", FETCH),
     (b"{\\rtf", "a text document (RTF)", EXPORT),
     (b"MIME-Version:", "a web archive (MHTML), not a table", EXPORT),
-    (b"\0\x05\x16\x07", "what macOS keeps beside a file (AppleDouble)", "name the file without `._`"),
+    (b"\0\x05\x16\x07", "a macOS AppleDouble (`._`) file", "name the file without `._`"),
     (b"bplist00", "a property list", "export the table as CSV first"),
     (b"[InternetShortcut]", "a link to a page", FETCH),
     (b"-----BEGIN PGP", "encrypted or signed with PGP", "decrypt it first"),

@@ -55,7 +55,7 @@ fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
     let place = Cell { start, line: tail.line, line_start: tail.line_start, tail: None, ..cell };
     let message = format!("{} follows a closing quote", quoted(text));
     let hint = match tail.line - cell.line {
-        0 => "delete it, or write two quotes for one that belongs to the text".to_owned(),
+        0 => "delete it, or write two quotes for a literal quote".to_owned(),
         lines => format!(
             "the quote opens {} above, and the rows between may be swallowed: delete or close it",
             if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") }
@@ -92,7 +92,7 @@ fn before_quote(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
         Some(c) => format!("U+{:04X}, which is invisible, comes before the quote", u32::from(c)),
         None => "a blank comes before the quote".to_owned(),
     };
-    let message = format!("{what}: a quote counts only right after the delimiter");
+    let message = format!("{what}: a quoted cell must begin right after the delimiter");
     Some((cell, Complaint::new(IssueKind::BlankBeforeQuote, message).hint("delete what is before the quote")))
 }
 
@@ -118,11 +118,10 @@ pub(super) fn hidden_lines(raw: &[u8], cell: Cell) -> impl Iterator<Item = &[u8]
 /// The complaint about a cell that may hide rows.
 pub(super) fn swallowed(raw: &[u8], cell: Cell, hides_a_row: bool) -> Complaint {
     let lines = physical_lines(content(raw, cell)).count();
-    let message = format!(
-        "rows may be swallowed: this cell goes over {lines} lines and holds the delimiter and an `@`"
-    );
+    let message =
+        format!("rows may be swallowed: this cell spans {lines} lines and contains the delimiter and an `@`");
     let hint = if hides_a_row {
-        "a stray quote makes one cell of several rows, and --prune would remove the people in it: delete the quote, or the line breaks of the cell"
+        "a stray quote merges several rows into one cell, and --prune would remove the people in them: delete the quote, or the line breaks in the cell"
     } else {
         "look for a stray quote at its beginning and at its end"
     };

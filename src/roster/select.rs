@@ -164,7 +164,7 @@ pub enum BadPattern {
     Blank,
     /// A sign that no address has.
     #[error(
-        "a pattern has no `{0}`: `*` stands for any text, `?` for one character, and commas separate patterns"
+        "`{0}` is not allowed in a pattern: `*` matches any text, `?` one character, and commas separate patterns"
     )]
     Sign(char),
     /// A quote mark at one end.

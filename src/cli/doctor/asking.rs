@@ -242,7 +242,7 @@ fn is_silence(fault: &Fault) -> bool {
 fn gone() -> Fault {
     Fault::NoAnswer {
         cause: crate::houston::NoAnswerCause::Timeout,
-        text: "the question before got no answer".to_owned(),
+        text: "an earlier request got no answer".to_owned(),
     }
 }
 

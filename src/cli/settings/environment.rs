@@ -72,7 +72,7 @@ fn warning(name: &str, known: &[String]) -> Option<String> {
     }
     let shown = escaped(name);
     if OF_ONE_CALL.contains(&flag.as_str()) {
-        return Some(format!("{shown} has no effect: --{flag} has to be given with each call"));
+        return Some(format!("{shown} is ignored: pass --{flag} on the command line"));
     }
     let meant = match flag.as_str() {
         // No setting holds a token.
@@ -80,7 +80,7 @@ fn warning(name: &str, known: &[String]) -> Option<String> {
         _ => nearest(&flag, known.iter().map(|known| self::flag(known))).map(|flag| variable(&flag)),
     };
     let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
-    Some(format!("{shown} has no effect: no setting has this name{meant}"))
+    Some(format!("{shown} is ignored: unknown setting{meant}"))
 }
 
 /// The names of all our variables.

@@ -2,15 +2,12 @@
 //!
 //! Main type: [`Hashing`].
 
-use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write};
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
 use crate::engine::run_folder::RunFolder;
-use crate::files::{Links, open_regular};
 
 /// A writer with the digest of what goes through it.
 #[derive(Debug)]
@@ -65,14 +62,6 @@ pub fn digest_of(folder: &RunFolder, name: &str) -> Result<String, JournalError>
         let length = block.len();
         file.consume(length);
     }
-}
-
-/// Opens a regular file for reading; nothing that could keep a reader waiting.
-///
-/// # Errors
-/// If it is something else, or cannot be opened.
-pub fn open_file(path: &Path) -> io::Result<File> {
-    open_regular(path, Links::Follow)
 }
 
 /// Bytes as lower-case hexadecimal digits.

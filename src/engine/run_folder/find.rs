@@ -43,7 +43,7 @@ pub enum FindError {
         candidates: Vec<String>,
     },
     /// The latest run may not be the user's own, and an older one is not what was meant.
-    #[error("the latest run, {run}, is not taken: {why}")]
+    #[error("refusing the latest run, {run}: {why}")]
     LatestDistrusted {
         /// Its id.
         run: String,

@@ -114,12 +114,12 @@ fn caller(rights: &Rights, token: TokenKind, bench: &mut Bench) {
             (Verdict::Ok, "service_account", "Houston takes the token: a service account".to_owned())
         }
         (None, None, TokenKind::User | TokenKind::Unknown) => {
-            (Verdict::Warning, "unknown", "Houston takes the token and does not say whose it is".to_owned())
+            (Verdict::Warning, "unknown", "Houston accepts the token but does not say whose it is".to_owned())
         }
     };
     let check =
         Check::new(CALLER, verdict, text).with("kind", kind).with("username", caller.username.clone());
-    let next = "use a service account's key or a new login: unless the token names its user, a run that would remove or demote people is refused";
+    let next = "use a service account's key or log in again: without knowing whose token it is, `apply` refuses to remove or demote people";
     bench.add(if verdict == Verdict::Warning { check.next(next) } else { check });
 }
 

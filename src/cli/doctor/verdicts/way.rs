@@ -173,7 +173,7 @@ fn houston(facts: &Facts, fault: &Fault, bench: &mut Bench) {
         }
         Fault::Proxy { status: status @ (401 | 407 | 511), text } => fail(
             format!("a proxy or gateway asks for credentials (HTTP {status}): {text}"),
-            "check HTTPS_PROXY and what stands in front of Houston; the token is not to blame",
+            "check HTTPS_PROXY and the gateway in front of Houston; the token is not the cause",
         ),
         Fault::Proxy { status, text } => fail(
             format!("something else answers, such as a login page or a proxy (HTTP {status}): {text}"),

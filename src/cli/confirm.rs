@@ -1,0 +1,72 @@
+//! The question before anything is sent.
+//!
+//! Main type: [`Confirmation`].
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use super::{ExitStatus, Failure, print, tell};
+use crate::model::printable;
+
+/// Whether somebody is asked before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    /// `--yes`.
+    Given,
+    /// There is somebody to ask.
+    Ask,
+}
+
+impl Confirmation {
+    /// Finds out before anything is asked of Houston. `stdin_is_taken` is whether standard input
+    /// holds something else than answers.
+    ///
+    /// # Errors
+    /// Nobody can be asked, and nobody said yes beforehand (2).
+    pub(super) fn needed(yes: bool, stdin_is_taken: bool) -> Result<Self, Failure> {
+        let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal() && !stdin_is_taken;
+        match (yes, can_ask) {
+            (true, _) => Ok(Self::Given),
+            (false, true) => Ok(Self::Ask),
+            (false, false) => Err(Failure::new(
+                ExitStatus::Usage,
+                anyhow::anyhow!(
+                    "confirmation required, but there is no terminal to ask on; nothing was sent"
+                ),
+            )
+            .hint("review it with `plan` (or `report` for a run), then pass --yes")),
+        }
+    }
+
+    /// Whether so many changes may be carried out. `shown` is what they are.
+    ///
+    /// # Errors
+    /// The answer cannot be read (2).
+    pub(super) fn obtain(
+        self,
+        changes: usize,
+        url: &str,
+        shown: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<bool, Failure> {
+        if self == Self::Given || changes == 0 {
+            return Ok(true);
+        }
+        let confirmed = confirm(&shown()?, changes, url)?;
+        if !confirmed {
+            tell("not confirmed: nothing was sent");
+        }
+        Ok(confirmed)
+    }
+}
+
+/// Asks with a whole line for an answer: the terminal stays as it is, also if a signal ends the
+/// wait. Everything but a yes is a no.
+fn confirm(plan: &str, changes: usize, url: &str) -> Result<bool, Failure> {
+    print(plan)?;
+    let people = if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
+    let failed = |error| Failure::new(ExitStatus::Usage, anyhow::Error::new(error).context("no answer"));
+    // Not locked while the answer is awaited: a signal has its word to say.
+    write!(anstream::stderr(), "Carry out {people}? ({}) [y/N] ", printable(url)).map_err(failed)?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
