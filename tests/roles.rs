@@ -191,6 +191,27 @@ fn the_caller_is_never_demoted_under_whatever_name() {
 }
 
 #[test]
+fn a_caller_whom_protect_covers_stays_by_the_users_own_wish() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 4), Options::default()));
+    let token = sandbox.token_of(&person(0, 0)).unwrap();
+    workdir.write("roster.csv", roster(&[(0, 0, "editor"), (0, 1, "editor"), (0, 2, "editor")]));
+    let (caller, url) = (person(0, 0), sandbox.url().to_owned());
+    let flags = ["--update-roles", "--protect", &caller, "--url", &url];
+    let plan = workdir.call(["plan", "roster.csv"]).args(&flags).quick().token(&token).run();
+    drop(plan.ended(0));
+    let run =
+        workdir.call(["apply", "roster.csv", "--yes"]).args(&flags).quick().token(&token).run().ended(0);
+    assert_eq!(status_of(&run, &person(0, 0)), ("role_kept".to_owned(), "protected".to_owned()));
+    // Nobody else of the file removes the caller either.
+    workdir.write("others.csv", roster(&[(0, 1, "editor"), (0, 2, "editor"), (0, 3, "viewer")]));
+    let flags = ["--prune", "--protect", &caller, "--url", &url];
+    let run =
+        workdir.call(["apply", "others.csv", "--yes"]).args(&flags).quick().token(&token).run().ended(0);
+    let removals = harness::records(&run.file("removals.csv"), b',');
+    assert_eq!((removals[0]["status"].as_str(), removals[0]["error_code"].as_str()), ("kept", "protected"));
+}
+
+#[test]
 fn doubled_bindings_are_reported_and_left_alone() {
     let mut state = world(1, 4);
     let mut second = state.bindings[2].clone();

@@ -305,6 +305,20 @@ fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
 }
 
 #[test]
+fn a_plan_never_takes_the_place_of_its_roster() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let text = harness::roster(4, 2);
+    workdir.write("roster.csv", &text);
+    std::os::unix::fs::symlink("roster.csv", workdir.path().join("link")).unwrap();
+    for out in ["roster.csv", "./roster.csv", "link"] {
+        let plan = workdir.call(["plan", "roster.csv", "--out", out]).to(&sandbox).run();
+        drop(plan.ended(2).says("--out"));
+        assert_eq!(std::fs::read_to_string(workdir.path().join("roster.csv")).unwrap(), text, "{out}");
+    }
+    assert_eq!(sandbox.audit().requests, 0);
+}
+
+#[test]
 fn beside_a_plan_nothing_may_be_said_that_changes_its_meaning() {
     let sandbox = sandbox();
     let (workdir, _) = planned(&sandbox, &[]);
@@ -315,7 +329,7 @@ fn beside_a_plan_nothing_may_be_said_that_changes_its_meaning() {
     let alone = workdir.call(["apply", "roster.csv", "--yes", "--approve", "0123456789ab"]);
     drop(alone.to(&sandbox).run().ended(2));
     let unasked = workdir.call(["apply", "--plan", "plan.json"]).to(&sandbox);
-    drop(unasked.run().ended(2).says("nobody can be asked"));
+    drop(unasked.run().ended(2).says("no terminal to ask on"));
     sandbox.received_no_mutation();
     // The environment is about rosters; the plan is what it is.
     let run = carrying_out(&workdir, &sandbox).env("HOUSTON_ONBOARD_UPDATE_ROLES", "1").run().ended(0);

@@ -116,19 +116,26 @@ fn a_trusted_folder_is_shown_first_and_chooses_neither_target_nor_token() {
     edit(&folder, "journal.jsonl", |text| text.replacen("\"reach\":{", &reach, 1));
     allow(&folder, 0o777);
     let id = folder.file_name().unwrap().to_str().unwrap();
+    let without = workdir.call(["resume", id, "--trust-folder", "--yes"]).run().ended(2);
+    assert!(without.stderr.contains("--url"), "before the token is asked for: {}", without.stderr);
     let resume = |more: &[&str]| {
         workdir.call(["resume", "--trust-folder"]).quick().token(sandbox.token()).args(more).run()
     };
     let requests = sandbox.audit().requests;
     drop(resume(&[id, "--yes"]).ended(2).says("--url"));
     drop(resume(&[id, "--url", sandbox.url()]).ended(2).says("--yes"));
-    drop(resume(&["--yes", "--url", sandbox.url()]).ended(2).says("name one by its id"));
+    drop(resume(&["--yes", "--url", sandbox.url()]).ended(2).says("pass the id of the one"));
     drop(resume(&[id, "--yes", "--url", &trap.url()]).ended(2));
     assert_eq!((sandbox.audit().requests, trap.asked().len()), (requests, 0));
     let finished = resume(&[id, "--yes", "--url", sandbox.url()]).ended(0);
-    for word in
-        ["every user can write to it", sandbox.url(), "rows left", "removals left", "HOUSTON_API_TOKEN"]
-    {
+    for word in [
+        "every user can write to it",
+        sandbox.url(),
+        "rows left",
+        "removals left",
+        "WORKSPACE_",
+        "HOUSTON_API_TOKEN",
+    ] {
         assert!(finished.stderr.contains(word), "{word}: {}", finished.stderr);
     }
     let whole = Finished { folder: Some(folder), ..finished };

@@ -438,6 +438,7 @@ mod tests {
     use super::*;
     use crate::engine::event::{Cause, Strain};
     use crate::report::fixture::Fixture;
+    use crate::report::removals::RemovalCounts;
 
     fn summary(fixture: &Fixture) -> Summary {
         Summary::new(&fixture.history, Fixture::shown(), Some(0))
@@ -445,6 +446,18 @@ mod tests {
 
     fn closing(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<String>)>) -> String {
         render(&summary(&Fixture::with(ends, stopped)), Paint::Plain)
+    }
+
+    #[test]
+    fn removals_are_counted_apart_from_rows() {
+        let fixture = Fixture::with(&[(Status::GaveUp, None), (Status::Added, None)], None);
+        let with = |unsettled, failed| {
+            let removals = Some(RemovalCounts { extra: 3, unsettled, failed, ..RemovalCounts::default() });
+            verdict(&Summary { removals, ..summary(&fixture) })
+        };
+        assert_eq!(with(0, 0), "done, but 1 of 2 rows not settled");
+        assert_eq!(with(2, 0), "done, but 1 of 2 rows and 2 removals not settled");
+        assert_eq!(with(2, 1), "done, but 1 removal failed, 1 row and 2 removals not settled");
     }
 
     #[test]

@@ -279,10 +279,8 @@ fn a_flag_of_one_call_has_neither_variable_nor_key() {
     assert!(args.out.is_none() && !args.show.all);
     assert_eq!(args.show.format, crate::report::plan::PlanFormat::Human);
     assert_eq!(warnings.len(), 3, "{warnings:?}");
-    assert!(warnings[0].starts_with("HOUSTON_ONBOARD_FORMAT has no effect: --format "), "{warnings:?}");
-    assert!(
-        warnings[1].ends_with("onboard.toml:1:1: `out` has no effect: --out has to be given with each call")
-    );
+    assert!(warnings[0].starts_with("HOUSTON_ONBOARD_FORMAT is ignored: pass --format "), "{warnings:?}");
+    assert!(warnings[1].ends_with("onboard.toml:1:1: `out` is ignored: pass --out on the command line"));
 }
 
 #[test]
