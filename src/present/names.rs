@@ -142,7 +142,7 @@ impl Looks {
         self.seen.entry(seen).or_insert(place);
     }
 
-    /// The name that this one looks like: beside what [`look`] leaves out, by letters of another
+    /// The name that this one looks like: beside what `look` leaves out, by letters of another
     /// script.
     pub fn find(&self, name: &str) -> Option<&str> {
         let seen = look(name);

@@ -36,7 +36,7 @@ const OF_ONE_CALL: [&str; 13] = [
 /// How much two names must have in common for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.8;
 
-/// The variables that begin with [`PREFIX`].
+/// The variables that begin with `HOUSTON_ONBOARD_`.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 
