@@ -13,7 +13,8 @@ use super::{ExitStatus, Failure, tell};
 use crate::houston::{Fault, Listing, Scope};
 use crate::model::{Assignment, Cause, RowNumber, WorkspaceId, printable};
 use crate::plan::{Decision, Workspace};
-use crate::present::names::{Likeness, Looks, Several, difference, is_placeholder};
+use crate::present::names::{Likeness, Looks, Several, difference, differs_by_case};
+use crate::present::placeholders::is_placeholder;
 use crate::present::resolve::{Resolution, looks_like_an_id, resolve};
 use crate::roster::{Column, Complaint, IssueKind, Roster};
 
@@ -305,16 +306,19 @@ impl Finder<'_> {
             }));
         }
         if let Some(twin) = self.looks.find(name) {
-            let differs_by_capitals = twin.to_lowercase() == name.to_lowercase();
-            return Err(if differs_by_capitals {
-                self.unknown(name, Likeness::Similar(twin.to_owned()))
-            } else {
-                self.twin_of_a_new_one(name, twin)
-            });
+            return Err(self.twin_of_a_new_one(name, twin));
         }
-        if let Likeness::Similar(near) = near {
-            let (name, near) = (printable(name), printable(near));
-            tell(&format!("warning: `{name}` would be created, but `{near}` exists: a typo?"));
+        let shown = printable(name);
+        match near {
+            Likeness::Similar(near) => {
+                let near = printable(near);
+                tell(&format!("warning: `{shown}` would be created, but `{near}` exists: a typo?"));
+            }
+            Likeness::Several(_) => {
+                let reason = near.reason(name).unwrap_or_default();
+                tell(&format!("warning: `{shown}` would be created, but {reason}"));
+            }
+            Likeness::Nothing | Likeness::Alike(_) => {}
         }
         self.looks.add(name);
         let list = &mut self.places.workspaces;
@@ -324,10 +328,14 @@ impl Finder<'_> {
         Ok(Meaning::Place(place))
     }
 
-    /// Two names of the file that would look the same afterwards.
+    /// Two names of the file that would look the same, or nearly, afterwards.
     fn twin_of_a_new_one(&self, name: &str, twin: &str) -> Complain<'static> {
         let line = self.lines.get(twin).map_or_else(String::new, |line| format!(" on line {line}"));
-        let difference = difference(name, twin);
+        let difference = if differs_by_case(name, twin) {
+            "only capital letters differ".to_owned()
+        } else {
+            difference(name, twin)
+        };
         let twin = printable(twin).into_owned();
         Box::new(move |text| {
             let message = format!("`{text}` looks like `{twin}`{line} but is a different name: {difference}");

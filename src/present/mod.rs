@@ -9,6 +9,7 @@ pub mod grants;
 pub mod in_order;
 pub mod members;
 pub mod names;
+pub mod placeholders;
 pub mod resolve;
 pub mod strangers;
 pub mod survey;

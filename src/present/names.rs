@@ -1,7 +1,7 @@
-//! Names of workspaces that are not what they seem: several in one cell, one that looks like
-//! another, a stand-in for a name that was never given.
+//! Names of workspaces that are not what they seem: several in one cell, or one that looks like
+//! another.
 //!
-//! Main type: [`Likeness`]; main functions: [`several`], [`difference`] and [`is_placeholder`]. Pure.
+//! Main type: [`Likeness`]; main functions: [`several`] and [`difference`]. Pure.
 
 use std::collections::HashMap;
 
@@ -62,14 +62,22 @@ impl Likeness {
 }
 
 /// Between names that are written into one cell, with what it takes to believe that they are several.
-const SEPARATORS: [(&[char], Evidence); 6] = [
-    (&[';'], Evidence::Itself),
+const SEPARATORS: [(&[char], Evidence); 5] = [
+    (&[';', '；', '؛'], Evidence::Itself),
     (&['\n', '\r', '\t'], Evidence::Itself),
-    (&['|'], Evidence::OneName),
-    (&[','], Evidence::EveryName),
-    (&['/', '\\', '&', '+'], Evidence::NotEnough),
-    (&[';', '|', ',', '\n', '\r', '\t'], Evidence::EveryName),
+    (&['|', '｜'], Evidence::OneName),
+    (&[',', '，', '、', '،'], Evidence::EveryName),
+    (&[';', '；', '؛', '|', '｜', ',', '，', '、', '،', '\n', '\r', '\t'], Evidence::EveryName),
 ];
+
+/// Line breaks that a web page or a program writes.
+const BREAKS: [&str; 5] = ["<br>", "<br/>", "<br />", "<BR>", "<BR/>"];
+const ESCAPES: [&str; 3] = ["\\r\\n", "\\n", "\\t"];
+
+/// What joins names and may be a part of one, too: signs, signs between blanks, and words.
+const JOINTS: [char; 14] = ['/', '\\', '&', '+', ';', '；', '؛', ',', '，', '、', '،', '|', '｜', '\n'];
+const DASHES: [&str; 5] = ["-", "–", "—", "·", "•"];
+const WORDS: [&str; 10] = ["and", "or", "plus", "und", "oder", "et", "y", "e", "en", "и"];
 
 /// What shows that a text is several names and not one with such a character in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,41 +88,137 @@ enum Evidence {
     OneName,
     /// All of them are.
     EveryName,
-    /// Names of one workspace have it too: that all of the parts are names is a guess only.
-    NotEnough,
 }
 
-/// Whether a text is several names. `is_name` says of a part whether it is one, `nearest` gives the
-/// label that is most similar to a text.
-pub fn several(
-    text: &str,
-    is_name: impl Fn(&str) -> bool,
-    nearest: impl Fn(&str) -> Option<String>,
-) -> Option<Several> {
-    let whole = nearest(text);
-    let found = |&(signs, evidence): &(&[char], Evidence)| {
+/// What [`several`] has to know about names.
+pub struct Known<E, N, L> {
+    /// Whether a text is the name of a workspace that exists.
+    pub exists: E,
+    /// Whether it is one, or a name that the roster uses elsewhere.
+    pub is_name: N,
+    /// The label that is most similar to a text.
+    pub nearest: L,
+}
+
+/// Whether a text is several names.
+pub fn several<E, N, L>(text: &str, known: &Known<E, N, L>) -> Option<Several>
+where
+    E: Fn(&str) -> bool,
+    N: Fn(&str) -> bool,
+    L: Fn(&str) -> Option<String>,
+{
+    let text = &BREAKS.iter().fold(text.to_owned(), |text, sign| text.replace(sign, "\n"));
+    let found = separated(text, known);
+    if let Some(sure) = found.iter().find(|several| several.is_sure) {
+        return Some(sure.clone());
+    }
+    let whole = (known.nearest)(text);
+    let is_one = |parts: &[String]| whole.as_ref().is_some_and(|label| !is_about_a_part(text, parts, label));
+    let text = ESCAPES.iter().fold(text.clone(), |text, sign| text.replace(sign, "\n"));
+    if let Some(parts) = chain(&text, &known.exists, MOST).filter(|parts| parts.len() > 1 && !is_one(parts)) {
+        return Some(Several { parts, is_sure: true });
+    }
+    let seems = || {
+        let parts = joined(&text);
+        let could_be = |part: &String| (known.is_name)(part) || (known.nearest)(part).is_some();
+        let is_several = parts.len() > 1 && parts.iter().all(could_be) && !is_one(&parts);
+        is_several.then_some(Several { parts, is_sure: false })
+    };
+    found.first().cloned().or_else(seems)
+}
+
+/// The ways to split a text at signs that are hardly ever a part of a name.
+fn separated<E, N, L>(text: &str, known: &Known<E, N, L>) -> Vec<Several>
+where
+    N: Fn(&str) -> bool,
+    L: Fn(&str) -> Option<String>,
+{
+    let whole = (known.nearest)(text);
+    let split = |&(signs, evidence): &(&[char], Evidence)| {
         let parts: Vec<&str> = text.split(signs).map(str::trim).filter(|part| !part.is_empty()).collect();
         // A label that has the character itself is what is meant.
         if parts.len() < 2 || whole.as_ref().is_some_and(|label| label.contains(signs)) {
             return None;
         }
-        let names = parts.iter().filter(|part| is_name(part)).count();
+        let names = parts.iter().filter(|part| (known.is_name)(part)).count();
         let is_sure = match evidence {
             Evidence::Itself => true,
             Evidence::OneName => names > 0,
             Evidence::EveryName => names == parts.len(),
-            Evidence::NotEnough => false,
         };
-        let seems = || match evidence {
+        let seems = match evidence {
             Evidence::Itself | Evidence::OneName => true,
-            Evidence::EveryName => names > 0 || parts.iter().any(|part| nearest(part).is_some()),
-            Evidence::NotEnough => names == parts.len(),
+            Evidence::EveryName => names > 0 || parts.iter().any(|part| (known.nearest)(part).is_some()),
         };
         let parts = || parts.iter().map(|&part| part.to_owned()).collect();
-        (is_sure || seems()).then(|| Several { parts: parts(), is_sure })
+        (is_sure || seems).then(|| Several { parts: parts(), is_sure })
     };
-    let all: Vec<Several> = SEPARATORS.iter().filter_map(found).collect();
-    all.iter().find(|several| several.is_sure).or(all.first()).cloned()
+    SEPARATORS.iter().filter_map(split).collect()
+}
+
+/// The most names that are looked for in one text, and its longest length in bytes.
+const MOST: usize = 12;
+const LONGEST: usize = 400;
+
+/// The names of workspaces that a text consists of, with nothing but joints or blanks between them.
+fn chain(text: &str, exists: &impl Fn(&str) -> bool, most: usize) -> Option<Vec<String>> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    if exists(text) {
+        return Some(vec![text.to_owned()]);
+    }
+    if most < 2 {
+        return None;
+    }
+    let ends = text.char_indices().filter(|(_, c)| !c.is_alphanumeric());
+    ends.rev().find_map(|(end, _)| {
+        let name = text[..end].trim_end();
+        let rest = behind_joint(&text[end..]);
+        if name.is_empty() || rest.is_empty() || !exists(name) {
+            return None;
+        }
+        let mut names = chain(rest, exists, most - 1)?;
+        names.insert(0, name.to_owned());
+        Some(names)
+    })
+}
+
+/// What follows a joint at the beginning of a text.
+fn behind_joint(text: &str) -> &str {
+    let is_joint =
+        |c: char| c.is_whitespace() || JOINTS.contains(&c) || DASHES.iter().any(|dash| dash.contains(c));
+    let rest = text.trim_start_matches(is_joint);
+    match rest.split_once(char::is_whitespace) {
+        Some((word, behind)) if WORDS.contains(&word.to_lowercase().as_str()) => {
+            behind.trim_start_matches(is_joint)
+        }
+        Some(_) | None => rest,
+    }
+}
+
+/// The parts between all joints of a text but blanks.
+fn joined(text: &str) -> Vec<String> {
+    let is_joint = |word: &str| DASHES.contains(&word) || WORDS.contains(&word.to_lowercase().as_str());
+    let words: Vec<_> = text.split(' ').map(|word| if is_joint(word) { "\n" } else { word }).collect();
+    let text = words.join(" ");
+    text.split(JOINTS).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// How similar two texts are, in any case: from 0 to 1.
+pub(super) fn similarity(text: &str, label: &str) -> f64 {
+    strsim::jaro_winkler(&text.to_lowercase(), &label.to_lowercase())
+}
+
+/// Whether a label is rather like one of the parts of a text than like all of it.
+fn is_about_a_part(text: &str, parts: &[String], label: &str) -> bool {
+    let whole = similarity(text, label);
+    parts.len() > 1 && parts.iter().any(|part| similarity(part, label) >= whole)
+}
+
+/// Whether a label is like a part of the text only: it is not what was meant.
+pub fn is_like_a_part(text: &str, label: &str) -> bool {
+    is_about_a_part(text, &joined(text), label)
 }
 
 /// A name as the eye sees it: composed, without blanks and what cannot be seen, in lower case.
@@ -166,9 +270,30 @@ fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}')
 }
 
-/// Where two names that look alike differ first, as a part of a sentence about `name`.
+/// Whether two names differ by nothing but capitals, which is seen at a glance; letters that only
+/// look like their capitals, such as the Kelvin sign, are no such case.
+pub fn differs_by_case(name: &str, other: &str) -> bool {
+    let is_composed = |name: &str| name.chars().all(is_composed);
+    name.to_lowercase() == other.to_lowercase() && is_composed(name) && is_composed(other)
+}
+
+/// Whether normalisation leaves a character as it is.
+fn is_composed(c: char) -> bool {
+    std::iter::once(c).nfc().eq([c])
+}
+
+/// Where two names that look alike differ first, as a part of a sentence about `name`. Capitals count
+/// only if nothing else differs.
 pub fn difference(name: &str, other: &str) -> String {
-    let place = name.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let is_case =
+        |a: char, b: char| a.to_lowercase().eq(b.to_lowercase()) && is_composed(a) && is_composed(b);
+    let common = |is_same: &dyn Fn(char, char) -> bool| {
+        name.chars().zip(other.chars()).take_while(|&(a, b)| a == b || is_same(a, b)).count()
+    };
+    let mut place = common(&is_case);
+    if place == name.chars().count() && place == other.chars().count() {
+        place = common(&|_, _| false);
+    }
     let (here, there) = (name.chars().nth(place), other.chars().nth(place));
     let other = printable(other);
     match here {
@@ -209,93 +334,56 @@ fn ordinal(number: usize) -> String {
     format!("{number}{ending}")
 }
 
-/// Whether a text stands for a name that was never given: an empty cell of a database, an error of a
-/// spreadsheet, a number that was a name once, a template that was not filled in.
-pub fn is_placeholder(name: &str) -> bool {
-    const WORDS: [&str; 31] = [
-        "null",
-        "nil",
-        "none",
-        "nan",
-        "na",
-        "n/a",
-        "n.a.",
-        "n.a",
-        "not applicable",
-        "not available",
-        "not set",
-        "undefined",
-        "unknown",
-        "unassigned",
-        "missing",
-        "empty",
-        "blank",
-        "void",
-        "tbd",
-        "t.b.d.",
-        "tba",
-        "tbc",
-        "todo",
-        "to do",
-        "fixme",
-        "xxx",
-        "placeholder",
-        "true",
-        "false",
-        "inf",
-        "infinity",
-    ];
-    let name = name.trim();
-    let bare = name.trim_matches(['<', '>', '(', ')', '[', ']', '{', '}', '"', '\'', '`', '*', '_']).trim();
-    let folded = bare.to_lowercase();
-    let is_template = (name.starts_with('<') && name.ends_with('>'))
-        || (name.starts_with('{') && name.ends_with('}'))
-        || (name.len() > 2 && name.starts_with('%') && name.ends_with('%'))
-        || ["${", "{{", "#{"].iter().any(|start| name.contains(start));
-    let is_nothing =
-        name.chars().all(|c| c.is_ascii_punctuation() || c.is_whitespace() || "–—…·•".contains(c));
-    is_template || is_nothing || WORDS.contains(&folded.as_str()) || is_error(name) || is_mangled_number(bare)
-}
-
-/// `#N/A`, `#REF!`, `#NAME?`, and other errors of spreadsheets: capitals between two signs.
-fn is_error(name: &str) -> bool {
-    let Some(word) = name.strip_prefix('#') else { return false };
-    let inner = word.strip_suffix(['!', '?']);
-    let is_code = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '/' | '0' | '_'))
-    };
-    inner.is_some_and(is_code)
-        || ["n/a", "na", "null", "value", "ref"].contains(&word.to_lowercase().as_str())
-}
-
-/// A number with a fraction of zeros or an exponent, as a spreadsheet makes of a number; and 0.
-fn is_mangled_number(text: &str) -> bool {
-    let number = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let decimal = |text: &str| match text.split_once(['.', ',']) {
-        Some((whole, part)) => digits(whole) && digits(part),
-        None => digits(text),
-    };
-    let has_zeros_behind = number.split_once(['.', ',']).is_some_and(|(whole, part)| {
-        digits(whole) && !part.is_empty() && part.bytes().all(|byte| byte == b'0')
-    });
-    let has_exponent = number.split_once(['e', 'E']).is_some_and(|(mantissa, exponent)| {
-        decimal(mantissa) && digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
-    });
-    has_zeros_behind || has_exponent || (!number.is_empty() && number.bytes().all(|byte| byte == b'0'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parts(text: &str) -> Option<(Vec<String>, bool)> {
-        const LABELS: [&str; 4] = ["Finance", "Operations", "Data Platform", "Research, Development"];
+        const LABELS: [&str; 6] =
+            ["Finance", "Operations", "Data Platform", "Research, Development", "R&D", "Sales & Support"];
         let nearest = |text: &str| {
-            let near = |label: &&&str| strsim::jaro_winkler(text, label) > 0.85;
-            LABELS.iter().find(near).map(|&label| label.to_owned())
+            let near = |label: &&&str| similarity(text, label) > 0.85;
+            let best = |a: &&&str, b: &&&str| similarity(text, a).total_cmp(&similarity(text, b));
+            LABELS.iter().filter(near).max_by(best).map(|&label| label.to_owned())
         };
-        several(text, |part| LABELS.contains(&part), nearest).map(|several| (several.parts, several.is_sure))
+        let exists = |part: &str| LABELS.contains(&part);
+        let is_name = |part: &str| exists(part) || ["Day", "Night"].contains(&part);
+        several(text, &Known { exists, is_name, nearest }).map(|several| (several.parts, several.is_sure))
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_known_names_is_several_names_whatever_joins_them() {
+        for joint in [
+            "/", " / ", " & ", "+", " + ", " and ", " und ", " UND ", " et ", " - ", " – ", "-", " ", "\\n",
+            "\\r\\n", "<br>", "<br/>", "；", "，", "、", ", and ", " | ", "\\", " y ", " • ",
+        ] {
+            for (one, two) in
+                [("Data Platform", "Finance"), ("Finance", "Operations"), ("R&D", "Data Platform")]
+            {
+                let text = format!("{one}{joint}{two}");
+                assert_eq!(parts(&text), Some((vec![one.to_owned(), two.to_owned()], true)), "{text:?}");
+            }
+        }
+        assert_eq!(parts("Finance, Operations and Data Platform").unwrap().0.len(), 3);
+        assert_eq!(parts("Finance Operations R&D Data Platform").unwrap().0.len(), 4);
+        assert_eq!(parts(&"Finance ".repeat(60)), None);
+    }
+
+    #[test]
+    fn a_label_is_not_meant_by_a_text_of_which_it_is_one_part() {
+        for text in
+            ["Finance & Tax", "Finance und Nowhere", "Finanse / Nowhere", "Nowhere - Finance", "Finance\\Tax"]
+        {
+            assert!(is_like_a_part(text, "Finance"), "{text}");
+        }
+        for (text, label) in [
+            ("Finance Team", "Finance"),
+            ("Research&Development", "Research Development"),
+            ("Sales and Support", "Sales & Support"),
+            ("Finanse", "Finance"),
+        ] {
+            assert!(!is_like_a_part(text, label), "{text}");
+        }
     }
 
     #[test]
@@ -305,12 +393,15 @@ mod tests {
             ("Data Platform | Finance", true),
             ("Data Platform\nFinance", true),
             ("Finance, Operations", true),
-            ("Finance/Operations", false),
-            ("Finance & Operations", false),
+            ("Finanse/Operatoins", false),
+            ("Finance and Operatoins", false),
+            ("Night & Day", false),
             ("Night;Day", true),
+            ("Night, Day", true),
             ("Finance;Nowhere", true),
             ("Finance|Nowhere", true),
-            ("Night | Day", false),
+            ("East | West", false),
+            ("East；West", true),
             ("Finance, Nowhere", false),
             ("Finanse, Operatoins", false),
         ] {
@@ -322,11 +413,17 @@ mod tests {
             "Finance",
             "Finance;",
             ";",
-            "Night, Day",
-            "Night/Day",
+            "East, West",
+            "East/West",
+            "Research/Development",
             "R&D",
             "Research, Developmnt",
+            "Sales and Support",
+            "Sales & Suport",
             "Finance & Tax",
+            "Finance Team",
+            "Data Platforn",
+            "corp\\network",
         ] {
             assert_eq!(parts(one), None, "{one}");
         }
@@ -358,10 +455,33 @@ mod tests {
             ("Night  Shift", "Night Shift", "its 7th character is a blank, where `Night Shift` has `S`"),
             ("Contro\u{302}le", "Contrôle", "its 6th character is `o`, where `Contrôle` has `ô` (U+00F4)"),
             ("Dаta", "Data", "its 2nd character is `а` (U+0430), where `Data` has `a`"),
+            (
+                "\u{212B}ngström",
+                "Ångström",
+                "its 1st character is `\u{212B}` (U+212B), where `Ångström` has `Å` (U+00C5)",
+            ),
+            ("\u{2126}", "Ω", "its 1st character is `\u{2126}` (U+2126), where `Ω` has `Ω` (U+03A9)"),
+            ("\u{212A}elvin", "Kelvin", "its 1st character is `\u{212A}` (U+212A), where `Kelvin` has `K`"),
+            (
+                "data\u{A0}lake",
+                "Data Lake",
+                "its 5th character is a no-break space (U+00A0), where `Data Lake` has a blank",
+            ),
             ("NightShift", "Night Shift", "its 6th character is `S`, where `Night Shift` has a blank"),
         ] {
             assert_eq!(Looks::from_iter([other]).find(name), Some(other), "{name}");
             assert_eq!(difference(name, other), text);
+        }
+        for (name, other, by_case) in [
+            ("finance", "FINANCE", true),
+            ("Ångström", "ångström", true),
+            ("ΟΔΟΣ", "οδος", true),
+            ("\u{212B}ngström", "Ångström", false),
+            ("\u{212A}elvin", "kelvin", false),
+            ("data\u{A0}lake", "Data Lake", false),
+        ] {
+            assert_eq!(differs_by_case(name, other), by_case, "{name}");
+            assert_eq!(differs_by_case(other, name), by_case, "{name}");
         }
         for (name, other) in
             [("Night-Shift", "NightShift"), ("Finance", "Finances"), ("Team 1", "Team l"), ("Cafe", "Café")]
@@ -372,74 +492,5 @@ mod tests {
             [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal).join(" "),
             "1st 2nd 3rd 4th 11th 12th 13th 21st 112th"
         );
-    }
-
-    #[test]
-    fn a_stand_in_is_no_name() {
-        for name in [
-            "NULL",
-            "null",
-            "<null>",
-            "(none)",
-            "None",
-            "N/A",
-            "#N/A",
-            "#REF!",
-            "#NAME?",
-            "#DIV/0!",
-            "#VALUE!",
-            "NaN",
-            "-",
-            "--",
-            "—",
-            "?",
-            "...",
-            "####",
-            "TBD",
-            "[TBD]",
-            "todo",
-            "1.0",
-            "12,00",
-            "1E+05",
-            "1.23E+17",
-            "1e5",
-            "-1.0",
-            "0",
-            "0.0",
-            "TRUE",
-            "unknown",
-            "${TEAM}",
-            "{{ team }}",
-            "{team}",
-            "<workspace>",
-            "%TEAM%",
-            "''",
-        ] {
-            assert!(is_placeholder(name), "{name}");
-        }
-        for name in [
-            "Finance",
-            "42",
-            "2024",
-            "1.5",
-            "3D",
-            "E2E",
-            "1.0.0",
-            "v1.0",
-            "#general",
-            "Team #1",
-            "C#",
-            "None of us",
-            "Default Team",
-            "データ",
-            "R&D",
-            "Data [EU]",
-            "[EU] Data",
-            "X-1",
-            "E5",
-            "10%",
-        ] {
-            assert!(!is_placeholder(name), "{name}");
-        }
     }
 }

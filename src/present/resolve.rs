@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
-use super::names::{Likeness, Looks, several};
+use super::names::{Known, Likeness, Looks, differs_by_case, is_like_a_part, several, similarity};
 use crate::houston::{Listing, Scope};
 use crate::model::WorkspaceId;
 
@@ -90,20 +90,19 @@ impl Names<'_> {
     fn likeness(&self, text: &str) -> Likeness {
         let labels = || self.labels.keys().copied();
         if let Some(twin) = self.twin(text) {
-            // What differs by capitals only is seen at a glance.
-            let is_same = text.to_lowercase() == twin.to_lowercase();
+            let is_same = differs_by_case(text, twin);
             let twin = twin.to_owned();
             return if is_same { Likeness::Similar(twin) } else { Likeness::Alike(twin) };
         }
-        let is_name = |part: &str| {
-            self.ids.contains_key(part)
-                || self.texts.contains(part)
-                || looks_like_an_id(part)
-                || self.twin(part).is_some()
-        };
-        match several(text, is_name, |text| nearest(text, labels())) {
+        let exists =
+            |part: &str| self.ids.contains_key(part) || looks_like_an_id(part) || self.twin(part).is_some();
+        let is_name = |part: &str| self.texts.contains(part) || exists(part);
+        let nearest = |text: &str| nearest(text, labels());
+        match several(text, &Known { exists, is_name, nearest }) {
             Some(several) => Likeness::Several(several),
-            None => nearest(text, labels()).map_or(Likeness::Nothing, Likeness::Similar),
+            None => nearest(text)
+                .filter(|label| !is_like_a_part(text, label))
+                .map_or(Likeness::Nothing, Likeness::Similar),
         }
     }
 }
@@ -122,9 +121,8 @@ pub fn looks_like_an_id(text: &str) -> bool {
 }
 
 fn nearest<'l>(text: &str, labels: impl Iterator<Item = &'l str>) -> Option<String> {
-    let wanted = text.to_lowercase();
     labels
-        .map(|label| (strsim::jaro_winkler(&wanted, &label.to_lowercase()), label))
+        .map(|label| (similarity(text, label), label))
         .filter(|(likeness, _)| *likeness > 0.85)
         .max_by(|(a, x), (b, y)| a.total_cmp(b).then_with(|| y.cmp(x)))
         .map(|(_, label)| label.to_owned())
@@ -193,6 +191,15 @@ mod tests {
             assert!(matches!(near, Likeness::Several(_)), "{text}: {near:?}");
             assert_eq!(near.hint().as_deref(), Some("write one row per workspace"));
         }
+        for (text, is_sure) in
+            [("Finance/Staging", true), ("Finance und staging", true), ("Finanse/Stagin", false)]
+        {
+            let Resolution::Unknown { near: Likeness::Several(several) } = one(Scope::System, text) else {
+                panic!("{text}")
+            };
+            assert_eq!(several.is_sure, is_sure, "{text}");
+        }
+        assert_eq!(one(Scope::System, "Finance & Tax"), Resolution::Unknown { near: Likeness::Nothing });
         let found = resolve(&listing(Scope::System), ["Night, Day", "Night", "Day"]);
         assert!(
             matches!(&found[0], Resolution::Unknown { near: Likeness::Several(several) } if several.is_sure)
