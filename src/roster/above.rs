@@ -134,7 +134,7 @@ pub(super) fn records(body: &[u8], delimiter: u8) -> impl Iterator<Item = (usize
         let cells = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
         Some((before + blank, cells))
     })
-    .filter(|(_, cells): &(usize, Vec<String>)| cells.iter().any(|cell| !cell.trim_ascii().is_empty()))
+    .filter(|(_, cells): &(usize, Vec<String>)| cells.iter().any(|cell| !cell.trim().is_empty()))
     .take(SEARCHED)
 }
 
@@ -195,6 +195,7 @@ mod tests {
             "email,role,workspace\nx\n",
             "\n\nemail,role,workspace\n",
             ",,\n ,,\nemail,role,workspace\n",
+            "\u{a0}\n\u{3000},,\nemail,role,workspace\n",
             "a@example.com,admin,F\nemail,role,workspace\n",
             "emial,role,workspace\na@example.com,admin,F\nemail,role,workspace\n",
             "emial,role,workspace\na@example.com,admin,F\n",

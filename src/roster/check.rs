@@ -13,7 +13,7 @@ use super::email::{self, OddAddresses, Plain, is_invisible};
 use super::issue::{Complaint, IssueKind, Issues, quoted};
 use super::maps::{Maps, Used};
 use super::quotes::{self, Quotes};
-use super::reader::{Span, issue_at};
+use super::reader::{Span, is_blank, issue_at};
 use super::role;
 use super::scan::{Cell, Cells, Quoting};
 use super::select::Settings;
@@ -371,7 +371,7 @@ impl<'a> Checker<'a> {
     fn deployment_roles(&mut self, here: &Present<'_>, record: &ByteRecord) -> bool {
         let Some(column) = self.columns.deployment_roles else { return true };
         let cell = record.get(column).unwrap_or_default();
-        if cell.trim_ascii().is_empty() {
+        if is_blank(cell) {
             return true;
         }
         let Some(text) = self.needed(here, cell, column, "deployment_roles") else { return false };

@@ -137,6 +137,9 @@ pub(super) fn resolve(headers: &[String], settings: &Settings) -> Result<Columns
         .hint("put a first line such as `email,role,workspace` over it");
         return Err(vec![(cell, complaint)]);
     }
+    if let Some(complaint) = no_table(headers, settings) {
+        return Err(vec![(0, complaint)]);
+    }
     let mut complaints = Vec::new();
     let mut find = |column: Column, needed: bool| {
         let mut cells = (0..headers.len()).filter(|&i| column.meant_by(&headers[i], settings));
@@ -171,13 +174,40 @@ pub(super) fn resolve(headers: &[String], settings: &Settings) -> Result<Columns
     }
 }
 
-fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint {
+/// A first line that is one text and no header at all, such as the error of a server.
+fn no_table(headers: &[String], settings: &Settings) -> Option<Complaint> {
+    let [text] = headers else { return None };
+    let is_near = |spec: &ColumnSpec| near(spec.column, headers).is_some();
+    let is_whole = settings.default_role.is_some() && settings.default_workspace.is_some();
+    if is_whole
+        || !settings.columns.is_empty()
+        || means_a_column(text, settings)
+        || COLUMNS.iter().any(is_near)
+    {
+        return None;
+    }
+    let message = format!("the first line is no header: {}", quoted(text.trim()));
+    let hint = "a roster begins with a line such as `email,role,workspace`; is this an error message in place of the file?";
+    Some(Complaint::new(IssueKind::MissingHeader, message).hint(hint))
+}
+
+/// The header that may be meant for a column.
+fn near(column: Column, headers: &[String]) -> Option<&str> {
     let unknown = || {
         headers
             .iter()
             .map(|header| header.trim())
             .filter(|header| !header.is_empty() && Column::named(header).is_none())
     };
+    COLUMNS
+        .iter()
+        .filter(|spec| spec.column == column)
+        .flat_map(|spec| spec.names)
+        .find_map(|known| nearest(known, unknown()))
+        .or_else(|| unknown().find(|header| header_form(header).contains(column.name())))
+}
+
+fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint {
     let name = column.name();
     if let Some(own) = settings.columns.iter().find(|own| own.column == column) {
         let all = headers.iter().map(|header| header.trim());
@@ -190,12 +220,7 @@ fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint
         return Complaint::new(IssueKind::MissingColumn, message).hint(near);
     }
     let message = format!("the column `{name}` is missing");
-    let near = COLUMNS
-        .iter()
-        .filter(|spec| spec.column == column)
-        .flat_map(|spec| spec.names)
-        .find_map(|known| nearest(known, unknown()))
-        .or_else(|| unknown().find(|header| header_form(header).contains(name)));
+    let near = near(column, headers);
     let default = match column {
         Column::Role => ", or give all rows one with --default-role",
         Column::Workspace => ", or give all rows one with --default-workspace",
@@ -326,5 +351,11 @@ mod tests {
         let found = complaints("x,ada@example.com,admin", &plain);
         assert_eq!((found[0].0, found[0].1.kind), (1, IssueKind::MissingHeader));
         assert_eq!(complaints("a,b", &plain).len(), 3);
+        for text in ["404 page not found", "Access Denied", "default backend - 404"] {
+            let found = complaints(text, &plain);
+            assert_eq!((found.len(), found[0].1.kind), (1, IssueKind::MissingHeader), "{found:?}");
+            assert!(found[0].1.message.contains(text), "{found:?}");
+        }
+        assert_eq!(complaints("emial", &plain).len(), 3);
     }
 }

@@ -49,13 +49,9 @@ pub(super) struct Beginning {
 /// something above it.
 pub(super) fn begin(sample: &[u8], settings: &Settings) -> Result<Beginning, Issue> {
     let at_start = |complaint: Complaint| complaint.at(Position { line: 1, column: 1 });
-    if sample.starts_with(b"\xFF\xFE")
-        || sample.starts_with(b"\xFE\xFF")
-        || sample.starts_with(b"\0\0\xFE\xFF")
-        || is_utf16(sample)
-    {
-        let complaint = Complaint::new(IssueKind::Utf16, "the file is in UTF-16, only UTF-8 can be read")
-            .hint("save it as `CSV UTF-8`");
+    if let Some(name) = wide(sample) {
+        let message = format!("the file is in {name}, only UTF-8 can be read");
+        let complaint = Complaint::new(IssueKind::Utf16, message).hint("save it as `CSV UTF-8`");
         return Err(at_start(complaint));
     }
     if let Some(complaint) = foreign(sample) {
@@ -81,6 +77,27 @@ pub(super) fn begin(sample: &[u8], settings: &Settings) -> Result<Beginning, Iss
         }
         None => Ok(Beginning { delimiter, has_bom, start: start as u64, start_line }),
     }
+}
+
+/// Text whose characters have two or four bytes each, by its mark or its zeros.
+fn wide(sample: &[u8]) -> Option<&'static str> {
+    match sample {
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some("UTF-32"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("UTF-16"),
+        sample if is_utf32(sample) => Some("UTF-32"),
+        sample if is_utf16(sample) => Some("UTF-16"),
+        _ => None,
+    }
+}
+
+/// Text in UTF-32 without a mark has three zeros in nearly every four bytes.
+fn is_utf32(sample: &[u8]) -> bool {
+    let units = || sample.chunks_exact(4).take(32);
+    let wide = |unit: &[u8]| {
+        matches!(unit, [0, 0, 0, last] if *last != 0) || matches!(unit, [first, 0, 0, 0] if *first != 0)
+    };
+    let count = units().count();
+    count >= 2 && units().filter(|unit| wide(unit)).count() * 4 >= count * 3
 }
 
 /// Text in UTF-16 without a mark has a zero in nearly every other byte.
@@ -180,6 +197,24 @@ mod tests {
             (&b"\x1F\x8B\x08"[..], IssueKind::NotText),
         ] {
             assert_eq!(begin(sample, &Settings::default()).unwrap_err().kind, kind);
+        }
+    }
+
+    #[test]
+    fn characters_of_two_and_of_four_bytes_are_told_apart() {
+        let text = "\u{feff}email,role,workspace\n";
+        let wide = |unit: fn(u32) -> Vec<u8>| text.chars().map(u32::from).flat_map(unit).collect::<Vec<u8>>();
+        let half = |unit: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        for (bytes, size, name) in [
+            (wide(|unit| unit.to_le_bytes().to_vec()), 4, "UTF-32"),
+            (wide(|unit| unit.to_be_bytes().to_vec()), 4, "UTF-32"),
+            (half(u16::to_le_bytes), 2, "UTF-16"),
+            (half(u16::to_be_bytes), 2, "UTF-16"),
+        ] {
+            for sample in [&bytes[..], &bytes[size..]] {
+                let issue = begin(sample, &Settings::default()).unwrap_err();
+                assert!(issue.message().contains(name), "{sample:?}: {issue:?}");
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::columns::{means_a_column, recognised};
 use super::dialect::DELIMITERS;
 use super::email::is_invisible;
 use super::issue::{Complaint, IssueKind, quoted};
-use super::select::Settings;
+use super::select::{Settings, parse_delimiter};
 
 /// Signs that are put around a text.
 const AROUND: [char; 12] = [
@@ -16,8 +16,22 @@ const AROUND: [char; 12] = [
 ];
 
 /// Signs between cells that are no delimiters unless the user says so, with their names.
-const OTHERS: [(u8, &str); 6] =
-    [(b' ', "blanks"), (b':', "`:`"), (b'^', "`^`"), (b'~', "`~`"), (b'/', "`/`"), (b'#', "`#`")];
+pub(super) const OTHERS: [(char, &str); 14] = [
+    (' ', "blanks"),
+    (':', "`:`"),
+    ('^', "`^`"),
+    ('~', "`~`"),
+    ('/', "`/`"),
+    ('#', "`#`"),
+    ('\u{FF0C}', "full-width commas (U+FF0C)"),
+    ('\u{FF1B}', "full-width semicolons (U+FF1B)"),
+    ('\u{FF5C}', "full-width bars (U+FF5C)"),
+    ('\u{3001}', "ideographic commas (U+3001)"),
+    ('\u{60C}', "Arabic commas (U+060C)"),
+    ('\u{61B}', "Arabic semicolons (U+061B)"),
+    ('\u{1}', "the control character U+0001"),
+    ('\u{1F}', "the control character U+001F"),
+];
 
 /// What spoils the headers, with the number of the header cell it is about.
 pub(super) fn spoilt(headers: &[String], delimiter: u8, settings: &Settings) -> Vec<(usize, Complaint)> {
@@ -60,12 +74,15 @@ fn one_cell(headers: &[String], delimiter: u8, settings: &Settings) -> Option<Co
             .hint("save the table once, or take off the quotes around each line"),
         );
     }
-    let (_, name) = OTHERS.into_iter().find(|&(other, _)| means(other))?;
+    let (other, name) = OTHERS.into_iter().find(|&(other, _)| recognised(line.split(other), settings) > 1)?;
     let message = format!("the header is separated by {name}, not by , ; | or tab");
-    Some(
-        Complaint::new(IssueKind::BrokenHeader, message)
-            .hint("save the file with one of these, or name another one with --delimiter"),
-    )
+    let can_be_named = parse_delimiter(other.encode_utf8(&mut [0; 4])).is_ok();
+    let hint = if can_be_named {
+        "save the file with one of these, or name another one with --delimiter"
+    } else {
+        "save the file with one of these"
+    };
+    Some(Complaint::new(IssueKind::BrokenHeader, message).hint(hint))
 }
 
 /// The cells of a line.
@@ -157,6 +174,8 @@ mod tests {
             (&["\u{201C}email\u{201D}"], 0, "not take for quotes"),
             (&["email role workspace"], 0, "separated by blanks"),
             (&["email:role"], 0, "separated by `:`"),
+            (&["email\u{FF0C}role"], 0, "separated by full-width commas (U+FF0C)"),
+            (&["email\u{1}role"], 0, "separated by the control character U+0001"),
         ] {
             let found = found(headers, &plain);
             assert_eq!(found.len(), 1, "{headers:?}: {found:?}");

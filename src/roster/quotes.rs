@@ -50,10 +50,12 @@ fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
     if raw[cell.start..tail.start].windows(2).any(|pair| pair == b"\\\"") {
         return Some((cell, backslash()));
     }
-    let blanks = behind.iter().take_while(|b| b.is_ascii_whitespace()).count();
-    let start = tail.start + blanks;
+    let start = cell.end - String::from_utf8_lossy(behind).trim_start().len();
     let place = Cell { start, line: tail.line, line_start: tail.line_start, tail: None, ..cell };
-    let message = format!("{} follows a closing quote", quoted(text));
+    let message = match text.chars().next().filter(|&c| is_invisible(c)) {
+        Some(c) => format!("U+{:04X}, which is invisible, follows a closing quote", u32::from(c)),
+        None => format!("{} follows a closing quote", quoted(text)),
+    };
     let hint = match tail.line - cell.line {
         0 => "delete it, or write two quotes for a literal quote".to_owned(),
         lines => format!(
@@ -145,6 +147,8 @@ mod tests {
         for (raw, expected) in [
             ("\"a\"b,c", (TextAfterQuote, 0, 4)),
             ("\"a\" b,c", (TextAfterQuote, 0, 5)),
+            ("\"a\"\u{a0}b,c", (TextAfterQuote, 0, 5)),
+            ("\"a\" \u{200b},c", (TextAfterQuote, 0, 5)),
             ("c,\"a\"\"\"b\r\n", (TextAfterQuote, 0, 8)),
             ("\"a,b\n\"c\",d", (TextAfterQuote, 1, 2)),
             ("x,\"say \\\"hi\\\"\"", (BackslashQuote, 0, 3)),
@@ -154,6 +158,18 @@ mod tests {
             ("\u{200b}\"hi\"", (BlankBeforeQuote, 0, 1)),
         ] {
             assert_eq!(broken(raw), Some(expected), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_named_by_its_code_point() {
+        for (raw, part) in [
+            ("\"a\"\u{200b},b", "U+200B, which is invisible, follows a closing quote"),
+            ("\"a\" \u{feff}x,b", "U+FEFF, which is invisible, follows"),
+            ("\u{200b}\"a\",b", "U+200B, which is invisible, comes before the quote"),
+        ] {
+            let Quotes::Broken(_, complaint) = inspect(raw.as_bytes(), b',') else { panic!("{raw}") };
+            assert!(complaint.message.starts_with(part), "{complaint:?}");
         }
     }
 

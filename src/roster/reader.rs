@@ -59,7 +59,7 @@ pub fn open(path: &Path) -> Result<File, Error> {
     if kind.is_file() {
         Ok(file)
     } else if kind.is_fifo() || file.is_terminal() {
-        spool(file, None)
+        spool(file, &name(), None)
     } else {
         Err(Error::Device { name: name() })
     }
@@ -80,7 +80,7 @@ fn open_pipe(path: &Path) -> Option<io::Result<File>> {
 /// # Errors
 /// If standard input cannot be read or the file cannot be written.
 pub fn spool_stdin(path: Option<&Path>) -> Result<File, Error> {
-    spool(io::stdin().lock(), path)
+    spool(io::stdin().lock(), "standard input", path)
 }
 
 /// Keeps a text in a file that has no name.
@@ -88,23 +88,24 @@ pub fn spool_stdin(path: Option<&Path>) -> Result<File, Error> {
 /// # Errors
 /// If it cannot be written.
 pub fn spool_text(text: &str) -> Result<File, Error> {
-    spool(text.as_bytes(), None)
+    spool(text.as_bytes(), "the text", None)
 }
 
-fn spool(input: impl Read, path: Option<&Path>) -> Result<File, Error> {
+/// `name` is what errors call the input.
+fn spool(input: impl Read, name: &str, path: Option<&Path>) -> Result<File, Error> {
     let failed = |source| Error::Spool { source };
     let create = |path: &Path| {
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(failed)
     };
     let mut file = if let Some(path) = path { create(path)? } else { spool_file().map_err(failed)? };
-    copy(input, &mut file)?;
+    copy(input, name, &mut file)?;
     file.flush().map_err(failed)?;
     Ok(file)
 }
 
 /// Copies a stream that may have no end: up to a NUL byte, behind which nothing is read anyway, and
 /// no more than [`LONGEST_STREAM`].
-fn copy(mut input: impl Read, file: &mut File) -> Result<(), Error> {
+fn copy(mut input: impl Read, name: &str, file: &mut File) -> Result<(), Error> {
     let failed = |source| Error::Spool { source };
     let mut buffer = vec![0; 64 << 10];
     let mut left = LONGEST_STREAM;
@@ -113,7 +114,15 @@ fn copy(mut input: impl Read, file: &mut File) -> Result<(), Error> {
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(failed(error)),
+            Err(source) => {
+                let name = name.to_owned();
+                let is_folder = source.kind() == io::ErrorKind::IsADirectory;
+                return Err(if is_folder {
+                    Error::IsFolder { name }
+                } else {
+                    Error::Unreadable { name, source }
+                });
+            }
         };
         left = left.checked_sub(count as u64).ok_or(Error::Endless)?;
         file.write_all(&buffer[..count]).map_err(failed)?;
@@ -232,8 +241,7 @@ impl Records {
     /// Reads the next record that is not blank.
     pub(super) fn next(&mut self, record: &mut ByteRecord) -> io::Result<Option<Span>> {
         while let Some(span) = self.next_raw(record)? {
-            let text = record.as_slice();
-            if text.first().is_some_and(|b| !b.is_ascii_whitespace()) || !text.trim_ascii().is_empty() {
+            if !is_blank(record.as_slice()) {
                 return Ok(Some(span));
             }
             self.blank += 1;
@@ -400,6 +408,13 @@ impl Records {
     }
 }
 
+/// Whether cells have nothing but blanks in them, of any kind.
+pub(super) fn is_blank(cells: &[u8]) -> bool {
+    // The first byte of nearly every row says that it is none.
+    !cells.first().is_some_and(u8::is_ascii_graphic)
+        && std::str::from_utf8(cells).is_ok_and(|text| text.trim().is_empty())
+}
+
 /// A complaint about a cell of a raw record that begins at a line.
 pub(super) fn issue_at(raw: &[u8], cell: Option<Cell>, line: u32, complaint: Complaint) -> Issue {
     let Some(cell) = cell else { return complaint.at(Position { line, column: 1 }) };
@@ -509,25 +524,45 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert!(matches!(open(&pipe), Err(Error::NoWriter { .. })));
-        let mut kept = spool(io::repeat(0), None).unwrap();
+        let mut kept = spool(io::repeat(0), "x", None).unwrap();
         assert!(io::Seek::seek(&mut kept, SeekFrom::End(0)).unwrap() <= 64 << 10);
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_read_is_no_fault_of_the_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = File::open(folder.path()).unwrap();
+        let error = spool(input, "standard input", None).unwrap_err();
+        assert_eq!(error.to_string(), "standard input is a folder, not a file");
+        let write_only = File::create(folder.path().join("x")).unwrap();
+        assert!(matches!(spool(write_only, "standard input", None), Err(Error::Unreadable { .. })));
+    }
+
+    #[test]
+    fn blanks_of_any_kind_are_blank() {
+        for blank in ["", " \t", "\u{a0}", " \u{a0}\u{3000}\n", "\u{202f}", "\u{2003}"] {
+            assert!(is_blank(blank.as_bytes()), "{blank:?}");
+        }
+        for text in ["a", " a", "\u{a0}a", "é", "\u{200b}", "#"] {
+            assert!(!is_blank(text.as_bytes()), "{text:?}");
+        }
     }
 
     #[test]
     fn what_can_be_read_once_is_kept_in_a_file_of_ones_own() {
         use std::os::unix::fs::PermissionsExt;
-        let mut kept = spool(&b"a,b\n"[..], None).unwrap();
+        let mut kept = spool(&b"a,b\n"[..], "x", None).unwrap();
         let mut text = String::new();
         io::Seek::rewind(&mut kept).unwrap();
         kept.read_to_string(&mut text).unwrap();
         assert_eq!(text, "a,b\n");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roster.csv");
-        spool(&b"a,b\n"[..], Some(&path)).unwrap();
+        spool(&b"a,b\n"[..], "x", Some(&path)).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"a,b\n");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert!(
-            matches!(spool(&b""[..], Some(&path)), Err(Error::Spool { .. })),
+            matches!(spool(&b""[..], "x", Some(&path)), Err(Error::Spool { .. })),
             "never over a file that is there"
         );
     }

@@ -11,6 +11,7 @@ use super::email::is_bare_email;
 use super::headers;
 use super::issue::{Complaint, IssueKind};
 use super::quotes::{self, Quotes};
+use super::reader::is_blank;
 use super::scan::{Cell, Cells};
 
 const SAME_DELIMITER: &str = "write the same delimiter in every line";
@@ -77,9 +78,16 @@ impl Shape {
         if let Some(other) = whole.filter(|_| self.width > 1) {
             return Some(self.separated_by(&headers::name(other)));
         }
+        let text = std::str::from_utf8(raw).unwrap_or_default();
         let words = || raw.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
-        if self.width > 1 && cells == 1 && words() == self.width {
-            return Some(self.separated_by("blanks"));
+        if self.width > 1 && cells == 1 && text.contains('@') && !text.starts_with('#') {
+            let found = headers::OTHERS.into_iter().find(|&(other, _)| match other {
+                ' ' => words() == self.width,
+                other => text.split(other).count() == self.width,
+            });
+            if let Some((_, name)) = found {
+                return Some(self.separated_by(name));
+            }
         }
         let is_mixed = |&other: &u8| count(other) > 1 && cells + count(other) - 1 == self.width;
         let other = headers::name(others().find(is_mixed)?);
@@ -142,10 +150,6 @@ impl Shape {
         };
         quotes::hidden_lines(raw, cell).any(is_row)
     }
-}
-
-fn is_blank(cell: &[u8]) -> bool {
-    std::str::from_utf8(cell).is_ok_and(|text| text.trim().is_empty())
 }
 
 fn is_email(cell: &[u8]) -> bool {

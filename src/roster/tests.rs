@@ -240,6 +240,13 @@ fn rows_of_nothing_are_left_out_and_counted() {
     let roster = read("email,role,workspace\n,,\na@example.com,viewer,F\n  , ,\n   \n");
     assert!(roster.issues().is_empty(), "{:?}", roster.issues());
     assert_eq!((roster.len(), roster.notes().blank), (1, 3));
+    // No-break and ideographic spaces are blanks, above the header, too.
+    let row = "a@example.com,viewer,F,\u{a0}\n";
+    let blank = "\u{a0}\n\u{a0},\u{a0},\u{3000}\n \u{a0},,\n\"\u{a0}\",,\n\u{3000}\n";
+    let text = format!("\u{a0}\nemail,role,workspace,deployment_roles\n{blank}{row}{blank}");
+    let roster = read(&text);
+    assert!(roster.issues().is_empty(), "{:?}", roster.issues());
+    assert_eq!((roster.len(), roster.notes().blank), (1, 11));
 }
 
 #[test]
@@ -566,6 +573,10 @@ fn a_fault_of_every_row_is_said_once() {
         ("a@example.com\tviewer\tF", "by tabs"),
         ("\"a@example.com\";\"viewer\";\"F\"", "by semicolons"),
         ("a@example.com viewer F", "by blanks"),
+        ("a@example.com:viewer:F", "by `:`"),
+        ("a@example.com^viewer^F", "by `^`"),
+        ("a@example.com\u{FF0C}viewer\u{FF0C}F", "by full-width commas (U+FF0C)"),
+        ("a@example.com\u{FF1B}viewer\u{FF1B}F", "by full-width semicolons (U+FF1B)"),
         ("a@example.com,viewer|F", "and bars"),
     ] {
         let roster = read(format!("email,role,workspace\nb@example.com,viewer,F\n{row}\n"));

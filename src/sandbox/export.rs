@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use super::roles::{Role, Status};
 use super::state::{
-    State, StateBinding, StateDeployment, StateError, StateInvite, StateUser, StateWorkspace,
+    Place, State, StateBinding, StateDeployment, StateError, StateInvite, StateUser, StateWorkspace,
 };
-use super::table::Table;
+use super::table::{Cell, Table, header_form, is_unseen, shown};
 
 /// One membership of an export.
 #[derive(Debug, Default, Deserialize)]
@@ -101,42 +101,155 @@ fn of_object(object: Object) -> Result<State, StateError> {
 }
 
 /// The rows of a JSON document, which has no lines of its own.
-fn numbered(rows: Vec<Row>) -> Vec<(String, Row)> {
-    (1..).map(|number: usize| format!("row {number}")).zip(rows).collect()
+fn numbered(rows: Vec<Row>) -> Vec<(Places, Row)> {
+    (1..).map(|number| Places::all(Place::Row(number))).zip(rows).collect()
 }
 
-fn csv_rows(text: &str) -> Result<Vec<(String, Row)>, StateError> {
-    const EMAIL: [&str; 4] = ["email", "user", "username", "mail"];
-    const NAME: [&str; 3] = ["workspace", "workspace_label", "workspace_name"];
-    const REST: [&str; 5] = ["role", "workspace_id", "label", "membership", "deployment_roles"];
-    let table = Table::read(text, &[&EMAIL[..], &NAME, &REST].concat())?;
-    let find = |names: &[&str]| table.find(names);
-    let email = find(&EMAIL).ok_or(StateError::Column("email"))?;
-    let role = find(&["role"]).ok_or(StateError::Column("role"))?;
-    let name = find(&NAME);
-    let id = find(&["workspace_id"]);
-    if name.is_none() && id.is_none() {
-        return Err(StateError::Column("workspace"));
+/// Where the cells of a row are.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    email: Place,
+    role: Place,
+    workspace: Place,
+    deployment_roles: Place,
+}
+
+impl Places {
+    fn all(place: Place) -> Self {
+        Self { email: place, role: place, workspace: place, deployment_roles: place }
     }
-    // Only the command `export` writes both of these.
-    let ours = find(&["label"]).zip(find(&["membership"]));
-    let deployment_roles = ours.and_then(|_| find(&["deployment_roles"]));
-    let row = |(line, record): &(usize, csv::StringRecord)| {
-        let cell = |place: Option<usize>| {
-            without_guard(place.and_then(|place| record.get(place)).unwrap_or_default()).to_owned()
+}
+
+const EMAIL: &[&str] = &["email", "user", "username", "mail"];
+const ROLE: &[&str] = &["role"];
+const NAME: &[&str] = &["workspace", "workspace_label", "workspace_name"];
+const ID: &[&str] = &["workspace_id"];
+const LABEL: &[&str] = &["label"];
+const MEMBERSHIP: &[&str] = &["membership"];
+const DEPLOYMENT_ROLES: &[&str] = &["deployment_roles"];
+
+fn csv_rows(text: &str) -> Result<Vec<(Places, Row)>, StateError> {
+    let known = [EMAIL, ROLE, NAME, ID, LABEL, MEMBERSHIP, DEPLOYMENT_ROLES].concat();
+    let table = Table::read(text, &known)?;
+    spoilt(&table.headers, &known)?;
+    let columns = Columns::find(&table)?;
+    table.rows.iter().map(|row| columns.row(&table, row)).collect()
+}
+
+/// Refuses headers that would mean something without what cannot be seen in them, or without quotes.
+fn spoilt(headers: &[Cell<'_>], known: &[&str]) -> Result<(), StateError> {
+    let means = |header: &str| known.contains(&header_form(header).as_str());
+    for Cell { text, place } in headers.iter().filter(|header| !means(&header.text)) {
+        let seen: String = text.chars().filter(|&c| !is_unseen(c)).collect();
+        if let Some(c) = text.chars().find(|&c| is_unseen(c)).filter(|_| means(&seen)) {
+            let what =
+                format!("the header {seen:?} has the invisible character U+{:04X} in it", u32::from(c));
+            return Err(place.wrong(what));
+        }
+        if means(text.trim_matches('"')) {
+            return Err(place.wrong(format!("the header {} is quoted twice", shown(text))));
+        }
+    }
+    Ok(())
+}
+
+/// Which cell of a row is which column.
+#[derive(Debug)]
+struct Columns {
+    email: usize,
+    role: usize,
+    name: Option<usize>,
+    id: Option<usize>,
+    /// Label and membership: only the command `export` writes both of these.
+    ours: Option<(usize, usize)>,
+    deployment_roles: Option<usize>,
+}
+
+impl Columns {
+    fn find(table: &Table<'_>) -> Result<Self, StateError> {
+        let headers = &table.headers;
+        let first = headers[0].place;
+        let missing = |name: &str| {
+            table.rows.iter().find(|row| is_header(row)).map_or_else(
+                || first.wrong(format!("the export has no column {name:?}")),
+                |row| {
+                    row[0]
+                        .place
+                        .wrong("the header begins here, not on the first line: delete the lines above it")
+                },
+            )
+        };
+        let email = column(headers, EMAIL)?.ok_or_else(|| missing("email"))?;
+        let role = column(headers, ROLE)?.ok_or_else(|| missing("role"))?;
+        let (name, id) = (column(headers, NAME)?, column(headers, ID)?);
+        if name.is_none() && id.is_none() {
+            return Err(missing("workspace"));
+        }
+        let ours = column(headers, LABEL)?.zip(column(headers, MEMBERSHIP)?);
+        let deployment_roles = column(headers, DEPLOYMENT_ROLES)?.filter(|_| ours.is_some());
+        Ok(Self { email, role, name, id, ours, deployment_roles })
+    }
+
+    /// How many cells a row has at least.
+    fn needed(&self) -> usize {
+        let Self { email, role, name, id, ours: _, deployment_roles: _ } = self;
+        [Some(*email), Some(*role), *name, *id].into_iter().flatten().max().unwrap_or(0) + 1
+    }
+
+    fn row(&self, table: &Table<'_>, cells: &[Cell<'_>]) -> Result<(Places, Row), StateError> {
+        table.check(cells, self.needed())?;
+        let Self { email, role, name, id, ours, deployment_roles } = self;
+        let needed = [Some(*email), Some(*role), *name, *id].into_iter().flatten();
+        if let Some(cell) = needed.map(|column| &cells[column]).find(|cell| is_quoted_twice(&cell.text)) {
+            return Err(cell.place.wrong("the cell is quoted twice: the quotes would be part of its text"));
+        }
+        let cell = |column: Option<usize>| {
+            let cell = column.and_then(|column| cells.get(column));
+            without_guard(cell.map_or("", |cell| &*cell.text)).to_owned()
+        };
+        let place = |column: Option<usize>| {
+            column.and_then(|column| cells.get(column)).map_or(cells[0].place, |cell| cell.place)
+        };
+        let places = Places {
+            email: place(Some(*email)),
+            role: place(Some(*role)),
+            workspace: place(name.or(*id)),
+            deployment_roles: place(*deployment_roles),
         };
         let row = Row {
-            email: cell(Some(email)),
-            role: cell(Some(role)),
-            workspace: cell(name),
-            workspace_id: cell(id),
+            email: cell(Some(*email)),
+            role: cell(Some(*role)),
+            workspace: cell(*name),
+            workspace_id: cell(*id),
             label: ours.map(|(label, _)| cell(Some(label))),
             membership: cell(ours.map(|(_, membership)| membership)),
-            deployment_roles: cell(deployment_roles),
+            deployment_roles: cell(*deployment_roles),
         };
-        (format!("line {line}"), row)
-    };
-    Ok(table.rows.iter().map(row).collect())
+        Ok((places, row))
+    }
+}
+
+/// Which header has one of these names; two of them would leave open which one counts.
+fn column(headers: &[Cell<'_>], names: &[&str]) -> Result<Option<usize>, StateError> {
+    let mut found = (0..headers.len()).filter(|&at| names.contains(&header_form(&headers[at].text).as_str()));
+    let first = found.next();
+    match (first, found.next()) {
+        (Some(first), Some(second)) => {
+            let (one, other) = (shown(&headers[first].text), shown(&headers[second].text));
+            let what = format!("{one} and {other} both mean the column {:?}", names[0]);
+            Err(headers[second].place.wrong(what))
+        }
+        (_, None) | (None, _) => Ok(first),
+    }
+}
+
+fn is_header(row: &[Cell<'_>]) -> bool {
+    let has = |names: &[&str]| row.iter().any(|cell| names.contains(&header_form(&cell.text).as_str()));
+    has(EMAIL) && has(ROLE) && (has(NAME) || has(ID))
+}
+
+fn is_quoted_twice(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('"') && text.ends_with('"')
 }
 
 /// A cell without the apostrophe that keeps a spreadsheet from running it.
@@ -148,11 +261,11 @@ fn without_guard(cell: &str) -> &str {
 }
 
 /// A cell of the form of an id names the workspace by id, any other by label.
-fn state_of(state: State, rows: Vec<(String, Row)>) -> Result<State, StateError> {
-    let workspaces = state.workspaces.iter().enumerate().map(|(at, place)| (place.id.clone(), at)).collect();
+fn state_of(state: State, rows: Vec<(Places, Row)>) -> Result<State, StateError> {
+    let workspaces = state.workspaces.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect();
     let mut draft = Draft { state, workspaces, users: HashMap::new(), deployments: HashMap::new() };
-    for (place, row) in rows {
-        draft.take(&place, &row)?;
+    for (places, row) in rows {
+        draft.take(places, &row)?;
     }
     Ok(draft.state)
 }
@@ -167,16 +280,22 @@ struct Draft {
 }
 
 impl Draft {
-    fn take(&mut self, place: &str, row: &Row) -> Result<(), StateError> {
-        let bad = |role: &str| StateError::Role { place: place.to_owned(), role: role.to_owned() };
-        for (cell, column) in
-            [(&row.email, "email"), (&format!("{}{}", row.workspace, row.workspace_id), "workspace")]
-        {
-            if cell.is_empty() {
-                return Err(StateError::Empty { place: place.to_owned(), column });
-            }
+    fn take(&mut self, places: Places, row: &Row) -> Result<(), StateError> {
+        if row.email.is_empty() {
+            return Err(places.email.wrong("the cell of \"email\" is empty"));
         }
-        let role = role_of_cell(&row.role).ok_or_else(|| bad(&row.role))?;
+        if let Some(what) = no_address(&row.email) {
+            return Err(places.email.wrong(format!("{} is not an email address: {what}", shown(&row.email))));
+        }
+        if row.workspace.is_empty() && row.workspace_id.is_empty() {
+            return Err(places.workspace.wrong("the cell of \"workspace\" is empty"));
+        }
+        if row.label.is_none() && row.workspace.contains(['\n', '\r', '\t']) {
+            let what = format!("{} has a line break or a tab in it", shown(&row.workspace));
+            return Err(places.workspace.wrong(what));
+        }
+        let bad = |place: Place, role: &str| place.wrong(format!("{} is not a workspace role", shown(role)));
+        let role = role_of_cell(&row.role).ok_or_else(|| bad(places.role, &row.role))?;
         let workspace = self.workspace(row);
         let pending = matches!(row.membership.as_str(), "pending" | "invited");
         let user = self.user(&row.email, pending);
@@ -194,8 +313,10 @@ impl Draft {
             self.state.invites.push(invite);
         }
         for part in row.deployment_roles.split(';').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, role) = part.split_once('=').ok_or_else(|| bad(part))?;
-            let role = Role::from_name(role).ok_or_else(|| bad(part))?;
+            let bad =
+                || places.deployment_roles.wrong(format!("{} is not a role in a deployment", shown(part)));
+            let (name, role) = part.split_once('=').ok_or_else(bad)?;
+            let role = Role::from_name(role).ok_or_else(bad)?;
             let deployment = self.deployment(name, &workspace);
             self.bind(&user, role, None, Some(deployment));
         }
@@ -269,6 +390,23 @@ pub(super) fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
+/// Why a text is no address; odd ones are let through, because a Houston may have them.
+fn no_address(text: &str) -> Option<String> {
+    if let Some(c) = text.chars().find(|&c| is_unseen(c)) {
+        return Some(format!("it has the invisible character U+{:04X} in it", u32::from(c)));
+    }
+    if text.contains(char::is_whitespace) {
+        return Some("it has a blank in it".to_owned());
+    }
+    match text.rsplit_once('@') {
+        None => Some("it has no `@`".to_owned()),
+        Some((local, domain)) if local.is_empty() || domain.is_empty() => {
+            Some("something is missing beside its `@`".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
 fn role_of_cell(cell: &str) -> Option<Role> {
     let upper = cell.to_uppercase();
     let name = if upper.starts_with("WORKSPACE_") { upper } else { format!("WORKSPACE_{upper}") };
@@ -313,24 +451,52 @@ mod tests {
 
     #[test]
     fn a_bad_export_says_what_is_wrong_and_where() {
-        let wrong = |text: &str| read(text).unwrap_err().to_string();
-        assert_eq!(wrong("email,workspace\n"), "the export has no column \"role\"");
-        assert_eq!(wrong("email,role\n"), "the export has no column \"workspace\"");
-        assert_eq!(
-            wrong("email,role,workspace\na@x.org,boss,F\n"),
-            "line 2: \"boss\" is not a workspace role"
-        );
-        let csv = "\u{feff}email;role;workspace\r\n;;\r\na@x.org;admin;F\r\nb@x.org;boss;F\r\n";
-        assert_eq!(wrong(csv.trim_start_matches('\u{feff}')), "line 4: \"boss\" is not a workspace role");
-        assert_eq!(wrong("email,role,workspace\n,viewer,F\n"), "line 2: the cell of \"email\" is empty");
-        assert_eq!(
-            wrong("email,role,workspace\na@x.org,viewer\n"),
-            "line 2: the cell of \"workspace\" is empty"
-        );
-        assert_eq!(
-            wrong(r#"[{"email":"a@x.org","role":"boss","workspace":"F"}]"#),
-            "row 1: \"boss\" is not a workspace role"
-        );
+        let header = "email,role,workspace\n";
+        for (text, expected) in [
+            ("email,workspace\n", ":1:1: the export has no column \"role\""),
+            ("\nemail,role\n", ":2:1: the export has no column \"workspace\""),
+            ("Members\nemail,role,workspace\n", ":2:1: the header begins here"),
+            (
+                "em\u{200b}ail,role,workspace\n",
+                ":1:1: the header \"email\" has the invisible character U+200B",
+            ),
+            ("email,\"\"\"role\"\"\",workspace\n", ":1:7: the header \"\\\"role\\\"\" is quoted twice"),
+            ("email,role,workspace,user\n", ":1:22: \"email\" and \"user\" both mean"),
+            ("email;role;workspace\r\n;;\r\na@x.org;boss;F\r\n", ":3:9: \"boss\" is not a workspace role"),
+            (
+                "email;role;workspace\na@x.org,admin,F\n",
+                ":2:1: the row is separated by commas, the header by semicolons",
+            ),
+            (
+                "email,role,workspace,note\na@x.org,admin,F,\"x\ny\nb@x.org,admin,F,z\n\"\n",
+                ":2:17: this cell holds whole rows",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(format!("{}: {error}", error.place()).starts_with(expected), "{text:?}: {error:?}");
+        }
+        for (row, expected) in [
+            ("a@x.org,boss,F", ":2:9: \"boss\" is not a workspace role"),
+            (",viewer,F", ":2:1: the cell of \"email\" is empty"),
+            ("a@x.org,viewer,", ":2:16: the cell of \"workspace\" is empty"),
+            ("a@x.org,viewer", ":2:1: the row has 2 cells, the header has 3"),
+            ("a@x.org,viewer,F,,junk", ":2:19: the row has 5 cells, the header has 3"),
+            ("\"a@x.org,viewer,F\"", ":2:1: the whole row is one quoted cell"),
+            ("a@x.org|viewer|F", ":2:1: the row is separated by bars, the header by commas"),
+            ("\"\"\"a@x.org\"\"\",viewer,F", ":2:1: the cell is quoted twice"),
+            ("a.x.org,viewer,F", ":2:1: \"a.x.org\" is not an email address: it has no `@`"),
+            (
+                "a\u{200b}@x.org,viewer,F",
+                ":2:1: \"a\\u{200b}@x.org\" is not an email address: it has the invisible character U+200B",
+            ),
+            ("a@x.org,viewer,\"F\nG\"", ":2:16: \"F\\nG\" has a line break"),
+        ] {
+            let error = read(&format!("{header}{row}\n")).unwrap_err();
+            assert!(format!("{}: {error}", error.place()).starts_with(expected), "{row:?}: {error:?}");
+        }
+        let error = read(r#"[{"email":"a@x.org","role":"boss","workspace":"F"}]"#).unwrap_err();
+        assert_eq!(format!("{}: {error}", error.place()), ", row 1: \"boss\" is not a workspace role");
+        assert!(read("email,role,workspace,note\na@x.org,admin,F\nb@x.org,admin,F,,,\n").is_ok());
     }
 
     #[test]

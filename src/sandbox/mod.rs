@@ -34,6 +34,7 @@ mod server;
 pub mod state;
 mod switches;
 mod table;
+mod text;
 mod tokens;
 mod variables;
 mod world;
@@ -84,7 +85,7 @@ pub enum Error {
     #[error("cannot start the server's threads")]
     Threads(#[source] std::io::Error),
     /// The state file cannot be used.
-    #[error("cannot use the state file {}", path.display())]
+    #[error("cannot use the state file {}{}", path.display(), source.place())]
     StateFile {
         /// The file.
         path: PathBuf,

@@ -18,13 +18,14 @@
 //!
 //! A state in which nobody is system admin gets a user and a service account that are.
 
-use std::io;
+use std::fmt;
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::export;
+use super::text::text_of;
 use crate::files::read_input;
 
 /// A state ends here at the latest, in bytes.
@@ -40,34 +41,65 @@ pub enum StateError {
     /// Not a state file: wrong JSON. What stands there is not quoted: it may be a key.
     #[error("it is not a state file: {}", without_text(.0))]
     Json(serde_json::Error),
-    /// Not a roster either.
-    #[error("it is not an export")]
-    Csv(#[source] csv::Error),
-    /// An export without one of its columns.
-    #[error("the export has no column {0:?}")]
-    Column(&'static str),
-    /// A role that is none.
-    #[error("{place}: {role:?} is not a workspace role")]
-    Role {
-        /// Line of the file, or row of the document.
-        place: String,
-        /// The cell.
-        role: String,
+    /// A file of another kind.
+    #[error("this is {0}, not a state or an export")]
+    Foreign(&'static str),
+    /// Nothing but blank lines.
+    #[error("the file is empty")]
+    Empty,
+    /// Something is wrong in one place of the file.
+    #[error("{what}")]
+    At {
+        /// Where.
+        place: Place,
+        /// A lower-case fragment.
+        what: String,
     },
-    /// A cell that is needed and empty.
-    #[error("{place}: the cell of {column:?} is empty")]
-    Empty {
-        /// Line of the file, or row of the document.
-        place: String,
-        /// Its column.
-        column: &'static str,
-    },
-    /// Not text.
-    #[error("it has a NUL byte: this is not plain text in UTF-8")]
-    NulByte,
     /// A reference to something that is not in the state, or a repeated id or address.
     #[error("{0}")]
     Inconsistent(String),
+}
+
+impl StateError {
+    /// Where it is, to be written behind the name of the file; empty for the file as a whole.
+    pub fn place(&self) -> String {
+        match self {
+            Self::At { place, .. } => place.to_string(),
+            Self::Read(_) | Self::Json(_) | Self::Foreign(_) | Self::Empty | Self::Inconsistent(_) => {
+                String::new()
+            }
+        }
+    }
+}
+
+/// A place in a file, which is written behind its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The character of a line, both from 1.
+    Text {
+        /// The line.
+        line: usize,
+        /// The character of that line.
+        column: usize,
+    },
+    /// An entry of a JSON list, from 1.
+    Row(usize),
+}
+
+impl Place {
+    /// What is wrong here.
+    pub(super) fn wrong(self, what: impl Into<String>) -> StateError {
+        StateError::At { place: self, what: what.into() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { line, column } => write!(f, ":{line}:{column}"),
+            Self::Row(number) => write!(f, ", row {number}"),
+        }
+    }
 }
 
 /// What is wrong, and where, without the text of the file.
@@ -249,14 +281,11 @@ impl State {
     /// Reads a state file or an export: CSV, a JSON array, or what the command `export` writes.
     pub fn read(path: &Path) -> Result<Self, StateError> {
         let bytes = read_input(path, LONGEST).map_err(StateError::Read)?;
-        let text = String::from_utf8(bytes);
-        let text =
-            text.map_err(|error| StateError::Read(io::Error::new(io::ErrorKind::InvalidData, error)))?;
-        let text = text.trim_start_matches('\u{feff}');
-        if text.trim_start().starts_with('{') && !export::is_object(text) {
-            serde_json::from_str(text).map_err(StateError::Json)
+        let text = text_of(bytes)?;
+        if text.trim_start().starts_with('{') && !export::is_object(&text) {
+            serde_json::from_str(&text).map_err(StateError::Json)
         } else {
-            export::read(text)
+            export::read(&text)
         }
     }
 }

@@ -1,86 +1,252 @@
 //! A CSV text as people write rosters: any of four delimiters, blank lines, a line `sep=;`, quotes.
 //!
-//! Main type: [`Table`]. It shares nothing with the roster reader of the client, and is no stricter:
-//! what the client takes as a roster can be a state.
+//! Main type: [`Table`]. It shares nothing with the roster reader of the client and is as strict:
+//! what the client refuses as a roster is no state either.
 
-use super::state::StateError;
+use std::borrow::Cow;
+use std::iter;
 
-const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+use super::state::{Place, StateError};
 
-/// The cells of a text, without the blanks around them.
-#[derive(Debug)]
-pub(super) struct Table {
-    /// The headers, in lower case and with single blanks.
-    headers: Vec<String>,
-    /// The rows that are not blank, with the physical line where each begins.
-    pub(super) rows: Vec<(usize, csv::StringRecord)>,
+/// The delimiters with what they are called; of equals the last one is taken.
+const DELIMITERS: [(char, &str); 4] = [('|', "bars"), ('\t', "tabs"), (';', "semicolons"), (',', "commas")];
+
+/// How many records are searched for a header.
+const SEARCHED: usize = 20;
+
+/// A cell without its quotes and without the blanks around it.
+#[derive(Debug, Clone)]
+pub(super) struct Cell<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) place: Place,
 }
 
-impl Table {
+/// The cells of a text.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    pub(super) headers: Vec<Cell<'a>>,
+    /// The rows that are not blank.
+    pub(super) rows: Vec<Vec<Cell<'a>>>,
+    delimiter: char,
+}
+
+impl<'a> Table<'a> {
     /// Takes a text apart. `known` are the headers that mean something, by which the delimiter is
     /// found.
-    pub(super) fn read(text: &str, known: &[&str]) -> Result<Self, StateError> {
-        if text.contains('\0') {
-            return Err(StateError::NulByte);
-        }
-        let (named, body, first_line) = separator_line(text);
+    pub(super) fn read(text: &'a str, known: &[&str]) -> Result<Self, StateError> {
+        let (named, start) = separator_line(text);
         let delimiter = named.unwrap_or_else(|| {
-            let score = |delimiter: &u8| {
-                let headers = reader(body, *delimiter).records().find_map(Result::ok).unwrap_or_default();
-                let is_known = |header: &&str| known.contains(&tidy(header).as_str());
-                (headers.iter().filter(is_known).count(), headers.len())
+            let is_known = |cell: &&Cell<'_>| known.contains(&header_form(&cell.text).as_str());
+            let score = |(delimiter, _): &(char, &str)| {
+                let records = records(text, start, *delimiter).map_while(Result::ok).take(SEARCHED);
+                records.map(|cells| cells.iter().filter(is_known).count()).max()
             };
-            // Of equals the last one wins: the comma.
-            DELIMITERS.into_iter().rev().max_by_key(score).unwrap_or(b',')
+            DELIMITERS.into_iter().max_by_key(score).map_or(',', |(delimiter, _)| delimiter)
         });
-        let mut rows = Vec::new();
-        let (mut byte, mut line) = (0, first_line);
-        for record in reader(body, delimiter).into_records() {
-            let record = record.map_err(StateError::Csv)?;
-            // The reader counts the rest of a line end, and blank lines, to the record behind them.
-            let from = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
-            let blank = body[from..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            let start = from + blank;
-            line += body[byte..start].matches('\n').count();
-            byte = start;
-            if record.iter().any(|cell| !cell.is_empty()) {
-                rows.push((line, record));
+        let mut records = records(text, start, delimiter);
+        let headers = records.next().transpose()?.ok_or(StateError::Empty)?;
+        Ok(Self { headers, rows: records.collect::<Result<_, _>>()?, delimiter })
+    }
+
+    /// Whether a row has the cells that the header promises; it needs the first `needed`.
+    pub(super) fn check(&self, row: &[Cell<'_>], needed: usize) -> Result<(), StateError> {
+        let width = self.headers.len();
+        let surplus = row.iter().skip(width).find(|cell| !cell.text.is_empty());
+        if let Some(first) = row.first().filter(|_| surplus.is_some() || row.len() < needed) {
+            if let Some(what) = self.other_form(row, width) {
+                return Err(first.place.wrong(what));
+            }
+            let place = surplus.unwrap_or(first).place;
+            let message = format!("the row has {}, the header has {width}", cells_in_words(row.len()));
+            return Err(place.wrong(message));
+        }
+        match row.iter().find(|cell| self.hides_a_row(cell)) {
+            Some(cell) => Err(cell
+                .place
+                .wrong("this cell holds whole rows: look for a stray quote at its beginning and its end")),
+            None => Ok(()),
+        }
+    }
+
+    /// A row that another delimiter gives the cells it should have, or one that is one quoted cell.
+    fn other_form(&self, row: &[Cell<'_>], width: usize) -> Option<String> {
+        let line = row.iter().map(|cell| &*cell.text).collect::<Vec<_>>().join(&self.delimiter.to_string());
+        let splits = |by: char| width > 1 && line.split(by).count() == width;
+        if row.len() == 1 && splits(self.delimiter) {
+            return Some("the whole row is one quoted cell: it was saved as CSV twice".to_owned());
+        }
+        let (_, other) =
+            DELIMITERS.into_iter().rev().find(|&(other, _)| other != self.delimiter && splits(other))?;
+        let ours = DELIMITERS.into_iter().find(|&(ours, _)| ours == self.delimiter);
+        let ours = ours.map_or_else(|| format!("{:?}", self.delimiter), |(_, name)| name.to_owned());
+        Some(format!("the row is separated by {other}, the header by {ours}"))
+    }
+
+    /// Whether one of the lines in a cell would be a row if it stood by itself.
+    fn hides_a_row(&self, cell: &Cell<'_>) -> bool {
+        let is_row =
+            |line: &str| line.contains('@') && line.split(self.delimiter).count() == self.headers.len();
+        cell.text.contains(['\n', '\r']) && cell.text.split(['\n', '\r']).any(is_row)
+    }
+}
+
+fn cells_in_words(count: usize) -> String {
+    if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
+}
+
+/// The records that are not blank, up to the first one with a fault.
+fn records(
+    text: &str,
+    start: usize,
+    delimiter: char,
+) -> impl Iterator<Item = Result<Vec<Cell<'_>>, StateError>> {
+    let mut reader = Reader { text, delimiter, at: 0, line: 1, line_start: 0 };
+    reader.step(start);
+    iter::from_fn(move || (!reader.left().is_empty()).then(|| reader.record()))
+        .filter(|record| record.as_ref().map_or(true, |cells| cells.iter().any(|cell| !cell.text.is_empty())))
+}
+
+/// Reads cell after cell.
+struct Reader<'a> {
+    text: &'a str,
+    delimiter: char,
+    at: usize,
+    line: usize,
+    /// The byte where the present line begins.
+    line_start: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn left(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn place(&self) -> Place {
+        Place::Text { line: self.line, column: self.text[self.line_start..self.at].chars().count() + 1 }
+    }
+
+    /// Steps over some bytes, and counts the lines that end in them.
+    fn step(&mut self, count: usize) -> &'a str {
+        let from = self.at;
+        self.at += count;
+        let bytes = self.text.as_bytes();
+        for at in from..self.at {
+            if bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
+                (self.line, self.line_start) = (self.line + 1, at + 1);
             }
         }
-        let headers = if rows.is_empty() { csv::StringRecord::new() } else { rows.remove(0).1 };
-        Ok(Self { headers: headers.iter().map(tidy).collect(), rows })
+        &self.text[from..self.at]
     }
 
-    /// Which cell has one of these headers.
-    pub(super) fn find(&self, names: &[&str]) -> Option<usize> {
-        self.headers.iter().position(|header| names.contains(&header.as_str()))
-    }
-}
-
-fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes())
-}
-
-/// The delimiter that a first line `sep=;` names, the text behind it, and the line where that begins.
-fn separator_line(text: &str) -> (Option<u8>, &str, usize) {
-    let named = || {
-        let (line, rest) = text.split_once('\n')?;
-        let line = line.trim_matches(['\r', '"']);
-        let is_it = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sep="));
-        match line.as_bytes().get(4..) {
-            Some(&[delimiter]) if is_it => Some((Some(delimiter), rest, 2)),
-            Some(_) | None => None,
+    fn record(&mut self) -> Result<Vec<Cell<'a>>, StateError> {
+        let mut cells = Vec::new();
+        loop {
+            cells.push(self.cell()?);
+            if self.left().starts_with(self.delimiter) {
+                self.step(self.delimiter.len_utf8());
+                continue;
+            }
+            let end = if self.left().starts_with("\r\n") { 2 } else { 1 };
+            self.step(end.min(self.left().len()));
+            return Ok(cells);
         }
-    };
-    named().unwrap_or((None, text, 1))
+    }
+
+    fn cell(&mut self) -> Result<Cell<'a>, StateError> {
+        let place = self.place();
+        if self.left().starts_with('"') {
+            return self.quoted(place);
+        }
+        let text = self.bare();
+        let inner = text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c));
+        if inner.starts_with("\\\"") {
+            return Err(place.wrong(BACKSLASH));
+        }
+        if inner.starts_with('"') {
+            let before = text[..text.len() - inner.len()].chars().find(|c| !c.is_whitespace());
+            let what = before.map_or("a blank".to_owned(), |c| format!("U+{:04X}", u32::from(c)));
+            let rule = "a quoted cell must begin right after the delimiter";
+            return Err(place.wrong(format!("{what} comes before the quote: {rule}")));
+        }
+        Ok(Cell { text: Cow::Borrowed(text.trim()), place })
+    }
+
+    /// What comes before the next delimiter or line end.
+    fn bare(&mut self) -> &'a str {
+        let ends = [self.delimiter, '\n', '\r'];
+        self.step(self.left().find(ends).unwrap_or(self.left().len()))
+    }
+
+    fn quoted(&mut self, place: Place) -> Result<Cell<'a>, StateError> {
+        let mut text = String::new();
+        self.step(1);
+        loop {
+            let Some(length) = self.left().find('"') else {
+                return Err(place.wrong("the quote that opens here is not closed by the end of the file"));
+            };
+            text.push_str(self.step(length));
+            self.step(1);
+            if !self.left().starts_with('"') {
+                break;
+            }
+            text.push_str(self.step(1));
+        }
+        self.close(place, &text)?;
+        Ok(Cell { text: Cow::Owned(text.trim().to_owned()), place })
+    }
+
+    /// Steps over the blanks between a closing quote and the end of the cell.
+    fn close(&mut self, opened: Place, text: &str) -> Result<(), StateError> {
+        let blanks =
+            self.left().find(|c: char| !c.is_whitespace() || [self.delimiter, '\n', '\r'].contains(&c));
+        self.step(blanks.unwrap_or(self.left().len()));
+        let place = self.place();
+        let rest = self.bare();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if text.ends_with('\\') {
+            return Err(opened.wrong(BACKSLASH));
+        }
+        Err(place.wrong(format!("{} follows a closing quote", shown(rest))))
+    }
 }
 
-fn tidy(header: &str) -> String {
+const BACKSLASH: &str =
+    "a backslash before a quote does not escape it: write two quotes (\"\") for one that belongs to the text";
+
+/// A text of the file in a message: no control characters, and not all of a long one.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let text = text.trim();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+/// Whether a character has no look of its own; blanks are none of these.
+pub(super) fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    ) || (c.is_control() && !c.is_whitespace())
+}
+
+/// The delimiter that a line `sep=;` above the header names, and the byte behind that line.
+fn separator_line(text: &str) -> (Option<char>, usize) {
+    let above = text.len() - text.trim_start_matches(['\n', '\r']).len();
+    let end = text[above..].find(['\n', '\r']).map_or(text.len(), |end| above + end);
+    let line = text[above..end].trim_matches([' ', '"']);
+    let value = line.get(..4).filter(|name| name.eq_ignore_ascii_case("sep=")).map(|_| &line[4..]);
+    let named =
+        value.and_then(|value| value.chars().next().filter(|&c| value.chars().all(|other| other == c)));
+    if named.is_some() { (named, end) } else { (None, 0) }
+}
+
+/// A header as headers are compared.
+pub(super) fn header_form(header: &str) -> String {
     header.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
@@ -89,29 +255,56 @@ fn tidy(header: &str) -> String {
 mod tests {
     use super::*;
 
+    const KNOWN: [&str; 3] = ["email", "role", "workspace"];
+
     #[test]
     fn a_table_is_read_however_people_write_it() {
         for (text, lines) in [
             ("email,role,workspace\na,admin,F\nb,viewer,F\n", [2, 3]),
             ("email;role;workspace\r\na;admin;F\r\nb;viewer;F", [2, 3]),
+            ("email,role,workspace\ra,admin,F\rb,viewer,F\r", [2, 3]),
             ("EMAIL\tRole\t Workspace \r\n\r\na\tadmin\tF\r\n\t\t\r\nb\tviewer\tF\r\n", [3, 5]),
             ("sep=|\nemail|role|workspace\na|admin|F\n\nb|viewer|F", [3, 5]),
             ("\"SEP=;\"\r\nemail;role;workspace\r\na;admin;F\r\nb;viewer;F\r\n", [3, 4]),
             ("\n\nemail,role,workspace,\"a\nnote\"\n\"a\",admin,F,\"x\ny\"\nb,viewer,F\n", [5, 7]),
+            ("\u{a0}\nemail,role,workspace\n\u{a0},\u{3000}\na,admin,F\nb,\"viewer\" ,F\u{a0}\n", [4, 5]),
         ] {
-            let table = Table::read(text, &["email", "role", "workspace"]).unwrap();
-            let cells = |(line, record): &(usize, csv::StringRecord)| {
-                (*line, record.iter().take(3).map(str::to_owned).collect::<Vec<_>>().join(" "))
+            let table = Table::read(text, &KNOWN).unwrap();
+            let cells = |row: &Vec<Cell<'_>>| {
+                let text = row.iter().take(3).map(|cell| &*cell.text).collect::<Vec<_>>().join(" ");
+                (row[0].place, text)
             };
             let rows: Vec<_> = table.rows.iter().map(cells).collect();
+            let at = |line: usize| Place::Text { line, column: 1 };
             assert_eq!(
                 rows,
-                [(lines[0], "a admin F".to_owned()), (lines[1], "b viewer F".to_owned())],
+                [(at(lines[0]), "a admin F".to_owned()), (at(lines[1]), "b viewer F".to_owned())],
                 "{text:?}"
             );
-            assert_eq!(table.find(&["role"]), Some(1));
+            assert_eq!(header_form(&table.headers[1].text), "role");
         }
-        assert!(Table::read("", &[]).unwrap().rows.is_empty());
-        assert!(matches!(Table::read("a\0b", &[]), Err(StateError::NulByte)));
+        assert!(matches!(Table::read(" \n", &[]), Err(StateError::Empty)));
+    }
+
+    #[test]
+    fn stray_quotes_are_refused_at_their_place() {
+        for (row, place, part) in [
+            ("\"b@example.com\"x,admin,T", ":2:16", "\"x\" follows"),
+            ("\"b@example.com\" x,admin,T", ":2:17", "\"x\" follows"),
+            ("\"b@example.com\"\u{200b},admin,T", ":2:16", "200b"),
+            ("b,admin,\"T\nval@example.com,viewer,T", ":2:9", "not closed"),
+            ("b,admin,\"T\n\"x", ":3:2", "\"x\" follows"),
+            ("b,admin, \"T\"", ":2:9", "a blank comes before the quote"),
+            ("b,admin,\u{200b}\"T\"", ":2:9", "U+200B comes before"),
+            ("b,admin,\\\"T\\\"", ":2:9", "backslash"),
+            ("b,admin,\"T \\\"a\\\" b\"", ":2:9", "backslash"),
+        ] {
+            let error = Table::read(&format!("email,role,workspace\n{row}\n"), &KNOWN).unwrap_err();
+            assert_eq!(error.place(), place, "{row}: {error}");
+            assert!(error.to_string().contains(part), "{row}: {error}");
+        }
+        for good in ["\"a\"\"b\" ,c", "a\"b\"c,\"d\"\t,e", "\"C:\\x\\\",b"] {
+            assert!(Table::read(good, &KNOWN).is_ok(), "{good}");
+        }
     }
 }
