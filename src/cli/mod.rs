@@ -316,10 +316,10 @@ fn settled(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
         complain(&failure, origins);
         failure.status
     };
-    usage::refuse_carriage_returns(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
+    usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
     let cli = settings::parse(arguments, &Environment::of_process(), &mut warn).map_err(|why| match why {
-        Refused::Typed(error) => usage::answer(&error, arguments, settings::bare(), settings::documented()),
+        Refused::Typed(error) => usage::answer(*error, arguments, settings::documented()),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
     choose_colors(cli.global.color);
