@@ -362,11 +362,9 @@ fn complain(failure: &Failure, origins: &Origins) {
         }
     }
     text.push_str(&causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": "));
-    for flag in &failure.about {
-        if let Some(origin) = origins.get(flag) {
-            text.push_str("\nnote: ");
-            text.push_str(&in_one_line(&format!("--{flag} {}", origin.is_set())));
-        }
+    for note in origins.notes(&failure.about) {
+        text.push_str("\nnote: ");
+        text.push_str(&in_one_line(&note));
     }
     if let Some(hint) = &failure.hint {
         text.push_str("\nhint: ");
