@@ -17,7 +17,7 @@ use super::input::{Input, Settled};
 use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
-use super::runs::{locked, unsafe_runs};
+use super::runs::{RUNS, locked, unsafe_runs};
 use super::saved_plan::{Saved, SavedPlanArgs};
 use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
@@ -143,7 +143,7 @@ fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, Fail
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         opened => opened.and_then(|runs| runs.list()),
     };
-    let mut runs = listed.map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let mut runs = listed.map_err(|error| Failure::new(ExitStatus::Internal, error).about(&RUNS))?;
     runs.retain(|folder| folder.distrust().is_none());
     Ok(saved.run_among(runs))
 }
@@ -207,6 +207,7 @@ impl Applying<'_> {
     fn run(mut self, global: &GlobalArgs, mut progress: Progress) -> Result<ExitStatus, Failure> {
         let unrecorded = |error: anyhow::Error| {
             Failure::new(ExitStatus::Internal, error.context("the run cannot be recorded; nothing was sent"))
+                .about(&RUNS)
         };
         let (folder, mut journal) = self.begin().map_err(unrecorded)?;
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;

@@ -30,17 +30,21 @@ pub struct Entry {
     pub key: String,
     /// Where it stands.
     pub at: Place,
-    /// What follows the equals sign; nothing if that cannot be the value of a flag.
-    pub value: Option<Value>,
+    /// What it holds.
+    pub value: Content,
 }
 
-/// The value of a key.
+/// What a key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum Content {
     /// One value.
     One(Scalar),
     /// A list.
     Many(Vec<Scalar>),
+    /// A table.
+    Section,
+    /// A date, or a list of anything but texts, numbers, yes and no.
+    Other,
 }
 
 /// A text, a number, or yes or no, as it would be typed.
@@ -127,7 +131,7 @@ impl ConfigFile {
                 let entry = Entry {
                     key: quotable(key.get_ref()),
                     at: place(path, text, start),
-                    value: value_of(value.get_ref()),
+                    value: content(value.get_ref()),
                 };
                 (start, entry)
             })
@@ -165,14 +169,18 @@ fn quotable(key: &str) -> String {
     if key.chars().count() <= LONGEST_KEY { key.to_owned() } else { String::from("...") }
 }
 
-fn value_of(value: &DeValue<'_>) -> Option<Value> {
-    match value.as_array() {
+fn content(value: &DeValue<'_>) -> Content {
+    if value.is_table() {
+        return Content::Section;
+    }
+    let content = match value.as_array() {
         Some(items) => {
             let scalars: Option<Vec<_>> = items.iter().map(|item| scalar(item.get_ref())).collect();
-            scalars.map(Value::Many)
+            scalars.map(Content::Many)
         }
-        None => scalar(value).map(Value::One),
-    }
+        None => scalar(value).map(Content::One),
+    };
+    content.unwrap_or(Content::Other)
 }
 
 /// A value as it would be typed.
@@ -212,13 +220,16 @@ mod tests {
             "onboard.toml:5:1 column",
         ];
         assert_eq!(shown, expected);
-        let one = |text: &str| Some(Value::One(Scalar { text: text.to_owned(), may_be_switch: true }));
+        let one = |text: &str| Content::One(Scalar { text: text.to_owned(), may_be_switch: true });
         assert_eq!(entries[0].value, one("5/s"));
         assert_eq!(entries[1].value, one("16"));
         assert_eq!(entries[2].value, one("true"));
-        assert!(matches!(&entries[3].value, Some(Value::Many(items)) if items.len() == 2));
-        for none in ["a = 2026-01-01", "a = {b = 1}", "a = [[1]]", "[a]\nb = 1", "a.b = 1"] {
-            assert_eq!(parse(none).unwrap()[0].value, None, "{none}");
+        assert!(matches!(&entries[3].value, Content::Many(items) if items.len() == 2));
+        for other in ["a = 2026-01-01", "a = [[1]]"] {
+            assert_eq!(parse(other).unwrap()[0].value, Content::Other, "{other}");
+        }
+        for section in ["a = {b = 1}", "[a]\nb = 1", "a.b = 1"] {
+            assert_eq!(parse(section).unwrap()[0].value, Content::Section, "{section}");
         }
     }
 

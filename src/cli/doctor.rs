@@ -16,6 +16,7 @@ use super::session::Destination;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::validate::{read_roster, shown_name};
 use super::{ExitStatus, Failure, GlobalArgs, print, print_data, tell};
+use crate::model::printable;
 use crate::report::checkup::{Checkup, CheckupFormat};
 use asking::Asking;
 use verdicts::Judged;
@@ -62,12 +63,15 @@ pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         tell(&format!("asking {} ...", reached.target));
     }
     let facts = Asking::new(&reached, &args.target).facts(roster.as_ref());
-    let Judged { checks, status } = verdicts::judge(&facts, SystemTime::now());
+    let Judged { checks, status, about } = verdicts::judge(&facts, SystemTime::now());
     let checkup = Checkup::new(&facts.url, status.code(), checks);
     let text = checkup.render(args.format).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     match args.format {
         CheckupFormat::Human => print(&text)?,
         CheckupFormat::Json => print_data(&text)?,
+    }
+    for note in global.origins.notes(&about) {
+        tell(&format!("note: {}", printable(&note)));
     }
     Ok(status)
 }

@@ -316,10 +316,10 @@ fn settled(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
         complain(&failure, origins);
         failure.status
     };
-    usage::refuse_carriage_returns(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
+    usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
     let cli = settings::parse(arguments, &Environment::of_process(), &mut warn).map_err(|why| match why {
-        Refused::Typed(error) => usage::answer(&error, arguments, settings::bare(), settings::documented()),
+        Refused::Typed(error) => usage::answer(*error, arguments, settings::documented()),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
     choose_colors(cli.global.color);
@@ -362,11 +362,9 @@ fn complain(failure: &Failure, origins: &Origins) {
         }
     }
     text.push_str(&causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": "));
-    for flag in &failure.about {
-        if let Some(origin) = origins.get(flag) {
-            text.push_str("\nnote: ");
-            text.push_str(&in_one_line(&format!("--{flag} {}", origin.is_set())));
-        }
+    for note in origins.notes(&failure.about) {
+        text.push_str("\nnote: ");
+        text.push_str(&in_one_line(&note));
     }
     if let Some(hint) = &failure.hint {
         text.push_str("\nhint: ");

@@ -18,7 +18,7 @@ use super::parts::{Left, Parts};
 use super::plan::{requests, takes_away};
 use super::planning::unreadable;
 use super::prune_args::LimitArgs;
-use super::runs::{locked, unsafe_runs};
+use super::runs::{RUNS, locked, unsafe_runs};
 use super::session::{Access, Destination, SafetyArgs, Session};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
@@ -107,7 +107,7 @@ pub(super) fn resume_run(
     }
     let confirmation = Confirmation::needed(args.yes, false)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let runs = folder.runs().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let runs = folder.runs().map_err(|error| Failure::new(ExitStatus::Internal, error).about(&RUNS))?;
     runs.check().map_err(unsafe_runs)?;
     let mut lock = TargetLock::take(&runs, &history.header.target).map_err(locked)?;
     lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;

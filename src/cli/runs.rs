@@ -6,9 +6,12 @@ use super::{ExitStatus, Failure};
 use crate::engine::run_folder::{LockError, RunsError};
 use crate::report::shell_word;
 
+/// The flag that names the folder.
+pub(super) const RUNS: [&str; 1] = ["runs-dir"];
+
 /// Another run has the lock, or there can be none.
 pub(super) fn locked(error: LockError) -> Failure {
-    match error {
+    let failure = match error {
         LockError::Held { .. } => Failure::new(ExitStatus::Locked, error)
             .hint("wait until it has ended; `plan` may be used meanwhile"),
         LockError::Distrusted { ref path, .. } => {
@@ -16,12 +19,13 @@ pub(super) fn locked(error: LockError) -> Failure {
             Failure::new(ExitStatus::Internal, error).hint(hint)
         }
         LockError::Folder(error) => Failure::new(ExitStatus::Internal, error),
-    }
+    };
+    failure.about(&RUNS)
 }
 
 /// The folder of the runs cannot be used.
 pub(super) fn unsafe_runs(error: RunsError) -> Failure {
-    match error {
+    let failure = match error {
         RunsError::Distrusted { ref path, .. } => {
             let hint = format!(
                 "remove write access for others (chmod o-w,g-w {}), or choose another folder with --runs-dir",
@@ -32,5 +36,19 @@ pub(super) fn unsafe_runs(error: RunsError) -> Failure {
         RunsError::Folder(error) => {
             Failure::new(ExitStatus::Internal, error).hint("choose another folder with --runs-dir")
         }
+    };
+    failure.about(&RUNS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::run_folder::Runs;
+
+    #[test]
+    fn what_is_wrong_with_the_folder_of_the_runs_is_about_its_flag() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let failure = Runs::prepare(file.path()).map(drop).map_err(unsafe_runs).unwrap_err();
+        assert_eq!((failure.status, failure.about), (ExitStatus::Internal, RUNS.to_vec()));
     }
 }

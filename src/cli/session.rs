@@ -542,24 +542,45 @@ const CHECK_THE_WAY: &str =
     "check the address and its port, the network and, for a private certificate authority, --ca-file";
 
 /// The flags that say how Houston is reached.
-const WAY: [&str; 4] = ["url", "domain", "context", "ca-file"];
+pub(super) const WAY: [&str; 4] = ["url", "domain", "context", "ca-file"];
+
+/// What helps where a proxy opens no way to Houston. The error names the proxy and its variable.
+pub(super) fn proxy_hint(cause: UnsentCause) -> &'static str {
+    match cause {
+        UnsentCause::ProxyCredentials => {
+            "not retried, because repeated wrong passwords lock accounts: check the proxy's user and password; NO_PROXY lists hosts to reach without the proxy"
+        }
+        UnsentCause::ProxyRefused => {
+            "the proxy does not open a connection to Houston: check its address, its rules and whether it wants a login in a browser; NO_PROXY lists hosts to reach without the proxy"
+        }
+        UnsentCause::Name
+        | UnsentCause::Connect
+        | UnsentCause::Tls
+        | UnsentCause::Proxy
+        | UnsentCause::Environment
+        | UnsentCause::Authorities
+        | UnsentCause::Away
+        | UnsentCause::Cancelled
+        | UnsentCause::Body
+        | UnsentCause::ReadOnly => {
+            "check the proxy's address; NO_PROXY lists hosts to reach without the proxy"
+        }
+    }
+}
 
 /// What helps where a request was not sent.
 fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
     let failure = Failure::new(ExitStatus::Target, error);
     match cause {
-        UnsentCause::Proxy => {
-            failure.hint("check HTTPS_PROXY; NO_PROXY names the hosts that are reached without it")
+        UnsentCause::Proxy | UnsentCause::ProxyRefused | UnsentCause::ProxyCredentials => {
+            failure.hint(proxy_hint(cause))
         }
-        UnsentCause::ProxyRefused => failure.hint(
-            "not retried, because repeated wrong passwords lock accounts: check the user and password in HTTPS_PROXY; NO_PROXY lists hosts to reach without the proxy",
-        ),
         UnsentCause::Environment => failure.hint(
             "fix the variable (for localhost: /etc/hosts); NO_PROXY lists hosts to reach without a proxy",
         ),
-        UnsentCause::Authorities => failure.hint(
-            "name a file of PEM certificates with --ca-file, or install the package ca-certificates",
-        ),
+        UnsentCause::Authorities => failure
+            .about(&["ca-file"])
+            .hint("name a file of PEM certificates with --ca-file, or install the package ca-certificates"),
         UnsentCause::Name
         | UnsentCause::Connect
         | UnsentCause::Tls
@@ -591,5 +612,31 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
         | Fault::Schema { .. }
         | Fault::Internal { .. }
         | Fault::Malformed { .. } => Failure::new(ExitStatus::Target, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unsent(cause: UnsentCause) -> Failure {
+        unusable(&Fault::Unsent { cause, text: String::new() }, "https://houston.example.com/v1")
+    }
+
+    #[test]
+    fn what_helps_with_a_proxy_fits_what_it_answered() {
+        let hint = |cause| unsent(cause).hint.unwrap();
+        assert!(hint(UnsentCause::ProxyCredentials).contains("password"));
+        for cause in [UnsentCause::Proxy, UnsentCause::ProxyRefused, UnsentCause::ProxyCredentials] {
+            let hint = hint(cause);
+            assert!(hint.contains("NO_PROXY") && !hint.contains("HTTPS_PROXY"), "{hint}");
+            assert_eq!(hint.contains("password"), cause == UnsentCause::ProxyCredentials, "{hint}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_authorities_is_what_such_a_failure_is_about() {
+        assert_eq!(unsent(UnsentCause::Authorities).about, ["ca-file"]);
+        assert_eq!(unsent(UnsentCause::Tls).about, WAY);
     }
 }

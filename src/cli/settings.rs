@@ -21,7 +21,7 @@ use self::environment::{
     CONFIG, Environment as Variables, flag, is_of_one_call, is_setting, nearest, variable,
 };
 use self::value::{BadValue, checked, is_switch};
-use super::config::{ConfigFile, Entry, Scalar, Value};
+use super::config::{ConfigFile, Content, Entry, Scalar};
 use super::usage::escaped;
 use super::{Cli, ExitStatus, Failure};
 
@@ -177,12 +177,15 @@ fn config_file(typed: &ArgMatches, environment: &Variables) -> Result<Option<Con
 /// a whole.
 fn check(command: &Command, file: &ConfigFile, warn: &mut dyn FnMut(String)) -> Result<(), Failure> {
     for entry in &file.entries {
+        let mut bearers = bearers(command, &entry.key).peekable();
+        if entry.value == Content::Section && bearers.peek().is_none() {
+            return Err(section(entry));
+        }
         if is_of_one_call(&entry.key) {
             let (at, key) = (&entry.at, &entry.key);
             warn(format!("{at}: `{key}` is ignored: pass --{key} on the command line"));
             continue;
         }
-        let mut bearers = bearers(command, &entry.key).peekable();
         if bearers.peek().is_none() || entry.key == CONFIG {
             return Err(unknown(command, entry));
         }
@@ -191,6 +194,16 @@ fn check(command: &Command, file: &ConfigFile, warn: &mut dyn FnMut(String)) -> 
         }
     }
     Ok(())
+}
+
+/// A table of the file: its keys would be settings of nothing.
+fn section(entry: &Entry) -> Failure {
+    let (at, key) = (&entry.at, escaped(&entry.key));
+    Failure::new(
+        ExitStatus::Usage,
+        anyhow!("{at}: `{key}` is not a setting: a settings file has no sections"),
+    )
+    .hint("write each setting at the top of the file, such as prune = true")
 }
 
 fn bearers<'c>(command: &'c Command, key: &'c str) -> impl Iterator<Item = &'c Arg> {
@@ -285,10 +298,10 @@ fn without_line_end(text: &std::ffi::OsStr) -> OsString {
 /// The values of a key, as this flag accepts them.
 fn values(argument: &Arg, entry: &Entry) -> Result<Vec<OsString>, BadValue> {
     let scalars: Vec<&Scalar> = match &entry.value {
-        None => return Err(BadValue::Form),
-        Some(Value::One(one)) => vec![one],
-        Some(Value::Many(_)) if is_switch(argument) => return Err(BadValue::List),
-        Some(Value::Many(many)) => many.iter().collect(),
+        Content::Section | Content::Other => return Err(BadValue::Form),
+        Content::One(one) => vec![one],
+        Content::Many(_) if is_switch(argument) => return Err(BadValue::List),
+        Content::Many(many) => many.iter().collect(),
     };
     if let Some(bad) = scalars.iter().find(|scalar| is_switch(argument) && !scalar.may_be_switch) {
         return Err(BadValue::Switch(bad.text.clone()));

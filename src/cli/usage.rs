@@ -4,10 +4,11 @@
 //! Main functions: [`answer`] and [`escaped`].
 
 use std::borrow::Cow;
+use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::Command;
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextValue, ErrorKind};
 
 use super::{ExitStatus, Failure, UNWRITTEN, tell, unless_gone};
 use crate::model::{inert, printable};
@@ -30,36 +31,39 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(inert(&shown).into_owned())
 }
 
-/// Refuses arguments that end with a carriage return: a script with the line ends of Windows hands
-/// them over, and `runs\r` would be a folder of its own.
+/// Refuses arguments that end with a line break: scripts with the line ends of Windows and programs
+/// that read a line from a file pass them on, and `runs\r` would be a folder of its own.
 ///
 /// # Errors
 /// One of them does (2).
-pub fn refuse_carriage_returns(arguments: &[OsString]) -> Result<(), Failure> {
-    let ends_with_one = |argument: &&OsString| argument.as_encoded_bytes().ends_with(b"\r");
-    let Some(argument) = arguments.iter().skip(1).find(ends_with_one) else { return Ok(()) };
-    let shown = argument.to_string_lossy();
-    let error = anyhow::anyhow!("the argument `{}` ends with a carriage return", escaped(&shown));
-    Err(Failure::new(ExitStatus::Usage, error).hint(
-        "the script was probably saved with Windows line endings: convert it, for example with `dos2unix`",
-    ))
+pub fn refuse_line_ends(arguments: &[OsString]) -> Result<(), Failure> {
+    for argument in arguments.iter().skip(1) {
+        let (what, hint) = match argument.as_encoded_bytes() {
+            [.., b'\r'] | [.., b'\r', b'\n'] => (
+                "carriage return",
+                "the script was probably saved with Windows line endings: convert it, for example with `dos2unix`",
+            ),
+            [.., b'\n'] => ("line break", "remove the line break at the end"),
+            _ => continue,
+        };
+        let shown = argument.to_string_lossy();
+        let error = anyhow::anyhow!("the argument `{}` ends with a {what}", escaped(&shown));
+        return Err(Failure::new(ExitStatus::Usage, error).hint(hint));
+    }
+    Ok(())
 }
 
 /// Prints help, the version, or what is wrong with the arguments; says what to end with.
-pub fn answer(error: &clap::Error, arguments: &[OsString], bare: Command, documented: Command) -> ExitStatus {
-    let shown: Vec<OsString> =
-        arguments.iter().map(|argument| escaped(&argument.to_string_lossy()).as_ref().into()).collect();
+pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -> ExitStatus {
     let is_failure = error.exit_code() != 0;
-    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    let command = if is_failure && !is_help { bare } else { documented };
-    let printed = match command.try_get_matches_from(&shown) {
-        // The same answer about arguments that are fit to be shown.
-        Err(same) if is_same(error, &same) => same.print(),
-        Err(_) | Ok(_) if !is_failure => error.print(),
-        Err(_) | Ok(_) => {
-            tell(&plain(error));
-            Ok(())
-        }
+    if is_failure && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        complain(error, arguments);
+        return ExitStatus::Usage;
+    }
+    let shown = arguments.iter().map(|argument| escaped(&argument.to_string_lossy()).into_owned());
+    let printed = match documented.try_get_matches_from(shown) {
+        Err(same) if same.kind() == error.kind() => same.print(),
+        Err(_) | Ok(_) => error.print(),
     };
     if is_failure {
         // Nothing can be done about a standard error that is gone.
@@ -74,19 +78,40 @@ pub fn answer(error: &clap::Error, arguments: &[OsString], bare: Command, docume
     }
 }
 
-/// Whether both are the same answer about the same argument.
-fn is_same(error: &clap::Error, shown: &clap::Error) -> bool {
-    let about = |error: &clap::Error| {
-        let about = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].map(|kind| error.get(kind));
-        about.map(|value| value.map(|value| escaped(&value.to_string()).into_owned()))
-    };
-    error.kind() == shown.kind() && about(error) == about(shown)
+/// Says what is wrong with the arguments; in colour only if they are fit to be shown as they are.
+fn complain(error: clap::Error, arguments: &[OsString]) {
+    let is_fit =
+        |argument: &OsString| argument.to_str().is_some_and(|text| matches!(escaped(text), Cow::Borrowed(_)));
+    if arguments.iter().all(is_fit) {
+        // Nothing can be done about a standard error that is gone.
+        let _ = error.print();
+    } else {
+        tell(&plain(error));
+    }
 }
 
-/// The answer without colours and without what came in as it is.
-fn plain(error: &clap::Error) -> String {
-    let text = error.render().to_string();
+/// The complaint without colours and without what came in as it is.
+fn plain(mut error: clap::Error) -> String {
+    let came_in: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, fit(value)?))).collect();
+    for (kind, value) in came_in {
+        error.insert(kind, value);
+    }
+    let mut text = error.render().to_string();
+    if let Some(reason) = error.source().map(ToString::to_string).filter(|reason| !reason.is_empty()) {
+        text = text.replace(&reason, &escaped(&reason));
+    }
     text.trim_end().lines().map(|line| escaped(line).into_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// A text of an argument as it may be shown; nothing where there is no such text.
+fn fit(value: &ContextValue) -> Option<ContextValue> {
+    match value {
+        ContextValue::String(text) => Some(ContextValue::String(escaped(text).into_owned())),
+        ContextValue::Strings(texts) => {
+            Some(ContextValue::Strings(texts.iter().map(|text| escaped(text).into_owned()).collect()))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -101,11 +126,38 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_with_a_carriage_return_is_refused_by_its_name() {
-        let arguments = |argument: &str| [OsString::from("x\r"), OsString::from(argument)];
-        let failure = refuse_carriage_returns(&arguments("roster.csv\r")).unwrap_err();
-        assert_eq!(failure.error.to_string(), "the argument `roster.csv\\r` ends with a carriage return");
-        assert!(failure.hint.is_some_and(|hint| hint.contains("Windows")));
-        assert!(refuse_carriage_returns(&arguments("roster.csv")).is_ok());
+    fn an_argument_that_ends_with_a_line_break_is_refused_by_its_name() {
+        for (argument, said, hint) in [
+            ("roster.csv\r", "the argument `roster.csv\\r` ends with a carriage return", "Windows"),
+            ("roster.csv\r\n", "the argument `roster.csv\\r\\n` ends with a carriage return", "Windows"),
+            ("a b\n", "the argument `a b\\n` ends with a line break", "remove"),
+            ("\n", "the argument `\\n` ends with a line break", "remove"),
+        ] {
+            let failure = refuse_line_ends(&["x\r".into(), argument.into()]).unwrap_err();
+            assert_eq!(failure.error.to_string(), said);
+            assert!(failure.hint.is_some_and(|text| text.contains(hint)), "{argument:?}");
+        }
+        for argument in ["roster.csv", "", "a\nb", "a\r\nb", " "] {
+            assert!(refuse_line_ends(&["x\n".into(), argument.into()]).is_ok(), "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn what_clap_says_has_no_raw_text_of_an_argument() {
+        for (line, said) in [
+            (&["plan", "r.csv", "--protect", "abc\ndef"][..], "'abc\\ndef'"),
+            (&["plan", "r.csv", "--only", "role=a\nb\u{9b}"], "'role=a\\nb\\u{9b}'"),
+            (&["plan", "r.csv", "--limit", "1\n::error::x"], "'1\\n: :error::x'"),
+            (&["plan", "r.csv", "--map-email-domain", "a\nb"], "`a\\nb` maps no domain"),
+            (&["plan", "r.csv", "--colour\n\u{1b}[31m"], "'--colour\\n\\u{1b}[31m'"),
+            (&["pla\nn"], "'pla\\nn'"),
+            (&["plan", "r.csv", "more\nrows"], "'more\\nrows'"),
+        ] {
+            let line = ["houston-onboard"].iter().chain(line);
+            let error = crate::cli::settings::bare().try_get_matches_from(line).unwrap_err();
+            let text = plain(error);
+            assert!(text.lines().next().unwrap().contains(said), "{text}");
+            assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text}");
+        }
     }
 }

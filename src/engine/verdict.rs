@@ -102,6 +102,10 @@ mod tests {
                 Fault::Unsent { cause: UnsentCause::ProxyRefused, text: text() },
                 Verdict::StopRun(StopReason::TargetUnusable),
             ),
+            (
+                Fault::Unsent { cause: UnsentCause::ProxyCredentials, text: text() },
+                Verdict::StopRun(StopReason::TargetUnusable),
+            ),
             (Fault::Proxy { status: 401, text: text() }, verify),
             (Fault::Proxy { status: 403, text: text() }, verify),
             (Fault::Proxy { status: 407, text: text() }, verify),

@@ -113,10 +113,12 @@ pub enum UnsentCause {
     /// The proxy of the environment could not be reached or could not open a tunnel for now.
     #[error("the proxy could not be used")]
     Proxy,
-    /// The proxy of the environment does not let this request through; to ask again may lock an
-    /// account.
+    /// The proxy of the environment does not let this request through.
     #[error("the proxy refused")]
     ProxyRefused,
+    /// The proxy of the environment does not take its credentials; to ask again may lock an account.
+    #[error("the proxy refused")]
+    ProxyCredentials,
     /// The environment leads nowhere: an unusable address of a proxy, or a `localhost` that is
     /// another machine.
     #[error("bad network settings")]
@@ -257,7 +259,10 @@ impl Fault {
     pub fn bars_all(&self) -> bool {
         match self {
             Self::Unsent { cause, .. } => match cause {
-                UnsentCause::ProxyRefused | UnsentCause::Environment | UnsentCause::Authorities => true,
+                UnsentCause::ProxyRefused
+                | UnsentCause::ProxyCredentials
+                | UnsentCause::Environment
+                | UnsentCause::Authorities => true,
                 UnsentCause::Name
                 | UnsentCause::Connect
                 | UnsentCause::Tls
@@ -380,7 +385,7 @@ impl UnsentCause {
             Self::Connect => "no_connection",
             Self::Tls => "tls_failed",
             Self::Proxy => "proxy_failed",
-            Self::ProxyRefused => "proxy_refused",
+            Self::ProxyRefused | Self::ProxyCredentials => "proxy_refused",
             Self::Environment => "environment_unusable",
             Self::Authorities => "no_authorities",
             Self::Cancelled => "cancelled",

@@ -309,7 +309,8 @@ impl Transport for Http {
 fn proxy_refused(via: &Via, status: u16) -> Fault {
     match status {
         407 => {
-            Fault::unsent(UnsentCause::ProxyRefused, &format!("{via} rejected its credentials (HTTP 407)"))
+            let text = format!("{via} rejected its credentials (HTTP 407)");
+            Fault::unsent(UnsentCause::ProxyCredentials, &text)
         }
         408 | 425 | 429 | 500..=510 | 512.. => {
             Fault::unsent(UnsentCause::Proxy, &format!("{via} answers HTTP {status}"))

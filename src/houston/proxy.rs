@@ -127,7 +127,9 @@ fn scheme_shown(scheme: &str) -> &str {
 /// Whether a list such as `localhost,.example.com,10.0.0.0/8` names the host of this address.
 fn is_excepted(target: &Url, list: &str) -> bool {
     let port = target.port_or_known_default();
-    let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
+    // Files of variables for containers keep the quotes around a value.
+    let is_between = |c: char| matches!(c, ',' | ';' | '"' | '\'') || c.is_whitespace();
+    let entries = list.split(is_between).filter(|entry| !entry.is_empty());
     match target.host() {
         None => false,
         Some(Host::Domain(name)) => {
@@ -334,6 +336,10 @@ mod tests {
             ("a b houston.example.com:443", FAR, true),
             ("houston.example.com:8443", FAR, false),
             ("*.other.example.org", FAR, false),
+            ("\"*.example.com\"", FAR, true),
+            ("'localhost,example.com'", FAR, true),
+            ("localhost;.example.com", FAR, true),
+            ("\"\"", FAR, false),
             ("ample.com", FAR, false),
             ("*ample.com", FAR, false),
             ("", FAR, false),

@@ -175,6 +175,7 @@ fn is_passing(fault: &Fault) -> bool {
             UnsentCause::Name | UnsentCause::Connect | UnsentCause::Proxy => true,
             UnsentCause::Tls
             | UnsentCause::ProxyRefused
+            | UnsentCause::ProxyCredentials
             | UnsentCause::Environment
             | UnsentCause::Authorities
             | UnsentCause::Away
@@ -228,6 +229,7 @@ mod tests {
             (Fault::unsent(UnsentCause::Name, ""), 2, 2),
             (Fault::unsent(UnsentCause::Tls, ""), 1, 1),
             (Fault::unsent(UnsentCause::ProxyRefused, ""), 1, 1),
+            (Fault::unsent(UnsentCause::ProxyCredentials, ""), 1, 1),
             (Fault::unsent(UnsentCause::Environment, ""), 1, 1),
             (Fault::Proxy { status: 401, text: String::new() }, 1, 1),
             (Fault::Proxy { status: 403, text: String::new() }, 1, 1),

@@ -167,6 +167,9 @@ pub enum BadPattern {
         "`{0}` is not allowed in a pattern: `*` matches any text, `?` one character, and commas separate patterns"
     )]
     Sign(char),
+    /// `.*` at the beginning, where no address has a dot.
+    #[error("a pattern is not a regular expression: `*` alone matches any text")]
+    Regex,
     /// A quote mark at one end.
     #[error("a quote mark at the end of a pattern would be part of it")]
     Quote,
@@ -177,6 +180,9 @@ pub enum BadPattern {
     #[error("an address has no comma; repeat the flag for each pattern")]
     List,
 }
+
+/// What no address has: signs of regular expressions, of shells and of lists.
+const SIGNS: [char; 12] = [';', '^', '$', '"', '[', ']', '{', '}', '(', ')', '|', '\\'];
 
 /// One pattern for addresses or user names, without the blanks and line ends around it.
 ///
@@ -189,8 +195,11 @@ pub fn people_pattern(text: &str) -> Result<String, BadPattern> {
     if pattern.is_empty() {
         return Err(BadPattern::Empty);
     }
-    if let Some(sign) = pattern.chars().find(|c| matches!(c, ';' | '^' | '$' | '"')) {
+    if let Some(sign) = pattern.chars().find(|c| SIGNS.contains(c)) {
         return Err(BadPattern::Sign(sign));
+    }
+    if pattern.starts_with(".*") {
+        return Err(BadPattern::Regex);
     }
     if pattern.starts_with(is_quote) || pattern.ends_with(is_quote) {
         return Err(BadPattern::Quote);
@@ -291,6 +300,8 @@ mod tests {
             (" svc-ci@example.com\r\n", "svc-ci@example.com"),
             ("o'brien@example.com", "o'brien@example.com"),
             ("?*@example.com", "?*@example.com"),
+            ("nora.*@example.com", "nora.*@example.com"),
+            ("svc+*@example.com", "svc+*@example.com"),
         ] {
             assert_eq!(people_pattern(text).as_deref(), Ok(pattern));
         }
@@ -304,6 +315,15 @@ mod tests {
             ("^svc-.*", BadPattern::Sign('^')),
             ("svc-.*$", BadPattern::Sign('$')),
             ("a\"b", BadPattern::Sign('"')),
+            ("svc-c[id]@*", BadPattern::Sign('[')),
+            ("svc-]", BadPattern::Sign(']')),
+            ("{ci,cd}@example.com", BadPattern::Sign('{')),
+            ("ci}@example.com", BadPattern::Sign('}')),
+            ("(a|b)@example.com", BadPattern::Sign('(')),
+            ("a)*", BadPattern::Sign(')')),
+            ("a|b", BadPattern::Sign('|')),
+            ("svc\\w*", BadPattern::Sign('\\')),
+            (".*@example.com", BadPattern::Regex),
             ("'svc-*'", BadPattern::Quote),
             ("svc-*'", BadPattern::Quote),
             ("`svc-*", BadPattern::Quote),

@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use super::asking::Facts;
 use crate::cli::ExitStatus;
+use crate::cli::session::WAY;
 use crate::houston::Fault;
 use crate::report::checkup::{Check, Verdict};
 
@@ -24,6 +25,8 @@ pub(super) struct Judged {
     pub(super) checks: Vec<Check>,
     /// 0, 4, 5, or 3 where only the roster is to blame.
     pub(super) status: ExitStatus,
+    /// The flags that may be to blame, without their dashes.
+    pub(super) about: Vec<&'static str>,
 }
 
 /// Judges every fact.
@@ -43,7 +46,14 @@ pub(super) fn judge(facts: &Facts, now: SystemTime) -> Judged {
     } else {
         ExitStatus::Done
     };
-    Judged { checks: bench.checks, status }
+    let mut about = Vec::new();
+    if is_blamed(Blame::Target) {
+        about.extend(WAY);
+    }
+    if is_blamed(Blame::Token) {
+        about.push("token-file");
+    }
+    Judged { checks: bench.checks, status, about }
 }
 
 /// What a failed check is about.

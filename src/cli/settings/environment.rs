@@ -2,7 +2,7 @@
 //!
 //! Main type: [`Environment`]. Values of variables that no flag has are never shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
@@ -112,9 +112,19 @@ pub fn is_of_one_call(flag: &str) -> bool {
     OF_ONE_CALL.contains(&flag)
 }
 
-/// The name that is most like this one, if any is.
+/// The name that is most like this one, if any is: first the only one that begins with its words.
 pub fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    let names: BTreeSet<String> = names.collect();
+    if names.contains(name) {
+        return Some(name.to_owned());
+    }
+    let beginning = format!("{name}-");
+    let mut longer = names.iter().filter(|known| known.starts_with(&beginning));
+    if let (Some(only), None) = (longer.next(), longer.next()) {
+        return Some(only.clone());
+    }
     names
+        .into_iter()
         .map(|known| (strsim::jaro_winkler(name, &known), known))
         .filter(|(alike, _)| *alike >= ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
@@ -141,6 +151,8 @@ mod tests {
             ("HOUSTON_ONBOARD_CONFIGURATION", Some("HOUSTON_ONBOARD_CONFIG")),
             ("HOUSTON_ONBOARD_TOKEN", Some(TOKEN_VARIABLE)),
             ("HOUSTON_ONBOARD_API_TOKEN", Some(TOKEN_VARIABLE)),
+            ("HOUSTON_ONBOARD_CA", Some("HOUSTON_ONBOARD_CA_FILE")),
+            ("HOUSTON_ONBOARD_RUNS", Some("HOUSTON_ONBOARD_RUNS_DIR")),
             ("HOUSTON_ONBOARD_X", None),
             ("HOUSTON_ONBOARD_SERVICE_HOST", None),
             ("HOUSTON_ONBOARD_", None),
@@ -169,7 +181,10 @@ mod tests {
         }
         for flag in OF_ONE_CALL {
             let said = warnings(&[(&variable(flag), "x")]);
-            assert!(said[0].contains(&format!("is ignored: pass --{flag} ")), "{said:?}");
+            assert!(
+                said[0].ends_with(&format!(" is ignored: pass --{flag} on the command line")),
+                "{said:?}"
+            );
         }
     }
 }

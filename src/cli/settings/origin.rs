@@ -55,11 +55,32 @@ impl Origins {
         self.0.get(flag)
     }
 
+    /// Who set each of these flags, without their dashes, where they were not typed.
+    pub fn notes(&self, flags: &[&str]) -> Vec<String> {
+        let set = flags.iter().filter_map(|flag| Some((flag, self.get(flag)?)));
+        set.map(|(flag, origin)| format!("--{flag} {}", origin.is_set())).collect()
+    }
+
     /// Whether a variable of the environment gave the value of this flag.
     pub fn is_variable(&self, flag: &str) -> bool {
         match self.get(flag) {
             Some(Origin::Variable(_)) => true,
             Some(Origin::Key { .. }) | None => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_about_flags_that_were_not_typed() {
+        let mut origins = Origins::default();
+        origins.insert("url", Origin::Variable("HOUSTON_ONBOARD_URL".to_owned()));
+        let at = Place { path: "s.toml".into(), line: 2, column: 1 };
+        origins.insert("ca-file", Origin::Key { key: "ca-file".to_owned(), at });
+        let notes = origins.notes(&["ca-file", "domain", "url"]);
+        assert_eq!(notes, ["--ca-file is set at s.toml:2:1", "--url is set by HOUSTON_ONBOARD_URL"]);
     }
 }

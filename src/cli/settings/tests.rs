@@ -284,6 +284,34 @@ fn a_flag_of_one_call_has_neither_variable_nor_key() {
 }
 
 #[test]
+fn a_section_of_the_file_is_an_error_whatever_it_is_called() {
+    for file in ["[plan]\nprune = true", "[all]", "plan.prune = true", "[apply]\nrate = '5/s'"] {
+        let error = plan(&[], Some(file)).expect_err(file);
+        assert!(error.contains("onboard.toml:1:") && error.contains("sections"), "{file}: {error}");
+    }
+}
+
+#[test]
+fn blanks_around_a_value_are_dropped_where_the_flag_does_not_take_them() {
+    for (name, value) in
+        [("CONCURRENCY", " 8"), ("LIMIT", " 1 \n"), ("RATE", "\t10/s "), ("ON_GUARD", " stop ")]
+    {
+        let name = format!("HOUSTON_ONBOARD_{name}");
+        assert!(plan(&[(&name, value)], None).is_ok(), "{name}={value:?}");
+    }
+    let args = plan(&[], Some("limit = ' 7 '")).expect("parsed");
+    assert_eq!(args.work.roster_args.limit, Some(7));
+    let tab = plan(&[("HOUSTON_ONBOARD_DELIMITER", "\t")], None).expect("parsed");
+    assert_eq!(tab.work.roster_args.delimiter, Some(b'\t'));
+    let map = plan(&[("HOUSTON_ONBOARD_WORKSPACE_MAP", "m.csv ")], None).expect("parsed");
+    assert_eq!(map.work.roster_args.workspace_map, Some("m.csv ".into()));
+    for bad in [" ", " 1 1 ", "x "] {
+        let error = plan(&[("HOUSTON_ONBOARD_LIMIT", bad)], None).expect_err(bad);
+        assert!(error.starts_with(&format!("HOUSTON_ONBOARD_LIMIT: `{bad}` is ")), "{error}");
+    }
+}
+
+#[test]
 fn help_shows_the_variable_of_every_setting_and_never_its_value() {
     let command = documented();
     for sub in command.get_subcommands() {

@@ -68,10 +68,14 @@ pub fn checked(argument: &Arg, values: Vec<OsString>) -> Result<Vec<OsString>, B
     if values.len() != 1 && !takes_several {
         return Err(BadValue::List);
     }
-    for value in &values {
-        probe(argument, value)?;
-    }
-    Ok(values)
+    values.into_iter().map(|value| accepted(argument, value)).collect()
+}
+
+/// The value as it is, or without the blanks around it where the flag takes no other.
+fn accepted(argument: &Arg, value: OsString) -> Result<OsString, BadValue> {
+    let Err(bad) = probe(argument, &value) else { return Ok(value) };
+    let trimmed = value.to_str().map(str::trim).filter(|text| !text.is_empty()).map(OsString::from);
+    trimmed.filter(|text| probe(argument, text).is_ok()).ok_or(bad)
 }
 
 fn switch(values: &[OsString]) -> Result<bool, BadValue> {

@@ -76,7 +76,7 @@ fn verdict(judged: &Judged, name: &str) -> Verdict {
 }
 
 fn text(facts: &Facts) -> String {
-    let Judged { checks, status } = judge(facts, now());
+    let Judged { checks, status, .. } = judge(facts, now());
     let text = Checkup::new(&facts.url, status.code(), checks).render(CheckupFormat::Human).unwrap();
     format!("{}exit status {}\n", anstream::adapter::strip_str(&text), status.code())
 }
@@ -198,6 +198,7 @@ fn how_far_the_first_question_got_decides_the_way() {
         (unsent(UnsentCause::Tls, "UnknownIssuer"), [Ok, Ok, Failed, Skipped], 5),
         (unsent(UnsentCause::Authorities, ca), [Skipped, Skipped, Failed, Skipped], 5),
         (unsent(UnsentCause::ProxyRefused, "x"), [Skipped, Failed, Skipped, Skipped], 5),
+        (unsent(UnsentCause::ProxyCredentials, "x"), [Skipped, Failed, Skipped, Skipped], 5),
         (unsent(UnsentCause::Environment, "x"), [Skipped, Failed, Skipped, Skipped], 5),
         (Fault::Proxy { status: 401, text: none() }, [Ok, Ok, Ok, Failed], 5),
         (Fault::Proxy { status: 407, text: none() }, [Ok, Ok, Ok, Failed], 5),
@@ -216,6 +217,7 @@ fn how_far_the_first_question_got_decides_the_way() {
         let judged = judge(&facts, now());
         let found = ["name", "connection", "TLS", "Houston"].map(|name| verdict(&judged, name));
         assert_eq!((found, judged.status.code()), (expected, status), "{fault:?}");
+        assert_eq!(judged.about.contains(&"ca-file"), status == 5, "{fault:?}");
         for name in ["caller", "rights", "version", "login", "mail", "latency"] {
             assert_eq!(verdict(&judged, name), Skipped, "{name} after {fault:?}");
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::asking::Facts;
 use super::{Bench, Blame, counted};
+use crate::cli::session::proxy_hint;
 use crate::cli::target_args::Period;
 use crate::houston::{Fault, NoAnswerCause, Skew, UnsentCause};
 use crate::report::checkup::{Check, Verdict};
@@ -50,6 +51,7 @@ fn how_far(fault: &Fault) -> Reached {
             UnsentCause::Name
             | UnsentCause::Proxy
             | UnsentCause::ProxyRefused
+            | UnsentCause::ProxyCredentials
             | UnsentCause::Environment
             | UnsentCause::Authorities
             | UnsentCause::Body
@@ -91,13 +93,16 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
             Blame::Target,
             CONNECTION,
             format!("the proxy of the environment could not be used: {text}"),
-            "check HTTPS_PROXY; NO_PROXY names hosts that are reached without it",
+            proxy_hint(UnsentCause::Proxy),
         ),
-        Some(Fault::Unsent { cause: UnsentCause::ProxyRefused, text }) => bench.fail(
+        Some(Fault::Unsent {
+            cause: cause @ (UnsentCause::ProxyRefused | UnsentCause::ProxyCredentials),
+            text,
+        }) => bench.fail(
             Blame::Target,
             CONNECTION,
             format!("the proxy of the environment refuses: {text}"),
-            "check the user and password in HTTPS_PROXY, and what the proxy allows; NO_PROXY names hosts that are reached without it",
+            proxy_hint(*cause),
         ),
         Some(Fault::Unsent { cause: UnsentCause::Environment, text }) => {
             bench.fail(Blame::Target, CONNECTION, text, ENVIRONMENT);
@@ -173,7 +178,7 @@ fn houston(facts: &Facts, fault: &Fault, bench: &mut Bench) {
         }
         Fault::Proxy { status: status @ (401 | 407 | 511), text } => fail(
             format!("a proxy or gateway asks for credentials (HTTP {status}): {text}"),
-            "check HTTPS_PROXY and the gateway in front of Houston; the token is not the cause",
+            "check the proxy and the gateway in front of Houston; the token is not the cause",
         ),
         Fault::Proxy { status, text } => fail(
             format!("something else answers, such as a login page or a proxy (HTTP {status}): {text}"),
