@@ -190,7 +190,7 @@ impl Parts<'_> {
             Limit::Percent(_) => refusal.workspace.is_none(),
             Limit::People(_) => false,
         };
-        let (refusals, _) = leaving.too_many(limits, &People::before(history, &now));
+        let (refusals, _) = leaving.too_many(limits, &People::before(history, &now, &leaving.part.settled));
         if refusals.iter().any(is_share_of_all) {
             let others: Vec<&WorkspaceId> =
                 history.workspaces.iter().filter(|id| !now.contains_key(*id)).collect();
@@ -202,7 +202,7 @@ impl Parts<'_> {
             let read = others.into_iter().zip(readings);
             now.extend(read.filter_map(|(id, read)| Some((id.clone(), read.ok()?.strangers.in_all))));
         }
-        let people = People::before(history, &now);
+        let people = People::before(history, &now, &leaving.part.settled);
         let ids: Vec<&WorkspaceId> = people.keys().collect();
         for refusal in leaving.hold_too_many(limits, &people) {
             let place = refusal.workspace.map_or("in all", |place| ids[place as usize].as_str());

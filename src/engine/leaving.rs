@@ -289,15 +289,25 @@ pub struct People {
 }
 
 impl People {
-    /// How many people the workspaces of a run had before it, where `now` says how many some of them have.
-    pub fn before(history: &History, now: &HashMap<WorkspaceId, u64>) -> BTreeMap<WorkspaceId, Self> {
+    /// How many people the workspaces of a run had before it, where `now` says how many some of them have
+    /// and `settled` what reading has settled since the history was written. Whoever stays in doubt may
+    /// be gone: they count as removed, but not as one more person beside those who are there.
+    pub fn before(
+        history: &History,
+        now: &HashMap<WorkspaceId, u64>,
+        settled: &[(RowNumber, Outcome)],
+    ) -> BTreeMap<WorkspaceId, Self> {
         let in_all = |id: &WorkspaceId| now.get(id).copied().unwrap_or_default();
         let start = |id: &WorkspaceId| (id.clone(), Self { in_all: in_all(id), removed: 0 });
         let mut all: BTreeMap<WorkspaceId, Self> = history.workspaces.iter().map(start).collect();
         let place = |row: &RowHistory| row.workspace.map(|place| &history.workspaces[place as usize]);
-        for removed in history.extras.iter().filter(|row| row.status == Status::Removed) {
-            if let Some(people) = place(removed).and_then(|id| all.get_mut(id)) {
-                *people = Self { in_all: people.in_all + 1, removed: people.removed + 1 };
+        let settled: HashMap<RowNumber, Status> =
+            settled.iter().map(|(row, outcome)| (*row, outcome.status)).collect();
+        for (row, extra) in (history.first_extra()..).map(RowNumber::from_index).zip(&history.extras) {
+            let lost = Self::lost(extra.status, settled.get(&row).copied());
+            if let Some(people) = place(extra).and_then(|id| all.get_mut(id)) {
+                people.in_all += lost.in_all;
+                people.removed += lost.removed;
             }
         }
         let rows = (0..history.rows.len()).map(RowNumber::from_index);
@@ -307,6 +317,14 @@ impl People {
             }
         }
         all
+    }
+
+    /// What one removal adds, by its status in the history and the one that reading has given it since.
+    /// One in doubt that reading has left is due and counts there.
+    fn lost(before: Status, now: Option<Status>) -> Self {
+        let is_gone = now.unwrap_or(before) == Status::Removed;
+        let may_be_gone = now == Some(Status::InDoubt);
+        Self { in_all: is_gone.into(), removed: (is_gone || may_be_gone).into() }
     }
 }
 
@@ -469,6 +487,21 @@ mod tests {
                 let end = held.then(|| (Status::Unchanged, "guard_max_remove".to_owned()));
                 assert_eq!(ends(leaving, 3), [(); 3].map(|()| end.clone()), "{removed} {caps:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_limits_count_what_reading_has_shown_to_be_removed_or_left_in_doubt() {
+        let people = |in_all, removed| People { in_all, removed };
+        for (before, now, expected) in [
+            (Status::Removed, None, people(1, 1)),
+            (Status::InDoubt, Some(Status::Removed), people(1, 1)),
+            (Status::InDoubt, Some(Status::InDoubt), people(0, 1)),
+            (Status::InDoubt, None, people(0, 0)),
+            (Status::GaveUp, Some(Status::GaveUp), people(0, 0)),
+            (Status::NotRun, Some(Status::Unchanged), people(0, 0)),
+        ] {
+            assert_eq!(People::lost(before, now), expected, "{before:?} {now:?}");
         }
     }
 
