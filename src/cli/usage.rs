@@ -78,16 +78,22 @@ pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -
     }
 }
 
-/// Says what is wrong with the arguments; in colour only if they are fit to be shown as they are.
+/// Says what is wrong with the arguments; in colour only if all of it is fit to be shown as it is.
 fn complain(error: clap::Error, arguments: &[OsString]) {
-    let is_fit =
-        |argument: &OsString| argument.to_str().is_some_and(|text| matches!(escaped(text), Cow::Borrowed(_)));
-    if arguments.iter().all(is_fit) {
+    if is_fit(&error, arguments) {
         // Nothing can be done about a standard error that is gone.
         let _ = error.print();
     } else {
         tell(&plain(error));
     }
+}
+
+/// Whether neither the arguments nor what is said about them would steer a terminal or a build server.
+/// An argument may be harmless alone and begin a command where the complaint has it twice.
+fn is_fit(error: &clap::Error, arguments: &[OsString]) -> bool {
+    let is_harmless = |text: &str| matches!(escaped(text), Cow::Borrowed(_));
+    arguments.iter().all(|argument| argument.to_str().is_some_and(is_harmless))
+        && error.render().to_string().lines().all(is_harmless)
 }
 
 /// The complaint without colours and without what came in as it is.
@@ -140,6 +146,39 @@ mod tests {
         for argument in ["roster.csv", "", "a\nb", "a\r\nb", " "] {
             assert!(refuse_line_ends(&["x\n".into(), argument.into()]).is_ok(), "{argument:?}");
         }
+    }
+
+    #[test]
+    fn what_clap_says_has_no_command_for_a_build_server() {
+        let (hash, colons) = ("#".repeat(2), ":".repeat(2));
+        let command = format!("a{colons}error{colons}b {hash}vso[task.x]y {hash}teamcity[z]");
+        let invisible = format!("\u{200b}{command}");
+        for line in [
+            &["plan", "r.csv", "--rate", &command][..],
+            &["plan", "r.csv", "--limit", &command],
+            &["plan", "r.csv", "--progress", &command],
+            &["plan", "r.csv", "--protect", &command],
+            &["plan", "r.csv", "--protect", &invisible],
+            &["plan", "r.csv", &format!("--{command}")],
+            &["plan", "r.csv", &command],
+            &[&command],
+            &["help", &command],
+            // Each is no command alone, but the complaint has it twice.
+            &["plan", "r.csv", "--map-email-domain", "::foo"],
+            &["plan", "r.csv", "--only", "::foo"],
+            &["plan", "r.csv", "--column", "::set-x"],
+            &["plan", "r.csv", "--::foo"],
+        ] {
+            let arguments: Vec<OsString> =
+                ["houston-onboard"].iter().chain(line).map(OsString::from).collect();
+            let error = crate::cli::settings::bare().try_get_matches_from(&arguments).unwrap_err();
+            assert!(!is_fit(&error, &arguments), "{line:?}");
+            let text = plain(error);
+            assert!(text.lines().all(|line| matches!(escaped(line), Cow::Borrowed(_))), "{text}");
+        }
+        let arguments: Vec<OsString> = ["houston-onboard", "plan", "--limti"].map(OsString::from).into();
+        let error = crate::cli::settings::bare().try_get_matches_from(&arguments).unwrap_err();
+        assert!(is_fit(&error, &arguments));
     }
 
     #[test]
