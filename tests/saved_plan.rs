@@ -92,7 +92,7 @@ fn the_plan_is_private_and_tells_what_was_decided() {
     let path = workdir.path().join("plan.json");
     let plan: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(plan["digest"], *digest);
-    assert_eq!(plan["schema_version"], 2);
+    assert_eq!(plan["schema_version"], 3);
     assert_eq!(plan["target"], sandbox.url());
     assert_eq!(plan["settings"]["roles"], "update");
     let row = &plan["rows"][0];
@@ -171,7 +171,7 @@ fn a_plan_that_was_carried_out_is_not_carried_out_again() {
     // A copy of the runs elsewhere does not count, and neither does a run about another target.
     fs::rename(workdir.path().join("onboard-runs"), workdir.path().join("other-runs")).unwrap();
     carried_out(&workdir, &sandbox).ended(9).began_nothing();
-    // The same change that is wanted once more is another plan, although its digest is the same.
+    // The same change that is wanted once more is another plan, with another digest.
     let other = self::sandbox();
     let only = ["--only", "workspace=Team 0"];
     let (workdir, again) = planned(&other, &only);
@@ -182,7 +182,7 @@ fn a_plan_that_was_carried_out_is_not_carried_out_again() {
     drop(workdir.call(["apply", "--plan", &back, "--yes"]).args(&limits).to(&other).run().ended(0));
     let call = workdir.call(["plan", "roster.csv", "--out", "plan.json"]).args(&only);
     let plan = call.to(&other).run().ended(0);
-    assert!(plan.stderr.contains(&again), "{}", plan.stderr);
+    assert!(plan.stderr.contains("digest: ") && !plan.stderr.contains(&again), "{}", plan.stderr);
     let run = carried_out(&workdir, &other).ended(0);
     assert_eq!(run.count("added") + run.count("invited"), 1);
 }
@@ -243,17 +243,35 @@ fn a_plan_is_carried_out_under_the_stricter_of_its_limits_and_those_given_now() 
 }
 
 #[test]
-fn the_digest_does_not_depend_on_when_or_by_which_version_a_plan_was_made() {
+fn the_digest_does_not_depend_on_the_version_that_made_a_plan() {
     let sandbox = sandbox();
     let (workdir, digest) = planned(&sandbox, &[]);
     let path = workdir.path().join("plan.json");
     let mut plan: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    plan["made_at"] = "2001-01-01T00:00:00Z".into();
     plan["tool_version"] = "9.9.9".into();
     plan["settings"]["canary"] = 9.into();
     plan["rows"][2]["why"] = "another sentence".into();
     workdir.write("plan.json", plan.to_string());
     drop(carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run().ended(0));
+}
+
+#[test]
+fn when_a_plan_was_made_cannot_be_changed() {
+    let sandbox = sandbox();
+    let (workdir, digest) = planned(&sandbox, &[]);
+    let path = workdir.path().join("plan.json");
+    let made: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    drop(carried_out(&workdir, &sandbox).ended(0));
+    let sent = sandbox.audit().mutations_received;
+    // A plan that was carried out does not become a new one, and a new one is not finished already.
+    for made_at in ["1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
+        let mut plan = made.clone();
+        plan["made_at"] = made_at.into();
+        workdir.write("plan.json", plan.to_string());
+        let run = carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run();
+        run.ended(3).says("changed after it was made").began_nothing();
+    }
+    assert_eq!(sandbox.audit().mutations_received, sent);
 }
 
 #[test]
@@ -293,8 +311,8 @@ fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
         (half.to_owned(), "only a part of one"),
         (String::new(), "only a part of one"),
         (ROSTER.to_owned(), "no saved plan"),
-        ("{\"schema_version\":2,\"rows\":[]}".to_owned(), "no `digest`"),
-        (text.replace("\"schema_version\":2", "\"schema_version\":1"), "schema version 1"),
+        ("{\"schema_version\":3,\"rows\":[]}".to_owned(), "no `digest`"),
+        (text.replace("\"schema_version\":3", "\"schema_version\":2"), "schema version 2"),
     ] {
         workdir.write("plan.json", content);
         carried_out(&workdir, &sandbox).ended(3).says(why).began_nothing();

@@ -162,15 +162,14 @@ impl Saved {
         &self.digest
     }
 
-    /// The run that carries this plan out, of these runs, the newest first. One that is finished counts
-    /// only if it began after the plan was made: the same change may be wanted once more.
+    /// The run that carries this plan out, of these runs, the newest first. The same change that is
+    /// wanted once more is another plan: when a plan was made is in its digest.
     pub fn run_among(&self, runs: Vec<RunFolder>) -> Option<RunFolder> {
         let is_it = |folder: &RunFolder| {
             let Ok(header) = History::read_header(folder) else { return false };
             header.saved_plan.as_deref() == Some(self.digest.as_str())
                 && is_same(&header.target, &self.plan.target)
                 && !header.sandbox
-                && (header.started_at >= self.plan.made_at || is_open(folder))
         };
         runs.into_iter().find(is_it)
     }
@@ -231,11 +230,6 @@ impl Saved {
         let error = anyhow::anyhow!("the plan was made for {}, not for {}", printable(then), printable(now));
         Err(Failure::new(ExitStatus::Usage, error).hint("a plan is carried out where it was made"))
     }
-}
-
-/// Whether a later leg can still settle something in a run.
-fn is_open(folder: &RunFolder) -> bool {
-    History::read(folder).is_ok_and(|history| !history.is_settled())
 }
 
 /// Begins the file of a plan, before anything is asked.

@@ -60,7 +60,8 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     let header = &history.header;
     let plan = SavedPlan {
         schema_version: SCHEMA_VERSION,
-        made_at: history.finished_at().unwrap_or(header.started_at),
+        // It counts for the digest, which is to be that of the run and not of when it was closed.
+        made_at: header.started_at,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         target: header.target.clone(),
         sandbox: header.sandbox,

@@ -3,7 +3,7 @@
 //!
 //! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without what has no
 //! effect, compact and with the keys of every object in order:
-//! `jq -cS 'del(.digest,.made_at,.tool_version,.houston_version,.caller,.roster,.settings.canary,.settings.unattended,.settings.pace,.rows[].why)'`.
+//! `jq -cS 'del(.digest,.tool_version,.houston_version,.caller,.roster,.settings.canary,.settings.unattended,.settings.pace,.rows[].why)'`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,10 +20,11 @@ use crate::plan::extra::Handle;
 use crate::plan::grant::{Deployment, name as grant_name};
 
 /// The version of the format; a reader refuses every other one.
-pub const SCHEMA_VERSION: u64 = 2;
+pub const SCHEMA_VERSION: u64 = 3;
 
-/// The fields of a plan that change nothing: when, where and by whom it was made.
-const ASIDE: [&str; 6] = ["digest", "made_at", "tool_version", "houston_version", "caller", "roster"];
+/// The fields of a plan that change nothing: where and by whom it was made. When it was made counts:
+/// the same change that is wanted once more is another plan, with another digest.
+const ASIDE: [&str; 5] = ["digest", "tool_version", "houston_version", "caller", "roster"];
 /// The settings that are those of `apply`: how fast and how carefully a plan is carried out.
 const MANNER: [&str; 3] = ["canary", "unattended", "pace"];
 /// The field of a row that is made for people.
@@ -681,7 +682,7 @@ mod tests {
             ("\"line\":2", "\"line\":2,\"more\":1", "PassedOver(\"row 1\")"),
             ("\"canary\":0", "\"canary\":0,\"more\":1", "PassedOver(\"its settings\")"),
             ("\"sandbox\":", "\"more\":1,\"sandbox\":", "Unknown("),
-            ("\"schema_version\":2", "\"schema_version\":1", "OtherVersion(1)"),
+            ("\"schema_version\":3", "\"schema_version\":2", "OtherVersion(2)"),
         ] {
             let error = format!("{:?}", reread(&forged(from, to)).unwrap_err());
             assert!(error.contains(what), "{to}: {error}");
