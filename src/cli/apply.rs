@@ -29,7 +29,7 @@ use crate::engine::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
 };
 use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{Probe, ROSTER, RunFolder, Runs, TargetLock};
+use crate::engine::run_folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
@@ -139,7 +139,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
 
 /// The run in the folder of the runs that carries this plan out already. Only the user's own count.
 fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, Failure> {
-    let listed = match Runs::open(runs_dir, Probe::Allowed) {
+    let listed = match Runs::open(runs_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         opened => opened.and_then(|runs| runs.list()),
     };
