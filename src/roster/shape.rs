@@ -78,7 +78,7 @@ impl Shape {
             return Some(self.separated_by(&headers::name(other)));
         }
         let words = || raw.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
-        if self.width > 1 && cells == 1 && words() == self.width {
+        if self.width > 1 && cells == 1 && raw.contains(&b'@') && words() == self.width {
             return Some(self.separated_by("blanks"));
         }
         let is_mixed = |&other: &u8| count(other) > 1 && cells + count(other) - 1 == self.width;
