@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use email_address::{EmailAddress, Error, Options};
-use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection, skeleton};
 
 use super::issue::{Complaint, IssueKind, quoted};
@@ -194,12 +194,25 @@ fn inspect(text: &str, odd: OddAddresses) -> Result<(), Complaint> {
     inspect_domain(text, domain)?;
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     // A backslash is one of the odd characters, and the grammar has it in quotes only.
-    match EmailAddress::parse_with_options(&text.replace('\\', "/"), options) {
+    let plain = without_own_marks(&text.replace('\\', "/"));
+    match EmailAddress::parse_with_options(&plain, options) {
         Ok(_) => Ok(()),
         Err(error) => Err(foreign_character(text, options)
             .filter(|_| error == Error::InvalidCharacter)
             .unwrap_or_else(|| bad(text, grammar(&error, local)))),
     }
+}
+
+/// The text without combining marks that their script cannot do without, which the grammar does not
+/// know: those of composed texts, on letters that are not Latin.
+fn without_own_marks(text: &str) -> String {
+    let is_composed = is_nfc(text);
+    let mut before = ' ';
+    let mut is_own = |c: char| {
+        let is_foreign = !std::mem::replace(&mut before, c).is_ascii();
+        is_composed && is_foreign && is_combining_mark(c)
+    };
+    text.chars().filter(|&c| !is_own(c)).collect()
 }
 
 /// The complaint about the first character that no address can have.
@@ -208,7 +221,8 @@ fn foreign_character(text: &str, options: Options) -> Option<Complaint> {
         let alone = format!("a{c}a@example.com");
         !matches!(c, '@' | '.' | '\\') && EmailAddress::parse_with_options(&alone, options).is_err()
     };
-    let (place, c) = text.chars().enumerate().find(is_foreign)?;
+    let foreign = || text.chars().enumerate().filter(is_foreign);
+    let (place, c) = foreign().find(|&(_, c)| !is_combining_mark(c)).or_else(|| foreign().next())?;
     let (code, place) = (u32::from(c), place + 1);
     if !is_combining_mark(c) {
         let c = quoted(&c.to_string());
@@ -527,6 +541,7 @@ mod tests {
             ("Оса2.Хор@пример.рф", "оса2.хор@пример.рф"),
             ("ՏՕՏ@example.com", "տօտ@example.com"),
             ("jos\u{E9}@example.com", "jos\u{E9}@example.com"),
+            ("अक्षय@example.com", "अक्षय@example.com"),
             ("a~b=c!d#e@example.com", "a~b=c!d#e@example.com"),
             ("nora#2.b@example.com", "nora#2.b@example.com"),
             ("d'arcy.o'shea@example.com", "d'arcy.o'shea@example.com"),
@@ -571,6 +586,8 @@ mod tests {
             ("ada.а@example.com", LookAlike, "U+0430"),
             ("ΑNNA@example.com", LookAlike, "U+0391"),
             ("jose\u{301}@example.com", BadEmail, "U+0301, a combining mark, in position 5"),
+            ("и\u{306}од@example.com", BadEmail, "U+0306, a combining mark, in position 2"),
+            ("q\u{302}x@example.com", BadEmail, "U+0302, a combining mark, in position 2"),
             ("u\u{308}te@example.com", BadEmail, "U+0308, a combining mark, in position 2"),
             ("ann[x@example.com", BadEmail, "`[` (U+005B) in position 4"),
             ("ada@xn--a.de", BadEmail, "international"),
