@@ -196,7 +196,7 @@ fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
     for (workspace, part) in [
         ("Sol\u{200D}ar", "r.csv:6:29: `Sol\u{fffd}ar` looks like `Solar` on line 2"),
         ("Fin\u{A0}ance", "U+00A0"),
-        ("N/A", "stands for a name that was not given"),
+        ("N/A", "is a placeholder, not a workspace name"),
         ("Solar;Finance", "several workspaces"),
     ] {
         workdir.write("r.csv", format!("{NEW_TEAMS}new.five@example.com,viewer,{workspace}\n"));
