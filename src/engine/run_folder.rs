@@ -361,16 +361,12 @@ impl RunFolder {
         self.dir.as_ref()?.open_file(name, Open::Read).ok()?.metadata().ok()?.modified().ok()
     }
 
-    /// Whether the names of the folder and of its journal still lead to this journal, and it has this
-    /// length: one that was deleted, moved away or replaced takes every byte and keeps none of them, and
-    /// one that was cut has lost some.
-    pub(super) fn still_has_journal(&self, journal: &File, length: u64) -> io::Result<()> {
+    /// Whether the names of the folder and of its journal still lead to this journal: one that was
+    /// deleted, moved away or replaced takes every byte and keeps none of them for anybody.
+    pub(super) fn still_has_journal(&self, journal: &File) -> io::Result<()> {
         let dir = self.dir()?;
         if dir.is_where_it_was()? && dir.still_names(JOURNAL, journal)? {
-            let found = journal.metadata()?.len();
-            let cut =
-                || io::Error::other(format!("it has {found} bytes, not the {length} that were written"));
-            return if found == length { Ok(()) } else { Err(cut()) };
+            return Ok(());
         }
         Err(io::Error::new(io::ErrorKind::NotFound, "it was moved away or replaced"))
     }
