@@ -11,6 +11,15 @@ use super::state::{Place, StateError};
 /// The delimiters with what they are called; of equals the last one is taken.
 const DELIMITERS: [(char, &str); 4] = [('|', "bars"), ('\t', "tabs"), (';', "semicolons"), (',', "commas")];
 
+/// Separators that no file is read by, with what they are called.
+const OTHERS: [(char, &str); 5] = [
+    (' ', "blanks"),
+    (':', "colons"),
+    ('^', "`^`"),
+    ('\u{ff0c}', "full-width commas (U+FF0C)"),
+    ('\u{ff1b}', "full-width semicolons (U+FF1B)"),
+];
+
 /// How many records are searched for a header.
 const SEARCHED: usize = 20;
 
@@ -71,15 +80,29 @@ impl<'a> Table<'a> {
     /// A row that another delimiter gives the cells it should have, or one that is one quoted cell.
     fn other_form(&self, row: &[Cell<'_>], width: usize) -> Option<String> {
         let line = row.iter().map(|cell| &*cell.text).collect::<Vec<_>>().join(&self.delimiter.to_string());
-        let splits = |by: char| width > 1 && line.split(by).count() == width;
-        if row.len() == 1 && splits(self.delimiter) {
+        let is_whole = |cells: &[&str]| width > 1 && cells.len() == width;
+        if row.len() == 1 && is_whole(&split(&line, self.delimiter)) {
             return Some("the whole row is one quoted cell: it was saved as CSV twice".to_owned());
         }
-        let (_, other) =
-            DELIMITERS.into_iter().rev().find(|&(other, _)| other != self.delimiter && splits(other))?;
-        let ours = DELIMITERS.into_iter().find(|&(ours, _)| ours == self.delimiter);
+        let other = separators().find(|&(other, _)| is_whole(&split(&line, other)));
+        let (_, other) = other.filter(|_| line.contains('@'))?;
+        let ours = separators().find(|&(ours, _)| ours == self.delimiter);
         let ours = ours.map_or_else(|| format!("{:?}", self.delimiter), |(_, name)| name.to_owned());
         Some(format!("the row is separated by {other}, the header by {ours}"))
+    }
+
+    /// A header that is one cell and would be several with another separator or without its quotes.
+    pub(super) fn header_in_one_cell(&self, known: &[&str]) -> Option<StateError> {
+        let [header] = &self.headers[..] else { return None };
+        let means = |by: char| {
+            split(&header.text, by).iter().filter(|cell| known.contains(&&*header_form(cell))).count() > 1
+        };
+        let (by, name) = separators().find(|&(by, _)| means(by))?;
+        Some(header.place.wrong(if DELIMITERS.iter().any(|&(delimiter, _)| delimiter == by) {
+            "the whole line is one quoted cell: the file was saved as CSV twice".to_owned()
+        } else {
+            format!("the header is separated by {name}, not by , ; | or tab")
+        }))
     }
 
     /// Whether one of the lines in a cell would be a row if it stood by itself.
@@ -88,6 +111,16 @@ impl<'a> Table<'a> {
             |line: &str| line.contains('@') && line.split(self.delimiter).count() == self.headers.len();
         cell.text.contains(['\n', '\r']) && cell.text.split(['\n', '\r']).any(is_row)
     }
+}
+
+/// Everything that may separate cells, the likeliest first.
+fn separators() -> impl Iterator<Item = (char, &'static str)> {
+    DELIMITERS.into_iter().rev().chain(OTHERS)
+}
+
+/// The parts of a line; blanks in a row count once.
+fn split(line: &str, by: char) -> Vec<&str> {
+    if by == ' ' { line.split_whitespace().collect() } else { line.split(by).collect() }
 }
 
 fn cells_in_words(count: usize) -> String {
