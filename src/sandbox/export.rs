@@ -204,7 +204,7 @@ impl Columns {
     }
 
     fn row(&self, table: &Table<'_>, cells: &[Cell<'_>]) -> Result<(Places, Row), StateError> {
-        table.check(cells, self.needed())?;
+        table.check(cells, self.needed(), self.email)?;
         let Self { email, role, name, id, ours, deployment_roles } = self;
         let needed = [Some(*email), Some(*role), *name, *id].into_iter().flatten();
         if let Some(cell) =
@@ -510,6 +510,11 @@ mod tests {
         }
         let error = read(r#"[{"email":"a@x.org","role":"boss","workspace":"F"}]"#).unwrap_err();
         assert_eq!(format!("{}: {error}", error.place()), ", row 1: \"boss\" is not a workspace role");
+        assert!(
+            read("email,role,workspace,note\na@x.org,admin,F,\"Dear all,\nask him, too, b@x.org\"\n").is_ok()
+        );
+        let hidden = read("email,role,workspace,note\na@x.org,admin,F,\"x\nb@x.org,admin,F\"\n");
+        assert_eq!(hidden.unwrap_err().place(), ":2:17");
         assert!(read("email,role,workspace,workspace_id\na@x.org,admin,F\n").is_ok());
         assert!(read("email,role,workspace,note\na@x.org,admin,F\nb@x.org,admin,F,,,\n").is_ok());
     }

@@ -44,21 +44,22 @@ impl<'a> Table<'a> {
     /// found.
     pub(super) fn read(text: &'a str, known: &[&str]) -> Result<Self, StateError> {
         let (named, start) = separator_line(text);
-        let delimiter = named.unwrap_or_else(|| {
-            let is_known = |cell: &&Cell<'_>| known.contains(&header_form(&cell.text).as_str());
-            let score = |(delimiter, _): &(char, &str)| {
-                let records = records(text, start, *delimiter).map_while(Result::ok).take(SEARCHED);
-                records.map(|cells| cells.iter().filter(is_known).count()).max()
-            };
-            DELIMITERS.into_iter().max_by_key(score).map_or(',', |(delimiter, _)| delimiter)
-        });
+        let is_known = |cell: &&Cell<'_>| known.contains(&header_form(&cell.text).as_str());
+        let score = |delimiter: &char| {
+            let records = records(text, start, *delimiter).map_while(Result::ok).take(SEARCHED);
+            records.map(|cells| cells.iter().filter(is_known).count()).max()
+        };
+        // The one that the file names, unless another fits better.
+        let possible = DELIMITERS.map(|(delimiter, _)| delimiter).into_iter().chain(named);
+        let delimiter = possible.max_by_key(score).unwrap_or(',');
         let mut records = records(text, start, delimiter);
         let headers = records.next().transpose()?.ok_or(StateError::Empty)?;
         Ok(Self { headers, rows: records.collect::<Result<_, _>>()?, delimiter })
     }
 
-    /// Whether a row has the cells that the header promises; it needs the first `needed`.
-    pub(super) fn check(&self, row: &[Cell<'_>], needed: usize) -> Result<(), StateError> {
+    /// Whether a row has the cells that the header promises; it needs the first `needed`, one of
+    /// which is the address.
+    pub(super) fn check(&self, row: &[Cell<'_>], needed: usize, email: usize) -> Result<(), StateError> {
         let width = self.headers.len();
         let surplus = row.iter().skip(width).find(|cell| !cell.text.is_empty());
         if let Some(first) = row.first().filter(|_| surplus.is_some() || row.len() < needed) {
@@ -69,7 +70,7 @@ impl<'a> Table<'a> {
             let message = format!("the row has {}, the header has {width}", cells_in_words(row.len()));
             return Err(place.wrong(message));
         }
-        match row.iter().find(|cell| self.hides_a_row(cell)) {
+        match row.iter().find(|cell| self.hides_a_row(cell, needed, email)) {
             Some(cell) => Err(cell
                 .place
                 .wrong("this cell holds whole rows: look for a stray quote at its beginning and its end")),
@@ -106,9 +107,13 @@ impl<'a> Table<'a> {
     }
 
     /// Whether one of the lines in a cell would be a row if it stood by itself.
-    fn hides_a_row(&self, cell: &Cell<'_>) -> bool {
-        let is_row =
-            |line: &str| line.contains('@') && line.split(self.delimiter).count() == self.headers.len();
+    fn hides_a_row(&self, cell: &Cell<'_>, needed: usize, email: usize) -> bool {
+        let is_row = |line: &str| {
+            let cells = split(line, self.delimiter);
+            let has_address = cells.get(email).is_some_and(|cell| cell.contains('@'));
+            line.contains('@')
+                && (cells.len() == self.headers.len() || (cells.len() >= needed && has_address))
+        };
         cell.text.contains(['\n', '\r']) && cell.text.split(['\n', '\r']).any(is_row)
     }
 }
@@ -271,11 +276,16 @@ pub(super) fn is_unseen(c: char) -> bool {
 fn separator_line(text: &str) -> (Option<char>, usize) {
     let above = text.len() - text.trim_start_matches(['\n', '\r']).len();
     let end = text[above..].find(['\n', '\r']).map_or(text.len(), |end| above + end);
-    let line = text[above..end].trim_matches([' ', '"']);
-    let value = line.get(..4).filter(|name| name.eq_ignore_ascii_case("sep=")).map(|_| &line[4..]);
-    let named =
-        value.and_then(|value| value.chars().next().filter(|&c| value.chars().all(|other| other == c)));
-    if named.is_some() { (named, end) } else { (None, 0) }
+    let line = text[above..end].trim_start_matches([' ', '"']).split_once('=');
+    let Some((_, value)) = line.filter(|(name, _)| name.trim().eq_ignore_ascii_case("sep")) else {
+        return (None, 0);
+    };
+    let mut characters = value.trim_start_matches([' ', '"']).chars();
+    let named = characters.next();
+    // Signs that fill the line up, in a file of several columns.
+    let fills = |c: char| Some(c) == named || matches!(c, ',' | ';' | '\t' | '|' | '"' | ' ');
+    let is_it = characters.all(fills) && !named.is_some_and(char::is_alphanumeric);
+    if is_it { (named, end) } else { (None, 0) }
 }
 
 /// A header as headers are compared.
@@ -298,6 +308,9 @@ mod tests {
             ("email,role,workspace\ra,admin,F\rb,viewer,F\r", [2, 3]),
             ("EMAIL\tRole\t Workspace \r\n\r\na\tadmin\tF\r\n\t\t\r\nb\tviewer\tF\r\n", [3, 5]),
             ("sep=|\nemail|role|workspace\na|admin|F\n\nb|viewer|F", [3, 5]),
+            ("\nsep=,\nemail;role;workspace\na;admin;F\nb;viewer;F", [4, 5]),
+            ("sep=^\nemail^role^workspace\na^admin^F\n\nb^viewer^F", [3, 5]),
+            ("\"Sep = ;\",,\nemail;role;workspace\na;admin;F\nb;viewer;F", [3, 4]),
             ("\"SEP=;\"\r\nemail;role;workspace\r\na;admin;F\r\nb;viewer;F\r\n", [3, 4]),
             ("\n\nemail,role,workspace,\"a\nnote\"\n\"a\",admin,F,\"x\ny\"\nb,viewer,F\n", [5, 7]),
             ("\u{a0}\nemail,role,workspace\n\u{a0},\u{3000}\na,admin,F\nb,\"viewer\" ,F\u{a0}\n", [4, 5]),
