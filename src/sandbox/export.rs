@@ -136,7 +136,7 @@ fn csv_rows(text: &str) -> Result<Vec<(Places, Row)>, StateError> {
     }
     spoilt(&table.headers, &known)?;
     let columns = Columns::find(&table)?;
-    table.rows.iter().map(|row| columns.row(&table, row)).collect()
+    table.rows().map(|row| columns.row(&table, &row?)).collect()
 }
 
 /// Refuses headers that would mean something without what cannot be seen in them, or without quotes.
@@ -177,7 +177,7 @@ impl Columns {
                 let what = format!("the first row has no header: {} is data", shown(&data.text));
                 return data.place.wrong(what);
             }
-            table.rows.iter().find(|row| is_header(row)).map_or_else(
+            table.first_rows().find(|row| is_header(row)).map_or_else(
                 || first.wrong(format!("the export has no column {name:?}")),
                 |row| {
                     row[0]

@@ -20,6 +20,9 @@ const OTHERS: [(char, &str); 5] = [
     ('\u{ff1b}', "full-width semicolons (U+FF1B)"),
 ];
 
+/// A row with more cells is none.
+const MOST_CELLS: usize = 4096;
+
 /// How many records are searched for a header.
 const SEARCHED: usize = 20;
 
@@ -34,8 +37,8 @@ pub(super) struct Cell<'a> {
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     pub(super) headers: Vec<Cell<'a>>,
-    /// The rows that are not blank.
-    pub(super) rows: Vec<Vec<Cell<'a>>>,
+    text: &'a str,
+    start: usize,
     delimiter: char,
 }
 
@@ -52,9 +55,18 @@ impl<'a> Table<'a> {
         // The one that the file names, unless another fits better.
         let possible = DELIMITERS.map(|(delimiter, _)| delimiter).into_iter().chain(named);
         let delimiter = possible.max_by_key(score).unwrap_or(',');
-        let mut records = records(text, start, delimiter);
-        let headers = records.next().transpose()?.ok_or(StateError::Empty)?;
-        Ok(Self { headers, rows: records.collect::<Result<_, _>>()?, delimiter })
+        let headers = records(text, start, delimiter).next().transpose()?.ok_or(StateError::Empty)?;
+        Ok(Self { headers, text, start, delimiter })
+    }
+
+    /// The rows that are not blank, read one by one.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Result<Vec<Cell<'a>>, StateError>> {
+        records(self.text, self.start, self.delimiter).skip(1)
+    }
+
+    /// The first rows, as far as they can be read.
+    pub(super) fn first_rows(&self) -> impl Iterator<Item = Vec<Cell<'a>>> {
+        self.rows().map_while(Result::ok).take(SEARCHED)
     }
 
     /// Whether a row has the cells that the header promises; it needs the first `needed`, one of
@@ -138,7 +150,7 @@ fn records(
     start: usize,
     delimiter: char,
 ) -> impl Iterator<Item = Result<Vec<Cell<'_>>, StateError>> {
-    let mut reader = Reader { text, delimiter, at: 0, line: 1, line_start: 0 };
+    let mut reader = Reader { text, delimiter, at: 0, line: 1, column: 1 };
     reader.step(start);
     iter::from_fn(move || (!reader.left().is_empty()).then(|| reader.record()))
         .filter(|record| record.as_ref().map_or(true, |cells| cells.iter().any(|cell| !cell.text.is_empty())))
@@ -150,8 +162,8 @@ struct Reader<'a> {
     delimiter: char,
     at: usize,
     line: usize,
-    /// The byte where the present line begins.
-    line_start: usize,
+    /// The character of the present line, from 1.
+    column: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -160,26 +172,31 @@ impl<'a> Reader<'a> {
     }
 
     fn place(&self) -> Place {
-        Place::Text { line: self.line, column: self.text[self.line_start..self.at].chars().count() + 1 }
+        Place::Text { line: self.line, column: self.column }
     }
 
     /// Steps over some bytes, and counts the lines that end in them.
     fn step(&mut self, count: usize) -> &'a str {
-        let from = self.at;
-        self.at += count;
-        let bytes = self.text.as_bytes();
-        for at in from..self.at {
-            if bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
-                (self.line, self.line_start) = (self.line + 1, at + 1);
+        let stepped = &self.text[self.at..self.at + count];
+        for (at, c) in stepped.char_indices() {
+            let follows = self.text[self.at + at..].as_bytes().get(1);
+            if c == '\n' || (c == '\r' && follows != Some(&b'\n')) {
+                (self.line, self.column) = (self.line + 1, 1);
+            } else {
+                self.column += 1;
             }
         }
-        &self.text[from..self.at]
+        self.at += count;
+        stepped
     }
 
     fn record(&mut self) -> Result<Vec<Cell<'a>>, StateError> {
         let mut cells = Vec::new();
         loop {
             cells.push(self.cell()?);
+            if cells.len() > MOST_CELLS {
+                return Err(self.place().wrong(format!("the row has more than {MOST_CELLS} cells")));
+            }
             if self.left().starts_with(self.delimiter) {
                 self.step(self.delimiter.len_utf8());
                 continue;
@@ -320,7 +337,7 @@ mod tests {
                 let text = row.iter().take(3).map(|cell| &*cell.text).collect::<Vec<_>>().join(" ");
                 (row[0].place, text)
             };
-            let rows: Vec<_> = table.rows.iter().map(cells).collect();
+            let rows: Vec<_> = table.rows().map(|row| cells(&row.unwrap())).collect();
             let at = |line: usize| Place::Text { line, column: 1 };
             assert_eq!(
                 rows,
@@ -330,6 +347,13 @@ mod tests {
             assert_eq!(header_form(&table.headers[1].text), "role");
         }
         assert!(matches!(Table::read(" \n", &[]), Err(StateError::Empty)));
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_up() {
+        let text = format!("email,role,workspace\n{}", ",".repeat(1 << 20));
+        let error = Table::read(&text, &KNOWN).unwrap().rows().find_map(Result::err).unwrap();
+        assert_eq!(error.place(), ":2:4097");
     }
 
     #[test]
@@ -345,7 +369,8 @@ mod tests {
             ("b,admin,\\\"T\\\"", ":2:9", "backslash"),
             ("b,admin,\"T \\\"a\\\" b\"", ":2:9", "backslash"),
         ] {
-            let error = Table::read(&format!("email,role,workspace\n{row}\n"), &KNOWN).unwrap_err();
+            let text = format!("email,role,workspace\n{row}\n");
+            let error = Table::read(&text, &KNOWN).unwrap().rows().find_map(Result::err).unwrap();
             assert_eq!(error.place(), place, "{row}: {error}");
             assert!(error.to_string().contains(part), "{row}: {error}");
         }
