@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     fn step(&mut self, count: usize) -> &'a str {
         let stepped = &self.text[self.at..self.at + count];
         for (at, c) in stepped.char_indices() {
-            let follows = self.text[self.at + at..].as_bytes().get(1);
+            let follows = self.text.as_bytes().get(self.at + at + 1);
             if c == '\n' || (c == '\r' && follows != Some(&b'\n')) {
                 (self.line, self.column) = (self.line + 1, 1);
             } else {
