@@ -187,7 +187,7 @@ fn no_table(headers: &[String], settings: &Settings) -> Option<Complaint> {
         return None;
     }
     let message = format!("the first line is no header: {}", quoted(text.trim()));
-    let hint = "a roster begins with a line such as `email,role,workspace`; is this an error message in place of the file?";
+    let hint = "a roster begins with a line such as `email,role,workspace`, or with headers that --column names; check that the file is not an error message";
     Some(Complaint::new(IssueKind::MissingHeader, message).hint(hint))
 }
 

@@ -240,6 +240,9 @@ fn rows_of_nothing_are_left_out_and_counted() {
     let roster = read("email,role,workspace\n,,\na@example.com,viewer,F\n  , ,\n   \n");
     assert!(roster.issues().is_empty(), "{:?}", roster.issues());
     assert_eq!((roster.len(), roster.notes().blank), (1, 3));
+    let unseen = read("email,role,workspace\na@example.com,viewer,F\n \u{200b}\n");
+    assert_eq!(issues(&unseen), [(3, 1, IssueKind::InvisibleCharacter)]);
+    assert!(unseen.issues().kept()[0].message().contains("U+200B"), "{:?}", unseen.issues());
     // No-break and ideographic spaces are blanks, above the header, too.
     let row = "a@example.com,viewer,F,\u{a0}\n";
     let blank = "\u{a0}\n\u{a0},\u{a0},\u{3000}\n \u{a0},,\n\"\u{a0}\",,\n\u{3000}\n";
