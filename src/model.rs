@@ -310,12 +310,34 @@ impl Emails {
 /// A text as one word of a command line, quoted where a shell would otherwise take it apart or run
 /// a part of it. What begins with a dash is for the caller to keep from being a flag.
 pub fn shell_word(text: &str) -> Cow<'_, str> {
+    if matches!(printable(text), Cow::Owned(_)) {
+        return Cow::Owned(spelled_out(text.as_bytes()));
+    }
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(format!("'{}'", text.replace('\'', "'\\''")))
     }
+}
+
+/// The same for bytes that cannot be printed as they are: bash, ksh and zsh read `$'runs\n'`.
+pub fn spelled_out(bytes: &[u8]) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let spelled = |c: char| match c {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\'' | '\\' => format!("\\{c}"),
+        // Two of them may begin a command of a build server.
+        ':' | '#' => hex(&[c as u8]),
+        _ if is_harmless(c) => c.to_string(),
+        _ => hex(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    };
+    let parts = bytes
+        .utf8_chunks()
+        .map(|chunk| chunk.valid().chars().map(spelled).chain([hex(chunk.invalid())]).collect::<String>());
+    format!("$'{}'", parts.collect::<String>())
 }
 
 /// Replaces what could steer a terminal or deceive a reader (control characters, escapes,

@@ -315,7 +315,8 @@ mod tests {
             ("email `id`", "--column email='email `id`'"),
             ("it's email;id", "--column email='it'\\''s email;id'"),
             ("Work\n  email", "--column email='Work email'"),
-            ("email \u{1b}[31m", "--column email='email \u{241b}[31m'"),
+            ("email \u{1b}[31m", "--column email=$'email \\x1b[31m'"),
+            ("email ::error::x", "--column email=$'email \\x3a\\x3aerror\\x3a\\x3ax'"),
         ] {
             let found = complaints(&format!("{header},role,workspace"), &plain);
             assert!(found[0].1.hint.as_deref().unwrap().ends_with(flag), "{found:?}");
