@@ -135,8 +135,9 @@ impl Input {
         let count = self.roster.issues().total();
         let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
         let error = anyhow::anyhow!("{problems} in {}; nothing was sent", printable(&self.name));
-        let failure = Failure::new(ExitStatus::BadInput, error).about(&self.roster.issues().flags());
-        Err(if self.roster.issues().about_the_file() {
+        let flags = self.roster.issues().flags();
+        let failure = Failure::new(ExitStatus::BadInput, error).about(&flags);
+        Err(if self.roster.issues().about_the_file() || !flags.is_empty() {
             failure
         } else {
             failure.hint("fix the file, or leave the bad rows out with --skip-invalid")
