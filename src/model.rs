@@ -328,7 +328,7 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
 
 /// The same for bytes that cannot be printed as they are: bash, ksh and zsh read `$'runs\n'`.
 pub fn spelled_out(bytes: &[u8]) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("\\x{byte:02x}"));
     let spelled = |c: char| match c {
         '\n' => "\\n".to_owned(),
         '\r' => "\\r".to_owned(),
