@@ -34,6 +34,7 @@ use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
+use crate::report::results::ERRORS;
 use crate::report::terminal::Progress;
 use crate::roster::spool_instead_in;
 
@@ -364,6 +365,11 @@ pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> R
     {
         // The run is what it is; its reports are in its folder.
         tell(&format!("warning: the closing summary cannot be written: {error}"));
+    }
+    if summary.removals.is_some() && summary.counts.of_kind(StatusKind::Failed) > 0 {
+        for note in global.origins.notes(&["prune"]) {
+            tell(&format!("note: {}; unset it before you apply {ERRORS}", printable(&note)));
+        }
     }
     Ok(status)
 }

@@ -815,3 +815,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_role_that_is_not_known_for_a_character_that_cannot_be_seen_says_which() {
+    for (role, code) in [("ed\u{200b}itor", "U+200B"), ("Old\u{a0}Role", "U+00A0")] {
+        let roster = read(format!("email,role,workspace\na@example.com,{role},F\n"));
+        let issue = &roster.issues().kept()[0];
+        assert!(issue.message().ends_with(&format!("; it has {code} in it")), "{issue}");
+    }
+    let roster = read("email,role,workspace\na@example.com,old role,F\n");
+    assert!(!roster.issues().kept()[0].message().contains("U+"));
+}
+
+#[test]
+fn issues_know_the_flags_that_they_are_about() {
+    let column = Settings { columns: vec!["email=Nope".parse().unwrap()], ..Settings::default() };
+    let delimiter = Settings { delimiter: Some(b'|'), ..Settings::default() };
+    for (settings, flags) in
+        [(column, &["column"][..]), (delimiter, &["delimiter"]), (Settings::default(), &[])]
+    {
+        let roster = read_with("email,role,workspace\na@example.com,edtor,F\n", &settings);
+        assert_eq!(roster.issues().flags(), flags);
+        assert!(!roster.issues().is_empty());
+    }
+}
