@@ -307,15 +307,42 @@ impl Emails {
     }
 }
 
+/// A name in a sentence, in quotes where blanks at its ends would be overlooked.
+pub fn with_ends(name: &str) -> Cow<'_, str> {
+    if name.is_empty() || name.trim() != name { Cow::Owned(format!("`{name}`")) } else { Cow::Borrowed(name) }
+}
+
 /// A text as one word of a command line, quoted where a shell would otherwise take it apart or run
 /// a part of it. What begins with a dash is for the caller to keep from being a flag.
 pub fn shell_word(text: &str) -> Cow<'_, str> {
+    if matches!(printable(text), Cow::Owned(_)) {
+        return Cow::Owned(spelled_out(text.as_bytes()));
+    }
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(format!("'{}'", text.replace('\'', "'\\''")))
     }
+}
+
+/// The same for bytes that cannot be printed as they are: bash, ksh and zsh read `$'runs\n'`.
+pub fn spelled_out(bytes: &[u8]) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("\\x{byte:02x}"));
+    let spelled = |c: char| match c {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\'' | '\\' => format!("\\{c}"),
+        // Two of them may begin a command of a build server.
+        ':' | '#' => hex(&[c as u8]),
+        _ if is_harmless(c) => c.to_string(),
+        _ => hex(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    };
+    let parts = bytes
+        .utf8_chunks()
+        .map(|chunk| chunk.valid().chars().map(spelled).chain([hex(chunk.invalid())]).collect::<String>());
+    format!("$'{}'", parts.collect::<String>())
 }
 
 /// Replaces what could steer a terminal or deceive a reader (control characters, escapes,
@@ -645,6 +672,33 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(shell_word(text), word, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_printed_in_a_command_is_spelled_out() {
+        for (text, word) in [
+            ("my\nruns", "$'my\\nruns'"),
+            ("it's\r\t\\", "$'it\\'s\\r\\t\\\\'"),
+            ("a\u{200b}b\u{1b}c", "$'a\\xe2\\x80\\x8bb\\x1bc'"),
+            ("a ::error::b", "$'a \\x3a\\x3aerror\\x3a\\x3ab'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+            assert!(matches!(printable(&shell_word(text)), Cow::Borrowed(_)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_at_the_ends_of_a_name_are_shown() {
+        for (name, shown) in [
+            ("r.csv", "r.csv"),
+            ("a b", "a b"),
+            ("r.csv ", "`r.csv `"),
+            (" ", "` `"),
+            ("", "``"),
+            ("m\u{a0}", "`m\u{a0}`"),
+        ] {
+            assert_eq!(with_ends(name), shown);
         }
     }
 }

@@ -183,7 +183,9 @@ fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
         drop(workdir.apply(&sandbox, "r.csv", &CREATE).ended(3).says(part));
     }
     // Two spellings of one label, in the file or here, are a slip.
-    for (workspace, part) in [("solar", "did you mean `Solar`?"), ("FINANCE", "did you mean `Finance`?")] {
+    for (workspace, part) in
+        [("solar", "looks like `Solar` on line 2"), ("FINANCE", "did you mean `Finance`?")]
+    {
         workdir.write("r.csv", format!("{NEW_TEAMS}new.five@example.com,viewer,{workspace}\n"));
         drop(workdir.apply(&sandbox, "r.csv", &CREATE).ended(3).says(part));
     }
@@ -194,7 +196,7 @@ fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
     for (workspace, part) in [
         ("Sol\u{200D}ar", "r.csv:6:29: `Sol\u{fffd}ar` looks like `Solar` on line 2"),
         ("Fin\u{A0}ance", "U+00A0"),
-        ("N/A", "stands for a name that was not given"),
+        ("N/A", "is a placeholder, not a workspace name"),
         ("Solar;Finance", "several workspaces"),
     ] {
         workdir.write("r.csv", format!("{NEW_TEAMS}new.five@example.com,viewer,{workspace}\n"));

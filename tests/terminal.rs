@@ -236,6 +236,16 @@ fn a_folder_of_another_user_is_shown_and_asked_for_before_anything_is_sent() {
     session.send_line("n").unwrap();
     assert!(ended(session, 2).contains("nothing was sent"));
     assert_eq!(sandbox.audit().requests, requests);
+    // What was confirmed is what is done: another journal in the meantime is none of it.
+    let journal = folder.join("journal.jsonl");
+    let whole = std::fs::read_to_string(&journal).unwrap();
+    let mut session = on_terminal(&workdir, &sandbox, &resume);
+    session.exp_string("[y/N]").unwrap();
+    std::fs::write(&journal, whole.lines().next().unwrap().to_owned() + "\n").unwrap();
+    session.send_line("y").unwrap();
+    assert!(ended(session, 3).contains("changed since it was read"));
+    assert_eq!(sandbox.audit().requests, requests);
+    std::fs::write(&journal, whole).unwrap();
     let mut session = on_terminal(&workdir, &sandbox, &resume);
     session.exp_string("[y/N]").unwrap();
     session.send_line("y").unwrap();

@@ -13,6 +13,7 @@ use std::process::Command;
 
 use fastrand::Rng;
 use harness::{Finished, Sandbox, Server, Workdir, answer, roster};
+use sha2::Digest as _;
 
 /// A run of 24 rows that SIGTERM ended in the middle, and its folder.
 fn interrupted(workdir: &Workdir, sandbox: &Sandbox) -> PathBuf {
@@ -141,6 +142,41 @@ fn a_trusted_folder_is_shown_first_and_chooses_neither_target_nor_token() {
     let whole = Finished { folder: Some(folder), ..finished };
     assert_eq!(whole.rows().len(), 24);
     sandbox.agrees_with(&whole);
+}
+
+#[test]
+fn a_finished_run_of_another_user_is_not_written_to() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    workdir.write("roster.csv", roster(4, 2));
+    let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    for name in ["results.csv", "summary.json"] {
+        fs::remove_file(run.folder().join(name)).unwrap();
+    }
+    allow(run.folder(), 0o777);
+    let before = state(run.folder());
+    let id = run.folder().file_name().unwrap().to_str().unwrap();
+    drop(workdir.call(["resume", "--trust-folder", id]).quick().run().ended(0).says("is complete"));
+    assert_eq!(state(run.folder()), before);
+}
+
+#[test]
+fn the_same_person_twice_in_the_plan_of_a_run_is_an_error_and_no_panic() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let folder = interrupted(&workdir, &sandbox);
+    let header = |text: String| text.lines().next().unwrap().to_owned() + "\n";
+    edit(&folder, "journal.jsonl", header);
+    let plan = fs::read_to_string(folder.join("plan.jsonl")).unwrap();
+    let lines: Vec<&str> = plan.lines().collect();
+    let email = |line: &str| line.split("\"email\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let same = |line: &&&str| line.split("\"workspace\"").nth(1) == lines[0].split("\"workspace\"").nth(1);
+    let other = lines[1..].iter().find(same).unwrap();
+    let forged = plan.replace(&email(other), &email(lines[0]));
+    let digest = |text: &str| houston_onboard::engine::journal::hexadecimal(&sha2::Sha256::digest(text));
+    edit(&folder, "journal.jsonl", |text| text.replace(&digest(&plan), &digest(&forged)));
+    fs::write(folder.join("plan.jsonl"), forged).unwrap();
+    let before = sandbox.audit().mutations_received;
+    drop(workdir.resume(&sandbox, &[]).ended(3).says("plan.jsonl:"));
+    assert_eq!(sandbox.audit().mutations_received, before);
 }
 
 #[test]

@@ -29,11 +29,12 @@ use crate::engine::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
 };
 use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{Probe, ROSTER, RunFolder, Runs, TargetLock};
+use crate::engine::run_folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
+use crate::report::results::ERRORS;
 use crate::report::terminal::Progress;
 use crate::roster::spool_instead_in;
 
@@ -139,7 +140,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
 
 /// The run in the folder of the runs that carries this plan out already. Only the user's own count.
 fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, Failure> {
-    let listed = match Runs::open(runs_dir, Probe::Allowed) {
+    let listed = match Runs::open(runs_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         opened => opened.and_then(|runs| runs.list()),
     };
@@ -364,6 +365,11 @@ pub(super) fn finish(folder: &RunFolder, end: &RunEnd, global: &GlobalArgs) -> R
     {
         // The run is what it is; its reports are in its folder.
         tell(&format!("warning: the closing summary cannot be written: {error}"));
+    }
+    if summary.removals.is_some() && summary.counts.of_kind(StatusKind::Failed) > 0 {
+        for note in global.origins.notes(&["prune"]) {
+            tell(&format!("note: {}; unset it before you apply {ERRORS}", printable(&note)));
+        }
     }
     Ok(status)
 }

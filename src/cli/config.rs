@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use crate::model::with_ends;
+
 /// A settings file ends here at the latest.
 const MAX_FILE: u64 = 1024 * 1024;
 /// A key that is longer is no slip of the fingers, and is not quoted.
@@ -77,7 +79,7 @@ impl std::fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be opened or read.
-    #[error("cannot read the settings in {}", .path.display())]
+    #[error("cannot read the settings in {}", with_ends(&.path.to_string_lossy()))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -86,7 +88,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// A folder, a FIFO, a device.
-    #[error("cannot read the settings in {}: not a regular file", .0.display())]
+    #[error("cannot read the settings in {}: not a regular file", with_ends(&.0.to_string_lossy()))]
     NotRegular(PathBuf),
     /// Too long for a file of settings.
     #[error("cannot read the settings in {}: it is larger than 1 MiB", .0.display())]
@@ -260,6 +262,7 @@ mod tests {
     fn only_a_regular_file_of_bearable_size_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let refused = |path: &Path| ConfigFile::read(path).unwrap_err();
+        assert_eq!(refused(Path::new(" ")).to_string(), "cannot read the settings in ` `");
         assert!(matches!(refused(folder.path()), ConfigError::NotRegular(_)));
         assert!(matches!(refused(&folder.path().join("none")), ConfigError::Read { .. }));
         #[cfg(unix)]

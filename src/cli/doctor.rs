@@ -63,13 +63,14 @@ pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         tell(&format!("asking {} ...", reached.target));
     }
     let facts = Asking::new(&reached, &args.target).facts(roster.as_ref());
-    let Judged { checks, status, about } = verdicts::judge(&facts, SystemTime::now());
+    let Judged { checks, status, mut about } = verdicts::judge(&facts, SystemTime::now());
     let checkup = Checkup::new(&facts.url, status.code(), checks);
     let text = checkup.render(args.format).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     match args.format {
         CheckupFormat::Human => print(&text)?,
         CheckupFormat::Json => print_data(&text)?,
     }
+    about.extend(roster.iter().flat_map(|roster| roster.issues().flags()));
     for note in global.origins.notes(&about) {
         tell(&format!("note: {}", printable(&note)));
     }

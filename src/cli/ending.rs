@@ -13,7 +13,7 @@ use serde::Deserialize as _;
 use super::{ExitStatus, Failure, tell, undo};
 use crate::engine::event::{Status, StatusKind, StopReason};
 use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
-use crate::engine::run_folder::{FindError, PLAN, Probe, ROSTER, RunFolder, find};
+use crate::engine::run_folder::{FindError, PLAN, ROSTER, RunFolder, find};
 use crate::plan::extra::Stay;
 use crate::plan::guard::Guard;
 use crate::report::csv_file::CsvForm;
@@ -27,8 +27,8 @@ use crate::roster::{Dialect, rows_of};
 ///
 /// # Errors
 /// There is no such run, or more than one (2).
-pub fn open_run(runs_dir: &Path, run: &str, probe: Probe) -> Result<RunFolder, Failure> {
-    find(runs_dir, run, probe).map_err(|error| {
+pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
+    find(runs_dir, run).map_err(|error| {
         let hint = match &error {
             FindError::NoRuns { .. } | FindError::Folder(_) => "name the folder of the runs with --runs-dir",
             FindError::Unknown { .. } => "`report --list` shows the runs; --runs-dir names another folder",
@@ -62,6 +62,11 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
         }
         JournalError::Changed { .. } | JournalError::Incomplete { .. } => {
             "put it back as it was: what became of a row is known by its place in the file".to_owned()
+        }
+        JournalError::Read { source, .. }
+            if matches!(source.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) =>
+        {
+            "the files of a run are regular files of your own; see whose folder this is".to_owned()
         }
         JournalError::Folder(_) | JournalError::Write { .. } | JournalError::Read { .. } => {
             return Failure::new(ExitStatus::Internal, error);

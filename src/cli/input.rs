@@ -84,7 +84,8 @@ impl Input {
         let bad_rows = if self.settings.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
         let names = if self.settings.maps.workspaces.is_some() { Names::Mapped } else { Names::Ours };
         let listed = self.expected.as_ref().and_then(Expected::listed);
-        let looked_for = LookedFor { bad_rows, names, missing: self.missing, listed };
+        let mapped = self.settings.maps.workspaces.iter().flatten().map(|(from, _)| from.as_str()).collect();
+        let looked_for = LookedFor { bad_rows, names, mapped, missing: self.missing, listed };
         let places = find_workspaces(&mut self.roster, session, looked_for)?;
         let wishes = find_grants(&self.roster, &places, names, session)?;
         self.roster.complain(wishes.complaints).map_err(changed)?;
@@ -134,8 +135,9 @@ impl Input {
         let count = self.roster.issues().total();
         let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
         let error = anyhow::anyhow!("{problems} in {}; nothing was sent", printable(&self.name));
-        let failure = Failure::new(ExitStatus::BadInput, error);
-        Err(if self.roster.issues().about_the_file() {
+        let flags = self.roster.issues().flags();
+        let failure = Failure::new(ExitStatus::BadInput, error).about(&flags);
+        Err(if self.roster.issues().about_the_file() || !flags.is_empty() {
             failure
         } else {
             failure.hint("fix the file, or leave the bad rows out with --skip-invalid")

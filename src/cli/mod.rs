@@ -337,7 +337,7 @@ fn choose_colors(choice: clap::ColorChoice) {
 
 fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
     match &cli.command {
-        Command::Validate(args) => validate::run(args),
+        Command::Validate(args) => validate::run(args, &cli.global),
         Command::Doctor(args) => doctor::run(args, &cli.global),
         Command::Plan(args) => plan::run(args, &cli.global),
         Command::Apply(args) => apply::run(args, &cli.global),

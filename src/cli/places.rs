@@ -52,7 +52,7 @@ pub fn find_workspaces(
     session: &Session,
     looked_for: LookedFor,
 ) -> Result<Places, Failure> {
-    let LookedFor { bad_rows, names, missing, listed } = looked_for;
+    let LookedFor { bad_rows, names, mapped, missing, listed } = looked_for;
     let listing = list_workspaces(session)?;
     let resolutions = resolve(&listing, roster.workspaces().iter().map(String::as_str));
     let mut used = vec![false; resolutions.len()];
@@ -61,7 +61,8 @@ pub fn find_workspaces(
         lines.entry(roster.workspaces()[wish.workspace as usize].clone()).or_insert(wish.line);
     }
     let (places, found, looks) = (Places::default(), HashMap::new(), Looks::default());
-    let mut finder = Finder { listing: &listing, session, names, missing, places, looks, lines, found };
+    let mut finder =
+        Finder { listing: &listing, session, names, missing, places, looks, mapped, lines, found };
     let mut complaints = HashMap::new();
     for (text, (resolution, used)) in resolutions.iter().zip(used).enumerate() {
         let name = &roster.workspaces()[text];
@@ -99,6 +100,8 @@ pub struct LookedFor {
     pub bad_rows: BadRows,
     /// Whose names the workspaces have.
     pub names: Names,
+    /// The names of the other Houston that the map has.
+    pub mapped: Looks,
     /// What becomes of labels that no workspace has.
     pub missing: Missing,
     /// Who is to be taken away and where, if that is known before: then nobody else is.
@@ -170,6 +173,13 @@ fn complain_of(
     for wish in roster.wanted().filter(|wish| complaints.contains_key(&wish.workspace)) {
         *rows.entry(wish.workspace).or_default() += 1;
     }
+    if roster.dialect().is_some_and(|dialect| dialect.columns.workspace.is_none()) {
+        rows.clear();
+        for complaint in complaints.values_mut() {
+            complaint.message = format!("--default-workspace: {}", complaint.message);
+            complaint.flag = Some("default-workspace");
+        }
+    }
     let place = |row, complaint| (row, Column::Workspace, complaint);
     let complaint = |wish: Assignment<'_>| match bad_rows {
         BadRows::LeaveOut => Some(place(wish.row, complaints.get(&wish.workspace)?.clone())),
@@ -204,6 +214,8 @@ struct Finder<'f> {
     places: Places,
     /// The names of workspaces that are to be created.
     looks: Looks,
+    /// The names that the map has.
+    mapped: Looks,
     /// The first line with each name.
     lines: HashMap<String, u32>,
     /// Place in the listing to place in the list.
@@ -354,7 +366,8 @@ impl Finder<'_> {
     /// A text that is no workspace's id or label, as far as the caller sees.
     fn unknown<'c>(&self, name: &str, near: Likeness) -> Complain<'c> {
         let (scope, names) = (self.listing.scope, self.names);
-        let reason = near.reason(name);
+        let of_the_map = || self.mapped.find(name).map(|twin| difference(name, twin));
+        let reason = near.reason(name).or_else(of_the_map);
         Box::new(move |text| {
             let message = match scope {
                 Scope::System => format!("there is no workspace `{text}`"),

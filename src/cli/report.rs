@@ -12,7 +12,7 @@ use clap::Args;
 use super::ending::{self, RosterCopy, open_run, write_reports};
 use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell, undo};
 use crate::engine::journal::{History, JournalError};
-use crate::engine::run_folder::{JOURNAL, LATEST, Probe, RunFolder, Runs};
+use crate::engine::run_folder::{JOURNAL, LATEST, RunFolder, Runs};
 use crate::model::printable;
 use crate::report::list::{self, Listed};
 use crate::report::removals;
@@ -48,7 +48,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     if args.list {
         return list_runs(&args.runs_dir, args.format);
     }
-    let folder = open_run(&args.runs_dir, &args.run, Probe::Never)?;
+    let folder = open_run(&args.runs_dir, &args.run)?;
     if let Some(why) = folder.distrust() {
         tell(&printable(&format!("note: run {}: {why}; nothing is written to its folder", folder.id())));
     }
@@ -142,7 +142,7 @@ impl Told {
 }
 
 fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> {
-    let listed = match Runs::open(runs_dir, Probe::Never) {
+    let listed = match Runs::open(runs_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         opened => opened.and_then(|runs| runs.list()),
     };

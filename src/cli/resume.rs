@@ -28,7 +28,7 @@ use crate::engine::event::Event;
 use crate::engine::granting::along;
 use crate::engine::journal::{Entry, Header, History, Journal, JournalError, Reach};
 use crate::engine::leftover::Leg;
-use crate::engine::run_folder::{Probe, RunFolder, TargetLock};
+use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run, close};
 use crate::houston::target::is_same;
 use crate::houston::{Fault, Repeats, Version};
@@ -78,7 +78,7 @@ pub struct ResumeArgs {
 /// # Errors
 /// Whatever keeps it from going on; what happens in it is in the reports and in the status.
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let folder = open_run(&args.runs_dir, &args.run, Probe::Allowed)?;
+    let folder = open_run(&args.runs_dir, &args.run)?;
     let origin = Origin::of(&folder, args)?;
     let folder = if origin == Origin::Own { folder } else { folder.trusted() };
     resume_run(args, &folder, origin, global)
@@ -97,7 +97,7 @@ pub(super) fn resume_run(
     let history = read(folder)?;
     refuse_contradiction(&history)?;
     if history.is_settled() && history.closed {
-        return say_finished(folder, &history, global);
+        return say_finished(folder, &history, origin, global);
     }
     refuse_sandbox(&history.header)?;
     let consent = origin.consent(args)?;
@@ -112,10 +112,14 @@ pub(super) fn resume_run(
     let mut lock = TargetLock::take(&runs, &history.header.target).map_err(locked)?;
     lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     // What was read before may have moved on until the lock was ours, but not to another run.
-    let (header, history) = (history.header, read(folder)?);
-    if history.header != header {
-        let error =
-            anyhow::anyhow!("the journal of run {} was replaced; nothing was sent", printable(folder.id()));
+    let (promised, header) = (left(&history), history.header);
+    let history = read(folder)?;
+    let changed = history.header != header || (origin != Origin::Own && left(&history) != promised);
+    if changed {
+        let error = anyhow::anyhow!(
+            "the journal of run {} was changed since it was read; nothing was sent",
+            printable(folder.id())
+        );
         return Err(
             Failure::new(ExitStatus::BadInput, error).hint("look at it with `report`, then resume again")
         );
@@ -124,7 +128,7 @@ pub(super) fn resume_run(
         if !history.closed {
             close_books(folder, &history)?;
         }
-        return say_finished(folder, &read(folder)?, global);
+        return say_finished(folder, &read(folder)?, origin, global);
     }
     history.check_files(folder).map_err(|error| broken(folder, error))?;
     folder.check_writable().map_err(|error| {
@@ -160,7 +164,18 @@ fn read(folder: &RunFolder) -> Result<History, Failure> {
     History::read(folder).map_err(|error| broken(folder, error))
 }
 
-fn say_finished(folder: &RunFolder, history: &History, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+/// What is left of a run.
+fn left(history: &History) -> [Vec<RowNumber>; 3] {
+    [history.left(), history.left_grants(), history.left_extras()]
+}
+
+/// Nothing is written into a folder that may be another user's.
+fn say_finished(
+    folder: &RunFolder,
+    history: &History,
+    origin: Origin,
+    global: &GlobalArgs,
+) -> Result<ExitStatus, Failure> {
     let status = status(history);
     if !global.quiet {
         tell(&format!(
@@ -175,7 +190,9 @@ fn say_finished(folder: &RunFolder, history: &History, global: &GlobalArgs) -> R
             tell("it was a --sandbox rehearsal, which cannot be resumed");
         }
     }
-    write_reports(folder, history, Some(status))?;
+    if origin == Origin::Own {
+        write_reports(folder, history, Some(status))?;
+    }
     Ok(status)
 }
 

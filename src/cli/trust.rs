@@ -14,7 +14,7 @@ use super::{ExitStatus, Failure, tell};
 use crate::engine::journal::{Header, History, Reach, plan_lines};
 use crate::engine::run_folder::{Distrust, LATEST, RunFolder};
 use crate::houston::TOKEN_VARIABLE;
-use crate::model::{WorkspaceRole, printable};
+use crate::model::{WorkspaceRole, printable, shell_word};
 use crate::plan::RolePolicy;
 
 /// How many people are shown by name, of each kind.
@@ -43,9 +43,10 @@ impl Origin {
                 Err(usage("--trust-folder needs the run's id or folder, not `latest`".to_owned()))
             }
             (Some(why), false) => {
-                let id = printable(folder.id()).into_owned();
+                let id = printable(folder.id());
                 let hint = format!(
-                    "a run folder can send your token to any server and remove anyone. Review it with `report`. If you trust its author: resume --trust-folder {id}"
+                    "a run folder can send your token to any server and remove anyone. Review it with `report`. If you trust its author: resume --trust-folder {}",
+                    shell_word(folder.id())
                 );
                 Err(usage(format!("refusing to resume run {id}: {why}; nothing was sent")).hint(hint))
             }

@@ -8,6 +8,7 @@ use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::Command;
+use clap::builder::StyledStr;
 use clap::error::{ContextValue, ErrorKind};
 
 use super::{ExitStatus, Failure, UNWRITTEN, tell, unless_gone};
@@ -111,12 +112,21 @@ fn plain(mut error: clap::Error) -> String {
 
 /// A text of an argument as it may be shown; nothing where there is no such text.
 fn fit(value: &ContextValue) -> Option<ContextValue> {
+    let fit = |text: &str| escaped(text).into_owned();
     match value {
-        ContextValue::String(text) => Some(ContextValue::String(escaped(text).into_owned())),
+        ContextValue::String(text) => Some(ContextValue::String(fit(text))),
         ContextValue::Strings(texts) => {
-            Some(ContextValue::Strings(texts.iter().map(|text| escaped(text).into_owned()).collect()))
+            Some(ContextValue::Strings(texts.iter().map(|text| fit(text)).collect()))
         }
-        _ => None,
+        ContextValue::StyledStrs(tips) => {
+            let fit = |tip: &StyledStr| StyledStr::from(fit(&tip.to_string()));
+            Some(ContextValue::StyledStrs(tips.iter().map(fit).collect()))
+        }
+        ContextValue::None
+        | ContextValue::Bool(_)
+        | ContextValue::StyledStr(_)
+        | ContextValue::Number(_)
+        | _ => None,
     }
 }
 
@@ -196,6 +206,7 @@ mod tests {
             let error = crate::cli::settings::bare().try_get_matches_from(line).unwrap_err();
             let text = plain(error);
             assert!(text.lines().next().unwrap().contains(said), "{text}");
+            assert_eq!(text.matches("\\u{1b}").count(), text.matches("[31m").count(), "{text}");
             assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text}");
         }
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::input::warn_of_unused;
 use super::roster_args::RosterArgs;
-use super::{ExitStatus, Failure, UNWRITTEN, data_out, tell_in_colour, unless_gone};
+use super::{ExitStatus, Failure, GlobalArgs, UNWRITTEN, data_out, tell, tell_in_colour, unless_gone};
 use crate::model::{RowNumber, printable};
 use crate::report::csv_file::{CsvForm, CsvWriter};
 use crate::report::escape::{
@@ -59,7 +59,7 @@ pub enum ValidateFormat {
 /// # Errors
 /// If the roster cannot be read or the result cannot be written; that nobody reads standard output
 /// is no error.
-pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
+pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let name = shown_name(&args.roster);
     let roster = read_roster(&args.roster, &name, &args.settings)?;
     warn_of_unused(&roster);
@@ -67,6 +67,9 @@ pub fn run(args: &ValidateArgs) -> Result<ExitStatus, Failure> {
     let written = write(&roster, &name, args.format, style(), &mut out, &mut problems);
     if !problems.is_empty() {
         tell_in_colour(String::from_utf8_lossy(&problems).trim_end());
+    }
+    for note in global.origins.notes(&roster.issues().flags()) {
+        tell(&format!("note: {}", printable(&note)));
     }
     unless_gone(written.and_then(|()| out.flush())).context(UNWRITTEN)?;
     Ok(status(&roster))

@@ -352,6 +352,8 @@ pub struct Journal {
     file: File,
     folder: RunFolder,
     path: PathBuf,
+    /// Bytes that the file must have.
+    length: u64,
     batch: Vec<u8>,
     start: Instant,
     /// Milliseconds of work in earlier legs.
@@ -365,8 +367,15 @@ impl Journal {
         let file = folder.new_file(JOURNAL)?;
         RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
         let folder_of = folder.clone();
-        let mut journal =
-            Self { file, folder: folder_of, path, batch: Vec::with_capacity(1 << 14), start, before_ms: 0 };
+        let mut journal = Self {
+            file,
+            folder: folder_of,
+            path,
+            length: 0,
+            batch: Vec::with_capacity(1 << 14),
+            start,
+            before_ms: 0,
+        };
         journal.note(&Entry::Header(Box::new(header)));
         journal.commit()?;
         folder.sync()?;
@@ -386,7 +395,8 @@ impl Journal {
             .map_err(failed)?;
         let before_ms = u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX);
         let folder = folder.clone();
-        Ok(Self { file, folder, path, batch: Vec::with_capacity(1 << 14), start, before_ms })
+        let length = history.journal_bytes;
+        Ok(Self { file, folder, path, length, batch: Vec::with_capacity(1 << 14), start, before_ms })
     }
 
     /// Milliseconds of work since the run began, earlier legs included.
@@ -432,8 +442,14 @@ impl Journal {
     /// where this one broke off, so that a line is torn at the end of the file or nowhere.
     pub fn flush(&mut self) -> Result<(), JournalError> {
         let mut written = 0;
-        let result = write_on(&mut disk(&mut self.file), &self.batch, &mut written);
+        // Behind a cut there would be a hole, and the length as it was.
+        let whole = self.file.metadata().and_then(|metadata| match metadata.len() {
+            found if found == self.length => Ok(()),
+            found => Err(io::Error::other(format!("it was cut: it has {found} of {} bytes", self.length))),
+        });
+        let result = whole.and_then(|()| write_on(&mut disk(&mut self.file), &self.batch, &mut written));
         self.batch.drain(..written);
+        self.length += written as u64;
         result.map_err(|source| JournalError::Write { path: self.path.clone(), source })
     }
 }
@@ -640,6 +656,31 @@ mod tests {
             write_on(&mut disk, &text[written..], &mut rest).expect("there is room now");
             assert_eq!(disk.taken, text, "no byte lost, none twice");
         }
+    }
+
+    #[test]
+    fn a_row_is_merged_into_another_row_of_the_roster_only() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.plan()).expect("readable");
+        assert!(text.contains("\"into\":1"), "{text}");
+        for into in ["2", "6", "4294967295"] {
+            let changed = text.replacen("\"into\":1", &format!("\"into\":{into}"), 1);
+            std::fs::write(folder.plan(), changed).expect("written");
+            assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })), "{into}");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_takes_nothing_more() {
+        let (_dir, folder) = run(&[]);
+        let history = History::read(&folder).expect("readable");
+        let mut journal = Journal::append(&folder, &history, Instant::now()).expect("opened");
+        journal.note(&intent(0, 1));
+        journal.commit().expect("written");
+        File::options().write(true).open(folder.journal()).expect("there").set_len(10).expect("cut");
+        journal.note(&outcome(0, Status::Added));
+        let error = journal.commit().expect_err("it has lost its beginning");
+        assert!(matches!(error, JournalError::Write { .. }), "{error}");
     }
 
     #[test]

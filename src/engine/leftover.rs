@@ -4,8 +4,11 @@
 //! run; others read Houston, and send what is still missing.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::Duration;
+
+use foldhash::fast::FixedState;
 
 use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
@@ -61,6 +64,7 @@ impl Leg {
         let mut leg = Self::default();
         let mut emails = Emails::default();
         let mut places: HashMap<WorkspaceId, usize> = HashMap::new();
+        let (mut wanted, hasher) = (HashSet::new(), FixedState::default());
         for line in plan_lines(folder)? {
             let line = line?;
             if left.next_if_eq(&line.row).is_none() {
@@ -75,6 +79,12 @@ impl Leg {
                 leg.shares.push(Share::default());
                 leg.shares.len() - 1
             });
+            if !wanted.insert(hasher.hash_one((place, email_key(&line.email)))) {
+                let source =
+                    <serde_json::Error as serde::de::Error>::custom("the same person twice in one workspace");
+                let line = line.row.index() as u64 + 1;
+                return Err(JournalError::Broken { path: folder.plan(), line, source });
+            }
             leg.shares[place].rows.push(line.row);
             leg.shares[place].leftovers.push(leftover);
         }

@@ -11,11 +11,10 @@ mod find;
 mod lock;
 mod owner;
 
-use std::cell::OnceCell;
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -71,23 +70,13 @@ pub enum RunsError {
     },
 }
 
-/// Whether it may be tried out what a file system does with modes: that makes a folder for a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Probe {
-    /// It may.
-    Allowed,
-    /// Nothing is written.
-    Never,
-}
-
 /// The folder that runs are in, opened once.
 #[derive(Debug)]
 pub struct Runs {
     dir: Dir,
     user: User,
-    probe: Probe,
-    /// Whether owners and modes mean something there; found out when it matters.
-    knows_rights: OnceCell<bool>,
+    /// Whether owners and modes mean something there.
+    knows_rights: bool,
 }
 
 impl Runs {
@@ -95,13 +84,14 @@ impl Runs {
     ///
     /// # Errors
     /// If there is none, or it cannot be read.
-    pub fn open(path: &Path, probe: Probe) -> Result<Self, FolderError> {
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
         let dir = Dir::open(path).map_err(FolderError::new("cannot read the folder", path))?;
-        Ok(Self::new(dir, probe))
+        Ok(Self::new(dir))
     }
 
-    fn new(dir: Dir, probe: Probe) -> Self {
-        Self { dir, user: User::present(), probe, knows_rights: OnceCell::new() }
+    fn new(dir: Dir) -> Self {
+        let knows_rights = dir.keeps_rights();
+        Self { dir, user: User::present(), knows_rights }
     }
 
     /// Opens the folder for runs that are to be carried out, and makes it if need be: finds out before
@@ -110,12 +100,11 @@ impl Runs {
     /// # Errors
     /// If it cannot be made or written, or others could swap what is in it.
     pub fn prepare(path: &Path) -> Result<Self, RunsError> {
-        let failed = FolderError::new("cannot make the folder", path);
-        DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path).map_err(failed)?;
-        let runs = Self::open(path, Probe::Allowed)?;
-        let knows = runs.try_rights().map_err(FolderError::new("cannot write in", path))?;
-        // Just made: nothing was there before.
-        let _ = runs.knows_rights.set(knows);
+        make_private_dirs(path).map_err(FolderError::new("cannot make the folder", path))?;
+        let runs = Self::open(path)?;
+        let probe = format!(".probe-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let made = runs.dir.create_dir(&probe).and_then(|_| runs.dir.remove_dir(OsStr::new(&probe)));
+        made.map_err(FolderError::new("cannot write in", path))?;
         runs.check()?;
         Ok(runs)
     }
@@ -127,7 +116,7 @@ impl Runs {
     pub fn check(&self) -> Result<(), RunsError> {
         let path = self.dir.path();
         let metadata = self.dir.metadata().map_err(FolderError::new("cannot read the folder", path))?;
-        match self.user.distrust_of_runs_dir(Rights::of(&metadata)).filter(|_| self.knows_rights()) {
+        match self.user.distrust_of_runs_dir(Rights::of(&metadata)).filter(|_| self.knows_rights) {
             Some(why) => Err(RunsError::Distrusted { path: path.to_owned(), why }),
             None => Ok(()),
         }
@@ -136,7 +125,7 @@ impl Runs {
     /// A sentence about a file system on which nothing can be kept private.
     pub fn warning(&self) -> Option<String> {
         let path = self.dir.path().display();
-        (!self.knows_rights()).then(|| {
+        (!self.knows_rights).then(|| {
             format!(
                 "the file system of {path} does not store owners and modes: other users may be able to read and change this run's files"
             )
@@ -148,23 +137,6 @@ impl Runs {
         self.dir.path()
     }
 
-    fn knows_rights(&self) -> bool {
-        match self.probe {
-            Probe::Never => true,
-            // Where nothing can be made, modes are believed.
-            Probe::Allowed => *self.knows_rights.get_or_init(|| self.try_rights().unwrap_or(true)),
-        }
-    }
-
-    /// Makes a folder for a moment, and looks whether it is as private as it was made.
-    fn try_rights(&self) -> io::Result<bool> {
-        let name = format!(".probe-{}-{:08x}", std::process::id(), fastrand::u32(..));
-        let made = self.dir.create_dir(&name)?;
-        let seen = made.metadata().map(|metadata| self.user.distrust_of_folder(Rights::of(&metadata)));
-        self.dir.remove_dir(OsStr::new(&name))?;
-        Ok(seen?.is_none())
-    }
-
     /// What speaks against a file in it that may not even be opened.
     fn distrust_of(&self, name: &str) -> Option<Distrust> {
         let rights = self.dir.rights_of(OsStr::new(name))?;
@@ -172,7 +144,7 @@ impl Runs {
     }
 
     fn distrust_of_file(&self, rights: Rights) -> Option<Distrust> {
-        self.user.distrust_of_file(rights).filter(|_| self.knows_rights())
+        self.user.distrust_of_file(rights).filter(|_| self.knows_rights)
     }
 
     /// Makes the folder of a new run, for its owner only.
@@ -186,7 +158,7 @@ impl Runs {
             match self.dir.create_dir(&id) {
                 Ok(dir) => {
                     self.dir.sync().map_err(FolderError::new("cannot make the folder", path.clone()))?;
-                    let is_checked = self.knows_rights();
+                    let is_checked = self.knows_rights;
                     return Ok(RunFolder { path, dir: Some(dir), distrust: None, is_checked });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -196,7 +168,7 @@ impl Runs {
     }
 
     /// Every folder in it that has no dot before its name, the newest run first, folders that are no
-    /// runs last. Links are left out: a run is where its folder is.
+    /// runs last. A link with the name of a run is listed, and not followed; other links are left out.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -219,6 +191,10 @@ impl Runs {
                 let distrust = self.user.distrust_of_folder(rights);
                 Some(RunFolder { path, dir: None, distrust, is_checked: true })
             }
+            // A link may lead to another user's run: it is not passed over as if nothing were there.
+            Err(_) if find::is_id(&name.to_string_lossy()) && path.is_dir() => {
+                Some(RunFolder { path, dir: None, distrust: Some(Distrust::Link), is_checked: true })
+            }
             Err(_) => None,
         }
     }
@@ -229,8 +205,8 @@ impl Runs {
         let distrust = rights.map_or(Some(Distrust::Foreign { owner: u32::MAX }), |rights| {
             self.user.distrust_of_folder(rights)
         });
-        let distrust = distrust.filter(|_| self.knows_rights());
-        let is_checked = distrust.is_none() && *self.knows_rights.get().unwrap_or(&true);
+        let distrust = distrust.filter(|_| self.knows_rights);
+        let is_checked = distrust.is_none() && self.knows_rights;
         RunFolder { path, dir: Some(dir), distrust, is_checked }
     }
 }
@@ -251,10 +227,10 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it is none, or may not be opened.
-    pub fn open(path: PathBuf, probe: Probe) -> Result<Self, FolderError> {
+    pub fn open(path: PathBuf) -> Result<Self, FolderError> {
         let failed = || FolderError::new("cannot read the folder", path.clone());
         let dir = Dir::open(&path).map_err(failed())?;
-        let runs = Runs::new(dir.parent().map_err(failed())?, probe);
+        let runs = Runs::new(dir.parent().map_err(failed())?);
         Ok(runs.opened(dir, path))
     }
 
@@ -265,7 +241,7 @@ impl RunFolder {
     pub fn runs(&self) -> Result<Runs, FolderError> {
         let failed = FolderError::new("cannot read the folder of", self.path.clone());
         let parent = self.dir().and_then(Dir::parent).map_err(failed)?;
-        Ok(Runs::new(parent, Probe::Allowed))
+        Ok(Runs::new(parent))
     }
 
     /// Why what is in it may not be the user's own wish.
@@ -428,6 +404,20 @@ impl RunFolder {
     }
 }
 
+/// Makes a folder and those above it that do not exist, for their owner only, whatever the umask is.
+fn make_private_dirs(path: &Path) -> io::Result<()> {
+    let missing = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+    for dir in missing.collect::<Vec<_>>().into_iter().rev() {
+        match DirBuilder::new().mode(PRIVATE_DIR).create(dir) {
+            Ok(()) => std::fs::set_permissions(dir, Permissions::from_mode(PRIVATE_DIR))?,
+            // Another process was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if path.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+}
+
 /// A run id: the second it began, and four letters or digits so that two of one second differ.
 fn new_id(now: jiff::Timestamp) -> String {
     const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -439,7 +429,7 @@ fn new_id(now: jiff::Timestamp) -> String {
 mod tests {
     use super::*;
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     fn scratch() -> (tempfile::TempDir, Runs) {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -532,16 +522,19 @@ mod tests {
         let (dir, runs) = scratch();
         let at = |time: &str| runs.create(time.parse().expect("a time stamp")).expect("created");
         let (old, new) = (at("2026-11-23T15:45:00Z"), at("2026-11-24T15:45:00Z"));
-        let latest = || find(dir.path(), LATEST, Probe::Never);
+        let latest = || find(dir.path(), LATEST);
         assert_eq!(latest().expect("there").id(), new.id());
         allow(new.path(), 0o777);
         assert!(matches!(latest(), Err(FindError::LatestDistrusted { .. })));
-        let found = find(dir.path(), new.id(), Probe::Never).expect("by its id");
+        let found = find(dir.path(), new.id()).expect("by its id");
         assert!(matches!(found.distrust(), Some(Distrust::OthersWrite { mode: 0o777 })));
         assert_eq!(found.trusted().distrust(), None);
         allow(old.path(), 0o777);
         allow(new.path(), 0o770);
         assert_eq!(latest().expect("one's own group may write").id(), new.id());
+        // A link with the name of a newer run may lead to anybody's.
+        symlink(old.path(), dir.path().join("20261125T154500Z-aaaa")).expect("linked");
+        assert!(matches!(latest(), Err(FindError::LatestDistrusted { why: Distrust::Link, .. })));
     }
 
     #[test]

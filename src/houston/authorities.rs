@@ -3,12 +3,13 @@
 //! Main function: [`read`]. What is no PEM certificate is named as what it looks like, with the
 //! command that makes a certificate of it.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use reqwest::Certificate;
 
 use crate::files::{Links, open_regular, read_input};
-use crate::model::printable;
+use crate::model::{printable, shell_word, with_ends};
 
 /// The longest file that is read; that of a whole system has a quarter of a megabyte.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -17,8 +18,8 @@ const STORE: &str = "SSL_CERT_FILE";
 
 /// Reads the certificates of a file.
 pub(super) fn read(path: &Path) -> Result<Vec<Certificate>, String> {
-    let shown = path.display().to_string();
-    let failed = |text: &str| format!("{}: {text}", printable(&shown));
+    let shown = path.to_string_lossy();
+    let failed = |text: &str| format!("{}: {text}", printable(&with_ends(&shown)));
     let bytes = read_input(path, LONGEST).map_err(|error| failed(&error.to_string()))?;
     let pem = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     if let Some(what) = other_than_pem(pem, &shown) {
@@ -89,9 +90,8 @@ fn binary(bytes: &[u8], path: &str) -> Option<String> {
 
 /// A path as a shell takes it.
 fn quote(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ',');
-    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_owned() };
-    if path.chars().all(is_plain) { path } else { format!("'{}'", printable(&path).replace('\'', "'\\''")) }
+    let path = if path.starts_with('-') { Cow::Owned(format!("./{path}")) } else { Cow::Borrowed(path) };
+    shell_word(&path).into_owned()
 }
 
 /// Why the system's store gives no certificates: what a person can do something about.

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::scrub::Needles;
 use crate::files::{Links, open_regular, read_at_most, read_input};
+use crate::model::with_ends;
 
 /// The variable of the environment that may hold a token.
 pub const TOKEN_VARIABLE: &str = "HOUSTON_API_TOKEN";
@@ -68,7 +69,7 @@ pub enum TokenError {
         path: PathBuf,
     },
     /// The file could not be read.
-    #[error("cannot read the token file {}", .path.display())]
+    #[error("cannot read the token file {}", with_ends(&.path.to_string_lossy()))]
     File {
         /// Which file.
         path: PathBuf,

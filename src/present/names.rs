@@ -70,8 +70,10 @@ const SEPARATORS: [(&[char], Evidence); 5] = [
     (&[';', '；', '؛', '|', '｜', ',', '，', '、', '،', '\n', '\r', '\t'], Evidence::EveryName),
 ];
 
-/// Line breaks that a web page or a program writes.
-const BREAKS: [&str; 5] = ["<br>", "<br/>", "<br />", "<BR>", "<BR/>"];
+/// What a web page writes for a line break and for `&`.
+const OF_A_PAGE: [(&str, &str); 6] =
+    [("<br>", "\n"), ("<br/>", "\n"), ("<br />", "\n"), ("<BR>", "\n"), ("<BR/>", "\n"), ("&amp;", "&")];
+/// What a program writes for a line break or a tab.
 const ESCAPES: [&str; 3] = ["\\r\\n", "\\n", "\\t"];
 
 /// What joins names and may be a part of one, too: signs, signs between blanks, and words.
@@ -107,7 +109,7 @@ where
     N: Fn(&str) -> bool,
     L: Fn(&str) -> Option<String>,
 {
-    let text = &BREAKS.iter().fold(text.to_owned(), |text, sign| text.replace(sign, "\n"));
+    let text = &OF_A_PAGE.iter().fold(text.to_owned(), |text, (sign, meant)| text.replace(sign, meant));
     let found = separated(text, known);
     if let Some(sure) = found.iter().find(|several| several.is_sure) {
         return Some(sure.clone());
@@ -115,16 +117,14 @@ where
     let whole = (known.nearest)(text);
     let is_one = |parts: &[String]| whole.as_ref().is_some_and(|label| !is_about_a_part(text, parts, label));
     let text = ESCAPES.iter().fold(text.clone(), |text, sign| text.replace(sign, "\n"));
-    if let Some(parts) = chain(&text, &known.exists, MOST).filter(|parts| parts.len() > 1 && !is_one(parts)) {
+    if let Some(parts) = chain(&text, &known.exists).filter(|parts| parts.len() > 1 && !is_one(parts)) {
         return Some(Several { parts, is_sure: true });
     }
-    let seems = || {
-        let parts = joined(&text);
-        let could_be = |part: &String| (known.is_name)(part) || (known.nearest)(part).is_some();
-        let is_several = parts.len() > 1 && parts.iter().all(could_be) && !is_one(&parts);
-        is_several.then_some(Several { parts, is_sure: false })
-    };
-    found.first().cloned().or_else(seems)
+    let both = || at_both_ends(&text, &known.exists);
+    let could_be = |part: &String| (known.is_name)(part) || (known.nearest)(part).is_some();
+    let similar = || Some(joined(&text)).filter(|parts| parts.len() > 1 && parts.iter().all(could_be));
+    let seems = || both().or_else(similar).filter(|parts| !is_one(parts));
+    found.first().cloned().or_else(|| Some(Several { parts: seems()?, is_sure: false }))
 }
 
 /// The ways to split a text at signs that are hardly ever a part of a name.
@@ -156,45 +156,50 @@ where
     SEPARATORS.iter().filter_map(split).collect()
 }
 
-/// The most names that are looked for in one text, and its longest length in bytes.
-const MOST: usize = 12;
+/// The longest text in which names of workspaces are looked for, in bytes.
 const LONGEST: usize = 400;
 
-/// The names of workspaces that a text consists of, with nothing but joints or blanks between them.
-fn chain(text: &str, exists: &impl Fn(&str) -> bool, most: usize) -> Option<Vec<String>> {
+/// The names of workspaces that a text consists of, with nothing but signs, blanks and joining words
+/// between them. `-`, `_` and `.` within a word belong to it.
+fn chain(text: &str, exists: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
     if text.len() > LONGEST {
         return None;
     }
-    if exists(text) {
-        return Some(vec![text.to_owned()]);
+    if let Some(name) = name_in(text, exists) {
+        return Some(vec![name.to_owned()]);
     }
-    if most < 2 {
-        return None;
-    }
-    let ends = text.char_indices().filter(|(_, c)| !c.is_alphanumeric());
-    ends.rev().find_map(|(end, _)| {
-        let name = text[..end].trim_end();
-        let rest = behind_joint(&text[end..]);
-        if name.is_empty() || rest.is_empty() || !exists(name) {
-            return None;
-        }
-        let mut names = chain(rest, exists, most - 1)?;
-        names.insert(0, name.to_owned());
-        Some(names)
-    })
+    let mut ends = ends(text).rev().filter(|&(_, c)| !matches!(c, '-' | '_' | '.'));
+    let (end, name) = ends.find_map(|(end, _)| Some((end, name_in(&text[..end], exists)?)))?;
+    let rest = text[end..].trim_start();
+    let mut names = chain(rest, exists).or_else(|| chain(behind_word(rest)?, exists))?;
+    names.insert(0, name.to_owned());
+    Some(names)
 }
 
-/// What follows a joint at the beginning of a text.
-fn behind_joint(text: &str) -> &str {
-    let is_joint =
-        |c: char| c.is_whitespace() || JOINTS.contains(&c) || DASHES.iter().any(|dash| dash.contains(c));
-    let rest = text.trim_start_matches(is_joint);
-    match rest.split_once(char::is_whitespace) {
-        Some((word, behind)) if WORDS.contains(&word.to_lowercase().as_str()) => {
-            behind.trim_start_matches(is_joint)
-        }
-        Some(_) | None => rest,
-    }
+/// The names of workspaces with which a text begins and ends, whatever is between them.
+fn at_both_ends(text: &str, exists: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let (end, first) = ends(text).rev().find_map(|(end, _)| Some((end, name_in(&text[..end], exists)?)))?;
+    let last = ends(&text[end..]).find_map(|(start, _)| name_in(&text[end + start..], exists))?;
+    Some(vec![first.to_owned(), last.to_owned()])
+}
+
+/// Where a name in a text may end, with the character behind it.
+fn ends(text: &str) -> impl DoubleEndedIterator<Item = (usize, char)> {
+    text.char_indices().filter(|(_, c)| !c.is_alphanumeric())
+}
+
+/// The name that a text is, also if there are signs around it.
+fn name_in<'t>(text: &'t str, exists: &impl Fn(&str) -> bool) -> Option<&'t str> {
+    let bare = text.trim_matches(|c: char| !c.is_alphanumeric());
+    let is_name = |name: &&str| !name.is_empty() && name.len() <= LONGEST && exists(name);
+    [text.trim(), bare].into_iter().find(is_name)
+}
+
+/// What follows a joining word, with signs before it, at the beginning of a text.
+fn behind_word(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let (word, rest) = text.split_once(char::is_whitespace)?;
+    WORDS.contains(&word.to_lowercase().as_str()).then_some(rest)
 }
 
 /// The parts between all joints of a text but blanks.
@@ -354,8 +359,9 @@ mod tests {
     #[test]
     fn a_text_of_nothing_but_known_names_is_several_names_whatever_joins_them() {
         for joint in [
-            "/", " / ", " & ", "+", " + ", " and ", " und ", " UND ", " et ", " - ", " – ", "-", " ", "\\n",
-            "\\r\\n", "<br>", "<br/>", "；", "，", "、", ", and ", " | ", "\\", " y ", " • ",
+            "/", " / ", " & ", "+", " + ", " and ", " und ", " UND ", " et ", " - ", " – ", " ", "\\n",
+            "\\r\\n", "<br>", "<br/>", "；", "-> ", " > ", ": ", ". ", " _ ", "=", " # ", "~", "&amp;", " (",
+            "] [", "，", "、", ", and ", " | ", "\\", " y ", " • ",
         ] {
             for (one, two) in
                 [("Data Platform", "Finance"), ("Finance", "Operations"), ("R&D", "Data Platform")]
@@ -366,7 +372,7 @@ mod tests {
         }
         assert_eq!(parts("Finance, Operations and Data Platform").unwrap().0.len(), 3);
         assert_eq!(parts("Finance Operations R&D Data Platform").unwrap().0.len(), 4);
-        assert_eq!(parts(&"Finance ".repeat(60)), None);
+        assert!(!parts(&"Finance ".repeat(60)).unwrap().1, "too long to look at all of it");
     }
 
     #[test]
@@ -395,6 +401,13 @@ mod tests {
             ("Finance, Operations", true),
             ("Finanse/Operatoins", false),
             ("Finance and Operatoins", false),
+            ("Finance-Operations", false),
+            ("Finance_Operations", false),
+            ("Finance as well as Operations", false),
+            ("Finance sowie Operations", false),
+            ("[Finance, Operations]", true),
+            ("[Finance] [Operations]", true),
+            ("Finance (Operations)", true),
             ("Night & Day", false),
             ("Night;Day", true),
             ("Night, Day", true),
@@ -422,6 +435,7 @@ mod tests {
             "Sales & Suport",
             "Finance & Tax",
             "Finance Team",
+            "(Finance)",
             "Data Platforn",
             "corp\\network",
         ] {

@@ -6,7 +6,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Words that name nothing, in the form that [`plain`] gives them.
-const WORDS: [&str; 47] = [
+const WORDS: [&str; 49] = [
     "null",
     "nil",
     "none",
@@ -23,6 +23,7 @@ const WORDS: [&str; 47] = [
     "notapplicable",
     "notavailable",
     "notset",
+    "notfound",
     "unknown",
     "unassigned",
     "missing",
@@ -40,6 +41,7 @@ const WORDS: [&str; 47] = [
     "fixme",
     "#value",
     "#ref",
+    "error",
     "#error",
     "#n/a",
     "#na",
@@ -64,6 +66,7 @@ pub fn is_placeholder(name: &str) -> bool {
         || WORDS.contains(&plain.as_str())
         || (plain.len() > 1 && plain.bytes().all(|byte| byte == b'x'))
         || text.to_lowercase().starts_with("to be ")
+        || is_repeated(&text)
         || is_template(&text)
         || is_error(&text)
         || is_mangled_number(&text)
@@ -74,6 +77,12 @@ fn plain(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let text = text.to_lowercase().replace('\\', "/");
     text.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '#' | '/')).to_owned()
+}
+
+/// Nothing, several times: `null null` and `N/A, N/A`.
+fn is_repeated(text: &str) -> bool {
+    let words = || text.split([' ', ',', ';', '|']).map(plain).filter(|word| !word.is_empty());
+    words().count() > 1 && words().all(|word| WORDS.contains(&word.as_str()))
 }
 
 /// A variable or a formula without its value, or a text that is in brackets as a whole.
@@ -133,7 +142,7 @@ mod tests {
             |Loading...|Loading…|\\N|NaT|-nan|+inf|$WORKSPACE|$team|[object Object]|=A1|=VLOOKUP(A1,B:C,2)\
             |N / A|n. a.|n\\a|k.A.|k. A.|(leer)|(vide)|(пусто)|tbd.|TBD?|T.B.D.|To be determined|to be confirmed|xx|XXXX\
             |\u{2212}|\u{2015}|\u{2205}|“”|«»|。|、|¿?|1.50|1,5|.5|+1|-1|\u{2212}1|１．０|1 000,50|1.5%|€ 5.00\
-            |WAHR|FALSCH|VRAI|FAUX|VERDADERO|ИСТИНА|*NULL*|“TBD”";
+            |WAHR|FALSCH|VRAI|FAUX|VERDADERO|ИСТИНА|*NULL*|“TBD”|null null|N/A, N/A|Not Found|ERROR";
         for name in texts.split('|').chain(["|", "\u{301}", " #REF! "]) {
             assert!(is_placeholder(name), "{name}");
         }
@@ -142,7 +151,7 @@ mod tests {
     #[test]
     fn a_name_is_no_stand_in() {
         let texts = "Finance|42|2024|007|3D|E2E|1.0.0|v1.0|#general|#データ|#1|#R&D|Team #1|C#|C++|None of us|Default Team\
-            |データ|R&D|Data [EU]|[EU] Data|(EU) Data (old)|X|X-1|E5|10%|$100|Loading Dock|Errors|To besser|Null Island|A=B\
+            |データ|R&D|Data [EU]|[EU] Data|(EU) Data (old)|X|X-1|E5|10%|$100|Loading Dock|Errors|Error Budget|Empty Blanket|To besser|Null Island|A=B\
             |Tobermory|Vacuum|Ångström|Отдел|क्षेत्र";
         for name in texts.split('|') {
             assert!(!is_placeholder(name), "{name}");

@@ -13,7 +13,7 @@ use crate::engine::event::{Cause, Outcome, Status, StopReason};
 use crate::engine::journal::{
     Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
 };
-use crate::engine::run_folder::{Probe, RunFolder};
+use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, Strain, WorkspaceId, WorkspaceRole};
 use crate::roster::Columns;
 
@@ -83,7 +83,7 @@ impl Fixture {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join(RUN);
         std::fs::create_dir(&path).expect("created");
-        let folder = RunFolder::open(path, Probe::Never).expect("opened");
+        let folder = RunFolder::open(path).expect("opened");
         let digest = write_plan(&folder, ends.iter().enumerate().map(plan_line)).expect("written");
         let mut journal =
             Journal::create(&folder, header(digest, ends.len()), Instant::now()).expect("created");

@@ -24,6 +24,7 @@ pub mod terminal;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
@@ -121,10 +122,13 @@ fn spoken(duration: Duration) -> String {
 
 /// A path as one word of a command line, quoted where a shell would otherwise take it apart.
 pub(crate) fn shell_word(path: &Path) -> String {
-    let text = path.to_string_lossy();
     // What begins with a dash would be taken for a flag.
-    let text = if text.starts_with('-') { format!("./{text}").into() } else { text };
-    crate::model::shell_word(&text).into_owned()
+    let is_like_a_flag = path.as_os_str().as_encoded_bytes().starts_with(b"-");
+    let path = if is_like_a_flag { Cow::Owned(Path::new(".").join(path)) } else { Cow::Borrowed(path) };
+    match path.to_str() {
+        Some(text) => crate::model::shell_word(text).into_owned(),
+        None => crate::model::spelled_out(path.as_os_str().as_encoded_bytes()),
+    }
 }
 
 #[cfg(test)]
@@ -201,5 +205,12 @@ mod tests {
         assert_eq!(shell_word(Path::new("my runs/it's")), "'my runs/it'\\''s'");
         assert_eq!(shell_word(Path::new("$(id)")), "'$(id)'");
         assert_eq!(shell_word(Path::new("-runs/x")), "./-runs/x");
+        assert_eq!(shell_word(Path::new("-runs\n/x")), "$'./-runs\\n/x'");
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt as _;
+            let path = Path::new(std::ffi::OsStr::from_bytes(b"runs\xff/it's"));
+            assert_eq!(shell_word(path), "$'runs\\xff/it\\'s'");
+        }
     }
 }

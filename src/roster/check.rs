@@ -338,7 +338,8 @@ impl<'a> Checker<'a> {
             self.used.role(text);
             return Some(role);
         }
-        role::parse_role(text).map_err(|complaint| self.report(here, column, complaint)).ok()
+        let unknown = |complaint: Complaint| self.report(here, column, with_unseen(text, complaint));
+        role::parse_role(text).map_err(unknown).ok()
     }
 
     fn workspace(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<u32> {
@@ -424,6 +425,15 @@ impl<'a> Checker<'a> {
             self.issues.keep(issue_at(here.raw, cell, here.line, complaint).in_row(here.row));
         }
     }
+}
+
+/// The same with the character that makes a name look like another one.
+fn with_unseen(name: &str, mut complaint: Complaint) -> Complaint {
+    let is_unseen = |c: &char| is_invisible(*c) || c.is_whitespace() && *c != ' ';
+    if let Some(c) = name.chars().find(is_unseen) {
+        complaint.message = format!("{}; it has U+{:04X} in it", complaint.message, u32::from(c));
+    }
+    complaint
 }
 
 /// Drops the apostrophe that keeps a spreadsheet from running a cell as a formula, and the blanks

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::email::looks_like_email;
 use super::issue::{Complaint, IssueKind, nearest, quoted};
 use super::select::Settings;
-use crate::model::{printable, runs_as_formula, shell_word};
+use crate::model::{is_invisible, printable, runs_as_formula, shell_word};
 
 /// A column that means something to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ fn no_table(headers: &[String], settings: &Settings) -> Option<Complaint> {
         return None;
     }
     let message = format!("the first line is no header: {}", quoted(text.trim()));
-    let hint = "a roster begins with a line such as `email,role,workspace`; is this an error message in place of the file?";
+    let hint = "a roster begins with a line such as `email,role,workspace`, or with headers that --column names; check that the file is not an error message";
     Some(Complaint::new(IssueKind::MissingHeader, message).hint(hint))
 }
 
@@ -215,9 +215,10 @@ fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint
             Some(near) => format!("did you mean {}?", quoted(near)),
             None => format!("the headers are {}", list(headers)),
         };
+        let unseen = unseen(&own.header).map_or_else(String::new, |unseen| format!(": {unseen}"));
         let message =
-            format!("no header is called {}, which --column names for `{name}`", quoted(&own.header));
-        return Complaint::new(IssueKind::MissingColumn, message).hint(near);
+            format!("no header is called {}, which --column names for `{name}`{unseen}", quoted(&own.header));
+        return Complaint::new(IssueKind::MissingColumn, message).hint(near).about("column");
     }
     let message = format!("the column `{name}` is missing");
     let near = near(column, headers);
@@ -234,6 +235,12 @@ fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint
         None => format!("the headers are {}; name yours: --column {name}='...'{default}", list(headers)),
     };
     Complaint::new(IssueKind::MissingColumn, message).hint(hint)
+}
+
+/// Which character of a name cannot be seen, as a part of a sentence.
+fn unseen(name: &str) -> Option<String> {
+    let (place, c) = name.chars().enumerate().find(|(_, c)| is_invisible(*c) && !c.is_whitespace())?;
+    Some(format!("its character {} is invisible (U+{:04X})", place + 1, u32::from(c)))
 }
 
 /// The flag that names this header, to be typed or pasted into a shell: a header is a text of the
@@ -312,6 +319,10 @@ mod tests {
         let found = complaints("email,wrk email,role,workspace", &settings);
         assert_eq!(found[0].1.kind, IssueKind::MissingColumn);
         assert!(found[0].1.hint.as_deref().unwrap().contains("`wrk email`"));
+        assert_eq!(found[0].1.flag, Some("column"));
+        let column = "email=Work\u{200b} Mail".parse().unwrap();
+        let found = complaints("Work Mail,role,workspace", &Settings { columns: vec![column], ..settings });
+        assert!(found[0].1.message.ends_with(": its character 5 is invisible (U+200B)"), "{found:?}");
     }
 
     #[test]
@@ -340,7 +351,8 @@ mod tests {
             ("email `id`", "--column email='email `id`'"),
             ("it's email;id", "--column email='it'\\''s email;id'"),
             ("Work\n  email", "--column email='Work email'"),
-            ("email \u{1b}[31m", "--column email='email \u{241b}[31m'"),
+            ("email \u{1b}[31m", "--column email=$'email \\x1b[31m'"),
+            ("email ::error::x", "--column email=$'email \\x3a\\x3aerror\\x3a\\x3ax'"),
         ] {
             let found = complaints(&format!("{header},role,workspace"), &plain);
             assert!(found[0].1.hint.as_deref().unwrap().ends_with(flag), "{found:?}");

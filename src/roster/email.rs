@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use email_address::{EmailAddress, Error, Options};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection, skeleton};
 
 use super::issue::{Complaint, IssueKind, quoted};
@@ -193,10 +194,48 @@ fn inspect(text: &str, odd: OddAddresses) -> Result<(), Complaint> {
     inspect_domain(text, domain)?;
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     // A backslash is one of the odd characters, and the grammar has it in quotes only.
-    match EmailAddress::parse_with_options(&text.replace('\\', "/"), options) {
+    let plain = without_own_marks(&text.replace('\\', "/"));
+    match EmailAddress::parse_with_options(&plain, options) {
         Ok(_) => Ok(()),
-        Err(error) => Err(bad(text, grammar(&error, local))),
+        Err(error) => Err(foreign_character(text, options)
+            .filter(|_| error == Error::InvalidCharacter)
+            .unwrap_or_else(|| bad(text, grammar(&error, local)))),
     }
+}
+
+/// The text without combining marks that their script cannot do without, which the grammar does not
+/// know: those of composed texts, on letters that are not Latin.
+fn without_own_marks(text: &str) -> String {
+    let is_composed = is_nfc(text);
+    let mut before = ' ';
+    let mut is_own = |c: char| {
+        let is_foreign = !std::mem::replace(&mut before, c).is_ascii();
+        is_composed && is_foreign && is_combining_mark(c)
+    };
+    text.chars().filter(|&c| !is_own(c)).collect()
+}
+
+/// The complaint about the first character that no address can have.
+fn foreign_character(text: &str, options: Options) -> Option<Complaint> {
+    let is_foreign = |&(_, c): &(usize, char)| {
+        let alone = format!("a{c}a@example.com");
+        !matches!(c, '@' | '.' | '\\') && EmailAddress::parse_with_options(&alone, options).is_err()
+    };
+    let foreign = || text.chars().enumerate().filter(is_foreign);
+    let (place, c) = foreign().find(|&(_, c)| !is_combining_mark(c)).or_else(|| foreign().next())?;
+    let (code, place) = (u32::from(c), place + 1);
+    if !is_combining_mark(c) {
+        let c = quoted(&c.to_string());
+        return Some(bad(text, &format!("it has {c} (U+{code:04X}) in position {place}")));
+    }
+    let complaint = bad(text, &format!("it has U+{code:04X}, a combining mark, in position {place}"));
+    let composed: String = text.nfc().collect();
+    let is_good = composed != text && inspect(&composed, OddAddresses::Allow).is_ok();
+    Some(if is_good {
+        complaint.hint(format!("type {} instead of pasting it", quoted(&composed)))
+    } else {
+        complaint
+    })
 }
 
 /// What is wrong with an address that has something around it, or in it, which cannot be seen.
@@ -242,6 +281,12 @@ fn oddity(text: &str) -> Option<Complaint> {
         return odd(
             "is the sign-in name of a guest, which receives no mail",
             "write the guest's own email address",
+        );
+    }
+    if local.split_once('#').is_some_and(|(provider, _)| inspect_domain(text, provider).is_ok()) {
+        return odd(
+            "looks like the sign-in name of a guest: a domain, `#` and an address",
+            "write only the address",
         );
     }
     if local.starts_with(['#', ';']) || local.starts_with("//") || local.starts_with("--") {
@@ -351,16 +396,21 @@ fn grammar(error: &Error, local: &str) -> &'static str {
 }
 
 /// Letters of another script that pass for the ones they stand for. Each label is judged by
-/// itself: `admin@例え.jp` is honest, although it mixes scripts as a whole.
+/// itself: `admin@例え.jp` is honest, although it mixes scripts as a whole. A label whose letters all
+/// look like Latin ones is suspicious beside Latin ones only: `ΑΝΝΑ@example.com` is honest.
 fn look_alike(text: &str) -> Option<Complaint> {
     if text.is_ascii() {
         return None;
     }
-    for label in text.split(['@', '.']).filter(|label| !label.is_ascii()) {
+    let (local, domain) = text.rsplit_once('@').unwrap_or((text, ""));
+    let has_latin = |text: &str| text.contains(|c: char| c.is_ascii_alphabetic());
+    let sides = [(local, has_latin(local)), (domain, has_latin(domain) && local.is_ascii())];
+    let labels = sides.iter().flat_map(|&(side, latin)| side.split('.').map(move |label| (label, latin)));
+    for (label, is_beside_latin) in labels.filter(|(label, _)| !label.is_ascii()) {
         let letters: String = label.chars().filter(|c| !c.is_ascii() || c.is_ascii_alphabetic()).collect();
         let mixed = letters.as_str().detect_restriction_level() > RestrictionLevel::HighlyRestrictive;
         let twin: String = skeleton(label).collect();
-        if mixed || twin.is_ascii() {
+        if mixed || (is_beside_latin && twin.is_ascii()) {
             let c = letters.chars().find(|c| !c.is_ascii())?;
             let like: String = skeleton(c.encode_utf8(&mut [0; 4])).collect();
             let what = if like.is_ascii() && !like.is_empty() {
@@ -491,6 +541,7 @@ mod tests {
             ("Оса2.Хор@пример.рф", "оса2.хор@пример.рф"),
             ("ՏՕՏ@example.com", "տօտ@example.com"),
             ("jos\u{E9}@example.com", "jos\u{E9}@example.com"),
+            ("अक्षय@example.com", "अक्षय@example.com"),
             ("a~b=c!d#e@example.com", "a~b=c!d#e@example.com"),
             ("nora#2.b@example.com", "nora#2.b@example.com"),
             ("d'arcy.o'shea@example.com", "d'arcy.o'shea@example.com"),
@@ -535,8 +586,10 @@ mod tests {
             ("ada.а@example.com", LookAlike, "U+0430"),
             ("ΑNNA@example.com", LookAlike, "U+0391"),
             ("jose\u{301}@example.com", BadEmail, "U+0301, a combining mark, in position 5"),
+            ("и\u{306}од@example.com", BadEmail, "U+0306, a combining mark, in position 2"),
+            ("q\u{302}x@example.com", BadEmail, "U+0302, a combining mark, in position 2"),
             ("u\u{308}te@example.com", BadEmail, "U+0308, a combining mark, in position 2"),
-            ("ann\u{2190}x@example.com", BadEmail, "`←` (U+2190) in position 4"),
+            ("ann[x@example.com", BadEmail, "`[` (U+005B) in position 4"),
             ("ada@xn--a.de", BadEmail, "international"),
         ] {
             let complaint = strict(text).expect_err(text);

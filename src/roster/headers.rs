@@ -62,7 +62,8 @@ fn one_cell(headers: &[String], delimiter: u8, settings: &Settings) -> Option<Co
         let message = format!("the header is separated by {}, not by {}", name(other), name(given));
         return Some(
             Complaint::new(IssueKind::BrokenHeader, message)
-                .hint("pass that delimiter, or leave --delimiter out"),
+                .hint("pass that delimiter, or leave --delimiter out")
+                .about("delimiter"),
         );
     }
     if other.is_some() {

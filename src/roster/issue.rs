@@ -3,6 +3,7 @@
 //! Main types: [`Issue`] and the capped list [`Issues`]. Nothing here reads a file or decides
 //! whether a row is good.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -146,12 +147,14 @@ pub struct Complaint {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The flag whose value it is about, without its dashes.
+    pub flag: Option<&'static str>,
 }
 
 impl Complaint {
     /// A complaint without a hint.
     pub fn new(kind: IssueKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, flag: None }
     }
 
     /// The same with a hint.
@@ -161,9 +164,16 @@ impl Complaint {
         self
     }
 
+    /// The same about the value of a flag.
+    #[must_use]
+    pub fn about(mut self, flag: &'static str) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
     /// The complaint as an issue at a place.
     pub fn at(self, position: Position) -> Issue {
-        let Self { kind, message, hint } = self;
+        let Self { kind, message, hint, flag } = self;
         Issue {
             line: position.line,
             column: position.column,
@@ -171,6 +181,7 @@ impl Complaint {
             row: None,
             message,
             hint,
+            flag,
             excerpt: None,
             is_warning: false,
         }
@@ -192,6 +203,8 @@ pub struct Issue {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    #[serde(skip)]
+    flag: Option<&'static str>,
     #[serde(skip)]
     excerpt: Option<Excerpt>,
     #[serde(skip)]
@@ -336,6 +349,12 @@ impl Issues {
     /// The kept ones, in file order.
     pub fn kept(&self) -> &[Issue] {
         &self.kept
+    }
+
+    /// The flags whose values they are about, without their dashes.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let flags: BTreeSet<_> = self.kept.iter().filter_map(|issue| issue.flag).collect();
+        flags.into_iter().collect()
     }
 
     /// How many there are of one kind, kept or not.

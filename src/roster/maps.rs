@@ -15,15 +15,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::check::without_guard_str;
-use super::columns::{Column, header_form};
+use super::columns::{Column, Columns, header_form};
 use super::dialect;
 use super::email::{OddAddresses, parse_email};
+use super::headers;
 use super::issue::{Complaint, Issue, IssueKind, Position, quoted};
 use super::quotes::{self, Quotes};
 use super::reader::{Records, issue_at, open, read_at};
 use super::role::parse_role;
-use super::scan::{Cells, Quoting};
+use super::scan::{Cell, Cells, Quoting};
 use super::select::{ColumnName, Settings};
+use super::shape::Shape;
 use crate::model::{WorkspaceRole, domain_key};
 
 /// What is called otherwise here. The default changes nothing.
@@ -237,28 +239,32 @@ fn each_line(
     let mut records =
         Records::new(file, delimiter, beginning.start, beginning.start_line).map_err(unreadable)?;
     let mut record = ByteRecord::new();
-    let mut columns: Option<[usize; 2]> = None;
+    let mut columns: Option<([usize; 2], Shape)> = None;
     while let Some(span) = records.next(&mut record).map_err(unreadable)? {
+        let raw = records.raw(span);
+        let complain_at =
+            |cell: Option<Cell>, complaint: Complaint| bad(issue_at(raw, cell, span.line, complaint));
+        let complain = |cell: usize, complaint| complain_at(Cells::new(raw, delimiter).nth(cell), complaint);
         if span.quoting == Quoting::Odd
-            && let Quotes::Broken(cell, complaint) = quotes::inspect(records.raw(span), delimiter)
+            && let Quotes::Broken(cell, complaint) = quotes::inspect(raw, delimiter)
         {
-            return Err(bad(issue_at(records.raw(span), Some(cell), span.line, complaint)));
+            let other = columns.and_then(|(_, shape)| shape.quoted_with_other_delimiter(raw));
+            return Err(other.map_or_else(|| complain_at(Some(cell), complaint), |other| complain(0, other)));
         }
-        let complain = |cell: usize, complaint: Complaint| {
-            let raw = records.raw(span);
-            bad(issue_at(raw, Cells::new(raw, delimiter).nth(cell), span.line, complaint))
-        };
-        let Some(cells) = columns else {
-            columns = Some(find_columns(&record).map_err(|(cell, complaint)| complain(cell, complaint))?);
+        let Some((cells, shape)) = columns else {
+            let found =
+                find_columns(&record, delimiter).map_err(|(cell, complaint)| complain(cell, complaint))?;
+            columns = Some((found, shape(record.len(), delimiter, found)));
             continue;
         };
-        let text = |cell: usize| {
-            let text = record.get(cell).and_then(|cell| std::str::from_utf8(cell).ok());
-            text.map(|text| without_guard_str(text.trim())).filter(|text| !text.is_empty())
-        };
+        if let Some((cell, complaint)) = shape.ragged(raw, &record).or_else(|| shape.quoted_twice(&record)) {
+            return Err(complain(cell, complaint));
+        }
         let cell = |cell: usize| {
-            let empty = || Complaint::new(IssueKind::EmptyCell, "a cell is empty");
-            text(cell).ok_or_else(|| complain(cell, empty()))
+            let text = std::str::from_utf8(&record[cell]).unwrap_or_default();
+            let text = without_guard_str(text.trim());
+            let empty = || complain(cell, Complaint::new(IssueKind::EmptyCell, "the cell is empty"));
+            if text.is_empty() { Err(empty()) } else { Ok(text) }
         };
         let [from, to] = cells;
         take(cell(from)?, cell(to)?).map_err(|(which, complaint)| complain(cells[which], complaint))?;
@@ -276,14 +282,24 @@ fn as_a_roster() -> Settings {
     Settings { columns: vec![named(Column::Email, "from"), named(Column::Role, "to")], ..Settings::default() }
 }
 
+/// The cells that a line of a map has, as a roster with an address in `from` and a role in `to`.
+fn shape(width: usize, delimiter: u8, [from, to]: [usize; 2]) -> Shape {
+    let columns = Columns { email: from, role: Some(to), workspace: None, deployment_roles: None };
+    Shape::new(width, delimiter, columns)
+}
+
 /// Which cells of a map are `from` and `to`; others are for people.
-fn find_columns(record: &ByteRecord) -> Result<[usize; 2], (usize, Complaint)> {
+fn find_columns(record: &ByteRecord, delimiter: u8) -> Result<[usize; 2], (usize, Complaint)> {
+    let headers: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    let spoilt = || headers::spoilt(&headers, delimiter, &as_a_roster()).into_iter().next();
     let find = |name: &str| {
-        let is_it = |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|header| header_form(header) == name);
-        let mut cells = record.iter().enumerate().filter(|(_, cell)| is_it(cell)).map(|(cell, _)| cell);
+        let mut cells = (0..headers.len()).filter(|&cell| header_form(&headers[cell]) == name);
         match (cells.next(), cells.next()) {
             (Some(cell), None) => Ok(cell),
-            (None, _) => Err((0, header(&format!("the column `{name}` is missing")))),
+            (None, _) => {
+                let missing = || (0, header(&format!("the column `{name}` is missing")));
+                Err(spoilt().unwrap_or_else(missing))
+            }
             (Some(_), Some(second)) => Err((second, header(&format!("the column `{name}` comes twice")))),
         }
     };
@@ -340,9 +356,9 @@ mod tests {
             ("from,From,to\nx,y\n", ":1:6: the column `from` comes twice"),
             ("", "header"),
             ("from,to\n\"x\"y,z\n", ":2:4: "),
-            ("from,to\nx,\n", ":2:3: a cell is empty"),
+            ("from,to\nx,\n", ":2:3: the cell is empty"),
             ("from,to\r\na,b\r\n\r\n;;\r\nx,\r\n", ":4:1: "),
-            ("from,to\r\na,b\r\n\r\nx,\r\n", ":4:3: a cell is empty"),
+            ("from,to\r\na,b\r\n\r\nx,\r\n", ":4:3: the cell is empty"),
             ("from,to\nx,y\nx,z\n", ":3:1: `x` is mapped twice"),
             ("from,to\nx\n", ":2:1: the row has 1 cell, the header has 2"),
             ("from,to\nOld Ledger\n", ":2:1: the row has 1 cell"),

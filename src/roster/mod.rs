@@ -37,7 +37,7 @@ use self::quotes::Quotes;
 use self::reader::{Records, Span, issue_at, read_at};
 use self::scan::{Cells, Quoting};
 use self::shape::Shape;
-use crate::model::{Assignment, Emails, RowNumber};
+use crate::model::{Assignment, Emails, RowNumber, with_ends};
 
 pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
 pub use self::dialect::{DELIMITERS, Dialect};
@@ -56,7 +56,7 @@ pub use self::spool::{spool_file, spool_instead_in};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not there, or not to be read.
-    #[error("cannot read {name}")]
+    #[error("cannot read {}", with_ends(.name))]
     Unreadable {
         /// The file.
         name: String,
@@ -64,19 +64,19 @@ pub enum Error {
         source: io::Error,
     },
     /// A folder in the place of a file.
-    #[error("{name} is a folder, not a file")]
+    #[error("{} is a folder, not a file", with_ends(.name))]
     IsFolder {
         /// The folder.
         name: String,
     },
     /// A device in the place of a file: it may have no end.
-    #[error("{name} is a device, not a file")]
+    #[error("{} is a device, not a file", with_ends(.name))]
     Device {
         /// The device.
         name: String,
     },
     /// A pipe with a name into which no program writes.
-    #[error("{name} is a pipe that no program writes to")]
+    #[error("{} is a pipe that no program writes to", with_ends(.name))]
     NoWriter {
         /// The pipe.
         name: String,

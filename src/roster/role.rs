@@ -3,6 +3,7 @@
 //! Main functions: [`parse_role`] and [`parse_deployment_roles`]. Never guesses: an unknown name
 //! is a complaint, not a default.
 
+use super::email::{invisible, is_invisible};
 use super::issue::{Complaint, IssueKind, nearest, quoted};
 pub use crate::model::DeploymentRole;
 use crate::model::WorkspaceRole;
@@ -35,7 +36,16 @@ pub fn parse_role(text: &str) -> Result<WorkspaceRole, Complaint> {
     known_role(text.as_bytes()).ok_or_else(|| explain(text))
 }
 
+/// A complaint about a character that cannot be seen, if the text has one.
+fn unseen(text: &str) -> Option<Complaint> {
+    let is_unseen = |&(_, c): &(usize, char)| is_invisible(c) && !c.is_whitespace();
+    text.chars().enumerate().find(is_unseen).map(|(place, c)| invisible(text, place, c))
+}
+
 fn explain(text: &str) -> Complaint {
+    if let Some(complaint) = unseen(text) {
+        return complaint;
+    }
     let shown = quoted(text);
     let upper = text.to_ascii_uppercase();
     let short = upper.strip_prefix("WORKSPACE_").unwrap_or(&upper);
@@ -89,6 +99,9 @@ pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, Option<Deployment
     let bad = |message: String| Complaint::new(IssueKind::BadDeploymentRoles, message);
     let mut roles: Vec<(&str, Option<DeploymentRole>)> = Vec::new();
     for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+        if let Some(complaint) = unseen(part) {
+            return Err(complaint);
+        }
         let Some((deployment, name)) = part.split_once('=') else {
             return Err(bad(format!("{} has no `=`", quoted(part))).hint(FORM));
         };
@@ -126,6 +139,18 @@ mod tests {
             (" Viewer ", WorkspaceRole::Viewer),
         ] {
             assert_eq!(parse_role(text), Ok(role));
+        }
+    }
+
+    #[test]
+    fn characters_that_cannot_be_seen_are_named() {
+        for complaint in [
+            parse_role("viewer\u{2060}").unwrap_err(),
+            parse_deployment_roles("solar\u{2060}-1=DEPLOYMENT_EDITOR").unwrap_err(),
+            parse_deployment_roles("solar-1=DEPLOYMENT_EDITOR\u{2060}").unwrap_err(),
+        ] {
+            assert_eq!(complaint.kind, IssueKind::InvisibleCharacter);
+            assert!(complaint.message.contains("U+2060"), "{complaint:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use csv::ByteRecord;
 
 use super::columns::Columns;
 use super::dialect::DELIMITERS;
-use super::email::is_bare_email;
+use super::email::{is_bare_email, is_invisible};
 use super::headers;
 use super::issue::{Complaint, IssueKind};
 use super::quotes::{self, Quotes};
@@ -44,6 +44,9 @@ impl Shape {
         // A lone address has no delimiter in it.
         if is_good && (cells > 1 || self.width == 1) {
             return None;
+        }
+        if let Some(complaint) = nothing_to_see(raw) {
+            return Some((0, complaint));
         }
         if let Some(complaint) = self.other_delimiter(raw, cells) {
             return Some((0, complaint));
@@ -150,6 +153,14 @@ impl Shape {
         };
         quotes::hidden_lines(raw, cell).any(is_row)
     }
+}
+
+/// A line that looks blank and is not.
+fn nothing_to_see(raw: &[u8]) -> Option<Complaint> {
+    let text = std::str::from_utf8(raw).ok()?.trim();
+    let c = text.chars().next().filter(|_| text.chars().all(|c| c.is_whitespace() || is_invisible(c)))?;
+    let message = format!("the line looks blank and is not: it has U+{:04X} in it", u32::from(c));
+    Some(Complaint::new(IssueKind::InvisibleCharacter, message).hint("delete the line"))
 }
 
 fn is_email(cell: &[u8]) -> bool {

@@ -240,6 +240,9 @@ fn rows_of_nothing_are_left_out_and_counted() {
     let roster = read("email,role,workspace\n,,\na@example.com,viewer,F\n  , ,\n   \n");
     assert!(roster.issues().is_empty(), "{:?}", roster.issues());
     assert_eq!((roster.len(), roster.notes().blank), (1, 3));
+    let unseen = read("email,role,workspace\na@example.com,viewer,F\n \u{200b}\n");
+    assert_eq!(issues(&unseen), [(3, 1, IssueKind::InvisibleCharacter)]);
+    assert!(unseen.issues().kept()[0].message().contains("U+200B"), "{:?}", unseen.issues());
     // No-break and ideographic spaces are blanks, above the header, too.
     let row = "a@example.com,viewer,F,\u{a0}\n";
     let blank = "\u{a0}\n\u{a0},\u{a0},\u{3000}\n \u{a0},,\n\"\u{a0}\",,\n\u{3000}\n";
@@ -810,5 +813,29 @@ proptest! {
         } else {
             prop_assert!(roster.len() <= bare);
         }
+    }
+}
+
+#[test]
+fn a_role_that_is_not_known_for_a_character_that_cannot_be_seen_says_which() {
+    for (role, code) in [("ed\u{200b}itor", "U+200B"), ("Old\u{a0}Role", "U+00A0")] {
+        let roster = read(format!("email,role,workspace\na@example.com,{role},F\n"));
+        let issue = &roster.issues().kept()[0];
+        assert!(issue.message().ends_with(&format!("; it has {code} in it")), "{issue}");
+    }
+    let roster = read("email,role,workspace\na@example.com,old role,F\n");
+    assert!(!roster.issues().kept()[0].message().contains("U+"));
+}
+
+#[test]
+fn issues_know_the_flags_that_they_are_about() {
+    let column = Settings { columns: vec!["email=Nope".parse().unwrap()], ..Settings::default() };
+    let delimiter = Settings { delimiter: Some(b'|'), ..Settings::default() };
+    for (settings, flags) in
+        [(column, &["column"][..]), (delimiter, &["delimiter"]), (Settings::default(), &[])]
+    {
+        let roster = read_with("email,role,workspace\na@example.com,edtor,F\n", &settings);
+        assert_eq!(roster.issues().flags(), flags);
+        assert!(!roster.issues().is_empty());
     }
 }

@@ -131,9 +131,12 @@ const DEPLOYMENT_ROLES: &[&str] = &["deployment_roles"];
 fn csv_rows(text: &str) -> Result<Vec<(Places, Row)>, StateError> {
     let known = [EMAIL, ROLE, NAME, ID, LABEL, MEMBERSHIP, DEPLOYMENT_ROLES].concat();
     let table = Table::read(text, &known)?;
+    if let Some(error) = table.header_in_one_cell(&known) {
+        return Err(error);
+    }
     spoilt(&table.headers, &known)?;
     let columns = Columns::find(&table)?;
-    table.rows.iter().map(|row| columns.row(&table, row)).collect()
+    table.rows().map(|row| columns.row(&table, &row?)).collect()
 }
 
 /// Refuses headers that would mean something without what cannot be seen in them, or without quotes.
@@ -170,7 +173,11 @@ impl Columns {
         let headers = &table.headers;
         let first = headers[0].place;
         let missing = |name: &str| {
-            table.rows.iter().find(|row| is_header(row)).map_or_else(
+            if let Some(data) = headers.iter().find(|cell| no_address(&cell.text).is_none()) {
+                let what = format!("the first row has no header: {} is data", shown(&data.text));
+                return data.place.wrong(what);
+            }
+            table.first_rows().find(|row| is_header(row)).map_or_else(
                 || first.wrong(format!("the export has no column {name:?}")),
                 |row| {
                     row[0]
@@ -193,14 +200,16 @@ impl Columns {
     /// How many cells a row has at least.
     fn needed(&self) -> usize {
         let Self { email, role, name, id, ours: _, deployment_roles: _ } = self;
-        [Some(*email), Some(*role), *name, *id].into_iter().flatten().max().unwrap_or(0) + 1
+        [Some(*email), Some(*role), name.or(*id)].into_iter().flatten().max().unwrap_or(0) + 1
     }
 
     fn row(&self, table: &Table<'_>, cells: &[Cell<'_>]) -> Result<(Places, Row), StateError> {
-        table.check(cells, self.needed())?;
+        table.check(cells, self.needed(), self.email)?;
         let Self { email, role, name, id, ours, deployment_roles } = self;
         let needed = [Some(*email), Some(*role), *name, *id].into_iter().flatten();
-        if let Some(cell) = needed.map(|column| &cells[column]).find(|cell| is_quoted_twice(&cell.text)) {
+        if let Some(cell) =
+            needed.filter_map(|column| cells.get(column)).find(|cell| is_quoted_twice(&cell.text))
+        {
             return Err(cell.place.wrong("the cell is quoted twice: the quotes would be part of its text"));
         }
         let cell = |column: Option<usize>| {
@@ -455,6 +464,10 @@ mod tests {
         for (text, expected) in [
             ("email,workspace\n", ":1:1: the export has no column \"role\""),
             ("\nemail,role\n", ":2:1: the export has no column \"workspace\""),
+            ("a@x.org,admin,F\nb@x.org,admin,F\n", ":1:1: the first row has no header: \"a@x.org\" is data"),
+            ("email:role:workspace\n", ":1:1: the header is separated by colons"),
+            ("email role workspace\n", ":1:1: the header is separated by blanks"),
+            ("\"email,role,workspace\"\n", ":1:1: the whole line is one quoted cell"),
             ("Members\nemail,role,workspace\n", ":2:1: the header begins here"),
             (
                 "em\u{200b}ail,role,workspace\n",
@@ -482,6 +495,7 @@ mod tests {
             ("a@x.org,viewer", ":2:1: the row has 2 cells, the header has 3"),
             ("a@x.org,viewer,F,,junk", ":2:19: the row has 5 cells, the header has 3"),
             ("\"a@x.org,viewer,F\"", ":2:1: the whole row is one quoted cell"),
+            ("a@x.org viewer F", ":2:1: the row is separated by blanks, the header by commas"),
             ("a@x.org|viewer|F", ":2:1: the row is separated by bars, the header by commas"),
             ("\"\"\"a@x.org\"\"\",viewer,F", ":2:1: the cell is quoted twice"),
             ("a.x.org,viewer,F", ":2:1: \"a.x.org\" is not an email address: it has no `@`"),
@@ -496,6 +510,12 @@ mod tests {
         }
         let error = read(r#"[{"email":"a@x.org","role":"boss","workspace":"F"}]"#).unwrap_err();
         assert_eq!(format!("{}: {error}", error.place()), ", row 1: \"boss\" is not a workspace role");
+        assert!(
+            read("email,role,workspace,note\na@x.org,admin,F,\"Dear all,\nask him, too, b@x.org\"\n").is_ok()
+        );
+        let hidden = read("email,role,workspace,note\na@x.org,admin,F,\"x\nb@x.org,admin,F\"\n");
+        assert_eq!(hidden.unwrap_err().place(), ":2:17");
+        assert!(read("email,role,workspace,workspace_id\na@x.org,admin,F\n").is_ok());
         assert!(read("email,role,workspace,note\na@x.org,admin,F\nb@x.org,admin,F,,,\n").is_ok());
     }
 

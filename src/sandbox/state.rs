@@ -44,6 +44,9 @@ pub enum StateError {
     /// A file of another kind.
     #[error("this is {0}, not a state or an export")]
     Foreign(&'static str),
+    /// Text in an encoding whose characters have two or four bytes each.
+    #[error("the file is in {0}, only UTF-8 can be read: save it as CSV UTF-8")]
+    Wide(&'static str),
     /// Nothing but blank lines.
     #[error("the file is empty")]
     Empty,
@@ -65,9 +68,12 @@ impl StateError {
     pub fn place(&self) -> String {
         match self {
             Self::At { place, .. } => place.to_string(),
-            Self::Read(_) | Self::Json(_) | Self::Foreign(_) | Self::Empty | Self::Inconsistent(_) => {
-                String::new()
-            }
+            Self::Read(_)
+            | Self::Json(_)
+            | Self::Foreign(_)
+            | Self::Wide(_)
+            | Self::Empty
+            | Self::Inconsistent(_) => String::new(),
         }
     }
 }

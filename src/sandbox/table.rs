@@ -11,6 +11,18 @@ use super::state::{Place, StateError};
 /// The delimiters with what they are called; of equals the last one is taken.
 const DELIMITERS: [(char, &str); 4] = [('|', "bars"), ('\t', "tabs"), (';', "semicolons"), (',', "commas")];
 
+/// Separators that no file is read by, with what they are called.
+const OTHERS: [(char, &str); 5] = [
+    (' ', "blanks"),
+    (':', "colons"),
+    ('^', "`^`"),
+    ('\u{ff0c}', "full-width commas (U+FF0C)"),
+    ('\u{ff1b}', "full-width semicolons (U+FF1B)"),
+];
+
+/// A row with more cells is none.
+const MOST_CELLS: usize = 4096;
+
 /// How many records are searched for a header.
 const SEARCHED: usize = 20;
 
@@ -25,8 +37,8 @@ pub(super) struct Cell<'a> {
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     pub(super) headers: Vec<Cell<'a>>,
-    /// The rows that are not blank.
-    pub(super) rows: Vec<Vec<Cell<'a>>>,
+    text: &'a str,
+    start: usize,
     delimiter: char,
 }
 
@@ -35,21 +47,31 @@ impl<'a> Table<'a> {
     /// found.
     pub(super) fn read(text: &'a str, known: &[&str]) -> Result<Self, StateError> {
         let (named, start) = separator_line(text);
-        let delimiter = named.unwrap_or_else(|| {
-            let is_known = |cell: &&Cell<'_>| known.contains(&header_form(&cell.text).as_str());
-            let score = |(delimiter, _): &(char, &str)| {
-                let records = records(text, start, *delimiter).map_while(Result::ok).take(SEARCHED);
-                records.map(|cells| cells.iter().filter(is_known).count()).max()
-            };
-            DELIMITERS.into_iter().max_by_key(score).map_or(',', |(delimiter, _)| delimiter)
-        });
-        let mut records = records(text, start, delimiter);
-        let headers = records.next().transpose()?.ok_or(StateError::Empty)?;
-        Ok(Self { headers, rows: records.collect::<Result<_, _>>()?, delimiter })
+        let is_known = |cell: &&Cell<'_>| known.contains(&header_form(&cell.text).as_str());
+        let score = |delimiter: &char| {
+            let records = records(text, start, *delimiter).map_while(Result::ok).take(SEARCHED);
+            records.map(|cells| cells.iter().filter(is_known).count()).max()
+        };
+        // The one that the file names, unless another fits better.
+        let possible = DELIMITERS.map(|(delimiter, _)| delimiter).into_iter().chain(named);
+        let delimiter = possible.max_by_key(score).unwrap_or(',');
+        let headers = records(text, start, delimiter).next().transpose()?.ok_or(StateError::Empty)?;
+        Ok(Self { headers, text, start, delimiter })
     }
 
-    /// Whether a row has the cells that the header promises; it needs the first `needed`.
-    pub(super) fn check(&self, row: &[Cell<'_>], needed: usize) -> Result<(), StateError> {
+    /// The rows that are not blank, read one by one.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Result<Vec<Cell<'a>>, StateError>> {
+        records(self.text, self.start, self.delimiter).skip(1)
+    }
+
+    /// The first rows, as far as they can be read.
+    pub(super) fn first_rows(&self) -> impl Iterator<Item = Vec<Cell<'a>>> {
+        self.rows().map_while(Result::ok).take(SEARCHED)
+    }
+
+    /// Whether a row has the cells that the header promises; it needs the first `needed`, one of
+    /// which is the address.
+    pub(super) fn check(&self, row: &[Cell<'_>], needed: usize, email: usize) -> Result<(), StateError> {
         let width = self.headers.len();
         let surplus = row.iter().skip(width).find(|cell| !cell.text.is_empty());
         if let Some(first) = row.first().filter(|_| surplus.is_some() || row.len() < needed) {
@@ -60,7 +82,7 @@ impl<'a> Table<'a> {
             let message = format!("the row has {}, the header has {width}", cells_in_words(row.len()));
             return Err(place.wrong(message));
         }
-        match row.iter().find(|cell| self.hides_a_row(cell)) {
+        match row.iter().find(|cell| self.hides_a_row(cell, needed, email)) {
             Some(cell) => Err(cell
                 .place
                 .wrong("this cell holds whole rows: look for a stray quote at its beginning and its end")),
@@ -71,23 +93,51 @@ impl<'a> Table<'a> {
     /// A row that another delimiter gives the cells it should have, or one that is one quoted cell.
     fn other_form(&self, row: &[Cell<'_>], width: usize) -> Option<String> {
         let line = row.iter().map(|cell| &*cell.text).collect::<Vec<_>>().join(&self.delimiter.to_string());
-        let splits = |by: char| width > 1 && line.split(by).count() == width;
-        if row.len() == 1 && splits(self.delimiter) {
+        let is_whole = |cells: &[&str]| width > 1 && cells.len() == width;
+        if row.len() == 1 && is_whole(&split(&line, self.delimiter)) {
             return Some("the whole row is one quoted cell: it was saved as CSV twice".to_owned());
         }
-        let (_, other) =
-            DELIMITERS.into_iter().rev().find(|&(other, _)| other != self.delimiter && splits(other))?;
-        let ours = DELIMITERS.into_iter().find(|&(ours, _)| ours == self.delimiter);
+        let other = separators().find(|&(other, _)| is_whole(&split(&line, other)));
+        let (_, other) = other.filter(|_| line.contains('@'))?;
+        let ours = separators().find(|&(ours, _)| ours == self.delimiter);
         let ours = ours.map_or_else(|| format!("{:?}", self.delimiter), |(_, name)| name.to_owned());
         Some(format!("the row is separated by {other}, the header by {ours}"))
     }
 
+    /// A header that is one cell and would be several with another separator or without its quotes.
+    pub(super) fn header_in_one_cell(&self, known: &[&str]) -> Option<StateError> {
+        let [header] = &self.headers[..] else { return None };
+        let means = |by: char| {
+            split(&header.text, by).iter().filter(|cell| known.contains(&&*header_form(cell))).count() > 1
+        };
+        let (by, name) = separators().find(|&(by, _)| means(by))?;
+        Some(header.place.wrong(if DELIMITERS.iter().any(|&(delimiter, _)| delimiter == by) {
+            "the whole line is one quoted cell: the file was saved as CSV twice".to_owned()
+        } else {
+            format!("the header is separated by {name}, not by , ; | or tab")
+        }))
+    }
+
     /// Whether one of the lines in a cell would be a row if it stood by itself.
-    fn hides_a_row(&self, cell: &Cell<'_>) -> bool {
-        let is_row =
-            |line: &str| line.contains('@') && line.split(self.delimiter).count() == self.headers.len();
+    fn hides_a_row(&self, cell: &Cell<'_>, needed: usize, email: usize) -> bool {
+        let is_row = |line: &str| {
+            let cells = split(line, self.delimiter);
+            let has_address = cells.get(email).is_some_and(|cell| cell.contains('@'));
+            line.contains('@')
+                && (cells.len() == self.headers.len() || (cells.len() >= needed && has_address))
+        };
         cell.text.contains(['\n', '\r']) && cell.text.split(['\n', '\r']).any(is_row)
     }
+}
+
+/// Everything that may separate cells, the likeliest first.
+fn separators() -> impl Iterator<Item = (char, &'static str)> {
+    DELIMITERS.into_iter().rev().chain(OTHERS)
+}
+
+/// The parts of a line; blanks in a row count once.
+fn split(line: &str, by: char) -> Vec<&str> {
+    if by == ' ' { line.split_whitespace().collect() } else { line.split(by).collect() }
 }
 
 fn cells_in_words(count: usize) -> String {
@@ -100,7 +150,7 @@ fn records(
     start: usize,
     delimiter: char,
 ) -> impl Iterator<Item = Result<Vec<Cell<'_>>, StateError>> {
-    let mut reader = Reader { text, delimiter, at: 0, line: 1, line_start: 0 };
+    let mut reader = Reader { text, delimiter, at: 0, line: 1, column: 1 };
     reader.step(start);
     iter::from_fn(move || (!reader.left().is_empty()).then(|| reader.record()))
         .filter(|record| record.as_ref().map_or(true, |cells| cells.iter().any(|cell| !cell.text.is_empty())))
@@ -112,8 +162,8 @@ struct Reader<'a> {
     delimiter: char,
     at: usize,
     line: usize,
-    /// The byte where the present line begins.
-    line_start: usize,
+    /// The character of the present line, from 1.
+    column: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -122,26 +172,31 @@ impl<'a> Reader<'a> {
     }
 
     fn place(&self) -> Place {
-        Place::Text { line: self.line, column: self.text[self.line_start..self.at].chars().count() + 1 }
+        Place::Text { line: self.line, column: self.column }
     }
 
     /// Steps over some bytes, and counts the lines that end in them.
     fn step(&mut self, count: usize) -> &'a str {
-        let from = self.at;
-        self.at += count;
-        let bytes = self.text.as_bytes();
-        for at in from..self.at {
-            if bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
-                (self.line, self.line_start) = (self.line + 1, at + 1);
+        let stepped = &self.text[self.at..self.at + count];
+        for (at, c) in stepped.char_indices() {
+            let follows = self.text.as_bytes().get(self.at + at + 1);
+            if c == '\n' || (c == '\r' && follows != Some(&b'\n')) {
+                (self.line, self.column) = (self.line + 1, 1);
+            } else {
+                self.column += 1;
             }
         }
-        &self.text[from..self.at]
+        self.at += count;
+        stepped
     }
 
     fn record(&mut self) -> Result<Vec<Cell<'a>>, StateError> {
         let mut cells = Vec::new();
         loop {
             cells.push(self.cell()?);
+            if cells.len() > MOST_CELLS {
+                return Err(self.place().wrong(format!("the row has more than {MOST_CELLS} cells")));
+            }
             if self.left().starts_with(self.delimiter) {
                 self.step(self.delimiter.len_utf8());
                 continue;
@@ -238,11 +293,16 @@ pub(super) fn is_unseen(c: char) -> bool {
 fn separator_line(text: &str) -> (Option<char>, usize) {
     let above = text.len() - text.trim_start_matches(['\n', '\r']).len();
     let end = text[above..].find(['\n', '\r']).map_or(text.len(), |end| above + end);
-    let line = text[above..end].trim_matches([' ', '"']);
-    let value = line.get(..4).filter(|name| name.eq_ignore_ascii_case("sep=")).map(|_| &line[4..]);
-    let named =
-        value.and_then(|value| value.chars().next().filter(|&c| value.chars().all(|other| other == c)));
-    if named.is_some() { (named, end) } else { (None, 0) }
+    let line = text[above..end].trim_start_matches([' ', '"']).split_once('=');
+    let Some((_, value)) = line.filter(|(name, _)| name.trim().eq_ignore_ascii_case("sep")) else {
+        return (None, 0);
+    };
+    let mut characters = value.trim_start_matches([' ', '"']).chars();
+    let named = characters.next();
+    // Signs that fill the line up, in a file of several columns.
+    let fills = |c: char| Some(c) == named || matches!(c, ',' | ';' | '\t' | '|' | '"' | ' ');
+    let is_it = characters.all(fills) && !named.is_some_and(char::is_alphanumeric);
+    if is_it { (named, end) } else { (None, 0) }
 }
 
 /// A header as headers are compared.
@@ -265,6 +325,9 @@ mod tests {
             ("email,role,workspace\ra,admin,F\rb,viewer,F\r", [2, 3]),
             ("EMAIL\tRole\t Workspace \r\n\r\na\tadmin\tF\r\n\t\t\r\nb\tviewer\tF\r\n", [3, 5]),
             ("sep=|\nemail|role|workspace\na|admin|F\n\nb|viewer|F", [3, 5]),
+            ("\nsep=,\nemail;role;workspace\na;admin;F\nb;viewer;F", [4, 5]),
+            ("sep=^\nemail^role^workspace\na^admin^F\n\nb^viewer^F", [3, 5]),
+            ("\"Sep = ;\",,\nemail;role;workspace\na;admin;F\nb;viewer;F", [3, 4]),
             ("\"SEP=;\"\r\nemail;role;workspace\r\na;admin;F\r\nb;viewer;F\r\n", [3, 4]),
             ("\n\nemail,role,workspace,\"a\nnote\"\n\"a\",admin,F,\"x\ny\"\nb,viewer,F\n", [5, 7]),
             ("\u{a0}\nemail,role,workspace\n\u{a0},\u{3000}\na,admin,F\nb,\"viewer\" ,F\u{a0}\n", [4, 5]),
@@ -274,7 +337,7 @@ mod tests {
                 let text = row.iter().take(3).map(|cell| &*cell.text).collect::<Vec<_>>().join(" ");
                 (row[0].place, text)
             };
-            let rows: Vec<_> = table.rows.iter().map(cells).collect();
+            let rows: Vec<_> = table.rows().map(|row| cells(&row.unwrap())).collect();
             let at = |line: usize| Place::Text { line, column: 1 };
             assert_eq!(
                 rows,
@@ -284,6 +347,13 @@ mod tests {
             assert_eq!(header_form(&table.headers[1].text), "role");
         }
         assert!(matches!(Table::read(" \n", &[]), Err(StateError::Empty)));
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_up() {
+        let text = format!("email,role,workspace\n{}", ",".repeat(1 << 20));
+        let error = Table::read(&text, &KNOWN).unwrap().rows().find_map(Result::err).unwrap();
+        assert_eq!(error.place(), ":2:4097");
     }
 
     #[test]
@@ -299,7 +369,8 @@ mod tests {
             ("b,admin,\\\"T\\\"", ":2:9", "backslash"),
             ("b,admin,\"T \\\"a\\\" b\"", ":2:9", "backslash"),
         ] {
-            let error = Table::read(&format!("email,role,workspace\n{row}\n"), &KNOWN).unwrap_err();
+            let text = format!("email,role,workspace\n{row}\n");
+            let error = Table::read(&text, &KNOWN).unwrap().rows().find_map(Result::err).unwrap();
             assert_eq!(error.place(), place, "{row}: {error}");
             assert!(error.to_string().contains(part), "{row}: {error}");
         }

@@ -25,7 +25,10 @@ const SIGNS: [(&[u8], &str); 14] = [
 
 /// The text of a file, without its byte order mark.
 pub(super) fn text_of(bytes: Vec<u8>) -> Result<String, StateError> {
-    if let Some(what) = wide(&bytes).or_else(|| foreign(&bytes)) {
+    if let Some(name) = wide(&bytes) {
+        return Err(StateError::Wide(name));
+    }
+    if let Some(what) = foreign(&bytes) {
         return Err(StateError::Foreign(what));
     }
     if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
@@ -50,16 +53,14 @@ fn place_of(before: &[u8]) -> Place {
     Place::Text { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 }
 }
 
-/// Text of characters that have two or four bytes.
+/// The encoding of text whose characters have two or four bytes each.
 fn wide(bytes: &[u8]) -> Option<&'static str> {
-    const UTF16: &str = "in UTF-16, and only UTF-8 can be read: save it as CSV UTF-8";
-    const UTF32: &str = "in UTF-32, and only UTF-8 can be read: save it as CSV UTF-8";
     let zeros = bytes.first_chunk::<4>().map(|first| first.map(|byte| byte == 0));
     match (bytes, zeros) {
         ([0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..], _)
-        | (_, Some([true, true, true, false] | [false, true, true, true])) => Some(UTF32),
+        | (_, Some([true, true, true, false] | [false, true, true, true])) => Some("UTF-32"),
         ([0xFF, 0xFE, ..] | [0xFE, 0xFF, ..], _)
-        | (_, Some([true, false, true, false] | [false, true, false, true])) => Some(UTF16),
+        | (_, Some([true, false, true, false] | [false, true, false, true])) => Some("UTF-16"),
         _ => None,
     }
 }
@@ -99,7 +100,7 @@ mod tests {
             (b"%PDF-1.4".to_vec(), "PDF"),
         ] {
             let error = text_of(bytes).unwrap_err();
-            assert!(matches!(error, StateError::Foreign(_)), "{name}: {error:?}");
+            assert!(matches!(error, StateError::Foreign(_) | StateError::Wide(_)), "{name}: {error:?}");
             assert!(error.to_string().contains(name), "{error}");
         }
     }

@@ -19,7 +19,7 @@ use houston_onboard::engine::event::Status;
 use houston_onboard::engine::journal::{
     FORMAT, Header, History, Journal, JournalError, PlanLine, PlannedAction, Reach, RunSettings,
 };
-use houston_onboard::engine::run_folder::{Probe, RunFolder};
+use houston_onboard::engine::run_folder::RunFolder;
 use houston_onboard::houston::answer::{Decoded, is_graphql};
 use houston_onboard::houston::catalogue::classify_http;
 use houston_onboard::houston::fault::TEXT_LIMIT;
@@ -160,7 +160,7 @@ fn wishes(roster: &Roster) -> Vec<Wish> {
 fn feeds_back(roster: &Roster, settings: &Settings) {
     let dialect = roster.dialect().expect("usable");
     let scratch = scratch();
-    let folder = RunFolder::open(scratch.path().to_owned(), Probe::Never).expect("a folder");
+    let folder = RunFolder::open(scratch.path().to_owned()).expect("a folder");
     let mut plan = Vec::new();
     for row in (0..roster.len()).map(RowNumber::from_index) {
         let failed = roster.assignment(row).is_some();
@@ -332,7 +332,7 @@ pub fn run_files(bytes: &[u8]) -> bool {
     let border = bytes.windows(BORDER.len()).position(|part| part == BORDER);
     let (plan, journal) = border.map_or((&b""[..], bytes), |at| (&bytes[..at], &bytes[at + BORDER.len()..]));
     let scratch = scratch();
-    let folder = RunFolder::open(scratch.path().to_owned(), Probe::Never).expect("a folder");
+    let folder = RunFolder::open(scratch.path().to_owned()).expect("a folder");
     fs::write(folder.plan(), plan).expect("written");
     fs::write(folder.journal(), journal).expect("written");
     let history = match History::read(&folder) {
@@ -384,7 +384,7 @@ fn reports(history: &History, folder: &Path) {
     let rows = (0..history.rows.len()).map(|_| Ok::<_, std::convert::Infallible>(row.clone()));
     let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
     let again = RosterAgain { header: &header, form: CsvForm::default(), columns, rows };
-    let folder = RunFolder::open(PathBuf::from(folder), Probe::Never).expect("a folder");
+    let folder = RunFolder::open(PathBuf::from(folder)).expect("a folder");
     let written = write_files(&folder, history, None, again).expect("written");
     assert_eq!(written.rows, history.rows.len() as u64);
 }

@@ -42,7 +42,7 @@ impl History {
             let mut texts: Vec<String> = alone.cause.iter().map(|cause| cause.text.clone()).collect();
             let mut code = alone.cause.as_ref().map(|cause| cause.code.clone());
             for grant in places.iter().map(|&place| &self.grants[place]) {
-                folded.attempts += grant.end.attempts;
+                folded.attempts = folded.attempts.saturating_add(grant.end.attempts);
                 folded.elapsed_ms = folded.elapsed_ms.saturating_add(grant.end.elapsed_ms);
                 let status = worse(folded.status, grant.end.status);
                 if status != folded.status && status.kind() != StatusKind::Changed {

@@ -12,6 +12,8 @@ use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally}
 use crate::engine::run_folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 use crate::model::{RowNumber, Strain, WorkspaceId};
 
+/// No run has more legs.
+const MOST_LEGS: u32 = u32::MAX - 1;
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
 const SHORTEST_LINE: u64 = 40;
 
@@ -286,6 +288,9 @@ impl History {
                 _ => None,
             };
             if let Some(first) = line.into {
+                if line.row.index() >= rows || first.index() >= rows || first == line.row {
+                    return Err(lines.broken("not the same as a row of the roster"));
+                }
                 self.merges.push((line.row, first));
             }
             self.extras_have_deployments |= !line.deployment_roles.is_empty();
@@ -359,7 +364,7 @@ impl History {
                 at_ms
             }
             Entry::Resumed { leg, at, at_ms, .. } => {
-                self.legs = leg;
+                self.legs = leg.min(MOST_LEGS);
                 self.closed = false;
                 self.stopped = None;
                 self.last_leg = (at, Duration::from_millis(at_ms));

@@ -90,6 +90,26 @@ impl Dir {
         self.handle.metadata()
     }
 
+    /// Whether owners and modes mean something on its file system; those that do not keep them show the
+    /// same ones for everything.
+    #[cfg(target_os = "linux")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the type of the field depends on the machine, and only 32 bits matter"
+    )]
+    pub(super) fn keeps_rights(&self) -> bool {
+        /// FAT, exFAT, NTFS, SMB in both forms: from `linux/magic.h` and the file systems' own headers.
+        const WITHOUT: [u32; 5] = [0x4d44, 0x2011_bab0, 0x7366_746e, 0xff53_4d42, 0xfe53_4d42];
+        rustix::fs::fstatfs(&self.handle).map_or(true, |stat| !WITHOUT.contains(&(stat.f_type as u32)))
+    }
+
+    /// Elsewhere they are believed.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn keeps_rights(&self) -> bool {
+        true
+    }
+
     /// Whether its name still leads to it.
     pub(super) fn is_where_it_was(&self) -> io::Result<bool> {
         let (named, held) = (std::fs::metadata(&self.path)?, self.metadata()?);

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Distrust, FolderError, Probe, ROSTER, RunFolder, Runs};
+use super::{Distrust, FolderError, ROSTER, RunFolder, Runs};
 
 /// The word for the newest run.
 pub const LATEST: &str = "latest";
@@ -68,13 +68,13 @@ pub enum FindError {
 ///
 /// # Errors
 /// If there is no such run, or more than one, or the latest one is not the user's own.
-pub fn find(runs_dir: &Path, run: &str, probe: Probe) -> Result<RunFolder, FindError> {
+pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
     let path = Path::new(run);
     if !is_name(path) && !run.is_empty() {
-        return at(path, probe).ok_or_else(|| FindError::NotARun { path: run.to_owned() });
+        return at(path).ok_or_else(|| FindError::NotARun { path: run.to_owned() });
     }
     let shown = || runs_dir.display().to_string();
-    let mut runs = match Runs::open(runs_dir, probe) {
+    let mut runs = match Runs::open(runs_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         opened => opened?.list()?,
     };
@@ -99,7 +99,7 @@ pub fn find(runs_dir: &Path, run: &str, probe: Probe) -> Result<RunFolder, FindE
             let candidates = runs.iter().map(|folder| folder.id().to_owned()).collect();
             Err(FindError::Ambiguous { run: run.to_owned(), candidates })
         }
-        (_, None) => at(path, probe).ok_or_else(|| {
+        (_, None) => at(path).ok_or_else(|| {
             if none_at_all {
                 FindError::NoRuns { runs_dir: shown() }
             } else {
@@ -125,14 +125,14 @@ fn is_name(path: &Path) -> bool {
 }
 
 /// The run whose folder this is.
-fn at(path: &Path, probe: Probe) -> Option<RunFolder> {
+fn at(path: &Path) -> Option<RunFolder> {
     // `.` and `x/..` have a name too, only not one that can be read off them.
     let named = if path.file_name().is_some() { path.to_owned() } else { path.canonicalize().ok()? };
-    RunFolder::open(named, probe).ok().filter(RunFolder::is_run)
+    RunFolder::open(named).ok().filter(RunFolder::is_run)
 }
 
 /// Whether a name has the form of [`super::new_id`].
-fn is_id(name: &str) -> bool {
+pub(super) fn is_id(name: &str) -> bool {
     let form = |(place, byte): (usize, u8)| match place {
         8 => byte == b'T',
         15 => byte == b'Z',
@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn id_of(dir: &tempfile::TempDir, run: &str) -> String {
-        let folder = find(dir.path(), run, Probe::Never).unwrap_or_else(|error| panic!("{run}: {error}"));
+        let folder = find(dir.path(), run).unwrap_or_else(|error| panic!("{run}: {error}"));
         assert_eq!(folder.path().parent(), Some(dir.path()));
         folder.id().to_owned()
     }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_prefix_of_several_lists_them() {
         let dir = runs();
-        let error = find(dir.path(), "20261123", Probe::Never).expect_err("two begin so");
+        let error = find(dir.path(), "20261123").expect_err("two begin so");
         assert_eq!(
             error.to_string(),
             "2 runs begin with `20261123`: 20261123T154500Z-k3g2, 20261123T154500Z-k3f9"
@@ -204,17 +204,17 @@ mod tests {
         let dir = runs();
         let path = dir.path().join("renamed");
         let text = path.to_str().expect("text");
-        assert_eq!(find(Path::new("nowhere"), text, Probe::Never).expect("a path").path(), path);
+        assert_eq!(find(Path::new("nowhere"), text).expect("a path").path(), path);
         let around = format!("{text}/../renamed/.");
-        assert_eq!(find(dir.path(), &around, Probe::Never).expect("a path").id(), "renamed");
+        assert_eq!(find(dir.path(), &around).expect("a path").id(), "renamed");
         let upwards = format!("{text}/x/../..");
         fs::create_dir(path.join("x")).expect("created");
         fs::write(dir.path().join("plan.jsonl"), "").expect("written");
         let id = dir.path().canonicalize().expect("there");
-        assert_eq!(find(dir.path(), &format!("{upwards}/."), Probe::Never).expect("a run").path(), id);
+        assert_eq!(find(dir.path(), &format!("{upwards}/.")).expect("a run").path(), id);
         // A name is looked up below the folder of the runs, and nowhere else.
         for run in ["../renamed", "..", ".", "./renamed", "zzz-foreign/", "/"] {
-            let found = find(&dir.path().join("20261124T010203Z-aaaa"), run, Probe::Never);
+            let found = find(&dir.path().join("20261124T010203Z-aaaa"), run);
             assert!(matches!(found, Err(FindError::NotARun { .. })), "{run}: {found:?}");
         }
     }
@@ -223,22 +223,22 @@ mod tests {
     fn what_is_not_there_is_told_from_nothing_at_all() {
         let dir = runs();
         for run in ["", "zzz-foreign", "2027", "LATEST", ".probe-1", "k3f9"] {
-            assert!(matches!(find(dir.path(), run, Probe::Never), Err(FindError::Unknown { .. })), "{run}");
+            assert!(matches!(find(dir.path(), run), Err(FindError::Unknown { .. })), "{run}");
         }
         let empty = tempfile::tempdir().expect("a temporary folder");
         for run in [LATEST, "2026", ""] {
             for folder in [empty.path().to_owned(), empty.path().join("missing")] {
-                assert!(matches!(find(&folder, run, Probe::Never), Err(FindError::NoRuns { .. })), "{run}");
+                assert!(matches!(find(&folder, run), Err(FindError::NoRuns { .. })), "{run}");
             }
         }
         let file = dir.path().join("20270101T000000Z-file");
-        assert!(matches!(find(&file, LATEST, Probe::Never), Err(FindError::Folder(_))));
+        assert!(matches!(find(&file, LATEST), Err(FindError::Folder(_))));
     }
 
     #[test]
     fn the_newest_run_is_listed_first_and_what_is_none_last() {
         let dir = runs();
-        let listed = Runs::open(dir.path(), Probe::Never).and_then(|runs| runs.list()).expect("readable");
+        let listed = Runs::open(dir.path()).and_then(|runs| runs.list()).expect("readable");
         let ids: Vec<_> = listed.iter().map(RunFolder::id).collect();
         assert_eq!(ids, [RUNS[2], RUNS[1], RUNS[0], RUNS[3], "zzz-foreign", "renamed"]);
     }
@@ -273,7 +273,7 @@ mod tests {
         let dir = runs();
         let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
         proptest!(config, |(run in "[^/\0]{0,24}")| {
-            if let Ok(folder) = find(dir.path(), &run, Probe::Never) {
+            if let Ok(folder) = find(dir.path(), &run) {
                 prop_assert_eq!(folder.path().parent(), Some(dir.path()));
             }
         });

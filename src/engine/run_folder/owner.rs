@@ -42,6 +42,9 @@ pub enum Distrust {
         /// Its mode.
         mode: u32,
     },
+    /// It is a link: where it leads may be anybody's.
+    #[error("it is a link")]
+    Link,
     /// It has a second name, through which it can be changed.
     #[error("it is a hard link: it has {links} names")]
     Linked {
