@@ -28,7 +28,7 @@ pub(super) fn unsafe_runs(error: RunsError) -> Failure {
     let failure = match error {
         RunsError::Distrusted { ref path, .. } => {
             let hint = format!(
-                "remove write access for others (chmod o-w,g-w {}), or choose another folder with --runs-dir",
+                "remove write access for others (chmod o-w,g-w {}), or choose another folder with --runs-dir; one inside it will do",
                 shell_word(path)
             );
             Failure::new(ExitStatus::Usage, error).hint(hint)

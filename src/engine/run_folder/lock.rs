@@ -92,6 +92,11 @@ impl TargetLock {
     fn check(&self, runs: &Runs) -> Result<(), LockError> {
         let failed = || FolderError::new("cannot lock", self.path.clone());
         let metadata = self.file.metadata().map_err(failed())?;
+        // Between opening and locking it may have been deleted: then another process has another one.
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if !runs.dir.still_names(name, &self.file).map_err(failed())? {
+            return Err(LockError::Held { holder: "the lock file was replaced just now".to_owned() });
+        }
         match runs.distrust_of_file(Rights::of(&metadata)) {
             Some(why) => Err(LockError::Distrusted { path: self.path.clone(), why }),
             None => Ok(make_private(&self.file, PRIVATE_FILE).map_err(failed())?),
