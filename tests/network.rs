@@ -579,7 +579,7 @@ fn tls_where_there_is_none_and_none_where_there_is_end_with_a_sentence() {
     });
     let run = apply_one(&workdir, &url).run().ended(5);
     is_bounded("https to a plain port", &run, 20);
-    run.says("no trusted TLS connection").says("it speaks plain http, not https").began_nothing();
+    run.says("no trusted TLS connection").says("the port speaks plain http, not https").began_nothing();
 }
 
 /// A name that no resolver is asked for, since it can be none.

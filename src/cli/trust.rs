@@ -46,7 +46,7 @@ impl Origin {
                 let id = printable(folder.id());
                 let hint = format!(
                     "a run folder can send your token to any server and remove anyone. Review it with `report`. If you trust its author: resume --trust-folder {}",
-                    shell_word(folder.id())
+                    shell_word(&args.run)
                 );
                 Err(usage(format!("refusing to resume run {id}: {why}; nothing was sent")).hint(hint))
             }
