@@ -7,12 +7,12 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use super::{ExitStatus, Failure, print, tell};
 use crate::model::printable;
 
-/// Whether somebody is asked before anything is sent.
+/// How the user agrees before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Confirmation {
     /// `--yes`.
     Given,
-    /// There is somebody to ask.
+    /// The user is asked on the terminal.
     Ask,
 }
 
@@ -21,7 +21,7 @@ impl Confirmation {
     /// holds something else than answers.
     ///
     /// # Errors
-    /// Nobody can be asked, and nobody said yes beforehand (2).
+    /// There is no terminal to ask on, and no `--yes` (2).
     pub(super) fn needed(yes: bool, stdin_is_taken: bool) -> Result<Self, Failure> {
         let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal() && !stdin_is_taken;
         match (yes, can_ask) {
