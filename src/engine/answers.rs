@@ -24,8 +24,8 @@ impl Dispatcher<'_> {
         match signal {
             Signal::Answered { operation, result, elapsed } => self.answered(operation, result, elapsed),
             Signal::Released { operation } => self.was_released(operation),
-            Signal::Read { life, operations, result, began } => {
-                self.was_read(life, &operations, result, began);
+            Signal::Read { lane, operations, result, began } => {
+                self.was_read(lane, &operations, result, began);
             }
             Signal::Probed(result) => self.probed(&result),
             Signal::Lost(job) => self.lost(&job),
@@ -33,15 +33,15 @@ impl Dispatcher<'_> {
     }
 
     fn was_released(&mut self, operation: usize) {
-        let life = self.life_of(operation);
-        self.lives[life].came_back();
+        let lane = self.life_of(operation);
+        self.lanes[lane].came_back();
         self.take_back(operation);
     }
 
     fn answered(&mut self, operation: usize, result: Result<Answer, Failure>, elapsed: Duration) {
-        let life = self.life_of(operation);
-        self.lives[life].came_back();
-        self.wake(life);
+        let lane = self.life_of(operation);
+        self.lanes[lane].came_back();
+        self.wake(lane);
         let attempts = match &result {
             Ok(Answer::Done { attempts } | Answer::NothingThere { attempts }) => *attempts,
             Err(failure) => failure.attempts,
@@ -51,13 +51,13 @@ impl Dispatcher<'_> {
             active.elapsed = Some(active.elapsed.unwrap_or_default() + elapsed);
         }
         match result {
-            Ok(Answer::Done { .. }) => self.acknowledged(life, operation),
-            Ok(Answer::NothingThere { .. }) => self.doubt(life, operation, Doubt::Gone, gone()),
-            Err(failure) => self.failed(life, operation, &failure.fault),
+            Ok(Answer::Done { .. }) => self.acknowledged(lane, operation),
+            Ok(Answer::NothingThere { .. }) => self.doubt(lane, operation, Doubt::Gone, gone()),
+            Err(failure) => self.failed(lane, operation, &failure.fault),
         }
     }
 
-    fn acknowledged(&mut self, life: usize, operation: usize) {
+    fn acknowledged(&mut self, lane: usize, operation: usize) {
         let row = self.run.operations[operation].row;
         self.pages_in_a_row = 0;
         let at_ms = self.journal.at_ms(self.now());
@@ -65,7 +65,7 @@ impl Dispatcher<'_> {
         let active = self.active.remove(&operation);
         let (attempts, elapsed) = active
             .map_or((1, Duration::ZERO), |active| (active.attempts, active.elapsed.unwrap_or_default()));
-        self.lives[life].acknowledged(Acknowledged::new(operation, attempts, elapsed));
+        self.lanes[lane].acknowledged(Acknowledged::new(operation, attempts, elapsed));
         self.release_person(operation);
         self.refusals.accepted();
         self.tally.unproven += 1;
@@ -73,20 +73,20 @@ impl Dispatcher<'_> {
         (self.announce)(&Event::Acknowledged { row, tally: self.tally });
     }
 
-    fn failed(&mut self, life: usize, operation: usize, fault: &Fault) {
+    fn failed(&mut self, lane: usize, operation: usize, fault: &Fault) {
         self.learn(fault);
         let cause = cause(fault);
         match judge(fault, self.settings.max_wait) {
-            Verdict::Verify(doubt) => self.doubt(life, operation, doubt, cause),
+            Verdict::Verify(doubt) => self.doubt(lane, operation, doubt, cause),
             Verdict::Release => self.take_back(operation),
-            Verdict::Settle(Status::GaveUp) => self.tired(life, operation, &cause),
+            Verdict::Settle(Status::GaveUp) => self.tired(lane, operation, &cause),
             Verdict::Settle(status) => {
-                if !self.doubt_refusal(life, operation, &cause) {
+                if !self.doubt_refusal(lane, operation, &cause) {
                     self.settle(operation, status, Some(cause));
                 }
             }
             Verdict::CloseWorkspace => {
-                self.lives[life].pause();
+                self.lanes[lane].pause();
                 self.denied.push((operation, cause));
                 if self.denied.len() == 1 {
                     self.give(Job::Probe);
@@ -98,7 +98,7 @@ impl Dispatcher<'_> {
             }
         }
         let email = self.run.emails.get(self.run.operations[operation].row);
-        if let Some(cause) = self.refusals.refused(fault, life, email) {
+        if let Some(cause) = self.refusals.refused(fault, lane, email) {
             self.stop(StopReason::TargetUnusable, Some(cause));
         }
     }
@@ -118,7 +118,7 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn doubt(&mut self, life: usize, operation: usize, doubt: Doubt, cause: Cause) {
+    fn doubt(&mut self, lane: usize, operation: usize, doubt: Doubt, cause: Cause) {
         let now = self.now();
         let mut sends = 1;
         if let Some(active) = self.active.get_mut(&operation) {
@@ -130,26 +130,26 @@ impl Dispatcher<'_> {
         self.tally.doubtful += 1;
         (self.announce)(&Event::Doubtful { row, cause: &cause, tally: self.tally });
         let settle = self.settings.settle;
-        self.lives[life].doubts().push(operation, sends, doubt, cause, now, settle);
+        self.lanes[lane].doubts().push(operation, sends, doubt, cause, now, settle);
     }
 
     /// A refusal for good says nothing about an earlier try without an answer: that is looked for as
     /// long as it may land. False if there was none.
-    pub(super) fn doubt_refusal(&mut self, life: usize, operation: usize, cause: &Cause) -> bool {
+    pub(super) fn doubt_refusal(&mut self, lane: usize, operation: usize, cause: &Cause) -> bool {
         let ours = self.active.get(&operation).is_some_and(|active| active.ours);
         if ours {
-            self.doubt(life, operation, Doubt::Refused, cause.clone());
+            self.doubt(lane, operation, Doubt::Refused, cause.clone());
         }
         ours
     }
 
     /// A row that used up its tries: it ends here, or waits for a last chance.
-    fn tired(&mut self, life: usize, operation: usize, cause: &Cause) {
+    fn tired(&mut self, lane: usize, operation: usize, cause: &Cause) {
         let is_alive = self.is_alive();
         if self.stopped.is_some() {
             // Nothing was done, and no more is tried: a later run takes it up.
             self.take_back(operation);
-        } else if self.lives[life].tired(operation, cause, is_alive) {
+        } else if self.lanes[lane].tired(operation, cause, is_alive) {
             if let Some(active) = self.active.get_mut(&operation) {
                 // The last chance is a second allowance: with 30 % of the writes failing, one of
                 // two hundred rows would still be lost after the first.
@@ -160,7 +160,7 @@ impl Dispatcher<'_> {
             self.count_error(true);
         } else {
             self.settle(operation, Status::GaveUp, Some(cause.clone()));
-            self.canary_failed(life, cause);
+            self.canary_failed(lane, cause);
         }
     }
 
@@ -171,44 +171,44 @@ impl Dispatcher<'_> {
 
     fn was_read(
         &mut self,
-        life: usize,
+        lane: usize,
         operations: &[usize],
         result: Result<Reading, Fault>,
         began: Instant,
     ) {
-        let purpose = self.lives[life].read_came_back();
-        self.wake(life);
+        let purpose = self.lanes[lane].read_came_back();
+        self.wake(lane);
         match (result, purpose) {
-            (Ok(reading), Some(Purpose::Verify)) => self.verified(life, operations, &reading, began),
-            (Ok(reading), Some(Purpose::Prove)) => self.proved(life, &reading),
-            (Err(fault), Some(purpose)) => self.could_not_read(life, &fault, purpose),
+            (Ok(reading), Some(Purpose::Verify)) => self.verified(lane, operations, &reading, began),
+            (Ok(reading), Some(Purpose::Prove)) => self.proved(lane, &reading),
+            (Err(fault), Some(purpose)) => self.could_not_read(lane, &fault, purpose),
             (_, None) => {}
         }
     }
 
-    fn verified(&mut self, life: usize, operations: &[usize], reading: &Reading, began: Instant) {
+    fn verified(&mut self, lane: usize, operations: &[usize], reading: &Reading, began: Instant) {
         for (&operation, &seen) in operations.iter().zip(&reading.memberships) {
-            let Some(doubtful) = self.lives[life].resolve(operation) else { continue };
+            let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
             self.tally.doubtful -= 1;
             let ours = self.active.get(&operation).is_some_and(|active| active.ours);
             let kind = self.run.operations[operation].kind;
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
             match doubtful.judge(seen, kind, began, settle, repeats, ours) {
                 Finding::Settled(status, cause) => {
-                    self.lives[life].seen();
+                    self.lanes[lane].seen();
                     self.settle(operation, status, cause);
                 }
-                Finding::SendAgain => self.send_again(life, operation, doubtful),
+                Finding::SendAgain => self.send_again(lane, operation, doubtful),
                 Finding::Wait => {
                     self.tally.doubtful += 1;
-                    self.lives[life].doubts().put_back(doubtful, began, settle, repeats);
+                    self.lanes[lane].doubts().put_back(doubtful, began, settle, repeats);
                 }
             }
         }
     }
 
     /// A write that is not there goes out again, as often as `--retries` allows.
-    fn send_again(&mut self, life: usize, operation: usize, doubtful: Doubtful) {
+    fn send_again(&mut self, lane: usize, operation: usize, doubtful: Doubtful) {
         let (sends, attempts) =
             self.active.get(&operation).map_or((0, 0), |active| (active.sends, active.attempts));
         if self.stopped.is_some() {
@@ -218,10 +218,10 @@ impl Dispatcher<'_> {
                 "sent {attempts} times, and it never took effect; the last time: {}",
                 doubtful.cause.text
             );
-            self.tired(life, operation, &Cause { code: doubtful.cause.code, text });
+            self.tired(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
             let stage = self.run.operations[operation].kind.stage();
-            if self.lives[life].send_again(operation, stage) {
+            if self.lanes[lane].send_again(operation, stage) {
                 return;
             }
             // An earlier leg sent it, and its turn has not come: nothing waits for it meanwhile.
@@ -229,8 +229,8 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn proved(&mut self, life: usize, reading: &Reading) {
-        let mut unproven = self.lives[life].unproven();
+    fn proved(&mut self, lane: usize, reading: &Reading) {
+        let mut unproven = self.lanes[lane].unproven();
         // Nothing is acknowledged while a proof is read; if it were, the next proof would show it.
         let mut missing = unproven.split_off(unproven.len().min(reading.memberships.len()));
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
@@ -238,11 +238,11 @@ impl Dispatcher<'_> {
             let is_add = matches!(kind, OperationKind::Add(_));
             match landed(seen, kind) {
                 Finding::Settled(status, cause) => {
-                    self.lives[life].seen();
+                    self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause, seen);
                 }
                 Finding::Wait | Finding::SendAgain if is_add && reading.invites == InvitesSeen::Refused => {
-                    self.lives[life].seen();
+                    self.lanes[lane].seen();
                     let cause = Cause::new(
                         "invites_unseen",
                         "Houston acknowledged it, and the person is no member; this token may not see invitations",
@@ -253,10 +253,10 @@ impl Dispatcher<'_> {
             }
         }
         let now = self.now();
-        if let Proof::Missing(missing) = self.lives[life].proof_missed(missing, now) {
+        if let Proof::Missing(missing) = self.lanes[lane].proof_missed(missing, now) {
             let cause =
                 Cause::new("not_there", "Houston acknowledged it, but the member list does not show it");
-            self.unproven(life, missing, &cause);
+            self.unproven(lane, missing, &cause);
         }
     }
 
@@ -283,7 +283,7 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn could_not_read(&mut self, life: usize, fault: &Fault, purpose: Purpose) {
+    fn could_not_read(&mut self, lane: usize, fault: &Fault, purpose: Purpose) {
         if fault.bars_all() {
             self.stop(StopReason::TargetUnusable, Some(cause(fault)));
         }
@@ -291,45 +291,45 @@ impl Dispatcher<'_> {
         match purpose {
             Purpose::Verify => {
                 let settle = self.settings.settle;
-                if self.lives[life].doubts().read_failed(now, settle) {
+                if self.lanes[lane].doubts().read_failed(now, settle) {
                     return;
                 }
-                for doubtful in self.lives[life].doubts().drain() {
+                for doubtful in self.lanes[lane].doubts().drain() {
                     self.tally.doubtful -= 1;
                     let text = format!("{}; and the workspace cannot be read: {fault}", doubtful.cause.text);
                     let cause = Cause::new("unreadable", text);
                     self.settle(doubtful.operation, Status::InDoubt, Some(cause.clone()));
-                    self.canary_failed(life, &cause);
+                    self.canary_failed(lane, &cause);
                 }
             }
             Purpose::Prove => {
-                if let Proof::Missing(missing) = self.lives[life].proof_failed(now) {
+                if let Proof::Missing(missing) = self.lanes[lane].proof_failed(now) {
                     let text = format!("acknowledged by Houston, but the workspace cannot be read: {fault}");
-                    self.unproven(life, missing, &Cause::new("not_read_back", text));
+                    self.unproven(lane, missing, &Cause::new("not_read_back", text));
                 }
             }
         }
     }
 
     /// Acknowledged writes stay without proof. If they were the canary, the rest is not sent.
-    fn unproven(&mut self, life: usize, writes: Vec<Acknowledged>, cause: &Cause) {
+    fn unproven(&mut self, lane: usize, writes: Vec<Acknowledged>, cause: &Cause) {
         for acknowledged in writes {
             self.tally.unproven -= 1;
             self.finish_acknowledged(&acknowledged, Status::InDoubt, Some(cause.clone()));
             self.count_error(true);
         }
-        self.canary_failed(life, cause);
+        self.canary_failed(lane, cause);
     }
 
     /// A first row of a workspace came to nothing: the others are not sent.
-    fn canary_failed(&mut self, life: usize, cause: &Cause) {
-        if self.lives[life].is_canary_out() {
+    fn canary_failed(&mut self, lane: usize, cause: &Cause) {
+        if self.lanes[lane].is_canary_out() {
             let text = format!("not sent, since the first row failed: {}", cause.text);
-            self.close_workspace(life, &Cause::new("canary_failed", text));
+            self.close_workspace(lane, &Cause::new("canary_failed", text));
         }
     }
 
-    /// The caller answered whether the token lives: then it is the workspace that is closed.
+    /// The caller answered whether the token lanes: then it is the workspace that is closed.
     fn probed(&mut self, result: &Result<Caller, Failure>) {
         let denied = std::mem::take(&mut self.denied);
         let dead = match result {
@@ -348,15 +348,15 @@ impl Dispatcher<'_> {
             },
         };
         for (operation, denial) in denied {
-            let life = self.life_of(operation);
-            self.lives[life].go_on();
-            self.wake(life);
+            let lane = self.life_of(operation);
+            self.lanes[lane].go_on();
+            self.wake(lane);
             match result {
                 Ok(_) => {
                     let cause = Cause::new("workspace_denied", denial.text);
                     self.settle_unsent(operation, cause.clone());
-                    if self.lives[life].closed().is_none() {
-                        self.close_workspace(life, &cause);
+                    if self.lanes[lane].closed().is_none() {
+                        self.close_workspace(lane, &cause);
                     }
                 }
                 Err(_) if dead => {
@@ -369,9 +369,9 @@ impl Dispatcher<'_> {
     }
 
     /// Nothing more is sent to this workspace.
-    fn close_workspace(&mut self, life: usize, cause: &Cause) {
-        let rows = self.lives[life].close(cause.clone());
-        let workspace = self.workspace_of(life);
+    fn close_workspace(&mut self, lane: usize, cause: &Cause) {
+        let rows = self.lanes[lane].close(cause.clone());
+        let workspace = self.workspace_of(lane);
         (self.announce)(&Event::WorkspaceClosed { workspace, cause, rows: rows.len() as u64 });
         for operation in rows {
             self.settle_unsent(operation, cause.clone());
@@ -383,23 +383,23 @@ impl Dispatcher<'_> {
         let cause = Cause::new("worker_lost", "this program failed while it waited for the answer");
         match *job {
             Job::Send { operation, .. } => {
-                let life = self.life_of(operation);
-                self.lives[life].came_back();
-                self.wake(life);
-                self.doubt(life, operation, Doubt::Effect, cause);
+                let lane = self.life_of(operation);
+                self.lanes[lane].came_back();
+                self.wake(lane);
+                self.doubt(lane, operation, Doubt::Effect, cause);
             }
-            Job::Read { life, .. } => {
-                if let Some(purpose) = self.lives[life].read_came_back() {
+            Job::Read { lane, .. } => {
+                if let Some(purpose) = self.lanes[lane].read_came_back() {
                     let fault = Fault::Malformed { text: cause.text };
-                    self.could_not_read(life, &fault, purpose);
+                    self.could_not_read(lane, &fault, purpose);
                 }
-                self.wake(life);
+                self.wake(lane);
             }
             Job::Probe => {
                 for (operation, denial) in std::mem::take(&mut self.denied) {
-                    let life = self.life_of(operation);
-                    self.lives[life].go_on();
-                    self.wake(life);
+                    let lane = self.life_of(operation);
+                    self.lanes[lane].go_on();
+                    self.wake(lane);
                     self.settle(operation, Status::GaveUp, Some(denial));
                 }
             }

@@ -19,7 +19,7 @@ use super::open::Tired;
 use super::part::Target;
 use super::refusals::Refusals;
 use super::worker::{Job, Signal, Ticket};
-use super::workspace::{Life, Step};
+use super::workspace::{Lane, Step};
 use super::{Run, Settings, pause};
 use crate::houston::Repeats;
 use crate::plan::{OperationKind, Workspace};
@@ -64,15 +64,15 @@ pub(super) struct Dispatcher<'r> {
     signals: Receiver<Signal>,
     pub(super) stopping: Arc<AtomicBool>,
 
-    pub(super) lives: Vec<Life>,
-    /// The workspace of each life.
+    pub(super) lanes: Vec<Lane>,
+    /// The workspace of each lane.
     workspaces: Vec<u32>,
-    /// The life of each workspace of the plan that has one.
+    /// The lane of each workspace of the plan that has one.
     life_of: HashMap<u32, usize, FixedState>,
     /// Lives that may have something to do now, in turn.
     ring: VecDeque<usize>,
     in_ring: Vec<bool>,
-    /// When lives want to be asked again; an entry that is not the life's own any more is stale.
+    /// When lanes want to be asked again; an entry that is not the lane's own any more is stale.
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     timer_of: Vec<Option<Instant>>,
     pub(super) active: HashMap<usize, Active, FixedState>,
@@ -115,17 +115,17 @@ impl<'r> Dispatcher<'r> {
         mut tally: Tally,
     ) -> Self {
         tally.operations += run.operations.len() as u64;
-        let mut lives = Vec::new();
+        let mut lanes = Vec::new();
         let mut workspaces = Vec::new();
         let mut life_of = HashMap::default();
         let mut first = 0;
         for chunk in run.operations.chunk_by(|a, b| a.workspace == b.workspace) {
-            life_of.insert(chunk[0].workspace, lives.len());
+            life_of.insert(chunk[0].workspace, lanes.len());
             workspaces.push(chunk[0].workspace);
             let in_doubt = |place: &usize| run.earlier.get(place).is_some_and(|earlier| earlier.in_doubt);
             let to_send = (first..first + chunk.len()).filter(|place| !in_doubt(place));
             let to_send = to_send.map(|place| (place, run.operations[place].kind.stage()));
-            lives.push(Life::new(to_send, settings.canary, settings.settle));
+            lanes.push(Lane::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
         let deed = match run.targets.behind.first() {
@@ -133,7 +133,7 @@ impl<'r> Dispatcher<'r> {
             Some(Target::Deployment(_)) => "given a role in a deployment",
             Some(Target::Leaver(_)) => "removed",
         };
-        let refusals = Refusals::new(lives.len(), run.operations.len(), settings.retries).of(deed);
+        let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(deed);
         let now = run.clock.now();
         let mut dispatcher = Self {
             run,
@@ -144,10 +144,10 @@ impl<'r> Dispatcher<'r> {
             answers,
             signals,
             stopping,
-            ring: (0..lives.len()).collect(),
-            in_ring: vec![true; lives.len()],
-            timer_of: vec![None; lives.len()],
-            lives,
+            ring: (0..lanes.len()).collect(),
+            in_ring: vec![true; lanes.len()],
+            timer_of: vec![None; lanes.len()],
+            lanes,
             workspaces,
             life_of,
             timers: BinaryHeap::new(),
@@ -189,9 +189,9 @@ impl<'r> Dispatcher<'r> {
             if earlier.in_doubt {
                 let email = self.run.emails.get(self.run.operations[operation].row);
                 self.busy.entry(email).or_insert(Busy { operation, waiting: Vec::new() });
-                let life = self.life_of(operation);
+                let lane = self.life_of(operation);
                 let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-                self.lives[life].doubts().recall(operation, cause, now, settle, repeats);
+                self.lanes[lane].doubts().recall(operation, cause, now, settle, repeats);
                 self.tally.doubtful += 1;
             }
         }
@@ -246,7 +246,7 @@ impl<'r> Dispatcher<'r> {
     /// of the journal serves many of them.
     fn hand_out(&mut self) {
         let window = 2 * self.settings.concurrency;
-        // While a probe asks whether the token lives, nothing new is begun.
+        // While a probe asks whether the token lanes, nothing new is begun.
         if self.in_flight > window * 3 / 4 || !self.denied.is_empty() || self.journal_is_lost {
             return;
         }
@@ -266,8 +266,8 @@ impl<'r> Dispatcher<'r> {
             self.lose_journal(&error);
             jobs.retain(|job| match job {
                 Job::Send { operation, .. } => {
-                    let life = self.life_of(*operation);
-                    self.lives[life].came_back();
+                    let lane = self.life_of(*operation);
+                    self.lanes[lane].came_back();
                     self.take_back(*operation);
                     false
                 }
@@ -288,26 +288,26 @@ impl<'r> Dispatcher<'r> {
     }
 
     fn next_job(&mut self, now: Instant) -> Option<Job> {
-        while let Some(life) = self.ring.pop_front() {
-            self.in_ring[life] = false;
-            let step = self.lives[life].next(now);
-            self.set_timer(life, &step);
+        while let Some(lane) = self.ring.pop_front() {
+            self.in_ring[lane] = false;
+            let step = self.lanes[lane].next(now);
+            self.set_timer(lane, &step);
             match step {
                 Step::Send(operation) => {
-                    self.wake(life);
-                    if let Some(job) = self.send(life, operation) {
+                    self.wake(lane);
+                    if let Some(job) = self.send(lane, operation) {
                         return Some(job);
                     }
                 }
                 Step::Read(operations) => {
-                    self.wake(life);
-                    return Some(self.read(life, operations));
+                    self.wake(lane);
+                    return Some(self.read(lane, operations));
                 }
                 Step::GiveUp(rows) => {
                     for Tired { operation, cause } in rows {
                         self.settle(operation, Status::GaveUp, Some(cause));
                     }
-                    self.wake(life);
+                    self.wake(lane);
                 }
                 Step::Later(_) | Step::Idle | Step::Done => {}
             }
@@ -315,26 +315,26 @@ impl<'r> Dispatcher<'r> {
         None
     }
 
-    /// A life has one timer at most: the one of its last step.
-    fn set_timer(&mut self, life: usize, step: &Step) {
+    /// A lane has one timer at most: the one of its last step.
+    fn set_timer(&mut self, lane: usize, step: &Step) {
         let at = match step {
             Step::Later(at) => Some(*at),
             Step::Send(_) | Step::Read(_) | Step::GiveUp(_) | Step::Idle | Step::Done => None,
         };
-        if self.timer_of[life] != at {
-            self.timers.extend(at.map(|at| Reverse((at, life))));
-            self.timer_of[life] = at;
+        if self.timer_of[lane] != at {
+            self.timers.extend(at.map(|at| Reverse((at, lane))));
+            self.timer_of[lane] = at;
         }
     }
 
     /// The job of an operation; none if another operation of the same person comes first.
-    fn send(&mut self, life: usize, operation: usize) -> Option<Job> {
+    fn send(&mut self, lane: usize, operation: usize) -> Option<Job> {
         let planned = self.run.operations[operation];
         let email = self.run.emails.get(planned.row);
         let busy = self.busy.entry(email).or_insert(Busy { operation, waiting: Vec::new() });
         if busy.operation != operation {
             busy.waiting.push(operation);
-            self.lives[life].park();
+            self.lanes[lane].park();
             return None;
         }
         let workspace = self.run.workspaces[planned.workspace as usize].id.clone();
@@ -352,10 +352,10 @@ impl<'r> Dispatcher<'r> {
         }
     }
 
-    fn read(&self, life: usize, operations: Vec<usize>) -> Job {
+    fn read(&self, lane: usize, operations: Vec<usize>) -> Job {
         let rows = operations.iter().map(|&operation| self.run.operations[operation].row).collect();
-        let workspace = self.workspace_of(life).id.clone();
-        Job::Read { life, workspace, operations, rows }
+        let workspace = self.workspace_of(lane).id.clone();
+        Job::Read { lane, workspace, operations, rows }
     }
 
     fn note_intent(&mut self, operation: usize, now: Instant) {
@@ -400,25 +400,25 @@ impl<'r> Dispatcher<'r> {
         self.life_of[&self.run.operations[operation].workspace]
     }
 
-    pub(super) fn workspace_of(&self, life: usize) -> &'r Workspace {
-        &self.run.workspaces[self.workspaces[life] as usize]
+    pub(super) fn workspace_of(&self, lane: usize) -> &'r Workspace {
+        &self.run.workspaces[self.workspaces[lane] as usize]
     }
 
-    pub(super) fn wake(&mut self, life: usize) {
-        if !std::mem::replace(&mut self.in_ring[life], true) {
-            self.ring.push_back(life);
+    pub(super) fn wake(&mut self, lane: usize) {
+        if !std::mem::replace(&mut self.in_ring[lane], true) {
+            self.ring.push_back(lane);
         }
     }
 
     fn wake_due(&mut self, now: Instant) {
-        while let Some(&Reverse((at, life))) = self.timers.peek() {
+        while let Some(&Reverse((at, lane))) = self.timers.peek() {
             if at > now {
                 return;
             }
             self.timers.pop();
-            if self.timer_of[life] == Some(at) {
-                self.timer_of[life] = None;
-                self.wake(life);
+            if self.timer_of[lane] == Some(at) {
+                self.timer_of[lane] = None;
+                self.wake(lane);
             }
         }
     }
@@ -431,14 +431,14 @@ impl<'r> Dispatcher<'r> {
         }
         let waiting = self.busy.remove(email).map_or_else(Vec::new, |busy| busy.waiting);
         for operation in waiting {
-            let life = self.life_of(operation);
-            if !self.lives[life].unpark(operation) {
-                match self.lives[life].closed().cloned() {
+            let lane = self.life_of(operation);
+            if !self.lanes[lane].unpark(operation) {
+                match self.lanes[lane].closed().cloned() {
                     Some(cause) => self.settle_unsent(operation, cause),
                     None => self.leave(operation),
                 }
             }
-            self.wake(life);
+            self.wake(lane);
         }
     }
 }

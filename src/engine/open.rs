@@ -44,7 +44,7 @@ pub struct Tired {
     pub cause: Cause,
 }
 
-/// What a life leaves open at its end.
+/// What a lane leaves open at its end.
 #[derive(Debug, Default)]
 pub struct Open {
     /// Writes whose effect is not known.

@@ -21,14 +21,14 @@ impl Dispatcher<'_> {
         let row = self.run.operations[operation].row;
         let at_ms = self.journal.at_ms(self.now());
         self.journal.note(&Entry::Released { row, at_ms });
-        let life = self.life_of(operation);
+        let lane = self.life_of(operation);
         match self.active.get_mut(&operation).and_then(|active| active.last.take()) {
             // It was sent before; that it is not there has been read since.
             Some(cause) => self.finish(operation, Status::GaveUp, Some(cause)),
             None => drop(self.active.remove(&operation)),
         }
         self.release_person(operation);
-        self.wake(life);
+        self.wake(lane);
     }
 
     /// Ends the run early, for the most serious reason that there is.
@@ -55,9 +55,9 @@ impl Dispatcher<'_> {
             }
             StopReason::MaxDuration | StopReason::MaxErrors => false,
         };
-        for life in 0..self.lives.len() {
-            let unsent = if hurry { self.lives[life].hurry() } else { self.lives[life].drain() };
-            self.wake(life);
+        for lane in 0..self.lanes.len() {
+            let unsent = if hurry { self.lanes[lane].hurry() } else { self.lanes[lane].drain() };
+            self.wake(lane);
             for operation in unsent {
                 self.leave(operation);
             }
@@ -111,8 +111,8 @@ impl Dispatcher<'_> {
         };
         self.count_error(counts_as_error);
         if !counts_as_error {
-            let life = self.life_of(operation);
-            self.lives[life].succeeded();
+            let lane = self.life_of(operation);
+            self.lanes[lane].succeeded();
             self.refusals.accepted();
         }
         self.release_person(operation);
@@ -121,9 +121,9 @@ impl Dispatcher<'_> {
     /// The end of a row that was not sent, because its workspace takes no more. It does not count
     /// as an error of its own.
     pub(super) fn settle_unsent(&mut self, operation: usize, cause: Cause) {
-        let life = self.life_of(operation);
-        if cause.code == "workspace_denied" && self.doubt_refusal(life, operation, &cause) {
-            self.wake(life);
+        let lane = self.life_of(operation);
+        if cause.code == "workspace_denied" && self.doubt_refusal(lane, operation, &cause) {
+            self.wake(lane);
             return;
         }
         let last = self.active.get_mut(&operation).and_then(|active| active.last.take());
@@ -186,8 +186,8 @@ impl Dispatcher<'_> {
         if self.in_flight > 0 {
             self.run.cancel.pull();
         }
-        for life in 0..self.lives.len() {
-            let open = self.lives[life].open();
+        for lane in 0..self.lanes.len() {
+            let open = self.lanes[lane].open();
             for doubtful in open.doubtful {
                 self.finish(doubtful.operation, Status::InDoubt, Some(doubtful.cause));
             }

@@ -234,7 +234,7 @@ impl RunFolder {
         Ok(runs.opened(dir, path))
     }
 
-    /// The folder that it is in, where the lock lives: that of the run itself, not of a link to it.
+    /// The folder that it is in, where the lock lanes: that of the run itself, not of a link to it.
     ///
     /// # Errors
     /// If it cannot be opened.

@@ -537,7 +537,7 @@ fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() 
     let played = play(2, "p1@example.com");
     assert_eq!(played.end.tally.of(Status::Added), 20, "{:?}", played.outcomes);
     let played = play(1, "p0@example.com");
-    assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of life one canary is enough");
+    assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of lane one canary is enough");
     assert_eq!(played.end.tally.of(Status::NotRun), 19);
 }
 

@@ -36,8 +36,8 @@ pub enum Job {
     },
     /// Read a workspace for the people of these rows.
     Read {
-        /// Index of the life that asked.
-        life: usize,
+        /// Index of the lane that asked.
+        lane: usize,
         /// Which.
         workspace: WorkspaceId,
         /// Indices of the operations, in the order of the rows.
@@ -98,8 +98,8 @@ pub enum Signal {
     },
     /// A workspace was read, or could not be.
     Read {
-        /// Index of the life that asked.
-        life: usize,
+        /// Index of the lane that asked.
+        lane: usize,
         /// Indices of the operations, in the order of the memberships.
         operations: Vec<usize>,
         /// What was found.
@@ -181,9 +181,9 @@ impl Worker {
                 let result = self.mutate(workspace, row, kind);
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
-            Job::Read { life, ref workspace, ref operations, ref rows } => {
+            Job::Read { lane, ref workspace, ref operations, ref rows } => {
                 let result = self.read(workspace, rows);
-                Signal::Read { life, operations: operations.clone(), result, began }
+                Signal::Read { lane, operations: operations.clone(), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),
         };

@@ -1,7 +1,7 @@
-//! The life of one workspace: canary, adds, promotions, demotions, verification, proof. Its breaker,
+//! The lane of one workspace: canary, adds, promotions, demotions, verification, proof. Its breaker,
 //! its canary and its proof live here and nowhere else.
 //!
-//! Main type: [`Life`]. Pure: it says what may be done next and takes note of what became of it;
+//! Main type: [`Lane`]. Pure: it says what may be done next and takes note of what became of it;
 //! the dispatcher sends, reads and waits.
 
 use std::collections::VecDeque;
@@ -43,7 +43,7 @@ enum Canary {
     Passed,
 }
 
-/// How much of a workspace's life is still wanted.
+/// How much of a workspace's lane is still wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pace {
     /// Everything.
@@ -56,7 +56,7 @@ enum Pace {
 
 /// One workspace in the engine.
 #[derive(Debug)]
-pub struct Life {
+pub struct Lane {
     /// What is to be sent now.
     to_send: VecDeque<usize>,
     /// What comes in each stage after it; those that have begun are empty.
@@ -101,8 +101,8 @@ pub enum Proof {
     Missing(Vec<Acknowledged>),
 }
 
-impl Life {
-    /// The life of a workspace with these operations. `canary` rows go first; `settle` is how
+impl Lane {
+    /// The lane of a workspace with these operations. `canary` rows go first; `settle` is how
     /// long a write without an answer is waited for.
     pub fn new(operations: impl IntoIterator<Item = (usize, Stage)>, canary: u32, settle: Duration) -> Self {
         let mut later: [VecDeque<usize>; Stage::COUNT] = Default::default();
@@ -377,7 +377,7 @@ impl Life {
         self.canary != Canary::Passed
     }
 
-    /// Nothing is begun until [`Life::go_on`].
+    /// Nothing is begun until [`Lane::go_on`].
     pub fn pause(&mut self) {
         self.paused = true;
     }
@@ -441,12 +441,12 @@ mod tests {
             Stage::Promotions,
             Stage::Demotions,
         ];
-        let mut life = Life::new(stages.into_iter().enumerate(), 2, Duration::from_secs(10));
+        let mut lane = Lane::new(stages.into_iter().enumerate(), 2, Duration::from_secs(10));
         for operation in [0, 1] {
-            assert_eq!(life.next(now), Step::Send(operation));
-            life.came_back();
-            life.acknowledged(Acknowledged::new(operation, 1, Duration::ZERO));
+            assert_eq!(lane.next(now), Step::Send(operation));
+            lane.came_back();
+            lane.acknowledged(Acknowledged::new(operation, 1, Duration::ZERO));
         }
-        assert_eq!(life.next(now), Step::Read(vec![0, 1]));
+        assert_eq!(lane.next(now), Step::Read(vec![0, 1]));
     }
 }
