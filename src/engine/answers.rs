@@ -79,7 +79,7 @@ impl Dispatcher<'_> {
         match judge(fault, self.settings.max_wait) {
             Verdict::Verify(doubt) => self.doubt(lane, operation, doubt, cause),
             Verdict::Release => self.take_back(operation),
-            Verdict::Settle(Status::GaveUp) => self.tired(lane, operation, &cause),
+            Verdict::Settle(Status::GaveUp) => self.exhausted(lane, operation, &cause),
             Verdict::Settle(status) => {
                 if !self.doubt_refusal(lane, operation, &cause) {
                     self.settle(operation, status, Some(cause));
@@ -144,12 +144,12 @@ impl Dispatcher<'_> {
     }
 
     /// A row that used up its tries: it ends here, or waits for a last chance.
-    fn tired(&mut self, lane: usize, operation: usize, cause: &Cause) {
+    fn exhausted(&mut self, lane: usize, operation: usize, cause: &Cause) {
         let is_alive = self.is_alive();
         if self.stopped.is_some() {
             // Nothing was done, and no more is tried: a later run takes it up.
             self.take_back(operation);
-        } else if self.lanes[lane].tired(operation, cause, is_alive) {
+        } else if self.lanes[lane].exhausted(operation, cause, is_alive) {
             if let Some(active) = self.active.get_mut(&operation) {
                 // The last chance is a second allowance: with 30 % of the writes failing, one of
                 // two hundred rows would still be lost after the first.
@@ -218,7 +218,7 @@ impl Dispatcher<'_> {
                 "sent {attempts} times, and it never took effect; the last time: {}",
                 doubtful.cause.text
             );
-            self.tired(lane, operation, &Cause { code: doubtful.cause.code, text });
+            self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
             let stage = self.run.operations[operation].kind.stage();
             if self.lanes[lane].send_again(operation, stage) {

@@ -15,7 +15,7 @@ use foldhash::fast::FixedState;
 
 use super::event::{Cause, Event, RunEnd, Status, StopReason, Tally};
 use super::journal::{Entry, Journal};
-use super::open::Tired;
+use super::open::Exhausted;
 use super::part::Target;
 use super::refusals::Refusals;
 use super::worker::{Job, Signal, Ticket};
@@ -304,7 +304,7 @@ impl<'r> Dispatcher<'r> {
                     return Some(self.read(lane, operations));
                 }
                 Step::GiveUp(rows) => {
-                    for Tired { operation, cause } in rows {
+                    for Exhausted { operation, cause } in rows {
                         self.settle(operation, Status::GaveUp, Some(cause));
                     }
                     self.wake(lane);

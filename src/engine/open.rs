@@ -1,6 +1,6 @@
 //! What is open in a workspace: writes that were sent and have no outcome yet.
 //!
-//! Main types: [`Acknowledged`], [`Tired`] and, at the end, [`Open`]. Plain data.
+//! Main types: [`Acknowledged`], [`Exhausted`] and, at the end, [`Open`]. Plain data.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Acknowledged {
 
 /// A write that used up its tries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tired {
+pub struct Exhausted {
     /// Index of the operation.
     pub operation: usize,
     /// Why its last try failed.
@@ -52,5 +52,5 @@ pub struct Open {
     /// Acknowledged writes that were not read back.
     pub unproven: Vec<Acknowledged>,
     /// Writes that used up their tries.
-    pub tired: Vec<Tired>,
+    pub exhausted: Vec<Exhausted>,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::dispatcher::Dispatcher;
 use super::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
 use super::journal::{Entry, JournalError};
-use super::open::{Acknowledged, Tired};
+use super::open::{Acknowledged, Exhausted};
 use super::{MaxErrors, journal_lost, pause};
 
 /// `--max-errors P%` counts from so many finished rows on.
@@ -195,7 +195,7 @@ impl Dispatcher<'_> {
                 let cause = Cause::new("not_read_back", "acknowledged by Houston, not read back");
                 self.finish_acknowledged(&acknowledged, Status::InDoubt, Some(cause));
             }
-            for Tired { operation, cause } in open.tired {
+            for Exhausted { operation, cause } in open.exhausted {
                 self.finish(operation, Status::GaveUp, Some(cause));
             }
         }

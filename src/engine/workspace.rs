@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::event::Cause;
-use super::open::{Acknowledged, Open, Tired};
+use super::open::{Acknowledged, Exhausted, Open};
 use super::verify::{Doubtful, Doubts, FAILED_READS};
 use crate::plan::Stage;
 
@@ -29,7 +29,7 @@ pub enum Step {
     /// Nothing before something that is under way has ended.
     Idle,
     /// Put these operations, which had used up their tries, to their end.
-    GiveUp(Vec<Tired>),
+    GiveUp(Vec<Exhausted>),
     /// Nothing any more.
     Done,
 }
@@ -74,7 +74,7 @@ pub struct Lane {
     prove_at: Option<Instant>,
     proofs: u32,
     failed_proofs: u32,
-    given_up: Vec<Tired>,
+    given_up: Vec<Exhausted>,
     swept: bool,
     successes: u64,
     paused: bool,
@@ -179,11 +179,11 @@ impl Lane {
 
     /// The proof comes when nothing is open: at the end, and after the canary.
     fn is_to_be_proved(&self) -> bool {
-        let tired = self.pace == Pace::Hurry && self.proofs + self.failed_proofs > 0;
+        let exhausted = self.pace == Pace::Hurry && self.proofs + self.failed_proofs > 0;
         let quiet = self.sending == 0 && (self.doubts.is_empty() || self.pace == Pace::Hurry);
         let at_end = self.to_send.is_empty() && self.parked == 0 && !self.has_later();
         let at_canary = self.canary == Canary::Singing(0);
-        quiet && !tired && !self.unproven.is_empty() && (at_end || at_canary || self.pace != Pace::Full)
+        quiet && !exhausted && !self.unproven.is_empty() && (at_end || at_canary || self.pace != Pace::Full)
     }
 
     fn next_send(&mut self) -> Option<usize> {
@@ -303,14 +303,14 @@ impl Lane {
     /// It used up its tries. True if it is kept for a last chance at the end: where Houston
     /// accepted others of this workspace, or, for one canary, of another (`is_alive`), so that bad
     /// luck with one row does not close a workspace.
-    pub fn tired(&mut self, operation: usize, cause: &Cause, is_alive: bool) -> bool {
+    pub fn exhausted(&mut self, operation: usize, cause: &Cause, is_alive: bool) -> bool {
         let has_hope = match self.canary {
             Canary::Passed => self.successes > 0,
             Canary::Singing(_) => is_alive && !std::mem::replace(&mut self.lost_a_canary, true),
         };
         let keep = has_hope && !self.swept && self.pace == Pace::Full;
         if keep {
-            self.given_up.push(Tired { operation, cause: cause.clone() });
+            self.given_up.push(Exhausted { operation, cause: cause.clone() });
         }
         keep
     }
@@ -421,7 +421,7 @@ impl Lane {
         Open {
             doubtful: self.doubts.drain(),
             unproven: std::mem::take(&mut self.unproven),
-            tired: std::mem::take(&mut self.given_up),
+            exhausted: std::mem::take(&mut self.given_up),
         }
     }
 }
