@@ -38,7 +38,7 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Canary {
     /// So many are still to be sent before the read-back.
-    Singing(u32),
+    Pending(u32),
     /// A row was seen in the read-back, or there is no canary.
     Passed,
 }
@@ -112,7 +112,7 @@ impl Lane {
         let to_send = std::mem::take(&mut later[0]);
         let waiting: usize = later.iter().map(VecDeque::len).sum();
         let alone = to_send.len() + waiting <= canary as usize + NO_CANARY_BEFORE;
-        let canary = if canary == 0 || alone { Canary::Passed } else { Canary::Singing(canary) };
+        let canary = if canary == 0 || alone { Canary::Passed } else { Canary::Pending(canary) };
         Self {
             to_send,
             later,
@@ -182,7 +182,7 @@ impl Lane {
         let exhausted = self.pace == Pace::Hurry && self.proofs + self.failed_proofs > 0;
         let quiet = self.sending == 0 && (self.doubts.is_empty() || self.pace == Pace::Hurry);
         let at_end = self.to_send.is_empty() && self.parked == 0 && !self.has_later();
-        let at_canary = self.canary == Canary::Singing(0);
+        let at_canary = self.canary == Canary::Pending(0);
         quiet && !exhausted && !self.unproven.is_empty() && (at_end || at_canary || self.pace != Pace::Full)
     }
 
@@ -195,13 +195,13 @@ impl Lane {
         match &mut self.canary {
             Canary::Passed => self.to_send.pop_front(),
             // None of them came to anything that could be read back: one more.
-            Canary::Singing(0) if quiet && self.unproven.is_empty() => self.to_send.pop_front(),
-            Canary::Singing(0) => None,
-            Canary::Singing(left) if quiet => {
+            Canary::Pending(0) if quiet && self.unproven.is_empty() => self.to_send.pop_front(),
+            Canary::Pending(0) => None,
+            Canary::Pending(left) if quiet => {
                 *left -= 1;
                 self.to_send.pop_front()
             }
-            Canary::Singing(_) => None,
+            Canary::Pending(_) => None,
         }
     }
 
@@ -306,7 +306,7 @@ impl Lane {
     pub fn exhausted(&mut self, operation: usize, cause: &Cause, is_alive: bool) -> bool {
         let has_hope = match self.canary {
             Canary::Passed => self.successes > 0,
-            Canary::Singing(_) => is_alive && !std::mem::replace(&mut self.lost_a_canary, true),
+            Canary::Pending(_) => is_alive && !std::mem::replace(&mut self.lost_a_canary, true),
         };
         let keep = has_hope && !self.swept && self.pace == Pace::Full;
         if keep {
