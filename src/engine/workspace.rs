@@ -45,7 +45,7 @@ enum Canary {
 
 /// How much of a workspace's lane is still wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Pace {
+enum Mode {
     /// Everything.
     Full,
     /// No new mutations: verification and proof only.
@@ -79,7 +79,7 @@ pub struct Lane {
     successes: u64,
     paused: bool,
     closed: Option<Cause>,
-    pace: Pace,
+    mode: Mode,
     settle: Duration,
 }
 
@@ -132,7 +132,7 @@ impl Lane {
             successes: 0,
             paused: false,
             closed: None,
-            pace: Pace::Full,
+            mode: Mode::Full,
             settle,
         }
     }
@@ -163,8 +163,8 @@ impl Lane {
             return None;
         }
         let alone = self.sending == 0 && (self.to_send.is_empty() || self.canary != Canary::Passed);
-        let unread = self.doubts.has_unread() && (alone || self.pace == Pace::Hurry);
-        let due = self.pace != Pace::Hurry && self.doubts.due().is_some_and(|due| due <= now);
+        let unread = self.doubts.has_unread() && (alone || self.mode == Mode::Hurry);
+        let due = self.mode != Mode::Hurry && self.doubts.due().is_some_and(|due| due <= now);
         if unread || due {
             self.reading = Some(Purpose::Verify);
             return Some(Step::Read(self.doubts.operations().collect()));
@@ -179,16 +179,16 @@ impl Lane {
 
     /// The proof comes when nothing is open: at the end, and after the canary.
     fn is_to_be_proved(&self) -> bool {
-        let exhausted = self.pace == Pace::Hurry && self.proofs + self.failed_proofs > 0;
-        let quiet = self.sending == 0 && (self.doubts.is_empty() || self.pace == Pace::Hurry);
+        let exhausted = self.mode == Mode::Hurry && self.proofs + self.failed_proofs > 0;
+        let quiet = self.sending == 0 && (self.doubts.is_empty() || self.mode == Mode::Hurry);
         let at_end = self.to_send.is_empty() && self.parked == 0 && !self.has_later();
         let at_canary = self.canary == Canary::Pending(0);
-        quiet && !exhausted && !self.unproven.is_empty() && (at_end || at_canary || self.pace != Pace::Full)
+        quiet && !exhausted && !self.unproven.is_empty() && (at_end || at_canary || self.mode != Mode::Full)
     }
 
     fn next_send(&mut self) -> Option<usize> {
         // Where nothing is to be sent, no canary is used up: the next stage may need it.
-        if self.pace != Pace::Full || self.to_send.is_empty() {
+        if self.mode != Mode::Full || self.to_send.is_empty() {
             return None;
         }
         let quiet = !self.is_busy();
@@ -206,13 +206,13 @@ impl Lane {
     }
 
     fn is_busy(&self) -> bool {
-        let doubts = !self.doubts.is_empty() && self.pace != Pace::Hurry;
+        let doubts = !self.doubts.is_empty() && self.mode != Mode::Hurry;
         self.sending > 0 || self.reading.is_some() || doubts
     }
 
     /// The moment at which something is due that only time brings.
     fn due(&self) -> Option<Instant> {
-        if self.reading.is_some() || self.pace == Pace::Hurry {
+        if self.reading.is_some() || self.mode == Mode::Hurry {
             return None;
         }
         let prove_at = if self.is_to_be_proved() { self.prove_at } else { None };
@@ -225,7 +225,7 @@ impl Lane {
             return self.next_stage();
         }
         let rows = std::mem::take(&mut self.given_up);
-        if self.swept || self.pace != Pace::Full {
+        if self.swept || self.mode != Mode::Full {
             return Step::GiveUp(rows);
         }
         self.swept = true;
@@ -235,7 +235,7 @@ impl Lane {
 
     /// Nothing of this stage is open any more: the next one begins.
     fn next_stage(&mut self) -> Step {
-        if self.pace != Pace::Full || !self.has_later() {
+        if self.mode != Mode::Full || !self.has_later() {
             return Step::Done;
         }
         while self.to_send.is_empty() {
@@ -266,7 +266,7 @@ impl Lane {
     /// A parked operation may go; it goes first. False if the workspace takes no more.
     pub fn unpark(&mut self, operation: usize) -> bool {
         self.parked -= 1;
-        let open = self.pace == Pace::Full && self.closed.is_none();
+        let open = self.mode == Mode::Full && self.closed.is_none();
         if open {
             self.to_send.push_front(operation);
         }
@@ -308,7 +308,7 @@ impl Lane {
             Canary::Passed => self.successes > 0,
             Canary::Pending(_) => is_alive && !std::mem::replace(&mut self.lost_a_canary, true),
         };
-        let keep = has_hope && !self.swept && self.pace == Pace::Full;
+        let keep = has_hope && !self.swept && self.mode == Mode::Full;
         if keep {
             self.given_up.push(Exhausted { operation, cause: cause.clone() });
         }
@@ -365,7 +365,7 @@ impl Lane {
     }
 
     fn look_again(&mut self, proofs: u32) -> Proof {
-        if proofs < PROOFS && self.pace != Pace::Hurry {
+        if proofs < PROOFS && self.mode != Mode::Hurry {
             return Proof::Again;
         }
         self.prove_at = None;
@@ -405,14 +405,14 @@ impl Lane {
     /// No new mutations: what is open is verified and proved. Gives the operations that will not
     /// be sent (again).
     pub fn drain(&mut self) -> Vec<usize> {
-        self.pace = self.pace.max(Pace::Drain);
+        self.mode = self.mode.max(Mode::Drain);
         self.paused = false;
         self.unsent()
     }
 
     /// No waiting either: one more read for what is open.
     pub fn hurry(&mut self) -> Vec<usize> {
-        self.pace = Pace::Hurry;
+        self.mode = Mode::Hurry;
         self.drain()
     }
 
