@@ -78,7 +78,7 @@ impl Client {
         let policy = RetryPolicy { retries: 4, max_wait: MAX_WAIT };
         let paced = Paced::new(http, Arc::clone(&pace));
         let transport =
-            Retrying::new(paced, policy, Arc::clone(&clock), cancel.clone()).paying_from(pace.purse());
+            Retrying::new(paced, policy, Arc::clone(&clock), cancel.clone()).with_budget(pace.budget());
         Ok(Self { clock, cancel, pace, houston: Houston::new(Arc::new(transport)) })
     }
 }

@@ -328,7 +328,7 @@ impl Session {
         let transport = Paced::new(FirstContact::new(http, contact.clone()), Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
         let transport =
-            Retrying::new(transport, settings.retry(), time(), cancel.clone()).paying_from(pace.purse());
+            Retrying::new(transport, settings.retry(), time(), cancel.clone()).with_budget(pace.budget());
         let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone())
             .with_contact(contact.clone());
         let transport: Arc<dyn Transport> = match access {

@@ -18,7 +18,7 @@ use governor::{Quota, RateLimiter};
 use super::contact::Contact;
 use super::fault::{Fault, UnsentCause};
 use super::gate::{Gate, Place};
-use super::retry::Purse;
+use super::retry::RetryBudget;
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
 use crate::model::Strain;
 use crate::time::{Cancel, Clock, Waited};
@@ -147,7 +147,7 @@ pub struct Pace {
     /// One waits for a place and the next permit, the others queue behind; without it all would
     /// wake for the same one. It has the time when the next request is due, if they keep a gap.
     turnstile: Mutex<Option<Instant>>,
-    purse: Arc<Purse>,
+    budget: Arc<RetryBudget>,
     /// Nanoseconds after `start`; 0 for no hold.
     hold_until: AtomicU64,
     max_wait: Duration,
@@ -198,7 +198,7 @@ impl Pace {
             gate: Gate::new(None, &cancel),
             cancel,
             turnstile: Mutex::default(),
-            purse: Arc::default(),
+            budget: Arc::default(),
             hold_until: AtomicU64::new(0),
             max_wait,
             contact: None,
@@ -228,16 +228,16 @@ impl Pace {
     }
 
     /// What pays for the repeats of all requests.
-    pub fn purse(&self) -> Arc<Purse> {
-        Arc::clone(&self.purse)
+    pub fn budget(&self) -> Arc<RetryBudget> {
+        Arc::clone(&self.budget)
     }
 
     /// What was met with so far by asking for too much.
     pub fn strain(&self) -> Strain {
         let strain = Strain {
-            retries: self.purse.repeats(),
-            retries_refused: self.purse.refused(),
-            budget_is_empty: self.purse.is_empty(),
+            retries: self.budget.repeats(),
+            retries_refused: self.budget.refused(),
+            budget_is_empty: self.budget.is_empty(),
             ..Strain::default()
         };
         self.gate.with(|window| match window.most() {

@@ -34,7 +34,7 @@ pub struct RetryPolicy {
 pub struct Retrying<T> {
     inner: T,
     policy: RetryPolicy,
-    purse: Arc<Purse>,
+    budget: Arc<RetryBudget>,
     clock: Arc<dyn Clock>,
     cancel: Cancel,
 }
@@ -52,20 +52,20 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Retrying<T> {
 /// where less than a third of the requests fail never empties it; a dying one gets one and a half
 /// times its requests, not five times.
 #[derive(Debug)]
-pub struct Purse {
+pub struct RetryBudget {
     /// In halves of a repeat.
-    coins: AtomicI64,
+    tokens: AtomicI64,
     repeats: AtomicU64,
     refused: AtomicU64,
 }
 
-impl Default for Purse {
+impl Default for RetryBudget {
     fn default() -> Self {
-        Self { coins: AtomicI64::new(Self::START), repeats: AtomicU64::new(0), refused: AtomicU64::new(0) }
+        Self { tokens: AtomicI64::new(Self::START), repeats: AtomicU64::new(0), refused: AtomicU64::new(0) }
     }
 }
 
-impl Purse {
+impl RetryBudget {
     const START: i64 = 64;
     const MOST: i64 = 256;
     const PRICE: i64 = 2;
@@ -82,18 +82,18 @@ impl Purse {
 
     /// Whether it has less than the price of a repeat.
     pub fn is_empty(&self) -> bool {
-        self.coins.load(Ordering::Relaxed) < Self::PRICE
+        self.tokens.load(Ordering::Relaxed) < Self::PRICE
     }
 
     fn pay_in(&self) {
-        if self.coins.load(Ordering::Relaxed) < Self::MOST {
-            self.coins.fetch_add(1, Ordering::Relaxed);
+        if self.tokens.load(Ordering::Relaxed) < Self::MOST {
+            self.tokens.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn pay(&self) -> bool {
-        let take = |coins| (coins >= Self::PRICE).then(|| coins - Self::PRICE);
-        let is_paid = self.coins.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
+        let take = |tokens| (tokens >= Self::PRICE).then(|| tokens - Self::PRICE);
+        let is_paid = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
         self.refused.fetch_add(u64::from(!is_paid), Ordering::Relaxed);
         is_paid
     }
@@ -102,13 +102,13 @@ impl Purse {
 impl<T> Retrying<T> {
     /// Repeats by this policy, waiting on this clock until `cancel` is pulled.
     pub fn new(inner: T, policy: RetryPolicy, clock: Arc<dyn Clock>, cancel: Cancel) -> Self {
-        Self { inner, policy, purse: Arc::default(), clock, cancel }
+        Self { inner, policy, budget: Arc::default(), clock, cancel }
     }
 
-    /// Takes the price of repeats out of this purse instead of one of its own.
+    /// Takes the price of repeats out of this budget instead of one of its own.
     #[must_use]
-    pub fn paying_from(mut self, purse: Arc<Purse>) -> Self {
-        self.purse = purse;
+    pub fn with_budget(mut self, budget: Arc<RetryBudget>) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -121,7 +121,7 @@ impl<T> Retrying<T> {
         if asked > self.policy.max_wait {
             return None;
         }
-        if request.budget == Budget::Shared && !self.purse.pay() {
+        if request.budget == Budget::Shared && !self.budget.pay() {
             return None;
         }
         let ceiling = CAP.min(BASE.saturating_mul(1 << repeat.min(16)));
@@ -131,7 +131,7 @@ impl<T> Retrying<T> {
 
 impl<T: Transport> Transport for Retrying<T> {
     fn send(&self, request: &Request) -> Result<Answer, Failure> {
-        self.purse.pay_in();
+        self.budget.pay_in();
         let mut attempts = 0;
         let mut repeat = 0;
         loop {
@@ -153,7 +153,7 @@ impl<T: Transport> Transport for Retrying<T> {
             if self.clock.wait(wait, &self.cancel) == Waited::CutShort {
                 return result;
             }
-            self.purse.repeats.fetch_add(1, Ordering::Relaxed);
+            self.budget.repeats.fetch_add(1, Ordering::Relaxed);
             repeat += 1;
         }
     }
@@ -327,13 +327,13 @@ mod tests {
             assert!(transport.send(&request(Kind::Read)).is_err());
         }
         assert!((1450..1600).contains(&transport.inner.sent()), "{}", transport.inner.sent());
-        let purse = Arc::clone(&transport.purse);
-        assert_eq!(purse.repeats(), transport.inner.sent() as u64 - 1000);
-        assert!(purse.is_empty() && purse.refused() > 900, "{purse:?}");
+        let budget = Arc::clone(&transport.budget);
+        assert_eq!(budget.repeats(), transport.inner.sent() as u64 - 1000);
+        assert!(budget.is_empty() && budget.refused() > 900, "{budget:?}");
         let exempt = Request { budget: Budget::Exempt, ..request(Kind::Read) };
-        let before = (purse.repeats(), purse.refused());
+        let before = (budget.repeats(), budget.refused());
         assert_eq!(transport.send(&exempt).unwrap_err().attempts, 5);
-        assert_eq!((purse.repeats(), purse.refused()), (before.0 + 4, before.1));
+        assert_eq!((budget.repeats(), budget.refused()), (before.0 + 4, before.1));
     }
 
     #[test]
