@@ -23,8 +23,8 @@ use crate::engine::journal::RunSettings;
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
-    Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, Pace, Paced,
-    Patient, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
+    Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, OutageWait, Pace,
+    Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::plan::RolePolicy;
@@ -329,8 +329,9 @@ impl Session {
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
         let transport =
             Retrying::new(transport, settings.retry(), time(), cancel.clone()).with_budget(pace.budget());
-        let transport = Patient::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone())
-            .with_contact(contact.clone());
+        let transport =
+            OutageWait::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone())
+                .with_contact(contact.clone());
         let transport: Arc<dyn Transport> = match access {
             Access::ReadOnly => Arc::new(ReadOnly::new(transport)),
             Access::ReadWrite => Arc::new(transport),

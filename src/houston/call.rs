@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
 }
 
 /// Lets a fault pass that only says "this is not told here"; gives back every other.
-pub(super) fn untold(fault: Option<Fault>) -> Result<(), Fault> {
+pub(super) fn ignore_unsupported(fault: Option<Fault>) -> Result<(), Fault> {
     match fault {
         None
         | Some(

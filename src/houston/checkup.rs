@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::call::{Call, missing, required, untold};
+use super::call::{Call, ignore_unsupported, missing, required};
 use super::operations as ops;
 use super::transport::Failure;
 use super::{Caller, Fault, Houston};
@@ -86,7 +86,7 @@ impl Houston {
         self.counted(|call| {
             let decoded = call.ask::<ops::Mail>(ops::mail::Variables {})?;
             if !decoded.has("appConfig") {
-                return untold(decoded.fault()).map(|()| None);
+                return ignore_unsupported(decoded.fault()).map(|()| None);
             }
             let data: ops::mail::ResponseData = decoded.data()?;
             Ok(data.app_config.and_then(|config| config.smtp_configured))
@@ -98,7 +98,7 @@ impl Houston {
 pub(super) fn ask_surface(call: &mut Call<'_>) -> Result<Option<Surface>, Fault> {
     let decoded = call.ask::<ops::Surface>(ops::surface::Variables {})?;
     if let Some(fault) = decoded.fault() {
-        return untold(Some(fault)).map(|()| None);
+        return ignore_unsupported(Some(fault)).map(|()| None);
     }
     let data: ops::surface::ResponseData = decoded.data()?;
     Ok(data.schema.and_then(surface_of))

@@ -6,7 +6,7 @@
 //! and of the callers above.
 //!
 //! Transports are stacked so that repeats are paced too, whatever they are for:
-//! `Patient<Retrying<Renewing<Paced<FirstContact<Http>>>>>`, inside a [`ReadOnly`] for whoever promises to change
+//! `OutageWait<Retrying<Renewing<Paced<FirstContact<Http>>>>>`, inside a [`ReadOnly`] for whoever promises to change
 //! nothing.
 
 pub mod answer;
@@ -26,8 +26,8 @@ mod gate;
 pub mod http;
 mod members;
 pub mod operations;
+pub mod outage_wait;
 pub mod pacer;
-pub mod patient;
 pub mod people;
 pub mod profile;
 mod proxy;
@@ -44,7 +44,7 @@ pub mod window;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use self::call::{Call, acknowledged, missing, required, sound, untold};
+use self::call::{Call, acknowledged, ignore_unsupported, missing, required, sound};
 pub use self::changes::{Created, Removal};
 pub use self::checkup::{Rights, ServerTime, Skew, Surface};
 pub use self::contact::{Contact, FirstContact};
@@ -53,8 +53,8 @@ pub use self::credential::{Credential, Renewing};
 pub use self::deployments::{Deployment, DeploymentGrant, DeploymentUser};
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
+pub use self::outage_wait::{OutageWait, Waiting};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
-pub use self::patient::{Patient, Waiting};
 pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
@@ -201,13 +201,13 @@ impl Houston {
         self.counted(|call| {
             let decoded = call.ask::<operations::Installation>(operations::installation::Variables {})?;
             let (version, auth) = if decoded.has("appConfig") || decoded.has("authConfig") {
-                untold(decoded.doubt_of("appConfig"))?;
+                ignore_unsupported(decoded.doubt_of("appConfig"))?;
                 let data: operations::installation::ResponseData = decoded.data()?;
                 (data.app_config.and_then(|config| config.version), data.auth_config)
             } else {
-                untold(decoded.fault())?;
+                ignore_unsupported(decoded.fault())?;
                 let decoded = call.ask::<operations::AppVersion>(operations::app_version::Variables {})?;
-                untold(decoded.fault())?;
+                ignore_unsupported(decoded.fault())?;
                 let data: operations::app_version::ResponseData = decoded.data()?;
                 (data.app_config.and_then(|config| config.version), None)
             };
@@ -248,7 +248,7 @@ impl Houston {
                 return Ok(Listing { workspaces, scope: Scope::Own });
             }
             let fault = decoded.fault_of("workspaces").unwrap_or_else(|| missing("workspaces"));
-            untold(Some(fault.clone()))?;
+            ignore_unsupported(Some(fault.clone()))?;
             if self.profile.unpaged.is_on() {
                 return Err(fault);
             }
@@ -372,7 +372,7 @@ impl Call<'_> {
         }
         let decoded = self.ask::<operations::SysWorkspaces>(operations::sys_workspaces::Variables {})?;
         if !decoded.has("sysWorkspaces") {
-            return untold(decoded.fault_of("sysWorkspaces")).map(|()| None);
+            return ignore_unsupported(decoded.fault_of("sysWorkspaces")).map(|()| None);
         }
         let data: operations::sys_workspaces::ResponseData = sound(decoded, "sysWorkspaces")?;
         let list = data.sys_workspaces.into_iter().flatten().flatten();

@@ -146,12 +146,12 @@ fn an_installation_is_asked_with_less_and_less() {
     let (found, names) = ask(json!({"data": {"appConfig": {"version": "0.25.2"}}}), Value::Null);
     assert_eq!((found.bypass_invite, found.repeats), (Support::No, Repeats::Unknown));
     assert_eq!(names, ["Installation", "AppVersion"]);
-    let untold = json!({"data": {"appConfig": null}, "errors": [denied("appConfig")]});
-    let (found, names) = ask(untold.clone(), schema(&["email", "bypassInvite"]));
+    let ignore_unsupported = json!({"data": {"appConfig": null}, "errors": [denied("appConfig")]});
+    let (found, names) = ask(ignore_unsupported.clone(), schema(&["email", "bypassInvite"]));
     assert_eq!((found.version, found.bypass_invite, found.local_passwords), (None, Support::Yes, None));
     assert_eq!(names, ["Installation", "AppVersion", "Surface"]);
-    assert_eq!(ask(untold.clone(), schema(&["email"])).0.bypass_invite, Support::No);
-    assert_eq!(ask(untold, unknown_field("__schema")).0.bypass_invite, Support::Unknown);
+    assert_eq!(ask(ignore_unsupported.clone(), schema(&["email"])).0.bypass_invite, Support::No);
+    assert_eq!(ask(ignore_unsupported, unknown_field("__schema")).0.bypass_invite, Support::Unknown);
 }
 
 /// The answer of a server that lets its schema be asked.

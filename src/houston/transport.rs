@@ -2,7 +2,7 @@
 //!
 //! Main type: [`Transport`]. The real one is [`Http`](super::http::Http); [`ReadOnly`],
 //! [`Paced`](super::pacer::Paced), [`Renewing`](super::credential::Renewing),
-//! [`Retrying`](super::retry::Retrying) and [`Patient`](super::patient::Patient) wrap another one.
+//! [`Retrying`](super::retry::Retrying) and [`OutageWait`](super::outage_wait::OutageWait) wrap another one.
 //! Nothing here knows what a request asks for.
 
 use std::sync::Arc;

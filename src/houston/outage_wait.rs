@@ -1,6 +1,6 @@
 //! Waits for a Houston that is away before anything is known of it.
 //!
-//! Main types: [`Patient`], which lets reads wait until somebody answers, and [`Waiting`], which
+//! Main types: [`OutageWait`], which lets reads wait until somebody answers, and [`Waiting`], which
 //! tells others that they do. Writes are never held here: what becomes of them is the engine's
 //! concern. While many requests meet nobody, the pace below holds them all and asks with one.
 
@@ -59,7 +59,7 @@ impl fmt::Debug for Waiting {
 }
 
 /// Lets reads wait for a Houston that is away.
-pub struct Patient<T> {
+pub struct OutageWait<T> {
     inner: T,
     max_wait: Duration,
     /// Whether Houston has answered at all; before that it is waited for less long.
@@ -69,9 +69,9 @@ pub struct Patient<T> {
     cancel: Cancel,
 }
 
-impl<T: fmt::Debug> fmt::Debug for Patient<T> {
+impl<T: fmt::Debug> fmt::Debug for OutageWait<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Patient")
+        f.debug_struct("OutageWait")
             .field("inner", &self.inner)
             .field("max_wait", &self.max_wait)
             .field("waiting", &self.waiting)
@@ -79,7 +79,7 @@ impl<T: fmt::Debug> fmt::Debug for Patient<T> {
     }
 }
 
-impl<T: Transport> Patient<T> {
+impl<T: Transport> OutageWait<T> {
     /// Waits up to `max_wait`, and says so in `waiting`.
     pub fn new(
         inner: T,
@@ -133,7 +133,7 @@ impl<T: Transport> Patient<T> {
     }
 }
 
-impl<T: Transport> Transport for Patient<T> {
+impl<T: Transport> Transport for OutageWait<T> {
     fn send(&self, request: &Request) -> Result<Answer, Failure> {
         if request.kind != Kind::Read {
             return self.inner.send(request);
@@ -170,11 +170,11 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(300);
 
-    fn patient(inner: Scripted) -> (Patient<Scripted>, ManualClock) {
+    fn patient(inner: Scripted) -> (OutageWait<Scripted>, ManualClock) {
         let clock = ManualClock::default();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let waiting = Waiting::new(Arc::clone(&shared));
-        (Patient::new(inner, LONG, waiting, shared, Cancel::new()), clock)
+        (OutageWait::new(inner, LONG, waiting, shared, Cancel::new()), clock)
     }
 
     fn refused() -> Fault {
@@ -266,7 +266,7 @@ mod tests {
             }
             _ => Ok((200, r#"{"data":{}}"#.to_owned())),
         });
-        let transport = Patient::new(inner, LONG, waiting.clone(), clock, Cancel::new());
+        let transport = OutageWait::new(inner, LONG, waiting.clone(), clock, Cancel::new());
         assert!(transport.send(&request(Kind::Read)).is_ok());
         assert_eq!(waiting.now(), None);
     }
