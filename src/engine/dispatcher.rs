@@ -236,7 +236,7 @@ impl<'r> Dispatcher<'r> {
         if let Some(reason) = (self.run.stop)() {
             self.stop(reason, None);
         }
-        self.spare_the_grace();
+        self.skip_grace_if_paused();
         if self.settings.max_duration.is_some_and(|limit| now - self.began >= limit) {
             self.stop(StopReason::MaxDuration, None);
         }

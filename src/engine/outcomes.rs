@@ -42,7 +42,7 @@ impl Dispatcher<'_> {
         let hurry = match reason {
             StopReason::Terminated | StopReason::Interrupted => {
                 self.deadline = Some(self.now() + self.settings.grace);
-                self.spare_the_grace();
+                self.skip_grace_if_paused();
                 true
             }
             StopReason::TokenDead | StopReason::TargetUnusable | StopReason::MaxWait | StopReason::Away => {
@@ -66,7 +66,7 @@ impl Dispatcher<'_> {
 
     /// Where Houston wants to be left alone, or is away, waiting in a signal's grace brings nothing. It
     /// may turn out to be so after the signal came.
-    pub(super) fn spare_the_grace(&self) {
+    pub(super) fn skip_grace_if_paused(&self) {
         let signalled = self.stopped.as_ref().is_some_and(|(reason, _)| match reason {
             StopReason::Terminated | StopReason::Interrupted => true,
             StopReason::MaxDuration
