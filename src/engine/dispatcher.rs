@@ -201,7 +201,7 @@ impl<'r> Dispatcher<'r> {
     pub(super) fn run(mut self) -> RunEnd {
         (self.announce)(&Event::Started { tally: self.tally });
         loop {
-            self.look_outside();
+            self.poll_stop_conditions();
             self.hand_out();
             if self.is_over() {
                 break;
@@ -223,7 +223,7 @@ impl<'r> Dispatcher<'r> {
     }
 
     /// Redraws, and looks whether the outside, or the time, wants the run to end.
-    fn look_outside(&mut self) {
+    fn poll_stop_conditions(&mut self) {
         let now = self.now();
         if now < self.next_tick {
             return;
