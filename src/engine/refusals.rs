@@ -58,21 +58,21 @@ pub struct Refusals {
     /// `None` once something was accepted.
     seen: Option<Vec<Refused>>,
     /// What the writes do to people.
-    deed: &'static str,
+    verb: &'static str,
 }
 
 impl Refusals {
     /// Of a plan with so many workspaces and operations, each sent again up to `retries` times.
     pub fn new(workspaces: usize, operations: usize, retries: u32) -> Self {
         let sends = (retries as usize).saturating_add(1);
-        let deed = "added";
-        Self { extent: Extent { workspaces, operations, sends }, seen: Some(Vec::new()), deed }
+        let verb = "added";
+        Self { extent: Extent { workspaces, operations, sends }, seen: Some(Vec::new()), verb }
     }
 
     /// The same for writes that do something else to people than to add them.
     #[must_use]
-    pub fn of(self, deed: &'static str) -> Self {
-        Self { deed, ..self }
+    pub fn of(self, verb: &'static str) -> Self {
+        Self { verb, ..self }
     }
 
     /// Houston accepted a write, or showed that it would.
@@ -102,7 +102,7 @@ impl Refusals {
             refused.people.push(email.to_owned());
         }
         let is_enough = self.extent.is_met(weight, refused);
-        is_enough.then(|| Cause::new(fault.code(), sentence(fault, weight, refused, text, self.deed)))
+        is_enough.then(|| Cause::new(fault.code(), sentence(fault, weight, refused, text, self.verb)))
     }
 }
 
@@ -159,7 +159,7 @@ fn words(text: &str) -> String {
     unquoted.join(" ").to_lowercase().split_whitespace().filter(plain).collect::<Vec<_>>().join(" ")
 }
 
-fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str, deed: &str) -> String {
+fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str, verb: &str) -> String {
     let means = match weight {
         Weight::Settled => "user management is switched off there".to_owned(),
         Weight::Policy => {
@@ -172,7 +172,7 @@ fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str, deed: 
         ),
     };
     let text = if text.is_empty() { fault.to_string() } else { text.to_owned() };
-    format!("Houston lets nobody be {deed}; {means}. It says: {text}")
+    format!("Houston lets nobody be {verb}; {means}. It says: {text}")
 }
 
 #[cfg(test)]
