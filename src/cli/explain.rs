@@ -15,7 +15,7 @@ use crate::engine::event::settled_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::houston::{DeploymentUser, Rehearsed};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
-use crate::plan::extra::{Extra, Handle};
+use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Grant, in_deployment, name};
 use crate::plan::{Decision, Membership, Whose, Workspace};
 use crate::report::escape::json_pretty;
@@ -146,8 +146,8 @@ impl Explainer<'_> {
             Decision::Renew(_) => {
                 // The first of the two; the other one is an add.
                 match self.drawn.plan.renewals.get(&row)?.first()? {
-                    Handle::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
-                    Handle::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+                    Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
+                    Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
                 }
             }
             Decision::UpdateRole(change) => houston.rehearse(|houston| match change.whose {
@@ -266,9 +266,9 @@ impl Explainer<'_> {
     fn extra(&self, extra: &Extra) -> Explained {
         let workspace = &self.drawn.plan.workspaces[extra.workspace as usize];
         let houston = &self.session.houston;
-        let request = extra.leaves().then(|| match &extra.handle {
-            Handle::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
-            Handle::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+        let request = extra.leaves().then(|| match &extra.account {
+            Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
+            Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
         });
         Explained {
             place: None,

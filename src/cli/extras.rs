@@ -9,7 +9,7 @@ use crate::engine::journal::Prune;
 use crate::houston::Grounds;
 use crate::model::{RowNumber, email_key};
 use crate::plan::Plan;
-use crate::plan::extra::{Extra, Handle, Stay};
+use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::guard::{hold_too_many, limits_needed};
 use crate::plan::protect::Protect;
 use crate::present::members::{InvitesSeen, Reading};
@@ -96,7 +96,7 @@ impl Pruning {
     /// user, if it has one; these are their names.
     pub fn meet(&mut self, place: usize, reading: &Reading, caller: Option<&str>, names: &[String]) {
         let is_caller = |stranger: &Stranger| {
-            matches!(&stranger.handle, Handle::User(id) if Some(id.as_str()) == caller)
+            matches!(&stranger.account, Account::User(id) if Some(id.as_str()) == caller)
                 || stranger.names.iter().any(|name| names.iter().any(|caller| *caller == email_key(name)))
         };
         let stay = |stranger: &Stranger| {
@@ -128,14 +128,14 @@ impl Pruning {
             Some(Extra {
                 workspace,
                 name: name(stranger)?,
-                handle: stranger.handle.clone(),
+                account: stranger.account.clone(),
                 seen: stranger.seen,
                 deployment_roles: stranger.deployment_roles.clone(),
                 stay: stay(stranger),
             })
         };
         let mut extras: Vec<Extra> = reading.strangers.people.iter().filter_map(extra).collect();
-        extras.sort_by(|a, b| (&a.name, &a.handle).cmp(&(&b.name, &b.handle)));
+        extras.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
         self.extras[place] = extras;
         self.people[place] = reading.strangers.in_all;
     }
@@ -165,7 +165,7 @@ mod tests {
     fn stranger(name: &str, grounds: Grounds) -> Stranger {
         Stranger {
             names: vec![format!("{name}@example.com"), name.to_owned()],
-            handle: Handle::User(format!("ck{name}")),
+            account: Account::User(format!("ck{name}")),
             seen: Membership::Member { role: WorkspaceRole::Viewer, bindings: 1, standing: Standing::Active },
             grounds,
             deployment_roles: Vec::new(),

@@ -22,7 +22,7 @@ use crate::engine::run_folder::RunFolder;
 use crate::engine::{Engine, Run, Settings};
 use crate::houston::Fault;
 use crate::model::{WorkspaceId, printable};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::guard::{Limit, Refusal};
 use crate::plan::protect::Protect;
 use crate::present::survey::{Progress, Task};
@@ -141,7 +141,7 @@ impl Parts<'_> {
         let mut leaving = Leaving::collect(self.folder, history).map_err(lost)?;
         let names = Arc::clone(&leaving.part.names);
         let readings = self.reading(announce, leaving.part.workspaces.len(), |progress| {
-            self.session.survey(&names).read_handles(&leaving.tasks(), progress)
+            self.session.survey(&names).read_accounts(&leaving.tasks(), progress)
         });
         let (callers, protect) = (self.callers()?, Protect::new(&self.limits.protect));
         let kept = Kept { callers: &callers, protect: &protect };
@@ -194,10 +194,10 @@ impl Parts<'_> {
         if refusals.iter().any(is_share_of_all) {
             let others: Vec<&WorkspaceId> =
                 history.workspaces.iter().filter(|id| !now.contains_key(*id)).collect();
-            let tasks: Vec<(&WorkspaceId, Vec<&Handle>)> =
+            let tasks: Vec<(&WorkspaceId, Vec<&Account>)> =
                 others.iter().map(|&id| (id, Vec::new())).collect();
             let readings = self.reading(announce, tasks.len(), |progress| {
-                self.session.survey(&leaving.part.names).read_handles(&tasks, progress)
+                self.session.survey(&leaving.part.names).read_accounts(&tasks, progress)
             });
             let read = others.into_iter().zip(readings);
             now.extend(read.filter_map(|(id, read)| Some((id.clone(), read.ok()?.strangers.in_all))));

@@ -12,7 +12,7 @@ use crate::engine::event::Event;
 use crate::engine::journal::RunSettings;
 use crate::houston::{Invite, Person, UserStatus};
 use crate::model::{RowNumber, WorkspaceRole, email_key};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
@@ -129,7 +129,7 @@ impl Place<'_> {
         for &row in rows {
             let planned = &mut plan.rows[row.index()];
             let Some(seen) = planned.seen else { continue };
-            let handles = match (seen, self.person(row)) {
+            let accounts = match (seen, self.person(row)) {
                 (Membership::Member { .. }, None) | (Membership::Absent, _) => Vec::new(),
                 (Membership::Invited { .. }, _) if self.protect.covers([self.roster.emails().get(row)]) => {
                     left.protected += 1;
@@ -152,15 +152,15 @@ impl Place<'_> {
                         *counter += 1;
                         continue;
                     }
-                    vec![Handle::User(person.id.clone())]
+                    vec![Account::User(person.id.clone())]
                 }
             };
-            if handles.is_empty() {
+            if accounts.is_empty() {
                 left.not_found += 1;
                 continue;
             }
             planned.decision = Decision::Renew(seen.role());
-            plan.renewals.insert(row, handles);
+            plan.renewals.insert(row, accounts);
         }
     }
 
@@ -171,11 +171,11 @@ impl Place<'_> {
         people.iter().find(has).or_else(|| people.iter().find(|person| person.answers_to(email)))
     }
 
-    fn invites(&self, row: RowNumber) -> Vec<Handle> {
+    fn invites(&self, row: RowNumber) -> Vec<Account> {
         let email = self.roster.emails().get(row);
         let is_theirs = |invite: &&Invite| invite.email.as_deref().is_some_and(|own| email_key(own) == email);
         let all = self.everybody.invites.iter().filter(is_theirs);
-        all.map(|invite| Handle::Invite(invite.id.clone())).collect()
+        all.map(|invite| Account::Invite(invite.id.clone())).collect()
     }
 
     fn is_caller(&self, person: &Person) -> bool {

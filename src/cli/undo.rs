@@ -194,7 +194,7 @@ impl Back {
             action,
             status: None,
             into: None,
-            handle: None,
+            account: None,
             deployment_roles: Vec::new(),
             renews: Vec::new(),
             grant: Some(GrantLine {
@@ -306,7 +306,7 @@ fn put_back(line: PlanLine, place: usize) -> PlanLine {
         from_role: if removed { None } else { line.role },
         seen: None,
         action: if removed { PlannedAction::Add } else { PlannedAction::UpdateRole },
-        handle: None,
+        account: None,
         deployment_roles: Vec::new(),
         ..line
     }

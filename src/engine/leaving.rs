@@ -15,7 +15,7 @@ use super::part::{Part, Target, Targets};
 use super::run_folder::RunFolder;
 use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
-use crate::plan::extra::{Extra, Handle, Stay};
+use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::guard::{Caps, OnGuard, Refusal, hold_too_many};
 use crate::plan::protect::Protect;
 use crate::plan::{Membership, Operation, OperationKind, Workspace};
@@ -33,7 +33,7 @@ pub struct Leaving {
 #[derive(Debug, Clone)]
 struct Leaver {
     row: RowNumber,
-    handle: Handle,
+    account: Account,
     /// The role that the plan saw.
     role: Option<WorkspaceRole>,
     earlier: Option<Earlier>,
@@ -84,9 +84,9 @@ impl Leaving {
             let line = line?;
             names.push(&line.email);
             // A line without them names nobody who could be sent.
-            let handle = line.handle.clone().unwrap_or_else(|| Handle::User(String::new()));
-            behind.push(Target::Leaver(handle.clone()));
-            let (Some(leaver), Some(id)) = (Leaver::of(&line, handle, history), &line.workspace) else {
+            let account = line.account.clone().unwrap_or_else(|| Account::User(String::new()));
+            behind.push(Target::Leaver(account.clone()));
+            let (Some(leaver), Some(id)) = (Leaver::of(&line, account, history), &line.workspace) else {
                 continue;
             };
             if let Some(&spoiled) = spoiled.get(id) {
@@ -106,9 +106,11 @@ impl Leaving {
     }
 
     /// What is to be read: each workspace, and who is looked for.
-    pub fn tasks(&self) -> Vec<(&WorkspaceId, Vec<&Handle>)> {
+    pub fn tasks(&self) -> Vec<(&WorkspaceId, Vec<&Account>)> {
         let pairs = self.part.workspaces.iter().zip(&self.shares);
-        pairs.map(|(place, share)| (&place.id, share.iter().map(|leaver| &leaver.handle).collect())).collect()
+        pairs
+            .map(|(place, share)| (&place.id, share.iter().map(|leaver| &leaver.account).collect()))
+            .collect()
     }
 
     /// Takes in what was read of one workspace, in the order of its task.
@@ -131,7 +133,7 @@ impl Leaving {
                 self.hold(&leaver, Status::RoleKept, cause);
             } else if is_protected {
                 self.hold(&leaver, Status::Unchanged, Stay::Protected.cause());
-            } else if matches!(&leaver.handle, Handle::User(id) if kept.callers.contains(id)) {
+            } else if matches!(&leaver.account, Account::User(id) if kept.callers.contains(id)) {
                 self.hold(&leaver, Status::Unchanged, Stay::Caller.cause());
             } else if reading.hidden > 0 {
                 self.hold(&leaver, Status::Unchanged, Stay::Incomplete.cause());
@@ -253,7 +255,7 @@ impl Leaving {
 
 impl Leaver {
     /// The removal of a line of the plan, if it has no end yet.
-    fn of(line: &PlanLine, handle: Handle, history: &History) -> Option<Self> {
+    fn of(line: &PlanLine, account: Account, history: &History) -> Option<Self> {
         let done = history.row(line.row)?;
         let is_open = match done.status.kind() {
             StatusKind::Unsettled | StatusKind::NotTried => line.action == PlannedAction::Remove,
@@ -271,7 +273,7 @@ impl Leaver {
             in_doubt,
         });
         let (row, role, seen) = (line.row, line.from_role, Membership::Absent);
-        is_open.then_some(Self { row, handle, role, earlier, seen })
+        is_open.then_some(Self { row, account, role, earlier, seen })
     }
 
     fn takes_an_admin(&self) -> bool {
@@ -339,7 +341,7 @@ fn leaving_from(at: usize) -> Extra {
     Extra {
         workspace: u32::try_from(at).expect("fewer workspaces than rows"),
         name: String::new(),
-        handle: Handle::User(String::new()),
+        account: Account::User(String::new()),
         seen: Membership::Absent,
         deployment_roles: Vec::new(),
         stay: None,
@@ -379,8 +381,8 @@ mod tests {
         let cause = Cause::new("timeout", "no answer");
         let earlier =
             in_doubt.map(|in_doubt| Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt });
-        let (row, handle) = (RowNumber::from_index(place), Handle::User(id.to_owned()));
-        Leaver { row, handle, role: Some(role), earlier, seen: Membership::Absent }
+        let (row, account) = (RowNumber::from_index(place), Account::User(id.to_owned()));
+        Leaver { row, account, role: Some(role), earlier, seen: Membership::Absent }
     }
 
     const NOBODY: Kept<'static> = Kept { callers: &[], protect: &Protect::NONE };

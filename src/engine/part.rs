@@ -10,7 +10,7 @@ use super::event::Outcome;
 use super::leftover::Earlier;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::{Operation, Workspace};
 
 /// What the operations of a run are about beside a person in a workspace.
@@ -19,7 +19,7 @@ pub struct Targets {
     /// The roles in deployments that come along with the adds of rows.
     pub along: HashMap<RowNumber, Vec<DeploymentGrant>>,
     /// Of rows whose people are taken away and added again, what Houston knows them by.
-    pub renewals: HashMap<RowNumber, Vec<Handle>>,
+    pub renewals: HashMap<RowNumber, Vec<Account>>,
     /// The line of the plan that the first of `behind` is about.
     pub first: usize,
     /// What the lines from there on are about.
@@ -32,7 +32,7 @@ pub enum Target {
     /// A role in a deployment.
     Deployment(InDeployment),
     /// Somebody who is to be taken away, by what Houston knows them by.
-    Leaver(Handle),
+    Leaver(Account),
 }
 
 /// A person in a deployment.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings};
 use crate::files::{Links, open_regular};
 use crate::model::{WorkspaceId, email_key, escaped_json};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::grant::{Deployment, name as grant_name};
 
 /// The version of the format; a reader refuses every other one.
@@ -379,13 +379,13 @@ pub fn moved(
 }
 
 /// Who somebody is, and where, in a line behind the rows of the roster.
-type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Handle>);
+type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Account>);
 
 /// Who somebody is of whom a line behind the rows of the roster tells.
 fn whose(line: &PlanLine, against: Against) -> Who {
-    let handle = if against == Against::Everything { line.handle.clone() } else { None };
+    let account = if against == Against::Everything { line.account.clone() } else { None };
     let deployment = line.grant.as_ref().map(|grant| in_deeds(&grant.deployment, against));
-    (line.workspace.clone(), email_key(&line.email).into_owned(), deployment, handle)
+    (line.workspace.clone(), email_key(&line.email).into_owned(), deployment, account)
 }
 
 /// A deployment as it is compared: of people who come back only the name is known.
@@ -439,7 +439,7 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
     };
     match against {
         // Those who are not in the roster have no place of their own in it.
-        Against::Everything if line.handle.is_some() || line.grant.is_some() => {
+        Against::Everything if line.account.is_some() || line.grant.is_some() => {
             PlanLine { row: now.row, ..line }
         }
         Against::Everything => line,
@@ -455,7 +455,7 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
                 seen: None,
                 status: None,
                 code: None,
-                handle: None,
+                account: None,
                 grant: line.grant.map(|grant| GrantLine {
                     deployment: in_deeds(&grant.deployment, against),
                     workspace_role: None,

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::part::{InDeployment, Target, Targets};
 use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, other_spelling};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::grant::role_of;
 use crate::plan::{Membership, OperationKind, RoleChange, Whose};
 use crate::present::grants::{self, Asked, Found};
@@ -196,7 +196,7 @@ impl Worker {
         let (mut leavers, mut asked) = (Vec::new(), Vec::new());
         for &row in rows {
             match self.targets.get(row) {
-                Some(Target::Leaver(handle)) => leavers.push(handle),
+                Some(Target::Leaver(account)) => leavers.push(account),
                 Some(Target::Deployment(target)) => {
                     asked.push(Asked { email: self.emails.get(row), deployment: &target.name });
                 }
@@ -209,7 +209,7 @@ impl Worker {
             return Ok(Reading::of(found.into_iter().map(seen).collect()));
         }
         if !leavers.is_empty() {
-            return members::read_handles(&self.reader, workspace, &leavers, &self.pages);
+            return members::read_accounts(&self.reader, workspace, &leavers, &self.pages);
         }
         let wanted = rows.iter().map(|&row| self.emails.get(row));
         let mut reading = members::read(&self.reader, workspace, wanted, &self.pages)?;
@@ -231,15 +231,15 @@ impl Worker {
         reading: &mut Reading,
     ) -> Result<(), Fault> {
         let of_row = |place: usize| self.targets.renewals.get(&rows[place]).into_iter().flatten();
-        let invites = |handle: &&Handle| matches!(handle, Handle::Invite(_));
-        let old: Vec<(usize, &Handle)> = (0..rows.len())
+        let invites = |account: &&Account| matches!(account, Account::Invite(_));
+        let old: Vec<(usize, &Account)> = (0..rows.len())
             .flat_map(|place| of_row(place).filter(invites).map(move |one| (place, one)))
             .collect();
         if old.is_empty() {
             return Ok(());
         }
-        let handles: Vec<&Handle> = old.iter().map(|&(_, handle)| handle).collect();
-        let there = members::read_handles(&self.reader, workspace, &handles, &self.pages)?;
+        let accounts: Vec<&Account> = old.iter().map(|&(_, account)| account).collect();
+        let there = members::read_accounts(&self.reader, workspace, &accounts, &self.pages)?;
         for ((place, _), seen) in old.into_iter().zip(there.memberships) {
             if seen != Membership::Absent {
                 reading.memberships[place] = Membership::Invited { role: seen.role(), invites: 2 };
@@ -267,10 +267,10 @@ impl Worker {
                 set => set,
             }
             .map(Answer::from),
-            (OperationKind::Remove(_), Some(Target::Leaver(Handle::User(id)))) => {
+            (OperationKind::Remove(_), Some(Target::Leaver(Account::User(id)))) => {
                 self.houston.remove_member(workspace, id).map(Answer::from)
             }
-            (OperationKind::Remove(_), Some(Target::Leaver(Handle::Invite(id)))) => {
+            (OperationKind::Remove(_), Some(Target::Leaver(Account::Invite(id)))) => {
                 self.houston.delete_invite(id).map(Answer::from)
             }
             (OperationKind::Remove(_), None) => unreachable!("every removal is about somebody"),
@@ -302,10 +302,10 @@ impl Worker {
     /// Takes somebody away, and adds them again. Whoever is not there any more has been taken away by an
     /// earlier try.
     fn renew(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
-        for handle in self.targets.renewals.get(&row).into_iter().flatten() {
-            match handle {
-                Handle::User(id) => self.houston.remove_member(workspace, id)?,
-                Handle::Invite(id) => self.houston.delete_invite(id)?,
+        for account in self.targets.renewals.get(&row).into_iter().flatten() {
+            match account {
+                Account::User(id) => self.houston.remove_member(workspace, id)?,
+                Account::Invite(id) => self.houston.delete_invite(id)?,
             };
         }
         self.add(workspace, row, role).map_err(half_done)

@@ -13,7 +13,7 @@ use crate::model::{Cause, DeploymentRole, WorkspaceRole};
 /// tomorrow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Handle {
+pub enum Account {
     /// A user, active or pending, by the id of the user.
     User(String),
     /// A pending invitation, by its own id.
@@ -28,7 +28,7 @@ pub struct Extra {
     /// Their first address, else the user name, else the id.
     pub name: String,
     /// What Houston knows them by.
-    pub handle: Handle,
+    pub account: Account,
     /// What Houston has of them.
     pub seen: Membership,
     /// Their roles in deployments, which go with them, by release name.

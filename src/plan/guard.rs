@@ -348,7 +348,7 @@ mod tests {
         Extra {
             workspace,
             name: format!("p{name}@example.com"),
-            handle: super::super::extra::Handle::User(format!("u{name}")),
+            account: super::super::extra::Account::User(format!("u{name}")),
             seen: Membership::Member { role, bindings: 1, standing: Standing::Active },
             deployment_roles: Vec::new(),
             stay: None,

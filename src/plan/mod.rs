@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::extra::{Extra, Handle, Stay};
+use self::extra::{Account, Extra, Stay};
 use self::grant::Grant;
 use self::guard::{Guard, Limit, Refusal};
 use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
@@ -402,7 +402,7 @@ pub struct Plan {
     /// id before they are created.
     pub to_create: Vec<u32>,
     /// Of the people who are taken away and added again, what Houston knows them by.
-    pub renewals: BTreeMap<RowNumber, Vec<Handle>>,
+    pub renewals: BTreeMap<RowNumber, Vec<Account>>,
     /// Roles in deployments that rows want, workspace by workspace and in the order of the rows.
     pub grants: Vec<Grant>,
     /// Who is in these workspaces without being in the roster, workspace by workspace and in the

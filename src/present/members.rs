@@ -14,7 +14,7 @@ use super::strangers::{Known, Strangers, Watch, names, standing};
 use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
 use crate::model::{Cause, WorkspaceId, WorkspaceRole, email_key};
 use crate::plan::compare::{Comparison, Member};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
 use crate::plan::{Membership, Standing};
 
@@ -184,14 +184,14 @@ pub fn read_with_strangers<'a>(
 ///
 /// # Errors
 /// As of every reading; also if an invitation is asked for and the caller may not see them.
-pub fn read_handles(
+pub fn read_accounts(
     houston: &Houston,
     workspace: &WorkspaceId,
-    handles: &[&Handle],
+    accounts: &[&Account],
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
     let mut walk = Walk::new(houston, workspace, []);
-    walk.watch = Watch::Handles(handles.iter().map(|&handle| (handle, Known::default())).collect(), 0);
+    walk.watch = Watch::Accounts(accounts.iter().map(|&account| (account, Known::default())).collect(), 0);
     walk.run(pages)?;
     if walk.invites == InvitesSeen::Refused && walk.watch.wants_invites() {
         return Err(Fault::Malformed { text: "invitations cannot be seen".to_owned() });
@@ -202,9 +202,9 @@ pub fn read_handles(
         });
     }
     let mut reading = walk.reading();
-    if let Watch::Handles(found, in_all) = &walk.watch {
-        reading.memberships = handles.iter().map(|handle| found[handle].seen).collect();
-        reading.names = handles.iter().map(|handle| found[handle].names.clone()).collect();
+    if let Watch::Accounts(found, in_all) = &walk.watch {
+        reading.memberships = accounts.iter().map(|account| found[account].seen).collect();
+        reading.names = accounts.iter().map(|account| found[account].names.clone()).collect();
         reading.strangers.in_all = *in_all;
     }
     Ok(reading)
@@ -297,7 +297,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn reading(&mut self) -> Reading {
         let strangers = match &mut self.watch {
             Watch::Strangers(_, found) => std::mem::take(found),
-            Watch::Nobody | Watch::Handles(..) => Strangers::default(),
+            Watch::Nobody | Watch::Accounts(..) => Strangers::default(),
         };
         Reading {
             memberships: self.comparison.memberships().collect(),
@@ -387,14 +387,14 @@ impl Walk<'_, '_> {
     fn page(&self, cursor: Option<&str>, invites: WithInvites) -> Result<MemberPage, Failure> {
         match self.watch {
             Watch::Strangers(..) => self.houston.member_page_with_deployments(self.workspace, cursor),
-            Watch::Nobody | Watch::Handles(..) => self.houston.member_page(self.workspace, cursor, invites),
+            Watch::Nobody | Watch::Accounts(..) => self.houston.member_page(self.workspace, cursor, invites),
         }
     }
 
     fn whole_list(&self) -> Result<MemberPage, Fault> {
         let page = match self.watch {
             Watch::Strangers(..) => self.houston.all_members_with_deployments(self.workspace),
-            Watch::Nobody | Watch::Handles(..) => self.houston.all_members(self.workspace),
+            Watch::Nobody | Watch::Accounts(..) => self.houston.all_members(self.workspace),
         };
         let page = page.map_err(|f| f.fault)?;
         Ok(MemberPage { paged: Paged::Whole, invites: None, last_id: None, take: 0, ..page })

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 
 use crate::houston::{Grounds, Invite, Person, UserStatus};
 use crate::model::{DeploymentRole, email_key};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::{Membership, Standing};
 
 /// Somebody on a list whom nobody named.
@@ -18,7 +18,7 @@ pub struct Stranger {
     /// All addresses and the user name, the first address first; the id where there is none of them.
     pub names: Vec<String>,
     /// What Houston knows them by.
-    pub handle: Handle,
+    pub account: Account,
     /// Their membership; [`Membership::Absent`] for a member without a role of their own.
     pub seen: Membership,
     /// What makes them a member; own roles for an invitation.
@@ -43,8 +43,8 @@ pub(super) enum Watch<'w> {
     Nobody,
     /// Those who answer to none of these names.
     Strangers(HashSet<&'w str, FixedState>, Strangers),
-    /// Those with one of these handles and what was seen of them; and how many people there are in all.
-    Handles(HashMap<&'w Handle, Known, FixedState>, u64),
+    /// Those with one of these accounts and what was seen of them; and how many people there are in all.
+    Accounts(HashMap<&'w Account, Known, FixedState>, u64),
 }
 
 /// What was seen of somebody who was looked for by id.
@@ -70,9 +70,9 @@ impl Watch<'_> {
                     found.people.push(Stranger::from(person));
                 }
             }
-            Self::Handles(handles, in_all) => {
+            Self::Accounts(accounts, in_all) => {
                 *in_all += u64::from(counts(person));
-                if let Some(known) = handles.get_mut(&Handle::User(person.id.clone())) {
+                if let Some(known) = accounts.get_mut(&Account::User(person.id.clone())) {
                     let names = names(person).map(str::to_owned).collect();
                     *known = Known { seen: membership(person), names };
                 }
@@ -90,9 +90,9 @@ impl Watch<'_> {
                     found.people.push(Stranger::from(invite));
                 }
             }
-            Self::Handles(handles, in_all) => {
+            Self::Accounts(accounts, in_all) => {
                 *in_all += 1;
-                if let Some(known) = handles.get_mut(&Handle::Invite(invite.id.clone())) {
+                if let Some(known) = accounts.get_mut(&Account::Invite(invite.id.clone())) {
                     let seen = Membership::Invited { role: invite.role, invites: 1 };
                     *known = Known { seen, names: invite.email.iter().cloned().collect() };
                 }
@@ -109,7 +109,9 @@ impl Watch<'_> {
     pub(super) fn wants_invites(&self) -> bool {
         match self {
             Self::Nobody | Self::Strangers(..) => false,
-            Self::Handles(handles, _) => handles.keys().any(|handle| matches!(handle, Handle::Invite(_))),
+            Self::Accounts(accounts, _) => {
+                accounts.keys().any(|account| matches!(account, Account::Invite(_)))
+            }
         }
     }
 }
@@ -155,7 +157,7 @@ impl From<&Person> for Stranger {
         }
         Self {
             names: all,
-            handle: Handle::User(person.id.clone()),
+            account: Account::User(person.id.clone()),
             seen: membership(person),
             grounds: person.grounds(),
             deployment_roles: deployment_roles(person),
@@ -167,7 +169,7 @@ impl From<&Invite> for Stranger {
     fn from(invite: &Invite) -> Self {
         Self {
             names: vec![invite.email.clone().unwrap_or_else(|| invite.id.clone())],
-            handle: Handle::Invite(invite.id.clone()),
+            account: Account::Invite(invite.id.clone()),
             seen: Membership::Invited { role: invite.role, invites: 1 },
             grounds: Grounds::OwnRole,
             deployment_roles: Vec::new(),

@@ -12,7 +12,7 @@ use super::grants::{self, Asked, Found};
 use super::members::{self, Care, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, RowNumber, WorkspaceId};
-use crate::plan::extra::Handle;
+use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
 use crate::time::Cancel;
 
@@ -88,14 +88,14 @@ impl Survey<'_> {
     }
 
     /// Reads every workspace for the people with these ids, in the order of the tasks.
-    pub fn read_handles(
+    pub fn read_accounts(
         &self,
-        tasks: &[(&WorkspaceId, Vec<&Handle>)],
+        tasks: &[(&WorkspaceId, Vec<&Account>)],
         progress: impl FnMut(Progress),
     ) -> Vec<Result<Reading, Fault>> {
         self.each(tasks.len(), progress, |place| {
-            let (workspace, handles) = &tasks[place];
-            members::read_handles(self.houston, workspace, handles, self.pages)
+            let (workspace, accounts) = &tasks[place];
+            members::read_accounts(self.houston, workspace, accounts, self.pages)
         })
     }
 

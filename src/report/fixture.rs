@@ -155,7 +155,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         action: if sent(*status) { PlannedAction::Add } else { PlannedAction::None },
         status: (!sent(*status) && (*status != Status::NotRun || cause.is_some())).then_some(*status),
         into: (*status == Status::Merged).then(|| RowNumber::from_index(0)),
-        handle: None,
+        account: None,
         deployment_roles: Vec::new(),
         renews: Vec::new(),
         grant: None,

@@ -18,7 +18,7 @@ use crate::engine::journal::{
 use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceRole, printable};
 use crate::plan::RolePolicy;
-use crate::plan::extra::{Handle, Stay};
+use crate::plan::extra::{Account, Stay};
 use crate::roster::is_odd_email;
 
 /// The name of the file with a line for everybody who was not in the roster.
@@ -226,10 +226,10 @@ fn is_extra(history: &History, row: RowNumber) -> bool {
 }
 
 fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
-    let (kind, id) = match &line.handle {
-        Some(Handle::Invite(id)) => ("invitation", id.as_str()),
-        Some(Handle::User(id)) if is_pending(line) => ("pending", id.as_str()),
-        Some(Handle::User(id)) => ("member", id.as_str()),
+    let (kind, id) = match &line.account {
+        Some(Account::Invite(id)) => ("invitation", id.as_str()),
+        Some(Account::User(id)) if is_pending(line) => ("pending", id.as_str()),
+        Some(Account::User(id)) => ("member", id.as_str()),
         None => ("", ""),
     };
     let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));

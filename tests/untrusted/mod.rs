@@ -175,7 +175,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
             action: PlannedAction::None,
             status: Some(if failed { Status::Rejected } else { Status::Unchanged }),
             into: None,
-            handle: None,
+            account: None,
             deployment_roles: Vec::new(),
             renews: Vec::new(),
             grant: None,

@@ -10,7 +10,7 @@ use super::{Hashing, JournalError};
 use crate::engine::event::{Cause, Status, settled_by_plan};
 use crate::engine::run_folder::{PLAN, RunFolder};
 use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
-use crate::plan::extra::{Extra, Handle, Stay};
+use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
 use crate::plan::{Decision, Plan, Whose};
 
@@ -44,14 +44,14 @@ pub struct PlanLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<RowNumber>,
     /// For somebody who is not in the roster: what Houston knows them by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub handle: Option<Handle>,
+    #[serde(rename = "handle", default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
     /// For somebody who is not in the roster: their roles in deployments, by release name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployment_roles: Vec<(String, DeploymentRole)>,
     /// For somebody who is taken away and added again: what Houston knows them by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub renews: Vec<Handle>,
+    pub renews: Vec<Account>,
     /// For a role in a deployment: which, and the row that wants it. `role` and `from_role` are none then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantLine>,
@@ -166,7 +166,7 @@ impl PlanLine {
             action,
             status,
             into,
-            handle: None,
+            account: None,
             deployment_roles: Vec::new(),
             renews: plan.renewals.get(&row).cloned().unwrap_or_default(),
             grant: None,
@@ -222,7 +222,7 @@ impl PlanLine {
             action: PlannedAction::of(&grant.decision).0,
             status,
             into: None,
-            handle: None,
+            account: None,
             deployment_roles: Vec::new(),
             renews: Vec::new(),
             grant: Some(GrantLine {
@@ -251,7 +251,7 @@ impl PlanLine {
             action: if extra.leaves() { PlannedAction::Remove } else { PlannedAction::None },
             status: cause.as_ref().map(|_| Status::Unchanged),
             into: None,
-            handle: Some(extra.handle.clone()),
+            account: Some(extra.account.clone()),
             deployment_roles: extra.deployment_roles.clone(),
             renews: Vec::new(),
             grant: None,

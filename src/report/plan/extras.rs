@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
 use crate::model::{WorkspaceRole, printable};
-use crate::plan::extra::{Extra, Handle};
+use crate::plan::extra::{Account, Extra};
 use crate::plan::guard::Refusal;
 use crate::plan::{Membership, Standing};
 
@@ -52,9 +52,9 @@ impl PlanReport<'_> {
 
     pub(super) fn extra<'l>(&'l self, extra: &'l Extra) -> ExtraRow<'l> {
         let workspace = &self.plan.workspaces[extra.workspace as usize];
-        let (user_id, invite_id) = match &extra.handle {
-            Handle::User(id) => (Some(id.as_str()), None),
-            Handle::Invite(id) => (None, Some(id.as_str())),
+        let (user_id, invite_id) = match &extra.account {
+            Account::User(id) => (Some(id.as_str()), None),
+            Account::Invite(id) => (None, Some(id.as_str())),
         };
         ExtraRow {
             email: &extra.name,
