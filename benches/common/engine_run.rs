@@ -154,7 +154,7 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         operations: &operations,
         earlier: &std::collections::HashMap::new(),
         emails: &Arc::new(emails),
-        targets: &Arc::default(),
+        subjects: &Arc::default(),
         houston: &houston,
         pace: &pace,
         pages: &Arc::new(PageSize::default()),

@@ -218,14 +218,14 @@ impl Applying<'_> {
         let plan = &self.drawn.plan;
         let grants = plan.grants.iter().any(|grant| grant.decision.is_change());
         let left = Left { grants, removals: plan.leavers().next().is_some() };
-        let targets = Arc::new(self.drawn.along());
+        let subjects = Arc::new(self.drawn.along());
         let settings = engine_settings(self.session, &self.run_settings());
         let run = Run {
             workspaces: &self.drawn.plan.workspaces,
             operations: &self.drawn.operations,
             earlier: &self.earlier,
             emails: self.input.roster.emails(),
-            targets: &targets,
+            subjects: &subjects,
             houston: &self.session.houston,
             pace: &self.session.pace,
             pages: &self.session.pages,

@@ -139,8 +139,8 @@ impl Explainer<'_> {
         let rehearsed = match decision {
             Decision::Add => {
                 let (role, mail) = (role?, self.safety.mail());
-                let targets = self.drawn.along();
-                let along = targets.along.get(&row).map_or(&[][..], Vec::as_slice);
+                let subjects = self.drawn.along();
+                let along = subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
             Decision::Renew(_) => {

@@ -276,7 +276,7 @@ impl Parts<'_> {
             operations: &part.operations,
             earlier: &part.earlier,
             emails: &part.names,
-            targets: &part.targets,
+            subjects: &part.subjects,
             houston: &session.houston,
             pace: &session.pace,
             pages: &session.pages,

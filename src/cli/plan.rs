@@ -19,7 +19,7 @@ use super::stale::{Age, find};
 use super::{ExitStatus, Failure, GlobalArgs, print, print_data, tell};
 use crate::engine::event::Event;
 use crate::engine::journal::PlanLine;
-use crate::engine::part::Targets;
+use crate::engine::part::Subjects;
 use crate::houston::DeploymentGrant;
 use crate::model::RowNumber;
 use crate::plan::grant::Grant;
@@ -151,16 +151,16 @@ impl Drawn {
 
     /// What rows are about beside a person in a workspace: roles in deployments that come along with adds,
     /// for a server that takes them so, and who is taken away first.
-    pub fn along(&self) -> Targets {
-        let mut targets = Targets { first: self.plan.rows.len(), ..Targets::default() };
-        targets.renewals = self.plan.renewals.iter().map(|(row, all)| (*row, all.clone())).collect();
+    pub fn along(&self) -> Subjects {
+        let mut subjects = Subjects { first: self.plan.rows.len(), ..Subjects::default() };
+        subjects.renewals = self.plan.renewals.iter().map(|(row, all)| (*row, all.clone())).collect();
         let wanted = self.plan.grants.iter().filter(|grant| grant.decision == Decision::Add);
         for grant in wanted.filter(|_| self.grants_come_along) {
             let Some(role) = grant.role else { continue };
             let along = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
-            targets.along.entry(grant.row).or_default().push(along);
+            subjects.along.entry(grant.row).or_default().push(along);
         }
-        targets
+        subjects
     }
 
     /// The roles in deployments that need a mutation of their own.

@@ -358,7 +358,7 @@ impl<'a> Resuming<'a> {
             let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
             Failure::new(ExitStatus::Internal, error)
         })?;
-        let targets = Arc::new(along(folder, history).map_err(|error| broken(folder, error))?);
+        let subjects = Arc::new(along(folder, history).map_err(|error| broken(folder, error))?);
         let mut settings = engine_settings(session, &history.header.settings);
         settings.repeats = careful(settings.repeats, history.header.houston_version.as_deref());
         let run = Run {
@@ -366,7 +366,7 @@ impl<'a> Resuming<'a> {
             operations: &leg.operations,
             earlier: &leg.earlier,
             emails: &leg.emails,
-            targets: &targets,
+            subjects: &subjects,
             houston: &session.houston,
             pace: &session.pace,
             pages: &session.pages,

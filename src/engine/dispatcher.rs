@@ -16,7 +16,7 @@ use foldhash::fast::FixedState;
 use super::event::{Cause, Event, RunEnd, Status, StopReason, Tally};
 use super::journal::{Entry, Journal};
 use super::open::Exhausted;
-use super::part::Target;
+use super::part::Subject;
 use super::refusals::Refusals;
 use super::worker::{Job, Signal, Ticket};
 use super::workspace::{Lane, Step};
@@ -128,12 +128,12 @@ impl<'r> Dispatcher<'r> {
             lanes.push(Lane::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
-        let deed = match run.targets.behind.first() {
+        let verb = match run.subjects.behind.first() {
             None => "added",
-            Some(Target::Deployment(_)) => "given a role in a deployment",
-            Some(Target::Leaver(_)) => "removed",
+            Some(Subject::Deployment(_)) => "given a role in a deployment",
+            Some(Subject::Leaver(_)) => "removed",
         };
-        let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(deed);
+        let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(verb);
         let now = run.clock.now();
         let mut dispatcher = Self {
             run,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::event::{Cause, Outcome, Status};
 use super::journal::{GrantLine, History, JournalError, PlanLine, PlannedAction, plan_lines};
 use super::leftover::{Leftover, Next, Planned};
-use super::part::{InDeployment, Part, Target, Targets};
+use super::part::{InDeployment, Part, Subject, Subjects};
 use super::run_folder::RunFolder;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber, WorkspaceId};
@@ -26,7 +26,7 @@ use crate::present::grants::{Asked, Found};
 pub struct Granting {
     /// What is carried out.
     pub part: Part,
-    targets: Targets,
+    subjects: Subjects,
     shares: Vec<Vec<Open>>,
 }
 
@@ -51,12 +51,12 @@ impl Granting {
         let mut names = Emails::default();
         (0..rows).for_each(|_| names.push(""));
         let mut places: HashMap<WorkspaceId, usize> = HashMap::new();
-        granting.targets.first = rows;
+        granting.subjects.first = rows;
         for line in plan_lines(folder)?.skip(rows).take(history.grants.len()) {
             let line = line?;
             names.push(&line.email);
             let Some(wish) = &line.grant else { continue };
-            granting.targets.behind.push(Target::Deployment(InDeployment {
+            granting.subjects.behind.push(Subject::Deployment(InDeployment {
                 deployment: wish.deployment.id.clone(),
                 name: wish.deployment.name.clone(),
                 user: None,
@@ -85,9 +85,9 @@ impl Granting {
     }
 
     fn name(&self, row: RowNumber) -> &str {
-        match self.targets.get(row) {
-            Some(Target::Deployment(target)) => &target.name,
-            Some(Target::Leaver(_)) | None => "",
+        match self.subjects.get(row) {
+            Some(Subject::Deployment(subject)) => &subject.name,
+            Some(Subject::Leaver(_)) | None => "",
         }
     }
 
@@ -108,9 +108,9 @@ impl Granting {
                     self.settle(&open.leftover, Status::RoleKept, Some(Stay::Protected.cause()));
                 }
                 Next::Missing(kind) => {
-                    let target = self.targets.behind.get_mut(row.index() - self.targets.first);
-                    if let (Some(Target::Deployment(target)), Some(found)) = (target, found) {
-                        target.user = Some((found.id, found.address));
+                    let subject = self.subjects.behind.get_mut(row.index() - self.subjects.first);
+                    if let (Some(Subject::Deployment(subject)), Some(found)) = (subject, found) {
+                        subject.user = Some((found.id, found.address));
                     }
                     let workspace = u32::try_from(place).expect("fewer workspaces than rows");
                     self.part.operations.push(Operation { row, workspace, kind });
@@ -138,7 +138,7 @@ impl Granting {
         let places = self.part.operations.iter().enumerate();
         self.part.earlier =
             places.filter_map(|(place, operation)| Some((place, earlier.remove(&operation.row)?))).collect();
-        self.part.targets = Arc::new(self.targets);
+        self.part.subjects = Arc::new(self.subjects);
         self.part
     }
 
@@ -210,23 +210,23 @@ impl Open {
 ///
 /// # Errors
 /// If the files cannot be read.
-pub fn along(folder: &RunFolder, history: &History) -> Result<Targets, JournalError> {
-    let mut targets = Targets { first: history.first_extra(), ..Targets::default() };
+pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalError> {
+    let mut subjects = Subjects { first: history.first_extra(), ..Subjects::default() };
     let settings = &history.header.settings;
     if history.grants.is_empty() && !settings.repair_duplicates && !settings.reinvite {
-        return Ok(targets);
+        return Ok(subjects);
     }
     for line in plan_lines(folder)?.take(history.first_extra()) {
         let line = line?;
         if !line.renews.is_empty() {
-            targets.renewals.insert(line.row, line.renews);
+            subjects.renewals.insert(line.row, line.renews);
         }
         let (Some(wish), PlannedAction::Add) = (line.grant, line.action) else { continue };
         let Some(role) = wish.role else { continue };
         let grant = DeploymentGrant { deployment: wish.deployment.id, role };
-        targets.along.entry(wish.of).or_default().push(grant);
+        subjects.along.entry(wish.of).or_default().push(grant);
     }
-    Ok(targets)
+    Ok(subjects)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::event::{Cause, Outcome, Status, StatusKind};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::leftover::Earlier;
-use super::part::{Part, Target, Targets};
+use super::part::{Part, Subject, Subjects};
 use super::run_folder::RunFolder;
 use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
@@ -85,7 +85,7 @@ impl Leaving {
             names.push(&line.email);
             // A line without them names nobody who could be sent.
             let account = line.account.clone().unwrap_or_else(|| Account::User(String::new()));
-            behind.push(Target::Leaver(account.clone()));
+            behind.push(Subject::Leaver(account.clone()));
             let (Some(leaver), Some(id)) = (Leaver::of(&line, account, history), &line.workspace) else {
                 continue;
             };
@@ -101,7 +101,7 @@ impl Leaving {
             leaving.shares[place].push(leaver);
         }
         leaving.part.names = Arc::new(names);
-        leaving.part.targets = Arc::new(Targets { first: rows, behind, ..Targets::default() });
+        leaving.part.subjects = Arc::new(Subjects { first: rows, behind, ..Subjects::default() });
         Ok(leaving)
     }
 

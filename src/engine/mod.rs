@@ -34,7 +34,7 @@ use self::dispatcher::Dispatcher;
 use self::event::{Cause, Event, Pause, RunEnd, StopReason, Tally};
 use self::journal::{Entry, Journal, JournalError};
 use self::leftover::Earlier;
-use self::part::Targets;
+use self::part::Subjects;
 use self::worker::Worker;
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::model::Emails;
@@ -87,7 +87,7 @@ pub struct Run<'r> {
     /// The addresses of all rows.
     pub emails: &'r Arc<Emails>,
     /// What they are about beside a person in a workspace.
-    pub targets: &'r Arc<Targets>,
+    pub subjects: &'r Arc<Subjects>,
     /// Who is to carry them out.
     pub houston: &'r Houston,
     /// The pace of its transport.
@@ -148,7 +148,7 @@ impl Engine<'_> {
                 houston: run.houston.clone(),
                 reader: run.houston.for_verification(),
                 emails: Arc::clone(run.emails),
-                targets: Arc::clone(run.targets),
+                subjects: Arc::clone(run.subjects),
                 pages: Arc::clone(run.pages),
                 mail: self.settings.mail,
                 stopping: Arc::clone(&stopping),

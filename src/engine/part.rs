@@ -1,6 +1,6 @@
 //! A later part of a run: operations that are not those of the roster's rows and come behind them.
 //!
-//! Main types: [`Part`] and [`Targets`]. They hold; [`super::granting`] and [`super::leaving`] find out
+//! Main types: [`Part`] and [`Subjects`]. They hold; [`super::granting`] and [`super::leaving`] find out
 //! what is in them.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::plan::{Operation, Workspace};
 
 /// What the operations of a run are about beside a person in a workspace.
 #[derive(Debug, Clone, Default)]
-pub struct Targets {
+pub struct Subjects {
     /// The roles in deployments that come along with the adds of rows.
     pub along: HashMap<RowNumber, Vec<DeploymentGrant>>,
     /// Of rows whose people are taken away and added again, what Houston knows them by.
@@ -23,12 +23,12 @@ pub struct Targets {
     /// The line of the plan that the first of `behind` is about.
     pub first: usize,
     /// What the lines from there on are about.
-    pub behind: Vec<Target>,
+    pub behind: Vec<Subject>,
 }
 
 /// What a line behind the rows of the roster is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum Subject {
     /// A role in a deployment.
     Deployment(InDeployment),
     /// Somebody who is to be taken away, by what Houston knows them by.
@@ -46,9 +46,9 @@ pub struct InDeployment {
     pub user: Option<(String, String)>,
 }
 
-impl Targets {
+impl Subjects {
     /// What the line of this number is about; none for a row of the roster.
-    pub fn get(&self, row: RowNumber) -> Option<&Target> {
+    pub fn get(&self, row: RowNumber) -> Option<&Subject> {
         self.behind.get(row.index().checked_sub(self.first)?)
     }
 }
@@ -61,7 +61,7 @@ pub struct Part {
     /// The people's names, by the line of the plan; an empty text for everybody else.
     pub names: Arc<Emails>,
     /// What they are about.
-    pub targets: Arc<Targets>,
+    pub subjects: Arc<Subjects>,
     /// The mutations, workspace by workspace.
     pub operations: Vec<Operation>,
     /// What earlier legs did about some of them, by their index.

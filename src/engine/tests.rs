@@ -313,7 +313,7 @@ impl Stage {
             workspaces: part.workspaces,
             operations: part.operations,
             earlier: part.earlier,
-            targets: &Arc::default(),
+            subjects: &Arc::default(),
             emails: part.emails,
             houston: &houston,
             pace: &pace,

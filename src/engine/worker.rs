@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::part::{InDeployment, Target, Targets};
+use super::part::{InDeployment, Subject, Subjects};
 use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, other_spelling};
 use crate::plan::extra::Account;
@@ -150,7 +150,7 @@ pub struct Worker {
     /// The addresses of all rows.
     pub emails: Arc<Emails>,
     /// What operations are about beside a person in a workspace.
-    pub targets: Arc<Targets>,
+    pub subjects: Arc<Subjects>,
     /// What is known of the server's pages.
     pub pages: Arc<PageSize>,
     /// Whether invitations are mailed.
@@ -195,10 +195,10 @@ impl Worker {
     fn read(&self, workspace: &WorkspaceId, rows: &[RowNumber]) -> Result<Reading, Fault> {
         let (mut leavers, mut asked) = (Vec::new(), Vec::new());
         for &row in rows {
-            match self.targets.get(row) {
-                Some(Target::Leaver(account)) => leavers.push(account),
-                Some(Target::Deployment(target)) => {
-                    asked.push(Asked { email: self.emails.get(row), deployment: &target.name });
+            match self.subjects.get(row) {
+                Some(Subject::Leaver(account)) => leavers.push(account),
+                Some(Subject::Deployment(subject)) => {
+                    asked.push(Asked { email: self.emails.get(row), deployment: &subject.name });
                 }
                 None => {}
             }
@@ -230,7 +230,7 @@ impl Worker {
         rows: &[RowNumber],
         reading: &mut Reading,
     ) -> Result<(), Fault> {
-        let of_row = |place: usize| self.targets.renewals.get(&rows[place]).into_iter().flatten();
+        let of_row = |place: usize| self.subjects.renewals.get(&rows[place]).into_iter().flatten();
         let invites = |account: &&Account| matches!(account, Account::Invite(_));
         let old: Vec<(usize, &Account)> = (0..rows.len())
             .flat_map(|place| of_row(place).filter(invites).map(move |one| (place, one)))
@@ -255,8 +255,8 @@ impl Worker {
         kind: OperationKind,
     ) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
-        match (kind, self.targets.get(row)) {
-            (kind, Some(Target::Deployment(target))) => self.grant(target, email, kind),
+        match (kind, self.subjects.get(row)) {
+            (kind, Some(Subject::Deployment(subject))) => self.grant(subject, email, kind),
             (OperationKind::Add(role), _) => self.add(workspace, row, role),
             (OperationKind::Renew(role), _) => self.renew(workspace, row, role),
             (OperationKind::SetRole(change), _) => match self.set_role(workspace, email, change) {
@@ -267,10 +267,10 @@ impl Worker {
                 set => set,
             }
             .map(Answer::from),
-            (OperationKind::Remove(_), Some(Target::Leaver(Account::User(id)))) => {
+            (OperationKind::Remove(_), Some(Subject::Leaver(Account::User(id)))) => {
                 self.houston.remove_member(workspace, id).map(Answer::from)
             }
-            (OperationKind::Remove(_), Some(Target::Leaver(Account::Invite(id)))) => {
+            (OperationKind::Remove(_), Some(Subject::Leaver(Account::Invite(id)))) => {
                 self.houston.delete_invite(id).map(Answer::from)
             }
             (OperationKind::Remove(_), None) => unreachable!("every removal is about somebody"),
@@ -288,7 +288,7 @@ impl Worker {
     /// has done nothing: they are given afterwards.
     fn add(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
-        let along = self.targets.along.get(&row).map_or(&[][..], Vec::as_slice);
+        let along = self.subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
         let whole = self.houston.add_member_with(workspace, email, role, self.mail, along);
         match whole {
             Err(failure) if failure.fault.is_about_deployment_roles() => {
@@ -302,7 +302,7 @@ impl Worker {
     /// Takes somebody away, and adds them again. Whoever is not there any more has been taken away by an
     /// earlier try.
     fn renew(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
-        for account in self.targets.renewals.get(&row).into_iter().flatten() {
+        for account in self.subjects.renewals.get(&row).into_iter().flatten() {
             match account {
                 Account::User(id) => self.houston.remove_member(workspace, id)?,
                 Account::Invite(id) => self.houston.delete_invite(id)?,
@@ -311,22 +311,22 @@ impl Worker {
         self.add(workspace, row, role).map_err(half_done)
     }
 
-    fn grant(&self, target: &InDeployment, email: &str, kind: OperationKind) -> Result<Answer, Failure> {
-        let (id, email) = match &target.user {
+    fn grant(&self, subject: &InDeployment, email: &str, kind: OperationKind) -> Result<Answer, Failure> {
+        let (id, email) = match &subject.user {
             Some((id, address)) => (Some(id.as_str()), address.as_str()),
             None => (None, email),
         };
         let user = DeploymentUser { id, email };
         match kind {
             OperationKind::Add(rung) => {
-                self.houston.add_deployment_role(&target.deployment, user, role_of(rung)).map(Answer::from)
+                self.houston.add_deployment_role(&subject.deployment, user, role_of(rung)).map(Answer::from)
             }
             OperationKind::SetRole(change) => {
                 let role = role_of(change.to);
-                self.houston.set_deployment_role(&target.deployment, user, role).map(Answer::from)
+                self.houston.set_deployment_role(&subject.deployment, user, role).map(Answer::from)
             }
             OperationKind::Remove(_) => {
-                self.houston.remove_deployment_role(&target.deployment, user).map(Answer::from)
+                self.houston.remove_deployment_role(&subject.deployment, user).map(Answer::from)
             }
             OperationKind::Renew(_) => unreachable!("no role in a deployment is renewed"),
         }
