@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::confirm::Confirmation;
 use super::ending::{held_words, status, tell_renamed, write_reports};
-use super::input::{Input, Settled};
+use super::input::{Input, ResolvedInput};
 use super::parts::{Left, Parts};
 use super::plan::{After, Drawn, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
@@ -24,7 +24,7 @@ use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::trust::Origin;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
-use crate::engine::event::{Event, RunEnd, StatusKind, StopReason, Tally, settled_by_plan};
+use crate::engine::event::{Event, RunEnd, StatusKind, StopReason, Tally, concluded_by_plan};
 use crate::engine::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
 };
@@ -112,7 +112,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     runs.warning().iter().for_each(|words| tell(&format!("warning: {}", printable(words))));
     let session = Session::open(destination, &args.work.target, Access::ReadWrite)?;
     let lock = TargetLock::take(&runs, &session.url).map_err(locked)?;
-    let mut input = input.settle(&session)?;
+    let mut input = input.resolve(&session)?;
     let mut progress = input.progress(global);
     let mut drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
     drawn.refuse(&args.work.safety)?;
@@ -166,7 +166,12 @@ fn take_up(args: &ApplyArgs, run: &RunFolder, global: &GlobalArgs) -> Result<Exi
 
 /// Writes that a recent run against this Houston left without an answer: they may still land, so
 /// those of them that this run is to send are looked for over the settle time first.
-fn unanswered(runs: &Runs, input: &Settled, session: &Session, drawn: &Drawn) -> HashMap<usize, Earlier> {
+fn unanswered(
+    runs: &Runs,
+    input: &ResolvedInput,
+    session: &Session,
+    drawn: &Drawn,
+) -> HashMap<usize, Earlier> {
     let recent = session.settings.settle + LONGEST_GATEWAY;
     let open = left_unanswered(runs, &session.url, recent);
     let mut earlier = HashMap::new();
@@ -193,7 +198,7 @@ fn unanswered(runs: &Runs, input: &Settled, session: &Session, drawn: &Drawn) ->
 struct Applying<'a> {
     args: &'a ApplyArgs,
     runs: &'a Runs,
-    input: &'a Settled,
+    input: &'a ResolvedInput,
     session: &'a Session,
     drawn: Drawn,
     signals: &'a Signals,
@@ -309,7 +314,7 @@ impl Applying<'_> {
         let mut tally = Tally::default();
         for (index, planned) in self.drawn.plan.rows.iter().enumerate() {
             let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = settled_by_plan(&planned.decision, role) {
+            if let Some((status, _)) = concluded_by_plan(&planned.decision, role) {
                 tally.count(status);
             }
         }
@@ -340,7 +345,7 @@ pub(super) fn engine_settings(session: &Session, run: &RunSettings) -> Settings 
 /// The files of a run cannot be read at its end. What was sent is known to this process alone then.
 fn unreadable(error: JournalError, end: &RunEnd) -> Failure {
     let is_lost = matches!(end.stopped, Some((StopReason::JournalLost, _)));
-    let status = if is_lost { ExitStatus::Unsettled } else { ExitStatus::Internal };
+    let status = if is_lost { ExitStatus::Unresolved } else { ExitStatus::Internal };
     let changed = end.tally.of_kind(StatusKind::Changed);
     let words = match end.tally.requests {
         0 => "nothing was sent".to_owned(),

@@ -4,7 +4,7 @@
 //! second workspace, so nothing is ever sent twice here: where the answer is lost, the workspace is
 //! looked for by its label, and if it does not appear the run ends before anybody is added.
 
-use super::input::Settled;
+use super::input::ResolvedInput;
 use super::places::list_workspaces;
 use super::plan::Drawn;
 use super::planning::plan_created;
@@ -24,7 +24,7 @@ impl Drawn {
     /// A workspace cannot be created (5, 4), or nobody can tell whether it was (8).
     pub(super) fn create_missing(
         &mut self,
-        input: &Settled,
+        input: &ResolvedInput,
         work: &WorkArgs,
         session: &Session,
         progress: &mut Progress,
@@ -95,7 +95,7 @@ fn look(session: &Session, label: &str, fault: &Fault) -> Result<WorkspaceId, Fa
         Some(_) => "look for it in a few minutes, then run this again: what exists is not created twice",
         None => "a service account may not be able to create workspaces: use the token of a user",
     };
-    Err(Failure::new(ExitStatus::Unsettled, error).hint(hint))
+    Err(Failure::new(ExitStatus::Unresolved, error).hint(hint))
 }
 
 fn refused(session: &Session, label: &str, fault: &Fault) -> Failure {
@@ -104,6 +104,6 @@ fn refused(session: &Session, label: &str, fault: &Fault) -> Failure {
     }
     let name = printable(label);
     let error = anyhow::anyhow!("the workspace `{name}` cannot be created: {fault}; nobody was added");
-    let status = if fault.effect() == Effect::None { ExitStatus::Unsettled } else { ExitStatus::Target };
+    let status = if fault.effect() == Effect::None { ExitStatus::Unresolved } else { ExitStatus::Target };
     Failure::new(status, error).hint("create it by hand, or take its rows out; then run this again")
 }

@@ -107,7 +107,7 @@ pub fn status(history: &History) -> ExitStatus {
         Some(StopReason::Terminated) => ExitStatus::Terminated,
         Some(StopReason::TokenDead) => ExitStatus::Token,
         Some(StopReason::TargetUnusable) => ExitStatus::Target,
-        Some(StopReason::JournalLost) => ExitStatus::Unsettled,
+        Some(StopReason::JournalLost) => ExitStatus::Unresolved,
         Some(StopReason::MaxDuration | StopReason::MaxErrors | StopReason::MaxWait | StopReason::Away)
         | None => by_rows(history),
     }
@@ -135,9 +135,9 @@ fn by_rows(history: &History) -> ExitStatus {
     let of = |kind| rows.of_kind(kind) + extras.of_kind(kind);
     let left_out =
         history.rows.iter().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
-    let left = of(StatusKind::Unsettled) + of(StatusKind::NotTried) - left_out as u64;
+    let left = of(StatusKind::Unresolved) + of(StatusKind::NotTried) - left_out as u64;
     if left > 0 {
-        ExitStatus::Unsettled
+        ExitStatus::Unresolved
     } else if held_back(history) + removals_held_back(history) > 0 {
         ExitStatus::Guard
     } else if of(StatusKind::Failed) > 0 {

@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::input::Settled;
+use super::input::ResolvedInput;
 use super::plan::Drawn;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure};
-use crate::engine::event::settled_by_plan;
+use crate::engine::event::concluded_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::houston::{DeploymentUser, Rehearsed};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
@@ -63,7 +63,7 @@ impl From<Rehearsed> for Sending {
 pub fn explain(
     email: &str,
     drawn: &Drawn,
-    input: &Settled,
+    input: &ResolvedInput,
     safety: &SafetyArgs,
     session: &Session,
     format: PlanFormat,
@@ -86,7 +86,7 @@ pub fn explain(
 
 struct Explainer<'e> {
     drawn: &'e Drawn,
-    input: &'e Settled,
+    input: &'e ResolvedInput,
     safety: &'e SafetyArgs,
     session: &'e Session,
 }
@@ -169,9 +169,9 @@ impl Explainer<'_> {
     }
 
     fn rule(&self, decision: &Decision, role: Option<WorkspaceRole>) -> String {
-        let settled = || settled_by_plan(decision, role).and_then(|(_, cause)| cause);
+        let concluded = || concluded_by_plan(decision, role).and_then(|(_, cause)| cause);
         let because =
-            || settled().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
+            || concluded().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match decision {
             Decision::Add => "is neither a member nor invited: is added".to_owned(),
             Decision::Take(_) => String::new(),
@@ -192,7 +192,7 @@ impl Explainer<'_> {
                 format!("{}: without --update-roles nobody's role is changed", because())
             }
             Decision::AlreadyInvited(_) => {
-                let more = settled().map_or_else(String::new, |cause| format!("; {}", cause.text));
+                let more = concluded().map_or_else(String::new, |cause| format!("; {}", cause.text));
                 format!("is invited, or has never signed in: is not invited again{more}")
             }
             Decision::Merged { into } => {

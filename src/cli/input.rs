@@ -1,7 +1,7 @@
 //! The roster that a command works on: read, found good or usable without its bad rows, and then with
 //! its workspaces known.
 //!
-//! Main types: [`Input`] and [`Settled`].
+//! Main types: [`Input`] and [`ResolvedInput`].
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -80,7 +80,7 @@ impl Input {
     ///
     /// # Errors
     /// It cannot be used (3), or the target (5) or the token (4) cannot.
-    pub fn settle(mut self, session: &Session) -> Result<Settled, Failure> {
+    pub fn resolve(mut self, session: &Session) -> Result<ResolvedInput, Failure> {
         let bad_rows = if self.settings.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
         let names = if self.settings.maps.workspaces.is_some() { Names::Mapped } else { Names::Ours };
         let listed = self.expected.as_ref().and_then(Expected::listed);
@@ -96,7 +96,7 @@ impl Input {
             None => failure,
         })?;
         let Self { roster, name, settings, missing: _, expected } = self;
-        Ok(Settled {
+        Ok(ResolvedInput {
             roster: Arc::new(roster),
             name,
             settings,
@@ -153,7 +153,7 @@ pub(super) fn warn_of_unused(roster: &Roster) {
 }
 
 /// A roster whose workspaces are known.
-pub struct Settled {
+pub struct ResolvedInput {
     /// The roster.
     pub roster: Arc<Roster>,
     /// What it is called in messages.
@@ -167,7 +167,7 @@ pub struct Settled {
     pub(super) expected: Option<Expected>,
 }
 
-impl Settled {
+impl ResolvedInput {
     /// A progress display that knows the lines of this roster.
     pub fn progress(&self, global: &GlobalArgs) -> Progress {
         let mode = if global.quiet { ProgressMode::None } else { global.progress };

@@ -108,7 +108,7 @@ impl GlobalArgs {
     ///
     /// # Errors
     /// Both are set in the same place (2).
-    fn settle_voice(&mut self, distance: impl Fn(&str) -> Distance) -> Result<(), Failure> {
+    fn choose_voice(&mut self, distance: impl Fn(&str) -> Distance) -> Result<(), Failure> {
         if !(self.quiet && self.verbose) {
             return Ok(());
         }
@@ -184,7 +184,7 @@ pub enum ExitStatus {
     /// A guard refused.
     Guard,
     /// Stopped early, or rows are left that a later try can settle.
-    Unsettled,
+    Unresolved,
     /// The saved plan no longer fits the target.
     Outdated,
     /// `plan --detailed-exitcode`: changes are pending.
@@ -235,7 +235,7 @@ Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
             Self::Target => 5,
             Self::RowsFailed => 6,
             Self::Guard => 7,
-            Self::Unsettled => 8,
+            Self::Unresolved => 8,
             Self::Outdated => 9,
             Self::ChangesPending => 10,
             Self::Locked => 11,
@@ -307,11 +307,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(error) = signals::outlive_file_limits() {
         tell(&format!("warning: a limit on the size of files would end this program: {error}"));
     }
-    ExitCode::from(settled(&arguments).unwrap_or_else(|status| status).code())
+    ExitCode::from(status_of(&arguments).unwrap_or_else(|status| status).code())
 }
 
 /// Parses and runs; what is wrong has been said.
-fn settled(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
+fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
     let refused = |failure: Failure, origins: &Origins| {
         complain(&failure, origins);
         failure.status

@@ -106,7 +106,7 @@ impl Parts<'_> {
         let Some(part) = collect(self, &history, announce)? else { return Ok(None) };
         drop(history);
         let now = self.session.clock.now();
-        part.settled.iter().for_each(|(row, outcome)| journal.note_outcome(*row, outcome, now));
+        part.concluded.iter().for_each(|(row, outcome)| journal.note_outcome(*row, outcome, now));
         journal.commit().map_err(lost)?;
         // Whoever wants the run to end while everybody is looked at again sees nothing changed.
         let stop = self.signals.stop().or_else(|| self.time_is_over().then_some(StopReason::MaxDuration));
@@ -190,7 +190,7 @@ impl Parts<'_> {
             Limit::Percent(_) => refusal.workspace.is_none(),
             Limit::People(_) => false,
         };
-        let (refusals, _) = leaving.too_many(limits, &People::before(history, &now, &leaving.part.settled));
+        let (refusals, _) = leaving.too_many(limits, &People::before(history, &now, &leaving.part.concluded));
         if refusals.iter().any(is_share_of_all) {
             let others: Vec<&WorkspaceId> =
                 history.workspaces.iter().filter(|id| !now.contains_key(*id)).collect();
@@ -202,7 +202,7 @@ impl Parts<'_> {
             let read = others.into_iter().zip(readings);
             now.extend(read.filter_map(|(id, read)| Some((id.clone(), read.ok()?.strangers.in_all))));
         }
-        let people = People::before(history, &now, &leaving.part.settled);
+        let people = People::before(history, &now, &leaving.part.concluded);
         let ids: Vec<&WorkspaceId> = people.keys().collect();
         for refusal in leaving.hold_too_many(limits, &people) {
             let place = refusal.workspace.map_or("in all", |place| ids[place as usize].as_str());

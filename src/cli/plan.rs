@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::explain::explain;
 use super::grants::come_with_adds;
-use super::input::{Input, Settled};
+use super::input::{Input, ResolvedInput};
 use super::planning::plan;
 use super::saved_plan::{self, fits};
 use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
@@ -98,7 +98,7 @@ impl Drawn {
     /// As [`plan`]; or it is not the plan that was saved (9), or the installation's policy refuses
     /// what the plan would do (5).
     pub fn draw(
-        input: &mut Settled,
+        input: &mut ResolvedInput,
         work: &WorkArgs,
         session: &Session,
         progress: &mut Progress,
@@ -217,7 +217,7 @@ impl Drawn {
     /// If it cannot be written in that format.
     pub fn render(
         &self,
-        input: &Settled,
+        input: &ResolvedInput,
         session: &Session,
         show: &ShowArgs,
         stale: Option<&Stale>,
@@ -259,7 +259,7 @@ impl Drawn {
     /// What a run of this plan would end with, if everything it sends goes well.
     pub fn status(&self) -> ExitStatus {
         if self.counts.gave_up > 0 {
-            ExitStatus::Unsettled
+            ExitStatus::Unresolved
         } else if self.counts.held_back > 0 {
             ExitStatus::Guard
         } else if self.counts.rejected + self.counts.invalid > 0 {
@@ -357,7 +357,7 @@ pub fn show(
     global: &GlobalArgs,
 ) -> Result<ExitStatus, Failure> {
     let draft = after.save_as.map(saved_plan::begin).transpose()?;
-    let mut input = input.settle(session)?;
+    let mut input = input.resolve(session)?;
     let mut progress = input.progress(global);
     let drawn = Drawn::draw(&mut input, work, session, &mut progress)?;
     drop(progress);

@@ -96,7 +96,7 @@ pub(super) fn resume_run(
 ) -> Result<ExitStatus, Failure> {
     let history = read(folder)?;
     refuse_contradiction(&history)?;
-    if history.is_settled() && history.closed {
+    if history.is_concluded() && history.closed {
         return say_finished(folder, &history, origin, global);
     }
     refuse_sandbox(&history.header)?;
@@ -124,7 +124,7 @@ pub(super) fn resume_run(
             Failure::new(ExitStatus::BadInput, error).hint("look at it with `report`, then resume again")
         );
     }
-    if history.is_settled() {
+    if history.is_concluded() {
         if !history.closed {
             close_books(folder, &history)?;
         }
@@ -324,10 +324,10 @@ impl<'a> Resuming<'a> {
 
     /// What is about to be done, for the question.
     fn shown(&self) -> String {
-        let Leg { operations, settled, .. } = &self.leg;
+        let Leg { operations, concluded, .. } = &self.leg;
         let header = &self.history.header;
         let rows = self.history.rows.len();
-        let (done, found) = (rows - operations.len() - settled.len(), settled.len());
+        let (done, found) = (rows - operations.len() - concluded.len(), concluded.len());
         let mut first = 0;
         let line = |share: &[Operation]| {
             let in_doubt = (first..first + share.len()).filter(|place| self.leg.is_in_doubt(*place)).count();
@@ -400,7 +400,7 @@ impl<'a> Resuming<'a> {
             caller: self.session.identity.user_id().map(str::to_owned),
             at_ms: journal.at_ms(now),
         });
-        for (row, outcome) in &self.leg.settled {
+        for (row, outcome) in &self.leg.concluded {
             journal.note_outcome(*row, outcome, now);
         }
         journal.commit()?;

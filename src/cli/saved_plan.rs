@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde::Deserialize as _;
 
-use super::input::{Input, Settled};
+use super::input::{Input, ResolvedInput};
 use super::plan::Drawn;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure, tell};
@@ -249,7 +249,7 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
 pub fn save(
     draft: Draft,
     drawn: &Drawn,
-    input: &Settled,
+    input: &ResolvedInput,
     safety: &SafetyArgs,
     session: &Session,
 ) -> Result<(), Failure> {

@@ -601,7 +601,7 @@ pub fn unusable(fault: &Fault, url: &str) -> Failure {
             anyhow::anyhow!("{fault}").context(format!("{url} does not accept the token")),
         )
         .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
-        Fault::Throttled { .. } => Failure::new(ExitStatus::Unsettled, error).hint("try again later, or wait longer with --max-wait"),
+        Fault::Throttled { .. } => Failure::new(ExitStatus::Unresolved, error).hint("try again later, or wait longer with --max-wait"),
         Fault::Unsent { cause, .. } => unreached(*cause, error),
         Fault::NoAnswer { .. } => Failure::new(ExitStatus::Target, error).about(&WAY).hint(CHECK_THE_WAY),
         Fault::Proxy { status: 401 | 407 | 511, .. } => Failure::new(ExitStatus::Target, error)

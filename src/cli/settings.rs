@@ -80,7 +80,7 @@ pub fn parse(
 ) -> Result<Cli, Refused> {
     let (matches, origins) = matches(arguments, environment, warn)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    cli.global.settle_voice(|flag| Distance::of(flag, &matches, &origins)).map_err(Refused::Setting)?;
+    cli.global.choose_voice(|flag| Distance::of(flag, &matches, &origins)).map_err(Refused::Setting)?;
     if let Some(target) = cli.command.target_mut() {
         target.set_origins(&origins);
     }

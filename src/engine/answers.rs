@@ -79,10 +79,10 @@ impl Dispatcher<'_> {
         match judge(fault, self.settings.max_wait) {
             Verdict::Verify(doubt) => self.doubt(lane, operation, doubt, cause),
             Verdict::Release => self.take_back(operation),
-            Verdict::Settle(Status::GaveUp) => self.exhausted(lane, operation, &cause),
-            Verdict::Settle(status) => {
+            Verdict::End(Status::GaveUp) => self.exhausted(lane, operation, &cause),
+            Verdict::End(status) => {
                 if !self.doubt_refusal(lane, operation, &cause) {
-                    self.settle(operation, status, Some(cause));
+                    self.conclude(operation, status, Some(cause));
                 }
             }
             Verdict::CloseWorkspace => {
@@ -159,7 +159,7 @@ impl Dispatcher<'_> {
             self.release_person(operation);
             self.count_error(true);
         } else {
-            self.settle(operation, Status::GaveUp, Some(cause.clone()));
+            self.conclude(operation, Status::GaveUp, Some(cause.clone()));
             self.canary_failed(lane, cause);
         }
     }
@@ -194,9 +194,9 @@ impl Dispatcher<'_> {
             let kind = self.run.operations[operation].kind;
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
             match doubtful.judge(seen, kind, began, settle, repeats, ours) {
-                Finding::Settled(status, cause) => {
+                Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
-                    self.settle(operation, status, cause);
+                    self.conclude(operation, status, cause);
                 }
                 Finding::SendAgain => self.send_again(lane, operation, doubtful),
                 Finding::Wait => {
@@ -212,7 +212,7 @@ impl Dispatcher<'_> {
         let (sends, attempts) =
             self.active.get(&operation).map_or((0, 0), |active| (active.sends, active.attempts));
         if self.stopped.is_some() {
-            self.settle(operation, Status::GaveUp, Some(doubtful.cause));
+            self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {
             let text = format!(
                 "sent {attempts} times, and it never took effect; the last time: {}",
@@ -237,7 +237,7 @@ impl Dispatcher<'_> {
             let kind = self.run.operations[acknowledged.operation()].kind;
             let is_add = matches!(kind, OperationKind::Add(_));
             match landed(seen, kind) {
-                Finding::Settled(status, cause) => {
+                Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause, seen);
                 }
@@ -298,7 +298,7 @@ impl Dispatcher<'_> {
                     self.tally.doubtful -= 1;
                     let text = format!("{}; and the workspace cannot be read: {fault}", doubtful.cause.text);
                     let cause = Cause::new("unreadable", text);
-                    self.settle(doubtful.operation, Status::InDoubt, Some(cause.clone()));
+                    self.conclude(doubtful.operation, Status::InDoubt, Some(cause.clone()));
                     self.canary_failed(lane, &cause);
                 }
             }
@@ -354,7 +354,7 @@ impl Dispatcher<'_> {
             match result {
                 Ok(_) => {
                     let cause = Cause::new("workspace_denied", denial.text);
-                    self.settle_unsent(operation, cause.clone());
+                    self.conclude_unsent(operation, cause.clone());
                     if self.lanes[lane].closed().is_none() {
                         self.close_workspace(lane, &cause);
                     }
@@ -363,7 +363,7 @@ impl Dispatcher<'_> {
                     self.take_back(operation);
                     self.stop(StopReason::TokenDead, Some(denial));
                 }
-                Err(_) => self.settle(operation, Status::GaveUp, Some(denial)),
+                Err(_) => self.conclude(operation, Status::GaveUp, Some(denial)),
             }
         }
     }
@@ -374,7 +374,7 @@ impl Dispatcher<'_> {
         let workspace = self.workspace_of(lane);
         (self.announce)(&Event::WorkspaceClosed { workspace, cause, rows: rows.len() as u64 });
         for operation in rows {
-            self.settle_unsent(operation, cause.clone());
+            self.conclude_unsent(operation, cause.clone());
         }
     }
 
@@ -400,7 +400,7 @@ impl Dispatcher<'_> {
                     let lane = self.life_of(operation);
                     self.lanes[lane].go_on();
                     self.wake(lane);
-                    self.settle(operation, Status::GaveUp, Some(denial));
+                    self.conclude(operation, Status::GaveUp, Some(denial));
                 }
             }
         }

@@ -305,7 +305,7 @@ impl<'r> Dispatcher<'r> {
                 }
                 Step::GiveUp(rows) => {
                     for Exhausted { operation, cause } in rows {
-                        self.settle(operation, Status::GaveUp, Some(cause));
+                        self.conclude(operation, Status::GaveUp, Some(cause));
                     }
                     self.wake(lane);
                 }
@@ -434,7 +434,7 @@ impl<'r> Dispatcher<'r> {
             let lane = self.life_of(operation);
             if !self.lanes[lane].unpark(operation) {
                 match self.lanes[lane].closed().cloned() {
-                    Some(cause) => self.settle_unsent(operation, cause),
+                    Some(cause) => self.conclude_unsent(operation, cause),
                     None => self.leave(operation),
                 }
             }

@@ -88,7 +88,7 @@ impl Status {
             Self::Added | Self::Invited | Self::RoleUpdated | Self::Removed => StatusKind::Changed,
             Self::Unchanged | Self::AlreadyInvited | Self::RoleKept | Self::Merged => StatusKind::AsItWas,
             Self::Rejected | Self::Invalid => StatusKind::Failed,
-            Self::GaveUp | Self::InDoubt => StatusKind::Unsettled,
+            Self::GaveUp | Self::InDoubt => StatusKind::Unresolved,
             Self::NotRun => StatusKind::NotTried,
         }
     }
@@ -111,7 +111,7 @@ pub enum StatusKind {
     /// Failed for good.
     Failed,
     /// A later try can settle it.
-    Unsettled,
+    Unresolved,
     /// Never tried.
     NotTried,
 }
@@ -130,7 +130,7 @@ pub struct Outcome {
 }
 
 /// The status and the reason of a row that needs no mutation; none for a row that does.
-pub fn settled_by_plan(
+pub fn concluded_by_plan(
     decision: &Decision,
     wanted: Option<WorkspaceRole>,
 ) -> Option<(Status, Option<Cause>)> {
@@ -210,7 +210,7 @@ pub struct Tally {
     /// Operations that the run has to settle.
     pub operations: u64,
     /// Operations that have an outcome.
-    pub settled: u64,
+    pub concluded: u64,
     /// Requests sent so far, of every kind.
     pub requests: u64,
     /// What was met with by asking for too much.
@@ -278,7 +278,7 @@ pub enum Event<'a> {
         tally: Tally,
     },
     /// An operation has its outcome.
-    Settled {
+    Concluded {
         /// The row.
         row: RowNumber,
         /// Its end.
@@ -357,7 +357,7 @@ mod tests {
             StatusKind::Changed,
             StatusKind::AsItWas,
             StatusKind::Failed,
-            StatusKind::Unsettled,
+            StatusKind::Unresolved,
             StatusKind::NotTried,
         ];
         assert_eq!(kinds.into_iter().map(|kind| tally.of_kind(kind)).sum::<u64>(), tally.rows());

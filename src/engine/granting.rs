@@ -103,9 +103,9 @@ impl Granting {
             let names = address.as_deref().into_iter().chain([emails.get(row)]);
             let is_protected = open.leftover.earlier.is_none() && protect.covers(names);
             match open.next(seen) {
-                Next::Settled(status, cause) => self.settle(&open.leftover, status, cause),
+                Next::Done(status, cause) => self.conclude(&open.leftover, status, cause),
                 Next::Missing(kind) if is_protected && kind.takes_away() => {
-                    self.settle(&open.leftover, Status::RoleKept, Some(Stay::Protected.cause()));
+                    self.conclude(&open.leftover, Status::RoleKept, Some(Stay::Protected.cause()));
                 }
                 Next::Missing(kind) => {
                     let subject = self.subjects.behind.get_mut(row.index() - self.subjects.first);
@@ -125,7 +125,7 @@ impl Granting {
         for open in std::mem::take(&mut self.shares[place]) {
             let in_doubt = open.leftover.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
             let status = if in_doubt { Status::InDoubt } else { Status::GaveUp };
-            self.settle(&open.leftover, status, Some(cause.clone()));
+            self.conclude(&open.leftover, status, Some(cause.clone()));
         }
     }
 
@@ -142,11 +142,11 @@ impl Granting {
         self.part
     }
 
-    fn settle(&mut self, leftover: &Leftover, status: Status, cause: Option<Cause>) {
+    fn conclude(&mut self, leftover: &Leftover, status: Status, cause: Option<Cause>) {
         let earlier = leftover.earlier.as_ref();
         let (attempts, elapsed) =
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
-        self.part.settled.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
+        self.part.concluded.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
     }
 }
 
@@ -194,13 +194,13 @@ impl Open {
 
     fn next(&self, seen: Membership) -> Next {
         match self.leftover.next(seen) {
-            Next::Settled(Status::Unchanged, cause) if self.may_have_come_along() => {
-                Next::Settled(Status::Added, cause)
+            Next::Done(Status::Unchanged, cause) if self.may_have_come_along() => {
+                Next::Done(Status::Added, cause)
             }
-            Next::Settled(Status::AlreadyInvited, cause) if self.may_have_come_along() => {
-                Next::Settled(Status::Invited, cause)
+            Next::Done(Status::AlreadyInvited, cause) if self.may_have_come_along() => {
+                Next::Done(Status::Invited, cause)
             }
-            next @ (Next::Settled(..) | Next::Missing(_)) => next,
+            next @ (Next::Done(..) | Next::Missing(_)) => next,
         }
     }
 }
@@ -260,7 +260,7 @@ mod tests {
     fn what_an_add_brought_along_is_told_as_given_and_the_rest_is_sent() {
         use WorkspaceRole::{Admin, Editor, Viewer};
         let status = |next| match next {
-            Next::Settled(status, _) => Some(status),
+            Next::Done(status, _) => Some(status),
             Next::Missing(OperationKind::Add(_) | OperationKind::SetRole(_)) => None,
             Next::Missing(OperationKind::Remove(_) | OperationKind::Renew(_)) => {
                 unreachable!("nobody is removed")

@@ -127,7 +127,7 @@ impl Leaving {
             if seen == Membership::Absent {
                 let (status, cause) =
                     if was_sent { (Status::Removed, None) } else { (Status::Unchanged, Some(gone())) };
-                self.settle(&leaver, status, cause);
+                self.conclude(&leaver, status, cause);
             } else if seen.role() != leaver.role {
                 let cause = wanted_after_all(seen, leaver.role);
                 self.hold(&leaver, Status::RoleKept, cause);
@@ -242,14 +242,14 @@ impl Leaving {
     /// The end of somebody who is not taken away. What may still take effect stays in doubt.
     fn hold(&mut self, leaver: &Leaver, status: Status, cause: Cause) {
         let in_doubt = leaver.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
-        self.settle(leaver, if in_doubt { Status::InDoubt } else { status }, Some(cause));
+        self.conclude(leaver, if in_doubt { Status::InDoubt } else { status }, Some(cause));
     }
 
-    fn settle(&mut self, leaver: &Leaver, status: Status, cause: Option<Cause>) {
+    fn conclude(&mut self, leaver: &Leaver, status: Status, cause: Option<Cause>) {
         let earlier = leaver.earlier.as_ref();
         let (attempts, elapsed) =
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
-        self.part.settled.push((leaver.row, Outcome { status, cause, attempts, elapsed }));
+        self.part.concluded.push((leaver.row, Outcome { status, cause, attempts, elapsed }));
     }
 }
 
@@ -258,7 +258,7 @@ impl Leaver {
     fn of(line: &PlanLine, account: Account, history: &History) -> Option<Self> {
         let done = history.row(line.row)?;
         let is_open = match done.status.kind() {
-            StatusKind::Unsettled | StatusKind::NotTried => line.action == PlannedAction::Remove,
+            StatusKind::Unresolved | StatusKind::NotTried => line.action == PlannedAction::Remove,
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::Failed => false,
         };
         let in_doubt = done.status == Status::InDoubt;
@@ -292,21 +292,21 @@ pub struct People {
 
 impl People {
     /// How many people the workspaces of a run had before it, where `now` says how many some of them have
-    /// and `settled` what reading has settled since the history was written. Whoever stays in doubt may
+    /// and `concluded` what reading has settled since the history was written. Whoever stays in doubt may
     /// be gone: they count as removed, but not as one more person beside those who are there.
     pub fn before(
         history: &History,
         now: &HashMap<WorkspaceId, u64>,
-        settled: &[(RowNumber, Outcome)],
+        concluded: &[(RowNumber, Outcome)],
     ) -> BTreeMap<WorkspaceId, Self> {
         let in_all = |id: &WorkspaceId| now.get(id).copied().unwrap_or_default();
         let start = |id: &WorkspaceId| (id.clone(), Self { in_all: in_all(id), removed: 0 });
         let mut all: BTreeMap<WorkspaceId, Self> = history.workspaces.iter().map(start).collect();
         let place = |row: &RowHistory| row.workspace.map(|place| &history.workspaces[place as usize]);
-        let settled: HashMap<RowNumber, Status> =
-            settled.iter().map(|(row, outcome)| (*row, outcome.status)).collect();
+        let concluded: HashMap<RowNumber, Status> =
+            concluded.iter().map(|(row, outcome)| (*row, outcome.status)).collect();
         for (row, extra) in (history.first_extra()..).map(RowNumber::from_index).zip(&history.extras) {
-            let lost = Self::lost(extra.status, settled.get(&row).copied());
+            let lost = Self::lost(extra.status, concluded.get(&row).copied());
             if let Some(people) = place(extra).and_then(|id| all.get_mut(id)) {
                 people.in_all += lost.in_all;
                 people.removed += lost.removed;
@@ -355,7 +355,7 @@ fn spoiled(history: &History) -> HashMap<WorkspaceId, Spoiled> {
         let how = match row.status.kind() {
             StatusKind::Changed | StatusKind::AsItWas => continue,
             StatusKind::NotTried if row.is_left_out() => continue,
-            StatusKind::NotTried | StatusKind::Unsettled => Spoiled::ForNow,
+            StatusKind::NotTried | StatusKind::Unresolved => Spoiled::ForNow,
             StatusKind::Failed => Spoiled::ForGood,
         };
         let Some(place) = row.workspace else { continue };
@@ -402,9 +402,9 @@ mod tests {
     /// How each removal ended, by its row; none for those that are sent.
     fn ends(leaving: Leaving, rows: usize) -> Vec<Option<(Status, String)>> {
         let part = leaving.assemble();
-        assert_eq!(part.operations.len() + part.settled.len(), rows, "everybody, each once");
+        assert_eq!(part.operations.len() + part.concluded.len(), rows, "everybody, each once");
         let end = |place: usize| {
-            let (_, outcome) = part.settled.iter().find(|(row, _)| row.index() == place)?;
+            let (_, outcome) = part.concluded.iter().find(|(row, _)| row.index() == place)?;
             let code = outcome.cause.as_ref().map_or("", |cause| &*cause.code);
             Some((outcome.status, code.to_owned()))
         };

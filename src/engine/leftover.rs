@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use super::event::{Cause, Outcome, Status, StatusKind, Tally, settled_by_plan};
+use super::event::{Cause, Outcome, Status, StatusKind, Tally, concluded_by_plan};
 use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::run_folder::{JOURNAL, RunFolder, Runs};
 use super::verify::{Finding, gone, landed, no_member, third_role};
@@ -39,7 +39,7 @@ pub struct Leg {
     /// What earlier legs did about some of them, by their index.
     pub earlier: HashMap<usize, Earlier>,
     /// Rows that reading alone has settled.
-    pub settled: Vec<(RowNumber, Outcome)>,
+    pub concluded: Vec<(RowNumber, Outcome)>,
     /// The leftovers of each workspace that have not been judged yet.
     shares: Vec<Share>,
 }
@@ -114,17 +114,17 @@ impl Leg {
                 continue;
             }
             match leftover.next(seen) {
-                Next::Settled(status, cause) => self.settle(&leftover, status, cause),
+                Next::Done(status, cause) => self.conclude(&leftover, status, cause),
                 // What was taken away already has to come back, whoever it is.
                 Next::Missing(OperationKind::Renew(_))
                     if leftover.is_untouched(seen) && is_caller(leftover.row) =>
                 {
-                    self.settle(&leftover, Status::RoleKept, Some(Stay::Caller.cause()));
+                    self.conclude(&leftover, Status::RoleKept, Some(Stay::Caller.cause()));
                 }
                 Next::Missing(OperationKind::Renew(_))
                     if leftover.is_untouched(seen) && is_protected(leftover.row) =>
                 {
-                    self.settle(&leftover, Status::RoleKept, Some(Stay::Protected.cause()));
+                    self.conclude(&leftover, Status::RoleKept, Some(Stay::Protected.cause()));
                 }
                 Next::Missing(kind) => {
                     let decision = match kind {
@@ -197,9 +197,9 @@ impl Leg {
 
     /// The end of a row that is not sent again. What may still take effect stays in doubt.
     fn hold(&mut self, leftover: &Leftover, decision: &Decision) {
-        let Some((status, cause)) = settled_by_plan(decision, Some(leftover.role)) else { return };
+        let Some((status, cause)) = concluded_by_plan(decision, Some(leftover.role)) else { return };
         let in_doubt = leftover.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
-        self.settle(leftover, if in_doubt { Status::InDoubt } else { status }, cause);
+        self.conclude(leftover, if in_doubt { Status::InDoubt } else { status }, cause);
     }
 
     /// A workspace cannot be read. What was sent there stays unsettled: it may have taken effect,
@@ -213,13 +213,13 @@ impl Leg {
     /// A row about which nothing can be told now.
     fn leave(&mut self, leftover: &Leftover, status: Status, cause: &Cause) {
         match &leftover.earlier {
-            None => self.settle(leftover, status, Some(cause.clone())),
+            None => self.conclude(leftover, status, Some(cause.clone())),
             Some(earlier) => {
                 let status = if earlier.in_doubt { Status::InDoubt } else { Status::GaveUp };
                 // What an earlier leg said of the workspace is not said again.
                 let then = earlier.cause.text.split(NOW).next().unwrap_or_default();
                 let text = format!("{then}{NOW}{}", cause.text);
-                self.settle(leftover, status, Some(Cause { code: cause.code.clone(), text }));
+                self.conclude(leftover, status, Some(Cause { code: cause.code.clone(), text }));
             }
         }
     }
@@ -233,18 +233,18 @@ impl Leg {
     /// The rows of the run that have no operation in this leg.
     pub fn tally(&self, history: &History) -> Tally {
         let mut rows: Vec<Option<Status>> = history.rows.iter().map(|row| Some(row.status)).collect();
-        self.settled.iter().for_each(|(row, outcome)| rows[row.index()] = Some(outcome.status));
+        self.concluded.iter().for_each(|(row, outcome)| rows[row.index()] = Some(outcome.status));
         self.operations.iter().for_each(|operation| rows[operation.row.index()] = None);
         let mut tally = Tally::default();
         rows.into_iter().flatten().for_each(|status| tally.count(status));
         tally
     }
 
-    fn settle(&mut self, leftover: &Leftover, status: Status, cause: Option<Cause>) {
+    fn conclude(&mut self, leftover: &Leftover, status: Status, cause: Option<Cause>) {
         let earlier = leftover.earlier.as_ref();
         let (attempts, elapsed) =
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
-        self.settled.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
+        self.concluded.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
     }
 }
 
@@ -338,7 +338,7 @@ pub struct Earlier {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// Nothing: it has its end.
-    Settled(Status, Option<Cause>),
+    Done(Status, Option<Cause>),
     /// It is not there: send this, or wait for it first if it is in doubt.
     Missing(OperationKind),
 }
@@ -348,7 +348,7 @@ impl Leftover {
     pub fn new(row: RowNumber, role: WorkspaceRole, planned: Planned, history: &RowHistory) -> Option<Self> {
         let in_doubt = history.status == Status::InDoubt;
         match history.status.kind() {
-            StatusKind::Unsettled | StatusKind::NotTried => {}
+            StatusKind::Unresolved | StatusKind::NotTried => {}
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::Failed => return None,
         }
         let cause = || history.cause.as_ref().map_or_else(unknown, |cause| Cause::clone(cause));
@@ -398,12 +398,12 @@ impl Leftover {
         if self.earlier.is_some() {
             return match (seen, landed(seen, add)) {
                 (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait) => Next::Missing(add),
-                (_, Finding::Settled(status, cause)) => Next::Settled(status, cause),
+                (_, Finding::Done(status, cause)) => Next::Done(status, cause),
             };
         }
         let decision = decide(self.role, seen, roles);
-        match (settled_by_plan(&decision, Some(self.role)), decision) {
-            (Some((status, cause)), _) => Next::Settled(status, cause),
+        match (concluded_by_plan(&decision, Some(self.role)), decision) {
+            (Some((status, cause)), _) => Next::Done(status, cause),
             (None, Decision::UpdateRole(change)) => Next::Missing(OperationKind::SetRole(change)),
             (None, _) => Next::Missing(add),
         }
@@ -415,10 +415,10 @@ impl Leftover {
         let kind = OperationKind::Renew(self.role);
         match (seen, landed(seen, kind)) {
             (Membership::Invited { .. }, _) | (_, Finding::Wait | Finding::SendAgain) => Next::Missing(kind),
-            (_, Finding::Settled(Status::RoleUpdated, _)) if self.earlier.is_none() => {
-                Next::Settled(Status::Unchanged, None)
+            (_, Finding::Done(Status::RoleUpdated, _)) if self.earlier.is_none() => {
+                Next::Done(Status::Unchanged, None)
             }
-            (_, Finding::Settled(status, cause)) => Next::Settled(status, cause),
+            (_, Finding::Done(status, cause)) => Next::Done(status, cause),
         }
     }
 
@@ -426,10 +426,10 @@ impl Leftover {
     fn next_removal(&self, seen: Membership) -> Next {
         let kind = OperationKind::Remove(Some(self.role));
         match landed(seen, kind) {
-            Finding::Settled(Status::Removed, _) if self.earlier.is_none() => {
-                Next::Settled(Status::Unchanged, Some(gone()))
+            Finding::Done(Status::Removed, _) if self.earlier.is_none() => {
+                Next::Done(Status::Unchanged, Some(gone()))
             }
-            Finding::Settled(status, cause) => Next::Settled(status, cause),
+            Finding::Done(status, cause) => Next::Done(status, cause),
             Finding::Wait | Finding::SendAgain => Next::Missing(kind),
         }
     }
@@ -438,31 +438,29 @@ impl Leftover {
         let kind = OperationKind::SetRole(change);
         if self.earlier.is_some() {
             return match landed(seen, kind) {
-                Finding::Settled(status, cause) => Next::Settled(status, cause),
+                Finding::Done(status, cause) => Next::Done(status, cause),
                 Finding::Wait | Finding::SendAgain => Next::Missing(kind),
             };
         }
         let decision = decide(self.role, seen, RolePolicy::Update);
-        if let Some((status, cause)) = settled_by_plan(&decision, Some(self.role)) {
-            return Next::Settled(status, cause);
+        if let Some((status, cause)) = concluded_by_plan(&decision, Some(self.role)) {
+            return Next::Done(status, cause);
         }
         // It is not settled, so that they are absent, or a member with another role.
         match seen {
             Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
                 Next::Missing(kind)
             }
-            Membership::Member { role, .. } => {
-                Next::Settled(Status::RoleKept, Some(third_role(role, change)))
-            }
+            Membership::Member { role, .. } => Next::Done(Status::RoleKept, Some(third_role(role, change))),
             Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => {
                 if role == change.from {
                     Next::Missing(kind)
                 } else {
-                    Next::Settled(Status::RoleKept, Some(third_role(role, change)))
+                    Next::Done(Status::RoleKept, Some(third_role(role, change)))
                 }
             }
             Membership::Invited { .. } | Membership::Absent => {
-                Next::Settled(Status::Rejected, Some(no_member()))
+                Next::Done(Status::Rejected, Some(no_member()))
             }
         }
     }
@@ -521,7 +519,7 @@ mod tests {
         for (status, attempts, seen, expected) in table {
             let next = leftover(status, attempts).map(|leftover| leftover.next(seen));
             let found = match next {
-                Some(Next::Settled(status, _)) => Some(status),
+                Some(Next::Done(status, _)) => Some(status),
                 Some(Next::Missing(_)) | None => None,
             };
             assert_eq!(found, expected, "{status} after {attempts} sends, {seen}");
@@ -552,7 +550,7 @@ mod tests {
             let planned = Planned::UpdateRole { from: Viewer, whose: Whose::Members };
             let leftover = Leftover::new(RowNumber::from_index(0), EDITOR, planned, &history).expect("left");
             match leftover.next(seen) {
-                Next::Settled(status, _) => assert_eq!(Some(status), expected, "{seen} after {attempts}"),
+                Next::Done(status, _) => assert_eq!(Some(status), expected, "{seen} after {attempts}"),
                 Next::Missing(kind) => {
                     assert_eq!(expected, None, "{seen} after {attempts}");
                     let change = RoleChange { from: Viewer, to: EDITOR, whose: Whose::Members };
@@ -588,7 +586,7 @@ mod tests {
             let code = |(_, outcome): &(RowNumber, Outcome)| {
                 outcome.cause.as_ref().map(|cause| cause.code.to_string())
             };
-            (leg.operations.len(), leg.settled.first().and_then(code))
+            (leg.operations.len(), leg.concluded.first().and_then(code))
         };
         let ann = ["ann@example.com".to_owned()];
         let held = |code: &str| (0, Some(code.to_owned()));
@@ -620,7 +618,7 @@ mod tests {
                 .expect("left")
                 .next(member(WorkspaceRole::Viewer))
         };
-        assert!(matches!(next(RolePolicy::Keep), Next::Settled(Status::RoleKept, _)));
+        assert!(matches!(next(RolePolicy::Keep), Next::Done(Status::RoleKept, _)));
         let change = RoleChange { from: WorkspaceRole::Viewer, to: EDITOR, whose: Whose::Members };
         assert_eq!(next(RolePolicy::Update), Next::Missing(OperationKind::SetRole(change)));
     }

@@ -103,11 +103,11 @@ impl Dispatcher<'_> {
     }
 
     /// Gives a row its end.
-    pub(super) fn settle(&mut self, operation: usize, status: Status, cause: Option<Cause>) {
+    pub(super) fn conclude(&mut self, operation: usize, status: Status, cause: Option<Cause>) {
         self.finish(operation, status, cause);
         let counts_as_error = match status.kind() {
             StatusKind::Changed | StatusKind::AsItWas => false,
-            StatusKind::Failed | StatusKind::Unsettled | StatusKind::NotTried => true,
+            StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => true,
         };
         self.count_error(counts_as_error);
         if !counts_as_error {
@@ -120,7 +120,7 @@ impl Dispatcher<'_> {
 
     /// The end of a row that was not sent, because its workspace takes no more. It does not count
     /// as an error of its own.
-    pub(super) fn settle_unsent(&mut self, operation: usize, cause: Cause) {
+    pub(super) fn conclude_unsent(&mut self, operation: usize, cause: Cause) {
         let lane = self.life_of(operation);
         if cause.code == "workspace_denied" && self.doubt_refusal(lane, operation, &cause) {
             self.wake(lane);
@@ -160,8 +160,8 @@ impl Dispatcher<'_> {
         let row = self.run.operations[operation].row;
         self.journal.note_outcome(row, outcome, self.now());
         self.tally.count(outcome.status);
-        self.tally.settled += 1;
-        (self.announce)(&Event::Settled { row, outcome, tally: self.tally });
+        self.tally.concluded += 1;
+        (self.announce)(&Event::Concluded { row, outcome, tally: self.tally });
     }
 
     /// Counts towards `--max-errors`.
@@ -212,7 +212,7 @@ impl Dispatcher<'_> {
         }
         self.tally.requests = self.run.pace.requests();
         self.tally.strain = self.run.pace.strain();
-        for _ in self.tally.settled..self.tally.operations {
+        for _ in self.tally.concluded..self.tally.operations {
             self.tally.count(Status::NotRun);
         }
         if let Err(error) = self.journal.commit() {

@@ -67,5 +67,5 @@ pub struct Part {
     /// What earlier legs did about some of them, by their index.
     pub earlier: HashMap<usize, Earlier>,
     /// Lines that came to their end without a mutation.
-    pub settled: Vec<(RowNumber, Outcome)>,
+    pub concluded: Vec<(RowNumber, Outcome)>,
 }

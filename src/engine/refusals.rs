@@ -24,7 +24,7 @@ const TEXTS: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
     /// Nothing else can be meant.
-    Settled,
+    Certain,
     /// Known to be about the installation, but not about everybody.
     Policy,
     /// The words are not known. They may be about one workspace.
@@ -111,7 +111,7 @@ impl Extent {
     fn is_met(self, weight: Weight, refused: &Refused) -> bool {
         let few = WORKSPACES.min(self.workspaces);
         let (count, workspaces, people) = match weight {
-            Weight::Settled => (1, 1, 1),
+            Weight::Certain => (1, 1, 1),
             Weight::Policy => (REFUSALS.min(self.operations), few, PEOPLE.min(self.operations)),
             Weight::Unknown => (REFUSALS.min(self.operations), few.max(2), few.max(2)),
             Weight::Passing => (PASSING_REFUSALS.min(few * self.sends), few.max(2), few.max(2)),
@@ -125,7 +125,7 @@ fn weigh(fault: &Fault) -> Option<(Weight, &str)> {
     match fault {
         Fault::Rejected { kind, text } => {
             let weight = match kind {
-                RejectedKind::UserManagementOff => Weight::Settled,
+                RejectedKind::UserManagementOff => Weight::Certain,
                 RejectedKind::Scim => Weight::Policy,
                 RejectedKind::SignUp | RejectedKind::Other => Weight::Unknown,
                 RejectedKind::BadEmail
@@ -161,7 +161,7 @@ fn words(text: &str) -> String {
 
 fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str, verb: &str) -> String {
     let means = match weight {
-        Weight::Settled => "user management is switched off there".to_owned(),
+        Weight::Certain => "user management is switched off there".to_owned(),
         Weight::Policy => {
             format!("SCIM manages its people (the first {} writes were refused)", refused.count)
         }

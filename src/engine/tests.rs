@@ -80,7 +80,7 @@ struct Part<'a> {
 struct Played {
     end: RunEnd,
     outcomes: HashMap<u32, Outcome>,
-    settled_twice: bool,
+    concluded_twice: bool,
 }
 
 fn text(value: &Value) -> String {
@@ -325,15 +325,15 @@ impl Stage {
             clock: &clock,
         };
         let mut outcomes = HashMap::new();
-        let mut settled_twice = false;
+        let mut concluded_twice = false;
         let end = Engine { pool: &pool, settings }.run(&run, journal, Tally::default(), &mut |event| {
-            if let Event::Settled { row, outcome, .. } = event {
-                settled_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
+            if let Event::Concluded { row, outcome, .. } = event {
+                concluded_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
             }
         });
         // Also for those that were left behind at the end of a signal's grace.
         pool.broadcast(|_| ());
-        Played { end, outcomes, settled_twice }
+        Played { end, outcomes, concluded_twice }
     }
 
     /// Whether the world is as an operation wants it, or as it was before.
@@ -430,7 +430,7 @@ proptest! {
         for stages in stage.world().stages.values() {
             prop_assert!(stages.is_sorted(), "adds, promotions, demotions: {:?}", stages);
         }
-        prop_assert!(!played.settled_twice, "a row ended twice");
+        prop_assert!(!played.concluded_twice, "a row ended twice");
         prop_assert!(played.end.stopped.is_none());
         prop_assert_eq!(played.outcomes.len(), stage.operations.len(), "every row ends");
         prop_assert_eq!(played.end.tally.rows(), stage.operations.len() as u64);

@@ -12,7 +12,7 @@ use crate::houston::{AlreadyKind, Effect, Fault, UnsentCause};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// This is the row's end.
-    Settle(Status),
+    End(Status),
     /// The mutation was certainly not applied, and nothing speaks against the row: it is handed
     /// back as not tried.
     Release,
@@ -49,7 +49,7 @@ pub fn judge(fault: &Fault, max_wait: Duration) -> Verdict {
             Verdict::StopRun(StopReason::MaxWait)
         }
         Fault::Unsent { .. } if fault.bars_all() => Verdict::StopRun(StopReason::TargetUnusable),
-        Fault::Unsent { .. } | Fault::Throttled { .. } => Verdict::Settle(Status::GaveUp),
+        Fault::Unsent { .. } | Fault::Throttled { .. } => Verdict::End(Status::GaveUp),
         Fault::Proxy { .. } if fault.effect() == Effect::Refused => {
             Verdict::StopRun(StopReason::TargetUnusable)
         }
@@ -58,7 +58,7 @@ pub fn judge(fault: &Fault, max_wait: Duration) -> Verdict {
         }
         Fault::Already { kind: AlreadyKind::Invited, .. } => Verdict::Verify(Doubt::Invited),
         Fault::Already { .. } => Verdict::Verify(Doubt::Member),
-        Fault::Rejected { .. } => Verdict::Settle(Status::Rejected),
+        Fault::Rejected { .. } => Verdict::End(Status::Rejected),
         Fault::Denied { .. } => Verdict::CloseWorkspace,
         Fault::Expired { .. } => Verdict::StopRun(StopReason::TokenDead),
         Fault::Schema { .. } => Verdict::StopRun(StopReason::TargetUnusable),
@@ -85,11 +85,11 @@ mod tests {
         let verify = Verdict::Verify(Doubt::Effect);
         let table = [
             (Fault::cancelled(), Verdict::Release),
-            (Fault::Unsent { cause: UnsentCause::Name, text: text() }, Verdict::Settle(Status::GaveUp)),
-            (Fault::Unsent { cause: UnsentCause::Connect, text: text() }, Verdict::Settle(Status::GaveUp)),
-            (Fault::Unsent { cause: UnsentCause::Tls, text: text() }, Verdict::Settle(Status::GaveUp)),
-            (throttled(None), Verdict::Settle(Status::GaveUp)),
-            (throttled(Some(300)), Verdict::Settle(Status::GaveUp)),
+            (Fault::Unsent { cause: UnsentCause::Name, text: text() }, Verdict::End(Status::GaveUp)),
+            (Fault::Unsent { cause: UnsentCause::Connect, text: text() }, Verdict::End(Status::GaveUp)),
+            (Fault::Unsent { cause: UnsentCause::Tls, text: text() }, Verdict::End(Status::GaveUp)),
+            (throttled(None), Verdict::End(Status::GaveUp)),
+            (throttled(Some(300)), Verdict::End(Status::GaveUp)),
             (throttled(Some(301)), Verdict::StopRun(StopReason::MaxWait)),
             (no_answer(NoAnswerCause::Timeout), verify),
             (no_answer(NoAnswerCause::Reset), verify),
@@ -117,11 +117,8 @@ mod tests {
             (Fault::Malformed { text: text() }, verify),
             (Fault::Already { kind: AlreadyKind::Invited, text: text() }, Verdict::Verify(Doubt::Invited)),
             (Fault::Already { kind: AlreadyKind::Bound, text: text() }, Verdict::Verify(Doubt::Member)),
-            (
-                Fault::Rejected { kind: RejectedKind::BadEmail, text: text() },
-                Verdict::Settle(Status::Rejected),
-            ),
-            (Fault::Rejected { kind: RejectedKind::Other, text: text() }, Verdict::Settle(Status::Rejected)),
+            (Fault::Rejected { kind: RejectedKind::BadEmail, text: text() }, Verdict::End(Status::Rejected)),
+            (Fault::Rejected { kind: RejectedKind::Other, text: text() }, Verdict::End(Status::Rejected)),
             (Fault::Denied { text: text() }, Verdict::CloseWorkspace),
             (Fault::Expired { text: text() }, Verdict::StopRun(StopReason::TokenDead)),
             (

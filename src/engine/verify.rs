@@ -47,7 +47,7 @@ pub struct Doubtful {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// The row has its end.
-    Settled(Status, Option<Cause>),
+    Done(Status, Option<Cause>),
     /// It is not there, and it is safe to send it again.
     SendAgain,
     /// It is not there yet: read again later.
@@ -181,7 +181,7 @@ impl Doubtful {
             OperationKind::Add(role) => role,
             // Whoever is not there without our doing went without it.
             OperationKind::Remove(_) if seen == Membership::Absent && !ours => {
-                return Finding::Settled(Status::Unchanged, Some(gone()));
+                return Finding::Done(Status::Unchanged, Some(gone()));
             }
             // Nothing is lost by a change that takes effect later after all, so only the server is
             // spared: it sets the same role, or takes the same person away, once more.
@@ -190,7 +190,7 @@ impl Doubtful {
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
                     (Finding::Wait, Doubt::Refused) if is_late => {
-                        Finding::Settled(Status::Rejected, Some(self.cause.clone()))
+                        Finding::Done(Status::Rejected, Some(self.cause.clone()))
                     }
                     (Finding::Wait, Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone)
                         if is_late =>
@@ -206,14 +206,14 @@ impl Doubtful {
                 Finding::SendAgain
             }
             (Membership::Absent, Doubt::Refused) if read_at >= self.since + settle => {
-                Finding::Settled(Status::Rejected, Some(self.cause.clone()))
+                Finding::Done(Status::Rejected, Some(self.cause.clone()))
             }
             (Membership::Absent, Doubt::Effect | Doubt::Refused) => Finding::Wait,
-            (Membership::Absent, Doubt::Invited) => Finding::Settled(
+            (Membership::Absent, Doubt::Invited) => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
                 Some(Cause::new("role_unknown", "Houston says so; the invitation itself cannot be seen")),
             ),
-            (Membership::Absent, Doubt::Member | Doubt::Gone) => Finding::Settled(
+            (Membership::Absent, Doubt::Member | Doubt::Gone) => Finding::Done(
                 Status::InDoubt,
                 Some(Cause::new(
                     "member_not_seen",
@@ -235,7 +235,7 @@ pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
         OperationKind::Remove(role) => removed(seen, role),
         OperationKind::Renew(role) => renewed(seen, role),
         OperationKind::Add(_) | OperationKind::SetRole(_) if seen.is_doubled() => {
-            Finding::Settled(Status::Rejected, seen.doubled())
+            Finding::Done(Status::Rejected, seen.doubled())
         }
         OperationKind::Add(wanted) => added(seen, wanted),
         OperationKind::SetRole(change) => changed(seen, change),
@@ -247,13 +247,13 @@ fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
         Membership::Member { role, standing: Standing::Active | Standing::Disabled, .. }
             if role == wanted =>
         {
-            Finding::Settled(Status::Added, None)
+            Finding::Done(Status::Added, None)
         }
         Membership::Member { role, standing: Standing::Pending, .. } if role == wanted => {
-            Finding::Settled(Status::Invited, None)
+            Finding::Done(Status::Invited, None)
         }
         Membership::Invited { role, .. } if role.is_none_or(|role| role == wanted) => {
-            Finding::Settled(Status::Invited, None)
+            Finding::Done(Status::Invited, None)
         }
         Membership::Member { .. } | Membership::Invited { .. } => as_it_was(seen, wanted),
         Membership::Absent => Finding::Wait,
@@ -265,19 +265,17 @@ fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
 /// invitation up meanwhile has the role that it promised.
 fn changed(seen: Membership, change: RoleChange) -> Finding {
     match seen {
-        Membership::Member { role, .. } if role == change.to => Finding::Settled(Status::RoleUpdated, None),
+        Membership::Member { role, .. } if role == change.to => Finding::Done(Status::RoleUpdated, None),
         Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
             Finding::Wait
         }
-        Membership::Member { role, .. } => Finding::Settled(Status::RoleKept, Some(third_role(role, change))),
+        Membership::Member { role, .. } => Finding::Done(Status::RoleKept, Some(third_role(role, change))),
         Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => match role {
-            role if role == change.to => Finding::Settled(Status::RoleUpdated, None),
+            role if role == change.to => Finding::Done(Status::RoleUpdated, None),
             role if role == change.from => Finding::Wait,
-            role => Finding::Settled(Status::RoleKept, Some(third_role(role, change))),
+            role => Finding::Done(Status::RoleKept, Some(third_role(role, change))),
         },
-        Membership::Invited { .. } | Membership::Absent => {
-            Finding::Settled(Status::Rejected, Some(no_member()))
-        }
+        Membership::Invited { .. } | Membership::Absent => Finding::Done(Status::Rejected, Some(no_member())),
     }
 }
 
@@ -288,15 +286,15 @@ fn renewed(seen: Membership, wanted: WorkspaceRole) -> Finding {
         return Finding::Wait;
     }
     match added(seen, wanted) {
-        Finding::Settled(Status::Added, _) => {
+        Finding::Done(Status::Added, _) => {
             let text = "was there more than once: was taken away and added again";
-            Finding::Settled(Status::RoleUpdated, Some(Cause::new("repaired", text)))
+            Finding::Done(Status::RoleUpdated, Some(Cause::new("repaired", text)))
         }
-        Finding::Settled(Status::Invited, _) => {
+        Finding::Done(Status::Invited, _) => {
             let text = "the invitation was taken back and made again";
-            Finding::Settled(Status::Invited, Some(Cause::new("renewed", text)))
+            Finding::Done(Status::Invited, Some(Cause::new("renewed", text)))
         }
-        found @ (Finding::Settled(..) | Finding::SendAgain | Finding::Wait) => found,
+        found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait) => found,
     }
 }
 
@@ -304,10 +302,10 @@ fn renewed(seen: Membership, wanted: WorkspaceRole) -> Finding {
 /// somebody wants them there.
 fn removed(seen: Membership, role: Option<WorkspaceRole>) -> Finding {
     match seen {
-        Membership::Absent => Finding::Settled(Status::Removed, None),
+        Membership::Absent => Finding::Done(Status::Removed, None),
         Membership::Member { .. } | Membership::Invited { .. } if seen.role() == role => Finding::Wait,
         Membership::Member { .. } | Membership::Invited { .. } => {
-            Finding::Settled(Status::RoleKept, Some(wanted_after_all(seen, role)))
+            Finding::Done(Status::RoleKept, Some(wanted_after_all(seen, role)))
         }
     }
 }
@@ -338,14 +336,13 @@ pub fn no_member() -> Cause {
 /// The end of a row whose person was there without our doing.
 fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
     match decide(wanted, seen, RolePolicy::Keep) {
-        Decision::Unchanged => Finding::Settled(Status::Unchanged, None),
+        Decision::Unchanged => Finding::Done(Status::Unchanged, None),
         Decision::AlreadyInvited(role) => {
-            Finding::Settled(Status::AlreadyInvited, invited_otherwise(role, Some(wanted)))
+            Finding::Done(Status::AlreadyInvited, invited_otherwise(role, Some(wanted)))
         }
-        Decision::RoleKept(role) => Finding::Settled(
-            Status::RoleKept,
-            Some(Cause::new("other_role", format!("is {role} and stays it"))),
-        ),
+        Decision::RoleKept(role) => {
+            Finding::Done(Status::RoleKept, Some(Cause::new("other_role", format!("is {role} and stays it"))))
+        }
         Decision::Add
         | Decision::UpdateRole(_)
         | Decision::Renew(_)
@@ -405,10 +402,10 @@ mod tests {
             let early = finding(Doubt::Refused, Membership::Absent, SETTLE * 99 / 100, repeats, true);
             assert_eq!(early, Finding::Wait, "{repeats:?}");
             let late = finding(Doubt::Refused, Membership::Absent, SETTLE, repeats, true);
-            assert!(matches!(late, Finding::Settled(Status::Rejected, _)), "{late:?}");
+            assert!(matches!(late, Finding::Done(Status::Rejected, _)), "{late:?}");
             let there =
                 finding(Doubt::Refused, member(Editor, Standing::Active, 1), Duration::ZERO, repeats, true);
-            assert_eq!(there, Finding::Settled(Status::Added, None));
+            assert_eq!(there, Finding::Done(Status::Added, None));
         }
     }
 
@@ -429,7 +426,7 @@ mod tests {
         ];
         for (seen, ours, status) in table {
             let found = finding(Doubt::Effect, seen, Duration::ZERO, Repeats::Unknown, ours);
-            assert!(matches!(found, Finding::Settled(s, _) if s == status), "{seen:?} {ours}: {found:?}");
+            assert!(matches!(found, Finding::Done(s, _) if s == status), "{seen:?} {ours}: {found:?}");
         }
     }
 
@@ -456,7 +453,7 @@ mod tests {
         };
         for (seen, after, expected) in table {
             match judge(seen, after) {
-                Finding::Settled(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {after:?}"),
+                Finding::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {after:?}"),
                 found @ (Finding::SendAgain | Finding::Wait) => {
                     assert_eq!((found, expected), (Finding::SendAgain, None), "{seen:?} after {after:?}");
                 }
@@ -471,15 +468,15 @@ mod tests {
         };
         assert_eq!(judge(member(WorkspaceRole::Viewer), SETTLE * 99 / 100), Finding::Wait);
         let late = judge(member(WorkspaceRole::Viewer), SETTLE);
-        assert!(matches!(late, Finding::Settled(Status::Rejected, _)), "{late:?}");
-        assert_eq!(judge(member(Editor), Duration::ZERO), Finding::Settled(Status::RoleUpdated, None));
+        assert!(matches!(late, Finding::Done(Status::Rejected, _)), "{late:?}");
+        assert_eq!(judge(member(Editor), Duration::ZERO), Finding::Done(Status::RoleUpdated, None));
     }
 
     #[test]
     fn a_refusal_for_being_there_already_is_never_sent_again() {
         for what in [Doubt::Member, Doubt::Invited] {
             let found = finding(what, Membership::Absent, SETTLE, Repeats::Refused, false);
-            assert!(matches!(found, Finding::Settled(..)), "{what:?}: {found:?}");
+            assert!(matches!(found, Finding::Done(..)), "{what:?}: {found:?}");
         }
     }
 

@@ -166,7 +166,7 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
             StatusKind::Changed => palette.good,
             StatusKind::AsItWas => Style::new(),
             StatusKind::Failed => palette.bad,
-            StatusKind::Unsettled | StatusKind::NotTried => palette.warn,
+            StatusKind::Unresolved | StatusKind::NotTried => palette.warn,
         };
         let count = summary.counts.of(status);
         write!(text, "  {style}{count:>width$}{style:#} {status}")?;

@@ -20,7 +20,7 @@ use self::stale::Stale;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_pretty;
 use super::spoken;
-use crate::engine::event::settled_by_plan;
+use crate::engine::event::concluded_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::model::{RowNumber, WorkspaceRole, printable};
 use crate::plan::extra::Extra;
@@ -359,7 +359,7 @@ impl PlanReport<'_> {
         if let Decision::Merged { into } = decision {
             return format!("the same as line {}", self.roster.line(*into));
         }
-        match settled_by_plan(decision, role) {
+        match concluded_by_plan(decision, role) {
             None if matches!(decision, Decision::UpdateRole(_)) => "another role".to_owned(),
             None if matches!(decision, Decision::Renew(_)) => "taken away and added again".to_owned(),
             None => "absent".to_owned(),

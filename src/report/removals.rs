@@ -120,7 +120,7 @@ impl RemovalCounts {
                     &mut counts.kept
                 }
                 (_, StatusKind::Failed) => &mut counts.failed,
-                (_, StatusKind::Unsettled) => &mut counts.unsettled,
+                (_, StatusKind::Unresolved) => &mut counts.unsettled,
                 (_, StatusKind::NotTried | StatusKind::Changed | StatusKind::AsItWas) => &mut counts.not_run,
             };
             *counter += 1;

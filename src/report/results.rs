@@ -124,7 +124,7 @@ where
         layout.cells(row, &mut cells);
         match end.status.kind() {
             StatusKind::Changed | StatusKind::AsItWas => {}
-            StatusKind::Failed | StatusKind::Unsettled => errors.put(&cells)?,
+            StatusKind::Failed | StatusKind::Unresolved => errors.put(&cells)?,
             StatusKind::NotTried => unprocessed.put(&cells)?,
         }
         push_ours(&mut cells, end, &history.workspaces);
@@ -336,7 +336,7 @@ fn verify(
         let mut rows = 0;
         for_each_record(file, form.delimiter, draft, |_| rows += 1).map(|()| rows)
     };
-    let failed = expected.of_kind(StatusKind::Failed) + expected.of_kind(StatusKind::Unsettled);
+    let failed = expected.of_kind(StatusKind::Failed) + expected.of_kind(StatusKind::Unresolved);
     same(ERRORS, "that failed or are unsettled", count(ERRORS, errors)?, failed)?;
     let left = expected.of_kind(StatusKind::NotTried);
     same(UNPROCESSED, "that were not tried", count(UNPROCESSED, unprocessed)?, left)?;
@@ -610,7 +610,7 @@ mod tests {
                 let own: Vec<&[u8]> = result.iter().take(width).collect();
                 let again = match end.status.kind() {
                     StatusKind::Changed | StatusKind::AsItWas => continue,
-                    StatusKind::Failed | StatusKind::Unsettled => errors.next(),
+                    StatusKind::Failed | StatusKind::Unresolved => errors.next(),
                     StatusKind::NotTried => unprocessed.next(),
                 };
                 let again = again.expect("a row that did not succeed comes again");

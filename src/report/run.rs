@@ -173,7 +173,7 @@ where
     let mut bad = 0;
     each_row(history, roster.rows, |record, end| {
         match end.status.kind() {
-            StatusKind::Failed | StatusKind::Unsettled => bad += 1,
+            StatusKind::Failed | StatusKind::Unresolved => bad += 1,
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => return Ok(()),
         }
         if bad > SHOWN {
@@ -211,7 +211,7 @@ where
         "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{}\"",
         summary.rows,
         of_kind(StatusKind::Failed),
-        of_kind(StatusKind::Unsettled),
+        of_kind(StatusKind::Unresolved),
         of_kind(StatusKind::NotTried),
         seconds(summary.duration_ms),
     );
@@ -237,7 +237,7 @@ where
             StatusKind::Changed | StatusKind::AsItWas => return Ok(writeln!(out, "/>")?),
             StatusKind::NotTried => format!("<skipped message=\"{text}\"/>"),
             StatusKind::Failed => format!("<failure type=\"{code}\" message=\"{status}: {text}\"/>"),
-            StatusKind::Unsettled => format!("<error type=\"{code}\" message=\"{status}: {text}\"/>"),
+            StatusKind::Unresolved => format!("<error type=\"{code}\" message=\"{status}: {text}\"/>"),
         };
         Ok(writeln!(out, ">{element}</testcase>")?)
     })?;

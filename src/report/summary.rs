@@ -153,7 +153,7 @@ impl GrantCounts {
                 StatusKind::Changed => &mut counts.set,
                 StatusKind::AsItWas => &mut counts.kept,
                 StatusKind::Failed => &mut counts.failed,
-                StatusKind::Unsettled | StatusKind::NotTried => &mut counts.open,
+                StatusKind::Unresolved | StatusKind::NotTried => &mut counts.open,
             };
             *counter += 1;
         }
@@ -294,7 +294,7 @@ impl Summary {
     /// another reason than `--only` or `--limit`.
     pub fn resumable(&self) -> Amount {
         let rows =
-            self.counts.of_kind(StatusKind::Unsettled) + self.counts.of(Status::NotRun) - self.left_out;
+            self.counts.of_kind(StatusKind::Unresolved) + self.counts.of(Status::NotRun) - self.left_out;
         Amount { rows, removals: self.removals.map_or(0, |removals| removals.unsettled + removals.not_run) }
     }
 
@@ -350,7 +350,7 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
     let mut classes: Vec<FailureClass> = Vec::new();
     for row in rows {
         match row.status.kind() {
-            StatusKind::Failed | StatusKind::Unsettled => {}
+            StatusKind::Failed | StatusKind::Unresolved => {}
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => continue,
         }
         let (code, text) = row.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));

@@ -207,10 +207,10 @@ impl Progress {
         }
     }
 
-    fn settled(&mut self, row: RowNumber, outcome: &Outcome) {
+    fn concluded(&mut self, row: RowNumber, outcome: &Outcome) {
         match outcome.status.kind() {
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => return,
-            StatusKind::Failed | StatusKind::Unsettled => {}
+            StatusKind::Failed | StatusKind::Unresolved => {}
         }
         if self.failures_left == 0 && !self.verbose {
             return;
@@ -267,9 +267,9 @@ impl Reporter for Progress {
                     self.line(&format!("{}: will be verified: {}", (self.place)(row), reason(cause)));
                 }
             }
-            Event::Settled { row, outcome, tally } => {
+            Event::Concluded { row, outcome, tally } => {
                 self.update(tally);
-                self.settled(row, outcome);
+                self.concluded(row, outcome);
             }
             Event::WorkspaceClosed { workspace, cause, rows } => {
                 let why = reason(cause);
@@ -317,7 +317,7 @@ impl Going {
 fn work_done(phase: Phase, tally: &Tally) -> u64 {
     match phase {
         Phase::Reading => 0,
-        Phase::Applying => tally.settled.saturating_add(tally.unproven).min(tally.operations),
+        Phase::Applying => tally.concluded.saturating_add(tally.unproven).min(tally.operations),
     }
 }
 
@@ -519,9 +519,9 @@ mod tests {
         tally
     }
 
-    fn settle(tally: &mut Tally, status: Status) -> Outcome {
+    fn conclude(tally: &mut Tally, status: Status) -> Outcome {
         tally.count(status);
-        tally.settled += 1;
+        tally.concluded += 1;
         tally.requests += 2;
         let cause = (status == Status::Rejected).then(|| Cause::new("bad_email", HOSTILE));
         Outcome { status, cause, attempts: 1, elapsed: Duration::ZERO }
@@ -540,9 +540,9 @@ mod tests {
         for index in 0..operations {
             clock.advance(pace);
             let status = if index % 10 == 9 { Status::Rejected } else { Status::Added };
-            let outcome = settle(&mut tally, status);
+            let outcome = conclude(&mut tally, status);
             let row = RowNumber::from_index(usize::try_from(index).expect("few"));
-            progress.event(&Event::Settled { row, outcome: &outcome, tally });
+            progress.event(&Event::Concluded { row, outcome: &outcome, tally });
             progress.event(&Event::Tick { tally, pause: None });
         }
         progress.event(&Event::Finished { tally });
@@ -580,7 +580,7 @@ mod tests {
         progress.event(&Event::Started { tally });
         for second in 0..35_u64 {
             clock.advance(Duration::from_secs(1));
-            tally.settled += 1;
+            tally.concluded += 1;
             tally.requests += 2;
             let pause = (second > 20).then(|| Pause::Asked(Duration::from_secs(60 - second)));
             progress.event(&Event::Tick { tally, pause });
@@ -671,7 +671,7 @@ mod tests {
         let before = paper.drawings();
         for _ in 0..5_000 {
             clock.advance(Duration::from_millis(1));
-            tally.settled += 1;
+            tally.concluded += 1;
             tally.requests += 2;
             progress.event(&Event::Acknowledged { row: RowNumber::from_index(0), tally });
         }

@@ -304,7 +304,7 @@ impl<'a> Checker<'a> {
                 self.scratch = scratch;
                 true
             }
-            (Plain::Unsettled | Plain::Lower | Plain::Mixed, _) => false,
+            (Plain::Undecided | Plain::Lower | Plain::Mixed, _) => false,
         };
         if good {
             return true;

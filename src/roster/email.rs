@@ -63,22 +63,22 @@ pub(super) enum Plain {
     /// A good address with capitals.
     Mixed,
     /// Not settled by a walk.
-    Unsettled,
+    Undecided,
 }
 
 /// Settles plain ASCII addresses without blanks around them.
 pub(super) fn plain(address: &[u8]) -> Plain {
-    let Some(at) = address.iter().position(|&b| b == b'@') else { return Plain::Unsettled };
+    let Some(at) = address.iter().position(|&b| b == b'@') else { return Plain::Undecided };
     let (local, domain) = (&address[..at], &address[at + 1..]);
     if local.len() > LONGEST_LOCAL || address.len() > LONGEST {
-        return Plain::Unsettled;
+        return Plain::Undecided;
     }
     let mut mixed = false;
     let mut before = DOT;
     for &b in local {
         let class = CLASS[usize::from(b)];
         if class == SOMETHING_ELSE || (class == DOT && before == DOT) {
-            return Plain::Unsettled;
+            return Plain::Undecided;
         }
         mixed |= class == UPPER;
         before = class;
@@ -86,7 +86,7 @@ pub(super) fn plain(address: &[u8]) -> Plain {
     let begins_well =
         local.first().is_some_and(|&b| matches!(CLASS[usize::from(b)], LOWER | UPPER | DIGIT | UNDERSCORE));
     if !begins_well || matches!(before, DOT | QUOTE) {
-        return Plain::Unsettled;
+        return Plain::Undecided;
     }
     before = DOT;
     let (mut label, mut letters, mut dots) = (0_usize, 0_usize, 0_usize);
@@ -104,14 +104,14 @@ pub(super) fn plain(address: &[u8]) -> Plain {
                 (label, letters) = (0, 0);
                 dots += 1;
             }
-            _ => return Plain::Unsettled,
+            _ => return Plain::Undecided,
         }
         mixed |= class == UPPER;
         before = class;
     }
     let good_end = letters >= 2 && letters == label && label <= LONGEST_LABEL;
     match (dots > 0 && good_end, mixed) {
-        (false, _) => Plain::Unsettled,
+        (false, _) => Plain::Undecided,
         (true, false) => Plain::Lower,
         (true, true) => Plain::Mixed,
     }
@@ -135,7 +135,7 @@ pub fn parse_email(text: &str, odd: OddAddresses) -> Result<Cow<'_, str>, Compla
     match plain(text.as_bytes()) {
         Plain::Lower => Ok(Cow::Borrowed(text)),
         Plain::Mixed => Ok(Cow::Owned(text.to_ascii_lowercase())),
-        Plain::Unsettled => inspect(text, odd).map(|()| normalize_email(text)),
+        Plain::Undecided => inspect(text, odd).map(|()| normalize_email(text)),
     }
 }
 
@@ -611,7 +611,7 @@ mod tests {
         fn the_quick_walk_accepts_nothing_that_the_whole_grammar_refuses(
             text in r"[a-zA-Z0-9.+_'!~\-]{1,20}@[a-zA-Z0-9.\-]{1,20}\.?[a-z]{0,4}"
         ) {
-            if plain(text.as_bytes()) != Plain::Unsettled {
+            if plain(text.as_bytes()) != Plain::Undecided {
                 prop_assert_eq!(inspect(&text, OddAddresses::Refuse), Ok(()));
             }
         }

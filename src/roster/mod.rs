@@ -11,6 +11,7 @@ mod columns;
 mod dialect;
 mod duplicates;
 mod email;
+mod fate;
 mod foreign;
 mod headers;
 mod issue;
@@ -21,7 +22,6 @@ mod reader;
 mod role;
 mod scan;
 mod select;
-mod settle;
 mod shape;
 mod spool;
 
@@ -42,6 +42,7 @@ use crate::model::{Assignment, Emails, RowNumber, with_ends};
 pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::{OddAddresses, is_odd_email, parse_email};
+pub use self::fate::{Note, Notes, RowState};
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
 pub use self::maps::{DomainMap, MapError, Maps, role_map, workspace_map};
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
@@ -49,7 +50,6 @@ pub use self::role::{DeploymentRole, NO_ROLE, parse_deployment_roles, parse_role
 pub use self::select::{
     BadPattern, BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter, people_pattern,
 };
-pub use self::settle::{Note, Notes, RowState};
 pub use self::spool::{spool_file, spool_instead_in};
 
 /// Why a file could not be read at all. What is wrong *in* it is an [`Issue`].

@@ -146,7 +146,7 @@ impl Told {
     pub(super) fn status(&self) -> ExitStatus {
         let is_for_good = |status: &Status| *status == Status::Rejected;
         if self.unreadable.iter().any(|(_, status, _)| !is_for_good(status)) {
-            ExitStatus::Unsettled
+            ExitStatus::Unresolved
         } else if !self.unreadable.is_empty() || self.left_out.contains_key(&LeftOut::RolesHidden) {
             ExitStatus::RowsFailed
         } else {

@@ -36,7 +36,7 @@ impl History {
             match alone.status.kind() {
                 StatusKind::Changed | StatusKind::AsItWas => {}
                 // The roles wait for their row, or have failed with it.
-                StatusKind::Failed | StatusKind::Unsettled | StatusKind::NotTried => continue,
+                StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => continue,
             }
             let mut folded = alone.clone();
             let mut texts: Vec<String> = alone.cause.iter().map(|cause| cause.text.clone()).collect();

@@ -38,7 +38,7 @@ impl RowHistory {
     /// Whether a later leg of the run can settle the row.
     pub(super) fn is_left(&self) -> bool {
         match self.status.kind() {
-            StatusKind::Unsettled => true,
+            StatusKind::Unresolved => true,
             StatusKind::NotTried => !self.is_left_out(),
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::Failed => false,
         }
@@ -220,7 +220,7 @@ impl History {
     }
 
     /// Whether nothing is left for a later leg.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_concluded(&self) -> bool {
         self.left().is_empty() && self.left_grants().is_empty() && self.left_extras().is_empty()
     }
 
@@ -402,7 +402,7 @@ impl History {
                     let text = format!("the same as line {}", spokesman.line);
                     self.rows[row.index()].cause = Some(Arc::new(Cause::new("merged", text)));
                 }
-                StatusKind::Failed | StatusKind::Unsettled | StatusKind::NotTried => {
+                StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => {
                     let (status, cause) = (spokesman.status, spokesman.cause.clone());
                     let merged = &mut self.rows[row.index()];
                     merged.status = status;

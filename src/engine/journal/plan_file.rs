@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::engine::event::{Cause, Status, settled_by_plan};
+use crate::engine::event::{Cause, Status, concluded_by_plan};
 use crate::engine::run_folder::{PLAN, RunFolder};
 use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
 use crate::plan::extra::{Account, Extra, Stay};
@@ -134,8 +134,8 @@ impl PlanLine {
     pub fn new(plan: &Plan, row: RowNumber, line: u32, assignment: Option<&Assignment<'_>>) -> Self {
         let planned = &plan.rows[row.index()];
         let role = assignment.map(|assignment| assignment.role);
-        let settled = settled_by_plan(&planned.decision, role);
-        let (status, cause) = settled.map_or((None, None), |(status, cause)| (Some(status), cause));
+        let concluded = concluded_by_plan(&planned.decision, role);
+        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
         let doubled = planned.seen.filter(|seen| seen.is_doubled());
         let cause = cause.or(doubled
             .map(|seen| Cause::new("duplicate_binding", format!("is there more than once: {seen} first"))));
@@ -208,8 +208,8 @@ impl PlanLine {
             | Decision::Rejected(_)
             | Decision::GaveUp(_) => Some(wish.role),
         };
-        let settled = settled_by_plan(&grant.decision, grant.role.map(rung));
-        let (status, cause) = settled.map_or((None, None), |(status, cause)| (Some(status), cause));
+        let concluded = concluded_by_plan(&grant.decision, grant.role.map(rung));
+        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
         let cause = cause.map(cause_in_deployment);
         Self {
             row,

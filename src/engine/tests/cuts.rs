@@ -126,7 +126,7 @@ impl Recorded {
             caller: None,
             at_ms: journal.at_ms(clock.now()),
         });
-        for (row, outcome) in &leg.settled {
+        for (row, outcome) in &leg.concluded {
             journal.note_outcome(*row, outcome, clock.now());
         }
         journal.commit().unwrap();

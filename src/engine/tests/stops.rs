@@ -109,7 +109,7 @@ proptest! {
             settings.max_duration = max_duration.map(Duration::from_millis);
             settings.max_errors = MaxErrors::InARow(max_errors);
         });
-        prop_assert!(!played.run.settled_twice, "a row ended twice");
+        prop_assert!(!played.run.concluded_twice, "a row ended twice");
         let rows = stage.operations.len() as u64;
         prop_assert_eq!(played.run.end.tally.rows(), rows, "{:?}", played.run.end);
         prop_assert_eq!(played.history.tally().rows(), rows);

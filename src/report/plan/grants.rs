@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
-use crate::engine::event::settled_by_plan;
+use crate::engine::event::concluded_by_plan;
 use crate::engine::journal::PlannedAction;
 use crate::model::{DeploymentRole, printable};
 use crate::plan::grant::{Grant, in_deployment, name, role_of, rung};
@@ -112,7 +112,7 @@ pub fn reason(grant: &Grant) -> String {
 }
 
 fn why(grant: &Grant) -> String {
-    match settled_by_plan(&grant.decision, grant.role.map(rung)) {
+    match concluded_by_plan(&grant.decision, grant.role.map(rung)) {
         None if matches!(grant.decision, Decision::UpdateRole(_)) => "another role".to_owned(),
         None if matches!(grant.decision, Decision::Take(_)) => "is to have no role there".to_owned(),
         None => "no role there".to_owned(),

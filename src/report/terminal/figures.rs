@@ -176,12 +176,12 @@ impl Figures {
         for status in Status::ALL {
             let count = tally.of(status);
             match status.kind() {
-                StatusKind::Changed | StatusKind::AsItWas | StatusKind::Unsettled if count > 0 => {
+                StatusKind::Changed | StatusKind::AsItWas | StatusKind::Unresolved if count > 0 => {
                     push(line, format_args!("{} {count}", status.word().replace('_', " ")));
                 }
                 StatusKind::Changed
                 | StatusKind::AsItWas
-                | StatusKind::Unsettled
+                | StatusKind::Unresolved
                 | StatusKind::Failed
                 | StatusKind::NotTried => {}
             }

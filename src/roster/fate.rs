@@ -79,9 +79,9 @@ impl Roster {
             }
         }
         let places = std::mem::take(&mut self.places);
-        let settled = self.settle(|row| places[row as usize], |fate| fate != Fate::Invalid);
+        let fates = self.decide_fates(|row| places[row as usize], |fate| fate != Fate::Invalid);
         self.places = places;
-        self.people = settled?;
+        self.people = fates?;
         if let Some(limit) = settings.limit
             && self.wanted_len() > limit
         {
@@ -102,7 +102,7 @@ impl Roster {
 
     /// Brings rows of the same person and workspace together; gives the number of people with a
     /// wanted row.
-    fn settle(
+    fn decide_fates(
         &mut self,
         workspace: impl Fn(u32) -> u32 + Sync,
         takes_part: impl Fn(Fate) -> bool,
@@ -216,10 +216,10 @@ impl Roster {
     /// If the file cannot be read again, to find the places of the cells.
     pub fn unify_workspaces(&mut self, canonical: &[u32]) -> io::Result<()> {
         let places = std::mem::take(&mut self.places);
-        let settled =
-            self.settle(|row| canonical[places[row as usize] as usize], |fate| fate == Fate::Wanted);
+        let fates =
+            self.decide_fates(|row| canonical[places[row as usize] as usize], |fate| fate == Fate::Wanted);
         self.places = places;
-        self.people = settled?;
+        self.people = fates?;
         self.describe()
     }
 
