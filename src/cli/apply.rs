@@ -15,7 +15,7 @@ use super::confirm::Confirmation;
 use super::ending::{held_words, status, tell_renamed, write_reports};
 use super::input::{Input, ResolvedInput};
 use super::parts::{Left, Parts};
-use super::plan::{After, Drawn, ShowArgs, show};
+use super::plan::{After, PreparedPlan, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
 use super::runs::{RUNS, locked, unsafe_runs};
 use super::saved_plan::{Saved, SavedPlanArgs};
@@ -114,22 +114,22 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     let lock = TargetLock::take(&runs, &session.url).map_err(locked)?;
     let mut input = input.resolve(&session)?;
     let mut progress = input.progress(global);
-    let mut drawn = Drawn::draw(&mut input, &args.work, &session, &mut progress)?;
-    drawn.refuse(&args.work.safety)?;
-    let shown = || drawn.render(&input, &session, &args.show, None);
-    let changes = drawn.changes() + drawn.plan.to_create.len();
+    let mut prepared = PreparedPlan::prepare(&mut input, &args.work, &session, &mut progress)?;
+    prepared.refuse(&args.work.safety)?;
+    let shown = || prepared.render(&input, &session, &args.show, None);
+    let changes = prepared.changes() + prepared.plan.to_create.len();
     if !confirmation.obtain(changes, &session.url, shown)? {
         return Ok(ExitStatus::Usage);
     }
-    drawn.create_missing(&input, &args.work, &session, &mut progress)?;
-    let earlier = unanswered(&runs, &input, &session, &drawn);
+    prepared.create_missing(&input, &args.work, &session, &mut progress)?;
+    let earlier = unanswered(&runs, &input, &session, &prepared);
     let session = &session;
     Applying {
         args,
         runs: &runs,
         input: &input,
         session,
-        drawn,
+        prepared,
         signals: &signals,
         lock,
         earlier,
@@ -170,14 +170,14 @@ fn unanswered(
     runs: &Runs,
     input: &ResolvedInput,
     session: &Session,
-    drawn: &Drawn,
+    prepared: &PreparedPlan,
 ) -> HashMap<usize, Earlier> {
     let recent = session.settings.settle + LONGEST_GATEWAY;
     let open = left_unanswered(runs, &session.url, recent);
     let mut earlier = HashMap::new();
-    for (place, operation) in drawn.operations.iter().enumerate() {
+    for (place, operation) in prepared.operations.iter().enumerate() {
         let email = input.roster.emails().get(operation.row);
-        let workspace = &drawn.plan.workspaces[operation.workspace as usize].id;
+        let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = open.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
             let cause = Cause::new("no_outcome", text);
@@ -200,7 +200,7 @@ struct Applying<'a> {
     runs: &'a Runs,
     input: &'a ResolvedInput,
     session: &'a Session,
-    drawn: Drawn,
+    prepared: PreparedPlan,
     signals: &'a Signals,
     lock: TargetLock,
     /// Writes that other runs left without an answer.
@@ -219,15 +219,15 @@ impl Applying<'_> {
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
         // The file of the plan has the decisions now; a million of them take room.
-        self.drawn.plan.rows = Vec::new();
-        let plan = &self.drawn.plan;
+        self.prepared.plan.rows = Vec::new();
+        let plan = &self.prepared.plan;
         let grants = plan.grants.iter().any(|grant| grant.decision.is_change());
         let left = Left { grants, removals: plan.leavers().next().is_some() };
-        let subjects = Arc::new(self.drawn.along());
+        let subjects = Arc::new(self.prepared.along());
         let settings = engine_settings(self.session, &self.run_settings());
         let run = Run {
-            workspaces: &self.drawn.plan.workspaces,
-            operations: &self.drawn.operations,
+            workspaces: &self.prepared.plan.workspaces,
+            operations: &self.prepared.operations,
             earlier: &self.earlier,
             emails: self.input.roster.emails(),
             subjects: &subjects,
@@ -250,7 +250,7 @@ impl Applying<'_> {
         let end = close(end, &mut journal, self.session.clock.now(), announce);
         self.signals.reporting_begins();
         drop(progress);
-        self.drawn.operations = Vec::new();
+        self.prepared.operations = Vec::new();
         finish(&folder, &end, global)
     }
 
@@ -275,7 +275,7 @@ impl Applying<'_> {
         roster.copy_to(&mut copy).with_context(failed)?;
         let (copy, roster_sha256) = copy.finish();
         copy.sync_all().with_context(failed)?;
-        let plan_sha256 = write_plan(folder, self.drawn.lines(roster))?;
+        let plan_sha256 = write_plan(folder, self.prepared.lines(roster))?;
         let header = Header {
             format: FORMAT,
             run: folder.id().to_owned(),
@@ -289,8 +289,8 @@ impl Applying<'_> {
             roster_sha256,
             plan_sha256,
             rows: roster.len() as u64,
-            grants: self.drawn.plan.grants.len() as u64,
-            extras: self.drawn.plan.extras.len() as u64,
+            grants: self.prepared.plan.grants.len() as u64,
+            extras: self.prepared.plan.extras.len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.run_settings(),
             reach: self.args.work.target.reach().context("cannot tell the working directory")?,
@@ -312,7 +312,7 @@ impl Applying<'_> {
     /// The rows that need no mutation.
     fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        for (index, planned) in self.drawn.plan.rows.iter().enumerate() {
+        for (index, planned) in self.prepared.plan.rows.iter().enumerate() {
             let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
             if let Some((status, _)) = concluded_by_plan(&planned.decision, role) {
                 tally.count(status);

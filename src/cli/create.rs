@@ -1,12 +1,12 @@
 //! `--create-workspaces`: makes the workspaces that a plan wants and Houston does not have.
 //!
-//! Main function: [`Drawn::create_missing`]. Labels need not be unique and a second request makes a
+//! Main function: [`PreparedPlan::create_missing`]. Labels need not be unique and a second request makes a
 //! second workspace, so nothing is ever sent twice here: where the answer is lost, the workspace is
 //! looked for by its label, and if it does not appear the run ends before anybody is added.
 
 use super::input::ResolvedInput;
 use super::places::list_workspaces;
-use super::plan::Drawn;
+use super::plan::PreparedPlan;
 use super::planning::plan_created;
 use super::session::{Session, WorkArgs, unusable};
 use super::{ExitStatus, Failure, tell};
@@ -16,7 +16,7 @@ use crate::model::{WorkspaceId, printable};
 use crate::report::terminal::Progress;
 use crate::time::Waited;
 
-impl Drawn {
+impl PreparedPlan {
     /// Creates what is missing, reads it, and decides its rows again. Nothing was there when the
     /// plan was made, so a workspace with the label is the one that was asked for.
     ///

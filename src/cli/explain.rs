@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::input::ResolvedInput;
-use super::plan::Drawn;
+use super::plan::PreparedPlan;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure};
 use crate::engine::event::concluded_by_plan;
@@ -62,14 +62,14 @@ impl From<Rehearsed> for Sending {
 /// Nobody has this address (2).
 pub fn explain(
     email: &str,
-    drawn: &Drawn,
+    prepared: &PreparedPlan,
     input: &ResolvedInput,
     safety: &SafetyArgs,
     session: &Session,
     format: PlanFormat,
 ) -> Result<String, Failure> {
     let usage = |error| Failure::new(ExitStatus::Usage, error);
-    let explainer = Explainer { drawn, input, safety, session };
+    let explainer = Explainer { prepared, input, safety, session };
     let all = explainer.all(&email_key(&normalize_email(email)));
     if all.is_empty() {
         let (email, name) = (printable(email), printable(&input.name));
@@ -85,7 +85,7 @@ pub fn explain(
 }
 
 struct Explainer<'e> {
-    drawn: &'e Drawn,
+    prepared: &'e PreparedPlan,
     input: &'e ResolvedInput,
     safety: &'e SafetyArgs,
     session: &'e Session,
@@ -95,15 +95,15 @@ impl Explainer<'_> {
     fn all(&self, email: &str) -> Vec<Explained> {
         let rows = (0..self.input.roster.len()).map(RowNumber::from_index);
         let rows = rows.filter(|&row| self.input.roster.emails().get(row) == email);
-        let extras = self.drawn.plan.extras.iter().filter(|extra| email_key(&extra.name) == email);
-        let grants = |row| self.drawn.plan.grants.iter().filter(move |grant| grant.row == row);
+        let extras = self.prepared.plan.extras.iter().filter(|extra| email_key(&extra.name) == email);
+        let grants = |row| self.prepared.plan.grants.iter().filter(move |grant| grant.row == row);
         let rows =
             rows.flat_map(|row| [self.row(row)].into_iter().chain(grants(row).map(|one| self.grant(one))));
         rows.chain(extras.map(|extra| self.extra(extra))).collect()
     }
 
     fn row(&self, row: RowNumber) -> Explained {
-        let (plan, roster) = (&self.drawn.plan, &self.input.roster);
+        let (plan, roster) = (&self.prepared.plan, &self.input.roster);
         let planned = &plan.rows[row.index()];
         let wish = roster.assignment(row);
         let workspace = planned.workspace.map(|place| &plan.workspaces[place as usize]);
@@ -139,13 +139,13 @@ impl Explainer<'_> {
         let rehearsed = match decision {
             Decision::Add => {
                 let (role, mail) = (role?, self.safety.mail());
-                let subjects = self.drawn.along();
+                let subjects = self.prepared.along();
                 let along = subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
             Decision::Renew(_) => {
                 // The first of the two; the other one is an add.
-                match self.drawn.plan.renewals.get(&row)?.first()? {
+                match self.prepared.plan.renewals.get(&row)?.first()? {
                     Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
                     Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
                 }
@@ -207,7 +207,7 @@ impl Explainer<'_> {
     }
 
     fn grant(&self, grant: &Grant) -> Explained {
-        let (plan, roster) = (&self.drawn.plan, &self.input.roster);
+        let (plan, roster) = (&self.prepared.plan, &self.input.roster);
         let workspace = &plan.workspaces[grant.workspace as usize];
         let (houston, email) = (&self.session.houston, roster.emails().spelled(grant.row));
         let (id, user) = (&grant.deployment.id, grant.user.as_ref());
@@ -216,7 +216,7 @@ impl Explainer<'_> {
             email: user.map_or(email, |(_, address)| address),
         };
         let (request, rule) = match &grant.decision {
-            Decision::Add if self.drawn.comes_along(grant) => {
+            Decision::Add if self.prepared.comes_along(grant) => {
                 (None, "is given together with the workspace, in the same request".to_owned())
             }
             Decision::Add => (
@@ -264,7 +264,7 @@ impl Explainer<'_> {
     }
 
     fn extra(&self, extra: &Extra) -> Explained {
-        let workspace = &self.drawn.plan.workspaces[extra.workspace as usize];
+        let workspace = &self.prepared.plan.workspaces[extra.workspace as usize];
         let houston = &self.session.houston;
         let request = extra.leaves().then(|| match &extra.account {
             Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),

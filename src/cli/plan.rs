@@ -1,6 +1,6 @@
 //! `plan`: what `apply` would do with the same flags, and what it would end with. It reads only.
 //!
-//! Main types: [`PlanArgs`] and [`Drawn`], a plan together with what it was made from, which `apply`
+//! Main types: [`PlanArgs`] and [`PreparedPlan`], a plan together with what it was made from, which `apply`
 //! uses too.
 
 use std::collections::HashMap;
@@ -80,7 +80,7 @@ impl ShowArgs {
 }
 
 /// A plan, its operations, and what it was made from.
-pub struct Drawn {
+pub struct PreparedPlan {
     /// The decisions.
     pub plan: Plan,
     /// The mutations.
@@ -91,13 +91,13 @@ pub struct Drawn {
     grants_come_along: bool,
 }
 
-impl Drawn {
+impl PreparedPlan {
     /// Reads what is there and decides every row.
     ///
     /// # Errors
     /// As [`plan`]; or it is not the plan that was saved (9), or the installation's policy refuses
     /// what the plan would do (5).
-    pub fn draw(
+    pub fn prepare(
         input: &mut ResolvedInput,
         work: &WorkArgs,
         session: &Session,
@@ -112,20 +112,20 @@ impl Drawn {
         let operations = plan.operations(role);
         let counts = plan.counts();
         let grants_come_along = come_with_adds(&plan, session);
-        let drawn = Self { plan, operations, counts, grants_come_along };
+        let prepared = Self { plan, operations, counts, grants_come_along };
         if let Some(expected) = input.expected.take() {
-            fits(&expected, drawn.lines(&input.roster), input.roster.len(), &session.url)?;
+            fits(&expected, prepared.lines(&input.roster), input.roster.len(), &session.url)?;
         }
-        if drawn.counts.add + drawn.counts.renew > 0 {
+        if prepared.counts.add + prepared.counts.renew > 0 {
             session.check_policy(&work.safety)?;
         }
-        if drawn.takes_away() {
+        if prepared.takes_away() {
             session.identity.check(&session.url)?;
         }
-        if drawn.changes() > 0 {
-            session.warn_of_token(drawn.requests());
+        if prepared.changes() > 0 {
+            session.warn_of_token(prepared.requests());
         }
-        Ok(drawn)
+        Ok(prepared)
     }
 
     /// What was seen and decided: a line per row, then one per role in a deployment, then one per person
@@ -359,25 +359,25 @@ pub fn show(
     let draft = after.save_as.map(saved_plan::begin).transpose()?;
     let mut input = input.resolve(session)?;
     let mut progress = input.progress(global);
-    let drawn = Drawn::draw(&mut input, work, session, &mut progress)?;
+    let prepared = PreparedPlan::prepare(&mut input, work, session, &mut progress)?;
     drop(progress);
     let text = if let Some(email) = after.explain {
-        explain(email, &drawn, &input, &work.safety, session, show.format)?
+        explain(email, &prepared, &input, &work.safety, session, show.format)?
     } else {
         let now = jiff::Timestamp::now();
-        let stale = after.older_than.map(|age| find(&drawn, &input, session, age, now));
-        drawn.render(&input, session, show, stale.as_ref())?
+        let stale = after.older_than.map(|age| find(&prepared, &input, session, age, now));
+        prepared.render(&input, session, show, stale.as_ref())?
     };
     match show.format {
         PlanFormat::Human => print(&text)?,
         PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md => print_data(&text)?,
     }
     if let Some(draft) = draft {
-        saved_plan::save(draft, &drawn, &input, &work.safety, session)?;
+        saved_plan::save(draft, &prepared, &input, &work.safety, session)?;
     }
-    drawn.refuse(&work.safety)?;
-    let changes = drawn.changes() > 0;
-    let status = drawn.status();
+    prepared.refuse(&work.safety)?;
+    let changes = prepared.changes() > 0;
+    let status = prepared.status();
     Ok(if status != ExitStatus::Done {
         status
     } else if after.detailed_exitcode && changes {

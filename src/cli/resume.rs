@@ -137,7 +137,7 @@ pub(super) fn resume_run(
     let session = Session::open(destination, &target, Access::ReadWrite)?;
     let mut progress = progress(&history, global);
     let limits = LimitArgs::from(&history.header.settings).stricter(&args.limits);
-    let resuming = Resuming::draw(folder, &history, &session, &signals, &limits, &mut progress)?;
+    let resuming = Resuming::prepare(folder, &history, &session, &signals, &limits, &mut progress)?;
     if resuming.takes_away() {
         session.identity.check(&session.url)?;
     }
@@ -288,7 +288,7 @@ struct Resuming<'a> {
 
 impl<'a> Resuming<'a> {
     /// Reads the plan of the run and what Houston has now.
-    fn draw(
+    fn prepare(
         folder: &'a RunFolder,
         history: &'a History,
         session: &'a Session,

@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde::Deserialize as _;
 
 use super::input::{Input, ResolvedInput};
-use super::plan::Drawn;
+use super::plan::PreparedPlan;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure, tell};
 use crate::engine::journal::{History, PlanLine, PlannedAction};
@@ -248,12 +248,12 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
 /// not exist yet (2): they have no id that could be written down.
 pub fn save(
     draft: Draft,
-    drawn: &Drawn,
+    prepared: &PreparedPlan,
     input: &ResolvedInput,
     safety: &SafetyArgs,
     session: &Session,
 ) -> Result<(), Failure> {
-    if !drawn.plan.to_create.is_empty() {
+    if !prepared.plan.to_create.is_empty() {
         let error = anyhow::anyhow!("a plan with workspaces to be created cannot be saved");
         return Err(Failure::new(ExitStatus::Usage, error)
             .hint("`apply` it directly, or create the workspaces first"));
@@ -287,7 +287,7 @@ pub fn save(
         roster: input.name.clone(),
         roster_text,
         reading: serde_json::to_value(&input.settings).map_err(|error| failed(error.into()))?,
-        rows: drawn.lines(&input.roster).collect(),
+        rows: prepared.lines(&input.roster).collect(),
     };
     let path = printable(&draft.path().display().to_string()).into_owned();
     let mut file = BufWriter::new(draft);

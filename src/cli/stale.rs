@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::input::ResolvedInput;
-use super::plan::Drawn;
+use super::plan::PreparedPlan;
 use super::session::Session;
 use super::target_args::Period;
 use crate::houston::Invite;
@@ -50,13 +50,13 @@ impl std::fmt::Display for Age {
 /// The invitations of the plan's workspaces that are older than this at `now`. It reads, and changes
 /// nothing about the plan.
 pub fn find(
-    drawn: &Drawn,
+    prepared: &PreparedPlan,
     input: &ResolvedInput,
     session: &Session,
     older_than: Age,
     now: Timestamp,
 ) -> Stale {
-    let plan = &drawn.plan;
+    let plan = &prepared.plan;
     let existing: Vec<u32> = (0..).zip(&plan.workspaces).map(|(place, _)| place).collect();
     let existing: Vec<u32> = existing.into_iter().filter(|&place| !plan.is_to_be_created(place)).collect();
     let ids: Vec<_> = existing.iter().map(|&place| &plan.workspaces[place as usize].id).collect();
