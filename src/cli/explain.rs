@@ -143,9 +143,9 @@ impl Explainer<'_> {
                 let along = subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
-            Decision::Renew(_) => {
+            Decision::Replace(_) => {
                 // The first of the two; the other one is an add.
-                match self.prepared.plan.renewals.get(&row)?.first()? {
+                match self.prepared.plan.replacements.get(&row)?.first()? {
                     Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
                     Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
                 }
@@ -175,7 +175,7 @@ impl Explainer<'_> {
         match decision {
             Decision::Add => "is neither a member nor invited: is added".to_owned(),
             Decision::Take(_) => String::new(),
-            Decision::Renew(_) => {
+            Decision::Replace(_) => {
                 "is taken away by this request and then added again (--repair-duplicates, --reinvite)"
                     .to_owned()
             }
@@ -238,7 +238,7 @@ impl Explainer<'_> {
                     .to_owned(),
             ),
             Decision::Unchanged
-            | Decision::Renew(_)
+            | Decision::Replace(_)
             | Decision::RoleKept(_)
             | Decision::HeldBack(..)
             | Decision::AlreadyInvited(_)

@@ -231,7 +231,7 @@ impl Wanted<'_> {
             Decision::Take(role) if is_protected() => Decision::RoleKept(role),
             Decision::Add
             | Decision::UpdateRole(_)
-            | Decision::Renew(_)
+            | Decision::Replace(_)
             | Decision::Take(_)
             | Decision::Unchanged
             | Decision::RoleKept(_)

@@ -20,7 +20,7 @@ mod places;
 mod plan;
 pub mod planning;
 mod prune_args;
-mod renewals;
+mod replacements;
 pub mod report;
 pub mod resume;
 pub mod roster_args;

@@ -153,7 +153,7 @@ impl PreparedPlan {
     /// for a server that takes them so, and who is taken away first.
     pub fn along(&self) -> Subjects {
         let mut subjects = Subjects { first: self.plan.rows.len(), ..Subjects::default() };
-        subjects.renewals = self.plan.renewals.iter().map(|(row, all)| (*row, all.clone())).collect();
+        subjects.replacements = self.plan.replacements.iter().map(|(row, all)| (*row, all.clone())).collect();
         let wanted = self.plan.grants.iter().filter(|grant| grant.decision == Decision::Add);
         for grant in wanted.filter(|_| self.grants_come_along) {
             let Some(role) = grant.role else { continue };
@@ -245,9 +245,9 @@ impl PreparedPlan {
         // A workspace that is created is read after it.
         let created = self.plan.to_create.len() as u64;
         // Who is added again is taken away first.
-        let renewals: usize = self.plan.renewals.values().map(Vec::len).sum();
-        let mutations = (self.changes() + renewals) as u64 + created;
-        let requests = self.requests() + renewals as u64 + 2 * created;
+        let replacements: usize = self.plan.replacements.values().map(Vec::len).sum();
+        let mutations = (self.changes() + replacements) as u64 + created;
+        let requests = self.requests() + replacements as u64 + 2 * created;
         let seconds = session.settings.rate.map_or(0, |rate| {
             let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
             time.as_secs()

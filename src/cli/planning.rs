@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::extras::{Belonging, Pruning};
 use super::grants::{Wanted, Wish, decide_grants};
 use super::places::{Meaning, Places, place};
-use super::renewals::renew;
+use super::replacements::plan_replacements;
 use super::session::{Session, unusable};
 use super::{Failure, tell};
 use crate::engine::event::{Event, Status};
@@ -52,7 +52,7 @@ pub fn plan(
         pruning.conclude(&mut draft.plan);
     }
     if settings.repair_duplicates || settings.reinvite {
-        renew(&mut draft.plan, roster, settings, &protect, session, announce)?;
+        plan_replacements(&mut draft.plan, roster, settings, &protect, session, announce)?;
     }
     let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
     decide_grants(wishes, &mut draft.plan, &wanted, session, announce)?;

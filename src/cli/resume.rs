@@ -147,7 +147,7 @@ pub(super) fn resume_run(
         .leg
         .operations
         .iter()
-        .any(|operation| matches!(operation.kind, OperationKind::Add(_) | OperationKind::Renew(_)))
+        .any(|operation| matches!(operation.kind, OperationKind::Add(_) | OperationKind::Replace(_)))
     {
         session.check_policy(&SafetyArgs::from(&history.header.settings))?;
     }

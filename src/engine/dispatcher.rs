@@ -347,7 +347,7 @@ impl<'r> Dispatcher<'r> {
         match self.run.operations[operation].kind {
             OperationKind::Add(_) => self.repeats,
             // A removal that lands after the add would undo it: it is waited for.
-            OperationKind::Renew(_) => Repeats::Unknown,
+            OperationKind::Replace(_) => Repeats::Unknown,
             OperationKind::SetRole(_) | OperationKind::Remove(_) => Repeats::Refused,
         }
     }

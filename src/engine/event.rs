@@ -135,7 +135,7 @@ pub fn concluded_by_plan(
     wanted: Option<WorkspaceRole>,
 ) -> Option<(Status, Option<Cause>)> {
     Some(match decision {
-        Decision::Add | Decision::UpdateRole(_) | Decision::Renew(_) | Decision::Take(_) => return None,
+        Decision::Add | Decision::UpdateRole(_) | Decision::Replace(_) | Decision::Take(_) => return None,
         Decision::HeldBack(change, guard) => (Status::RoleKept, Some(guard.cause(*change))),
         Decision::Unchanged => (Status::Unchanged, None),
         Decision::RoleKept(role) => {

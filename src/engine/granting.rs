@@ -162,7 +162,7 @@ impl Open {
             }
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
             (PlannedAction::Remove, _) => Planned::Take,
-            (PlannedAction::Renew, _) => return None,
+            (PlannedAction::Replace, _) => return None,
         };
         let role = rung(wish.role.or(wish.from_role)?);
         let leftover = Leftover::new(line.row, role, planned, history.row(line.row)?)?;
@@ -219,7 +219,7 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
     for line in plan_lines(folder)?.take(history.first_extra()) {
         let line = line?;
         if !line.renews.is_empty() {
-            subjects.renewals.insert(line.row, line.renews);
+            subjects.replacements.insert(line.row, line.renews);
         }
         let (Some(wish), PlannedAction::Add) = (line.grant, line.action) else { continue };
         let Some(role) = wish.role else { continue };
@@ -247,7 +247,7 @@ mod tests {
                 PlannedAction::UpdateRole => {
                     Planned::UpdateRole { from: WorkspaceRole::Viewer, whose: Whose::Members }
                 }
-                PlannedAction::Add | PlannedAction::Renew | PlannedAction::Remove | PlannedAction::None => {
+                PlannedAction::Add | PlannedAction::Replace | PlannedAction::Remove | PlannedAction::None => {
                     Planned::Add
                 }
             },
@@ -262,7 +262,7 @@ mod tests {
         let status = |next| match next {
             Next::Done(status, _) => Some(status),
             Next::Missing(OperationKind::Add(_) | OperationKind::SetRole(_)) => None,
-            Next::Missing(OperationKind::Remove(_) | OperationKind::Renew(_)) => {
+            Next::Missing(OperationKind::Remove(_) | OperationKind::Replace(_)) => {
                 unreachable!("nobody is removed")
             }
         };

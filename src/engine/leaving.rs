@@ -332,8 +332,8 @@ impl People {
 
 /// Whether a row has brought one more person in; an invitation that was made again has not.
 fn is_new(row: &RowHistory) -> bool {
-    let is_renewed = row.cause.as_ref().is_some_and(|cause| cause.code == "renewed");
-    matches!(row.status, Status::Added | Status::Invited) && !is_renewed
+    let is_replaced = row.cause.as_ref().is_some_and(|cause| cause.code == "renewed");
+    matches!(row.status, Status::Added | Status::Invited) && !is_replaced
 }
 
 /// Somebody who leaves this workspace; who it is does not matter to the limits.

@@ -116,12 +116,12 @@ impl Leg {
             match leftover.next(seen) {
                 Next::Done(status, cause) => self.conclude(&leftover, status, cause),
                 // What was taken away already has to come back, whoever it is.
-                Next::Missing(OperationKind::Renew(_))
+                Next::Missing(OperationKind::Replace(_))
                     if leftover.is_untouched(seen) && is_caller(leftover.row) =>
                 {
                     self.conclude(&leftover, Status::RoleKept, Some(Stay::Caller.cause()));
                 }
-                Next::Missing(OperationKind::Renew(_))
+                Next::Missing(OperationKind::Replace(_))
                     if leftover.is_untouched(seen) && is_protected(leftover.row) =>
                 {
                     self.conclude(&leftover, Status::RoleKept, Some(Stay::Protected.cause()));
@@ -131,8 +131,8 @@ impl Leg {
                         OperationKind::Add(_) => Decision::Add,
                         OperationKind::SetRole(change) => Decision::UpdateRole(change),
                         // Only a member can be an admin who is missed meanwhile.
-                        OperationKind::Renew(_) if seen.is_active_admin() => Decision::Renew(seen.role()),
-                        OperationKind::Renew(_) => Decision::Renew(None),
+                        OperationKind::Replace(_) if seen.is_active_admin() => Decision::Replace(seen.role()),
+                        OperationKind::Replace(_) => Decision::Replace(None),
                         OperationKind::Remove(_) => unreachable!("no row of a roster removes anybody"),
                     };
                     self.shares[place].decisions.push(decision);
@@ -159,8 +159,8 @@ impl Leg {
         match others {
             Ok(others) => {
                 hold_last_admins(decisions, &mut [], others);
-                let renewed = decisions.iter_mut().filter(|decision| renews_an_admin(decision));
-                renewed.filter(|_| others == 0).for_each(|decision| {
+                let replaced = decisions.iter_mut().filter(|decision| replaces_an_admin(decision));
+                replaced.filter(|_| others == 0).for_each(|decision| {
                     *decision = Decision::GaveUp(Arc::new(Stay::LastAdmin.cause()));
                 });
             }
@@ -249,13 +249,13 @@ impl Leg {
 }
 
 /// Whether an admin is taken away for a moment.
-fn renews_an_admin(decision: &Decision) -> bool {
-    matches!(decision, Decision::Renew(Some(WorkspaceRole::Admin)))
+fn replaces_an_admin(decision: &Decision) -> bool {
+    matches!(decision, Decision::Replace(Some(WorkspaceRole::Admin)))
 }
 
 /// Whether the workspace has an admin less, if only for a moment.
 fn takes_an_admin_now(decision: &Decision) -> bool {
-    takes_admin(decision) || renews_an_admin(decision)
+    takes_admin(decision) || replaces_an_admin(decision)
 }
 
 /// The writes, by address and workspace, that runs against this target left without an answer, with
@@ -313,7 +313,7 @@ pub enum Planned {
         whose: Whose,
     },
     /// To take somebody away and add them again.
-    Renew,
+    Replace,
     /// To take the role away.
     Take,
     /// Nothing yet, since the workspace could not be read; members would have been met with this.
@@ -364,7 +364,7 @@ impl Leftover {
     fn of(line: &PlanLine, history: &History) -> Option<Self> {
         let planned = match (line.action, line.from_role) {
             (PlannedAction::Add, _) => Planned::Add,
-            (PlannedAction::Renew, _) => Planned::Renew,
+            (PlannedAction::Replace, _) => Planned::Replace,
             (PlannedAction::UpdateRole, from) => Planned::UpdateRole { from: from?, whose: line.whose() },
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
             // Removals come behind the rows of the roster.
@@ -379,7 +379,7 @@ impl Leftover {
     pub fn next(&self, seen: Membership) -> Next {
         match self.planned {
             Planned::Add => self.next_add(seen, RolePolicy::Keep),
-            Planned::Renew => self.next_renewal(seen),
+            Planned::Replace => self.next_replacement(seen),
             Planned::Take => self.next_removal(seen),
             Planned::Nothing(roles) => self.next_add(seen, roles),
             Planned::UpdateRole { from, whose } => {
@@ -411,8 +411,8 @@ impl Leftover {
 
     /// An invitation that is there may be the one that is to be renewed. Nothing is lost by taking that
     /// away once more: it is named by its id.
-    fn next_renewal(&self, seen: Membership) -> Next {
-        let kind = OperationKind::Renew(self.role);
+    fn next_replacement(&self, seen: Membership) -> Next {
+        let kind = OperationKind::Replace(self.role);
         match (seen, landed(seen, kind)) {
             (Membership::Invited { .. }, _) | (_, Finding::Wait | Finding::SendAgain) => Next::Missing(kind),
             (_, Finding::Done(Status::RoleUpdated, _)) if self.earlier.is_none() => {
@@ -561,12 +561,12 @@ mod tests {
     }
 
     #[test]
-    fn a_later_leg_renews_nobody_who_must_stay() {
+    fn a_later_leg_replaces_nobody_who_must_stay() {
         let twice = |role| Membership::Member { role, bindings: 2, standing: Standing::Active };
         let judged = |seen: Membership, caller: &[String], protect: &[String], others: Option<usize>| {
             let row = RowNumber::from_index(0);
             let role = seen.role().unwrap_or(EDITOR);
-            let leftover = Leftover { row, role, planned: Planned::Renew, earlier: None };
+            let leftover = Leftover { row, role, planned: Planned::Replace, earlier: None };
             let mut emails = Emails::default();
             emails.push("ann@example.com");
             let share = Share { rows: vec![row], leftovers: vec![leftover], ..Share::default() };

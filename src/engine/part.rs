@@ -19,7 +19,7 @@ pub struct Subjects {
     /// The roles in deployments that come along with the adds of rows.
     pub along: HashMap<RowNumber, Vec<DeploymentGrant>>,
     /// Of rows whose people are taken away and added again, what Houston knows them by.
-    pub renewals: HashMap<RowNumber, Vec<Account>>,
+    pub replacements: HashMap<RowNumber, Vec<Account>>,
     /// The line of the plan that the first of `behind` is about.
     pub first: usize,
     /// What the lines from there on are about.

@@ -341,7 +341,7 @@ impl Stage {
         match operation.kind {
             OperationKind::Add(_) => self.bindings(operation) == 1,
             OperationKind::SetRole(change) => self.role(operation) == change.to,
-            OperationKind::Remove(_) | OperationKind::Renew(_) => self.bindings(operation) == 0,
+            OperationKind::Remove(_) | OperationKind::Replace(_) => self.bindings(operation) == 0,
         }
     }
 

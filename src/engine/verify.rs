@@ -185,7 +185,7 @@ impl Doubtful {
             }
             // Nothing is lost by a change that takes effect later after all, so only the server is
             // spared: it sets the same role, or takes the same person away, once more.
-            OperationKind::SetRole(_) | OperationKind::Remove(_) | OperationKind::Renew(_) => {
+            OperationKind::SetRole(_) | OperationKind::Remove(_) | OperationKind::Replace(_) => {
                 let found = landed(seen, kind);
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
@@ -233,7 +233,7 @@ impl Doubtful {
 pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
     match kind {
         OperationKind::Remove(role) => removed(seen, role),
-        OperationKind::Renew(role) => renewed(seen, role),
+        OperationKind::Replace(role) => replaced(seen, role),
         OperationKind::Add(_) | OperationKind::SetRole(_) if seen.is_doubled() => {
             Finding::Done(Status::Rejected, seen.doubled())
         }
@@ -281,7 +281,7 @@ fn changed(seen: Membership, change: RoleChange) -> Finding {
 
 /// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
 /// which reads as doubled.
-fn renewed(seen: Membership, wanted: WorkspaceRole) -> Finding {
+fn replaced(seen: Membership, wanted: WorkspaceRole) -> Finding {
     if seen == Membership::Absent || seen.is_doubled() {
         return Finding::Wait;
     }
@@ -345,7 +345,7 @@ fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
         }
         Decision::Add
         | Decision::UpdateRole(_)
-        | Decision::Renew(_)
+        | Decision::Replace(_)
         | Decision::Take(_)
         | Decision::HeldBack(..)
         | Decision::Merged { .. }

@@ -222,7 +222,7 @@ impl Worker {
         Ok(reading)
     }
 
-    /// An invitation that is still to be renewed looks like the new one, but for its id: as long as it
+    /// An invitation that is still to be replaced looks like the new one, but for its id: as long as it
     /// is there, the person reads as invited twice.
     fn look_for_the_old(
         &self,
@@ -230,7 +230,7 @@ impl Worker {
         rows: &[RowNumber],
         reading: &mut Reading,
     ) -> Result<(), Fault> {
-        let of_row = |place: usize| self.subjects.renewals.get(&rows[place]).into_iter().flatten();
+        let of_row = |place: usize| self.subjects.replacements.get(&rows[place]).into_iter().flatten();
         let invites = |account: &&Account| matches!(account, Account::Invite(_));
         let old: Vec<(usize, &Account)> = (0..rows.len())
             .flat_map(|place| of_row(place).filter(invites).map(move |one| (place, one)))
@@ -258,7 +258,7 @@ impl Worker {
         match (kind, self.subjects.get(row)) {
             (kind, Some(Subject::Deployment(subject))) => self.grant(subject, email, kind),
             (OperationKind::Add(role), _) => self.add(workspace, row, role),
-            (OperationKind::Renew(role), _) => self.renew(workspace, row, role),
+            (OperationKind::Replace(role), _) => self.replace(workspace, row, role),
             (OperationKind::SetRole(change), _) => match self.set_role(workspace, email, change) {
                 Err(failure) => match other_spelling(email).filter(|_| failure.fault.is_unknown_address()) {
                     Some(other) => self.set_role(workspace, &other, change),
@@ -301,8 +301,13 @@ impl Worker {
 
     /// Takes somebody away, and adds them again. Whoever is not there any more has been taken away by an
     /// earlier try.
-    fn renew(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
-        for account in self.subjects.renewals.get(&row).into_iter().flatten() {
+    fn replace(
+        &self,
+        workspace: &WorkspaceId,
+        row: RowNumber,
+        role: WorkspaceRole,
+    ) -> Result<Answer, Failure> {
+        for account in self.subjects.replacements.get(&row).into_iter().flatten() {
             match account {
                 Account::User(id) => self.houston.remove_member(workspace, id)?,
                 Account::Invite(id) => self.houston.delete_invite(id)?,
@@ -328,7 +333,7 @@ impl Worker {
             OperationKind::Remove(_) => {
                 self.houston.remove_deployment_role(&subject.deployment, user).map(Answer::from)
             }
-            OperationKind::Renew(_) => unreachable!("no role in a deployment is renewed"),
+            OperationKind::Replace(_) => unreachable!("no role in a deployment is replaced"),
         }
     }
 }

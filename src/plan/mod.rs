@@ -105,7 +105,7 @@ pub enum Decision {
     UpdateRole(RoleChange),
     /// Take the person away and add them again, since Houston has them twice, or to renew their
     /// invitation; the role that they have, if it is known.
-    Renew(Option<WorkspaceRole>),
+    Replace(Option<WorkspaceRole>),
     /// Take this role in a deployment away: one mutation.
     Take(WorkspaceRole),
     /// Nothing: a member with the wanted role.
@@ -184,7 +184,7 @@ impl Decision {
     /// Whether this decision leads to a mutation.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Add | Self::UpdateRole(_) | Self::Renew(_) | Self::Take(_) => true,
+            Self::Add | Self::UpdateRole(_) | Self::Replace(_) | Self::Take(_) => true,
             Self::Unchanged
             | Self::RoleKept(_)
             | Self::HeldBack(..)
@@ -202,7 +202,7 @@ impl Decision {
         match self {
             Self::Add => role().map(OperationKind::Add),
             Self::UpdateRole(change) => Some(OperationKind::SetRole(*change)),
-            Self::Renew(_) => role().map(OperationKind::Renew),
+            Self::Replace(_) => role().map(OperationKind::Replace),
             Self::Take(role) => Some(OperationKind::Remove(Some(*role))),
             Self::Unchanged
             | Self::RoleKept(_)
@@ -278,7 +278,7 @@ pub enum OperationKind {
     /// Give a member another role.
     SetRole(RoleChange),
     /// Take somebody away, and add them again with this role.
-    Renew(WorkspaceRole),
+    Replace(WorkspaceRole),
     /// Take somebody away who has this role, if it is known.
     Remove(Option<WorkspaceRole>),
 }
@@ -306,7 +306,7 @@ impl OperationKind {
     /// The role that the person has afterwards.
     pub fn role(self) -> Option<WorkspaceRole> {
         match self {
-            Self::Add(role) | Self::Renew(role) => Some(role),
+            Self::Add(role) | Self::Replace(role) => Some(role),
             Self::SetRole(change) => Some(change.to),
             Self::Remove(_) => None,
         }
@@ -317,7 +317,7 @@ impl OperationKind {
         match self {
             Self::Add(_) => false,
             Self::SetRole(change) => change.is_demotion(),
-            Self::Renew(_) | Self::Remove(_) => true,
+            Self::Replace(_) | Self::Remove(_) => true,
         }
     }
 
@@ -326,7 +326,7 @@ impl OperationKind {
         match self {
             Self::Add(_) => Stage::Adds,
             Self::SetRole(change) if change.is_demotion() => Stage::Demotions,
-            Self::SetRole(_) | Self::Renew(_) => Stage::Promotions,
+            Self::SetRole(_) | Self::Replace(_) => Stage::Promotions,
             Self::Remove(_) => Stage::Removals,
         }
     }
@@ -338,7 +338,7 @@ impl Operation {
         let what = match self.kind {
             OperationKind::Add(_) => "add",
             OperationKind::SetRole(_) => "set_role",
-            OperationKind::Renew(_) => "renew",
+            OperationKind::Replace(_) => "renew",
             OperationKind::Remove(_) => "remove",
         };
         let role = self.kind.role().map_or("", WorkspaceRole::name);
@@ -402,7 +402,7 @@ pub struct Plan {
     /// id before they are created.
     pub to_create: Vec<u32>,
     /// Of the people who are taken away and added again, what Houston knows them by.
-    pub renewals: BTreeMap<RowNumber, Vec<Account>>,
+    pub replacements: BTreeMap<RowNumber, Vec<Account>>,
     /// Roles in deployments that rows want, workspace by workspace and in the order of the rows.
     pub grants: Vec<Grant>,
     /// Who is in these workspaces without being in the roster, workspace by workspace and in the
@@ -455,7 +455,7 @@ impl Counts {
         let counter = match decision {
             Decision::Add => &mut self.add,
             Decision::UpdateRole(_) => &mut self.update_role,
-            Decision::Renew(_) => &mut self.renew,
+            Decision::Replace(_) => &mut self.renew,
             Decision::Take(_) => &mut self.deployment_roles,
             Decision::HeldBack(_, guard) if guard.is_guard() => &mut self.held_back,
             Decision::Unchanged => &mut self.unchanged,
@@ -485,7 +485,7 @@ impl Counts {
     /// Counts one more role in a deployment.
     pub fn count_grant(&mut self, grant: &Grant) {
         let counter = match grant.decision {
-            Decision::Add | Decision::UpdateRole(_) | Decision::Renew(_) | Decision::Take(_) => {
+            Decision::Add | Decision::UpdateRole(_) | Decision::Replace(_) | Decision::Take(_) => {
                 &mut self.deployment_roles
             }
             Decision::RoleKept(_) | Decision::HeldBack(..) => &mut self.role_kept,

@@ -361,7 +361,7 @@ impl PlanReport<'_> {
         }
         match concluded_by_plan(decision, role) {
             None if matches!(decision, Decision::UpdateRole(_)) => "another role".to_owned(),
-            None if matches!(decision, Decision::Renew(_)) => "taken away and added again".to_owned(),
+            None if matches!(decision, Decision::Replace(_)) => "taken away and added again".to_owned(),
             None => "absent".to_owned(),
             Some((_, Some(cause))) => cause.text,
             Some((status, None)) => status.word().replace('_', " "),
@@ -372,7 +372,7 @@ impl PlanReport<'_> {
     fn mark(&self, row: usize) -> Option<&'static str> {
         match &self.plan.rows[row].decision {
             Decision::Add => Some("+"),
-            Decision::UpdateRole(_) | Decision::Renew(_) => Some("~"),
+            Decision::UpdateRole(_) | Decision::Replace(_) => Some("~"),
             Decision::Take(_) => Some("-"),
             Decision::RoleKept(_) | Decision::HeldBack(..) => Some("="),
             Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),

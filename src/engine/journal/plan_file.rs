@@ -90,7 +90,8 @@ pub enum PlannedAction {
     /// One mutation: the person is a member with another role.
     UpdateRole,
     /// Two mutations: the person is taken away and added again.
-    Renew,
+    #[serde(rename = "renew")]
+    Replace,
     /// One mutation: the person is there and not in the roster.
     Remove,
     /// No mutation.
@@ -103,7 +104,7 @@ impl PlannedAction {
         match decision {
             Decision::Add => (Self::Add, None),
             Decision::UpdateRole(change) => (Self::UpdateRole, Some(change.from)),
-            Decision::Renew(from) => (Self::Renew, *from),
+            Decision::Replace(from) => (Self::Replace, *from),
             Decision::Take(role) => (Self::Remove, Some(*role)),
             Decision::Unchanged
             | Decision::RoleKept(_)
@@ -121,7 +122,7 @@ impl PlannedAction {
     pub fn word(self) -> &'static str {
         match self {
             // Who looks at plans meets the word for what is there in the end.
-            Self::Add | Self::Renew => "add",
+            Self::Add | Self::Replace => "add",
             Self::UpdateRole => "update_role",
             Self::Remove => "remove",
             Self::None => "none",
@@ -143,7 +144,7 @@ impl PlanLine {
             Decision::Merged { into } => Some(into),
             Decision::Add
             | Decision::UpdateRole(_)
-            | Decision::Renew(_)
+            | Decision::Replace(_)
             | Decision::Take(_)
             | Decision::HeldBack(..)
             | Decision::Unchanged
@@ -168,7 +169,7 @@ impl PlanLine {
             into,
             account: None,
             deployment_roles: Vec::new(),
-            renews: plan.renewals.get(&row).cloned().unwrap_or_default(),
+            renews: plan.replacements.get(&row).cloned().unwrap_or_default(),
             grant: None,
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),
@@ -199,7 +200,7 @@ impl PlanLine {
             Decision::AlreadyInvited(role) => *role,
             Decision::Add
             | Decision::UpdateRole(_)
-            | Decision::Renew(_)
+            | Decision::Replace(_)
             | Decision::Take(_)
             | Decision::Unchanged
             | Decision::Merged { .. }

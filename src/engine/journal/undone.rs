@@ -33,13 +33,13 @@ impl Undone {
             return None;
         }
         // Who was taken away and added again was there before; their role may have been another one.
-        let is_renewed = line.action == PlannedAction::Renew;
-        if is_renewed && (line.from_role.is_none() || line.from_role == line.role) {
+        let is_replaced = line.action == PlannedAction::Replace;
+        if is_replaced && (line.from_role.is_none() || line.from_role == line.role) {
             return None;
         }
         match history.alone(line.row)?.status {
             Status::Removed | Status::RoleUpdated => self.put_back(line),
-            Status::Added | Status::Invited if is_renewed => self.put_back(line),
+            Status::Added | Status::Invited if is_replaced => self.put_back(line),
             Status::Added | Status::Invited => Some(Undoing::TakenAway),
             Status::Unchanged
             | Status::AlreadyInvited

@@ -43,7 +43,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
         let decision = match operation.kind {
             OperationKind::Add(_) => Decision::Add,
             OperationKind::SetRole(change) => Decision::UpdateRole(change),
-            OperationKind::Remove(_) | OperationKind::Renew(_) => unreachable!("nobody is removed here"),
+            OperationKind::Remove(_) | OperationKind::Replace(_) => unreachable!("nobody is removed here"),
         };
         rows[operation.row.index()] = Some(RowPlan { workspace, seen, decision });
     }
@@ -94,7 +94,9 @@ impl Recorded {
                     world.bindings.insert(place.clone(), 1);
                     world.roles.insert(place, if is_there { change.to } else { change.from });
                 }
-                OperationKind::Remove(_) | OperationKind::Renew(_) => unreachable!("nobody is removed here"),
+                OperationKind::Remove(_) | OperationKind::Replace(_) => {
+                    unreachable!("nobody is removed here")
+                }
             }
         }
     }

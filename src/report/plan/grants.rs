@@ -73,7 +73,7 @@ impl PlanReport<'_> {
                     format!("{} -> {}", role_of(change.from).name(), name(grant.role))
                 }
                 Decision::Unchanged
-                | Decision::Renew(_)
+                | Decision::Replace(_)
                 | Decision::RoleKept(_)
                 | Decision::HeldBack(..)
                 | Decision::AlreadyInvited(_)
@@ -97,7 +97,7 @@ impl PlanReport<'_> {
 pub(super) fn mark(grant: &Grant) -> Option<&'static str> {
     match &grant.decision {
         Decision::Add => Some("+"),
-        Decision::UpdateRole(_) | Decision::Renew(_) => Some("~"),
+        Decision::UpdateRole(_) | Decision::Replace(_) => Some("~"),
         Decision::Take(_) => Some("-"),
         Decision::RoleKept(_) | Decision::HeldBack(..) | Decision::AlreadyInvited(_) => Some("="),
         Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),

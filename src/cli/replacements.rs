@@ -1,7 +1,7 @@
 //! Who is taken away and added again: members whom an old Houston has twice (`--repair-duplicates`), and
 //! people whose invitation is to be made again (`--reinvite`).
 //!
-//! Main function: [`renew`]. It reads; what it cannot be sure of stays as it is, and is told.
+//! Main function: [`plan_replacements`]. It reads; what it cannot be sure of stays as it is, and is told.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
 use crate::roster::Roster;
 
-/// Plans renewals in the place of what was decided for people who need one.
+/// Plans replacements instead of what was decided for people who need one.
 ///
 /// # Errors
 /// The token is dead (4).
-pub fn renew(
+pub fn plan_replacements(
     plan: &mut Plan,
     roster: &Roster,
     settings: &RunSettings,
@@ -62,7 +62,7 @@ pub fn renew(
     Ok(())
 }
 
-/// Whether somebody who is in Houston like this is to be renewed. Nobody gets another role by it unless
+/// Whether somebody who is in Houston like this is to be replaced. Nobody gets another role by it unless
 /// roles are changed at all.
 fn needs_one(seen: Membership, wanted: WorkspaceRole, settings: &RunSettings) -> bool {
     let is_asked_for = match seen {
@@ -122,9 +122,10 @@ impl Place<'_> {
     fn decide(&self, rows: &[RowNumber], plan: &mut Plan, left: &mut Left) {
         let doubled: Vec<&Person> = rows.iter().filter_map(|&row| self.person(row)).collect();
         let is_admin = |person: &Person| person.bindings.contains(&WorkspaceRole::Admin);
-        let is_renewed = |person: &Person| doubled.iter().any(|one| one.id == person.id);
-        let stays =
-            |person: &&Person| is_admin(person) && person.status == UserStatus::Active && !is_renewed(person);
+        let is_replaced = |person: &Person| doubled.iter().any(|one| one.id == person.id);
+        let stays = |person: &&Person| {
+            is_admin(person) && person.status == UserStatus::Active && !is_replaced(person)
+        };
         let has_admin = self.everybody.people.iter().any(|person| stays(&person));
         for &row in rows {
             let planned = &mut plan.rows[row.index()];
@@ -159,8 +160,8 @@ impl Place<'_> {
                 left.not_found += 1;
                 continue;
             }
-            planned.decision = Decision::Renew(seen.role());
-            plan.renewals.insert(row, accounts);
+            planned.decision = Decision::Replace(seen.role());
+            plan.replacements.insert(row, accounts);
         }
     }
 
