@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::harness::{Finished, Sandbox, Server, Workdir, answer, faulty, json};
+use crate::harness::{Finished, Sandbox, Server, Stopwatch, Workdir, answer, faulty, json};
 use houston_onboard::sandbox::{Options, Profile, Switches, Version};
 use serde_json::{Value, json};
 
@@ -235,6 +235,7 @@ fn what_is_wrong_with_a_roster_is_told_beside_everything_else() {
 
 #[test]
 fn whatever_stands_in_front_is_found_out() {
+    let watch = Stopwatch::take();
     let html = "content-type: text/html\r\n";
     for (status, headers, body, words) in [
         ("200 OK", html.to_owned(), "<html>Sign in</html>", "login page"),
@@ -250,7 +251,7 @@ fn whatever_stands_in_front_is_found_out() {
         let checks = Checks::of(&run);
         checks.is("connection", "ok").is("Houston", "failed").says("Houston", words);
         checks.is("caller", "skipped").is("version", "skipped").is("workspace", "skipped").is("token", "ok");
-        assert!(run.elapsed < Duration::from_secs(20), "{:?}", run.elapsed);
+        run.is_within(Duration::from_secs(20), &watch);
         assert!(server.asked().len() <= 2, "{status}: asked {} times", server.asked().len());
     }
     let server = Server::start(|_| answer("401 Unauthorized", "", "<html>who are you"));
@@ -266,6 +267,7 @@ fn whatever_stands_in_front_is_found_out() {
 
 #[test]
 fn nobody_at_the_door_is_said_at_once_and_not_waited_for() {
+    let watch = Stopwatch::take();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     // More repeats than make the pace think that Houston is away.
     let run = doctor(&format!("http://127.0.0.1:{port}/v1"), TOKEN, &["--retries", "7", "--max-wait", "2s"])
@@ -273,20 +275,21 @@ fn nobody_at_the_door_is_said_at_once_and_not_waited_for() {
     let checks = Checks::of(&run);
     checks.is("connection", "failed").is("Houston", "skipped").is("token", "ok").is("version", "skipped");
     checks.is("latency", "skipped").is("clock", "unknown");
-    assert!(run.elapsed < Duration::from_secs(45), "{:?}", run.elapsed);
+    run.is_within(Duration::from_secs(45), &watch);
 
     let run = doctor("https://no-such-host.invalid/v1", TOKEN, &[]).ended(5);
     let checks = Checks::of(&run);
     checks.is("name", "failed").is("connection", "skipped").is("TLS", "skipped").is("Houston", "skipped");
-    assert!(run.elapsed < Duration::from_secs(30), "{:?}", run.elapsed);
+    run.is_within(Duration::from_secs(30), &watch);
 }
 
 #[test]
 fn a_houston_that_never_answers_is_given_up_after_the_repeats() {
+    let watch = Stopwatch::take();
     let sandbox = Sandbox::with(faulty("timeout=100%"));
     let run = doctor(sandbox.url(), sandbox.token(), &["--timeout", "300ms"]).ended(5);
     Checks::of(&run).is("connection", "ok").is("Houston", "failed").says("Houston", "--timeout");
-    assert!(run.elapsed < Duration::from_secs(10), "{:?}", run.elapsed);
+    run.is_within(Duration::from_secs(10), &watch);
 }
 
 /// A server with a certificate that it signed itself, and the certificate (PEM).

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::harness::{
-    self, Asked, Call, Finished, MODELS, Sandbox, Server, Stream, Workdir, answer, playing, pour,
+    self, Asked, Call, Finished, MODELS, Sandbox, Server, Stopwatch, Stream, Workdir, answer, playing, pour,
     read_request, relay, roster,
 };
 use houston_onboard::sandbox::{Model, Options};
@@ -211,8 +211,8 @@ fn spoils() -> Vec<(&'static str, &'static str, Act)> {
 
 /// Asserts that a call that came to nothing did so in time, in little memory, and kept its secret.
 #[track_caller]
-fn is_bounded(what: &str, run: &Finished, seconds: u64) {
-    assert!(run.elapsed < Duration::from_secs(seconds), "{what}: {:?}\n{}", run.elapsed, run.stderr);
+fn is_bounded(watch: &Stopwatch, what: &str, run: &Finished, seconds: u64) {
+    run.is_within(Duration::from_secs(seconds), watch);
     assert!(run.peak_mib.is_none_or(|peak| peak <= LITTLE), "{what}: {:?} MiB", run.peak_mib);
     for secret in [TOKEN, TOKEN.rsplit('.').next().unwrap()] {
         assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{what}: {}", run.stderr);
@@ -222,6 +222,7 @@ fn is_bounded(what: &str, run: &Finished, seconds: u64) {
 
 #[test]
 fn a_first_answer_of_no_use_ends_soon_in_little_memory_and_with_a_sentence() {
+    let watch = Stopwatch::take();
     let one = |(what, words, act): (&str, &str, Act)| {
         let server = Raw::start(move |_, stream| act(stream));
         let workdir = Workdir::new();
@@ -241,7 +242,7 @@ fn a_first_answer_of_no_use_ends_soon_in_little_memory_and_with_a_sentence() {
             .token(TOKEN)
             .run();
         assert_eq!(run.status, Some(5), "{what}: {}", run.stderr);
-        is_bounded(what, &run, 20);
+        is_bounded(&watch, what, &run, 20);
         assert!(run.stderr.contains(words), "{what}: {}", run.stderr);
         assert!(run.stderr.contains("cannot use http://127.0.0.1:"), "{what}: {}", run.stderr);
         run.began_nothing();
@@ -261,8 +262,19 @@ enum Done {
     No,
 }
 
-/// A sandbox behind a network that spoils the first answer to every write, each in another way.
-fn spoiled_writes(model: Model, done: Done) {
+/// In both models at once: a sandbox behind a network that spoils the first answer to every write,
+/// each in another way.
+fn spoiled_writes(done: Done) {
+    let watch = Stopwatch::take();
+    std::thread::scope(|scope| {
+        for model in MODELS {
+            let watch = &watch;
+            scope.spawn(move || spoiled_writes_in(model, done, watch));
+        }
+    });
+}
+
+fn spoiled_writes_in(model: Model, done: Done, watch: &Stopwatch) {
     let sandbox = Sandbox::with(playing(model, Options::default()));
     let url = sandbox.url().to_owned();
     let acts: Vec<_> = spoils();
@@ -296,21 +308,17 @@ fn spoiled_writes(model: Model, done: Done) {
     sandbox.agrees_with(&run);
     assert_eq!(run.count("added") + run.count("invited"), rows, "{what}");
     assert_eq!(sandbox.audit().mutations_applied, rows as u64, "{what}");
-    is_bounded(&what, &run, 60);
+    is_bounded(watch, &what, &run, 60);
 }
 
 #[test]
 fn a_spoiled_answer_to_a_write_that_was_done_doubles_nobody() {
-    std::thread::scope(|scope| {
-        MODELS.into_iter().for_each(|model| drop(scope.spawn(move || spoiled_writes(model, Done::Yes))));
-    });
+    spoiled_writes(Done::Yes);
 }
 
 #[test]
 fn a_spoiled_answer_to_a_write_that_was_not_done_loses_nobody() {
-    std::thread::scope(|scope| {
-        MODELS.into_iter().for_each(|model| drop(scope.spawn(move || spoiled_writes(model, Done::No))));
-    });
+    spoiled_writes(Done::No);
 }
 
 /// A Houston that lets everything happen, in a few words; nobody is in it.
@@ -533,6 +541,7 @@ fn behind_tls(flaw: Flaw) -> (Server, String) {
 
 #[test]
 fn a_certificate_of_no_use_is_named_for_what_it_is() {
+    let watch = Stopwatch::take();
     for (flaw, without, with) in [
         (Flaw::None, "UnknownIssuer", None),
         (Flaw::SelfSigned, "UnknownIssuer", None),
@@ -547,7 +556,7 @@ fn a_certificate_of_no_use_is_named_for_what_it_is() {
         let run =
             apply_one(&workdir, &url).run().ended(5).says("no trusted TLS connection").says("--ca-file");
         assert!(run.stderr.contains(without), "{flaw:?}: {}", run.stderr);
-        is_bounded("TLS", &run, 20);
+        is_bounded(&watch, "TLS", &run, 20);
         assert_eq!(server.asked().len(), 0, "{flaw:?}: the token was sent");
         let run = apply_one(&workdir, &url).args(&["--ca-file", "ca.pem"]).run();
         if let Some(words) = with {
@@ -562,10 +571,11 @@ fn a_certificate_of_no_use_is_named_for_what_it_is() {
 
 #[test]
 fn tls_where_there_is_none_and_none_where_there_is_end_with_a_sentence() {
+    let watch = Stopwatch::take();
     let (server, _) = behind_tls(Flaw::None);
     let workdir = Workdir::new();
     let run = apply_one(&workdir, &format!("http://localhost:{}/v1", server.port())).run().ended(5);
-    is_bounded("http to a TLS port", &run, 20);
+    is_bounded(&watch, "http to a TLS port", &run, 20);
     run.says("the connection broke").says("it may want https").began_nothing();
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://localhost:{}/v1", plain.local_addr().unwrap().port());
@@ -575,7 +585,7 @@ fn tls_where_there_is_none_and_none_where_there_is_end_with_a_sentence() {
         }
     });
     let run = apply_one(&workdir, &url).run().ended(5);
-    is_bounded("https to a plain port", &run, 20);
+    is_bounded(&watch, "https to a plain port", &run, 20);
     run.says("no trusted TLS connection").says("the port speaks plain http, not https").began_nothing();
 }
 
@@ -586,10 +596,11 @@ fn impossible_name() -> String {
 
 #[test]
 fn a_name_that_leads_nowhere_ends_with_a_sentence() {
+    let watch = Stopwatch::take();
     let workdir = Workdir::new();
     let url = format!("https://{}/v1", impossible_name());
     let run = apply_one(&workdir, &url).run().ended(5).says("the name could not be resolved");
-    is_bounded("name", &run, 20);
+    is_bounded(&watch, "name", &run, 20);
     run.began_nothing();
     for url in ["http://houston.localhost/v1", "http://houston.localhost:9/v1"] {
         apply_one(&workdir, url).run().ended(2).says("plain http://").began_nothing();
@@ -608,6 +619,7 @@ fn a_url_with_a_password_is_refused_and_not_repeated() {
 
 #[test]
 fn a_proxy_of_no_use_ends_with_a_sentence_and_never_sees_the_token() {
+    let watch = Stopwatch::take();
     let far = "https://houston.example.com/v1";
     let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = |proxy: u16, more: &[(&str, &str)], url: &str| {
@@ -620,7 +632,7 @@ fn a_proxy_of_no_use_ends_with_a_sentence_and_never_sees_the_token() {
             call = call.env(name, value);
         }
         let run = call.run().ended(5);
-        is_bounded("proxy", &run, 20);
+        is_bounded(&watch, "proxy", &run, 20);
         assert!(!run.stderr.contains("hush-hush"), "{}", run.stderr);
         run.began_nothing();
         run
@@ -754,6 +766,7 @@ fn an_unusable_proxy_is_an_error_only_where_it_would_be_used() {
 
 #[test]
 fn files_of_authorities_of_no_use_are_named_for_what_they_are() {
+    let watch = Stopwatch::take();
     let workdir = Workdir::new();
     assert!(Command::new("mkfifo").arg(workdir.path().join("fifo")).status().unwrap().success());
     workdir.write("empty", "");
@@ -768,14 +781,14 @@ fn files_of_authorities_of_no_use_are_named_for_what_they_are() {
         ("none", "No such file"),
     ] {
         let run = apply_one(&workdir, "https://127.0.0.1:9/v1").args(&["--ca-file", file]).run().ended(5);
-        is_bounded("authorities", &run, 20);
+        is_bounded(&watch, "authorities", &run, 20);
         run.says(words).says(file).began_nothing();
     }
     // Without any store of authorities nobody is called.
     for file in ["/nowhere", "/dev/zero"] {
         let call = apply_one(&workdir, "https://127.0.0.1:9/v1").env("SSL_CERT_FILE", file);
         let run = call.env("SSL_CERT_DIR", "/nowhere").run().ended(5);
-        is_bounded("authorities", &run, 20);
+        is_bounded(&watch, "authorities", &run, 20);
         run.says("no usable certificate authorities").says("--ca-file").began_nothing();
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::harness::{self, Finished, Sandbox, Workdir, faulty, roster, until};
+use crate::harness::{self, Finished, Sandbox, Stopwatch, Workdir, faulty, roster, until};
 use houston_onboard::sandbox::{Faults, Options};
 
 /// Long enough for a run that does not wait for what it should not wait for.
@@ -32,8 +32,8 @@ fn start<'w>(workdir: &'w Workdir, sandbox: &Sandbox, through: &[&str]) -> harne
 
 /// Asserts that the run was drained: nobody is in doubt, many are left, the reports are there.
 #[track_caller]
-fn is_drained(run: &Finished, sandbox: &Sandbox, status: i32) {
-    assert!(run.elapsed < SOON, "{:?}", run.elapsed);
+fn is_drained(watch: &Stopwatch, run: &Finished, sandbox: &Sandbox, status: i32) {
+    run.is_within(SOON, watch);
     assert!(run.count("not_run") > 20, "{:?}", run.counts());
     assert_eq!(run.count("in_doubt") + run.count("gave_up"), 0, "{:?}", run.counts());
     assert_eq!(run.summary()["exit_status"], status);
@@ -65,6 +65,7 @@ fn it_can_be_resumed(workdir: &Workdir, sandbox: &Sandbox, run: &Finished) {
 
 #[test]
 fn a_run_in_the_foreground_of_a_shell_drains_when_the_terminal_interrupts_both() {
+    let watch = Stopwatch::take();
     // The shell survives the signal to write down what it saw.
     let script = "trap : INT TERM; \"$0\" \"$@\"; echo $? > status";
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
@@ -74,7 +75,7 @@ fn a_run_in_the_foreground_of_a_shell_drains_when_the_terminal_interrupts_both()
         running.signal_group(signal);
         let run = running.finish().ended(0);
         assert_eq!(fs::read_to_string(workdir.path().join("status")).unwrap().trim(), status.to_string());
-        is_drained(&run, &sandbox, status);
+        is_drained(&watch, &run, &sandbox, status);
         it_can_be_resumed(&workdir, &sandbox, &run);
     }
 }
@@ -95,6 +96,7 @@ fn can_be_pid_1() -> Option<Vec<&'static str>> {
 
 #[test]
 fn a_run_as_pid_1_drains() {
+    let watch = Stopwatch::take();
     let Some(unshare) = can_be_pid_1() else { return };
     for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 143)] {
         let (sandbox, workdir) = (slow(), with(&roster(ROWS, 3)));
@@ -102,13 +104,14 @@ fn a_run_as_pid_1_drains() {
         running.await_entries("intent", 10);
         harness::signal(signal, &running.child_process().to_string());
         let run = running.finish().ended(status);
-        is_drained(&run, &sandbox, status);
+        is_drained(&watch, &run, &sandbox, status);
         it_can_be_resumed(&workdir, &sandbox, &run);
     }
 }
 
 #[test]
 fn a_run_as_pid_1_leaves_at_once_while_nothing_was_sent_and_at_the_second_signal() {
+    let watch = Stopwatch::take();
     let Some(unshare) = can_be_pid_1() else { return };
     let (sandbox, workdir) = (Sandbox::with(faulty("read:timeout=100%:40s")), with(&roster(ROWS, 3)));
     let running = start(&workdir, &sandbox, &unshare);
@@ -126,7 +129,7 @@ fn a_run_as_pid_1_leaves_at_once_while_nothing_was_sent_and_at_the_second_signal
     until("word of the first signal", || running.stderr().contains("stopping").then_some(()));
     harness::signal("TERM", &inner);
     let run = running.finish().ended(143).says("in doubt");
-    assert!(run.elapsed < SOON, "{:?}", run.elapsed);
+    run.is_within(SOON, &watch);
     journal_is_valid(&run);
 }
 
@@ -144,6 +147,7 @@ fn await_hanging(sandbox: &Sandbox) {
 
 #[test]
 fn a_second_signal_of_any_kind_leaves_at_once_with_a_valid_journal() {
+    let watch = Stopwatch::take();
     for (first, second, status) in [("INT", "TERM", 143), ("HUP", "INT", 130), ("TERM", "HUP", 143)] {
         let (sandbox, workdir) = (hanging(), with(&roster(ROWS, 3)));
         let running = start(&workdir, &sandbox, &[]);
@@ -156,7 +160,7 @@ fn a_second_signal_of_any_kind_leaves_at_once_with_a_valid_journal() {
             .ended(status)
             .says("in doubt")
             .says("to go on: houston-onboard resume onboard-runs/");
-        assert!(run.elapsed < SOON, "{:?}", run.elapsed);
+        run.is_within(SOON, &watch);
         journal_is_valid(&run);
         it_can_be_resumed(&workdir, &sandbox, &run);
     }
@@ -164,13 +168,14 @@ fn a_second_signal_of_any_kind_leaves_at_once_with_a_valid_journal() {
 
 #[test]
 fn a_terminal_that_goes_away_drains_the_run_and_nohup_keeps_it_going() {
+    let watch = Stopwatch::take();
     let (sandbox, workdir) = (slow(), with(&roster(ROWS, 3)));
     let mut running = start(&workdir, &sandbox, &[]);
     running.await_entries("intent", 10);
     running.signal("HUP");
     let run = running.finish().ended(143);
     assert_eq!(run.summary()["stopped"]["reason"], "terminated");
-    is_drained(&run, &sandbox, 143);
+    is_drained(&watch, &run, &sandbox, 143);
 
     let (sandbox, workdir) = (slow(), with(&roster(ROWS, 3)));
     let mut running = start(&workdir, &sandbox, &["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""]);
@@ -182,6 +187,7 @@ fn a_terminal_that_goes_away_drains_the_run_and_nohup_keeps_it_going() {
 
 #[test]
 fn a_signal_while_houston_is_away_or_wants_a_pause_ends_the_run_soon() {
+    let watch = Stopwatch::take();
     for (faults, status) in [("503=#30-9999", 503), ("429=#30:200s", 429)] {
         let options = Options { latency: Duration::from_millis(20), ..faulty(faults) };
         let (sandbox, workdir) = (Sandbox::with(options), with(&roster(ROWS, 3)));
@@ -195,7 +201,7 @@ fn a_signal_while_houston_is_away_or_wants_a_pause_ends_the_run_soon() {
         });
         running.signal("INT");
         let run = running.finish().ended(130);
-        assert!(run.elapsed < SOON, "{faults}: {:?}", run.elapsed);
+        run.is_within(SOON, &watch);
         assert!(run.count("not_run") > 20, "{:?}", run.counts());
         sandbox.agrees_with(&run);
         it_can_be_resumed(&workdir, &sandbox, &run);
@@ -291,6 +297,7 @@ fn standard_streams_that_are_gone_change_nothing() {
 
 #[test]
 fn a_signal_with_nobody_to_read_the_last_words_drains_all_the_same() {
+    let watch = Stopwatch::take();
     let (sandbox, workdir) = (slow(), with(&roster(ROWS, 3)));
     let script = "trap : INT; { trap : INT; \"$0\" \"$@\"; echo $? > status; } 2>&1 | true";
     let mut running = start(&workdir, &sandbox, &["sh", "-c", script]);
@@ -298,5 +305,5 @@ fn a_signal_with_nobody_to_read_the_last_words_drains_all_the_same() {
     running.signal_group("INT");
     let run = running.finish().ended(0);
     assert_eq!(fs::read_to_string(workdir.path().join("status")).unwrap().trim(), "130");
-    is_drained(&run, &sandbox, 130);
+    is_drained(&watch, &run, &sandbox, 130);
 }

@@ -330,7 +330,7 @@ impl Running<'_> {
             stdout: self.text("stdout"),
             stderr: self.text("stderr"),
             folder: self.folder(),
-            elapsed: self.began.elapsed(),
+            elapsed: Elapsed(self.began.elapsed()),
             peak_mib,
         }
     }
@@ -366,9 +366,29 @@ pub struct Finished {
     pub stderr: String,
     /// The folder of the run, if there is one.
     pub folder: Option<PathBuf>,
-    pub elapsed: Duration,
+    pub elapsed: Elapsed,
     /// The peak of its memory in MiB, as it was seen last; none where the system does not tell.
     pub peak_mib: Option<u64>,
+}
+
+/// How long a run took, for [`Finished::is_within`].
+#[derive(Debug, Clone, Copy)]
+pub struct Elapsed(Duration);
+
+/// What a test holds while it runs the program and judges how long that took. Only one test holds
+/// it at a time, so that those who measure do not slow each other down; the others go on.
+pub struct Stopwatch {
+    _lock: File,
+}
+
+impl Stopwatch {
+    /// Waits until it is free. The lock is on a file: it also holds between processes, where a
+    /// runner gives every test one of its own.
+    pub fn take() -> Self {
+        let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("stopwatch.lock")).unwrap();
+        lock.lock().unwrap();
+        Self { _lock: lock }
+    }
 }
 
 /// A line of `results.csv`, cells by header.
@@ -381,6 +401,12 @@ impl Finished {
     pub fn ended(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "\n--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr);
         self
+    }
+
+    /// Asserts that it took less time than this, for which the test holds the stopwatch.
+    #[track_caller]
+    pub fn is_within(&self, limit: Duration, _watch: &Stopwatch) {
+        assert!(self.elapsed.0 < limit, "{:?}\n{}", self.elapsed.0, self.stderr);
     }
 
     /// Asserts that standard error has this text.
