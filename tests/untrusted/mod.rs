@@ -1,7 +1,7 @@
 //! What must hold whatever bytes come from outside: of a roster, of an answer of a server, of the
 //! files of a run. Each function takes any bytes and panics where a promise is broken.
 //!
-//! `tests/fuzz_short.rs` feeds them with changed samples, the fuzz targets in `tests/fuzz` with
+//! `tests/suite/fuzz_short.rs` feeds them with changed samples, the fuzz targets in `tests/fuzz` with
 //! whatever a fuzzer finds.
 
 #![allow(dead_code, reason = "a fuzz target uses one of the functions")]

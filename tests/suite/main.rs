@@ -1,0 +1,47 @@
+//! The tests of the program from outside: one test program, so that the crate and its sandbox are
+//! linked once. A file is a subject, and its name a filter: `cargo test --test suite -- prune`.
+//! What the subjects share is in [`harness`].
+//!
+//! Tests run beside each other in one process. They may change nothing that belongs to the process:
+//! the environment, the current folder, limits, signal handlers. What needs that runs in a process
+//! that the test starts.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[cfg(feature = "sandbox")]
+mod harness;
+
+mod breakers;
+mod calls;
+mod deployments;
+mod disk;
+mod doctor;
+mod documents;
+mod exit_status;
+mod explain;
+mod export;
+mod faults;
+mod field;
+mod fuzz_short;
+mod invitations;
+mod kill;
+mod layers;
+mod moves;
+mod network;
+mod pace;
+mod prune;
+mod readme;
+mod renewals;
+mod report;
+mod resume;
+mod roles;
+mod rosters;
+mod saved_plan;
+mod security;
+mod signals;
+mod storm;
+mod terminal;
+mod token;
+mod trust;
+mod versions;
+mod wanted_state;

@@ -1,0 +1,402 @@
+//! Holds `README.md` against the program: runs every `console` block and compares what is printed,
+//! and looks up every flag, status and column that is mentioned.
+//!
+//! Commands run in order in one folder, with `samples` in it and every block whose first line names
+//! a file (as in `csv team.csv`). An installation of the README (`--domain example.com`) is a
+//! sandbox here; so is the one to move from (`--domain old.example.com`, an older version), and what
+//! `houston-onboard sandbox` starts. In the expected output `...` stands
+//! for any lines and `[..]` for any text in a line; ids of runs, ports, durations and numbers of
+//! requests may differ. `README=update cargo test --test suite -- readme` writes what is printed into the
+//! file.
+#![cfg(all(unix, feature = "sandbox"))]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use houston_onboard::engine::event::Status;
+use houston_onboard::roster::COLUMNS;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
+/// The installation of the README.
+const INSTALLATION: &str = "https://houston.example.com/v1";
+
+/// Who is in the installation to move from.
+const OLD_INSTALLATION: &str = "email,role,workspace,deployment_roles,label,membership,note\n\
+    amina.demir@old.example.com,WORKSPACE_ADMIN,ckoldplatform00000000001a,,Data Platform,member,\n\
+    jose.horvat@old.example.com,WORKSPACE_VIEWER,ckoldplatform00000000001a,,Data Platform,member,\n\
+    moved.person@old.example.com,WORKSPACE_EDITOR,ckoldresearch00000000001a,,Research,member,\n";
+
+/// `cargo run` is the program that has been built already; the other commands of cargo, which would
+/// build it again, do nothing.
+const CARGO: &str = r#"cargo() { case "$1" in run) while [ "$1" != -- ]; do shift; done; shift; houston-onboard "$@";; esac; }"#;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// A fenced block: what stands after the fence, and the lines between.
+struct Block<'r> {
+    info: &'r str,
+    lines: Vec<&'r str>,
+}
+
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block<'_>> = None;
+    for line in text.lines() {
+        match (line.strip_prefix("```"), open.take()) {
+            (Some(_), Some(block)) => blocks.push(block),
+            (Some(info), None) => open = Some(Block { info, lines: Vec::new() }),
+            (None, Some(mut block)) => {
+                block.lines.push(line);
+                open = Some(block);
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block of the README has no end");
+    blocks
+}
+
+/// One command of a block and what it prints.
+struct Shown {
+    command: String,
+    output: String,
+}
+
+fn shown(block: &Block<'_>) -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    for line in &block.lines {
+        match (line.strip_prefix("$ "), line.strip_prefix("> "), all.last_mut()) {
+            (Some(command), ..) => all.push(Shown { command: command.to_owned(), output: String::new() }),
+            (None, Some(more), Some(last)) if last.output.is_empty() => {
+                write!(last.command, "\n{more}").unwrap();
+            }
+            (None, _, Some(last)) => writeln!(last.output, "{line}").unwrap(),
+            (None, _, None) => panic!("a console block begins with `$ `: {line}"),
+        }
+    }
+    all
+}
+
+/// A sandbox in a process of its own, which ends with this value.
+struct Served {
+    process: Child,
+    url: String,
+    token: String,
+    greeting: String,
+}
+
+impl Served {
+    /// Starts one, and reads its greeting: the part before the first empty line, of so many lines at
+    /// most.
+    fn start(arguments: &str, most: usize) -> Self {
+        let mut process = Command::new(PROGRAM)
+            .args(arguments.split_whitespace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let lines: Vec<String> =
+            lines.take(most).map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        Self {
+            process,
+            url: word(&lines[0], "url: "),
+            token: word(&lines[1], "token: "),
+            greeting: lines.join("\n") + "\n",
+        }
+    }
+}
+
+fn word(line: &str, name: &str) -> String {
+    let rest = line.strip_prefix(name).unwrap_or_else(|| panic!("no `{name}` in `{line}`"));
+    rest.split(' ').next().unwrap_or_default().to_owned()
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A folder to run the commands in.
+struct Stage {
+    folder: tempfile::TempDir,
+    installation: Served,
+    /// The installation to move from.
+    old: Served,
+    /// The sandbox that a command of the README started, and the address it has there.
+    served: Option<(Served, String)>,
+    status: i32,
+}
+
+impl Stage {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("home")).unwrap();
+        std::os::unix::fs::symlink(root().join("samples"), folder.path().join("samples")).unwrap();
+        for block in blocks(text) {
+            if let Some((_, file)) = block.info.split_once(' ') {
+                fs::write(folder.path().join(file), block.lines.join("\n") + "\n").unwrap();
+            }
+        }
+        let state = folder.path().join("home/old.csv");
+        fs::write(&state, OLD_INSTALLATION).unwrap();
+        let old = format!("sandbox --latency 0ms --port 0 --profile 0.28 --state {}", state.display());
+        let old = Served::start(&old, 2);
+        fs::write(folder.path().join("home/old-token"), &old.token).unwrap();
+        Self {
+            old,
+            folder,
+            installation: Served::start("sandbox --latency 0ms --port 0", 8),
+            served: None,
+            status: 0,
+        }
+    }
+
+    /// What a command prints, to both streams, in the words of the README.
+    fn run(&mut self, command: &str) -> String {
+        if command.starts_with("houston-onboard sandbox ") {
+            let port =
+                command.split_once("--port ").map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
+            let address = format!("http://127.0.0.1:{}", port.unwrap());
+            let arguments = command.trim_start_matches("houston-onboard ").replace(port.unwrap(), "0");
+            let served = Served::start(&arguments, 8);
+            let greeting = served.greeting.replace(served.url.trim_end_matches("/v1"), &address);
+            self.served = Some((served, address));
+            return greeting;
+        }
+        let mut script = command.replace("--domain example.com", &format!("--url {}", self.installation.url));
+        script = script.replace("--domain old.example.com", &format!("--url {}", self.old.url));
+        if let Some((served, address)) = &self.served {
+            script = script.replace(address, served.url.trim_end_matches("/v1"));
+        }
+        let bin = Path::new(PROGRAM).parent().unwrap().display();
+        let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("exec 2>&1\n{CARGO}\n(exit {})\n{script}", self.status))
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.folder.path().join("home"))
+            .env("HOUSTON_ONBOARD_PROGRESS", "none")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // What would be pasted: a token.
+        let mut stdin = child.stdin.take().unwrap();
+        let _ = writeln!(stdin, "{}", self.installation.token);
+        drop(stdin);
+        let done = child.wait_with_output().unwrap();
+        self.status = done.status.code().unwrap_or(-1);
+        let mut printed =
+            String::from_utf8(done.stdout).unwrap().replace(&self.installation.url, INSTALLATION);
+        if let Some((served, address)) = &self.served {
+            printed = printed.replace(served.url.trim_end_matches("/v1"), address);
+        }
+        printed
+    }
+}
+
+/// The text with what differs from run to run made equal.
+fn normal(text: &str) -> String {
+    text.lines().map(|line| normal_line(line) + "\n").collect()
+}
+
+fn normal_line(line: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == ':';
+    let mut normal = String::new();
+    let mut rest = line.trim_end();
+    while !rest.is_empty() {
+        let first = rest.chars().next().map_or(1, char::len_utf8);
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let (token, after) = rest.split_at(length.max(first));
+        normal.push_str(&normal_token(token));
+        rest = after;
+    }
+    match normal.split_once(" requests") {
+        Some((before, after)) if line.starts_with("run ") => {
+            format!("{} N requests{after}", before.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end())
+        }
+        _ => normal,
+    }
+}
+
+fn normal_token(token: &str) -> String {
+    let bytes = token.as_bytes();
+    let is_run = bytes.len() >= 21 && bytes[8] == b'T' && bytes[15] == b'Z' && bytes[16] == b'-';
+    let digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_run {
+        format!("RUN{}", &token[21..])
+    } else if let Some(port) = token.strip_prefix("127.0.0.1:") {
+        format!("127.0.0.1:PORT{}", port.trim_start_matches(|c: char| c.is_ascii_digit()))
+    } else if token.strip_suffix('s').is_some_and(|time| digits(time.trim_end_matches('m'))) {
+        "TIME".to_owned()
+    } else {
+        token.to_owned()
+    }
+}
+
+/// Whether lines are as expected; `...` stands for any number of them.
+fn fits(expected: &[&str], printed: &[&str]) -> bool {
+    match expected {
+        [] => printed.is_empty(),
+        ["...", rest @ ..] => (0..=printed.len()).any(|skipped| fits(rest, &printed[skipped..])),
+        [first, rest @ ..] => {
+            printed.split_first().is_some_and(|(line, more)| line_fits(first, line) && fits(rest, more))
+        }
+    }
+}
+
+fn line_fits(expected: &str, line: &str) -> bool {
+    match expected.split_once("[..]") {
+        None => expected == line,
+        Some((before, after)) => line.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| line_fits(after, &rest[at..]))
+        }),
+    }
+}
+
+#[test]
+fn every_console_block_prints_what_the_readme_shows() {
+    let text = readme();
+    let update = std::env::var("README").is_ok_and(|what| what == "update");
+    let (mut updated, mut wrong, mut place) = (text.clone(), String::new(), 0);
+    let mut stage = Stage::new(&text);
+    for shown in blocks(&text).iter().filter(|block| block.info == "console").flat_map(shown) {
+        let Shown { command, output } = &shown;
+        let printed = stage.run(command);
+        let (expected, got) = (normal(output.trim_end()), normal(printed.trim_end()));
+        let (expected, got): (Vec<_>, Vec<_>) = (expected.lines().collect(), got.lines().collect());
+        let block = |output: &str| format!("$ {}\n{output}", command.replace('\n', "\n> "));
+        let mut now = block(output);
+        place += updated[place..].find(&now).unwrap();
+        if !fits(&expected, &got) {
+            write!(wrong, "$ {command}\n--- README.md\n{output}--- printed\n{printed}\n").unwrap();
+            updated.replace_range(place..place + now.len(), &block(&printed));
+            now = block(&printed);
+        }
+        place += now.len();
+    }
+    if update {
+        fs::write(root().join("README.md"), updated).unwrap();
+    } else {
+        assert!(wrong.is_empty(), "the README shows something else:\n\n{wrong}");
+    }
+}
+
+/// The long help of every command.
+fn help() -> String {
+    let help = |arguments: &[&str]| {
+        let done = Command::new(PROGRAM).args(arguments).arg("--help").output().unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let all = help(&[]);
+    let commands =
+        all.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names =
+        commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").fold(all.clone(), |all, command| all + &help(&[command]))
+}
+
+/// The words of a text that begin so.
+fn words<'t>(text: &'t str, beginning: &str) -> BTreeSet<&'t str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let has_name = |word: &&str| {
+        let name = word.strip_prefix(beginning);
+        name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    };
+    text.split(|c| !is_part(c)).filter(has_name).collect()
+}
+
+#[test]
+fn every_flag_of_the_readme_exists() {
+    let (text, help) = (readme(), help());
+    let cargo = ["--release", "--locked", "--path", "--no-default-features", "--no-deps", "--open"];
+    let known = words(&help, "--");
+    for flag in words(&text, "--") {
+        assert!(known.contains(flag) || cargo.contains(&flag), "{flag}");
+    }
+    for variable in words(&text, "HOUSTON_ONBOARD_") {
+        assert!(help.contains(&format!("env: {variable}]")), "{variable}");
+    }
+}
+
+#[test]
+fn the_tables_are_complete() {
+    let text = readme();
+    for status in Status::ALL {
+        // No command can bring these about yet.
+        let later = status == Status::Removed;
+        assert!(later || text.contains(&format!("| `{status}` |")), "{status}");
+    }
+    for name in COLUMNS.iter().flat_map(|column| column.names) {
+        assert!(text.contains(&format!("`{name}`")), "{name}");
+    }
+    let help = help();
+    let codes = help
+        .lines()
+        .skip_while(|line| *line != "Exit status:")
+        .skip(1)
+        .map_while(|line| line.strip_prefix("  "));
+    let codes: Vec<&str> = codes.filter_map(|line| line.split_once("  ")).map(|(code, _)| code).collect();
+    assert!(codes.contains(&"8"), "{codes:?}");
+    for code in codes {
+        assert!(text.contains(&format!("| {code} |")), "exit status {code}");
+    }
+}
+
+#[test]
+fn the_settings_file_of_the_readme_is_understood() {
+    let text = readme();
+    let stage = Stage::new(&text);
+    for block in blocks(&text).iter().filter(|block| block.info.starts_with("toml ")) {
+        let file = block.info.trim_start_matches("toml ");
+        // Settings are read before the roster, and the roster before anything is sent.
+        let done = Command::new(PROGRAM)
+            .args(["apply", "no-such-roster.csv", "--config", file])
+            .current_dir(stage.folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+#[test]
+fn the_files_of_the_readme_exist() {
+    let text = readme();
+    for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        if link.contains("://") {
+            continue;
+        }
+        match link.strip_prefix('#') {
+            Some(section) => {
+                let slug = |title: &str| {
+                    let title = title.trim_start_matches('#').trim().to_lowercase();
+                    title
+                        .chars()
+                        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+                        .collect::<String>()
+                        .replace(' ', "-")
+                };
+                let found =
+                    text.lines().filter(|line| line.starts_with('#')).any(|line| slug(line) == section);
+                assert!(found, "no section {link}");
+            }
+            None => assert!(root().join(link).exists(), "no file {link}"),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! `--repair-duplicates` and `--reinvite`: whoever is there twice, or whose invitation is old, is taken
+//! away and added again, once, and nobody is lost on the way.
+
+#![cfg(feature = "sandbox")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::harness::{Finished, Sandbox, Workdir, crowd, faulty, playing};
+use houston_onboard::sandbox::state::{StateBinding, StateInvite};
+use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, State, Switches};
+
+fn workspace() -> String {
+    format!("ckworkspace{:014}", 0)
+}
+
+fn person(who: usize) -> String {
+    format!("person.0.{who}@example.com")
+}
+
+fn user(who: usize) -> String {
+    format!("ckuser{:08}x{who:010}", 0)
+}
+
+/// A workspace of viewers with an admin, in which these people have a second role.
+fn world(people: usize, doubled: &[(usize, Role)]) -> State {
+    let mut state = crowd(1, people);
+    state.bindings[0].role = Role::WorkspaceAdmin;
+    for &(who, role) in doubled {
+        state.bindings.push(StateBinding {
+            id: format!("cktwice{who:08}"),
+            role,
+            user: user(who),
+            workspace: Some(workspace()),
+            deployment: None,
+        });
+    }
+    state
+}
+
+fn invite(state: &mut State, number: usize, email: &str) {
+    state.invites.push(StateInvite {
+        id: format!("ckinvite{number:08}"),
+        email: email.to_owned(),
+        role: Role::WorkspaceViewer,
+        workspace: Some(workspace()),
+        user: None,
+        deployment_roles: Vec::new(),
+        created_at: None,
+    });
+}
+
+fn roster(people: impl IntoIterator<Item = usize>) -> String {
+    let mut text = String::from("email,role,workspace\n");
+    for who in people {
+        let role = if who == 0 { "admin" } else { "viewer" };
+        writeln!(text, "{},{role},{}", person(who), workspace()).unwrap();
+    }
+    text
+}
+
+/// An old Houston, which doubles a repeated add.
+fn old(options: Options) -> Options {
+    Options { profile: Profile::V0_28, ..playing(Model::Legacy, options) }
+}
+
+/// How often everybody is in the workspace.
+fn bindings(sandbox: &Sandbox) -> BTreeMap<String, Vec<&'static str>> {
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for binding in sandbox.state().bindings.iter().filter(|binding| binding.workspace.is_some()) {
+        all.entry(binding.user.clone()).or_default().push(binding.role.name());
+    }
+    all
+}
+
+fn invites(sandbox: &Sandbox) -> BTreeSet<(String, String)> {
+    sandbox.state().invites.iter().map(|invite| (invite.email.clone(), invite.id.clone())).collect()
+}
+
+fn plan(workdir: &Workdir, sandbox: &Sandbox, more: &[&str]) -> Finished {
+    workdir.call(["plan", "roster.csv", "--detailed-exitcode"]).args(more).to(sandbox).quick().run()
+}
+
+const REPAIR: &[&str] = &["--repair-duplicates"];
+const REINVITE: &[&str] = &["--reinvite", "--send-invites"];
+
+#[test]
+fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_for() {
+    let state =
+        world(5, &[(1, Role::WorkspaceViewer), (2, Role::WorkspaceAdmin), (3, Role::WorkspaceViewer)]);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    workdir.write("roster.csv", roster([0, 1, 2, 4]));
+    drop(plan(&workdir, &sandbox, &[]).ended(0));
+    let shown = plan(&workdir, &sandbox, REPAIR).ended(10);
+    assert!(shown.stdout.contains("2 to take away and add again"), "{}", shown.stdout);
+    sandbox.received_no_mutation();
+    let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
+    let status: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(status, ["unchanged", "role_updated", "role_updated", "unchanged"]);
+    assert!(run.rows()[1]["detail"].contains("taken away and added again"), "{:?}", run.rows());
+    let there = bindings(&sandbox);
+    assert_eq!(there[&user(1)], ["WORKSPACE_VIEWER"]);
+    assert_eq!(there[&user(2)], ["WORKSPACE_VIEWER"], "the role that counted, which is the one of the file");
+    assert_eq!(there[&user(3)].len(), 2, "not in the file");
+    drop(plan(&workdir, &sandbox, REPAIR).ended(0));
+    // What was there before is nothing that could be taken back.
+    drop(
+        workdir
+            .call(["apply", "--yes", "--plan"])
+            .args(&[&*run.folder().join("undo.json").display().to_string()])
+            .quick()
+            .to(&sandbox)
+            .run()
+            .ended(0),
+    );
+    assert_eq!(bindings(&sandbox), there);
+}
+
+#[test]
+fn the_caller_the_last_admin_and_who_has_roles_in_deployments_are_left_alone() {
+    let mut state = world(3, &[(0, Role::WorkspaceAdmin), (1, Role::WorkspaceViewer)]);
+    state.deployments.push(houston_onboard::sandbox::state::StateDeployment {
+        id: "ckdeploy0".to_owned(),
+        label: "One".to_owned(),
+        release_name: "rel-0".to_owned(),
+        workspace: workspace(),
+    });
+    state.bindings.push(StateBinding {
+        id: "ckgrant0".to_owned(),
+        role: Role::DeploymentViewer,
+        user: user(1),
+        workspace: None,
+        deployment: Some("ckdeploy0".to_owned()),
+    });
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    let before = bindings(&sandbox);
+    workdir.write("roster.csv", roster([0, 1, 2]));
+    let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
+    assert!(run.stderr.contains("would have no admin meanwhile"), "{}", run.stderr);
+    assert!(run.stderr.contains("they have roles in deployments"), "{}", run.stderr);
+    assert_eq!(bindings(&sandbox), before);
+    sandbox.received_no_mutation();
+}
+
+#[test]
+fn invitations_are_made_again_once_and_the_others_stay() {
+    let mut state = world(2, &[]);
+    ["a@example.com", "b@example.com", "c@example.com"]
+        .iter()
+        .enumerate()
+        .for_each(|(number, email)| invite(&mut state, number, email));
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    let before = invites(&sandbox);
+    let mut text = roster([0]);
+    ["a@example.com", "b@example.com"].iter().for_each(|email| {
+        writeln!(text, "{email},viewer,{}", workspace()).unwrap();
+    });
+    workdir.write("roster.csv", text);
+    drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
+    assert_eq!(invites(&sandbox), before);
+    let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
+    let rows = run.rows();
+    assert_eq!((&*rows[1]["status"], &*rows[1]["error_code"]), ("invited", "renewed"), "{rows:?}");
+    let after = invites(&sandbox);
+    let kept: Vec<_> = before.intersection(&after).collect();
+    assert_eq!(kept, [&("c@example.com".to_owned(), "ckinvite00000002".to_owned())]);
+    assert_eq!(
+        after.iter().map(|(email, _)| email.as_str()).collect::<Vec<_>>(),
+        ["a@example.com", "b@example.com", "c@example.com"]
+    );
+    assert_eq!(sandbox.audit().mutations_received, 4);
+}
+
+#[test]
+fn who_cannot_be_added_again_is_told_so_and_the_rest_is_not_tried() {
+    let mut state = world(2, &[]);
+    (0..9).for_each(|number| invite(&mut state, number, &format!("guest{number}@example.com")));
+    let switches = Switches { scim: true, ..Switches::default() };
+    let (workdir, sandbox) =
+        (Workdir::new(), Sandbox::of(state, old(Options { switches, ..Options::default() })));
+    let mut text = roster([]);
+    (0..9).for_each(|number| writeln!(text, "guest{number}@example.com,viewer,{}", workspace()).unwrap());
+    workdir.write("roster.csv", text);
+    let run = workdir.apply(&sandbox, "roster.csv", REINVITE);
+    let row = run.rows().into_iter().find(|row| row["status"] == "rejected").unwrap();
+    assert!(row["detail"].contains("was taken away, and could not be added again: "), "{row:?}");
+    let lost = 9 - invites(&sandbox).len();
+    assert_eq!(run.count("rejected"), lost, "{:?}", run.counts());
+    assert!(lost <= 6, "the run ends when the first ones are all refused: {lost}");
+}
+
+#[test]
+fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
+    let mut state = world(2, &[]);
+    invite(&mut state, 0, "guest0@example.com");
+    // The first of the two requests names the invitation by its id, and passes.
+    let sandbox = Sandbox::of(state, old(faulty("write:429=@guest0@example.com")));
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", format!("email,role,workspace\nguest0@example.com,viewer,{}\n", workspace()));
+    let flags = [REINVITE, &["--retries", "0"]].concat();
+    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(8);
+    assert!(invites(&sandbox).is_empty());
+    assert!(run.rows()[0]["detail"].contains("was taken away"), "{:?}", run.rows());
+    sandbox.set_faults(Faults::default());
+    drop(workdir.resume(&sandbox, &[]).ended(0));
+    assert_eq!(invites(&sandbox).len(), 1);
+}
+
+#[test]
+fn a_saved_plan_renews_what_it_was_made_for_and_nothing_else() {
+    let state = world(3, &[(1, Role::WorkspaceViewer)]);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    workdir.write("roster.csv", roster([0, 1, 2]));
+    // Two plans of the same change: of the same one the run would be finished.
+    [("now.json", "98"), ("late.json", "99")].iter().for_each(|(file, unchanged)| {
+        let flags = [REPAIR, &["--out", file, "--exit-code-unchanged", unchanged]].concat();
+        drop(plan(&workdir, &sandbox, &flags).ended(10));
+    });
+    let shown = plan(&workdir, &sandbox, &[REPAIR, &["--explain", &person(1)]].concat()).ended(10);
+    assert!(
+        shown.stdout.contains("workspaceRemoveUser") && shown.stdout.contains(&user(1)),
+        "{}",
+        shown.stdout
+    );
+    let carry_out = |file: &str| workdir.call(["apply", "--yes", "--plan", file]).quick().to(&sandbox).run();
+    drop(carry_out("now.json").ended(0));
+    assert_eq!(bindings(&sandbox)[&user(1)], ["WORKSPACE_VIEWER"]);
+    let sent = sandbox.audit().mutations_received;
+    drop(carry_out("late.json").ended(9));
+    assert_eq!(sandbox.audit().mutations_received, sent);
+}
+
+#[test]
+fn a_pending_user_has_no_invitation_to_be_made_again() {
+    let (workdir, sandbox) =
+        (Workdir::new(), Sandbox::of(world(2, &[]), playing(Model::Modern, Options::default())));
+    workdir.write("roster.csv", format!("email,role,workspace\nnew@example.com,viewer,{}\n", workspace()));
+    drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
+    let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
+    assert!(
+        run.stderr.contains("1 row left as they are, and not renewed: Houston has them as users"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(sandbox.audit().mutations_received, 1);
+}
+
+/// Everybody is there once whatever happens on the way.
+fn survives(seed: u64, faults: &str, kills: bool) {
+    let doubled: Vec<_> = (1..9).map(|who| (who, Role::WorkspaceViewer)).collect();
+    let mut state = world(10, &doubled);
+    (0..4).for_each(|number| invite(&mut state, number, &format!("guest{number}@example.com")));
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options { seed, ..faulty(faults) })));
+    let before = invites(&sandbox);
+    let mut text = roster(0..10);
+    (0..4).for_each(|number| writeln!(text, "guest{number}@example.com,viewer,{}", workspace()).unwrap());
+    workdir.write("roster.csv", text);
+    let flags = [REPAIR, REINVITE, &["--retries", "8"]].concat();
+    let mut running = workdir.applying(&sandbox, "roster.csv").args(&flags).quick().start();
+    let (mut ended, mut random) = (None, fastrand::Rng::with_seed(seed));
+    for _ in 0..40 {
+        if kills {
+            let stop = sandbox.mutations().len() + random.usize(1..12);
+            running.kill_when(|_| sandbox.mutations().len() >= stop);
+        }
+        let end = running.finish();
+        if end.status == Some(0) {
+            ended = Some(end);
+            break;
+        }
+        running = workdir.resuming(&sandbox).args(&["--retries", "8"]).quick().start();
+    }
+    let end = ended.unwrap();
+    for (who, roles) in bindings(&sandbox) {
+        assert_eq!(roles.len(), 1, "{who} {seed}: {}", end.stderr);
+    }
+    assert_eq!(bindings(&sandbox).len(), 10, "nobody is lost");
+    let after = invites(&sandbox);
+    assert_eq!(after.len(), 4, "{seed}: {}", end.stderr);
+    assert!(before.is_disjoint(&after), "every invitation is a new one");
+    sandbox.set_faults(Faults::default());
+    drop(plan(&workdir, &sandbox, REPAIR).ended(0));
+}
+
+#[test]
+fn nobody_is_lost_when_answers_are_lost() {
+    for seed in [1, 2, 3] {
+        survives(seed, "write:reset=15%,write:truncated=5%,502-after=5%,write:503=5%,ise-after=5%", false);
+    }
+}
+
+#[test]
+fn nobody_is_lost_when_the_run_is_killed_between_the_two_requests() {
+    (4..8).for_each(|seed| survives(seed, "", true));
+    (8..10).for_each(|seed| survives(seed, "write:reset=10%", true));
+}

@@ -1,0 +1,94 @@
+//! Two thousand rows in a storm of every fault in turn, and of all of them together: nobody is
+//! lost, nobody is doubled, and the reports say what the server has.
+
+#![cfg(feature = "sandbox")]
+
+use std::fmt::Write as _;
+
+use crate::harness::{Sandbox, Workdir, crowd, faulty, playing};
+use houston_onboard::sandbox::{Applied, Model, Options};
+
+const WORKSPACES: usize = 8;
+const PEOPLE: usize = 125;
+const ROWS: usize = 2 * WORKSPACES * PEOPLE;
+
+/// Everybody of the crowd into the next workspace, and as many who are new.
+fn everybody() -> String {
+    let mut text = String::from("email,role,workspace\n");
+    for w in 0..WORKSPACES {
+        for p in 0..PEOPLE {
+            let next = (w + 1) % WORKSPACES;
+            writeln!(text, "person.{w}.{p}@example.com,editor,Team {next}").unwrap();
+            writeln!(text, "new.{w}.{p}@example.com,viewer,Team {w}").unwrap();
+        }
+    }
+    text
+}
+
+/// Applies the roster against these faults, and resumes until nothing is left.
+#[track_caller]
+fn survives(faults: &str, model: Model, seed: u64) {
+    let options = playing(model, Options { seed, ..faulty(faults) });
+    let sandbox = Sandbox::of(crowd(WORKSPACES, PEOPLE), options);
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", everybody());
+    let flags = ["--concurrency", "32", "--timeout", "500ms", "--settle", "700ms", "--max-errors", "50%"];
+    let mut run = workdir.apply(&sandbox, "roster.csv", &flags);
+    for _ in 0..5 {
+        if run.status == Some(8) {
+            run = workdir.resume(&sandbox, &flags);
+        }
+    }
+    let run = run.ended(0);
+    assert_eq!(run.rows().len(), ROWS, "{faults}");
+    sandbox.agrees_with(&run);
+    let audit = sandbox.audit();
+    let applied = audit.entries.iter().filter(|entry| entry.outcome == Applied::Applied).count();
+    assert_eq!(
+        (run.count("added") + run.count("invited"), applied),
+        (ROWS, ROWS),
+        "{faults}: {:?}",
+        run.counts()
+    );
+    assert!(audit.faults.values().sum::<u64>() > 20, "{faults}: {:?}", audit.faults);
+}
+
+/// Each of these for one in twenty requests.
+fn each_in_turn(faults: &[&str], model: Model) {
+    for (seed, fault) in faults.iter().enumerate() {
+        survives(fault, model, seed as u64);
+    }
+}
+
+const REFUSED: [&str; 6] = ["429=5%:0s", "429-date=1%", "502=5%", "503=5%", "504=5%", "reset-before=5%"];
+const LOST: [&str; 6] =
+    ["reset=5%", "truncated=5%", "late=5%:600ms", "502-after=5%", "503-after=5%", "504-after=5%"];
+const STRANGE: [&str; 5] = ["html=5%", "foreign=5%", "ise=5%", "ise-after=5%", "lag=5%:300ms"];
+const MIX: &str = "429=2%:0s,502=2%,503=2%,reset-before=2%,reset=2%,truncated=2%,late=2%:600ms,502-after=2%,\
+                   ise=2%,ise-after=2%";
+
+#[test]
+fn refusals_lose_nobody() {
+    each_in_turn(&REFUSED, Model::Legacy);
+}
+
+#[test]
+fn lost_answers_double_nobody_on_a_server_that_doubles() {
+    each_in_turn(&LOST, Model::Legacy);
+}
+
+#[test]
+fn lost_answers_double_nobody_on_a_server_that_refuses_repeats() {
+    each_in_turn(&LOST, Model::Modern);
+}
+
+#[test]
+fn strange_answers_lose_and_double_nobody() {
+    each_in_turn(&STRANGE, Model::Legacy);
+}
+
+#[test]
+fn one_request_in_five_going_wrong_in_any_way_loses_and_doubles_nobody() {
+    survives(MIX, Model::Legacy, 1);
+    survives(MIX, Model::Modern, 2);
+}

@@ -1,0 +1,300 @@
+//! The program on a terminal: bars, the question before anything is sent, and Ctrl-C.
+
+#![cfg(all(feature = "sandbox", unix))]
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::harness::{self, Sandbox, Workdir, program, roster};
+use houston_onboard::sandbox::{Options, Switches};
+use rexpect::process::{Signal, WaitStatus};
+use rexpect::session::PtySession;
+
+/// How long an answer on the terminal may take, in milliseconds.
+const PATIENCE: u64 = 30_000;
+
+/// Starts the program on a terminal of its own.
+fn on_terminal(workdir: &Workdir, sandbox: &Sandbox, arguments: &[&str]) -> PtySession {
+    let mut command = bare(workdir, arguments);
+    command.env("HOUSTON_API_TOKEN", sandbox.token()).args(["--url", sandbox.url()]);
+    on_its_own(command)
+}
+
+fn bare(workdir: &Workdir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.env_clear().env("TERM", "xterm-256color");
+    command.env("HOME", workdir.path()).env("HOUSTON_ONBOARD_RATE", "none").current_dir(workdir.path());
+    command.args(arguments);
+    command
+}
+
+fn on_its_own(command: Command) -> PtySession {
+    let mut session = rexpect::session::spawn_command(command, Some(PATIENCE)).unwrap();
+    session.process_mut().set_kill_timeout(Some(1_000));
+    session
+}
+
+/// Waits for the end; gives the status and all that was shown since the last look.
+#[track_caller]
+fn ended(mut session: PtySession, status: i32) -> String {
+    let shown = session.exp_eof().unwrap();
+    match session.process().wait() {
+        Ok(WaitStatus::Exited(_, code)) => assert_eq!(code, status, "{shown}"),
+        other => panic!("{other:?}: {shown}"),
+    }
+    shown
+}
+
+fn slow() -> Sandbox {
+    Sandbox::with(Options { latency: Duration::from_millis(30), ..Options::default() })
+}
+
+fn with_roster() -> Workdir {
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(40, 3));
+    workdir
+}
+
+#[test]
+fn a_bar_is_shown_and_colours_with_it() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv", "--yes"]);
+    let shown = ended(session, 0);
+    assert!(shown.contains("applying"), "{shown}");
+    assert!(shown.contains('\u{1b}'), "a bar is redrawn: {shown}");
+    assert!(shown.contains("40/40") || shown.contains("40 rows"), "{shown}");
+    assert!(shown.contains("results.csv"), "{shown}");
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+}
+
+#[test]
+fn neither_bar_nor_colour_where_they_are_not_wanted() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let flags = ["apply", "roster.csv", "--yes", "--progress", "plain", "--color", "never"];
+    let shown = ended(on_terminal(&workdir, &sandbox, &flags), 0);
+    assert!(shown.contains("applying"), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn a_yes_at_the_prompt_carries_the_plan_out() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+    let before = session.exp_string("Carry out 40 changes?").unwrap();
+    assert!(before.contains("40 to add"), "the plan comes first: {before}");
+    assert_eq!(sandbox.audit().mutations_received, 0, "nothing before the answer");
+    session.send("y").unwrap();
+    session.flush().unwrap();
+    // Some prompts want Return, some do not.
+    let _ = session.send_line("");
+    ended(session, 0);
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+    assert_eq!(workdir.folders().len(), 1);
+}
+
+#[test]
+fn a_no_at_the_prompt_sends_nothing() {
+    for answer in ["n", ""] {
+        let (sandbox, workdir) = (slow(), with_roster());
+        let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+        session.exp_string("Carry out 40 changes?").unwrap();
+        session.send(answer).unwrap();
+        session.flush().unwrap();
+        let _ = session.send_line("");
+        let shown = ended(session, 2);
+        assert!(shown.contains("nothing was sent"), "{shown}");
+        sandbox.received_no_mutation();
+        assert_eq!(workdir.folders().len(), 0);
+    }
+}
+
+#[test]
+fn a_token_that_ends_too_early_is_told_of_before_the_question() {
+    // For the sandbox it is always 1 June, so that it takes the token however long this lasts.
+    let now = Some("2026-06-01T00:00:00Z".parse().unwrap());
+    let switches = Switches { now, ..Switches::default() };
+    let (sandbox, workdir) = (Sandbox::with(Options { switches, ..Options::default() }), with_roster());
+    let ends = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 8).unwrap();
+    workdir.write("token", sandbox.fresh_token_of("maria.silva@example.com", ends).unwrap());
+    let flags = ["apply", "roster.csv", "--token-file", "token", "--rate", "5/s"];
+    let mut session = on_terminal(&workdir, &sandbox, &flags);
+    let before = session.exp_string("Carry out 40 changes?").unwrap();
+    assert!(before.contains("warning: the token ends at "), "{before}");
+    session.send_line("n").unwrap();
+    ended(session, 2);
+    sandbox.received_no_mutation();
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_sends_nothing_and_gives_the_cursor_back() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+    session.exp_string("Carry out 40 changes?").unwrap();
+    session.send_control('c').unwrap();
+    let shown = ended(session, 130);
+    assert!(shown.contains("nothing was sent"), "{shown}");
+    let (hidden, back) = (shown.rfind("\u{1b}[?25l"), shown.rfind("\u{1b}[?25h"));
+    assert!(hidden.is_none() || back > hidden, "the cursor is hidden: {shown:?}");
+    sandbox.received_no_mutation();
+    assert_eq!(workdir.folders().len(), 0);
+}
+
+#[test]
+fn a_signal_from_elsewhere_at_the_prompt_gives_the_terminal_back_as_it_was() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
+    session.exp_string("Carry out 40 changes?").unwrap();
+    let terminal = session.process().get_file_handle().unwrap();
+    session.process_mut().signal(Signal::SIGTERM).unwrap();
+    let shown = ended(session, 143);
+    assert!(shown.contains("nothing was sent"), "{shown}");
+    let stty = Command::new("stty").arg("-a").stdin(terminal).output().unwrap();
+    let settings = String::from_utf8(stty.stdout).unwrap();
+    assert!(settings.contains("icanon") && !settings.contains("-icanon"), "{settings}");
+}
+
+#[test]
+fn ctrl_c_in_mid_run_drains_it() {
+    let sandbox = Sandbox::with(Options { latency: Duration::from_millis(150), ..Options::default() });
+    let workdir = with_roster();
+    let flags = ["apply", "roster.csv", "--yes", "--concurrency", "2"];
+    let mut session = on_terminal(&workdir, &sandbox, &flags);
+    harness::until("the first writes", || (sandbox.audit().mutations_applied > 3).then_some(()));
+    session.send_control('c').unwrap();
+    let shown = ended(session, 130);
+    assert!(shown.contains("resume") || shown.contains("results.csv"), "{shown}");
+    let audit = sandbox.audit();
+    assert!(audit.mutations_applied < 40);
+    assert_eq!(audit.mutations_applied, audit.mutations_received, "what was sent was waited for");
+}
+
+#[test]
+fn resume_shows_what_is_left_and_asks() {
+    let (sandbox, workdir) = (Sandbox::new(), with_roster());
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&["--rate", "20/s"]).start();
+    running.await_entries("intent", 5);
+    running.signal("TERM");
+    drop(running.finish().ended(143));
+    let before = sandbox.audit().mutations_received;
+    let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
+    let shown = session.exp_string("Carry out ").unwrap();
+    assert!(shown.contains(" to send, 0 to look for first") && shown.contains("Of 40 rows "), "{shown}");
+    session.send_line("n").unwrap();
+    assert!(ended(session, 2).contains("nothing was sent"));
+    assert_eq!(sandbox.audit().mutations_received, before);
+    let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
+    session.exp_string("Carry out ").unwrap();
+    session.send_line("y").unwrap();
+    let shown = ended(session, 0);
+    assert!(shown.contains("done"), "{shown}");
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+}
+
+#[test]
+fn nobody_is_asked_where_nothing_is_to_be_done() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let _ = workdir.apply(&sandbox, "roster.csv", &["--timeout", "5s"]).ended(0);
+    let shown = ended(on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]), 0);
+    assert!(!shown.contains("Carry out"), "{shown}");
+    assert_eq!(sandbox.audit().mutations_received, 40);
+}
+
+#[test]
+fn issues_are_shown_with_a_piece_of_the_file() {
+    let (sandbox, workdir) = (slow(), Workdir::new());
+    workdir.write("roster.csv", "email,role,workspace\nnew.hire@example.com,edtor,Finance\n");
+    let mut command = Command::new(program());
+    command.env_clear().env("TERM", "xterm-256color").current_dir(workdir.path());
+    command.args(["validate", "roster.csv"]);
+    let session = rexpect::session::spawn_command(command, Some(PATIENCE)).unwrap();
+    let shown = ended(session, 3);
+    assert!(shown.contains("roster.csv:2:22"), "{shown}");
+    assert!(shown.contains("^^^^^"), "{shown}");
+    assert_eq!(sandbox.audit().requests, 0);
+}
+
+#[test]
+fn a_folder_of_another_user_is_shown_and_asked_for_before_anything_is_sent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&["--rate", "20/s"]).start();
+    running.await_entries("intent", 5);
+    running.signal("TERM");
+    let folder = running.finish().ended(143).folder().to_owned();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let requests = sandbox.audit().requests;
+    let resume = ["resume", "--trust-folder", folder.to_str().unwrap()];
+    let mut session = on_terminal(&workdir, &sandbox, &resume);
+    let shown = session.exp_string("[y/N]").unwrap();
+    for word in ["every user can write to it", sandbox.url(), "rows left", "removals left", "token from"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    assert_eq!(sandbox.audit().requests, requests, "nothing before the answer");
+    session.send_line("n").unwrap();
+    assert!(ended(session, 2).contains("nothing was sent"));
+    assert_eq!(sandbox.audit().requests, requests);
+    // What was confirmed is what is done: another journal in the meantime is none of it.
+    let journal = folder.join("journal.jsonl");
+    let whole = std::fs::read_to_string(&journal).unwrap();
+    let mut session = on_terminal(&workdir, &sandbox, &resume);
+    session.exp_string("[y/N]").unwrap();
+    std::fs::write(&journal, whole.lines().next().unwrap().to_owned() + "\n").unwrap();
+    session.send_line("y").unwrap();
+    assert!(ended(session, 3).contains("changed since it was read"));
+    assert_eq!(sandbox.audit().requests, requests);
+    std::fs::write(&journal, whole).unwrap();
+    let mut session = on_terminal(&workdir, &sandbox, &resume);
+    session.exp_string("[y/N]").unwrap();
+    session.send_line("y").unwrap();
+    session.exp_string("Carry out").unwrap();
+    session.exp_string("[y/N]").unwrap();
+    session.send_line("y").unwrap();
+    drop(ended(session, 0));
+    assert_eq!(sandbox.audit().mutations_applied, 40);
+}
+
+/// A sandbox whose only workspace has this label, as a file.
+fn labelled(label: &str) -> String {
+    let members = serde_json::json!([{ "email": "old@example.com", "role": "WORKSPACE_ADMIN", "bindings": 1,
+        "membership": "member", "user_id": "u1", "username": "old@example.com", "deployment_roles": null }]);
+    let workspace = serde_json::json!({ "id": "ck00000000000000000000001", "label": label, "complete": true,
+        "invitations_read": true, "members": members });
+    let source =
+        serde_json::json!({ "target": "x", "houston_version": null, "exported_at": "2026-11-23T16:00:00Z" });
+    serde_json::json!({ "export": 1, "source": source, "workspaces": [workspace] }).to_string()
+}
+
+#[test]
+fn no_format_lets_a_text_from_outside_steer_the_terminal() {
+    let hostile = "\u{1b}]0;x\u{7}\u{9b}5m\u{7f}\u{202e}\u{2066}\u{200f}\u{61c}::error::x";
+    let workdir = Workdir::new();
+    workdir.write("state.json", labelled(hostile));
+    workdir.write(
+        "roster.csv",
+        format!("email,role,workspace,note\nann@example.com,viewer,ck00000000000000000000001,{hostile}\n"),
+    );
+    let sandbox = ["--sandbox", "--sandbox-state", "state.json", "--progress", "none", "--color", "never"];
+    let mut calls: Vec<Vec<&str>> = vec![vec!["apply", "roster.csv", "--yes"]];
+    calls.extend(["human", "csv", "json", "md"].map(|format| vec!["plan", "roster.csv", "--format", format]));
+    calls.extend(
+        ["human", "json"].map(|f| vec!["plan", "roster.csv", "--explain", "ann@example.com", "--format", f]),
+    );
+    calls.extend(["csv", "json"].map(|format| vec!["export", "--format", format]));
+    calls.extend(["/dev/tty", "/dev/stdout"].map(|output| vec!["export", "--output", output]));
+    calls.iter_mut().for_each(|call| call.extend(sandbox));
+    for format in ["human", "json", "jsonl", "csv", "md", "junit"] {
+        calls.push(vec!["report", "--color", "never", "--format", format]);
+        calls.push(vec!["validate", "roster.csv", "--color", "never", "--format", format]);
+    }
+    for call in calls {
+        // The session gives a character for every byte.
+        let shown = ended(on_its_own(bare(&workdir, &call)), 0);
+        let shown = shown.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        let shown = String::from_utf8(shown).unwrap();
+        let steers = |c: char| {
+            (c.is_control() && !matches!(c, '\r' | '\n' | '\t'))
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+        };
+        assert!(!shown.contains(steers), "{call:?}: {shown:?}");
+    }
+}
