@@ -24,15 +24,15 @@ use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::trust::Origin;
 use super::{ExitStatus, Failure, GlobalArgs, print, tell};
-use crate::engine::event::{Event, RunEnd, StatusKind, StopReason, Tally, concluded_by_plan};
-use crate::engine::journal::{
-    FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
-};
 use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
+use crate::event::{Event, RunEnd, StatusKind, StopReason, Tally, concluded_by_plan};
 use crate::houston::Mail;
 use crate::model::{Cause, RowNumber, printable};
+use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
+use crate::record::journal::{
+    FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
+};
 use crate::report::closing::{Paint, render, resume_command};
 use crate::report::results::ERRORS;
 use crate::report::terminal::Progress;

@@ -10,7 +10,7 @@ use super::plan::PreparedPlan;
 use super::planning::plan_created;
 use super::session::{Session, WorkArgs, unusable};
 use super::{ExitStatus, Failure, tell};
-use crate::engine::event::Event;
+use crate::event::Event;
 use crate::houston::{Effect, Fault};
 use crate::model::{WorkspaceId, printable};
 use crate::report::terminal::Progress;

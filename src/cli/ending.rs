@@ -10,12 +10,13 @@ use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
 
-use super::{ExitStatus, Failure, tell, undo};
-use crate::engine::event::{Status, StatusKind, StopReason};
-use crate::engine::journal::{History, JournalError, RowHistory, digest_of};
-use crate::engine::run_folder::{FindError, PLAN, ROSTER, RunFolder, find};
+use super::{ExitStatus, Failure, tell};
+use crate::event::{Status, StatusKind, StopReason};
 use crate::plan::extra::Stay;
 use crate::plan::guard::Guard;
+use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
+use crate::record::journal::{History, JournalError, RowHistory, digest_of};
+use crate::record::undo;
 use crate::report::csv_file::CsvForm;
 use crate::report::removals::REMOVALS;
 use crate::report::results::{RESULTS, renamed};
@@ -249,7 +250,7 @@ pub(super) fn held_words(history: &History) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Cause;
+    use crate::event::Cause;
     use crate::report::fixture::Fixture;
 
     fn ended(ends: &[Status], stopped: Option<StopReason>) -> History {
@@ -329,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_journal_from_before_these_settings_can_be_read() {
-        let settings: crate::engine::journal::RunSettings =
+        let settings: crate::record::journal::RunSettings =
             serde_json::from_str(r#"{"send_invites":true,"canary":3}"#).expect("readable");
         assert_eq!((settings.exit_code_unchanged, settings.bypass_local), (None, false));
     }

@@ -11,13 +11,13 @@ use super::input::ResolvedInput;
 use super::plan::PreparedPlan;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure};
-use crate::engine::event::concluded_by_plan;
-use crate::engine::journal::PlannedAction;
+use crate::event::concluded_by_plan;
 use crate::houston::{DeploymentUser, Rehearsed};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Grant, in_deployment, name};
 use crate::plan::{Decision, Membership, Whose, Workspace};
+use crate::record::journal::PlannedAction;
 use crate::report::escape::json_pretty;
 use crate::report::plan::{PlanFormat, reason_of_grant};
 

@@ -20,7 +20,7 @@ use super::session::{Access, Destination, Session, unusable};
 use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::{ExitStatus, Failure, GlobalArgs, data_out, tell};
-use crate::engine::event::{Event, StopReason};
+use crate::event::{Event, StopReason};
 use crate::houston::{Fault, Listing, Workspace};
 use crate::model::printable;
 use crate::present::everybody;

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-use crate::engine::journal::Prune;
 use crate::houston::Grounds;
 use crate::model::{RowNumber, email_key};
 use crate::plan::Plan;
@@ -14,6 +13,7 @@ use crate::plan::guard::{hold_too_many, limits_needed};
 use crate::plan::protect::Protect;
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
+use crate::record::journal::Prune;
 use crate::roster::{Roster, RowState};
 
 /// Where a workspace text of the roster leads.

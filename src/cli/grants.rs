@@ -10,7 +10,7 @@ use super::places::{Meaning, Names, Places};
 use super::planning::unreadable;
 use super::session::Session;
 use super::{ExitStatus, Failure, tell};
-use crate::engine::event::{Event, Status};
+use crate::event::{Event, Status};
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceId, printable};
 use crate::plan::grant::{Deployment, Grant, decide, name};

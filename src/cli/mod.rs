@@ -36,7 +36,6 @@ pub mod target_args;
 mod template;
 pub mod token_life;
 mod trust;
-mod undo;
 mod usage;
 pub mod validate;
 pub mod waiting;

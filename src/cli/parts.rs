@@ -13,19 +13,19 @@ use super::prune_args::LimitArgs;
 use super::session::Session;
 use super::signals::Signals;
 use super::{ExitStatus, tell};
-use crate::engine::event::{Cause, Event, RunEnd, StopReason, Tally};
 use crate::engine::granting::Granting;
-use crate::engine::journal::{History, Journal, JournalError};
 use crate::engine::leaving::{Kept, Leaving, Limits, People};
 use crate::engine::part::Part;
-use crate::engine::run_folder::RunFolder;
 use crate::engine::{Engine, Run, Settings};
+use crate::event::{Cause, Event, RunEnd, StopReason, Tally};
 use crate::houston::Fault;
 use crate::model::{WorkspaceId, printable};
 use crate::plan::extra::Account;
 use crate::plan::guard::{Limit, Refusal};
 use crate::plan::protect::Protect;
 use crate::present::survey::{Progress, Task};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{History, Journal, JournalError};
 
 /// What the later parts of a run need.
 pub struct Parts<'a> {

@@ -12,9 +12,8 @@ use super::places::{Meaning, Places, place};
 use super::replacements::plan_replacements;
 use super::session::{Session, unusable};
 use super::{Failure, tell};
-use crate::engine::event::{Event, Status};
-use crate::engine::journal::RunSettings;
 use crate::engine::verdict::cause;
+use crate::event::{Event, Status};
 use crate::houston::{Fault, RejectedKind};
 use crate::model::{Assignment, Cause, RowNumber, printable};
 use crate::plan::extra::{Extra, Stay};
@@ -23,6 +22,7 @@ use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, decide};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress, Task};
+use crate::record::journal::RunSettings;
 use crate::roster::{Roster, RowState};
 
 /// Makes the plan: reads every workspace and decides every row.

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use super::planning::unreadable;
 use super::session::Session;
 use super::{Failure, tell};
-use crate::engine::event::Event;
-use crate::engine::journal::RunSettings;
+use crate::event::Event;
 use crate::houston::{Invite, Person, UserStatus};
 use crate::model::{RowNumber, WorkspaceRole, email_key};
 use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
+use crate::record::journal::RunSettings;
 use crate::roster::Roster;
 
 /// Plans replacements instead of what was decided for people who need one.

@@ -10,10 +10,11 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::ending::{self, RosterCopy, open_run, write_reports};
-use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell, undo};
-use crate::engine::journal::{History, JournalError};
-use crate::engine::run_folder::{JOURNAL, LATEST, RunFolder, Runs};
+use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell};
 use crate::model::printable;
+use crate::record::folder::{JOURNAL, LATEST, RunFolder, Runs};
+use crate::record::journal::{History, JournalError};
+use crate::record::undo;
 use crate::report::list::{self, Listed};
 use crate::report::removals;
 use crate::report::results::{ERRORS, RESULTS, ResultsError, UNPROCESSED};

@@ -14,11 +14,11 @@ use super::input::{Input, ResolvedInput};
 use super::plan::PreparedPlan;
 use super::session::{SafetyArgs, Session};
 use super::{ExitStatus, Failure, tell};
-use crate::engine::journal::{History, PlanLine, PlannedAction};
-use crate::engine::run_folder::RunFolder;
-use crate::engine::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
 use crate::houston::target::is_same;
 use crate::model::{WorkspaceId, email_key, printable};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{History, PlanLine, PlannedAction};
+use crate::record::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
 use crate::report::atomic::Draft;
 use crate::roster::{Roster, Settings, spool_text};
 

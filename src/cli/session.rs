@@ -18,8 +18,7 @@ use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, T
 use super::token_life::{TokenInForce, TokenLife, exposed, time_for};
 use super::waiting::tell_while;
 use super::{ExitStatus, Failure, tell};
-use crate::engine::event::{Event, Pause, Tally};
-use crate::engine::journal::RunSettings;
+use crate::event::{Event, Pause, Tally};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
@@ -30,6 +29,7 @@ use crate::model::{Emails, email_key, normalize_email};
 use crate::plan::RolePolicy;
 use crate::present::members::{Care, PageSize, Reading};
 use crate::present::survey::Survey;
+use crate::record::journal::RunSettings;
 use crate::report::Reporter as _;
 use crate::report::terminal::Progress;
 use crate::time::{Cancel, Clock, SystemClock};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::ExitStatus;
-use crate::engine::event::StopReason;
+use crate::event::StopReason;
 
 /// What the outside has said so far.
 #[derive(Debug, Clone)]

@@ -16,11 +16,11 @@ use super::settings::Origins;
 use super::{ExitStatus, Failure};
 
 pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};
-use crate::engine::journal::Reach;
 use crate::houston::context::ContextError;
 use crate::houston::{
     HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError, TokenKind,
 };
+use crate::record::journal::Reach;
 
 const TARGET: &str = "Target";
 

@@ -11,11 +11,11 @@ use super::ending::broken;
 use super::resume::ResumeArgs;
 use super::target_args::TargetArgs;
 use super::{ExitStatus, Failure, tell};
-use crate::engine::journal::{Header, History, Reach, plan_lines};
-use crate::engine::run_folder::{Distrust, LATEST, RunFolder};
 use crate::houston::TOKEN_VARIABLE;
 use crate::model::{WorkspaceRole, printable, shell_word};
 use crate::plan::RolePolicy;
+use crate::record::folder::{Distrust, LATEST, RunFolder};
+use crate::record::journal::{Header, History, Reach, plan_lines};
 
 /// How many people are shown by name, of each kind.
 const SHOWN_PEOPLE: usize = 20;

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use super::event::{Cause, Outcome, Status, StatusKind, Tally, concluded_by_plan};
-use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
-use super::run_folder::{JOURNAL, RunFolder, Runs};
 use super::verify::{Finding, gone, landed, no_member, third_role};
+use crate::event::{Cause, Outcome, Status, StatusKind, Tally, concluded_by_plan};
 use crate::houston::target::is_same;
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, email_key};
 use crate::plan::extra::Stay;
@@ -23,6 +21,8 @@ use crate::plan::{
     Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Whose, Workspace, decide, sort,
 };
 use crate::present::members::Reading;
+use crate::record::folder::{JOURNAL, RunFolder, Runs};
+use crate::record::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 
 /// Between what happened to a write and what its workspace says later.
 const NOW: &str = "; now the workspace cannot be read: ";

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::dispatcher::Dispatcher;
-use super::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
-use super::journal::{Entry, JournalError};
 use super::open::{Acknowledged, Exhausted};
 use super::{MaxErrors, journal_lost, pause};
+use crate::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
+use crate::record::journal::{Entry, JournalError};
 
 /// `--max-errors P%` counts from so many finished rows on.
 const PERCENT_FROM: u64 = 100;

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::event::Outcome;
 use super::leftover::Earlier;
+use crate::event::Outcome;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber};
 use crate::plan::extra::Account;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::event::{Cause, Status, StopReason};
+use crate::event::{Cause, Status, StopReason};
 use crate::houston::{AlreadyKind, Effect, Fault, UnsentCause};
 
 /// What follows from a fault.

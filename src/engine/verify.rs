@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{Cause, Status, invited_otherwise};
 use super::verdict::Doubt;
+use crate::event::{Cause, Status, invited_otherwise};
 use crate::houston::Repeats;
 use crate::model::WorkspaceRole;
 use crate::plan::{Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide};

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::escape::json_pretty;
 use super::summary::{RunState, Summary};
-use crate::engine::event::StatusKind;
+use crate::event::StatusKind;
 use crate::model::printable;
 
 /// One folder among the runs.

@@ -15,7 +15,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, 
 use self::figures::{Figures, Meter, Phase};
 use super::Reporter;
 use super::results::RESULTS;
-use crate::engine::event::{Cause, Event, Outcome, Pause, StatusKind, StopReason, Tally};
+use crate::event::{Cause, Event, Outcome, Pause, StatusKind, StopReason, Tally};
 use crate::model::{RowNumber, printable};
 
 /// The least time between two drawings of a bar.
@@ -402,7 +402,7 @@ impl Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Status;
+    use crate::event::Status;
     use crate::model::WorkspaceId;
     use crate::plan::Workspace;
     use crate::report::fixture::HOSTILE;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::{ExitStatus, GlobalArgs, tell};
 use super::{ExportArgs, name_of};
-use crate::engine::event::Status;
+use crate::event::Status;
 use crate::houston::Workspace;
 use crate::model::{Cause, printable};
 use crate::present::members::InvitesSeen;

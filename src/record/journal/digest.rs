@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Write};
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
-use crate::engine::run_folder::RunFolder;
+use crate::record::folder::RunFolder;
 
 /// A writer with the digest of what goes through it.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::run_folder::Runs;
+    use crate::record::folder::Runs;
 
     #[test]
     fn the_digest_is_the_one_that_sha256sum_prints() {

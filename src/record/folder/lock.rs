@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::dir::{Open, PRIVATE_FILE, make_private};
 use super::owner::{Distrust, Rights};
 use super::{FolderError, Runs};
-use crate::engine::journal::hexadecimal;
 use crate::houston::target::lock_key;
+use crate::record::journal::hexadecimal;
 
 /// How much of a lock file is read: it holds one line.
 const LONGEST_HOLDER: u64 = 1000;

@@ -592,14 +592,14 @@ mod tests {
                 "code": "c", "why": "w"});
             serde_json::from_value(line).unwrap()
         };
-        let pace = crate::engine::journal::RunPace {
+        let pace = crate::record::journal::RunPace {
             concurrency: 8,
             period_us: Some(1),
             retries: 4,
             timeout_ms: 1,
             settle_ms: 1,
         };
-        let prune = crate::engine::journal::Prune { protect: vec!["p".to_owned()], ..Default::default() };
+        let prune = crate::record::journal::Prune { protect: vec!["p".to_owned()], ..Default::default() };
         let settings = RunSettings {
             exit_code_unchanged: Some(9),
             repair_duplicates: true,
@@ -729,7 +729,7 @@ mod tests {
         now[1].why = Some("other words".to_owned());
         assert_eq!(moved(&then, now.clone().into_iter(), 2, Against::Everything), []);
         now[0].seen = Some("member as WORKSPACE_VIEWER".to_owned());
-        now[0].action = super::super::journal::PlannedAction::None;
+        now[0].action = crate::record::journal::PlannedAction::None;
         let moved = moved(&then, now.into_iter(), 2, Against::Everything);
         assert_eq!(moved.len(), 1);
         assert_eq!(

@@ -4,7 +4,7 @@
 //! Main type: [`Undone`]. It reads nothing and writes nothing.
 
 use super::{History, PlanLine, PlannedAction};
-use crate::engine::event::Status;
+use crate::event::Status;
 use crate::model::WorkspaceId;
 
 /// How a line of the plan is taken back.

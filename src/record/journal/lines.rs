@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{JournalError, PlanLine};
-use crate::engine::run_folder::{PLAN, RunFolder};
+use crate::record::folder::{PLAN, RunFolder};
 
 /// The longest line that is read: a header with the columns of a roster, none longer than 1 MiB.
 const LONGEST_LINE: u64 = 16 << 20;

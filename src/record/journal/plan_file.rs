@@ -7,12 +7,12 @@ use std::io::{BufWriter, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::engine::event::{Cause, Status, concluded_by_plan};
-use crate::engine::run_folder::{PLAN, RunFolder};
+use crate::event::{Cause, Status, concluded_by_plan};
 use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
 use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
 use crate::plan::{Decision, Plan, Whose};
+use crate::record::folder::{PLAN, RunFolder};
 
 /// What was decided about one row: a line of `plan.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 mod digest;
 mod fold;
 #[cfg(test)]
-pub(super) mod full;
+pub(crate) mod full;
 mod history;
 mod lines;
 mod plan_file;
@@ -27,8 +27,8 @@ pub use self::history::{History, RowHistory};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
 pub use self::undone::{Undoing, Undone};
-use super::event::{Outcome, Status, StopReason};
-use super::run_folder::{FolderError, JOURNAL, RunFolder};
+use super::folder::{FolderError, JOURNAL, RunFolder};
+use crate::event::{Outcome, Status, StopReason};
 use crate::model::{RowNumber, Strain, escaped_json};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
@@ -481,10 +481,10 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Cause;
-    use crate::engine::run_folder::Runs;
+    use crate::event::Cause;
     use crate::model::{Assignment, WorkspaceId, WorkspaceRole};
     use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
+    use crate::record::folder::Runs;
     use std::sync::Arc;
 
     fn plan() -> Plan {

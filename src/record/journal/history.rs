@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::lines::Lines;
 use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of};
-use crate::engine::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
-use crate::engine::run_folder::{JOURNAL, PLAN, ROSTER, RunFolder};
+use crate::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
 use crate::model::{RowNumber, Strain, WorkspaceId};
+use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.
 const MOST_LEGS: u32 = u32::MAX - 1;

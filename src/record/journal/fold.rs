@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::GrantLine;
 use super::history::{History, RowHistory};
-use crate::engine::event::{Cause, Status, StatusKind};
+use crate::event::{Cause, Status, StatusKind};
 use crate::model::RowNumber;
 use crate::plan::grant::{in_deployment, name as grant_name};
 

@@ -1,7 +1,7 @@
 //! Which run somebody means: by id, by the beginning of an id, by its folder, or the latest.
 //!
 //! Main function: [`find`]. It looks at names and owners only; what is in a run is
-//! [`super::super::journal`]'s.
+//! [`crate::record::journal`]'s.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter};
 
-use crate::engine::event::Status;
-use crate::engine::journal::{
-    GrantHistory, GrantLine, History, JournalError, PlanLine, PlannedAction, Prune, RunSettings, Undoing,
-    Undone, plan_lines,
-};
-use crate::engine::run_folder::RunFolder;
-use crate::engine::saved_plan::{SCHEMA_VERSION, SavedPlan};
+use crate::event::Status;
 use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
 use crate::plan::RolePolicy;
 use crate::plan::grant::Deployment;
 use crate::plan::guard::{Caps, OnGuard};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{
+    GrantHistory, GrantLine, History, JournalError, PlanLine, PlannedAction, Prune, RunSettings, Undoing,
+    Undone, plan_lines,
+};
+use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::roster::{NO_ROLE, Settings, is_odd_email};
 
 /// The name of the file.
