@@ -39,7 +39,7 @@
 //!    given ([`engine::granting`]), and at last who is not in the roster goes ([`engine::leaving`]).
 //! 9. **It is told.** Everybody who listens hears the same [`event::Event`]s through a
 //!    [`report::Reporter`]. When the run is over, its reports are made from the files of the run
-//!    alone, and the totals decide the [`cli::ExitStatus`].
+//!    alone, and the totals decide the [`outcome::ExitStatus`].
 //!
 //! [`time`] is beside all of this: the one place where the program waits, so that every wait can be
 //! cut short, and tests need none. So is [`files`], which opens files that another person may have
@@ -54,6 +54,7 @@
 
 pub mod files;
 pub mod model;
+pub mod outcome;
 pub mod time;
 
 pub mod roster;

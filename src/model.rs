@@ -193,29 +193,6 @@ pub struct Assignment<'a> {
     pub workspace: u32,
 }
 
-/// Why something ended as it did, for people and for machines. The text comes from outside and is
-/// cleaned ([`printable`]) and short; no fault or secret travels in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Cause {
-    /// A stable word in snake case, for `error_code` columns and for grouping.
-    pub code: Cow<'static, str>,
-    /// One sentence fragment.
-    pub text: String,
-}
-
-impl Cause {
-    /// A cause with a code of our own.
-    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), text: text.into() }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 /// An address as it is written everywhere: trimmed and in lower case. Addresses are compared by
 /// their [`email_key`].
 pub fn normalize_email(text: &str) -> Cow<'_, str> {

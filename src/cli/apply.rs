@@ -23,12 +23,16 @@ use super::session::{Access, Destination, Session, WorkArgs};
 use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::trust::Origin;
-use super::{ExitStatus, Failure, GlobalArgs, print, tell};
+use super::{Failure, GlobalArgs, print, tell};
 use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
-use crate::event::{Event, RunEnd, StatusKind, StopReason, Tally, concluded_by_plan};
+use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Mail;
-use crate::model::{Cause, RowNumber, printable};
+use crate::model::{RowNumber, printable};
+use crate::outcome::Cause;
+use crate::outcome::ExitStatus;
+use crate::outcome::{StatusKind, Tally};
+use crate::plan::concluded_by_plan;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,

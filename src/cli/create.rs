@@ -9,10 +9,11 @@ use super::places::list_workspaces;
 use super::plan::PreparedPlan;
 use super::planning::plan_created;
 use super::session::{Session, WorkArgs, unusable};
-use super::{ExitStatus, Failure, tell};
+use super::{Failure, tell};
 use crate::event::Event;
 use crate::houston::{Effect, Fault};
 use crate::model::{WorkspaceId, printable};
+use crate::outcome::ExitStatus;
 use crate::report::terminal::Progress;
 use crate::time::Waited;
 

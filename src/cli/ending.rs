@@ -10,8 +10,10 @@ use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
 
-use super::{ExitStatus, Failure, tell};
-use crate::event::{Status, StatusKind, StopReason};
+use super::{Failure, tell};
+use crate::event::StopReason;
+use crate::outcome::ExitStatus;
+use crate::outcome::{Status, StatusKind};
 use crate::plan::extra::Stay;
 use crate::plan::guard::Guard;
 use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
@@ -250,7 +252,7 @@ pub(super) fn held_words(history: &History) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Cause;
+    use crate::outcome::Cause;
     use crate::report::fixture::Fixture;
 
     fn ended(ends: &[Status], stopped: Option<StopReason>) -> History {

@@ -7,13 +7,14 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::Failure;
 use super::input::ResolvedInput;
 use super::plan::PreparedPlan;
 use super::session::{SafetyArgs, Session};
-use super::{ExitStatus, Failure};
-use crate::event::concluded_by_plan;
 use crate::houston::{DeploymentUser, Rehearsed};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
+use crate::outcome::ExitStatus;
+use crate::plan::concluded_by_plan;
 use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Grant, in_deployment, name};
 use crate::plan::{Decision, Membership, Whose, Workspace};

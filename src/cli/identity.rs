@@ -3,8 +3,9 @@
 //!
 //! Main type: [`Identity`]. It decides from what Houston and the token say; it asks for nothing.
 
-use super::{ExitStatus, Failure};
+use super::Failure;
 use crate::houston::{Caller, Credential, TokenKind};
+use crate::outcome::ExitStatus;
 
 /// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

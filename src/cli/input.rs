@@ -12,8 +12,9 @@ use super::places::{BadRows, LookedFor, Missing, Names, Places, changed, find_wo
 use super::saved_plan::{self, Expected};
 use super::session::{Session, WorkArgs};
 use super::validate::{shown_name, style};
-use super::{ExitStatus, Failure, GlobalArgs, tell, tell_in_colour};
+use super::{Failure, GlobalArgs, tell, tell_in_colour};
 use crate::model::{RowNumber, printable};
+use crate::outcome::ExitStatus;
 use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::{Roster, RowState, Settings};

@@ -51,6 +51,7 @@ use self::settings::{Distance, Environment, Origins, Refused};
 use self::target_args::TargetArgs;
 
 use crate::model::printable;
+use crate::outcome::ExitStatus;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
 use crate::report::terminal::ProgressMode;
 use crate::roster;
@@ -159,88 +160,6 @@ impl Command {
             Self::Validate(_) | Self::Report(_) | Self::Template => None,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => None,
-        }
-    }
-}
-
-/// What the program ends with; documented in `--help`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitStatus {
-    /// Done; nothing failed.
-    Done,
-    /// Internal error, or the run folder cannot be written at the start.
-    Internal,
-    /// Usage, or a confirmation was needed and could not be given.
-    Usage,
-    /// The roster, or another input file, is bad.
-    BadInput,
-    /// The token is missing, dead, or died in mid-run.
-    Token,
-    /// The target is unusable, or its policy refuses.
-    Target,
-    /// Some rows failed for good.
-    RowsFailed,
-    /// A guard refused.
-    Guard,
-    /// Stopped early, or rows are left that a later try can settle.
-    Unresolved,
-    /// The saved plan no longer fits the target.
-    Outdated,
-    /// `plan --detailed-exitcode`: changes are pending.
-    ChangesPending,
-    /// Another `apply` changes this target from the same folder of runs.
-    Locked,
-    /// SIGINT.
-    Interrupted,
-    /// SIGTERM.
-    Terminated,
-    /// `--exit-code-unchanged`: nothing had to be changed.
-    Unchanged(u8),
-}
-
-impl ExitStatus {
-    const HELP: &str = "\
-Exit status:
-  0  done; nothing failed
-  1  internal error, or an output cannot be written
-  2  usage, or a confirmation was needed and could not be given
-  3  the roster, or another input file, is bad (nothing was sent)
-  4  the token is missing or dead, or died in mid-run
-  5  the target is unusable, or its policy refuses
-  6  some rows failed for good
-  7  a guard refused removals or demotions, or held some back
-  8  stopped early, or rows are left that a later try can settle
-  9  the saved plan no longer fits the target (nothing was sent)
-  10  plan --detailed-exitcode: changes are pending
-  11  another run is changing this target (nothing was sent)
-  130, 143  SIGINT; SIGTERM or SIGHUP: drained
-
-Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
-
-    /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
-    /// be changed.
-    pub fn good(changed: bool, unchanged: Option<u8>) -> Self {
-        unchanged.filter(|_| !changed).map_or(Self::Done, Self::Unchanged)
-    }
-
-    /// The number.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Internal => 1,
-            Self::Usage => 2,
-            Self::BadInput => 3,
-            Self::Token => 4,
-            Self::Target => 5,
-            Self::RowsFailed => 6,
-            Self::Guard => 7,
-            Self::Unresolved => 8,
-            Self::Outdated => 9,
-            Self::ChangesPending => 10,
-            Self::Locked => 11,
-            Self::Interrupted => 130,
-            Self::Terminated => 143,
-            Self::Unchanged(code) => code,
         }
     }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
+use super::Failure;
 use super::roster_args::RosterArgs;
-use super::{ExitStatus, Failure};
+use crate::outcome::ExitStatus;
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::record::folder::JOURNAL;

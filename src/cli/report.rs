@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::ending::{self, RosterCopy, open_run, write_reports};
-use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell};
+use super::{Failure, UNWRITTEN, data_out, print, print_data, tell};
 use crate::model::printable;
+use crate::outcome::ExitStatus;
 use crate::record::folder::{JOURNAL, LATEST, RunFolder, Runs};
 use crate::record::journal::{History, JournalError};
 use crate::record::undo;

@@ -2,7 +2,8 @@
 //!
 //! Main functions: [`locked`] and [`unsafe_runs`].
 
-use super::{ExitStatus, Failure};
+use super::Failure;
+use crate::outcome::ExitStatus;
 use crate::record::folder::{LockError, RunsError};
 use crate::report::shell_word;
 

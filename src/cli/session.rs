@@ -17,8 +17,8 @@ use super::roster_args::RosterArgs;
 use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
 use super::token_life::{TokenInForce, TokenLife, exposed, time_for};
 use super::waiting::tell_while;
-use super::{ExitStatus, Failure, tell};
-use crate::event::{Event, Pause, Tally};
+use super::{Failure, tell};
+use crate::event::{Event, Pause};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
@@ -26,6 +26,8 @@ use crate::houston::{
     Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
+use crate::outcome::ExitStatus;
+use crate::outcome::Tally;
 use crate::plan::RolePolicy;
 use crate::present::members::{Care, PageSize, Reading};
 use crate::present::survey::Survey;

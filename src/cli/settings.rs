@@ -23,7 +23,8 @@ use self::environment::{
 use self::value::{BadValue, checked, is_switch};
 use super::config::{ConfigFile, Content, Entry, Scalar};
 use super::usage::escaped;
-use super::{Cli, ExitStatus, Failure};
+use super::{Cli, Failure};
+use crate::outcome::ExitStatus;
 
 pub use self::environment::Environment;
 pub use self::origin::{Origin, Origins};

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::ExitStatus;
 use crate::event::StopReason;
+use crate::outcome::ExitStatus;
 
 /// What the outside has said so far.
 #[derive(Debug, Clone)]

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::Failure;
 use super::settings::Origins;
-use super::{ExitStatus, Failure};
+use crate::outcome::ExitStatus;
 
 pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};
 use crate::houston::context::ContextError;

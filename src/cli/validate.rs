@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use super::input::warn_of_unused;
 use super::roster_args::RosterArgs;
-use super::{ExitStatus, Failure, GlobalArgs, UNWRITTEN, data_out, tell, tell_in_colour, unless_gone};
+use super::{Failure, GlobalArgs, UNWRITTEN, data_out, tell, tell_in_colour, unless_gone};
 use crate::model::{RowNumber, printable};
+use crate::outcome::ExitStatus;
 use crate::report::csv_file::{CsvForm, CsvWriter};
 use crate::report::escape::{
     json_line, json_pretty, markdown as markdown_cell, markdown_line, xml as escape,

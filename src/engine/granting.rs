@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::leftover::{Leftover, Next, Planned};
 use super::part::{InDeployment, Part, Subject, Subjects};
-use crate::event::{Cause, Outcome, Status};
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::outcome::{Cause, Outcome, Status};
 use crate::plan::extra::Stay;
 use crate::plan::grant::rung;
 use crate::plan::protect::Protect;

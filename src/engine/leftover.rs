@@ -11,9 +11,10 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 
 use super::verify::{Finding, gone, landed, no_member, third_role};
-use crate::event::{Cause, Outcome, Status, StatusKind, Tally, concluded_by_plan};
 use crate::houston::target::is_same;
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, email_key};
+use crate::outcome::{Cause, Outcome, Status, StatusKind, Tally};
+use crate::plan::concluded_by_plan;
 use crate::plan::extra::Stay;
 use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
 use crate::plan::protect::Protect;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::verify::Doubtful;
-use crate::event::Cause;
+use crate::outcome::Cause;
 
 /// A write that Houston acknowledged and no read has shown yet. Small, since a workspace may have a
 /// million of them.

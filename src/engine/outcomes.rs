@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::dispatcher::Dispatcher;
 use super::open::{Acknowledged, Exhausted};
 use super::{MaxErrors, journal_lost, pause};
-use crate::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
+use crate::event::{Event, RunEnd, StopReason};
+use crate::outcome::{Cause, Outcome, Status, StatusKind};
 use crate::record::journal::{Entry, JournalError};
 
 /// `--max-errors P%` counts from so many finished rows on.

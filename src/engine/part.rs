@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::leftover::Earlier;
-use crate::event::Outcome;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber};
+use crate::outcome::Outcome;
 use crate::plan::extra::Account;
 use crate::plan::{Operation, Workspace};
 

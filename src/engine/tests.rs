@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{Outcome, Status};
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::outcome::{Outcome, Status};
 use crate::plan::{OperationKind, RoleChange, Stage as LifeStage, Whose};
 use crate::record::folder::{RunFolder, Runs};
 use crate::record::journal::{FORMAT, Header, Reach, RunSettings};

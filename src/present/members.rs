@@ -12,7 +12,8 @@ use foldhash::fast::FixedState;
 
 use super::strangers::{Known, Strangers, Watch, names, standing};
 use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
-use crate::model::{Cause, WorkspaceId, WorkspaceRole, email_key};
+use crate::model::{WorkspaceId, WorkspaceRole, email_key};
+use crate::outcome::Cause;
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::extra::Account;
 use crate::plan::protect::Protect;

@@ -28,8 +28,9 @@ pub use self::lines::plan_lines;
 pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
 pub use self::undone::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
-use crate::event::{Outcome, Status, StopReason};
+use crate::event::StopReason;
 use crate::model::{RowNumber, Strain, escaped_json};
+use crate::outcome::{Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::plan::{OperationId, RolePolicy};
@@ -481,8 +482,8 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Cause;
     use crate::model::{Assignment, WorkspaceId, WorkspaceRole};
+    use crate::outcome::Cause;
     use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
     use crate::record::folder::Runs;
     use std::sync::Arc;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter};
 
-use crate::event::Status;
 use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::outcome::Status;
 use crate::plan::RolePolicy;
 use crate::plan::grant::Deployment;
 use crate::plan::guard::{Caps, OnGuard};

@@ -14,8 +14,9 @@ use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
 use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary};
 use super::{shell_word, spoken};
-use crate::event::{Status, StatusKind, StopReason};
+use crate::event::StopReason;
 use crate::model::printable;
+use crate::outcome::{Status, StatusKind};
 
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
@@ -436,7 +437,8 @@ fn rows(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Cause, Strain};
+    use crate::model::Strain;
+    use crate::outcome::Cause;
     use crate::report::fixture::Fixture;
     use crate::report::removals::RemovalCounts;
 

@@ -9,8 +9,9 @@ use csv::ByteRecord;
 
 use super::RosterAgain;
 use super::csv_file::CsvForm;
-use crate::event::{Cause, Outcome, Status, StopReason};
+use crate::event::StopReason;
 use crate::model::{RowNumber, Strain, WorkspaceId, WorkspaceRole};
+use crate::outcome::{Cause, Outcome, Status};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,

@@ -134,7 +134,7 @@ pub(crate) fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Tally;
+    use crate::outcome::Tally;
     use std::cell::RefCell;
 
     struct Counter<'a>(&'a RefCell<Vec<&'static str>>, &'static str);
@@ -172,7 +172,7 @@ mod tests {
             }
         }
         let results = fixture.read(results::RESULTS);
-        for status in crate::event::Status::ALL {
+        for status in crate::outcome::Status::ALL {
             assert!(results.contains(&format!(";{status};")), "{status}");
         }
         // Making the reports of a run again changes nothing.

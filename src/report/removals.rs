@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
-use crate::event::{Status, StatusKind};
 use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::outcome::{Status, StatusKind};
 use crate::plan::RolePolicy;
 use crate::plan::extra::{Account, Stay};
 use crate::record::folder::RunFolder;
@@ -265,7 +265,7 @@ fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Cause;
+    use crate::outcome::Cause;
     use std::sync::Arc;
 
     fn extra(status: Status, cause: Option<Cause>) -> RowHistory {

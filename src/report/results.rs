@@ -22,8 +22,8 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use super::atomic::WriteError;
 use super::csv_file::{CsvForm, CsvWriter};
-use crate::event::{Status, StatusKind, Tally};
 use crate::model::{WorkspaceId, printable};
+use crate::outcome::{Status, StatusKind, Tally};
 use crate::record::folder::{Draft, FolderError, RunFolder};
 use crate::record::journal::{History, JournalError, RowHistory};
 use crate::roster::header_form;
@@ -366,7 +366,7 @@ fn for_each_record(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Cause;
+    use crate::outcome::Cause;
     use crate::record::journal::RowHistory;
     use crate::report::fixture::{self, Fixture};
     use proptest::prelude::*;

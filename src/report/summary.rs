@@ -13,8 +13,9 @@ use serde::{Serialize, Serializer};
 use super::escape::json_pretty;
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
-use crate::event::{Status, StatusKind, StopReason, Tally};
+use crate::event::StopReason;
 use crate::model::{is_harmless, printable};
+use crate::outcome::{Status, StatusKind, Tally};
 use crate::record::journal::{History, RowHistory};
 
 /// The name of the file.
@@ -419,7 +420,7 @@ fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Cause;
+    use crate::outcome::Cause;
     use crate::report::fixture::{Fixture, HOSTILE};
 
     fn summary(fixture: &Fixture) -> Summary {

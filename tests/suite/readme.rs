@@ -17,7 +17,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use houston_onboard::event::Status;
+use houston_onboard::outcome::Status;
 use houston_onboard::roster::COLUMNS;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");

@@ -13,9 +13,9 @@ mod tests;
 use std::time::SystemTime;
 
 use super::asking::Facts;
-use crate::cli::ExitStatus;
 use crate::cli::session::WAY;
 use crate::houston::Fault;
+use crate::outcome::ExitStatus;
 use crate::report::checkup::{Check, Verdict};
 
 /// The checks and what the program ends with.

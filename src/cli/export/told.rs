@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::{ExitStatus, GlobalArgs, tell};
+use super::super::{GlobalArgs, tell};
 use super::{ExportArgs, name_of};
-use crate::event::Status;
 use crate::houston::Workspace;
-use crate::model::{Cause, printable};
+use crate::model::printable;
+use crate::outcome::Cause;
+use crate::outcome::ExitStatus;
+use crate::outcome::Status;
 use crate::present::members::InvitesSeen;
 use crate::report::export::{Belonging, Entry, ExportFormat, LeftOut};
 use crate::roster::is_odd_email;

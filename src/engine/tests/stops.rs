@@ -3,7 +3,7 @@
 
 use super::cuts::plan_lines;
 use super::*;
-use crate::event::StatusKind;
+use crate::outcome::StatusKind;
 use crate::record::journal::full::{Full, fill_up};
 use crate::record::journal::{History, write_plan};
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::GrantLine;
 use super::history::{History, RowHistory};
-use crate::event::{Cause, Status, StatusKind};
 use crate::model::RowNumber;
+use crate::outcome::{Cause, Status, StatusKind};
 use crate::plan::grant::{in_deployment, name as grant_name};
 
 /// What is known of a role in a deployment after a run.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::lines::Lines;
 use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of};
-use crate::event::{Cause, RunEnd, Status, StatusKind, StopReason, Tally};
+use crate::event::{RunEnd, StopReason};
 use crate::model::{RowNumber, Strain, WorkspaceId};
+use crate::outcome::{Cause, Status, StatusKind, Tally};
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.

@@ -7,8 +7,9 @@ use std::io::{BufWriter, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::event::{Cause, Status, concluded_by_plan};
 use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
+use crate::outcome::{Cause, Status};
+use crate::plan::concluded_by_plan;
 use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
 use crate::plan::{Decision, Plan, Whose};

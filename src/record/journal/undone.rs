@@ -4,8 +4,8 @@
 //! Main type: [`Undone`]. It reads nothing and writes nothing.
 
 use super::{History, PlanLine, PlannedAction};
-use crate::event::Status;
 use crate::model::WorkspaceId;
+use crate::outcome::Status;
 
 /// How a line of the plan is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
-use crate::event::concluded_by_plan;
 use crate::model::{DeploymentRole, printable};
+use crate::plan::concluded_by_plan;
 use crate::plan::grant::{Grant, in_deployment, name, role_of, rung};
 use crate::plan::{Decision, Workspace};
 use crate::record::journal::PlannedAction;
