@@ -76,4 +76,6 @@ pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 
+pub mod ops;
+
 pub mod cli;

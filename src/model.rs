@@ -4,6 +4,7 @@
 //! module must not know any other part of the program.
 
 mod glob;
+pub mod target_key;
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};

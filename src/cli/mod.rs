@@ -6,39 +6,22 @@
 pub mod apply;
 pub mod config;
 mod confirm;
-mod create;
 pub mod doctor;
-pub mod ending;
-pub mod explain;
-mod export;
-mod extras;
-mod grants;
-mod identity;
-mod input;
-pub mod parts;
-mod places;
-mod plan;
-pub mod planning;
-mod prune_args;
-mod replacements;
+pub mod export;
+pub mod plan;
+pub mod prune_args;
 pub mod report;
 pub mod resume;
 pub mod roster_args;
 mod runs;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-pub mod saved_plan;
-pub mod session;
 pub mod settings;
-pub mod signals;
-pub mod stale;
 pub mod target_args;
 mod template;
-pub mod token_life;
 mod trust;
 mod usage;
 pub mod validate;
-pub mod waiting;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
@@ -51,10 +34,11 @@ use self::settings::{Distance, Environment, Origins, Refused};
 use self::target_args::TargetArgs;
 
 use crate::model::printable;
+use crate::ops::failure::Failure;
+use crate::ops::signals;
 use crate::outcome::ExitStatus;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
 use crate::report::terminal::ProgressMode;
-use crate::roster;
 
 /// Puts people into the right workspaces of Astro Private Cloud.
 ///
@@ -160,61 +144,6 @@ impl Command {
             Self::Validate(_) | Self::Report(_) | Self::Template => None,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => None,
-        }
-    }
-}
-
-/// Why a command could not do its work: an error, what it ends with, and what to do next.
-#[derive(Debug)]
-pub struct Failure {
-    /// What the program ends with.
-    pub status: ExitStatus,
-    /// What went wrong, with its causes.
-    pub error: anyhow::Error,
-    /// What to do next.
-    pub hint: Option<String>,
-    /// The flags that it is about, without their dashes.
-    pub about: Vec<&'static str>,
-}
-
-impl Failure {
-    /// A failure with this status.
-    pub fn new(status: ExitStatus, error: impl Into<anyhow::Error>) -> Self {
-        Self { status, error: error.into(), hint: None, about: Vec::new() }
-    }
-
-    /// The same about these flags: if their values were not typed, people are told who set them.
-    #[must_use]
-    pub fn about(mut self, flags: &[&'static str]) -> Self {
-        self.about.extend_from_slice(flags);
-        self
-    }
-
-    /// The same with advice.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::new(ExitStatus::Internal, error)
-    }
-}
-
-impl From<roster::Error> for Failure {
-    /// A roster that cannot be read (3), or for a copy of which there is no room (1).
-    fn from(error: roster::Error) -> Self {
-        match error {
-            roster::Error::Spool { .. } => Self::new(ExitStatus::Internal, error)
-                .hint("set TMPDIR to a writable folder with enough room for the roster"),
-            roster::Error::Unreadable { .. }
-            | roster::Error::IsFolder { .. }
-            | roster::Error::Device { .. }
-            | roster::Error::NoWriter { .. }
-            | roster::Error::Endless => Self::new(ExitStatus::BadInput, error),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
-use super::Failure;
 use super::roster_args::RosterArgs;
+use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;

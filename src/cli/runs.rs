@@ -2,7 +2,7 @@
 //!
 //! Main functions: [`locked`] and [`unsafe_runs`].
 
-use super::Failure;
+use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 use crate::record::folder::{LockError, RunsError};
 use crate::report::shell_word;

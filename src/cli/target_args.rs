@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::Failure;
 use super::settings::Origins;
+use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
 pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use super::confirm::Confirmation;
-use super::ending::broken;
 use super::resume::ResumeArgs;
 use super::target_args::TargetArgs;
-use super::{Failure, tell};
+use super::tell;
 use crate::houston::TOKEN_VARIABLE;
 use crate::model::{WorkspaceRole, printable, shell_word};
+use crate::ops::failure::Failure;
+use crate::ops::finish::broken;
 use crate::outcome::ExitStatus;
 use crate::plan::RolePolicy;
 use crate::record::folder::{Distrust, LATEST, RunFolder};

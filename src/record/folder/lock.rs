@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::dir::{Open, PRIVATE_FILE, make_private};
 use super::owner::{Distrust, Rights};
 use super::{FolderError, Runs};
-use crate::houston::target::lock_key;
+use crate::model::target_key::target_key;
 use crate::record::journal::hexadecimal;
 
 /// How much of a lock file is read: it holds one line.
@@ -53,7 +53,7 @@ impl TargetLock {
     /// # Errors
     /// Another process has it, it is another user's, or it is no regular file.
     pub fn take(runs: &Runs, target: &str) -> Result<Self, LockError> {
-        let name = format!(".lock-{}", hexadecimal(&Sha256::digest(lock_key(target).as_bytes())[..8]));
+        let name = format!(".lock-{}", hexadecimal(&Sha256::digest(target_key(target).as_bytes())[..8]));
         let path = runs.path().join(&name);
         let failed = |source| FolderError::new("cannot lock", &*path)(source);
         let file = match runs.dir.open_file(&name, Open::WriteOrCreate) {

@@ -62,13 +62,13 @@ impl Signals {
                 // Nothing can begin to be sent while it is held: what is said here stays true.
                 let phase = listener.phase();
                 if let Reaction::Leave(words) = listener.take(signal, *phase) {
-                    super::tell(words);
+                    crate::cli::tell(words);
                     listener
                         .0
                         .resume
                         .get()
                         .iter()
-                        .for_each(|command| super::tell(&format!("to go on: {command}")));
+                        .for_each(|command| crate::cli::tell(&format!("to go on: {command}")));
                     std::process::exit(i32::from(status(signal).code()));
                 }
             }

@@ -7,13 +7,17 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::grants::{Wish, find_grants};
-use super::places::{BadRows, LookedFor, Missing, Names, Places, changed, find_workspaces};
-use super::saved_plan::{self, Expected};
-use super::session::{Session, WorkArgs};
-use super::validate::{shown_name, style};
-use super::{Failure, GlobalArgs, tell, tell_in_colour};
+use crate::cli::validate::{shown_name, style};
+use crate::cli::{GlobalArgs, tell, tell_in_colour};
 use crate::model::{RowNumber, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::deployments::{Wish, find_grants};
+use crate::ops::planning::workspaces::{
+    BadRows, LookedFor, Missing, Names, Places, changed, find_workspaces,
+};
+use crate::ops::saved;
+use crate::ops::saved::Expected;
+use crate::ops::session::{Session, WorkArgs};
 use crate::outcome::ExitStatus;
 use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};
@@ -93,7 +97,7 @@ impl Input {
         self.complain();
         self.refuse_if_bad().map_err(|failure| match self.expected {
             // The file was good when the plan was made.
-            Some(_) => saved_plan::outdated(failure.error),
+            Some(_) => saved::outdated(failure.error),
             None => failure,
         })?;
         let Self { roster, name, settings, missing: _, expected } = self;
@@ -147,7 +151,7 @@ impl Input {
 }
 
 /// Says what no row of a roster has needed of the maps.
-pub(super) fn warn_of_unused(roster: &Roster) {
+pub(crate) fn warn_of_unused(roster: &Roster) {
     for unused in roster.unused_mappings() {
         tell(&format!("warning: {unused}"));
     }
@@ -161,11 +165,11 @@ pub struct ResolvedInput {
     pub name: String,
     /// How it was read.
     pub settings: Settings,
-    pub(super) places: Places,
-    pub(super) wishes: Vec<Wish>,
+    pub(crate) places: Places,
+    pub(crate) wishes: Vec<Wish>,
     /// The rows of the roles in deployments, once the plan has them.
-    pub(super) rows_of_grants: Arc<OnceLock<Vec<RowNumber>>>,
-    pub(super) expected: Option<Expected>,
+    pub(crate) rows_of_grants: Arc<OnceLock<Vec<RowNumber>>>,
+    pub(crate) expected: Option<Expected>,
 }
 
 impl ResolvedInput {

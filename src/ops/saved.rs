@@ -10,12 +10,13 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde::Deserialize as _;
 
-use super::input::{Input, ResolvedInput};
-use super::plan::PreparedPlan;
 use super::session::{SafetyArgs, Session};
-use super::{Failure, tell};
-use crate::houston::target::is_same;
+use crate::cli::plan::PreparedPlan;
+use crate::cli::tell;
+use crate::model::target_key::is_same_target;
 use crate::model::{WorkspaceId, email_key, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::roster::{Input, ResolvedInput};
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, PlanLine, PlannedAction};
@@ -169,7 +170,7 @@ impl Saved {
         let is_it = |folder: &RunFolder| {
             let Ok(header) = History::read_header(folder) else { return false };
             header.saved_plan.as_deref() == Some(self.digest.as_str())
-                && is_same(&header.target, &self.plan.target)
+                && is_same_target(&header.target, &self.plan.target)
                 && !header.sandbox
         };
         runs.into_iter().find(is_it)
@@ -220,7 +221,7 @@ impl Saved {
     /// It is another one (2).
     pub fn check_target(&self, url: Option<&str>) -> Result<(), Failure> {
         let fits = match url {
-            Some(url) => !self.plan.sandbox && is_same(url, &self.plan.target),
+            Some(url) => !self.plan.sandbox && is_same_target(url, &self.plan.target),
             None => self.plan.sandbox,
         };
         if fits {

@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli::session::Reached;
 use crate::cli::target_args::TargetArgs;
 use crate::houston::{
     Answer, Contact, Credential, Failure, Fault, FirstContact, Houston, Http, Installation, Listing, Pace,
@@ -14,6 +13,7 @@ use crate::houston::{
     Transport,
 };
 use crate::model::WorkspaceId;
+use crate::ops::session::Reached;
 use crate::present::names::Likeness;
 use crate::present::resolve::{Resolution, resolve};
 use crate::roster::Roster;
@@ -23,68 +23,68 @@ use crate::time::{Cancel, Clock, SystemClock};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came of a question; `None` where it was not asked.
-pub(in crate::cli::doctor) type Asked<T> = Option<Result<T, Fault>>;
+pub(crate) type Asked<T> = Option<Result<T, Fault>>;
 
 /// All that was found out about a target.
 #[derive(Debug)]
-pub(in crate::cli::doctor) struct Facts {
+pub(crate) struct Facts {
     /// The URL.
-    pub(in crate::cli::doctor) url: String,
+    pub(crate) url: String,
     /// The host, as in the URL.
-    pub(in crate::cli::doctor) host: String,
+    pub(crate) host: String,
     /// Whether the host is a number and no name.
-    pub(in crate::cli::doctor) is_address: bool,
+    pub(crate) is_address: bool,
     /// Whether TLS protects the way.
-    pub(in crate::cli::doctor) is_encrypted: bool,
+    pub(crate) is_encrypted: bool,
     /// Whether any certificate is trusted.
-    pub(in crate::cli::doctor) insecure: bool,
+    pub(crate) insecure: bool,
     /// The file of certificate authorities, if there is one.
-    pub(in crate::cli::doctor) ca_file: Option<String>,
+    pub(crate) ca_file: Option<String>,
     /// What the token looks like and when it says that it ends; or why there is none.
-    pub(in crate::cli::doctor) token: Result<(TokenKind, Option<SystemTime>), String>,
+    pub(crate) token: Result<(TokenKind, Option<SystemTime>), String>,
     /// What the installation tells anybody.
-    pub(in crate::cli::doctor) installation: Asked<Installation>,
+    pub(crate) installation: Asked<Installation>,
     /// Who calls and what they may do.
-    pub(in crate::cli::doctor) rights: Asked<Rights>,
+    pub(crate) rights: Asked<Rights>,
     /// What the schema offers.
-    pub(in crate::cli::doctor) surface: Asked<Option<Surface>>,
+    pub(crate) surface: Asked<Option<Surface>>,
     /// Whether mail goes out.
-    pub(in crate::cli::doctor) mail: Asked<Option<bool>>,
+    pub(crate) mail: Asked<Option<bool>>,
     /// The roster, if there is one.
-    pub(in crate::cli::doctor) roster: Option<RosterFacts>,
+    pub(crate) roster: Option<RosterFacts>,
     /// How this machine's clock compares.
-    pub(in crate::cli::doctor) skew: Option<Skew>,
+    pub(crate) skew: Option<Skew>,
     /// How long each answer took, the first one with its connection.
-    pub(in crate::cli::doctor) latencies: Vec<Duration>,
+    pub(crate) latencies: Vec<Duration>,
 }
 
 /// What was found out about a roster.
 #[derive(Debug)]
-pub(in crate::cli::doctor) struct RosterFacts {
+pub(crate) struct RosterFacts {
     /// How many problems the file has.
-    pub(in crate::cli::doctor) problems: u64,
+    pub(crate) problems: u64,
     /// Whether it can be used nevertheless.
-    pub(in crate::cli::doctor) is_usable: bool,
+    pub(crate) is_usable: bool,
     /// How many rows are good.
-    pub(in crate::cli::doctor) rows: usize,
+    pub(crate) rows: usize,
     /// How many workspaces they name.
-    pub(in crate::cli::doctor) count: usize,
+    pub(crate) count: usize,
     /// What became of each of them.
-    pub(in crate::cli::doctor) workspaces: Asked<Vec<Place>>,
+    pub(crate) workspaces: Asked<Vec<Place>>,
 }
 
 /// A workspace that a roster names.
 #[derive(Debug, Clone)]
-pub(in crate::cli::doctor) struct Place {
+pub(crate) struct Place {
     /// As the roster names it.
-    pub(in crate::cli::doctor) text: String,
+    pub(crate) text: String,
     /// What it turned out to be.
-    pub(in crate::cli::doctor) found: Found,
+    pub(crate) found: Found,
 }
 
 /// What a workspace of a roster turned out to be.
 #[derive(Debug, Clone)]
-pub(in crate::cli::doctor) enum Found {
+pub(crate) enum Found {
     /// It is there.
     Here {
         /// Its id.
@@ -107,7 +107,7 @@ pub(in crate::cli::doctor) enum Found {
 }
 
 /// A target that is being asked.
-pub(in crate::cli::doctor) struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     reached: &'a Reached,
     args: &'a TargetArgs,
     houston: Houston,
@@ -118,7 +118,7 @@ pub(in crate::cli::doctor) struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     /// Gets ready; nothing is sent yet.
-    pub(in crate::cli::doctor) fn new(reached: &'a Reached, args: &'a TargetArgs) -> Self {
+    pub(crate) fn new(reached: &'a Reached, args: &'a TargetArgs) -> Self {
         let (time, watch) = (ServerTime::default(), Watch::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
@@ -137,7 +137,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Asks everything that can be asked.
-    pub(in crate::cli::doctor) fn facts(mut self, roster: Option<&Roster>) -> Facts {
+    pub(crate) fn facts(mut self, roster: Option<&Roster>) -> Facts {
         let installation = self.ask(Houston::installation);
         let has_token = self.reached.token.is_ok();
         let rights = if has_token { self.ask(Houston::rights) } else { None };

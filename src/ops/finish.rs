@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
 
-use super::{Failure, tell};
+use crate::cli::tell;
 use crate::event::StopReason;
+use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
 use crate::plan::extra::Stay;
@@ -229,7 +230,7 @@ pub fn write_reports(
 }
 
 /// What guards held back, and where to read why.
-pub(super) fn held_words(history: &History) -> Option<String> {
+pub(crate) fn held_words(history: &History) -> Option<String> {
     let (roles, removals) = (held_back(history), removals_held_back(history));
     let what = |count: usize, what: &str| match count {
         0 => None,

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::{GlobalArgs, tell};
-use super::{ExportArgs, name_of};
+use crate::cli::export::{ExportArgs, name_of};
+use crate::cli::{GlobalArgs, tell};
 use crate::houston::Workspace;
 use crate::model::printable;
 use crate::outcome::Cause;
@@ -21,7 +21,7 @@ const NAMED: usize = 5;
 
 /// What has to be said of an export.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     members: usize,
     pending: usize,
     invited: usize,
@@ -30,7 +30,7 @@ pub(super) struct Told {
     without_deployments: usize,
     without_invitations: Named,
     left_out: BTreeMap<LeftOut, Named>,
-    pub(super) unreadable: Vec<(String, Status, Arc<Cause>)>,
+    pub(crate) unreadable: Vec<(String, Status, Arc<Cause>)>,
 }
 
 /// A number of things, the first of them by name.
@@ -56,7 +56,7 @@ impl Named {
 }
 
 impl Told {
-    pub(super) fn count(&mut self, workspace: &Workspace, invites: InvitesSeen, entries: &[Entry]) {
+    pub(crate) fn count(&mut self, workspace: &Workspace, invites: InvitesSeen, entries: &[Entry]) {
         if invites == InvitesSeen::Refused {
             self.without_invitations.add(|| name_of(workspace));
         }
@@ -86,7 +86,7 @@ impl Told {
         }
     }
 
-    pub(super) fn tell(&self, args: &ExportArgs, global: &GlobalArgs, workspaces: &[Workspace]) {
+    pub(crate) fn tell(&self, args: &ExportArgs, global: &GlobalArgs, workspaces: &[Workspace]) {
         let warn = |text: String| tell(&format!("warning: {text}"));
         for why in LeftOut::ALL {
             if let Some(named) = self.left_out.get(&why) {
@@ -145,7 +145,7 @@ impl Told {
     }
 
     /// An export that is not whole is told by its status.
-    pub(super) fn status(&self) -> ExitStatus {
+    pub(crate) fn status(&self) -> ExitStatus {
         let is_for_good = |status: &Status| *status == Status::Rejected;
         if self.unreadable.iter().any(|(_, status, _)| !is_for_good(status)) {
             ExitStatus::Unresolved

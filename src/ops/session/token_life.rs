@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::target_args::Period;
-use super::tell;
+use crate::cli::target_args::Period;
+use crate::cli::tell;
 use crate::houston::token::{Exposure, exposure};
 use crate::houston::{Credential, Rate};
 use crate::model::printable;
@@ -101,7 +101,7 @@ pub fn exposed(file: &Path) -> Option<String> {
 }
 
 /// A time in UTC; what no calendar has is told as it can be.
-pub(super) fn moment(time: SystemTime) -> String {
+pub(crate) fn moment(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(
         |_| "a time that no calendar has".to_owned(),
         |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -109,7 +109,7 @@ pub(super) fn moment(time: SystemTime) -> String {
 }
 
 /// In seconds up to a few minutes, in minutes from there on.
-pub(super) fn spoken(time: Duration) -> String {
+pub(crate) fn spoken(time: Duration) -> String {
     let step = if time < Duration::from_secs(600) { 1 } else { 60 };
     Period(Duration::from_secs(time.as_secs() / step * step)).to_string()
 }

@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::places::{Meaning, Names, Places};
-use super::planning::unreadable;
-use super::session::Session;
-use super::{Failure, tell};
+use crate::cli::tell;
 use crate::event::Event;
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceId, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::unreadable;
+use crate::ops::planning::workspaces::{Meaning, Names, Places};
+use crate::ops::session::Session;
 use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
 use crate::outcome::Status;

@@ -5,13 +5,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::extras::Whereabouts;
-use super::saved_plan::outdated;
-use super::session::{Session, unusable};
-use super::waiting::tell_while;
-use super::{Failure, tell};
+use crate::cli::tell;
 use crate::houston::{Fault, Listing, Scope};
 use crate::model::{Assignment, RowNumber, WorkspaceId, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::prune::Whereabouts;
+use crate::ops::saved::outdated;
+use crate::ops::session::waiting::tell_while;
+use crate::ops::session::{Session, unusable};
 use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
 use crate::plan::{Decision, Workspace};
@@ -22,7 +23,7 @@ use crate::roster::{Column, Complaint, IssueKind, Roster};
 
 /// What a workspace text of the roster means.
 #[derive(Debug, Clone)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// The workspace at this place of the list.
     Place(u32),
     /// Nothing more is to be found out about its rows.
@@ -32,15 +33,15 @@ pub(super) enum Meaning {
 /// The workspaces that the roster names.
 #[derive(Debug, Default)]
 pub struct Places {
-    pub(super) workspaces: Vec<Workspace>,
+    pub(crate) workspaces: Vec<Workspace>,
     /// The meaning of each text of the roster; none where no wanted row has it.
-    pub(super) meanings: Vec<Option<Meaning>>,
+    pub(crate) meanings: Vec<Option<Meaning>>,
     /// Those of the workspaces that are to be created.
-    pub(super) to_create: Vec<u32>,
+    pub(crate) to_create: Vec<u32>,
     /// Where each text of the roster leads, also where no wanted row has it.
-    pub(super) whereabouts: Vec<Whereabouts>,
+    pub(crate) whereabouts: Vec<Whereabouts>,
     /// The only people who are to be taken away, with the place of their workspace.
-    pub(super) listed: Option<HashSet<(u32, String)>>,
+    pub(crate) listed: Option<HashSet<(u32, String)>>,
 }
 
 /// Finds out which workspaces the roster means, and looks again for equal and opposed wishes: one
@@ -92,7 +93,7 @@ pub fn find_workspaces(
 }
 
 /// The roster cannot be read again.
-pub(super) fn changed(error: std::io::Error) -> Failure {
+pub(crate) fn changed(error: std::io::Error) -> Failure {
     Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read")
 }
 
@@ -425,6 +426,6 @@ impl Finder<'_> {
 }
 
 /// The place of a workspace in a list.
-pub(super) fn place(index: usize) -> u32 {
+pub(crate) fn place(index: usize) -> u32 {
     u32::try_from(index).expect("fewer workspaces than rows")
 }

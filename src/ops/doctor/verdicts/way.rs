@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::asking::Facts;
 use super::{Bench, Blame, counted};
-use crate::cli::session::proxy_hint;
 use crate::cli::target_args::Period;
 use crate::houston::{Fault, NoAnswerCause, Skew, UnsentCause};
+use crate::ops::session::proxy_hint;
 use crate::report::checkup::{Check, Verdict};
 
 const NAME: &str = "name";
@@ -32,7 +32,7 @@ enum Reached {
 }
 
 /// Name, connection, TLS, and who answers.
-pub(super) fn judge(facts: &Facts, bench: &mut Bench) {
+pub(crate) fn judge(facts: &Facts, bench: &mut Bench) {
     let fault = facts.installation.as_ref().and_then(|answer| answer.as_ref().err());
     let reached = fault.map_or(Reached::Tls, how_far);
     name(facts, fault, reached, bench);
@@ -215,7 +215,7 @@ fn sentence(what: &str, text: &str) -> String {
 }
 
 /// Clocks and speed.
-pub(super) fn judge_time(facts: &Facts, bench: &mut Bench) {
+pub(crate) fn judge_time(facts: &Facts, bench: &mut Bench) {
     clock(facts.skew, bench);
     latency(&facts.latencies, bench);
 }

@@ -13,24 +13,24 @@ mod tests;
 use std::time::SystemTime;
 
 use super::asking::Facts;
-use crate::cli::session::WAY;
 use crate::houston::Fault;
+use crate::ops::session::WAY;
 use crate::outcome::ExitStatus;
 use crate::report::checkup::{Check, Verdict};
 
 /// The checks and what the program ends with.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// One line each.
-    pub(super) checks: Vec<Check>,
+    pub(crate) checks: Vec<Check>,
     /// 0, 4, 5, or 3 where only the roster is to blame.
-    pub(super) status: ExitStatus,
+    pub(crate) status: ExitStatus,
     /// The flags that may be to blame, without their dashes.
-    pub(super) about: Vec<&'static str>,
+    pub(crate) about: Vec<&'static str>,
 }
 
 /// Judges every fact.
-pub(super) fn judge(facts: &Facts, now: SystemTime) -> Judged {
+pub(crate) fn judge(facts: &Facts, now: SystemTime) -> Judged {
     let mut bench = Bench { checks: Vec::new(), blamed: Vec::new() };
     way::judge(facts, &mut bench);
     caller::judge(facts, now, &mut bench);

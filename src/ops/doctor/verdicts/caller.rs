@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::super::asking::{Facts, Found, Place, RosterFacts};
 use super::{Bench, Blame, counted, unasked};
-use crate::cli::token_life::{TokenLife, judge as judge_life, moment, spoken};
 use crate::houston::{Fault, Rights, Scope, TokenKind, Version};
 use crate::model::WorkspaceId;
+use crate::ops::session::token_life::{TokenLife, judge as judge_life, moment, spoken};
 use crate::report::checkup::{Check, Verdict};
 
 const TOKEN: &str = "token";
@@ -24,7 +24,7 @@ const INVITES_FOR_ADMINS: Version = Version::new(0, 25, 0);
 const NEW_TOKEN: &str = "get a new one: log in again, copy one from https://app.<your domain>/token, or use a service account's key";
 
 /// Everything about who asks.
-pub(super) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
+pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
     match &facts.token {
         Ok((kind, expires)) => {
             token(*kind, bench);

@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Failure;
-use super::input::ResolvedInput;
-use super::plan::PreparedPlan;
 use super::session::{SafetyArgs, Session};
+use crate::cli::plan::PreparedPlan;
 use crate::houston::{DeploymentUser, Rehearsed};
 use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::roster::ResolvedInput;
 use crate::outcome::ExitStatus;
 use crate::plan::concluded_by_plan;
 use crate::plan::extra::{Account, Extra};

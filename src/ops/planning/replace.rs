@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::planning::unreadable;
-use super::session::Session;
-use super::{Failure, tell};
+use crate::cli::tell;
 use crate::event::Event;
 use crate::houston::{Invite, Person, UserStatus};
 use crate::model::{RowNumber, WorkspaceRole, email_key};
+use crate::ops::failure::Failure;
+use crate::ops::planning::unreadable;
+use crate::ops::session::Session;
 use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};

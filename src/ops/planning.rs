@@ -3,19 +3,27 @@
 //!
 //! Main function: [`plan`]. It sends nothing but reads.
 
+pub mod deployments;
+pub mod prune;
+pub mod replace;
+pub mod roster;
+pub mod stale;
+pub mod workspaces;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::extras::{Belonging, Pruning};
-use super::grants::{Wanted, Wish, decide_grants};
-use super::places::{Meaning, Places, place};
-use super::replacements::plan_replacements;
 use super::session::{Session, unusable};
-use super::{Failure, tell};
+use crate::cli::tell;
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
 use crate::model::{Assignment, RowNumber, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::deployments::{Wanted, Wish, decide_grants};
+use crate::ops::planning::prune::{Belonging, Pruning};
+use crate::ops::planning::replace::plan_replacements;
+use crate::ops::planning::workspaces::{Meaning, Places, place};
 use crate::outcome::Cause;
 use crate::outcome::Status;
 use crate::plan::extra::{Extra, Stay};

@@ -4,15 +4,16 @@
 //! second workspace, so nothing is ever sent twice here: where the answer is lost, the workspace is
 //! looked for by its label, and if it does not appear the run ends before anybody is added.
 
-use super::input::ResolvedInput;
-use super::places::list_workspaces;
-use super::plan::PreparedPlan;
 use super::planning::plan_created;
 use super::session::{Session, WorkArgs, unusable};
-use super::{Failure, tell};
+use crate::cli::plan::PreparedPlan;
+use crate::cli::tell;
 use crate::event::Event;
 use crate::houston::{Effect, Fault};
 use crate::model::{WorkspaceId, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::roster::ResolvedInput;
+use crate::ops::planning::workspaces::list_workspaces;
 use crate::outcome::ExitStatus;
 use crate::report::terminal::Progress;
 use crate::time::Waited;
@@ -23,7 +24,7 @@ impl PreparedPlan {
     ///
     /// # Errors
     /// A workspace cannot be created (5, 4), or nobody can tell whether it was (8).
-    pub(super) fn create_missing(
+    pub(crate) fn create_missing(
         &mut self,
         input: &ResolvedInput,
         work: &WorkArgs,

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::input::ResolvedInput;
-use super::plan::PreparedPlan;
-use super::session::Session;
-use super::target_args::Period;
+use crate::cli::plan::PreparedPlan;
+use crate::cli::target_args::Period;
 use crate::houston::Invite;
 use crate::model::{RowNumber, email_key};
+use crate::ops::planning::roster::ResolvedInput;
+use crate::ops::session::Session;
 use crate::plan::{Membership, Standing};
 use crate::report::plan::stale::{Stale, StaleInvite};
 

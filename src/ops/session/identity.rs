@@ -3,8 +3,8 @@
 //!
 //! Main type: [`Identity`]. It decides from what Houston and the token say; it asks for nothing.
 
-use super::Failure;
 use crate::houston::{Caller, Credential, TokenKind};
+use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
 /// Whose token it is.

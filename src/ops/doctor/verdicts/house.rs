@@ -22,7 +22,7 @@ const PAGES_SINCE: Version = Version::new(0, 30, 0);
 const USER_MANAGEMENT_SINCE: Version = Version::new(0, 31, 0);
 
 /// Everything about the installation.
-pub(super) fn judge(facts: &Facts, bench: &mut Bench) {
+pub(crate) fn judge(facts: &Facts, bench: &mut Bench) {
     let Some(Ok(installation)) = &facts.installation else {
         for name in [VERSION, OFFERS, QUIET, REPEATS, LOGIN, MAIL, USERS, SCIM] {
             bench.skip(name, unasked(facts));

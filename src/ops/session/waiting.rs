@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
-use super::target_args::Period;
-use super::tell;
+use crate::cli::target_args::Period;
+use crate::cli::tell;
 use crate::houston::Waiting;
 
 /// How often it is looked.

@@ -4,6 +4,10 @@
 //! Main types: [`WorkArgs`], the flags that every command with a target and a roster takes, and
 //! [`Session`], made from them by [`Session::open`].
 
+pub mod identity;
+pub mod token_life;
+pub mod waiting;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,13 +15,10 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::identity::Identity;
-use super::prune_args::PruneArgs;
-use super::roster_args::RosterArgs;
-use super::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
-use super::token_life::{TokenInForce, TokenLife, exposed, time_for};
-use super::waiting::tell_while;
-use super::{Failure, tell};
+use crate::cli::prune_args::PruneArgs;
+use crate::cli::roster_args::RosterArgs;
+use crate::cli::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
+use crate::cli::tell;
 use crate::event::{Event, Pause};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
@@ -26,6 +27,10 @@ use crate::houston::{
     Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
+use crate::ops::failure::Failure;
+use crate::ops::session::identity::Identity;
+use crate::ops::session::token_life::{TokenInForce, TokenLife, exposed, time_for};
+use crate::ops::session::waiting::tell_while;
 use crate::outcome::ExitStatus;
 use crate::outcome::Tally;
 use crate::plan::RolePolicy;
@@ -513,7 +518,7 @@ fn introduce(
 
 #[cfg(feature = "sandbox")]
 fn start_sandbox(
-    choice: &super::target_args::SandboxChoice,
+    choice: &crate::cli::target_args::SandboxChoice,
 ) -> Result<(crate::sandbox::Sandbox, Resolved), Failure> {
     use crate::sandbox::{Options, Sandbox};
     let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
@@ -545,10 +550,10 @@ const CHECK_THE_WAY: &str =
     "check the address and its port, the network and, for a private certificate authority, --ca-file";
 
 /// The flags that say how Houston is reached.
-pub(super) const WAY: [&str; 4] = ["url", "domain", "context", "ca-file"];
+pub(crate) const WAY: [&str; 4] = ["url", "domain", "context", "ca-file"];
 
 /// What helps where a proxy opens no way to Houston. The error names the proxy and its variable.
-pub(super) fn proxy_hint(cause: UnsentCause) -> &'static str {
+pub(crate) fn proxy_hint(cause: UnsentCause) -> &'static str {
     match cause {
         UnsentCause::ProxyCredentials => {
             "not retried, because repeated wrong passwords lock accounts: check the proxy's user and password; NO_PROXY lists hosts to reach without the proxy"
