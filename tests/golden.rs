@@ -669,7 +669,7 @@ System: sue admin
 Data: ann admin, ben editor, cat viewer, sue admin",
                 roster: "email,role,workspace\nann@example.com,admin,Data",
                 acts: &[
-                    Plan("--prune --protect cat@* --max-remove-percent 100"),
+                    Run("plan roster.csv --prune --protect cat@* --max-remove-percent 100"),
                     Run("apply roster.csv --yes --prune --protect cat@* --max-remove-percent 100"),
                 ],
             },
@@ -683,7 +683,7 @@ cat@example.com,viewer,Data
 new@example.com,admin,Data
 dan@example.com,admin,Ops",
                 acts: &[
-                    Plan("--prune --max-remove-percent 100"),
+                    Run("plan roster.csv --prune --max-remove-percent 100 --format json"),
                     Run("apply roster.csv --yes --prune --max-remove-percent 100"),
                 ],
             },
@@ -694,7 +694,7 @@ dan@example.com,admin,Ops",
                 world: "Data: ann admin, ben editor, zoe viewer hidden\nOps: ann admin, dan viewer",
                 roster: "email,role,workspace\nann@example.com,admin,Data\nann@example.com,admin,Ops",
                 acts: &[
-                    Plan("--prune --max-remove-percent 100"),
+                    Run("plan roster.csv --prune --max-remove-percent 100 --format json"),
                     Run("apply roster.csv --yes --prune --max-remove-percent 100"),
                 ],
             },
@@ -1127,7 +1127,7 @@ fn interrupted_removals() {
                 roster: EVERYTHING,
                 acts: &[
                     Faults("write:ise=@ckusercat,write:reset=@ckuserdan,write:lie=@ckuserhal"),
-                    Run(APPLY),
+                    Run("apply roster.csv --yes --update-roles --prune --max-remove-percent 100 --retries 1"),
                     Faults(""),
                     Run("resume --yes"),
                 ],
