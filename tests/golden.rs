@@ -865,37 +865,34 @@ new@example.com,editor,Lunar",
     );
 }
 
-const TEN: &str = "\
+#[test]
+fn faults() {
+    // Of one workspace, and who is sent again comes last: the order does not depend on how long a pause is.
+    const WORLD: &str = "Data: ann admin\nAccounts: amy, bob, eva, flo, gil, ida";
+    const ROSTER: &str = "\
 email,role,workspace
 amy@example.com,viewer,Data
 bob@example.com,viewer,Data
 eva@example.com,editor,Data
 flo@example.com,viewer,Data
 gil@example.com,viewer,Data
-ida@example.com,viewer,Data
-joy@example.com,viewer,Ops
-ken@example.com,viewer,Ops
-leo@example.com,viewer,Ops
-mia@example.com,viewer,Ops";
-
-#[test]
-fn faults() {
-    const WORLD: &str = "\
-Data: ann admin
-Ops: ann admin
-Accounts: amy, bob, eva, flo, gil, ida";
+joy@example.com,viewer,Data
+ken@example.com,viewer,Data
+leo@example.com,viewer,Data
+mia@example.com,viewer,Data
+ida@example.com,viewer,Data";
     golden(
         "faults",
         &[
             Scene {
-                title: "each kind of answer that is not one",
+                title: "answers that are none",
                 houston: "2.x",
                 world: WORLD,
-                roster: TEN,
+                roster: ROSTER,
                 acts: &[
                     Faults(
-                        "write:reset=@bob@,write:reset-before=@eva@,write:ise=@flo@,write:truncated=@gil@,\
-                         write:502-after=@ida@,write:html=@joy@,write:lie=@ken@,write:foreign=@leo@,write:503=@mia@",
+                        "write:reset=@bob@,write:reset-before=@eva@,write:502-after=@flo@,write:truncated=@gil@,\
+                         write:html=@joy@,write:lie=@ken@,write:foreign=@leo@,write:503=@mia@,write:ise=@ida@",
                     ),
                     Run("apply roster.csv --yes --retries 1 --canary 0"),
                     Faults(""),
@@ -903,10 +900,10 @@ Accounts: amy, bob, eva, flo, gil, ida";
                 ],
             },
             Scene {
-                title: "the same where a repeat makes a second binding",
+                title: "answers that are none, where a repeat makes a second binding",
                 houston: "0.28 legacy",
                 world: WORLD,
-                roster: TEN,
+                roster: ROSTER,
                 acts: &[
                     Faults(
                         "write:reset=@bob@,write:reset-before=@eva@,write:ise-after=@flo@,write:truncated=@gil@,\
@@ -921,10 +918,10 @@ Accounts: amy, bob, eva, flo, gil, ida";
                 title: "a pause that is too long",
                 houston: "2.x",
                 world: WORLD,
-                roster: TEN,
+                roster: ROSTER,
                 acts: &[
                     Faults("write:429=@bob@:10m"),
-                    Run("apply roster.csv --yes --only workspace=Data"),
+                    Run("apply roster.csv --yes"),
                     Faults(""),
                     Run("resume --yes"),
                 ],
@@ -935,6 +932,18 @@ Accounts: amy, bob, eva, flo, gil, ida";
 
 #[test]
 fn signal() {
+    const ROSTER: &str = "\
+email,role,workspace
+amy@example.com,viewer,Data
+bob@example.com,viewer,Data
+eva@example.com,editor,Data
+flo@example.com,viewer,Data
+gil@example.com,viewer,Data
+ida@example.com,viewer,Data
+joy@example.com,viewer,Ops
+ken@example.com,viewer,Ops
+leo@example.com,viewer,Ops
+mia@example.com,viewer,Ops";
     const WORLD: &str = "Data: ann admin\nOps: ann admin\nAccounts: amy, bob, eva, joy";
     golden(
         "signal",
@@ -942,7 +951,7 @@ fn signal() {
             title: "interrupted at the third row, then at the first that was left",
             houston: "2.x",
             world: WORLD,
-            roster: TEN,
+            roster: ROSTER,
             acts: &[
                 Interrupt("apply roster.csv --yes", "eva@example.com"),
                 Interrupt("resume --yes", "flo@example.com"),
@@ -1127,7 +1136,7 @@ fn interrupted_removals() {
                 roster: EVERYTHING,
                 acts: &[
                     Faults("write:ise=@ckusercat,write:reset=@ckuserdan,write:lie=@ckuserhal"),
-                    Run("apply roster.csv --yes --update-roles --prune --max-remove-percent 100 --retries 1"),
+                    Run("apply roster.csv --yes --update-roles --prune --max-remove-percent 100 --retries 0"),
                     Faults(""),
                     Run("resume --yes"),
                 ],
