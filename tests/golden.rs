@@ -892,7 +892,7 @@ ida@example.com,viewer,Data";
                 acts: &[
                     Faults(
                         "write:reset=@bob@,write:reset-before=@eva@,write:502-after=@flo@,write:truncated=@gil@,\
-                         write:html=@joy@,write:lie=@ken@,write:foreign=@leo@,write:503=@mia@,write:ise=@ida@",
+                         write:html=@joy@,write:foreign=@leo@,write:503=@mia@,write:ise=@ida@",
                     ),
                     Run("apply roster.csv --yes --retries 1 --canary 0"),
                     Faults(""),
@@ -907,7 +907,7 @@ ida@example.com,viewer,Data";
                 acts: &[
                     Faults(
                         "write:reset=@bob@,write:reset-before=@eva@,write:ise-after=@flo@,write:truncated=@gil@,\
-                         write:502-after=@joy@,write:timeout=@ken@,write:lie=@leo@",
+                         write:502-after=@joy@,write:timeout=@ken@",
                     ),
                     Run("apply roster.csv --yes --retries 1 --canary 0 --timeout 2s"),
                     Faults(""),
@@ -1130,12 +1130,24 @@ fn interrupted_removals() {
                 ],
             },
             Scene {
-                title: "a removal that fails",
+                title: "a removal without an answer, and one that did not happen",
                 houston: "0.28 legacy",
                 world: MIXED,
                 roster: EVERYTHING,
                 acts: &[
-                    Faults("write:ise=@ckusercat,write:reset=@ckuserdan,write:lie=@ckuserhal"),
+                    Faults("write:reset=@ckuserdan,write:lie=@ckuserhal"),
+                    Run(APPLY),
+                    Faults(""),
+                    Run("resume --yes"),
+                ],
+            },
+            Scene {
+                title: "a removal that fails",
+                houston: "2.x",
+                world: MIXED,
+                roster: EVERYTHING,
+                acts: &[
+                    Faults("write:ise=@ckusercat"),
                     Run("apply roster.csv --yes --update-roles --prune --max-remove-percent 100 --retries 0"),
                     Faults(""),
                     Run("resume --yes"),
