@@ -150,7 +150,7 @@ impl Stage {
         writeln!(self.text, "\n==== houston-onboard {words}: exit status {status}", words = words.trim())
             .unwrap();
         self.runs.extend(finished.folder.clone());
-        let redaction = Redaction::of(&self.workdir, &self.runs);
+        let redaction = Redaction::of(self);
         self.section("stdout", &redaction.text(&finished.stdout));
         self.section("stderr", &redaction.text(&finished.stderr));
         for folder in self.runs.clone() {
@@ -165,10 +165,10 @@ impl Stage {
             }
         }
         let entries = self.sandbox.audit().entries;
-        let new = entries[self.mutations..].iter().map(line).collect::<Vec<_>>().join("\n");
+        let new = listed(&entries[self.mutations..]);
         self.mutations = entries.len();
         if !new.is_empty() {
-            self.section("mutations", &new);
+            self.section("mutations", &redaction.text(&new));
             self.section("world", &described(&self.sandbox.state()));
         }
     }
@@ -191,6 +191,20 @@ fn houston(text: &str) -> Options {
         }
     }
     options
+}
+
+/// The mutations in their order, but for that of two workspaces within a phase: there the dispatcher
+/// promises none.
+fn listed(entries: &[AuditEntry]) -> String {
+    let is_removal = |field: &str| matches!(field, "workspaceRemoveUser" | "deleteInviteToken");
+    let phase = |entry: &AuditEntry| (is_removal(&entry.field), entry.field.starts_with("deployment"));
+    let mut lines = Vec::new();
+    for entries in entries.chunk_by(|a, b| phase(a) == phase(b)) {
+        let mut entries = entries.iter().collect::<Vec<_>>();
+        entries.sort_by_key(|entry| &entry.workspace);
+        lines.extend(entries.into_iter().map(line));
+    }
+    lines.join("\n")
 }
 
 /// One executed mutation: which, about whom, where, with which role, and what became of it.
@@ -387,10 +401,11 @@ struct Redaction {
     patterns: Vec<(Regex, &'static str)>,
 }
 
-const PATTERNS: [(&str, &str); 12] = [
+const PATTERNS: [(&str, &str); 13] = [
     (r"http://127\.0\.0\.1:\d+", "http://HOUSTON"),
     (r"\b\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"\b[0-9a-f]{64}\b", "DIGEST"),
+    (r"\bcsb[0-9a-z]{22}\b", "ID-OF-INVITE"),
     (r"(?m)^[a-z ]+: \d+/\d+ \(\d+ %\).*\n", ""),
     // The last three columns of results.csv and removals.csv.
     (r"(?m)^(.*[,;]\d+[,;])\d+([,;]\w*)$", "${1}MS$2"),
@@ -404,12 +419,18 @@ const PATTERNS: [(&str, &str); 12] = [
 ];
 
 impl Redaction {
-    fn of(workdir: &Workdir, runs: &[PathBuf]) -> Self {
-        let mut names = vec![(format!("{}/", workdir.path().display()), String::new())];
-        for (number, folder) in runs.iter().enumerate() {
+    fn of(stage: &Stage) -> Self {
+        let mut names = vec![(format!("{}/", stage.workdir.path().display()), String::new())];
+        for (number, folder) in stage.runs.iter().enumerate() {
             let id = folder.file_name().unwrap().to_string_lossy().into_owned();
             names.push((id, format!("RUN-{}", number + 1)));
         }
+        // The sandbox makes up ids in the order in which it is asked.
+        let State { workspaces, users, .. } = stage.sandbox.state();
+        let workspaces = workspaces.into_iter().map(|workspace| (workspace.id, workspace.label.unwrap()));
+        let users = users.into_iter().map(|user| (user.id, user.username));
+        let made = workspaces.chain(users).filter(|(id, _)| id.starts_with("csb"));
+        names.extend(made.map(|(id, name)| (id, format!("ID-OF-{name}"))));
         let patterns = PATTERNS.map(|(pattern, text)| (Regex::new(pattern).unwrap(), text)).into();
         Self { names, patterns }
     }
@@ -932,6 +953,7 @@ ida@example.com,viewer,Data";
 
 #[test]
 fn signal() {
+    // Of one workspace: what else was sent before the signal does not depend on another one.
     const ROSTER: &str = "\
 email,role,workspace
 amy@example.com,viewer,Data
@@ -940,21 +962,18 @@ eva@example.com,editor,Data
 flo@example.com,viewer,Data
 gil@example.com,viewer,Data
 ida@example.com,viewer,Data
-joy@example.com,viewer,Ops
-ken@example.com,viewer,Ops
-leo@example.com,viewer,Ops
-mia@example.com,viewer,Ops";
-    const WORLD: &str = "Data: ann admin\nOps: ann admin\nAccounts: amy, bob, eva, joy";
+joy@example.com,viewer,Data
+ken@example.com,viewer,Data";
     golden(
         "signal",
         &[Scene {
-            title: "interrupted at the third row, then at the first that was left",
+            title: "interrupted at the third row, then at the sixth",
             houston: "2.x",
-            world: WORLD,
+            world: "Data: ann admin\nAccounts: amy, bob, eva, joy",
             roster: ROSTER,
             acts: &[
                 Interrupt("apply roster.csv --yes", "eva@example.com"),
-                Interrupt("resume --yes", "flo@example.com"),
+                Interrupt("resume --yes", "ida@example.com"),
                 Run("resume --yes"),
                 Run("resume --yes"),
             ],
@@ -1005,8 +1024,13 @@ new@example.com;viewer;Ops;;";
             Scene {
                 title: "a plan is interrupted and applied again",
                 houston: "0.28 legacy",
-                world: WORLD,
-                roster: ROSTER,
+                world: "Data: ann admin, ben editor, cat viewer\nData/etl: ben editor\nAccounts: eva",
+                roster: "\
+email;role;workspace;deployment_roles;note
+ann@example.com;admin;Data;;
+ben@example.com;viewer;Data;etl=NONE;
+eva@example.com;viewer;Data;etl=DEPLOYMENT_VIEWER;\"a; b\"
+new@example.com;viewer;Data;;",
                 acts: &[
                     Run("plan roster.csv --out plan.json --update-roles --prune --max-remove-percent 50"),
                     Interrupt("apply --plan plan.json --yes", "new@example.com"),
@@ -1118,8 +1142,18 @@ fn interrupted_removals() {
             Scene {
                 title: "interrupted before the roles change, before the removals, and among them",
                 houston: "2.x",
-                world: MIXED,
-                roster: EVERYTHING,
+                world: "\
+Data: ann admin, ben editor, cat viewer, hal viewer pending, kim editor
+Data/etl: ben editor, cat viewer
+Data/web: cat admin
+Accounts: eva, flo",
+                roster: "\
+email,role,workspace,deployment_roles
+eva@example.com,admin,Data,
+flo@example.com,editor,Data,web=DEPLOYMENT_VIEWER
+new@example.com,viewer,Data,web=DEPLOYMENT_VIEWER
+ben@example.com,viewer,Data,etl=DEPLOYMENT_ADMIN
+kim@example.com,admin,Data,etl=DEPLOYMENT_VIEWER",
                 acts: &[
                     Interrupt(APPLY, "flo@example.com"),
                     Interrupt("resume --yes", "kim@example.com"),
@@ -1147,7 +1181,7 @@ fn interrupted_removals() {
                 world: MIXED,
                 roster: EVERYTHING,
                 acts: &[
-                    Faults("write:ise=@ckusercat"),
+                    Faults("write:ise=@ckuserhal"),
                     Run("apply roster.csv --yes --update-roles --prune --max-remove-percent 100 --retries 0"),
                     Faults(""),
                     Run("resume --yes"),
