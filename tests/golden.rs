@@ -3,11 +3,13 @@
 //!
 //! A run is data: its main type [`Scene`] has a world, a roster and the calls that are made. The snapshot
 //! holds, call by call, the exit status, both output streams, the files of the run's folder that changed,
-//! and every mutation that Houston executed, in order. [`Redaction`] removes what differs from one run to
+//! every mutation that Houston executed, in order, and the world after them. [`Redaction`] removes what differs from one run to
 //! the next: ids of runs, times, digests, ports, numbers of requests, estimates.
 //!
 //! Nothing here depends on time. One request is in flight at a time, faults hit people and not request
-//! numbers, and a signal is sent while the answer to a chosen mutation is held back.
+//! numbers, and a signal is sent while the answer to a chosen mutation is held back. The order of two
+//! workspaces is not fixed: the list of mutations is sorted by workspace within a phase, and a scene in
+//! which a signal cuts a run off has one workspace only.
 //!
 //! A snapshot may change only in a commit that does nothing else and says why. `INSTA_UPDATE=always`
 //! accepts the differences; `.ci/run` never writes a snapshot.
@@ -53,9 +55,17 @@ enum Act {
     Interrupt(&'static str, &'static str),
 }
 
-/// The files of a run's folder that users read.
-const FILES: [&str; 7] =
-    ["results.csv", "removals.csv", "errors.csv", "unprocessed.csv", "undo.csv", "undo.json", "summary.json"];
+/// A saved plan, and the files of a run's folder that users read.
+const FILES: [&str; 8] = [
+    "plan.json",
+    "results.csv",
+    "removals.csv",
+    "errors.csv",
+    "unprocessed.csv",
+    "undo.csv",
+    "undo.json",
+    "summary.json",
+];
 
 /// Plays the scenes and compares what they leave with the snapshot of this name.
 #[track_caller]
@@ -153,15 +163,12 @@ impl Stage {
         let redaction = Redaction::of(self);
         self.section("stdout", &redaction.text(&finished.stdout));
         self.section("stderr", &redaction.text(&finished.stderr));
-        for folder in self.runs.clone() {
-            for name in FILES {
-                let path = folder.join(name);
-                let Ok(text) = fs::read_to_string(&path) else { continue };
-                let text = redaction.text(&text);
-                let path = redaction.text(&path.display().to_string());
-                if self.files.insert(path.clone(), text.clone()).as_ref() != Some(&text) {
-                    self.section(&path, &text);
-                }
+        let folders = [self.workdir.path().to_owned()].into_iter().chain(self.runs.clone());
+        for path in folders.flat_map(|folder| FILES.map(|name| folder.join(name))) {
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let (path, text) = (redaction.text(&path.display().to_string()), redaction.text(&text));
+            if self.files.insert(path.clone(), text.clone()).as_ref() != Some(&text) {
+                self.section(&path, &text);
             }
         }
         let entries = self.sandbox.audit().entries;
@@ -193,8 +200,7 @@ fn houston(text: &str) -> Options {
     options
 }
 
-/// The mutations in their order, but for that of two workspaces within a phase: there the dispatcher
-/// promises none.
+/// The mutations in their order, sorted by workspace within a phase.
 fn listed(entries: &[AuditEntry]) -> String {
     let is_removal = |field: &str| matches!(field, "workspaceRemoveUser" | "deleteInviteToken");
     let phase = |entry: &AuditEntry| (is_removal(&entry.field), entry.field.starts_with("deployment"));
@@ -888,7 +894,7 @@ new@example.com,editor,Lunar",
 
 #[test]
 fn faults() {
-    // Of one workspace, and who is sent again comes last: the order does not depend on how long a pause is.
+    // The only fault that is repeated and leaves a trace each time comes last.
     const WORLD: &str = "Data: ann admin\nAccounts: amy, bob, eva, flo, gil, ida";
     const ROSTER: &str = "\
 email,role,workspace
@@ -953,7 +959,6 @@ ida@example.com,viewer,Data";
 
 #[test]
 fn signal() {
-    // Of one workspace: what else was sent before the signal does not depend on another one.
     const ROSTER: &str = "\
 email,role,workspace
 amy@example.com,viewer,Data
@@ -1075,18 +1080,19 @@ fn undo() {
                 ],
             },
             Scene {
-                title: "by the roster",
+                title: "by the roster, then what that leaves by the saved plan",
                 houston: "0.28 legacy",
                 world: MIXED,
                 roster: EVERYTHING,
                 acts: &[
                     Run("apply roster.csv --yes --update-roles --prune --max-remove-percent 100"),
                     Run("apply RUN/undo.csv --yes --update-roles"),
+                    Run("apply --plan RUN/undo.json --yes --max-remove-percent 100"),
                 ],
             },
             Scene {
                 title: "of a run that failed in part, after a change by another hand",
-                houston: "2.x",
+                houston: "0.28 legacy",
                 world: MIXED,
                 roster: EVERYTHING,
                 acts: &[
