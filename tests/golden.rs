@@ -392,7 +392,7 @@ impl Gate {
 
     /// Waits until Houston has executed that mutation.
     fn await_request(&self) {
-        self.arrived.recv_timeout(harness::DEADLINE).unwrap();
+        self.arrived.recv_timeout(harness::DEADLINE).expect("the mutation to be held back was never sent");
     }
 
     /// Lets the answer go.
