@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::harness::{Sandbox, Workdir, crowd, faulty, playing};
+use crate::harness::{Sandbox, Workdir, World, faulty, playing};
 use houston_onboard::sandbox::{Applied, Model, Options};
 
 const WORKSPACES: usize = 8;
@@ -29,7 +29,7 @@ fn everybody() -> String {
 #[track_caller]
 fn survives(faults: &str, model: Model, seed: u64) {
     let options = playing(model, Options { seed, ..faulty(faults) });
-    let sandbox = Sandbox::of(crowd(WORKSPACES, PEOPLE), options);
+    let sandbox = Sandbox::of(World::of(WORKSPACES, PEOPLE), options);
     let workdir = Workdir::new();
     workdir.write("roster.csv", everybody());
     let flags = ["--concurrency", "32", "--timeout", "500ms", "--settle", "700ms", "--max-errors", "50%"];
