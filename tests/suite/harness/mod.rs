@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub use self::world::{World, person, user, workspace};
 
 /// No run of a test takes longer, not even on a machine that is busy with something else.
-pub const DEADLINE: Duration = Duration::from_mins(3);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 /// How often an event is looked for.
 const GLANCE: Duration = Duration::from_millis(5);
 /// How often the moment for a kill is looked for.
