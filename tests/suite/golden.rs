@@ -15,9 +15,6 @@
 //! accepts the differences; `.ci/run` never writes a snapshot.
 
 #![cfg(all(feature = "sandbox", unix))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod harness;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use harness::{Call, Finished, Sandbox, Server, Workdir, relay, root, until};
+use crate::harness::{Call, Finished, Sandbox, Server, Workdir, relay, root, until};
 use houston_onboard::sandbox::state::{
     StateBinding, StateDeployment, StateInvite, StateUser, StateWorkspace, Status,
 };
@@ -392,7 +389,9 @@ impl Gate {
 
     /// Waits until Houston has executed that mutation.
     fn await_request(&self) {
-        self.arrived.recv_timeout(harness::DEADLINE).expect("the mutation to be held back was never sent");
+        self.arrived
+            .recv_timeout(crate::harness::DEADLINE)
+            .expect("the mutation to be held back was never sent");
     }
 
     /// Lets the answer go.
