@@ -179,7 +179,7 @@ impl Reader {
         let own = |up: usize| self.module[..self.module.len().saturating_sub(up)].to_vec();
         let ups = path.iter().take_while(|part| *part == "super").count();
         let used = match path.first().map(String::as_str) {
-            Some("crate") => path[1..].to_vec(),
+            Some("crate" | "houston_onboard") => path[1..].to_vec(),
             Some("self") => [&self.module, &path[1..]].concat(),
             Some("super") => [own(ups).as_slice(), &path[ups..]].concat(),
             _ => return,
