@@ -26,7 +26,7 @@ use super::role::parse_role;
 use super::scan::{Cell, Cells, Quoting};
 use super::select::{ColumnName, Settings};
 use super::shape::Shape;
-use crate::model::{WorkspaceRole, domain_key};
+use crate::model::{Level, Role, domain_key};
 
 /// What is called otherwise here. The default changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Maps {
     /// Workspaces, by the text of the file; none where nothing is mapped.
     pub workspaces: Option<HashMap<String, String>>,
     /// Roles, by the text of the file in lower case.
-    pub roles: HashMap<String, WorkspaceRole>,
+    pub roles: HashMap<String, Role>,
 }
 
 /// `old.example.com=example.com`.
@@ -119,8 +119,12 @@ impl Maps {
     }
 
     /// The role that a name of another place means here, if the map has it.
-    pub(super) fn role(&self, text: &str) -> Option<WorkspaceRole> {
-        if self.roles.is_empty() { None } else { self.roles.get(&text.trim().to_lowercase()).copied() }
+    pub(super) fn role(&self, text: &str) -> Option<Level> {
+        if self.roles.is_empty() {
+            None
+        } else {
+            self.roles.get(&text.trim().to_lowercase()).map(|role| role.level)
+        }
     }
 }
 
@@ -205,7 +209,7 @@ pub fn workspace_map(path: &Path) -> Result<HashMap<String, String>, MapError> {
 ///
 /// # Errors
 /// If it cannot be read, or is no map.
-pub fn role_map(path: &Path) -> Result<HashMap<String, WorkspaceRole>, MapError> {
+pub fn role_map(path: &Path) -> Result<HashMap<String, Role>, MapError> {
     let mut map = HashMap::new();
     each_line(path, |from, to| {
         let role = parse_role(to).map_err(|complaint| (1, complaint))?;
@@ -411,7 +415,7 @@ mod tests {
                 "odl.example.com=a.example".parse().unwrap(),
             ],
             workspaces: Some((0..8).map(|number| (format!("W{number}"), String::new())).collect()),
-            roles: HashMap::from([("owner".to_owned(), WorkspaceRole::Admin)]),
+            roles: HashMap::from([("owner".to_owned(), Role::workspace(Level::Admin))]),
         };
         let mut used = Used::default();
         used.domain(&maps, "ana@old.example.com");
@@ -445,8 +449,8 @@ mod tests {
     fn a_role_of_another_place_becomes_one_of_houston() {
         let good = file("from,to\nOwner,admin\nconsumer,WORKSPACE_VIEWER\n");
         let maps = Maps { roles: role_map(good.path()).unwrap(), ..Maps::default() };
-        assert_eq!(maps.role("OWNER "), Some(WorkspaceRole::Admin));
-        assert_eq!(maps.role("consumer"), Some(WorkspaceRole::Viewer));
+        assert_eq!(maps.role("OWNER "), Some(Level::Admin));
+        assert_eq!(maps.role("consumer"), Some(Level::Viewer));
         assert_eq!(maps.role("editor"), None);
         let bad = file("from,to\nowner,boss\n");
         assert!(role_map(bad.path()).unwrap_err().to_string().contains("`boss` is not a role"));
