@@ -22,7 +22,7 @@ use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Mail;
-use crate::model::{RowNumber, printable};
+use crate::model::{RowNumber, Scope, printable};
 use crate::ops::failure::Failure;
 use crate::ops::finish::{held_words, status, tell_renamed, write_reports};
 use crate::ops::phases::{Left, Parts};
@@ -319,7 +319,7 @@ impl Applying<'_> {
         let mut tally = Tally::default();
         for (index, planned) in self.prepared.plan.rows.iter().enumerate() {
             let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = concluded_by_plan(&planned.decision, role) {
+            if let Some((status, _)) = concluded_by_plan(Scope::Workspace, &planned.decision, role) {
                 tally.count(status);
             }
         }

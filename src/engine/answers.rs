@@ -194,7 +194,7 @@ impl Dispatcher<'_> {
             let ours = self.active.get(&operation).is_some_and(|active| active.ours);
             let kind = self.run.operations[operation].kind;
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(seen, kind, began, settle, repeats, ours) {
+            match doubtful.judge(self.scope_of(operation), seen, kind, began, settle, repeats, ours) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);
@@ -237,7 +237,7 @@ impl Dispatcher<'_> {
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
             let kind = self.run.operations[acknowledged.operation()].kind;
             let is_add = matches!(kind, OperationKind::Add(_));
-            match landed(seen, kind) {
+            match landed(self.scope_of(acknowledged.operation()), seen, kind) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause, seen);
@@ -266,7 +266,8 @@ impl Dispatcher<'_> {
         self.tally.unproven -= 1;
         match status {
             Status::RoleKept | Status::AlreadyInvited => {
-                let text = format!("Houston acknowledged it, but the person is {seen}");
+                let is = seen.described(self.scope_of(acknowledged.operation()));
+                let text = format!("Houston acknowledged it, but the person is {is}");
                 let cause = Some(Cause::new("other_role", text));
                 self.finish_acknowledged(acknowledged, Status::InDoubt, cause);
             }

@@ -21,6 +21,7 @@ use super::workspace::{Lane, Step};
 use super::{Run, Settings, pause};
 use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Repeats;
+use crate::model::Scope;
 use crate::outcome::{Cause, Status, Tally};
 use crate::plan::{OperationKind, Workspace};
 use crate::record::journal::{Entry, Journal};
@@ -353,6 +354,11 @@ impl<'r> Dispatcher<'r> {
         }
     }
 
+    /// What the role of an operation is about.
+    pub(super) fn scope_of(&self, operation: usize) -> Scope {
+        self.run.subjects.scope(self.run.operations[operation].row)
+    }
+
     fn read(&self, lane: usize, operations: Vec<usize>) -> Job {
         let rows = operations.iter().map(|&operation| self.run.operations[operation].row).collect();
         let workspace = self.workspace_of(lane).id.clone();
@@ -360,14 +366,14 @@ impl<'r> Dispatcher<'r> {
     }
 
     fn note_intent(&mut self, operation: usize, now: Instant) {
-        let planned = self.run.operations[operation];
+        let (planned, scope) = (self.run.operations[operation], self.scope_of(operation));
         let fresh = Active { sends: 0, attempts: 0, first_sent: now, elapsed: None, ours: false, last: None };
         let active = self.active.entry(operation).or_insert(fresh);
         active.sends += 1;
         let workspace = &self.run.workspaces[planned.workspace as usize].id;
         let entry = Entry::Intent {
             row: planned.row,
-            op: planned.id(workspace, self.run.emails.get(planned.row)),
+            op: planned.id(scope, workspace, self.run.emails.get(planned.row)),
             attempt: active.attempts + 1,
             at_ms: self.journal.at_ms(now),
         };

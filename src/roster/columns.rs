@@ -200,7 +200,7 @@ fn list(headers: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WorkspaceRole;
+    use crate::model::{Level, Role};
 
     fn headers(text: &str) -> Vec<String> {
         text.split(',').map(str::to_owned).collect()
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn defaults_stand_in_for_missing_columns() {
         let settings = Settings {
-            default_role: Some(WorkspaceRole::Viewer),
+            default_role: Some(Role::workspace(Level::Viewer)),
             default_workspace: Some("Finance".to_owned()),
             ..Settings::default()
         };

@@ -22,7 +22,7 @@ use super::role::parse_role;
 use super::scan::{Cell, Cells, Quoting};
 use super::select::{ColumnName, Settings};
 use super::shape::Shape;
-use crate::model::WorkspaceRole;
+use crate::model::Role;
 
 /// Reads a map of workspaces: CSV with the header `from,to`.
 ///
@@ -41,7 +41,7 @@ pub fn workspace_map(path: &Path) -> Result<HashMap<String, String>, MapError> {
 ///
 /// # Errors
 /// If it cannot be read, or is no map.
-pub fn role_map(path: &Path) -> Result<HashMap<String, WorkspaceRole>, MapError> {
+pub fn role_map(path: &Path) -> Result<HashMap<String, Role>, MapError> {
     let mut map = HashMap::new();
     each_line(path, |from, to| {
         let role = parse_role(to).map_err(|complaint| (1, complaint))?;
@@ -149,6 +149,7 @@ fn header(why: &str) -> Complaint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Level;
     use crate::roster::maps::Maps;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -220,8 +221,8 @@ mod tests {
     fn a_role_of_another_place_becomes_one_of_houston() {
         let good = file("from,to\nOwner,admin\nconsumer,WORKSPACE_VIEWER\n");
         let maps = Maps { roles: role_map(good.path()).unwrap(), ..Maps::default() };
-        assert_eq!(maps.role("OWNER "), Some(WorkspaceRole::Admin));
-        assert_eq!(maps.role("consumer"), Some(WorkspaceRole::Viewer));
+        assert_eq!(maps.role("OWNER "), Some(Level::Admin));
+        assert_eq!(maps.role("consumer"), Some(Level::Viewer));
         assert_eq!(maps.role("editor"), None);
         let bad = file("from,to\nowner,boss\n");
         assert!(role_map(bad.path()).unwrap_err().to_string().contains("`boss` is not a role"));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::email::{OddAddresses, parse_email};
 use super::issue::{Issue, quoted};
-use crate::model::{WorkspaceRole, domain_key};
+use crate::model::{Level, Role, domain_key};
 
 /// What is called otherwise here. The default changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Maps {
     /// Workspaces, by the text of the file; none where nothing is mapped.
     pub workspaces: Option<HashMap<String, String>>,
     /// Roles, by the text of the file in lower case.
-    pub roles: HashMap<String, WorkspaceRole>,
+    pub roles: HashMap<String, Role>,
 }
 
 /// `old.example.com=example.com`.
@@ -107,8 +107,12 @@ impl Maps {
     }
 
     /// The role that a name of another place means here, if the map has it.
-    pub(super) fn role(&self, text: &str) -> Option<WorkspaceRole> {
-        if self.roles.is_empty() { None } else { self.roles.get(&text.trim().to_lowercase()).copied() }
+    pub(super) fn role(&self, text: &str) -> Option<Level> {
+        if self.roles.is_empty() {
+            None
+        } else {
+            self.roles.get(&text.trim().to_lowercase()).map(|role| role.level)
+        }
     }
 }
 
@@ -212,7 +216,7 @@ mod tests {
                 "odl.example.com=a.example".parse().unwrap(),
             ],
             workspaces: Some((0..8).map(|number| (format!("W{number}"), String::new())).collect()),
-            roles: HashMap::from([("owner".to_owned(), WorkspaceRole::Admin)]),
+            roles: HashMap::from([("owner".to_owned(), Role::workspace(Level::Admin))]),
         };
         let mut used = Used::default();
         used.domain(&maps, "ana@old.example.com");

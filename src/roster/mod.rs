@@ -48,7 +48,7 @@ pub use self::fate::{Note, Notes, RowState};
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
 pub use self::maps::{DomainMap, MapError, Maps};
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
-pub use self::role::{DeploymentRole, NO_ROLE, parse_deployment_roles, parse_role};
+pub use self::role::{NO_ROLE, parse_deployment_roles, parse_role};
 pub use self::select::{
     BadPattern, BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter, people_pattern,
 };
