@@ -4,6 +4,7 @@
 //! module must not know any other part of the program.
 
 mod glob;
+pub mod period;
 pub mod target_key;
 
 use std::borrow::Cow;

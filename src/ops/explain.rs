@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::session::{SafetyArgs, Session};
-use crate::cli::plan::PreparedPlan;
+use super::session::Session;
+use crate::cli::work_args::SafetyArgs;
 use crate::houston::{DeploymentUser, Rehearsed};
 use crate::model::{Level, Role, RowNumber, Scope, email_key, normalize_email, printable};
 use crate::ops::failure::Failure;
+use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::outcome::ExitStatus;
 use crate::plan::concluded_by_plan;

@@ -4,6 +4,7 @@
 //! Main function: [`plan`]. It sends nothing but reads.
 
 pub mod deployments;
+pub mod prepared;
 pub mod prune;
 pub mod replace;
 pub mod roster;
