@@ -5,11 +5,11 @@
 use std::time::{Duration, Instant};
 
 use super::dispatcher::Dispatcher;
+use super::lane::{Proof, Purpose};
 use super::open::Acknowledged;
 use super::verdict::{Doubt, Verdict, cause, judge};
 use super::verify::{Doubtful, Finding, gone, landed};
 use super::worker::{Answer, Job, Signal};
-use super::workspace::{Proof, Purpose};
 use crate::event::{Event, StopReason};
 use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats};
 use crate::outcome::{Cause, Status, StatusKind};

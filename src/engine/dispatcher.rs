@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use foldhash::fast::FixedState;
 
+use super::lane::{Lane, Step};
 use super::open::Exhausted;
 use super::part::Subject;
 use super::refusals::Refusals;
 use super::worker::{Job, Signal, Ticket};
-use super::workspace::{Lane, Step};
 use super::{Run, Settings, pause};
 use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Repeats;

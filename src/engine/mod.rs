@@ -7,6 +7,7 @@
 mod answers;
 mod dispatcher;
 pub mod granting;
+pub mod lane;
 pub mod leaving;
 pub mod leftover;
 pub mod open;
@@ -16,7 +17,6 @@ pub mod refusals;
 pub mod verdict;
 pub mod verify;
 pub mod worker;
-pub mod workspace;
 
 use std::collections::HashMap;
 use std::error::Error as _;
