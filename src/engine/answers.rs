@@ -8,7 +8,7 @@ use super::dispatcher::Dispatcher;
 use super::lane::{Proof, Purpose};
 use super::open::Acknowledged;
 use super::verdict::{Doubt, Verdict, cause, judge};
-use super::verify::{Doubtful, Finding, gone, landed};
+use super::verify::{Context, Doubtful, Finding, gone, landed};
 use super::worker::{Answer, Job, Signal};
 use crate::event::{Event, StopReason};
 use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats};
@@ -130,8 +130,7 @@ impl Dispatcher<'_> {
         let row = self.run.operations[operation].row;
         self.tally.doubtful += 1;
         (self.announce)(&Event::Doubtful { row, cause: &cause, tally: self.tally });
-        let settle = self.settings.settle;
-        self.lanes[lane].doubts().push(operation, sends, doubt, cause, now, settle);
+        self.lanes[lane].doubts().push(operation, sends, doubt, cause, now);
     }
 
     /// A refusal for good says nothing about an earlier try without an answer: that is looked for as
@@ -194,7 +193,7 @@ impl Dispatcher<'_> {
             let ours = self.active.get(&operation).is_some_and(|active| active.ours);
             let kind = self.run.operations[operation].kind;
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(seen, kind, began, settle, repeats, ours) {
+            match doubtful.judge(seen, began, Context { kind, settle, repeats, ours }) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);
@@ -202,7 +201,7 @@ impl Dispatcher<'_> {
                 Finding::SendAgain => self.send_again(lane, operation, doubtful),
                 Finding::Wait => {
                     self.tally.doubtful += 1;
-                    self.lanes[lane].doubts().put_back(doubtful, began, settle, repeats);
+                    self.lanes[lane].doubts().put_back(doubtful, began, repeats);
                 }
             }
         }
@@ -291,8 +290,7 @@ impl Dispatcher<'_> {
         let now = self.now();
         match purpose {
             Purpose::Verify => {
-                let settle = self.settings.settle;
-                if self.lanes[lane].doubts().read_failed(now, settle) {
+                if self.lanes[lane].doubts().read_failed(now) {
                     return;
                 }
                 for doubtful in self.lanes[lane].doubts().drain() {

@@ -191,8 +191,8 @@ impl<'r> Dispatcher<'r> {
                 let email = self.run.emails.get(self.run.operations[operation].row);
                 self.busy.entry(email).or_insert(Busy { operation, waiting: Vec::new() });
                 let lane = self.life_of(operation);
-                let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-                self.lanes[lane].doubts().recall(operation, cause, now, settle, repeats);
+                let repeats = self.repeats_of(operation);
+                self.lanes[lane].doubts().recall(operation, cause, now, repeats);
                 self.tally.doubtful += 1;
             }
         }
