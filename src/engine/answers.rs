@@ -172,7 +172,7 @@ impl State<'_> {
     /// A write that is not there goes out again, as often as `--retries` allows.
     fn send_again(&mut self, lane: usize, operation: usize, doubtful: Doubtful) {
         let (sends, attempts) =
-            self.unfinished.get(operation).map_or((0, 0), |sends| (sends.sends, sends.attempts));
+            self.unfinished.get(operation).map_or((0, 0), |sends| (sends.tries, sends.attempts));
         if self.breakers.are_tripped() {
             self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {

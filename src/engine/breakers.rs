@@ -271,4 +271,56 @@ mod tests {
         assert!(!errors.count(false), "a row that ended well stops nothing");
         assert!(errors.count(true));
     }
+
+    fn breakers(now: Instant) -> Breakers {
+        Breakers {
+            refusals: Refusals::new(1, 1, 0),
+            errors: errors(MaxErrors::InARow(1)),
+            pages_in_a_row: 0,
+            denied: Vec::new(),
+            repeats: Repeats::Unknown,
+            ends_at: Some(now + Duration::from_secs(60)),
+            grace: Duration::from_secs(5),
+            deadline: None,
+            stopped: None,
+        }
+    }
+
+    #[test]
+    fn only_a_more_serious_reason_replaces_one_and_only_some_end_the_requests_in_flight() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(5);
+        let mut breakers = breakers(now);
+        assert!(breakers.trip(StopReason::MaxErrors, None, now));
+        assert!(!breakers.is_grace_over(later), "what is in flight may take its time");
+        assert!(!breakers.trip(StopReason::MaxDuration, None, now));
+        assert!(!breakers.trip(StopReason::MaxErrors, None, now));
+        assert!(breakers.trip(StopReason::Interrupted, None, now));
+        assert!(breakers.are_signalled() && breakers.is_grace_over(later));
+        assert_eq!(breakers.into_stopped(), Some((StopReason::Interrupted, None)));
+    }
+
+    #[test]
+    fn ten_pages_in_a_row_are_enough_and_one_answer_of_houston_in_between_is_not() {
+        let mut breakers = breakers(Instant::now());
+        let page = Fault::Proxy { status: 502, text: String::new() };
+        let ends = |breakers: &mut Breakers, times| (0..times).any(|_| breakers.learn(&page).is_some());
+        assert!(!ends(&mut breakers, PAGES_IN_A_ROW - 1));
+        breakers.acknowledged();
+        assert!(!ends(&mut breakers, PAGES_IN_A_ROW - 1));
+        assert!(ends(&mut breakers, 1));
+    }
+
+    #[test]
+    fn one_probe_answers_for_all_denials() {
+        let mut breakers = breakers(Instant::now());
+        let denial = || Cause::new("denied", "no");
+        assert!(breakers.deny(1, denial()));
+        assert!(!breakers.deny(2, denial()));
+        assert!(breakers.are_probing());
+        let operations: Vec<usize> = breakers.take_denied().iter().map(|denied| denied.operation).collect();
+        assert_eq!(operations, [1, 2]);
+        assert!(!breakers.are_probing());
+        assert!(breakers.deny(3, denial()), "the next denial asks again");
+    }
 }

@@ -6,11 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::ops::{Index, IndexMut};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 
-use super::Settings;
 use super::lane::{Lane, Step};
 use crate::plan::Operation;
 
@@ -37,8 +36,13 @@ pub struct Lanes {
 
 impl Lanes {
     /// A lane for each workspace of these operations, all of them due. What is `in_doubt` is not sent
-    /// before it has been read.
-    pub fn new(operations: &[Operation], in_doubt: impl Fn(usize) -> bool, settings: &Settings) -> Self {
+    /// before it has been read. See [`Lane::new`] for `canary` and `settle`.
+    pub fn new(
+        operations: &[Operation],
+        in_doubt: impl Fn(usize) -> bool,
+        canary: u32,
+        settle: Duration,
+    ) -> Self {
         let mut slots = Vec::new();
         let mut by_workspace = HashMap::default();
         let mut first = 0;
@@ -47,7 +51,7 @@ impl Lanes {
             by_workspace.insert(workspace, slots.len());
             let to_send = (first..first + chunk.len()).filter(|&operation| !in_doubt(operation));
             let to_send = to_send.map(|operation| (operation, operations[operation].kind.stage()));
-            let lane = Lane::new(to_send, settings.canary, settings.settle);
+            let lane = Lane::new(to_send, canary, settle);
             slots.push(Slot { lane, workspace, in_ring: true, timer: None });
             first += chunk.len();
         }
@@ -133,5 +137,67 @@ impl Index<usize> for Lanes {
 impl IndexMut<usize> for Lanes {
     fn index_mut(&mut self, lane: usize) -> &mut Lane {
         &mut self.slots[lane].lane
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::Doubt;
+    use super::*;
+    use crate::model::{RowNumber, WorkspaceRole};
+    use crate::outcome::Cause;
+    use crate::plan::OperationKind;
+
+    const SETTLE: Duration = Duration::from_secs(16);
+
+    /// So many workspaces with two operations each.
+    fn lanes(workspaces: u32) -> Lanes {
+        let kind = OperationKind::Add(WorkspaceRole::Editor);
+        let operations: Vec<Operation> = (0..2 * workspaces)
+            .map(|place| Operation { row: RowNumber::from_index(place as usize), workspace: place / 2, kind })
+            .collect();
+        Lanes::new(&operations, |_| false, 0, SETTLE)
+    }
+
+    #[test]
+    fn workspaces_take_turns() {
+        let (mut lanes, now) = (lanes(3), Instant::now());
+        let mut sent = Vec::new();
+        while let Some((lane, step)) = lanes.next(now) {
+            if let Step::Send(operation) = step {
+                sent.push(operation);
+                lanes.wake(lane);
+            }
+        }
+        assert_eq!(sent, [0, 2, 4, 1, 3, 5]);
+        assert!(lanes.are_idle(), "until something comes back");
+    }
+
+    #[test]
+    fn a_lane_that_waits_is_asked_when_it_is_due_and_not_for_a_timer_that_is_no_longer_its_own() {
+        let (mut lanes, now) = (lanes(1), Instant::now());
+        let cause = || Cause::new("timeout", "no answer");
+        for operation in [0, 1] {
+            assert_eq!(lanes.next(now), Some((0, Step::Send(operation))));
+            lanes.wake(0);
+        }
+        lanes[0].came_back();
+        let doubt_at = |lanes: &mut Lanes, at| lanes[0].doubts().push(0, 1, Doubt::Effect, cause(), at);
+        doubt_at(&mut lanes, now);
+        let stale = now + SETTLE / 16;
+        assert_eq!(lanes.next(now), Some((0, Step::Later(stale))));
+        lanes[0].doubts().drain();
+        doubt_at(&mut lanes, now + SETTLE);
+        lanes.wake(0);
+        let due = stale + SETTLE;
+        assert_eq!(lanes.next(now), Some((0, Step::Later(due))));
+        lanes.wake_due(stale);
+        assert_eq!(lanes.next(stale), None);
+        assert_eq!((lanes.next_due(), lanes.are_idle()), (Some(due), false));
+        lanes.wake_due(due);
+        assert_eq!(lanes.next(due), Some((0, Step::Read(vec![0]))));
+        lanes.wake(0);
+        assert_eq!(lanes.next(due), Some((0, Step::Idle)));
+        assert!(lanes.are_idle());
     }
 }

@@ -42,7 +42,7 @@ impl<'r> State<'r> {
     pub fn new(run: &'r Run<'r>, settings: &'r Settings, channels: Channels, mut books: Books<'r>) -> Self {
         books.tally.operations += run.operations.len() as u64;
         let in_doubt = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.in_doubt);
-        let lanes = Lanes::new(run.operations, in_doubt, settings);
+        let lanes = Lanes::new(run.operations, in_doubt, settings.canary, settings.settle);
         let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(verb(run));
         let now = run.clock.now();
         let mut state = Self {

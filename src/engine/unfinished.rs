@@ -15,7 +15,7 @@ use crate::outcome::Cause;
 #[derive(Debug)]
 pub struct Sends {
     /// Sends since its last allowance of tries began.
-    pub sends: u32,
+    pub tries: u32,
     /// Requests sent for it in all.
     pub attempts: u32,
     first_sent: Instant,
@@ -44,7 +44,7 @@ impl Unfinished {
     /// Takes up what an earlier leg of the run has sent.
     pub fn recall(&mut self, operation: usize, earlier: &Earlier, now: Instant) {
         let sends = Sends {
-            sends: 0,
+            tries: 0,
             attempts: earlier.attempts,
             first_sent: now,
             elapsed: Some(earlier.elapsed),
@@ -56,9 +56,9 @@ impl Unfinished {
 
     /// An operation is about to be sent. Gives the number of the request.
     pub fn begin(&mut self, operation: usize, now: Instant) -> u32 {
-        let fresh = Sends { sends: 0, attempts: 0, first_sent: now, elapsed: None, ours: false, last: None };
+        let fresh = Sends { tries: 0, attempts: 0, first_sent: now, elapsed: None, ours: false, last: None };
         let sends = self.by_operation.entry(operation).or_insert(fresh);
-        sends.sends += 1;
+        sends.tries += 1;
         sends.attempts + 1
     }
 
@@ -76,14 +76,14 @@ impl Unfinished {
         self.by_operation.get_mut(&operation).map_or(1, |sends| {
             sends.ours |= may_land;
             sends.last = Some(cause.clone());
-            sends.sends
+            sends.tries
         })
     }
 
     /// It used up its tries and gets as many again.
     pub fn allow_more(&mut self, operation: usize, cause: &Cause) {
         if let Some(sends) = self.by_operation.get_mut(&operation) {
-            sends.sends = 0;
+            sends.tries = 0;
             sends.last = Some(cause.clone());
         }
     }
@@ -110,6 +110,6 @@ impl Unfinished {
 
     /// All of them, each with its sends.
     pub fn list(&self) -> Vec<(usize, u32)> {
-        self.by_operation.iter().map(|(&operation, sends)| (operation, sends.sends)).collect()
+        self.by_operation.iter().map(|(&operation, sends)| (operation, sends.tries)).collect()
     }
 }
