@@ -1,8 +1,8 @@
 //! What stops a workspace or a run: refusals that speak for the installation, too many errors, pages
 //! of something that is not Houston, a dead token, a signal, the time.
 //!
-//! Main type: [`Breakers`]. Pure: it counts, and says what is to be stopped and how; others stop it.
-//! What closes a single workspace for its own reasons is with its lane.
+//! Main type: [`Breakers`]. Pure: it counts, and says when to stop and how; [`super::outcomes`] does it.
+//! The canary, which closes one workspace only, belongs to its lane.
 
 use std::time::{Duration, Instant};
 

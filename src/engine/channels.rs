@@ -1,8 +1,8 @@
 //! The dispatcher's side of its two bounded channels: tickets go out to the workers, signals come
 //! back.
 //!
-//! Main type: [`Channels`]. It counts what is in flight; what a ticket asks and what a signal means is
-//! for others to say.
+//! Main type: [`Channels`]. It counts what is in flight. It does not know what a ticket asks for or what
+//! a signal means.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ pub struct Channels {
     /// Set when the workers are to hand back what they have not sent.
     stopping: Arc<AtomicBool>,
     in_flight: usize,
-    /// As many tickets are out at most, apart from the probe.
+    /// The most tickets that are out at a time, apart from the probe's.
     window: usize,
 }
 
@@ -52,8 +52,8 @@ impl Channels {
         self.in_flight
     }
 
-    /// How many jobs may be given now; none while most of the window is in use. It is refilled from
-    /// there on, so that intents come in batches: one sync of the journal serves many of them.
+    /// How many jobs may be given now. None while more than three quarters of the window are in use,
+    /// so that intents come in batches: one sync of the journal serves many of them.
     pub fn room(&self) -> usize {
         if self.in_flight > self.window * 3 / 4 { 0 } else { self.window - self.in_flight }
     }

@@ -1,8 +1,8 @@
-//! The loop of a run: hands out tickets, takes signals in, looks whether the run is to end, and says
-//! when it is over.
+//! The loop of a run: it hands out tickets, takes in signals, polls what may stop the run, and says when
+//! the run is over.
 //!
-//! Main type: [`Dispatcher`]. It runs on the calling thread and owns the [`State`] of the run; it asks
-//! its parts and never calls Houston itself.
+//! Main type: [`Dispatcher`]. It runs on the calling thread and owns the [`State`] of the run. It decides
+//! by asking the parts of that state, and never calls Houston itself.
 
 use std::time::{Duration, Instant};
 

@@ -108,7 +108,7 @@ impl Unfinished {
         self.by_operation.remove(&operation)
     }
 
-    /// All of them, each with its sends.
+    /// All of them, each with its tries.
     pub fn list(&self) -> Vec<(usize, u32)> {
         self.by_operation.iter().map(|(&operation, sends)| (operation, sends.tries)).collect()
     }
