@@ -57,14 +57,35 @@ pub enum Finding {
     Wait,
 }
 
+/// What is known of a doubtful write besides what a read shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// What the role is about.
+    pub scope: Scope,
+    /// What it was to do.
+    pub kind: OperationKind,
+    /// How long a write without an answer is waited for.
+    pub settle: Duration,
+    /// What the server does with a repeat of it.
+    pub repeats: Repeats,
+    /// Whether a mutation of this run may have made it so.
+    pub ours: bool,
+}
+
 /// The doubtful writes of one workspace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Doubts {
     queue: Vec<Doubtful>,
     failed_reads: u32,
+    settle: Duration,
 }
 
 impl Doubts {
+    /// None yet. `settle` is how long a write without an answer is waited for.
+    pub fn new(settle: Duration) -> Self {
+        Self { queue: Vec::new(), failed_reads: 0, settle }
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
@@ -76,32 +97,17 @@ impl Doubts {
     }
 
     /// Takes in a write that has been sent `sends` times.
-    pub fn push(
-        &mut self,
-        operation: usize,
-        sends: u32,
-        doubt: Doubt,
-        cause: Cause,
-        now: Instant,
-        settle: Duration,
-    ) {
-        let due = now + settle / FIRST_READ;
+    pub fn push(&mut self, operation: usize, sends: u32, doubt: Doubt, cause: Cause, now: Instant) {
+        let due = now + self.settle / FIRST_READ;
         self.queue.push(Doubtful { operation, doubt, cause, since: now, due, reads: 0, sends });
     }
 
     /// Takes in a write of an earlier leg of the run that has just been looked for and not found:
     /// it is looked for again when nothing of that leg can land any more.
-    pub fn recall(
-        &mut self,
-        operation: usize,
-        cause: Cause,
-        now: Instant,
-        settle: Duration,
-        repeats: Repeats,
-    ) {
+    pub fn recall(&mut self, operation: usize, cause: Cause, now: Instant, repeats: Repeats) {
         let (doubt, sends, reads) = (Doubt::Effect, 1, 1);
         let mut doubtful = Doubtful { operation, doubt, cause, since: now, due: now, reads, sends };
-        doubtful.due = now + doubtful.patience(settle, repeats);
+        doubtful.due = now + doubtful.patience(self.settle, repeats);
         self.queue.push(doubtful);
     }
 
@@ -135,9 +141,9 @@ impl Doubts {
 
     /// A read that began at `read_at` did not show this write: it comes back into the queue, to be
     /// looked for again later.
-    pub fn put_back(&mut self, mut doubtful: Doubtful, read_at: Instant, settle: Duration, repeats: Repeats) {
+    pub fn put_back(&mut self, mut doubtful: Doubtful, read_at: Instant, repeats: Repeats) {
         doubtful.reads += 1;
-        let patience = doubtful.patience(settle, repeats);
+        let patience = doubtful.patience(self.settle, repeats);
         let early = doubtful.since + patience / SECOND_READ;
         let end = doubtful.since + patience;
         doubtful.due = if doubtful.reads == 1 && read_at < early { early } else { end };
@@ -146,10 +152,10 @@ impl Doubts {
 
     /// A read failed: puts off the next one. False when so many failed that nothing can be
     /// verified.
-    pub fn read_failed(&mut self, now: Instant, settle: Duration) -> bool {
+    pub fn read_failed(&mut self, now: Instant) -> bool {
         self.failed_reads += 1;
         for doubtful in &mut self.queue {
-            doubtful.due = doubtful.due.max(now + settle / SECOND_READ);
+            doubtful.due = doubtful.due.max(now + self.settle / SECOND_READ);
             doubtful.reads = doubtful.reads.max(1);
         }
         self.failed_reads < FAILED_READS
@@ -169,18 +175,8 @@ impl Doubtful {
     }
 
     /// What a membership, read by a read that began at `read_at`, means for this write.
-    ///
-    /// `ours` tells whether a mutation of this run may have made it so.
-    pub fn judge(
-        &self,
-        scope: Scope,
-        seen: Membership,
-        kind: OperationKind,
-        read_at: Instant,
-        settle: Duration,
-        repeats: Repeats,
-        ours: bool,
-    ) -> Finding {
+    pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
+        let Context { scope, kind, settle, repeats, ours } = context;
         let wanted = match kind {
             OperationKind::Add(role) => role,
             // Whoever is not there without our doing went without it.
@@ -374,22 +370,21 @@ mod tests {
 
     fn doubt(doubt: Doubt) -> (Doubts, Instant) {
         let now = Instant::now();
-        let mut doubts = Doubts::default();
-        doubts.push(0, 1, doubt, Cause::new("timeout", "no answer"), now, SETTLE);
+        let mut doubts = Doubts::new(SETTLE);
+        doubts.push(0, 1, doubt, Cause::new("timeout", "no answer"), now);
         (doubts, now)
     }
 
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
-        doubts.queue[0].judge(
-            Scope::Workspace,
-            seen,
-            OperationKind::Add(Editor),
-            now + after,
-            SETTLE,
+        let context = Context {
+            scope: Scope::Workspace,
+            kind: OperationKind::Add(Editor),
+            settle: SETTLE,
             repeats,
             ours,
-        )
+        };
+        doubts.queue[0].judge(seen, now + after, context)
     }
 
     #[test]
@@ -459,11 +454,11 @@ mod tests {
                 settled(Status::Rejected),
             ),
         ];
+        let kind = OperationKind::SetRole(change);
+        let context =
+            Context { scope: Scope::Workspace, kind, settle: SETTLE, repeats: Repeats::Refused, ours: true };
         let (doubts, now) = doubt(Doubt::Effect);
-        let judge = |seen, after| {
-            let kind = OperationKind::SetRole(change);
-            doubts.queue[0].judge(Scope::Workspace, seen, kind, now + after, SETTLE, Repeats::Refused, true)
-        };
+        let judge = |seen, after| doubts.queue[0].judge(seen, now + after, context);
         for (seen, after, expected) in table {
             match judge(seen, after) {
                 Finding::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {after:?}"),
@@ -475,10 +470,7 @@ mod tests {
         assert_eq!(judge(member(Level::Viewer), Duration::ZERO), Finding::Wait);
         // A refusal after an unanswered try holds when that can land no more, and is not overruled.
         let (refused, now) = doubt(Doubt::Refused);
-        let judge = |seen, after| {
-            let kind = OperationKind::SetRole(change);
-            refused.queue[0].judge(Scope::Workspace, seen, kind, now + after, SETTLE, Repeats::Refused, true)
-        };
+        let judge = |seen, after| refused.queue[0].judge(seen, now + after, context);
         assert_eq!(judge(member(Level::Viewer), SETTLE * 99 / 100), Finding::Wait);
         let late = judge(member(Level::Viewer), SETTLE);
         assert!(matches!(late, Finding::Done(Status::Rejected, _)), "{late:?}");
@@ -501,7 +493,7 @@ mod tests {
             let at = doubts.due().expect("in doubt");
             due.push(at - now);
             let doubtful = doubts.remove(0).expect("in doubt");
-            doubts.put_back(doubtful, at, SETTLE, Repeats::Unknown);
+            doubts.put_back(doubtful, at, Repeats::Unknown);
         }
         assert_eq!(due, [SETTLE / 16, SETTLE / 4, SETTLE]);
     }
@@ -509,9 +501,9 @@ mod tests {
     #[test]
     fn reads_that_fail_again_and_again_are_given_up() {
         let (mut doubts, now) = doubt(Doubt::Effect);
-        assert!(doubts.read_failed(now, SETTLE));
+        assert!(doubts.read_failed(now));
         assert_eq!(doubts.due(), Some(now + SETTLE / 4));
-        assert!(doubts.read_failed(now, SETTLE));
-        assert!(!doubts.read_failed(now, SETTLE));
+        assert!(doubts.read_failed(now));
+        assert!(!doubts.read_failed(now));
     }
 }
