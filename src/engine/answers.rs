@@ -13,7 +13,7 @@ use super::workspace::{Proof, Purpose};
 use crate::event::{Event, StopReason};
 use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats};
 use crate::outcome::{Cause, Status, StatusKind};
-use crate::plan::{Membership, OperationKind};
+use crate::plan::{Action, Membership};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::record::journal::Entry;
 
@@ -192,9 +192,9 @@ impl Dispatcher<'_> {
             let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
             self.tally.doubtful -= 1;
             let ours = self.active.get(&operation).is_some_and(|active| active.ours);
-            let kind = self.run.operations[operation].kind;
+            let action = self.run.operations[operation].action;
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(self.scope_of(operation), seen, kind, began, settle, repeats, ours) {
+            match doubtful.judge(self.scope_of(operation), seen, action, began, settle, repeats, ours) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);
@@ -221,7 +221,7 @@ impl Dispatcher<'_> {
             );
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
-            let stage = self.run.operations[operation].kind.stage();
+            let stage = self.run.operations[operation].action.stage();
             if self.lanes[lane].send_again(operation, stage) {
                 return;
             }
@@ -235,9 +235,9 @@ impl Dispatcher<'_> {
         // Nothing is acknowledged while a proof is read; if it were, the next proof would show it.
         let mut missing = unproven.split_off(unproven.len().min(reading.memberships.len()));
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
-            let kind = self.run.operations[acknowledged.operation()].kind;
-            let is_add = matches!(kind, OperationKind::Add(_));
-            match landed(self.scope_of(acknowledged.operation()), seen, kind) {
+            let action = self.run.operations[acknowledged.operation()].action;
+            let is_add = matches!(action, Action::Add(_));
+            match landed(self.scope_of(acknowledged.operation()), seen, action) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause, seen);

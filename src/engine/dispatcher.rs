@@ -23,7 +23,7 @@ use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Repeats;
 use crate::model::Scope;
 use crate::outcome::{Cause, Status, Tally};
-use crate::plan::{OperationKind, Workspace};
+use crate::plan::{Action, Workspace};
 use crate::record::journal::{Entry, Journal};
 use crate::time::Waited;
 
@@ -126,7 +126,7 @@ impl<'r> Dispatcher<'r> {
             workspaces.push(chunk[0].workspace);
             let in_doubt = |place: &usize| run.earlier.get(place).is_some_and(|earlier| earlier.in_doubt);
             let to_send = (first..first + chunk.len()).filter(|place| !in_doubt(place));
-            let to_send = to_send.map(|place| (place, run.operations[place].kind.stage()));
+            let to_send = to_send.map(|place| (place, run.operations[place].action.stage()));
             lanes.push(Lane::new(to_send, settings.canary, settings.settle));
             first += chunk.len();
         }
@@ -340,17 +340,17 @@ impl<'r> Dispatcher<'r> {
             return None;
         }
         let workspace = self.run.workspaces[planned.workspace as usize].id.clone();
-        Some(Job::Send { operation, row: planned.row, workspace, kind: planned.kind })
+        Some(Job::Send { operation, row: planned.row, workspace, action: planned.action })
     }
 
     /// Whether an operation may be sent again before it is certain that it will not take effect any
     /// more. To set a role twice is the same as to set it once, and nobody leaves twice.
     pub(super) fn repeats_of(&self, operation: usize) -> Repeats {
-        match self.run.operations[operation].kind {
-            OperationKind::Add(_) => self.repeats,
+        match self.run.operations[operation].action {
+            Action::Add(_) => self.repeats,
             // A removal that lands after the add would undo it: it is waited for.
-            OperationKind::Replace(_) => Repeats::Unknown,
-            OperationKind::SetRole(_) | OperationKind::Remove(_) => Repeats::Refused,
+            Action::Replace(_) => Repeats::Unknown,
+            Action::SetRole { .. } | Action::Remove(_) => Repeats::Refused,
         }
     }
 
