@@ -153,9 +153,9 @@ impl State<'_> {
             let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
             self.books.tally.doubtful -= 1;
             let ours = self.unfinished.is_ours(operation);
-            let kind = self.planned(operation).kind;
+            let (scope, kind) = (self.scope_of(operation), self.planned(operation).kind);
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(seen, began, Context { kind, settle, repeats, ours }) {
+            match doubtful.judge(seen, began, Context { scope, kind, settle, repeats, ours }) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);
@@ -198,7 +198,7 @@ impl State<'_> {
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
             let kind = self.planned(acknowledged.operation()).kind;
             let is_add = matches!(kind, OperationKind::Add(_));
-            match landed(seen, kind) {
+            match landed(self.scope_of(acknowledged.operation()), seen, kind) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause, seen);
@@ -227,7 +227,8 @@ impl State<'_> {
         self.books.tally.unproven -= 1;
         match status {
             Status::RoleKept | Status::AlreadyInvited => {
-                let text = format!("Houston acknowledged it, but the person is {seen}");
+                let is = seen.described(self.scope_of(acknowledged.operation()));
+                let text = format!("Houston acknowledged it, but the person is {is}");
                 let cause = Some(Cause::new("other_role", text));
                 self.finish_acknowledged(acknowledged, Status::InDoubt, cause);
             }

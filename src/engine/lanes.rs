@@ -144,7 +144,7 @@ impl IndexMut<usize> for Lanes {
 mod tests {
     use super::super::verdict::Doubt;
     use super::*;
-    use crate::model::{RowNumber, WorkspaceRole};
+    use crate::model::{Level, RowNumber};
     use crate::outcome::Cause;
     use crate::plan::OperationKind;
 
@@ -152,7 +152,7 @@ mod tests {
 
     /// So many workspaces with two operations each.
     fn lanes(workspaces: u32) -> Lanes {
-        let kind = OperationKind::Add(WorkspaceRole::Editor);
+        let kind = OperationKind::Add(Level::Editor);
         let operations: Vec<Operation> = (0..2 * workspaces)
             .map(|place| Operation { row: RowNumber::from_index(place as usize), workspace: place / 2, kind })
             .collect();

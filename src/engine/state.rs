@@ -16,7 +16,7 @@ use super::refusals::Refusals;
 use super::unfinished::Unfinished;
 use super::{Run, Settings};
 use crate::houston::Repeats;
-use crate::model::RowNumber;
+use crate::model::{RowNumber, Scope};
 use crate::plan::{Operation, OperationKind, Workspace};
 
 /// The state of a run. Operations and lanes are known by their index.
@@ -87,6 +87,11 @@ impl<'r> State<'r> {
 
     pub fn email_of(&self, operation: usize) -> &'r str {
         self.run.emails.get(self.row_of(operation))
+    }
+
+    /// What the role of an operation is about.
+    pub fn scope_of(&self, operation: usize) -> Scope {
+        self.run.subjects.scope(self.row_of(operation))
     }
 
     pub fn lane_of(&self, operation: usize) -> usize {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
-use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Level, Role, RowNumber, WorkspaceId};
 use crate::outcome::{Outcome, Status};
 use crate::plan::{OperationKind, RoleChange, Stage as LifeStage, Whose};
 use crate::record::folder::{RunFolder, Runs};
@@ -39,7 +39,7 @@ enum Reaction {
 struct World {
     bindings: HashMap<(String, String), u32>,
     /// The roles of those who are no editors.
-    roles: HashMap<(String, String), WorkspaceRole>,
+    roles: HashMap<(String, String), Level>,
     /// The stages of the mutations that took effect, by workspace.
     stages: HashMap<String, Vec<LifeStage>>,
     mutations: u32,
@@ -100,9 +100,9 @@ impl World {
             }
             "UpsertRole" => {
                 let email = text(&body["variables"]["email"]);
-                let role = WorkspaceRole::ALL
+                let role = Level::ALL
                     .into_iter()
-                    .find(|role| role.name() == body["variables"]["role"])
+                    .find(|&role| Role::workspace(role).name() == body["variables"]["role"])
                     .expect("a role");
                 world.lock().unwrap().enter(&email);
                 std::thread::yield_now();
@@ -138,21 +138,16 @@ impl World {
         World::reply(reaction, "workspaceAddUser", &json!({"id": "w"}))
     }
 
-    fn set_role(
-        &mut self,
-        workspace: String,
-        email: String,
-        role: WorkspaceRole,
-    ) -> Result<(u16, String), Fault> {
+    fn set_role(&mut self, workspace: String, email: String, role: Level) -> Result<(u16, String), Fault> {
         let reaction = self.next_reaction(&email);
         if let Reaction::Apply | Reaction::ApplyAndCut | Reaction::FailAfter = reaction {
             let place = (workspace.clone(), email);
-            let from = self.roles.get(&place).copied().unwrap_or(WorkspaceRole::Editor);
+            let from = self.roles.get(&place).copied().unwrap_or(Level::Editor);
             let kind = OperationKind::SetRole(RoleChange { from, to: role, whose: Whose::Members });
             self.stages.entry(workspace).or_default().push(kind.stage());
             self.roles.insert(place, role);
         }
-        World::reply(reaction, "workspaceUpsertUserRole", &json!(role.name()))
+        World::reply(reaction, "workspaceUpsertUserRole", &json!(Role::workspace(role).name()))
     }
 
     fn next_reaction(&mut self, email: &str) -> Reaction {
@@ -193,8 +188,8 @@ impl World {
             .filter(|((place, _), _)| place == workspace)
             .map(|(place, count)| {
                 let (_, email) = place;
-                let role = self.roles.get(place).copied().unwrap_or(WorkspaceRole::Editor);
-                let binding = json!({"role": role.name(), "workspace": {"id": workspace}});
+                let role = self.roles.get(place).copied().unwrap_or(Level::Editor);
+                let binding = json!({"role": Role::workspace(role).name(), "workspace": {"id": workspace}});
                 json!({"id": email, "username": email, "emails": [{"address": email}],
                     "roleBindings": vec![binding; *count as usize]})
             })
@@ -214,12 +209,12 @@ fn denied(field: &str) -> String {
 impl Stage {
     /// `people` persons, each in as many of `workspaces` as the number tells.
     fn new(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
-        Self::with(workspaces, people, reactions, |_| OperationKind::Add(WorkspaceRole::Editor))
+        Self::with(workspaces, people, reactions, |_| OperationKind::Add(Level::Editor))
     }
 
     /// The same with additions, promotions and demotions.
     fn mixed(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
-        use WorkspaceRole::{Admin, Editor, Viewer};
+        use Level::{Admin, Editor, Viewer};
         let change = |from, to| OperationKind::SetRole(RoleChange { from, to, whose: Whose::Members });
         Self::with(workspaces, people, reactions, |person| match person % 4 {
             0 => change(Admin, Viewer),
@@ -345,10 +340,10 @@ impl Stage {
         }
     }
 
-    fn role(&self, operation: &Operation) -> WorkspaceRole {
+    fn role(&self, operation: &Operation) -> Level {
         let workspace = self.workspaces[operation.workspace as usize].id.to_string();
         let email = self.emails.get(operation.row).to_owned();
-        self.world().roles.get(&(workspace, email)).copied().unwrap_or(WorkspaceRole::Editor)
+        self.world().roles.get(&(workspace, email)).copied().unwrap_or(Level::Editor)
     }
 
     /// How often a row's person is bound in its workspace.
@@ -549,7 +544,7 @@ fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() 
 
 #[test]
 fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
-    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin, whose: Whose::Members };
+    let change = RoleChange { from: Level::Viewer, to: Level::Admin, whose: Whose::Members };
     let kind = |_| OperationKind::SetRole(change);
     let stage = Stage::with(1, &[1; 40], vec![Reaction::Lie; 100], kind);
     let played = stage.play(|_| {});
@@ -560,7 +555,7 @@ fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
 
 #[test]
 fn a_role_is_set_again_without_waiting_for_the_settle_time() {
-    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin, whose: Whose::Members };
+    let change = RoleChange { from: Level::Viewer, to: Level::Admin, whose: Whose::Members };
     let kind = |_| OperationKind::SetRole(change);
     let stage = Stage::with(1, &[1], vec![Reaction::Cut], kind);
     let played = stage.play(|settings| settings.settle = Duration::from_secs(60));

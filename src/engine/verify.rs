@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::verdict::Doubt;
 use crate::houston::Repeats;
-use crate::model::WorkspaceRole;
+use crate::model::{Level, Scope};
 use crate::outcome::{Cause, Status};
-use crate::plan::invited_otherwise;
-use crate::plan::{Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide};
+use crate::plan::{
+    Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide, invited_otherwise,
+    role_kept,
+};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -58,6 +60,8 @@ pub enum Finding {
 /// What is known of a doubtful write besides what a read shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
+    /// What its role is about.
+    pub scope: Scope,
     /// What it was to do.
     pub kind: OperationKind,
     /// How long a write without an answer is waited for.
@@ -172,7 +176,7 @@ impl Doubtful {
 
     /// What a membership, read by a read that began at `read_at`, means for this write.
     pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
-        let Context { kind, settle, repeats, ours } = context;
+        let Context { scope, kind, settle, repeats, ours } = context;
         let wanted = match kind {
             OperationKind::Add(role) => role,
             // Whoever is not there without our doing went without it.
@@ -182,7 +186,7 @@ impl Doubtful {
             // Nothing is lost by a change that takes effect later after all, so only the server is
             // spared: it sets the same role, or takes the same person away, once more.
             OperationKind::SetRole(_) | OperationKind::Remove(_) | OperationKind::Replace(_) => {
-                let found = landed(seen, kind);
+                let found = landed(scope, seen, kind);
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
                     (Finding::Wait, Doubt::Refused) if is_late => {
@@ -219,26 +223,26 @@ impl Doubtful {
                     ),
                 )),
             ),
-            (seen, _) if ours => landed(seen, kind),
-            (seen, _) => as_it_was(seen, wanted),
+            (seen, _) if ours => landed(scope, seen, kind),
+            (seen, _) => as_it_was(scope, seen, wanted),
         }
     }
 }
 
 /// The end of a row whose mutation of this run is, or may be, what a read shows.
-pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
+pub fn landed(scope: Scope, seen: Membership, kind: OperationKind) -> Finding {
     match kind {
-        OperationKind::Remove(role) => removed(seen, role),
-        OperationKind::Replace(role) => replaced(seen, role),
+        OperationKind::Remove(role) => removed(scope, seen, role),
+        OperationKind::Replace(role) => replaced(scope, seen, role),
         OperationKind::Add(_) | OperationKind::SetRole(_) if seen.is_doubled() => {
-            Finding::Done(Status::Rejected, seen.doubled())
+            Finding::Done(Status::Rejected, seen.doubled(scope))
         }
-        OperationKind::Add(wanted) => added(seen, wanted),
-        OperationKind::SetRole(change) => changed(seen, change),
+        OperationKind::Add(wanted) => added(scope, seen, wanted),
+        OperationKind::SetRole(change) => changed(scope, seen, change),
     }
 }
 
-fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
+fn added(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     match seen {
         Membership::Member { role, standing: Standing::Active | Standing::Disabled, .. }
             if role == wanted =>
@@ -251,7 +255,7 @@ fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
         Membership::Invited { role, .. } if role.is_none_or(|role| role == wanted) => {
             Finding::Done(Status::Invited, None)
         }
-        Membership::Member { .. } | Membership::Invited { .. } => as_it_was(seen, wanted),
+        Membership::Member { .. } | Membership::Invited { .. } => as_it_was(scope, seen, wanted),
         Membership::Absent => Finding::Wait,
     }
 }
@@ -259,17 +263,19 @@ fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
 /// The end of a row that changes a role. A third role is another person's change, which is theirs;
 /// who is a member no more has no role to be changed, and is not added either. Whoever has taken an
 /// invitation up meanwhile has the role that it promised.
-fn changed(seen: Membership, change: RoleChange) -> Finding {
+fn changed(scope: Scope, seen: Membership, change: RoleChange) -> Finding {
     match seen {
         Membership::Member { role, .. } if role == change.to => Finding::Done(Status::RoleUpdated, None),
         Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
             Finding::Wait
         }
-        Membership::Member { role, .. } => Finding::Done(Status::RoleKept, Some(third_role(role, change))),
+        Membership::Member { role, .. } => {
+            Finding::Done(Status::RoleKept, Some(third_role(scope, role, change)))
+        }
         Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => match role {
             role if role == change.to => Finding::Done(Status::RoleUpdated, None),
             role if role == change.from => Finding::Wait,
-            role => Finding::Done(Status::RoleKept, Some(third_role(role, change))),
+            role => Finding::Done(Status::RoleKept, Some(third_role(scope, role, change))),
         },
         Membership::Invited { .. } | Membership::Absent => Finding::Done(Status::Rejected, Some(no_member())),
     }
@@ -277,11 +283,11 @@ fn changed(seen: Membership, change: RoleChange) -> Finding {
 
 /// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
 /// which reads as doubled.
-fn replaced(seen: Membership, wanted: WorkspaceRole) -> Finding {
+fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     if seen == Membership::Absent || seen.is_doubled() {
         return Finding::Wait;
     }
-    match added(seen, wanted) {
+    match added(scope, seen, wanted) {
         Finding::Done(Status::Added, _) => {
             let text = "was there more than once: was taken away and added again";
             Finding::Done(Status::RoleUpdated, Some(Cause::new("repaired", text)))
@@ -296,20 +302,21 @@ fn replaced(seen: Membership, wanted: WorkspaceRole) -> Finding {
 
 /// The end of a removal. Who has another role than the one that the plan saw has been given it since:
 /// somebody wants them there.
-fn removed(seen: Membership, role: Option<WorkspaceRole>) -> Finding {
+fn removed(scope: Scope, seen: Membership, role: Option<Level>) -> Finding {
     match seen {
         Membership::Absent => Finding::Done(Status::Removed, None),
         Membership::Member { .. } | Membership::Invited { .. } if seen.role() == role => Finding::Wait,
         Membership::Member { .. } | Membership::Invited { .. } => {
-            Finding::Done(Status::RoleKept, Some(wanted_after_all(seen, role)))
+            Finding::Done(Status::RoleKept, Some(wanted_after_all(scope, seen, role)))
         }
     }
 }
 
 /// Why somebody is not removed who has another role than when the plan was made.
-pub fn wanted_after_all(seen: Membership, role: Option<WorkspaceRole>) -> Cause {
-    let was = role.map_or("invited", WorkspaceRole::name);
-    Cause::new("other_role", format!("is {seen} and stays it: was {was} when the removal was planned"))
+pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
+    let was = role.map_or("invited", |level| scope.role(level).name());
+    let now = seen.described(scope);
+    Cause::new("other_role", format!("is {now} and stays it: was {was} when the removal was planned"))
 }
 
 /// Why nothing was done about somebody who is not there any more.
@@ -318,8 +325,8 @@ pub fn gone() -> Cause {
 }
 
 /// Why somebody is left alone who got yet another role since the plan was made.
-pub fn third_role(role: WorkspaceRole, change: RoleChange) -> Cause {
-    let RoleChange { from, to, .. } = change;
+pub fn third_role(scope: Scope, role: Level, change: RoleChange) -> Cause {
+    let [role, from, to] = [role, change.from, change.to].map(|level| scope.role(level));
     let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
     Cause::new("other_role", text)
 }
@@ -330,15 +337,13 @@ pub fn no_member() -> Cause {
 }
 
 /// The end of a row whose person was there without our doing.
-fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
-    match decide(wanted, seen, RolePolicy::Keep) {
+fn as_it_was(scope: Scope, seen: Membership, wanted: Level) -> Finding {
+    match decide(scope, wanted, seen, RolePolicy::Keep) {
         Decision::Unchanged => Finding::Done(Status::Unchanged, None),
         Decision::AlreadyInvited(role) => {
-            Finding::Done(Status::AlreadyInvited, invited_otherwise(role, Some(wanted)))
+            Finding::Done(Status::AlreadyInvited, invited_otherwise(scope, role, Some(wanted)))
         }
-        Decision::RoleKept(role) => {
-            Finding::Done(Status::RoleKept, Some(Cause::new("other_role", format!("is {role} and stays it"))))
-        }
+        Decision::RoleKept(role) => Finding::Done(Status::RoleKept, Some(role_kept(scope, role))),
         Decision::Add
         | Decision::UpdateRole(_)
         | Decision::Replace(_)
@@ -355,11 +360,11 @@ fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use WorkspaceRole::{Admin, Editor};
+    use Level::{Admin, Editor};
 
     const SETTLE: Duration = Duration::from_secs(16);
 
-    fn member(role: WorkspaceRole, standing: Standing, bindings: u8) -> Membership {
+    fn member(role: Level, standing: Standing, bindings: u8) -> Membership {
         Membership::Member { role, bindings, standing }
     }
 
@@ -372,7 +377,8 @@ mod tests {
 
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
-        let context = Context { kind: OperationKind::Add(Editor), settle: SETTLE, repeats, ours };
+        let (scope, kind) = (Scope::Workspace, OperationKind::Add(Editor));
+        let context = Context { scope, kind, settle: SETTLE, repeats, ours };
         doubts.queue[0].judge(seen, now + after, context)
     }
 
@@ -429,12 +435,12 @@ mod tests {
 
     #[test]
     fn a_role_is_set_again_while_the_old_one_is_seen_and_nobody_is_added_or_overruled() {
-        let change = RoleChange { from: WorkspaceRole::Viewer, to: Editor, whose: Whose::Members };
+        let change = RoleChange { from: Level::Viewer, to: Editor, whose: Whose::Members };
         let member = |role| member(role, Standing::Active, 1);
         let settled = Some;
         let table = [
             (member(Editor), Duration::ZERO, settled(Status::RoleUpdated)),
-            (member(WorkspaceRole::Viewer), BACK_OFF, None),
+            (member(Level::Viewer), BACK_OFF, None),
             (member(Admin), Duration::ZERO, settled(Status::RoleKept)),
             (Membership::Absent, SETTLE, settled(Status::Rejected)),
             (
@@ -444,7 +450,8 @@ mod tests {
             ),
         ];
         let kind = OperationKind::SetRole(change);
-        let context = Context { kind, settle: SETTLE, repeats: Repeats::Refused, ours: true };
+        let (scope, repeats) = (Scope::Workspace, Repeats::Refused);
+        let context = Context { scope, kind, settle: SETTLE, repeats, ours: true };
         let (doubts, now) = doubt(Doubt::Effect);
         let judge = |seen, after| doubts.queue[0].judge(seen, now + after, context);
         for (seen, after, expected) in table {
@@ -455,12 +462,12 @@ mod tests {
                 }
             }
         }
-        assert_eq!(judge(member(WorkspaceRole::Viewer), Duration::ZERO), Finding::Wait);
+        assert_eq!(judge(member(Level::Viewer), Duration::ZERO), Finding::Wait);
         // A refusal after an unanswered try holds when that can land no more, and is not overruled.
         let (refused, now) = doubt(Doubt::Refused);
         let judge = |seen, after| refused.queue[0].judge(seen, now + after, context);
-        assert_eq!(judge(member(WorkspaceRole::Viewer), SETTLE * 99 / 100), Finding::Wait);
-        let late = judge(member(WorkspaceRole::Viewer), SETTLE);
+        assert_eq!(judge(member(Level::Viewer), SETTLE * 99 / 100), Finding::Wait);
+        let late = judge(member(Level::Viewer), SETTLE);
         assert!(matches!(late, Finding::Done(Status::Rejected, _)), "{late:?}");
         assert_eq!(judge(member(Editor), Duration::ZERO), Finding::Done(Status::RoleUpdated, None));
     }

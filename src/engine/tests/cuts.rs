@@ -49,7 +49,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     }
     let rows = rows.into_iter().map(Option::unwrap).collect();
     let plan = Plan { workspaces: stage.workspaces.clone(), rows, ..Plan::default() };
-    let roles: HashMap<RowNumber, WorkspaceRole> = stage
+    let roles: HashMap<RowNumber, Level> = stage
         .operations
         .iter()
         .map(|operation| (operation.row, operation.kind.role().expect("an add")))
