@@ -85,13 +85,13 @@ impl<'r> State<'r> {
         self.planned(operation).row
     }
 
-    pub fn email_of(&self, operation: usize) -> &'r str {
-        self.run.emails.get(self.row_of(operation))
-    }
-
     /// What the role of an operation is about.
     pub fn scope_of(&self, operation: usize) -> Scope {
         self.run.subjects.scope(self.row_of(operation))
+    }
+
+    pub fn email_of(&self, operation: usize) -> &'r str {
+        self.run.emails.get(self.row_of(operation))
     }
 
     pub fn lane_of(&self, operation: usize) -> usize {
