@@ -153,13 +153,9 @@ impl State<'_> {
             let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
             self.books.tally.doubtful -= 1;
             let ours = self.unfinished.is_ours(operation);
-            let action = self.planned(operation).action;
+            let (scope, action) = (self.scope_of(operation), self.planned(operation).action);
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(
-                seen,
-                began,
-                Context { scope: self.scope_of(operation), action, settle, repeats, ours },
-            ) {
+            match doubtful.judge(seen, began, Context { scope, action, settle, repeats, ours }) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);

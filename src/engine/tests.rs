@@ -398,6 +398,12 @@ fn header() -> Header {
     }
 }
 
+/// So many cases of a property, or as many as `PROPTEST_CASES` says.
+fn cases(usual: u32) -> ProptestConfig {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: wanted.unwrap_or(usual), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 fn reaction() -> impl Strategy<Value = Reaction> {
     prop_oneof![
         4 => Just(Reaction::Apply),
@@ -411,7 +417,7 @@ fn reaction() -> impl Strategy<Value = Reaction> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn every_row_ends_once_and_nobody_is_bound_twice(
@@ -532,7 +538,7 @@ fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() 
     let played = play(2, "p1@example.com");
     assert_eq!(played.end.tally.of(Status::Added), 20, "{:?}", played.outcomes);
     let played = play(1, "p0@example.com");
-    assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of lane one canary is enough");
+    assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of life one canary is enough");
     assert_eq!(played.end.tally.of(Status::NotRun), 19);
 }
 

@@ -57,7 +57,7 @@ pub enum Finding {
 /// What is known of a doubtful write besides what a read shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
-    /// What the role is about.
+    /// What its role is about.
     pub scope: Scope,
     /// What it was to do.
     pub action: Action,
@@ -361,8 +361,8 @@ mod tests {
 
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
-        let context =
-            Context { scope: Scope::Workspace, action: Action::Add(Editor), settle: SETTLE, repeats, ours };
+        let (scope, action) = (Scope::Workspace, Action::Add(Editor));
+        let context = Context { scope, action, settle: SETTLE, repeats, ours };
         doubts.queue[0].judge(seen, now + after, context)
     }
 
@@ -433,13 +433,8 @@ mod tests {
             ),
         ];
         let action = Action::SetRole { from: Level::Viewer, to: Editor, holder: Holder::Member };
-        let context = Context {
-            scope: Scope::Workspace,
-            action,
-            settle: SETTLE,
-            repeats: Repeats::Refused,
-            ours: true,
-        };
+        let (scope, repeats) = (Scope::Workspace, Repeats::Refused);
+        let context = Context { scope, action, settle: SETTLE, repeats, ours: true };
         let (doubts, now) = doubt(Doubt::Effect);
         let judge = |seen, after| doubts.queue[0].judge(seen, now + after, context);
         for (seen, after, expected) in table {
