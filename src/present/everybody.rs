@@ -7,8 +7,10 @@ use std::collections::HashSet;
 use foldhash::fast::FixedState;
 
 use super::members::{IdKey, InvitesSeen, PageSize, check_end, hides_invites, id_key};
-use crate::houston::{Fault, Houston, Invite, MemberPage, Paged, Person};
+use crate::houston::{Fault, Houston, Invite, MemberPage, Paged, Parts, Person};
 use crate::model::WorkspaceId;
+
+const PARTS: Parts = Parts { invites: false, deployments: true };
 
 /// Whoever is in a workspace, and whoever is invited.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,11 +86,11 @@ impl Walk<'_> {
     }
 
     fn page(&self, cursor: Option<&str>) -> Result<MemberPage, Fault> {
-        self.houston.member_page_with_deployments(self.workspace, cursor).map_err(|failure| failure.fault)
+        self.houston.member_page(self.workspace, cursor, PARTS).map_err(|failure| failure.fault)
     }
 
     fn whole_list(mut self, pages: &PageSize) -> Result<Vec<Person>, Fault> {
-        let page = self.houston.all_members_with_deployments(self.workspace).map_err(|f| f.fault)?;
+        let page = self.houston.all_members(self.workspace, PARTS).map_err(|f| f.fault)?;
         refuse_unread(&page)?;
         pages.keep(&page.people)?;
         self.meet(page.people);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use foldhash::fast::FixedState;
 
 use super::strangers::{Known, Strangers, Watch, names, standing};
-use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
+use crate::houston::{Fault, Houston, MemberPage, Paged, Parts, Person};
 use crate::model::{Cause, WorkspaceId, WorkspaceRole, email_key};
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::extra::Account;
@@ -347,12 +347,13 @@ impl Walk<'_, '_> {
                     return Ok(());
                 }
             }
-            page = self.page(page.last_id.as_deref(), WithInvites::No).map_err(|f| f.fault)?;
+            let next = self.houston.member_page(self.workspace, page.last_id.as_deref(), self.parts(false));
+            page = next.map_err(|failure| failure.fault)?;
         }
     }
 
     fn first_page(&mut self) -> Result<MemberPage, Fault> {
-        let mut page = match self.page(None, WithInvites::Yes) {
+        let mut page = match self.houston.member_page(self.workspace, None, self.parts(true)) {
             Ok(page) => page,
             // A page refused says nothing about the workspace: it may be too long for this server.
             Err(failure) if matches!(failure.fault, Fault::Rejected { .. }) => self.whole_list()?,
@@ -382,21 +383,15 @@ impl Walk<'_, '_> {
         Ok(page)
     }
 
-    /// A page of members, with their roles in deployments where those matter: whoever is taken away loses
+    /// What is asked for: roles in deployments only where they matter, since whoever is taken away loses
     /// them, and may have to get them back.
-    fn page(&self, cursor: Option<&str>, invites: WithInvites) -> Result<MemberPage, Failure> {
-        match self.watch {
-            Watch::Strangers(..) => self.houston.member_page_with_deployments(self.workspace, cursor),
-            Watch::Nobody | Watch::Accounts(..) => self.houston.member_page(self.workspace, cursor, invites),
-        }
+    fn parts(&self, invites: bool) -> Parts {
+        let deployments = matches!(self.watch, Watch::Strangers(..));
+        Parts { invites, deployments }
     }
 
     fn whole_list(&self) -> Result<MemberPage, Fault> {
-        let page = match self.watch {
-            Watch::Strangers(..) => self.houston.all_members_with_deployments(self.workspace),
-            Watch::Nobody | Watch::Accounts(..) => self.houston.all_members(self.workspace),
-        };
-        let page = page.map_err(|f| f.fault)?;
+        let page = self.houston.all_members(self.workspace, self.parts(false)).map_err(|f| f.fault)?;
         Ok(MemberPage { paged: Paged::Whole, invites: None, last_id: None, take: 0, ..page })
     }
 
