@@ -10,14 +10,14 @@ use super::places::{Meaning, Names, Places};
 use super::planning::unreadable;
 use super::session::Session;
 use super::{ExitStatus, Failure, tell};
-use crate::engine::event::{Event, Status};
+use crate::engine::event::Status;
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceId, printable};
 use crate::plan::grant::{Deployment, Grant, decide, name};
 use crate::plan::guard::Guard;
 use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy};
-use crate::present::grants::Asked;
+use crate::present::grants::{Asked, Found};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
 
 /// A role in a deployment that a row wants.
@@ -246,23 +246,41 @@ impl Wanted<'_> {
     }
 }
 
-/// Decides every wish whose row has not failed already. Who is to be added has no role in any
-/// deployment; the others are read.
+/// Whose role in which deployment has to be read, by the place of the workspace, in the order of the wishes.
+pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Asked<'w>>> {
+    let mut asked: HashMap<u32, Vec<Asked<'w>>> = HashMap::new();
+    for wish in wishes.iter().filter(|wish| wish.decided.is_none()) {
+        let one = Asked { email: roster.emails().get(wish.row), deployment: &wish.deployment.name };
+        asked.entry(wish.workspace).or_default().push(one);
+    }
+    asked
+}
+
+/// Decides every wish whose row has not failed already. `seen` has, by place, what was read of those who
+/// were [`asked`] for. Who is to be added has no role in any deployment.
 ///
 /// # Errors
 /// The token is dead (4), or a role is to be given by a Houston that knows none (5).
 pub fn decide_grants(
     wishes: Vec<Wish>,
+    seen: HashMap<u32, Result<Vec<Option<Found>>, Fault>>,
     plan: &mut Plan,
     wanted: &Wanted<'_>,
     session: &Session,
-    announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), Failure> {
-    let &Wanted { roster, roles, .. } = wanted;
+    let mut seen: HashMap<u32, _> =
+        seen.into_iter().map(|(place, found)| (place, found.map(Vec::into_iter))).collect();
     let mut grants: Vec<Grant> = Vec::new();
-    let mut to_read: HashMap<u32, Vec<usize>> = HashMap::new();
     for Wish { row, workspace, deployment, role, decided } in wishes {
-        let (seen, decision) = match (&plan.rows[row.index()].decision, decided) {
+        let found = match (&decided, seen.get_mut(&workspace)) {
+            (None, Some(Ok(found))) => Ok(found.next().flatten()),
+            (None, Some(Err(fault))) => Err(&*fault),
+            (Some(_), _) | (None, None) => Ok(None),
+        };
+        let mut grant =
+            Grant { row, workspace, deployment, role, user: None, seen: None, decision: Decision::LeftOut };
+        let of_row = &plan.rows[row.index()].decision;
+        grant.decision = match (of_row, decided) {
             (
                 Decision::Merged { .. }
                 | Decision::Invalid(_)
@@ -271,44 +289,24 @@ pub fn decide_grants(
                 | Decision::GaveUp(_),
                 _,
             ) => continue,
-            (_, Some(decided)) => (None, decided),
-            (Decision::Add, None) => (Some(Membership::Absent), decide(role, Membership::Absent, roles)),
-            (_, None) => {
-                to_read.entry(workspace).or_default().push(grants.len());
-                (None, Decision::LeftOut)
+            (_, Some(decided)) => decided,
+            (Decision::Add, None) => {
+                grant.seen = Some(Membership::Absent);
+                decide(role, Membership::Absent, wanted.roles)
             }
-        };
-        grants.push(Grant { row, workspace, deployment, role, user: None, seen, decision });
-    }
-    let to_read: Vec<(u32, Vec<usize>)> = to_read.into_iter().collect();
-    let asked = |&at: &usize| Asked {
-        email: roster.emails().get(grants[at].row),
-        deployment: &grants[at].deployment.name,
-    };
-    let tasks: Vec<(&WorkspaceId, Vec<Asked<'_>>)> = to_read
-        .iter()
-        .map(|(place, all)| (&plan.workspaces[*place as usize].id, all.iter().map(asked).collect()))
-        .collect();
-    let readings = session.survey(roster.emails()).read_grants(&tasks, |_| announce(&session.tick()));
-    drop(tasks);
-    for ((_, all), reading) in to_read.iter().zip(readings) {
-        match reading {
-            Ok(found) => {
-                for (&at, found) in all.iter().zip(found) {
-                    let grant = &mut grants[at];
+            (_, None) => match found {
+                Ok(found) => {
                     // Who is not in the list is invited: what an invitation brings along is not told.
                     let invited = Membership::Invited { role: None, invites: 1 };
                     let seen = found.as_ref().map_or(invited, |found| found.seen);
                     grant.user = found.map(|found| (found.id, found.address));
                     grant.seen = Some(seen);
-                    grant.decision = wanted.decide(grant, seen, &plan.rows[grant.row.index()].decision);
+                    wanted.decide(&grant, seen, of_row)
                 }
-            }
-            Err(fault) => {
-                let decision = undecidable(&fault, session)?;
-                all.iter().for_each(|&at| grants[at].decision = decision.clone());
-            }
-        }
+                Err(fault) => undecidable(fault, session)?,
+            },
+        };
+        grants.push(grant);
     }
     grants.sort_by(|a, b| (a.workspace, a.row, &a.deployment).cmp(&(b.workspace, b.row, &b.deployment)));
     if grants.iter().any(|grant| grant.decision.is_change()) && !session.knows_deployment_roles() {

@@ -1,32 +1,21 @@
-//! Reads one workspace for a number of wanted people: members page by page, then nothing more than
-//! is needed to be sure.
+//! Reads one workspace for whatever is wanted of it, in one walk.
 //!
-//! Main type: [`Reading`]. Presence may be proved by any page, or by a read of the person; absence
-//! only by the complete list of members and, where the caller may see them, of invitations.
+//! Main types: [`Look`], what is wanted, and [`Reading`], what there is.
 
 use std::collections::HashSet;
-use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
 
-use super::strangers::{Known, Strangers, Watch, names, standing};
-use crate::houston::{Fault, Houston, MemberPage, Paged, Parts, Person};
-use crate::model::{Cause, WorkspaceId, WorkspaceRole, email_key};
-use crate::plan::compare::{Comparison, Member};
+use super::collect::Collectors;
+pub use super::collect::{Admins, Care};
+use super::grants::{Asked, Found, Grants};
+pub use super::pages::{InvitesSeen, PageSize};
+use super::strangers::{Accounts, StrangerSearch, Strangers};
+use super::walk::walk;
+use crate::houston::{Fault, Houston};
+use crate::model::{Cause, WorkspaceId};
+use crate::plan::Membership;
 use crate::plan::extra::Account;
-use crate::plan::protect::Protect;
-use crate::plan::{Membership, Standing};
-
-/// Up to this many missing people are asked for one by one before the rest of a long list is read.
-const ONE_BY_ONE: usize = 3;
-
-/// No workspace has more members: a list that goes on is no list of people.
-const MOST_PEOPLE: usize = 1_000_000;
-/// Nor has a list of people more pages, however few are on each.
-const MOST_PAGES: usize = 20_000;
-/// What readings of one run may keep together, in bytes: some four million people.
-const MOST_KEPT: u64 = 1 << 30;
 
 /// What a workspace has of the wanted people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +34,27 @@ pub struct Reading {
     pub hidden: u64,
     /// Of people who were looked for by id, all their names, in the order of the question.
     pub names: Vec<Vec<String>>,
+    /// What the people who were asked for have in deployments, in the order of the question; none for who
+    /// is no member. A fault if that cannot be told, whatever else can.
+    pub grants: Result<Vec<Option<Found>>, Fault>,
+    /// The admins, if they were asked for and the list was read to its end.
+    pub admins: Option<Admins>,
 }
 
 impl Reading {
     /// What certain people turned out to be, and nothing else.
     pub fn of(memberships: Vec<Membership>) -> Self {
-        let strangers = Strangers::default();
-        let (caller, protected, names) = (Vec::new(), Vec::new(), Vec::new());
-        Self { memberships, invites: InvitesSeen::Yes, caller, protected, strangers, hidden: 0, names }
+        Self {
+            memberships,
+            invites: InvitesSeen::Yes,
+            caller: Vec::new(),
+            protected: Vec::new(),
+            strangers: Strangers::default(),
+            hidden: 0,
+            names: Vec::new(),
+            grants: Ok(Vec::new()),
+            admins: None,
+        }
     }
 
     /// Why nobody can say that somebody is absent, if nobody can.
@@ -69,63 +71,17 @@ impl Reading {
     }
 }
 
-/// Whether invitations could be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvitesSeen {
-    /// They were read.
-    Yes,
-    /// The caller may not see them: "not invited" means "not known to be invited".
-    Refused,
-}
-
-/// What readings of one run have learned about the pages of this server: the longest page so far.
-/// A shorter page than that must be the last of its list, even on a server that gives fewer
-/// people per page than asked for; without this, such a page would have to be followed by one
-/// more request, or people behind it would be taken for absent.
-#[derive(Debug, Default)]
-pub struct PageSize {
-    longest: AtomicUsize,
-    /// The memory of all people whom readings of this run have kept, in bytes.
-    kept: AtomicU64,
-}
-
-impl PageSize {
-    pub(super) fn is_surely_last(&self, people: usize) -> bool {
-        people < self.longest.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn learn(&self, people: usize) {
-        self.longest.fetch_max(people, Ordering::Relaxed);
-    }
-
-    /// Takes note that these people are kept.
-    ///
-    /// # Errors
-    /// All readings of the run together keep more than a run may have in memory.
-    pub(super) fn keep(&self, people: &[Person]) -> Result<(), Fault> {
-        let bytes = people.iter().map(size_of_person).sum();
-        if self.kept.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= MOST_KEPT {
-            return Ok(());
-        }
-        let text = format!("the member lists of this run take more than {} MiB", MOST_KEPT >> 20);
-        Err(Fault::Malformed { text })
-    }
-}
-
-fn size_of_person(person: &Person) -> u64 {
-    let texts = person.addresses.iter().chain(&person.username).chain(&person.spellings);
-    let roles = person.deployment_roles.iter().flatten();
-    let roles = roles.map(|one| one.release_name.len() + one.role.len() + size_of_val(one));
-    let texts = texts.map(|text| text.len() + size_of_val(text));
-    (size_of_val(person) + person.id.len() + texts.sum::<usize>() + roles.sum::<usize>()) as u64
-}
-
-/// The end of a list that has too many pages, however short they are.
-pub(super) fn check_end(pages: usize, people: usize) -> Result<(), Fault> {
-    if pages < MOST_PAGES && people <= MOST_PEOPLE {
-        return Ok(());
-    }
-    Err(Fault::Malformed { text: "a member list that does not end".to_owned() })
+/// What is wanted of a workspace.
+#[derive(Debug, Clone, Default)]
+pub struct Look<'a> {
+    /// Whose membership (distinct addresses, normalised).
+    pub wanted: Vec<&'a str>,
+    /// Who is looked out for besides.
+    pub care: Care<'a>,
+    /// The names of all who belong there, if everybody who answers to none of them is listed.
+    pub named: Option<HashSet<&'a str, FixedState>>,
+    /// Whose roles in which deployments.
+    pub asked: &'a [Asked<'a>],
 }
 
 /// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known.
@@ -135,47 +91,40 @@ pub fn read<'a>(
     wanted: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    read_with_care(houston, workspace, wanted, pages, Care::default())
+    let look = Look { wanted: wanted.into_iter().collect(), ..Look::default() };
+    read_all(houston, workspace, look, pages)
 }
 
-/// Of whom a reading keeps all names.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Care<'c> {
-    /// The user with this id, who is the caller.
-    pub caller: Option<&'c str>,
-    /// Whoever is covered by these patterns.
-    pub protect: Option<&'c Protect>,
-}
-
-/// The same, and says which of the wanted people are the caller or protected.
-pub fn read_with_care<'a>(
+/// Reads `workspace` for all that is wanted of it. The lists are read to their end for the sake of
+/// strangers and of roles in deployments.
+///
+/// # Errors
+/// The lists cannot be read. What is wrong with roles in deployments alone is in the reading.
+pub fn read_all(
     houston: &Houston,
     workspace: &WorkspaceId,
-    wanted: impl IntoIterator<Item = &'a str>,
+    look: Look<'_>,
     pages: &PageSize,
-    care: Care<'_>,
 ) -> Result<Reading, Fault> {
-    let mut walk = Walk::new(houston, workspace, wanted);
-    walk.care = care;
-    walk.run(pages)?;
-    Ok(walk.reading())
-}
-
-/// The same, and lists everybody who answers to none of the names in `named`; the lists are read to
-/// their end.
-pub fn read_with_strangers<'a>(
-    houston: &Houston,
-    workspace: &WorkspaceId,
-    wanted: impl IntoIterator<Item = &'a str>,
-    named: HashSet<&'a str, FixedState>,
-    pages: &PageSize,
-    care: Care<'_>,
-) -> Result<Reading, Fault> {
-    let mut walk = Walk::new(houston, workspace, wanted);
-    walk.care = care;
-    walk.watch = Watch::Strangers(named, Strangers::default());
-    walk.run(pages)?;
-    Ok(walk.reading())
+    let mut collectors = Collectors::new(look.wanted, look.care);
+    collectors.strangers = look.named.map(StrangerSearch::new);
+    collectors.grants = (!look.asked.is_empty()).then(|| Grants::new(look.asked));
+    let walked = walk(houston, workspace, pages, &mut collectors)?;
+    let grants = match &collectors.grants {
+        Some(grants) => collectors.refuse_unread().and_then(|()| grants.found()),
+        None => Ok(Vec::new()),
+    };
+    let memberships = &mut collectors.memberships;
+    Ok(Reading {
+        invites: walked.invites,
+        caller: std::mem::take(&mut memberships.caller),
+        protected: std::mem::take(&mut memberships.protected),
+        strangers: collectors.strangers.map(StrangerSearch::found).unwrap_or_default(),
+        hidden: collectors.hidden,
+        grants,
+        admins: collectors.admins.filter(|_| walked.is_complete),
+        ..Reading::of(memberships.comparison.memberships().collect())
+    })
 }
 
 /// Reads `workspace` for the users and invitations with these ids, of which one entry each is in the
@@ -190,24 +139,42 @@ pub fn read_accounts(
     accounts: &[&Account],
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    let mut walk = Walk::new(houston, workspace, []);
-    walk.watch = Watch::Accounts(accounts.iter().map(|&account| (account, Known::default())).collect(), 0);
-    walk.run(pages)?;
-    if walk.invites == InvitesSeen::Refused && walk.watch.wants_invites() {
+    let mut collectors = Collectors::new([], Care::default());
+    let wants_invites = collectors.accounts.insert(Accounts::new(accounts)).want_invites();
+    let walked = walk(houston, workspace, pages, &mut collectors)?;
+    if walked.invites == InvitesSeen::Refused && wants_invites {
         return Err(Fault::Malformed { text: "invitations cannot be seen".to_owned() });
     }
-    if walk.unread > 0 {
-        return Err(Fault::Malformed {
-            text: "the member list has entries without an id or an address".to_owned(),
-        });
-    }
-    let mut reading = walk.reading();
-    if let Watch::Accounts(found, in_all) = &walk.watch {
-        reading.memberships = accounts.iter().map(|account| found[account].seen).collect();
-        reading.names = accounts.iter().map(|account| found[account].names.clone()).collect();
-        reading.strangers.in_all = *in_all;
-    }
-    Ok(reading)
+    collectors.refuse_unread()?;
+    let found = collectors.accounts.unwrap_or_default();
+    let (memberships, names) =
+        found.found(accounts).into_iter().map(|known| (known.seen, known.names)).unzip();
+    Ok(Reading {
+        invites: walked.invites,
+        hidden: collectors.hidden,
+        names,
+        strangers: Strangers { people: Vec::new(), in_all: found.in_all },
+        ..Reading::of(memberships)
+    })
+}
+
+/// What `workspace` has of those whose roles in deployments are asked for, in their order; none for who is
+/// no member of it.
+///
+/// # Errors
+/// As of every reading; also if the roles in deployments of somebody are not told.
+pub fn read_grants(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    asked: &[Asked<'_>],
+    pages: &PageSize,
+) -> Result<Vec<Option<Found>>, Fault> {
+    let mut collectors = Collectors::new([], Care::default());
+    collectors.invites = false;
+    collectors.grants = Some(Grants::new(asked));
+    walk(houston, workspace, pages, &mut collectors)?;
+    collectors.refuse_unread()?;
+    collectors.grants.map_or_else(|| Ok(Vec::new()), |grants| grants.found())
 }
 
 /// Counts the admins of `workspace` who are none of `people` (distinct, normalised addresses), from
@@ -218,288 +185,11 @@ pub fn other_admins<'a>(
     people: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<usize, Fault> {
-    let mut walk = Walk::new(houston, workspace, people);
-    walk.extent = Extent::Everybody;
-    walk.run(pages)?;
-    Ok(walk.other_admins)
-}
-
-/// How far a walk goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    /// Until everybody wanted is met.
-    Wanted,
-    /// To the end of the list.
-    Everybody,
-}
-
-/// 128 bits that stand for an id: a long list has many, and no two of them come to the same key.
-pub(super) type IdKey = [u64; 2];
-
-pub(super) fn id_key(id: &str) -> IdKey {
-    [1, 2].map(|seed| foldhash::quality::FixedState::with_seed(seed).hash_one(id))
-}
-
-/// One walk through the pages of a workspace.
-struct Walk<'w, 'a> {
-    houston: &'w Houston,
-    workspace: &'w WorkspaceId,
-    comparison: Comparison<'a>,
-    /// Ids that were seen: a cursor may repeat a person, who must not count twice.
-    met_ids: HashSet<IdKey, FixedState>,
-    invites: InvitesSeen,
-    extent: Extent,
-    /// Admins among those who are not wanted.
-    other_admins: usize,
-    /// Of whom all names are kept.
-    care: Care<'w>,
-    caller_names: Vec<String>,
-    protected: Vec<String>,
-    /// Members and invitations whose addresses are not shown.
-    hidden: u64,
-    /// Entries that show nobody, not even an id; they are among the hidden ones.
-    unread: u64,
-    /// Whom to look out for besides.
-    watch: Watch<'w>,
-}
-
-impl<'w, 'a> Walk<'w, 'a> {
-    fn new(
-        houston: &'w Houston,
-        workspace: &'w WorkspaceId,
-        wanted: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
-        Self {
-            houston,
-            workspace,
-            comparison: Comparison::new(wanted),
-            met_ids: HashSet::default(),
-            invites: InvitesSeen::Yes,
-            extent: Extent::Wanted,
-            other_admins: 0,
-            care: Care::default(),
-            caller_names: Vec::new(),
-            protected: Vec::new(),
-            hidden: 0,
-            unread: 0,
-            watch: Watch::Nobody,
-        }
-    }
-
-    fn reads_all(&self) -> bool {
-        self.extent == Extent::Everybody || self.watch.wants_everybody()
-    }
-
-    fn has_all(&self) -> bool {
-        !self.reads_all() && self.comparison.all_met()
-    }
-
-    fn reading(&mut self) -> Reading {
-        let strangers = match &mut self.watch {
-            Watch::Strangers(_, found) => std::mem::take(found),
-            Watch::Nobody | Watch::Accounts(..) => Strangers::default(),
-        };
-        Reading {
-            memberships: self.comparison.memberships().collect(),
-            invites: self.invites,
-            caller: std::mem::take(&mut self.caller_names),
-            protected: std::mem::take(&mut self.protected),
-            strangers,
-            hidden: self.hidden,
-            names: Vec::new(),
-        }
-    }
-}
-
-impl Walk<'_, '_> {
-    fn run(&mut self, pages: &PageSize) -> Result<(), Fault> {
-        let mut page = self.first_page()?;
-        let mut asked_one_by_one = false;
-        let mut turned = 0;
-        loop {
-            // An entry that shows nobody is one more of its page, and may be anybody.
-            let people = page.people.len() + page.unread;
-            self.pass_over(page.unread);
-            if let Watch::Strangers(..) = self.watch {
-                pages.keep(&page.people)?;
-            }
-            let fresh = self.meet(&page.people)?;
-            let is_last = match page.paged {
-                Paged::Whole => true,
-                Paged::Page => people == 0 || pages.is_surely_last(people),
-            };
-            if is_last || self.has_all() {
-                return Ok(());
-            }
-            if fresh == 0 {
-                // A cursor that includes its own row repeats one person at the end. More than one
-                // means that the server does not turn pages: only the whole list can be trusted.
-                return if people > 1 { self.read_whole_list(pages) } else { Ok(()) };
-            }
-            pages.learn(people);
-            turned += 1;
-            check_end(turned, self.met_ids.len())?;
-            let may_ask = !self.reads_all() && !asked_one_by_one;
-            if may_ask && self.comparison.missing() <= ONE_BY_ONE && people >= page.take as usize {
-                asked_one_by_one = true;
-                self.ask_one_by_one()?;
-                if self.comparison.all_met() {
-                    return Ok(());
-                }
-            }
-            let next = self.houston.member_page(self.workspace, page.last_id.as_deref(), self.parts(false));
-            page = next.map_err(|failure| failure.fault)?;
-        }
-    }
-
-    fn first_page(&mut self) -> Result<MemberPage, Fault> {
-        let mut page = match self.houston.member_page(self.workspace, None, self.parts(true)) {
-            Ok(page) => page,
-            // A page refused says nothing about the workspace: it may be too long for this server.
-            Err(failure) if matches!(failure.fault, Fault::Rejected { .. }) => self.whole_list()?,
-            Err(failure) => return Err(failure.fault),
-        };
-        let invites = match page.invites.take() {
-            Some(Ok(invites)) => Ok(invites),
-            Some(Err(fault)) if hides_invites(&fault) => Err(fault),
-            Some(Err(_)) | None => self.houston.invites(self.workspace).map_err(|f| f.fault),
-        };
-        match invites {
-            Ok(invites) => {
-                for invite in &invites {
-                    match &invite.email {
-                        Some(email) => {
-                            self.comparison.meet_invite(email, invite.role);
-                            self.care.protect.map(|protect| protect.covers([email.as_str()]));
-                        }
-                        None => self.hidden += 1,
-                    }
-                    self.watch.meet_invite(invite);
-                }
-            }
-            Err(fault) if hides_invites(&fault) => self.invites = InvitesSeen::Refused,
-            Err(fault) => return Err(fault),
-        }
-        Ok(page)
-    }
-
-    /// What is asked for: roles in deployments only where they matter, since whoever is taken away loses
-    /// them, and may have to get them back.
-    fn parts(&self, invites: bool) -> Parts {
-        let deployments = matches!(self.watch, Watch::Strangers(..));
-        Parts { invites, deployments }
-    }
-
-    fn whole_list(&self) -> Result<MemberPage, Fault> {
-        let page = self.houston.all_members(self.workspace, self.parts(false)).map_err(|f| f.fault)?;
-        Ok(MemberPage { paged: Paged::Whole, invites: None, last_id: None, take: 0, ..page })
-    }
-
-    fn read_whole_list(&mut self, pages: &PageSize) -> Result<(), Fault> {
-        let page = self.whole_list()?;
-        self.pass_over(page.unread);
-        if let Watch::Strangers(..) = self.watch {
-            pages.keep(&page.people)?;
-        }
-        self.meet(&page.people)?;
-        Ok(())
-    }
-
-    /// Takes note of entries that show nobody: each may be anybody.
-    fn pass_over(&mut self, unread: usize) {
-        self.hidden += unread as u64;
-        self.unread += unread as u64;
-    }
-
-    /// Asks for the few people who are missing, each by name. Finding somebody proves presence;
-    /// not finding them, or an error, proves nothing.
-    fn ask_one_by_one(&mut self) -> Result<(), Fault> {
-        let missing: Vec<String> = self.comparison.unmet().map(str::to_owned).collect();
-        for email in missing {
-            match self.houston.person(self.workspace, &email) {
-                Ok(Some(person)) => {
-                    self.meet(std::slice::from_ref(&person))?;
-                }
-                Ok(None) => {}
-                Err(failure) => match failure.fault {
-                    fault @ (Fault::Unsent { .. } | Fault::Expired { .. } | Fault::Denied { .. }) => {
-                        return Err(fault);
-                    }
-                    Fault::NoAnswer { .. }
-                    | Fault::Proxy { .. }
-                    | Fault::Throttled { .. }
-                    | Fault::Rejected { .. }
-                    | Fault::Already { .. }
-                    | Fault::Schema { .. }
-                    | Fault::Internal { .. }
-                    | Fault::Malformed { .. } => return Ok(()),
-                },
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of people; tells how many of them were not seen before.
-    fn meet(&mut self, people: &[Person]) -> Result<usize, Fault> {
-        let mut fresh = 0;
-        for person in people {
-            if !self.met_ids.insert(id_key(&person.id)) {
-                continue;
-            }
-            fresh += 1;
-            if person.hides_roles && self.comparison.wants(&person.addresses, person.username.as_deref()) {
-                // A member of a kind; adding them again might bind them twice.
-                let name = person.addresses.first().map_or("a member", String::as_str);
-                return Err(Fault::Malformed {
-                    text: format!("the member list does not show the roles of {name}"),
-                });
-            }
-            self.take_note(person);
-            self.watch.meet(person);
-            self.comparison.meet_member(&Member {
-                addresses: &person.addresses,
-                username: person.username.as_deref(),
-                standing: standing(person),
-                roles: &person.bindings,
-            });
-        }
-        Ok(fresh)
-    }
-
-    fn take_note(&mut self, person: &Person) {
-        self.hidden += u64::from(person.hides_addresses);
-        if self.care.caller == Some(person.id.as_str()) {
-            self.caller_names.extend(names(person).map(str::to_owned));
-        }
-        if self.care.protect.is_some_and(|protect| protect.covers(names(person)))
-            && self.comparison.wants(&person.addresses, person.username.as_deref())
-        {
-            self.protected.extend(names(person).map(|name| email_key(name).into_owned()));
-        }
-        if self.extent == Extent::Wanted {
-            return;
-        }
-        let is_admin =
-            !person.bindings.is_empty() && person.bindings.iter().all(|role| *role == WorkspaceRole::Admin);
-        let is_wanted = self.comparison.wants(&person.addresses, person.username.as_deref());
-        self.other_admins += usize::from(is_admin && standing(person) == Standing::Active && !is_wanted);
-    }
-}
-
-/// Whether invitations cannot be read here, now or later: the caller may not see them, or the
-/// server has no such list. What cannot be read is unknown, not absent.
-pub(super) fn hides_invites(fault: &Fault) -> bool {
-    match fault {
-        Fault::Denied { .. } | Fault::Schema { .. } | Fault::Malformed { .. } => true,
-        Fault::Unsent { .. }
-        | Fault::NoAnswer { .. }
-        | Fault::Proxy { .. }
-        | Fault::Throttled { .. }
-        | Fault::Expired { .. }
-        | Fault::Rejected { .. }
-        | Fault::Already { .. }
-        | Fault::Internal { .. } => false,
-    }
+    let mut collectors = Collectors::new([], Care { admins: true, ..Care::default() });
+    collectors.to_the_end = true;
+    collectors.invites = false;
+    walk(houston, workspace, pages, &mut collectors)?;
+    Ok(collectors.admins.unwrap_or_default().other_than(people))
 }
 
 #[cfg(test)]
@@ -511,6 +201,7 @@ pub(super) mod tests {
     use super::*;
     use crate::houston::scripted::Scripted;
     use crate::model::WorkspaceRole;
+    use crate::plan::Standing;
 
     /// How a server turns the pages of its member list.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
