@@ -26,7 +26,7 @@ mod gate;
 pub mod http;
 mod members;
 mod members_query;
-pub mod operations;
+mod operations;
 pub mod outage_wait;
 pub mod pacer;
 pub mod people;
@@ -54,6 +54,7 @@ pub use self::credential::{Credential, Renewing};
 pub use self::deployments::{Deployment, DeploymentGrant, DeploymentUser};
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
+use self::members_query::{Document, MembersQuery};
 pub use self::outage_wait::{OutageWait, Waiting};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
 pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
@@ -167,6 +168,15 @@ pub enum Mail {
 pub struct Sent {
     /// How many requests it took.
     pub attempts: u32,
+}
+
+/// Every document that may be sent, by the name of its operation: for tests against the schemas of servers.
+pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let members = MembersQuery::all().map(|query| {
+        let Document { name, text } = query.document();
+        (name.as_str(), text.as_str())
+    });
+    operations::FILES.iter().copied().chain(members)
 }
 
 /// Houston behind a transport. Cheap to clone: clones share what they learn about the server.

@@ -1,14 +1,13 @@
 //! The documents that are sent to Houston, one operation per file, and the types that
 //! `graphql_client` generates from them against our own loose schema.
 //!
-//! Main item: [`documents`]. Values travel as variables only, so that every request of a kind
+//! Main trait: `Operation`. Values travel as variables only, so that every request of a kind
 //! carries the same text; `token`, `Invite.token` and `Workspace.users` are never asked for. The query for
 //! members is a template; [`super::members_query`] renders it.
 
 use graphql_client::GraphQLQuery;
 use serde::Serialize;
 
-use super::members_query::{Document, MembersQuery};
 use super::transport::Kind;
 use crate::model::WorkspaceRole;
 
@@ -57,7 +56,7 @@ macro_rules! operations {
         )+
 
         /// The documents that are files, by the names of their operations.
-        const FILES: &[(&str, &str)] = &[$((stringify!($name), include_str!(concat!("../../", $path)))),+];
+        pub(super) const FILES: &[(&str, &str)] = &[$((stringify!($name), include_str!(concat!("../../", $path)))),+];
     };
 }
 
@@ -101,15 +100,6 @@ pub(super) struct Members;
 
 /// The data of an answer to a query for members; what was not asked for counts as null.
 pub(super) type MembersData = <Members as GraphQLQuery>::ResponseData;
-
-/// Every document, by the name of its operation: for tests against the schemas of servers.
-pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let members = MembersQuery::all().map(|query| {
-        let Document { name, text } = query.document();
-        (name.as_str(), text.as_str())
-    });
-    FILES.iter().copied().chain(members)
-}
 
 /// The JSON body of an operation.
 pub(super) fn body<O: Operation>(variables: O::Variables) -> Vec<u8> {

@@ -43,8 +43,8 @@ fn ids(page: &MemberPage) -> Vec<&str> {
 
 #[test]
 fn every_document_is_named_and_asks_for_no_secret() {
-    assert_eq!(operations::documents().count(), 25 + 24);
-    for (name, text) in operations::documents() {
+    assert_eq!(documents().count(), 25 + 24);
+    for (name, text) in documents() {
         let starts = [format!("query {name}"), format!("mutation {name}")];
         assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
         assert_eq!(text.matches("query ").count() + text.matches("mutation ").count(), 1, "{name}");
@@ -75,7 +75,7 @@ fn every_request_carries_its_name_its_document_and_its_variables() {
     );
     for body in &log {
         let (name, text) = (body["operationName"].as_str().unwrap(), body["query"].as_str().unwrap());
-        assert_eq!(operations::documents().find(|(known, _)| *known == name).unwrap().1, text);
+        assert_eq!(documents().find(|(known, _)| *known == name).unwrap().1, text);
     }
     assert!(!log[1]["query"].as_str().unwrap().contains("bypassInvite"));
 }

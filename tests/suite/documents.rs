@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::harness::{LABELS, MODELS, Sandbox, Workdir, roster};
 use apollo_compiler::{ExecutableDocument, Schema};
-use houston_onboard::houston::operations::documents;
+use houston_onboard::houston::documents;
 use houston_onboard::sandbox::{Model, Options, Profile, schema};
 
 /// Documents that a version does not understand, and why that is as it should be; pages of members apart.
