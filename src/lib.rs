@@ -29,17 +29,17 @@
 //!    membership to a [`plan::Decision`]; what has to be sent is a
 //!    [`plan::Operation`]. `plan`
 //!    shows it and ends here; `apply` asks, or was told `--yes`.
-//! 7. **The plan is written down.** An [`engine::run_folder::RunFolder`] holds a copy of the roster
-//!    and the plan, and the [`engine::journal`] is open, before the first mutation.
+//! 7. **The plan is written down.** An [`record::folder::RunFolder`] holds a copy of the roster
+//!    and the plan, and the [`record::journal`] is open, before the first mutation.
 //! 8. **The plan is carried out.** The [`engine::Engine`] has one dispatcher, which owns the run,
 //!    and workers, which call. Each workspace has a life of its own ([`engine::workspace`]): a few
 //!    rows first, then the rest, then a read-back. What to do about a fault is decided by
 //!    [`engine::verdict::judge`]; a write without an answer goes to [`engine::verify`], which looks
 //!    before anything is sent again. When every row has come to its end, roles in deployments are
 //!    given ([`engine::granting`]), and at last who is not in the roster goes ([`engine::leaving`]).
-//! 9. **It is told.** Everybody who listens hears the same [`engine::event::Event`]s through a
+//! 9. **It is told.** Everybody who listens hears the same [`event::Event`]s through a
 //!    [`report::Reporter`]. When the run is over, its reports are made from the files of the run
-//!    alone, and the totals decide the [`cli::ExitStatus`].
+//!    alone, and the totals decide the [`outcome::ExitStatus`].
 //!
 //! [`time`] is beside all of this: the one place where the program waits, so that every wait can be
 //! cut short, and tests need none. So is [`files`], which opens files that another person may have
@@ -54,6 +54,7 @@
 
 pub mod files;
 pub mod model;
+pub mod outcome;
 pub mod time;
 
 pub mod roster;
@@ -64,11 +65,17 @@ pub mod plan;
 
 pub mod present;
 
+pub mod event;
+
+pub mod record;
+
 pub mod engine;
 
 pub mod report;
 
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+
+pub mod ops;
 
 pub mod cli;

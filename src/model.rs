@@ -4,6 +4,7 @@
 //! module must not know any other part of the program.
 
 mod glob;
+pub mod target_key;
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -191,29 +192,6 @@ pub struct Assignment<'a> {
     pub role: WorkspaceRole,
     /// Where: index into the roster's list of distinct workspace texts.
     pub workspace: u32,
-}
-
-/// Why something ended as it did, for people and for machines. The text comes from outside and is
-/// cleaned ([`printable`]) and short; no fault or secret travels in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Cause {
-    /// A stable word in snake case, for `error_code` columns and for grouping.
-    pub code: Cow<'static, str>,
-    /// One sentence fragment.
-    pub text: String,
-}
-
-impl Cause {
-    /// A cause with a code of our own.
-    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), text: text.into() }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
 }
 
 /// An address as it is written everywhere: trimmed and in lower case. Addresses are compared by

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use houston_onboard::engine::event::{Event, Strain, Tally};
-use houston_onboard::engine::journal::{FORMAT, Header, Journal, Reach, RunSettings};
-use houston_onboard::engine::run_folder::{RunFolder, Runs};
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
+use houston_onboard::event::Event;
 use houston_onboard::houston::{
     Credential, Houston, Http, HttpSettings, Mail, Pace, Paced, Rate, Repeats, RetryPolicy, Retrying, Target,
     Token,
 };
+use houston_onboard::model::Strain;
 use houston_onboard::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use houston_onboard::outcome::Tally;
 use houston_onboard::plan::{Operation, OperationKind, Workspace};
 use houston_onboard::present::members::PageSize;
+use houston_onboard::record::folder::{RunFolder, Runs};
+use houston_onboard::record::journal::{FORMAT, Header, Journal, Reach, RunSettings};
 use houston_onboard::time::{Cancel, Clock, SystemClock};
 use rayon::ThreadPoolBuilder;
 
@@ -173,8 +175,8 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
     let end = Engine { pool: &pool, settings: &settings }.run(&run, &mut journal, Tally::default(), announce);
     let seconds = start.elapsed().as_secs_f64();
     let cpu = proc::cpu(std::process::id()) - cpu;
-    let added = end.tally.of(houston_onboard::engine::event::Status::Added)
-        + end.tally.of(houston_onboard::engine::event::Status::Invited);
+    let added = end.tally.of(houston_onboard::outcome::Status::Added)
+        + end.tally.of(houston_onboard::outcome::Status::Invited);
     if added != work.rows as u64 {
         return Err(format!("{added} of {} people were added: {:?}", work.rows, end.stopped).into());
     }

@@ -12,27 +12,32 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::confirm::Confirmation;
-use super::ending::{held_words, status, tell_renamed, write_reports};
-use super::input::{Input, ResolvedInput};
-use super::parts::{Left, Parts};
 use super::plan::{After, PreparedPlan, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
 use super::runs::{RUNS, locked, unsafe_runs};
-use super::saved_plan::{Saved, SavedPlanArgs};
-use super::session::{Access, Destination, Session, WorkArgs};
-use super::signals::Signals;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::trust::Origin;
-use super::{ExitStatus, Failure, GlobalArgs, print, tell};
-use crate::engine::event::{Event, RunEnd, StatusKind, StopReason, Tally, concluded_by_plan};
-use crate::engine::journal::{
+use super::{GlobalArgs, print, tell};
+use crate::engine::leftover::{Earlier, left_unanswered};
+use crate::engine::{Engine, MaxErrors, Run, Settings, close};
+use crate::event::{Event, RunEnd, StopReason};
+use crate::houston::Mail;
+use crate::model::{RowNumber, printable};
+use crate::ops::failure::Failure;
+use crate::ops::finish::{held_words, status, tell_renamed, write_reports};
+use crate::ops::phases::{Left, Parts};
+use crate::ops::planning::roster::{Input, ResolvedInput};
+use crate::ops::saved::{Saved, SavedPlanArgs};
+use crate::ops::session::{Access, Destination, Session, WorkArgs};
+use crate::ops::signals::Signals;
+use crate::outcome::Cause;
+use crate::outcome::ExitStatus;
+use crate::outcome::{StatusKind, Tally};
+use crate::plan::concluded_by_plan;
+use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
+use crate::record::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
 };
-use crate::engine::leftover::{Earlier, left_unanswered};
-use crate::engine::run_folder::{ROSTER, RunFolder, Runs, TargetLock};
-use crate::engine::{Engine, MaxErrors, Run, Settings, close};
-use crate::houston::Mail;
-use crate::model::{Cause, RowNumber, printable};
 use crate::report::closing::{Paint, render, resume_command};
 use crate::report::results::ERRORS;
 use crate::report::terminal::Progress;

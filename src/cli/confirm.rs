@@ -4,8 +4,10 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use super::{ExitStatus, Failure, print, tell};
+use super::{print, tell};
 use crate::model::printable;
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
 
 /// How the user agrees before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,23 +3,22 @@
 //!
 //! Main type: [`DoctorArgs`]. What is asked is in `asking`, what the answers mean in `verdicts`.
 
-mod asking;
-mod verdicts;
-
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
 
 use super::roster_args::RosterArgs;
-use super::session::Destination;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::validate::{read_roster, shown_name};
-use super::{ExitStatus, Failure, GlobalArgs, print, print_data, tell};
+use super::{GlobalArgs, print, print_data, tell};
 use crate::model::printable;
+use crate::ops::doctor::asking::Asking;
+use crate::ops::doctor::verdicts::{self, Judged};
+use crate::ops::failure::Failure;
+use crate::ops::session::Destination;
+use crate::outcome::ExitStatus;
 use crate::report::checkup::{Checkup, CheckupFormat};
-use asking::Asking;
-use verdicts::Judged;
 
 /// Check the target: connection, token, rights, version, and what a run would meet; reads only
 #[derive(Debug, Clone, Args)]

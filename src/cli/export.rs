@@ -3,9 +3,6 @@
 //!
 //! Main function: [`run`]. One workspace at a time is written; nobody is passed over in silence.
 
-mod people;
-mod told;
-
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,16 +10,18 @@ use std::time::Instant;
 
 use clap::Args;
 
-use self::told::Told;
-use super::places::list_workspaces;
-use super::planning::unreadable;
-use super::session::{Access, Destination, Session, unusable};
-use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
-use super::{ExitStatus, Failure, GlobalArgs, data_out, tell};
-use crate::engine::event::{Event, StopReason};
+use super::{GlobalArgs, data_out, tell};
+use crate::event::{Event, StopReason};
 use crate::houston::{Fault, Listing, Workspace};
 use crate::model::printable;
+use crate::ops::export::told::Told;
+use crate::ops::failure::Failure;
+use crate::ops::planning::unreadable;
+use crate::ops::planning::workspaces::list_workspaces;
+use crate::ops::session::{Access, Destination, Session, unusable};
+use crate::ops::signals::Signals;
+use crate::outcome::ExitStatus;
 use crate::present::everybody;
 use crate::present::in_order::{Step, in_order};
 use crate::present::members::InvitesSeen;
@@ -222,7 +221,7 @@ impl Export<'_> {
             return Err(Fault::cancelled());
         }
         let everybody = everybody::read(houston, &self.workspaces[place].id, pages)?;
-        Ok((everybody.invites_seen, people::entries(everybody)))
+        Ok((everybody.invites_seen, crate::ops::export::people::entries(everybody)))
     }
 }
 
@@ -263,7 +262,7 @@ fn exported(
     })
 }
 
-fn name_of(workspace: &Workspace) -> String {
+pub(crate) fn name_of(workspace: &Workspace) -> String {
     match &workspace.label {
         Some(label) => printable(&format!("{label} ({})", workspace.id)).into_owned(),
         None => printable(workspace.id.as_str()).into_owned(),

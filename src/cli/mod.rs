@@ -6,40 +6,22 @@
 pub mod apply;
 pub mod config;
 mod confirm;
-mod create;
 pub mod doctor;
-pub mod ending;
-pub mod explain;
-mod export;
-mod extras;
-mod grants;
-mod identity;
-mod input;
-pub mod parts;
-mod places;
-mod plan;
-pub mod planning;
-mod prune_args;
-mod replacements;
+pub mod export;
+pub mod plan;
+pub mod prune_args;
 pub mod report;
 pub mod resume;
 pub mod roster_args;
 mod runs;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-pub mod saved_plan;
-pub mod session;
 pub mod settings;
-pub mod signals;
-pub mod stale;
 pub mod target_args;
 mod template;
-pub mod token_life;
 mod trust;
-mod undo;
 mod usage;
 pub mod validate;
-pub mod waiting;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
@@ -52,9 +34,11 @@ use self::settings::{Distance, Environment, Origins, Refused};
 use self::target_args::TargetArgs;
 
 use crate::model::printable;
+use crate::ops::failure::Failure;
+use crate::ops::signals;
+use crate::outcome::ExitStatus;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
 use crate::report::terminal::ProgressMode;
-use crate::roster;
 
 /// Puts people into the right workspaces of Astro Private Cloud.
 ///
@@ -160,143 +144,6 @@ impl Command {
             Self::Validate(_) | Self::Report(_) | Self::Template => None,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => None,
-        }
-    }
-}
-
-/// What the program ends with; documented in `--help`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitStatus {
-    /// Done; nothing failed.
-    Done,
-    /// Internal error, or the run folder cannot be written at the start.
-    Internal,
-    /// Usage, or a confirmation was needed and could not be given.
-    Usage,
-    /// The roster, or another input file, is bad.
-    BadInput,
-    /// The token is missing, dead, or died in mid-run.
-    Token,
-    /// The target is unusable, or its policy refuses.
-    Target,
-    /// Some rows failed for good.
-    RowsFailed,
-    /// A guard refused.
-    Guard,
-    /// Stopped early, or rows are left that a later try can settle.
-    Unresolved,
-    /// The saved plan no longer fits the target.
-    Outdated,
-    /// `plan --detailed-exitcode`: changes are pending.
-    ChangesPending,
-    /// Another `apply` changes this target from the same folder of runs.
-    Locked,
-    /// SIGINT.
-    Interrupted,
-    /// SIGTERM.
-    Terminated,
-    /// `--exit-code-unchanged`: nothing had to be changed.
-    Unchanged(u8),
-}
-
-impl ExitStatus {
-    const HELP: &str = "\
-Exit status:
-  0  done; nothing failed
-  1  internal error, or an output cannot be written
-  2  usage, or a confirmation was needed and could not be given
-  3  the roster, or another input file, is bad (nothing was sent)
-  4  the token is missing or dead, or died in mid-run
-  5  the target is unusable, or its policy refuses
-  6  some rows failed for good
-  7  a guard refused removals or demotions, or held some back
-  8  stopped early, or rows are left that a later try can settle
-  9  the saved plan no longer fits the target (nothing was sent)
-  10  plan --detailed-exitcode: changes are pending
-  11  another run is changing this target (nothing was sent)
-  130, 143  SIGINT; SIGTERM or SIGHUP: drained
-
-Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
-
-    /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
-    /// be changed.
-    pub fn good(changed: bool, unchanged: Option<u8>) -> Self {
-        unchanged.filter(|_| !changed).map_or(Self::Done, Self::Unchanged)
-    }
-
-    /// The number.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Internal => 1,
-            Self::Usage => 2,
-            Self::BadInput => 3,
-            Self::Token => 4,
-            Self::Target => 5,
-            Self::RowsFailed => 6,
-            Self::Guard => 7,
-            Self::Unresolved => 8,
-            Self::Outdated => 9,
-            Self::ChangesPending => 10,
-            Self::Locked => 11,
-            Self::Interrupted => 130,
-            Self::Terminated => 143,
-            Self::Unchanged(code) => code,
-        }
-    }
-}
-
-/// Why a command could not do its work: an error, what it ends with, and what to do next.
-#[derive(Debug)]
-pub struct Failure {
-    /// What the program ends with.
-    pub status: ExitStatus,
-    /// What went wrong, with its causes.
-    pub error: anyhow::Error,
-    /// What to do next.
-    pub hint: Option<String>,
-    /// The flags that it is about, without their dashes.
-    pub about: Vec<&'static str>,
-}
-
-impl Failure {
-    /// A failure with this status.
-    pub fn new(status: ExitStatus, error: impl Into<anyhow::Error>) -> Self {
-        Self { status, error: error.into(), hint: None, about: Vec::new() }
-    }
-
-    /// The same about these flags: if their values were not typed, people are told who set them.
-    #[must_use]
-    pub fn about(mut self, flags: &[&'static str]) -> Self {
-        self.about.extend_from_slice(flags);
-        self
-    }
-
-    /// The same with advice.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::new(ExitStatus::Internal, error)
-    }
-}
-
-impl From<roster::Error> for Failure {
-    /// A roster that cannot be read (3), or for a copy of which there is no room (1).
-    fn from(error: roster::Error) -> Self {
-        match error {
-            roster::Error::Spool { .. } => Self::new(ExitStatus::Internal, error)
-                .hint("set TMPDIR to a writable folder with enough room for the roster"),
-            roster::Error::Unreadable { .. }
-            | roster::Error::IsFolder { .. }
-            | roster::Error::Device { .. }
-            | roster::Error::NoWriter { .. }
-            | roster::Error::Endless => Self::new(ExitStatus::BadInput, error),
         }
     }
 }

@@ -9,22 +9,25 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::explain::explain;
-use super::grants::come_with_adds;
-use super::input::{Input, ResolvedInput};
-use super::planning::plan;
-use super::saved_plan::{self, fits};
-use super::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
-use super::stale::{Age, find};
-use super::{ExitStatus, Failure, GlobalArgs, print, print_data, tell};
-use crate::engine::event::Event;
-use crate::engine::journal::PlanLine;
+use super::{GlobalArgs, print, print_data, tell};
 use crate::engine::part::Subjects;
+use crate::event::Event;
 use crate::houston::DeploymentGrant;
 use crate::model::RowNumber;
+use crate::ops::explain::explain;
+use crate::ops::failure::Failure;
+use crate::ops::planning::deployments::come_with_adds;
+use crate::ops::planning::plan;
+use crate::ops::planning::roster::{Input, ResolvedInput};
+use crate::ops::planning::stale::{Age, find};
+use crate::ops::saved;
+use crate::ops::saved::fits;
+use crate::ops::session::{Access, Destination, SafetyArgs, Session, WorkArgs};
+use crate::outcome::ExitStatus;
 use crate::plan::grant::Grant;
 use crate::plan::guard::{OnGuard, Refusal};
 use crate::plan::{Counts, Decision, Operation, Plan};
+use crate::record::journal::PlanLine;
 use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::report::terminal::Progress;
@@ -356,7 +359,7 @@ pub fn show(
     session: &Session,
     global: &GlobalArgs,
 ) -> Result<ExitStatus, Failure> {
-    let draft = after.save_as.map(saved_plan::begin).transpose()?;
+    let draft = after.save_as.map(saved::begin).transpose()?;
     let mut input = input.resolve(session)?;
     let mut progress = input.progress(global);
     let prepared = PreparedPlan::prepare(&mut input, work, session, &mut progress)?;
@@ -373,7 +376,7 @@ pub fn show(
         PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md => print_data(&text)?,
     }
     if let Some(draft) = draft {
-        saved_plan::save(draft, &prepared, &input, &work.safety, session)?;
+        saved::save(draft, &prepared, &input, &work.safety, session)?;
     }
     prepared.refuse(&work.safety)?;
     let changes = prepared.changes() > 0;

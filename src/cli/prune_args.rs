@@ -7,11 +7,12 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 
 use super::roster_args::RosterArgs;
-use super::{ExitStatus, Failure};
-use crate::engine::journal::{Prune, RunSettings};
-use crate::engine::run_folder::JOURNAL;
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
+use crate::record::folder::JOURNAL;
+use crate::record::journal::{Prune, RunSettings};
 use crate::report::removals::{REMOVALS, UNDO};
 use crate::report::results::{ERRORS, UNPROCESSED};
 use crate::roster::{Only, people_pattern};

@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::ending::{self, RosterCopy, open_run, write_reports};
-use super::{ExitStatus, Failure, UNWRITTEN, data_out, print, print_data, tell, undo};
-use crate::engine::journal::{History, JournalError};
-use crate::engine::run_folder::{JOURNAL, LATEST, RunFolder, Runs};
+use super::{UNWRITTEN, data_out, print, print_data, tell};
 use crate::model::printable;
+use crate::ops::failure::Failure;
+use crate::ops::finish;
+use crate::ops::finish::{RosterCopy, open_run, write_reports};
+use crate::outcome::ExitStatus;
+use crate::record::folder::{JOURNAL, LATEST, RunFolder, Runs};
+use crate::record::journal::{History, JournalError};
+use crate::record::undo;
 use crate::report::list::{self, Listed};
 use crate::report::removals;
 use crate::report::results::{ERRORS, RESULTS, ResultsError, UNPROCESSED};
@@ -52,13 +56,13 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     if let Some(why) = folder.distrust() {
         tell(&printable(&format!("note: run {}: {why}; nothing is written to its folder", folder.id())));
     }
-    let broken = |error| ending::broken(&folder, error);
+    let broken = |error| finish::broken(&folder, error);
     let mut told = Told::read(&folder).map_err(broken)?;
-    ending::check_plan(&folder, &told.history)?;
+    finish::check_plan(&folder, &told.history)?;
     told.summary.undo = removals::count(&folder, &told.history).map_err(broken)?;
     told.rebuild(&folder);
     if args.format == RunFormat::Csv {
-        ending::tell_renamed(&told.history);
+        finish::tell_renamed(&told.history);
     }
     told.write(&folder, args.format)?;
     Ok(ExitStatus::Done)
@@ -77,7 +81,7 @@ impl Told {
         // In this order: a run that ends in between has then closed its journal.
         let is_held = folder.is_held();
         let history = History::read(folder)?;
-        let status = history.closed.then(|| ending::status(&history));
+        let status = history.closed.then(|| finish::status(&history));
         let summary = Summary::new(&history, folder.path(), status.map(ExitStatus::code));
         let summary = if is_held { summary.going() } else { summary };
         Ok(Self { history, is_held, status, summary })
@@ -93,7 +97,7 @@ impl Told {
         if !is_ours || files.iter().all(|name| folder.modified(name) >= journal) {
             return;
         }
-        let written = ending::check_roster(folder, &self.history)
+        let written = finish::check_roster(folder, &self.history)
             .and_then(|()| write_reports(folder, &self.history, self.status));
         let place = folder.path().display().to_string();
         match written {
@@ -111,7 +115,7 @@ impl Told {
 
     fn write(&self, folder: &RunFolder, format: RunFormat) -> Result<(), Failure> {
         let copy = if format.has_rows() {
-            ending::check_roster(folder, &self.history)?;
+            finish::check_roster(folder, &self.history)?;
             Some(RosterCopy::of(&self.history).map_err(|error| Failure::new(ExitStatus::BadInput, error))?)
         } else {
             None

@@ -12,31 +12,33 @@ use clap::Args;
 
 use super::apply::{engine_settings, finish};
 use super::confirm::Confirmation;
-use super::ending::{broken, open_run, status, write_reports};
-use super::input::line_of_removal;
-use super::parts::{Left, Parts};
 use super::plan::{requests, takes_away};
-use super::planning::unreadable;
 use super::prune_args::LimitArgs;
 use super::runs::{RUNS, locked, unsafe_runs};
-use super::session::{Access, Destination, SafetyArgs, Session};
-use super::signals::Signals;
 use super::target_args::{PaceArgs, TargetArgs};
 use super::trust::Origin;
-use super::{ExitStatus, Failure, GlobalArgs, tell};
-use crate::engine::event::Event;
+use super::{GlobalArgs, tell};
 use crate::engine::granting::along;
-use crate::engine::journal::{Entry, Header, History, Journal, JournalError, Reach};
 use crate::engine::leftover::Leg;
-use crate::engine::run_folder::{RunFolder, TargetLock};
 use crate::engine::{Engine, Run, close};
-use crate::houston::target::is_same;
+use crate::event::Event;
 use crate::houston::{Fault, Repeats, Version};
+use crate::model::target_key::is_same_target;
 use crate::model::{RowNumber, Strain, printable};
+use crate::ops::failure::Failure;
+use crate::ops::finish::{broken, open_run, status, write_reports};
+use crate::ops::phases::{Left, Parts};
+use crate::ops::planning::roster::line_of_removal;
+use crate::ops::planning::unreadable;
+use crate::ops::session::{Access, Destination, SafetyArgs, Session};
+use crate::ops::signals::Signals;
+use crate::outcome::ExitStatus;
 use crate::plan::protect::Protect;
 use crate::plan::{Operation, OperationKind, RolePolicy};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Task};
+use crate::record::folder::{RunFolder, TargetLock};
+use crate::record::journal::{Entry, Header, History, Journal, JournalError, Reach};
 use crate::report::closing::resume_command;
 use crate::report::terminal::{Progress, ProgressMode};
 
@@ -247,7 +249,7 @@ fn destination(
     header.settings.pace.iter().for_each(|then| pace.default_to(then));
     let destination = Destination::new(&target, &pace)?.with_token(&target)?;
     let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
-    if is_same(&url, &header.target) {
+    if is_same_target(&url, &header.target) {
         return Ok((destination, target));
     }
     let [run, then, now] = [&header.run, &header.target, &url].map(|text| printable(text));

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ExitStatus, Failure};
 use crate::model::WorkspaceRole;
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
 use crate::roster::{
     ColumnName, DomainMap, MapError, Maps, OnConflict, Only, Settings, parse_delimiter, parse_role, role_map,
     workspace_map,

@@ -2,8 +2,9 @@
 //!
 //! Main functions: [`locked`] and [`unsafe_runs`].
 
-use super::{ExitStatus, Failure};
-use crate::engine::run_folder::{LockError, RunsError};
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
+use crate::record::folder::{LockError, RunsError};
 use crate::report::shell_word;
 
 /// The flag that names the folder.
@@ -43,7 +44,7 @@ pub(super) fn unsafe_runs(error: RunsError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::run_folder::Runs;
+    use crate::record::folder::Runs;
 
     #[test]
     fn what_is_wrong_with_the_folder_of_the_runs_is_about_its_flag() {

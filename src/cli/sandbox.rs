@@ -13,7 +13,8 @@ use jiff::SignedDuration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{ExitStatus, Failure};
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
 use crate::sandbox::{
     FAULTS_HELP, Faults, LOCAL_PASSWORD, Model, Options, Profile, SWITCH_NAMES, Sandbox, Switches, Tokens,
 };

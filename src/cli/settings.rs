@@ -21,9 +21,11 @@ use self::environment::{
     CONFIG, Environment as Variables, flag, is_of_one_call, is_setting, nearest, variable,
 };
 use self::value::{BadValue, checked, is_switch};
+use super::Cli;
 use super::config::{ConfigFile, Content, Entry, Scalar};
 use super::usage::escaped;
-use super::{Cli, ExitStatus, Failure};
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
 
 pub use self::environment::Environment;
 pub use self::origin::{Origin, Origins};

@@ -13,14 +13,15 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::settings::Origins;
-use super::{ExitStatus, Failure};
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
 
 pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};
-use crate::engine::journal::Reach;
 use crate::houston::context::ContextError;
 use crate::houston::{
     HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError, TokenKind,
 };
+use crate::record::journal::Reach;
 
 const TARGET: &str = "Target";
 

@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use super::confirm::Confirmation;
-use super::ending::broken;
 use super::resume::ResumeArgs;
 use super::target_args::TargetArgs;
-use super::{ExitStatus, Failure, tell};
-use crate::engine::journal::{Header, History, Reach, plan_lines};
-use crate::engine::run_folder::{Distrust, LATEST, RunFolder};
+use super::tell;
 use crate::houston::TOKEN_VARIABLE;
 use crate::model::{WorkspaceRole, printable, shell_word};
+use crate::ops::failure::Failure;
+use crate::ops::finish::broken;
+use crate::outcome::ExitStatus;
 use crate::plan::RolePolicy;
+use crate::record::folder::{Distrust, LATEST, RunFolder};
+use crate::record::journal::{Header, History, Reach, plan_lines};
 
 /// How many people are shown by name, of each kind.
 const SHOWN_PEOPLE: usize = 20;

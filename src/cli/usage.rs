@@ -11,8 +11,10 @@ use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextValue, ErrorKind};
 
-use super::{ExitStatus, Failure, UNWRITTEN, tell, unless_gone};
+use super::{UNWRITTEN, tell, unless_gone};
 use crate::model::{inert, printable};
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
 
 /// A text in which everything that a reader would not see, or that a terminal would obey, is written
 /// out: `\r`, `\u{1b}`.

@@ -10,10 +10,12 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::input::warn_of_unused;
 use super::roster_args::RosterArgs;
-use super::{ExitStatus, Failure, GlobalArgs, UNWRITTEN, data_out, tell, tell_in_colour, unless_gone};
+use super::{GlobalArgs, UNWRITTEN, data_out, tell, tell_in_colour, unless_gone};
 use crate::model::{RowNumber, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::roster::warn_of_unused;
+use crate::outcome::ExitStatus;
 use crate::report::csv_file::{CsvForm, CsvWriter};
 use crate::report::escape::{
     json_line, json_pretty, markdown as markdown_cell, markdown_line, xml as escape,
@@ -86,12 +88,12 @@ pub(super) fn read_roster(path: &Path, name: &str, args: &RosterArgs) -> Result<
 }
 
 /// How issues are shown on standard error.
-pub(super) fn style() -> Style {
+pub(crate) fn style() -> Style {
     if io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
 }
 
 /// What a roster is called in messages.
-pub(super) fn shown_name(path: &Path) -> String {
+pub(crate) fn shown_name(path: &Path) -> String {
     if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
 }
 

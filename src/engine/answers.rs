@@ -5,16 +5,17 @@
 use std::time::{Duration, Instant};
 
 use super::dispatcher::Dispatcher;
-use super::event::{Cause, Event, Status, StatusKind, StopReason};
-use super::journal::Entry;
 use super::open::Acknowledged;
 use super::verdict::{Doubt, Verdict, cause, judge};
 use super::verify::{Doubtful, Finding, gone, landed};
 use super::worker::{Answer, Job, Signal};
 use super::workspace::{Proof, Purpose};
+use crate::event::{Event, StopReason};
 use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats};
+use crate::outcome::{Cause, Status, StatusKind};
 use crate::plan::{Membership, OperationKind};
 use crate::present::members::{InvitesSeen, Reading};
+use crate::record::journal::Entry;
 
 /// So many pages in a row from something that is not Houston end the run.
 const PAGES_IN_A_ROW: u32 = 10;

@@ -13,16 +13,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use foldhash::fast::FixedState;
 
-use super::event::{Cause, Event, RunEnd, Status, StopReason, Tally};
-use super::journal::{Entry, Journal};
 use super::open::Exhausted;
 use super::part::Subject;
 use super::refusals::Refusals;
 use super::worker::{Job, Signal, Ticket};
 use super::workspace::{Lane, Step};
 use super::{Run, Settings, pause};
+use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Repeats;
+use crate::outcome::{Cause, Status, Tally};
 use crate::plan::{OperationKind, Workspace};
+use crate::record::journal::{Entry, Journal};
 use crate::time::Waited;
 
 /// How often bars are redrawn and the outside is looked at.

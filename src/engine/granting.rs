@@ -8,18 +8,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Cause, Outcome, Status};
-use super::journal::{GrantLine, History, JournalError, PlanLine, PlannedAction, plan_lines};
 use super::leftover::{Leftover, Next, Planned};
 use super::part::{InDeployment, Part, Subject, Subjects};
-use super::run_folder::RunFolder;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::outcome::{Cause, Outcome, Status};
 use crate::plan::extra::Stay;
 use crate::plan::grant::rung;
 use crate::plan::protect::Protect;
 use crate::plan::{Membership, Operation, Whose, Workspace, sort};
 use crate::present::grants::{Asked, Found};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{GrantLine, History, JournalError, PlanLine, PlannedAction, plan_lines};
 
 /// The roles in deployments that are still to be given in a run.
 #[derive(Debug, Default)]

@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Cause, Outcome, Status, StatusKind};
-use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 use super::leftover::Earlier;
 use super::part::{Part, Subject, Subjects};
-use super::run_folder::RunFolder;
 use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::outcome::{Cause, Outcome, Status, StatusKind};
 use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::guard::{Caps, OnGuard, Refusal, hold_too_many};
 use crate::plan::protect::Protect;
 use crate::plan::{Membership, Operation, OperationKind, Workspace};
 use crate::present::members::Reading;
+use crate::record::folder::RunFolder;
+use crate::record::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 
 /// The removals that are still to be done in a run.
 #[derive(Debug, Default)]

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use super::event::{Cause, Outcome, Status, StatusKind, Tally, concluded_by_plan};
-use super::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
-use super::run_folder::{JOURNAL, RunFolder, Runs};
 use super::verify::{Finding, gone, landed, no_member, third_role};
-use crate::houston::target::is_same;
+use crate::model::target_key::is_same_target;
 use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, email_key};
+use crate::outcome::{Cause, Outcome, Status, StatusKind, Tally};
+use crate::plan::concluded_by_plan;
 use crate::plan::extra::Stay;
 use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
 use crate::plan::protect::Protect;
@@ -23,6 +22,8 @@ use crate::plan::{
     Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Whose, Workspace, decide, sort,
 };
 use crate::present::members::Reading;
+use crate::record::folder::{JOURNAL, RunFolder, Runs};
+use crate::record::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
 
 /// Between what happened to a write and what its workspace says later.
 const NOW: &str = "; now the workspace cannot be read: ";
@@ -274,7 +275,7 @@ pub fn left_unanswered(
         let Some(history) = is_recent.then(|| History::read(&folder).ok()).flatten() else { continue };
         let in_doubt = |row: &RowNumber| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
         let left: HashSet<RowNumber> = history.left().into_iter().filter(in_doubt).collect();
-        if !is_same(&history.header.target, target) || left.is_empty() {
+        if !is_same_target(&history.header.target, target) || left.is_empty() {
             continue;
         }
         let lines = plan_lines(&folder).into_iter().flatten().filter_map(Result::ok);

@@ -6,17 +6,13 @@
 
 mod answers;
 mod dispatcher;
-pub mod event;
 pub mod granting;
-pub mod journal;
 pub mod leaving;
 pub mod leftover;
 pub mod open;
 mod outcomes;
 pub mod part;
 pub mod refusals;
-pub mod run_folder;
-pub mod saved_plan;
 pub mod verdict;
 pub mod verify;
 pub mod worker;
@@ -31,15 +27,16 @@ use std::time::{Duration, Instant};
 use rayon::ThreadPool;
 
 use self::dispatcher::Dispatcher;
-use self::event::{Cause, Event, Pause, RunEnd, StopReason, Tally};
-use self::journal::{Entry, Journal, JournalError};
 use self::leftover::Earlier;
 use self::part::Subjects;
 use self::worker::Worker;
+use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::model::Emails;
+use crate::outcome::{Cause, Tally};
 use crate::plan::{Operation, Workspace};
 use crate::present::members::PageSize;
+use crate::record::journal::{Entry, Journal, JournalError};
 use crate::time::{Cancel, Clock};
 
 /// When so many rows failed that the run is to end.

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::event::Cause;
 use super::verify::Doubtful;
+use crate::outcome::Cause;
 
 /// A write that Houston acknowledged and no read has shown yet. Small, since a workspace may have a
 /// million of them.

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::dispatcher::Dispatcher;
-use super::event::{Cause, Event, Outcome, RunEnd, Status, StatusKind, StopReason};
-use super::journal::{Entry, JournalError};
 use super::open::{Acknowledged, Exhausted};
 use super::{MaxErrors, journal_lost, pause};
+use crate::event::{Event, RunEnd, StopReason};
+use crate::outcome::{Cause, Outcome, Status, StatusKind};
+use crate::record::journal::{Entry, JournalError};
 
 /// `--max-errors P%` counts from so many finished rows on.
 const PERCENT_FROM: u64 = 100;

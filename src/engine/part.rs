@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::event::Outcome;
 use super::leftover::Earlier;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber};
+use crate::outcome::Outcome;
 use crate::plan::extra::Account;
 use crate::plan::{Operation, Workspace};
 

@@ -5,8 +5,8 @@
 //! Main type: [`Refusals`]. Pure: it counts refusals and says when they are enough. What Houston
 //! accepts even once speaks for the installation, and nothing is counted any more.
 
-use super::event::Cause;
 use crate::houston::{Fault, RejectedKind};
+use crate::outcome::Cause;
 
 /// So many refusals in the same words end the run.
 const REFUSALS: usize = 6;

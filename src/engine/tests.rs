@@ -10,14 +10,14 @@ use std::sync::{Mutex, MutexGuard};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::event::{Outcome, Status};
-use super::journal::{FORMAT, Header, Reach, RunSettings};
-use super::run_folder::{RunFolder, Runs};
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::outcome::{Outcome, Status};
 use crate::plan::{OperationKind, RoleChange, Stage as LifeStage, Whose};
+use crate::record::folder::{RunFolder, Runs};
+use crate::record::journal::{FORMAT, Header, Reach, RunSettings};
 use crate::time::ManualClock;
 
 /// What the server does with one mutation.

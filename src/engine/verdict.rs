@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::event::{Cause, Status, StopReason};
+use crate::event::StopReason;
 use crate::houston::{AlreadyKind, Effect, Fault, UnsentCause};
+use crate::outcome::{Cause, Status};
 
 /// What follows from a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

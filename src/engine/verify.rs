@@ -7,10 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{Cause, Status, invited_otherwise};
 use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::WorkspaceRole;
+use crate::outcome::{Cause, Status};
+use crate::plan::invited_otherwise;
 use crate::plan::{Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so

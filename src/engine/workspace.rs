@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::event::Cause;
 use super::open::{Acknowledged, Exhausted, Open};
 use super::verify::{Doubtful, Doubts, FAILED_READS};
+use crate::outcome::Cause;
 use crate::plan::Stage;
 
 /// Without a canary if no more rows than this would follow it: the proof comes soon enough.

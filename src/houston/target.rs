@@ -4,12 +4,10 @@
 //! and the hosted product are refused here, before anything is sent anywhere.
 
 use std::fmt;
-use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::Url;
 
-/// Where GraphQL is answered, below the host.
-const ENDPOINT: &str = "/v1";
+use crate::model::target_key::{ENDPOINT, is_loopback};
 
 /// The domains of the hosted product, which is another API with another kind of token.
 const HOSTED: &[&str] = &[
@@ -108,14 +106,6 @@ impl Target {
         &self.url
     }
 
-    /// What stands for this target, however it is spelled: the case of the host, a dot behind it,
-    /// the default port and a slash at the end make no difference, and all names and numbers of
-    /// this machine are one. What a name resolves to is never asked. Not for people, and nothing is
-    /// sent to it.
-    pub fn lock_key(&self) -> String {
-        key_of(&self.url)
-    }
-
     /// Host, and port where it is not the usual one: for people.
     pub fn label(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
@@ -145,49 +135,6 @@ impl fmt::Debug for Target {
     }
 }
 
-/// [`Target::lock_key`] of a target that an earlier run wrote down; a text that is no URL stands for
-/// itself.
-pub fn lock_key(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| url.to_owned(), |url| key_of(&url))
-}
-
-/// Whether two URLs are spellings of one target.
-pub fn is_same(one: &str, other: &str) -> bool {
-    one == other || lock_key(one) == lock_key(other)
-}
-
-fn key_of(url: &Url) -> String {
-    let host = url.host().map(|host| host.to_owned());
-    let host = match host {
-        Some(host) if is_loopback(&host) => "localhost".to_owned(),
-        Some(Host::Domain(name)) => name.trim_end_matches('.').to_lowercase(),
-        Some(Host::Ipv4(ip)) => ip.to_string(),
-        Some(Host::Ipv6(ip)) => format!("[{ip}]"),
-        None => return url.as_str().to_owned(),
-    };
-    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-    let path = url.path().trim_end_matches('/');
-    let path = if path.is_empty() { ENDPOINT } else { path };
-    format!("{}://{host}{port}{}", url.scheme(), unescaped(path))
-}
-
-/// A path without needless escapes: `%76` and `v` are one letter.
-fn unescaped(path: &str) -> String {
-    let mut plain = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(at) = rest.find('%') {
-        plain.push_str(&rest[..at]);
-        let escape = rest.get(at..at + 3).unwrap_or(&rest[at..]);
-        let byte = u8::from_str_radix(escape.get(1..).unwrap_or_default(), 16).ok();
-        match byte.filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')) {
-            Some(byte) => plain.push(char::from(byte)),
-            None => plain.push_str(&escape.to_uppercase()),
-        }
-        rest = &rest[at + escape.len()..];
-    }
-    plain + rest
-}
-
 /// Whether this host belongs to the hosted product.
 pub(super) fn is_hosted(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -205,15 +152,6 @@ fn base_domain(text: &str) -> Option<String> {
     let is_plain =
         !text.is_empty() && text.chars().all(is_name) && !text.starts_with('.') && !text.contains("..");
     is_plain.then(|| text.to_owned())
-}
-
-fn is_loopback(host: &Host<String>) -> bool {
-    match host {
-        // A name below `localhost` may be a name in any DNS.
-        Host::Domain(name) => name == "localhost" || name == "localhost.",
-        Host::Ipv4(ip) => IpAddr::V4(*ip).is_loopback(),
-        Host::Ipv6(ip) => IpAddr::V6(*ip).is_loopback(),
-    }
 }
 
 #[cfg(test)]
@@ -266,38 +204,6 @@ mod tests {
         assert!(!error("me:hush@example.com").to_string().contains("hush"));
         assert_eq!(error("https://example.com/v1?token=x"), TargetError::Extras);
         assert_eq!(error("https://api.astronomer.io/v1"), TargetError::Hosted("api.astronomer.io".into()));
-    }
-
-    #[test]
-    fn two_spellings_of_one_target_have_one_key() {
-        let key = |text: &str| Target::from_url(text).unwrap().lock_key();
-        for (one, other) in [
-            ("https://houston.example.com/v1", "HTTPS://Houston.Example.com:443/v1/"),
-            ("https://houston.example.com/v1", "https://houston.example.com."),
-            ("https://houston.example.com/v1", "https://houston.example.com/%76%31"),
-            ("https://houston.example.com:8443", "https://houston.example.com.:8443/v1"),
-            ("http://localhost:8871/v1", "http://127.0.0.1:8871/"),
-            ("http://localhost:8871/v1", "http://[::1]:8871/v1"),
-            ("http://localhost:8871/v1", "http://LOCALHOST.:8871/v1"),
-            ("http://localhost/v1", "http://127.0.0.1:80/v1"),
-            ("https://m\u{fc}nchen.example/v1", "https://xn--mnchen-3ya.example/v1"),
-        ] {
-            assert_eq!(key(one), key(other), "{one} {other}");
-            assert!(is_same(one, other), "{one} {other}");
-        }
-        for (one, other) in [
-            ("https://houston.example.com/v1", "https://houston.example.org/v1"),
-            ("https://houston.example.com/v1", "https://houston.example.com:8443/v1"),
-            ("https://houston.example.com/v1", "https://houston.example.com/v2"),
-            ("https://houston.example.com/v1", "https://houston.example.com/V1"),
-            ("http://localhost:1/v1", "http://localhost:2/v1"),
-            ("http://localhost:1/v1", "https://localhost:1/v1"),
-        ] {
-            assert_ne!(key(one), key(other), "{one} {other}");
-        }
-        // Ordinary targets keep the key that they had.
-        assert_eq!(key("https://houston.example.com/v1"), "https://houston.example.com/v1");
-        assert_eq!((lock_key("a sandbox"), lock_key("")), ("a sandbox".to_owned(), String::new()));
     }
 
     #[test]

@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Membership;
-use crate::model::{Cause, DeploymentRole, WorkspaceRole};
+use crate::model::{DeploymentRole, WorkspaceRole};
+use crate::outcome::Cause;
 
 /// What Houston knows somebody by who is to be taken away: an address may belong to somebody else
 /// tomorrow.

@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Decision, Membership, Operation, RolePolicy};
-use crate::model::{Cause, DeploymentRole, RowNumber, WorkspaceRole};
+use crate::model::{DeploymentRole, RowNumber, WorkspaceRole};
+use crate::outcome::Cause;
 
 /// A deployment of a workspace, as a plan knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extra::{Extra, Stay};
 use super::{Decision, RoleChange};
-use crate::model::Cause;
+use crate::outcome::Cause;
 
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;

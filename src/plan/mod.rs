@@ -22,7 +22,8 @@ use sha2::{Digest, Sha256};
 use self::extra::{Account, Extra, Stay};
 use self::grant::Grant;
 use self::guard::{Guard, Limit, Refusal};
-use crate::model::{Cause, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::outcome::{Cause, Status};
 
 /// What Houston has of one person in one workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +240,36 @@ pub fn decide(wanted: WorkspaceRole, present: Membership, roles: RolePolicy) -> 
         (Membership::Member { role, .. }, _) if role == wanted => Decision::Unchanged,
         (Membership::Member { role, .. }, _) => Decision::RoleKept(role),
     }
+}
+
+/// The status and the reason of a row that needs no mutation; none for a row that does.
+pub fn concluded_by_plan(
+    decision: &Decision,
+    wanted: Option<WorkspaceRole>,
+) -> Option<(Status, Option<Cause>)> {
+    Some(match decision {
+        Decision::Add | Decision::UpdateRole(_) | Decision::Replace(_) | Decision::Take(_) => return None,
+        Decision::HeldBack(change, guard) => (Status::RoleKept, Some(guard.cause(*change))),
+        Decision::Unchanged => (Status::Unchanged, None),
+        Decision::RoleKept(role) => {
+            (Status::RoleKept, Some(Cause::new("other_role", format!("is {role} and stays it"))))
+        }
+        Decision::AlreadyInvited(role) => (Status::AlreadyInvited, invited_otherwise(*role, wanted)),
+        Decision::Merged { into } => {
+            (Status::Merged, Some(Cause::new("merged", format!("says the same as row {into}"))))
+        }
+        Decision::Invalid(cause) => (Status::Invalid, Some(cause.as_ref().clone())),
+        Decision::LeftOut => (Status::NotRun, Some(Cause::new("left_out", "outside of --only or --limit"))),
+        Decision::Rejected(cause) => (Status::Rejected, Some(cause.as_ref().clone())),
+        Decision::GaveUp(cause) => (Status::GaveUp, Some(cause.as_ref().clone())),
+    })
+}
+
+/// The remark for an invitation whose role is not the wanted one.
+pub fn invited_otherwise(role: Option<WorkspaceRole>, wanted: Option<WorkspaceRole>) -> Option<Cause> {
+    let (role, wanted) = (role?, wanted?);
+    (role != wanted)
+        .then(|| Cause::new("other_role", format!("is invited as {role}, the roster wants {wanted}")))
 }
 
 /// A workspace that rows name, under the one id it has.

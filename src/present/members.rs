@@ -13,7 +13,8 @@ pub use super::pages::{InvitesSeen, PageSize};
 use super::strangers::{Accounts, StrangerSearch, Strangers};
 use super::walk::walk;
 use crate::houston::{Fault, Houston};
-use crate::model::{Cause, WorkspaceId};
+use crate::model::WorkspaceId;
+use crate::outcome::Cause;
 use crate::plan::Membership;
 use crate::plan::extra::Account;
 

@@ -14,8 +14,9 @@ use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
 use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary};
 use super::{shell_word, spoken};
-use crate::engine::event::{Status, StatusKind, StopReason};
+use crate::event::StopReason;
 use crate::model::printable;
+use crate::outcome::{Status, StatusKind};
 
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
@@ -436,7 +437,8 @@ fn rows(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::{Cause, Strain};
+    use crate::model::Strain;
+    use crate::outcome::Cause;
     use crate::report::fixture::Fixture;
     use crate::report::removals::RemovalCounts;
 
@@ -583,7 +585,7 @@ mod tests {
         let mut fixture = Fixture::with(&[(Status::Rejected, None)], None);
         let plain = render(&summary(&fixture), Paint::Plain);
         assert!(plain.contains("with the same flags:") && !plain.contains("prune"), "{plain}");
-        fixture.history.header.settings.prune = Some(crate::engine::journal::Prune::default());
+        fixture.history.header.settings.prune = Some(crate::record::journal::Prune::default());
         fixture.history.header.settings.allow_odd_addresses = true;
         let mut summary = summary(&fixture);
         summary.undo = Undo { rows: 1, left_out: 0, odd_addresses: true };

@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_line;
-use crate::model::{Cause, WorkspaceId, WorkspaceRole, printable};
+use crate::model::{WorkspaceId, WorkspaceRole, printable};
+use crate::outcome::Cause;
 
 /// The columns of the CSV.
 pub const COLUMNS: [&str; 7] =

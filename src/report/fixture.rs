@@ -9,12 +9,13 @@ use csv::ByteRecord;
 
 use super::RosterAgain;
 use super::csv_file::CsvForm;
-use crate::engine::event::{Cause, Outcome, Status, StopReason};
-use crate::engine::journal::{
+use crate::event::StopReason;
+use crate::model::{RowNumber, Strain, WorkspaceId, WorkspaceRole};
+use crate::outcome::{Cause, Outcome, Status};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{
     Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
 };
-use crate::engine::run_folder::RunFolder;
-use crate::model::{RowNumber, Strain, WorkspaceId, WorkspaceRole};
 use crate::roster::Columns;
 
 /// What no report for people may have: a sequence that recolours a terminal, one that retitles its

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::escape::json_pretty;
 use super::summary::{RunState, Summary};
-use crate::engine::event::StatusKind;
 use crate::model::printable;
+use crate::outcome::StatusKind;
 
 /// One folder among the runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -31,12 +31,12 @@ use std::time::Duration;
 
 use csv::ByteRecord;
 
-use crate::engine::event::Event;
-use crate::engine::journal::History;
+use crate::event::Event;
+use crate::record::journal::History;
 use std::io::Write as _;
 
 use self::atomic::WriteError;
-use crate::engine::run_folder::RunFolder;
+use crate::record::folder::RunFolder;
 use crate::roster::Columns;
 use csv_file::CsvForm;
 use results::ResultsError;
@@ -134,7 +134,7 @@ pub(crate) fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Tally;
+    use crate::outcome::Tally;
     use std::cell::RefCell;
 
     struct Counter<'a>(&'a RefCell<Vec<&'static str>>, &'static str);
@@ -172,7 +172,7 @@ mod tests {
             }
         }
         let results = fixture.read(results::RESULTS);
-        for status in crate::engine::event::Status::ALL {
+        for status in crate::outcome::Status::ALL {
             assert!(results.contains(&format!(";{status};")), "{status}");
         }
         // Making the reports of a run again changes nothing.

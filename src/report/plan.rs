@@ -20,12 +20,12 @@ use self::stale::Stale;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_pretty;
 use super::spoken;
-use crate::engine::event::concluded_by_plan;
-use crate::engine::journal::PlannedAction;
 use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::plan::concluded_by_plan;
 use crate::plan::extra::Extra;
 use crate::plan::grant::Grant;
 use crate::plan::{Counts, Decision, Membership, Plan};
+use crate::record::journal::PlannedAction;
 use crate::roster::Roster;
 
 /// How many people are shown per workspace and kind, unless all are wanted.

@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
-use crate::engine::event::{Status, StatusKind};
-use crate::engine::journal::{
-    History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
-};
-use crate::engine::run_folder::RunFolder;
 use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::outcome::{Status, StatusKind};
 use crate::plan::RolePolicy;
 use crate::plan::extra::{Account, Stay};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{
+    History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
+};
 use crate::roster::is_odd_email;
 
 /// The name of the file with a line for everybody who was not in the roster.
@@ -265,7 +265,7 @@ fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Cause;
+    use crate::outcome::Cause;
     use std::sync::Arc;
 
     fn extra(status: Status, cause: Option<Cause>) -> RowHistory {

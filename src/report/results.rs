@@ -22,10 +22,10 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use super::atomic::WriteError;
 use super::csv_file::{CsvForm, CsvWriter};
-use crate::engine::event::{Status, StatusKind, Tally};
-use crate::engine::journal::{History, JournalError, RowHistory};
-use crate::engine::run_folder::{Draft, FolderError, RunFolder};
 use crate::model::{WorkspaceId, printable};
+use crate::outcome::{Status, StatusKind, Tally};
+use crate::record::folder::{Draft, FolderError, RunFolder};
+use crate::record::journal::{History, JournalError, RowHistory};
 use crate::roster::header_form;
 
 /// The columns that `results.csv` adds to the caller's, in their order.
@@ -366,8 +366,8 @@ fn for_each_record(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Cause;
-    use crate::engine::journal::RowHistory;
+    use crate::outcome::Cause;
+    use crate::record::journal::RowHistory;
     use crate::report::fixture::{self, Fixture};
     use proptest::prelude::*;
     use std::convert::Infallible;

@@ -15,9 +15,9 @@ use super::escape::{json_line, markdown, markdown_line, xml};
 use super::results::{Layout, RESULTS, ResultsError, each_row, write_results};
 use super::summary::Summary;
 use super::{RosterAgain, spoken};
-use crate::engine::event::{Status, StatusKind};
-use crate::engine::journal::{History, RowHistory};
 use crate::model::{RowNumber, WorkspaceId};
+use crate::outcome::{Status, StatusKind};
+use crate::record::journal::{History, RowHistory};
 use crate::roster::Columns;
 
 /// How many failed rows a table for people has.
@@ -261,8 +261,8 @@ fn seconds(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Cause;
     use crate::model::is_harmless;
+    use crate::outcome::Cause;
     use crate::report::csv_file::CsvForm;
     use crate::report::fixture::{self, Fixture};
     use crate::report::results;

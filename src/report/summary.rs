@@ -13,9 +13,10 @@ use serde::{Serialize, Serializer};
 use super::escape::json_pretty;
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
-use crate::engine::event::{Status, StatusKind, StopReason, Tally};
-use crate::engine::journal::{History, RowHistory};
+use crate::event::StopReason;
 use crate::model::{is_harmless, printable};
+use crate::outcome::{Status, StatusKind, Tally};
+use crate::record::journal::{History, RowHistory};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -419,7 +420,7 @@ fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Cause;
+    use crate::outcome::Cause;
     use crate::report::fixture::{Fixture, HOSTILE};
 
     fn summary(fixture: &Fixture) -> Summary {

@@ -15,8 +15,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, 
 use self::figures::{Figures, Meter, Phase};
 use super::Reporter;
 use super::results::RESULTS;
-use crate::engine::event::{Cause, Event, Outcome, Pause, StatusKind, StopReason, Tally};
+use crate::event::{Event, Pause, StopReason};
 use crate::model::{RowNumber, printable};
+use crate::outcome::{Cause, Outcome, StatusKind, Tally};
 
 /// The least time between two drawings of a bar.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -402,8 +403,8 @@ impl Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Status;
     use crate::model::WorkspaceId;
+    use crate::outcome::Status;
     use crate::plan::Workspace;
     use crate::report::fixture::HOSTILE;
     use clap::ValueEnum;

@@ -23,6 +23,7 @@ mod export;
 mod faults;
 mod field;
 mod fuzz_short;
+mod golden;
 mod invitations;
 mod kill;
 mod layers;

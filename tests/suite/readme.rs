@@ -17,7 +17,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use houston_onboard::engine::event::Status;
+use houston_onboard::outcome::Status;
 use houston_onboard::roster::COLUMNS;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
@@ -325,7 +325,7 @@ fn words<'t>(text: &'t str, beginning: &str) -> BTreeSet<&'t str> {
 #[test]
 fn every_flag_of_the_readme_exists() {
     let (text, help) = (readme(), help());
-    let cargo = ["--release", "--locked", "--path", "--no-default-features", "--no-deps", "--open"];
+    let cargo = ["--release", "--locked", "--path", "--test", "--no-default-features", "--no-deps", "--open"];
     let known = words(&help, "--");
     for flag in words(&text, "--") {
         assert!(known.contains(flag) || cargo.contains(&flag), "{flag}");

@@ -15,17 +15,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use csv::ByteRecord;
-use houston_onboard::engine::event::Status;
-use houston_onboard::engine::journal::{
-    FORMAT, Header, History, Journal, JournalError, PlanLine, PlannedAction, Reach, RunSettings,
-};
-use houston_onboard::engine::run_folder::RunFolder;
 use houston_onboard::houston::answer::{Decoded, is_graphql};
 use houston_onboard::houston::catalogue::classify_http;
 use houston_onboard::houston::fault::TEXT_LIMIT;
 use houston_onboard::houston::transport::Held;
 use houston_onboard::houston::{Answer, Failure, Fault, Houston, Mail, Parts, Request, Transport};
 use houston_onboard::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use houston_onboard::outcome::Status;
+use houston_onboard::record::folder::RunFolder;
+use houston_onboard::record::journal::{
+    FORMAT, Header, History, Journal, JournalError, PlanLine, PlannedAction, Reach, RunSettings,
+};
 use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::csv_file::CsvForm;
 use houston_onboard::report::summary::{LIMIT, Summary};

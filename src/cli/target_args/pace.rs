@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
-use crate::engine::journal::RunPace;
 use crate::houston::{Rate, RetryPolicy};
+use crate::record::journal::RunPace;
 
 const PACE: &str = "Pace";
 

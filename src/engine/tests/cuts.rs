@@ -1,11 +1,11 @@
 //! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
 
-use super::super::journal::{Entry, History, PlanLine, write_plan};
 use super::super::leftover::Leg;
 use super::*;
 use crate::model::Assignment;
 use crate::plan::{Decision, Membership, Plan, RowPlan};
 use crate::present::members;
+use crate::record::journal::{Entry, History, PlanLine, write_plan};
 
 /// A run with all its files.
 struct Recorded {

@@ -1,11 +1,11 @@
 //! Runs that are stopped at any moment, for any reason: every row has one status, in the totals and
 //! in the files; what is called a success is one, and what is called untried was not sent.
 
-use super::super::event::StatusKind;
-use super::super::journal::full::{Full, fill_up};
-use super::super::journal::{History, write_plan};
 use super::cuts::plan_lines;
 use super::*;
+use crate::outcome::StatusKind;
+use crate::record::journal::full::{Full, fill_up};
+use crate::record::journal::{History, write_plan};
 
 /// A run and what its files tell of it.
 struct Told {

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
-use crate::engine::event::concluded_by_plan;
-use crate::engine::journal::PlannedAction;
 use crate::model::{DeploymentRole, printable};
+use crate::plan::concluded_by_plan;
 use crate::plan::grant::{Grant, in_deployment, name, role_of, rung};
 use crate::plan::{Decision, Workspace};
+use crate::record::journal::PlannedAction;
 
 /// A role in a deployment, for machines.
 #[derive(Debug, Serialize)]

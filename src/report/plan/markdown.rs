@@ -93,7 +93,8 @@ mod tests {
 
     use super::super::{Estimate, PlanFormat};
     use super::*;
-    use crate::model::{Cause, WorkspaceId, WorkspaceRole};
+    use crate::model::{WorkspaceId, WorkspaceRole};
+    use crate::outcome::Cause;
     use crate::plan::{Decision, Membership, Plan, RoleChange, RowPlan, Whose, Workspace};
     use crate::roster::{Roster, Settings, spool_text};
 

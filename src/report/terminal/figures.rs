@@ -8,7 +8,8 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::super::spoken;
-use crate::engine::event::{Pause, Status, StatusKind, Tally};
+use crate::event::Pause;
+use crate::outcome::{Status, StatusKind, Tally};
 
 /// The stretch over which the rate of requests is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -245,7 +246,7 @@ fn gauge(percent: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Strain;
+    use crate::model::Strain;
 
     fn figures() -> Figures {
         let mut tally = Tally::default();

@@ -1,0 +1,151 @@
+//! What the rest of the program may know about a run: facts, in the order in which the dispatcher
+//! saw them, and the totals that ride along with them.
+//!
+//! Main types: [`Event`], [`Outcome`] and [`Tally`]. No fault, no request and no credential
+//! appears here.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::RowNumber;
+use crate::outcome::{Cause, Outcome, Tally};
+use crate::plan::Workspace;
+
+/// Why a run ended before all of its rows were tried, mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// `--max-duration` is over.
+    MaxDuration,
+    /// `--max-errors` was reached.
+    MaxErrors,
+    /// Houston asks for a longer pause than `--max-wait`.
+    MaxWait,
+    /// Houston was away for longer than `--max-wait`.
+    Away,
+    /// The journal cannot be written any more.
+    JournalLost,
+    /// The target is not usable: something else answers, or it does not understand us.
+    TargetUnusable,
+    /// The token is not, or no longer, valid.
+    TokenDead,
+    /// SIGTERM.
+    Terminated,
+    /// SIGINT.
+    Interrupted,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MaxDuration => "the time of --max-duration is over",
+            Self::MaxErrors => "too many rows failed (--max-errors)",
+            Self::MaxWait => "Houston asks for a longer pause than --max-wait",
+            Self::Away => "Houston was away for longer than --max-wait",
+            Self::JournalLost => "the journal of the run cannot be written any more",
+            Self::TargetUnusable => "the target cannot be used",
+            Self::TokenDead => "the token is not valid any more",
+            Self::Terminated => "terminated",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// One fact about a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Reading what Houston has begins.
+    ReadingStarted {
+        /// How many workspaces are to be read.
+        workspaces: u64,
+    },
+    /// One more workspace has been read.
+    WorkspaceRead {
+        /// How many are done.
+        done: u64,
+        /// Of how many.
+        workspaces: u64,
+    },
+    /// All reading is done.
+    ReadingFinished,
+    /// Sending begins.
+    Started {
+        /// The totals, of the rows that needed no mutation.
+        tally: Tally,
+    },
+    /// Houston acknowledged a mutation; the read-back comes later.
+    Acknowledged {
+        /// The row.
+        row: RowNumber,
+        /// The totals.
+        tally: Tally,
+    },
+    /// A mutation has no clear answer and will be verified.
+    Doubtful {
+        /// The row.
+        row: RowNumber,
+        /// What happened.
+        cause: &'a Cause,
+        /// The totals.
+        tally: Tally,
+    },
+    /// An operation has its outcome.
+    Concluded {
+        /// The row.
+        row: RowNumber,
+        /// Its end.
+        outcome: &'a Outcome,
+        /// The totals.
+        tally: Tally,
+    },
+    /// A workspace does not let the caller in; its other rows are not tried.
+    WorkspaceClosed {
+        /// Which one.
+        workspace: &'a Workspace,
+        /// Why.
+        cause: &'a Cause,
+        /// How many of its rows are thereby rejected.
+        rows: u64,
+    },
+    /// Time went by: redraw.
+    Tick {
+        /// The totals.
+        tally: Tally,
+        /// Why nothing is sent at the moment, if nothing is.
+        pause: Option<Pause>,
+    },
+    /// The run will end early: nothing new is begun.
+    Stopping {
+        /// Why.
+        reason: StopReason,
+        /// More about it, if there is more.
+        cause: Option<&'a Cause>,
+        /// Requests whose answer is still awaited.
+        in_flight: usize,
+    },
+    /// The run is over.
+    Finished {
+        /// The totals.
+        tally: Tally,
+    },
+}
+
+/// Why nothing is sent for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// Houston asks to be left alone for this long from now.
+    Asked(Duration),
+    /// Houston has been away for this long.
+    Away(Duration),
+}
+
+/// What a run of the engine came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnd {
+    /// The totals.
+    pub tally: Tally,
+    /// Why it ended early, if it did.
+    pub stopped: Option<(StopReason, Option<Cause>)>,
+}

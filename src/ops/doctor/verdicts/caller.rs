@@ -1,0 +1,309 @@
+//! The caller: the token, its life, its rights, and what it can do in the workspaces of a roster.
+
+use std::time::{Duration, SystemTime};
+
+use super::super::asking::{Facts, Found, Place, RosterFacts};
+use super::{Bench, Blame, counted, unasked};
+use crate::houston::{Fault, Rights, Scope, TokenKind, Version};
+use crate::model::WorkspaceId;
+use crate::ops::session::token_life::{TokenLife, judge as judge_life, moment, spoken};
+use crate::report::checkup::{Check, Verdict};
+
+const TOKEN: &str = "token";
+const LIFE: &str = "token life";
+const CALLER: &str = "caller";
+const RIGHTS: &str = "rights";
+const ROSTER: &str = "roster";
+const WORKSPACE: &str = "workspace";
+
+/// A token with less left than this is worth a word.
+const SHORT: Duration = Duration::from_secs(15 * 60);
+/// From here on only admins of a workspace read its invitations (houston.md 4).
+const INVITES_FOR_ADMINS: Version = Version::new(0, 25, 0);
+
+const NEW_TOKEN: &str = "get a new one: log in again, copy one from https://app.<your domain>/token, or use a service account's key";
+
+/// Everything about who asks.
+pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
+    match &facts.token {
+        Ok((kind, expires)) => {
+            token(*kind, bench);
+            life(facts, *kind, *expires, now, bench);
+        }
+        Err(why) => {
+            bench.fail(Blame::Token, TOKEN, why, "set HOUSTON_API_TOKEN, or give --token-file or --context");
+            bench.skip(LIFE, "there is no token");
+        }
+    }
+    match (&facts.token, &facts.rights) {
+        (Err(_), _) => {
+            bench.skip(CALLER, "there is no token");
+            bench.skip(RIGHTS, "there is no token");
+        }
+        (Ok(_), None) => {
+            bench.skip(CALLER, unasked(facts));
+            bench.skip(RIGHTS, unasked(facts));
+        }
+        (Ok((kind, _)), Some(Ok(found))) => {
+            caller(found, *kind, bench);
+            rights(found, bench);
+        }
+        (Ok(_), Some(Err(fault))) => {
+            refused(fault, bench);
+            bench.skip(RIGHTS, "the caller is not known");
+        }
+    }
+    if let Some(found) = &facts.roster {
+        roster(found, bench);
+        workspaces(facts, found, bench);
+    }
+}
+
+fn token(kind: TokenKind, bench: &mut Bench) {
+    let (verdict, name, text) = match kind {
+        TokenKind::User => (Verdict::Ok, "user", "a user's token (JWT)"),
+        TokenKind::ServiceAccount => (Verdict::Ok, "service_account", "the key of a service account"),
+        TokenKind::Unknown => {
+            (Verdict::Warning, "unknown", "neither a JWT nor the 32 characters of a service account's key")
+        }
+    };
+    let check = Check::new(TOKEN, verdict, text).with("kind", name);
+    let next = "check that it was copied completely, and nothing else with it";
+    bench.add(if verdict == Verdict::Warning { check.next(next) } else { check });
+}
+
+fn life(facts: &Facts, kind: TokenKind, expires: Option<SystemTime>, now: SystemTime, bench: &mut Bench) {
+    let is_taken = matches!(facts.rights, Some(Ok(_)));
+    let Some(ends) = expires else {
+        return match kind {
+            TokenKind::ServiceAccount => bench.ok(LIFE, "such a key does not end"),
+            TokenKind::User | TokenKind::Unknown => bench.unknown(LIFE, "it does not say when it ends"),
+        };
+    };
+    let at = moment(ends);
+    let check = |verdict, text: String| Check::new(LIFE, verdict, text).with("expires_at", at.as_str());
+    let check = match judge_life(expires, now, SHORT) {
+        TokenLife::Enough => {
+            let left = ends.duration_since(now).unwrap_or_default();
+            check(Verdict::Ok, format!("it ends at {at}, in {}, by this machine's clock", spoken(left)))
+                .with("seconds_left", left.as_secs())
+        }
+        TokenLife::TooShort { left, .. } => {
+            check(Verdict::Warning, format!("it ends at {at}, in {} only", spoken(left)))
+                .with("seconds_left", left.as_secs())
+                .next("take a fresh one, or a --token-file that is renewed in time, before a long run")
+        }
+        TokenLife::Over { .. } if is_taken => {
+            check(Verdict::Warning, format!("it ended at {at} by this machine's clock, but Houston takes it"))
+                .next("set this machine's clock")
+        }
+        TokenLife::Over { .. } => {
+            bench.blamed.push(Blame::Token);
+            check(Verdict::Failed, format!("it ended at {at}, by this machine's clock")).next(NEW_TOKEN)
+        }
+    };
+    bench.add(check);
+}
+
+fn caller(rights: &Rights, token: TokenKind, bench: &mut Bench) {
+    let caller = &rights.caller;
+    let (verdict, kind, text) = match (&caller.username, &caller.user_id, token) {
+        (Some(name), _, _) => (Verdict::Ok, "user", format!("Houston takes the token: {name}")),
+        (None, Some(id), _) => (Verdict::Ok, "user", format!("Houston takes the token: the user {id}")),
+        (None, None, TokenKind::ServiceAccount) => {
+            (Verdict::Ok, "service_account", "Houston takes the token: a service account".to_owned())
+        }
+        (None, None, TokenKind::User | TokenKind::Unknown) => {
+            (Verdict::Warning, "unknown", "Houston accepts the token but does not say whose it is".to_owned())
+        }
+    };
+    let check =
+        Check::new(CALLER, verdict, text).with("kind", kind).with("username", caller.username.clone());
+    let next = "use a service account's key or log in again: without knowing whose token it is, `apply` refuses to remove or demote people";
+    bench.add(if verdict == Verdict::Warning { check.next(next) } else { check });
+}
+
+/// `self` is what any living token may ask.
+fn refused(fault: &Fault, bench: &mut Bench) {
+    match fault {
+        Fault::Denied { text } | Fault::Expired { text } => {
+            bench.fail(Blame::Token, CALLER, format!("Houston does not take the token: {text}"), NEW_TOKEN);
+        }
+        Fault::Schema { .. } | Fault::Malformed { .. } => bench.fail(
+            Blame::Target,
+            CALLER,
+            format!("it does not tell who calls: {fault}"),
+            "this may be another GraphQL server: check the URL",
+        ),
+        Fault::Unsent { .. }
+        | Fault::NoAnswer { .. }
+        | Fault::Proxy { .. }
+        | Fault::Throttled { .. }
+        | Fault::Rejected { .. }
+        | Fault::Already { .. }
+        | Fault::Internal { .. } => {
+            bench.fail(
+                Blame::Target,
+                CALLER,
+                fault.to_string(),
+                "try again; if it stays so, look at Houston's log",
+            );
+        }
+    }
+}
+
+fn rights(rights: &Rights, bench: &mut Bench) {
+    let admin_of = rights.admin_of.as_ref().map(Vec::len);
+    let check = match (rights.is_everywhere(), admin_of) {
+        (Some(true), _) => Check::new(RIGHTS, Verdict::Ok, "people can be added in every workspace (system admin)"),
+        (_, Some(count @ 1..)) => Check::new(
+            RIGHTS,
+            Verdict::Ok,
+            format!("admin of {}; people can be added there only", counted(count, "workspace", "workspaces")),
+        ),
+        (_, Some(0)) => Check::new(
+            RIGHTS,
+            Verdict::Warning,
+            "neither system admin nor admin of a workspace, unless through a Team or a custom role",
+        )
+        .next("ask for WORKSPACE_ADMIN in the workspaces of the roster; with a ROSTER each of them is looked at"),
+        (Some(false), None) => Check::new(RIGHTS, Verdict::Unknown, "no system admin; in which workspaces an admin is not told")
+            .next("give a ROSTER: each of its workspaces is looked at"),
+        (None, None) => Check::new(RIGHTS, Verdict::Unknown, "Houston does not tell what the caller may do")
+            .next("give a ROSTER: each of its workspaces is looked at"),
+    };
+    bench.add(check.with("system_admin", rights.is_everywhere()).with("admin_of", admin_of));
+}
+
+fn roster(roster: &RosterFacts, bench: &mut Bench) {
+    let text = format!(
+        "{} for {}",
+        counted(roster.rows, "good row", "good rows"),
+        counted(roster.count, "workspace", "workspaces")
+    );
+    if roster.problems == 0 {
+        bench.ok(ROSTER, text);
+        return;
+    }
+    let count = usize::try_from(roster.problems).unwrap_or(usize::MAX);
+    let text = format!("{}; {text}", counted(count, "problem", "problems"));
+    let next = "`validate` lists them";
+    if roster.is_usable {
+        bench.warn(ROSTER, text, next);
+    } else {
+        bench.fail(Blame::Roster, ROSTER, text, next);
+    }
+}
+
+fn workspaces(facts: &Facts, roster: &RosterFacts, bench: &mut Bench) {
+    let version = facts.installation.as_ref().and_then(|found| found.as_ref().ok()?.version);
+    match (&roster.workspaces, &facts.rights) {
+        (Some(Ok(places)), Some(Ok(rights))) => {
+            places.iter().for_each(|place| workspace(place, rights, version, bench));
+        }
+        (Some(Err(Fault::Denied { text })), _) => bench.fail(
+            Blame::Token,
+            WORKSPACE,
+            format!("the token may not list workspaces: {text}"),
+            "ask for a role in the workspaces, or use another token",
+        ),
+        (Some(Err(fault)), _) => {
+            bench.fail(
+                Blame::Target,
+                WORKSPACE,
+                format!("the workspaces cannot be listed: {fault}"),
+                "try again",
+            );
+        }
+        (None | Some(Ok(_)), Some(Ok(_)) | None) => bench.skip(WORKSPACE, unasked(facts)),
+        (None | Some(Ok(_)), Some(Err(_))) => bench.skip(WORKSPACE, "the caller is not known"),
+    }
+}
+
+/// Whether somebody is an admin, as far as anything tells.
+enum Admin {
+    Yes,
+    No,
+    Unclear(&'static str),
+}
+
+fn workspace(place: &Place, rights: &Rights, version: Option<Version>, bench: &mut Bench) {
+    let name = &place.text;
+    let mut blame = None;
+    let check = match &place.found {
+        Found::Here { id, invites } => {
+            let invites = invites.as_ref().map(Result::as_ref);
+            let check = match is_admin(rights, id, invites, version) {
+                Admin::Yes => Check::new(WORKSPACE, Verdict::Ok, format!("`{name}`: people can be added")),
+                Admin::Unclear(why) => Check::new(
+                    WORKSPACE,
+                    Verdict::Unknown,
+                    format!("`{name}`: it is there, but whether people can be added is not known: {why}"),
+                ),
+                Admin::No => {
+                    blame = Some(Blame::Token);
+                    let text = format!(
+                        "`{name}`: it is seen, but the caller is no admin there; adding will be refused"
+                    );
+                    Check::new(WORKSPACE, Verdict::Failed, text)
+                        .next("ask for WORKSPACE_ADMIN there, or use another token")
+                }
+            };
+            check.with("workspace_id", id.as_str())
+        }
+        Found::Nowhere { scope, near } => {
+            let (text, next) = match scope {
+                Scope::System => {
+                    ("there is no such workspace", "ids and labels are compared letter by letter")
+                }
+                Scope::Own => (
+                    "the token sees no such workspace",
+                    "name it by its id, or use a token of one of its admins",
+                ),
+            };
+            blame = Some(match scope {
+                Scope::System => Blame::Roster,
+                Scope::Own => Blame::Token,
+            });
+            let why = near.reason(name).map_or_else(String::new, |reason| format!("; {reason}"));
+            let check = Check::new(WORKSPACE, Verdict::Failed, format!("`{name}`: {text}{why}"));
+            check.next(near.hint().unwrap_or_else(|| next.to_owned()))
+        }
+        Found::Ambiguous(ids) => {
+            blame = Some(Blame::Roster);
+            let list: Vec<&str> = ids.iter().map(WorkspaceId::as_str).collect();
+            Check::new(
+                WORKSPACE,
+                Verdict::Failed,
+                format!("`{name}`: {} workspaces have this label", ids.len()),
+            )
+            .next(format!("name one by its id: {}", list.join(", ")))
+        }
+        Found::Unclear(fault) => Check::new(WORKSPACE, Verdict::Unknown, format!("`{name}`: {fault}")),
+    };
+    bench.blamed.extend(blame);
+    bench.add(check.with("workspace", name.as_str()));
+}
+
+/// Own bindings and system rights tell most; where they do not, who can read the invitations is an
+/// admin, in versions that let only admins.
+fn is_admin(
+    rights: &Rights,
+    id: &WorkspaceId,
+    invites: Option<Result<&(), &Fault>>,
+    version: Option<Version>,
+) -> Admin {
+    if rights.is_everywhere() == Some(true) || rights.admin_of.as_ref().is_some_and(|of| of.contains(id)) {
+        return Admin::Yes;
+    }
+    let for_admins = version.map(|version| version >= INVITES_FOR_ADMINS);
+    match (invites, for_admins) {
+        (Some(Err(Fault::Denied { .. })), _) => Admin::No,
+        (Some(Ok(())), Some(true)) => Admin::Yes,
+        // Before there were Teams, own bindings were all there was.
+        (Some(Ok(())), Some(false)) if rights.admin_of.is_some() => Admin::No,
+        (Some(Ok(())), Some(false)) => Admin::Unclear("this version lets viewers see what an admin sees"),
+        (Some(Ok(())), None) => Admin::Unclear("the version is not known"),
+        (Some(Err(_)) | None, _) => Admin::Unclear("the question was not answered"),
+    }
+}

@@ -1,0 +1,326 @@
+//! `plan --explain EMAIL`: what is known of one person, which rule decides, and what exactly would be
+//! sent.
+//!
+//! Main function: [`explain`]. It shows; it decides nothing and sends nothing.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::session::{SafetyArgs, Session};
+use crate::cli::plan::PreparedPlan;
+use crate::houston::{DeploymentUser, Rehearsed};
+use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::roster::ResolvedInput;
+use crate::outcome::ExitStatus;
+use crate::plan::concluded_by_plan;
+use crate::plan::extra::{Account, Extra};
+use crate::plan::grant::{Grant, in_deployment, name};
+use crate::plan::{Decision, Membership, Whose, Workspace};
+use crate::record::journal::PlannedAction;
+use crate::report::escape::json_pretty;
+use crate::report::plan::{PlanFormat, reason_of_grant};
+
+/// One row, or one person who is not in the roster, explained.
+#[derive(Debug, Serialize)]
+struct Explained {
+    /// `file:line`; none for somebody who is not in the roster.
+    place: Option<String>,
+    email: String,
+    workspace: Option<String>,
+    workspace_id: Option<String>,
+    /// The release name of the deployment, for a role in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
+    /// What Houston has; none if it was not looked at.
+    present: Option<String>,
+    rule: String,
+    action: &'static str,
+    from_role: Option<&'static str>,
+    to_role: Option<&'static str>,
+    /// What would be sent.
+    request: Option<Sending>,
+}
+
+/// A request.
+#[derive(Debug, Serialize)]
+struct Sending {
+    operation: &'static str,
+    document: String,
+    variables: serde_json::Value,
+}
+
+impl From<Rehearsed> for Sending {
+    fn from(Rehearsed { operation, document, variables }: Rehearsed) -> Self {
+        Self { operation, document, variables }
+    }
+}
+
+/// Everything about the person with this address, as JSON or as text.
+///
+/// # Errors
+/// Nobody has this address (2).
+pub fn explain(
+    email: &str,
+    prepared: &PreparedPlan,
+    input: &ResolvedInput,
+    safety: &SafetyArgs,
+    session: &Session,
+    format: PlanFormat,
+) -> Result<String, Failure> {
+    let usage = |error| Failure::new(ExitStatus::Usage, error);
+    let explainer = Explainer { prepared, input, safety, session };
+    let all = explainer.all(&email_key(&normalize_email(email)));
+    if all.is_empty() {
+        let (email, name) = (printable(email), printable(&input.name));
+        return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}"))
+            .hint("`plan --all` shows everybody; who is not in the roster is looked at with --prune"));
+    }
+    match format {
+        PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md => {
+            Ok(all.iter().map(text).collect::<Vec<_>>().join("\n"))
+        }
+        PlanFormat::Json => json_pretty(&all).map_err(|error| Failure::new(ExitStatus::Internal, error)),
+    }
+}
+
+struct Explainer<'e> {
+    prepared: &'e PreparedPlan,
+    input: &'e ResolvedInput,
+    safety: &'e SafetyArgs,
+    session: &'e Session,
+}
+
+impl Explainer<'_> {
+    fn all(&self, email: &str) -> Vec<Explained> {
+        let rows = (0..self.input.roster.len()).map(RowNumber::from_index);
+        let rows = rows.filter(|&row| self.input.roster.emails().get(row) == email);
+        let extras = self.prepared.plan.extras.iter().filter(|extra| email_key(&extra.name) == email);
+        let grants = |row| self.prepared.plan.grants.iter().filter(move |grant| grant.row == row);
+        let rows =
+            rows.flat_map(|row| [self.row(row)].into_iter().chain(grants(row).map(|one| self.grant(one))));
+        rows.chain(extras.map(|extra| self.extra(extra))).collect()
+    }
+
+    fn row(&self, row: RowNumber) -> Explained {
+        let (plan, roster) = (&self.prepared.plan, &self.input.roster);
+        let planned = &plan.rows[row.index()];
+        let wish = roster.assignment(row);
+        let workspace = planned.workspace.map(|place| &plan.workspaces[place as usize]);
+        let text = roster.workspace(row).map(|text| roster.workspaces()[text as usize].clone());
+        let exists = planned.workspace.is_some_and(|place| !plan.is_to_be_created(place));
+        let role = wish.map(|wish| wish.role);
+        let (action, from_role) = PlannedAction::of(&planned.decision);
+        Explained {
+            place: Some(format!("{}:{}", self.input.name, roster.line(row))),
+            email: roster.emails().spelled(row).to_owned(),
+            workspace: workspace.and_then(|workspace| workspace.label.clone()).or(text),
+            workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.to_string()),
+            deployment: None,
+            present: planned.seen.map(|seen| seen.to_string()),
+            rule: self.rule(&planned.decision, role),
+            action: action.word(),
+            from_role: from_role.or(planned.seen.and_then(Membership::role)).map(WorkspaceRole::name),
+            to_role: role.map(WorkspaceRole::name),
+            request: workspace
+                .filter(|_| exists)
+                .and_then(|workspace| self.request(workspace, row, &planned.decision, role)),
+        }
+    }
+
+    fn request(
+        &self,
+        workspace: &Workspace,
+        row: RowNumber,
+        decision: &Decision,
+        role: Option<WorkspaceRole>,
+    ) -> Option<Sending> {
+        let (houston, email) = (&self.session.houston, self.input.roster.emails().spelled(row));
+        let rehearsed = match decision {
+            Decision::Add => {
+                let (role, mail) = (role?, self.safety.mail());
+                let subjects = self.prepared.along();
+                let along = subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
+                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
+            }
+            Decision::Replace(_) => {
+                // The first of the two; the other one is an add.
+                match self.prepared.plan.replacements.get(&row)?.first()? {
+                    Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
+                    Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+                }
+            }
+            Decision::UpdateRole(change) => houston.rehearse(|houston| match change.whose {
+                Whose::Members => houston.set_role(&workspace.id, email, change.to),
+                Whose::Invitations => houston.set_invite_role(&workspace.id, email, change.to),
+            }),
+            Decision::Unchanged
+            | Decision::Take(_)
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => None,
+        };
+        rehearsed.map(Sending::from)
+    }
+
+    fn rule(&self, decision: &Decision, role: Option<WorkspaceRole>) -> String {
+        let concluded = || concluded_by_plan(decision, role).and_then(|(_, cause)| cause);
+        let because =
+            || concluded().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
+        match decision {
+            Decision::Add => "is neither a member nor invited: is added".to_owned(),
+            Decision::Take(_) => String::new(),
+            Decision::Replace(_) => {
+                "is taken away by this request and then added again (--repair-duplicates, --reinvite)"
+                    .to_owned()
+            }
+            Decision::UpdateRole(change) if change.whose == Whose::Invitations => {
+                "is invited with another role, and --update-roles gives the invitation the one of the roster"
+                    .to_owned()
+            }
+            Decision::UpdateRole(_) => {
+                "is a member with another role, and --update-roles gives members the one of the roster"
+                    .to_owned()
+            }
+            Decision::Unchanged => "is a member with the wanted role: nothing is to be done".to_owned(),
+            Decision::RoleKept(_) => {
+                format!("{}: without --update-roles nobody's role is changed", because())
+            }
+            Decision::AlreadyInvited(_) => {
+                let more = concluded().map_or_else(String::new, |cause| format!("; {}", cause.text));
+                format!("is invited, or has never signed in: is not invited again{more}")
+            }
+            Decision::Merged { into } => {
+                let line = self.input.roster.line(*into);
+                format!("says the same as line {line}, which speaks for both")
+            }
+            Decision::LeftOut => "outside of --only or --limit".to_owned(),
+            Decision::HeldBack(..) | Decision::Invalid(_) | Decision::Rejected(_) | Decision::GaveUp(_) => {
+                because()
+            }
+        }
+    }
+
+    fn grant(&self, grant: &Grant) -> Explained {
+        let (plan, roster) = (&self.prepared.plan, &self.input.roster);
+        let workspace = &plan.workspaces[grant.workspace as usize];
+        let (houston, email) = (&self.session.houston, roster.emails().spelled(grant.row));
+        let (id, user) = (&grant.deployment.id, grant.user.as_ref());
+        let user = DeploymentUser {
+            id: user.map(|(id, _)| id.as_str()),
+            email: user.map_or(email, |(_, address)| address),
+        };
+        let (request, rule) = match &grant.decision {
+            Decision::Add if self.prepared.comes_along(grant) => {
+                (None, "is given together with the workspace, in the same request".to_owned())
+            }
+            Decision::Add => (
+                grant
+                    .role
+                    .and_then(|role| houston.rehearse(|houston| houston.add_deployment_role(id, user, role))),
+                "has no role in this deployment: is given one".to_owned(),
+            ),
+            Decision::UpdateRole(_) => (
+                grant
+                    .role
+                    .and_then(|role| houston.rehearse(|houston| houston.set_deployment_role(id, user, role))),
+                "has another role in this deployment, and --update-roles gives the one of the roster"
+                    .to_owned(),
+            ),
+            Decision::Take(_) => (
+                houston.rehearse(|houston| houston.remove_deployment_role(id, user)),
+                "has a role in this deployment where the roster says NONE, and --update-roles takes it away"
+                    .to_owned(),
+            ),
+            Decision::Unchanged
+            | Decision::Replace(_)
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => (None, reason_of_grant(grant)),
+        };
+        Explained {
+            place: Some(format!("{}:{}", self.input.name, roster.line(grant.row))),
+            email: email.to_owned(),
+            workspace: workspace.label.clone(),
+            workspace_id: (!plan.is_to_be_created(grant.workspace)).then(|| workspace.id.to_string()),
+            deployment: Some(grant.deployment.name.clone()),
+            present: grant.seen.map(|seen| in_deployment(&seen.to_string())),
+            rule,
+            action: PlannedAction::of(&grant.decision).0.word(),
+            from_role: grant.from().map(DeploymentRole::name),
+            to_role: Some(name(grant.role)),
+            request: request.map(Sending::from),
+        }
+    }
+
+    fn extra(&self, extra: &Extra) -> Explained {
+        let workspace = &self.prepared.plan.workspaces[extra.workspace as usize];
+        let houston = &self.session.houston;
+        let request = extra.leaves().then(|| match &extra.account {
+            Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
+            Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+        });
+        Explained {
+            place: None,
+            email: extra.name.clone(),
+            workspace: workspace.label.clone(),
+            workspace_id: Some(workspace.id.to_string()),
+            deployment: None,
+            present: Some(extra.seen.to_string()),
+            rule: extra.stay.map_or_else(
+                || "is not in the roster, and --prune removes such people".to_owned(),
+                |stay| {
+                    format!("is not in the roster and stays: {} ({})", stay.cause().text, stay.cause().code)
+                },
+            ),
+            action: if extra.leaves() { PlannedAction::Remove.word() } else { PlannedAction::None.word() },
+            from_role: extra.seen.role().map(WorkspaceRole::name),
+            to_role: None,
+            request: request.flatten().map(Sending::from),
+        }
+    }
+}
+
+fn text(explained: &Explained) -> String {
+    let mut text = String::new();
+    write(&mut text, explained).expect("a string takes every text");
+    text
+}
+
+fn write(out: &mut String, explained: &Explained) -> std::fmt::Result {
+    let Explained { place, email, workspace, workspace_id, present, rule, action, to_role, request, .. } =
+        explained;
+    let place = place.as_deref().unwrap_or("not in the roster");
+    writeln!(out, "{}: {}", printable(place), printable(email))?;
+    let label = workspace.as_deref().unwrap_or("no workspace that can be read");
+    let id = workspace_id.as_ref().map_or_else(String::new, |id| format!(" ({})", printable(id)));
+    writeln!(out, "  workspace: {}{id}", printable(label))?;
+    if let Some(name) = &explained.deployment {
+        writeln!(out, "  deployment: {}", printable(name))?;
+    }
+    writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not looked at")))?;
+    if let Some(role) = to_role {
+        writeln!(out, "  wanted:    {role}")?;
+    }
+    writeln!(out, "  rule:      {}", printable(rule))?;
+    writeln!(out, "  action:    {action}")?;
+    let Some(Sending { document, variables, .. }) = request else {
+        return writeln!(out, "  nothing is sent");
+    };
+    writeln!(out, "  sends:")?;
+    document.lines().try_for_each(|line| writeln!(out, "    {}", printable(line)))?;
+    writeln!(out, "  variables:")?;
+    let variables = serde_json::to_string_pretty(variables).unwrap_or_default();
+    variables.lines().try_for_each(|line| writeln!(out, "    {}", printable(line)))
+}

@@ -1,0 +1,354 @@
+//! How a run ended, told from its files alone: the exit status and the reports, the same for the
+//! command that carried it out and for one that looks at it a year later.
+//!
+//! Main functions: [`open_run`], [`status`] and [`write_reports`].
+
+use std::io;
+use std::path::Path;
+
+use anyhow::Context as _;
+use csv::ByteRecord;
+use serde::Deserialize as _;
+
+use crate::cli::tell;
+use crate::event::StopReason;
+use crate::ops::failure::Failure;
+use crate::outcome::ExitStatus;
+use crate::outcome::{Status, StatusKind};
+use crate::plan::extra::Stay;
+use crate::plan::guard::Guard;
+use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
+use crate::record::journal::{History, JournalError, RowHistory, digest_of};
+use crate::record::undo;
+use crate::report::csv_file::CsvForm;
+use crate::report::removals::REMOVALS;
+use crate::report::results::{RESULTS, renamed};
+use crate::report::summary::Summary;
+use crate::report::{RosterAgain, shell_word, write_files};
+use crate::roster::{Dialect, rows_of};
+
+/// The run that a user means.
+///
+/// # Errors
+/// There is no such run, or more than one (2).
+pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
+    find(runs_dir, run).map_err(|error| {
+        let hint = match &error {
+            FindError::NoRuns { .. } | FindError::Folder(_) => "name the folder of the runs with --runs-dir",
+            FindError::Unknown { .. } => "`report --list` shows the runs; --runs-dir names another folder",
+            FindError::Ambiguous { .. } => "give more of the id",
+            FindError::LatestDistrusted { .. } => {
+                "list the runs with `report --list`, then pass the id of the one you mean"
+            }
+            FindError::NotARun { .. } => "a run is named by its id, the beginning of it, or its folder",
+        };
+        Failure::new(ExitStatus::Usage, error).about(&["runs-dir"]).hint(hint)
+    })
+}
+
+/// A run whose files make no sense (3), or cannot be read at all (1).
+pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
+    let again = || {
+        let folder = folder.path().display();
+        format!("apply the roster again; the copy in {folder} may not be complete")
+    };
+    let has_none =
+        matches!(&error, JournalError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound);
+    let hint = match &error {
+        JournalError::NoHeader { .. } => again(),
+        JournalError::Read { .. } if has_none => {
+            format!("it ended before it sent anything, or a file of it was taken away: {}", again())
+        }
+        JournalError::Newer { .. } => "use the version that wrote it, or a later one".to_owned(),
+        JournalError::Broken { .. } => {
+            "put it back as it was; or apply the roster again: what is there already is not sent again"
+                .to_owned()
+        }
+        JournalError::Changed { .. } | JournalError::Incomplete { .. } => {
+            "put it back as it was: what became of a row is known by its place in the file".to_owned()
+        }
+        JournalError::Read { source, .. }
+            if matches!(source.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) =>
+        {
+            "the files of a run are regular files of your own; see whose folder this is".to_owned()
+        }
+        JournalError::Folder(_) | JournalError::Write { .. } | JournalError::Read { .. } => {
+            return Failure::new(ExitStatus::Internal, error);
+        }
+    };
+    Failure::new(ExitStatus::BadInput, error).hint(hint)
+}
+
+/// Holds `plan.jsonl` against the digest in the journal.
+///
+/// # Errors
+/// It was changed since, or cannot be read (3).
+pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+    check(folder, PLAN, &history.header.plan_sha256)
+}
+
+/// Holds the copy of the roster against the digest in the journal.
+///
+/// # Errors
+/// It was changed since, or cannot be read (3).
+pub fn check_roster(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+    check(folder, ROSTER, &history.header.roster_sha256)
+}
+
+fn check(folder: &RunFolder, name: &str, digest: &str) -> Result<(), Failure> {
+    match digest_of(folder, name) {
+        Ok(found) if found == *digest => Ok(()),
+        Ok(_) => Err(broken(folder, JournalError::Changed { path: folder.path().join(name) })),
+        Err(error) => Err(broken(folder, error)),
+    }
+}
+
+/// What a run ends with. Where several hold: a signal, the token, the target, rows that are left,
+/// rows that a guard held back, rows that failed.
+pub fn status(history: &History) -> ExitStatus {
+    match history.stopped.as_ref().map(|(reason, _)| *reason) {
+        Some(StopReason::Interrupted) => ExitStatus::Interrupted,
+        Some(StopReason::Terminated) => ExitStatus::Terminated,
+        Some(StopReason::TokenDead) => ExitStatus::Token,
+        Some(StopReason::TargetUnusable) => ExitStatus::Target,
+        Some(StopReason::JournalLost) => ExitStatus::Unresolved,
+        Some(StopReason::MaxDuration | StopReason::MaxErrors | StopReason::MaxWait | StopReason::Away)
+        | None => by_rows(history),
+    }
+}
+
+/// How many changes of roles a guard held back.
+fn held_back(history: &History) -> usize {
+    let is_held = |row: &&RowHistory| {
+        row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
+    };
+    history.rows.iter().filter(is_held).count()
+}
+
+/// How many removals a guard held back.
+fn removals_held_back(history: &History) -> usize {
+    let is_held = |extra: &&RowHistory| {
+        extra.status == Status::Unchanged
+            && extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause))
+    };
+    history.extras.iter().filter(is_held).count()
+}
+
+fn by_rows(history: &History) -> ExitStatus {
+    let (rows, extras) = (history.tally(), history.tally_of_extras());
+    let of = |kind| rows.of_kind(kind) + extras.of_kind(kind);
+    let left_out =
+        history.rows.iter().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
+    let left = of(StatusKind::Unresolved) + of(StatusKind::NotTried) - left_out as u64;
+    if left > 0 {
+        ExitStatus::Unresolved
+    } else if held_back(history) + removals_held_back(history) > 0 {
+        ExitStatus::Guard
+    } else if of(StatusKind::Failed) > 0 {
+        ExitStatus::RowsFailed
+    } else {
+        let changed = of(StatusKind::Changed) > 0;
+        ExitStatus::good(changed, history.header.settings.exit_code_unchanged)
+    }
+}
+
+/// The copy of the roster in a run's folder, with what is needed to read it: the input itself may
+/// have moved.
+#[derive(Debug)]
+pub struct RosterCopy {
+    dialect: Dialect,
+    header: ByteRecord,
+}
+
+impl RosterCopy {
+    /// Takes from the journal how the roster is read.
+    ///
+    /// # Errors
+    /// If the journal does not say so.
+    pub fn of(history: &History) -> anyhow::Result<Self> {
+        let dialect = Dialect::deserialize(&history.header.dialect)
+            .context("the journal does not say how the roster of the run is read")?;
+        let header = ByteRecord::from(dialect.headers.clone());
+        Ok(Self { dialect, header })
+    }
+
+    /// The rows from the beginning.
+    ///
+    /// # Errors
+    /// If the copy cannot be opened; a row that cannot be read is an error in its place.
+    pub fn read(
+        &self,
+        folder: &RunFolder,
+    ) -> anyhow::Result<RosterAgain<'_, impl Iterator<Item = io::Result<ByteRecord>> + use<>>> {
+        let unreadable = || format!("cannot read {}", folder.roster().display());
+        let file = folder.read(ROSTER).with_context(unreadable)?;
+        let rows = rows_of(file, &self.dialect).with_context(unreadable)?;
+        Ok(RosterAgain {
+            header: &self.header,
+            form: CsvForm::of(&self.dialect),
+            columns: self.dialect.columns,
+            rows: rows.map(|row| row.map(|row| row.record)),
+        })
+    }
+}
+
+/// Says which of our columns have another name in `results.csv`, if any have.
+pub fn tell_renamed(history: &History) {
+    let renamed = RosterCopy::of(history).map(|copy| renamed(&copy.header)).unwrap_or_default();
+    if !renamed.is_empty() {
+        let names = renamed.join(", ");
+        tell(&format!(
+            "note: some roster columns have the names of our columns; {RESULTS} calls ours {names}"
+        ));
+    }
+}
+
+/// Writes the reports of a run from the files in its folder. `status` is what the program ends
+/// with, if the run is over.
+///
+/// # Errors
+/// If they cannot be written, with `status`, or internal (1) where that would be a success.
+pub fn write_reports(
+    folder: &RunFolder,
+    history: &History,
+    status: Option<ExitStatus>,
+) -> Result<Summary, Failure> {
+    let written = || -> anyhow::Result<Summary> {
+        let copy = RosterCopy::of(history)?;
+        let summary = write_files(folder, history, status.map(ExitStatus::code), copy.read(folder)?)?;
+        undo::write(folder, history)?;
+        Ok(summary)
+    };
+    written().map_err(|error| {
+        let bad = status.filter(|status| !matches!(status, ExitStatus::Done | ExitStatus::Unchanged(_)));
+        Failure::new(bad.unwrap_or(ExitStatus::Internal), error.context("the reports cannot be written"))
+            .hint(format!(
+                "nothing is lost, the run is in its journal: once there is room, `houston-onboard report {}` makes them",
+                shell_word(folder.path())
+            ))
+    })
+}
+
+/// What guards held back, and where to read why.
+pub(crate) fn held_words(history: &History) -> Option<String> {
+    let (roles, removals) = (held_back(history), removals_held_back(history));
+    let what = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    };
+    let parts: Vec<(String, &str)> = [
+        what(roles, "role change").map(|text| (text, RESULTS)),
+        what(removals, "removal").map(|text| (text, REMOVALS)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let (texts, files): (Vec<String>, Vec<&str>) = parts.into_iter().unzip();
+    (!texts.is_empty()).then(|| {
+        format!("held back by a guard: {}; `detail` in {} says why", texts.join(", "), files.join(" and "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Cause;
+    use crate::report::fixture::Fixture;
+
+    fn ended(ends: &[Status], stopped: Option<StopReason>) -> History {
+        let ends: Vec<_> = ends.iter().map(|&status| (status, None)).collect();
+        Fixture::with(&ends, stopped.map(|reason| (reason, None))).history.clone()
+    }
+
+    #[test]
+    fn the_status_of_a_run_is_told_by_its_files() {
+        use Status::{Added, GaveUp, InDoubt, Invalid, NotRun, Rejected, RoleKept, Unchanged};
+        use StopReason::{
+            Away, Interrupted, JournalLost, MaxDuration, MaxErrors, MaxWait, TargetUnusable, Terminated,
+            TokenDead,
+        };
+        let table: [(&[Status], Option<StopReason>, u8); 16] = [
+            (&[], None, 0),
+            (&[Added, Unchanged, RoleKept], None, 0),
+            (&[Added, Rejected], None, 6),
+            (&[Added, Invalid], None, 6),
+            (&[Added, GaveUp, Rejected], None, 8),
+            (&[InDoubt], None, 8),
+            (&[NotRun], None, 8),
+            (&[Added], Some(MaxDuration), 0),
+            (&[Added, NotRun], Some(MaxErrors), 8),
+            (&[Rejected], Some(MaxWait), 6),
+            (&[Added, NotRun], Some(Away), 8),
+            (&[Added], Some(JournalLost), 8),
+            (&[Added, GaveUp], Some(TargetUnusable), 5),
+            (&[Added, GaveUp], Some(TokenDead), 4),
+            (&[GaveUp], Some(Terminated), 143),
+            (&[Added], Some(Interrupted), 130),
+        ];
+        for (ends, stopped, code) in table {
+            assert_eq!(status(&ended(ends, stopped)).code(), code, "{ends:?} {stopped:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_a_guard_held_back_ends_the_run_with_7_unless_there_is_worse() {
+        use crate::model::WorkspaceRole::{Admin, Viewer};
+        let held = Guard::LastAdmin.cause(crate::plan::RoleChange {
+            from: Admin,
+            to: Viewer,
+            whose: crate::plan::Whose::Members,
+        });
+        for (other, stopped, code) in [
+            (Status::RoleUpdated, None, 7),
+            (Status::Rejected, None, 7),
+            (Status::GaveUp, None, 8),
+            (Status::RoleUpdated, Some(StopReason::TokenDead), 4),
+        ] {
+            let ends = [(Status::RoleKept, Some(held.clone())), (other, None)];
+            let fixture = Fixture::with(&ends, stopped.map(|reason| (reason, None)));
+            assert_eq!(status(&fixture.history).code(), code, "{other} {stopped:?}");
+        }
+    }
+
+    #[test]
+    fn rows_that_were_not_chosen_leave_nothing_to_do() {
+        let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
+        let fixture = Fixture::with(&[(Status::Added, None), (Status::NotRun, left_out)], None);
+        assert_eq!(status(&fixture.history), ExitStatus::Done);
+    }
+
+    #[test]
+    fn another_status_for_nothing_to_do_is_remembered() {
+        for (ends, code) in [
+            (&[Status::Unchanged][..], 99),
+            (&[Status::Unchanged, Status::Added], 0),
+            (&[Status::Unchanged, Status::Rejected], 6),
+        ] {
+            let mut history = ended(ends, None);
+            history.header.settings.exit_code_unchanged = Some(99);
+            assert_eq!(status(&history).code(), code, "{ends:?}");
+        }
+    }
+
+    #[test]
+    fn a_journal_from_before_these_settings_can_be_read() {
+        let settings: crate::record::journal::RunSettings =
+            serde_json::from_str(r#"{"send_invites":true,"canary":3}"#).expect("readable");
+        assert_eq!((settings.exit_code_unchanged, settings.bypass_local), (None, false));
+    }
+
+    #[test]
+    fn reports_need_to_know_how_the_roster_is_read() {
+        let fixture = Fixture::new();
+        let error = RosterCopy::of(&fixture.history).expect_err("the fixture does not say so");
+        assert!(error.to_string().contains("how the roster of the run is read"), "{error}");
+        for (given, ends_with) in
+            [(ExitStatus::Done, 1), (ExitStatus::Unchanged(99), 1), (ExitStatus::Token, 4)]
+        {
+            let failure =
+                write_reports(&fixture.folder, &fixture.history, Some(given)).expect_err("not writable");
+            assert_eq!(failure.status.code(), ends_with);
+        }
+    }
+}

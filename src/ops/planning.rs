@@ -1,0 +1,368 @@
+//! From a roster whose workspaces are known, and a Houston, to a plan: read what is there, decide per
+//! row.
+//!
+//! Main function: [`plan`]. It sends nothing but reads.
+
+pub mod deployments;
+pub mod prune;
+pub mod replace;
+pub mod roster;
+pub mod stale;
+pub mod workspaces;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::session::{Session, unusable};
+use crate::cli::tell;
+use crate::engine::verdict::cause;
+use crate::event::Event;
+use crate::houston::{Fault, RejectedKind};
+use crate::model::{Assignment, RowNumber, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
+use crate::ops::planning::prune::{Belonging, Pruning};
+use crate::ops::planning::replace::plan_replacements;
+use crate::ops::planning::workspaces::{Meaning, Places, place};
+use crate::outcome::Cause;
+use crate::outcome::Status;
+use crate::plan::extra::{Extra, Stay};
+use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
+use crate::plan::protect::Protect;
+use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, decide};
+use crate::present::grants::{Asked, Found};
+use crate::present::members::{Admins, Reading};
+use crate::present::survey::{Progress, Task};
+use crate::record::journal::RunSettings;
+use crate::roster::{Roster, RowState};
+
+/// Makes the plan: reads every workspace and decides every row.
+///
+/// # Errors
+/// The token is dead (4).
+pub fn plan(
+    roster: &Roster,
+    places: Places,
+    wishes: Vec<Wish>,
+    settings: &RunSettings,
+    session: &Session,
+    announce: &mut dyn FnMut(&Event<'_>),
+) -> Result<Plan, Failure> {
+    let listed = places.listed.clone();
+    let protect = Protect::new(&settings.protected());
+    let pruning = settings.prune.as_ref().map(|prune| {
+        let belonging = Belonging::new(roster, &places.whereabouts, places.workspaces.len());
+        Pruning::new(prune, protect.clone(), belonging, listed)
+    });
+    let mut draft = Draft::new(roster, places);
+    draft.roles = settings.roles;
+    draft.protect = protect.clone();
+    draft.pruning = pruning;
+    draft.read(&asked(&wishes, roster), session, announce)?;
+    let Draft { mut plan, pruning, grants, .. } = draft;
+    if let Some(pruning) = pruning {
+        pruning.conclude(&mut plan);
+    }
+    if settings.repair_duplicates || settings.reinvite {
+        plan_replacements(&mut plan, roster, settings, &protect, session, announce)?;
+    }
+    let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
+    decide_grants(wishes, grants, &mut plan, &wanted, session)?;
+    warn_of_unmatched(&protect);
+    Ok(plan)
+}
+
+/// A pattern that matches nobody protects nobody: it may be mistyped.
+fn warn_of_unmatched(protect: &Protect) {
+    for pattern in protect.unmatched() {
+        tell(&format!(
+            "warning: --protect `{}` matches no one in the roster or its workspaces",
+            printable(pattern)
+        ));
+    }
+}
+
+/// Reads workspaces that have been created since the plan was made, and decides their rows again:
+/// whoever created them is a member already.
+///
+/// # Errors
+/// The token is dead (4).
+pub fn plan_created(
+    plan: Plan,
+    created: &[u32],
+    roster: &Roster,
+    roles: RolePolicy,
+    session: &Session,
+    announce: &mut dyn FnMut(&Event<'_>),
+) -> Result<Plan, Failure> {
+    let mut wanted = vec![Vec::new(); plan.workspaces.len()];
+    for (index, planned) in plan.rows.iter().enumerate() {
+        if let (Some(place), Decision::Add) = (planned.workspace, &planned.decision)
+            && created.contains(&place)
+        {
+            wanted[place as usize].push(RowNumber::from_index(index));
+        }
+    }
+    let admins = vec![None; plan.workspaces.len()];
+    let (protect, grants) = (Protect::default(), HashMap::new());
+    let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None, grants, admins };
+    let places = created.iter().map(|&place| place as usize).collect();
+    draft.read_places(places, &HashMap::new(), session, announce)?;
+    Ok(draft.plan)
+}
+
+/// A plan in the making.
+struct Draft<'r> {
+    roster: &'r Roster,
+    plan: Plan,
+    /// The wanted rows of each workspace of the plan.
+    wanted: Vec<Vec<RowNumber>>,
+    /// What is done about members with another role.
+    roles: RolePolicy,
+    /// Who is neither removed nor demoted.
+    protect: Protect,
+    /// The search for people who are not in the roster, if they are to go.
+    pruning: Option<Pruning>,
+    /// What was read of roles in deployments, by place.
+    grants: HashMap<u32, Result<Vec<Option<Found>>, Fault>>,
+    /// The admins of each workspace whose list was read to its end.
+    admins: Vec<Option<Admins>>,
+}
+
+impl<'r> Draft<'r> {
+    fn new(roster: &'r Roster, places: Places) -> Self {
+        let causes: HashMap<RowNumber, Arc<Cause>> = roster
+            .issues()
+            .kept()
+            .iter()
+            .filter_map(|issue| Some((issue.row?, Arc::new(Cause::new(issue.kind.code(), issue.message())))))
+            .collect();
+        let unknown = Arc::new(Cause::new(
+            "invalid",
+            "not a valid row, or another row wants the opposite; `validate` tells",
+        ));
+        let mut wanted = vec![Vec::new(); places.workspaces.len()];
+        let meaning = |row: RowNumber| places.meanings[roster.workspace(row)? as usize].as_ref();
+        let place = |row: RowNumber| match meaning(row)? {
+            Meaning::Place(place) => Some(*place),
+            Meaning::Decided(_) => None,
+        };
+        let mut plan_row = |row: RowNumber| {
+            let (workspace, decision) = match roster.state(row) {
+                RowState::LeftOut => (None, Decision::LeftOut),
+                RowState::Merged { into } | RowState::Overruled { by: into } => {
+                    (place(row), Decision::Merged { into })
+                }
+                RowState::Invalid => {
+                    (None, Decision::Invalid(Arc::clone(causes.get(&row).unwrap_or(&unknown))))
+                }
+                RowState::Wanted => match meaning(row) {
+                    Some(Meaning::Place(place)) => {
+                        wanted[*place as usize].push(row);
+                        (Some(*place), Decision::LeftOut)
+                    }
+                    Some(Meaning::Decided(decision)) => (None, decision.clone()),
+                    None => (None, Decision::Invalid(Arc::clone(&unknown))),
+                },
+            };
+            RowPlan { workspace, seen: None, decision }
+        };
+        let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
+        let plan =
+            Plan { workspaces: places.workspaces, rows, to_create: places.to_create, ..Plan::default() };
+        let admins = vec![None; plan.workspaces.len()];
+        let (protect, grants) = (Protect::default(), HashMap::new());
+        Self { roster, plan, wanted, roles: RolePolicy::Keep, protect, pruning: None, grants, admins }
+    }
+
+    /// Reads every workspace and decides its rows. In one that does not exist nobody is.
+    fn read(
+        &mut self,
+        asked: &HashMap<u32, Vec<Asked<'_>>>,
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Failure> {
+        let (to_create, existing): (Vec<usize>, Vec<usize>) =
+            (0..self.plan.workspaces.len()).partition(|&at| self.plan.is_to_be_created(place(at)));
+        for place in to_create {
+            for row in std::mem::take(&mut self.wanted[place]) {
+                self.note(row, Membership::Absent, Decision::Add);
+            }
+        }
+        self.read_places(existing, asked, session, announce)
+    }
+
+    /// Reads each of these workspaces once, for all that has to be known of it, and decides its rows.
+    fn read_places(
+        &mut self,
+        places: Vec<usize>,
+        asked: &HashMap<u32, Vec<Asked<'_>>>,
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Failure> {
+        let task = |&at: &usize| Task {
+            named: self.pruning.as_ref().map(|pruning| pruning.belonging.named(at)),
+            asked: asked.get(&place(at)).map_or(&[], Vec::as_slice),
+            ..Task::new(&self.plan.workspaces[at].id, &self.wanted[at])
+        };
+        let tasks: Vec<Task<'_>> = places.iter().map(task).collect();
+        let total = tasks.len() as u64;
+        announce(&Event::ReadingStarted { workspaces: total });
+        let may_lose_admins = self.roles == RolePolicy::Update || self.pruning.is_some();
+        let survey = session.survey(self.roster.emails());
+        let survey = survey.protecting(&self.protect).keeping_admins(may_lose_admins);
+        let readings = survey.read(&tasks, |progress| match progress {
+            Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
+            Progress::Tick => announce(&session.tick()),
+        });
+        for (at, reading) in places.into_iter().zip(readings) {
+            let rows = std::mem::take(&mut self.wanted[at]);
+            match reading {
+                Ok(reading) => {
+                    self.decide(&rows, &reading, session);
+                    if let Some(pruning) = &mut self.pruning {
+                        let id = session.identity.user_id();
+                        pruning.meet(at, &reading, id, &session.caller_names(&reading));
+                    }
+                    self.wanted[at] = rows;
+                    self.admins[at] = reading.admins;
+                    self.grants.insert(place(at), reading.grants);
+                }
+                Err(fault) => {
+                    let (status, cause) = unreadable(&fault, session)?;
+                    for row in rows {
+                        let cause = Arc::clone(&cause);
+                        let is_final = status == Status::Rejected;
+                        self.plan.rows[row.index()].decision =
+                            if is_final { Decision::Rejected(cause) } else { Decision::GaveUp(cause) };
+                    }
+                }
+            }
+        }
+        self.count_admins(session, announce)?;
+        announce(&Event::ReadingFinished);
+        Ok(())
+    }
+
+    fn decide(&mut self, rows: &[RowNumber], reading: &Reading, session: &Session) {
+        let wishes = rows.iter().filter_map(|&row| self.roster.assignment(row));
+        let decide = |(wish, &seen): (Assignment<'_>, &Membership)| decide(wish.role, seen, self.roles);
+        let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
+        let caller = session.caller_names(reading);
+        let email = |place: usize| self.roster.emails().get(rows[place]);
+        // Asked of everybody, so that a pattern that matches is known to match.
+        let is_protected = |place: usize| {
+            self.protect.covers([email(place)]) || reading.protected.iter().any(|name| name == email(place))
+        };
+        let protected: Vec<bool> = (0..decisions.len()).map(is_protected).collect();
+        hold_protected(&mut decisions, |place| protected[place]);
+        hold_caller(&mut decisions, |place| caller.iter().any(|name| name == email(place)));
+        if let Some(doubt) = reading.cause_of_doubt().map(Arc::new) {
+            let add = decisions.iter_mut().filter(|decision| **decision == Decision::Add);
+            add.for_each(|decision| *decision = Decision::GaveUp(Arc::clone(&doubt)));
+        }
+        for ((&row, &seen), decision) in rows.iter().zip(&reading.memberships).zip(decisions) {
+            self.note(row, seen, decision);
+        }
+    }
+
+    /// No workspace loses its last admin: where somebody is to be demoted, the others are counted.
+    fn count_admins(
+        &mut self,
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Failure> {
+        let is_demoted = |row: &&RowNumber| takes_admin(&self.plan.rows[row.index()].decision);
+        let loses_one = |place: usize| {
+            let extras = self.pruning.as_ref().map(|pruning| &pruning.extras[place]);
+            extras.is_some_and(|extras| extras.iter().any(Extra::takes_an_admin))
+        };
+        let demoted: Vec<(usize, Vec<RowNumber>)> = (self.wanted.iter().enumerate())
+            .map(|(place, rows)| (place, rows.iter().filter(is_demoted).copied().collect()))
+            .filter(|(place, rows): &(usize, Vec<RowNumber>)| !rows.is_empty() || loses_one(*place))
+            .collect();
+        let counts = self.other_admins(&demoted, session, announce);
+        for ((place, rows), others) in demoted.iter().zip(counts) {
+            let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);
+            let leavers = extras.unwrap_or_default();
+            let mut decisions: Vec<Decision> =
+                rows.iter().map(|row| self.plan.rows[row.index()].decision.clone()).collect();
+            match others {
+                Ok(others) => hold_last_admins(&mut decisions, leavers, others),
+                Err(fault) => {
+                    let (_, cause) = unreadable(&fault, session)?;
+                    decisions.fill(Decision::GaveUp(cause));
+                    for leaver in leavers.iter_mut().filter(|leaver| leaver.leaves()) {
+                        leaver.stay = Some(Stay::Incomplete);
+                    }
+                }
+            }
+            for (row, decision) in rows.iter().zip(decisions) {
+                self.plan.rows[row.index()].decision = decision;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many admins each of these workspaces has beside the people of its rows: as they were seen, or,
+    /// where the list was not read to its end, as they are read now.
+    fn other_admins(
+        &self,
+        demoted: &[(usize, Vec<RowNumber>)],
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Vec<Result<usize, Fault>> {
+        let emails = self.roster.emails();
+        let seen = |(place, rows): &(usize, Vec<RowNumber>)| {
+            let admins = self.admins[*place].as_ref()?;
+            Some(admins.other_than(rows.iter().map(|&row| emails.get(row))))
+        };
+        let unseen = demoted.iter().filter(|(place, _)| self.admins[*place].is_none());
+        let tasks: Vec<Task<'_>> =
+            unseen.map(|(place, rows)| Task::new(&self.plan.workspaces[*place].id, rows)).collect();
+        let survey = session.survey(emails);
+        let mut counts = survey.other_admins(&tasks, |_| announce(&session.tick())).into_iter();
+        demoted.iter().filter_map(|one| seen(one).map(Ok).or_else(|| counts.next())).collect()
+    }
+
+    fn note(&mut self, row: RowNumber, seen: Membership, decision: Decision) {
+        let planned = &mut self.plan.rows[row.index()];
+        planned.seen = Some(seen);
+        planned.decision = decision;
+    }
+}
+
+/// What it means for its rows that a workspace cannot be read: for good, or for now.
+///
+/// # Errors
+/// The token is dead (4), or something in front of Houston lets nothing through (5).
+pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause>), Failure> {
+    match fault {
+        Fault::Expired { .. } => Err(unusable(fault, &session.url)),
+        Fault::Unsent { .. } | Fault::Proxy { .. } if fault.bars_all() => Err(unusable(fault, &session.url)),
+        Fault::Denied { text } => {
+            // A living token may always ask who it is.
+            if let Err(failure) = session.houston.caller()
+                && let Fault::Denied { .. } | Fault::Expired { .. } = failure.fault
+            {
+                return Err(unusable(fault, &session.url));
+            }
+            Ok((Status::Rejected, Arc::new(Cause::new("workspace_denied", text.clone()))))
+        }
+        Fault::Rejected { kind: RejectedKind::NotFound, .. } => {
+            Ok((Status::Rejected, Arc::new(cause(fault))))
+        }
+        Fault::Unsent { .. }
+        | Fault::Rejected { .. }
+        | Fault::NoAnswer { .. }
+        | Fault::Proxy { .. }
+        | Fault::Throttled { .. }
+        | Fault::Already { .. }
+        | Fault::Schema { .. }
+        | Fault::Internal { .. }
+        | Fault::Malformed { .. } => {
+            let text = format!("the workspace cannot be read: {fault}");
+            Ok((Status::GaveUp, Arc::new(Cause::new("unreadable", text))))
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The deployments that a roster names, and what becomes of the roles it wants in them.
+//!
+//! Main functions: [`find_grants`], which resolves names, and [`decide_grants`], which compares with
+//! what Houston has. They send nothing but reads.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::cli::tell;
+use crate::houston::{Deployment as Listed, Fault, Support};
+use crate::model::{DeploymentRole, RowNumber, WorkspaceId, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::unreadable;
+use crate::ops::planning::workspaces::{Meaning, Names, Places};
+use crate::ops::session::Session;
+use crate::outcome::Cause;
+use crate::outcome::ExitStatus;
+use crate::outcome::Status;
+use crate::plan::grant::{Deployment, Grant, decide, name};
+use crate::plan::guard::Guard;
+use crate::plan::protect::Protect;
+use crate::plan::{Decision, Membership, Plan, RolePolicy};
+use crate::present::grants::{Asked, Found};
+use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
+
+/// A role in a deployment that a row wants.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    row: RowNumber,
+    /// The place of its workspace.
+    workspace: u32,
+    deployment: Deployment,
+    role: Option<DeploymentRole>,
+    /// What is decided already: the deployments of the workspace cannot be read.
+    decided: Option<Decision>,
+}
+
+/// The roles in deployments that the rows of a roster want, and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Those that are understood.
+    pub all: Vec<Wish>,
+    /// The others.
+    pub complaints: Vec<(RowNumber, Column, Complaint)>,
+}
+
+/// A cell of the roster.
+struct Cell<'r> {
+    row: RowNumber,
+    place: u32,
+    text: &'r str,
+}
+
+/// Finds out which deployments the roster means.
+///
+/// # Errors
+/// This Houston knows no roles in deployments (5), or the token is dead (4).
+pub fn find_grants(
+    roster: &Roster,
+    places: &Places,
+    names: Names,
+    session: &Session,
+) -> Result<Wishes, Failure> {
+    let cells: Vec<Cell<'_>> = cells(roster, places).collect();
+    let mut asked: Vec<u32> = cells.iter().map(|cell| cell.place).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    asked.retain(|place| !places.to_create.contains(place));
+    let ids: Vec<&WorkspaceId> = asked.iter().map(|&place| &places.workspaces[place as usize].id).collect();
+    let mut deployments: HashMap<u32, Result<Vec<Listed>, Decision>> = HashMap::new();
+    for (place, listed) in asked.iter().zip(session.survey(roster.emails()).deployments(&ids)) {
+        let listed = match listed {
+            Ok(listed) => Ok(listed),
+            Err(Fault::Schema { .. }) => return Err(knows_none(session)),
+            Err(fault) => Err(undecidable(&fault, session)?),
+        };
+        deployments.insert(*place, listed);
+    }
+    let mut wishes = Wishes::default();
+    for cell in &cells {
+        for (name, role) in parse_deployment_roles(cell.text).unwrap_or_default() {
+            match meant(name, deployments.get(&cell.place), names) {
+                Ok((deployment, decided)) => {
+                    wishes.take(Wish { row: cell.row, workspace: cell.place, deployment, role, decided });
+                }
+                Err(complaint) => wishes.complaints.push((cell.row, Column::DeploymentRoles, complaint)),
+            }
+        }
+    }
+    wishes.tell_what_is_left_out();
+    // A row is complained of once.
+    wishes.complaints.sort_by_key(|&(row, ..)| row);
+    wishes.complaints.dedup_by_key(|&mut (row, ..)| row);
+    Ok(wishes)
+}
+
+/// The cells of wanted rows: whoever says the same as one has the same roles.
+fn cells<'r>(roster: &'r Roster, places: &'r Places) -> impl Iterator<Item = Cell<'r>> {
+    (0..roster.len()).map(RowNumber::from_index).filter_map(move |row| {
+        let text = roster.deployment_roles(row)?;
+        if roster.state(row) != RowState::Wanted {
+            return None;
+        }
+        match places.meanings[roster.workspace(row)? as usize].as_ref()? {
+            Meaning::Place(place) => Some(Cell { row, place: *place, text }),
+            Meaning::Decided(_) => None,
+        }
+    })
+}
+
+impl Wishes {
+    /// Takes a wish in, unless the row has named the deployment before, once by its name and once by its
+    /// id; two roles in it are complained of.
+    fn take(&mut self, wish: Wish) {
+        let of_row = self.all.iter().rev().take_while(|known| known.row == wish.row);
+        match of_row.into_iter().find(|known| known.deployment == wish.deployment) {
+            None => self.all.push(wish),
+            Some(known) if known.role == wish.role => {}
+            Some(known) => {
+                let (name, one, other) =
+                    (printable(&wish.deployment.name), name(known.role), name(wish.role));
+                let message = format!("{one} and {other} in `{name}`, which is named twice");
+                let complaint = Complaint::new(IssueKind::Conflict, message).hint("keep one role for it");
+                self.complaints.push((wish.row, Column::DeploymentRoles, complaint));
+            }
+        }
+    }
+}
+
+/// The deployment that a name means; `listed` is none for a workspace that does not exist yet. Names of
+/// another installation may mean deployments that are not here: their roles are left out.
+fn meant(
+    name: &str,
+    listed: Option<&Result<Vec<Listed>, Decision>>,
+    names: Names,
+) -> Result<(Deployment, Option<Decision>), Complaint> {
+    let nowhere = || Deployment { id: String::new(), name: name.to_owned() };
+    let Some(listed) = listed else { return Ok((nowhere(), Some(Decision::Unchanged))) };
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(decision) => return Ok((nowhere(), Some(decision.clone()))),
+    };
+    let is_meant = |one: &&Listed| one.id == name || one.release_name.as_deref() == Some(name);
+    let Some(found) = listed.iter().find(is_meant) else {
+        if names == Names::Mapped {
+            return Ok((nowhere(), Some(Decision::Unchanged)));
+        }
+        let message = format!("the workspace has no deployment `{}`", printable(name));
+        let by_label = listed.iter().find(|one| one.label.as_deref() == Some(name));
+        let names = || listed.iter().filter_map(|one| one.release_name.as_deref()).take(5);
+        let hint = match by_label.and_then(|one| one.release_name.as_deref()) {
+            Some(release) => format!("that is a label; its release name is `{}`", printable(release)),
+            None if names().next().is_none() => "it has no deployments at all".to_owned(),
+            None => {
+                let names: Vec<_> = names().map(|name| format!("`{}`", printable(name))).collect();
+                format!("it has {}", names.join(", "))
+            }
+        };
+        return Err(Complaint::new(IssueKind::UnknownDeployment, message).hint(hint));
+    };
+    let name = found.release_name.clone().unwrap_or_else(|| found.id.clone());
+    Ok((Deployment { id: found.id.clone(), name }, None))
+}
+
+impl Wishes {
+    /// What cannot be given is not passed over in silence.
+    fn tell_what_is_left_out(&self) {
+        let mut names: Vec<&str> = (self.all.iter().filter(|wish| !wish.deployment.is_there()))
+            .filter(|wish| wish.decided == Some(Decision::Unchanged))
+            .map(|wish| wish.deployment.name.as_str())
+            .collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        if let Some(first) = names.first() {
+            let roles = if count == 1 { "1 role".to_owned() } else { format!("{count} roles") };
+            let others = match names.len() - 1 {
+                0 => String::new(),
+                1 => " and 1 other".to_owned(),
+                more => format!(" and {more} others"),
+            };
+            tell(&format!(
+                "warning: {roles} in deployments that are not here: `{}`{others}; these roles are left out, and `detail` says so",
+                printable(first)
+            ));
+        }
+    }
+}
+
+/// A Houston from before there were such roles.
+fn knows_none(session: &Session) -> Failure {
+    let version = session.version().map_or_else(String::new, |version| format!(" ({version})"));
+    let error = anyhow::anyhow!(
+        "{}{} knows no roles in deployments, and the roster wants some; nothing was sent",
+        printable(&session.url),
+        printable(&version)
+    );
+    Failure::new(ExitStatus::Target, error)
+        .hint("call the column something else, and its cells travel through to the results unread")
+}
+
+/// What is decided where something cannot be read.
+fn undecidable(fault: &Fault, session: &Session) -> Result<Decision, Failure> {
+    let (status, cause) = unreadable(fault, session)?;
+    let cause =
+        Arc::new(Cause { code: cause.code.clone(), text: format!("roles in deployments: {}", cause.text) });
+    Ok(if status == Status::Rejected { Decision::Rejected(cause) } else { Decision::GaveUp(cause) })
+}
+
+/// What is wanted, and of whom nothing is taken away.
+pub struct Wanted<'w> {
+    /// The roster.
+    pub roster: &'w Roster,
+    /// What is done about people with another role.
+    pub roles: RolePolicy,
+    /// Who is not demoted.
+    pub protect: &'w Protect,
+}
+
+impl Wanted<'_> {
+    /// What becomes of a role in a deployment: nothing is taken away from people who are protected.
+    fn decide(&self, grant: &Grant, seen: Membership, row: &Decision) -> Decision {
+        let decision = decide(grant.role, seen, self.roles);
+        let names = grant.user.iter().map(|(_, address)| address.to_lowercase()).collect::<Vec<_>>();
+        let email = self.roster.emails().get(grant.row);
+        let is_protected = || {
+            matches!(row, Decision::HeldBack(_, Guard::Protected))
+                || self.protect.covers(names.iter().map(String::as_str).chain([email]))
+        };
+        match decision {
+            Decision::UpdateRole(change) if change.is_demotion() && is_protected() => {
+                Decision::HeldBack(change, Guard::Protected)
+            }
+            Decision::Take(role) if is_protected() => Decision::RoleKept(role),
+            Decision::Add
+            | Decision::UpdateRole(_)
+            | Decision::Replace(_)
+            | Decision::Take(_)
+            | Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => decision,
+        }
+    }
+}
+
+/// Whose role in which deployment has to be read, by the place of the workspace, in the order of the wishes.
+pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Asked<'w>>> {
+    let mut asked: HashMap<u32, Vec<Asked<'w>>> = HashMap::new();
+    for wish in wishes.iter().filter(|wish| wish.decided.is_none()) {
+        let one = Asked { email: roster.emails().get(wish.row), deployment: &wish.deployment.name };
+        asked.entry(wish.workspace).or_default().push(one);
+    }
+    asked
+}
+
+/// Decides every wish whose row has not failed already. `seen` has, by place, what was read of those who
+/// were [`asked`] for. Who is to be added has no role in any deployment.
+///
+/// # Errors
+/// The token is dead (4), or a role is to be given by a Houston that knows none (5).
+pub fn decide_grants(
+    wishes: Vec<Wish>,
+    seen: HashMap<u32, Result<Vec<Option<Found>>, Fault>>,
+    plan: &mut Plan,
+    wanted: &Wanted<'_>,
+    session: &Session,
+) -> Result<(), Failure> {
+    let mut seen: HashMap<u32, _> =
+        seen.into_iter().map(|(place, found)| (place, found.map(Vec::into_iter))).collect();
+    let mut grants: Vec<Grant> = Vec::new();
+    for Wish { row, workspace, deployment, role, decided } in wishes {
+        let found = match (&decided, seen.get_mut(&workspace)) {
+            (None, Some(Ok(found))) => Ok(found.next().flatten()),
+            (None, Some(Err(fault))) => Err(&*fault),
+            (Some(_), _) | (None, None) => Ok(None),
+        };
+        let mut grant =
+            Grant { row, workspace, deployment, role, user: None, seen: None, decision: Decision::LeftOut };
+        let of_row = &plan.rows[row.index()].decision;
+        grant.decision = match (of_row, decided) {
+            (
+                Decision::Merged { .. }
+                | Decision::Invalid(_)
+                | Decision::LeftOut
+                | Decision::Rejected(_)
+                | Decision::GaveUp(_),
+                _,
+            ) => continue,
+            (_, Some(decided)) => decided,
+            (Decision::Add, None) => {
+                grant.seen = Some(Membership::Absent);
+                decide(role, Membership::Absent, wanted.roles)
+            }
+            (_, None) => match found {
+                Ok(found) => {
+                    // Who is not in the list is invited: what an invitation brings along is not told.
+                    let invited = Membership::Invited { role: None, invites: 1 };
+                    let seen = found.as_ref().map_or(invited, |found| found.seen);
+                    grant.user = found.map(|found| (found.id, found.address));
+                    grant.seen = Some(seen);
+                    wanted.decide(&grant, seen, of_row)
+                }
+                Err(fault) => undecidable(fault, session)?,
+            },
+        };
+        grants.push(grant);
+    }
+    grants.sort_by(|a, b| (a.workspace, a.row, &a.deployment).cmp(&(b.workspace, b.row, &b.deployment)));
+    if grants.iter().any(|grant| grant.decision.is_change()) && !session.knows_deployment_roles() {
+        return Err(knows_none(session));
+    }
+    plan.grants = grants;
+    Ok(())
+}
+
+/// Whether roles in deployments come along with the adds of a plan, as far as Houston tells; where it
+/// does not, the first add shows it.
+pub fn come_with_adds(plan: &Plan, session: &Session) -> bool {
+    let wanted = plan.grants.iter().any(|grant| plan.rows[grant.row.index()].decision == Decision::Add);
+    wanted && !matches!(session.houston.adds_deployment_roles(), Ok(Support::No))
+}

@@ -1,0 +1,239 @@
+//! Who is in a workspace without being in the roster, and whether they are to be taken away. Compared
+//! with the whole file: also rows that are left out, merged or not valid say who belongs where.
+//!
+//! Main types: [`Belonging`] and [`Pruning`]. They decide from readings; they ask for nothing.
+
+use std::collections::HashSet;
+
+use crate::houston::Grounds;
+use crate::model::{RowNumber, email_key};
+use crate::plan::Plan;
+use crate::plan::extra::{Account, Extra, Stay};
+use crate::plan::guard::{hold_too_many, limits_needed};
+use crate::plan::protect::Protect;
+use crate::present::members::{InvitesSeen, Reading};
+use crate::present::strangers::Stranger;
+use crate::record::journal::Prune;
+use crate::roster::{Roster, RowState};
+
+/// Where a workspace text of the roster leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// To the workspace at this place of the plan.
+    Place(u32),
+    /// To a workspace that this plan does not touch.
+    Elsewhere,
+    /// Nobody knows: it may mean any of them.
+    Anywhere,
+}
+
+/// Who the roster says belongs into each workspace.
+#[derive(Debug)]
+pub struct Belonging {
+    /// The rows that name somebody, by workspace.
+    named: Vec<Vec<RowNumber>>,
+    /// Whether the roster can be believed about it: no row of it is broken.
+    is_sure: Vec<bool>,
+}
+
+impl Belonging {
+    /// Reads it from all rows. `whereabouts` has an entry per workspace text of the roster.
+    pub fn new(roster: &Roster, whereabouts: &[Whereabouts], workspaces: usize) -> Self {
+        let mut belonging = Self { named: vec![Vec::new(); workspaces], is_sure: vec![true; workspaces] };
+        for row in (0..roster.len()).map(RowNumber::from_index) {
+            let text = roster.workspace(row);
+            let place = text.map_or(Whereabouts::Anywhere, |text| whereabouts[text as usize]);
+            let is_bad = roster.state(row) == RowState::Invalid;
+            match place {
+                Whereabouts::Place(place) => {
+                    belonging.is_sure[place as usize] &= !is_bad;
+                    if !roster.emails().get(row).is_empty() {
+                        belonging.named[place as usize].push(row);
+                    }
+                }
+                Whereabouts::Elsewhere => {}
+                Whereabouts::Anywhere => belonging.is_sure.fill(false),
+            }
+        }
+        belonging
+    }
+
+    /// The rows that name somebody in the workspace at this place.
+    pub fn named(&self, place: usize) -> &[RowNumber] {
+        &self.named[place]
+    }
+}
+
+/// The search for extra people, workspace by workspace.
+#[derive(Debug)]
+pub struct Pruning {
+    prune: Prune,
+    protect: Protect,
+    /// Who belongs where.
+    pub belonging: Belonging,
+    /// Who was found, by workspace.
+    pub extras: Vec<Vec<Extra>>,
+    /// How many people there are, by workspace.
+    people: Vec<u64>,
+    /// The only people who are looked for, if not everybody is.
+    listed: Option<HashSet<(u32, String)>>,
+}
+
+impl Pruning {
+    /// A search in the workspaces of `belonging`, for everybody or for these people only.
+    pub fn new(
+        prune: &Prune,
+        protect: Protect,
+        belonging: Belonging,
+        listed: Option<HashSet<(u32, String)>>,
+    ) -> Self {
+        let workspaces = belonging.named.len();
+        let extras = vec![Vec::new(); workspaces];
+        Self { prune: prune.clone(), protect, belonging, extras, people: vec![0; workspaces], listed }
+    }
+
+    /// Takes in what was read of the workspace at this place. `caller` is the id of the token's own
+    /// user, if it has one; these are their names.
+    pub fn meet(&mut self, place: usize, reading: &Reading, caller: Option<&str>, names: &[String]) {
+        let is_caller = |stranger: &Stranger| {
+            matches!(&stranger.account, Account::User(id) if Some(id.as_str()) == caller)
+                || stranger.names.iter().any(|name| names.iter().any(|caller| *caller == email_key(name)))
+        };
+        let stay = |stranger: &Stranger| {
+            // Asked of everybody, so that a pattern that matches is known to match.
+            let is_protected = self.protect.covers(stranger.names.iter().map(String::as_str));
+            match stranger.grounds {
+                // The user's own wish comes first: no guard has to step in.
+                Grounds::OwnRole if is_protected => Some(Stay::Protected),
+                _ if is_caller(stranger) => Some(Stay::Caller),
+                Grounds::Elsewhere => Some(Stay::Elsewhere),
+                Grounds::Hidden => Some(Stay::Hidden),
+                Grounds::OwnRole if reading.invites == InvitesSeen::Refused || reading.hidden > 0 => {
+                    Some(Stay::Incomplete)
+                }
+                Grounds::OwnRole if !self.belonging.is_sure[place] => Some(Stay::BadRow),
+                Grounds::OwnRole => None,
+            }
+        };
+        let workspace = u32::try_from(place).expect("fewer workspaces than rows");
+        let name = |stranger: &Stranger| match &self.listed {
+            None => Some(stranger.names[0].clone()),
+            // By the name under which they are listed.
+            Some(listed) => {
+                let is_listed = |name: &&String| listed.contains(&(workspace, email_key(name).into_owned()));
+                stranger.names.iter().find(is_listed).cloned()
+            }
+        };
+        let extra = |stranger: &Stranger| {
+            Some(Extra {
+                workspace,
+                name: name(stranger)?,
+                account: stranger.account.clone(),
+                seen: stranger.seen,
+                deployment_roles: stranger.deployment_roles.clone(),
+                stay: stay(stranger),
+            })
+        };
+        let mut extras: Vec<Extra> = reading.strangers.people.iter().filter_map(extra).collect();
+        extras.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
+        self.extras[place] = extras;
+        self.people[place] = reading.strangers.in_all;
+    }
+
+    /// Puts them into the plan, and holds their number against the limits.
+    pub fn conclude(self, plan: &mut Plan) {
+        plan.extras = self.extras.into_iter().flatten().collect();
+        plan.limits_needed = limits_needed(&mut plan.extras, &self.people, self.prune.caps);
+        plan.refusals = hold_too_many(&mut plan.extras, &self.people, self.prune.caps, self.prune.on_guard);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WorkspaceRole;
+    use crate::plan::guard::{Caps, OnGuard};
+    use crate::plan::{Membership, Standing};
+    use crate::present::strangers::Strangers;
+    use crate::roster::{Settings, spool_text};
+
+    fn roster(text: &str, settings: &Settings) -> Roster {
+        let text = format!("email,role,workspace\n{text}");
+        Roster::from_file(spool_text(&text).unwrap(), "r.csv", settings).unwrap()
+    }
+
+    fn stranger(name: &str, grounds: Grounds) -> Stranger {
+        Stranger {
+            names: vec![format!("{name}@example.com"), name.to_owned()],
+            account: Account::User(format!("ck{name}")),
+            seen: Membership::Member { role: WorkspaceRole::Viewer, bindings: 1, standing: Standing::Active },
+            grounds,
+            deployment_roles: Vec::new(),
+        }
+    }
+
+    /// Why everybody stays or not, in the order of their names.
+    fn stays(sure: bool, invites: InvitesSeen, people: Vec<Stranger>) -> Vec<Option<Stay>> {
+        stays_beside(sure, invites, people, 0)
+    }
+
+    /// The same in a workspace in which so many people cannot be told.
+    fn stays_beside(
+        sure: bool,
+        invites: InvitesSeen,
+        people: Vec<Stranger>,
+        hidden: u64,
+    ) -> Vec<Option<Stay>> {
+        let prune = Prune {
+            caps: Caps { people: 100, percent: 100 },
+            on_guard: OnGuard::Stop,
+            protect: vec!["BOT-*".to_owned()],
+        };
+        let belonging = Belonging { named: vec![Vec::new()], is_sure: vec![sure] };
+        let mut pruning = Pruning::new(&prune, Protect::new(&prune.protect), belonging, None);
+        let strangers = Strangers { in_all: people.len() as u64, people };
+        let reading = Reading { invites, strangers, hidden, ..Reading::of(Vec::new()) };
+        pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);
+        let mut plan = Plan::default();
+        pruning.conclude(&mut plan);
+        plan.extras.into_iter().map(|extra| extra.stay).collect()
+    }
+
+    #[test]
+    fn who_is_there_by_other_ways_or_protected_or_the_caller_never_goes() {
+        let table = [
+            (stranger("ana", Grounds::OwnRole), None),
+            (stranger("ana", Grounds::Elsewhere), Some(Stay::Elsewhere)),
+            (stranger("ana", Grounds::Hidden), Some(Stay::Hidden)),
+            (stranger("me", Grounds::OwnRole), Some(Stay::Caller)),
+            (stranger("alias", Grounds::OwnRole), Some(Stay::Caller)),
+            (stranger("bot-7", Grounds::OwnRole), Some(Stay::Protected)),
+        ];
+        for (person, stay) in table {
+            assert_eq!(stays(true, InvitesSeen::Yes, vec![person.clone()]), [stay], "{person:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_goes_where_the_file_or_the_reading_is_not_whole() {
+        let people = || vec![stranger("ana", Grounds::OwnRole), stranger("ben", Grounds::OwnRole)];
+        assert_eq!(stays(false, InvitesSeen::Yes, people()), [Some(Stay::BadRow); 2]);
+        assert_eq!(stays(true, InvitesSeen::Refused, people()), [Some(Stay::Incomplete); 2]);
+        assert_eq!(stays_beside(true, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
+        assert_eq!(stays_beside(false, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
+    }
+
+    #[test]
+    fn every_row_says_who_belongs_where_whatever_becomes_of_it() {
+        let settings = Settings { skip_invalid: true, ..Settings::default() };
+        let text = "a@x.org,viewer,A\na@x.org,viewer,A\nb@x.org,viewer,B\nb@x.org,admin,B\nc@x.org,none,C\nd@x.org,viewer,D\n";
+        let roster = roster(text, &settings);
+        let places = [0, 1, 2].map(Whereabouts::Place);
+        let belonging = Belonging::new(&roster, &[&places[..], &[Whereabouts::Elsewhere]].concat(), 3);
+        let named: Vec<usize> = belonging.named.iter().map(Vec::len).collect();
+        assert_eq!(named[0], 2, "also a row that says the same again");
+        assert_eq!(belonging.is_sure, [true, false, false], "opposed rows and a bad role");
+        let belonging = Belonging::new(&roster, &[places[0], places[1], Whereabouts::Anywhere, places[2]], 3);
+        assert_eq!(belonging.is_sure, [false; 3], "nobody knows which workspace the bad row means");
+    }
+}

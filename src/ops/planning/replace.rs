@@ -1,0 +1,199 @@
+//! Who is taken away and added again: members whom an old Houston has twice (`--repair-duplicates`), and
+//! people whose invitation is to be made again (`--reinvite`).
+//!
+//! Main function: [`plan_replacements`]. It reads; what it cannot be sure of stays as it is, and is told.
+
+use std::collections::BTreeMap;
+
+use crate::cli::tell;
+use crate::event::Event;
+use crate::houston::{Invite, Person, UserStatus};
+use crate::model::{RowNumber, WorkspaceRole, email_key};
+use crate::ops::failure::Failure;
+use crate::ops::planning::unreadable;
+use crate::ops::session::Session;
+use crate::plan::extra::Account;
+use crate::plan::protect::Protect;
+use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};
+use crate::present::everybody::Everybody;
+use crate::record::journal::RunSettings;
+use crate::roster::Roster;
+
+/// Plans replacements instead of what was decided for people who need one.
+///
+/// # Errors
+/// The token is dead (4).
+pub fn plan_replacements(
+    plan: &mut Plan,
+    roster: &Roster,
+    settings: &RunSettings,
+    protect: &Protect,
+    session: &Session,
+    announce: &mut dyn FnMut(&Event<'_>),
+) -> Result<(), Failure> {
+    let mut left = Left::default();
+    let mut wanted: BTreeMap<u32, Vec<RowNumber>> = BTreeMap::new();
+    for (place, planned) in plan.rows.iter().enumerate() {
+        let row = RowNumber::from_index(place);
+        let (Some(workspace), Some(seen), Some(wish)) =
+            (planned.workspace, planned.seen, roster.assignment(row))
+        else {
+            continue;
+        };
+        if settings.reinvite && matches!(seen, Membership::Member { standing: Standing::Pending, .. }) {
+            left.pending += 1;
+        }
+        if needs_one(seen, wish.role, settings) {
+            wanted.entry(workspace).or_default().push(row);
+        }
+    }
+    let ids: Vec<_> = wanted.keys().map(|&place| &plan.workspaces[place as usize].id).collect();
+    let readings = session.survey(roster.emails()).everybody(&ids, |_| announce(&session.tick()));
+    drop(ids);
+    for ((_, rows), reading) in wanted.into_iter().zip(readings) {
+        match reading {
+            Ok(everybody) => Place { everybody, session, roster, protect }.decide(&rows, plan, &mut left),
+            Err(fault) => {
+                unreadable(&fault, session)?;
+                left.unread += rows.len();
+            }
+        }
+    }
+    left.tell();
+    Ok(())
+}
+
+/// Whether somebody who is in Houston like this is to be replaced. Nobody gets another role by it unless
+/// roles are changed at all.
+fn needs_one(seen: Membership, wanted: WorkspaceRole, settings: &RunSettings) -> bool {
+    let is_asked_for = match seen {
+        Membership::Member { bindings, .. } => bindings > 1 && settings.repair_duplicates,
+        Membership::Invited { invites, .. } => {
+            settings.reinvite || (invites > 1 && settings.repair_duplicates)
+        }
+        Membership::Absent => false,
+    };
+    is_asked_for && (seen.role() == Some(wanted) || settings.roles == RolePolicy::Update)
+}
+
+/// Who stays as they are.
+#[derive(Debug, Default)]
+struct Left {
+    unread: usize,
+    caller: usize,
+    protected: usize,
+    last_admins: usize,
+    in_deployments: usize,
+    not_found: usize,
+    pending: usize,
+}
+
+impl Left {
+    fn tell(&self) {
+        let Self { unread, caller, protected, last_admins, in_deployments, not_found, pending } = *self;
+        for (count, why) in [
+            (unread, "their workspace cannot be read"),
+            (caller, "this is the token's own user"),
+            (protected, "--protect covers them"),
+            (last_admins, "their workspace would have no admin meanwhile"),
+            (in_deployments, "they have roles in deployments, which would be lost"),
+            (not_found, "they are not found again"),
+            (
+                pending,
+                "Houston has them as users who never signed in, and keeps no invitation to be made again",
+            ),
+        ] {
+            if count > 0 {
+                let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+                tell(&format!("warning: {rows} left as they are, and not renewed: {why}"));
+            }
+        }
+    }
+}
+
+/// One workspace, with everybody in it.
+struct Place<'p> {
+    everybody: Everybody,
+    session: &'p Session,
+    roster: &'p Roster,
+    protect: &'p Protect,
+}
+
+impl Place<'_> {
+    fn decide(&self, rows: &[RowNumber], plan: &mut Plan, left: &mut Left) {
+        let doubled: Vec<&Person> = rows.iter().filter_map(|&row| self.person(row)).collect();
+        let is_admin = |person: &Person| person.bindings.contains(&WorkspaceRole::Admin);
+        let is_replaced = |person: &Person| doubled.iter().any(|one| one.id == person.id);
+        let stays = |person: &&Person| {
+            is_admin(person) && person.status == UserStatus::Active && !is_replaced(person)
+        };
+        let has_admin = self.everybody.people.iter().any(|person| stays(&person));
+        for &row in rows {
+            let planned = &mut plan.rows[row.index()];
+            let Some(seen) = planned.seen else { continue };
+            let accounts = match (seen, self.person(row)) {
+                (Membership::Member { .. }, None) | (Membership::Absent, _) => Vec::new(),
+                (Membership::Invited { .. }, _) if self.protect.covers([self.roster.emails().get(row)]) => {
+                    left.protected += 1;
+                    continue;
+                }
+                (Membership::Invited { .. }, _) => self.invites(row),
+                (Membership::Member { .. }, Some(person)) => {
+                    let counter = if self.is_caller(person) {
+                        Some(&mut left.caller)
+                    } else if self.is_protected(person) {
+                        Some(&mut left.protected)
+                    } else if is_admin(person) && !has_admin {
+                        Some(&mut left.last_admins)
+                    } else if self.may_have_deployments(person) {
+                        Some(&mut left.in_deployments)
+                    } else {
+                        None
+                    };
+                    if let Some(counter) = counter {
+                        *counter += 1;
+                        continue;
+                    }
+                    vec![Account::User(person.id.clone())]
+                }
+            };
+            if accounts.is_empty() {
+                left.not_found += 1;
+                continue;
+            }
+            planned.decision = Decision::Replace(seen.role());
+            plan.replacements.insert(row, accounts);
+        }
+    }
+
+    fn person(&self, row: RowNumber) -> Option<&Person> {
+        let email = self.roster.emails().get(row);
+        let people = &self.everybody.people;
+        let has = |person: &&Person| person.addresses.iter().any(|address| email_key(address) == email);
+        people.iter().find(has).or_else(|| people.iter().find(|person| person.answers_to(email)))
+    }
+
+    fn invites(&self, row: RowNumber) -> Vec<Account> {
+        let email = self.roster.emails().get(row);
+        let is_theirs = |invite: &&Invite| invite.email.as_deref().is_some_and(|own| email_key(own) == email);
+        let all = self.everybody.invites.iter().filter(is_theirs);
+        all.map(|invite| Account::Invite(invite.id.clone())).collect()
+    }
+
+    fn is_caller(&self, person: &Person) -> bool {
+        let username = self.session.caller.as_ref().and_then(|caller| caller.username.as_deref());
+        self.session.identity.user_id() == Some(person.id.as_str())
+            || username.is_some_and(|name| person.answers_to(&name.to_lowercase()))
+    }
+
+    fn is_protected(&self, person: &Person) -> bool {
+        self.protect.covers(person.addresses.iter().chain(&person.username).map(String::as_str))
+    }
+
+    fn may_have_deployments(&self, person: &Person) -> bool {
+        match &person.deployment_roles {
+            Some(roles) => !roles.is_empty(),
+            None => self.session.knows_deployment_roles(),
+        }
+    }
+}

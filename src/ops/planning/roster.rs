@@ -1,0 +1,198 @@
+//! The roster that a command works on: read, found good or usable without its bad rows, and then with
+//! its workspaces known.
+//!
+//! Main types: [`Input`] and [`ResolvedInput`].
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use crate::cli::validate::{shown_name, style};
+use crate::cli::{GlobalArgs, tell, tell_in_colour};
+use crate::model::{RowNumber, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::deployments::{Wish, find_grants};
+use crate::ops::planning::workspaces::{
+    BadRows, LookedFor, Missing, Names, Places, changed, find_workspaces,
+};
+use crate::ops::saved;
+use crate::ops::saved::Expected;
+use crate::ops::session::{Session, WorkArgs};
+use crate::outcome::ExitStatus;
+use crate::report::removals::REMOVALS;
+use crate::report::terminal::{Progress, ProgressMode};
+use crate::roster::{Roster, RowState, Settings};
+
+/// A roster that was read and found good, or usable without its bad rows.
+pub struct Input {
+    /// The roster.
+    pub roster: Roster,
+    /// What it is called in messages.
+    pub name: String,
+    settings: Settings,
+    missing: Missing,
+    /// What a saved plan says of every row.
+    expected: Option<Expected>,
+}
+
+impl Input {
+    /// Reads the roster; says what is wrong with it.
+    ///
+    /// # Errors
+    /// It cannot be used (3).
+    pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
+        let path = work.roster.as_deref().unwrap_or(Path::new("-"));
+        work.safety.prune.check(&work.roster_args, path)?;
+        let mut settings = work.roster_args.settings()?;
+        settings.prune = work.safety.prune.prune;
+        let name = shown_name(path);
+        let roster = Roster::read(path, &name, &settings)?;
+        let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
+        let input = Self { roster, name, settings, missing, expected: None }.checked()?;
+        warn_of_unused(&input.roster);
+        Ok(input)
+    }
+
+    /// A roster with the plan that was made from it, which is to be found as it was.
+    ///
+    /// # Errors
+    /// It cannot be used (3).
+    pub fn expecting(
+        roster: Roster,
+        name: String,
+        settings: Settings,
+        expected: Expected,
+    ) -> Result<Self, Failure> {
+        let missing = Missing::Refuse;
+        Self { roster, name, settings, missing, expected: Some(expected) }.checked()
+    }
+
+    fn checked(self) -> Result<Self, Failure> {
+        let input = self;
+        let warnings = input.roster.warnings();
+        if !warnings.is_empty() {
+            tell_in_colour(warnings.render(&input.name, style()).trim_end());
+        }
+        if !input.roster.is_usable() {
+            input.complain();
+        }
+        input.refuse_if_bad()?;
+        input.refuse_empty_choice()?;
+        Ok(input)
+    }
+
+    /// Finds the workspaces of the roster; says what is wrong with it.
+    ///
+    /// # Errors
+    /// It cannot be used (3), or the target (5) or the token (4) cannot.
+    pub fn resolve(mut self, session: &Session) -> Result<ResolvedInput, Failure> {
+        let bad_rows = if self.settings.skip_invalid { BadRows::LeaveOut } else { BadRows::Refuse };
+        let names = if self.settings.maps.workspaces.is_some() { Names::Mapped } else { Names::Ours };
+        let listed = self.expected.as_ref().and_then(Expected::listed);
+        let mapped = self.settings.maps.workspaces.iter().flatten().map(|(from, _)| from.as_str()).collect();
+        let looked_for = LookedFor { bad_rows, names, mapped, missing: self.missing, listed };
+        let places = find_workspaces(&mut self.roster, session, looked_for)?;
+        let wishes = find_grants(&self.roster, &places, names, session)?;
+        self.roster.complain(wishes.complaints).map_err(changed)?;
+        self.complain();
+        self.refuse_if_bad().map_err(|failure| match self.expected {
+            // The file was good when the plan was made.
+            Some(_) => saved::outdated(failure.error),
+            None => failure,
+        })?;
+        let Self { roster, name, settings, missing: _, expected } = self;
+        Ok(ResolvedInput {
+            roster: Arc::new(roster),
+            name,
+            settings,
+            places,
+            wishes: wishes.all,
+            rows_of_grants: Arc::default(),
+            expected,
+        })
+    }
+
+    fn complain(&self) {
+        let issues = self.roster.issues();
+        if !issues.is_empty() {
+            tell_in_colour(issues.render(&self.name, style()).trim_end());
+        }
+    }
+
+    /// A choice that leaves nothing is a slip of the fingers.
+    fn refuse_empty_choice(&self) -> Result<(), Failure> {
+        let rows = (0..self.roster.len()).map(RowNumber::from_index);
+        if self.roster.is_empty()
+            || !rows.map(|row| self.roster.state(row)).all(|state| state == RowState::LeftOut)
+        {
+            return Ok(());
+        }
+        let error = anyhow::anyhow!("--only and --limit leave none of the {} rows", self.roster.len());
+        Err(Failure::new(ExitStatus::Usage, error).about(&["only", "limit"]).hint(
+            "--only compares with the text of the file: `*` stands for anything, `?` for one character",
+        ))
+    }
+
+    fn refuse_if_bad(&self) -> Result<(), Failure> {
+        if self.roster.is_usable() {
+            return Ok(());
+        }
+        let count = self.roster.issues().total();
+        let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+        let error = anyhow::anyhow!("{problems} in {}; nothing was sent", printable(&self.name));
+        let flags = self.roster.issues().flags();
+        let failure = Failure::new(ExitStatus::BadInput, error).about(&flags);
+        Err(if self.roster.issues().about_the_file() || !flags.is_empty() {
+            failure
+        } else {
+            failure.hint("fix the file, or leave the bad rows out with --skip-invalid")
+        })
+    }
+}
+
+/// Says what no row of a roster has needed of the maps.
+pub(crate) fn warn_of_unused(roster: &Roster) {
+    for unused in roster.unused_mappings() {
+        tell(&format!("warning: {unused}"));
+    }
+}
+
+/// A roster whose workspaces are known.
+pub struct ResolvedInput {
+    /// The roster.
+    pub roster: Arc<Roster>,
+    /// What it is called in messages.
+    pub name: String,
+    /// How it was read.
+    pub settings: Settings,
+    pub(crate) places: Places,
+    pub(crate) wishes: Vec<Wish>,
+    /// The rows of the roles in deployments, once the plan has them.
+    pub(crate) rows_of_grants: Arc<OnceLock<Vec<RowNumber>>>,
+    pub(crate) expected: Option<Expected>,
+}
+
+impl ResolvedInput {
+    /// A progress display that knows the lines of this roster.
+    pub fn progress(&self, global: &GlobalArgs) -> Progress {
+        let mode = if global.quiet { ProgressMode::None } else { global.progress };
+        let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
+        let grants = Arc::clone(&self.rows_of_grants);
+        let progress = Progress::on_stderr(mode, Instant::now).with_places(move |row| {
+            let grants = grants.get().map_or(&[][..], Vec::as_slice);
+            match row.index().checked_sub(roster.len()) {
+                None => format!("{name}:{}", roster.line(row)),
+                Some(behind) => match grants.get(behind) {
+                    Some(&row) => format!("{name}:{}", roster.line(row)),
+                    None => line_of_removal(behind - grants.len()),
+                },
+            }
+        });
+        if global.verbose { progress.verbose() } else { progress }
+    }
+}
+
+/// Where in `removals.csv` this person who is not in the roster is found.
+pub fn line_of_removal(extra: usize) -> String {
+    format!("{REMOVALS}:{}", extra + 2)
+}

@@ -1,0 +1,397 @@
+//! Plans in files: `plan --out` saves one, `apply --plan` carries it out if the present is still the
+//! one that it was made for.
+//!
+//! Main types: [`SavedPlanArgs`] and [`Saved`]; main functions: [`save`] and [`fits`].
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use serde::Deserialize as _;
+
+use super::session::{SafetyArgs, Session};
+use crate::cli::plan::PreparedPlan;
+use crate::cli::tell;
+use crate::model::target_key::is_same_target;
+use crate::model::{WorkspaceId, email_key, printable};
+use crate::ops::failure::Failure;
+use crate::ops::planning::roster::{Input, ResolvedInput};
+use crate::outcome::ExitStatus;
+use crate::record::folder::RunFolder;
+use crate::record::journal::{History, PlanLine, PlannedAction};
+use crate::record::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
+use crate::report::atomic::Draft;
+use crate::roster::{Roster, Settings, spool_text};
+
+/// How many rows that have moved are listed.
+const SHOWN: usize = 20;
+/// The hexadecimal digits of a digest.
+const DIGITS: usize = 64;
+
+/// The flags that a saved plan has taken the place of: what it means is in it.
+const MEANING: [&str; 19] = [
+    "column",
+    "default_role",
+    "default_workspace",
+    "delimiter",
+    "on_conflict",
+    "map_email_domain",
+    "workspace_map",
+    "role_map",
+    "skip_invalid",
+    "allow_odd_addresses",
+    "only",
+    "limit",
+    "send_invites",
+    "bypass_local",
+    "update_roles",
+    "repair_duplicates",
+    "reinvite",
+    "prune",
+    "create_workspaces",
+];
+
+/// Which plan is carried out.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SavedPlanFlags {
+    /// Carry out this plan, saved by `plan --out`, and nothing else: if what Houston has is not what
+    /// the plan was made for any more, nothing is sent (9)
+    #[arg(long, value_name = "FILE", conflicts_with = "roster")]
+    pub plan: Option<PathBuf>,
+
+    /// The digest of the plan that was approved, all 64 digits; a plan with another digest is refused (2)
+    #[arg(long, value_name = "DIGEST", help_heading = "Safety")]
+    pub approve: Option<String>,
+}
+
+/// [`SavedPlanFlags`], knowing which flags were typed that a saved plan leaves no room for.
+#[derive(Debug, Clone, Default)]
+pub struct SavedPlanArgs {
+    /// The flags as they came.
+    pub flags: SavedPlanFlags,
+    typed: Vec<&'static str>,
+}
+
+impl Args for SavedPlanArgs {
+    fn augment_args(command: Command) -> Command {
+        SavedPlanFlags::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        SavedPlanFlags::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for SavedPlanArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = SavedPlanFlags::from_arg_matches(matches)?;
+        let is_typed = |id: &&str| {
+            matches.try_contains_id(id).unwrap_or(false)
+                && matches.value_source(id) == Some(ValueSource::CommandLine)
+        };
+        Ok(Self { flags, typed: MEANING.into_iter().filter(is_typed).collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl SavedPlanArgs {
+    /// The plan that is to be carried out, if one is.
+    ///
+    /// # Errors
+    /// The file is no plan or was changed (3); it is not the approved one, or flags were typed that
+    /// would change what it means (2).
+    pub fn open(&self) -> Result<Option<Saved>, Failure> {
+        let Some(path) = &self.flags.plan else {
+            // `requires` does not hold where the plan's own conflict with a roster does.
+            return if self.flags.approve.is_some() {
+                let error =
+                    anyhow::anyhow!("--approve goes with --plan: it is a saved plan that is approved");
+                Err(Failure::new(ExitStatus::Usage, error))
+            } else {
+                Ok(None)
+            };
+        };
+        if let Some(flag) = self.typed.first() {
+            let flag = flag.replace('_', "-");
+            let error = anyhow::anyhow!("--{flag} would change what the saved plan means");
+            return Err(Failure::new(ExitStatus::Usage, error)
+                .hint(format!("leave it out, or make another plan with it: plan --{flag} ... --out FILE")));
+        }
+        let bad = |error: anyhow::Error| {
+            Failure::new(ExitStatus::BadInput, error.context(path.display().to_string()))
+        };
+        let (plan, digest) = SavedPlan::read(path).map_err(|error| {
+            bad(error.into())
+                .hint("make one with `plan ROSTER --out FILE`; it is carried out as it is or not at all")
+        })?;
+        if let Some(approved) = &self.flags.approve {
+            check_approval(approved, &digest)?;
+        }
+        Ok(Some(Saved { plan, digest, path: path.clone() }))
+    }
+}
+
+/// Holds what was approved against the digest of the plan.
+fn check_approval(approved: &str, digest: &str) -> Result<(), Failure> {
+    let approved = approved.trim().to_ascii_lowercase();
+    let usage = |error| Err(Failure::new(ExitStatus::Usage, error));
+    if approved.len() != DIGITS || !approved.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return usage(anyhow::anyhow!(
+            "--approve needs the whole digest ({DIGITS} hexadecimal digits): a shortened one is easy to forge"
+        ));
+    }
+    if digest == approved {
+        return Ok(());
+    }
+    usage(anyhow::anyhow!("the plan is not the approved one: its digest is {digest}; nothing was sent"))
+}
+
+/// A plan that was read from its file.
+pub struct Saved {
+    plan: SavedPlan,
+    digest: String,
+    path: PathBuf,
+}
+
+impl Saved {
+    /// Its digest.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The run that carries this plan out, of these runs, the newest first. The same change that is
+    /// wanted once more is another plan: when a plan was made is in its digest.
+    pub fn run_among(&self, runs: Vec<RunFolder>) -> Option<RunFolder> {
+        let is_it = |folder: &RunFolder| {
+            let Ok(header) = History::read_header(folder) else { return false };
+            header.saved_plan.as_deref() == Some(self.digest.as_str())
+                && is_same_target(&header.target, &self.plan.target)
+                && !header.sandbox
+        };
+        runs.into_iter().find(is_it)
+    }
+
+    /// What people may meet with: as the plan says, under the stricter of its limits and those given
+    /// here. A plan that takes a run back has no limits of its own: for it the defaults hold too.
+    pub fn safety(&self, given: &SafetyArgs) -> SafetyArgs {
+        let mut planned = SafetyArgs::from(&self.plan.settings);
+        let here = &given.prune.limits;
+        let is_undo = self.plan.undo_of.is_some();
+        let here = if is_undo { here.with_defaults() } else { here.clone() };
+        planned.prune.limits = planned.prune.limits.stricter(&here);
+        SafetyArgs {
+            exit_code_unchanged: given.exit_code_unchanged.or(planned.exit_code_unchanged),
+            ..planned
+        }
+    }
+
+    /// The roster of the plan, which is to lead to the same plan again.
+    ///
+    /// # Errors
+    /// The plan does not fit together (3).
+    pub fn input(&self) -> Result<Input, Failure> {
+        let bad = |error: anyhow::Error| {
+            Failure::new(ExitStatus::BadInput, error.context(self.path.display().to_string()))
+        };
+        let SavedPlan { roster, roster_text, reading, rows, .. } = &self.plan;
+        let settings = Settings::deserialize(reading).map_err(|error| {
+            bad(anyhow::Error::new(error).context("how the roster is read is not understood"))
+        })?;
+        let file = spool_text(roster_text)?;
+        let read = Roster::from_file(file, roster, &settings)
+            .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+        let planned = rows.iter().filter(|line| line.line > 0).count();
+        if read.len() != planned {
+            let there = read.len();
+            return Err(bad(anyhow::anyhow!("the plan has {planned} rows, its roster {there}")));
+        }
+        let expected = Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some() };
+        Input::expecting(read, roster.clone(), settings, expected)
+    }
+
+    /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, and
+    /// stands for every other one.
+    ///
+    /// # Errors
+    /// It is another one (2).
+    pub fn check_target(&self, url: Option<&str>) -> Result<(), Failure> {
+        let fits = match url {
+            Some(url) => !self.plan.sandbox && is_same_target(url, &self.plan.target),
+            None => self.plan.sandbox,
+        };
+        if fits {
+            return Ok(());
+        }
+        let then = if self.plan.sandbox { "a sandbox" } else { &self.plan.target };
+        let now = url.unwrap_or("a sandbox");
+        let error = anyhow::anyhow!("the plan was made for {}, not for {}", printable(then), printable(now));
+        Err(Failure::new(ExitStatus::Usage, error).hint("a plan is carried out where it was made"))
+    }
+}
+
+/// Begins the file of a plan, before anything is asked.
+///
+/// # Errors
+/// It cannot be made (1).
+pub fn begin(path: &Path) -> Result<Draft, Failure> {
+    Draft::output(path)
+        .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
+}
+
+/// Saves a plan, and says what its digest is.
+///
+/// # Errors
+/// It cannot be written (1), its roster is not text throughout (3), or it wants workspaces that do
+/// not exist yet (2): they have no id that could be written down.
+pub fn save(
+    draft: Draft,
+    prepared: &PreparedPlan,
+    input: &ResolvedInput,
+    safety: &SafetyArgs,
+    session: &Session,
+) -> Result<(), Failure> {
+    if !prepared.plan.to_create.is_empty() {
+        let error = anyhow::anyhow!("a plan with workspaces to be created cannot be saved");
+        return Err(Failure::new(ExitStatus::Usage, error)
+            .hint("`apply` it directly, or create the workspaces first"));
+    }
+    let failed = |error: std::io::Error| {
+        Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context("the plan cannot be saved"))
+    };
+    let mut text = Vec::new();
+    input.roster.copy_to(&mut text).map_err(failed)?;
+    let roster_text = String::from_utf8(text).map_err(|error| {
+        let error = anyhow::Error::new(error).context("a plan can be saved of a roster in UTF-8 only");
+        Failure::new(ExitStatus::BadInput, error)
+    })?;
+    let mut settings = safety.remembered();
+    // In which order patterns were given has no effect.
+    for patterns in [Some(&mut settings.protect), settings.prune.as_mut().map(|prune| &mut prune.protect)] {
+        let Some(patterns) = patterns else { continue };
+        patterns.sort_unstable();
+        patterns.dedup();
+    }
+    let plan = SavedPlan {
+        schema_version: SCHEMA_VERSION,
+        made_at: jiff::Timestamp::now(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        target: session.url.clone(),
+        sandbox: session.is_sandbox,
+        houston_version: session.version(),
+        caller: session.identity.user_id().map(str::to_owned),
+        settings,
+        undo_of: None,
+        roster: input.name.clone(),
+        roster_text,
+        reading: serde_json::to_value(&input.settings).map_err(|error| failed(error.into()))?,
+        rows: prepared.lines(&input.roster).collect(),
+    };
+    let path = printable(&draft.path().display().to_string()).into_owned();
+    let mut file = BufWriter::new(draft);
+    let digest = plan.write(&mut file).map_err(failed)?;
+    let draft = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    draft.commit().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    tell(&format!("plan saved to {path}\ndigest: {digest}"));
+    Ok(())
+}
+
+/// What a saved plan says of every row, and of everybody who is not in the roster.
+pub struct Expected {
+    lines: Vec<PlanLine>,
+    /// The plan takes a run back.
+    undo: bool,
+}
+
+impl Expected {
+    /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
+    pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
+        let remove = |line: &&PlanLine| line.action == PlannedAction::Remove && line.grant.is_none();
+        let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
+        self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
+    }
+}
+
+/// Holds the present against a saved plan; lists what has moved.
+///
+/// # Errors
+/// Something has (9).
+pub fn fits(
+    expected: &Expected,
+    now: impl Iterator<Item = PlanLine>,
+    rows: usize,
+    url: &str,
+) -> Result<(), Failure> {
+    let Expected { lines: then, undo } = expected;
+    let against = if *undo { Against::Deeds } else { Against::Everything };
+    let moved = moved(then, now, rows, against);
+    for row in moved.iter().take(SHOWN) {
+        let place = row.workspace.as_deref().unwrap_or("no workspace");
+        let text = format!("{} in {place}: was {}, is now {}", row.email, row.was, row.is_now);
+        tell(&printable(&text));
+    }
+    let count = moved.len();
+    if count == 0 {
+        return Ok(());
+    }
+    if count > SHOWN {
+        tell(&format!("and {} more", count - SHOWN));
+    }
+    let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    Err(outdated(anyhow::anyhow!(
+        "the plan no longer fits {}: {rows} of {} moved; nothing was sent",
+        printable(url),
+        then.len()
+    )))
+}
+
+/// The present is not the one that the plan was made for (9).
+pub fn outdated(error: anyhow::Error) -> Failure {
+    Failure::new(ExitStatus::Outdated, error).hint("make another plan, and have it approved")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// Flags of these headings that change how a plan is carried out, and not what it means.
+    const MANNER: [&str; 5] = ["approve", "exit_code_unchanged", "yes", "dry_run", "canary"];
+    /// Limits, of which the stricter ones count.
+    const LIMITS: [&str; 4] = ["max_remove", "max_remove_percent", "on_guard", "protect"];
+
+    #[test]
+    fn every_flag_about_roster_and_safety_is_either_refused_beside_a_plan_or_known_to_be_harmless() {
+        let cli = Cli::command();
+        let apply = cli.find_subcommand("apply").unwrap();
+        let about = |argument: &&clap::Arg| {
+            matches!(argument.get_help_heading(), Some("Roster" | "Safety")) && argument.get_long().is_some()
+        };
+        let mut flags: Vec<_> =
+            apply.get_arguments().filter(about).map(|argument| argument.get_id().as_str()).collect();
+        let mut known: Vec<_> = MEANING.into_iter().chain(LIMITS).chain(MANNER).collect();
+        flags.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(flags, known);
+    }
+
+    #[test]
+    fn a_plan_is_approved_by_its_whole_digest() {
+        let digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        for good in [digest.to_owned(), format!(" {} ", digest.to_uppercase())] {
+            assert!(check_approval(&good, digest).is_ok(), "{good}");
+        }
+        let other = digest.replace('f', "e");
+        for bad in
+            ["", "0123456789ab", &digest[..63], &digest.replace('f', "g"), &other, &format!("{digest}0")]
+        {
+            assert_eq!(check_approval(bad, digest).unwrap_err().status, ExitStatus::Usage, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,650 @@
+//! A connection to one Houston, checked before anything depends on it: who answers, which version,
+//! whose token.
+//!
+//! Main types: [`WorkArgs`], the flags that every command with a target and a roster takes, and
+//! [`Session`], made from them by [`Session::open`].
+
+pub mod identity;
+pub mod token_life;
+pub mod waiting;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::cli::prune_args::PruneArgs;
+use crate::cli::roster_args::RosterArgs;
+use crate::cli::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
+use crate::cli::tell;
+use crate::event::{Event, Pause};
+use crate::houston::context;
+use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
+use crate::houston::{
+    Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, OutageWait, Pace,
+    Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
+};
+use crate::model::{Emails, email_key, normalize_email};
+use crate::ops::failure::Failure;
+use crate::ops::session::identity::Identity;
+use crate::ops::session::token_life::{TokenInForce, TokenLife, exposed, time_for};
+use crate::ops::session::waiting::tell_while;
+use crate::outcome::ExitStatus;
+use crate::outcome::Tally;
+use crate::plan::RolePolicy;
+use crate::present::members::{Care, PageSize, Reading};
+use crate::present::survey::Survey;
+use crate::record::journal::RunSettings;
+use crate::report::Reporter as _;
+use crate::report::terminal::Progress;
+use crate::time::{Cancel, Clock, SystemClock};
+
+/// What every command takes that compares a roster with a Houston.
+#[derive(Debug, Clone, Args)]
+pub struct WorkArgs {
+    /// The roster, a CSV file, or - for standard input
+    #[arg(value_name = "ROSTER", required = true)]
+    pub roster: Option<PathBuf>,
+
+    /// Which Houston
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    /// How the roster is read
+    #[command(flatten)]
+    pub roster_args: RosterArgs,
+
+    /// How fast
+    #[command(flatten)]
+    pub pace: PaceArgs,
+
+    /// What may be done
+    #[command(flatten)]
+    pub safety: SafetyArgs,
+}
+
+/// Flags that decide what people may meet with.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Safety")]
+pub struct SafetyArgs {
+    /// Let Houston mail invitations; otherwise nobody gets a mail (`bypassInvite`)
+    #[arg(long)]
+    pub send_invites: bool,
+
+    /// Add people without a mail even where the installation knows local passwords only: those who
+    /// have no account yet could never log in
+    #[arg(long)]
+    pub bypass_local: bool,
+
+    /// Give members the role of the roster where they have another one; otherwise they keep theirs.
+    /// The token's own user is never demoted, nor the last admin of a workspace (7)
+    #[arg(long)]
+    pub update_roles: bool,
+
+    /// Take members whom Houston has twice in a workspace away and add them again, once; never the token's
+    /// own user, the last admin, or who has roles in deployments there
+    #[arg(long)]
+    pub repair_duplicates: bool,
+
+    /// Take the pending invitations of people in the roster back and make them again; with --send-invites
+    /// they get another mail
+    #[arg(long)]
+    pub reinvite: bool,
+
+    /// Whether and how far people are removed
+    #[command(flatten)]
+    pub prune: PruneArgs,
+
+    /// Create workspaces for labels that no workspace has; the token's own user becomes their admin
+    #[arg(long)]
+    pub create_workspaces: bool,
+
+    /// End with this status instead of 0 when nothing had to be changed; 99 marks a task of Airflow
+    /// as skipped
+    #[arg(long, value_name = "N")]
+    pub exit_code_unchanged: Option<u8>,
+}
+
+impl SafetyArgs {
+    /// Whether Houston may mail.
+    pub fn mail(&self) -> Mail {
+        if self.send_invites { Mail::Send } else { Mail::Bypass }
+    }
+
+    /// What is done about members with another role.
+    pub fn roles(&self) -> RolePolicy {
+        if self.update_roles { RolePolicy::Update } else { RolePolicy::Keep }
+    }
+
+    /// What of these is remembered; nothing of how fast and how carefully it is done.
+    pub fn remembered(&self) -> RunSettings {
+        let settings = RunSettings {
+            send_invites: self.send_invites,
+            bypass_local: self.bypass_local,
+            exit_code_unchanged: self.exit_code_unchanged,
+            roles: self.roles(),
+            repair_duplicates: self.repair_duplicates,
+            reinvite: self.reinvite,
+            prune: self.prune.settings(),
+            ..RunSettings::default()
+        };
+        // Where nobody is demoted, the patterns mean nothing.
+        let protects = settings.changes_members();
+        let protect = if protects { self.prune.limits.protect.clone() } else { Vec::new() };
+        RunSettings { protect, ..settings }
+    }
+
+    /// The status of a run in which nothing went wrong.
+    pub fn good(&self, changed: bool) -> ExitStatus {
+        ExitStatus::good(changed, self.exit_code_unchanged)
+    }
+}
+
+impl From<&RunSettings> for SafetyArgs {
+    /// The flags that mean the same.
+    fn from(settings: &RunSettings) -> Self {
+        Self {
+            send_invites: settings.send_invites,
+            bypass_local: settings.bypass_local,
+            exit_code_unchanged: settings.exit_code_unchanged,
+            update_roles: settings.roles == RolePolicy::Update,
+            repair_duplicates: settings.repair_duplicates,
+            reinvite: settings.reinvite,
+            prune: PruneArgs::from(settings),
+            create_workspaces: false,
+        }
+    }
+}
+
+/// Whether a session may change anything. A read-only one refuses mutations at its lowest layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Mutations do not get through.
+    ReadOnly,
+    /// Everything does.
+    ReadWrite,
+}
+
+/// Where to go, found out before anything is sent.
+#[derive(Debug)]
+pub struct Destination {
+    choice: Choice,
+    resolved: Option<Resolved>,
+    /// How fast.
+    pub pace: PaceSettings,
+}
+
+impl Destination {
+    /// Makes out target, token and pace; asks nobody.
+    ///
+    /// # Errors
+    /// Usage (2), or no usable token (4).
+    pub fn new(target: &TargetArgs, pace: &PaceArgs) -> Result<Self, Failure> {
+        let choice = target.choose()?;
+        let pace = pace
+            .resolve(is_sandbox(&choice))
+            .map_err(|error| Failure::new(ExitStatus::Usage, anyhow::anyhow!(error)))?;
+        Ok(Self { choice, resolved: None, pace })
+    }
+
+    /// Finds the token.
+    ///
+    /// # Errors
+    /// No usable token (4), or an address of no use (2).
+    pub fn with_token(mut self, target: &TargetArgs) -> Result<Self, Failure> {
+        self.resolved = target.resolve(&self.choice)?;
+        Ok(self)
+    }
+
+    /// The URL of Houston, once the token has been found; none for a sandbox, which is still to be
+    /// started.
+    pub fn url(&self) -> Option<String> {
+        self.resolved.as_ref().map(|resolved| resolved.target.url().to_string())
+    }
+}
+
+/// A Houston that has an address, and maybe a token; a sandbox has been started.
+pub struct Reached {
+    /// The address.
+    pub target: Target,
+    /// The token, or why there is none.
+    pub token: Result<Token, TargetArgsError>,
+    /// How fast.
+    pub pace: PaceSettings,
+    #[cfg(feature = "sandbox")]
+    _sandbox: Option<crate::sandbox::Sandbox>,
+}
+
+impl Destination {
+    /// Finds address and token; a token that is missing or of no use is no failure yet.
+    ///
+    /// # Errors
+    /// An address of no use (2), a login whose token is of no use (4), or a sandbox that does not
+    /// start.
+    pub fn reach(self, args: &TargetArgs) -> Result<Reached, Failure> {
+        #[cfg(feature = "sandbox")]
+        if let Choice::Sandbox(choice) = &self.choice {
+            let (sandbox, Resolved { target, token, .. }) = start_sandbox(choice)?;
+            let pace = self.pace;
+            return Ok(Reached { target, token: Ok(token), pace, _sandbox: Some(sandbox) });
+        }
+        let no_token = || TargetArgsError::NoToken { logged_out: false };
+        warn_if_exposed(&self.choice, args.flags.token_file.as_deref());
+        let (target, token) = match args.resolve(&self.choice) {
+            Ok(Some(Resolved { target, token, .. })) => (target, Ok(token)),
+            Ok(None) => return Err(no_token().into()),
+            Err(error) if error.is_about_token() => {
+                (args.address(&self.choice)?.ok_or_else(no_token)?, Err(error))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Reached {
+            target,
+            token,
+            pace: self.pace,
+            #[cfg(feature = "sandbox")]
+            _sandbox: None,
+        })
+    }
+}
+
+#[cfg(feature = "sandbox")]
+fn is_sandbox(choice: &Choice) -> bool {
+    matches!(choice, Choice::Sandbox(_))
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn is_sandbox(_choice: &Choice) -> bool {
+    false
+}
+
+/// One Houston, ready to be asked.
+pub struct Session {
+    /// Its calls.
+    pub houston: Houston,
+    /// The pace of all requests.
+    pub pace: Arc<Pace>,
+    /// How fast, how patiently, and when to stop.
+    pub settings: PaceSettings,
+    /// What is known of its pages.
+    pub pages: Arc<PageSize>,
+    /// As many threads as requests may be in flight.
+    pub pool: ThreadPool,
+    /// Ends every wait.
+    pub cancel: Cancel,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Its URL.
+    pub url: String,
+    /// Whether it is a sandbox in this process.
+    pub is_sandbox: bool,
+    /// What it tells about itself.
+    pub installation: Installation,
+    /// Who we are to it.
+    pub caller: Option<Caller>,
+    /// Whose token it was when the session began.
+    pub identity: Identity,
+    /// Whether a read waits for a Houston that is away.
+    pub waiting: Waiting,
+    /// How long one answer took.
+    latency: Duration,
+    token: TokenInForce,
+    #[cfg(feature = "sandbox")]
+    _sandbox: Option<crate::sandbox::Sandbox>,
+}
+
+impl Session {
+    /// Connects, and asks who answers and who we are. A Houston that is away is waited for.
+    ///
+    /// # Errors
+    /// The target cannot be used (5), or the token is dead (4).
+    pub fn open(destination: Destination, args: &TargetArgs, access: Access) -> Result<Self, Failure> {
+        let is_sandbox = is_sandbox(&destination.choice);
+        if let Some(warning) = args.warning() {
+            tell(&format!("warning: {warning}"));
+        }
+        #[cfg(feature = "sandbox")]
+        let (resolved, sandbox) = match (&destination.choice, destination.resolved) {
+            (Choice::Sandbox(choice), _) => {
+                let (sandbox, resolved) = start_sandbox(choice)?;
+                (Some(resolved), Some(sandbox))
+            }
+            (_, resolved) => (resolved, None),
+        };
+        #[cfg(not(feature = "sandbox"))]
+        let resolved = destination.resolved;
+        let Some(Resolved { target, token, token_file }) = resolved else {
+            return Err(Failure::new(ExitStatus::Token, TargetArgsError::NoToken { logged_out: false }));
+        };
+        warn_if_exposed(&destination.choice, token_file.as_deref());
+        let settings = destination.pace;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let cancel = Cancel::new();
+        let pace = Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone());
+        let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
+        let pace = Arc::new(pace.with_window(settings.concurrency).with_contact(contact.clone()));
+        let url = target.url().to_string();
+        let credential = Credential::new(token);
+        let token = TokenInForce::new(credential.clone(), token_file);
+        let waiting = Waiting::new(Arc::clone(&clock));
+        let time = || Arc::clone(&clock);
+        let http = Http::new(&target, Some(credential.clone()), args.http(&settings));
+        let transport = Paced::new(FirstContact::new(http, contact.clone()), Arc::clone(&pace));
+        let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
+        let transport =
+            Retrying::new(transport, settings.retry(), time(), cancel.clone()).with_budget(pace.budget());
+        let transport =
+            OutageWait::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone())
+                .with_contact(contact.clone());
+        let transport: Arc<dyn Transport> = match access {
+            Access::ReadOnly => Arc::new(ReadOnly::new(transport)),
+            Access::ReadWrite => Arc::new(transport),
+        };
+        let houston = Houston::new(transport);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(settings.concurrency)
+            .thread_name(|place| format!("worker-{place}"))
+            .build()
+            .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+        if let life @ TokenLife::Over { .. } = token.life(Duration::ZERO) {
+            token.warn(life);
+        }
+        let (installation, caller, latency) =
+            tell_while(&waiting, &url, contact.limit(), || introduce(&houston, &pace, &*clock))
+                .map_err(|fault| unusable(&fault, &url))?;
+        let identity = Identity::of(caller.as_ref(), &token.credential);
+        Ok(Self {
+            houston,
+            pace,
+            settings,
+            pages: Arc::default(),
+            pool,
+            cancel,
+            clock,
+            url,
+            is_sandbox,
+            installation,
+            caller,
+            identity,
+            waiting,
+            latency,
+            token,
+            #[cfg(feature = "sandbox")]
+            _sandbox: sandbox,
+        })
+    }
+
+    /// Warns if the token ends before a run of so many requests does, which take as long as the
+    /// rate and Houston's own speed let them.
+    pub fn warn_of_token(&self, requests: u64) {
+        let PaceSettings { rate, concurrency, .. } = self.settings;
+        let life = self.token.life(time_for(requests, rate, self.latency, concurrency));
+        if let TokenLife::TooShort { .. } = life {
+            self.token.warn(life);
+        }
+    }
+
+    /// How long the token is still valid by this machine's clock, if it tells its end.
+    pub fn token_left(&self) -> Option<Duration> {
+        self.token.credential.expires().map(|end| end.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// Why nothing is sent at the moment, if nothing is.
+    pub fn pause(&self) -> Option<Pause> {
+        let waiting = || self.waiting.now().map(|(so_far, _)| Pause::Away(so_far));
+        crate::engine::pause(&self.pace).or_else(waiting)
+    }
+
+    /// Shows an event, and before it what the session itself has to tell: that another token is
+    /// used now.
+    pub fn show(&self, event: &Event<'_>, progress: &mut Progress) {
+        if let Some(news) = self.token.news() {
+            progress.line(&news);
+        }
+        progress.event(event);
+    }
+
+    /// Refuses what the installation's policy would turn into trouble: mails that nobody wanted,
+    /// or people who could never log in.
+    ///
+    /// # Errors
+    /// The policy refuses (5).
+    pub fn check_policy(&self, safety: &SafetyArgs) -> Result<(), Failure> {
+        let refuse = |text: String| Failure::new(ExitStatus::Target, anyhow::anyhow!(text));
+        match safety.mail() {
+            Mail::Bypass if self.installation.bypass_invite == Support::No => {
+                let version = self.version().map_or_else(String::new, |version| format!(" {version}"));
+                Err(refuse(format!(
+                    "Houston{version} cannot add people without mailing them: it has no `bypassInvite` (0.25.3 and later have)"
+                ))
+                .hint("if the mails are wanted: --send-invites"))
+            }
+            Mail::Bypass if self.is_local_only() && !safety.bypass_local => Err(refuse(
+                "this installation knows local passwords only: people without an account who are added without a mail could never log in"
+                    .to_owned(),
+            )
+            .hint("let Houston mail them with --send-invites, or, if all of them have accounts, go on with --bypass-local")),
+            Mail::Bypass | Mail::Send => Ok(()),
+        }
+    }
+
+    /// Whether people can log in with local passwords, and in no other way.
+    fn is_local_only(&self) -> bool {
+        self.installation.local_passwords == Some(true) && self.installation.sso_providers.unwrap_or(0) == 0
+    }
+
+    /// A reader of many workspaces.
+    pub fn survey<'s>(&'s self, emails: &'s Emails) -> Survey<'s> {
+        Survey {
+            houston: &self.houston,
+            pool: &self.pool,
+            emails,
+            cancel: &self.cancel,
+            pages: &self.pages,
+            care: Care { caller: self.identity.user_id(), ..Care::default() },
+        }
+    }
+
+    /// Whose token it is now: a token file may have been replaced by another user's.
+    ///
+    /// # Errors
+    /// Houston does not answer.
+    pub fn identity_now(&self) -> Result<Identity, Fault> {
+        let credential = &self.token.credential;
+        if credential.renewals() == 0 {
+            return Ok(self.identity.clone());
+        }
+        match self.houston.caller() {
+            Ok(caller) => Ok(Identity::of(Some(&caller), credential)),
+            Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => {
+                Ok(Identity::of(None, credential))
+            }
+            Err(failure) => Err(failure.fault),
+        }
+    }
+
+    /// What the caller may be called in a workspace that was read, as addresses are compared.
+    pub fn caller_names(&self, reading: &Reading) -> Vec<String> {
+        let username = self.caller.as_ref().and_then(|caller| caller.username.as_deref());
+        let username = username.map(normalize_email);
+        let names = reading.caller.iter().map(String::as_str).chain(username.as_deref());
+        names.map(|name| email_key(name).into_owned()).collect()
+    }
+
+    /// That time goes by while something is read.
+    pub fn tick(&self) -> Event<'static> {
+        Event::Tick { tally: Tally::default(), pause: self.pause() }
+    }
+
+    /// Whether there are roles in deployments at all; a version that is not known may have them.
+    pub fn knows_deployment_roles(&self) -> bool {
+        self.installation.version.is_none_or(|version| version >= DEPLOYMENT_ROLES_SINCE)
+    }
+
+    /// The version of Houston, if it tells.
+    pub fn version(&self) -> Option<String> {
+        self.installation.version.as_ref().map(ToString::to_string)
+    }
+}
+
+/// Says if other users of this machine can get at the file that the token came from.
+fn warn_if_exposed(choice: &Choice, token_file: Option<&Path>) {
+    let login = matches!(choice, Choice::Context(_)).then(|| context::path().ok()).flatten();
+    if let Some(warning) = token_file.or(login.as_deref()).and_then(exposed) {
+        tell(&format!("warning: {warning}"));
+    }
+}
+
+/// Asks who answers and who we are, and takes the time of one answer.
+fn introduce(
+    houston: &Houston,
+    pace: &Pace,
+    clock: &dyn Clock,
+) -> Result<(Installation, Option<Caller>, Duration), Fault> {
+    let installation = houston.installation().map_err(|failure| failure.fault)?;
+    let (start, before) = (clock.now(), pace.requests());
+    let caller = match houston.caller() {
+        Ok(caller) => Some(caller),
+        // It answered, only not in a way we know: the writes will tell.
+        Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => None,
+        Err(failure) => return Err(failure.fault),
+    };
+    let requests = u32::try_from(pace.requests() - before).unwrap_or(u32::MAX).max(1);
+    Ok((installation, caller, clock.now().saturating_duration_since(start) / requests))
+}
+
+#[cfg(feature = "sandbox")]
+fn start_sandbox(
+    choice: &crate::cli::target_args::SandboxChoice,
+) -> Result<(crate::sandbox::Sandbox, Resolved), Failure> {
+    use crate::sandbox::{Options, Sandbox};
+    let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
+    let mut options = Options { state: choice.state.clone(), ..Options::default() };
+    if let Some(profile) = &choice.profile {
+        options.profile = profile.parse().map_err(|error| {
+            usage(anyhow::Error::new(error).context("--sandbox-profile")).about(&["sandbox-profile"])
+        })?;
+    }
+    if let Some(faults) = &choice.faults {
+        options.faults = faults
+            .parse()
+            .map_err(|error| usage(anyhow::Error::new(error).context("--faults")).about(&["faults"]))?;
+    }
+    options.seed = choice.seed.unwrap_or_default();
+    let sandbox = Sandbox::start(options).map_err(|error| {
+        let status = if choice.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
+        Failure::new(status, anyhow::Error::new(error).context("the sandbox does not start"))
+            .about(&["sandbox-state"])
+    })?;
+    let target =
+        Target::from_url(sandbox.url()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let token = Token::new(sandbox.token(), "the sandbox")
+        .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    Ok((sandbox, Resolved { target, token, token_file: None }))
+}
+
+const CHECK_THE_WAY: &str =
+    "check the address and its port, the network and, for a private certificate authority, --ca-file";
+
+/// The flags that say how Houston is reached.
+pub(crate) const WAY: [&str; 4] = ["url", "domain", "context", "ca-file"];
+
+/// What helps where a proxy opens no way to Houston. The error names the proxy and its variable.
+pub(crate) fn proxy_hint(cause: UnsentCause) -> &'static str {
+    match cause {
+        UnsentCause::ProxyCredentials => {
+            "not retried, because repeated wrong passwords lock accounts: check the proxy's user and password; NO_PROXY lists hosts to reach without the proxy"
+        }
+        UnsentCause::ProxyRefused => {
+            "the proxy does not open a connection to Houston: check its address, its rules and whether it wants a login in a browser; NO_PROXY lists hosts to reach without the proxy"
+        }
+        UnsentCause::Name
+        | UnsentCause::Connect
+        | UnsentCause::Tls
+        | UnsentCause::Proxy
+        | UnsentCause::Environment
+        | UnsentCause::Authorities
+        | UnsentCause::Away
+        | UnsentCause::Cancelled
+        | UnsentCause::Body
+        | UnsentCause::ReadOnly => {
+            "check the proxy's address; NO_PROXY lists hosts to reach without the proxy"
+        }
+    }
+}
+
+/// What helps where a request was not sent.
+fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
+    let failure = Failure::new(ExitStatus::Target, error);
+    match cause {
+        UnsentCause::Proxy | UnsentCause::ProxyRefused | UnsentCause::ProxyCredentials => {
+            failure.hint(proxy_hint(cause))
+        }
+        UnsentCause::Environment => failure.hint(
+            "fix the variable (for localhost: /etc/hosts); NO_PROXY lists hosts to reach without a proxy",
+        ),
+        UnsentCause::Authorities => failure
+            .about(&["ca-file"])
+            .hint("name a file of PEM certificates with --ca-file, or install the package ca-certificates"),
+        UnsentCause::Name
+        | UnsentCause::Connect
+        | UnsentCause::Tls
+        | UnsentCause::Away
+        | UnsentCause::Cancelled
+        | UnsentCause::Body
+        | UnsentCause::ReadOnly => failure.about(&WAY).hint(CHECK_THE_WAY),
+    }
+}
+
+/// A target that cannot be used, in plain words.
+pub fn unusable(fault: &Fault, url: &str) -> Failure {
+    let error = anyhow::anyhow!("{fault}").context(format!("cannot use {url}"));
+    match fault {
+        Fault::Denied { .. } | Fault::Expired { .. } => Failure::new(
+            ExitStatus::Token,
+            anyhow::anyhow!("{fault}").context(format!("{url} does not accept the token")),
+        )
+        .hint("get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key"),
+        Fault::Throttled { .. } => Failure::new(ExitStatus::Unresolved, error).hint("try again later, or wait longer with --max-wait"),
+        Fault::Unsent { cause, .. } => unreached(*cause, error),
+        Fault::NoAnswer { .. } => Failure::new(ExitStatus::Target, error).about(&WAY).hint(CHECK_THE_WAY),
+        Fault::Proxy { status: 401 | 407 | 511, .. } => Failure::new(ExitStatus::Target, error)
+            .hint("a proxy or gateway in front of Houston asks for credentials of its own; the token was not checked"),
+        Fault::Proxy { .. } => Failure::new(ExitStatus::Target, error)
+            .hint("something in front of Houston answers, or this is not Houston: the URL ends in /v1, as in https://houston.example.com/v1"),
+        Fault::Rejected { .. }
+        | Fault::Already { .. }
+        | Fault::Schema { .. }
+        | Fault::Internal { .. }
+        | Fault::Malformed { .. } => Failure::new(ExitStatus::Target, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unsent(cause: UnsentCause) -> Failure {
+        unusable(&Fault::Unsent { cause, text: String::new() }, "https://houston.example.com/v1")
+    }
+
+    #[test]
+    fn what_helps_with_a_proxy_fits_what_it_answered() {
+        let hint = |cause| unsent(cause).hint.unwrap();
+        assert!(hint(UnsentCause::ProxyCredentials).contains("password"));
+        for cause in [UnsentCause::Proxy, UnsentCause::ProxyRefused, UnsentCause::ProxyCredentials] {
+            let hint = hint(cause);
+            assert!(hint.contains("NO_PROXY") && !hint.contains("HTTPS_PROXY"), "{hint}");
+            assert_eq!(hint.contains("password"), cause == UnsentCause::ProxyCredentials, "{hint}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_authorities_is_what_such_a_failure_is_about() {
+        assert_eq!(unsent(UnsentCause::Authorities).about, ["ca-file"]);
+        assert_eq!(unsent(UnsentCause::Tls).about, WAY);
+    }
+}

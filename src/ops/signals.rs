@@ -1,0 +1,188 @@
+//! SIGINT, SIGTERM and SIGHUP: the first one ends a run in order, the second one at once. Before
+//! anything is sent there is nothing to put in order, and the first one is enough.
+//!
+//! Main type: [`Signals`]. A terminal that goes away (SIGHUP) is the same as SIGTERM, unless
+//! somebody wished it to mean nothing (`nohup`).
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::event::StopReason;
+use crate::outcome::ExitStatus;
+
+/// What the outside has said so far.
+#[derive(Debug, Clone)]
+pub struct Signals(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Mutex<Phase>,
+    received: AtomicI32,
+    /// What to type to go on with the run.
+    resume: OnceLock<String>,
+}
+
+/// What a signal meets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    /// Nothing was sent.
+    #[default]
+    Reading,
+    /// There is something to put in order.
+    Sending,
+    /// The run is over and told.
+    Reporting,
+    /// Nothing is sent that changes anything, but a file is being written.
+    Writing,
+}
+
+/// What to do about a signal.
+#[derive(Debug, PartialEq, Eq)]
+enum Reaction {
+    /// The run ends in order, or is being told: no more than a note of it.
+    Go,
+    /// Leave at once, with these words.
+    Leave(&'static str),
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub fn listen() -> io::Result<Self> {
+        let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        if !is_ignored(SIGHUP) {
+            incoming.add_signal(SIGHUP)?;
+        }
+        let signals = Self(Arc::default());
+        let listener = signals.clone();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in incoming.forever() {
+                // Nothing can begin to be sent while it is held: what is said here stays true.
+                let phase = listener.phase();
+                if let Reaction::Leave(words) = listener.take(signal, *phase) {
+                    crate::cli::tell(words);
+                    listener
+                        .0
+                        .resume
+                        .get()
+                        .iter()
+                        .for_each(|command| crate::cli::tell(&format!("to go on: {command}")));
+                    std::process::exit(i32::from(status(signal).code()));
+                }
+            }
+        })?;
+        Ok(signals)
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A second signal, or one before anything was sent, does not wait.
+    fn take(&self, signal: i32, phase: Phase) -> Reaction {
+        let is_first = self.0.received.swap(signal, Ordering::AcqRel) == 0;
+        match phase {
+            Phase::Reading => Reaction::Leave("stopped by a signal: nothing was sent"),
+            Phase::Sending | Phase::Reporting | Phase::Writing if is_first => Reaction::Go,
+            Phase::Sending => Reaction::Leave(
+                "stopped at once: what was in flight is in doubt, the journal of the run knows it",
+            ),
+            Phase::Writing => Reaction::Leave("stopped at once: nothing was written"),
+            Phase::Reporting => Reaction::Leave(
+                "stopped at once: the run is over and in its journal, its reports are not complete",
+            ),
+        }
+    }
+
+    /// From now on there is something to put in order. `resume` is what to type to go on, should
+    /// the run end at once.
+    pub fn sending_begins(&self, resume: String) {
+        self.0.resume.get_or_init(|| resume);
+        *self.phase() = Phase::Sending;
+    }
+
+    /// From now on nothing is in flight any more; a first signal changes nothing.
+    pub fn reporting_begins(&self) {
+        *self.phase() = Phase::Reporting;
+    }
+
+    /// From now on a file is being written, which a first signal does away with in order.
+    pub fn writing_begins(&self) {
+        *self.phase() = Phase::Writing;
+    }
+
+    /// Why the run is to end, if a signal says so.
+    pub fn stop(&self) -> Option<StopReason> {
+        match self.0.received.load(Ordering::Acquire) {
+            0 => None,
+            SIGINT => Some(StopReason::Interrupted),
+            _ => Some(StopReason::Terminated),
+        }
+    }
+}
+
+fn status(signal: i32) -> ExitStatus {
+    if signal == SIGINT { ExitStatus::Interrupted } else { ExitStatus::Terminated }
+}
+
+/// A file that grows beyond `ulimit -f` is a failed write like that of a full disk, not the death
+/// of the process.
+///
+/// # Errors
+/// Where the system takes no handler.
+pub fn outlive_file_limits() -> io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
+}
+
+/// Whether whoever started us wishes this signal to mean nothing. Where that cannot be known, the
+/// signal is left as it is, too.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_signal_does_depends_on_what_is_going_on() {
+        let leaves =
+            |reaction, part: &str| matches!(reaction, Reaction::Leave(words) if words.contains(part));
+        let signals = Signals(Arc::default());
+        assert!(leaves(signals.take(SIGTERM, *signals.phase()), "nothing was sent"));
+
+        let signals = Signals(Arc::default());
+        signals.sending_begins(String::new());
+        assert_eq!(signals.stop(), None);
+        assert_eq!(signals.take(SIGHUP, *signals.phase()), Reaction::Go);
+        assert_eq!(signals.stop(), Some(StopReason::Terminated));
+        assert!(leaves(signals.take(SIGINT, *signals.phase()), "in doubt"));
+
+        let signals = Signals(Arc::default());
+        signals.sending_begins(String::new());
+        signals.reporting_begins();
+        assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
+        assert!(leaves(signals.take(SIGINT, *signals.phase()), "reports"));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_taken_away_first() {
+        let signals = Signals(Arc::default());
+        signals.writing_begins();
+        assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
+        let second = signals.take(SIGINT, *signals.phase());
+        assert!(matches!(second, Reaction::Leave(words) if words.contains("nothing was written")));
+    }
+
+    #[test]
+    fn signals_end_with_the_status_of_their_kind() {
+        let codes = [SIGINT, SIGTERM, SIGHUP].map(|signal| status(signal).code());
+        assert_eq!(codes, [130, 143, 143]);
+    }
+}

@@ -1,0 +1,302 @@
+//! How things end: rows, runs and the program.
+//!
+//! Main types: [`Status`] of a row with its [`Cause`], both in an [`Outcome`]; the [`Tally`] of a run; the
+//! [`ExitStatus`] of the program. Plain data; what a run announces on its way is in [`crate::event`].
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Strain;
+
+/// Why something ended as it did, for people and for machines. The text comes from outside and is
+/// cleaned ([`printable`]) and short; no fault or secret travels in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cause {
+    /// A stable word in snake case, for `error_code` columns and for grouping.
+    pub code: Cow<'static, str>,
+    /// One sentence fragment.
+    pub text: String,
+}
+
+impl Cause {
+    /// A cause with a code of our own.
+    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), text: text.into() }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// How a row ended: the `status` column of `results.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// A new member, seen in the member list afterwards.
+    Added,
+    /// A new pending invitation, or a new user who has not signed in yet.
+    Invited,
+    /// Already a member with the wanted role.
+    Unchanged,
+    /// Already invited.
+    AlreadyInvited,
+    /// A member whose role was changed.
+    RoleUpdated,
+    /// A member with another role; changing it was not asked for.
+    RoleKept,
+    /// A member who was taken away.
+    Removed,
+    /// Houston refuses for good.
+    Rejected,
+    /// The retries are used up; a later try can settle it.
+    GaveUp,
+    /// Whether it took effect could not be verified.
+    InDoubt,
+    /// Never tried.
+    NotRun,
+    /// Not a valid row.
+    Invalid,
+    /// Same as an earlier row.
+    Merged,
+}
+
+impl Status {
+    /// Every status, in the order in which counts are shown.
+    pub const ALL: [Self; 13] = [
+        Self::Added,
+        Self::Invited,
+        Self::Unchanged,
+        Self::AlreadyInvited,
+        Self::RoleUpdated,
+        Self::RoleKept,
+        Self::Removed,
+        Self::Rejected,
+        Self::GaveUp,
+        Self::InDoubt,
+        Self::NotRun,
+        Self::Invalid,
+        Self::Merged,
+    ];
+
+    /// The word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Invited => "invited",
+            Self::Unchanged => "unchanged",
+            Self::AlreadyInvited => "already_invited",
+            Self::RoleUpdated => "role_updated",
+            Self::RoleKept => "role_kept",
+            Self::Removed => "removed",
+            Self::Rejected => "rejected",
+            Self::GaveUp => "gave_up",
+            Self::InDoubt => "in_doubt",
+            Self::NotRun => "not_run",
+            Self::Invalid => "invalid",
+            Self::Merged => "merged",
+        }
+    }
+
+    /// What this status means for the run.
+    pub fn kind(self) -> StatusKind {
+        match self {
+            Self::Added | Self::Invited | Self::RoleUpdated | Self::Removed => StatusKind::Changed,
+            Self::Unchanged | Self::AlreadyInvited | Self::RoleKept | Self::Merged => StatusKind::AsItWas,
+            Self::Rejected | Self::Invalid => StatusKind::Failed,
+            Self::GaveUp | Self::InDoubt => StatusKind::Unresolved,
+            Self::NotRun => StatusKind::NotTried,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// The kinds of ends a row can come to. The first two are successes; `errors.csv` has the failed
+/// and the unsettled, `unprocessed.csv` the ones that were not tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StatusKind {
+    /// Houston was changed as wished.
+    Changed,
+    /// Nothing had to be changed.
+    AsItWas,
+    /// Failed for good.
+    Failed,
+    /// A later try can settle it.
+    Unresolved,
+    /// Never tried.
+    NotTried,
+}
+
+/// The end of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// Why, where that is not plain from the status.
+    pub cause: Option<Cause>,
+    /// Mutations sent for it.
+    pub attempts: u32,
+    /// From the first request to the end.
+    pub elapsed: Duration,
+}
+
+/// Counts of a run, and what they mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: [u64; Status::ALL.len()],
+    /// Mutations acknowledged by Houston and not yet seen by a read.
+    pub unproven: u64,
+    /// Mutations whose answer did not come, not yet verified.
+    pub doubtful: u64,
+    /// Operations that the run has to settle.
+    pub operations: u64,
+    /// Operations that have an outcome.
+    pub concluded: u64,
+    /// Requests sent so far, of every kind.
+    pub requests: u64,
+    /// What was met with by asking for too much.
+    pub strain: Strain,
+}
+
+impl Tally {
+    /// Counts one row.
+    pub fn count(&mut self, status: Status) {
+        self.counts[status as usize] += 1;
+    }
+
+    /// How many rows have this status.
+    pub fn of(&self, status: Status) -> u64 {
+        self.counts[status as usize]
+    }
+
+    /// How many rows came to this kind of end.
+    pub fn of_kind(&self, kind: StatusKind) -> u64 {
+        Status::ALL.iter().filter(|status| status.kind() == kind).map(|&status| self.of(status)).sum()
+    }
+
+    /// All rows that have a status.
+    pub fn rows(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// What the program ends with; documented in `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Done; nothing failed.
+    Done,
+    /// Internal error, or the run folder cannot be written at the start.
+    Internal,
+    /// Usage, or a confirmation was needed and could not be given.
+    Usage,
+    /// The roster, or another input file, is bad.
+    BadInput,
+    /// The token is missing, dead, or died in mid-run.
+    Token,
+    /// The target is unusable, or its policy refuses.
+    Target,
+    /// Some rows failed for good.
+    RowsFailed,
+    /// A guard refused.
+    Guard,
+    /// Stopped early, or rows are left that a later try can settle.
+    Unresolved,
+    /// The saved plan no longer fits the target.
+    Outdated,
+    /// `plan --detailed-exitcode`: changes are pending.
+    ChangesPending,
+    /// Another `apply` changes this target from the same folder of runs.
+    Locked,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// `--exit-code-unchanged`: nothing had to be changed.
+    Unchanged(u8),
+}
+
+impl ExitStatus {
+    /// The table of all statuses, as `--help` prints it.
+    pub const HELP: &str = "\
+Exit status:
+  0  done; nothing failed
+  1  internal error, or an output cannot be written
+  2  usage, or a confirmation was needed and could not be given
+  3  the roster, or another input file, is bad (nothing was sent)
+  4  the token is missing or dead, or died in mid-run
+  5  the target is unusable, or its policy refuses
+  6  some rows failed for good
+  7  a guard refused removals or demotions, or held some back
+  8  stopped early, or rows are left that a later try can settle
+  9  the saved plan no longer fits the target (nothing was sent)
+  10  plan --detailed-exitcode: changes are pending
+  11  another run is changing this target (nothing was sent)
+  130, 143  SIGINT; SIGTERM or SIGHUP: drained
+
+Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
+
+    /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
+    /// be changed.
+    pub fn good(changed: bool, unchanged: Option<u8>) -> Self {
+        unchanged.filter(|_| !changed).map_or(Self::Done, Self::Unchanged)
+    }
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::BadInput => 3,
+            Self::Token => 4,
+            Self::Target => 5,
+            Self::RowsFailed => 6,
+            Self::Guard => 7,
+            Self::Unresolved => 8,
+            Self::Outdated => 9,
+            Self::ChangesPending => 10,
+            Self::Locked => 11,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+            Self::Unchanged(code) => code,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_one_place_and_one_word() {
+        for (place, status) in Status::ALL.into_iter().enumerate() {
+            assert_eq!(status as usize, place);
+            let json = serde_json::to_string(&status).expect("serialises");
+            assert_eq!(json, format!("\"{}\"", status.word()));
+        }
+    }
+
+    #[test]
+    fn the_kinds_partition_the_rows() {
+        let mut tally = Tally::default();
+        Status::ALL.into_iter().for_each(|status| tally.count(status));
+        let kinds = [
+            StatusKind::Changed,
+            StatusKind::AsItWas,
+            StatusKind::Failed,
+            StatusKind::Unresolved,
+            StatusKind::NotTried,
+        ];
+        assert_eq!(kinds.into_iter().map(|kind| tally.of_kind(kind)).sum::<u64>(), tally.rows());
+    }
+}

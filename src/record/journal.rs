@@ -1,0 +1,761 @@
+//! The memory of a run: what was decided per row (`plan.jsonl`) and what happened since
+//! (`journal.jsonl`), as JSON lines that people can read and every report is made from.
+//!
+//! Main types: [`Journal`], the one writer, and [`History`], what reading both files back gives.
+//! A run may have several legs, one process each: they share one journal and one history.
+//! It never asks Houston anything, and no credential is written.
+
+mod digest;
+mod fold;
+#[cfg(test)]
+pub(crate) mod full;
+mod history;
+mod lines;
+mod plan_file;
+mod undone;
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::digest::{Hashing, digest_of, hexadecimal};
+pub use self::fold::GrantHistory;
+pub use self::history::{History, RowHistory};
+pub use self::lines::plan_lines;
+pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
+pub use self::undone::{Undoing, Undone};
+use super::folder::{FolderError, JOURNAL, RunFolder};
+use crate::event::StopReason;
+use crate::model::{RowNumber, Strain, escaped_json};
+use crate::outcome::{Outcome, Status};
+use crate::plan::guard::{Caps, OnGuard};
+use crate::plan::protect::union;
+use crate::plan::{OperationId, RolePolicy};
+
+/// The format of both files; a reader refuses newer ones.
+pub const FORMAT: u32 = 3;
+
+/// One fact. The first entry of a journal is its header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// What the run is about.
+    Header(Box<Header>),
+    /// A mutation is about to be sent. Without an [`Entry::Outcome`] or [`Entry::Released`] after
+    /// it, nobody knows whether it took effect.
+    Intent {
+        /// Whose.
+        row: RowNumber,
+        /// Which.
+        op: OperationId,
+        /// Which try of the row, from 1.
+        attempt: u32,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// Houston says that it did it; the proof comes later.
+    Acknowledged {
+        /// Whose.
+        row: RowNumber,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// The end of an operation; a later one for the same row replaces it.
+    Outcome {
+        /// Whose.
+        row: RowNumber,
+        /// How it ended.
+        status: Status,
+        /// Why, in a word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// Why, in a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// Mutations sent for it.
+        attempts: u32,
+        /// From its first request to its end.
+        elapsed_ms: u64,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// An intent whose mutation was certainly not sent.
+    Released {
+        /// Whose.
+        row: RowNumber,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+    /// A later process takes the run up again: whatever was open is in doubt until it says more.
+    Resumed {
+        /// Which leg of the run begins; the first one began with the header.
+        leg: u32,
+        /// When, by the clock of the machine.
+        at: jiff::Timestamp,
+        /// Version of this program.
+        tool_version: String,
+        /// What Houston says of its version now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        houston_version: Option<String>,
+        /// The caller's user id, if the token is a person's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<String>,
+        /// Milliseconds of work before it.
+        at_ms: u64,
+    },
+    /// The run, or a leg of it, ended in order.
+    Closed {
+        /// Why early, if it was early.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stopped: Option<StopReason>,
+        /// More about that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// Requests of every kind.
+        requests: u64,
+        /// What was met with by asking for too much.
+        #[serde(default)]
+        strain: Strain,
+        /// Milliseconds since the run began.
+        at_ms: u64,
+    },
+}
+
+/// What a run is about: enough to judge later whether it may go on, and to make its reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The run's id.
+    pub run: String,
+    /// RFC 3339.
+    pub started_at: jiff::Timestamp,
+    /// Version of this program.
+    pub tool_version: String,
+    /// The URL of Houston.
+    pub target: String,
+    /// Whether that is an embedded sandbox, gone with its process.
+    pub sandbox: bool,
+    /// What Houston says of its version.
+    pub houston_version: Option<String>,
+    /// The caller's user id, if the token is a person's.
+    pub caller: Option<String>,
+    /// The input as the user named it.
+    pub roster: String,
+    /// SHA-256 of the input, hexadecimal.
+    pub roster_sha256: String,
+    /// SHA-256 of `plan.jsonl`, hexadecimal.
+    pub plan_sha256: String,
+    /// Data rows of the input.
+    pub rows: u64,
+    /// Roles in deployments that rows want: their lines come behind those of the rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub grants: u64,
+    /// People who are in the workspaces of the input without being in it: their lines come last.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extras: u64,
+    /// How to read the input again, as the roster reader understands it.
+    pub dialect: serde_json::Value,
+    /// What changes the meaning of the run.
+    pub settings: RunSettings,
+    /// How the target was reached.
+    #[serde(default)]
+    pub reach: Reach,
+    /// The digest of the saved plan that it carries out, if it carries one out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_plan: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// How the target of a run was reached, for a later leg of it: where the token and the trust come
+/// from, never the token itself. Paths are absolute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// `--context`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// `--token-file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// `--ca-file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// `--insecure`.
+    #[serde(default)]
+    pub insecure: bool,
+}
+
+/// Settings that change what a run means, kept for a later leg of the same run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// Whether Houston may mail invitations.
+    pub send_invites: bool,
+    /// First rows of a workspace that are read back before the rest is sent.
+    pub canary: u32,
+    /// Whether nobody was asked before it began.
+    #[serde(default)]
+    pub unattended: bool,
+    /// How fast and how patiently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<RunPace>,
+    /// Whether people may be added who could never log in.
+    #[serde(default)]
+    pub bypass_local: bool,
+    /// What the program ends with instead of 0 when nothing had to be changed.
+    #[serde(default)]
+    pub exit_code_unchanged: Option<u8>,
+    /// What is done about members with another role.
+    #[serde(default)]
+    pub roles: RolePolicy,
+    /// Whether members whom Houston has twice are taken away and added again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repair_duplicates: bool,
+    /// Whether pending invitations are made again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reinvite: bool,
+    /// How people are taken away who are not in the roster, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune: Option<Prune>,
+    /// Whether the roster may have addresses that are none in all likelihood.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_odd_addresses: bool,
+    /// Patterns of those who are not demoted, and not taken away to be added again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protect: Vec<String>,
+}
+
+impl RunSettings {
+    /// All patterns of people who are neither removed nor demoted.
+    pub fn protected(&self) -> Vec<String> {
+        let of_removals = self.prune.as_ref().map_or(&[][..], |prune| &prune.protect);
+        union([&self.protect[..], of_removals])
+    }
+
+    /// Whether somebody may be demoted, or taken away to be added again.
+    pub fn changes_members(&self) -> bool {
+        self.roles == RolePolicy::Update || self.repair_duplicates || self.reinvite
+    }
+
+    /// Whether somebody may be removed or demoted at all.
+    pub fn takes_away(&self) -> bool {
+        self.prune.is_some() || self.changes_members()
+    }
+}
+
+/// How people are taken away who are not in the roster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prune {
+    /// How many at most.
+    pub caps: Caps,
+    /// What happens if there are more.
+    pub on_guard: OnGuard,
+    /// Patterns of those who stay in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protect: Vec<String>,
+}
+
+/// How fast and how patiently a run is carried out, in every leg of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunPace {
+    /// Requests in flight at most.
+    pub concurrency: usize,
+    /// The time from one request to the next in microseconds; none without a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_us: Option<u64>,
+    /// Repeats of one request.
+    pub retries: u32,
+    /// How long one request may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How long a write without an answer is waited for, in milliseconds.
+    pub settle_ms: u64,
+}
+
+/// The run's files cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file could not be made.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file could not be written.
+    #[error("cannot write {}", .path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line that is not the last one makes no sense.
+    #[error("{}:{line}: not an entry of a journal that this version knows", .path.display())]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// There is no header.
+    #[error("{} has no header: the run ended before it sent anything, or the file was damaged", .path.display())]
+    NoHeader {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The plan has not as many rows as the header says.
+    #[error("{} has {found} whole lines, the journal speaks of {expected} rows", .path.display())]
+    Incomplete {
+        /// Which file.
+        path: PathBuf,
+        /// Its lines.
+        found: u64,
+        /// The rows of the run.
+        expected: u64,
+    },
+    /// The content of a file is not the one that the header speaks of.
+    #[error("{} is not the file that this run began with", .path.display())]
+    Changed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Written by a newer version.
+    #[error("{} has format {format}, this version knows {FORMAT}", .path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+}
+
+/// Writes the journal: entries gather in memory until [`Journal::commit`] puts them on the disk.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    folder: RunFolder,
+    path: PathBuf,
+    /// Bytes that the file must have.
+    length: u64,
+    batch: Vec<u8>,
+    start: Instant,
+    /// Milliseconds of work in earlier legs.
+    before_ms: u64,
+}
+
+impl Journal {
+    /// Begins the journal of a run with its header, synced together with the folder.
+    pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
+        let path = folder.journal();
+        let file = folder.new_file(JOURNAL)?;
+        RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
+        let folder_of = folder.clone();
+        let mut journal = Self {
+            file,
+            folder: folder_of,
+            path,
+            length: 0,
+            batch: Vec::with_capacity(1 << 14),
+            start,
+            before_ms: 0,
+        };
+        journal.note(&Entry::Header(Box::new(header)));
+        journal.commit()?;
+        folder.sync()?;
+        Ok(journal)
+    }
+
+    /// Goes on with the journal of a run as far as `history` has read it: a torn last line is cut
+    /// off first, so that nothing is ever written behind one.
+    pub fn append(folder: &RunFolder, history: &History, start: Instant) -> Result<Self, JournalError> {
+        let path = folder.journal();
+        let failed = |source| JournalError::Write { path: path.clone(), source };
+        let mut file = folder.write_on(JOURNAL).map_err(failed)?;
+        RunFolder::hold(&file).map_err(failed)?;
+        file.set_len(history.journal_bytes)
+            .and_then(|()| file.seek(SeekFrom::End(0)))
+            .and_then(|_| file.sync_all())
+            .map_err(failed)?;
+        let before_ms = u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX);
+        let folder = folder.clone();
+        let length = history.journal_bytes;
+        Ok(Self { file, folder, path, length, batch: Vec::with_capacity(1 << 14), start, before_ms })
+    }
+
+    /// Milliseconds of work since the run began, earlier legs included.
+    pub fn at_ms(&self, now: Instant) -> u64 {
+        let leg = u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX);
+        self.before_ms.saturating_add(leg)
+    }
+
+    /// Takes note of an entry; it is on the disk after the next [`Journal::commit`].
+    pub fn note(&mut self, entry: &Entry) {
+        let json = serde_json::to_string(entry).expect("memory takes every entry");
+        self.batch.extend_from_slice(escaped_json(&json).as_bytes());
+        self.batch.push(b'\n');
+    }
+
+    /// Takes note of the end of a row.
+    pub fn note_outcome(&mut self, row: RowNumber, outcome: &Outcome, now: Instant) {
+        let elapsed_ms = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.note(&Entry::Outcome {
+            row,
+            status: outcome.status,
+            code: outcome.cause.as_ref().map(|cause| cause.code.to_string()),
+            detail: outcome.cause.as_ref().map(|cause| cause.text.clone()),
+            attempts: outcome.attempts,
+            elapsed_ms,
+            at_ms: self.at_ms(now),
+        });
+    }
+
+    /// Writes what was noted in one piece and waits until the disk has it, under the name of the
+    /// journal: a file that was deleted takes bytes and syncs like any other.
+    ///
+    /// # Errors
+    /// It cannot be written, or its name no longer leads to it.
+    pub fn commit(&mut self) -> Result<(), JournalError> {
+        self.flush()?;
+        let synced = self.file.sync_data().and_then(|()| self.folder.still_has_journal(&self.file));
+        synced.map_err(|source| JournalError::Write { path: self.path.clone(), source })
+    }
+
+    /// Hands what was noted to the operating system: it survives the end of this process, not
+    /// that of the machine. What could not be written is kept, to the byte: the next call goes on
+    /// where this one broke off, so that a line is torn at the end of the file or nowhere.
+    pub fn flush(&mut self) -> Result<(), JournalError> {
+        let mut written = 0;
+        // Behind a cut there would be a hole, and the length as it was.
+        let whole = self.file.metadata().and_then(|metadata| match metadata.len() {
+            found if found == self.length => Ok(()),
+            found => Err(io::Error::other(format!("it was cut: it has {found} of {} bytes", self.length))),
+        });
+        let result = whole.and_then(|()| write_on(&mut disk(&mut self.file), &self.batch, &mut written));
+        self.batch.drain(..written);
+        self.length += written as u64;
+        result.map_err(|source| JournalError::Write { path: self.path.clone(), source })
+    }
+}
+
+/// What a journal is written to. Tests let it fill up.
+#[cfg(not(test))]
+fn disk(file: &mut File) -> &mut File {
+    file
+}
+
+#[cfg(test)]
+fn disk(file: &mut File) -> full::Disk<'_> {
+    full::Disk::new(file)
+}
+
+/// Writes all of it; `written` counts the bytes that are in the file, also after an error.
+fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+    while *written < bytes.len() {
+        match file.write(&bytes[*written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => *written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Assignment, WorkspaceId, WorkspaceRole};
+    use crate::outcome::Cause;
+    use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
+    use crate::record::folder::Runs;
+    use std::sync::Arc;
+
+    fn plan() -> Plan {
+        let row = |decision| RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision };
+        Plan {
+            workspaces: vec![Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: None }],
+            rows: vec![
+                row(Decision::Add),
+                row(Decision::Merged { into: RowNumber::from_index(0) }),
+                row(Decision::Unchanged),
+                row(Decision::Add),
+                row(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", "no such workspace")))),
+            ],
+            ..Plan::default()
+        }
+    }
+
+    fn assignment(row: RowNumber) -> Assignment<'static> {
+        Assignment {
+            row,
+            line: row.get() + 1,
+            email: "a@example.com",
+            role: WorkspaceRole::Editor,
+            workspace: 0,
+        }
+    }
+
+    fn header(plan_sha256: String) -> Header {
+        Header {
+            format: FORMAT,
+            run: "20261123T154500Z-k3f9".to_owned(),
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            tool_version: "0.1.0".to_owned(),
+            target: "https://houston.example.com/v1".to_owned(),
+            sandbox: false,
+            houston_version: Some("1.0.0".to_owned()),
+            caller: None,
+            roster: "team.csv".to_owned(),
+            roster_sha256: String::new(),
+            plan_sha256,
+            rows: 5,
+            grants: 0,
+            extras: 0,
+            dialect: serde_json::Value::Null,
+            settings: RunSettings::default(),
+            reach: Reach::default(),
+            saved_plan: None,
+        }
+    }
+
+    /// A run of the plan above, with these entries after the header.
+    fn run(entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder =
+            Runs::prepare(dir.path()).expect("usable").create(jiff::Timestamp::UNIX_EPOCH).expect("created");
+        let plan = plan();
+        let rows = (0..plan.rows.len()).map(RowNumber::from_index);
+        let lines = rows.map(|row| PlanLine::new(&plan, row, row.get() + 1, Some(&assignment(row))));
+        let digest = write_plan(&folder, lines).expect("written");
+        let mut journal = Journal::create(&folder, header(digest), Instant::now()).expect("created");
+        entries.iter().for_each(|entry| journal.note(entry));
+        journal.commit().expect("written");
+        (dir, folder)
+    }
+
+    fn intent(index: usize, attempt: u32) -> Entry {
+        let operation = Operation {
+            row: RowNumber::from_index(index),
+            workspace: 0,
+            kind: OperationKind::Add(WorkspaceRole::Editor),
+        };
+        let op = operation.id(&plan().workspaces[0].id, "a@example.com");
+        Entry::Intent { row: operation.row, op, attempt, at_ms: 1 }
+    }
+
+    fn outcome(index: usize, status: Status) -> Entry {
+        Entry::Outcome {
+            row: RowNumber::from_index(index),
+            status,
+            code: None,
+            detail: None,
+            attempts: 1,
+            elapsed_ms: 5,
+            at_ms: 9,
+        }
+    }
+
+    fn statuses(folder: &RunFolder) -> Vec<Status> {
+        History::read(folder).expect("readable").rows.iter().map(|row| row.status).collect()
+    }
+
+    #[test]
+    fn a_row_is_what_its_last_entry_says() {
+        use Status::{Added, GaveUp, InDoubt, Merged, NotRun, Rejected, Unchanged};
+        let (_dir, folder) = run(&[]);
+        assert_eq!(statuses(&folder), [NotRun, NotRun, Unchanged, NotRun, Rejected]);
+        let (_dir, folder) = run(&[intent(0, 1), intent(3, 1)]);
+        assert_eq!(statuses(&folder), [InDoubt, InDoubt, Unchanged, InDoubt, Rejected]);
+        let released = Entry::Released { row: RowNumber::from_index(3), at_ms: 2 };
+        let (_dir, folder) = run(&[intent(0, 1), intent(3, 1), outcome(0, Added), released]);
+        assert_eq!(statuses(&folder), [Added, Merged, Unchanged, NotRun, Rejected]);
+        let (_dir, folder) = run(&[intent(0, 1), outcome(0, GaveUp), intent(0, 2), outcome(0, Added)]);
+        assert_eq!(statuses(&folder)[0], Added, "a later outcome replaces an earlier one");
+    }
+
+    #[test]
+    fn a_released_retry_leaves_the_doubt_about_the_first_try() {
+        let released = Entry::Released { row: RowNumber::from_index(0), at_ms: 2 };
+        let (_dir, folder) = run(&[intent(0, 1), intent(0, 2), released]);
+        assert_eq!(statuses(&folder)[0], Status::InDoubt);
+    }
+
+    #[test]
+    fn a_torn_last_line_is_passed_over_and_a_broken_one_before_it_is_not() {
+        let (_dir, folder) = run(&[intent(0, 1), outcome(0, Status::Added)]);
+        let whole = std::fs::read(folder.journal()).expect("readable");
+        let header_end = whole.iter().position(|&b| b == b'\n').expect("a header") + 1;
+        for cut in header_end..=whole.len() {
+            std::fs::write(folder.journal(), &whole[..cut]).expect("written");
+            let history = History::read(&folder).expect("a cut journal can be read");
+            assert_eq!(history.rows.len(), 5, "cut at {cut}");
+        }
+        for cut in 0..header_end {
+            std::fs::write(folder.journal(), &whole[..cut]).expect("written");
+            assert!(matches!(History::read(&folder), Err(JournalError::NoHeader { .. })), "cut at {cut}");
+        }
+        let mut broken = whole.clone();
+        broken[header_end] = b'#';
+        std::fs::write(folder.journal(), &broken).expect("written");
+        assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })));
+    }
+
+    /// A disk that takes so many bytes in all, a few at a time, and is interrupted before each.
+    struct Full {
+        taken: Vec<u8>,
+        room: usize,
+        interrupted: bool,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.interrupted = !self.interrupted;
+            if self.interrupted {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let count = bytes.len().min(7).min(self.room - self.taken.len());
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_write_goes_on_where_a_full_disk_broke_it_off() {
+        let text = b"a line of the journal\nand another one\n";
+        for room in 0..=text.len() {
+            let mut disk = Full { taken: Vec::new(), room, interrupted: false };
+            let mut written = 0;
+            let result = write_on(&mut disk, text, &mut written);
+            assert_eq!((result.is_ok(), written), (room == text.len(), room));
+            disk.room = text.len();
+            let mut rest = 0;
+            write_on(&mut disk, &text[written..], &mut rest).expect("there is room now");
+            assert_eq!(disk.taken, text, "no byte lost, none twice");
+        }
+    }
+
+    #[test]
+    fn a_row_is_merged_into_another_row_of_the_roster_only() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.plan()).expect("readable");
+        assert!(text.contains("\"into\":1"), "{text}");
+        for into in ["2", "6", "4294967295"] {
+            let changed = text.replacen("\"into\":1", &format!("\"into\":{into}"), 1);
+            std::fs::write(folder.plan(), changed).expect("written");
+            assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })), "{into}");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_takes_nothing_more() {
+        let (_dir, folder) = run(&[]);
+        let history = History::read(&folder).expect("readable");
+        let mut journal = Journal::append(&folder, &history, Instant::now()).expect("opened");
+        journal.note(&intent(0, 1));
+        journal.commit().expect("written");
+        File::options().write(true).open(folder.journal()).expect("there").set_len(10).expect("cut");
+        journal.note(&outcome(0, Status::Added));
+        let error = journal.commit().expect_err("it has lost its beginning");
+        assert!(matches!(error, JournalError::Write { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_plan_with_a_row_out_of_order_is_refused() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.plan()).expect("readable");
+        std::fs::write(folder.plan(), text.replacen("\"row\":2", "\"row\":9", 1)).expect("written");
+        assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_refused_before_it_fills_the_memory() {
+        let (_dir, folder) = run(&[]);
+        let plan = File::options().append(true).open(folder.plan()).expect("there");
+        plan.set_len(1 << 33).expect("a hole takes no room");
+        let error = History::read(&folder).expect_err("8 GiB of nothing");
+        assert!(matches!(error, JournalError::Broken { line: 6, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_run_of_the_first_format_can_still_be_read() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        let old = text.replacen("\"format\":3", "\"format\":1", 1);
+        assert!(old != text && !old.contains("extras"), "nothing of the new format is in it");
+        std::fs::write(folder.journal(), old).expect("written");
+        assert_eq!(History::read(&folder).expect("readable").rows.len(), 5);
+    }
+
+    #[test]
+    fn people_who_are_not_in_the_roster_come_behind_its_rows() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        std::fs::write(folder.journal(), text.replacen("\"rows\":5", "\"rows\":3,\"extras\":2", 1))
+            .expect("written");
+        let history = History::read(&folder).expect("readable");
+        assert_eq!((history.rows.len(), history.extras.len()), (3, 2));
+        assert_eq!(history.row(RowNumber::from_index(3)), history.extras.first());
+        assert_eq!(history.left_extras(), [RowNumber::from_index(3)], "the other one has its end");
+        assert!(history.left().iter().all(|row| row.index() < 3));
+        for (rows, extras) in [(3, 1), (3, 3), (5, 1)] {
+            let counts = format!("\"rows\":{rows},\"extras\":{extras}");
+            std::fs::write(folder.journal(), text.replacen("\"rows\":5", &counts, 1)).expect("written");
+            assert!(matches!(History::read(&folder), Err(JournalError::Incomplete { .. })), "{counts}");
+        }
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_version_is_refused() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        std::fs::write(folder.journal(), text.replacen("\"format\":3", "\"format\":99", 1)).expect("written");
+        assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
+    }
+
+    #[test]
+    fn the_strain_of_all_legs_is_told_and_an_old_journal_has_none() {
+        let strain = |window_min, events| Strain {
+            concurrency: 8,
+            window_end: 7,
+            window_min,
+            congestion_events: events,
+            retries: 2,
+            retries_refused: 0,
+            budget_is_empty: false,
+        };
+        let closed = |strain| Entry::Closed { stopped: None, detail: None, requests: 10, strain, at_ms: 9 };
+        let (_dir, folder) = run(&[closed(strain(3, 2)), closed(strain(5, 1))]);
+        let history = History::read(&folder).expect("readable");
+        assert_eq!(history.strain, Strain { retries: 4, ..strain(3, 3) });
+        let text = std::fs::read_to_string(folder.journal()).expect("readable");
+        let old = r#"{"entry":"closed","requests":10,"at_ms":9}"#;
+        let header = text.lines().next().expect("a header");
+        std::fs::write(folder.journal(), format!("{header}\n{old}\n")).expect("written");
+        assert_eq!(History::read(&folder).expect("readable").strain, Strain::default());
+    }
+}

@@ -1,0 +1,83 @@
+//! The lines of a run's files, one by one.
+//!
+//! Main type: [`Lines`]; main function: [`plan_lines`]. It reads; a line that makes no sense is an error
+//! with its place.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{JournalError, PlanLine};
+use crate::record::folder::{PLAN, RunFolder};
+
+/// The longest line that is read: a header with the columns of a roster, none longer than 1 MiB.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// The decisions of a run, row by row, as they stand in its folder.
+pub fn plan_lines(
+    folder: &RunFolder,
+) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>> + use<>, JournalError> {
+    Lines::<PlanLine>::open(folder, PLAN)
+}
+
+/// The lines of a JSON lines file. A last line without its line feed is a torn one and left out.
+pub(super) struct Lines<T> {
+    file: BufReader<File>,
+    path: PathBuf,
+    /// Bytes of the whole file when it was opened.
+    pub(super) size: u64,
+    line: u64,
+    /// Bytes of the whole lines read so far.
+    pub(super) bytes: u64,
+    text: Vec<u8>,
+    kind: std::marker::PhantomData<T>,
+}
+
+impl<T> Lines<T> {
+    pub(super) fn open(folder: &RunFolder, name: &str) -> Result<Self, JournalError> {
+        let path = folder.path().join(name);
+        let failed = |source| JournalError::Read { path: path.clone(), source };
+        let file = folder.read(name).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        Ok(Self {
+            size,
+            file: BufReader::with_capacity(1 << 16, file),
+            path,
+            line: 0,
+            bytes: 0,
+            text: Vec::new(),
+            kind: std::marker::PhantomData,
+        })
+    }
+
+    /// The line that was read last makes no sense.
+    pub(super) fn broken(&self, why: impl std::fmt::Display) -> JournalError {
+        let source = serde::de::Error::custom(why);
+        JournalError::Broken { path: self.path.clone(), line: self.line, source }
+    }
+}
+
+impl<T: for<'de> Deserialize<'de>> Iterator for Lines<T> {
+    type Item = Result<T, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.text.clear();
+        self.line += 1;
+        match self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.text) {
+            Err(source) => Some(Err(JournalError::Read { path: self.path.clone(), source })),
+            Ok(_) if self.text.len() as u64 == LONGEST_LINE => Some(Err(self.broken("longer than 16 MiB"))),
+            Ok(_) if self.text.last() != Some(&b'\n') => None,
+            Ok(bytes) => {
+                self.bytes += bytes as u64;
+                let entry = serde_json::from_slice(&self.text);
+                Some(entry.map_err(|source| JournalError::Broken {
+                    path: self.path.clone(),
+                    line: self.line,
+                    source,
+                }))
+            }
+        }
+    }
+}

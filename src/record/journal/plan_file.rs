@@ -1,0 +1,280 @@
+//! `plan.jsonl`: what was decided per row, complete and on the disk before the first mutation.
+//!
+//! Main type: [`PlanLine`]. What became of the rows is the journal's.
+
+use std::io::{BufWriter, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hashing, JournalError};
+use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
+use crate::outcome::{Cause, Status};
+use crate::plan::concluded_by_plan;
+use crate::plan::extra::{Account, Extra, Stay};
+use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
+use crate::plan::{Decision, Plan, Whose};
+use crate::record::folder::{PLAN, RunFolder};
+
+/// What was decided about one row: a line of `plan.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLine {
+    /// The row.
+    pub row: RowNumber,
+    /// Its physical line.
+    pub line: u32,
+    /// The address as compared; empty for an invalid row.
+    pub email: String,
+    /// The wanted role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<WorkspaceRole>,
+    /// The workspace it resolved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
+    /// The role that is to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_role: Option<WorkspaceRole>,
+    /// What Houston had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// What follows.
+    pub action: PlannedAction,
+    /// The status of a row that needs no mutation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// For a merged row: the row that speaks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<RowNumber>,
+    /// For somebody who is not in the roster: what Houston knows them by.
+    #[serde(rename = "handle", default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// For somebody who is not in the roster: their roles in deployments, by release name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployment_roles: Vec<(String, DeploymentRole)>,
+    /// For somebody who is taken away and added again: what Houston knows them by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renews: Vec<Account>,
+    /// For a role in a deployment: which, and the row that wants it. `role` and `from_role` are none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantLine>,
+    /// Why, in a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Why, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The part of a line that is about a role in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantLine {
+    /// The row that wants it.
+    pub of: RowNumber,
+    /// In which deployment.
+    pub deployment: Deployment,
+    /// The wanted role; none if one that is there is to be taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<DeploymentRole>,
+    /// The role that Houston has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_role: Option<DeploymentRole>,
+    /// The role that the person has in the workspace once the row has come to a good end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_role: Option<WorkspaceRole>,
+}
+
+/// The actions of a plan, under the names of `plan --format csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedAction {
+    /// One mutation: the person is absent.
+    Add,
+    /// One mutation: the person is a member with another role.
+    UpdateRole,
+    /// Two mutations: the person is taken away and added again.
+    #[serde(rename = "renew")]
+    Replace,
+    /// One mutation: the person is there and not in the roster.
+    Remove,
+    /// No mutation.
+    None,
+}
+
+impl PlannedAction {
+    /// The action of a decision, and the role that it changes.
+    pub fn of(decision: &Decision) -> (Self, Option<WorkspaceRole>) {
+        match decision {
+            Decision::Add => (Self::Add, None),
+            Decision::UpdateRole(change) => (Self::UpdateRole, Some(change.from)),
+            Decision::Replace(from) => (Self::Replace, *from),
+            Decision::Take(role) => (Self::Remove, Some(*role)),
+            Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::HeldBack(..)
+            | Decision::AlreadyInvited(_)
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => (Self::None, None),
+        }
+    }
+
+    /// Its word in plans.
+    pub fn word(self) -> &'static str {
+        match self {
+            // Who looks at plans meets the word for what is there in the end.
+            Self::Add | Self::Replace => "add",
+            Self::UpdateRole => "update_role",
+            Self::Remove => "remove",
+            Self::None => "none",
+        }
+    }
+}
+
+impl PlanLine {
+    /// The line for a row. `assignment` is absent for rows that are not valid.
+    pub fn new(plan: &Plan, row: RowNumber, line: u32, assignment: Option<&Assignment<'_>>) -> Self {
+        let planned = &plan.rows[row.index()];
+        let role = assignment.map(|assignment| assignment.role);
+        let concluded = concluded_by_plan(&planned.decision, role);
+        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
+        let doubled = planned.seen.filter(|seen| seen.is_doubled());
+        let cause = cause.or(doubled
+            .map(|seen| Cause::new("duplicate_binding", format!("is there more than once: {seen} first"))));
+        let into = match planned.decision {
+            Decision::Merged { into } => Some(into),
+            Decision::Add
+            | Decision::UpdateRole(_)
+            | Decision::Replace(_)
+            | Decision::Take(_)
+            | Decision::HeldBack(..)
+            | Decision::Unchanged
+            | Decision::RoleKept(_)
+            | Decision::AlreadyInvited(_)
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => None,
+        };
+        let (action, from_role) = PlannedAction::of(&planned.decision);
+        Self {
+            row,
+            line,
+            email: assignment.map_or_else(String::new, |assignment| assignment.email.to_owned()),
+            role,
+            workspace: planned.workspace.map(|place| plan.workspaces[place as usize].id.clone()),
+            seen: planned.seen.map(|seen| seen.to_string()),
+            from_role,
+            action,
+            status,
+            into,
+            account: None,
+            deployment_roles: Vec::new(),
+            renews: plan.replacements.get(&row).cloned().unwrap_or_default(),
+            grant: None,
+            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            why: cause.map(|cause| cause.text),
+        }
+    }
+}
+
+impl PlanLine {
+    /// The roles in deployments of somebody who is not in the roster, as a roster has them.
+    pub fn deployment_cell(&self) -> String {
+        let part = |(name, role): &(String, DeploymentRole)| format!("{name}={}", role.name());
+        self.deployment_roles.iter().map(part).collect::<Vec<_>>().join(";")
+    }
+
+    /// Whose role a line that changes one is about.
+    pub fn whose(&self) -> Whose {
+        let invited = self.seen.as_ref().is_some_and(|seen| seen.starts_with("invited"));
+        if invited { Whose::Invitations } else { Whose::Members }
+    }
+
+    /// The line for a role in a deployment that the person of this wish gets: `row` comes behind the rows
+    /// of the roster.
+    pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, row: RowNumber) -> Self {
+        let email = wish.email;
+        let workspace_role = match &plan.rows[grant.row.index()].decision {
+            Decision::RoleKept(role) => Some(*role),
+            Decision::HeldBack(change, _) => Some(change.from),
+            Decision::AlreadyInvited(role) => *role,
+            Decision::Add
+            | Decision::UpdateRole(_)
+            | Decision::Replace(_)
+            | Decision::Take(_)
+            | Decision::Unchanged
+            | Decision::Merged { .. }
+            | Decision::Invalid(_)
+            | Decision::LeftOut
+            | Decision::Rejected(_)
+            | Decision::GaveUp(_) => Some(wish.role),
+        };
+        let concluded = concluded_by_plan(&grant.decision, grant.role.map(rung));
+        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
+        let cause = cause.map(cause_in_deployment);
+        Self {
+            row,
+            line: 0,
+            email: email.to_owned(),
+            role: None,
+            workspace: Some(plan.workspaces[grant.workspace as usize].id.clone()),
+            from_role: None,
+            seen: grant.seen.map(|seen| in_deployment(&seen.to_string())),
+            action: PlannedAction::of(&grant.decision).0,
+            status,
+            into: None,
+            account: None,
+            deployment_roles: Vec::new(),
+            renews: Vec::new(),
+            grant: Some(GrantLine {
+                of: grant.row,
+                deployment: grant.deployment.clone(),
+                role: grant.role,
+                from_role: grant.from(),
+                workspace_role,
+            }),
+            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            why: cause.map(|cause| cause.text),
+        }
+    }
+
+    /// The line for somebody who is not in the roster: `row` comes behind its rows.
+    pub fn of_extra(plan: &Plan, extra: &Extra, row: RowNumber) -> Self {
+        let cause = extra.stay.map(Stay::cause);
+        Self {
+            row,
+            line: 0,
+            email: extra.name.clone(),
+            role: None,
+            workspace: Some(plan.workspaces[extra.workspace as usize].id.clone()),
+            from_role: extra.seen.role(),
+            seen: Some(extra.seen.to_string()),
+            action: if extra.leaves() { PlannedAction::Remove } else { PlannedAction::None },
+            status: cause.as_ref().map(|_| Status::Unchanged),
+            into: None,
+            account: Some(extra.account.clone()),
+            deployment_roles: extra.deployment_roles.clone(),
+            renews: Vec::new(),
+            grant: None,
+            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            why: cause.map(|cause| cause.text),
+        }
+    }
+}
+
+/// Writes `plan.jsonl`, complete and synced; gives its SHA-256.
+pub fn write_plan(folder: &RunFolder, lines: impl Iterator<Item = PlanLine>) -> Result<String, JournalError> {
+    let path = folder.plan();
+    let failed = |source| JournalError::Write { path: path.clone(), source };
+    let hashing = Hashing::new(folder.new_file(PLAN)?);
+    let mut file = BufWriter::with_capacity(1 << 16, hashing);
+    for line in lines {
+        let json = serde_json::to_string(&line).map_err(|error| failed(error.into()))?;
+        file.write_all(escaped_json(&json).as_bytes()).map_err(failed)?;
+        file.write_all(b"\n").map_err(failed)?;
+    }
+    let (file, digest) = file.into_inner().map_err(|error| failed(error.into_error()))?.finish();
+    file.sync_all().map_err(failed)?;
+    Ok(digest)
+}

@@ -1,0 +1,67 @@
+//! What a run really changed, as far as it can be taken back: `undo.csv` and `undo.json` are made
+//! from the same answer.
+//!
+//! Main type: [`Undone`]. It reads nothing and writes nothing.
+
+use super::{History, PlanLine, PlannedAction};
+use crate::model::WorkspaceId;
+use crate::outcome::Status;
+
+/// How a line of the plan is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undoing {
+    /// They come back, or get their former role.
+    PutBack,
+    /// They should come back, but no row could say so: they have no address, or had no known role.
+    LeftOut,
+    /// They are taken away.
+    TakenAway,
+}
+
+/// Looks at the lines of a plan in their order.
+#[derive(Debug, Default)]
+pub struct Undone {
+    /// The person who is put back by the line before.
+    last: Option<(Option<WorkspaceId>, String)>,
+}
+
+impl Undone {
+    /// How a line is taken back; none if nothing was changed, for roles in deployments, and where the line
+    /// before brings the same person back: Houston may have a pending user and their invitation as well.
+    pub fn of(&mut self, line: &PlanLine, history: &History) -> Option<Undoing> {
+        if line.grant.is_some() {
+            return None;
+        }
+        // Who was taken away and added again was there before; their role may have been another one.
+        let is_replaced = line.action == PlannedAction::Replace;
+        if is_replaced && (line.from_role.is_none() || line.from_role == line.role) {
+            return None;
+        }
+        match history.alone(line.row)?.status {
+            Status::Removed | Status::RoleUpdated => self.put_back(line),
+            Status::Added | Status::Invited if is_replaced => self.put_back(line),
+            Status::Added | Status::Invited => Some(Undoing::TakenAway),
+            Status::Unchanged
+            | Status::AlreadyInvited
+            | Status::RoleKept
+            | Status::Rejected
+            | Status::GaveUp
+            | Status::InDoubt
+            | Status::NotRun
+            | Status::Invalid
+            | Status::Merged => None,
+        }
+    }
+
+    fn put_back(&mut self, line: &PlanLine) -> Option<Undoing> {
+        if line.from_role.is_none() || line.workspace.is_none() || !line.email.contains('@') {
+            return Some(Undoing::LeftOut);
+        }
+        let person = Some((line.workspace.clone(), line.email.clone()));
+        if self.last == person {
+            return None;
+        }
+        self.last = person;
+        Some(Undoing::PutBack)
+    }
+}

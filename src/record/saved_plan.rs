@@ -1,0 +1,740 @@
+//! A plan in a file, to be looked at, approved and carried out later: like a run in which nothing
+//! has been sent yet, with the same [`PlanLine`] per row, and the roster itself.
+//!
+//! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without what has no
+//! effect, compact and with the keys of every object in order:
+//! `jq -cS 'del(.digest,.tool_version,.houston_version,.caller,.roster,.settings.canary,.settings.unattended,.settings.pace,.rows[].why)'`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::{self, Read as _, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings};
+use crate::files::{Links, open_regular};
+use crate::model::{WorkspaceId, email_key, escaped_json};
+use crate::plan::extra::Account;
+use crate::plan::grant::{Deployment, name as grant_name};
+
+/// The version of the format; a reader refuses every other one.
+pub const SCHEMA_VERSION: u64 = 3;
+
+/// The fields of a plan that change nothing: where and by whom it was made. When it was made counts:
+/// the same change that is wanted once more is another plan, with another digest.
+const ASIDE: [&str; 5] = ["digest", "tool_version", "houston_version", "caller", "roster"];
+/// The settings that are those of `apply`: how fast and how carefully a plan is carried out.
+const MANNER: [&str; 3] = ["canary", "unattended", "pace"];
+/// The field of a row that is made for people.
+const WHY: &str = "why";
+
+/// A file of a plan that is longer is none, in bytes: a million rows take half of it.
+const LONGEST: u64 = 512 << 20;
+
+/// A plan as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u64,
+    /// When it was made, RFC 3339.
+    pub made_at: jiff::Timestamp,
+    /// Version of the program that made it.
+    pub tool_version: String,
+    /// The URL of Houston.
+    pub target: String,
+    /// Whether that was an embedded sandbox, gone with its process.
+    pub sandbox: bool,
+    /// What Houston said of its version.
+    pub houston_version: Option<String>,
+    /// The user id of whoever made it, if the token was a person's.
+    pub caller: Option<String>,
+    /// What the plan means beside its rows. How fast and how carefully it is carried out is `apply`'s.
+    pub settings: RunSettings,
+    /// The run that this plan takes back, if it takes one back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<String>,
+    /// The roster as the user named it.
+    pub roster: String,
+    /// The text of the roster.
+    pub roster_text: String,
+    /// How the roster is read, as its reader understands it.
+    pub reading: Value,
+    /// What was seen and decided: a line per row of the roster, then one per role in a deployment, then
+    /// one per person who is not in the roster.
+    pub rows: Vec<PlanLine>,
+}
+
+/// A file that is no plan that could be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// It cannot be read.
+    #[error("cannot read the plan")]
+    Unreadable(#[source] io::Error),
+    /// It is not JSON, or not to its end.
+    #[error("this is no saved plan, or only a part of one")]
+    NotJson(#[source] serde_json::Error),
+    /// It is something else.
+    #[error("this is no saved plan: it has no `{0}`")]
+    NoPlan(&'static str),
+    /// Another version of the format.
+    #[error("the plan has schema version {0}, this program knows {SCHEMA_VERSION}")]
+    OtherVersion(u64),
+    /// Its content is not the one of its digest.
+    #[error(
+        "the plan was changed after it was made: its content has the digest {found}, its `digest` is {written}"
+    )]
+    Altered {
+        /// What it says.
+        written: String,
+        /// What it has.
+        found: String,
+    },
+    /// It holds what this version would not carry out.
+    #[error("the plan holds something that this version does not know")]
+    Unknown(#[source] serde_json::Error),
+    /// A field in it would be passed over.
+    #[error("the plan holds something that this version does not know, in {0}")]
+    PassedOver(String),
+}
+
+impl SavedPlan {
+    /// Writes the plan with its digest, which it gives.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, out: impl Write) -> io::Result<String> {
+        self.write_with(self.rows.iter().map(|row| Ok(Cow::Borrowed(row))), out)
+    }
+
+    /// The same with these rows instead of its own, which need not be in memory together.
+    ///
+    /// # Errors
+    /// If they cannot be read, or the plan not be written.
+    pub fn write_with<'r>(
+        &self,
+        rows: impl Iterator<Item = io::Result<Cow<'r, PlanLine>>>,
+        out: impl Write,
+    ) -> io::Result<String> {
+        let mut rows = Some(rows);
+        let head = serde_json::to_value(self.head())?;
+        let Value::Object(head) = head else { return Err(io::Error::other("a plan is an object")) };
+        let mut out = Twice { file: out, hash: Hashing::new(io::sink()) };
+        out.both(b"{")?;
+        let mut counts_any = false;
+        for (place, key) in in_order(&head).into_iter().enumerate() {
+            out.file.write_all(if place > 0 { b",\n" } else { b"\n" })?;
+            let name = format!("{}:", serde_json::to_string(key)?);
+            out.file.write_all(name.as_bytes())?;
+            let counts = !ASIDE.contains(&key.as_str());
+            if counts {
+                out.hash.write_all(if counts_any { b"," } else { b"" })?;
+                out.hash.write_all(name.as_bytes())?;
+                counts_any = true;
+            }
+            match key.as_str() {
+                "rows" => out.rows(rows.take().into_iter().flatten())?,
+                "settings" => out.value(&head[key], Some(&without(&head[key], &MANNER)))?,
+                _ => out.value(&head[key], counts.then_some(&head[key]))?,
+            }
+        }
+        let Twice { mut file, mut hash } = out;
+        hash.write_all(b"}")?;
+        let digest = hash.finish().1;
+        file.write_all(format!(",\n\"digest\":\"{digest}\"\n}}\n").as_bytes())?;
+        file.flush()?;
+        Ok(digest)
+    }
+
+    /// Everything but the rows, of which there may be many.
+    fn head(&self) -> Self {
+        Self {
+            schema_version: self.schema_version,
+            made_at: self.made_at,
+            tool_version: self.tool_version.clone(),
+            target: self.target.clone(),
+            sandbox: self.sandbox,
+            houston_version: self.houston_version.clone(),
+            caller: self.caller.clone(),
+            settings: self.settings.clone(),
+            undo_of: self.undo_of.clone(),
+            roster: self.roster.clone(),
+            roster_text: self.roster_text.clone(),
+            reading: self.reading.clone(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Reads a plan and its digest, which its content is held against.
+    ///
+    /// # Errors
+    /// It cannot be read, was changed, or is not a plan that this version could carry out to the
+    /// letter.
+    pub fn read(path: &Path) -> Result<(Self, String), SavedPlanError> {
+        let file = open_regular(path, Links::Follow).map_err(SavedPlanError::Unreadable)?;
+        if file.metadata().map_err(SavedPlanError::Unreadable)?.len() > LONGEST {
+            let text = format!("longer than {LONGEST} bytes");
+            return Err(SavedPlanError::Unreadable(io::Error::new(io::ErrorKind::FileTooLarge, text)));
+        }
+        let document: Value =
+            serde_json::from_reader(io::BufReader::new(file.take(LONGEST))).map_err(|error| {
+                if error.is_io() {
+                    SavedPlanError::Unreadable(error.into())
+                } else {
+                    SavedPlanError::NotJson(error)
+                }
+            })?;
+        let Value::Object(mut document) = document else {
+            return Err(SavedPlanError::NoPlan("schema_version"));
+        };
+        let version = document.get("schema_version").and_then(Value::as_u64);
+        let digest = document.remove("digest");
+        let Some(Value::String(written)) = digest else { return Err(SavedPlanError::NoPlan("digest")) };
+        match version {
+            Some(SCHEMA_VERSION) => {}
+            Some(other) => return Err(SavedPlanError::OtherVersion(other)),
+            None => return Err(SavedPlanError::NoPlan("schema_version")),
+        }
+        let found = digest_of(&document).map_err(SavedPlanError::Unreadable)?;
+        let document = Value::Object(document);
+        if found != written {
+            return Err(SavedPlanError::Altered { written, found });
+        }
+        let plan = Self::deserialize(&document).map_err(SavedPlanError::Unknown)?;
+        plan.passes_nothing_over(&document)?;
+        Ok((plan, written))
+    }
+
+    /// Whatever the file says is understood: a field that is passed over could mean anything.
+    fn passes_nothing_over(&self, document: &Value) -> Result<(), SavedPlanError> {
+        let same = |ours: serde_json::Result<Value>, theirs: &Value, what: String| match ours {
+            Ok(ours) if ours == *theirs => Ok(()),
+            Ok(_) => Err(SavedPlanError::PassedOver(what)),
+            Err(error) => Err(SavedPlanError::Unknown(error)),
+        };
+        same(serde_json::to_value(&self.settings), &document["settings"], "its settings".to_owned())?;
+        for (place, row) in self.rows.iter().enumerate() {
+            same(serde_json::to_value(row), &document["rows"][place], format!("row {}", place + 1))?;
+        }
+        Ok(())
+    }
+}
+
+/// The file, and what its digest is of.
+struct Twice<W> {
+    file: W,
+    hash: Hashing<io::Sink>,
+}
+
+impl<W: Write> Twice<W> {
+    fn both(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hash.write_all(bytes)
+    }
+
+    /// A value: the file has its texts in a form that does nothing to a terminal; the digest is of what
+    /// counts of it, and the same in every form.
+    fn value(&mut self, value: &Value, counts: Option<&Value>) -> io::Result<()> {
+        let json = String::from_utf8(canonical(value)?).map_err(io::Error::other)?;
+        self.file.write_all(escaped_json(&json).as_bytes())?;
+        counts.map_or(Ok(()), |counts| self.hash.write_all(&canonical(counts)?))
+    }
+
+    /// One row per line of the file.
+    fn rows<'r>(&mut self, rows: impl Iterator<Item = io::Result<Cow<'r, PlanLine>>>) -> io::Result<()> {
+        self.both(b"[")?;
+        for (place, row) in rows.enumerate() {
+            if place > 0 {
+                self.both(b",")?;
+            }
+            self.file.write_all(b"\n")?;
+            let row = serde_json::to_value(row?)?;
+            self.value(&row, Some(&without(&row, &[WHY])))?;
+        }
+        self.both(b"]")
+    }
+}
+
+/// An object without some of its fields; anything else as it is.
+fn without(value: &Value, fields: &[&str]) -> Value {
+    let mut value = value.clone();
+    if let Value::Object(object) = &mut value {
+        fields.iter().for_each(|field| drop(object.remove(*field)));
+    }
+    value
+}
+
+/// The digest of everything in a plan that has an effect. There may be many rows: they are not copied.
+fn digest_of(document: &Map<String, Value>) -> io::Result<String> {
+    let mut hash = Hashing::new(io::sink());
+    let counting = in_order(document).into_iter().filter(|key| !ASIDE.contains(&key.as_str()));
+    for (place, key) in counting.enumerate() {
+        hash.write_all(if place > 0 { b"," } else { b"{" })?;
+        serde_json::to_writer(&mut hash, key)?;
+        hash.write_all(b":")?;
+        match (key.as_str(), &document[key]) {
+            ("settings", settings) => write_canonical(&without(settings, &MANNER), &mut hash)?,
+            ("rows", Value::Array(rows)) => {
+                for (place, row) in rows.iter().enumerate() {
+                    hash.write_all(if place > 0 { b"," } else { b"[" })?;
+                    write_canonical(&without(row, &[WHY]), &mut hash)?;
+                }
+                hash.write_all(if rows.is_empty() { b"[]" } else { b"]" })?;
+            }
+            (_, value) => write_canonical(value, &mut hash)?,
+        }
+    }
+    hash.write_all(b"}")?;
+    Ok(hash.finish().1)
+}
+
+fn canonical(value: &Value) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_canonical(value, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The keys of an object in the order of their bytes.
+fn in_order(object: &Map<String, Value>) -> Vec<&String> {
+    let mut keys: Vec<&String> = object.keys().collect();
+    keys.sort();
+    keys
+}
+
+/// Compact JSON with the keys of every object in order.
+fn write_canonical(value: &Value, out: &mut impl Write) -> io::Result<()> {
+    match value {
+        Value::Object(object) => {
+            out.write_all(b"{")?;
+            for (place, key) in in_order(object).into_iter().enumerate() {
+                out.write_all(if place > 0 { b"," } else { b"" })?;
+                serde_json::to_writer(&mut *out, key)?;
+                out.write_all(b":")?;
+                write_canonical(&object[key], out)?;
+            }
+            out.write_all(b"}")
+        }
+        Value::Array(items) => {
+            out.write_all(b"[")?;
+            for (place, item) in items.iter().enumerate() {
+                out.write_all(if place > 0 { b"," } else { b"" })?;
+                write_canonical(item, out)?;
+            }
+            out.write_all(b"]")
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            serde_json::to_writer(out, value).map_err(io::Error::from)
+        }
+    }
+}
+
+/// What has come to be different between a plan and the present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Who.
+    pub email: String,
+    /// Where; none if the row came to no workspace.
+    pub workspace: Option<String>,
+    /// What was seen and decided.
+    pub was: String,
+    /// The same now.
+    pub is_now: String,
+}
+
+/// How a plan is held against the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// All that was seen and decided, but for what a cause says in its sentence.
+    Everything,
+    /// What is to be done about whom: a plan that takes a run back was made before anybody looked. What
+    /// a guard holds back now is no difference.
+    Deeds,
+}
+
+/// The people of whom something else is to be seen or to be done now; `rows` is how many lines are
+/// about rows of the roster, the others are about people who are not in it.
+pub fn moved(
+    then: &[PlanLine],
+    now: impl Iterator<Item = PlanLine>,
+    rows: usize,
+    against: Against,
+) -> Vec<Moved> {
+    let mut now = now.fuse();
+    let (wishes, extras) = then.split_at(rows.min(then.len()));
+    let of_rows = wishes.iter().zip(now.by_ref().take(rows));
+    let mut moved: Vec<Moved> =
+        of_rows.filter_map(|(then, now)| difference(Some(then), Some(&now), against)).collect();
+    // Who is extra now may come in another place.
+    let mut there: HashMap<_, PlanLine> = now.map(|line| (whose(&line, against), line)).collect();
+    for then in extras {
+        let now = there.remove(&whose(then, against));
+        moved.extend(difference(Some(then), now.as_ref(), against));
+    }
+    let mut come: Vec<PlanLine> = there.into_values().collect();
+    come.sort_by_key(|line| line.row);
+    moved.extend(come.iter().filter_map(|now| difference(None, Some(now), against)));
+    moved
+}
+
+/// Who somebody is, and where, in a line behind the rows of the roster.
+type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Account>);
+
+/// Who somebody is of whom a line behind the rows of the roster tells.
+fn whose(line: &PlanLine, against: Against) -> Who {
+    let account = if against == Against::Everything { line.account.clone() } else { None };
+    let deployment = line.grant.as_ref().map(|grant| in_deeds(&grant.deployment, against));
+    (line.workspace.clone(), email_key(&line.email).into_owned(), deployment, account)
+}
+
+/// A deployment as it is compared: of people who come back only the name is known.
+fn in_deeds(deployment: &Deployment, against: Against) -> Deployment {
+    match against {
+        Against::Everything => deployment.clone(),
+        Against::Deeds => Deployment { id: String::new(), name: deployment.name.clone() },
+    }
+}
+
+fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against) -> Option<Moved> {
+    if let (Some(then), Some(now)) = (then, now)
+        && essence(then, now, against) == essence(now, now, against)
+    {
+        return None;
+    }
+    let any = then.or(now)?;
+    let other = then.map(|then| &then.workspace) != now.map(|now| &now.workspace);
+    let described =
+        |line: Option<&PlanLine>| line.map_or("not there".to_owned(), |line| described(line, other));
+    let email = [then.map(|then| &then.email), now.map(|now| &now.email)];
+    Some(Moved {
+        email: email.into_iter().flatten().find(|email| !email.is_empty()).cloned().unwrap_or_default(),
+        workspace: any
+            .workspace
+            .as_ref()
+            .or(now.and_then(|now| now.workspace.as_ref()))
+            .map(|id| id.as_str().to_owned()),
+        was: described(then),
+        is_now: described(now),
+    })
+}
+
+/// Whether limits hold somebody back who was to be removed or demoted. Those that are given when a plan
+/// is carried out may be stricter than its own.
+fn is_held_by_limits(line: &PlanLine) -> bool {
+    line.action == PlannedAction::None
+        && line.code.as_deref().is_some_and(|code| matches!(code, "protected" | "guard_max_remove"))
+}
+
+/// What of a line has to be the same; `now` is what it is compared with.
+fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
+    let line = PlanLine { why: None, ..line.clone() };
+    let is_less =
+        matches!(line.action, PlannedAction::Remove | PlannedAction::UpdateRole) && is_held_by_limits(now);
+    let line = if is_less && against == Against::Everything {
+        let (status, code) = (now.status, now.code.clone());
+        PlanLine { action: now.action, from_role: now.from_role, status, code, ..line }
+    } else {
+        line
+    };
+    match against {
+        // Those who are not in the roster have no place of their own in it.
+        Against::Everything if line.account.is_some() || line.grant.is_some() => {
+            PlanLine { row: now.row, ..line }
+        }
+        Against::Everything => line,
+        Against::Deeds => {
+            let is_held =
+                now.code.as_ref().is_some_and(|code| code.starts_with("guard_")) || is_held_by_limits(now);
+            PlanLine {
+                row: now.row,
+                // Houston may spell the domain otherwise than the roster of the run did.
+                email: email_key(&line.email).into_owned(),
+                action: if is_held { now.action } else { line.action },
+                from_role: if is_held { now.from_role } else { line.from_role },
+                seen: None,
+                status: None,
+                code: None,
+                account: None,
+                grant: line.grant.map(|grant| GrantLine {
+                    deployment: in_deeds(&grant.deployment, against),
+                    workspace_role: None,
+                    ..grant
+                }),
+                deployment_roles: Vec::new(),
+                renews: Vec::new(),
+                ..line
+            }
+        }
+    }
+}
+
+fn described(line: &PlanLine, with_workspace: bool) -> String {
+    let mut text = line.seen.clone().unwrap_or_else(|| "not compared".to_owned());
+    if let Some(GrantLine { deployment, role, .. }) = &line.grant {
+        text = format!("{text} in {}, wanted {}", deployment.name, grant_name(*role));
+    }
+    if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
+        text = format!("{text} in {workspace}");
+    }
+    let why = line.status.map(|status| status.word().replace('_', " "));
+    let why = line.code.clone().map(|code| code.replace('_', " ")).or(why);
+    match why {
+        Some(why) => format!("{text} ({}: {why})", line.action.word()),
+        None => format!("{text} ({})", line.action.word()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RowNumber;
+
+    fn plan() -> SavedPlan {
+        let row = |index, action: &str| {
+            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": index + 2,
+                "email": "ann@example.com", "role": "WORKSPACE_VIEWER", "workspace": "ck1",
+                "seen": "absent", "action": action});
+            serde_json::from_value(line).unwrap()
+        };
+        SavedPlan {
+            schema_version: SCHEMA_VERSION,
+            made_at: "2026-01-15T09:30:00Z".parse().unwrap(),
+            tool_version: "0.1.0".to_owned(),
+            target: "https://houston.example.com/v1".to_owned(),
+            sandbox: false,
+            houston_version: None,
+            caller: None,
+            settings: RunSettings::default(),
+            undo_of: None,
+            roster: "r.csv".to_owned(),
+            roster_text: "email,role,workspace\nann@example.com,viewer,Ä\n".to_owned(),
+            reading: serde_json::json!({"b": 1, "a": [{"d": 2, "c": null}]}),
+            rows: vec![row(0, "add"), row(1, "none")],
+        }
+    }
+
+    fn written(plan: &SavedPlan) -> (String, String) {
+        let mut bytes = Vec::new();
+        let digest = plan.write(&mut bytes).unwrap();
+        (String::from_utf8(bytes).unwrap(), digest)
+    }
+
+    fn reread(text: &str) -> Result<(SavedPlan, String), SavedPlanError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        SavedPlan::read(file.path())
+    }
+
+    /// The text with a change, under a digest that fits.
+    fn forged(from: &str, to: &str) -> String {
+        let text = written(&plan()).0.replacen(from, to, 1);
+        let mut document: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        document.remove("digest");
+        let digest = digest_of(&document).unwrap();
+        document.insert("digest".to_owned(), digest.into());
+        Value::Object(document).to_string()
+    }
+
+    #[test]
+    fn a_plan_comes_back_as_it_was() {
+        let (text, digest) = written(&plan());
+        assert_eq!(reread(&text).unwrap(), (plan(), digest));
+        let hostile =
+            SavedPlan { roster_text: "\u{9b}31m\u{202e}\u{61c}##vso[x]\u{7f}".to_owned(), ..plan() };
+        let (text, digest) = written(&hostile);
+        assert!(text.chars().all(|c| c == '\n' || crate::model::is_harmless(c)), "{text}");
+        assert_eq!(reread(&text).unwrap(), (hostile, digest));
+    }
+
+    #[test]
+    fn the_digest_is_of_the_content_and_not_of_its_layout() {
+        let (text, digest) = written(&plan());
+        let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap();
+        assert_eq!(reread(&pretty).unwrap().1, digest);
+        assert!(matches!(reread(&text.replace("ann@", "bob@")), Err(SavedPlanError::Altered { .. })));
+    }
+
+    /// Every place of a document that holds a value, as a JSON pointer.
+    fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                object.iter().for_each(|(key, value)| places(value, &format!("{at}/{key}"), found));
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let items = items.iter().enumerate();
+                items.for_each(|(place, value)| places(value, &format!("{at}/{place}"), found));
+            }
+            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                found.push(at.to_owned());
+            }
+        }
+    }
+
+    fn another(value: &Value) -> Value {
+        match value {
+            Value::Bool(on) => (!on).into(),
+            Value::Number(number) => (number.as_u64().unwrap_or_default() + 1).into(),
+            Value::String(text) => format!("{text}x").into(),
+            Value::Null | Value::Array(_) | Value::Object(_) => "x".into(),
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_all_that_has_an_effect_and_of_nothing_else() {
+        let full = |index: usize| {
+            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": 2, "email": "a@example.com",
+                "role": "WORKSPACE_VIEWER", "workspace": "ck1", "from_role": "WORKSPACE_ADMIN", "seen": "absent",
+                "action": "add", "status": "unchanged", "into": 1, "handle": {"user": "u"},
+                "deployment_roles": [["d", "DEPLOYMENT_VIEWER"]], "renews": [{"invite": "i"}],
+                "grant": {"of": 1, "deployment": {"id": "d", "name": "n"}, "role": "DEPLOYMENT_VIEWER",
+                    "from_role": "DEPLOYMENT_ADMIN", "workspace_role": "WORKSPACE_VIEWER"},
+                "code": "c", "why": "w"});
+            serde_json::from_value(line).unwrap()
+        };
+        let pace = crate::record::journal::RunPace {
+            concurrency: 8,
+            period_us: Some(1),
+            retries: 4,
+            timeout_ms: 1,
+            settle_ms: 1,
+        };
+        let prune = crate::record::journal::Prune { protect: vec!["p".to_owned()], ..Default::default() };
+        let settings = RunSettings {
+            exit_code_unchanged: Some(9),
+            repair_duplicates: true,
+            reinvite: true,
+            pace: Some(pace),
+            prune: Some(prune),
+            protect: vec!["q".to_owned()],
+            ..RunSettings::default()
+        };
+        let plan =
+            SavedPlan { settings, undo_of: Some("run".to_owned()), rows: vec![full(0), full(1)], ..plan() };
+        let (text, digest) = written(&plan);
+        let document: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(digest_of(&document).unwrap(), digest);
+        let mut found = Vec::new();
+        places(&Value::Object(document.clone()), "", &mut found);
+        let is_aside = |at: &str| {
+            let parts: Vec<&str> = at.split('/').skip(1).collect();
+            ASIDE.contains(&parts[0])
+                || (parts[0] == "settings" && MANNER.contains(&parts[1]))
+                || (parts[0] == "rows" && parts[2] == WHY)
+        };
+        for at in &found {
+            let mut other = Value::Object(document.clone());
+            let value = other.pointer_mut(at).unwrap();
+            *value = another(value);
+            let Value::Object(other) = other else { unreachable!("it was one") };
+            assert_eq!(digest_of(&other).unwrap() == digest, is_aside(at), "{at}");
+        }
+        // Every field of the plan, of its settings and of a row was there to be tried.
+        let tried = |name: &str| found.iter().any(|at| at.starts_with(name));
+        for field in
+            ["schema_version", "target", "sandbox", "undo_of", "roster_text", "reading/b", "reading/a/0/c"]
+        {
+            assert!(tried(&format!("/{field}")) && !is_aside(&format!("/{field}")), "{field}");
+        }
+        for field in [
+            "send_invites",
+            "bypass_local",
+            "exit_code_unchanged",
+            "roles",
+            "repair_duplicates",
+            "reinvite",
+            "prune/caps/people",
+            "prune/caps/percent",
+            "prune/on_guard",
+            "prune/protect",
+            "protect",
+        ] {
+            assert!(tried(&format!("/settings/{field}")), "{field}");
+        }
+        assert_eq!(found.iter().filter(|at| at.starts_with("/rows/0/")).count(), 22);
+        assert_eq!(serde_json::to_value(&plan.settings).unwrap().as_object().unwrap().len(), 11);
+        assert_eq!(document.len(), 14);
+    }
+
+    #[test]
+    fn what_limits_hold_back_now_is_no_difference() {
+        let line = |action: &str, code: Option<&str>| {
+            let line = serde_json::json!({"row": RowNumber::from_index(0), "line": 0, "email": "e@example.com",
+                "workspace": "ck1", "from_role": "WORKSPACE_VIEWER", "seen": "member as WORKSPACE_VIEWER",
+                "action": action, "handle": {"user": "u"}, "code": code,
+                "status": code.map(|_| "unchanged")});
+            serde_json::from_value::<PlanLine>(line).unwrap()
+        };
+        let difference = |then, now| moved(&[then], [now].into_iter(), 0, Against::Everything).len();
+        for code in ["protected", "guard_max_remove"] {
+            assert_eq!(difference(line("remove", None), line("none", Some(code))), 0, "{code}");
+            assert_eq!(difference(line("none", Some(code)), line("remove", None)), 1, "{code}");
+        }
+        assert_eq!(difference(line("remove", None), line("none", Some("guard_last_admin"))), 1);
+    }
+
+    #[test]
+    fn whatever_is_not_understood_is_refused_although_the_digest_fits() {
+        let known = forged("\"line\":2", "\"line\":7");
+        assert_eq!(reread(&known).unwrap().0.rows[0].line, 7);
+        for (from, to, what) in [
+            ("\"action\":\"add\"", "\"action\":\"delete_everything\"", "Unknown("),
+            ("\"line\":2", "\"line\":2,\"more\":1", "PassedOver(\"row 1\")"),
+            ("\"canary\":0", "\"canary\":0,\"more\":1", "PassedOver(\"its settings\")"),
+            ("\"sandbox\":", "\"more\":1,\"sandbox\":", "Unknown("),
+            ("\"schema_version\":3", "\"schema_version\":2", "OtherVersion(2)"),
+        ] {
+            let error = format!("{:?}", reread(&forged(from, to)).unwrap_err());
+            assert!(error.contains(what), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plan_is_told_apart() {
+        let (text, _) = written(&plan());
+        for (text, what) in [
+            (&text[..text.len() / 2], "NotJson"),
+            ("", "NotJson"),
+            ("email,role\n", "NotJson"),
+            ("[]", "NoPlan"),
+            ("{\"schema_version\":1}", "NoPlan(\"digest\")"),
+            ("{\"digest\":\"x\"}", "NoPlan(\"schema_version\")"),
+        ] {
+            let error = format!("{:?}", reread(text).unwrap_err());
+            assert!(error.contains(what), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn who_is_extra_is_known_by_the_handle_and_not_by_the_place() {
+        let extra = |index: usize, id: &str| {
+            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": 0, "email": "e@example.com",
+                "workspace": "ck1", "from_role": "WORKSPACE_VIEWER", "seen": "member as WORKSPACE_VIEWER",
+                "action": "remove", "handle": {"user": id}});
+            serde_json::from_value::<PlanLine>(line).unwrap()
+        };
+        let then = [plan().rows, vec![extra(2, "a"), extra(3, "b")]].concat();
+        let with = |extras: &[PlanLine]| [&plan().rows[..], extras].concat().into_iter();
+        let moved = |extras: &[PlanLine]| moved(&then, with(extras), 2, Against::Everything);
+        assert_eq!(moved(&[extra(2, "b"), extra(3, "a")]), []);
+        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "not there");
+        let one_more = moved(&[extra(2, "a"), extra(3, "b"), extra(4, "c")]);
+        assert_eq!((one_more.len(), &*one_more[0].was), (1, "not there"));
+    }
+
+    #[test]
+    fn only_what_is_seen_or_done_otherwise_has_moved() {
+        let then = plan().rows;
+        let mut now = then.clone();
+        now[1].why = Some("other words".to_owned());
+        assert_eq!(moved(&then, now.clone().into_iter(), 2, Against::Everything), []);
+        now[0].seen = Some("member as WORKSPACE_VIEWER".to_owned());
+        now[0].action = crate::record::journal::PlannedAction::None;
+        let moved = moved(&then, now.into_iter(), 2, Against::Everything);
+        assert_eq!(moved.len(), 1);
+        assert_eq!(
+            (&*moved[0].was, &*moved[0].is_now),
+            ("absent (add)", "member as WORKSPACE_VIEWER (none)")
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! `undo.json`: a saved plan that takes back everything a run really changed, its additions too. It is
+//! made from the run's own files, so that `report` can make it again.
+//!
+//! Main function: [`write()`].
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, BufWriter};
+
+use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::outcome::Status;
+use crate::plan::RolePolicy;
+use crate::plan::grant::Deployment;
+use crate::plan::guard::{Caps, OnGuard};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{
+    GrantHistory, GrantLine, History, JournalError, PlanLine, PlannedAction, Prune, RunSettings, Undoing,
+    Undone, plan_lines,
+};
+use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
+use crate::roster::{NO_ROLE, Settings, is_odd_email};
+
+/// The name of the file.
+pub const UNDO: &str = "undo.json";
+
+/// Writes the plan; it is empty where nothing was changed.
+///
+/// # Errors
+/// If the run's plan cannot be read, or the file not be written.
+pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
+    let changed = Changed::of(folder, history)?;
+    let header = if changed.0.is_empty() {
+        "email,role,workspace\n"
+    } else {
+        "email,role,workspace,deployment_roles\n"
+    };
+    let (mut roster_text, mut rows) = (header.to_owned(), Vec::new());
+    let mut allow_odd_addresses = false;
+    let settings = &history.header.settings;
+    let is_additive = settings.prune.is_none() && settings.roles == RolePolicy::Keep;
+    let has_rows = !is_additive || !changed.0.is_empty();
+    let lines_of_run = if has_rows { Some(undone(folder, history, &changed)?) } else { None };
+    for line in lines_of_run.into_iter().flatten() {
+        let (line, step) = line?;
+        let role = match step {
+            Step::PutBack => line.from_role,
+            Step::Beside(role) => Some(role),
+            Step::TakenAway => None,
+        };
+        let (Some(role), Some(workspace)) = (role, &line.workspace) else { continue };
+        write!(roster_text, "{},{role},{}", quoted(&line.email), quoted(workspace.as_str()))?;
+        if !changed.0.is_empty() {
+            write!(roster_text, ",{}", quoted(&changed.cell(line.row)))?;
+        }
+        roster_text.push('\n');
+        rows.push(line.row);
+        allow_odd_addresses |= is_odd_email(&line.email);
+    }
+    let header = &history.header;
+    let plan = SavedPlan {
+        schema_version: SCHEMA_VERSION,
+        // It counts for the digest, which is to be that of the run and not of when it was closed.
+        made_at: header.started_at,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        target: header.target.clone(),
+        sandbox: header.sandbox,
+        houston_version: header.houston_version.clone(),
+        caller: header.caller.clone(),
+        // How many may be removed is up to whoever carries it out.
+        settings: RunSettings {
+            send_invites: header.settings.send_invites,
+            bypass_local: header.settings.bypass_local,
+            roles: RolePolicy::Update,
+            prune: Some(Prune {
+                caps: Caps { people: header.rows.saturating_add(header.extras), percent: 100 },
+                on_guard: OnGuard::SkipRemovals,
+                protect: header.settings.protected(),
+            }),
+            protect: header.settings.protected(),
+            ..RunSettings::default()
+        },
+        undo_of: Some(header.run.clone()),
+        roster: format!("undo of {}", header.run),
+        roster_text,
+        reading: serde_json::to_value(Settings {
+            may_be_empty: true,
+            allow_odd_addresses,
+            ..Settings::default()
+        })?,
+        rows: Vec::new(),
+    };
+    let mut file = BufWriter::new(folder.draft(UNDO)?);
+    plan.write_with(lines(folder, history, &changed, &rows)?, &mut file)?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
+    Ok(())
+}
+
+/// How a line of a run's plan is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// They come back, or get their former role.
+    PutBack,
+    /// They have this role in the workspace and keep it; something in deployments is taken back.
+    Beside(WorkspaceRole),
+    /// They are taken away.
+    TakenAway,
+}
+
+/// A role in a deployment that is brought back.
+struct Back {
+    email: String,
+    workspace: Option<WorkspaceId>,
+    /// The role in the workspace of somebody who stays there.
+    beside: Option<WorkspaceRole>,
+    deployment: Deployment,
+    /// Before the run.
+    role: Option<DeploymentRole>,
+    /// After it.
+    from_role: Option<DeploymentRole>,
+}
+
+/// The roles in deployments that a run has given, changed or taken away, by its lines, of people who stay
+/// in the workspace or come back into it.
+struct Changed(BTreeMap<RowNumber, Vec<Back>>);
+
+impl Changed {
+    fn of(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
+        let mut changed: BTreeMap<RowNumber, Vec<Back>> = BTreeMap::new();
+        for grant in history.grants.iter().filter(|grant| is_changed(grant)) {
+            let row = history.alone(grant.of).map(|row| row.status);
+            if !matches!(row, Some(Status::Added | Status::Invited)) {
+                changed.entry(grant.of).or_default().push(Back::of(grant, history));
+            }
+        }
+        if history.extras_have_deployments {
+            for line in plan_lines(folder)?.skip(history.first_extra()) {
+                let line = line?;
+                if history.row(line.row).is_some_and(|end| end.status == Status::Removed) {
+                    let roles = line.deployment_roles.iter().map(|(name, role)| Back {
+                        email: line.email.clone(),
+                        workspace: line.workspace.clone(),
+                        beside: None,
+                        deployment: Deployment { id: String::new(), name: name.clone() },
+                        role: Some(*role),
+                        from_role: None,
+                    });
+                    changed.entry(line.row).or_default().extend(roles);
+                }
+            }
+            changed.retain(|_, roles| !roles.is_empty());
+        }
+        Ok(Self(changed))
+    }
+
+    /// The cell that brings a line's former roles in deployments back.
+    fn cell(&self, row: RowNumber) -> String {
+        let part = |back: &Back| {
+            let role = back.role.map_or(NO_ROLE, DeploymentRole::name);
+            format!("{}={role}", back.deployment.name)
+        };
+        self.0.get(&row).into_iter().flatten().map(part).collect::<Vec<_>>().join(";")
+    }
+}
+
+impl Back {
+    fn of(grant: &GrantHistory, history: &History) -> Self {
+        let GrantLine { deployment, role, from_role, workspace_role, .. } = &grant.wish;
+        Self {
+            email: grant.email.clone(),
+            workspace: grant.end.workspace.map(|place| history.workspaces[place as usize].clone()),
+            beside: *workspace_role,
+            deployment: deployment.clone(),
+            role: from_role.filter(|_| grant.end.status != Status::Added),
+            from_role: role.filter(|_| grant.end.status != Status::Removed),
+        }
+    }
+
+    /// The line of the plan for it, of the row at this place.
+    fn line(&self, place: usize, at: usize) -> PlanLine {
+        let action = match (self.role, self.from_role) {
+            (None, _) => PlannedAction::Remove,
+            (Some(_), None) => PlannedAction::Add,
+            (Some(_), Some(_)) => PlannedAction::UpdateRole,
+        };
+        PlanLine {
+            row: RowNumber::from_index(at),
+            line: 0,
+            email: self.email.clone(),
+            role: None,
+            workspace: self.workspace.clone(),
+            from_role: None,
+            seen: None,
+            action,
+            status: None,
+            into: None,
+            account: None,
+            deployment_roles: Vec::new(),
+            renews: Vec::new(),
+            grant: Some(GrantLine {
+                of: RowNumber::from_index(place),
+                deployment: self.deployment.clone(),
+                role: self.role,
+                from_role: self.from_role,
+                workspace_role: None,
+            }),
+            code: None,
+            why: None,
+        }
+    }
+}
+
+/// Whether a run has given, changed or taken away a role.
+fn is_changed(grant: &GrantHistory) -> bool {
+    match grant.end.status {
+        Status::Added | Status::RoleUpdated | Status::Removed => true,
+        Status::Invited
+        | Status::Unchanged
+        | Status::AlreadyInvited
+        | Status::RoleKept
+        | Status::Rejected
+        | Status::GaveUp
+        | Status::InDoubt
+        | Status::NotRun
+        | Status::Invalid
+        | Status::Merged => false,
+    }
+}
+
+/// The lines of a run's plan that it has carried out, and how they are taken back.
+fn undone<'h>(
+    folder: &RunFolder,
+    history: &'h History,
+    changed: &'h Changed,
+) -> Result<impl Iterator<Item = Result<(PlanLine, Step), JournalError>> + use<'h>, JournalError> {
+    let mut undone = Undone::default();
+    let mut step = move |line: &PlanLine| match undone.of(line, history) {
+        Some(Undoing::PutBack) => Some(Step::PutBack),
+        Some(Undoing::TakenAway) => Some(Step::TakenAway),
+        Some(Undoing::LeftOut) | None => changed.0.get(&line.row)?.first()?.beside.map(Step::Beside),
+    };
+    Ok(plan_lines(folder)?.filter_map(move |line| match line {
+        Ok(line) => step(&line).map(|step| Ok((line, step))),
+        Err(error) => Some(Err(error)),
+    }))
+}
+
+/// The rows of the plan: first those of the roster, then their roles in deployments, then those who are
+/// taken away. `rows` are the rows of the run that the roster is made of.
+fn lines<'h>(
+    folder: &RunFolder,
+    history: &'h History,
+    changed: &'h Changed,
+    rows: &'h [RowNumber],
+) -> Result<impl Iterator<Item = io::Result<Cow<'h, PlanLine>>> + use<'h>, JournalError> {
+    let of = |goes: bool| {
+        let lines = undone(folder, history, changed)?;
+        let is_meant = move |step: Step| (step == Step::TakenAway) == goes;
+        Ok::<_, JournalError>(
+            lines.filter(move |line| line.as_ref().map_or(true, |(_, step)| is_meant(*step))),
+        )
+    };
+    let come = if rows.is_empty() { None } else { Some(of(false)?) };
+    let come = (0..).zip(come.into_iter().flatten()).map(|(place, line)| {
+        let (line, step) = line?;
+        Ok(match step {
+            Step::Beside(role) => beside(line, role, place),
+            Step::PutBack | Step::TakenAway => put_back(line, place),
+        })
+    });
+    let grants: Vec<(usize, &Back)> = (rows.iter().enumerate())
+        .flat_map(|(place, row)| changed.0.get(row).into_iter().flatten().map(move |back| (place, back)))
+        .collect();
+    let first_gone = rows.len() + grants.len();
+    let grants = (rows.len()..).zip(grants);
+    let grants = grants.map(move |(at, (place, back))| back.line(place, at));
+    let taken = (first_gone..).zip(of(true)?).map(|(place, line)| Ok(taken_away(line?.0, place)));
+    let failed = |error: JournalError| io::Error::other(error);
+    let all = come.chain(grants.map(Ok)).chain(taken);
+    Ok(all.map(move |line: Result<PlanLine, JournalError>| line.map(Cow::Owned).map_err(failed)))
+}
+
+/// A row of the roster of somebody who is in the workspace and stays there.
+fn beside(line: PlanLine, role: WorkspaceRole, place: usize) -> PlanLine {
+    PlanLine {
+        row: RowNumber::from_index(place),
+        line: u32::try_from(place + 2).unwrap_or(u32::MAX),
+        role: Some(role),
+        from_role: None,
+        seen: None,
+        action: PlannedAction::None,
+        status: None,
+        code: None,
+        why: None,
+        ..line
+    }
+}
+
+/// A row of the roster: somebody who was removed, or whose role was changed.
+fn put_back(line: PlanLine, place: usize) -> PlanLine {
+    let removed = line.action == PlannedAction::Remove;
+    PlanLine {
+        row: RowNumber::from_index(place),
+        line: u32::try_from(place + 2).unwrap_or(u32::MAX),
+        role: line.from_role,
+        from_role: if removed { None } else { line.role },
+        seen: None,
+        action: if removed { PlannedAction::Add } else { PlannedAction::UpdateRole },
+        account: None,
+        deployment_roles: Vec::new(),
+        ..line
+    }
+}
+
+/// Somebody who was added.
+fn taken_away(line: PlanLine, place: usize) -> PlanLine {
+    PlanLine {
+        row: RowNumber::from_index(place),
+        line: 0,
+        role: None,
+        from_role: line.role,
+        seen: None,
+        action: PlannedAction::Remove,
+        ..line
+    }
+}
+
+/// A cell of a CSV file.
+fn quoted(cell: &str) -> Cow<'_, str> {
+    if cell.contains([',', '"', ';', '\t', '|', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\"")).into()
+    } else {
+        cell.into()
+    }
+}
