@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 use self::call::{Call, acknowledged, ignore_unsupported, missing, required, sound};
 pub use self::changes::{Created, Removal};
-pub use self::checkup::{Rights, ServerTime, Skew, Surface};
+pub use self::checkup::{Rights, ServerTime, Skew};
 pub use self::contact::{Contact, FirstContact};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
@@ -65,6 +65,7 @@ pub use self::retry::{RetryBudget, RetryPolicy, Retrying};
 pub use self::target::{Target, TargetError};
 pub use self::token::{TOKEN_VARIABLE, Token, TokenError, TokenKind};
 pub use self::transport::{Answer, Budget, Failure, Kind, ReadOnly, Request, Transport};
+pub use crate::houston::profile::Surface;
 use crate::model::{WorkspaceId, WorkspaceRole};
 
 /// How many members a page holds at most: Houston allows 101, the official client asks for 100.

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::digest::{Hashing, digest_of, hexadecimal};
+pub use self::digest::{Hashing, digest_of};
 pub use self::fold::GrantHistory;
 pub use self::history::{History, RowHistory};
 pub use self::lines::plan_lines;
@@ -34,6 +34,7 @@ use crate::outcome::{Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::plan::{OperationId, RolePolicy};
+pub use crate::record::hexadecimal::hexadecimal;
 
 /// The format of both files; a reader refuses newer ones.
 pub const FORMAT: u32 = 3;

@@ -7,11 +7,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::Column;
 use super::email::OddAddresses;
 use super::maps::Maps;
 pub use crate::model::Glob;
 use crate::model::{WorkspaceRole, printable};
+use crate::roster::column::Column;
 
 impl Settings {
     /// What becomes of odd addresses.

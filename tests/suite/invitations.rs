@@ -7,7 +7,7 @@ use houston_onboard::sandbox::state::Status;
 use houston_onboard::sandbox::{Model, Options, Profile, Role};
 use jiff::{SignedDuration, Timestamp};
 
-/// Invites somebody as a viewer, so many days ago.
+/// Adds an invitation as a viewer that is so many days old.
 fn invited(world: World, who: &str, days: i64) -> World {
     let ago = Timestamp::now() - SignedDuration::from_hours(24 * days + 1);
     world

@@ -55,28 +55,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
         "ops::planning::workspaces",
         "ops::saved",
     ],
-    &["houston::call", "houston::checkup", "houston::profile"],
-    &[
-        "record::folder",
-        "record::folder::lock",
-        "record::journal",
-        "record::journal::digest",
-        "record::journal::fold",
-        "record::journal::history",
-        "record::journal::lines",
-        "record::journal::plan_file",
-    ],
-    &[
-        "roster::above",
-        "roster::check",
-        "roster::columns",
-        "roster::dialect",
-        "roster::headers",
-        "roster::maps",
-        "roster::reader",
-        "roster::select",
-        "roster::shape",
-    ],
     &["sandbox::export", "sandbox::state", "sandbox::table", "sandbox::text"],
     &["sandbox::membership", "sandbox::mutations", "sandbox::queries", "sandbox::resolve"],
 ];
@@ -179,7 +157,7 @@ impl Reader {
         let own = |up: usize| self.module[..self.module.len().saturating_sub(up)].to_vec();
         let ups = path.iter().take_while(|part| *part == "super").count();
         let used = match path.first().map(String::as_str) {
-            Some("crate") => path[1..].to_vec(),
+            Some("crate" | "houston_onboard") => path[1..].to_vec(),
             Some("self") => [&self.module, &path[1..]].concat(),
             Some("super") => [own(ups).as_slice(), &path[ups..]].concat(),
             _ => return,

@@ -20,7 +20,7 @@ fn world(workspaces: usize, people: usize) -> World {
     World::of(workspaces, people).admins(1)
 }
 
-/// The same, with an invitation of somebody into the first workspace.
+/// The same, with a pending invitation into the first workspace.
 fn world_with_guest(workspaces: usize, people: usize) -> World {
     world(workspaces, people).invited(0, &person(0, 9), Role::WorkspaceViewer)
 }

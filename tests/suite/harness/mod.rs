@@ -380,7 +380,7 @@ pub struct Finished {
 pub struct Elapsed(Duration);
 
 /// What a test holds while it runs the program and judges how long that took. Only one test holds
-/// it at a time, so that those who measure do not slow each other down; the others go on.
+/// it at a time, so that these tests do not slow each other down; all others go on.
 pub struct Stopwatch {
     _lock: File,
 }

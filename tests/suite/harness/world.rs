@@ -162,7 +162,7 @@ impl World {
         })
     }
 
-    /// Changes whatever has no step of its own.
+    /// Changes what has no step of its own.
     pub fn edit(mut self, change: impl FnOnce(&mut State)) -> Self {
         change(&mut self.0);
         self
