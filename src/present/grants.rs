@@ -102,3 +102,42 @@ fn found(person: &Person, asked: &Asked<'_>) -> Result<Found, Fault> {
     });
     Ok(Found { id: person.id.clone(), address: person.spelled(asked.email).to_owned(), seen })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::houston::{InDeployment, UserStatus};
+
+    fn person(id: &str, address: &str, username: &str) -> Person {
+        let role = InDeployment { release_name: format!("rel-{id}"), role: "DEPLOYMENT_ADMIN".to_owned() };
+        Person {
+            id: id.to_owned(),
+            addresses: vec![address.to_owned()],
+            username: Some(username.to_owned()),
+            status: UserStatus::Active,
+            hides_addresses: false,
+            bindings: Vec::new(),
+            deployment_roles: Some(vec![role]),
+            hides_roles: false,
+            other_roles: false,
+            spellings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_address_counts_more_than_a_user_name_whoever_comes_first() {
+        let by_name = person("name", "other@example.com", "ann@example.com");
+        let by_address = person("address", "ann@example.com", "ann");
+        for people in [[&by_name, &by_address], [&by_address, &by_name]] {
+            let asked = [Asked { email: "ann@example.com", deployment: "rel-address" }];
+            let mut grants = Grants::new(&asked);
+            people.into_iter().for_each(|person| grants.meet(person));
+            let found = grants.found().unwrap().remove(0).unwrap();
+            assert_eq!((found.id.as_str(), found.seen.role().is_some()), ("address", true));
+        }
+        let asked = [Asked { email: "ann@example.com", deployment: "rel-name" }];
+        let mut grants = Grants::new(&asked);
+        grants.meet(&by_name);
+        assert_eq!(grants.found().unwrap().remove(0).unwrap().id, "name", "where there is nothing else");
+    }
+}

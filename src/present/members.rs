@@ -218,8 +218,26 @@ pub(super) mod tests {
         json!({"id": format!("u{number}"), "username": email, "emails": [{"address": email}], "roleBindings": [binding]})
     }
 
+    /// One of a workspace in which every seventh is an admin, and every third has a role in a deployment.
+    fn one_of_a_crew(number: usize) -> Value {
+        let mut one = person(number);
+        let bindings = one["roleBindings"].as_array_mut().unwrap();
+        if number.is_multiple_of(7) {
+            bindings[0]["role"] = json!("WORKSPACE_ADMIN");
+        }
+        if number.is_multiple_of(3) {
+            let deployment = json!({"releaseName": "rel-a", "workspace": {"id": "w"}});
+            bindings.push(json!({"role": "DEPLOYMENT_VIEWER", "workspace": null, "deployment": deployment}));
+        }
+        one
+    }
+
     /// A workspace with so many people, in pages of at most `page`.
     pub(in crate::present) fn server(people: usize, page: usize, cursor: Cursor) -> Arc<Scripted> {
+        server_of(person, people, page, cursor)
+    }
+
+    fn server_of(person: fn(usize) -> Value, people: usize, page: usize, cursor: Cursor) -> Arc<Scripted> {
         Arc::new(Scripted::new(move |_, body| {
             let variables = &body["variables"];
             let all: Vec<Value> = (0..people).map(person).collect();
@@ -241,10 +259,16 @@ pub(super) mod tests {
         }))
     }
 
+    fn client(server: &Arc<Scripted>) -> Houston {
+        Houston::new(Arc::clone(server) as Arc<dyn crate::houston::Transport>)
+    }
+
+    fn workspace() -> WorkspaceId {
+        WorkspaceId::new("w").unwrap()
+    }
+
     fn reading(server: &Arc<Scripted>, wanted: &[&str]) -> Reading {
-        let houston = Houston::new(Arc::clone(server) as Arc<dyn crate::houston::Transport>);
-        let workspace = WorkspaceId::new("w").unwrap();
-        read(&houston, &workspace, wanted.iter().copied(), &PageSize::default()).unwrap()
+        read(&client(server), &workspace(), wanted.iter().copied(), &PageSize::default()).unwrap()
     }
 
     const MEMBER: Membership =
@@ -268,6 +292,82 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn one_walk_finds_what_a_reading_for_each_purpose_finds() {
+        let wanted = ["p0@example.com", "p3@example.com", "absent@example.com"];
+        let asked = ["p3@example.com", "p4@example.com", "absent@example.com"]
+            .map(|email| Asked { email, deployment: "rel-a" });
+        let named: HashSet<&str, _> = wanted.into_iter().chain(["p6@example.com"]).collect();
+        let (pages, place) = (PageSize::default, workspace());
+        for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
+            for (page, people) in [(7, 0), (7, 8), (7, 30), (100, 8), (100, 100), (100, 250)] {
+                let server = || server_of(one_of_a_crew, people, page, cursor);
+                let together = server();
+                let care = Care { admins: true, ..Care::default() };
+                let look = Look { wanted: wanted.to_vec(), care, named: Some(named.clone()), asked: &asked };
+                let found = read_all(&client(&together), &place, look, &pages()).unwrap();
+                let case = format!("{people} people, {cursor:?}, pages of {page}");
+
+                let alone = read(&client(&server()), &place, wanted, &pages()).unwrap();
+                assert_eq!(found.memberships, alone.memberships, "{case}");
+                let grants = read_grants(&client(&server()), &place, &asked, &pages()).unwrap();
+                assert_eq!(found.grants, Ok(grants), "{case}");
+                let others = other_admins(&client(&server()), &place, wanted, &pages()).unwrap();
+                assert_eq!(others, (1..people).filter(|number| number.is_multiple_of(7)).count(), "{case}");
+                assert_eq!(found.admins.unwrap().other_than(wanted), others, "{case}");
+                let strangers = (0..people).filter(|number| ![0, 3, 6].contains(number)).count();
+                assert_eq!(found.strangers.people.len(), strangers, "{case}");
+                assert_eq!(found.strangers.in_all, people as u64, "{case}");
+
+                let list = server();
+                crate::present::everybody::read(&client(&list), &place, &pages()).unwrap();
+                assert_eq!(together.sent(), list.sent(), "{case}: as many requests as the list takes");
+            }
+        }
+    }
+
+    #[test]
+    fn admins_are_known_only_from_a_list_that_was_read_to_its_end() {
+        let admins = |wanted: &str| {
+            let server = server_of(one_of_a_crew, 250, 100, Cursor::Exclusive);
+            let care = Care { admins: true, ..Care::default() };
+            let look = Look { wanted: vec![wanted], care, ..Look::default() };
+            let found = read_all(&client(&server), &workspace(), look, &PageSize::default()).unwrap();
+            found.admins.map(|admins| admins.other_than(["p0@example.com"]))
+        };
+        assert_eq!(admins("p1@example.com"), None, "the first page was enough");
+        assert_eq!(admins("p240@example.com"), None, "asked for by name");
+        assert_eq!(admins("absent@example.com"), Some(35));
+    }
+
+    #[test]
+    fn what_cannot_be_told_of_roles_in_deployments_spoils_no_membership() {
+        let shown = |change: fn(&mut Vec<Value>)| {
+            let server = Arc::new(Scripted::new(move |_, body| {
+                let first = body["variables"]["cursor"] == "";
+                let mut page: Vec<Value> =
+                    if first { (0..3).map(one_of_a_crew).collect() } else { Vec::new() };
+                if first {
+                    change(&mut page);
+                }
+                Ok((
+                    200,
+                    json!({"data": {"paginatedWorkspaceUsers": page, "workspaceInvites": []}}).to_string(),
+                ))
+            }));
+            let asked =
+                ["p0@example.com", "absent@example.com"].map(|email| Asked { email, deployment: "rel-a" });
+            let look = Look { wanted: vec!["p1@example.com"], asked: &asked, ..Look::default() };
+            let found = read_all(&client(&server), &workspace(), look, &PageSize::default()).unwrap();
+            assert_eq!(found.memberships, [MEMBER]);
+            found.grants.map(|grants| grants.iter().map(Option::is_some).collect::<Vec<_>>())
+        };
+        assert_eq!(shown(|_| {}), Ok(vec![true, false]));
+        assert!(shown(|page| page[2] = Value::Null).is_err(), "an entry may be anybody");
+        assert!(shown(|page| page[2]["emails"] = Value::Null).is_err(), "an address may be anybody's");
+        assert!(shown(|page| page[0]["roleBindings"] = Value::Null).is_err(), "roles are not shown");
+    }
+
+    #[test]
     fn one_request_is_enough_when_everybody_is_on_the_first_page() {
         let server = server(250, 100, Cursor::Exclusive);
         assert_eq!(reading(&server, &["p1@example.com", "p99@example.com"]).memberships, [MEMBER, MEMBER]);
@@ -283,14 +383,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_page_shorter_than_another_one_is_known_to_be_the_last() {
-        let houston =
-            |server: &Arc<Scripted>| Houston::new(Arc::clone(server) as Arc<dyn crate::houston::Transport>);
-        let workspace = WorkspaceId::new("w").unwrap();
         let pages = PageSize::default();
         let (long, short) = (server(50, 100, Cursor::Exclusive), server(30, 100, Cursor::Exclusive));
-        read(&houston(&long), &workspace, ["absent@example.com"], &pages).unwrap();
+        read(&client(&long), &workspace(), ["absent@example.com"], &pages).unwrap();
         assert_eq!(long.sent(), 2, "the first short page might be as long as pages get here");
-        read(&houston(&short), &workspace, ["absent@example.com"], &pages).unwrap();
+        read(&client(&short), &workspace(), ["absent@example.com"], &pages).unwrap();
         assert_eq!(short.sent(), 1);
     }
 
