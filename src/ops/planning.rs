@@ -30,7 +30,7 @@ use crate::plan::extra::{Extra, Stay};
 use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
 use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, decide};
-use crate::present::grants::{Asked, Found};
+use crate::present::grants::{Answers, Asked};
 use crate::present::members::{Admins, Reading};
 use crate::present::survey::{Progress, Task};
 use crate::record::journal::RunSettings;
@@ -103,12 +103,18 @@ pub fn plan_created(
             wanted[place as usize].push(RowNumber::from_index(index));
         }
     }
-    let admins = vec![None; plan.workspaces.len()];
-    let (protect, grants) = (Protect::default(), HashMap::new());
+    let (admins, grants) = nothing_read(&plan);
+    let protect = Protect::default();
     let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None, grants, admins };
     let places = created.iter().map(|&place| place as usize).collect();
     draft.read_places(places, &HashMap::new(), session, announce)?;
     Ok(draft.plan)
+}
+
+/// A place for the admins and for the roles in deployments of each workspace.
+fn nothing_read(plan: &Plan) -> (Vec<Option<Admins>>, Vec<Answers>) {
+    let workspaces = plan.workspaces.len();
+    (vec![None; workspaces], vec![Ok(Vec::new()); workspaces])
 }
 
 /// A plan in the making.
@@ -123,8 +129,8 @@ struct Draft<'r> {
     protect: Protect,
     /// The search for people who are not in the roster, if they are to go.
     pruning: Option<Pruning>,
-    /// What was read of roles in deployments, by place.
-    grants: HashMap<u32, Result<Vec<Option<Found>>, Fault>>,
+    /// What was read of the roles in deployments that were asked for, by place.
+    grants: Vec<Answers>,
     /// The admins of each workspace whose list was read to its end.
     admins: Vec<Option<Admins>>,
 }
@@ -170,8 +176,8 @@ impl<'r> Draft<'r> {
         let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
         let plan =
             Plan { workspaces: places.workspaces, rows, to_create: places.to_create, ..Plan::default() };
-        let admins = vec![None; plan.workspaces.len()];
-        let (protect, grants) = (Protect::default(), HashMap::new());
+        let (admins, grants) = nothing_read(&plan);
+        let protect = Protect::default();
         Self { roster, plan, wanted, roles: RolePolicy::Keep, protect, pruning: None, grants, admins }
     }
 
@@ -226,7 +232,7 @@ impl<'r> Draft<'r> {
                     }
                     self.wanted[at] = rows;
                     self.admins[at] = reading.admins;
-                    self.grants.insert(place(at), reading.grants);
+                    self.grants[at] = reading.grants;
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;

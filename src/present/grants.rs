@@ -32,6 +32,10 @@ pub struct Found {
     pub seen: Membership,
 }
 
+/// What was found of those who were asked for, in their order; none for who is no member. A fault if the
+/// list does not show it.
+pub type Answers = Result<Vec<Option<Found>>, Fault>;
+
 /// The search for certain people's roles in deployments.
 #[derive(Debug)]
 pub(super) struct Grants<'a> {
@@ -74,7 +78,7 @@ impl<'a> Grants<'a> {
     ///
     /// # Errors
     /// The list does not show it.
-    pub(super) fn found(&self) -> Result<Vec<Option<Found>>, Fault> {
+    pub(super) fn found(&self) -> Answers {
         let find = |asked: &Asked<'_>| match self.met.get(asked.email) {
             Some(Some(met)) => found(&met.person, asked).map(Some),
             Some(None) | None if self.hides_some => Err(Fault::Malformed {

@@ -8,7 +8,7 @@ use foldhash::fast::FixedState;
 
 use super::collect::Collectors;
 pub use super::collect::{Admins, Care};
-use super::grants::{Asked, Found, Grants};
+use super::grants::{Answers, Asked, Grants};
 pub use super::pages::{InvitesSeen, PageSize};
 use super::strangers::{Accounts, StrangerSearch, Strangers};
 use super::walk::walk;
@@ -35,9 +35,8 @@ pub struct Reading {
     pub hidden: u64,
     /// Of people who were looked for by id, all their names, in the order of the question.
     pub names: Vec<Vec<String>>,
-    /// What the people who were asked for have in deployments, in the order of the question; none for who
-    /// is no member. A fault if that cannot be told, whatever else can.
-    pub grants: Result<Vec<Option<Found>>, Fault>,
+    /// What the people who were asked for have in deployments; a fault of it spoils nothing else.
+    pub grants: Answers,
     /// The admins, if they were asked for and the list was read to its end.
     pub admins: Option<Admins>,
 }
@@ -169,7 +168,7 @@ pub fn read_grants(
     workspace: &WorkspaceId,
     asked: &[Asked<'_>],
     pages: &PageSize,
-) -> Result<Vec<Option<Found>>, Fault> {
+) -> Answers {
     let mut collectors = Collectors::new([], Care::default());
     collectors.invites = false;
     collectors.grants = Some(Grants::new(asked));
@@ -305,22 +304,22 @@ pub(super) mod tests {
                 let care = Care { admins: true, ..Care::default() };
                 let look = Look { wanted: wanted.to_vec(), care, named: Some(named.clone()), asked: &asked };
                 let found = read_all(&client(&together), &place, look, &pages()).unwrap();
-                let case = format!("{people} people, {cursor:?}, pages of {page}");
+                let label = format!("{people} people, {cursor:?}, pages of {page}");
 
                 let alone = read(&client(&server()), &place, wanted, &pages()).unwrap();
-                assert_eq!(found.memberships, alone.memberships, "{case}");
+                assert_eq!(found.memberships, alone.memberships, "{label}");
                 let grants = read_grants(&client(&server()), &place, &asked, &pages()).unwrap();
-                assert_eq!(found.grants, Ok(grants), "{case}");
+                assert_eq!(found.grants, Ok(grants), "{label}");
                 let others = other_admins(&client(&server()), &place, wanted, &pages()).unwrap();
-                assert_eq!(others, (1..people).filter(|number| number.is_multiple_of(7)).count(), "{case}");
-                assert_eq!(found.admins.unwrap().other_than(wanted), others, "{case}");
+                assert_eq!(others, (1..people).filter(|number| number.is_multiple_of(7)).count(), "{label}");
+                assert_eq!(found.admins.unwrap().other_than(wanted), others, "{label}");
                 let strangers = (0..people).filter(|number| ![0, 3, 6].contains(number)).count();
-                assert_eq!(found.strangers.people.len(), strangers, "{case}");
-                assert_eq!(found.strangers.in_all, people as u64, "{case}");
+                assert_eq!(found.strangers.people.len(), strangers, "{label}");
+                assert_eq!(found.strangers.in_all, people as u64, "{label}");
 
                 let list = server();
                 crate::present::everybody::read(&client(&list), &place, &pages()).unwrap();
-                assert_eq!(together.sent(), list.sent(), "{case}: as many requests as the list takes");
+                assert_eq!(together.sent(), list.sent(), "{label}: as many requests as the list takes");
             }
         }
     }

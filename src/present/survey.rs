@@ -8,7 +8,7 @@ use std::time::Duration;
 use rayon::ThreadPool;
 
 use super::everybody::{self, Everybody};
-use super::grants::{Asked, Found};
+use super::grants::{Answers, Asked};
 use super::members::{self, Care, Look, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, RowNumber, WorkspaceId};
@@ -138,7 +138,7 @@ impl Survey<'_> {
         &self,
         tasks: &[(&WorkspaceId, Vec<Asked<'_>>)],
         progress: impl FnMut(Progress),
-    ) -> Vec<Result<Vec<Option<Found>>, Fault>> {
+    ) -> Vec<Answers> {
         self.each(tasks.len(), progress, |place| {
             let (workspace, asked) = &tasks[place];
             members::read_grants(self.houston, workspace, asked, self.pages)

@@ -20,7 +20,7 @@ use crate::plan::grant::{Deployment, Grant, decide, name};
 use crate::plan::guard::Guard;
 use crate::plan::protect::Protect;
 use crate::plan::{Decision, Membership, Plan, RolePolicy};
-use crate::present::grants::{Asked, Found};
+use crate::present::grants::{Answers, Asked};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
 
 /// A role in a deployment that a row wants.
@@ -260,25 +260,24 @@ pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Ask
 }
 
 /// Decides every wish whose row has not failed already. `seen` has, by place, what was read of those who
-/// were [`asked`] for. Who is to be added has no role in any deployment.
+/// were [`asked`] for, if anything was. Who is to be added has no role in any deployment.
 ///
 /// # Errors
 /// The token is dead (4), or a role is to be given by a Houston that knows none (5).
 pub fn decide_grants(
     wishes: Vec<Wish>,
-    seen: HashMap<u32, Result<Vec<Option<Found>>, Fault>>,
+    seen: Vec<Answers>,
     plan: &mut Plan,
     wanted: &Wanted<'_>,
     session: &Session,
 ) -> Result<(), Failure> {
-    let mut seen: HashMap<u32, _> =
-        seen.into_iter().map(|(place, found)| (place, found.map(Vec::into_iter))).collect();
+    let mut seen: Vec<_> = seen.into_iter().map(|found| found.map(Vec::into_iter)).collect();
     let mut grants: Vec<Grant> = Vec::new();
     for Wish { row, workspace, deployment, role, decided } in wishes {
-        let found = match (&decided, seen.get_mut(&workspace)) {
-            (None, Some(Ok(found))) => Ok(found.next().flatten()),
-            (None, Some(Err(fault))) => Err(&*fault),
-            (Some(_), _) | (None, None) => Ok(None),
+        let found = match (&decided, &mut seen[workspace as usize]) {
+            (None, Ok(found)) => Ok(found.next().flatten()),
+            (None, Err(fault)) => Err(&*fault),
+            (Some(_), _) => Ok(None),
         };
         let mut grant =
             Grant { row, workspace, deployment, role, user: None, seen: None, decision: Decision::LeftOut };
