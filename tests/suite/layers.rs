@@ -123,11 +123,10 @@ fn child(module: &[String], name: &str) -> Module {
 
 /// The modules that exist only for tests.
 fn test_modules(file: &File) -> Vec<String> {
-    let modules = file.items.iter().filter_map(|item| match item {
-        Item::Mod(module) if module.content.is_none() && is_for_tests(&module.attrs) => Some(module),
-        _ => None,
-    });
-    modules.map(|module| module.ident.to_string()).collect()
+    let modules =
+        file.items.iter().filter_map(|item| if let Item::Mod(module) = item { Some(module) } else { None });
+    let of_tests = modules.filter(|module| module.content.is_none() && is_for_tests(&module.attrs));
+    of_tests.map(|module| module.ident.to_string()).collect()
 }
 
 fn is_for_tests(attributes: &[Attribute]) -> bool {
@@ -203,6 +202,7 @@ impl Reader {
 }
 
 impl<'a> Visit<'a> for Reader {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum of syn may grow")]
     fn visit_item(&mut self, item: &'a Item) {
         let attributes = match item {
             Item::Const(item) => &item.attrs,
