@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::dispatcher::Dispatcher;
 use super::open::Acknowledged;
 use super::verdict::{Doubt, Verdict, cause, judge};
-use super::verify::{Doubtful, Finding, gone, landed};
+use super::verify::{Doubtful, Finding, Sight, gone, landed};
 use super::worker::{Answer, Job, Signal};
 use super::workspace::{Proof, Purpose};
 use crate::event::{Event, StopReason};
@@ -194,7 +194,8 @@ impl Dispatcher<'_> {
             let ours = self.active.get(&operation).is_some_and(|active| active.ours);
             let action = self.run.operations[operation].action;
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(self.scope_of(operation), seen, action, began, settle, repeats, ours) {
+            let sight = Sight { seen, read_at: began, ours };
+            match doubtful.judge(self.scope_of(operation), action, sight, settle, repeats) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);

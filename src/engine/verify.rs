@@ -43,6 +43,17 @@ pub struct Doubtful {
     sends: u32,
 }
 
+/// What a read shows of the person of a doubtful write.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight {
+    /// What Houston has.
+    pub seen: Membership,
+    /// When the read began.
+    pub read_at: Instant,
+    /// Whether a mutation of this run may have made it so.
+    pub ours: bool,
+}
+
 /// What a read says about a doubtful write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
@@ -165,19 +176,16 @@ impl Doubtful {
         }
     }
 
-    /// What a membership, read by a read that began at `read_at`, means for this write.
-    ///
-    /// `ours` tells whether a mutation of this run may have made it so.
+    /// What a read means for this write.
     pub fn judge(
         &self,
         scope: Scope,
-        seen: Membership,
         action: Action,
-        read_at: Instant,
+        sight: Sight,
         settle: Duration,
         repeats: Repeats,
-        ours: bool,
     ) -> Finding {
+        let Sight { seen, read_at, ours } = sight;
         let wanted = match action {
             Action::Add(role) => role,
             // Whoever is not there without our doing went without it.
@@ -365,7 +373,8 @@ mod tests {
 
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
-        doubts.queue[0].judge(Scope::Workspace, seen, Action::Add(Editor), now + after, SETTLE, repeats, ours)
+        let sight = Sight { seen, read_at: now + after, ours };
+        doubts.queue[0].judge(Scope::Workspace, Action::Add(Editor), sight, SETTLE, repeats)
     }
 
     #[test]
@@ -437,7 +446,8 @@ mod tests {
         ];
         let (doubts, now) = doubt(Doubt::Effect);
         let judge = |seen, after| {
-            doubts.queue[0].judge(Scope::Workspace, seen, action, now + after, SETTLE, Repeats::Refused, true)
+            let sight = Sight { seen, read_at: now + after, ours: true };
+            doubts.queue[0].judge(Scope::Workspace, action, sight, SETTLE, Repeats::Refused)
         };
         for (seen, after, expected) in table {
             match judge(seen, after) {
@@ -451,15 +461,8 @@ mod tests {
         // A refusal after an unanswered try holds when that can land no more, and is not overruled.
         let (refused, now) = doubt(Doubt::Refused);
         let judge = |seen, after| {
-            refused.queue[0].judge(
-                Scope::Workspace,
-                seen,
-                action,
-                now + after,
-                SETTLE,
-                Repeats::Refused,
-                true,
-            )
+            let sight = Sight { seen, read_at: now + after, ours: true };
+            refused.queue[0].judge(Scope::Workspace, action, sight, SETTLE, Repeats::Refused)
         };
         assert_eq!(judge(member(Level::Viewer), SETTLE * 99 / 100), Finding::Wait);
         let late = judge(member(Level::Viewer), SETTLE);
