@@ -18,7 +18,7 @@ use crate::model::Level;
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
 
-/// Holds back what would take rights from the caller. `is_caller` tells of each decision, by its place,
+/// Holds back what would take rights from the caller. `is_caller` says of each decision, by its index,
 /// whether it is about them.
 pub fn hold_caller(decisions: &mut [Decision], is_caller: impl Fn(usize) -> bool) {
     hold(decisions, is_caller, |action| Reason::HeldBack(Guard::Caller, action));
@@ -40,13 +40,13 @@ fn hold(decisions: &mut [Decision], whom: impl Fn(usize) -> bool, why: impl Fn(A
     }
 }
 
-/// Holds back every change that takes an admin from one workspace unless an admin remains. Whom of
-/// several to keep is not ours to choose, so none of these changes is made. Each decision comes with
-/// what Houston has of its person.
+/// Holds back every change that takes an admin from one workspace unless an admin remains. Which
+/// of several admins stays is not ours to choose, so none of these changes is made. Each decision comes
+/// with what Houston has of its person.
 ///
 /// `others` counts the admins of the complete member list whom no decision demotes or replaces; those of
-/// them who are removed do not count. Whoever is to become admin in the same plan does not count: nobody
-/// knows yet whether that will succeed.
+/// them who are removed do not count, and neither do people who become admins in the same plan, since
+/// that may still fail.
 pub fn hold_last_admins<'d>(
     decisions: impl IntoIterator<Item = (&'d mut Decision, Membership)>,
     others: usize,

@@ -288,7 +288,7 @@ impl Counts {
     pub fn count_extra(&mut self, extra: &Extra) {
         match &extra.decision {
             Decision::Keep(Reason::Protected(_)) => self.extra_kept += 1,
-            decision => self.count(decision),
+            decision @ (Decision::Change(_) | Decision::Keep(_)) => self.count(decision),
         }
     }
 }
