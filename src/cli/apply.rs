@@ -30,8 +30,8 @@ use crate::ops::planning::roster::{Input, ResolvedInput};
 use crate::ops::saved::{Saved, SavedPlanArgs};
 use crate::ops::session::{Access, Destination, Session, WorkArgs};
 use crate::ops::signals::Signals;
-use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
+use crate::outcome::{Cause, Code};
 use crate::outcome::{StatusKind, Tally};
 use crate::plan::concluded_by_plan;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
@@ -185,7 +185,7 @@ fn unanswered(
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = open.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
-            let cause = Cause::new("no_outcome", text);
+            let cause = Cause::new(Code::NoOutcome, text);
             let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };
             earlier.insert(place, in_doubt);
         }

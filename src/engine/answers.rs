@@ -12,7 +12,7 @@ use super::worker::{Answer, Job, Signal};
 use super::workspace::{Proof, Purpose};
 use crate::event::{Event, StopReason};
 use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats};
-use crate::outcome::{Cause, Status, StatusKind};
+use crate::outcome::{Cause, Code, Status, StatusKind};
 use crate::plan::{Membership, OperationKind};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::record::journal::Entry;
@@ -245,7 +245,7 @@ impl Dispatcher<'_> {
                 Finding::Wait | Finding::SendAgain if is_add && reading.invites == InvitesSeen::Refused => {
                     self.lanes[lane].seen();
                     let cause = Cause::new(
-                        "invites_unseen",
+                        Code::InvitesUnseen,
                         "Houston acknowledged it, and the person is no member; this token may not see invitations",
                     );
                     self.prove(&acknowledged, Status::Invited, Some(cause), seen);
@@ -256,7 +256,7 @@ impl Dispatcher<'_> {
         let now = self.now();
         if let Proof::Missing(missing) = self.lanes[lane].proof_missed(missing, now) {
             let cause =
-                Cause::new("not_there", "Houston acknowledged it, but the member list does not show it");
+                Cause::new(Code::NotThere, "Houston acknowledged it, but the member list does not show it");
             self.unproven(lane, missing, &cause);
         }
     }
@@ -267,7 +267,7 @@ impl Dispatcher<'_> {
         match status {
             Status::RoleKept | Status::AlreadyInvited => {
                 let text = format!("Houston acknowledged it, but the person is {seen}");
-                let cause = Some(Cause::new("other_role", text));
+                let cause = Some(Cause::new(Code::OtherRole, text));
                 self.finish_acknowledged(acknowledged, Status::InDoubt, cause);
             }
             Status::Added
@@ -298,7 +298,7 @@ impl Dispatcher<'_> {
                 for doubtful in self.lanes[lane].doubts().drain() {
                     self.tally.doubtful -= 1;
                     let text = format!("{}; and the workspace cannot be read: {fault}", doubtful.cause.text);
-                    let cause = Cause::new("unreadable", text);
+                    let cause = Cause::new(Code::Unreadable, text);
                     self.conclude(doubtful.operation, Status::InDoubt, Some(cause.clone()));
                     self.canary_failed(lane, &cause);
                 }
@@ -306,7 +306,7 @@ impl Dispatcher<'_> {
             Purpose::Prove => {
                 if let Proof::Missing(missing) = self.lanes[lane].proof_failed(now) {
                     let text = format!("acknowledged by Houston, but the workspace cannot be read: {fault}");
-                    self.unproven(lane, missing, &Cause::new("not_read_back", text));
+                    self.unproven(lane, missing, &Cause::new(Code::NotReadBack, text));
                 }
             }
         }
@@ -326,7 +326,7 @@ impl Dispatcher<'_> {
     fn canary_failed(&mut self, lane: usize, cause: &Cause) {
         if self.lanes[lane].is_canary_out() {
             let text = format!("not sent, since the first row failed: {}", cause.text);
-            self.close_workspace(lane, &Cause::new("canary_failed", text));
+            self.close_workspace(lane, &Cause::new(Code::CanaryFailed, text));
         }
     }
 
@@ -354,7 +354,7 @@ impl Dispatcher<'_> {
             self.wake(lane);
             match result {
                 Ok(_) => {
-                    let cause = Cause::new("workspace_denied", denial.text);
+                    let cause = Cause::new(Code::WorkspaceDenied, denial.text);
                     self.conclude_unsent(operation, cause.clone());
                     if self.lanes[lane].closed().is_none() {
                         self.close_workspace(lane, &cause);
@@ -381,7 +381,7 @@ impl Dispatcher<'_> {
 
     /// A worker died over this job.
     fn lost(&mut self, job: &Job) {
-        let cause = Cause::new("worker_lost", "this program failed while it waited for the answer");
+        let cause = Cause::new(Code::WorkerLost, "this program failed while it waited for the answer");
         match *job {
             Job::Send { operation, .. } => {
                 let lane = self.life_of(operation);

@@ -33,7 +33,7 @@ use self::worker::Worker;
 use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::model::Emails;
-use crate::outcome::{Cause, Tally};
+use crate::outcome::{Cause, Code, Tally};
 use crate::plan::{Operation, Workspace};
 use crate::present::members::PageSize;
 use crate::record::journal::{Entry, Journal, JournalError};
@@ -189,7 +189,7 @@ pub fn close(
 /// Why nothing can be noted any more.
 fn journal_lost(error: &JournalError) -> Cause {
     let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
-    Cause::new("journal_lost", format!("{error}{why}"))
+    Cause::new(Code::JournalLost, format!("{error}{why}"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::dispatcher::Dispatcher;
 use super::open::{Acknowledged, Exhausted};
 use super::{MaxErrors, journal_lost, pause};
 use crate::event::{Event, RunEnd, StopReason};
-use crate::outcome::{Cause, Outcome, Status, StatusKind};
+use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use crate::record::journal::{Entry, JournalError};
 
 /// `--max-errors P%` counts from so many finished rows on.
@@ -123,13 +123,13 @@ impl Dispatcher<'_> {
     /// as an error of its own.
     pub(super) fn conclude_unsent(&mut self, operation: usize, cause: Cause) {
         let lane = self.life_of(operation);
-        if cause.code == "workspace_denied" && self.doubt_refusal(lane, operation, &cause) {
+        if cause.code == Code::WorkspaceDenied && self.doubt_refusal(lane, operation, &cause) {
             self.wake(lane);
             return;
         }
         let last = self.active.get_mut(&operation).and_then(|active| active.last.take());
         let (status, cause) = match last {
-            _ if cause.code == "workspace_denied" => (Status::Rejected, cause),
+            _ if cause.code == Code::WorkspaceDenied => (Status::Rejected, cause),
             // It was sent before, and has been read since: it is not there.
             Some(last) => (Status::GaveUp, last),
             None => (Status::NotRun, cause),
@@ -193,7 +193,7 @@ impl Dispatcher<'_> {
                 self.finish(doubtful.operation, Status::InDoubt, Some(doubtful.cause));
             }
             for acknowledged in open.unproven {
-                let cause = Cause::new("not_read_back", "acknowledged by Houston, not read back");
+                let cause = Cause::new(Code::NotReadBack, "acknowledged by Houston, not read back");
                 self.finish_acknowledged(&acknowledged, Status::InDoubt, Some(cause));
             }
             for Exhausted { operation, cause } in open.exhausted {
@@ -207,7 +207,7 @@ impl Dispatcher<'_> {
                 // An earlier leg sent it, this one has not come to it.
                 self.leave(operation);
             } else {
-                let cause = Cause::new("no_outcome", "the run ended before the answer came");
+                let cause = Cause::new(Code::NoOutcome, "the run ended before the answer came");
                 self.finish(operation, Status::InDoubt, Some(cause));
             }
         }

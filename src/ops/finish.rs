@@ -15,8 +15,6 @@ use crate::event::StopReason;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
-use crate::plan::extra::Stay;
-use crate::plan::guard::Guard;
 use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
 use crate::record::journal::{History, JournalError, RowHistory, digest_of};
 use crate::record::undo;
@@ -120,7 +118,7 @@ pub fn status(history: &History) -> ExitStatus {
 /// How many changes of roles a guard held back.
 fn held_back(history: &History) -> usize {
     let is_held = |row: &&RowHistory| {
-        row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
+        row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| cause.code.is_guard())
     };
     history.rows.iter().filter(is_held).count()
 }
@@ -128,8 +126,7 @@ fn held_back(history: &History) -> usize {
 /// How many removals a guard held back.
 fn removals_held_back(history: &History) -> usize {
     let is_held = |extra: &&RowHistory| {
-        extra.status == Status::Unchanged
-            && extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause))
+        extra.status == Status::Unchanged && extra.cause.as_ref().is_some_and(|cause| cause.code.is_guard())
     };
     history.extras.iter().filter(is_held).count()
 }
@@ -253,7 +250,8 @@ pub(crate) fn held_words(history: &History) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
+    use crate::plan::guard::Guard;
     use crate::report::fixture::Fixture;
 
     fn ended(ends: &[Status], stopped: Option<StopReason>) -> History {
@@ -313,7 +311,7 @@ mod tests {
 
     #[test]
     fn rows_that_were_not_chosen_leave_nothing_to_do() {
-        let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
         let fixture = Fixture::with(&[(Status::Added, None), (Status::NotRun, left_out)], None);
         assert_eq!(status(&fixture.history), ExitStatus::Done);
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Membership;
 use crate::model::{DeploymentRole, WorkspaceRole};
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Code};
 
 /// What Houston knows somebody by who is to be taken away: an address may belong to somebody else
 /// tomorrow.
@@ -92,27 +92,16 @@ pub enum Stay {
 }
 
 impl Stay {
-    const ALL: [Self; 8] = [
-        Self::Caller,
-        Self::LastAdmin,
-        Self::TooMany,
-        Self::Incomplete,
-        Self::Protected,
-        Self::Elsewhere,
-        Self::Hidden,
-        Self::BadRow,
-    ];
-
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            Self::Caller => "guard_self",
-            Self::LastAdmin => "guard_last_admin",
-            Self::TooMany => "guard_max_remove",
-            Self::Incomplete => "guard_incomplete",
-            Self::Protected => "protected",
-            Self::Elsewhere => "team_or_custom_role",
-            Self::Hidden => "roles_hidden",
-            Self::BadRow => "invalid_row",
+            Self::Caller => Code::GuardSelf,
+            Self::LastAdmin => Code::GuardLastAdmin,
+            Self::TooMany => Code::GuardMaxRemove,
+            Self::Incomplete => Code::GuardIncomplete,
+            Self::Protected => Code::Protected,
+            Self::Elsewhere => Code::TeamOrCustomRole,
+            Self::Hidden => Code::RolesHidden,
+            Self::BadRow => Code::InvalidRow,
         }
     }
 
@@ -137,10 +126,5 @@ impl Stay {
             Self::Caller | Self::LastAdmin | Self::TooMany | Self::Incomplete => true,
             Self::Protected | Self::Elsewhere | Self::Hidden | Self::BadRow => false,
         }
-    }
-
-    /// Whether a cause is that of somebody whom a guard holds.
-    pub fn is_guard_cause(cause: &Cause) -> bool {
-        Self::ALL.iter().any(|stay| stay.is_guard() && stay.code() == cause.code)
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extra::{Extra, Stay};
 use super::{Decision, RoleChange};
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Code};
 
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
@@ -29,13 +29,11 @@ pub enum Guard {
 }
 
 impl Guard {
-    const ALL: [Self; 3] = [Self::Caller, Self::LastAdmin, Self::Protected];
-
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            Self::Caller => "guard_self",
-            Self::LastAdmin => "guard_last_admin",
-            Self::Protected => "protected",
+            Self::Caller => Code::GuardSelf,
+            Self::LastAdmin => Code::GuardLastAdmin,
+            Self::Protected => Code::Protected,
         }
     }
 
@@ -56,11 +54,6 @@ impl Guard {
             Self::Protected => "--protect covers this person",
         };
         Cause::new(self.code(), format!("is {from} and stays it, not {to}: {why}"))
-    }
-
-    /// Whether a row with this cause was held back by a guard.
-    pub fn is_cause(cause: &Cause) -> bool {
-        Self::ALL.iter().any(|guard| guard.is_guard() && guard.code() == cause.code)
     }
 }
 
@@ -337,11 +330,13 @@ mod tests {
 
     #[test]
     fn the_reason_is_recognised_by_its_code() {
-        for guard in Guard::ALL {
+        for guard in [Guard::Caller, Guard::LastAdmin, Guard::Protected] {
             let cause = guard.cause(RoleChange { from: Admin, to: Viewer, whose: Whose::Members });
-            assert_eq!(Guard::is_cause(&cause), guard != Guard::Protected, "a wish is no guard");
+            assert_eq!(cause.code.is_guard(), guard.is_guard(), "{guard:?}");
         }
-        assert!(!Guard::is_cause(&Cause::new("other_role", "")));
+        for stay in [Stay::Caller, Stay::LastAdmin, Stay::TooMany, Stay::Incomplete, Stay::Protected] {
+            assert_eq!(stay.cause().code.is_guard(), stay.is_guard(), "{stay:?}");
+        }
     }
 
     fn extra(workspace: u32, role: WorkspaceRole, name: usize) -> Extra {

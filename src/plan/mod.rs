@@ -23,7 +23,7 @@ use self::extra::{Account, Extra, Stay};
 use self::grant::Grant;
 use self::guard::{Guard, Limit, Refusal};
 use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
-use crate::outcome::{Cause, Status};
+use crate::outcome::{Cause, Code, Status};
 
 /// What Houston has of one person in one workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Membership {
             Self::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
             Self::Absent => return None,
         };
-        self.is_doubled().then(|| Cause::new("duplicate_binding", text))
+        self.is_doubled().then(|| Cause::new(Code::DuplicateBinding, text))
     }
 }
 
@@ -252,14 +252,16 @@ pub fn concluded_by_plan(
         Decision::HeldBack(change, guard) => (Status::RoleKept, Some(guard.cause(*change))),
         Decision::Unchanged => (Status::Unchanged, None),
         Decision::RoleKept(role) => {
-            (Status::RoleKept, Some(Cause::new("other_role", format!("is {role} and stays it"))))
+            (Status::RoleKept, Some(Cause::new(Code::OtherRole, format!("is {role} and stays it"))))
         }
         Decision::AlreadyInvited(role) => (Status::AlreadyInvited, invited_otherwise(*role, wanted)),
         Decision::Merged { into } => {
-            (Status::Merged, Some(Cause::new("merged", format!("says the same as row {into}"))))
+            (Status::Merged, Some(Cause::new(Code::Merged, format!("says the same as row {into}"))))
         }
         Decision::Invalid(cause) => (Status::Invalid, Some(cause.as_ref().clone())),
-        Decision::LeftOut => (Status::NotRun, Some(Cause::new("left_out", "outside of --only or --limit"))),
+        Decision::LeftOut => {
+            (Status::NotRun, Some(Cause::new(Code::LeftOut, "outside of --only or --limit")))
+        }
         Decision::Rejected(cause) => (Status::Rejected, Some(cause.as_ref().clone())),
         Decision::GaveUp(cause) => (Status::GaveUp, Some(cause.as_ref().clone())),
     })
@@ -269,7 +271,7 @@ pub fn concluded_by_plan(
 pub fn invited_otherwise(role: Option<WorkspaceRole>, wanted: Option<WorkspaceRole>) -> Option<Cause> {
     let (role, wanted) = (role?, wanted?);
     (role != wanted)
-        .then(|| Cause::new("other_role", format!("is invited as {role}, the roster wants {wanted}")))
+        .then(|| Cause::new(Code::OtherRole, format!("is invited as {role}, the roster wants {wanted}")))
 }
 
 /// A workspace that rows name, under the one id it has.
@@ -622,7 +624,7 @@ mod tests {
             assert_eq!(decide(Editor, present, RolePolicy::Update), decision, "{present}");
         }
         assert!(
-            matches!(decide(Editor, twice, RolePolicy::Update), Decision::Rejected(c) if c.code == "duplicate_binding")
+            matches!(decide(Editor, twice, RolePolicy::Update), Decision::Rejected(c) if c.code == Code::DuplicateBinding)
         );
         assert_eq!(decide(Editor, twice, RolePolicy::Keep), Decision::RoleKept(Admin));
     }

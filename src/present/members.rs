@@ -13,7 +13,7 @@ use foldhash::fast::FixedState;
 use super::strangers::{Known, Strangers, Watch, names, standing};
 use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
 use crate::model::{WorkspaceId, WorkspaceRole, email_key};
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Code};
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
@@ -64,7 +64,7 @@ impl Reading {
             more => format!("Houston does not show the addresses of {more} members of the workspace"),
         };
         Some(Cause::new(
-            "unreadable",
+            Code::Unreadable,
             format!("{text}, so the run cannot tell whether this person is a member"),
         ))
     }
@@ -638,7 +638,7 @@ pub(super) mod tests {
             assert_eq!(found.memberships[0], MEMBER, "{place}");
             assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{place}");
             let doubt = found.cause_of_doubt().expect("nobody can tell");
-            assert_eq!(doubt.code, "unreadable");
+            assert_eq!(doubt.code, Code::Unreadable);
         }
         assert_eq!(reading(&server_of_few(), &["absent@example.com"]).cause_of_doubt(), None);
     }

@@ -30,7 +30,7 @@ pub use self::undone::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
 use crate::model::{RowNumber, Strain, escaped_json};
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{Code, Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::plan::{OperationId, RolePolicy};
@@ -71,7 +71,7 @@ pub enum Entry {
         status: Status,
         /// Why, in a word.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        code: Option<String>,
+        code: Option<Code>,
         /// Why, in a sentence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
@@ -419,7 +419,7 @@ impl Journal {
         self.note(&Entry::Outcome {
             row,
             status: outcome.status,
-            code: outcome.cause.as_ref().map(|cause| cause.code.to_string()),
+            code: outcome.cause.as_ref().map(|cause| cause.code.clone()),
             detail: outcome.cause.as_ref().map(|cause| cause.text.clone()),
             attempts: outcome.attempts,
             elapsed_ms,
@@ -483,7 +483,7 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 mod tests {
     use super::*;
     use crate::model::{Assignment, WorkspaceId, WorkspaceRole};
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
     use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
     use crate::record::folder::Runs;
     use std::sync::Arc;
@@ -497,7 +497,7 @@ mod tests {
                 row(Decision::Merged { into: RowNumber::from_index(0) }),
                 row(Decision::Unchanged),
                 row(Decision::Add),
-                row(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", "no such workspace")))),
+                row(Decision::Rejected(Arc::new(Cause::new(Code::WorkspaceUnknown, "no such workspace")))),
             ],
             ..Plan::default()
         }

@@ -11,7 +11,7 @@ use super::RosterAgain;
 use super::csv_file::CsvForm;
 use crate::event::StopReason;
 use crate::model::{RowNumber, Strain, WorkspaceId, WorkspaceRole};
-use crate::outcome::{Cause, Outcome, Status};
+use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
@@ -52,14 +52,14 @@ fn ends() -> Vec<(Status, Option<Cause>)> {
         (Status::Unchanged, None),
         (Status::AlreadyInvited, None),
         (Status::RoleUpdated, None),
-        (Status::RoleKept, cause("other_role", "is WORKSPACE_ADMIN and stays it")),
+        (Status::RoleKept, cause(Code::OtherRole, "is WORKSPACE_ADMIN and stays it")),
         (Status::Removed, None),
-        (Status::Rejected, cause("workspace_denied", &format!("=denied {HOSTILE}"))),
-        (Status::GaveUp, cause("timeout", "no answer within 30 s")),
-        (Status::InDoubt, cause("not_read_back", "acknowledged by Houston, not read back")),
+        (Status::Rejected, cause(Code::WorkspaceDenied, &format!("=denied {HOSTILE}"))),
+        (Status::GaveUp, cause(Code::Timeout, "no answer within 30 s")),
+        (Status::InDoubt, cause(Code::NotReadBack, "acknowledged by Houston, not read back")),
         (Status::NotRun, None),
-        (Status::Invalid, cause("bad_email", "not an address")),
-        (Status::Merged, cause("merged", "says the same as row 1")),
+        (Status::Invalid, cause(Code::BadEmail, "not an address")),
+        (Status::Merged, cause(Code::Merged, "says the same as row 1")),
     ]
 }
 
@@ -160,7 +160,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         deployment_roles: Vec::new(),
         renews: Vec::new(),
         grant: None,
-        code: cause.as_ref().map(|cause| cause.code.to_string()),
+        code: cause.as_ref().map(|cause| cause.code.clone()),
         why: cause.as_ref().map(|cause| cause.text.clone()),
     }
 }

@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
 use crate::model::{RowNumber, WorkspaceRole, printable};
-use crate::outcome::{Status, StatusKind};
+use crate::outcome::{Code, Status, StatusKind};
 use crate::plan::RolePolicy;
-use crate::plan::extra::{Account, Stay};
+use crate::plan::extra::Account;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
@@ -60,16 +60,11 @@ pub enum End {
 impl End {
     /// The end of one of [`History::extras`].
     pub fn of(extra: &RowHistory) -> Self {
-        let code = extra.cause.as_ref().map_or("", |cause| &*cause.code);
-        match (extra.status, code) {
+        match (extra.status, extra.cause.as_ref().map(|cause| &cause.code)) {
             (Status::Removed, _) => Self::Removed,
-            (Status::Unchanged, "gone_already") => Self::GoneAlready,
-            (Status::Unchanged | Status::NotRun, "not_removed_after_failure") => Self::NotRemoved,
-            (Status::Unchanged, _)
-                if extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause)) =>
-            {
-                Self::HeldBack
-            }
+            (Status::Unchanged, Some(Code::GoneAlready)) => Self::GoneAlready,
+            (Status::Unchanged | Status::NotRun, Some(Code::NotRemovedAfterFailure)) => Self::NotRemoved,
+            (Status::Unchanged, Some(code)) if code.is_guard() => Self::HeldBack,
             (Status::Unchanged | Status::RoleKept, _) => Self::Kept,
             (status, _) => Self::Other(status),
         }
@@ -232,7 +227,7 @@ fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
         Some(Account::User(id)) => ("member", id.as_str()),
         None => ("", ""),
     };
-    let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+    let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (cause.code.word(), &*cause.text));
     let cells: [Cow<'_, str>; 10] = [
         line.email.as_str().into(),
         line.from_role.map_or("", WorkspaceRole::name).into(),
@@ -266,6 +261,7 @@ fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
 mod tests {
     use super::*;
     use crate::outcome::Cause;
+    use crate::plan::extra::Stay;
     use std::sync::Arc;
 
     fn extra(status: Status, cause: Option<Cause>) -> RowHistory {
@@ -284,16 +280,16 @@ mod tests {
         let code = |code| Some(Cause::new(code, "why"));
         let table = [
             (Status::Removed, None, "removed"),
-            (Status::Unchanged, code("gone_already"), "gone_already"),
+            (Status::Unchanged, code(Code::GoneAlready), "gone_already"),
             (Status::Unchanged, Some(Stay::Caller.cause()), "held_back"),
             (Status::Unchanged, Some(Stay::LastAdmin.cause()), "held_back"),
             (Status::Unchanged, Some(Stay::TooMany.cause()), "held_back"),
             (Status::Unchanged, Some(Stay::Incomplete.cause()), "held_back"),
             (Status::Unchanged, Some(Stay::Protected.cause()), "kept"),
             (Status::Unchanged, Some(Stay::Elsewhere.cause()), "kept"),
-            (Status::RoleKept, code("other_role"), "kept"),
-            (Status::NotRun, code("not_removed_after_failure"), "not_removed"),
-            (Status::Rejected, code("denied"), "rejected"),
+            (Status::RoleKept, code(Code::OtherRole), "kept"),
+            (Status::NotRun, code(Code::NotRemovedAfterFailure), "not_removed"),
+            (Status::Rejected, code(Code::Denied), "rejected"),
             (Status::GaveUp, None, "gave_up"),
             (Status::InDoubt, None, "in_doubt"),
             (Status::NotRun, None, "not_run"),

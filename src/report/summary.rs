@@ -15,7 +15,7 @@ use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
 use crate::model::{is_harmless, printable};
-use crate::outcome::{Status, StatusKind, Tally};
+use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::journal::{History, RowHistory};
 
 /// The name of the file.
@@ -188,8 +188,9 @@ pub struct Stopped {
 pub struct FailureClass {
     /// How they ended.
     pub status: Status,
-    /// Why, in a word; empty if that is not known.
-    pub code: String,
+    /// Why, in a word; written as an empty one if that is not known.
+    #[serde(serialize_with = "word_or_nothing")]
+    pub code: Option<Code>,
     /// How many there are.
     pub count: u64,
     /// The physical lines of the first ones.
@@ -201,14 +202,19 @@ pub struct FailureClass {
     pub texts: Vec<String>,
 }
 
+impl FailureClass {
+    /// The code; empty if there is none.
+    pub fn word(&self) -> &str {
+        self.code.as_ref().map_or("", Code::word)
+    }
+}
+
 impl Summary {
     /// Sums up what the files of a run tell. `exit_status` is what the program ends with, if that
     /// is known.
     pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
         let header = &history.header;
-        let left_out = |row: &&RowHistory| {
-            row.status == Status::NotRun && row.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
-        };
+        let left_out = |row: &&RowHistory| row.status == Status::NotRun && row.is_left_out();
         let removals = RemovalCounts::of(history);
         let mut counts = history.tally();
         (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
@@ -287,7 +293,10 @@ impl Summary {
             &mut self.plan_sha256,
         ];
         let detail = self.stopped.as_mut().and_then(|stopped| stopped.detail.as_mut());
-        let of_classes = self.failures.iter_mut().flat_map(|class| [&mut class.code, &mut class.text]);
+        let of_classes = self.failures.iter_mut().flat_map(|class| {
+            let code = class.code.as_mut().and_then(Code::foreign_mut);
+            code.into_iter().chain([&mut class.text])
+        });
         always.into_iter().chain(self.houston_version.as_mut()).chain(detail).chain(of_classes).collect()
     }
 
@@ -354,10 +363,11 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
             StatusKind::Failed | StatusKind::Unresolved => {}
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => continue,
         }
-        let (code, text) = row.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+        let code = row.cause.as_ref().map(|cause| &cause.code);
+        let text = row.cause.as_ref().map_or("", |cause| &*cause.text);
         let place = *places.entry((row.status, code)).or_insert(classes.len());
         if place == classes.len() {
-            let (code, text) = (bounded(code), bounded(text));
+            let (code, text) = (code.cloned().map(bounded_code), bounded(text));
             let (lines, texts) = (Vec::new(), Vec::new());
             classes.push(FailureClass { status: row.status, code, count: 0, lines, text, texts });
         }
@@ -369,9 +379,17 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         }
     }
     classes.sort_by(|a, b| {
-        b.count.cmp(&a.count).then_with(|| a.status.cmp(&b.status)).then_with(|| a.code.cmp(&b.code))
+        b.count.cmp(&a.count).then_with(|| a.status.cmp(&b.status)).then_with(|| a.word().cmp(b.word()))
     });
     classes
+}
+
+/// A code of bounded length, whoever wrote it.
+fn bounded_code(mut code: Code) -> Code {
+    if let Some(foreign) = code.foreign_mut() {
+        *foreign = bounded(foreign);
+    }
+    code
 }
 
 /// A text from outside, of bounded length.
@@ -411,6 +429,10 @@ fn shorten(text: &mut String) {
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.to_string_lossy())
+}
+
+fn word_or_nothing<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(code.as_ref().map_or("", Code::word))
 }
 
 fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
@@ -523,9 +545,9 @@ mod tests {
 
     #[test]
     fn it_fits_a_termination_message_whatever_went_wrong() {
-        let codes: Vec<&'static str> = (0..100).map(|n| &*format!("code_{n:03}_{HOSTILE}").leak()).collect();
+        let codes: Vec<Code> = (0..100).map(|n| Code::Other(format!("code_{n:03}_{HOSTILE}"))).collect();
         let text = format!("\"\\{HOSTILE}é例🦀").repeat(100);
-        let class = |code: &&'static str| (Status::Rejected, Some(Cause::new(code, text.clone())));
+        let class = |code: &Code| (Status::Rejected, Some(Cause::new(code.clone(), text.clone())));
         let mut ends: Vec<_> = codes.iter().map(class).collect();
         ends.extend(codes[..3].iter().map(class));
         let mut fixture = Fixture::with(&ends, Some((StopReason::MaxErrors, Some(text.clone()))));
@@ -570,7 +592,7 @@ mod tests {
 
     #[test]
     fn rows_left_out_on_purpose_are_not_resumed() {
-        let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
         assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));

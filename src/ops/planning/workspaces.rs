@@ -13,8 +13,8 @@ use crate::ops::planning::prune::Whereabouts;
 use crate::ops::saved::outdated;
 use crate::ops::session::waiting::tell_while;
 use crate::ops::session::{Session, unusable};
-use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
+use crate::outcome::{Cause, Code};
 use crate::plan::{Decision, Workspace};
 use crate::present::names::{Likeness, Looks, Several, difference, differs_by_case};
 use crate::present::placeholders::is_placeholder;
@@ -397,7 +397,7 @@ impl Finder<'_> {
     fn look_for(&mut self, id: &WorkspaceId) -> Result<Meaning, Failure> {
         const UNSEEN: &str = "the token sees no such workspace: it does not exist, or is not for this caller";
         let unseen =
-            || Meaning::Decided(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", UNSEEN))));
+            || Meaning::Decided(Decision::Rejected(Arc::new(Cause::new(Code::WorkspaceUnknown, UNSEEN))));
         let mut take = |id, label| {
             self.places.workspaces.push(Workspace { id, label });
             Meaning::Place(place(self.places.workspaces.len() - 1))

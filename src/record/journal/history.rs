@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
 use crate::model::{RowNumber, Strain, WorkspaceId};
-use crate::outcome::{Cause, Status, StatusKind, Tally};
+use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.
@@ -47,7 +47,7 @@ impl RowHistory {
 
     /// Whether the row was outside of what the user chose to carry out.
     pub fn is_left_out(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
+        self.cause.as_ref().is_some_and(|cause| cause.code == Code::LeftOut)
     }
 }
 
@@ -283,9 +283,7 @@ impl History {
                 })
             });
             let cause = match (line.status, line.code, line.why) {
-                (Some(_), Some(code), Some(text)) => {
-                    Some(self.causes.share(Cause { code: code.into(), text }))
-                }
+                (Some(_), Some(code), Some(text)) => Some(self.causes.share(Cause { code, text })),
                 _ => None,
             };
             if let Some(first) = line.into {
@@ -325,7 +323,7 @@ impl History {
         let at_ms = match entry {
             Entry::Header(_) => return,
             Entry::Intent { row, attempt, at_ms, .. } => {
-                let cause = Cause::new("no_outcome", "sent, and the run ended before its answer");
+                let cause = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
                 let cause = self.causes.share(cause);
                 self.with(row, |row| {
                     row.attempts = attempt;
@@ -335,7 +333,7 @@ impl History {
                 at_ms
             }
             Entry::Acknowledged { row, at_ms } => {
-                let cause = Cause::new("not_read_back", "acknowledged by Houston, not read back");
+                let cause = Cause::new(Code::NotReadBack, "acknowledged by Houston, not read back");
                 let cause = self.causes.share(cause);
                 self.with(row, |row| {
                     row.status = Status::InDoubt;
@@ -344,7 +342,7 @@ impl History {
                 at_ms
             }
             Entry::Outcome { row, status, code, detail, attempts, elapsed_ms, at_ms } => {
-                let cause = code.map(|code| Cause { code: code.into(), text: detail.unwrap_or_default() });
+                let cause = code.map(|code| Cause { code, text: detail.unwrap_or_default() });
                 let cause = cause.map(|cause| self.causes.share(cause));
                 self.with(row, |row| {
                     row.status = status;
@@ -401,7 +399,7 @@ impl History {
             match spokesman.status.kind() {
                 StatusKind::Changed | StatusKind::AsItWas => {
                     let text = format!("the same as line {}", spokesman.line);
-                    self.rows[row.index()].cause = Some(Arc::new(Cause::new("merged", text)));
+                    self.rows[row.index()].cause = Some(Arc::new(Cause::new(Code::Merged, text)));
                 }
                 StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => {
                     let (status, cause) = (spokesman.status, spokesman.cause.clone());

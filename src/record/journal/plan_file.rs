@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
 use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
-use crate::outcome::{Cause, Status};
+use crate::outcome::{Cause, Code, Status};
 use crate::plan::concluded_by_plan;
 use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
@@ -58,7 +58,7 @@ pub struct PlanLine {
     pub grant: Option<GrantLine>,
     /// Why, in a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<Code>,
     /// Why, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -139,8 +139,9 @@ impl PlanLine {
         let concluded = concluded_by_plan(&planned.decision, role);
         let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
         let doubled = planned.seen.filter(|seen| seen.is_doubled());
-        let cause = cause.or(doubled
-            .map(|seen| Cause::new("duplicate_binding", format!("is there more than once: {seen} first"))));
+        let cause = cause.or(doubled.map(|seen| {
+            Cause::new(Code::DuplicateBinding, format!("is there more than once: {seen} first"))
+        }));
         let into = match planned.decision {
             Decision::Merged { into } => Some(into),
             Decision::Add
@@ -172,7 +173,7 @@ impl PlanLine {
             deployment_roles: Vec::new(),
             renews: plan.replacements.get(&row).cloned().unwrap_or_default(),
             grant: None,
-            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            code: cause.as_ref().map(|cause| cause.code.clone()),
             why: cause.map(|cause| cause.text),
         }
     }
@@ -234,7 +235,7 @@ impl PlanLine {
                 from_role: grant.from(),
                 workspace_role,
             }),
-            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            code: cause.as_ref().map(|cause| cause.code.clone()),
             why: cause.map(|cause| cause.text),
         }
     }
@@ -257,7 +258,7 @@ impl PlanLine {
             deployment_roles: extra.deployment_roles.clone(),
             renews: Vec::new(),
             grant: None,
-            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            code: cause.as_ref().map(|cause| cause.code.clone()),
             why: cause.map(|cause| cause.text),
         }
     }

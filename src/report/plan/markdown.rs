@@ -94,7 +94,7 @@ mod tests {
     use super::super::{Estimate, PlanFormat};
     use super::*;
     use crate::model::{WorkspaceId, WorkspaceRole};
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
     use crate::plan::{Decision, Membership, Plan, RoleChange, RowPlan, Whose, Workspace};
     use crate::roster::{Roster, Settings, spool_text};
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
         let row = |decision, seen| RowPlan { workspace: Some(0), seen, decision };
-        let cause = Arc::new(Cause::new("x", "a|b\n<script> [x](y)"));
+        let cause = Arc::new(Cause::new(Code::Other("x".to_owned()), "a|b\n<script> [x](y)"));
         let change =
             RoleChange { from: WorkspaceRole::Admin, to: WorkspaceRole::Viewer, whose: Whose::Members };
         let seen = Membership::Invited { role: Some(WorkspaceRole::Admin), invites: 1 };
