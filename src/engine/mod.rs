@@ -167,9 +167,11 @@ pub fn close(
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> RunEnd {
     let stopped = end.stopped.as_ref();
+    let cause = stopped.and_then(|(_, cause)| cause.as_ref());
     journal.note(&Entry::Closed {
         stopped: stopped.map(|(reason, _)| *reason),
-        detail: stopped.and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
+        code: cause.map(|cause| cause.code.clone()),
+        detail: cause.map(|cause| cause.text.clone()),
         requests: end.tally.requests,
         strain: end.tally.strain,
         at_ms: journal.at_ms(now),

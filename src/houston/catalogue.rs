@@ -395,7 +395,12 @@ mod tests {
             ),
             ("Can't reach database server", INTERNAL, 200, Code::InternalServerError),
             (r#"Cannot query field "x" on type "Y"."#, VALIDATION, 400, Code::Schema),
-            (r#"Unknown argument "bypassInvite" on field "workspaceAddUser""#, VALIDATION, 400, Code::Schema),
+            (
+                r#"Unknown argument "bypassInvite" on field "workspaceAddUser""#,
+                VALIDATION,
+                400,
+                Code::WouldMail,
+            ),
             (r#"Variable "$deploymentRoles" is not defined."#, VALIDATION, 400, Code::Schema),
             (
                 r#"Variable "$role" got invalid value "viewer"; Expected type Role."#,

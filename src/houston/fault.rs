@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+/// The argument of an add that keeps Houston from mailing.
+pub(super) const BYPASS: &str = "bypassInvite";
 /// The argument of an add that gives roles in deployments.
 pub(super) const DEPLOYMENT_ROLES: &str = "deploymentRoles";
 
@@ -297,6 +299,7 @@ impl Fault {
             Self::Expired { .. } => Code::TokenInvalid,
             Self::Rejected { kind, .. } => kind.code(),
             Self::Already { kind, .. } => kind.code(),
+            Self::Schema { subject: Some(subject), .. } if subject == BYPASS => Code::WouldMail,
             Self::Schema { .. } => Code::Schema,
             Self::Internal { .. } => Code::InternalServerError,
             Self::Malformed { .. } => Code::MalformedAnswer,

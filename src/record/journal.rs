@@ -111,7 +111,10 @@ pub enum Entry {
         /// Why early, if it was early.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stopped: Option<StopReason>,
-        /// More about that.
+        /// Why, in a word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<Code>,
+        /// Why, in a sentence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
         /// Requests of every kind.
@@ -748,7 +751,14 @@ mod tests {
             retries_refused: 0,
             budget_is_empty: false,
         };
-        let closed = |strain| Entry::Closed { stopped: None, detail: None, requests: 10, strain, at_ms: 9 };
+        let closed = |strain| Entry::Closed {
+            stopped: None,
+            code: None,
+            detail: None,
+            requests: 10,
+            strain,
+            at_ms: 9,
+        };
         let (_dir, folder) = run(&[closed(strain(3, 2)), closed(strain(5, 1))]);
         let history = History::read(&folder).expect("readable");
         assert_eq!(history.strain, Strain { retries: 4, ..strain(3, 3) });

@@ -76,11 +76,14 @@ pub struct Fixture {
 impl Fixture {
     /// The run: stopped by a dead token, with every status.
     pub fn new() -> Self {
-        Self::with(&ends(), Some((StopReason::TokenDead, Some(format!("expired {HOSTILE}")))))
+        Self::with(
+            &ends(),
+            Some((StopReason::TokenDead, Some(Cause::new(Code::TokenInvalid, format!("expired {HOSTILE}"))))),
+        )
     }
 
     /// A run whose rows ended like this.
-    pub fn with(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<String>)>) -> Self {
+    pub fn with(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<Cause>)>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join(RUN);
         std::fs::create_dir(&path).expect("created");
@@ -99,10 +102,11 @@ impl Fixture {
                 journal.note_outcome(RowNumber::from_index(index), &outcome, Instant::now());
             }
         }
-        let (stopped, detail) = stopped.map_or((None, None), |(reason, detail)| (Some(reason), detail));
+        let (stopped, cause) = stopped.map_or((None, None), |(reason, cause)| (Some(reason), cause));
         journal.note(&Entry::Closed {
             stopped,
-            detail,
+            code: cause.as_ref().map(|cause| cause.code.clone()),
+            detail: cause.map(|cause| cause.text),
             requests: 37,
             strain: Strain::default(),
             at_ms: 62_000,

@@ -179,6 +179,9 @@ pub enum RunState {
 pub struct Stopped {
     /// In a word.
     pub reason: StopReason,
+    /// The code of its cause.
+    #[serde(skip)]
+    pub code: Option<Code>,
     /// More about it.
     pub detail: Option<String>,
 }
@@ -228,9 +231,10 @@ impl Summary {
             finished_at: history.finished_at(),
             duration_ms: u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX),
             exit_status,
-            stopped: history.stopped.as_ref().map(|(reason, detail)| Stopped {
+            stopped: history.stopped.as_ref().map(|(reason, cause)| Stopped {
                 reason: *reason,
-                detail: detail.as_deref().filter(|detail| !detail.is_empty()).map(bounded),
+                code: cause.as_ref().map(|cause| cause.code.clone()),
+                detail: cause.as_ref().map(|cause| &*cause.text).filter(|text| !text.is_empty()).map(bounded),
             }),
             target: bounded(&header.target),
             sandbox: header.sandbox,
@@ -550,7 +554,10 @@ mod tests {
         let class = |code: &Code| (Status::Rejected, Some(Cause::new(code.clone(), text.clone())));
         let mut ends: Vec<_> = codes.iter().map(class).collect();
         ends.extend(codes[..3].iter().map(class));
-        let mut fixture = Fixture::with(&ends, Some((StopReason::MaxErrors, Some(text.clone()))));
+        let mut fixture = Fixture::with(
+            &ends,
+            Some((StopReason::MaxErrors, Some(Cause::new(Code::Rejected, text.clone())))),
+        );
         let header = &mut fixture.history.header;
         for field in [&mut header.run, &mut header.target, &mut header.roster, &mut header.tool_version] {
             field.clone_from(&text);

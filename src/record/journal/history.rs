@@ -71,7 +71,7 @@ pub struct History {
     /// Whether anybody who is not in the roster has roles in deployments.
     pub extras_have_deployments: bool,
     /// Why it ended early, if it did and could still write so.
-    pub stopped: Option<(StopReason, Option<String>)>,
+    pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
     pub closed: bool,
     /// Requests of every kind, if it ended in order.
@@ -184,8 +184,7 @@ impl History {
             self.closed = true;
             self.requests = self.requests.saturating_add(end.tally.requests);
             self.strain.add(end.tally.strain);
-            self.stopped = (end.stopped.as_ref())
-                .map(|(reason, cause)| (*reason, cause.as_ref().map(ToString::to_string)));
+            self.stopped.clone_from(&end.stopped);
         }
     }
 
@@ -369,8 +368,9 @@ impl History {
                 self.last_leg = (at, Duration::from_millis(at_ms));
                 at_ms
             }
-            Entry::Closed { stopped, detail, requests, strain, at_ms } => {
-                self.stopped = stopped.map(|reason| (reason, detail));
+            Entry::Closed { stopped, code, detail, requests, strain, at_ms } => {
+                let cause = code.map(|code| Cause { code, text: detail.unwrap_or_default() });
+                self.stopped = stopped.map(|reason| (reason, cause));
                 self.closed = true;
                 self.requests = self.requests.saturating_add(requests);
                 self.strain.add(strain);

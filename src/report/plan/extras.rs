@@ -125,10 +125,16 @@ fn kind(seen: Membership) -> &'static str {
 }
 
 fn reason(extra: &Extra) -> String {
-    match (extra.stay, kind(extra.seen)) {
-        (Some(stay), _) => stay.cause().text,
-        (None, "invitation") => "not in the roster: pending invitation".to_owned(),
-        (None, "pending") => "not in the roster: has never signed in".to_owned(),
-        (None, _) => "not in the roster".to_owned(),
-    }
+    let Some(stay) = extra.stay else {
+        let why = match extra.seen {
+            Membership::Invited { .. } => "not in the roster: pending invitation",
+            Membership::Member { standing: Standing::Pending, .. } => {
+                "not in the roster: has never signed in"
+            }
+            Membership::Member { standing: Standing::Active | Standing::Disabled, .. }
+            | Membership::Absent => "not in the roster",
+        };
+        return why.to_owned();
+    };
+    stay.cause().text
 }
