@@ -16,7 +16,7 @@ use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
 use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
-use crate::record::journal::{History, JournalError, RowHistory, digest_of};
+use crate::record::journal::{History, JournalError, digest_of};
 use crate::record::undo;
 use crate::report::csv_file::CsvForm;
 use crate::report::removals::REMOVALS;
@@ -117,18 +117,12 @@ pub fn status(history: &History) -> ExitStatus {
 
 /// How many changes of roles a guard held back.
 fn held_back(history: &History) -> usize {
-    let is_held = |row: &&RowHistory| {
-        row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| cause.code.is_guard())
-    };
-    history.rows.iter().filter(is_held).count()
+    history.rows.iter().filter(|row| row.is_held_back()).count()
 }
 
 /// How many removals a guard held back.
 fn removals_held_back(history: &History) -> usize {
-    let is_held = |extra: &&RowHistory| {
-        extra.status == Status::Unchanged && extra.cause.as_ref().is_some_and(|cause| cause.code.is_guard())
-    };
-    history.extras.iter().filter(is_held).count()
+    history.extras.iter().filter(|extra| extra.is_held_back()).count()
 }
 
 fn by_rows(history: &History) -> ExitStatus {

@@ -79,12 +79,14 @@ pub fn verdict(summary: &Summary) -> String {
             let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
             format!("stopped early: {}{detail}", stopped.reason)
         }
-        (RunState::Closed, None) => match (failed.total(), left.total()) {
-            (0, 0) => "done".to_owned(),
-            (_, 0) => format!("done, but {} failed", of_all(failed, &all)),
-            (0, _) => format!("done, but {} not settled", of_all(left, &all)),
-            (_, _) => format!("done, but {} failed, {} not settled", of_all(failed, &all), amount(left)),
-        },
+        (RunState::Closed, None) => {
+            let parts =
+                [(failed, "failed"), (left, "not settled"), (summary.guarded(), "held back by a guard")];
+            let mut parts = parts.into_iter().filter(|(amount, _)| amount.total() > 0);
+            let Some((first, what)) = parts.next() else { return "done".to_owned() };
+            let more: String = parts.map(|(part, what)| format!(", {} {what}", amount(part))).collect();
+            format!("done, but {} {what}{more}", of_all(first, &all))
+        }
     }
 }
 
@@ -111,7 +113,8 @@ fn removals_of(count: u64) -> String {
 }
 
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let good = summary.failed().total() + summary.resumable().total() == 0 && summary.stopped.is_none();
+    let bad = [summary.failed(), summary.resumable(), summary.guarded()];
+    let good = bad.iter().all(|amount| amount.total() == 0) && summary.stopped.is_none();
     let style = match summary.state {
         RunState::Closed if summary.stopped.is_some() => palette.bad,
         RunState::Closed if good => palette.good,
@@ -399,6 +402,24 @@ mod tests {
         assert_eq!(with(0, 0), "done, but 1 of 2 rows not settled");
         assert_eq!(with(2, 0), "done, but 1 of 2 rows and 2 removals not settled");
         assert_eq!(with(2, 1), "done, but 1 removal failed, 1 row and 2 removals not settled");
+    }
+
+    #[test]
+    fn what_a_guard_held_back_is_not_done_and_not_green() {
+        let kept = (Status::RoleKept, Some(Cause::new(Code::GuardLastAdmin, "the last admin")));
+        let summary = |ends: &[_]| summary(&Fixture::with(ends, None));
+        let held = summary(&[kept.clone(), (Status::Added, None)]);
+        assert_eq!(verdict(&held), "done, but 1 of 2 rows held back by a guard");
+        let coloured = render(&held, Paint::Coloured);
+        let green = AnsiColor::Green.on_default().bold().to_string();
+        assert!(!coloured.lines().next().expect("a line").contains(&green), "{coloured}");
+        let removals = Some(RemovalCounts { extra: 17, held_back: 17, ..RemovalCounts::default() });
+        let held = Summary { removals, ..held };
+        assert_eq!(verdict(&held), "done, but 1 of 2 rows and 17 removals held back by a guard");
+        let failed = summary(&[kept, (Status::Rejected, None)]);
+        assert_eq!(verdict(&failed), "done, but 1 of 2 rows failed, 1 row held back by a guard");
+        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "--protect names them")));
+        assert_eq!(verdict(&summary(&[wish])), "done");
     }
 
     #[test]

@@ -125,6 +125,9 @@ pub struct Summary {
     pub retries: u64,
     /// Requests that were not sent again because the retry budget was used up.
     pub retries_refused: u64,
+    /// Rows whose change of role a guard held back.
+    #[serde(skip)]
+    pub held_back: u64,
     /// What failed or is unsettled, by status and code, the most frequent first.
     pub failures: Vec<FailureClass>,
     /// Failed or unsettled rows of classes that did not fit into `failures`.
@@ -261,6 +264,7 @@ impl Summary {
             window_end: history.strain.window_end,
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
+            held_back: history.rows.iter().filter(|row| row.is_held_back()).count() as u64,
             failures: classes(&history.rows),
             other_failures: 0,
         }
@@ -316,6 +320,11 @@ impl Summary {
     pub fn failed(&self) -> Amount {
         let rows = self.counts.of_kind(StatusKind::Failed);
         Amount { rows, removals: self.removals.map_or(0, |removals| removals.failed) }
+    }
+
+    /// What a guard held back.
+    pub fn guarded(&self) -> Amount {
+        Amount { rows: self.held_back, removals: self.removals.map_or(0, |removals| removals.held_back) }
     }
 
     /// Holds this summary against the counts of what is in `results.csv`.

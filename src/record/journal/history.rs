@@ -45,6 +45,25 @@ impl RowHistory {
         }
     }
 
+    /// Whether a guard held its change or its removal back.
+    pub fn is_held_back(&self) -> bool {
+        let is_as_it_was = match self.status {
+            Status::Unchanged | Status::RoleKept => true,
+            Status::Added
+            | Status::Invited
+            | Status::AlreadyInvited
+            | Status::RoleUpdated
+            | Status::Removed
+            | Status::Rejected
+            | Status::GaveUp
+            | Status::InDoubt
+            | Status::NotRun
+            | Status::Invalid
+            | Status::Merged => false,
+        };
+        is_as_it_was && self.cause.as_ref().is_some_and(|cause| cause.code.is_guard())
+    }
+
     /// Whether the row was outside of what the user chose to carry out.
     pub fn is_left_out(&self) -> bool {
         self.cause.as_ref().is_some_and(|cause| cause.code == Code::LeftOut)
