@@ -260,10 +260,21 @@ fn is_cut_off(body: &[u8]) -> bool {
         && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
-/// The beginning of a page, as one line.
+/// What a page says, as one line: the title of HTML, the beginning of anything else.
 fn page(body: &[u8]) -> String {
-    let start = &body[..body.len().min(4096)];
-    snippet(&String::from_utf8_lossy(start))
+    let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    if !start.trim_start().starts_with('<') {
+        return snippet(&start);
+    }
+    title(&start).map_or_else(|| "a page without a title".to_owned(), snippet)
+}
+
+fn title(page: &str) -> Option<&str> {
+    let lower = page.to_ascii_lowercase();
+    let tag = lower.find("<title")?;
+    let from = tag + lower[tag..].find('>')? + 1;
+    let to = lower[from..].find("</").map_or(page.len(), |length| from + length);
+    Some(page[from..to].trim()).filter(|title| !title.is_empty())
 }
 
 /// The longest wait that is believed.
@@ -509,7 +520,7 @@ mod tests {
             assert_eq!(fault.retry_after(), wait, "{status}");
         }
         let login = classify_http(200, None, None, html).to_string();
-        assert_eq!(login, "not Houston answered (HTTP 200): <html> <head><title>Sign in</title>");
+        assert_eq!(login, "not Houston answered (HTTP 200): Sign in");
         let moved = classify_http(302, None, Some("https://sso.example.com/"), html).to_string();
         assert_eq!(moved, "not Houston answered (HTTP 302): redirect to https://sso.example.com/");
     }

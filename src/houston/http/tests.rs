@@ -114,9 +114,14 @@ fn graphql_is_an_answer_at_any_status_but_429() {
 
 #[test]
 fn whoever_answers_in_place_of_houston_is_found_out() {
-    let fault =
-        fault_of(page("200 OK", "content-type: text/html\r\n", b"<html> Sign in, hush.hush.hush</html>"));
-    assert_eq!(fault, Fault::Proxy { status: 200, text: "<html> Sign in, [token]</html>".into() });
+    let fault = fault_of(page(
+        "200 OK",
+        "content-type: text/html\r\n",
+        b"<html> <TITLE lang=en> Sign in,\n hush.hush.hush</TITLE></html>",
+    ));
+    assert_eq!(fault, Fault::Proxy { status: 200, text: "Sign in, [token]".into() });
+    let fault = fault_of(page("403 Forbidden", "", b"<html><h1>no</h1></html>"));
+    assert_eq!(fault, Fault::Proxy { status: 403, text: "a page without a title".into() });
     let fault = fault_of(page("503 Busy", "retry-after: 9\r\n", b"<html>"));
     assert_eq!((fault.code(), fault.retry_after()), (Code::Unavailable, Some(Duration::from_secs(9))));
     assert_eq!(fault_of(page("504 Late", "", b"<html>")).code(), Code::GatewayTimeout);
