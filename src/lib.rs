@@ -32,7 +32,7 @@
 //! 7. **The plan is written down.** An [`record::folder::RunFolder`] holds a copy of the roster
 //!    and the plan, and the [`record::journal`] is open, before the first mutation.
 //! 8. **The plan is carried out.** The [`engine::Engine`] has one dispatcher, which owns the run,
-//!    and workers, which call. Each workspace has a life of its own ([`engine::workspace`]): a few
+//!    and workers, which call. Each workspace has a lane of its own ([`engine::lane`]): a few
 //!    rows first, then the rest, then a read-back. What to do about a fault is decided by
 //!    [`engine::verdict::judge`]; a write without an answer goes to [`engine::verify`], which looks
 //!    before anything is sent again. When every row has come to its end, roles in deployments are

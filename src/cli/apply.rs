@@ -12,23 +12,26 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::confirm::Confirmation;
-use super::plan::{After, PreparedPlan, ShowArgs, show};
+use super::plan::{After, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
-use super::runs::{RUNS, locked, unsafe_runs};
+use super::saved_plan_args::SavedPlanArgs;
 use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::trust::Origin;
 use super::{GlobalArgs, print, tell};
+use crate::cli::work_args::WorkArgs;
 use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Mail;
-use crate::model::{RowNumber, printable};
+use crate::model::{RowNumber, Scope, printable};
 use crate::ops::failure::Failure;
 use crate::ops::finish::{held_words, status, tell_renamed, write_reports};
 use crate::ops::phases::{Left, Parts};
+use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::{Input, ResolvedInput};
-use crate::ops::saved::{Saved, SavedPlanArgs};
-use crate::ops::session::{Access, Destination, Session, WorkArgs};
+use crate::ops::runs::{RUNS, locked, unsafe_runs};
+use crate::ops::saved::Saved;
+use crate::ops::session::{Access, Destination, Session};
 use crate::ops::signals::Signals;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Cause, Code};
@@ -319,7 +322,7 @@ impl Applying<'_> {
         let mut tally = Tally::default();
         for (index, planned) in self.prepared.plan.rows.iter().enumerate() {
             let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = concluded_by_plan(&planned.decision, role) {
+            if let Some((status, _)) = concluded_by_plan(Scope::Workspace, &planned.decision, role) {
                 tally.count(status);
             }
         }

@@ -13,15 +13,16 @@ pub mod prune_args;
 pub mod report;
 pub mod resume;
 pub mod roster_args;
-mod runs;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod saved_plan_args;
 pub mod settings;
 pub mod target_args;
 mod template;
 mod trust;
 mod usage;
 pub mod validate;
+pub mod work_args;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};

@@ -16,7 +16,7 @@ use super::settings::Origins;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
-pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, Period, RateLimit};
+pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, RateLimit};
 use crate::houston::context::ContextError;
 use crate::houston::{
     HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError, TokenKind,

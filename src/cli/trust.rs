@@ -11,7 +11,7 @@ use super::resume::ResumeArgs;
 use super::target_args::TargetArgs;
 use super::tell;
 use crate::houston::TOKEN_VARIABLE;
-use crate::model::{WorkspaceRole, printable, shell_word};
+use crate::model::{Level, Role, printable, shell_word};
 use crate::ops::failure::Failure;
 use crate::ops::finish::broken;
 use crate::outcome::ExitStatus;
@@ -167,7 +167,7 @@ fn shown(
 fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
     let (rows, extras): (HashSet<_>, HashSet<_>) =
         (history.left().into_iter().collect(), history.left_extras().into_iter().collect());
-    let mut roles: BTreeMap<WorkspaceRole, usize> = BTreeMap::new();
+    let mut roles: BTreeMap<Role, usize> = BTreeMap::new();
     let (mut admins, mut removals) = (Names::default(), Names::default());
     for line in plan_lines(folder).map_err(|error| broken(folder, error))? {
         let line = line.map_err(|error| broken(folder, error))?;
@@ -177,7 +177,7 @@ fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
             removals.add(who);
         } else if let Some(role) = line.role.filter(|_| rows.contains(&line.row)) {
             *roles.entry(role).or_default() += 1;
-            if role == WorkspaceRole::Admin {
+            if role.level == Level::Admin {
                 admins.add(who);
             }
         }

@@ -5,13 +5,14 @@
 //! looked for by its label, and if it does not appear the run ends before anybody is added.
 
 use super::planning::plan_created;
-use super::session::{Session, WorkArgs, unusable};
-use crate::cli::plan::PreparedPlan;
+use super::session::{Session, unusable};
 use crate::cli::tell;
+use crate::cli::work_args::WorkArgs;
 use crate::event::Event;
 use crate::houston::{Effect, Fault};
 use crate::model::{WorkspaceId, printable};
 use crate::ops::failure::Failure;
+use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::ops::planning::workspaces::list_workspaces;
 use crate::outcome::ExitStatus;

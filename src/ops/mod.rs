@@ -11,6 +11,7 @@ pub mod failure;
 pub mod finish;
 pub mod phases;
 pub mod planning;
+pub mod runs;
 pub mod saved;
 pub mod session;
 pub mod signals;

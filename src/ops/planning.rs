@@ -4,6 +4,7 @@
 //! Main function: [`plan`]. It sends nothing but reads.
 
 pub mod deployments;
+pub mod prepared;
 pub mod prune;
 pub mod replace;
 pub mod roster;
@@ -18,7 +19,7 @@ use crate::cli::tell;
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{Assignment, RowNumber, printable};
+use crate::model::{Assignment, RowNumber, Scope, printable};
 use crate::ops::failure::Failure;
 use crate::ops::planning::deployments::{Wanted, Wish, decide_grants};
 use crate::ops::planning::prune::{Belonging, Pruning};
@@ -232,7 +233,9 @@ impl<'r> Draft<'r> {
 
     fn decide(&mut self, rows: &[RowNumber], reading: &Reading, session: &Session) {
         let wishes = rows.iter().filter_map(|&row| self.roster.assignment(row));
-        let decide = |(wish, &seen): (Assignment<'_>, &Membership)| decide(wish.role, seen, self.roles);
+        let decide = |(wish, &seen): (Assignment<'_>, &Membership)| {
+            decide(Scope::Workspace, wish.role, seen, self.roles)
+        };
         let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
         let caller = session.caller_names(reading);
         let email = |place: usize| self.roster.emails().get(rows[place]);

@@ -20,6 +20,7 @@ pub mod results;
 pub mod run;
 pub mod summary;
 pub mod terminal;
+pub mod validate;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -2,16 +2,14 @@
 //!
 //! Main type: [`PaceArgs`]; [`PaceSettings`] is what becomes of it.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
-use jiff::SignedDuration;
-
 use crate::houston::{Rate, RetryPolicy};
+use crate::model::period::Period;
 use crate::record::journal::RunPace;
+use clap::Args;
 
 const PACE: &str = "Pace";
 
@@ -163,41 +161,6 @@ impl FromStr for RateLimit {
         match text.trim() {
             "none" => Ok(Self(None)),
             text => text.parse().map(|rate| Self(Some(rate))).map_err(|error| format!("{error}, or none")),
-        }
-    }
-}
-
-/// A length of time with its unit: `30s`, `5m`, `1h 30m`, `PT10S`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Period(pub Duration);
-
-/// No time in this program is longer.
-const LONGEST_PERIOD: Duration = Duration::from_secs(30 * 24 * 3600);
-
-impl FromStr for Period {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.') {
-            return Err(format!("the unit is missing: {text}s, {text}m or {text}h"));
-        }
-        let span: SignedDuration = text
-            .parse()
-            .map_err(|_| "a time is a number with a unit, such as 500ms, 30s, 5m or 1h".to_owned())?;
-        let period = Duration::try_from(span).map_err(|_| "a time is not negative".to_owned())?;
-        if period > LONGEST_PERIOD {
-            return Err("a time is 30 days (720h) at most".to_owned());
-        }
-        Ok(Self(period))
-    }
-}
-
-impl fmt::Display for Period {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SignedDuration::try_from(self.0) {
-            Ok(span) => write!(f, "{span:#}"),
-            Err(_) => write!(f, "{}s", self.0.as_secs()),
         }
     }
 }

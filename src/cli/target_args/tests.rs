@@ -3,7 +3,6 @@
 use clap::Parser;
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use super::*;
 
@@ -106,22 +105,6 @@ fn the_pace_has_its_defaults_and_the_sandbox_needs_no_sparing() {
     assert_eq!(line(&["--rate", "none"]).pace.resolve(false).unwrap().rate, None);
     let http = line(&["--insecure"]).target.http(&pace);
     assert_eq!((http.concurrency, http.timeout, http.insecure), (8, pace.timeout, true));
-}
-
-#[test]
-fn a_time_has_a_unit_and_is_not_negative() {
-    for (text, millis) in
-        [("30s", 30_000), ("500ms", 500), ("1h 30m", 5_400_000), ("PT10S", 10_000), ("0s", 0)]
-    {
-        assert_eq!(text.parse(), Ok(Period(Duration::from_millis(millis))), "{text}");
-    }
-    assert_eq!("30".parse::<Period>().unwrap_err(), "the unit is missing: 30s, 30m or 30h");
-    assert_eq!("-5s".parse::<Period>().unwrap_err(), "a time is not negative");
-    assert_eq!("721h".parse::<Period>().unwrap_err(), "a time is 30 days (720h) at most");
-    for bad in ["", "soon", "5 parsecs", "s"] {
-        assert!(bad.parse::<Period>().unwrap_err().contains("such as"), "{bad}");
-    }
-    assert_eq!("90s".parse::<Period>().unwrap().to_string().parse(), "90s".parse::<Period>());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::cli::validate::{shown_name, style};
+use crate::cli::work_args::WorkArgs;
 use crate::cli::{GlobalArgs, tell, tell_in_colour};
 use crate::model::{RowNumber, printable};
 use crate::ops::failure::Failure;
@@ -17,7 +18,7 @@ use crate::ops::planning::workspaces::{
 };
 use crate::ops::saved;
 use crate::ops::saved::Expected;
-use crate::ops::session::{Session, WorkArgs};
+use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
 use crate::report::removals::REMOVALS;
 use crate::report::terminal::{Progress, ProgressMode};

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use crate::cli::target_args::Period;
 use crate::cli::tell;
 use crate::houston::token::{Exposure, exposure};
 use crate::houston::{Credential, Rate};
+use crate::model::period::Period;
 use crate::model::printable;
 
 /// What is to be said about the end of a token.

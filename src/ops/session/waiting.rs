@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
-use crate::cli::target_args::Period;
 use crate::cli::tell;
 use crate::houston::Waiting;
+use crate::model::period::Period;
 
 /// How often it is looked.
 const GLANCE: Duration = Duration::from_millis(100);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::asking::Facts;
 use super::{Bench, Blame, counted};
-use crate::cli::target_args::Period;
 use crate::houston::{Fault, NoAnswerCause, Skew, UnsentCause};
+use crate::model::period::Period;
 use crate::ops::session::proxy_hint;
 use crate::report::checkup::{Check, Verdict};
 

@@ -8,10 +8,10 @@ use crate::record::folder::{LockError, RunsError};
 use crate::report::shell_word;
 
 /// The flag that names the folder.
-pub(super) const RUNS: [&str; 1] = ["runs-dir"];
+pub const RUNS: [&str; 1] = ["runs-dir"];
 
 /// Another run has the lock, or there can be none.
-pub(super) fn locked(error: LockError) -> Failure {
+pub fn locked(error: LockError) -> Failure {
     let failure = match error {
         LockError::Held { .. } => Failure::new(ExitStatus::Locked, error)
             .hint("wait until it has ended; `plan` may be used meanwhile"),
@@ -25,7 +25,7 @@ pub(super) fn locked(error: LockError) -> Failure {
 }
 
 /// The folder of the runs cannot be used.
-pub(super) fn unsafe_runs(error: RunsError) -> Failure {
+pub fn unsafe_runs(error: RunsError) -> Failure {
     let failure = match error {
         RunsError::Distrusted { ref path, .. } => {
             let hint = format!(

@@ -1,0 +1,240 @@
+//! A plan together with what it was made from, ready to be shown, saved or carried out.
+//!
+//! Main type: [`PreparedPlan`]. It reads what Houston has and sends no mutation.
+
+use std::collections::HashMap;
+
+use super::deployments::come_with_adds;
+use super::plan;
+use super::roster::ResolvedInput;
+use crate::cli::plan::ShowArgs;
+use crate::cli::tell;
+use crate::cli::work_args::{SafetyArgs, WorkArgs};
+use crate::engine::part::Subjects;
+use crate::event::Event;
+use crate::houston::DeploymentGrant;
+use crate::model::RowNumber;
+use crate::ops::failure::Failure;
+use crate::ops::saved::fits;
+use crate::ops::session::Session;
+use crate::outcome::ExitStatus;
+use crate::plan::grant::Grant;
+use crate::plan::guard::{OnGuard, Refusal};
+use crate::plan::{Counts, Decision, Operation, Plan};
+use crate::record::journal::PlanLine;
+use crate::report::plan::stale::Stale;
+use crate::report::plan::{Estimate, PlanReport};
+use crate::report::terminal::Progress;
+use crate::roster::Roster;
+
+/// A plan, its operations, and what it was made from.
+pub struct PreparedPlan {
+    /// The decisions.
+    pub plan: Plan,
+    /// The mutations.
+    pub operations: Vec<Operation>,
+    /// How many rows were decided in which way.
+    pub counts: Counts,
+    /// Whether roles in deployments are given together with the adds.
+    grants_come_along: bool,
+}
+
+impl PreparedPlan {
+    /// Reads what is there and decides every row.
+    ///
+    /// # Errors
+    /// As [`plan`]; or it is not the plan that was saved (9), or the installation's policy refuses
+    /// what the plan would do (5).
+    pub fn prepare(
+        input: &mut ResolvedInput,
+        work: &WorkArgs,
+        session: &Session,
+        progress: &mut Progress,
+    ) -> Result<Self, Failure> {
+        let places = std::mem::take(&mut input.places);
+        let announce = &mut |event: &Event<'_>| session.show(event, progress);
+        let wishes = std::mem::take(&mut input.wishes);
+        let plan = plan(&input.roster, places, wishes, &work.safety.remembered(), session, announce)?;
+        input.rows_of_grants.get_or_init(|| plan.grants.iter().map(|grant| grant.row).collect());
+        let role = |row: RowNumber| input.roster.assignment(row).map(|wish| wish.role);
+        let operations = plan.operations(role);
+        let counts = plan.counts();
+        let grants_come_along = come_with_adds(&plan, session);
+        let prepared = Self { plan, operations, counts, grants_come_along };
+        if let Some(expected) = input.expected.take() {
+            fits(&expected, prepared.lines(&input.roster), input.roster.len(), &session.url)?;
+        }
+        if prepared.counts.add + prepared.counts.renew > 0 {
+            session.check_policy(&work.safety)?;
+        }
+        if prepared.takes_away() {
+            session.identity.check(&session.url)?;
+        }
+        if prepared.changes() > 0 {
+            session.warn_of_token(prepared.requests());
+        }
+        Ok(prepared)
+    }
+
+    /// What was seen and decided: a line per row, then one per role in a deployment, then one per person
+    /// who is not in the roster.
+    pub fn lines(&self, roster: &Roster) -> impl Iterator<Item = PlanLine> {
+        let rows = (0..roster.len())
+            .map(RowNumber::from_index)
+            .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()));
+        let behind = |at: usize| RowNumber::from_index(roster.len() + at);
+        let grants = self.plan.grants.iter().enumerate().filter_map(move |(at, grant)| {
+            let wish = roster.assignment(grant.row)?;
+            Some(PlanLine::of_grant(&self.plan, grant, &wish, behind(at)))
+        });
+        let extras = self.plan.extras.iter().zip(self.plan.grants.len()..);
+        let extras = extras.map(move |(extra, at)| PlanLine::of_extra(&self.plan, extra, behind(at)));
+        rows.chain(grants).chain(extras)
+    }
+
+    /// Mutations of members.
+    pub fn changes(&self) -> usize {
+        self.operations.len() + self.grants_alone().count() + self.plan.leavers().count()
+    }
+
+    /// What rows are about beside a person in a workspace: roles in deployments that come along with adds,
+    /// for a server that takes them so, and who is taken away first.
+    pub fn along(&self) -> Subjects {
+        let mut subjects = Subjects { first: self.plan.rows.len(), ..Subjects::default() };
+        subjects.replacements = self.plan.replacements.iter().map(|(row, all)| (*row, all.clone())).collect();
+        let wanted = self.plan.grants.iter().filter(|grant| grant.decision == Decision::Add);
+        for grant in wanted.filter(|_| self.grants_come_along) {
+            let Some(role) = grant.role else { continue };
+            let along = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
+            subjects.along.entry(grant.row).or_default().push(along);
+        }
+        subjects
+    }
+
+    /// The roles in deployments that need a mutation of their own.
+    fn grants_alone(&self) -> impl Iterator<Item = &Grant> {
+        let changed = self.plan.grants.iter().filter(|grant| grant.decision.is_change());
+        changed.filter(|grant| !self.comes_along(grant))
+    }
+
+    /// Whether a role in a deployment is given in the same request as the one in the workspace.
+    pub fn comes_along(&self, grant: &Grant) -> bool {
+        self.grants_come_along && self.plan.rows[grant.row.index()].decision == Decision::Add
+    }
+
+    /// Whether anybody is removed or demoted, also for a moment or in a deployment.
+    fn takes_away(&self) -> bool {
+        let grants = self.plan.grants.iter();
+        self.plan.leavers().next().is_some()
+            || takes_away(&self.operations)
+            || grants
+                .filter_map(|grant| grant.operation(grant.row))
+                .any(|operation| operation.kind.takes_away())
+    }
+
+    /// Says which limits the removals do not keep to; stops there unless only they are to be left out.
+    ///
+    /// # Errors
+    /// More would be removed than is allowed (7).
+    pub fn refuse(&self, safety: &SafetyArgs) -> Result<(), Failure> {
+        let refusals = &self.plan.refusals;
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        let place = |refusal: &Refusal| match refusal.workspace {
+            Some(place) => format!("{}: ", self.plan.workspaces[place as usize]),
+            None => "in all: ".to_owned(),
+        };
+        for refusal in refusals {
+            tell(&format!("guard: {}{refusal}", place(refusal)));
+        }
+        let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
+        let allow = needed.join(" ");
+        if safety.prune.limits.on_guard() == OnGuard::SkipRemovals {
+            tell(&format!("these removals are left out; {allow} would allow them"));
+            return Ok(());
+        }
+        let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
+        Err(Failure::new(ExitStatus::Guard, error)
+            .hint(format!("{allow} would allow it; --on-guard skip-removals carries out everything else")))
+    }
+
+    /// The plan in a format.
+    ///
+    /// # Errors
+    /// If it cannot be written in that format.
+    pub fn render(
+        &self,
+        input: &ResolvedInput,
+        session: &Session,
+        show: &ShowArgs,
+        stale: Option<&Stale>,
+    ) -> Result<String, Failure> {
+        let version = session.version();
+        let report = PlanReport {
+            plan: &self.plan,
+            roster: &input.roster,
+            name: &input.name,
+            target: &session.url,
+            houston_version: version.as_deref(),
+            estimate: self.estimate(session),
+            stale,
+        };
+        report.render(show.format, show.detail()).map_err(|error| Failure::new(ExitStatus::Internal, error))
+    }
+
+    fn requests(&self) -> u64 {
+        let leavers = self.plan.leavers().map(|leaver| leaver.workspace);
+        let grants = self.grants_alone().map(|grant| grant.workspace);
+        requests(&self.operations) + requests_of_part(leavers) + requests_of_part(grants)
+    }
+
+    fn estimate(&self, session: &Session) -> Estimate {
+        // A workspace that is created is read after it.
+        let created = self.plan.to_create.len() as u64;
+        // Who is added again is taken away first.
+        let replacements: usize = self.plan.replacements.values().map(Vec::len).sum();
+        let mutations = (self.changes() + replacements) as u64 + created;
+        let requests = self.requests() + replacements as u64 + 2 * created;
+        let seconds = session.settings.rate.map_or(0, |rate| {
+            let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
+            time.as_secs()
+        });
+        let token_seconds = session.token_left().map(|left| left.as_secs());
+        Estimate { requests, mutations, reads: requests - mutations, seconds, token_seconds }
+    }
+
+    /// What a run of this plan would end with, if everything it sends goes well.
+    pub fn status(&self) -> ExitStatus {
+        if self.counts.gave_up > 0 {
+            ExitStatus::Unresolved
+        } else if self.counts.held_back > 0 {
+            ExitStatus::Guard
+        } else if self.counts.rejected + self.counts.invalid > 0 {
+            ExitStatus::RowsFailed
+        } else {
+            ExitStatus::Done
+        }
+    }
+}
+
+/// Whether anybody is removed or demoted by these, also for a moment.
+pub fn takes_away(operations: &[Operation]) -> bool {
+    operations.iter().any(|operation| operation.kind.takes_away())
+}
+
+/// How many requests a later part of a run needs whose operations are in these workspaces: each one, a
+/// look and a proof per workspace, and the first one's read-back where there is one.
+fn requests_of_part(workspaces: impl Iterator<Item = u32>) -> u64 {
+    let mut shares: HashMap<u32, u64> = HashMap::new();
+    workspaces.for_each(|workspace| *shares.entry(workspace).or_default() += 1);
+    shares.values().map(|&all| all + if all > 4 { 3 } else { 2 }).sum()
+}
+
+/// How many requests carry these operations out: a mutation each, and per workspace the proof; the
+/// first row's read-back where there is one.
+pub fn requests(operations: &[Operation]) -> u64 {
+    let workspaces = operations.chunk_by(|a, b| a.workspace == b.workspace);
+    let reads: u64 = workspaces.map(|rows| if rows.len() > 4 { 2 } else { 1 }).sum();
+    operations.len() as u64 + reads
+}
