@@ -407,10 +407,10 @@ mod tests {
             ("Can't reach database server", INTERNAL, 200, Code::InternalServerError),
             (r#"Cannot query field "x" on type "Y"."#, VALIDATION, 400, Code::Schema),
             (
-                r#"Unknown argument "bypassInvite" on field "workspaceAddUser""#,
+                r#"Unknown argument "deploymentRoles" on field "workspaceAddUser""#,
                 VALIDATION,
                 400,
-                Code::WouldMail,
+                Code::Schema,
             ),
             (r#"Variable "$deploymentRoles" is not defined."#, VALIDATION, 400, Code::Schema),
             (

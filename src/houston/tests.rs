@@ -89,6 +89,7 @@ fn a_person_is_never_mailed_where_that_was_not_asked_for() {
         assert!(
             matches!(failure.fault, Fault::Schema { subject: Some(ref name), .. } if name == "bypassInvite")
         );
+        assert_eq!(failure.fault.code(), Code::WouldMail);
     }
     assert_eq!(scripted.names(), ["AddMember"]);
 }
