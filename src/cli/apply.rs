@@ -36,7 +36,6 @@ use crate::ops::signals::Signals;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Cause, Code};
 use crate::outcome::{StatusKind, Tally};
-use crate::plan::concluded_by_plan;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{
     FORMAT, Hashing, Header, History, Journal, JournalError, RunSettings, write_plan,
@@ -322,7 +321,7 @@ impl Applying<'_> {
         let mut tally = Tally::default();
         for (index, planned) in self.prepared.plan.rows.iter().enumerate() {
             let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = concluded_by_plan(Scope::Workspace, &planned.decision, role) {
+            if let Some((status, _)) = planned.decision.end(Scope::Workspace, role) {
                 tally.count(status);
             }
         }

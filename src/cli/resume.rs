@@ -35,7 +35,7 @@ use crate::ops::session::{Access, Destination, Session};
 use crate::ops::signals::Signals;
 use crate::outcome::ExitStatus;
 use crate::plan::protect::Protect;
-use crate::plan::{Operation, OperationKind, RolePolicy};
+use crate::plan::{Action, Operation, RolePolicy};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Task};
 use crate::record::folder::{RunFolder, TargetLock};
@@ -150,7 +150,7 @@ pub(super) fn resume_run(
         .leg
         .operations
         .iter()
-        .any(|operation| matches!(operation.kind, OperationKind::Add(_) | OperationKind::Replace(_)))
+        .any(|operation| matches!(operation.action, Action::Add(_) | Action::Replace(_)))
     {
         session.check_policy(&SafetyArgs::from(&history.header.settings))?;
     }

@@ -46,7 +46,7 @@ impl PreparedPlan {
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         let roles = work.safety.roles();
         self.plan = plan_created(plan, &created, &input.roster, roles, session, announce)?;
-        self.operations = self.plan.operations(|row| input.roster.assignment(row).map(|wish| wish.role));
+        self.operations = self.plan.operations();
         self.counts = self.plan.counts();
         Ok(())
     }

@@ -245,7 +245,6 @@ pub(crate) fn held_words(history: &History) -> Option<String> {
 mod tests {
     use super::*;
     use crate::outcome::{Cause, Code};
-    use crate::plan::guard::Guard;
     use crate::report::fixture::Fixture;
 
     fn ended(ends: &[Status], stopped: Option<StopReason>) -> History {
@@ -286,17 +285,17 @@ mod tests {
     #[test]
     fn a_row_that_a_guard_held_back_ends_the_run_with_7_unless_there_is_worse() {
         use crate::model::Level::{Admin, Viewer};
-        let held = Guard::LastAdmin.cause(
-            crate::model::Scope::Workspace,
-            crate::plan::RoleChange { from: Admin, to: Viewer, whose: crate::plan::Whose::Members },
-        );
+        use crate::model::Scope;
+        use crate::plan::{Action, Guard, Holder, Reason};
+        let action = Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member };
+        let (_, held) = Reason::HeldBack(Guard::LastAdmin, action).end(Scope::Workspace, None);
         for (other, stopped, code) in [
             (Status::RoleUpdated, None, 7),
             (Status::Rejected, None, 7),
             (Status::GaveUp, None, 8),
             (Status::RoleUpdated, Some(StopReason::TokenDead), 4),
         ] {
-            let ends = [(Status::RoleKept, Some(held.clone())), (other, None)];
+            let ends = [(Status::RoleKept, held.clone()), (other, None)];
             let fixture = Fixture::with(&ends, stopped.map(|reason| (reason, None)));
             assert_eq!(status(&fixture.history).code(), code, "{other} {stopped:?}");
         }

@@ -23,7 +23,7 @@ use crate::ops::session::identity::Identity;
 use crate::outcome::{Cause, Tally};
 use crate::outcome::{Code, ExitStatus};
 use crate::plan::extra::Account;
-use crate::plan::guard::{Limit, Refusal};
+use crate::plan::guard::{Excess, Limit, Refusal};
 use crate::plan::protect::Protect;
 use crate::present::survey::{Progress, Task};
 use crate::record::folder::RunFolder;
@@ -192,7 +192,8 @@ impl Parts<'_> {
             Limit::Percent(_) => refusal.workspace.is_none(),
             Limit::People(_) => false,
         };
-        let (refusals, _) = leaving.too_many(limits, &People::before(history, &now, &leaving.part.concluded));
+        let Excess { refusals, .. } =
+            leaving.excess(limits, &People::before(history, &now, &leaving.part.concluded));
         if refusals.iter().any(is_share_of_all) {
             let others: Vec<&WorkspaceId> =
                 history.workspaces.iter().filter(|id| !now.contains_key(*id)).collect();

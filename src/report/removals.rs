@@ -260,8 +260,9 @@ fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Scope;
     use crate::outcome::Cause;
-    use crate::plan::extra::Stay;
+    use crate::plan::{Action, Guard, Reason};
     use std::sync::Arc;
 
     fn extra(status: Status, cause: Option<Cause>) -> RowHistory {
@@ -278,15 +279,20 @@ mod tests {
     #[test]
     fn everybody_who_is_not_in_the_roster_comes_to_an_end_with_a_word() {
         let code = |code| Some(Cause::new(code, "why"));
+        let removal = Action::Remove(None);
+        let ended = |reason: Reason, word| {
+            let (status, cause) = reason.end(Scope::Workspace, None);
+            (status, cause, word)
+        };
         let table = [
             (Status::Removed, None, "removed"),
             (Status::Unchanged, code(Code::GoneAlready), "gone_already"),
-            (Status::Unchanged, Some(Stay::Caller.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::LastAdmin.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::TooMany.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::Incomplete.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::Protected.cause()), "kept"),
-            (Status::Unchanged, Some(Stay::Elsewhere.cause()), "kept"),
+            ended(Reason::HeldBack(Guard::Caller, removal), "held_back"),
+            ended(Reason::HeldBack(Guard::LastAdmin, removal), "held_back"),
+            ended(Reason::HeldBack(Guard::TooMany, removal), "held_back"),
+            ended(Reason::HeldBack(Guard::Incomplete, removal), "held_back"),
+            ended(Reason::Protected(removal), "kept"),
+            ended(Reason::ViaTeam, "kept"),
             (Status::RoleKept, code(Code::OtherRole), "kept"),
             (Status::NotRun, code(Code::NotRemovedAfterFailure), "not_removed"),
             (Status::Rejected, code(Code::Denied), "rejected"),
