@@ -419,7 +419,7 @@ fn survey(
     protect: &Protect,
     progress: &mut Progress,
 ) -> Vec<Result<Reading, Fault>> {
-    let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task { workspace, rows }).collect();
+    let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task::new(workspace, rows)).collect();
     let workspaces = tasks.len() as u64;
     session.show(&Event::ReadingStarted { workspaces }, progress);
     let readings = session.survey(&leg.emails).protecting(protect).read(&tasks, |step| {
@@ -440,7 +440,7 @@ fn count_admins(leg: &mut Leg, session: &Session) -> Result<(), Failure> {
         .filter(|(_, rows)| !rows.is_empty())
         .collect();
     let tasks: Vec<Task<'_>> =
-        demoted.iter().map(|(place, rows)| Task { workspace: &leg.workspaces[*place].id, rows }).collect();
+        demoted.iter().map(|(place, rows)| Task::new(&leg.workspaces[*place].id, rows)).collect();
     let counts = session.survey(&leg.emails).other_admins(&tasks, |_| {});
     for ((place, _), others) in demoted.iter().zip(counts) {
         match others {

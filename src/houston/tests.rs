@@ -30,6 +30,9 @@ fn denied(field: &str) -> Value {
     json!({"message": "Insufficient permissions.", "path": [field], "extensions": {"code": "INTERNAL_SERVER_ERROR"}})
 }
 
+const WITH_INVITES: Parts = Parts { invites: true, deployments: false };
+const WITH_DEPLOYMENTS: Parts = Parts { invites: false, deployments: true };
+
 fn user(id: &str, email: &str) -> Value {
     json!({"id": id, "username": email, "status": "active", "emails": [{"address": email}],
         "roleBindings": [{"role": "WORKSPACE_VIEWER", "workspace": {"id": "ck1"}}]})
@@ -41,8 +44,8 @@ fn ids(page: &MemberPage) -> Vec<&str> {
 
 #[test]
 fn every_document_is_named_and_asks_for_no_secret() {
-    assert_eq!(operations::DOCUMENTS.len(), 35);
-    for (name, text) in operations::DOCUMENTS {
+    assert_eq!(documents().count(), 25 + 24);
+    for (name, text) in documents() {
         let starts = [format!("query {name}"), format!("mutation {name}")];
         assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
         assert_eq!(text.matches("query ").count() + text.matches("mutation ").count(), 1, "{name}");
@@ -73,7 +76,7 @@ fn every_request_carries_its_name_its_document_and_its_variables() {
     );
     for body in &log {
         let (name, text) = (body["operationName"].as_str().unwrap(), body["query"].as_str().unwrap());
-        assert_eq!(operations::DOCUMENTS.iter().find(|(known, _)| *known == name).unwrap().1, text);
+        assert_eq!(documents().find(|(known, _)| *known == name).unwrap().1, text);
     }
     assert!(!log[1]["query"].as_str().unwrap().contains("bypassInvite"));
 }
@@ -188,7 +191,7 @@ fn a_document_that_the_version_or_the_schema_lacks_is_never_sent() {
         });
         houston.installation().unwrap();
         houston.workspaces().unwrap();
-        houston.member_page(&id(), None, WithInvites::No).unwrap();
+        houston.member_page(&id(), None, Parts::default()).unwrap();
         let added = houston.add_member(&id(), "a@example.com", Level::Viewer, Mail::Bypass);
         assert_eq!(added.is_ok(), expected.contains(&"AddMember"), "{version}");
         let names: Vec<_> = scripted
@@ -312,7 +315,7 @@ fn the_first_page_brings_members_and_invitations_in_one_request() {
             _ => json!({"data": {"paginatedWorkspaceUsers": []}}),
         }
     });
-    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
     assert_eq!(ids(&page), ["u1", "u2"]);
     assert_eq!(page.people[0].addresses, ["ada@example.com"]);
     assert!(page.people[0].answers_to("ada@example.com"));
@@ -320,7 +323,7 @@ fn the_first_page_brings_members_and_invitations_in_one_request() {
     let invites = page.invites.unwrap().unwrap();
     assert_eq!((invites[0].email.as_deref(), invites[0].role), (Some("new@example.com"), Some(Level::Admin)));
     assert_eq!(invites[1].role, None);
-    let next = houston.member_page(&id(), Some("u2"), WithInvites::Yes).unwrap();
+    let next = houston.member_page(&id(), Some("u2"), WITH_INVITES).unwrap();
     assert!(next.people.is_empty() && next.invites.is_none() && next.last_id.is_none());
     let log = scripted.log();
     assert_eq!(log[0]["variables"], json!({"workspaceUuid": "ck1", "cursor": "", "take": 100}));
@@ -339,7 +342,7 @@ fn only_bindings_of_workspaces_and_of_this_one_count() {
                 {"role": "DEPLOYMENT_ADMIN", "workspace": {"id": "ck1"}},
                 {"role": "WORKSPACE_VIEWER", "workspace": {"id": "ck1"}}]}, null]}})
     });
-    let page = houston.member_page(&id(), None, WithInvites::No).unwrap();
+    let page = houston.member_page(&id(), None, Parts::default()).unwrap();
     assert_eq!(page.people.len(), 1);
     assert_eq!(page.people[0].status, UserStatus::Pending);
     assert_eq!(page.people[0].bindings, [Level::Editor, Level::Viewer]);
@@ -355,11 +358,11 @@ fn an_old_server_gives_the_whole_list_and_is_asked_for_pages_once() {
         _ => unknown_field("paginatedWorkspaceUsers"),
     });
     for _ in 0..2 {
-        let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+        let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
         assert_eq!((ids(&page), page.paged), (vec!["u1"], Paged::Whole));
         assert_eq!(page.invites, Some(Ok(Vec::new())));
     }
-    assert_eq!(houston.all_members(&id()).unwrap().people.len(), 1);
+    assert_eq!(houston.all_members(&id(), Parts::default()).unwrap().people.len(), 1);
     let names = scripted.names();
     assert_eq!(
         names,
@@ -370,19 +373,21 @@ fn an_old_server_gives_the_whole_list_and_is_asked_for_pages_once() {
 #[test]
 fn a_server_without_a_status_is_found_out_once() {
     let (houston, scripted) = houston(|name| match name {
+        "MemberPagePlainWithInvites" => {
+            json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")], "workspaceInvites": []}})
+        }
         "MemberPagePlain" => json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")]}}),
         "OneMemberPlain" => json!({"data": {"workspaceUser": user("u1", "a@example.com")}}),
-        "Invites" => json!({"data": {"workspaceInvites": []}}),
         _ => unknown_field("status"),
     });
-    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
     assert_eq!((page.people.len(), page.invites), (1, Some(Ok(Vec::new()))));
-    houston.member_page(&id(), None, WithInvites::No).unwrap();
+    houston.member_page(&id(), None, Parts::default()).unwrap();
     assert!(houston.person(&id(), "a@example.com").unwrap().is_some());
     let names = scripted.names();
     assert_eq!(
         names,
-        ["MemberPageWithInvites", "MemberPagePlain", "Invites", "MemberPagePlain", "OneMemberPlain"]
+        ["MemberPageWithInvites", "MemberPagePlainWithInvites", "MemberPagePlain", "OneMemberPlain"]
     );
 }
 
@@ -398,10 +403,46 @@ fn members_are_kept_where_invitations_are_refused() {
             "MemberPageWithInvites" => first.clone(),
             _ => json!({"data": {"paginatedWorkspaceUsers": people}}),
         });
-        let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+        let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
         assert_eq!(ids(&page), ["u1"]);
         assert!(page.invites.unwrap().is_err());
         assert_eq!(scripted.sent(), requests);
+    }
+}
+
+#[test]
+fn parts_that_cannot_be_had_are_left_out_one_by_one() {
+    let all = Parts { invites: true, deployments: true };
+    let joint = "MemberPageWithDeploymentsWithInvites";
+    let table = [
+        (unknown_field("deployment"), vec![joint, "MemberPageWithInvites"], true),
+        (unknown_field("workspaceInvites"), vec![joint, "MemberPageWithDeployments"], false),
+        (
+            json!({"data": {"paginatedWorkspaceUsers": null, "workspaceInvites": []},
+                "errors": [denied("paginatedWorkspaceUsers")]}),
+            vec![joint, "MemberPageWithInvites"],
+            true,
+        ),
+        (
+            json!({"data": null, "errors": [{"message": "Insufficient permissions."}]}),
+            vec![joint, "MemberPageWithDeployments", "Invites"],
+            true,
+        ),
+    ];
+    for (first, requests, has_invites) in table {
+        let answer = first.clone();
+        let (houston, scripted) = houston(move |name| match name {
+            "MemberPageWithDeploymentsWithInvites" => answer.clone(),
+            _ => {
+                json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")], "workspaceInvites": []}})
+            }
+        });
+        let page = houston.member_page(&id(), None, all).unwrap();
+        assert_eq!(ids(&page), ["u1"], "{first}");
+        assert_eq!(page.invites.unwrap().is_ok(), has_invites, "{first}");
+        assert_eq!(scripted.names(), requests, "{first}");
+        let with_deployments = requests[1].contains("Deployments");
+        assert_eq!(page.people[0].deployment_roles.is_some(), with_deployments, "{first}");
     }
 }
 
@@ -416,14 +457,14 @@ fn an_error_without_a_path_has_both_asked_alone() {
         }
         _ => json!({"data": {"paginatedWorkspaceUsers": []}}),
     });
-    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
     assert_eq!(page.invites.unwrap().unwrap().len(), 1);
     assert_eq!(scripted.names(), ["MemberPageWithInvites", "MemberPage", "Invites"]);
 }
 
 #[test]
 fn members_that_are_refused_or_doubtful_are_no_list() {
-    let ask = |body: Value| houston(move |_| body.clone()).0.member_page(&id(), None, WithInvites::No);
+    let ask = |body: Value| houston(move |_| body.clone()).0.member_page(&id(), None, Parts::default());
     let refused =
         json!({"data": {"paginatedWorkspaceUsers": null}, "errors": [denied("paginatedWorkspaceUsers")]});
     assert_eq!(ask(refused).unwrap_err().fault.code(), Code::Denied);
@@ -464,7 +505,7 @@ fn a_failure_of_the_transport_comes_through_with_all_attempts() {
         Some("MemberPageWithInvites") => Ok((200, unknown_field("status").to_string())),
         _ => Err(Fault::no_answer(NoAnswerCause::Timeout, "")),
     });
-    let failure = Houston::new(Arc::new(scripted)).member_page(&id(), None, WithInvites::Yes).unwrap_err();
+    let failure = Houston::new(Arc::new(scripted)).member_page(&id(), None, WITH_INVITES).unwrap_err();
     assert_eq!((failure.fault.code(), failure.attempts), (Code::Timeout, 2));
 }
 
@@ -482,7 +523,14 @@ fn reads_for_verification_share_what_was_learnt_and_pay_nothing() {
             })
         }
     }
-    assert!(Houston::new(Arc::new(Watch)).for_verification().all_members(&id()).unwrap().people.is_empty());
+    assert!(
+        Houston::new(Arc::new(Watch))
+            .for_verification()
+            .all_members(&id(), Parts::default())
+            .unwrap()
+            .people
+            .is_empty()
+    );
 }
 
 const UPSERT: &str = "workspaceUpsertUserRole";
@@ -766,8 +814,8 @@ fn roles_in_deployments_are_read_where_the_server_tells_them_and_asked_for_once_
         person["roleBindings"].as_array_mut().unwrap().push(binding.clone());
         json!({"data": {"paginatedWorkspaceUsers": [person], "workspaceUsers": [person]}})
     });
-    let page = full.member_page_with_deployments(&id(), None).unwrap();
-    let all = full.all_members_with_deployments(&id()).unwrap();
+    let page = full.member_page(&id(), None, WITH_DEPLOYMENTS).unwrap();
+    let all = full.all_members(&id(), WITH_DEPLOYMENTS).unwrap();
     for person in [&page.people[0], &all.people[0]] {
         let admin = InDeployment { release_name: "solar-orbit-1001".into(), role: "DEPLOYMENT_ADMIN".into() };
         assert_eq!(person.deployment_roles.as_deref(), Some([admin].as_slice()));
@@ -780,7 +828,7 @@ fn roles_in_deployments_are_read_where_the_server_tells_them_and_asked_for_once_
         _ => json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")]}}),
     });
     for _ in 0..2 {
-        let page = bare.member_page_with_deployments(&id(), None).unwrap();
+        let page = bare.member_page(&id(), None, WITH_DEPLOYMENTS).unwrap();
         assert_eq!(page.people[0].deployment_roles, None);
     }
     assert_eq!(scripted.names(), ["MemberPageWithDeployments", "MemberPage", "MemberPage"]);
@@ -791,7 +839,7 @@ fn who_is_a_member_by_more_or_less_than_a_role_of_their_own_is_known() {
     let grounds = |bindings: Value| {
         let person = json!({"id": "u1", "username": null, "emails": [], "roleBindings": bindings});
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person]}}));
-        houston.all_members(&id()).unwrap().people[0].grounds()
+        houston.all_members(&id(), Parts::default()).unwrap().people[0].grounds()
     };
     let here = |role: &str| json!({"role": role, "workspace": {"id": "ck1"}});
     let viewer = here("WORKSPACE_VIEWER");
@@ -822,7 +870,7 @@ fn an_address_is_given_back_as_the_server_spells_it() {
             {"address": "Ada.L@Example.com"}], "roleBindings": []}, {"id": "u2", "username": "Bo", "roleBindings": [],
             "emails": [{"address": "Bo@Example.com"}]}, {"id": "u3", "username": "c", "emails": []}]}})
     });
-    let people = houston.all_members(&id()).unwrap().people;
+    let people = houston.all_members(&id(), Parts::default()).unwrap().people;
     assert_eq!(people[0].spelled("ada@x.org"), "ada@x.org");
     assert_eq!(people[0].spelled("ada.l@example.com"), "Ada.L@Example.com");
     assert_eq!(people[1].spelled("bo@example.com"), "Bo@Example.com");
@@ -867,7 +915,7 @@ fn who_may_have_other_addresses_is_known_and_so_is_who_cannot_sign_in() {
     ] {
         let person = json!({"id": "u1", "username": username, "emails": emails, "roleBindings": []});
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person, null]}}));
-        let all = houston.all_members(&id()).unwrap();
+        let all = houston.all_members(&id(), Parts::default()).unwrap();
         assert_eq!(all.people[0].hides_addresses, hides, "{emails} {username}");
         assert_eq!(all.unread, 1, "an entry that shows nobody may be anybody");
     }
@@ -882,6 +930,10 @@ fn who_may_have_other_addresses_is_known_and_so_is_who_cannot_sign_in() {
         let mut person = user("u1", "ann@example.com");
         person["status"] = status.clone();
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person]}}));
-        assert_eq!(houston.all_members(&id()).unwrap().people[0].status, expected, "{status}");
+        assert_eq!(
+            houston.all_members(&id(), Parts::default()).unwrap().people[0].status,
+            expected,
+            "{status}"
+        );
     }
 }

@@ -244,7 +244,7 @@ impl Parts<'_> {
 
     fn count_admins(&self, leaving: &mut Leaving) -> Result<(), Ended> {
         let places = leaving.admins_taken();
-        let task = |&place: &usize| Task { workspace: &leaving.part.workspaces[place].id, rows: &[] };
+        let task = |&place: &usize| Task::new(&leaving.part.workspaces[place].id, &[]);
         let tasks: Vec<Task<'_>> = places.iter().map(task).collect();
         let counts = self.session.survey(&leaving.part.names).other_admins(&tasks, |_| {});
         for (&place, admins) in places.iter().zip(counts) {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use crate::harness::{self, Sandbox};
 use houston_onboard::houston::{
     Answer, Credential, DeploymentGrant, DeploymentUser, Effect, Failure, Grounds, Houston, Http,
-    HttpSettings, InDeployment, Mail, Paged, Person, Removal, Request, Support, Target, Token, Transport,
-    WithInvites,
+    HttpSettings, InDeployment, Mail, Paged, Parts, Person, Removal, Request, Support, Target, Token,
+    Transport,
 };
 use houston_onboard::model::{Level, WorkspaceId};
 use houston_onboard::outcome::Code;
@@ -94,13 +94,14 @@ impl Stage {
     }
 
     fn deployment_roles(&self, email: &str) -> Vec<InDeployment> {
-        let page = self.houston.member_page_with_deployments(&finance(), None).unwrap();
+        let page =
+            self.houston.member_page(&finance(), None, Parts { invites: false, deployments: true }).unwrap();
         let person = page.people.into_iter().find(|person| person.answers_to(email)).unwrap();
         person.deployment_roles.unwrap()
     }
 
     fn member(&self, email: &str) -> Option<Person> {
-        let page = self.houston.member_page(&finance(), None, WithInvites::No).unwrap();
+        let page = self.houston.member_page(&finance(), None, Parts::default()).unwrap();
         assert_eq!(page.paged == Paged::Page, self.profile >= Profile::V0_30);
         page.people.into_iter().find(|person| person.answers_to(email))
     }
