@@ -33,8 +33,8 @@ use crate::ops::runs::{RUNS, locked, unsafe_runs};
 use crate::ops::saved::Saved;
 use crate::ops::session::{Access, Destination, Session};
 use crate::ops::signals::Signals;
-use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
+use crate::outcome::{Cause, Code};
 use crate::outcome::{StatusKind, Tally};
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{
@@ -187,7 +187,7 @@ fn unanswered(
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = open.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
-            let cause = Cause::new("no_outcome", text);
+            let cause = Cause::new(Code::NoOutcome, text);
             let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };
             earlier.insert(place, in_doubt);
         }

@@ -206,6 +206,7 @@ fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let at_ms = journal.at_ms(Instant::now());
     journal.note(&Entry::Closed {
         stopped: None,
+        code: None,
         detail: None,
         requests: 0,
         strain: Strain::default(),

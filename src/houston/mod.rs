@@ -52,6 +52,7 @@ pub use self::contact::{Contact, FirstContact};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
 pub use self::deployments::{Deployment, DeploymentGrant, DeploymentUser};
+use self::fault::BYPASS;
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
 use self::members_query::{Document, MembersQuery};
@@ -72,8 +73,6 @@ use crate::model::{Level, Role, WorkspaceId};
 pub const PAGE_SIZE: u32 = 100;
 
 const ADD: &str = "workspaceAddUser";
-/// The argument of an add that keeps Houston from mailing.
-const BYPASS: &str = "bypassInvite";
 
 /// A listing of workspaces ends here at the latest.
 const MAX_PAGES: i64 = 10_000;

@@ -6,6 +6,7 @@ use super::scripted::Scripted;
 use super::transport::Held;
 use super::*;
 use crate::model::Level;
+use crate::outcome::Code;
 
 fn id() -> WorkspaceId {
     WorkspaceId::new("ck1").unwrap()
@@ -91,6 +92,7 @@ fn a_person_is_never_mailed_where_that_was_not_asked_for() {
         assert!(
             matches!(failure.fault, Fault::Schema { subject: Some(ref name), .. } if name == "bypassInvite")
         );
+        assert_eq!(failure.fault.code(), Code::WouldMail);
     }
     assert_eq!(scripted.names(), ["AddMember"]);
 }
@@ -98,16 +100,16 @@ fn a_person_is_never_mailed_where_that_was_not_asked_for() {
 #[test]
 fn an_add_without_a_word_is_no_success_and_its_effect_is_unknown() {
     for (body, code) in [
-        (json!({"data": {"workspaceAddUser": null}}), "malformed_answer"),
-        (json!({"data": {}}), "malformed_answer"),
+        (json!({"data": {"workspaceAddUser": null}}), Code::MalformedAnswer),
+        (json!({"data": {}}), Code::MalformedAnswer),
         (
             json!({"data": null, "errors": [{"message": "x", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]}),
-            "internal_server_error",
+            Code::InternalServerError,
         ),
         (
             json!({"data": {"workspaceAddUser": null}, "errors": [{"message": "A duplicate role binding already exists",
             "path": ["workspaceAddUser"], "extensions": {"code": "BAD_USER_INPUT"}}]}),
-            "already_member",
+            Code::AlreadyMember,
         ),
     ] {
         let (houston, _) = houston(move |_| body.clone());
@@ -209,7 +211,7 @@ fn a_server_without_pages_is_not_asked_for_pages_of_workspaces() {
         _ => json!({"data": {"workspaces": null}, "errors": [denied("workspaces")]}),
     });
     houston.installation().unwrap();
-    assert_eq!(houston.workspaces().unwrap_err().fault.code(), "denied");
+    assert_eq!(houston.workspaces().unwrap_err().fault.code(), Code::Denied);
     assert_eq!(scripted.names(), ["Installation", "SysWorkspaces", "Workspaces"]);
 }
 
@@ -217,8 +219,8 @@ fn a_server_without_pages_is_not_asked_for_pages_of_workspaces() {
 fn a_dead_token_is_no_unknown_version() {
     let (houston, _) =
         houston(|_| json!({"data": null, "errors": [{"message": "AUTH_TOKEN_REFRESH_FAILED"}]}));
-    assert_eq!(houston.installation().unwrap_err().fault.code(), "token_invalid");
-    assert_eq!(houston.caller().unwrap_err().fault.code(), "token_invalid");
+    assert_eq!(houston.installation().unwrap_err().fault.code(), Code::TokenInvalid);
+    assert_eq!(houston.caller().unwrap_err().fault.code(), Code::TokenInvalid);
 }
 
 #[test]
@@ -230,7 +232,7 @@ fn a_service_account_has_no_user() {
     let caller = ask(json!({"data": {"self": {"user": null, "isAdmin": true}}})).unwrap();
     assert_eq!((caller.user_id, caller.is_system_admin), (None, Some(true)));
     let failure = ask(json!({"data": {"self": null}, "errors": [denied("self")]})).unwrap_err();
-    assert_eq!(failure.fault.code(), "denied");
+    assert_eq!(failure.fault.code(), Code::Denied);
 }
 
 #[test]
@@ -260,7 +262,7 @@ fn a_listing_steps_down_to_what_the_caller_may_see() {
         json!({"data": {field: null}, "errors": [denied(field)]})
     });
     let failure = dead.workspaces().unwrap_err();
-    assert_eq!((failure.fault.code(), failure.attempts), ("denied", 3));
+    assert_eq!((failure.fault.code(), failure.attempts), (Code::Denied, 3));
 }
 
 #[test]
@@ -299,7 +301,7 @@ fn a_workspace_is_there_or_not_or_hidden() {
         json!({"data": {"workspace": null}, "errors": [{"message": "The requested resource was not found"}]});
     assert_eq!(ask(gone).unwrap(), None);
     let hidden = json!({"data": {"workspace": null}, "errors": [denied("workspace")]});
-    assert_eq!(ask(hidden).unwrap_err().fault.code(), "denied");
+    assert_eq!(ask(hidden).unwrap_err().fault.code(), Code::Denied);
 }
 
 #[test]
@@ -465,18 +467,18 @@ fn members_that_are_refused_or_doubtful_are_no_list() {
     let ask = |body: Value| houston(move |_| body.clone()).0.member_page(&id(), None, Parts::default());
     let refused =
         json!({"data": {"paginatedWorkspaceUsers": null}, "errors": [denied("paginatedWorkspaceUsers")]});
-    assert_eq!(ask(refused).unwrap_err().fault.code(), "denied");
+    assert_eq!(ask(refused).unwrap_err().fault.code(), Code::Denied);
     assert_eq!(
         ask(json!({"data": {"paginatedWorkspaceUsers": null}})).unwrap_err().fault.code(),
-        "malformed_answer"
+        Code::MalformedAnswer
     );
     let broken = json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@x.org"), null]}, "errors": [{"message": "x",
         "path": ["paginatedWorkspaceUsers", 1], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]});
-    assert_eq!(ask(broken).unwrap_err().fault.code(), "internal_server_error");
+    assert_eq!(ask(broken).unwrap_err().fault.code(), Code::InternalServerError);
     let nameless = json!({"data": {"paginatedWorkspaceUsers": [{"id": null, "emails": []}]}});
-    assert_eq!(ask(nameless).unwrap_err().fault.code(), "malformed_answer");
+    assert_eq!(ask(nameless).unwrap_err().fault.code(), Code::MalformedAnswer);
     let strange = json!({"data": {"paginatedWorkspaceUsers": {"nodes": []}}});
-    assert_eq!(ask(strange).unwrap_err().fault.code(), "malformed_answer");
+    assert_eq!(ask(strange).unwrap_err().fault.code(), Code::MalformedAnswer);
     // A part that the caller may not see belongs to another workspace.
     let partly = json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@x.org")]}, "errors": [{
         "message": "Insufficient permissions.", "path": ["paginatedWorkspaceUsers", 0, "roleBindings", 0, "workspace"]}]});
@@ -494,7 +496,7 @@ fn a_person_is_present_or_not_found() {
     assert_eq!(ask(json!({"data": {"workspaceUser": null}})).unwrap(), None);
     assert_eq!(ask(json!({"data": {"workspaceUser": user("u2", "other@example.com")}})).unwrap(), None);
     let refused = json!({"data": {"workspaceUser": null}, "errors": [denied("workspaceUser")]});
-    assert_eq!(ask(refused).unwrap_err().fault.code(), "denied");
+    assert_eq!(ask(refused).unwrap_err().fault.code(), Code::Denied);
 }
 
 #[test]
@@ -504,7 +506,7 @@ fn a_failure_of_the_transport_comes_through_with_all_attempts() {
         _ => Err(Fault::no_answer(NoAnswerCause::Timeout, "")),
     });
     let failure = Houston::new(Arc::new(scripted)).member_page(&id(), None, WITH_INVITES).unwrap_err();
-    assert_eq!((failure.fault.code(), failure.attempts), ("timeout", 2));
+    assert_eq!((failure.fault.code(), failure.attempts), (Code::Timeout, 2));
 }
 
 #[test]
@@ -575,14 +577,18 @@ fn a_server_that_knows_neither_way_to_set_a_role_is_asked_each_once() {
 fn a_role_without_an_answer_has_to_be_looked_at_and_a_refusal_had_no_effect() {
     let refused = |message: &str, code: &str| json!({"data": {UPSERT: null}, "errors": [{"message": message, "path": [UPSERT], "extensions": {"code": code}}]});
     for (body, code, effect) in [
-        (json!({"data": {UPSERT: null}}), "malformed_answer", Effect::Unknown),
-        (json!({"data": {}}), "malformed_answer", Effect::Unknown),
-        (json!({"data": {UPSERT: "WORKSPACE_VIEWER"}}), "malformed_answer", Effect::Unknown),
-        (json!({"data": {UPSERT: true}}), "malformed_answer", Effect::Unknown),
-        (refused("Timed out", "INTERNAL_SERVER_ERROR"), "internal_server_error", Effect::Unknown),
-        (refused("The requested resource was not found", "RESOURCE_NOT_FOUND"), "not_found", Effect::Refused),
-        (refused("invalid workspace role", "BAD_USER_INPUT"), "bad_role", Effect::Refused),
-        (refused("Insufficient permissions.", "INTERNAL_SERVER_ERROR"), "denied", Effect::Refused),
+        (json!({"data": {UPSERT: null}}), Code::MalformedAnswer, Effect::Unknown),
+        (json!({"data": {}}), Code::MalformedAnswer, Effect::Unknown),
+        (json!({"data": {UPSERT: "WORKSPACE_VIEWER"}}), Code::MalformedAnswer, Effect::Unknown),
+        (json!({"data": {UPSERT: true}}), Code::MalformedAnswer, Effect::Unknown),
+        (refused("Timed out", "INTERNAL_SERVER_ERROR"), Code::InternalServerError, Effect::Unknown),
+        (
+            refused("The requested resource was not found", "RESOURCE_NOT_FOUND"),
+            Code::NotFound,
+            Effect::Refused,
+        ),
+        (refused("invalid workspace role", "BAD_USER_INPUT"), Code::BadRole, Effect::Refused),
+        (refused("Insufficient permissions.", "INTERNAL_SERVER_ERROR"), Code::Denied, Effect::Refused),
     ] {
         let (houston, scripted) = houston(move |_| body.clone());
         let failure = houston.set_role(&id(), "a@example.com", Level::Editor).unwrap_err();
@@ -596,14 +602,14 @@ fn refused(field: &str, message: &str, code: &str) -> Value {
 }
 
 /// What one call makes of an answer: a word for success, or code and effect of the fault.
-type Told = (&'static str, Option<Effect>);
+type Told = Result<&'static str, (Code, Effect)>;
 
 fn told(result: Result<Removal, Failure>) -> Told {
     match result {
-        Ok(Removal::Done { attempts: 1 }) => ("done", None),
-        Ok(Removal::NothingThere { attempts: 1 }) => ("nothing there", None),
+        Ok(Removal::Done { attempts: 1 }) => Ok("done"),
+        Ok(Removal::NothingThere { attempts: 1 }) => Ok("nothing there"),
         Ok(removal) => panic!("{removal:?}"),
-        Err(failure) => (failure.fault.code(), Some(failure.fault.effect())),
+        Err(failure) => Err((failure.fault.code(), failure.fault.effect())),
     }
 }
 
@@ -620,24 +626,24 @@ fn what_is_not_there_any_more_is_told_apart_from_a_failure() {
     let bad = "BAD_USER_INPUT";
     let internal = "INTERNAL_SERVER_ERROR";
     let rows: &[(&str, &str, Told)] = &[
-        ("The role binding does not exist for this user", bad, ("nothing there", None)),
-        ("The requested resource was not found", "RESOURCE_NOT_FOUND", ("nothing there", None)),
-        ("This user does not belong to the workspace. Please add", bad, ("nothing there", None)),
-        ("There are no other workspace administrators.", internal, ("last_admin", Some(Effect::Refused))),
-        ("Insufficient permissions.", internal, ("denied", Some(Effect::Refused))),
-        ("Timed out", internal, ("internal_server_error", Some(Effect::Unknown))),
+        ("The role binding does not exist for this user", bad, Ok("nothing there")),
+        ("The requested resource was not found", "RESOURCE_NOT_FOUND", Ok("nothing there")),
+        ("This user does not belong to the workspace. Please add", bad, Ok("nothing there")),
+        ("There are no other workspace administrators.", internal, Err((Code::LastAdmin, Effect::Refused))),
+        ("Insufficient permissions.", internal, Err((Code::Denied, Effect::Refused))),
+        ("Timed out", internal, Err((Code::InternalServerError, Effect::Unknown))),
     ];
     for (field, remove) in removals {
         let tell = |body: Value| told(remove(&houston(move |_| body.clone()).0));
-        assert_eq!(tell(json!({"data": {field: {"id": "x"}}})), ("done", None));
+        assert_eq!(tell(json!({"data": {field: {"id": "x"}}})), Ok("done"));
         for silence in [json!({"data": {field: null}}), json!({"data": {}})] {
-            assert_eq!(tell(silence), ("malformed_answer", Some(Effect::Unknown)));
+            assert_eq!(tell(silence), Err((Code::MalformedAnswer, Effect::Unknown)));
         }
-        for &(message, code, expected) in rows {
-            assert_eq!(tell(refused(field, message, code)), expected, "{field}: {message}");
+        for (message, code, expected) in rows {
+            assert_eq!(tell(refused(field, message, code)), *expected, "{field}: {message}");
         }
         let (unknown, scripted) = houston(move |_| unknown_mutation(field));
-        assert_eq!(told(remove(&unknown)), ("schema", Some(Effect::Refused)));
+        assert_eq!(told(remove(&unknown)), Err((Code::Schema, Effect::Refused)));
         assert_eq!(scripted.sent(), 1);
     }
 }
@@ -653,7 +659,7 @@ fn a_removal_names_an_id_and_never_nothing() {
     for empty in ["", " "] {
         for result in [houston.remove_member(&id(), empty), houston.delete_invite(empty)] {
             let failure = result.unwrap_err();
-            assert_eq!((failure.fault.code(), failure.attempts), ("request_not_built", 0));
+            assert_eq!((failure.fault.code(), failure.attempts), (Code::RequestNotBuilt, 0));
         }
     }
     let variables: Vec<Value> = scripted.log().iter().map(|body| body["variables"].clone()).collect();
@@ -689,12 +695,12 @@ fn a_workspace_is_created_at_most_once() {
         json!({"data": {"createWorkspace": {"id": null}}}),
         json!({"data": {"createWorkspace": {"id": ""}}}),
     ] {
-        assert_eq!(code(answered(doubtful)), ("malformed_answer", Effect::Unknown));
+        assert_eq!(code(answered(doubtful)), (Code::MalformedAnswer, Effect::Unknown));
     }
     let account = refused("createWorkspace", "No Node for the model User", "INTERNAL_SERVER_ERROR");
-    assert_eq!(code(answered(account)), ("internal_server_error", Effect::Unknown));
+    assert_eq!(code(answered(account)), (Code::InternalServerError, Effect::Unknown));
     let lost = create(Err(Fault::no_answer(NoAnswerCause::Timeout, "")));
-    assert_eq!(code(lost), ("timeout", Effect::Unknown));
+    assert_eq!(code(lost), (Code::Timeout, Effect::Unknown));
 }
 
 fn grants() -> Vec<DeploymentGrant> {
@@ -769,12 +775,12 @@ fn a_role_in_a_deployment_is_given_and_changed_and_a_null_is_no_success() {
         let expected = json!({"userId": "u1", "email": "a@example.com", "deploymentId": "d1", "role": "DEPLOYMENT_ADMIN"});
         assert_eq!(variables, expected);
         let code = |body: Value| ask(body).0.unwrap_err();
-        assert_eq!(code(json!({"data": {field: null}})), ("malformed_answer", Effect::Unknown));
+        assert_eq!(code(json!({"data": {field: null}})), (Code::MalformedAnswer, Effect::Unknown));
         for (message, expected) in [
-            ("A duplicate role binding already exists", "already_member"),
-            ("The role binding does not exist for this user", "not_a_member"),
-            ("This user does not belong to the workspace. Please add", "not_in_workspace"),
-            ("invalid deployment role", "bad_role"),
+            ("A duplicate role binding already exists", Code::AlreadyMember),
+            ("The role binding does not exist for this user", Code::NotAMember),
+            ("This user does not belong to the workspace. Please add", Code::NotInWorkspace),
+            ("invalid deployment role", Code::BadRole),
         ] {
             assert_eq!(code(refused(field, message, "BAD_USER_INPUT")), (expected, Effect::Refused));
         }
@@ -795,8 +801,8 @@ fn deployments_are_listed_with_their_ids_or_not_at_all() {
         release_name: Some("solar-orbit-1001".into()),
     };
     assert_eq!(found, [ingest]);
-    assert_eq!(ask(json!([{"id": null, "label": "Ingest"}])), Err("malformed_answer"));
-    assert_eq!(ask(Value::Null), Err("malformed_answer"));
+    assert_eq!(ask(json!([{"id": null, "label": "Ingest"}])), Err(Code::MalformedAnswer));
+    assert_eq!(ask(Value::Null), Err(Code::MalformedAnswer));
 }
 
 #[test]

@@ -20,8 +20,8 @@ use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Fault;
 use crate::model::{WorkspaceId, printable};
 use crate::ops::session::identity::Identity;
-use crate::outcome::ExitStatus;
 use crate::outcome::{Cause, Tally};
+use crate::outcome::{Code, ExitStatus};
 use crate::plan::extra::Account;
 use crate::plan::guard::{Excess, Limit, Refusal};
 use crate::plan::protect::Protect;
@@ -171,7 +171,7 @@ impl Parts<'_> {
         };
         if now == Identity::Unknown {
             let text = "cannot tell whose token this is, so the run removes no one";
-            return Err((StopReason::TargetUnusable, Some(Cause::new("caller_unknown", text))));
+            return Err((StopReason::TargetUnusable, Some(Cause::new(Code::CallerUnknown, text))));
         }
         let ids = [self.session.identity.user_id(), now.user_id()];
         Ok(ids.into_iter().flatten().map(str::to_owned).collect())
@@ -266,7 +266,7 @@ impl Parts<'_> {
                 } else {
                     StopReason::TargetUnusable
                 };
-                Err((reason, Some(Cause::new("unreadable", format!("{:#}", failure.error)))))
+                Err((reason, Some(Cause::new(Code::Unreadable, format!("{:#}", failure.error)))))
             }
         }
     }
@@ -294,5 +294,5 @@ impl Parts<'_> {
 /// The files of the run cannot be read or written any more.
 fn lost(error: JournalError) -> Ended {
     let text = format!("the run cannot go on: {:#}", anyhow::Error::new(error));
-    (StopReason::JournalLost, Some(Cause::new("journal_lost", text)))
+    (StopReason::JournalLost, Some(Cause::new(Code::JournalLost, text)))
 }

@@ -25,8 +25,7 @@ use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
-use crate::outcome::Cause;
-use crate::outcome::Status;
+use crate::outcome::{Cause, Code, Status};
 use crate::plan::extra::Extra;
 use crate::plan::guard::{hold_caller, hold_incomplete, hold_last_admins, hold_protected};
 use crate::plan::protect::Protect;
@@ -143,10 +142,12 @@ impl<'r> Draft<'r> {
             .issues()
             .kept()
             .iter()
-            .filter_map(|issue| Some((issue.row?, Arc::new(Cause::new(issue.kind.code(), issue.message())))))
+            .filter_map(|issue| {
+                Some((issue.row?, Arc::new(Cause::new(issue.kind.of_a_row()?, issue.message()))))
+            })
             .collect();
         let unknown = Arc::new(Cause::new(
-            "invalid",
+            Code::Invalid,
             "not a valid row, or another row wants the opposite; `validate` tells",
         ));
         let mut wanted = vec![Vec::new(); places.workspaces.len()];
@@ -365,7 +366,7 @@ pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause
             {
                 return Err(unusable(fault, &session.url));
             }
-            Ok((Status::Rejected, Arc::new(Cause::new("workspace_denied", text.clone()))))
+            Ok((Status::Rejected, Arc::new(Cause::new(Code::WorkspaceDenied, text.clone()))))
         }
         Fault::Rejected { kind: RejectedKind::NotFound, .. } => {
             Ok((Status::Rejected, Arc::new(cause(fault))))
@@ -380,7 +381,7 @@ pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause
         | Fault::Internal { .. }
         | Fault::Malformed { .. } => {
             let text = format!("the workspace cannot be read: {fault}");
-            Ok((Status::GaveUp, Arc::new(Cause::new("unreadable", text))))
+            Ok((Status::GaveUp, Arc::new(Cause::new(Code::Unreadable, text))))
         }
     }
 }

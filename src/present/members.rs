@@ -14,7 +14,7 @@ use super::strangers::{Accounts, StrangerSearch, Strangers};
 use super::walk::walk;
 use crate::houston::{Fault, Houston};
 use crate::model::WorkspaceId;
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Code};
 use crate::plan::Membership;
 use crate::plan::extra::Account;
 
@@ -65,7 +65,7 @@ impl Reading {
             more => format!("Houston does not show the addresses of {more} members of the workspace"),
         };
         Some(Cause::new(
-            "unreadable",
+            Code::Unreadable,
             format!("{text}, so the run cannot tell whether this person is a member"),
         ))
     }
@@ -420,7 +420,7 @@ pub(super) mod tests {
             assert_eq!(found.memberships[0], MEMBER, "{place}");
             assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{place}");
             let doubt = found.cause_of_doubt().expect("nobody can tell");
-            assert_eq!(doubt.code, "unreadable");
+            assert_eq!(doubt.code, Code::Unreadable);
         }
         assert_eq!(reading(&server_of_few(), &["absent@example.com"]).cause_of_doubt(), None);
     }

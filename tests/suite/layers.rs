@@ -382,6 +382,20 @@ fn nothing_is_printed_past_the_command_line_and_nothing_is_left_to_do() {
 }
 
 #[test]
+fn every_code_with_its_advice_is_one_that_the_program_emits() {
+    // These read codes and make none.
+    let readers = ["outcome", "report", "record/saved_plan.rs", "sandbox"];
+    let makes = |source: &&Source| !readers.iter().any(|reader| source.path.starts_with(reader));
+    let words = sources().iter().filter(makes).flat_map(|source| &source.words);
+    let made: BTreeSet<&str> = words.filter_map(|word| word.strip_prefix("Code::")).collect();
+    let unused: Vec<String> = (houston_onboard::outcome::Code::KNOWN.iter())
+        .map(|code| format!("{code:?}"))
+        .filter(|name| !made.contains(name.as_str()))
+        .collect();
+    assert!(unused.is_empty(), "nothing emits {unused:?}");
+}
+
+#[test]
 fn nothing_at_the_top_level_but_what_belongs_there() {
     const NAMES: [&str; 9] = [
         "Cargo.toml",
