@@ -112,7 +112,7 @@ pub fn plan_created(
     Ok(draft.plan)
 }
 
-/// A place for the admins and for the roles in deployments of each workspace.
+/// The admins and the roles in deployments of each workspace, before any was read.
 fn nothing_read(plan: &Plan) -> (Vec<Option<Admins>>, Vec<Answers>) {
     let workspaces = plan.workspaces.len();
     (vec![None; workspaces], vec![Ok(Vec::new()); workspaces])
