@@ -472,7 +472,7 @@ mod tests {
                 let mut leaving = due();
                 let refusals = leaving.hold_too_many(Limits { caps, on_guard }, &people(10, removed));
                 assert_eq!(!refusals.is_empty(), held, "{removed} {caps:?}");
-                let end = held.then(|| (Status::Unchanged, Some(Code::GuardMaxRemove)));
+                let end = held.then_some((Status::Unchanged, Some(Code::GuardMaxRemove)));
                 assert_eq!(ends(leaving, 3), [(); 3].map(|()| end.clone()), "{removed} {caps:?}");
             }
         }
