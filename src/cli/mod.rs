@@ -27,19 +27,25 @@ pub mod work_args;
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use self::settings::{Distance, Environment, Origins, Refused};
+use self::settings::{Distance, Environment as Variables, Origins, Refused};
 use self::target_args::TargetArgs;
 
-use crate::model::printable;
+use crate::model::{RowNumber, printable};
+use crate::ops::environment::{Environment, Notices};
 use crate::ops::failure::Failure;
-use crate::ops::signals;
+use crate::ops::signals::{self, Signals};
 use crate::outcome::ExitStatus;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
-use crate::report::terminal::ProgressMode;
+use crate::report::notices::Notice;
+use crate::report::terminal::{Progress, ProgressMode};
+use crate::roster::Style;
+use crate::time::SystemClock;
 
 /// Puts people into the right workspaces of Astro Private Cloud.
 ///
@@ -88,6 +94,13 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// A display of what goes on; `places` says where a row is found.
+    pub(crate) fn progress(&self, places: impl Fn(RowNumber) -> String + 'static) -> Progress {
+        let mode = if self.quiet { ProgressMode::None } else { self.progress };
+        let progress = Progress::on_stderr(mode, Instant::now).with_places(places);
+        if self.verbose { progress.verbose() } else { progress }
+    }
+
     /// `--quiet` and `--verbose` may be set in different places: the one that is nearer to the user
     /// holds.
     ///
@@ -166,7 +179,7 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
     };
     usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
-    let cli = settings::parse(arguments, &Environment::of_process(), &mut warn).map_err(|why| match why {
+    let cli = settings::parse(arguments, &Variables::of_process(), &mut warn).map_err(|why| match why {
         Refused::Typed(error) => usage::answer(*error, arguments, settings::documented()),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
@@ -196,6 +209,20 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
     }
+}
+
+/// What surrounds the commands of this program.
+pub(crate) fn environment() -> Environment {
+    let print = |notice: &Notice<'_>| {
+        let text = notice.text(style());
+        if notice.has_colours() { tell_in_colour(&text) } else { tell(&text) }
+    };
+    Environment { clock: Arc::new(SystemClock), notices: Notices::new(print), listen: Signals::listen }
+}
+
+/// How issues are shown on standard error.
+pub(crate) fn style() -> Style {
+    if std::io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
 }
 
 /// Says what went wrong: the error, its causes, who set the flags that it is about, and the hint on a

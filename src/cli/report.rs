@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{UNWRITTEN, data_out, print, print_data, tell};
+use super::{UNWRITTEN, data_out, environment, print, print_data, tell};
 use crate::model::printable;
 use crate::ops::failure::Failure;
 use crate::ops::finish;
@@ -62,7 +62,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     told.summary.undo = removals::count(&folder, &told.history).map_err(broken)?;
     told.rebuild(&folder);
     if args.format == RunFormat::Csv {
-        finish::tell_renamed(&told.history);
+        finish::warn_of_renamed(&told.history, &environment().notices);
     }
     told.write(&folder, args.format)?;
     Ok(ExitStatus::Done)

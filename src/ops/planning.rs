@@ -15,11 +15,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::session::{Session, unusable};
-use crate::cli::tell;
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{Assignment, RowNumber, printable};
+use crate::model::{Assignment, RowNumber};
+use crate::ops::environment::Notices;
 use crate::ops::failure::Failure;
 use crate::ops::planning::deployments::{Wanted, Wish, decide_grants};
 use crate::ops::planning::prune::{Belonging, Pruning};
@@ -34,6 +34,7 @@ use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, decide};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress, Task};
 use crate::record::journal::RunSettings;
+use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Roster, RowState};
 
 /// Makes the plan: reads every workspace and decides every row.
@@ -67,17 +68,14 @@ pub fn plan(
     }
     let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
     decide_grants(wishes, &mut draft.plan, &wanted, session, announce)?;
-    warn_of_unmatched(&protect);
+    warn_of_unmatched(&protect, &session.notices);
     Ok(draft.plan)
 }
 
 /// A pattern that matches nobody protects nobody: it may be mistyped.
-fn warn_of_unmatched(protect: &Protect) {
+fn warn_of_unmatched(protect: &Protect, notices: &Notices) {
     for pattern in protect.unmatched() {
-        tell(&format!(
-            "warning: --protect `{}` matches no one in the roster or its workspaces",
-            printable(pattern)
-        ));
+        notices.give(&Notice::Planning(PlanningNotice::UnmatchedProtect(pattern)));
     }
 }
 

@@ -9,22 +9,21 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use super::session::Session;
-use crate::cli::tell;
-use crate::cli::work_args::SafetyArgs;
 use crate::model::target_key::is_same_target;
 use crate::model::{WorkspaceId, email_key, printable};
+use crate::ops::environment::Notices;
 use crate::ops::failure::Failure;
+use crate::ops::limits::Limits;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::{Input, ResolvedInput};
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
-use crate::record::journal::{History, PlanLine, PlannedAction};
+use crate::record::journal::{History, PlanLine, PlannedAction, RunSettings};
 use crate::record::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
 use crate::report::atomic::Draft;
+use crate::report::notices::Notice;
 use crate::roster::{Roster, Settings, spool_text};
 
-/// How many rows that have moved are listed.
-const SHOWN: usize = 20;
 /// The hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 
@@ -88,15 +87,13 @@ impl Saved {
 
     /// What people may meet with: as the plan says, under the stricter of its limits and those given
     /// here. A plan that takes a run back has no limits of its own: for it the defaults hold too.
-    pub fn safety(&self, given: &SafetyArgs) -> SafetyArgs {
-        let mut planned = SafetyArgs::from(&self.plan.settings);
-        let here = &given.prune.limits;
+    pub fn settings(&self, here: &Limits, exit_code_unchanged: Option<u8>) -> RunSettings {
+        let planned = &self.plan.settings;
         let is_undo = self.plan.undo_of.is_some();
         let here = if is_undo { here.with_defaults() } else { here.clone() };
-        planned.prune.limits = planned.prune.limits.stricter(&here);
-        SafetyArgs {
-            exit_code_unchanged: given.exit_code_unchanged.or(planned.exit_code_unchanged),
-            ..planned
+        RunSettings {
+            exit_code_unchanged: exit_code_unchanged.or(planned.exit_code_unchanged),
+            ..Limits::from(planned).stricter(&here).bind(planned.clone())
         }
     }
 
@@ -104,7 +101,7 @@ impl Saved {
     ///
     /// # Errors
     /// The plan does not fit together (3).
-    pub fn input(&self) -> Result<Input, Failure> {
+    pub fn input(&self, notices: &Notices) -> Result<Input, Failure> {
         let bad = |error: anyhow::Error| {
             Failure::new(ExitStatus::BadInput, error.context(self.path.display().to_string()))
         };
@@ -121,7 +118,7 @@ impl Saved {
             return Err(bad(anyhow::anyhow!("the plan has {planned} rows, its roster {there}")));
         }
         let expected = Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some() };
-        Input::expecting(read, roster.clone(), settings, expected)
+        Input::expecting(read, roster.clone(), settings, expected, notices)
     }
 
     /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, and
@@ -153,7 +150,7 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
         .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
 }
 
-/// Saves a plan, and says what its digest is.
+/// Saves a plan, and gives notice of its digest.
 ///
 /// # Errors
 /// It cannot be written (1), its roster is not text throughout (3), or it wants workspaces that do
@@ -162,7 +159,7 @@ pub fn save(
     draft: Draft,
     prepared: &PreparedPlan,
     input: &ResolvedInput,
-    safety: &SafetyArgs,
+    mut settings: RunSettings,
     session: &Session,
 ) -> Result<(), Failure> {
     if !prepared.plan.to_create.is_empty() {
@@ -179,7 +176,6 @@ pub fn save(
         let error = anyhow::Error::new(error).context("a plan can be saved of a roster in UTF-8 only");
         Failure::new(ExitStatus::BadInput, error)
     })?;
-    let mut settings = safety.remembered();
     // In which order patterns were given has no effect.
     for patterns in [Some(&mut settings.protect), settings.prune.as_mut().map(|prune| &mut prune.protect)] {
         let Some(patterns) = patterns else { continue };
@@ -191,7 +187,7 @@ pub fn save(
         made_at: jiff::Timestamp::now(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         target: session.url.clone(),
-        sandbox: session.is_sandbox,
+        sandbox: session.target.is_sandbox(),
         houston_version: session.version(),
         caller: session.identity.user_id().map(str::to_owned),
         settings,
@@ -201,12 +197,12 @@ pub fn save(
         reading: serde_json::to_value(&input.settings).map_err(|error| failed(error.into()))?,
         rows: prepared.lines(&input.roster).collect(),
     };
-    let path = printable(&draft.path().display().to_string()).into_owned();
+    let path = draft.path().to_owned();
     let mut file = BufWriter::new(draft);
     let digest = plan.write(&mut file).map_err(failed)?;
     let draft = file.into_inner().map_err(|error| failed(error.into_error()))?;
     draft.commit().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-    tell(&format!("plan saved to {path}\ndigest: {digest}"));
+    session.notices.give(&Notice::PlanSaved { path: &path, digest: &digest });
     Ok(())
 }
 
@@ -226,7 +222,7 @@ impl Expected {
     }
 }
 
-/// Holds the present against a saved plan; lists what has moved.
+/// Holds the present against a saved plan; gives notice of what has moved.
 ///
 /// # Errors
 /// Something has (9).
@@ -234,27 +230,20 @@ pub fn fits(
     expected: &Expected,
     now: impl Iterator<Item = PlanLine>,
     rows: usize,
-    url: &str,
+    session: &Session,
 ) -> Result<(), Failure> {
     let Expected { lines: then, undo } = expected;
     let against = if *undo { Against::Deeds } else { Against::Everything };
     let moved = moved(then, now, rows, against);
-    for row in moved.iter().take(SHOWN) {
-        let place = row.workspace.as_deref().unwrap_or("no workspace");
-        let text = format!("{} in {place}: was {}, is now {}", row.email, row.was, row.is_now);
-        tell(&printable(&text));
-    }
     let count = moved.len();
     if count == 0 {
         return Ok(());
     }
-    if count > SHOWN {
-        tell(&format!("and {} more", count - SHOWN));
-    }
+    session.notices.give(&Notice::Moved(&moved));
     let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
     Err(outdated(anyhow::anyhow!(
         "the plan no longer fits {}: {rows} of {} moved; nothing was sent",
-        printable(url),
+        printable(&session.url),
         then.len()
     )))
 }

@@ -19,12 +19,11 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("record", &["files", "model", "outcome", "event", "roster", "plan"]),
     ("engine", &["model", "time", "outcome", "event", "plan", "houston", "present", "record"]),
     ("report", &["files", "model", "outcome", "event", "plan", "roster", "record"]),
-    // It still takes flags and prints: `cli` goes from this line.
     (
         "ops",
         &[
             "files", "model", "time", "outcome", "roster", "plan", "houston", "present", "event", "record",
-            "engine", "report", "sandbox", "cli",
+            "engine", "report", "sandbox",
         ],
     ),
     // The opening of files is no part of the client.
