@@ -6,26 +6,24 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::conclusion::conclude;
 use super::confirm::Confirmation;
 use super::plan::{After, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
 use super::saved_plan_args::SavedPlanArgs;
 use super::target_args::destination;
 use super::work_args::WorkArgs;
-use super::{GlobalArgs, environment, print, tell};
+use super::{GlobalArgs, environment, tell};
 use crate::model::printable;
 use crate::ops::apply::{Connected, earlier_run};
 use crate::ops::failure::Failure;
-use crate::ops::finish::Finished;
 use crate::ops::planning::roster::Input;
 use crate::ops::saved::Saved;
 use crate::ops::session::{Access, Session};
 use crate::ops::trust::Origin;
-use crate::outcome::{ExitStatus, StatusKind};
+use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
 use crate::record::journal::RunSettings;
-use crate::report::closing::{Paint, render};
-use crate::report::results::ERRORS;
 use crate::roster::spool_instead_in;
 
 /// Carry a roster out
@@ -126,21 +124,4 @@ fn take_up(args: &ApplyArgs, run: RunFolder, global: &GlobalArgs) -> Result<Exit
         runs_dir: args.runs_dir.clone(),
     };
     resume_run(&resuming, run, Origin::Own, global)
-}
-
-/// The last words of a run.
-pub(super) fn conclude(finished: &Finished, global: &GlobalArgs) -> ExitStatus {
-    let Finished { status, summary } = finished;
-    if !global.quiet
-        && let Err(error) = print(&render(summary, Paint::Coloured))
-    {
-        // The run is what it is; its reports are in its folder.
-        tell(&format!("warning: the closing summary cannot be written: {error}"));
-    }
-    if summary.removals.is_some() && summary.counts.of_kind(StatusKind::Failed) > 0 {
-        for note in global.origins.notes(&["prune"]) {
-            tell(&format!("note: {}; unset it before you apply {ERRORS}", printable(&note)));
-        }
-    }
-    *status
 }

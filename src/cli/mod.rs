@@ -4,6 +4,7 @@
 //! themselves into settings once, and nothing below this module sees a flag.
 
 pub mod apply;
+mod conclusion;
 pub mod config;
 mod confirm;
 pub mod doctor;
@@ -37,8 +38,9 @@ use self::settings::{Distance, Environment as Variables, Origins, Refused};
 use self::target_args::TargetArgs;
 
 use crate::model::{RowNumber, printable};
-use crate::ops::environment::{Environment, Notices};
+use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::signals::{self, Signals};
 use crate::outcome::ExitStatus;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::apply::conclude;
+use super::conclusion::conclude;
 use super::confirm::Confirmation;
 use super::prune_args::LimitArgs;
 use super::target_args::{PaceArgs, TargetArgs, destination};
@@ -90,7 +90,7 @@ pub(super) fn resume_run(
         Found::Left(run) => run,
         Found::Complete(run) => return say_complete(&run, global),
     };
-    let consent = trust::consent(origin, args)?;
+    let consent = trust::consent(origin, args.yes, &args.target)?;
     let destination = args.destination(&run)?;
     run.check_target(&destination)?;
     if !trust::confirm(&run, consent, &destination.target, global.quiet)? {

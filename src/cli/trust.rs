@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use super::confirm::Confirmation;
-use super::resume::ResumeArgs;
+use super::target_args::TargetArgs;
 use super::tell;
 use crate::houston::TOKEN_VARIABLE;
 use crate::model::{WorkspaceRole, printable};
@@ -23,14 +23,15 @@ use crate::record::journal::{History, plan_lines};
 /// How many people are shown by name, of each kind.
 const SHOWN_PEOPLE: usize = 20;
 
-/// How the user says yes to what another user may want.
+/// How the user says yes to what another user may want; `yes` is whether `--yes` is given, and
+/// `target` what the flags say of where Houston is.
 ///
 /// # Errors
 /// Nobody can be asked, and the flags do not say enough (2).
-pub(super) fn consent(origin: Origin, args: &ResumeArgs) -> Result<Confirmation, Failure> {
+pub(super) fn consent(origin: Origin, yes: bool, target: &TargetArgs) -> Result<Confirmation, Failure> {
     // A target that the user named too is no surprise; without one, --yes is not enough.
-    let is_named = args.target.choose().is_ok();
-    if origin == Origin::Own || (args.yes && is_named) {
+    let is_named = target.choose().is_ok();
+    if origin == Origin::Own || (yes && is_named) {
         return Ok(Confirmation::Given);
     }
     Confirmation::needed(false, false).map_err(|failure| {

@@ -11,8 +11,8 @@ use csv::ByteRecord;
 use serde::Deserialize as _;
 
 use crate::event::{RunEnd, StopReason};
-use crate::ops::environment::Notices;
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
 use crate::plan::extra::Stay;

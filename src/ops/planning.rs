@@ -4,6 +4,7 @@
 //! Main function: [`plan`]. It sends nothing but reads.
 
 pub mod deployments;
+pub mod expected;
 pub mod prepared;
 pub mod prune;
 pub mod replace;
@@ -19,8 +20,8 @@ use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
 use crate::model::{Assignment, RowNumber};
-use crate::ops::environment::Notices;
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wanted, Wish, decide_grants};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;

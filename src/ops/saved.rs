@@ -1,7 +1,7 @@
 //! Plans in files: `plan --out` saves one, `apply --plan` carries it out if the present is still the
 //! one that it was made for.
 //!
-//! Main type: [`Saved`]; main functions: [`save`] and [`fits`].
+//! Main type: [`Saved`]; main function: [`save`].
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use super::session::Session;
+use crate::model::printable;
 use crate::model::target_key::is_same_target;
-use crate::model::{WorkspaceId, email_key, printable};
-use crate::ops::environment::Notices;
 use crate::ops::failure::Failure;
 use crate::ops::limits::Limits;
+use crate::ops::notices::Notices;
+use crate::ops::planning::expected::Expected;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::{Input, ResolvedInput};
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
-use crate::record::journal::{History, PlanLine, PlannedAction, RunSettings};
-use crate::record::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
+use crate::record::journal::{History, RunSettings};
+use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::report::atomic::Draft;
 use crate::report::notices::Notice;
 use crate::roster::{Roster, Settings, spool_text};
@@ -204,53 +205,6 @@ pub fn save(
     draft.commit().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     session.notices.give(&Notice::PlanSaved { path: &path, digest: &digest });
     Ok(())
-}
-
-/// What a saved plan says of every row, and of everybody who is not in the roster.
-pub struct Expected {
-    lines: Vec<PlanLine>,
-    /// The plan takes a run back.
-    undo: bool,
-}
-
-impl Expected {
-    /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
-    pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
-        let remove = |line: &&PlanLine| line.action == PlannedAction::Remove && line.grant.is_none();
-        let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
-        self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
-    }
-}
-
-/// Holds the present against a saved plan; gives notice of what has moved.
-///
-/// # Errors
-/// Something has (9).
-pub fn fits(
-    expected: &Expected,
-    now: impl Iterator<Item = PlanLine>,
-    rows: usize,
-    session: &Session,
-) -> Result<(), Failure> {
-    let Expected { lines: then, undo } = expected;
-    let against = if *undo { Against::Deeds } else { Against::Everything };
-    let moved = moved(then, now, rows, against);
-    let count = moved.len();
-    if count == 0 {
-        return Ok(());
-    }
-    session.notices.give(&Notice::Moved(&moved));
-    let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-    Err(outdated(anyhow::anyhow!(
-        "the plan no longer fits {}: {rows} of {} moved; nothing was sent",
-        printable(&session.url),
-        then.len()
-    )))
-}
-
-/// The present is not the one that the plan was made for (9).
-pub fn outdated(error: anyhow::Error) -> Failure {
-    Failure::new(ExitStatus::Outdated, error).hint("make another plan, and have it approved")
 }
 
 #[cfg(test)]

@@ -23,8 +23,9 @@ use crate::houston::{
     Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
-use crate::ops::environment::{Environment, Notices};
+use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::session::identity::Identity;
 use crate::ops::session::pace::PaceSettings;
 #[cfg(feature = "sandbox")]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::event::StopReason;
-use crate::ops::environment::Notices;
+use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
 use crate::report::notices::{Notice, StoppedAt};
 

@@ -79,6 +79,8 @@ pub enum Notice<'n> {
     },
     /// Some columns of the roster have the names of ours, which have these names in the results.
     RenamedColumns(&'n [String]),
+    /// The files of a run that is reported on.
+    Report(ReportNotice<'n>),
     /// Guards held something back.
     HeldBack {
         /// How many changes of roles.
@@ -176,6 +178,32 @@ pub enum PlanningNotice<'n> {
     },
 }
 
+/// What is said of the files of a run that is reported on.
+#[derive(Debug, Clone)]
+pub enum ReportNotice<'n> {
+    /// They may be another user's.
+    Distrusted {
+        /// The run.
+        run: &'n str,
+        /// Why.
+        why: String,
+    },
+    /// These were missing or out of date.
+    Rebuilt {
+        /// The folder.
+        folder: &'n Path,
+        /// Their names.
+        files: &'n [&'n str],
+    },
+    /// They stay out of date.
+    NotRebuilt {
+        /// The folder.
+        folder: &'n Path,
+        /// Why.
+        why: String,
+    },
+}
+
 /// Why somebody who was to be replaced stays as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotReplaced {
@@ -248,6 +276,7 @@ impl Notice<'_> {
                 "note: some roster columns have the names of our columns; {RESULTS} calls ours {}",
                 names.join(", ")
             ),
+            Self::Report(notice) => printable(&notice.to_string()).into_owned(),
             Self::HeldBack { roles, removals } => held_back(*roles, *removals),
         }
     }
@@ -345,6 +374,22 @@ impl fmt::Display for PlanningNotice<'_> {
             Self::NotReplaced { rows, why } => {
                 let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
                 write!(f, "{rows} left as they are, and not renewed: {why}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ReportNotice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Distrusted { run, why } => {
+                write!(f, "note: run {run}: {why}; nothing is written to its folder")
+            }
+            Self::Rebuilt { folder, files } => {
+                write!(f, "made again from the journal: {} in {}", files.join(", "), folder.display())
+            }
+            Self::NotRebuilt { folder, why } => {
+                write!(f, "warning: the files in {} are not up to date: {why}", folder.display())
             }
         }
     }

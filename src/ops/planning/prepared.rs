@@ -5,15 +5,15 @@
 use std::collections::HashMap;
 
 use super::deployments::come_with_adds;
+use super::expected::fits;
 use super::plan;
 use super::roster::ResolvedInput;
 use crate::engine::part::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
 use crate::model::RowNumber;
-use crate::ops::environment::Notices;
 use crate::ops::failure::Failure;
-use crate::ops::saved::fits;
+use crate::ops::notices::Notices;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
 use crate::plan::grant::Grant;

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::model::{RowNumber, printable};
-use crate::ops::environment::Notices;
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wish, find_grants};
+use crate::ops::planning::expected::{Expected, outdated};
 use crate::ops::planning::workspaces::{
     BadRows, LookedFor, Missing, Names, Places, changed, find_workspaces,
 };
-use crate::ops::saved;
-use crate::ops::saved::Expected;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
 use crate::report::notices::{Notice, PlanningNotice};
@@ -107,7 +106,7 @@ impl Input {
         self.complain(&session.notices);
         self.refuse_if_bad().map_err(|failure| match self.expected {
             // The file was good when the plan was made.
-            Some(_) => saved::outdated(failure.error),
+            Some(_) => outdated(failure.error),
             None => failure,
         })?;
         let Self { roster, name, settings, missing: _, expected } = self;

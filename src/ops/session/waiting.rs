@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use crate::houston::Waiting;
-use crate::ops::environment::Notices;
+use crate::ops::notices::Notices;
 use crate::report::notices::{Notice, WaitNotice};
 
 /// How often it is looked.
