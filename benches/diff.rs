@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{median, proc, say};
 use criterion::{Criterion, Throughput};
 use foldhash::fast::FixedState;
-use houston_onboard::model::WorkspaceRole;
+use houston_onboard::model::Level;
 use houston_onboard::plan::Standing;
 use houston_onboard::plan::compare::{Member, diff};
 
@@ -31,7 +31,7 @@ impl Present {
             addresses: &self.addresses,
             username: Some(&self.username),
             standing: Standing::Active,
-            roles: &[WorkspaceRole::Editor],
+            roles: &[Level::Editor],
         }
     }
 }
@@ -42,13 +42,13 @@ fn email(person: usize) -> String {
     format!("first.last.{person:07}@example.com")
 }
 
-fn bare(wanted: &[(&str, WorkspaceRole)], members: &[Present]) -> usize {
+fn bare(wanted: &[(&str, Level)], members: &[Present]) -> usize {
     let places: HashMap<&str, usize, FixedState> =
         wanted.iter().enumerate().map(|(place, (email, _))| (*email, place)).collect();
     members.iter().filter(|member| places.contains_key(member.addresses[0].as_str())).count()
 }
 
-fn compared(wanted: &[(&str, WorkspaceRole)], members: &[Present]) -> usize {
+fn compared(wanted: &[(&str, Level)], members: &[Present]) -> usize {
     let decisions = diff(
         wanted,
         members.iter().map(Present::member),
@@ -60,8 +60,7 @@ fn compared(wanted: &[(&str, WorkspaceRole)], members: &[Present]) -> usize {
 
 fn main() {
     let emails: Vec<String> = (0..PEOPLE).map(email).collect();
-    let wanted: Vec<(&str, WorkspaceRole)> =
-        emails.iter().map(|email| (email.as_str(), WorkspaceRole::Editor)).collect();
+    let wanted: Vec<(&str, Level)> = emails.iter().map(|email| (email.as_str(), Level::Editor)).collect();
     let members: Vec<Present> = (0..PEOPLE)
         .map(|place| {
             let address = email(PEOPLE / 2 + place * 7919 % PEOPLE);

@@ -16,32 +16,29 @@ use serde::{Deserialize, Serialize};
 
 pub use self::glob::Glob;
 
-/// What a member may do in a workspace, weakest first, so that the order is the order of rights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum WorkspaceRole {
+/// What a role is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// A workspace.
+    Workspace,
+    /// A deployment of a workspace.
+    Deployment,
+}
+
+/// How much a role allows, weakest first, so that the order is the order of rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
     /// May look.
-    #[serde(rename = "WORKSPACE_VIEWER")]
     Viewer,
-    /// May change deployments.
-    #[serde(rename = "WORKSPACE_EDITOR")]
+    /// May change what is in it.
     Editor,
-    /// May change the workspace and its members.
-    #[serde(rename = "WORKSPACE_ADMIN")]
+    /// May also change it, delete it, and say who may use it.
     Admin,
 }
 
-impl WorkspaceRole {
-    /// All roles, weakest first.
+impl Level {
+    /// All levels, weakest first.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
-
-    /// The name in Houston's `Role` enum.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "WORKSPACE_VIEWER",
-            Self::Editor => "WORKSPACE_EDITOR",
-            Self::Admin => "WORKSPACE_ADMIN",
-        }
-    }
 
     /// The short name that rosters may use: `viewer`, `editor`, `admin`.
     pub fn short_name(self) -> &'static str {
@@ -51,48 +48,96 @@ impl WorkspaceRole {
             Self::Admin => "admin",
         }
     }
+}
+
+/// A role of Houston. Files and requests have its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub struct Role {
+    /// What it is about.
+    pub scope: Scope,
+    /// How much it allows.
+    pub level: Level,
+}
+
+/// A text that names no role of a workspace or a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a role")]
+pub struct NotARole(String);
+
+impl Role {
+    /// The names in Houston's `Role` enum, by scope and level.
+    const NAMES: [[&'static str; 3]; 2] = [
+        ["WORKSPACE_VIEWER", "WORKSPACE_EDITOR", "WORKSPACE_ADMIN"],
+        ["DEPLOYMENT_VIEWER", "DEPLOYMENT_EDITOR", "DEPLOYMENT_ADMIN"],
+    ];
+
+    /// The role of a workspace at this level.
+    pub fn workspace(level: Level) -> Self {
+        Self { scope: Scope::Workspace, level }
+    }
+
+    /// The role of a deployment at this level.
+    pub fn deployment(level: Level) -> Self {
+        Self { scope: Scope::Deployment, level }
+    }
+
+    /// The roles of this scope, weakest first.
+    pub fn all(scope: Scope) -> [Self; 3] {
+        Level::ALL.map(|level| Self { scope, level })
+    }
+
+    /// The name in Houston's `Role` enum.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self.scope as usize][self.level as usize]
+    }
 
     /// The role with this name in Houston's enum, in exactly that spelling.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
+        let mut all = [Scope::Workspace, Scope::Deployment].into_iter().flat_map(Self::all);
+        all.find(|role| role.name() == name)
     }
 }
 
-impl fmt::Display for WorkspaceRole {
+impl Scope {
+    /// The role at this level.
+    pub fn role(self, level: Level) -> Role {
+        Role { scope: self, level }
+    }
+
+    /// The level of the role with this name, in exactly Houston's spelling; none for a role of the
+    /// other scope.
+    pub fn level_of(self, name: &str) -> Option<Level> {
+        Role::from_name(name).filter(|role| role.scope == self).map(|role| role.level)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Workspace => "workspace",
+            Self::Deployment => "deployment",
+        })
+    }
+}
+
+impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-/// What a person may do in a deployment, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum DeploymentRole {
-    /// May look.
-    #[serde(rename = "DEPLOYMENT_VIEWER")]
-    Viewer,
-    /// May deploy and change it.
-    #[serde(rename = "DEPLOYMENT_EDITOR")]
-    Editor,
-    /// May also delete it and change who may use it.
-    #[serde(rename = "DEPLOYMENT_ADMIN")]
-    Admin,
+impl From<Role> for &'static str {
+    fn from(role: Role) -> Self {
+        role.name()
+    }
 }
 
-impl DeploymentRole {
-    /// All roles, weakest first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
+impl TryFrom<String> for Role {
+    type Error = NotARole;
 
-    /// The name in Houston's `Role` enum.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "DEPLOYMENT_VIEWER",
-            Self::Editor => "DEPLOYMENT_EDITOR",
-            Self::Admin => "DEPLOYMENT_ADMIN",
-        }
-    }
-    /// The role with this name in Houston's enum, in exactly that spelling.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::from_name(&name).ok_or(NotARole(name))
     }
 }
 
@@ -190,7 +235,7 @@ pub struct Assignment<'a> {
     /// Who, as the file spells the address, in lower case ([`normalize_email`]).
     pub email: &'a str,
     /// As what.
-    pub role: WorkspaceRole,
+    pub role: Level,
     /// Where: index into the roster's list of distinct workspace texts.
     pub workspace: u32,
 }
@@ -496,13 +541,20 @@ mod tests {
 
     #[test]
     fn roles_are_ordered_by_rights_and_named_as_houston_names_them() {
-        assert!(WorkspaceRole::Viewer < WorkspaceRole::Editor);
-        assert!(WorkspaceRole::Editor < WorkspaceRole::Admin);
-        for role in WorkspaceRole::ALL {
-            assert_eq!(WorkspaceRole::from_name(role.name()), Some(role));
-            assert_eq!(role.name().to_lowercase(), format!("workspace_{}", role.short_name()));
+        assert!(Level::Viewer < Level::Editor);
+        assert!(Level::Editor < Level::Admin);
+        for scope in [Scope::Workspace, Scope::Deployment] {
+            for role in Role::all(scope) {
+                let name = role.name();
+                assert_eq!(Role::from_name(name), Some(role));
+                assert_eq!(name.to_lowercase(), format!("{scope}_{}", role.level.short_name()));
+                assert_eq!(serde_json::to_value(role).unwrap(), name);
+                assert_eq!(serde_json::from_value::<Role>(name.into()).unwrap(), role);
+                assert_eq!(scope.level_of(name), Some(role.level));
+            }
         }
-        assert_eq!(WorkspaceRole::from_name("workspace_admin"), None);
+        assert_eq!(Role::from_name("workspace_admin"), None);
+        assert_eq!(Scope::Workspace.level_of("DEPLOYMENT_ADMIN"), None);
     }
 
     #[test]

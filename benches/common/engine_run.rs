@@ -12,7 +12,7 @@ use houston_onboard::houston::{
     Token,
 };
 use houston_onboard::model::Strain;
-use houston_onboard::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use houston_onboard::model::{Emails, Level, RowNumber, WorkspaceId};
 use houston_onboard::outcome::Tally;
 use houston_onboard::plan::{Operation, OperationKind, Workspace};
 use houston_onboard::present::members::PageSize;
@@ -102,7 +102,7 @@ pub fn call(server: &Server, work: Work) -> Result<f64, AnyError> {
                         break;
                     }
                     let email = format!("client.only.{}.{row:07}@example.com", work.round);
-                    let sent = client.houston.add_member(&id, &email, WorkspaceRole::Editor, Mail::Bypass);
+                    let sent = client.houston.add_member(&id, &email, Level::Editor, Mail::Bypass);
                     failed.fetch_add(usize::from(sent.is_err()), Ordering::Relaxed);
                 }
             });
@@ -129,7 +129,7 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         operations.push(Operation {
             row: RowNumber::from_index(row),
             workspace: u32::try_from(row % work.workspaces)?,
-            kind: OperationKind::Add(WorkspaceRole::Editor),
+            kind: OperationKind::Add(Level::Editor),
         });
     }
     operations.sort_by_key(|operation| (operation.workspace, operation.row));

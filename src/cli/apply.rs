@@ -102,7 +102,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let digest = saved.map(|saved| saved.digest().to_owned());
     let run = Connected::open(input, destination, &args.runs_dir, &environment)?;
-    let mut progress = global.progress(run.places());
+    let mut progress = global.progress(run.row_names());
     let run = run.prepare(settings, digest, &mut progress)?;
     let shown = || run.render(args.show.format, args.show.detail());
     if !confirmation.obtain(run.changes(), run.url(), shown)? {

@@ -138,7 +138,7 @@ pub fn show(
 ) -> Result<ExitStatus, Failure> {
     let draft = after.save_as.map(saved::begin).transpose()?;
     let mut input = input.resolve(session)?;
-    let mut progress = global.progress(input.places());
+    let mut progress = global.progress(input.row_names());
     let prepared = PreparedPlan::prepare(&mut input, settings, session, &mut progress)?;
     drop(progress);
     let text = if let Some(email) = after.explain {

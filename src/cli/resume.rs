@@ -101,7 +101,7 @@ pub(super) fn resume_run(
         Found::Left(run) => run,
         Found::Complete(run) => return say_complete(&run, global),
     };
-    let mut progress = global.progress(run.places());
+    let mut progress = global.progress(run.row_names());
     let run = run.prepare(destination, &args.limits.settings(), &environment, &mut progress)?;
     if !confirmation.obtain(run.changes(), run.url(), || Ok(run.shown()))? {
         return Ok(ExitStatus::Usage);

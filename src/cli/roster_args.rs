@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::model::WorkspaceRole;
+use crate::model::Role;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 use crate::roster::{
@@ -24,7 +24,7 @@ pub struct RosterArgs {
 
     /// The role of every row, if the file has no such column
     #[arg(long, value_name = "ROLE", value_parser = role)]
-    pub default_role: Option<WorkspaceRole>,
+    pub default_role: Option<Role>,
 
     /// The workspace of every row, by id or label, if the file has no such column
     #[arg(long, value_name = "WORKSPACE")]
@@ -80,7 +80,7 @@ pub enum ConflictArg {
     Last,
 }
 
-fn role(text: &str) -> Result<WorkspaceRole, String> {
+fn role(text: &str) -> Result<Role, String> {
     parse_role(text).map_err(|complaint| match complaint.hint {
         Some(hint) => format!("{} ({hint})", complaint.message),
         None => complaint.message,
@@ -169,7 +169,7 @@ mod tests {
             settings,
             Settings {
                 columns: vec!["email=Mail".parse().unwrap(), "role=Job".parse().unwrap()],
-                default_role: Some(WorkspaceRole::Admin),
+                default_role: Some(Role::workspace(crate::model::Level::Admin)),
                 default_workspace: Some("F".to_owned()),
                 delimiter: Some(b'\t'),
                 on_conflict: Some(OnConflict::Last),

@@ -10,7 +10,7 @@ use super::confirm::Confirmation;
 use super::target_args::TargetArgs;
 use super::tell;
 use crate::houston::TOKEN_VARIABLE;
-use crate::model::{WorkspaceRole, printable};
+use crate::model::{Level, Role, printable};
 use crate::ops::failure::Failure;
 use crate::ops::finish::broken;
 use crate::ops::resume::Interrupted;
@@ -118,7 +118,7 @@ fn shown(
 fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
     let (rows, extras): (HashSet<_>, HashSet<_>) =
         (history.left().into_iter().collect(), history.left_extras().into_iter().collect());
-    let mut roles: BTreeMap<WorkspaceRole, usize> = BTreeMap::new();
+    let mut roles: BTreeMap<Role, usize> = BTreeMap::new();
     let (mut admins, mut removals) = (Names::default(), Names::default());
     for line in plan_lines(folder).map_err(|error| broken(folder, error))? {
         let line = line.map_err(|error| broken(folder, error))?;
@@ -128,7 +128,7 @@ fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
             removals.add(who);
         } else if let Some(role) = line.role.filter(|_| rows.contains(&line.row)) {
             *roles.entry(role).or_default() += 1;
-            if role == WorkspaceRole::Admin {
+            if role.level == Level::Admin {
                 admins.add(who);
             }
         }

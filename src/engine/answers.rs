@@ -1,56 +1,45 @@
-//! What answers mean for the run: a mutation that came back, a read, the word about the caller.
+//! What signals mean for the run: a mutation that came back, a read, the word about the caller.
 //!
-//! It is the second half of [`Dispatcher`]: that one hands out, this one takes in.
+//! These are the methods of [`State`] that take in what workers report. They send nothing but the probe.
 
 use std::time::{Duration, Instant};
 
-use super::dispatcher::Dispatcher;
+use super::breakers::{Denied, Probed, judge_probe};
+use super::lane::{Proof, Purpose};
 use super::open::Acknowledged;
+use super::state::State;
 use super::verdict::{Doubt, Verdict, cause, judge};
-use super::verify::{Doubtful, Finding, gone, landed};
+use super::verify::{Context, Doubtful, Finding, gone, landed};
 use super::worker::{Answer, Job, Signal};
-use super::workspace::{Proof, Purpose};
-use crate::event::{Event, StopReason};
-use crate::houston::{AlreadyKind, Caller, Failure, Fault, Repeats};
+use crate::event::StopReason;
+use crate::houston::{Failure, Fault};
 use crate::outcome::{Cause, Status, StatusKind};
 use crate::plan::{Membership, OperationKind};
 use crate::present::members::{InvitesSeen, Reading};
-use crate::record::journal::Entry;
 
-/// So many pages in a row from something that is not Houston end the run.
-const PAGES_IN_A_ROW: u32 = 10;
-
-impl Dispatcher<'_> {
-    pub(super) fn handle(&mut self, signal: Signal) {
+impl State<'_> {
+    /// Takes in what a worker reports.
+    pub fn handle(&mut self, signal: Signal) {
         match signal {
             Signal::Answered { operation, result, elapsed } => self.answered(operation, result, elapsed),
-            Signal::Released { operation } => self.was_released(operation),
+            Signal::Released { operation } => self.hand_back(operation),
             Signal::Read { lane, operations, result, began } => {
                 self.was_read(lane, &operations, result, began);
             }
-            Signal::Probed(result) => self.probed(&result),
+            Signal::Probed(result) => self.probed(judge_probe(&result)),
             Signal::Lost(job) => self.lost(&job),
         }
     }
 
-    fn was_released(&mut self, operation: usize) {
-        let lane = self.life_of(operation);
-        self.lanes[lane].came_back();
-        self.take_back(operation);
-    }
-
     fn answered(&mut self, operation: usize, result: Result<Answer, Failure>, elapsed: Duration) {
-        let lane = self.life_of(operation);
+        let lane = self.lane_of(operation);
         self.lanes[lane].came_back();
-        self.wake(lane);
+        self.lanes.wake(lane);
         let attempts = match &result {
             Ok(Answer::Done { attempts } | Answer::NothingThere { attempts }) => *attempts,
             Err(failure) => failure.attempts,
         };
-        if let Some(active) = self.active.get_mut(&operation) {
-            active.attempts += attempts;
-            active.elapsed = Some(active.elapsed.unwrap_or_default() + elapsed);
-        }
+        self.unfinished.came_back(operation, attempts, elapsed);
         match result {
             Ok(Answer::Done { .. }) => self.acknowledged(lane, operation),
             Ok(Answer::NothingThere { .. }) => self.doubt(lane, operation, Doubt::Gone, gone()),
@@ -59,23 +48,23 @@ impl Dispatcher<'_> {
     }
 
     fn acknowledged(&mut self, lane: usize, operation: usize) {
-        let row = self.run.operations[operation].row;
-        self.pages_in_a_row = 0;
-        let at_ms = self.journal.at_ms(self.now());
-        self.journal.note(&Entry::Acknowledged { row, at_ms });
-        let active = self.active.remove(&operation);
-        let (attempts, elapsed) = active
-            .map_or((1, Duration::ZERO), |active| (active.attempts, active.elapsed.unwrap_or_default()));
+        let row = self.row_of(operation);
+        self.books.acknowledged(row, self.now());
+        let sends = self.unfinished.remove(operation);
+        let (attempts, elapsed) =
+            sends.map_or((1, Duration::ZERO), |sends| (sends.attempts, sends.elapsed.unwrap_or_default()));
         self.lanes[lane].acknowledged(Acknowledged::new(operation, attempts, elapsed));
         self.release_person(operation);
-        self.refusals.accepted();
-        self.tally.unproven += 1;
+        self.breakers.acknowledged();
+        self.books.tally.unproven += 1;
         self.count_error(false);
-        (self.announce)(&Event::Acknowledged { row, tally: self.tally });
+        self.books.announce_acknowledged(row);
     }
 
     fn failed(&mut self, lane: usize, operation: usize, fault: &Fault) {
-        self.learn(fault);
+        if let Some(cause) = self.breakers.learn(fault) {
+            self.stop(StopReason::TargetUnusable, Some(cause));
+        }
         let cause = cause(fault);
         match judge(fault, self.settings.max_wait) {
             Verdict::Verify(doubt) => self.doubt(lane, operation, doubt, cause),
@@ -88,9 +77,8 @@ impl Dispatcher<'_> {
             }
             Verdict::CloseWorkspace => {
                 self.lanes[lane].pause();
-                self.denied.push((operation, cause));
-                if self.denied.len() == 1 {
-                    self.give(Job::Probe);
+                if self.breakers.deny(operation, cause) {
+                    self.channels.give(Job::Probe);
                 }
             }
             Verdict::StopRun(reason) => {
@@ -98,46 +86,22 @@ impl Dispatcher<'_> {
                 self.stop(reason, Some(cause));
             }
         }
-        let email = self.run.emails.get(self.run.operations[operation].row);
-        if let Some(cause) = self.refusals.refused(fault, lane, email) {
+        if let Some(cause) = self.breakers.refused(fault, lane, self.email_of(operation)) {
             self.stop(StopReason::TargetUnusable, Some(cause));
-        }
-    }
-
-    /// What a fault tells about the server.
-    fn learn(&mut self, fault: &Fault) {
-        if let Fault::Already { kind: AlreadyKind::Bound, .. } = fault {
-            self.repeats = Repeats::Refused;
-        }
-        if let Fault::Proxy { .. } = fault {
-            self.pages_in_a_row += 1;
-            if self.pages_in_a_row >= PAGES_IN_A_ROW {
-                self.stop(StopReason::TargetUnusable, Some(cause(fault)));
-            }
-        } else {
-            self.pages_in_a_row = 0;
         }
     }
 
     fn doubt(&mut self, lane: usize, operation: usize, doubt: Doubt, cause: Cause) {
         let now = self.now();
-        let mut sends = 1;
-        if let Some(active) = self.active.get_mut(&operation) {
-            active.ours |= doubt == Doubt::Effect;
-            active.last = Some(cause.clone());
-            sends = active.sends;
-        }
-        let row = self.run.operations[operation].row;
-        self.tally.doubtful += 1;
-        (self.announce)(&Event::Doubtful { row, cause: &cause, tally: self.tally });
-        let settle = self.settings.settle;
-        self.lanes[lane].doubts().push(operation, sends, doubt, cause, now, settle);
+        let sends = self.unfinished.doubt(operation, doubt == Doubt::Effect, &cause);
+        self.books.doubtful(self.row_of(operation), &cause);
+        self.lanes[lane].doubts().push(operation, sends, doubt, cause, now);
     }
 
     /// A refusal for good says nothing about an earlier try without an answer: that is looked for as
     /// long as it may land. False if there was none.
-    pub(super) fn doubt_refusal(&mut self, lane: usize, operation: usize, cause: &Cause) -> bool {
-        let ours = self.active.get(&operation).is_some_and(|active| active.ours);
+    pub fn doubt_refusal(&mut self, lane: usize, operation: usize, cause: &Cause) -> bool {
+        let ours = self.unfinished.is_ours(operation);
         if ours {
             self.doubt(lane, operation, Doubt::Refused, cause.clone());
         }
@@ -147,16 +111,13 @@ impl Dispatcher<'_> {
     /// A row that used up its tries: it ends here, or waits for a last chance.
     fn exhausted(&mut self, lane: usize, operation: usize, cause: &Cause) {
         let is_alive = self.is_alive();
-        if self.stopped.is_some() {
+        if self.breakers.are_tripped() {
             // Nothing was done, and no more is tried: a later run takes it up.
             self.take_back(operation);
         } else if self.lanes[lane].exhausted(operation, cause, is_alive) {
-            if let Some(active) = self.active.get_mut(&operation) {
-                // The last chance is a second allowance: with 30 % of the writes failing, one of
-                // two hundred rows would still be lost after the first.
-                active.sends = 0;
-                active.last = Some(cause.clone());
-            }
+            // The last chance is a second allowance: with 30 % of the writes failing, one of
+            // two hundred rows would still be lost after the first.
+            self.unfinished.allow_more(operation, cause);
             self.release_person(operation);
             self.count_error(true);
         } else {
@@ -167,7 +128,7 @@ impl Dispatcher<'_> {
 
     /// Whether Houston has accepted anything in this run.
     fn is_alive(&self) -> bool {
-        self.tally.unproven > 0 || self.tally.of_kind(StatusKind::Changed) > 0
+        self.books.tally.unproven > 0 || self.books.tally.of_kind(StatusKind::Changed) > 0
     }
 
     fn was_read(
@@ -178,7 +139,7 @@ impl Dispatcher<'_> {
         began: Instant,
     ) {
         let purpose = self.lanes[lane].read_came_back();
-        self.wake(lane);
+        self.lanes.wake(lane);
         match (result, purpose) {
             (Ok(reading), Some(Purpose::Verify)) => self.verified(lane, operations, &reading, began),
             (Ok(reading), Some(Purpose::Prove)) => self.proved(lane, &reading),
@@ -190,19 +151,23 @@ impl Dispatcher<'_> {
     fn verified(&mut self, lane: usize, operations: &[usize], reading: &Reading, began: Instant) {
         for (&operation, &seen) in operations.iter().zip(&reading.memberships) {
             let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
-            self.tally.doubtful -= 1;
-            let ours = self.active.get(&operation).is_some_and(|active| active.ours);
-            let kind = self.run.operations[operation].kind;
+            self.books.tally.doubtful -= 1;
+            let ours = self.unfinished.is_ours(operation);
+            let kind = self.planned(operation).kind;
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(seen, kind, began, settle, repeats, ours) {
+            match doubtful.judge(
+                seen,
+                began,
+                Context { scope: self.scope_of(operation), kind, settle, repeats, ours },
+            ) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);
                 }
                 Finding::SendAgain => self.send_again(lane, operation, doubtful),
                 Finding::Wait => {
-                    self.tally.doubtful += 1;
-                    self.lanes[lane].doubts().put_back(doubtful, began, settle, repeats);
+                    self.books.tally.doubtful += 1;
+                    self.lanes[lane].doubts().put_back(doubtful, began, repeats);
                 }
             }
         }
@@ -211,8 +176,8 @@ impl Dispatcher<'_> {
     /// A write that is not there goes out again, as often as `--retries` allows.
     fn send_again(&mut self, lane: usize, operation: usize, doubtful: Doubtful) {
         let (sends, attempts) =
-            self.active.get(&operation).map_or((0, 0), |active| (active.sends, active.attempts));
-        if self.stopped.is_some() {
+            self.unfinished.get(operation).map_or((0, 0), |sends| (sends.tries, sends.attempts));
+        if self.breakers.are_tripped() {
             self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {
             let text = format!(
@@ -221,7 +186,7 @@ impl Dispatcher<'_> {
             );
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
-            let stage = self.run.operations[operation].kind.stage();
+            let stage = self.planned(operation).kind.stage();
             if self.lanes[lane].send_again(operation, stage) {
                 return;
             }
@@ -235,9 +200,9 @@ impl Dispatcher<'_> {
         // Nothing is acknowledged while a proof is read; if it were, the next proof would show it.
         let mut missing = unproven.split_off(unproven.len().min(reading.memberships.len()));
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
-            let kind = self.run.operations[acknowledged.operation()].kind;
+            let kind = self.planned(acknowledged.operation()).kind;
             let is_add = matches!(kind, OperationKind::Add(_));
-            match landed(seen, kind) {
+            match landed(self.scope_of(acknowledged.operation()), seen, kind) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause, seen);
@@ -263,10 +228,11 @@ impl Dispatcher<'_> {
 
     /// An acknowledged write was read back, as it should be or otherwise.
     fn prove(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>, seen: Membership) {
-        self.tally.unproven -= 1;
+        self.books.tally.unproven -= 1;
         match status {
             Status::RoleKept | Status::AlreadyInvited => {
-                let text = format!("Houston acknowledged it, but the person is {seen}");
+                let is = seen.described(self.scope_of(acknowledged.operation()));
+                let text = format!("Houston acknowledged it, but the person is {is}");
                 let cause = Some(Cause::new("other_role", text));
                 self.finish_acknowledged(acknowledged, Status::InDoubt, cause);
             }
@@ -291,12 +257,11 @@ impl Dispatcher<'_> {
         let now = self.now();
         match purpose {
             Purpose::Verify => {
-                let settle = self.settings.settle;
-                if self.lanes[lane].doubts().read_failed(now, settle) {
+                if self.lanes[lane].doubts().read_failed(now) {
                     return;
                 }
                 for doubtful in self.lanes[lane].doubts().drain() {
-                    self.tally.doubtful -= 1;
+                    self.books.tally.doubtful -= 1;
                     let text = format!("{}; and the workspace cannot be read: {fault}", doubtful.cause.text);
                     let cause = Cause::new("unreadable", text);
                     self.conclude(doubtful.operation, Status::InDoubt, Some(cause.clone()));
@@ -315,7 +280,7 @@ impl Dispatcher<'_> {
     /// Acknowledged writes stay without proof. If they were the canary, the rest is not sent.
     fn unproven(&mut self, lane: usize, writes: Vec<Acknowledged>, cause: &Cause) {
         for acknowledged in writes {
-            self.tally.unproven -= 1;
+            self.books.tally.unproven -= 1;
             self.finish_acknowledged(&acknowledged, Status::InDoubt, Some(cause.clone()));
             self.count_error(true);
         }
@@ -330,41 +295,25 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// The caller answered whether the token lanes: then it is the workspace that is closed.
-    fn probed(&mut self, result: &Result<Caller, Failure>) {
-        let denied = std::mem::take(&mut self.denied);
-        let dead = match result {
-            Ok(_) => false,
-            Err(failure) => match failure.fault {
-                Fault::Denied { .. } | Fault::Expired { .. } => true,
-                Fault::Unsent { .. }
-                | Fault::NoAnswer { .. }
-                | Fault::Proxy { .. }
-                | Fault::Throttled { .. }
-                | Fault::Rejected { .. }
-                | Fault::Already { .. }
-                | Fault::Schema { .. }
-                | Fault::Internal { .. }
-                | Fault::Malformed { .. } => false,
-            },
-        };
-        for (operation, denial) in denied {
-            let lane = self.life_of(operation);
+    /// The caller answered, or not: the denied mutations are understood now.
+    fn probed(&mut self, probed: Probed) {
+        for Denied { operation, cause: denial } in self.breakers.take_denied() {
+            let lane = self.lane_of(operation);
             self.lanes[lane].go_on();
-            self.wake(lane);
-            match result {
-                Ok(_) => {
+            self.lanes.wake(lane);
+            match probed {
+                Probed::WorkspaceClosed => {
                     let cause = Cause::new("workspace_denied", denial.text);
                     self.conclude_unsent(operation, cause.clone());
                     if self.lanes[lane].closed().is_none() {
                         self.close_workspace(lane, &cause);
                     }
                 }
-                Err(_) if dead => {
+                Probed::TokenDead => {
                     self.take_back(operation);
                     self.stop(StopReason::TokenDead, Some(denial));
                 }
-                Err(_) => self.conclude(operation, Status::GaveUp, Some(denial)),
+                Probed::Unclear => self.conclude(operation, Status::GaveUp, Some(denial)),
             }
         }
     }
@@ -372,8 +321,7 @@ impl Dispatcher<'_> {
     /// Nothing more is sent to this workspace.
     fn close_workspace(&mut self, lane: usize, cause: &Cause) {
         let rows = self.lanes[lane].close(cause.clone());
-        let workspace = self.workspace_of(lane);
-        (self.announce)(&Event::WorkspaceClosed { workspace, cause, rows: rows.len() as u64 });
+        self.books.workspace_closed(self.workspace_of(lane), cause, rows.len());
         for operation in rows {
             self.conclude_unsent(operation, cause.clone());
         }
@@ -384,9 +332,9 @@ impl Dispatcher<'_> {
         let cause = Cause::new("worker_lost", "this program failed while it waited for the answer");
         match *job {
             Job::Send { operation, .. } => {
-                let lane = self.life_of(operation);
+                let lane = self.lane_of(operation);
                 self.lanes[lane].came_back();
-                self.wake(lane);
+                self.lanes.wake(lane);
                 self.doubt(lane, operation, Doubt::Effect, cause);
             }
             Job::Read { lane, .. } => {
@@ -394,16 +342,9 @@ impl Dispatcher<'_> {
                     let fault = Fault::Malformed { text: cause.text };
                     self.could_not_read(lane, &fault, purpose);
                 }
-                self.wake(lane);
+                self.lanes.wake(lane);
             }
-            Job::Probe => {
-                for (operation, denial) in std::mem::take(&mut self.denied) {
-                    let lane = self.life_of(operation);
-                    self.lanes[lane].go_on();
-                    self.wake(lane);
-                    self.conclude(operation, Status::GaveUp, Some(denial));
-                }
-            }
+            Job::Probe => self.probed(Probed::Unclear),
         }
     }
 }

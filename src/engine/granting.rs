@@ -14,7 +14,6 @@ use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber, WorkspaceId};
 use crate::outcome::{Cause, Outcome, Status};
 use crate::plan::extra::Stay;
-use crate::plan::grant::rung;
 use crate::plan::protect::Protect;
 use crate::plan::{Membership, Operation, Whose, Workspace, sort};
 use crate::present::grants::{Asked, Found};
@@ -158,13 +157,13 @@ impl Open {
         let planned = match (line.action, wish.from_role) {
             (PlannedAction::Add, _) => Planned::Add,
             (PlannedAction::UpdateRole, from) => {
-                Planned::UpdateRole { from: rung(from?), whose: Whose::Members }
+                Planned::UpdateRole { from: from?.level, whose: Whose::Members }
             }
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
             (PlannedAction::Remove, _) => Planned::Take,
             (PlannedAction::Replace, _) => return None,
         };
-        let role = rung(wish.role.or(wish.from_role)?);
+        let role = wish.role.or(wish.from_role)?;
         let leftover = Leftover::new(line.row, role, planned, history.row(line.row)?)?;
         Some(Self { leftover, row: history.alone(wish.of)?.status, planned: line.action })
     }
@@ -223,7 +222,7 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
         }
         let (Some(wish), PlannedAction::Add) = (line.grant, line.action) else { continue };
         let Some(role) = wish.role else { continue };
-        let grant = DeploymentGrant { deployment: wish.deployment.id, role };
+        let grant = DeploymentGrant { deployment: wish.deployment.id, role: role.level };
         subjects.along.entry(wish.of).or_default().push(grant);
     }
     Ok(subjects)
@@ -232,20 +231,21 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DeploymentRole, WorkspaceRole};
+    use crate::model::{Level, Scope};
     use crate::plan::{OperationKind, Standing};
 
-    fn member(role: WorkspaceRole) -> Membership {
+    fn member(role: Level) -> Membership {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
     }
 
     fn open(row: Status, planned: PlannedAction) -> Open {
         let leftover = Leftover {
             row: RowNumber::from_index(1),
-            role: rung(DeploymentRole::Editor),
+            scope: Scope::Deployment,
+            role: Level::Editor,
             planned: match planned {
                 PlannedAction::UpdateRole => {
-                    Planned::UpdateRole { from: WorkspaceRole::Viewer, whose: Whose::Members }
+                    Planned::UpdateRole { from: Level::Viewer, whose: Whose::Members }
                 }
                 PlannedAction::Add | PlannedAction::Replace | PlannedAction::Remove | PlannedAction::None => {
                     Planned::Add
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_an_add_brought_along_is_told_as_given_and_the_rest_is_sent() {
-        use WorkspaceRole::{Admin, Editor, Viewer};
+        use Level::{Admin, Editor, Viewer};
         let status = |next| match next {
             Next::Done(status, _) => Some(status),
             Next::Missing(OperationKind::Add(_) | OperationKind::SetRole(_)) => None,
@@ -279,7 +279,7 @@ mod tests {
             (Status::Unchanged, PlannedAction::UpdateRole, member(Admin), Some(Status::RoleKept)),
         ];
         for (row, planned, seen, end) in table {
-            assert_eq!(status(open(row, planned).next(seen)), end, "{row} {planned:?} {seen}");
+            assert_eq!(status(open(row, planned).next(seen)), end, "{row} {planned:?} {seen:?}");
         }
         assert_eq!(open(Status::Added, PlannedAction::Add).unlisted(), Membership::Absent);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::leftover::Earlier;
 use super::part::{Part, Subject, Subjects};
 use super::verify::{gone, wanted_after_all};
-use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Emails, Level, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Outcome, Status, StatusKind};
 use crate::plan::extra::{Account, Extra, Stay};
 use crate::plan::guard::{Caps, OnGuard, Refusal, hold_too_many};
@@ -35,7 +35,7 @@ struct Leaver {
     row: RowNumber,
     account: Account,
     /// The role that the plan saw.
-    role: Option<WorkspaceRole>,
+    role: Option<Level>,
     earlier: Option<Earlier>,
     /// What a read has shown now.
     seen: Membership,
@@ -129,7 +129,7 @@ impl Leaving {
                     if was_sent { (Status::Removed, None) } else { (Status::Unchanged, Some(gone())) };
                 self.conclude(&leaver, status, cause);
             } else if seen.role() != leaver.role {
-                let cause = wanted_after_all(seen, leaver.role);
+                let cause = wanted_after_all(Scope::Workspace, seen, leaver.role);
                 self.hold(&leaver, Status::RoleKept, cause);
             } else if is_protected {
                 self.hold(&leaver, Status::Unchanged, Stay::Protected.cause());
@@ -272,7 +272,7 @@ impl Leaver {
                 .unwrap_or_else(|| Cause::new("no_outcome", "sent, and the run ended before its answer")),
             in_doubt,
         });
-        let (row, role, seen) = (line.row, line.from_role, Membership::Absent);
+        let (row, role, seen) = (line.row, line.from_role.map(|role| role.level), Membership::Absent);
         is_open.then_some(Self { row, account, role, earlier, seen })
     }
 
@@ -373,11 +373,11 @@ mod tests {
     use crate::plan::Standing;
 
     const VIEWER: Membership =
-        Membership::Member { role: WorkspaceRole::Viewer, bindings: 1, standing: Standing::Active };
+        Membership::Member { role: Level::Viewer, bindings: 1, standing: Standing::Active };
     const ADMIN: Membership =
-        Membership::Member { role: WorkspaceRole::Admin, bindings: 1, standing: Standing::Active };
+        Membership::Member { role: Level::Admin, bindings: 1, standing: Standing::Active };
 
-    fn leaver(place: usize, id: &str, role: WorkspaceRole, in_doubt: Option<bool>) -> Leaver {
+    fn leaver(place: usize, id: &str, role: Level, in_doubt: Option<bool>) -> Leaver {
         let cause = Cause::new("timeout", "no answer");
         let earlier =
             in_doubt.map(|in_doubt| Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt });
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn what_houston_has_now_decides_about_everybody_who_was_to_go() {
-        use WorkspaceRole::Viewer;
+        use Level::Viewer;
         let leavers = ["a", "b", "c", "d", "me"].into_iter().enumerate();
         let mut leaving = leaving(
             leavers.map(|(place, id)| leaver(place, id, Viewer, (place == 1).then_some(true))).collect(),
@@ -437,10 +437,8 @@ mod tests {
     #[test]
     fn admins_leave_only_where_one_remains_now() {
         for (admins, leaves) in [(0, false), (1, false), (2, true)] {
-            let mut leaving = leaving(vec![
-                leaver(0, "a", WorkspaceRole::Admin, None),
-                leaver(1, "b", WorkspaceRole::Viewer, None),
-            ]);
+            let mut leaving =
+                leaving(vec![leaver(0, "a", Level::Admin, None), leaver(1, "b", Level::Viewer, None)]);
             leaving.judge(0, &Reading::of(vec![ADMIN, VIEWER]), NOBODY);
             assert_eq!(leaving.admins_taken(), [0]);
             leaving.count_admins(0, admins);
@@ -451,7 +449,7 @@ mod tests {
 
     #[test]
     fn protection_and_a_complete_list_are_asked_for_when_removals_are_due() {
-        let three = || (0..3).map(|place| leaver(place, "x", WorkspaceRole::Viewer, None)).collect();
+        let three = || (0..3).map(|place| leaver(place, "x", Level::Viewer, None)).collect();
         let held = |code: &str| Some((Status::Unchanged, code.to_owned()));
         let protect = Protect::new(&["0@EXAMPLE.com".to_owned(), "alias*".to_owned()]);
         let mut names = vec![vec![]; 3];
@@ -468,8 +466,7 @@ mod tests {
     #[test]
     fn the_limits_count_what_earlier_legs_have_removed() {
         let due = || {
-            let mut leaving =
-                leaving((0..3).map(|place| leaver(place, "x", WorkspaceRole::Viewer, None)).collect());
+            let mut leaving = leaving((0..3).map(|place| leaver(place, "x", Level::Viewer, None)).collect());
             leaving.judge(0, &Reading::of(vec![VIEWER; 3]), NOBODY);
             leaving
         };
@@ -509,10 +506,8 @@ mod tests {
 
     #[test]
     fn what_may_still_take_effect_stays_in_doubt() {
-        let mut leaving = leaving(vec![
-            leaver(0, "a", WorkspaceRole::Viewer, Some(true)),
-            leaver(1, "b", WorkspaceRole::Viewer, None),
-        ]);
+        let mut leaving =
+            leaving(vec![leaver(0, "a", Level::Viewer, Some(true)), leaver(1, "b", Level::Viewer, None)]);
         leaving.give_up(0, &Cause::new("unreadable", "not now"));
         let end = |status| Some((status, "unreadable".to_owned()));
         assert_eq!(ends(leaving, 2), [end(Status::InDoubt), end(Status::GaveUp)]);

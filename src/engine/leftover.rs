@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 
 use super::verify::{Finding, gone, landed, no_member, third_role};
 use crate::model::target_key::is_same_target;
-use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, email_key};
+use crate::model::{Emails, Level, Role, RowNumber, Scope, WorkspaceId, email_key};
 use crate::outcome::{Cause, Outcome, Status, StatusKind, Tally};
 use crate::plan::concluded_by_plan;
 use crate::plan::extra::Stay;
@@ -198,7 +198,9 @@ impl Leg {
 
     /// The end of a row that is not sent again. What may still take effect stays in doubt.
     fn hold(&mut self, leftover: &Leftover, decision: &Decision) {
-        let Some((status, cause)) = concluded_by_plan(decision, Some(leftover.role)) else { return };
+        let Some((status, cause)) = concluded_by_plan(leftover.scope, decision, Some(leftover.role)) else {
+            return;
+        };
         let in_doubt = leftover.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
         self.conclude(leftover, if in_doubt { Status::InDoubt } else { status }, cause);
     }
@@ -251,7 +253,7 @@ impl Leg {
 
 /// Whether an admin is taken away for a moment.
 fn replaces_an_admin(decision: &Decision) -> bool {
-    matches!(decision, Decision::Replace(Some(WorkspaceRole::Admin)))
+    matches!(decision, Decision::Replace(Some(Level::Admin)))
 }
 
 /// Whether the workspace has an admin less, if only for a moment.
@@ -293,8 +295,10 @@ pub fn left_unanswered(
 pub struct Leftover {
     /// The row.
     pub row: RowNumber,
+    /// What the role is about.
+    pub scope: Scope,
     /// The wanted role.
-    pub role: WorkspaceRole,
+    pub role: Level,
     /// What was planned.
     pub planned: Planned,
     /// What was done about it; none if nothing was ever sent.
@@ -309,7 +313,7 @@ pub enum Planned {
     /// To change this role.
     UpdateRole {
         /// The role then.
-        from: WorkspaceRole,
+        from: Level,
         /// Whose it was.
         whose: Whose,
     },
@@ -346,7 +350,7 @@ pub enum Next {
 
 impl Leftover {
     /// The leftover of a row with this history; `None` for a row with an end of its own.
-    pub fn new(row: RowNumber, role: WorkspaceRole, planned: Planned, history: &RowHistory) -> Option<Self> {
+    pub fn new(row: RowNumber, role: Role, planned: Planned, history: &RowHistory) -> Option<Self> {
         let in_doubt = history.status == Status::InDoubt;
         match history.status.kind() {
             StatusKind::Unresolved | StatusKind::NotTried => {}
@@ -359,14 +363,17 @@ impl Leftover {
             cause: cause(),
             in_doubt,
         });
-        Some(Self { row, role, planned, earlier })
+        let Role { scope, level: role } = role;
+        Some(Self { row, scope, role, planned, earlier })
     }
 
     fn of(line: &PlanLine, history: &History) -> Option<Self> {
         let planned = match (line.action, line.from_role) {
             (PlannedAction::Add, _) => Planned::Add,
             (PlannedAction::Replace, _) => Planned::Replace,
-            (PlannedAction::UpdateRole, from) => Planned::UpdateRole { from: from?, whose: line.whose() },
+            (PlannedAction::UpdateRole, from) => {
+                Planned::UpdateRole { from: from?.level, whose: line.whose() }
+            }
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
             // Removals come behind the rows of the roster.
             (PlannedAction::Remove, _) => return None,
@@ -397,13 +404,13 @@ impl Leftover {
     fn next_add(&self, seen: Membership, roles: RolePolicy) -> Next {
         let add = OperationKind::Add(self.role);
         if self.earlier.is_some() {
-            return match (seen, landed(seen, add)) {
+            return match (seen, landed(self.scope, seen, add)) {
                 (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait) => Next::Missing(add),
                 (_, Finding::Done(status, cause)) => Next::Done(status, cause),
             };
         }
-        let decision = decide(self.role, seen, roles);
-        match (concluded_by_plan(&decision, Some(self.role)), decision) {
+        let decision = decide(self.scope, self.role, seen, roles);
+        match (concluded_by_plan(self.scope, &decision, Some(self.role)), decision) {
             (Some((status, cause)), _) => Next::Done(status, cause),
             (None, Decision::UpdateRole(change)) => Next::Missing(OperationKind::SetRole(change)),
             (None, _) => Next::Missing(add),
@@ -414,7 +421,7 @@ impl Leftover {
     /// away once more: it is named by its id.
     fn next_replacement(&self, seen: Membership) -> Next {
         let kind = OperationKind::Replace(self.role);
-        match (seen, landed(seen, kind)) {
+        match (seen, landed(self.scope, seen, kind)) {
             (Membership::Invited { .. }, _) | (_, Finding::Wait | Finding::SendAgain) => Next::Missing(kind),
             (_, Finding::Done(Status::RoleUpdated, _)) if self.earlier.is_none() => {
                 Next::Done(Status::Unchanged, None)
@@ -426,7 +433,7 @@ impl Leftover {
     /// Whoever has another role than then has been given it since.
     fn next_removal(&self, seen: Membership) -> Next {
         let kind = OperationKind::Remove(Some(self.role));
-        match landed(seen, kind) {
+        match landed(self.scope, seen, kind) {
             Finding::Done(Status::Removed, _) if self.earlier.is_none() => {
                 Next::Done(Status::Unchanged, Some(gone()))
             }
@@ -438,13 +445,13 @@ impl Leftover {
     fn next_change(&self, seen: Membership, change: RoleChange) -> Next {
         let kind = OperationKind::SetRole(change);
         if self.earlier.is_some() {
-            return match landed(seen, kind) {
+            return match landed(self.scope, seen, kind) {
                 Finding::Done(status, cause) => Next::Done(status, cause),
                 Finding::Wait | Finding::SendAgain => Next::Missing(kind),
             };
         }
-        let decision = decide(self.role, seen, RolePolicy::Update);
-        if let Some((status, cause)) = concluded_by_plan(&decision, Some(self.role)) {
+        let decision = decide(self.scope, self.role, seen, RolePolicy::Update);
+        if let Some((status, cause)) = concluded_by_plan(self.scope, &decision, Some(self.role)) {
             return Next::Done(status, cause);
         }
         // It is not settled, so that they are absent, or a member with another role.
@@ -452,12 +459,14 @@ impl Leftover {
             Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
                 Next::Missing(kind)
             }
-            Membership::Member { role, .. } => Next::Done(Status::RoleKept, Some(third_role(role, change))),
+            Membership::Member { role, .. } => {
+                Next::Done(Status::RoleKept, Some(third_role(self.scope, role, change)))
+            }
             Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => {
                 if role == change.from {
                     Next::Missing(kind)
                 } else {
-                    Next::Done(Status::RoleKept, Some(third_role(role, change)))
+                    Next::Done(Status::RoleKept, Some(third_role(self.scope, role, change)))
                 }
             }
             Membership::Invited { .. } | Membership::Absent => {
@@ -476,15 +485,15 @@ mod tests {
     use super::*;
     use crate::plan::Standing;
 
-    const EDITOR: WorkspaceRole = WorkspaceRole::Editor;
+    const EDITOR: Level = Level::Editor;
 
     fn leftover(status: Status, attempts: u32) -> Option<Leftover> {
         let history =
             RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
-        Leftover::new(RowNumber::from_index(0), EDITOR, Planned::Add, &history)
+        Leftover::new(RowNumber::from_index(0), Role::workspace(EDITOR), Planned::Add, &history)
     }
 
-    fn member(role: WorkspaceRole) -> Membership {
+    fn member(role: Level) -> Membership {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
     }
 
@@ -502,7 +511,7 @@ mod tests {
         let table = [
             (NotRun, 0, member(EDITOR), Some(Unchanged)),
             (GaveUp, 0, member(EDITOR), Some(Unchanged)),
-            (NotRun, 0, member(WorkspaceRole::Admin), Some(RoleKept)),
+            (NotRun, 0, member(Level::Admin), Some(RoleKept)),
             (NotRun, 0, Membership::Absent, None),
             (GaveUp, 2, member(EDITOR), Some(Added)),
             (GaveUp, 2, Membership::Absent, None),
@@ -523,14 +532,14 @@ mod tests {
                 Some(Next::Done(status, _)) => Some(status),
                 Some(Next::Missing(_)) | None => None,
             };
-            assert_eq!(found, expected, "{status} after {attempts} sends, {seen}");
+            assert_eq!(found, expected, "{status} after {attempts} sends, {seen:?}");
         }
     }
 
     #[test]
     fn a_role_that_was_to_be_changed_is_changed_as_planned_or_not_at_all() {
+        use Level::{Admin, Viewer};
         use Status::{GaveUp, InDoubt, NotRun, Rejected, RoleKept, RoleUpdated, Unchanged};
-        use WorkspaceRole::{Admin, Viewer};
         let twice = Membership::Member { role: Admin, bindings: 2, standing: Standing::Active };
         let table = [
             (NotRun, 0, member(EDITOR), Some(Unchanged)),
@@ -549,11 +558,13 @@ mod tests {
             let history =
                 RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
             let planned = Planned::UpdateRole { from: Viewer, whose: Whose::Members };
-            let leftover = Leftover::new(RowNumber::from_index(0), EDITOR, planned, &history).expect("left");
+            let leftover =
+                Leftover::new(RowNumber::from_index(0), Role::workspace(EDITOR), planned, &history)
+                    .expect("left");
             match leftover.next(seen) {
-                Next::Done(status, _) => assert_eq!(Some(status), expected, "{seen} after {attempts}"),
+                Next::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {attempts}"),
                 Next::Missing(kind) => {
-                    assert_eq!(expected, None, "{seen} after {attempts}");
+                    assert_eq!(expected, None, "{seen:?} after {attempts}");
                     let change = RoleChange { from: Viewer, to: EDITOR, whose: Whose::Members };
                     assert_eq!(kind, OperationKind::SetRole(change));
                 }
@@ -567,7 +578,8 @@ mod tests {
         let judged = |seen: Membership, caller: &[String], protect: &[String], others: Option<usize>| {
             let row = RowNumber::from_index(0);
             let role = seen.role().unwrap_or(EDITOR);
-            let leftover = Leftover { row, role, planned: Planned::Replace, earlier: None };
+            let leftover =
+                Leftover { row, scope: Scope::Workspace, role, planned: Planned::Replace, earlier: None };
             let mut emails = Emails::default();
             emails.push("ann@example.com");
             let share = Share { rows: vec![row], leftovers: vec![leftover], ..Share::default() };
@@ -579,7 +591,7 @@ mod tests {
                 ..Leg::default()
             };
             leg.judge(0, &Reading::of(vec![seen]), caller, &Protect::new(protect));
-            assert_eq!(leg.admins_taken(0).len(), usize::from(others.is_some()), "{seen}");
+            assert_eq!(leg.admins_taken(0).len(), usize::from(others.is_some()), "{seen:?}");
             if let Some(others) = others {
                 leg.count_admins(0, Ok(others));
             }
@@ -591,11 +603,11 @@ mod tests {
         };
         let ann = ["ann@example.com".to_owned()];
         let held = |code: &str| (0, Some(code.to_owned()));
-        let admin = twice(WorkspaceRole::Admin);
+        let admin = twice(Level::Admin);
         assert_eq!(judged(twice(EDITOR), &[], &[], None), (1, None));
         assert_eq!(judged(admin, &[], &[], Some(1)), (1, None));
         assert_eq!(judged(admin, &[], &[], Some(0)), held("guard_last_admin"));
-        let invited = Membership::Invited { role: Some(WorkspaceRole::Admin), invites: 1 };
+        let invited = Membership::Invited { role: Some(Level::Admin), invites: 1 };
         assert_eq!(judged(invited, &[], &[], None), (1, None), "an invitation is no admin");
         assert_eq!(judged(twice(EDITOR), &ann, &[], None), held("guard_self"));
         assert_eq!(judged(twice(EDITOR), &[], &ann, None), held("protected"));
@@ -615,12 +627,17 @@ mod tests {
         };
         let next = |roles| {
             let planned = Planned::Nothing(roles);
-            Leftover::new(RowNumber::from_index(0), EDITOR, planned, &history(Status::GaveUp))
-                .expect("left")
-                .next(member(WorkspaceRole::Viewer))
+            Leftover::new(
+                RowNumber::from_index(0),
+                Role::workspace(EDITOR),
+                planned,
+                &history(Status::GaveUp),
+            )
+            .expect("left")
+            .next(member(Level::Viewer))
         };
         assert!(matches!(next(RolePolicy::Keep), Next::Done(Status::RoleKept, _)));
-        let change = RoleChange { from: WorkspaceRole::Viewer, to: EDITOR, whose: Whose::Members };
+        let change = RoleChange { from: Level::Viewer, to: EDITOR, whose: Whose::Members };
         assert_eq!(next(RolePolicy::Update), Next::Missing(OperationKind::SetRole(change)));
     }
 }

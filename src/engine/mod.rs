@@ -5,27 +5,35 @@
 //! and no file but the journal.
 
 mod answers;
+mod books;
+mod breakers;
+mod channels;
 mod dispatcher;
 pub mod granting;
+pub mod lane;
+mod lanes;
 pub mod leaving;
 pub mod leftover;
 pub mod open;
 mod outcomes;
 pub mod part;
+mod people;
 pub mod refusals;
+mod state;
+mod unfinished;
 pub mod verdict;
 pub mod verify;
 pub mod worker;
-pub mod workspace;
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rayon::ThreadPool;
 
+use self::books::Books;
+pub use self::books::close;
+use self::channels::Channels;
 use self::dispatcher::Dispatcher;
 use self::leftover::Earlier;
 use self::part::Subjects;
@@ -33,10 +41,10 @@ use self::worker::Worker;
 use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::model::Emails;
-use crate::outcome::{Cause, Tally};
+use crate::outcome::Tally;
 use crate::plan::{Operation, Workspace};
 use crate::present::members::PageSize;
-use crate::record::journal::{Entry, Journal, JournalError};
+use crate::record::journal::Journal;
 use crate::time::{Cancel, Clock};
 
 /// When so many rows failed that the run is to end.
@@ -135,11 +143,7 @@ impl Engine<'_> {
         tally: Tally,
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> RunEnd {
-        // The window, and one for the probe.
-        let room = 2 * self.settings.concurrency + 1;
-        let (tickets, waiting) = crossbeam_channel::bounded(room);
-        let signals = crossbeam_channel::bounded(room);
-        let stopping = Arc::new(AtomicBool::new(false));
+        let (channels, waiting) = Channels::open(self.settings.concurrency);
         for _ in 0..self.settings.concurrency {
             let worker = Worker {
                 houston: run.houston.clone(),
@@ -148,48 +152,16 @@ impl Engine<'_> {
                 subjects: Arc::clone(run.subjects),
                 pages: Arc::clone(run.pages),
                 mail: self.settings.mail,
-                stopping: Arc::clone(&stopping),
+                stopping: channels.stopping(),
                 clock: Arc::clone(run.clock),
             };
             let waiting = waiting.clone();
             self.pool.spawn(move || worker.work(&waiting));
         }
         drop(waiting);
-        Dispatcher::new(run, self.settings, journal, announce, tickets, signals, stopping, tally).run()
+        let books = Books::new(journal, announce, tally);
+        Dispatcher::new(run, self.settings, channels, books).run()
     }
-}
-
-/// Closes the books of a run, or of a leg of it, that came to this end.
-pub fn close(
-    mut end: RunEnd,
-    journal: &mut Journal,
-    now: Instant,
-    announce: &mut dyn FnMut(&Event<'_>),
-) -> RunEnd {
-    let stopped = end.stopped.as_ref();
-    journal.note(&Entry::Closed {
-        stopped: stopped.map(|(reason, _)| *reason),
-        detail: stopped.and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
-        requests: end.tally.requests,
-        strain: end.tally.strain,
-        at_ms: journal.at_ms(now),
-    });
-    let is_mild = stopped.is_none_or(|(reason, _)| *reason < StopReason::JournalLost);
-    if let Err(error) = journal.commit()
-        && is_mild
-    {
-        let (reason, cause) = (StopReason::JournalLost, journal_lost(&error));
-        announce(&Event::Stopping { reason, cause: Some(&cause), in_flight: 0 });
-        end.stopped = Some((reason, Some(cause)));
-    }
-    announce(&Event::Finished { tally: end.tally });
-    end
-}
-
-/// Why nothing can be noted any more.
-fn journal_lost(error: &JournalError) -> Cause {
-    let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
-    Cause::new("journal_lost", format!("{error}{why}"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::leftover::Earlier;
 use crate::houston::DeploymentGrant;
-use crate::model::{Emails, RowNumber};
+use crate::model::{Emails, RowNumber, Scope};
 use crate::outcome::Outcome;
 use crate::plan::extra::Account;
 use crate::plan::{Operation, Workspace};
@@ -50,6 +50,14 @@ impl Subjects {
     /// What the line of this number is about; none for a row of the roster.
     pub fn get(&self, row: RowNumber) -> Option<&Subject> {
         self.behind.get(row.index().checked_sub(self.first)?)
+    }
+
+    /// Whether the line of this number is about a role in a workspace or in a deployment.
+    pub fn scope(&self, row: RowNumber) -> Scope {
+        match self.get(row) {
+            Some(Subject::Deployment(_)) => Scope::Deployment,
+            Some(Subject::Leaver(_)) | None => Scope::Workspace,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
-use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Level, Role, RowNumber, WorkspaceId};
 use crate::outcome::{Outcome, Status};
 use crate::plan::{OperationKind, RoleChange, Stage as LifeStage, Whose};
 use crate::record::folder::{RunFolder, Runs};
@@ -22,7 +22,7 @@ use crate::time::ManualClock;
 
 /// What the server does with one mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+enum Reaction {
     Apply,
     ApplyAndCut,
     Cut,
@@ -39,19 +39,19 @@ enum Deed {
 struct World {
     bindings: HashMap<(String, String), u32>,
     /// The roles of those who are no editors.
-    roles: HashMap<(String, String), WorkspaceRole>,
+    roles: HashMap<(String, String), Level>,
     /// The stages of the mutations that took effect, by workspace.
     stages: HashMap<String, Vec<LifeStage>>,
     mutations: u32,
     requests: u32,
     in_flight: HashMap<String, u32>,
-    deeds: Vec<Deed>,
+    reactions: Vec<Reaction>,
     token_is_dead: bool,
     /// Somebody whose first adds fail, so many of them.
     unlucky: Option<(String, u32)>,
 }
 
-/// What a run meets besides the deeds of the server.
+/// What a run meets besides the reactions of the server.
 #[derive(Debug, Default)]
 struct Weather {
     /// How long a request takes.
@@ -100,9 +100,9 @@ impl World {
             }
             "UpsertRole" => {
                 let email = text(&body["variables"]["email"]);
-                let role = WorkspaceRole::ALL
+                let role = Level::ALL
                     .into_iter()
-                    .find(|role| role.name() == body["variables"]["role"])
+                    .find(|&role| Role::workspace(role).name() == body["variables"]["role"])
                     .expect("a role");
                 world.lock().unwrap().enter(&email);
                 std::thread::yield_now();
@@ -130,59 +130,54 @@ impl World {
     }
 
     fn add(&mut self, workspace: String, email: String) -> Result<(u16, String), Fault> {
-        let deed = self.next_deed(&email);
-        if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
+        let reaction = self.next_reaction(&email);
+        if let Reaction::Apply | Reaction::ApplyAndCut | Reaction::FailAfter = reaction {
             self.stages.entry(workspace.clone()).or_default().push(LifeStage::Adds);
             *self.bindings.entry((workspace, email)).or_default() += 1;
         }
-        World::reply(deed, "workspaceAddUser", &json!({"id": "w"}))
+        World::reply(reaction, "workspaceAddUser", &json!({"id": "w"}))
     }
 
-    fn set_role(
-        &mut self,
-        workspace: String,
-        email: String,
-        role: WorkspaceRole,
-    ) -> Result<(u16, String), Fault> {
-        let deed = self.next_deed(&email);
-        if let Deed::Apply | Deed::ApplyAndCut | Deed::FailAfter = deed {
+    fn set_role(&mut self, workspace: String, email: String, role: Level) -> Result<(u16, String), Fault> {
+        let reaction = self.next_reaction(&email);
+        if let Reaction::Apply | Reaction::ApplyAndCut | Reaction::FailAfter = reaction {
             let place = (workspace.clone(), email);
-            let from = self.roles.get(&place).copied().unwrap_or(WorkspaceRole::Editor);
+            let from = self.roles.get(&place).copied().unwrap_or(Level::Editor);
             let kind = OperationKind::SetRole(RoleChange { from, to: role, whose: Whose::Members });
             self.stages.entry(workspace).or_default().push(kind.stage());
             self.roles.insert(place, role);
         }
-        World::reply(deed, "workspaceUpsertUserRole", &json!(role.name()))
+        World::reply(reaction, "workspaceUpsertUserRole", &json!(Role::workspace(role).name()))
     }
 
-    fn next_deed(&mut self, email: &str) -> Deed {
+    fn next_reaction(&mut self, email: &str) -> Reaction {
         *self.in_flight.entry(email.to_owned()).or_default() -= 1;
-        let mut deed = self.deeds.get(self.mutations as usize).copied().unwrap_or(Deed::Apply);
+        let mut reaction = self.reactions.get(self.mutations as usize).copied().unwrap_or(Reaction::Apply);
         if let Some((unlucky, left)) = &mut self.unlucky
             && unlucky == email
             && *left > 0
         {
             *left -= 1;
-            deed = Deed::FailBefore;
+            reaction = Reaction::FailBefore;
         }
         self.mutations += 1;
-        deed
+        reaction
     }
 
-    fn reply(deed: Deed, field: &str, done: &Value) -> Result<(u16, String), Fault> {
+    fn reply(reaction: Reaction, field: &str, done: &Value) -> Result<(u16, String), Fault> {
         let failed = json!({"data": {field: null}, "errors": [{"message": "timed out fetching a connection",
             "path": [field], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]});
         let refused = json!({"data": {field: null}, "errors": [{"message": "Invalid email address. Please check the address and try again",
             "path": [field], "extensions": {"code": "BAD_USER_INPUT"}}]});
-        match deed {
-            Deed::Apply | Deed::Lie => Ok((200, json!({"data": {field: done}}).to_string())),
-            Deed::ApplyAndCut | Deed::Cut => {
+        match reaction {
+            Reaction::Apply | Reaction::Lie => Ok((200, json!({"data": {field: done}}).to_string())),
+            Reaction::ApplyAndCut | Reaction::Cut => {
                 Err(Fault::NoAnswer { cause: NoAnswerCause::Reset, text: "reset".to_owned() })
             }
-            Deed::Throttle => Ok((429, "slow down".to_owned())),
-            Deed::FailBefore | Deed::FailAfter => Ok((200, failed.to_string())),
-            Deed::Deny => Ok((200, denied(field))),
-            Deed::Refuse => Ok((200, refused.to_string())),
+            Reaction::Throttle => Ok((429, "slow down".to_owned())),
+            Reaction::FailBefore | Reaction::FailAfter => Ok((200, failed.to_string())),
+            Reaction::Deny => Ok((200, denied(field))),
+            Reaction::Refuse => Ok((200, refused.to_string())),
         }
     }
 
@@ -193,8 +188,8 @@ impl World {
             .filter(|((place, _), _)| place == workspace)
             .map(|(place, count)| {
                 let (_, email) = place;
-                let role = self.roles.get(place).copied().unwrap_or(WorkspaceRole::Editor);
-                let binding = json!({"role": role.name(), "workspace": {"id": workspace}});
+                let role = self.roles.get(place).copied().unwrap_or(Level::Editor);
+                let binding = json!({"role": Role::workspace(role).name(), "workspace": {"id": workspace}});
                 json!({"id": email, "username": email, "emails": [{"address": email}],
                     "roleBindings": vec![binding; *count as usize]})
             })
@@ -213,15 +208,15 @@ fn denied(field: &str) -> String {
 
 impl Stage {
     /// `people` persons, each in as many of `workspaces` as the number tells.
-    fn new(workspaces: usize, people: &[usize], deeds: Vec<Deed>) -> Self {
-        Self::with(workspaces, people, deeds, |_| OperationKind::Add(WorkspaceRole::Editor))
+    fn new(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
+        Self::with(workspaces, people, reactions, |_| OperationKind::Add(Level::Editor))
     }
 
     /// The same with additions, promotions and demotions.
-    fn mixed(workspaces: usize, people: &[usize], deeds: Vec<Deed>) -> Self {
-        use WorkspaceRole::{Admin, Editor, Viewer};
+    fn mixed(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
+        use Level::{Admin, Editor, Viewer};
         let change = |from, to| OperationKind::SetRole(RoleChange { from, to, whose: Whose::Members });
-        Self::with(workspaces, people, deeds, |person| match person % 4 {
+        Self::with(workspaces, people, reactions, |person| match person % 4 {
             0 => change(Admin, Viewer),
             1 => OperationKind::Add(Editor),
             2 => change(Viewer, Admin),
@@ -232,7 +227,7 @@ impl Stage {
     fn with(
         workspaces: usize,
         people: &[usize],
-        deeds: Vec<Deed>,
+        reactions: Vec<Reaction>,
         kind: impl Fn(usize) -> OperationKind,
     ) -> Self {
         let workspace =
@@ -248,7 +243,7 @@ impl Stage {
             }
         }
         crate::plan::sort(&mut operations);
-        let mut world = World { deeds, ..World::default() };
+        let mut world = World { reactions, ..World::default() };
         for operation in &operations {
             if let OperationKind::SetRole(change) = operation.kind {
                 let place = (format!("w{}", operation.workspace), emails.get(operation.row).to_owned());
@@ -345,10 +340,10 @@ impl Stage {
         }
     }
 
-    fn role(&self, operation: &Operation) -> WorkspaceRole {
+    fn role(&self, operation: &Operation) -> Level {
         let workspace = self.workspaces[operation.workspace as usize].id.to_string();
         let email = self.emails.get(operation.row).to_owned();
-        self.world().roles.get(&(workspace, email)).copied().unwrap_or(WorkspaceRole::Editor)
+        self.world().roles.get(&(workspace, email)).copied().unwrap_or(Level::Editor)
     }
 
     /// How often a row's person is bound in its workspace.
@@ -403,15 +398,15 @@ fn header() -> Header {
     }
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn reaction() -> impl Strategy<Value = Reaction> {
     prop_oneof![
-        4 => Just(Deed::Apply),
-        2 => Just(Deed::ApplyAndCut),
-        2 => Just(Deed::Cut),
-        1 => Just(Deed::Throttle),
-        1 => Just(Deed::FailBefore),
-        1 => Just(Deed::FailAfter),
-        1 => Just(Deed::Refuse),
+        4 => Just(Reaction::Apply),
+        2 => Just(Reaction::ApplyAndCut),
+        2 => Just(Reaction::Cut),
+        1 => Just(Reaction::Throttle),
+        1 => Just(Reaction::FailBefore),
+        1 => Just(Reaction::FailAfter),
+        1 => Just(Reaction::Refuse),
     ]
 }
 
@@ -422,10 +417,10 @@ proptest! {
     fn every_row_ends_once_and_nobody_is_bound_twice(
         workspaces in 1_usize..5,
         people in prop::collection::vec(1_usize..4, 1..25),
-        deeds in prop::collection::vec(deed(), 0..120),
+        reactions in prop::collection::vec(reaction(), 0..120),
         canary in 0_u32..3,
     ) {
-        let stage = Stage::mixed(workspaces, &people, deeds);
+        let stage = Stage::mixed(workspaces, &people, reactions);
         let played = stage.play(|settings| settings.canary = canary);
         for stages in stage.world().stages.values() {
             prop_assert!(stages.is_sorted(), "adds, promotions, demotions: {:?}", stages);
@@ -451,7 +446,7 @@ proptest! {
 
 #[test]
 fn a_lying_server_costs_one_row_of_a_workspace() {
-    let stage = Stage::new(1, &[1; 40], vec![Deed::Lie; 100]);
+    let stage = Stage::new(1, &[1; 40], vec![Reaction::Lie; 100]);
     let played = stage.play(|_| {});
     assert_eq!(stage.world().mutations, 1, "only the canary was sent");
     assert_eq!(played.end.tally.of(Status::InDoubt), 1);
@@ -460,7 +455,7 @@ fn a_lying_server_costs_one_row_of_a_workspace() {
 
 #[test]
 fn a_denied_workspace_is_closed_after_its_first_row() {
-    let stage = Stage::new(1, &[1; 40], vec![Deed::Deny; 100]);
+    let stage = Stage::new(1, &[1; 40], vec![Reaction::Deny; 100]);
     let played = stage.play(|_| {});
     assert_eq!(stage.world().mutations, 1);
     assert_eq!(played.end.tally.of(Status::Rejected), 40);
@@ -472,7 +467,7 @@ fn a_denied_workspace_is_closed_after_its_first_row() {
 
 #[test]
 fn a_dead_token_stops_the_run_and_leaves_the_rows_untried() {
-    let stage = Stage::new(3, &[1; 40], vec![Deed::Deny; 100]);
+    let stage = Stage::new(3, &[1; 40], vec![Reaction::Deny; 100]);
     stage.world().token_is_dead = true;
     let played = stage.play(|_| {});
     assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::TokenDead));
@@ -482,7 +477,7 @@ fn a_dead_token_stops_the_run_and_leaves_the_rows_untried() {
 
 #[test]
 fn an_error_storm_stops_the_run() {
-    let stage = Stage::new(1, &[1; 60], vec![Deed::Refuse; 100]);
+    let stage = Stage::new(1, &[1; 60], vec![Reaction::Refuse; 100]);
     let played = stage.play(|settings| settings.max_errors = MaxErrors::InARow(10));
     assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::MaxErrors));
     assert!(played.end.tally.of(Status::Rejected) >= 10);
@@ -491,7 +486,7 @@ fn an_error_storm_stops_the_run() {
 
 #[test]
 fn a_row_that_never_takes_effect_is_given_up_after_its_tries() {
-    let stage = Stage::new(1, &[1], vec![Deed::FailBefore; 100]);
+    let stage = Stage::new(1, &[1], vec![Reaction::FailBefore; 100]);
     let played = stage.play(|settings| settings.retries = 3);
     assert_eq!(stage.world().mutations, 4);
     assert_eq!(played.end.tally.of(Status::GaveUp), 1);
@@ -500,9 +495,9 @@ fn a_row_that_never_takes_effect_is_given_up_after_its_tries() {
 
 #[test]
 fn rows_that_were_given_up_get_a_last_chance_where_the_server_answers_others() {
-    let mut deeds = vec![Deed::Apply];
-    deeds.extend([Deed::FailBefore; 4]);
-    let stage = Stage::new(1, &[1, 1], deeds);
+    let mut reactions = vec![Reaction::Apply];
+    reactions.extend([Reaction::FailBefore; 4]);
+    let stage = Stage::new(1, &[1, 1], reactions);
     let played = stage.play(|settings| {
         settings.retries = 2;
         settings.concurrency = 1;
@@ -513,9 +508,9 @@ fn rows_that_were_given_up_get_a_last_chance_where_the_server_answers_others() {
 #[test]
 fn a_row_that_was_sent_before_the_run_stopped_is_not_called_untried() {
     // One row is refused again and again while the others fail for good, until the run stops.
-    let mut deeds = vec![Deed::Apply];
-    deeds.extend([Deed::FailBefore, Deed::Refuse].repeat(60));
-    let stage = Stage::new(2, &[1; 30], deeds);
+    let mut reactions = vec![Reaction::Apply];
+    reactions.extend([Reaction::FailBefore, Reaction::Refuse].repeat(60));
+    let stage = Stage::new(2, &[1; 30], reactions);
     let played = stage.play(|settings| settings.max_errors = MaxErrors::InARow(3));
     assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::MaxErrors));
     for operation in &stage.operations {
@@ -543,9 +538,9 @@ fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() 
 
 #[test]
 fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
-    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin, whose: Whose::Members };
+    let change = RoleChange { from: Level::Viewer, to: Level::Admin, whose: Whose::Members };
     let kind = |_| OperationKind::SetRole(change);
-    let stage = Stage::with(1, &[1; 40], vec![Deed::Lie; 100], kind);
+    let stage = Stage::with(1, &[1; 40], vec![Reaction::Lie; 100], kind);
     let played = stage.play(|_| {});
     assert_eq!(stage.world().mutations, 1, "only the canary was sent");
     assert_eq!(played.end.tally.of(Status::InDoubt), 1);
@@ -554,9 +549,9 @@ fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
 
 #[test]
 fn a_role_is_set_again_without_waiting_for_the_settle_time() {
-    let change = RoleChange { from: WorkspaceRole::Viewer, to: WorkspaceRole::Admin, whose: Whose::Members };
+    let change = RoleChange { from: Level::Viewer, to: Level::Admin, whose: Whose::Members };
     let kind = |_| OperationKind::SetRole(change);
-    let stage = Stage::with(1, &[1], vec![Deed::Cut], kind);
+    let stage = Stage::with(1, &[1], vec![Reaction::Cut], kind);
     let played = stage.play(|settings| settings.settle = Duration::from_secs(60));
     assert_eq!(played.end.tally.of(Status::RoleUpdated), 1);
     assert_eq!(played.outcomes[&1].attempts, 2);

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::verdict::Doubt;
 use crate::houston::Repeats;
-use crate::model::WorkspaceRole;
+use crate::model::{Level, Scope};
 use crate::outcome::{Cause, Status};
-use crate::plan::invited_otherwise;
-use crate::plan::{Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide};
+use crate::plan::{
+    Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide, invited_otherwise,
+    role_kept,
+};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -55,14 +57,35 @@ pub enum Finding {
     Wait,
 }
 
+/// What is known of a doubtful write besides what a read shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// What the role is about.
+    pub scope: Scope,
+    /// What it was to do.
+    pub kind: OperationKind,
+    /// How long a write without an answer is waited for.
+    pub settle: Duration,
+    /// What the server does with a repeat of it.
+    pub repeats: Repeats,
+    /// Whether a mutation of this run may have made it so.
+    pub ours: bool,
+}
+
 /// The doubtful writes of one workspace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Doubts {
     queue: Vec<Doubtful>,
     failed_reads: u32,
+    settle: Duration,
 }
 
 impl Doubts {
+    /// None yet. `settle` is how long a write without an answer is waited for.
+    pub fn new(settle: Duration) -> Self {
+        Self { queue: Vec::new(), failed_reads: 0, settle }
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
@@ -74,32 +97,17 @@ impl Doubts {
     }
 
     /// Takes in a write that has been sent `sends` times.
-    pub fn push(
-        &mut self,
-        operation: usize,
-        sends: u32,
-        doubt: Doubt,
-        cause: Cause,
-        now: Instant,
-        settle: Duration,
-    ) {
-        let due = now + settle / FIRST_READ;
+    pub fn push(&mut self, operation: usize, sends: u32, doubt: Doubt, cause: Cause, now: Instant) {
+        let due = now + self.settle / FIRST_READ;
         self.queue.push(Doubtful { operation, doubt, cause, since: now, due, reads: 0, sends });
     }
 
     /// Takes in a write of an earlier leg of the run that has just been looked for and not found:
     /// it is looked for again when nothing of that leg can land any more.
-    pub fn recall(
-        &mut self,
-        operation: usize,
-        cause: Cause,
-        now: Instant,
-        settle: Duration,
-        repeats: Repeats,
-    ) {
+    pub fn recall(&mut self, operation: usize, cause: Cause, now: Instant, repeats: Repeats) {
         let (doubt, sends, reads) = (Doubt::Effect, 1, 1);
         let mut doubtful = Doubtful { operation, doubt, cause, since: now, due: now, reads, sends };
-        doubtful.due = now + doubtful.patience(settle, repeats);
+        doubtful.due = now + doubtful.patience(self.settle, repeats);
         self.queue.push(doubtful);
     }
 
@@ -133,9 +141,9 @@ impl Doubts {
 
     /// A read that began at `read_at` did not show this write: it comes back into the queue, to be
     /// looked for again later.
-    pub fn put_back(&mut self, mut doubtful: Doubtful, read_at: Instant, settle: Duration, repeats: Repeats) {
+    pub fn put_back(&mut self, mut doubtful: Doubtful, read_at: Instant, repeats: Repeats) {
         doubtful.reads += 1;
-        let patience = doubtful.patience(settle, repeats);
+        let patience = doubtful.patience(self.settle, repeats);
         let early = doubtful.since + patience / SECOND_READ;
         let end = doubtful.since + patience;
         doubtful.due = if doubtful.reads == 1 && read_at < early { early } else { end };
@@ -144,10 +152,10 @@ impl Doubts {
 
     /// A read failed: puts off the next one. False when so many failed that nothing can be
     /// verified.
-    pub fn read_failed(&mut self, now: Instant, settle: Duration) -> bool {
+    pub fn read_failed(&mut self, now: Instant) -> bool {
         self.failed_reads += 1;
         for doubtful in &mut self.queue {
-            doubtful.due = doubtful.due.max(now + settle / SECOND_READ);
+            doubtful.due = doubtful.due.max(now + self.settle / SECOND_READ);
             doubtful.reads = doubtful.reads.max(1);
         }
         self.failed_reads < FAILED_READS
@@ -167,17 +175,8 @@ impl Doubtful {
     }
 
     /// What a membership, read by a read that began at `read_at`, means for this write.
-    ///
-    /// `ours` tells whether a mutation of this run may have made it so.
-    pub fn judge(
-        &self,
-        seen: Membership,
-        kind: OperationKind,
-        read_at: Instant,
-        settle: Duration,
-        repeats: Repeats,
-        ours: bool,
-    ) -> Finding {
+    pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
+        let Context { scope, kind, settle, repeats, ours } = context;
         let wanted = match kind {
             OperationKind::Add(role) => role,
             // Whoever is not there without our doing went without it.
@@ -187,7 +186,7 @@ impl Doubtful {
             // Nothing is lost by a change that takes effect later after all, so only the server is
             // spared: it sets the same role, or takes the same person away, once more.
             OperationKind::SetRole(_) | OperationKind::Remove(_) | OperationKind::Replace(_) => {
-                let found = landed(seen, kind);
+                let found = landed(scope, seen, kind);
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
                     (Finding::Wait, Doubt::Refused) if is_late => {
@@ -224,26 +223,26 @@ impl Doubtful {
                     ),
                 )),
             ),
-            (seen, _) if ours => landed(seen, kind),
-            (seen, _) => as_it_was(seen, wanted),
+            (seen, _) if ours => landed(scope, seen, kind),
+            (seen, _) => as_it_was(scope, seen, wanted),
         }
     }
 }
 
 /// The end of a row whose mutation of this run is, or may be, what a read shows.
-pub fn landed(seen: Membership, kind: OperationKind) -> Finding {
+pub fn landed(scope: Scope, seen: Membership, kind: OperationKind) -> Finding {
     match kind {
-        OperationKind::Remove(role) => removed(seen, role),
-        OperationKind::Replace(role) => replaced(seen, role),
+        OperationKind::Remove(role) => removed(scope, seen, role),
+        OperationKind::Replace(role) => replaced(scope, seen, role),
         OperationKind::Add(_) | OperationKind::SetRole(_) if seen.is_doubled() => {
-            Finding::Done(Status::Rejected, seen.doubled())
+            Finding::Done(Status::Rejected, seen.doubled(scope))
         }
-        OperationKind::Add(wanted) => added(seen, wanted),
-        OperationKind::SetRole(change) => changed(seen, change),
+        OperationKind::Add(wanted) => added(scope, seen, wanted),
+        OperationKind::SetRole(change) => changed(scope, seen, change),
     }
 }
 
-fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
+fn added(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     match seen {
         Membership::Member { role, standing: Standing::Active | Standing::Disabled, .. }
             if role == wanted =>
@@ -256,7 +255,7 @@ fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
         Membership::Invited { role, .. } if role.is_none_or(|role| role == wanted) => {
             Finding::Done(Status::Invited, None)
         }
-        Membership::Member { .. } | Membership::Invited { .. } => as_it_was(seen, wanted),
+        Membership::Member { .. } | Membership::Invited { .. } => as_it_was(scope, seen, wanted),
         Membership::Absent => Finding::Wait,
     }
 }
@@ -264,17 +263,19 @@ fn added(seen: Membership, wanted: WorkspaceRole) -> Finding {
 /// The end of a row that changes a role. A third role is another person's change, which is theirs;
 /// who is a member no more has no role to be changed, and is not added either. Whoever has taken an
 /// invitation up meanwhile has the role that it promised.
-fn changed(seen: Membership, change: RoleChange) -> Finding {
+fn changed(scope: Scope, seen: Membership, change: RoleChange) -> Finding {
     match seen {
         Membership::Member { role, .. } if role == change.to => Finding::Done(Status::RoleUpdated, None),
         Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
             Finding::Wait
         }
-        Membership::Member { role, .. } => Finding::Done(Status::RoleKept, Some(third_role(role, change))),
+        Membership::Member { role, .. } => {
+            Finding::Done(Status::RoleKept, Some(third_role(scope, role, change)))
+        }
         Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => match role {
             role if role == change.to => Finding::Done(Status::RoleUpdated, None),
             role if role == change.from => Finding::Wait,
-            role => Finding::Done(Status::RoleKept, Some(third_role(role, change))),
+            role => Finding::Done(Status::RoleKept, Some(third_role(scope, role, change))),
         },
         Membership::Invited { .. } | Membership::Absent => Finding::Done(Status::Rejected, Some(no_member())),
     }
@@ -282,11 +283,11 @@ fn changed(seen: Membership, change: RoleChange) -> Finding {
 
 /// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
 /// which reads as doubled.
-fn replaced(seen: Membership, wanted: WorkspaceRole) -> Finding {
+fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     if seen == Membership::Absent || seen.is_doubled() {
         return Finding::Wait;
     }
-    match added(seen, wanted) {
+    match added(scope, seen, wanted) {
         Finding::Done(Status::Added, _) => {
             let text = "was there more than once: was taken away and added again";
             Finding::Done(Status::RoleUpdated, Some(Cause::new("repaired", text)))
@@ -301,20 +302,21 @@ fn replaced(seen: Membership, wanted: WorkspaceRole) -> Finding {
 
 /// The end of a removal. Who has another role than the one that the plan saw has been given it since:
 /// somebody wants them there.
-fn removed(seen: Membership, role: Option<WorkspaceRole>) -> Finding {
+fn removed(scope: Scope, seen: Membership, role: Option<Level>) -> Finding {
     match seen {
         Membership::Absent => Finding::Done(Status::Removed, None),
         Membership::Member { .. } | Membership::Invited { .. } if seen.role() == role => Finding::Wait,
         Membership::Member { .. } | Membership::Invited { .. } => {
-            Finding::Done(Status::RoleKept, Some(wanted_after_all(seen, role)))
+            Finding::Done(Status::RoleKept, Some(wanted_after_all(scope, seen, role)))
         }
     }
 }
 
 /// Why somebody is not removed who has another role than when the plan was made.
-pub fn wanted_after_all(seen: Membership, role: Option<WorkspaceRole>) -> Cause {
-    let was = role.map_or("invited", WorkspaceRole::name);
-    Cause::new("other_role", format!("is {seen} and stays it: was {was} when the removal was planned"))
+pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
+    let was = role.map_or("invited", |level| scope.role(level).name());
+    let now = seen.described(scope);
+    Cause::new("other_role", format!("is {now} and stays it: was {was} when the removal was planned"))
 }
 
 /// Why nothing was done about somebody who is not there any more.
@@ -323,8 +325,8 @@ pub fn gone() -> Cause {
 }
 
 /// Why somebody is left alone who got yet another role since the plan was made.
-pub fn third_role(role: WorkspaceRole, change: RoleChange) -> Cause {
-    let RoleChange { from, to, .. } = change;
+pub fn third_role(scope: Scope, role: Level, change: RoleChange) -> Cause {
+    let [role, from, to] = [role, change.from, change.to].map(|level| scope.role(level));
     let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
     Cause::new("other_role", text)
 }
@@ -335,15 +337,13 @@ pub fn no_member() -> Cause {
 }
 
 /// The end of a row whose person was there without our doing.
-fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
-    match decide(wanted, seen, RolePolicy::Keep) {
+fn as_it_was(scope: Scope, seen: Membership, wanted: Level) -> Finding {
+    match decide(scope, wanted, seen, RolePolicy::Keep) {
         Decision::Unchanged => Finding::Done(Status::Unchanged, None),
         Decision::AlreadyInvited(role) => {
-            Finding::Done(Status::AlreadyInvited, invited_otherwise(role, Some(wanted)))
+            Finding::Done(Status::AlreadyInvited, invited_otherwise(scope, role, Some(wanted)))
         }
-        Decision::RoleKept(role) => {
-            Finding::Done(Status::RoleKept, Some(Cause::new("other_role", format!("is {role} and stays it"))))
-        }
+        Decision::RoleKept(role) => Finding::Done(Status::RoleKept, Some(role_kept(scope, role))),
         Decision::Add
         | Decision::UpdateRole(_)
         | Decision::Replace(_)
@@ -360,24 +360,31 @@ fn as_it_was(seen: Membership, wanted: WorkspaceRole) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use WorkspaceRole::{Admin, Editor};
+    use Level::{Admin, Editor};
 
     const SETTLE: Duration = Duration::from_secs(16);
 
-    fn member(role: WorkspaceRole, standing: Standing, bindings: u8) -> Membership {
+    fn member(role: Level, standing: Standing, bindings: u8) -> Membership {
         Membership::Member { role, bindings, standing }
     }
 
     fn doubt(doubt: Doubt) -> (Doubts, Instant) {
         let now = Instant::now();
-        let mut doubts = Doubts::default();
-        doubts.push(0, 1, doubt, Cause::new("timeout", "no answer"), now, SETTLE);
+        let mut doubts = Doubts::new(SETTLE);
+        doubts.push(0, 1, doubt, Cause::new("timeout", "no answer"), now);
         (doubts, now)
     }
 
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
-        doubts.queue[0].judge(seen, OperationKind::Add(Editor), now + after, SETTLE, repeats, ours)
+        let context = Context {
+            scope: Scope::Workspace,
+            kind: OperationKind::Add(Editor),
+            settle: SETTLE,
+            repeats,
+            ours,
+        };
+        doubts.queue[0].judge(seen, now + after, context)
     }
 
     #[test]
@@ -433,12 +440,12 @@ mod tests {
 
     #[test]
     fn a_role_is_set_again_while_the_old_one_is_seen_and_nobody_is_added_or_overruled() {
-        let change = RoleChange { from: WorkspaceRole::Viewer, to: Editor, whose: Whose::Members };
+        let change = RoleChange { from: Level::Viewer, to: Editor, whose: Whose::Members };
         let member = |role| member(role, Standing::Active, 1);
         let settled = Some;
         let table = [
             (member(Editor), Duration::ZERO, settled(Status::RoleUpdated)),
-            (member(WorkspaceRole::Viewer), BACK_OFF, None),
+            (member(Level::Viewer), BACK_OFF, None),
             (member(Admin), Duration::ZERO, settled(Status::RoleKept)),
             (Membership::Absent, SETTLE, settled(Status::Rejected)),
             (
@@ -447,11 +454,11 @@ mod tests {
                 settled(Status::Rejected),
             ),
         ];
+        let kind = OperationKind::SetRole(change);
+        let context =
+            Context { scope: Scope::Workspace, kind, settle: SETTLE, repeats: Repeats::Refused, ours: true };
         let (doubts, now) = doubt(Doubt::Effect);
-        let judge = |seen, after| {
-            let kind = OperationKind::SetRole(change);
-            doubts.queue[0].judge(seen, kind, now + after, SETTLE, Repeats::Refused, true)
-        };
+        let judge = |seen, after| doubts.queue[0].judge(seen, now + after, context);
         for (seen, after, expected) in table {
             match judge(seen, after) {
                 Finding::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {after:?}"),
@@ -460,15 +467,12 @@ mod tests {
                 }
             }
         }
-        assert_eq!(judge(member(WorkspaceRole::Viewer), Duration::ZERO), Finding::Wait);
+        assert_eq!(judge(member(Level::Viewer), Duration::ZERO), Finding::Wait);
         // A refusal after an unanswered try holds when that can land no more, and is not overruled.
         let (refused, now) = doubt(Doubt::Refused);
-        let judge = |seen, after| {
-            let kind = OperationKind::SetRole(change);
-            refused.queue[0].judge(seen, kind, now + after, SETTLE, Repeats::Refused, true)
-        };
-        assert_eq!(judge(member(WorkspaceRole::Viewer), SETTLE * 99 / 100), Finding::Wait);
-        let late = judge(member(WorkspaceRole::Viewer), SETTLE);
+        let judge = |seen, after| refused.queue[0].judge(seen, now + after, context);
+        assert_eq!(judge(member(Level::Viewer), SETTLE * 99 / 100), Finding::Wait);
+        let late = judge(member(Level::Viewer), SETTLE);
         assert!(matches!(late, Finding::Done(Status::Rejected, _)), "{late:?}");
         assert_eq!(judge(member(Editor), Duration::ZERO), Finding::Done(Status::RoleUpdated, None));
     }
@@ -489,7 +493,7 @@ mod tests {
             let at = doubts.due().expect("in doubt");
             due.push(at - now);
             let doubtful = doubts.remove(0).expect("in doubt");
-            doubts.put_back(doubtful, at, SETTLE, Repeats::Unknown);
+            doubts.put_back(doubtful, at, Repeats::Unknown);
         }
         assert_eq!(due, [SETTLE / 16, SETTLE / 4, SETTLE]);
     }
@@ -497,9 +501,9 @@ mod tests {
     #[test]
     fn reads_that_fail_again_and_again_are_given_up() {
         let (mut doubts, now) = doubt(Doubt::Effect);
-        assert!(doubts.read_failed(now, SETTLE));
+        assert!(doubts.read_failed(now));
         assert_eq!(doubts.due(), Some(now + SETTLE / 4));
-        assert!(doubts.read_failed(now, SETTLE));
-        assert!(!doubts.read_failed(now, SETTLE));
+        assert!(doubts.read_failed(now));
+        assert!(!doubts.read_failed(now));
     }
 }

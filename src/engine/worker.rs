@@ -12,9 +12,8 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::part::{InDeployment, Subject, Subjects};
 use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
-use crate::model::{Emails, RowNumber, WorkspaceId, WorkspaceRole, other_spelling};
+use crate::model::{Emails, Level, RowNumber, WorkspaceId, other_spelling};
 use crate::plan::extra::Account;
-use crate::plan::grant::role_of;
 use crate::plan::{Membership, OperationKind, RoleChange, Whose};
 use crate::present::grants::{self, Asked, Found};
 use crate::present::members::{self, PageSize, Reading};
@@ -286,7 +285,7 @@ impl Worker {
 
     /// Adds somebody, with their roles in deployments where the server takes them. One that does not
     /// has done nothing: they are given afterwards.
-    fn add(&self, workspace: &WorkspaceId, row: RowNumber, role: WorkspaceRole) -> Result<Answer, Failure> {
+    fn add(&self, workspace: &WorkspaceId, row: RowNumber, role: Level) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
         let along = self.subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
         let whole = self.houston.add_member_with(workspace, email, role, self.mail, along);
@@ -301,12 +300,7 @@ impl Worker {
 
     /// Takes somebody away, and adds them again. Whoever is not there any more has been taken away by an
     /// earlier try.
-    fn replace(
-        &self,
-        workspace: &WorkspaceId,
-        row: RowNumber,
-        role: WorkspaceRole,
-    ) -> Result<Answer, Failure> {
+    fn replace(&self, workspace: &WorkspaceId, row: RowNumber, role: Level) -> Result<Answer, Failure> {
         for account in self.subjects.replacements.get(&row).into_iter().flatten() {
             match account {
                 Account::User(id) => self.houston.remove_member(workspace, id)?,
@@ -323,12 +317,11 @@ impl Worker {
         };
         let user = DeploymentUser { id, email };
         match kind {
-            OperationKind::Add(rung) => {
-                self.houston.add_deployment_role(&subject.deployment, user, role_of(rung)).map(Answer::from)
+            OperationKind::Add(role) => {
+                self.houston.add_deployment_role(&subject.deployment, user, role).map(Answer::from)
             }
             OperationKind::SetRole(change) => {
-                let role = role_of(change.to);
-                self.houston.set_deployment_role(&subject.deployment, user, role).map(Answer::from)
+                self.houston.set_deployment_role(&subject.deployment, user, change.to).map(Answer::from)
             }
             OperationKind::Remove(_) => {
                 self.houston.remove_deployment_role(&subject.deployment, user).map(Answer::from)

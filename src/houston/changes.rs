@@ -8,7 +8,7 @@ use super::call::{Call, acknowledged, missing, required};
 use super::fault::{AlreadyKind, Fault, RejectedKind, UnsentCause};
 use super::transport::Failure;
 use super::{Houston, Sent, operations as ops};
-use crate::model::{WorkspaceId, WorkspaceRole};
+use crate::model::{Level, Role, WorkspaceId};
 
 /// What became of something that was to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +43,7 @@ impl Houston {
     /// exactly one binding or invitation. Newer ones set the role of all bindings in that case and
     /// answer null: then the fault is [`Fault::Malformed`], whose effect is unknown, and the caller
     /// has to read back.
-    pub fn set_role(
-        &self,
-        workspace: &WorkspaceId,
-        email: &str,
-        role: WorkspaceRole,
-    ) -> Result<Sent, Failure> {
+    pub fn set_role(&self, workspace: &WorkspaceId, email: &str, role: Level) -> Result<Sent, Failure> {
         self.counted(|call| {
             call.set_role(workspace, email, role)?;
             Ok(Sent { attempts: call.attempts })
@@ -62,7 +57,7 @@ impl Houston {
         &self,
         workspace: &WorkspaceId,
         email: &str,
-        role: WorkspaceRole,
+        role: Level,
     ) -> Result<Sent, Failure> {
         self.counted(|call| {
             call.update_role(workspace, email, role)?;
@@ -110,7 +105,7 @@ impl Houston {
 }
 
 impl Call<'_> {
-    fn set_role(&mut self, workspace: &WorkspaceId, email: &str, role: WorkspaceRole) -> Result<(), Fault> {
+    fn set_role(&mut self, workspace: &WorkspaceId, email: &str, role: Level) -> Result<(), Fault> {
         const UPSERT: &str = "workspaceUpsertUserRole";
         let profile = self.profile();
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
@@ -118,7 +113,7 @@ impl Call<'_> {
             let decoded = self.ask::<ops::UpsertRole>(ops::upsert_role::Variables {
                 workspace_uuid: workspace_uuid.clone(),
                 email: email.clone(),
-                role: ops::role(role),
+                role: ops::role(Role::workspace(role)),
             })?;
             if !decoded.does_not_know(UPSERT) {
                 return became(decoded, UPSERT, role);
@@ -128,14 +123,10 @@ impl Call<'_> {
         self.update_role(workspace, &email, role)
     }
 
-    fn update_role(
-        &mut self,
-        workspace: &WorkspaceId,
-        email: &str,
-        role: WorkspaceRole,
-    ) -> Result<(), Fault> {
+    fn update_role(&mut self, workspace: &WorkspaceId, email: &str, role: Level) -> Result<(), Fault> {
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
-        let variables = ops::update_role::Variables { workspace_uuid, email, role: ops::role(role) };
+        let variables =
+            ops::update_role::Variables { workspace_uuid, email, role: ops::role(Role::workspace(role)) };
         became(self.ask::<ops::UpdateRole>(variables)?, "workspaceUpdateUserRole", role)
     }
 }
@@ -164,11 +155,11 @@ fn named(id: &str) -> Result<String, Fault> {
 }
 
 /// Passes where the answer is the role that was asked for.
-fn became(decoded: Decoded, field: &str, role: WorkspaceRole) -> Result<(), Fault> {
+fn became(decoded: Decoded, field: &str, role: Level) -> Result<(), Fault> {
     acknowledged(&decoded, field)?;
     let data: serde_json::Value = decoded.data()?;
     match data[field].as_str() {
-        Some(name) if name == role.name() => Ok(()),
+        Some(name) if name == Role::workspace(role).name() => Ok(()),
         Some(_) | None => Err(Fault::malformed(&format!("`{field}` answers another role"))),
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::call::{Call, ignore_unsupported, missing, required};
 use super::operations as ops;
+use super::profile::Surface;
 use super::transport::Failure;
 use super::{Caller, Fault, Houston};
 use crate::model::WorkspaceId;
@@ -38,24 +39,6 @@ impl Rights {
             (None, None) => None,
         }
     }
-}
-
-/// What the schema offers, as the server itself tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a part of the schema")]
-pub struct Surface {
-    /// `paginatedWorkspaceUsers`.
-    pub pages: bool,
-    /// `sysWorkspaces`.
-    pub system_list: bool,
-    /// `workspaceAddUser(bypassInvite:)`.
-    pub bypass_invite: bool,
-    /// `workspaceAddUser(deploymentRoles:)`.
-    pub deployment_roles: bool,
-    /// `workspaceUpsertUserRole`.
-    pub upsert: bool,
-    /// `workspaceAddTeam`.
-    pub teams: bool,
 }
 
 impl Houston {

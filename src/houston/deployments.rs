@@ -10,7 +10,7 @@ use super::fault::{DEPLOYMENT_ROLES, Fault};
 use super::operations::{self as ops, add_member_with_deployments, add_member_with_deployments_and_mail};
 use super::transport::Failure;
 use super::{ADD, BYPASS, Houston, Mail, Removal, Sent, Support, would_mail};
-use crate::model::{DeploymentRole, WorkspaceId, WorkspaceRole};
+use crate::model::{Level, Role, WorkspaceId};
 
 /// A deployment of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct DeploymentGrant {
     /// The id of the deployment.
     pub deployment: String,
     /// The role.
-    pub role: DeploymentRole,
+    pub role: Level,
 }
 
 /// Whose role in a deployment is meant.
@@ -80,7 +80,7 @@ impl Houston {
         &self,
         workspace: &WorkspaceId,
         email: &str,
-        role: WorkspaceRole,
+        role: Level,
         mail: Mail,
         grants: &[DeploymentGrant],
     ) -> Result<Sent, Failure> {
@@ -101,11 +101,11 @@ impl Houston {
         &self,
         deployment: &str,
         user: DeploymentUser<'_>,
-        role: DeploymentRole,
+        role: Level,
     ) -> Result<Sent, Failure> {
         self.counted(|call| {
             let (user_id, email, deployment_id) = user.variables(deployment);
-            let role = role.name().to_owned();
+            let role = ops::role(Role::deployment(role));
             let variables = ops::add_deployment_role::Variables { user_id, email, deployment_id, role };
             acknowledged(&call.ask::<ops::AddDeploymentRole>(variables)?, "deploymentAddUserRole")?;
             Ok(Sent { attempts: call.attempts })
@@ -118,11 +118,11 @@ impl Houston {
         &self,
         deployment: &str,
         user: DeploymentUser<'_>,
-        role: DeploymentRole,
+        role: Level,
     ) -> Result<Sent, Failure> {
         self.counted(|call| {
             let (user_id, email, deployment_id) = user.variables(deployment);
-            let role = role.name().to_owned();
+            let role = ops::role(Role::deployment(role));
             let variables = ops::update_deployment_role::Variables { user_id, email, deployment_id, role };
             acknowledged(&call.ask::<ops::UpdateDeploymentRole>(variables)?, "deploymentUpdateUserRole")?;
             Ok(Sent { attempts: call.attempts })
@@ -155,7 +155,7 @@ impl Call<'_> {
         &mut self,
         workspace: &WorkspaceId,
         email: &str,
-        role: WorkspaceRole,
+        role: Level,
         mail: Mail,
         grants: &[DeploymentGrant],
     ) -> Result<(), Fault> {
@@ -167,8 +167,9 @@ impl Call<'_> {
             return Err(would_leave_out());
         }
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
-        let role = ops::role(role);
-        let each = || grants.iter().map(|grant| (grant.deployment.clone(), grant.role.name().to_owned()));
+        let role = ops::role(Role::workspace(role));
+        let each =
+            || grants.iter().map(|grant| (grant.deployment.clone(), ops::role(Role::deployment(grant.role))));
         let decoded = match mail {
             Mail::Bypass => {
                 use add_member_with_deployments::{DeploymentRoles, Variables};

@@ -46,7 +46,7 @@ use std::sync::Arc;
 
 use self::call::{Call, acknowledged, ignore_unsupported, missing, required, sound};
 pub use self::changes::{Created, Removal};
-pub use self::checkup::{Rights, ServerTime, Skew, Surface};
+pub use self::checkup::{Rights, ServerTime, Skew};
 pub use self::contact::{Contact, FirstContact};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
@@ -63,7 +63,8 @@ pub use self::retry::{RetryBudget, RetryPolicy, Retrying};
 pub use self::target::{Target, TargetError};
 pub use self::token::{TOKEN_VARIABLE, Token, TokenError, TokenKind};
 pub use self::transport::{Answer, Budget, Failure, Kind, ReadOnly, Request, Transport};
-use crate::model::{WorkspaceId, WorkspaceRole};
+pub use crate::houston::profile::Surface;
+use crate::model::{Level, Role, WorkspaceId};
 
 /// How many members a page holds at most: Houston allows 101, the official client asks for 100.
 pub const PAGE_SIZE: u32 = 100;
@@ -335,7 +336,7 @@ impl Houston {
         &self,
         workspace: &WorkspaceId,
         email: &str,
-        role: WorkspaceRole,
+        role: Level,
         mail: Mail,
     ) -> Result<Sent, Failure> {
         self.counted(|call| {
@@ -411,16 +412,10 @@ impl Call<'_> {
         Ok(found)
     }
 
-    fn add(
-        &mut self,
-        workspace: &WorkspaceId,
-        email: &str,
-        role: WorkspaceRole,
-        mail: Mail,
-    ) -> Result<(), Fault> {
+    fn add(&mut self, workspace: &WorkspaceId, email: &str, role: Level, mail: Mail) -> Result<(), Fault> {
         let profile = self.profile();
         let (workspace_uuid, email) = (workspace.as_str().to_owned(), email.to_owned());
-        let role = operations::role(role);
+        let role = operations::role(Role::workspace(role));
         let decoded = match mail {
             Mail::Bypass if profile.bypassless.is_on() => return Err(would_mail()),
             Mail::Bypass => self.ask::<operations::AddMember>(operations::add_member::Variables {

@@ -8,7 +8,7 @@ use graphql_client::GraphQLQuery;
 use serde::Serialize;
 
 use super::transport::Kind;
-use crate::model::WorkspaceRole;
+use crate::model::Role;
 
 // A change of the schema alone would not make the compiler look again.
 const _: &str = include_str!("operations/schema.graphql");
@@ -103,6 +103,6 @@ pub(super) fn body<O: Operation>(variables: O::Variables) -> Vec<u8> {
 }
 
 /// A role as a variable.
-pub(super) fn role(role: WorkspaceRole) -> scalars::Role {
+pub(super) fn role(role: Role) -> scalars::Role {
     role.name().to_owned()
 }

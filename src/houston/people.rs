@@ -5,7 +5,7 @@
 
 use super::fault::Fault;
 use super::operations;
-use crate::model::{WorkspaceId, WorkspaceRole, email_key, normalize_email};
+use crate::model::{Level, Scope, WorkspaceId, email_key, normalize_email};
 
 /// A user as seen from one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Person {
     pub hides_addresses: bool,
     /// The `WORKSPACE_` roles in the workspace that was asked for, in the server's order; more than
     /// one is a fault of old servers.
-    pub bindings: Vec<WorkspaceRole>,
+    pub bindings: Vec<Level>,
     /// Roles in deployments of that workspace, sorted; `None` where they were not asked for, or
     /// could not be told.
     pub deployment_roles: Option<Vec<InDeployment>>,
@@ -111,7 +111,7 @@ pub struct Invite {
     /// Whom it is for, in lower case; `None` where the server does not show it: it may be for anybody.
     pub email: Option<String>,
     /// The role it promises; `None` for one that is no role of workspaces.
-    pub role: Option<WorkspaceRole>,
+    pub role: Option<Level>,
     /// When it was made; `None` where that was not asked for or is not told.
     pub created_at: Option<jiff::Timestamp>,
 }
@@ -233,8 +233,8 @@ impl RawBinding {
         self.place.as_deref().is_none_or(|place| place == workspace.as_str())
     }
 
-    fn workspace_role(&self) -> Option<WorkspaceRole> {
-        self.role.as_deref().and_then(WorkspaceRole::from_name)
+    fn workspace_role(&self) -> Option<Level> {
+        self.role.as_deref().and_then(|name| Scope::Workspace.level_of(name))
     }
 
     /// Whether it is neither a role of workspaces that we know nor one of something else.
@@ -242,7 +242,7 @@ impl RawBinding {
         let is_elsewhere = |role: &str| {
             role == "USER" || ["SYSTEM_", "DEPLOYMENT_"].iter().any(|start| role.starts_with(start))
         };
-        let is_known = |role: &str| WorkspaceRole::from_name(role).is_some() || is_elsewhere(role);
+        let is_known = |role: &str| Scope::Workspace.level_of(role).is_some() || is_elsewhere(role);
         self.deployment.is_none() && !self.role.as_deref().is_some_and(is_known)
     }
 }
@@ -314,7 +314,7 @@ pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Result<Vec<In
         Some(Invite {
             id: raw.id?,
             email: raw.email.filter(|email| is_told(email)).map(|email| normalize_email(&email).into_owned()),
-            role: raw.role.as_deref().and_then(WorkspaceRole::from_name),
+            role: raw.role.as_deref().and_then(|name| Scope::Workspace.level_of(name)),
             created_at: raw.created_at.and_then(|at| at.parse().ok()),
         })
     };

@@ -7,7 +7,23 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::checkup::Surface;
+/// What the schema offers, as the server itself tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the schema")]
+pub struct Surface {
+    /// `paginatedWorkspaceUsers`.
+    pub pages: bool,
+    /// `sysWorkspaces`.
+    pub system_list: bool,
+    /// `workspaceAddUser(bypassInvite:)`.
+    pub bypass_invite: bool,
+    /// `workspaceAddUser(deploymentRoles:)`.
+    pub deployment_roles: bool,
+    /// `workspaceUpsertUserRole`.
+    pub upsert: bool,
+    /// `workspaceAddTeam`.
+    pub teams: bool,
+}
 
 /// The version of an installation: the number of the Helm chart, `major.minor.patch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::scripted::Scripted;
 use super::transport::Held;
 use super::*;
-use crate::model::DeploymentRole;
+use crate::model::Level;
 
 fn id() -> WorkspaceId {
     WorkspaceId::new("ck1").unwrap()
@@ -56,9 +56,9 @@ fn every_document_is_named_and_asks_for_no_secret() {
 #[test]
 fn every_request_carries_its_name_its_document_and_its_variables() {
     let (houston, scripted) = houston(|_| json!({"data": {"workspaceAddUser": {"id": "ck1"}}}));
-    let sent = houston.add_member(&id(), "a\"b@example.com", WorkspaceRole::Editor, Mail::Bypass).unwrap();
+    let sent = houston.add_member(&id(), "a\"b@example.com", Level::Editor, Mail::Bypass).unwrap();
     assert_eq!(sent, Sent { attempts: 1 });
-    houston.add_member(&id(), "c@example.com", WorkspaceRole::Admin, Mail::Send).unwrap();
+    houston.add_member(&id(), "c@example.com", Level::Admin, Mail::Send).unwrap();
     let log = scripted.log();
     assert_eq!(log[0]["operationName"], "AddMember");
     assert_eq!(
@@ -84,8 +84,7 @@ fn a_person_is_never_mailed_where_that_was_not_asked_for() {
             "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]})
     });
     for _ in 0..3 {
-        let failure =
-            houston.add_member(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass).unwrap_err();
+        let failure = houston.add_member(&id(), "a@example.com", Level::Viewer, Mail::Bypass).unwrap_err();
         assert!(
             matches!(failure.fault, Fault::Schema { subject: Some(ref name), .. } if name == "bypassInvite")
         );
@@ -109,8 +108,7 @@ fn an_add_without_a_word_is_no_success_and_its_effect_is_unknown() {
         ),
     ] {
         let (houston, _) = houston(move |_| body.clone());
-        let failure =
-            houston.add_member(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass).unwrap_err();
+        let failure = houston.add_member(&id(), "a@example.com", Level::Viewer, Mail::Bypass).unwrap_err();
         assert_eq!((failure.fault.code(), failure.attempts), (code, 1));
     }
 }
@@ -189,7 +187,7 @@ fn a_document_that_the_version_or_the_schema_lacks_is_never_sent() {
         houston.installation().unwrap();
         houston.workspaces().unwrap();
         houston.member_page(&id(), None, WithInvites::No).unwrap();
-        let added = houston.add_member(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass);
+        let added = houston.add_member(&id(), "a@example.com", Level::Viewer, Mail::Bypass);
         assert_eq!(added.is_ok(), expected.contains(&"AddMember"), "{version}");
         let names: Vec<_> = scripted
             .names()
@@ -318,10 +316,7 @@ fn the_first_page_brings_members_and_invitations_in_one_request() {
     assert!(page.people[0].answers_to("ada@example.com"));
     assert_eq!((page.paged, page.last_id.as_deref(), page.take), (Paged::Page, Some("u2"), 100));
     let invites = page.invites.unwrap().unwrap();
-    assert_eq!(
-        (invites[0].email.as_deref(), invites[0].role),
-        (Some("new@example.com"), Some(WorkspaceRole::Admin))
-    );
+    assert_eq!((invites[0].email.as_deref(), invites[0].role), (Some("new@example.com"), Some(Level::Admin)));
     assert_eq!(invites[1].role, None);
     let next = houston.member_page(&id(), Some("u2"), WithInvites::Yes).unwrap();
     assert!(next.people.is_empty() && next.invites.is_none() && next.last_id.is_none());
@@ -345,7 +340,7 @@ fn only_bindings_of_workspaces_and_of_this_one_count() {
     let page = houston.member_page(&id(), None, WithInvites::No).unwrap();
     assert_eq!(page.people.len(), 1);
     assert_eq!(page.people[0].status, UserStatus::Pending);
-    assert_eq!(page.people[0].bindings, [WorkspaceRole::Editor, WorkspaceRole::Viewer]);
+    assert_eq!(page.people[0].bindings, [Level::Editor, Level::Viewer]);
 }
 
 #[test]
@@ -451,7 +446,7 @@ fn members_that_are_refused_or_doubtful_are_no_list() {
 fn a_person_is_present_or_not_found() {
     let ask = |body: Value| houston(move |_| body.clone()).0.person(&id(), "a@example.com");
     let found = ask(json!({"data": {"workspaceUser": user("u1", "A@example.com")}})).unwrap().unwrap();
-    assert_eq!(found.bindings, [WorkspaceRole::Viewer]);
+    assert_eq!(found.bindings, [Level::Viewer]);
     let gone = json!({"data": {"workspaceUser": null}, "errors": [{"message": "The requested resource was not found",
         "path": ["workspaceUser"], "extensions": {"code": "RESOURCE_NOT_FOUND"}}]});
     assert_eq!(ask(gone).unwrap(), None);
@@ -499,7 +494,7 @@ fn unknown_mutation(name: &str) -> Value {
 #[test]
 fn a_role_is_set_in_one_request_with_the_address_as_it_is_spelled() {
     let (houston, scripted) = houston(|_| json!({"data": {UPSERT: "WORKSPACE_ADMIN"}}));
-    let sent = houston.set_role(&id(), "Ada@Example.com", WorkspaceRole::Admin).unwrap();
+    let sent = houston.set_role(&id(), "Ada@Example.com", Level::Admin).unwrap();
     assert_eq!(sent, Sent { attempts: 1 });
     let log = scripted.log();
     assert_eq!(log[0]["operationName"], "UpsertRole");
@@ -513,7 +508,7 @@ fn a_server_without_upsert_is_found_out_once_and_gets_the_older_mutation() {
         "UpsertRole" => unknown_mutation(UPSERT),
         _ => json!({"data": {UPDATE: "WORKSPACE_EDITOR"}}),
     });
-    let set = || houston.set_role(&id(), "a@example.com", WorkspaceRole::Editor).unwrap().attempts;
+    let set = || houston.set_role(&id(), "a@example.com", Level::Editor).unwrap().attempts;
     assert_eq!([set(), set()], [2, 1]);
     assert_eq!(scripted.names(), ["UpsertRole", "UpdateRole", "UpdateRole"]);
     assert_eq!(scripted.log()[0]["variables"], scripted.log()[1]["variables"]);
@@ -523,7 +518,7 @@ fn a_server_without_upsert_is_found_out_once_and_gets_the_older_mutation() {
 fn a_server_that_knows_neither_way_to_set_a_role_is_asked_each_once() {
     let (houston, scripted) =
         houston(|name| unknown_mutation(if name == "UpsertRole" { UPSERT } else { UPDATE }));
-    let failure = houston.set_role(&id(), "a@example.com", WorkspaceRole::Editor).unwrap_err();
+    let failure = houston.set_role(&id(), "a@example.com", Level::Editor).unwrap_err();
     assert!(matches!(failure.fault, Fault::Schema { subject: Some(ref name), .. } if name == UPDATE));
     assert_eq!((failure.attempts, scripted.sent()), (2, 2));
 }
@@ -542,7 +537,7 @@ fn a_role_without_an_answer_has_to_be_looked_at_and_a_refusal_had_no_effect() {
         (refused("Insufficient permissions.", "INTERNAL_SERVER_ERROR"), "denied", Effect::Refused),
     ] {
         let (houston, scripted) = houston(move |_| body.clone());
-        let failure = houston.set_role(&id(), "a@example.com", WorkspaceRole::Editor).unwrap_err();
+        let failure = houston.set_role(&id(), "a@example.com", Level::Editor).unwrap_err();
         assert_eq!((failure.fault.code(), failure.fault.effect()), (code, effect), "{}", failure.fault);
         assert_eq!(scripted.names(), ["UpsertRole"]);
     }
@@ -655,20 +650,20 @@ fn a_workspace_is_created_at_most_once() {
 }
 
 fn grants() -> Vec<DeploymentGrant> {
-    vec![DeploymentGrant { deployment: "d1".into(), role: DeploymentRole::Editor }]
+    vec![DeploymentGrant { deployment: "d1".into(), role: Level::Editor }]
 }
 
 #[test]
 fn an_add_brings_roles_in_deployments_along_and_leaves_none_out() {
     let (good, scripted) = houston(|_| json!({"data": {"workspaceAddUser": {"id": "ck1"}}}));
     for (mail, bypass) in [(Mail::Bypass, Some(true)), (Mail::Send, None)] {
-        good.add_member_with(&id(), "a@example.com", WorkspaceRole::Viewer, mail, &grants()).unwrap();
+        good.add_member_with(&id(), "a@example.com", Level::Viewer, mail, &grants()).unwrap();
         let body = scripted.log().pop().unwrap();
         assert_eq!(body["variables"].get("bypassInvite").and_then(Value::as_bool), bypass);
         let roles = json!([{"deploymentId": "d1", "role": "DEPLOYMENT_EDITOR"}]);
         assert_eq!(body["variables"]["deploymentRoles"], roles);
     }
-    good.add_member_with(&id(), "a@example.com", WorkspaceRole::Viewer, Mail::Bypass, &[]).unwrap();
+    good.add_member_with(&id(), "a@example.com", Level::Viewer, Mail::Bypass, &[]).unwrap();
     let names = scripted.names();
     assert_eq!(names, ["AddMemberWithDeployments", "AddMemberWithDeploymentsAndMail", "AddMember"]);
 
@@ -684,7 +679,7 @@ fn an_add_brings_roles_in_deployments_along_and_leaves_none_out() {
     ] {
         let (old, scripted) = houston(move |_| json!({"errors": errors}));
         for _ in 0..2 {
-            let add = old.add_member_with(&id(), "a@x.org", WorkspaceRole::Viewer, Mail::Bypass, &grants());
+            let add = old.add_member_with(&id(), "a@x.org", Level::Viewer, Mail::Bypass, &grants());
             let fault = add.unwrap_err().fault;
             assert_eq!(fault.effect(), Effect::Refused);
             let Fault::Schema { subject: Some(found), .. } = fault else { panic!("{fault:?}") };
@@ -699,7 +694,7 @@ fn whether_adds_take_roles_in_deployments_along_can_be_asked() {
     let ask = |names: &'static [&'static str]| {
         let (houston, scripted) = houston(move |_| schema(&["self"], names));
         let answer = [houston.adds_deployment_roles().unwrap(), houston.adds_deployment_roles().unwrap()];
-        let add = houston.add_member_with(&id(), "a@x.org", WorkspaceRole::Viewer, Mail::Send, &grants());
+        let add = houston.add_member_with(&id(), "a@x.org", Level::Viewer, Mail::Send, &grants());
         (answer, add.is_err(), scripted.sent())
     };
     assert_eq!(ask(&["email", "deploymentRoles"]), ([Support::Yes; 2], true, 3));
@@ -712,8 +707,8 @@ fn whether_adds_take_roles_in_deployments_along_can_be_asked() {
 fn a_role_in_a_deployment_is_given_and_changed_and_a_null_is_no_success() {
     type Give = fn(&Houston) -> Result<Sent, Failure>;
     let calls: [(&str, Give); 2] = [
-        ("deploymentAddUserRole", |h| h.add_deployment_role("d1", MAINTAINER, DeploymentRole::Admin)),
-        ("deploymentUpdateUserRole", |h| h.set_deployment_role("d1", MAINTAINER, DeploymentRole::Admin)),
+        ("deploymentAddUserRole", |h| h.add_deployment_role("d1", MAINTAINER, Level::Admin)),
+        ("deploymentUpdateUserRole", |h| h.set_deployment_role("d1", MAINTAINER, Level::Admin)),
     ];
     for (field, give) in calls {
         let ask = |body: Value| {
@@ -770,11 +765,7 @@ fn roles_in_deployments_are_read_where_the_server_tells_them_and_asked_for_once_
     for person in [&page.people[0], &all.people[0]] {
         let admin = InDeployment { release_name: "solar-orbit-1001".into(), role: "DEPLOYMENT_ADMIN".into() };
         assert_eq!(person.deployment_roles.as_deref(), Some([admin].as_slice()));
-        assert_eq!(
-            person.bindings,
-            [WorkspaceRole::Viewer],
-            "a role in a deployment is none in the workspace"
-        );
+        assert_eq!(person.bindings, [Level::Viewer], "a role in a deployment is none in the workspace");
         assert_eq!(person.grounds(), Grounds::OwnRole);
     }
 
@@ -842,10 +833,7 @@ fn an_invitation_tells_its_age_where_asked() {
     );
     let found = dated.dated_invites(&id()).unwrap();
     assert_eq!(found[0].created_at, Some("2026-01-15T09:30:00Z".parse().unwrap()));
-    assert_eq!(
-        (found[1].created_at, found[1].id.as_str(), found[1].role),
-        (None, "i1", Some(WorkspaceRole::Editor))
-    );
+    assert_eq!((found[1].created_at, found[1].id.as_str(), found[1].role), (None, "i1", Some(Level::Editor)));
     assert_eq!(scripted.names(), ["DatedInvites"]);
     let (old, scripted) = houston(|name| match name {
         "DatedInvites" => unknown_field("createdAt"),

@@ -24,7 +24,7 @@ use super::session::{Access, Destination, Session};
 use super::signals::Signals;
 use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::event::Event;
-use crate::model::RowNumber;
+use crate::model::{RowNumber, Scope};
 use crate::outcome::{Cause, ExitStatus, Tally};
 use crate::plan::concluded_by_plan;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
@@ -83,8 +83,8 @@ impl Connected {
     }
 
     /// What the rows of the plan are called in messages.
-    pub fn places(&self) -> impl Fn(RowNumber) -> String + use<> {
-        self.input.places()
+    pub fn row_names(&self) -> impl Fn(RowNumber) -> String + use<> {
+        self.input.row_names()
     }
 
     /// Makes the plan. `saved_plan` is the digest of the saved one, if it is one.
@@ -275,7 +275,7 @@ impl Applying<'_> {
         let mut tally = Tally::default();
         for (index, planned) in self.plan.plan.rows.iter().enumerate() {
             let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = concluded_by_plan(&planned.decision, role) {
+            if let Some((status, _)) = concluded_by_plan(Scope::Workspace, &planned.decision, role) {
                 tally.count(status);
             }
         }

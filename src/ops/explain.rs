@@ -9,14 +9,14 @@ use serde::Serialize;
 
 use super::session::Session;
 use crate::houston::{DeploymentUser, Mail, Rehearsed};
-use crate::model::{DeploymentRole, RowNumber, WorkspaceRole, email_key, normalize_email, printable};
+use crate::model::{Level, Role, RowNumber, Scope, email_key, normalize_email, printable};
 use crate::ops::failure::Failure;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::outcome::ExitStatus;
 use crate::plan::concluded_by_plan;
 use crate::plan::extra::{Account, Extra};
-use crate::plan::grant::{Grant, in_deployment, name};
+use crate::plan::grant::{Grant, name};
 use crate::plan::{Decision, Membership, Whose, Workspace};
 use crate::record::journal::PlannedAction;
 use crate::report::escape::json_pretty;
@@ -118,11 +118,13 @@ impl Explainer<'_> {
             workspace: workspace.and_then(|workspace| workspace.label.clone()).or(text),
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.to_string()),
             deployment: None,
-            present: planned.seen.map(|seen| seen.to_string()),
+            present: planned.seen.map(|seen| seen.described(Scope::Workspace)),
             rule: self.rule(&planned.decision, role),
             action: action.word(),
-            from_role: from_role.or(planned.seen.and_then(Membership::role)).map(WorkspaceRole::name),
-            to_role: role.map(WorkspaceRole::name),
+            from_role: from_role
+                .or(planned.seen.and_then(Membership::role))
+                .map(|level| Role::workspace(level).name()),
+            to_role: role.map(|level| Role::workspace(level).name()),
             request: workspace
                 .filter(|_| exists)
                 .and_then(|workspace| self.request(workspace, row, &planned.decision, role)),
@@ -134,7 +136,7 @@ impl Explainer<'_> {
         workspace: &Workspace,
         row: RowNumber,
         decision: &Decision,
-        role: Option<WorkspaceRole>,
+        role: Option<Level>,
     ) -> Option<Sending> {
         let (houston, email) = (&self.session.houston, self.input.roster.emails().spelled(row));
         let rehearsed = match decision {
@@ -169,8 +171,8 @@ impl Explainer<'_> {
         rehearsed.map(Sending::from)
     }
 
-    fn rule(&self, decision: &Decision, role: Option<WorkspaceRole>) -> String {
-        let concluded = || concluded_by_plan(decision, role).and_then(|(_, cause)| cause);
+    fn rule(&self, decision: &Decision, role: Option<Level>) -> String {
+        let concluded = || concluded_by_plan(Scope::Workspace, decision, role).and_then(|(_, cause)| cause);
         let because =
             || concluded().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match decision {
@@ -255,11 +257,11 @@ impl Explainer<'_> {
             workspace: workspace.label.clone(),
             workspace_id: (!plan.is_to_be_created(grant.workspace)).then(|| workspace.id.to_string()),
             deployment: Some(grant.deployment.name.clone()),
-            present: grant.seen.map(|seen| in_deployment(&seen.to_string())),
+            present: grant.seen.map(|seen| seen.described(Scope::Deployment)),
             rule,
             action: PlannedAction::of(&grant.decision).0.word(),
-            from_role: grant.from().map(DeploymentRole::name),
-            to_role: Some(name(grant.role)),
+            from_role: grant.from().map(|level| Role::deployment(level).name()),
+            to_role: Some(name(grant.role.map(Role::deployment))),
             request: request.map(Sending::from),
         }
     }
@@ -277,7 +279,7 @@ impl Explainer<'_> {
             workspace: workspace.label.clone(),
             workspace_id: Some(workspace.id.to_string()),
             deployment: None,
-            present: Some(extra.seen.to_string()),
+            present: Some(extra.seen.described(Scope::Workspace)),
             rule: extra.stay.map_or_else(
                 || "is not in the roster, and --prune removes such people".to_owned(),
                 |stay| {
@@ -285,7 +287,7 @@ impl Explainer<'_> {
                 },
             ),
             action: if extra.leaves() { PlannedAction::Remove.word() } else { PlannedAction::None.word() },
-            from_role: extra.seen.role().map(WorkspaceRole::name),
+            from_role: extra.seen.role().map(|level| Role::workspace(level).name()),
             to_role: None,
             request: request.flatten().map(Sending::from),
         }

@@ -307,12 +307,11 @@ mod tests {
 
     #[test]
     fn a_row_that_a_guard_held_back_ends_the_run_with_7_unless_there_is_worse() {
-        use crate::model::WorkspaceRole::{Admin, Viewer};
-        let held = Guard::LastAdmin.cause(crate::plan::RoleChange {
-            from: Admin,
-            to: Viewer,
-            whose: crate::plan::Whose::Members,
-        });
+        use crate::model::Level::{Admin, Viewer};
+        let held = Guard::LastAdmin.cause(
+            crate::model::Scope::Workspace,
+            crate::plan::RoleChange { from: Admin, to: Viewer, whose: crate::plan::Whose::Members },
+        );
         for (other, stopped, code) in [
             (Status::RoleUpdated, None, 7),
             (Status::Rejected, None, 7),

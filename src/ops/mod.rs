@@ -1,7 +1,9 @@
 //! What a command does: settings in, data out.
 //!
-//! Main types: [`session::Session`] and [`failure::Failure`]. One file or folder per command, and
-//! [`planning`], which all commands with a roster share.
+//! Main types: [`session::Session`], [`environment::Environment`] and [`failure::Failure`]. One file or
+//! folder per command, [`planning`], which all commands with a roster share, and [`phases`], which carry
+//! a run out. It sees no flag, asks no question and prints nothing: what people should know beside the
+//! result is given to [`notices::Notices`].
 
 pub mod apply;
 pub mod create;

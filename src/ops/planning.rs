@@ -19,7 +19,7 @@ use super::session::{Session, unusable};
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{Assignment, RowNumber};
+use crate::model::{Assignment, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wanted, Wish, decide_grants};
@@ -230,7 +230,9 @@ impl<'r> Draft<'r> {
 
     fn decide(&mut self, rows: &[RowNumber], reading: &Reading, session: &Session) {
         let wishes = rows.iter().filter_map(|&row| self.roster.assignment(row));
-        let decide = |(wish, &seen): (Assignment<'_>, &Membership)| decide(wish.role, seen, self.roles);
+        let decide = |(wish, &seen): (Assignment<'_>, &Membership)| {
+            decide(Scope::Workspace, wish.role, seen, self.roles)
+        };
         let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
         let caller = session.caller_names(reading);
         let email = |place: usize| self.roster.emails().get(rows[place]);

@@ -169,7 +169,7 @@ pub struct Taken {
 
 impl Taken {
     /// What the rows of the plan are called in messages.
-    pub fn places(&self) -> impl Fn(RowNumber) -> String + use<> {
+    pub fn row_names(&self) -> impl Fn(RowNumber) -> String + use<> {
         let history = &self.history;
         let rows = history.rows.iter().map(|row| row.line);
         let grants = history.grants.iter().map(|grant| history.rows[grant.of.index()].line);

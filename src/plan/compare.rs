@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::{Decision, Membership, RolePolicy, Standing, decide};
-use crate::model::{WorkspaceRole, email_key};
+use crate::model::{Level, Scope, email_key};
 
 /// A user as a member list shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,18 +20,18 @@ pub struct Member<'a> {
     /// Whether they ever signed in.
     pub standing: Standing,
     /// Their direct roles in this workspace, in Houston's order; none for members by other ways.
-    pub roles: &'a [WorkspaceRole],
+    pub roles: &'a [Level],
 }
 
 /// What has been seen of one wanted person so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sighting {
-    member: Option<(WorkspaceRole, Standing)>,
+    member: Option<(Level, Standing)>,
     bindings: u8,
     /// A user name matched, not an address: an address match replaces it.
     by_username: bool,
     /// The role of the first invitation, if Houston told it.
-    invited_as: Option<WorkspaceRole>,
+    invited_as: Option<Level>,
     invites: u8,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Takes note of a pending invitation; `email` in the form of [`crate::model::normalize_email`].
-    pub fn meet_invite(&mut self, email: &str, role: Option<WorkspaceRole>) {
+    pub fn meet_invite(&mut self, email: &str, role: Option<Level>) {
         let Some(place) = self.place(email) else { return };
         let sighting = &mut self.sightings[place];
         self.met += usize::from(!sighting.is_met());
@@ -93,7 +93,7 @@ impl<'a> Comparison<'a> {
     fn note_member(
         &mut self,
         place: usize,
-        role: WorkspaceRole,
+        role: Level,
         standing: Standing,
         bindings: u8,
         by_username: bool,
@@ -151,26 +151,30 @@ impl Sighting {
 
 /// Wanted against present: what was seen and what follows, in the order of the wishes.
 pub fn diff<'a, 'b>(
-    wanted: &[(&'a str, WorkspaceRole)],
+    wanted: &[(&'a str, Level)],
     members: impl Iterator<Item = Member<'b>>,
-    invites: impl Iterator<Item = (&'b str, Option<WorkspaceRole>)>,
+    invites: impl Iterator<Item = (&'b str, Option<Level>)>,
     policy: RolePolicy,
 ) -> Vec<(Membership, Decision)> {
     let mut comparison = Comparison::new(wanted.iter().map(|(email, _)| *email));
     members.for_each(|member| comparison.meet_member(&member));
     invites.for_each(|(email, role)| comparison.meet_invite(email, role));
     let roles = wanted.iter().map(|(_, role)| *role);
-    comparison.memberships().zip(roles).map(|(seen, role)| (seen, decide(role, seen, policy))).collect()
+    comparison
+        .memberships()
+        .zip(roles)
+        .map(|(seen, role)| (seen, decide(Scope::Workspace, role, seen, policy)))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use WorkspaceRole::{Admin, Editor, Viewer};
+    use Level::{Admin, Editor, Viewer};
 
     fn seen(
-        members: &[(&[&str], Option<&str>, &[WorkspaceRole])],
-        invites: &[(&str, WorkspaceRole)],
+        members: &[(&[&str], Option<&str>, &[Level])],
+        invites: &[(&str, Level)],
         wanted: &str,
     ) -> Membership {
         let mut comparison = Comparison::new([wanted]);
@@ -187,15 +191,14 @@ mod tests {
         comparison.memberships().next().expect("one wanted")
     }
 
-    fn member(role: WorkspaceRole, bindings: u8) -> Membership {
+    fn member(role: Level, bindings: u8) -> Membership {
         Membership::Member { role, bindings, standing: Standing::Active }
     }
 
     #[test]
     fn an_address_match_beats_a_user_name_match_in_any_order() {
-        let by_name: (&[&str], _, &[WorkspaceRole]) =
-            (&["other@example.com"], Some("a@example.com"), &[Viewer]);
-        let by_address: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], Some("x"), &[Admin]);
+        let by_name: (&[&str], _, &[Level]) = (&["other@example.com"], Some("a@example.com"), &[Viewer]);
+        let by_address: (&[&str], _, &[Level]) = (&["a@example.com"], Some("x"), &[Admin]);
         assert_eq!(seen(&[by_name], &[], "a@example.com"), member(Viewer, 1));
         assert_eq!(seen(&[by_name, by_address], &[], "a@example.com"), member(Admin, 1));
         assert_eq!(seen(&[by_address, by_name], &[], "a@example.com"), member(Admin, 1));
@@ -203,15 +206,15 @@ mod tests {
 
     #[test]
     fn one_user_whose_name_is_the_address_counts_once() {
-        let user: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], Some("a@example.com"), &[Editor]);
+        let user: (&[&str], _, &[Level]) = (&["a@example.com"], Some("a@example.com"), &[Editor]);
         assert_eq!(seen(&[user], &[], "a@example.com"), member(Editor, 1));
     }
 
     #[test]
     fn bindings_of_one_user_and_of_two_users_with_one_address_add_up() {
-        let twice: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], None, &[Editor, Viewer]);
+        let twice: (&[&str], _, &[Level]) = (&["a@example.com"], None, &[Editor, Viewer]);
         assert_eq!(seen(&[twice], &[], "a@example.com"), member(Editor, 2));
-        let once: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], None, &[Viewer]);
+        let once: (&[&str], _, &[Level]) = (&["a@example.com"], None, &[Viewer]);
         assert!(seen(&[once, once], &[], "a@example.com").is_doubled());
     }
 
@@ -222,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_binding_weighs_more_than_an_invitation_that_was_left_behind() {
-        let user: (&[&str], _, &[WorkspaceRole]) = (&["a@example.com"], None, &[Editor]);
+        let user: (&[&str], _, &[Level]) = (&["a@example.com"], None, &[Editor]);
         assert_eq!(seen(&[user], &[("a@example.com", Viewer)], "a@example.com"), member(Editor, 1));
         assert_eq!(
             seen(&[], &[("a@example.com", Viewer), ("a@example.com", Viewer)], "a@example.com"),

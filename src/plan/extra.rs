@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Membership;
-use crate::model::{DeploymentRole, WorkspaceRole};
+use crate::model::{Level, Role};
 use crate::outcome::Cause;
 
 /// What Houston knows somebody by who is to be taken away: an address may belong to somebody else
@@ -33,7 +33,7 @@ pub struct Extra {
     /// What Houston has of them.
     pub seen: Membership,
     /// Their roles in deployments, which go with them, by release name.
-    pub deployment_roles: Vec<(String, DeploymentRole)>,
+    pub deployment_roles: Vec<(String, Role)>,
     /// Why they stay; `None` for somebody who is to be taken away.
     pub stay: Option<Stay>,
 }
@@ -55,13 +55,13 @@ impl Membership {
     /// Whether this is somebody who has signed in and is admin.
     pub fn is_active_admin(self) -> bool {
         match self {
-            Self::Member { role, standing: super::Standing::Active, .. } => role == WorkspaceRole::Admin,
+            Self::Member { role, standing: super::Standing::Active, .. } => role == Level::Admin,
             Self::Member { .. } | Self::Invited { .. } | Self::Absent => false,
         }
     }
 
     /// The role, if there is one and Houston tells it.
-    pub fn role(self) -> Option<WorkspaceRole> {
+    pub fn role(self) -> Option<Level> {
         match self {
             Self::Member { role, .. } => Some(role),
             Self::Invited { role, .. } => role,

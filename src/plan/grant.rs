@@ -1,14 +1,12 @@
 //! Roles in deployments that rows of the roster want beside their role in the workspace.
 //!
-//! Main type: [`Grant`]. Pure. The three roles of deployments are a ladder like those of workspaces, so
-//! that the same [`super::decide`] serves both: it speaks of [`rung`]s, and [`in_deployment`] turns what
-//! it says about them back.
+//! Main type: [`Grant`]. Pure. Deployments have the same levels as workspaces, so that the same
+//! [`super::decide`] serves both.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Decision, Membership, Operation, RolePolicy};
-use crate::model::{DeploymentRole, RowNumber, WorkspaceRole};
-use crate::outcome::Cause;
+use crate::model::{Level, Role, RowNumber, Scope};
 
 /// A deployment of a workspace, as a plan knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,32 +34,32 @@ pub struct Grant {
     /// In which deployment.
     pub deployment: Deployment,
     /// Which role; none if one that is there is to be taken away.
-    pub role: Option<DeploymentRole>,
+    pub role: Option<Level>,
     /// The id of the user and their address in the server's spelling, once they have been read.
     pub user: Option<(String, String)>,
-    /// What Houston has, in rungs; none if it was not looked at.
+    /// What Houston has; none if it was not looked at.
     pub seen: Option<Membership>,
-    /// What follows, in rungs.
+    /// What follows.
     pub decision: Decision,
 }
 
 impl Grant {
     /// The mutation that follows, if one does; `row` is the place of the grant behind the roster.
     pub fn operation(&self, row: RowNumber) -> Option<Operation> {
-        let kind = self.decision.operation(|| self.role.map(rung))?;
+        let kind = self.decision.operation(|| self.role)?;
         Some(Operation { row, workspace: self.workspace, kind })
     }
 
     /// The role that Houston has, if there is one.
-    pub fn from(&self) -> Option<DeploymentRole> {
-        self.seen.and_then(Membership::role).map(role_of)
+    pub fn from(&self) -> Option<Level> {
+        self.seen.and_then(Membership::role)
     }
 }
 
 /// The decision for one wish.
-pub fn decide(wanted: Option<DeploymentRole>, present: Membership, roles: RolePolicy) -> Decision {
+pub fn decide(wanted: Option<Level>, present: Membership, roles: RolePolicy) -> Decision {
     match (wanted, present, roles) {
-        (Some(wanted), present, roles) => super::decide(rung(wanted), present, roles),
+        (Some(wanted), present, roles) => super::decide(Scope::Deployment, wanted, present, roles),
         (None, Membership::Absent, _) => Decision::Unchanged,
         (None, Membership::Invited { role, .. }, _) => Decision::AlreadyInvited(role),
         (None, Membership::Member { role, .. }, RolePolicy::Update) => Decision::Take(role),
@@ -70,53 +68,6 @@ pub fn decide(wanted: Option<DeploymentRole>, present: Membership, roles: RolePo
 }
 
 /// What a role is called; also that there is to be none.
-pub fn name(role: Option<DeploymentRole>) -> &'static str {
-    role.map_or("no role", DeploymentRole::name)
-}
-
-/// The role of workspaces that stands at the same height.
-pub fn rung(role: DeploymentRole) -> WorkspaceRole {
-    match role {
-        DeploymentRole::Viewer => WorkspaceRole::Viewer,
-        DeploymentRole::Editor => WorkspaceRole::Editor,
-        DeploymentRole::Admin => WorkspaceRole::Admin,
-    }
-}
-
-/// The role of deployments that stands at the same height.
-pub fn role_of(rung: WorkspaceRole) -> DeploymentRole {
-    match rung {
-        WorkspaceRole::Viewer => DeploymentRole::Viewer,
-        WorkspaceRole::Editor => DeploymentRole::Editor,
-        WorkspaceRole::Admin => DeploymentRole::Admin,
-    }
-}
-
-/// What was said in rungs, said of the role in a deployment.
-pub fn in_deployment(text: &str) -> String {
-    let mut text = text.replace("bindings in the workspace", "bindings in the deployment");
-    for role in DeploymentRole::ALL {
-        text = text.replace(rung(role).name(), role.name());
-    }
-    text
-}
-
-/// The same of a reason.
-pub fn cause_in_deployment(cause: Cause) -> Cause {
-    Cause { text: in_deployment(&cause.text), ..cause }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_two_ladders_have_the_same_rungs() {
-        for role in DeploymentRole::ALL {
-            assert_eq!(role_of(rung(role)), role);
-            let same = |a: DeploymentRole, b: DeploymentRole| (a < b) == (rung(a) < rung(b));
-            assert!(DeploymentRole::ALL.into_iter().all(|other| same(role, other)));
-        }
-        assert_eq!(in_deployment("is WORKSPACE_ADMIN and stays it"), "is DEPLOYMENT_ADMIN and stays it");
-    }
+pub fn name(role: Option<Role>) -> &'static str {
+    role.map_or("no role", Role::name)
 }

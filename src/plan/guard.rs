@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extra::{Extra, Stay};
 use super::{Decision, RoleChange};
+use crate::model::Scope;
 use crate::outcome::Cause;
 
 /// A workspace with fewer people has no percentage of its own.
@@ -48,8 +49,8 @@ impl Guard {
     }
 
     /// The reason for people, and its code.
-    pub fn cause(self, change: RoleChange) -> Cause {
-        let RoleChange { from, to, .. } = change;
+    pub fn cause(self, scope: Scope, change: RoleChange) -> Cause {
+        let (from, to) = (scope.role(change.from), scope.role(change.to));
         let why = match self {
             Self::Caller => "this is the token's own user, who is never demoted",
             Self::LastAdmin => "without those who are to be demoted the workspace would have no admin",
@@ -267,28 +268,27 @@ mod tests {
 
     use super::super::{Membership, RolePolicy, Standing, Whose, decide};
     use super::*;
-    use crate::model::WorkspaceRole::{self, Admin, Editor, Viewer};
+    use crate::model::Level::{self, Admin, Editor, Viewer};
 
     /// Decides everybody's wish (member role, wanted role) in a workspace that has so many admins
     /// besides; `caller` is the place of the caller.
     fn guarded(
-        people: &[(WorkspaceRole, WorkspaceRole)],
+        people: &[(Level, Level)],
         besides: usize,
         caller: Option<usize>,
         policy: RolePolicy,
     ) -> Vec<Decision> {
         let seen = |role| Membership::Member { role, bindings: 1, standing: Standing::Active };
         let mut decisions: Vec<Decision> =
-            people.iter().map(|&(has, wants)| decide(wants, seen(has), policy)).collect();
+            people.iter().map(|&(has, wants)| decide(Scope::Workspace, wants, seen(has), policy)).collect();
         hold_caller(&mut decisions, |place| Some(place) == caller);
-        let stay =
-            |(&(has, _), decision): (&(WorkspaceRole, _), &Decision)| has == Admin && !takes_admin(decision);
+        let stay = |(&(has, _), decision): (&(Level, _), &Decision)| has == Admin && !takes_admin(decision);
         let others = besides + people.iter().zip(&decisions).filter(|&pair| stay(pair)).count();
         hold_last_admins(&mut decisions, &mut [], others);
         decisions
     }
 
-    fn role() -> impl Strategy<Value = WorkspaceRole> {
+    fn role() -> impl Strategy<Value = Level> {
         prop_oneof![Just(Admin), Just(Editor), Just(Viewer)]
     }
 
@@ -304,7 +304,7 @@ mod tests {
         ) {
             let decisions = guarded(&people, besides, caller, RolePolicy::Update);
             let admins = besides + people.iter().filter(|(has, _)| *has == Admin).count();
-            let certain = |(&(has, _), decision): (&(WorkspaceRole, _), &Decision)| has == Admin && !takes_admin(decision);
+            let certain = |(&(has, _), decision): (&(Level, _), &Decision)| has == Admin && !takes_admin(decision);
             let left = besides + people.iter().zip(&decisions).filter(|&pair| certain(pair)).count();
             prop_assert!(admins == 0 || left > 0, "{:?}", decisions);
             for (place, (&(has, wants), decision)) in people.iter().zip(&decisions).enumerate() {
@@ -338,13 +338,14 @@ mod tests {
     #[test]
     fn the_reason_is_recognised_by_its_code() {
         for guard in Guard::ALL {
-            let cause = guard.cause(RoleChange { from: Admin, to: Viewer, whose: Whose::Members });
+            let cause =
+                guard.cause(Scope::Workspace, RoleChange { from: Admin, to: Viewer, whose: Whose::Members });
             assert_eq!(Guard::is_cause(&cause), guard != Guard::Protected, "a wish is no guard");
         }
         assert!(!Guard::is_cause(&Cause::new("other_role", "")));
     }
 
-    fn extra(workspace: u32, role: WorkspaceRole, name: usize) -> Extra {
+    fn extra(workspace: u32, role: Level, name: usize) -> Extra {
         Extra {
             workspace,
             name: format!("p{name}@example.com"),

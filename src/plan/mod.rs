@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use self::extra::{Account, Extra, Stay};
 use self::grant::Grant;
 use self::guard::{Guard, Limit, Refusal};
-use crate::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Level, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Status};
 
 /// What Houston has of one person in one workspace.
@@ -31,7 +31,7 @@ pub enum Membership {
     /// A direct role binding in the workspace.
     Member {
         /// The role of the binding that Houston lists first: the one that counts on old servers.
-        role: WorkspaceRole,
+        role: Level,
         /// How many direct bindings there are; more than one is a defect of old servers.
         bindings: u8,
         /// Whether the user has never signed in: an invitation in the newer model of Houston.
@@ -40,7 +40,7 @@ pub enum Membership {
     /// A pending invitation, with its role if Houston tells it.
     Invited {
         /// The role the person gets on signing up.
-        role: Option<WorkspaceRole>,
+        role: Option<Level>,
         /// How many invitations there are; more than one is a defect.
         invites: u8,
     },
@@ -72,9 +72,9 @@ impl Membership {
 
 impl Membership {
     /// What is to be said about somebody whom Houston holds twice.
-    pub fn doubled(self) -> Option<Cause> {
+    pub fn doubled(self, scope: Scope) -> Option<Cause> {
         let text = match self {
-            Self::Member { bindings, .. } => format!("has {bindings} role bindings in the workspace"),
+            Self::Member { bindings, .. } => format!("has {bindings} role bindings in the {scope}"),
             Self::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
             Self::Absent => return None,
         };
@@ -82,17 +82,19 @@ impl Membership {
     }
 }
 
-impl fmt::Display for Membership {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Membership {
+    /// In words, for people and for `plan.jsonl`.
+    pub fn described(self, scope: Scope) -> String {
+        let name = |level| scope.role(level).name();
         match self {
-            Self::Member { role, standing: Standing::Active, .. } => write!(f, "member as {role}"),
-            Self::Member { role, standing: Standing::Pending, .. } => write!(f, "pending as {role}"),
+            Self::Member { role, standing: Standing::Active, .. } => format!("member as {}", name(role)),
+            Self::Member { role, standing: Standing::Pending, .. } => format!("pending as {}", name(role)),
             Self::Member { role, standing: Standing::Disabled, .. } => {
-                write!(f, "member as {role}, cannot sign in")
+                format!("member as {}, cannot sign in", name(role))
             }
-            Self::Invited { role: Some(role), .. } => write!(f, "invited as {role}"),
-            Self::Invited { role: None, .. } => f.write_str("invited"),
-            Self::Absent => f.write_str("absent"),
+            Self::Invited { role: Some(role), .. } => format!("invited as {}", name(role)),
+            Self::Invited { role: None, .. } => "invited".to_owned(),
+            Self::Absent => "absent".to_owned(),
         }
     }
 }
@@ -106,17 +108,17 @@ pub enum Decision {
     UpdateRole(RoleChange),
     /// Take the person away and add them again, since Houston has them twice, or to renew their
     /// invitation; the role that they have, if it is known.
-    Replace(Option<WorkspaceRole>),
+    Replace(Option<Level>),
     /// Take this role in a deployment away: one mutation.
-    Take(WorkspaceRole),
+    Take(Level),
     /// Nothing: a member with the wanted role.
     Unchanged,
     /// Nothing: a member with another role, and changing it was not asked for.
-    RoleKept(WorkspaceRole),
+    RoleKept(Level),
     /// Nothing: a member whose role was to be changed, which a guard does not let happen.
     HeldBack(RoleChange, Guard),
     /// Nothing: a pending invitation; its role, if Houston tells it.
-    AlreadyInvited(Option<WorkspaceRole>),
+    AlreadyInvited(Option<Level>),
     /// Nothing: this row says the same as an earlier one, or lost a conflict against it.
     Merged {
         /// The row that speaks for both.
@@ -136,9 +138,9 @@ pub enum Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleChange {
     /// The role that the member has.
-    pub from: WorkspaceRole,
+    pub from: Level,
     /// The role that the member gets; another one.
-    pub to: WorkspaceRole,
+    pub to: Level,
     /// Whose role it is.
     pub whose: Whose,
 }
@@ -160,13 +162,7 @@ impl RoleChange {
 
     /// Whether the workspace has one admin less afterwards.
     pub fn takes_an_admin(self) -> bool {
-        self.from == WorkspaceRole::Admin && self.is_demotion() && self.whose == Whose::Members
-    }
-}
-
-impl fmt::Display for RoleChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {}", self.from, self.to)
+        self.from == Level::Admin && self.is_demotion() && self.whose == Whose::Members
     }
 }
 
@@ -199,7 +195,7 @@ impl Decision {
     }
 
     /// The mutation that follows, if one does. `role` tells the wanted role.
-    pub fn operation(&self, role: impl FnOnce() -> Option<WorkspaceRole>) -> Option<OperationKind> {
+    pub fn operation(&self, role: impl FnOnce() -> Option<Level>) -> Option<OperationKind> {
         match self {
             Self::Add => role().map(OperationKind::Add),
             Self::UpdateRole(change) => Some(OperationKind::SetRole(*change)),
@@ -221,7 +217,7 @@ impl Decision {
 /// The decision for one wish. Whoever is there in any way is never added; with
 /// [`RolePolicy::Keep`] they are left as they are. Of somebody with several bindings or invitations
 /// nobody knows what a change would do.
-pub fn decide(wanted: WorkspaceRole, present: Membership, roles: RolePolicy) -> Decision {
+pub fn decide(scope: Scope, wanted: Level, present: Membership, roles: RolePolicy) -> Decision {
     match (present, roles) {
         (Membership::Absent, _) => Decision::Add,
         (Membership::Invited { role: Some(role), invites: 1 }, RolePolicy::Update) if role != wanted => {
@@ -229,7 +225,7 @@ pub fn decide(wanted: WorkspaceRole, present: Membership, roles: RolePolicy) -> 
         }
         (Membership::Invited { role, .. }, _) => Decision::AlreadyInvited(role),
         (Membership::Member { role, .. }, RolePolicy::Update) if role != wanted => {
-            if let Some(cause) = present.doubled() {
+            if let Some(cause) = present.doubled(scope) {
                 return Decision::Rejected(Arc::new(cause));
             }
             Decision::UpdateRole(RoleChange { from: role, to: wanted, whose: Whose::Members })
@@ -244,17 +240,16 @@ pub fn decide(wanted: WorkspaceRole, present: Membership, roles: RolePolicy) -> 
 
 /// The status and the reason of a row that needs no mutation; none for a row that does.
 pub fn concluded_by_plan(
+    scope: Scope,
     decision: &Decision,
-    wanted: Option<WorkspaceRole>,
+    wanted: Option<Level>,
 ) -> Option<(Status, Option<Cause>)> {
     Some(match decision {
         Decision::Add | Decision::UpdateRole(_) | Decision::Replace(_) | Decision::Take(_) => return None,
-        Decision::HeldBack(change, guard) => (Status::RoleKept, Some(guard.cause(*change))),
+        Decision::HeldBack(change, guard) => (Status::RoleKept, Some(guard.cause(scope, *change))),
         Decision::Unchanged => (Status::Unchanged, None),
-        Decision::RoleKept(role) => {
-            (Status::RoleKept, Some(Cause::new("other_role", format!("is {role} and stays it"))))
-        }
-        Decision::AlreadyInvited(role) => (Status::AlreadyInvited, invited_otherwise(*role, wanted)),
+        Decision::RoleKept(role) => (Status::RoleKept, Some(role_kept(scope, *role))),
+        Decision::AlreadyInvited(role) => (Status::AlreadyInvited, invited_otherwise(scope, *role, wanted)),
         Decision::Merged { into } => {
             (Status::Merged, Some(Cause::new("merged", format!("says the same as row {into}"))))
         }
@@ -265,11 +260,16 @@ pub fn concluded_by_plan(
     })
 }
 
+/// Why a member with another role than the wanted one is left as they are.
+pub fn role_kept(scope: Scope, level: Level) -> Cause {
+    Cause::new("other_role", format!("is {} and stays it", scope.role(level)))
+}
+
 /// The remark for an invitation whose role is not the wanted one.
-pub fn invited_otherwise(role: Option<WorkspaceRole>, wanted: Option<WorkspaceRole>) -> Option<Cause> {
+pub fn invited_otherwise(scope: Scope, role: Option<Level>, wanted: Option<Level>) -> Option<Cause> {
     let (role, wanted) = (role?, wanted?);
-    (role != wanted)
-        .then(|| Cause::new("other_role", format!("is invited as {role}, the roster wants {wanted}")))
+    let text = || format!("is invited as {}, the roster wants {}", scope.role(role), scope.role(wanted));
+    (role != wanted).then(|| Cause::new("other_role", text()))
 }
 
 /// A workspace that rows name, under the one id it has.
@@ -305,13 +305,13 @@ pub struct Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationKind {
     /// Give somebody who is absent this role.
-    Add(WorkspaceRole),
+    Add(Level),
     /// Give a member another role.
     SetRole(RoleChange),
     /// Take somebody away, and add them again with this role.
-    Replace(WorkspaceRole),
+    Replace(Level),
     /// Take somebody away who has this role, if it is known.
-    Remove(Option<WorkspaceRole>),
+    Remove(Option<Level>),
 }
 
 /// The stages of a workspace's life in which operations are sent, in their order: each begins when
@@ -335,7 +335,7 @@ impl Stage {
 
 impl OperationKind {
     /// The role that the person has afterwards.
-    pub fn role(self) -> Option<WorkspaceRole> {
+    pub fn role(self) -> Option<Level> {
         match self {
             Self::Add(role) | Self::Replace(role) => Some(role),
             Self::SetRole(change) => Some(change.to),
@@ -365,14 +365,14 @@ impl OperationKind {
 
 impl Operation {
     /// The name of this operation: made from its content, so that it is the same in every run.
-    pub fn id(&self, workspace: &WorkspaceId, email: &str) -> OperationId {
+    pub fn id(&self, scope: Scope, workspace: &WorkspaceId, email: &str) -> OperationId {
         let what = match self.kind {
             OperationKind::Add(_) => "add",
             OperationKind::SetRole(_) => "set_role",
             OperationKind::Replace(_) => "renew",
             OperationKind::Remove(_) => "remove",
         };
-        let role = self.kind.role().map_or("", WorkspaceRole::name);
+        let role = self.kind.role().map_or("", |level| scope.role(level).name());
         let mut hash = Sha256::new();
         for part in [what, workspace.as_str(), email, role] {
             hash.update(part.as_bytes());
@@ -554,7 +554,7 @@ impl Plan {
 
     /// The mutations, workspace by workspace, within one stage by stage in the order of the rows.
     /// `role` tells the wanted role of a row.
-    pub fn operations(&self, role: impl Fn(RowNumber) -> Option<WorkspaceRole>) -> Vec<Operation> {
+    pub fn operations(&self, role: impl Fn(RowNumber) -> Option<Level>) -> Vec<Operation> {
         let mut operations: Vec<Operation> = self
             .rows
             .iter()
@@ -578,9 +578,9 @@ pub fn sort(operations: &mut [Operation]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use WorkspaceRole::{Admin, Editor, Viewer};
+    use Level::{Admin, Editor, Viewer};
 
-    fn member(role: WorkspaceRole, standing: Standing) -> Membership {
+    fn member(role: Level, standing: Standing) -> Membership {
         Membership::Member { role, bindings: 1, standing }
     }
 
@@ -596,7 +596,7 @@ mod tests {
             (Membership::Invited { role: None, invites: 1 }, Decision::AlreadyInvited(None)),
         ];
         for (present, decision) in table {
-            assert_eq!(decide(Editor, present, RolePolicy::Keep), decision, "{present}");
+            assert_eq!(decide(Scope::Workspace, Editor, present, RolePolicy::Keep), decision, "{present:?}");
         }
     }
 
@@ -619,12 +619,16 @@ mod tests {
             (Membership::Invited { role: None, invites: 1 }, Decision::AlreadyInvited(None)),
         ];
         for (present, decision) in table {
-            assert_eq!(decide(Editor, present, RolePolicy::Update), decision, "{present}");
+            assert_eq!(
+                decide(Scope::Workspace, Editor, present, RolePolicy::Update),
+                decision,
+                "{present:?}"
+            );
         }
         assert!(
-            matches!(decide(Editor, twice, RolePolicy::Update), Decision::Rejected(c) if c.code == "duplicate_binding")
+            matches!(decide(Scope::Workspace, Editor, twice, RolePolicy::Update), Decision::Rejected(c) if c.code == "duplicate_binding")
         );
-        assert_eq!(decide(Editor, twice, RolePolicy::Keep), Decision::RoleKept(Admin));
+        assert_eq!(decide(Scope::Workspace, Editor, twice, RolePolicy::Keep), Decision::RoleKept(Admin));
     }
 
     #[test]
@@ -635,10 +639,14 @@ mod tests {
             workspace: 0,
             kind: OperationKind::Add(role),
         };
-        let id = operation(0, Editor).id(&workspace, "a@example.com");
-        assert_eq!(id, operation(7, Editor).id(&workspace, "a@example.com"), "the row does not matter");
-        assert_ne!(id, operation(0, Admin).id(&workspace, "a@example.com"));
-        assert_ne!(id, operation(0, Editor).id(&workspace, "b@example.com"));
+        let id = operation(0, Editor).id(Scope::Workspace, &workspace, "a@example.com");
+        assert_eq!(
+            id,
+            operation(7, Editor).id(Scope::Workspace, &workspace, "a@example.com"),
+            "the row does not matter"
+        );
+        assert_ne!(id, operation(0, Admin).id(Scope::Workspace, &workspace, "a@example.com"));
+        assert_ne!(id, operation(0, Editor).id(Scope::Workspace, &workspace, "b@example.com"));
         assert_eq!(OperationId::try_from(id.to_string()), Ok(id));
     }
 

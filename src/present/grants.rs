@@ -11,8 +11,7 @@ use foldhash::fast::FixedState;
 use super::everybody;
 use super::members::PageSize;
 use crate::houston::{Fault, Houston, Person};
-use crate::model::{DeploymentRole, WorkspaceId, email_key};
-use crate::plan::grant::rung;
+use crate::model::{Scope, WorkspaceId, email_key};
 use crate::plan::{Membership, Standing};
 
 /// Somebody whose role in a deployment is asked for.
@@ -31,7 +30,7 @@ pub struct Found {
     pub id: String,
     /// The address in the server's spelling.
     pub address: String,
-    /// The role in the deployment, in rungs.
+    /// The role in the deployment.
     pub seen: Membership,
 }
 
@@ -75,10 +74,10 @@ fn found(person: &Person, asked: &Asked<'_>) -> Result<Found, Fault> {
         });
     };
     let here = || roles.iter().filter(|role| role.release_name == asked.deployment);
-    let known = here().find_map(|role| DeploymentRole::from_name(&role.role));
+    let known = here().find_map(|role| Scope::Deployment.level_of(&role.role));
     let bindings = u8::try_from(here().count()).unwrap_or(u8::MAX);
     let seen = known.map_or(Membership::Absent, |role| Membership::Member {
-        role: rung(role),
+        role,
         bindings,
         standing: Standing::Active,
     });

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 
 use super::strangers::{Known, Strangers, Watch, names, standing};
 use crate::houston::{Failure, Fault, Houston, MemberPage, Paged, Person, WithInvites};
-use crate::model::{WorkspaceId, WorkspaceRole, email_key};
+use crate::model::{Level, WorkspaceId, email_key};
 use crate::outcome::Cause;
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::extra::Account;
@@ -486,7 +486,7 @@ impl Walk<'_, '_> {
             return;
         }
         let is_admin =
-            !person.bindings.is_empty() && person.bindings.iter().all(|role| *role == WorkspaceRole::Admin);
+            !person.bindings.is_empty() && person.bindings.iter().all(|role| *role == Level::Admin);
         let is_wanted = self.comparison.wants(&person.addresses, person.username.as_deref());
         self.other_admins += usize::from(is_admin && standing(person) == Standing::Active && !is_wanted);
     }
@@ -516,7 +516,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::houston::scripted::Scripted;
-    use crate::model::WorkspaceRole;
+    use crate::model::Level;
 
     /// How a server turns the pages of its member list.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -562,7 +562,7 @@ pub(super) mod tests {
     }
 
     const MEMBER: Membership =
-        Membership::Member { role: WorkspaceRole::Editor, bindings: 1, standing: Standing::Active };
+        Membership::Member { role: Level::Editor, bindings: 1, standing: Standing::Active };
 
     #[test]
     fn everybody_is_found_however_the_server_turns_pages() {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use crate::houston::{Grounds, Invite, Person, UserStatus};
-use crate::model::{DeploymentRole, email_key};
+use crate::model::{Role, Scope, email_key};
 use crate::plan::extra::Account;
 use crate::plan::{Membership, Standing};
 
@@ -24,7 +24,7 @@ pub struct Stranger {
     /// What makes them a member; own roles for an invitation.
     pub grounds: Grounds,
     /// Their roles in deployments of the workspace, as far as they are told, by release name.
-    pub deployment_roles: Vec<(String, DeploymentRole)>,
+    pub deployment_roles: Vec<(String, Role)>,
 }
 
 /// Everybody on a list whom nobody named, and how many people there are in all.
@@ -126,9 +126,10 @@ pub(super) fn names(person: &Person) -> impl Iterator<Item = &str> {
     person.addresses.iter().chain(&person.username).map(String::as_str)
 }
 
-fn deployment_roles(person: &Person) -> Vec<(String, DeploymentRole)> {
+fn deployment_roles(person: &Person) -> Vec<(String, Role)> {
     let told = person.deployment_roles.iter().flatten();
-    told.filter_map(|one| Some((one.release_name.clone(), DeploymentRole::from_name(&one.role)?))).collect()
+    let known = |name: &str| Role::from_name(name).filter(|role| role.scope == Scope::Deployment);
+    told.filter_map(|one| Some((one.release_name.clone(), known(&one.role)?))).collect()
 }
 
 /// Whether somebody can act in a workspace.

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::digest::{Hashing, digest_of, hexadecimal};
+pub use self::digest::{Hashing, digest_of};
 pub use self::fold::GrantHistory;
 pub use self::history::{History, RowHistory};
 pub use self::lines::plan_lines;
@@ -34,6 +34,7 @@ use crate::outcome::{Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::plan::{OperationId, RolePolicy};
+pub use crate::record::hexadecimal::hexadecimal;
 
 /// The format of both files; a reader refuses newer ones.
 pub const FORMAT: u32 = 3;
@@ -482,7 +483,7 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Assignment, WorkspaceId, WorkspaceRole};
+    use crate::model::{Assignment, Level, Scope, WorkspaceId};
     use crate::outcome::Cause;
     use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
     use crate::record::folder::Runs;
@@ -504,13 +505,7 @@ mod tests {
     }
 
     fn assignment(row: RowNumber) -> Assignment<'static> {
-        Assignment {
-            row,
-            line: row.get() + 1,
-            email: "a@example.com",
-            role: WorkspaceRole::Editor,
-            workspace: 0,
-        }
+        Assignment { row, line: row.get() + 1, email: "a@example.com", role: Level::Editor, workspace: 0 }
     }
 
     fn header(plan_sha256: String) -> Header {
@@ -555,9 +550,9 @@ mod tests {
         let operation = Operation {
             row: RowNumber::from_index(index),
             workspace: 0,
-            kind: OperationKind::Add(WorkspaceRole::Editor),
+            kind: OperationKind::Add(Level::Editor),
         };
-        let op = operation.id(&plan().workspaces[0].id, "a@example.com");
+        let op = operation.id(Scope::Workspace, &plan().workspaces[0].id, "a@example.com");
         Entry::Intent { row: operation.row, op, attempt, at_ms: 1 }
     }
 

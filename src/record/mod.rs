@@ -5,6 +5,7 @@
 //! a terminal, a flag or the network.
 
 pub mod folder;
+pub mod hexadecimal;
 pub mod journal;
 pub mod saved_plan;
 pub mod undo;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter};
 
-use crate::model::{DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole};
+use crate::model::{Role, RowNumber, WorkspaceId};
 use crate::outcome::Status;
 use crate::plan::RolePolicy;
 use crate::plan::grant::Deployment;
@@ -102,7 +102,7 @@ enum Step {
     /// They come back, or get their former role.
     PutBack,
     /// They have this role in the workspace and keep it; something in deployments is taken back.
-    Beside(WorkspaceRole),
+    Beside(Role),
     /// They are taken away.
     TakenAway,
 }
@@ -112,12 +112,12 @@ struct Back {
     email: String,
     workspace: Option<WorkspaceId>,
     /// The role in the workspace of somebody who stays there.
-    beside: Option<WorkspaceRole>,
+    beside: Option<Role>,
     deployment: Deployment,
     /// Before the run.
-    role: Option<DeploymentRole>,
+    role: Option<Role>,
     /// After it.
-    from_role: Option<DeploymentRole>,
+    from_role: Option<Role>,
 }
 
 /// The roles in deployments that a run has given, changed or taken away, by its lines, of people who stay
@@ -156,7 +156,7 @@ impl Changed {
     /// The cell that brings a line's former roles in deployments back.
     fn cell(&self, row: RowNumber) -> String {
         let part = |back: &Back| {
-            let role = back.role.map_or(NO_ROLE, DeploymentRole::name);
+            let role = back.role.map_or(NO_ROLE, Role::name);
             format!("{}={role}", back.deployment.name)
         };
         self.0.get(&row).into_iter().flatten().map(part).collect::<Vec<_>>().join(";")
@@ -281,7 +281,7 @@ fn lines<'h>(
 }
 
 /// A row of the roster of somebody who is in the workspace and stays there.
-fn beside(line: PlanLine, role: WorkspaceRole, place: usize) -> PlanLine {
+fn beside(line: PlanLine, role: Role, place: usize) -> PlanLine {
     PlanLine {
         row: RowNumber::from_index(place),
         line: u32::try_from(place + 2).unwrap_or(u32::MAX),

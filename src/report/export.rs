@@ -16,7 +16,7 @@ use serde::Serialize;
 pub use self::summary::ExportSummary;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_line;
-use crate::model::{WorkspaceId, WorkspaceRole, printable};
+use crate::model::{Role, WorkspaceId, printable};
 use crate::outcome::Cause;
 
 /// The columns of the CSV.
@@ -109,7 +109,7 @@ pub struct Entry {
     /// The address, in lower case, by which a roster names them.
     pub email: Option<String>,
     /// The role; of doubled ones the first, which is the one that `plan` compares.
-    pub role: Option<WorkspaceRole>,
+    pub role: Option<Role>,
     /// How many workspace roles they have in this workspace; more than one is a fault of old servers.
     pub bindings: usize,
     /// How they belong to the workspace.
@@ -220,7 +220,7 @@ fn cells(workspace: &Exported, entry: &Entry) -> [Vec<u8>; COLUMNS.len()] {
     let note = printable(entry.note.as_deref().unwrap_or_default());
     [
         entry.email.as_deref().unwrap_or_default(),
-        entry.role.map_or("", WorkspaceRole::name),
+        entry.role.map_or("", Role::name),
         workspace.id.as_str(),
         entry.deployment_roles.as_deref().unwrap_or_default(),
         workspace.label.as_deref().unwrap_or_default(),
@@ -237,7 +237,7 @@ mod tests {
     fn written(format: ExportFormat) -> String {
         let entry = Entry {
             email: Some("ada@example.com".to_owned()),
-            role: Some(WorkspaceRole::Admin),
+            role: Some(Role::workspace(crate::model::Level::Admin)),
             bindings: 1,
             membership: Belonging::Member,
             user_id: Some("cku1".to_owned()),

@@ -10,7 +10,7 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use super::csv_file::CsvForm;
 use crate::event::StopReason;
-use crate::model::{RowNumber, Strain, WorkspaceId, WorkspaceRole};
+use crate::model::{Level, Role, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Outcome, Status};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
@@ -149,7 +149,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         // A cell of the ninth row spans two lines.
         line: u32::try_from(index).expect("few rows") + 2 + u32::from(index > 7),
         email: if invalid { String::new() } else { format!("{index}@example.com") },
-        role: (!invalid).then_some(WorkspaceRole::Viewer),
+        role: (!invalid).then_some(Role::workspace(Level::Viewer)),
         workspace: (!invalid).then(|| WorkspaceId::new("ck1").expect("valid")),
         from_role: None,
         seen: None,

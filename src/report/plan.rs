@@ -20,7 +20,7 @@ use self::stale::Stale;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_pretty;
 use super::spoken;
-use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::model::{Level, Role, RowNumber, Scope, printable};
 use crate::plan::concluded_by_plan;
 use crate::plan::extra::Extra;
 use crate::plan::grant::Grant;
@@ -228,7 +228,7 @@ impl PlanReport<'_> {
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.as_str()),
             action: PlannedAction::of(&planned.decision).0.word(),
             from_role: planned.seen.and_then(present_role),
-            to_role: role.map(WorkspaceRole::name),
+            to_role: role.map(|level| Role::workspace(level).name()),
             reason: self.reason(&planned.decision, role),
         }
     }
@@ -342,8 +342,10 @@ impl PlanReport<'_> {
                 let email = printable(self.roster.emails().spelled(row));
                 let place = format!("{}:{}", printable(self.name), self.roster.line(row));
                 let what = match (&self.plan.rows[index].decision, role) {
-                    (Decision::Add, Some(role)) => role.to_string(),
-                    (Decision::UpdateRole(change), _) => change.to_string(),
+                    (Decision::Add, Some(role)) => Role::workspace(role).to_string(),
+                    (Decision::UpdateRole(change), _) => {
+                        format!("{} -> {}", Role::workspace(change.from), Role::workspace(change.to))
+                    }
                     _ => printable(&self.reason(&self.plan.rows[index].decision, role)).into_owned(),
                 };
                 writeln!(text, "  {mark} {email}  {what}  ({place})")?;
@@ -355,11 +357,11 @@ impl PlanReport<'_> {
         Ok(())
     }
 
-    fn reason(&self, decision: &Decision, role: Option<WorkspaceRole>) -> String {
+    fn reason(&self, decision: &Decision, role: Option<Level>) -> String {
         if let Decision::Merged { into } = decision {
             return format!("the same as line {}", self.roster.line(*into));
         }
-        match concluded_by_plan(decision, role) {
+        match concluded_by_plan(Scope::Workspace, decision, role) {
             None if matches!(decision, Decision::UpdateRole(_)) => "another role".to_owned(),
             None if matches!(decision, Decision::Replace(_)) => "taken away and added again".to_owned(),
             None => "absent".to_owned(),
@@ -385,10 +387,7 @@ impl PlanReport<'_> {
 }
 
 fn present_role(seen: Membership) -> Option<&'static str> {
-    match seen {
-        Membership::Member { role, .. } | Membership::Invited { role: Some(role), .. } => Some(role.name()),
-        Membership::Invited { role: None, .. } | Membership::Absent => None,
-    }
+    seen.role().map(|level| Role::workspace(level).name())
 }
 
 fn summed_up(counts: Counts) -> String {

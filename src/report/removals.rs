@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
-use crate::model::{RowNumber, WorkspaceRole, printable};
+use crate::model::{Role, RowNumber, printable};
 use crate::outcome::{Status, StatusKind};
 use crate::plan::RolePolicy;
 use crate::plan::extra::{Account, Stay};
@@ -235,7 +235,7 @@ fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
     let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
     let cells: [Cow<'_, str>; 10] = [
         line.email.as_str().into(),
-        line.from_role.map_or("", WorkspaceRole::name).into(),
+        line.from_role.map_or("", Role::name).into(),
         kind.into(),
         id.into(),
         line.workspace.as_ref().map_or("", |id| id.as_str()).into(),
@@ -254,7 +254,7 @@ fn is_pending(line: &PlanLine) -> bool {
 
 /// The row that takes back what was done about a line of the plan.
 fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
-    let role = line.from_role.map_or("", WorkspaceRole::name);
+    let role = line.from_role.map_or("", Role::name);
     let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
     let deployments = line.deployment_cell();
     let cells =

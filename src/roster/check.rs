@@ -18,7 +18,7 @@ use super::role;
 use super::scan::{Cell, Cells, Quoting};
 use super::select::Settings;
 use super::shape::Shape;
-use crate::model::{Emails, RowNumber, WorkspaceRole, runs_as_formula};
+use crate::model::{Emails, Level, RowNumber, runs_as_formula};
 
 /// The longest cell of a needed column, in bytes.
 pub(super) const LONGEST_CELL: usize = 4 << 10;
@@ -42,7 +42,7 @@ pub(super) enum Fate {
 }
 
 impl Mark {
-    pub(super) fn new(fate: Fate, role: WorkspaceRole) -> Self {
+    pub(super) fn new(fate: Fate, role: Level) -> Self {
         Self((fate as u8) << 2 | role as u8)
     }
 
@@ -56,11 +56,11 @@ impl Mark {
         }
     }
 
-    pub(super) fn role(self) -> WorkspaceRole {
+    pub(super) fn role(self) -> Level {
         match self.0 & 3 {
-            0 => WorkspaceRole::Viewer,
-            1 => WorkspaceRole::Editor,
-            _ => WorkspaceRole::Admin,
+            0 => Level::Viewer,
+            1 => Level::Editor,
+            _ => Level::Admin,
         }
     }
 
@@ -122,7 +122,7 @@ pub(super) struct Checker<'a> {
     columns: Columns,
     shape: Shape,
     prune: bool,
-    default_role: Option<WorkspaceRole>,
+    default_role: Option<Level>,
     default_place: u32,
     workspaces: Interner,
     deployments: Interner,
@@ -177,7 +177,7 @@ impl<'a> Checker<'a> {
             columns,
             shape,
             prune: settings.prune,
-            default_role: settings.default_role,
+            default_role: settings.default_role.map(|role| role.level),
             default_place,
             workspaces,
             deployments: Interner::default(),
@@ -213,7 +213,7 @@ impl<'a> Checker<'a> {
             // What it says cannot be believed, not even its workspace.
             self.table.emails.push("");
             self.table.places.push(NOWHERE);
-            self.table.marks.push(Mark::new(Fate::Invalid, WorkspaceRole::Viewer));
+            self.table.marks.push(Mark::new(Fate::Invalid, Level::Viewer));
             return;
         }
         let email = self.email(&here, record);
@@ -223,7 +223,7 @@ impl<'a> Checker<'a> {
         let (mark, place) = match (email, role, place, deployments) {
             (true, Some(role), Some(place), true) => (Mark::new(Fate::Wanted, role), Some(place)),
             (_, role, place, _) => {
-                let mark = Mark::new(Fate::Invalid, role.unwrap_or(WorkspaceRole::Viewer));
+                let mark = Mark::new(Fate::Invalid, role.unwrap_or(Level::Viewer));
                 // The rows that it may hide may be about any workspace.
                 (mark, place.filter(|_| form == Form::Whole))
             }
@@ -327,7 +327,7 @@ impl<'a> Checker<'a> {
         self.table.emails.push(&address);
     }
 
-    fn role(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<WorkspaceRole> {
+    fn role(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<Level> {
         let Some(column) = self.columns.role else { return self.default_role };
         let cell = &record[column];
         if let Some(role) = role::known_role(cell.trim_ascii()) {
@@ -339,7 +339,7 @@ impl<'a> Checker<'a> {
             return Some(role);
         }
         let unknown = |complaint: Complaint| self.report(here, column, with_unseen(text, complaint));
-        role::parse_role(text).map_err(unknown).ok()
+        role::parse_role(text).map_err(unknown).ok().map(|role| role.level)
     }
 
     fn workspace(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<u32> {
@@ -459,7 +459,7 @@ mod tests {
     #[test]
     fn a_mark_keeps_fate_and_role() {
         for fate in [Fate::Wanted, Fate::Merged, Fate::Overruled, Fate::Invalid, Fate::LeftOut] {
-            for role in WorkspaceRole::ALL {
+            for role in Level::ALL {
                 let mark = Mark::new(fate, role);
                 assert_eq!((mark.fate(), mark.role()), (fate, role));
             }

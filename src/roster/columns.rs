@@ -1,66 +1,16 @@
-//! The columns a roster can have, and which header of a file means which of them.
+//! Which header of a file means which column.
 //!
-//! Main types: [`Column`], the table [`COLUMNS`], and [`Columns`], the places in one file. Says
-//! nothing about the rows.
+//! Main type: [`Columns`], the cells of one file. Says nothing about the rows.
 
 use serde::{Deserialize, Serialize};
 
+use super::column::{COLUMNS, Column, ColumnSpec, header_form};
 use super::email::looks_like_email;
 use super::issue::{Complaint, IssueKind, nearest, quoted};
 use super::select::Settings;
-use crate::model::{is_invisible, printable, runs_as_formula, shell_word};
-
-/// A column that means something to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Column {
-    /// Who.
-    Email,
-    /// As what.
-    Role,
-    /// Where, as id or label.
-    Workspace,
-    /// Roles in deployments of that workspace.
-    DeploymentRoles,
-}
-
-/// What a column is called.
-#[derive(Debug)]
-pub struct ColumnSpec {
-    /// Which one.
-    pub column: Column,
-    /// The names a header may have, in lower case; the first is the proper one.
-    pub names: &'static [&'static str],
-}
-
-/// Every column that we know.
-pub const COLUMNS: [ColumnSpec; 4] = [
-    ColumnSpec { column: Column::Email, names: &["email", "user", "username", "mail"] },
-    ColumnSpec { column: Column::Role, names: &["role"] },
-    ColumnSpec {
-        column: Column::Workspace,
-        names: &["workspace", "workspace_id", "workspace_label", "workspace_name"],
-    },
-    ColumnSpec { column: Column::DeploymentRoles, names: &["deployment_roles"] },
-];
+use crate::model::{is_invisible, printable, shell_word};
 
 impl Column {
-    /// The proper name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Role => "role",
-            Self::Workspace => "workspace",
-            Self::DeploymentRoles => "deployment_roles",
-        }
-    }
-
-    /// The column a header of this name means; how many blanks it has and capitals do not matter.
-    pub fn named(header: &str) -> Option<Self> {
-        let header = header_form(header);
-        COLUMNS.iter().find(|spec| spec.names.contains(&header.as_str())).map(|spec| spec.column)
-    }
-
     fn meant_by(self, header: &str, settings: &Settings) -> bool {
         let mut own = settings.columns.iter().filter(|name| name.column == self).peekable();
         if own.peek().is_some() {
@@ -70,18 +20,6 @@ impl Column {
             !taken && Self::named(header) == Some(self)
         }
     }
-}
-
-/// A header as headers are compared: runs of blanks, no-break spaces and line breaks are one blank,
-/// capitals do not matter. Two of the same form are one name.
-pub fn header_form(header: &str) -> String {
-    let header = header.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
-    // Reports have it before a header that a spreadsheet would run.
-    let header = match header.strip_prefix('\'') {
-        Some(rest) if runs_as_formula(rest.as_bytes()) => rest.trim(),
-        Some(_) | None => header,
-    };
-    header.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Which cell of a row is which column, counted from 0.
@@ -262,7 +200,7 @@ fn list(headers: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WorkspaceRole;
+    use crate::model::{Level, Role};
 
     fn headers(text: &str) -> Vec<String> {
         text.split(',').map(str::to_owned).collect()
@@ -328,7 +266,7 @@ mod tests {
     #[test]
     fn defaults_stand_in_for_missing_columns() {
         let settings = Settings {
-            default_role: Some(WorkspaceRole::Viewer),
+            default_role: Some(Role::workspace(Level::Viewer)),
             default_workspace: Some("Finance".to_owned()),
             ..Settings::default()
         };

@@ -12,7 +12,7 @@ use super::duplicates::{self, Groups};
 use super::issue::{Complaint, IssueKind, KEPT, Position, quoted};
 use super::select::Choice;
 use super::{Column, OnConflict, Roster, Settings};
-use crate::model::{RowNumber, WorkspaceRole};
+use crate::model::{Level, Role, RowNumber};
 
 /// How many notes are kept word for word.
 const NOTES: usize = 10;
@@ -198,7 +198,15 @@ impl Roster {
                 let message = format!("other deployment roles than on line {}", self.line(first));
                 (Column::DeploymentRoles, message)
             } else {
-                (Column::Role, format!("{role} here, {other} on line {}", self.line(first)))
+                (
+                    Column::Role,
+                    format!(
+                        "{} here, {} on line {}",
+                        Role::workspace(role),
+                        Role::workspace(other),
+                        self.line(first)
+                    ),
+                )
             };
             let message =
                 format!("{} has two roles in this workspace: {message}", quoted(self.emails.spelled(row)));
@@ -253,7 +261,7 @@ impl Roster {
 fn winner(
     rows: &[u32],
     on_conflict: Option<OnConflict>,
-    wish: impl Fn(u32) -> (WorkspaceRole, Option<u32>),
+    wish: impl Fn(u32) -> (Level, Option<u32>),
 ) -> Option<u32> {
     let first = *rows.first()?;
     if rows.iter().all(|&row| wish(row) == wish(first)) {

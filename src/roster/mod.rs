@@ -7,6 +7,7 @@
 
 mod above;
 mod check;
+mod column;
 mod columns;
 mod dialect;
 mod duplicates;
@@ -16,6 +17,7 @@ mod foreign;
 mod headers;
 mod issue;
 mod locate;
+mod map_file;
 mod maps;
 mod quotes;
 mod reader;
@@ -39,18 +41,20 @@ use self::scan::{Cells, Quoting};
 use self::shape::Shape;
 use crate::model::{Assignment, Emails, RowNumber, with_ends};
 
-pub use self::columns::{COLUMNS, Column, ColumnSpec, Columns, header_form};
+pub use self::columns::Columns;
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::{OddAddresses, is_odd_email, parse_email};
 pub use self::fate::{Note, Notes, RowState};
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
-pub use self::maps::{DomainMap, MapError, Maps, role_map, workspace_map};
+pub use self::maps::{DomainMap, MapError, Maps};
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
-pub use self::role::{DeploymentRole, NO_ROLE, parse_deployment_roles, parse_role};
+pub use self::role::{NO_ROLE, parse_deployment_roles, parse_role};
 pub use self::select::{
     BadPattern, BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter, people_pattern,
 };
 pub use self::spool::{spool_file, spool_instead_in};
+pub use crate::roster::column::{COLUMNS, Column, ColumnSpec, header_form};
+pub use crate::roster::map_file::{role_map, workspace_map};
 
 /// Why a file could not be read at all. What is wrong *in* it is an [`Issue`].
 #[derive(Debug, thiserror::Error)]

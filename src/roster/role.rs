@@ -5,25 +5,24 @@
 
 use super::email::{invisible, is_invisible};
 use super::issue::{Complaint, IssueKind, nearest, quoted};
-pub use crate::model::DeploymentRole;
-use crate::model::WorkspaceRole;
+use crate::model::{Level, Role, Scope};
 
 /// Names that exist in the hosted product only, and the role of Houston that comes nearest.
-const HOSTED: [(&str, WorkspaceRole); 5] = [
-    ("owner", WorkspaceRole::Admin),
-    ("operator", WorkspaceRole::Editor),
-    ("author", WorkspaceRole::Editor),
-    ("member", WorkspaceRole::Viewer),
-    ("accessor", WorkspaceRole::Viewer),
+const HOSTED: [(&str, Level); 5] = [
+    ("owner", Level::Admin),
+    ("operator", Level::Editor),
+    ("author", Level::Editor),
+    ("member", Level::Viewer),
+    ("accessor", Level::Viewer),
 ];
 
 const KNOWN: &str = "known roles: viewer, editor, admin";
 
 /// The role of an exact name, long or short, in any case.
-pub(super) fn known_role(name: &[u8]) -> Option<WorkspaceRole> {
-    WorkspaceRole::ALL.into_iter().find(|role| {
-        name.eq_ignore_ascii_case(role.name().as_bytes())
-            || name.eq_ignore_ascii_case(role.short_name().as_bytes())
+pub(super) fn known_role(name: &[u8]) -> Option<Level> {
+    Level::ALL.into_iter().find(|&level| {
+        name.eq_ignore_ascii_case(Role::workspace(level).name().as_bytes())
+            || name.eq_ignore_ascii_case(level.short_name().as_bytes())
     })
 }
 
@@ -31,9 +30,9 @@ pub(super) fn known_role(name: &[u8]) -> Option<WorkspaceRole> {
 ///
 /// # Errors
 /// A complaint that says why it is not one and which role to use.
-pub fn parse_role(text: &str) -> Result<WorkspaceRole, Complaint> {
+pub fn parse_role(text: &str) -> Result<Role, Complaint> {
     let text = text.trim();
-    known_role(text.as_bytes()).ok_or_else(|| explain(text))
+    known_role(text.as_bytes()).map(Role::workspace).ok_or_else(|| explain(text))
 }
 
 /// A complaint about a character that cannot be seen, if the text has one.
@@ -50,12 +49,12 @@ fn explain(text: &str) -> Complaint {
     let upper = text.to_ascii_uppercase();
     let short = upper.strip_prefix("WORKSPACE_").unwrap_or(&upper);
     let hosted = HOSTED.iter().find(|(name, _)| short.eq_ignore_ascii_case(name));
-    if let Some((_, role)) = hosted {
+    if let Some(&(_, level)) = hosted {
         return Complaint::new(
             IssueKind::HostedRole,
             format!("{shown} is a role of the hosted product, Houston has none of that name"),
         )
-        .hint(format!("use {role} (`{}`)", role.short_name()));
+        .hint(format!("use {} (`{}`)", Role::workspace(level), level.short_name()));
     }
     if upper.starts_with("ORGANIZATION_") {
         return Complaint::new(
@@ -78,7 +77,8 @@ fn explain(text: &str) -> Complaint {
         )
         .hint(format!("put it in a column `deployment_roles`, as `release-name={upper}`; {KNOWN}"));
     }
-    let names = WorkspaceRole::ALL.into_iter().flat_map(|role| [role.short_name(), role.name()]);
+    let names =
+        Role::all(Scope::Workspace).into_iter().flat_map(|role| [role.level.short_name(), role.name()]);
     let hint = match nearest(text, names) {
         Some(name) => format!("did you mean `{name}`? {KNOWN}"),
         None => KNOWN.to_owned(),
@@ -94,10 +94,10 @@ pub const NO_ROLE: &str = "NONE";
 ///
 /// # Errors
 /// A complaint about the first part that cannot be read.
-pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, Option<DeploymentRole>)>, Complaint> {
+pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, Option<Level>)>, Complaint> {
     const FORM: &str = "write `release-name=DEPLOYMENT_EDITOR`, several with `;` between them";
     let bad = |message: String| Complaint::new(IssueKind::BadDeploymentRoles, message);
-    let mut roles: Vec<(&str, Option<DeploymentRole>)> = Vec::new();
+    let mut roles: Vec<(&str, Option<Level>)> = Vec::new();
     for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         if let Some(complaint) = unseen(part) {
             return Err(complaint);
@@ -109,9 +109,10 @@ pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, Option<Deployment
         if deployment.is_empty() || deployment.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(bad(format!("{} names no deployment", quoted(part))).hint(FORM));
         }
-        let role = DeploymentRole::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(name));
+        let roles_there_are = Role::all(Scope::Deployment);
+        let role = roles_there_are.into_iter().find(|role| role.name().eq_ignore_ascii_case(name));
         if role.is_none() && !name.eq_ignore_ascii_case(NO_ROLE) {
-            let hint = match nearest(name, DeploymentRole::ALL.map(DeploymentRole::name)) {
+            let hint = match nearest(name, roles_there_are.map(Role::name)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     "known roles: DEPLOYMENT_VIEWER, DEPLOYMENT_EDITOR, DEPLOYMENT_ADMIN, NONE".to_owned()
@@ -122,7 +123,7 @@ pub fn parse_deployment_roles(text: &str) -> Result<Vec<(&str, Option<Deployment
         if roles.iter().any(|&(known, _)| known == deployment) {
             return Err(bad(format!("{} is named twice", quoted(deployment))).hint("keep one role for it"));
         }
-        roles.push((deployment, role));
+        roles.push((deployment, role.map(|role| role.level)));
     }
     Ok(roles)
 }
@@ -134,11 +135,11 @@ mod tests {
     #[test]
     fn roles_are_read_long_or_short_in_any_case() {
         for (text, role) in [
-            ("WORKSPACE_ADMIN", WorkspaceRole::Admin),
-            ("workspace_editor", WorkspaceRole::Editor),
-            (" Viewer ", WorkspaceRole::Viewer),
+            ("WORKSPACE_ADMIN", Level::Admin),
+            ("workspace_editor", Level::Editor),
+            (" Viewer ", Level::Viewer),
         ] {
-            assert_eq!(parse_role(text), Ok(role));
+            assert_eq!(parse_role(text), Ok(Role::workspace(role)));
         }
     }
 
@@ -180,7 +181,7 @@ mod tests {
     fn deployment_roles_are_read_part_by_part() {
         assert_eq!(
             parse_deployment_roles("a-1=DEPLOYMENT_EDITOR; b=deployment_viewer;c=none;"),
-            Ok(vec![("a-1", Some(DeploymentRole::Editor)), ("b", Some(DeploymentRole::Viewer)), ("c", None)])
+            Ok(vec![("a-1", Some(Level::Editor)), ("b", Some(Level::Viewer)), ("c", None)])
         );
         for bad in [
             "a",

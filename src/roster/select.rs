@@ -7,11 +7,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::Column;
 use super::email::OddAddresses;
 use super::maps::Maps;
 pub use crate::model::Glob;
-use crate::model::{WorkspaceRole, printable};
+use crate::model::{Role, printable};
+use crate::roster::column::Column;
 
 impl Settings {
     /// What becomes of odd addresses.
@@ -28,7 +28,7 @@ pub struct Settings {
     /// Headers of the user's own, which replace the known names of their columns.
     pub columns: Vec<ColumnName>,
     /// The role of all rows of a file without such a column.
-    pub default_role: Option<WorkspaceRole>,
+    pub default_role: Option<Role>,
     /// The workspace of all rows of a file without such a column.
     pub default_workspace: Option<String>,
     /// The byte between cells; found out if not given.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::WorkspaceRole;
+use crate::model::{Level, Role};
 
 fn read_with(bytes: impl AsRef<[u8]>, settings: &Settings) -> Roster {
     let mut file = tempfile::tempfile().unwrap();
@@ -24,7 +24,7 @@ fn row(number: usize) -> RowNumber {
     RowNumber::from_index(number - 1)
 }
 
-fn wanted(roster: &Roster) -> Vec<(u32, &str, WorkspaceRole, &str)> {
+fn wanted(roster: &Roster) -> Vec<(u32, &str, Level, &str)> {
     roster
         .wanted()
         .map(|a| (a.line, a.email, a.role, roster.workspaces()[a.workspace as usize].as_str()))
@@ -42,10 +42,7 @@ fn a_plain_roster_is_read() {
     assert!(roster.issues().is_empty(), "{:?}", roster.issues());
     assert_eq!(
         wanted(&roster),
-        [
-            (2, "ada@example.com", WorkspaceRole::Admin, "Finance"),
-            (3, "b@example.com", WorkspaceRole::Viewer, "ck1"),
-        ]
+        [(2, "ada@example.com", Level::Admin, "Finance"), (3, "b@example.com", Level::Viewer, "ck1"),]
     );
     assert_eq!((roster.len(), roster.people(), roster.workspaces().len()), (2, 2, 2));
 }
@@ -227,12 +224,12 @@ fn rows_are_chosen() {
 fn defaults_fill_missing_columns_and_own_headers_are_found() {
     let settings = Settings {
         columns: vec!["email=Work Email".parse().unwrap()],
-        default_role: Some(WorkspaceRole::Editor),
+        default_role: Some(Role::workspace(Level::Editor)),
         default_workspace: Some("Finance".to_owned()),
         ..Settings::default()
     };
     let roster = read_with("Name,Work Email\nAda,ada@example.com\n", &settings);
-    assert_eq!(wanted(&roster), [(2, "ada@example.com", WorkspaceRole::Editor, "Finance")]);
+    assert_eq!(wanted(&roster), [(2, "ada@example.com", Level::Editor, "Finance")]);
 }
 
 #[test]
@@ -258,7 +255,7 @@ fn a_guarding_apostrophe_is_dropped() {
     assert_eq!(issues(&read(text)), [(2, 1, IssueKind::OddAddress)]);
     let settings = Settings { allow_odd_addresses: true, ..Settings::default() };
     let roster = read_with(text, &settings);
-    assert_eq!(wanted(&roster), [(2, "+ada@example.com", WorkspaceRole::Viewer, "=Finance")]);
+    assert_eq!(wanted(&roster), [(2, "+ada@example.com", Level::Viewer, "=Finance")]);
 }
 
 #[test]
@@ -396,7 +393,7 @@ fn a_later_module_can_complain_about_a_cell() {
 #[test]
 fn a_file_with_a_separator_line_of_spreadsheets_is_read() {
     let roster = read("sep=|\r\nemail|role|workspace\r\na@example.com|viewer|F\r\nb|viewer|F\r\n");
-    assert_eq!(wanted(&roster), [(3, "a@example.com", WorkspaceRole::Viewer, "F")]);
+    assert_eq!(wanted(&roster), [(3, "a@example.com", Level::Viewer, "F")]);
     assert_eq!(issues(&roster), [(4, 1, IssueKind::BadEmail)]);
 }
 
@@ -407,7 +404,7 @@ fn column_orders_make_no_difference() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let line = |cells: [&str; 3]| order.map(|index| cells[index]).join(",");
         let roster = read(format!("{}\n{}\n", line(headers), line(cells)));
-        assert_eq!(wanted(&roster), [(2, "a@example.com", WorkspaceRole::Editor, "F")]);
+        assert_eq!(wanted(&roster), [(2, "a@example.com", Level::Editor, "F")]);
     }
 }
 
@@ -460,7 +457,7 @@ fn naive_positions(text: &str, delimiter: char) -> Vec<Vec<(u32, u32)>> {
 struct Written {
     text: String,
     delimiter: char,
-    rows: Vec<(String, WorkspaceRole, String)>,
+    rows: Vec<(String, Level, String)>,
     bad: Vec<usize>,
 }
 
@@ -499,14 +496,14 @@ fn written() -> impl Strategy<Value = Written> {
             text.push_str(&line(&headers.map(str::to_owned), 0));
             let (mut rows, mut bad) = (Vec::new(), Vec::new());
             for (index, (name, role, place, note, dice)) in people.into_iter().enumerate() {
-                let role = WorkspaceRole::ALL[role];
+                let role = Level::ALL[role];
                 let email = format!("{name}{index}@Example.com");
                 let place = format!("W{}", place.replace('\n', " ").trim_end());
                 let spoilt = dice % 5 == 0;
                 let role_cell = match (spoilt, dice % 2) {
                     (true, _) => "boss".to_owned(),
                     (false, 0) => role.short_name().to_uppercase(),
-                    (false, _) => role.name().to_owned(),
+                    (false, _) => Role::workspace(role).name().to_owned(),
                 };
                 if spoilt {
                     bad.push(index);
@@ -637,7 +634,7 @@ fn harmless_ragged_rows_are_good() {
         assert_eq!(issues(&roster), [(2, column, IssueKind::RaggedRow)], "{bad}");
     }
     let settings = Settings {
-        default_role: Some(WorkspaceRole::Editor),
+        default_role: Some(Role::workspace(Level::Editor)),
         default_workspace: Some("Finance".to_owned()),
         ..Settings::default()
     };

@@ -10,7 +10,7 @@ use houston_onboard::houston::{
     HttpSettings, InDeployment, Mail, Paged, Person, Removal, Request, Support, Target, Token, Transport,
     WithInvites,
 };
-use houston_onboard::model::{DeploymentRole, WorkspaceId, WorkspaceRole};
+use houston_onboard::model::{Level, WorkspaceId};
 use houston_onboard::sandbox::state::{StateBinding, StateUser, Status};
 use houston_onboard::sandbox::{Model, Options, Profile, Role, SERVICE_ACCOUNT_KEY, State, Switches};
 
@@ -132,14 +132,11 @@ fn person(email: &str) -> DeploymentUser<'_> {
 fn a_role_is_set_by_the_mutation_that_the_version_has() {
     everywhere(|stage| {
         let seen = stage.member("odd.case@example.com").unwrap();
-        assert_eq!(
-            (seen.grounds(), seen.bindings.as_slice()),
-            (Grounds::OwnRole, &[WorkspaceRole::Viewer][..])
-        );
+        assert_eq!((seen.grounds(), seen.bindings.as_slice()), (Grounds::OwnRole, &[Level::Viewer][..]));
         stage.sent();
         let email = seen.spelled("odd.case@example.com");
         for _ in 0..2 {
-            stage.houston.set_role(&finance(), email, WorkspaceRole::Editor).unwrap();
+            stage.houston.set_role(&finance(), email, Level::Editor).unwrap();
         }
         assert_eq!(stage.roles("ckoddcase"), [Role::WorkspaceEditor], "{}", stage.profile);
         let expected: &[&str] = if stage.profile >= Profile::V0_30 {
@@ -148,7 +145,7 @@ fn a_role_is_set_by_the_mutation_that_the_version_has() {
             &["UpsertRole", "UpdateRole", "UpdateRole"]
         };
         assert_eq!(stage.sent(), expected, "{}", stage.profile);
-        let unspelled = stage.houston.set_role(&finance(), "odd.case@example.com", WorkspaceRole::Admin);
+        let unspelled = stage.houston.set_role(&finance(), "odd.case@example.com", Level::Admin);
         assert_eq!(fault(unspelled), ("not_found", Effect::Refused), "{}", stage.profile);
     });
 }
@@ -158,7 +155,7 @@ fn a_role_of_several_bindings_is_never_taken_for_set() {
     everywhere(|stage| {
         let email = "yuki.malik@example.com";
         assert_eq!(stage.member(email).unwrap().bindings.len(), 2);
-        let told = fault(stage.houston.set_role(&finance(), email, WorkspaceRole::Admin));
+        let told = fault(stage.houston.set_role(&finance(), email, Level::Admin));
         if stage.profile >= Profile::V0_30 {
             assert_eq!(told, ("malformed_answer", Effect::Unknown), "{}", stage.profile);
             assert_eq!(stage.roles(DOUBLED), [Role::WorkspaceAdmin; 2]);
@@ -196,10 +193,10 @@ fn a_member_goes_with_all_bindings_and_the_last_admin_stays_where_that_is_guarde
 fn an_invitation_is_listed_with_its_date_and_taken_back_once() {
     everywhere(|stage| {
         let mail = if stage.profile < Profile::V0_25 { Mail::Send } else { Mail::Bypass };
-        stage.houston.add_member(&finance(), "new@example.com", WorkspaceRole::Editor, mail).unwrap();
+        stage.houston.add_member(&finance(), "new@example.com", Level::Editor, mail).unwrap();
         let list = stage.houston.dated_invites(&finance()).unwrap();
         let invite = list.iter().find(|invite| invite.email.as_deref() == Some("new@example.com")).unwrap();
-        assert!(invite.created_at.is_some() && invite.role == Some(WorkspaceRole::Editor), "{invite:?}");
+        assert!(invite.created_at.is_some() && invite.role == Some(Level::Editor), "{invite:?}");
         assert!(!is_gone(stage.houston.delete_invite(&invite.id).unwrap()), "{}", stage.profile);
         assert!(stage.sandbox.state().invites.iter().all(|kept| kept.id != invite.id));
         assert!(is_gone(stage.houston.delete_invite(&invite.id).unwrap()), "{}", stage.profile);
@@ -239,18 +236,18 @@ fn roles_in_deployments_come_and_change_and_go() {
         };
         assert_eq!(roles(), []);
         if stage.profile == Profile::V0_16 {
-            assert_eq!(fault(add(yuki, DeploymentRole::Viewer)), ("schema", Effect::Refused));
+            assert_eq!(fault(add(yuki, Level::Viewer)), ("schema", Effect::Refused));
             return;
         }
-        add(yuki, DeploymentRole::Viewer).unwrap();
-        assert_eq!(fault(add(yuki, DeploymentRole::Admin)), ("already_member", Effect::Refused));
+        add(yuki, Level::Viewer).unwrap();
+        assert_eq!(fault(add(yuki, Level::Admin)), ("already_member", Effect::Refused));
         assert_eq!(roles(), [(RELEASE.to_owned(), "DEPLOYMENT_VIEWER".to_owned())], "{}", stage.profile);
-        stage.houston.set_deployment_role(LEDGER, yuki, DeploymentRole::Editor).unwrap();
+        stage.houston.set_deployment_role(LEDGER, yuki, Level::Editor).unwrap();
         assert_eq!(roles(), [(RELEASE.to_owned(), "DEPLOYMENT_EDITOR".to_owned())], "{}", stage.profile);
         let stranger = harness::strangers().remove(0);
-        let told = fault(add(person(&stranger), DeploymentRole::Viewer));
+        let told = fault(add(person(&stranger), Level::Viewer));
         assert_eq!(told, ("not_in_workspace", Effect::Refused), "{}", stage.profile);
-        let told = stage.houston.set_deployment_role(LEDGER, person(&stranger), DeploymentRole::Viewer);
+        let told = stage.houston.set_deployment_role(LEDGER, person(&stranger), Level::Viewer);
         assert_eq!(fault(told), ("not_a_member", Effect::Refused), "{}", stage.profile);
         let remove = || is_gone(stage.houston.remove_deployment_role(LEDGER, yuki).unwrap());
         assert_eq!([remove(), remove()], [false, true], "{}", stage.profile);
@@ -261,7 +258,7 @@ fn roles_in_deployments_come_and_change_and_go() {
 
 #[test]
 fn an_add_with_roles_in_deployments_is_made_whole_or_not_at_all() {
-    let grants = [DeploymentGrant { deployment: LEDGER.to_owned(), role: DeploymentRole::Editor }];
+    let grants = [DeploymentGrant { deployment: LEDGER.to_owned(), role: Level::Editor }];
     let stranger = harness::strangers().remove(0);
     for profile in Profile::ALL {
         for deployment_roles in [true, false] {
@@ -269,7 +266,7 @@ fn an_add_with_roles_in_deployments_is_made_whole_or_not_at_all() {
             let knows = deployment_roles && profile >= Profile::V0_23;
             let mail = if profile < Profile::V0_25 { Mail::Send } else { Mail::Bypass };
             let add = || {
-                let role = WorkspaceRole::Viewer;
+                let role = Level::Viewer;
                 stage.houston.add_member_with(&finance(), &stranger, role, mail, &grants)
             };
             if knows {
@@ -293,7 +290,7 @@ fn an_add_with_roles_in_deployments_is_made_whole_or_not_at_all() {
                 let quiet = stage.houston.add_member_with(
                     &finance(),
                     "never.mailed@example.com",
-                    WorkspaceRole::Viewer,
+                    Level::Viewer,
                     Mail::Bypass,
                     &grants,
                 );

@@ -6,48 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{self, Finished, MODELS, Sandbox, Workdir, crowd, faulty, playing};
-use houston_onboard::sandbox::state::{StateBinding, StateDeployment};
-use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, State, Switches};
+use crate::harness::{self, Finished, MODELS, Sandbox, Workdir, World, faulty, person, playing, workspace};
+use houston_onboard::sandbox::state::StateBinding;
+use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, Switches};
 
 /// Two deployments per workspace: `rel-0-a`, `rel-0-b`, `rel-1-a`, ...
-fn world(workspaces: usize, people: usize) -> State {
-    let mut state = crowd(workspaces, people);
-    for binding in &mut state.bindings {
-        if binding.user.ends_with("x0000000000") {
-            binding.role = Role::WorkspaceAdmin;
-        }
-    }
-    for place in 0..workspaces {
-        for letter in ["a", "b"] {
-            state.deployments.push(StateDeployment {
-                id: format!("ckdeploy{place}{letter}"),
-                label: format!("Deployment {letter}"),
-                release_name: format!("rel-{place}-{letter}"),
-                workspace: workspace(place),
-            });
-        }
-    }
-    state
-}
-
-fn workspace(place: usize) -> String {
-    format!("ckworkspace{place:014}")
-}
-
-fn person(place: usize, who: usize) -> String {
-    format!("person.{place}.{who}@example.com")
-}
-
-/// Gives somebody a role in the deployment `rel-PLACE-a`.
-fn bind(state: &mut State, place: usize, who: usize, role: Role) {
-    state.bindings.push(StateBinding {
-        id: format!("ckgrant{place:08}x{who:08}"),
-        role,
-        user: format!("ckuser{place:08}x{who:010}"),
-        workspace: None,
-        deployment: Some(format!("ckdeploy{place}a")),
-    });
+fn world(workspaces: usize, people: usize) -> World {
+    World::of(workspaces, people).admins(1).deployments()
 }
 
 /// Rows of workspace, who, role, deployment roles.
@@ -102,11 +67,9 @@ fn mutations(sandbox: &Sandbox) -> BTreeMap<String, usize> {
 #[test]
 fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
     for model in MODELS {
-        let mut state = world(2, 6);
         // An account that is in the other workspace only.
-        bind(&mut state, 0, 2, Role::DeploymentViewer);
-        bind(&mut state, 0, 3, Role::DeploymentEditor);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let world = world(2, 6).granted(0, 2, Role::DeploymentViewer).granted(0, 3, Role::DeploymentEditor);
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
         let mut text = roster(&[
             (0, 1, "rel-0-a=DEPLOYMENT_EDITOR;rel-0-b=deployment_viewer"),
             (0, 2, "ckdeploy0a=DEPLOYMENT_ADMIN"),
@@ -336,9 +299,8 @@ fn a_run_that_is_killed_again_and_again_gives_every_role_once() {
 
 #[test]
 fn a_role_that_cannot_be_given_leaves_its_row_open_and_keeps_everybody_in_the_workspace() {
-    let mut state = world(1, 4);
-    bind(&mut state, 0, 1, Role::DeploymentViewer);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, faulty("write:ise=@ckdeploy0b")));
+    let world = world(1, 4).granted(0, 1, Role::DeploymentViewer);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, faulty("write:ise=@ckdeploy0b")));
     let rows = [(0, 0, ""), (0, 1, "rel-0-b=DEPLOYMENT_EDITOR"), (0, 2, "rel-0-a=DEPLOYMENT_EDITOR")];
     workdir.write("roster.csv", roster(&rows));
     let flags = ["--prune", "--max-remove-percent", "100"];
@@ -379,12 +341,9 @@ fn a_saved_plan_has_them_and_no_longer_fits_when_one_has_changed() {
 
 #[test]
 fn an_export_carried_out_elsewhere_gives_the_same_roles() {
-    let mut state = world(2, 4);
-    let bare = state.clone();
-    bind(&mut state, 0, 1, Role::DeploymentAdmin);
-    bind(&mut state, 1, 2, Role::DeploymentViewer);
-    let (workdir, here) = (Workdir::new(), Sandbox::of(state, Options::default()));
-    let there = Sandbox::of(bare, playing(Model::Legacy, Options::default()));
+    let granted_some = world(2, 4).granted(0, 1, Role::DeploymentAdmin).granted(1, 2, Role::DeploymentViewer);
+    let (workdir, here) = (Workdir::new(), Sandbox::of(granted_some, Options::default()));
+    let there = Sandbox::of(world(2, 4), playing(Model::Legacy, Options::default()));
     let export = |sandbox: &Sandbox| workdir.call(["export"]).to(sandbox).quick().run().ended(0).stdout;
     workdir.write("roster.csv", export(&here));
     drop(workdir.apply(&there, "roster.csv", &[]).ended(0));
@@ -394,9 +353,8 @@ fn an_export_carried_out_elsewhere_gives_the_same_roles() {
 
 #[test]
 fn a_plan_shows_them_in_every_format_and_explains_the_request() {
-    let mut state = world(2, 4);
-    bind(&mut state, 0, 2, Role::DeploymentViewer);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+    let world = world(2, 4).granted(0, 2, Role::DeploymentViewer);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
     let mut text = roster(&[(0, 1, "rel-0-a=DEPLOYMENT_EDITOR"), (0, 2, "rel-0-a=DEPLOYMENT_ADMIN")]);
     writeln!(text, "{},viewer,{},rel-0-b=DEPLOYMENT_VIEWER", person(1, 1), workspace(0)).unwrap();
     workdir.write("roster.csv", text);
@@ -436,10 +394,10 @@ fn a_plan_shows_them_in_every_format_and_explains_the_request() {
 type Granted = BTreeMap<(String, String), Role>;
 
 /// A generated world with what its roster wants: what there is, the roster, what there is to be.
-fn generated(seed: u64, update_roles: bool) -> (State, String, Granted, Granted) {
+fn generated(seed: u64, update_roles: bool) -> (World, String, Granted, Granted) {
     let roles = [Role::DeploymentViewer, Role::DeploymentEditor, Role::DeploymentAdmin];
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut state = world(2, 6);
+    let mut world = world(2, 6);
     let (mut present, mut rows) = (Granted::new(), Vec::new());
     for (place, who) in (0..2).flat_map(|place| (0..6).map(move |who| (place, who))) {
         let mut cell = Vec::new();
@@ -447,7 +405,7 @@ fn generated(seed: u64, update_roles: bool) -> (State, String, Granted, Granted)
             let key = (person(place, who), format!("rel-{place}-{letter}"));
             if letter == "a" && random.bool() {
                 let role = roles[random.usize(0..3)];
-                bind(&mut state, place, who, role);
+                world = world.granted(place, who, role);
                 present.insert(key.clone(), role);
             }
             if random.bool() {
@@ -475,7 +433,7 @@ fn generated(seed: u64, update_roles: bool) -> (State, String, Granted, Granted)
             }
         }
     }
-    (state, text, present, wanted)
+    (world, text, present, wanted)
 }
 
 #[test]
@@ -483,8 +441,8 @@ fn whatever_there_is_the_wanted_roles_are_there_afterwards_and_the_next_plan_is_
     let (mut given, mut kept) = (0, 0);
     for (seed, model) in (0..16).zip(MODELS.into_iter().cycle()) {
         let update_roles = seed % 4 < 2;
-        let (state, text, present, wanted) = generated(seed, update_roles);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let (world, text, present, wanted) = generated(seed, update_roles);
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
         workdir.write("roster.csv", &text);
         let flags: &[&str] = if update_roles { &["--update-roles"] } else { &[] };
         let run = workdir.apply(&sandbox, "roster.csv", flags).ended(0);
@@ -505,9 +463,8 @@ fn whatever_there_is_the_wanted_roles_are_there_afterwards_and_the_next_plan_is_
 #[test]
 fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
     for model in MODELS {
-        let mut state = world(1, 4);
-        bind(&mut state, 0, 1, Role::DeploymentViewer);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let world = world(1, 4).granted(0, 1, Role::DeploymentViewer);
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
         workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=NONE"), (0, 2, "rel-0-a=none;rel-0-b=NONE")]));
         let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
         assert_eq!(run.rows()[0]["detail"], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
@@ -533,12 +490,12 @@ fn bindings(sandbox: &Sandbox) -> BTreeSet<(String, &'static str, Option<String>
 #[test]
 fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
     for (seed, model) in (100..108).zip(MODELS.into_iter().cycle()) {
-        let (mut state, mut text, ..) = generated(seed, true);
-        state.bindings.iter_mut().filter(|b| b.user.ends_with("x0000000003")).for_each(|b| {
-            b.role = if b.workspace.is_some() { Role::WorkspaceEditor } else { b.role };
-        });
+        let (mut world, mut text, ..) = generated(seed, true);
+        for place in 0..2 {
+            world = world.role(place, 3, Role::WorkspaceEditor);
+        }
         writeln!(text, "{},viewer,{},rel-0-a=NONE", person(1, 5), workspace(0)).unwrap();
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
         let before = bindings(&sandbox);
         // The same person may come twice: the last row is left out then.
         let flags = ["--update-roles", "--on-conflict", "last"];
@@ -562,10 +519,8 @@ fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
 #[test]
 fn whoever_was_removed_comes_back_with_their_roles_in_deployments() {
     for (model, by_plan) in MODELS.into_iter().flat_map(|model| [true, false].map(|by| (model, by))) {
-        let mut state = world(1, 5);
-        bind(&mut state, 0, 1, Role::DeploymentViewer);
-        bind(&mut state, 0, 2, Role::DeploymentAdmin);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let world = world(1, 5).granted(0, 1, Role::DeploymentViewer).granted(0, 2, Role::DeploymentAdmin);
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
         let before = bindings(&sandbox);
         workdir.write("roster.csv", roster(&[(0, 0, ""), (0, 3, "rel-0-b=DEPLOYMENT_EDITOR")]));
         let limits = ["--max-remove", "100", "--max-remove-percent", "100"];
@@ -589,11 +544,11 @@ fn whoever_was_removed_comes_back_with_their_roles_in_deployments() {
 
 #[test]
 fn protected_people_keep_their_roles_in_deployments() {
-    let mut state = world(1, 5);
-    bind(&mut state, 0, 1, Role::DeploymentAdmin);
-    bind(&mut state, 0, 2, Role::DeploymentEditor);
-    bind(&mut state, 0, 3, Role::DeploymentViewer);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+    let world = world(1, 5)
+        .granted(0, 1, Role::DeploymentAdmin)
+        .granted(0, 2, Role::DeploymentEditor)
+        .granted(0, 3, Role::DeploymentViewer);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
     workdir.write(
         "roster.csv",
         roster(&[

@@ -4,21 +4,15 @@
 
 use std::fmt::Write as _;
 
-use crate::harness::{Asked, Sandbox, Server, Workdir, crowd, relay};
-use houston_onboard::sandbox::{Options, Profile, Role};
+use crate::harness::{Asked, Sandbox, Server, Workdir, World, person, relay};
+use houston_onboard::sandbox::{Options, Profile};
 use serde_json::Value;
 
 const FLAGS: &[&str] = &["--update-roles", "--prune", "--max-remove-percent", "100", "--skip-invalid"];
 
-fn person(who: usize) -> String {
-    format!("person.0.{who}@example.com")
-}
-
 /// A workspace of six: an admin, and viewers.
 fn sandbox(profile: Profile) -> Sandbox {
-    let mut state = crowd(1, 6);
-    state.bindings[0].role = Role::WorkspaceAdmin;
-    Sandbox::of(state, Options { profile, ..Options::default() })
+    Sandbox::of(World::of(1, 6).admins(1), Options { profile, ..Options::default() })
 }
 
 /// A row for every decision there is.
@@ -26,11 +20,11 @@ fn roster(workdir: &Workdir) {
     let mut text = "email,role,workspace\n".to_owned();
     for (email, role) in [
         ("new@example.com", "viewer"),
-        (&*person(0), "viewer"),
-        (&*person(1), "editor"),
-        (&*person(2), "viewer"),
-        (&*person(2), "viewer"),
-        (&*person(3), "none"),
+        (&*person(0, 0), "viewer"),
+        (&*person(0, 1), "editor"),
+        (&*person(0, 2), "viewer"),
+        (&*person(0, 2), "viewer"),
+        (&*person(0, 3), "none"),
     ] {
         writeln!(text, "{email},{role},Team 0").unwrap();
     }
@@ -51,15 +45,15 @@ fn every_kind_of_row_says_what_is_there_which_rule_decides_and_what_is_sent() {
         |who: &str, flags: &[&str], status| explained(&workdir, &sandbox, who, flags, status)[0].clone();
     let table = [
         ("New@Example.com", "absent", "add", "is neither a member nor invited", "workspaceAddUser"),
-        (&*person(0), "member as WORKSPACE_ADMIN", "none", "guard_last_admin", ""),
+        (&*person(0, 0), "member as WORKSPACE_ADMIN", "none", "guard_last_admin", ""),
         (
-            &*person(1),
+            &*person(0, 1),
             "member as WORKSPACE_VIEWER",
             "update_role",
             "--update-roles",
             "workspaceUpsertUserRole",
         ),
-        (&*person(2), "member as WORKSPACE_VIEWER", "none", "with the wanted role", ""),
+        (&*person(0, 2), "member as WORKSPACE_VIEWER", "none", "with the wanted role", ""),
     ];
     for (who, present, action, rule, field) in table {
         let told = one(who, &["--update-roles", "--skip-invalid"], 7);
@@ -69,16 +63,16 @@ fn every_kind_of_row_says_what_is_there_which_rule_decides_and_what_is_sent() {
         assert_eq!(document.is_empty(), field.is_empty(), "{told}");
         assert!(document.contains(field), "{told}");
     }
-    let kept = one(&person(1), &["--skip-invalid"], 6);
+    let kept = one(&person(0, 1), &["--skip-invalid"], 6);
     assert!(
         kept["rule"].as_str().unwrap().contains("without --update-roles nobody's role is changed"),
         "{kept}"
     );
-    let twice = explained(&workdir, &sandbox, &person(2), &["--skip-invalid"], 6);
+    let twice = explained(&workdir, &sandbox, &person(0, 2), &["--skip-invalid"], 6);
     assert!(twice[1]["rule"].as_str().unwrap().contains("the same as line 5"), "{twice}");
-    let bad = one(&person(3), &["--skip-invalid"], 6);
+    let bad = one(&person(0, 3), &["--skip-invalid"], 6);
     assert_eq!((&bad["action"], &bad["request"]), (&"none".into(), &Value::Null), "{bad}");
-    let out = one(&person(2), &["--skip-invalid", "--limit", "1"], 6);
+    let out = one(&person(0, 2), &["--skip-invalid", "--limit", "1"], 6);
     assert!(out["rule"].as_str().unwrap().contains("--limit"), "{out}");
     sandbox.received_no_mutation();
 }
@@ -86,12 +80,16 @@ fn every_kind_of_row_says_what_is_there_which_rule_decides_and_what_is_sent() {
 #[test]
 fn somebody_who_is_not_in_the_roster_is_explained_too() {
     let (workdir, sandbox) = (Workdir::new(), sandbox(Profile::V2));
-    workdir.write("roster.csv", format!("email,role,workspace\n{},admin,Team 0\n", person(0)));
-    let told = explained(&workdir, &sandbox, &person(5), FLAGS, 0);
+    workdir.write("roster.csv", format!("email,role,workspace\n{},admin,Team 0\n", person(0, 0)));
+    let told = explained(&workdir, &sandbox, &person(0, 5), FLAGS, 0);
     assert_eq!((&told[0]["action"], &told[0]["place"]), (&"remove".into(), &Value::Null), "{told}");
     assert_eq!(told[0]["request"]["variables"]["userUuid"], "ckuser00000000x0000000005");
-    let human =
-        workdir.call(["plan", "roster.csv", "--explain", &person(5)]).args(FLAGS).to(&sandbox).run().ended(0);
+    let human = workdir
+        .call(["plan", "roster.csv", "--explain", &person(0, 5)])
+        .args(FLAGS)
+        .to(&sandbox)
+        .run()
+        .ended(0);
     for line in ["not in the roster: person.0.5@example.com", "  action:    remove", "workspaceRemoveUser"] {
         assert!(human.stdout.contains(line), "{line}: {}", human.stdout);
     }
@@ -108,9 +106,9 @@ fn what_is_shown_is_what_apply_sends_on_every_version() {
         let (workdir, sandbox) = (Workdir::new(), sandbox(profile));
         workdir.write(
             "roster.csv",
-            format!("email,role,workspace\nnew@example.com,viewer,Team 0\n{},editor,Team 0\n", person(1)),
+            format!("email,role,workspace\nnew@example.com,viewer,Team 0\n{},editor,Team 0\n", person(0, 1)),
         );
-        let mut shown: Vec<Value> = ["new@example.com", &person(1)]
+        let mut shown: Vec<Value> = ["new@example.com", &person(0, 1)]
             .into_iter()
             .map(|who| explained(&workdir, &sandbox, who, &["--update-roles"], 0)[0]["request"].clone())
             .collect();

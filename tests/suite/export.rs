@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{
-    self, Asked, Finished, MODELS, Sandbox, Server, Workdir, crowd, faulty, json, playing, records,
+    self, Asked, Finished, MODELS, Sandbox, Server, Workdir, World, faulty, json, playing, records,
 };
 use houston_onboard::sandbox::state::{StateBinding, Status};
 use houston_onboard::sandbox::{Model, Options, Profile, Role, State};
@@ -50,12 +50,7 @@ fn export(workdir: &Workdir, sandbox: &Sandbox, more: &[&str]) -> Finished {
 
 /// The built-in world with people who are invited, in two pages and in one.
 fn world(model: Model) -> Sandbox {
-    let mut state = State::default();
-    let many = crowd(1, 150);
-    state.workspaces.extend(many.workspaces);
-    state.users.extend(many.users);
-    state.bindings.extend(many.bindings);
-    Sandbox::of(state, playing(model, Options::default()))
+    Sandbox::of(World::of(1, 150).and_the_built_in(), playing(model, Options::default()))
 }
 
 #[test]
@@ -251,14 +246,14 @@ fn a_file_is_there_whole_or_as_it_was() {
     let workdir = Workdir::new();
     let path = workdir.write("out.csv", "of yesterday");
     // The token of a user dies in the middle.
-    let sandbox = Sandbox::of(crowd(5, 250), faulty("token-dies=12"));
+    let sandbox = Sandbox::of(World::of(5, 250), faulty("token-dies=12"));
     let run = export(&workdir, &sandbox, &["--output", "out.csv", "--concurrency", "1"]);
     let _ = run.ended(4).says("token");
     assert!(sandbox.audit().requests >= 12);
     assert_eq!(fs::read_to_string(&path).unwrap(), "of yesterday");
     assert_eq!(fs::read_dir(workdir.path()).unwrap().count(), 1, "nothing is left beside it");
 
-    let sandbox = Sandbox::of(crowd(5, 250), Options::default());
+    let sandbox = Sandbox::of(World::of(5, 250), Options::default());
     let _ = export(&workdir, &sandbox, &["--output", "out.csv"]).ended(0);
     assert_eq!(exported(&fs::read_to_string(&path).unwrap()).len(), 1250);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -271,7 +266,7 @@ fn a_file_is_there_whole_or_as_it_was() {
 #[test]
 fn faults_on_the_way_change_nothing() {
     let faults = "read:502=10%,read:reset=5%,read:429=5%,read:html=3%,read:truncated=3%";
-    let sandbox = Sandbox::of(crowd(6, 230), faulty(faults));
+    let sandbox = Sandbox::of(World::of(6, 230), faulty(faults));
     let workdir = Workdir::new();
     let run = export(&workdir, &sandbox, &["--retries", "12"]).ended(0);
     assert_eq!(exported(&run.stdout), places(&sandbox));
@@ -283,7 +278,7 @@ fn a_signal_leaves_nothing_behind() {
     for (name, status) in [("INT", 130), ("TERM", 143)] {
         let workdir = Workdir::new();
         workdir.write("out.csv", "of yesterday");
-        let sandbox = Sandbox::of(crowd(40, 120), faulty("slow=p95:400ms"));
+        let sandbox = Sandbox::of(World::of(40, 120), faulty("slow=p95:400ms"));
         let flags = ["--output", "out.csv", "--concurrency", "2", "--timeout", "20s"];
         let running = workdir.call(["export"]).to(&sandbox).args(&flags).start();
         harness::until("members are read", || (sandbox.audit().requests > 8).then_some(()));
@@ -296,7 +291,7 @@ fn a_signal_leaves_nothing_behind() {
 
 #[test]
 fn nobody_reading_any_more_is_no_error() {
-    let (sandbox, workdir) = (Sandbox::of(crowd(5, 700), Options::default()), Workdir::new());
+    let (sandbox, workdir) = (Sandbox::of(World::of(5, 700), Options::default()), Workdir::new());
     let command = format!(
         "'{}' export --url {} | head -n 2 > head.csv; echo ${{PIPESTATUS[0]}} > status",
         harness::program(),
@@ -315,7 +310,7 @@ fn nobody_reading_any_more_is_no_error() {
 
 #[test]
 fn a_houston_that_is_away_for_a_while_is_waited_for() {
-    let sandbox = Sandbox::of(crowd(3, 20), faulty("all:503=#8-16"));
+    let sandbox = Sandbox::of(World::of(3, 20), faulty("all:503=#8-16"));
     let workdir = Workdir::new();
     let run = export(&workdir, &sandbox, &["--retries", "1"]).ended(0);
     assert_eq!(exported(&run.stdout), places(&sandbox));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::harness::{
-    self, Finished, LABELS, MODELS, Sandbox, Workdir, crowd, faulty, playing, roster, sample,
+    self, Finished, LABELS, MODELS, Sandbox, Workdir, World, faulty, playing, roster, sample,
 };
 use houston_onboard::sandbox::{Audit, Model, Options, Profile, Switches};
 
@@ -289,7 +289,7 @@ fn opposed_wishes_by_id_and_label_are_found_and_nothing_is_sent() {
 
 #[test]
 fn five_thousand_rows_of_whom_nearly_all_are_members_cost_three_hundred_requests() {
-    let sandbox = Sandbox::of(crowd(50, 98), Options::default());
+    let sandbox = Sandbox::of(World::of(50, 98), Options::default());
     let workdir = Workdir::new();
     let mut text = String::from("email,role,workspace\n");
     for workspace in 0..50 {

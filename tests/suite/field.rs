@@ -266,7 +266,7 @@ fn the_inputs_are_the_bytes_that_were_written_down() {
         let (sum, name) = line.split_once("  ").unwrap();
         let bytes = fs::read(root().join("tests/field").join(name.trim_start_matches("./"))).unwrap();
         assert_eq!(
-            houston_onboard::record::journal::hexadecimal(&sha2::Sha256::digest(bytes)),
+            houston_onboard::record::hexadecimal::hexadecimal(&sha2::Sha256::digest(bytes)),
             sum,
             "{name}"
         );

@@ -2,30 +2,23 @@
 
 #![cfg(feature = "sandbox")]
 
-use crate::harness::{self, Sandbox, Workdir, crowd, playing};
-use houston_onboard::sandbox::state::{StateInvite, Status};
-use houston_onboard::sandbox::{Model, Options, Profile, Role, State};
+use crate::harness::{self, Sandbox, Workdir, World, playing};
+use houston_onboard::sandbox::state::Status;
+use houston_onboard::sandbox::{Model, Options, Profile, Role};
 use jiff::{SignedDuration, Timestamp};
 
-fn invite(state: &mut State, who: &str, days: Option<i64>) {
-    let ago = |days: i64| Timestamp::now() - SignedDuration::from_hours(24 * days + 1);
-    state.invites.push(StateInvite {
-        id: format!("ckinvite{who}"),
-        email: format!("{who}@example.com"),
-        role: Role::WorkspaceViewer,
-        workspace: Some("ckworkspace00000000000000".to_owned()),
-        user: None,
-        deployment_roles: Vec::new(),
-        created_at: days.map(ago),
-    });
+/// Adds an invitation as a viewer that is so many days old.
+fn invited(world: World, who: &str, days: i64) -> World {
+    let ago = Timestamp::now() - SignedDuration::from_hours(24 * days + 1);
+    world
+        .invited(0, &format!("{who}@example.com"), Role::WorkspaceViewer)
+        .edit(|state| state.invites.last_mut().unwrap().created_at = Some(ago))
 }
 
 fn world(profile: Profile) -> Sandbox {
-    let mut state = crowd(2, 3);
-    for (who, days) in [("old", 40), ("older", 90), ("fresh", 2), ("elsewhere", 15)] {
-        invite(&mut state, who, Some(days));
-    }
-    Sandbox::of(state, playing(Model::Legacy, Options { profile, ..Options::default() }))
+    let guests = [("old", 40), ("older", 90), ("fresh", 2), ("elsewhere", 15)];
+    let world = guests.into_iter().fold(World::of(2, 3), |world, (who, days)| invited(world, who, days));
+    Sandbox::of(world, playing(Model::Legacy, Options { profile, ..Options::default() }))
 }
 
 const ROSTER: &str = "email,role,workspace\nold@example.com,viewer,Team 0\nfresh@example.com,viewer,Team 0\nperson.1.0@example.com,viewer,Team 1\n";
@@ -74,9 +67,8 @@ fn invitations_that_have_become_old_are_listed_oldest_first_and_the_plan_stays_w
 
 #[test]
 fn an_age_that_is_not_told_is_not_made_up() {
-    let mut state = crowd(1, 3);
-    state.users[1].status = Status::Pending;
-    let sandbox = Sandbox::of(state, playing(Model::Modern, Options::default()));
+    let world = World::of(1, 3).person(0, 1, |user| user.status = Status::Pending);
+    let sandbox = Sandbox::of(world, playing(Model::Modern, Options::default()));
     let workdir = Workdir::new();
     workdir.write("roster.csv", "email,role,workspace\nperson.0.1@example.com,viewer,Team 0\n");
     let call = workdir.call(["plan", "roster.csv", "--invites-older-than", "1d"]).to(&sandbox);
@@ -127,9 +119,8 @@ fn an_invitation_gets_the_role_of_the_roster_where_that_was_asked_for() {
 fn the_change_of_an_invitation_is_looked_for_when_its_answer_is_lost() {
     for faults in ["reset=@workspaceUpdateUserRole", "ise-after=@workspaceUpdateUserRole", "reset-before=#4"]
     {
-        let mut state = crowd(1, 3);
-        invite(&mut state, "old", Some(40));
-        let sandbox = Sandbox::of(state, playing(Model::Legacy, harness::faulty(faults)));
+        let world = invited(World::of(1, 3), "old", 40);
+        let sandbox = Sandbox::of(world, playing(Model::Legacy, harness::faulty(faults)));
         let workdir = Workdir::new();
         workdir.write("roster.csv", "email,role,workspace\nold@example.com,editor,Team 0\n");
         let run = workdir.applying(&sandbox, "roster.csv").args(&["--update-roles"]).quick().run().ended(0);

@@ -6,7 +6,7 @@
 //! the environment, the current folder, limits, signal handlers. What needs that runs in a process
 //! that the test starts.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(feature = "sandbox")]
 mod harness;
@@ -23,6 +23,7 @@ mod export;
 mod faults;
 mod field;
 mod fuzz_short;
+mod golden;
 mod invitations;
 mod kill;
 mod layers;

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{self, Sandbox, Server, Workdir, answer, crowd, records, relay, strangers};
+use crate::harness::{self, Sandbox, Server, Workdir, World, answer, records, relay, strangers};
+use houston_onboard::sandbox::state::{StateBinding, StateUser};
 use houston_onboard::sandbox::{Options, Profile, Role, State};
 
 const OLD: &str = "email,role,workspace\n\
@@ -275,19 +276,21 @@ fn a_refused_creation_ends_the_run_before_anybody_is_added() {
 }
 
 /// An installation of 50 workspaces and 2,000 people in mixed roles.
-fn old_installation() -> State {
-    let mut state = crowd(50, 40);
-    for (place, binding) in state.bindings.iter_mut().enumerate() {
-        binding.role = [Role::WorkspaceViewer, Role::WorkspaceEditor, Role::WorkspaceAdmin][place % 3];
-    }
-    let admin = State::default();
-    let is_admin = |user: &str| {
-        let mut roles = admin.bindings.iter().filter(|binding| binding.user == user);
-        roles.any(|binding| binding.role == Role::SystemAdmin)
-    };
-    state.users.extend(admin.users.iter().filter(|user| is_admin(&user.id)).cloned());
-    state.bindings.extend(admin.bindings.iter().filter(|binding| binding.role == Role::SystemAdmin).cloned());
-    state
+fn old_installation() -> World {
+    let roles = [Role::WorkspaceViewer, Role::WorkspaceEditor, Role::WorkspaceAdmin];
+    World::of(50, 40).edit(|state| {
+        state
+            .bindings
+            .iter_mut()
+            .zip(roles.into_iter().cycle())
+            .for_each(|(binding, role)| binding.role = role);
+        let State { users, bindings, .. } = State::default();
+        let is_system = |binding: &StateBinding| binding.role == Role::SystemAdmin;
+        let callers: Vec<_> = bindings.into_iter().filter(is_system).collect();
+        let calls = |user: &StateUser| callers.iter().any(|binding| binding.user == user.id);
+        state.users.extend(users.into_iter().filter(calls));
+        state.bindings.extend(callers);
+    })
 }
 
 /// Who is what in the workspace of which label, but for the caller.
@@ -295,7 +298,7 @@ fn people_by_label(sandbox: &Sandbox, old: &str, new: &str) -> BTreeSet<(String,
     let state = sandbox.state();
     let emails: BTreeMap<_, _> = state.users.iter().map(|user| (&user.id, &user.emails[0])).collect();
     let labels: BTreeMap<_, _> = state.workspaces.iter().map(|place| (&place.id, &place.label)).collect();
-    let place = |binding: &houston_onboard::sandbox::state::StateBinding| {
+    let place = |binding: &StateBinding| {
         let email = emails[&binding.user];
         let label = labels[binding.workspace.as_ref()?].clone()?;
         email.starts_with("person.").then(|| (email.replace(old, new), label, binding.role.name()))
@@ -307,10 +310,11 @@ fn people_by_label(sandbox: &Sandbox, old: &str, new: &str) -> BTreeSet<(String,
 fn an_installation_moves_to_another_of_another_version() {
     let workdir = Workdir::new();
     let old = Sandbox::of(old_installation(), Options { profile: Profile::V0_28, ..Options::default() });
-    let mut empty = old_installation();
-    empty.workspaces.clear();
-    empty.users.retain(|user| !user.emails[0].starts_with("person."));
-    empty.bindings.retain(|binding| binding.workspace.is_none());
+    let empty = old_installation().edit(|state| {
+        state.workspaces.clear();
+        state.users.retain(|user| !user.emails[0].starts_with("person."));
+        state.bindings.retain(|binding| binding.workspace.is_none());
+    });
     let new = Sandbox::of(empty, Options { profile: Profile::V2, ..Options::default() });
 
     let export = workdir.call(["export", "--output", "members.csv"]).to(&old).quick().run();

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::time::Duration;
 
-use crate::harness::{self, Sandbox, Workdir, crowd, faulty, playing, roster};
+use crate::harness::{self, Sandbox, Workdir, World, faulty, playing, roster};
 use houston_onboard::sandbox::{Model, Options, Profile, Switches};
 
 #[test]
@@ -77,7 +77,7 @@ fn every_way_of_paging_finds_everybody() {
             max_take_error: is_error,
             ..Switches::default()
         };
-        let sandbox = Sandbox::of(crowd(2, 230), Options { profile, switches, ..Options::default() });
+        let sandbox = Sandbox::of(World::of(2, 230), Options { profile, switches, ..Options::default() });
         let workdir = Workdir::new();
         let mut text = String::from("email,role,workspace\n");
         for person in (0..230).rev().step_by(3) {

@@ -7,42 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::harness::{
-    self, Asked, Finished, MODELS, Sandbox, Server, Workdir, crowd, faulty, json, playing, relay,
+    self, Asked, Finished, MODELS, Sandbox, Server, Workdir, World, faulty, json, person, playing, relay,
+    workspace,
 };
-use houston_onboard::sandbox::state::{StateBinding, StateInvite, Status};
-use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, State, Switches};
+use houston_onboard::sandbox::state::Status;
+use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, Switches};
 
 const PRUNE: &[&str] = &["--prune", "--max-remove", "1000", "--max-remove-percent", "100"];
 
-fn workspace(place: usize) -> String {
-    format!("ckworkspace{place:014}")
-}
-
-fn person(workspace: usize, person: usize) -> String {
-    format!("person.{workspace}.{person}@example.com")
-}
-
 /// Workspaces with so many people each, of whom the first is admin and the others are viewers.
-fn world(workspaces: usize, people: usize) -> State {
-    let mut state = crowd(workspaces, people);
-    for binding in &mut state.bindings {
-        if binding.user.ends_with("x0000000000") {
-            binding.role = Role::WorkspaceAdmin;
-        }
-    }
-    state
+fn world(workspaces: usize, people: usize) -> World {
+    World::of(workspaces, people).admins(1)
 }
 
-fn invite(state: &mut State, place: usize, who: usize) {
-    state.invites.push(StateInvite {
-        id: format!("ckinvite{place:08}x{who:08}"),
-        email: person(place, who),
-        role: Role::WorkspaceViewer,
-        workspace: Some(workspace(place)),
-        user: None,
-        deployment_roles: Vec::new(),
-        created_at: None,
-    });
+/// The same, with a pending invitation into the first workspace.
+fn world_with_guest(workspaces: usize, people: usize) -> World {
+    world(workspaces, people).invited(0, &person(0, 9), Role::WorkspaceViewer)
 }
 
 /// A roster of (workspace, people): the first is admin, the others are viewers.
@@ -101,13 +81,13 @@ fn who_is_not_in_the_roster_goes_on_every_version_and_a_second_run_has_nothing_t
         Profile::V1,
         Profile::V2,
     ] {
-        let mut state = world(2, 6);
+        let mut world = world(2, 6);
         if profile != Profile::V2 {
-            invite(&mut state, 0, 7);
-            invite(&mut state, 0, 8);
+            let invited = |world: World, who| world.invited(0, &person(0, who), Role::WorkspaceViewer);
+            world = [7, 8].into_iter().fold(world, invited);
         }
         let workdir = Workdir::new();
-        let sandbox = Sandbox::of(state, Options { profile, ..Options::default() });
+        let sandbox = Sandbox::of(world, Options { profile, ..Options::default() });
         let wishes: &[(usize, &[usize])] = &[(0, &[0, 1, 2])];
         workdir.write("roster.csv", roster(wishes));
         let run = workdir.apply(&sandbox, "roster.csv", PRUNE).ended(0);
@@ -183,10 +163,10 @@ fn the_caller_the_last_admin_and_the_protected_stay() {
     assert!(!now.contains(&(workspace(1), person(1, 5))));
 
     // Two admins, of whom the caller is one and not in the roster: they stay, under every name.
-    let mut state = world(1, 4);
-    state.bindings[3].role = Role::WorkspaceAdmin;
-    state.users[3].emails.push("other.name@example.com".to_owned());
-    let sandbox = Sandbox::of(state, Options::default());
+    let world = world(1, 4)
+        .role(0, 3, Role::WorkspaceAdmin)
+        .person(0, 3, |user| user.emails.push("other.name@example.com".to_owned()));
+    let sandbox = Sandbox::of(world, Options::default());
     workdir.write("roster.csv", roster(&[(0, &[0, 1])]));
     let token = sandbox.token_of(&person(0, 3)).unwrap();
     let run = workdir.applying(&sandbox, "roster.csv").args(PRUNE).token(&token).run().ended(7);
@@ -196,9 +176,8 @@ fn the_caller_the_last_admin_and_the_protected_stay() {
 
 #[test]
 fn an_admin_who_is_not_in_the_roster_goes_where_another_one_stays() {
-    let (workdir, mut state) = (Workdir::new(), world(1, 6));
-    state.bindings[5].role = Role::WorkspaceAdmin;
-    let sandbox = Sandbox::of(state, Options::default());
+    let (workdir, world) = (Workdir::new(), world(1, 6).role(0, 5, Role::WorkspaceAdmin));
+    let sandbox = Sandbox::of(world, Options::default());
     workdir.write("roster.csv", roster(&[(0, &[0, 1])]));
     drop(workdir.apply(&sandbox, "roster.csv", PRUNE).ended(0));
     assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1])]));
@@ -206,9 +185,8 @@ fn an_admin_who_is_not_in_the_roster_goes_where_another_one_stays() {
 
 #[test]
 fn the_last_two_admins_are_not_demoted_and_removed_together() {
-    let (workdir, mut state) = (Workdir::new(), world(1, 6));
-    state.bindings[5].role = Role::WorkspaceAdmin;
-    let sandbox = Sandbox::of(state, Options::default());
+    let (workdir, world) = (Workdir::new(), world(1, 6).role(0, 5, Role::WorkspaceAdmin));
+    let sandbox = Sandbox::of(world, Options::default());
     workdir.write("roster.csv", roster(&[(0, &[0, 1])]).replace("admin", "viewer"));
     let flags = [PRUNE, &["--update-roles"]].concat();
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(7);
@@ -219,10 +197,8 @@ fn the_last_two_admins_are_not_demoted_and_removed_together() {
 
 #[test]
 fn nobody_goes_from_a_workspace_in_which_a_row_failed() {
-    let mut state = world(2, 5);
-    let twice = state.bindings[1].clone();
-    state.bindings.push(StateBinding { id: "ckbindsecond".to_owned(), ..twice });
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(Model::Legacy, Options::default())));
+    let world = world(2, 5).doubled(0, 1, Role::WorkspaceViewer);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(Model::Legacy, Options::default())));
     // Of somebody with two bindings nobody knows what a change of the role would do.
     let text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
     workdir
@@ -303,12 +279,14 @@ fn it_compares_with_the_whole_file() {
 
 #[test]
 fn whoever_is_named_by_another_address_or_by_the_user_name_stays() {
-    let mut state = world(1, 5);
-    state.users[1].emails.push("second.address@example.com".to_owned());
-    state.users[2].username = "The.Login".to_owned();
-    state.users[3].emails[0] = "Capital.Letters@Example.com".to_owned();
-    state.users[3].username = "somebody".to_owned();
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+    let world = world(1, 5)
+        .person(0, 1, |user| user.emails.push("second.address@example.com".to_owned()))
+        .person(0, 2, |user| user.username = "The.Login".to_owned())
+        .person(0, 3, |user| {
+            user.emails[0] = "Capital.Letters@Example.com".to_owned();
+            user.username = "somebody".to_owned();
+        });
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
     let mut text = roster(&[(0, &[0])]);
     for name in ["second.address@example.com", "capital.letters@example.com"] {
         writeln!(text, "{name},viewer,{}", workspace(0)).unwrap();
@@ -380,13 +358,11 @@ fn memberships(sandbox: &Sandbox) -> BTreeSet<(String, String, &'static str, boo
 #[test]
 fn what_was_removed_or_changed_comes_back_by_the_roster_of_undo() {
     for model in MODELS {
-        let mut state = world(2, 8);
-        if model == Model::Legacy {
-            invite(&mut state, 0, 9);
-        } else {
-            state.users[6].status = Status::Pending;
-        }
-        let sandbox = Sandbox::of(state, playing(model, Options::default()));
+        let world = match model {
+            Model::Legacy => world_with_guest(2, 8),
+            Model::Modern => world(2, 8).person(0, 6, |user| user.status = Status::Pending),
+        };
+        let sandbox = Sandbox::of(world, playing(model, Options::default()));
         let workdir = Workdir::new();
         let before = memberships(&sandbox);
         // Some go, some get another role, somebody comes and stays.
@@ -409,11 +385,11 @@ fn what_was_removed_or_changed_comes_back_by_the_roster_of_undo() {
 
 #[test]
 fn the_reports_say_of_everybody_what_became_of_them_and_can_be_made_again() {
-    let mut state = world(1, 8);
-    invite(&mut state, 0, 9);
-    state.users[7].emails[0] = "=cmd@example.com".to_owned();
-    state.users[7].username = "=cmd@example.com".to_owned();
-    let sandbox = Sandbox::of(state, playing(Model::Legacy, Options::default()));
+    let world = world_with_guest(1, 8).person(0, 7, |user| {
+        user.emails[0] = "=cmd@example.com".to_owned();
+        user.username = "=cmd@example.com".to_owned();
+    });
+    let sandbox = Sandbox::of(world, playing(Model::Legacy, Options::default()));
     let workdir = Workdir::new();
     workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3, 4])]));
     let flags = [PRUNE, &["--protect", "person.0.5@example.com"]].concat();
@@ -450,9 +426,7 @@ fn the_reports_say_of_everybody_what_became_of_them_and_can_be_made_again() {
 
 #[test]
 fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
-    let mut state = world(1, 8);
-    invite(&mut state, 0, 9);
-    let sandbox = Sandbox::of(state, playing(Model::Legacy, Options::default()));
+    let sandbox = Sandbox::of(world_with_guest(1, 8), playing(Model::Legacy, Options::default()));
     let workdir = Workdir::new();
     workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3, 4, 5])]));
     let call = |format: &str, more: &[&str], status: i32| {
@@ -505,13 +479,11 @@ const NO_LIMITS: &[&str] = &["--max-remove", "100", "--max-remove-percent", "100
 #[test]
 fn the_plan_of_undo_restores_the_membership_additions_too() {
     for model in MODELS {
-        let mut state = world(2, 8);
-        if model == Model::Legacy {
-            invite(&mut state, 0, 9);
-        } else {
-            state.users[6].status = Status::Pending;
-        }
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, playing(model, Options::default())));
+        let world = match model {
+            Model::Legacy => world_with_guest(2, 8),
+            Model::Modern => world(2, 8).person(0, 6, |user| user.status = Status::Pending),
+        };
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
         let before = memberships(&sandbox);
         let run = everything(&workdir, &sandbox);
         let after = memberships(&sandbox);
@@ -752,9 +724,8 @@ fn a_caller_who_is_not_known_removes_and_demotes_nobody() {
             document["data"]["self"]["user"] = serde_json::Value::Null;
         }
     };
-    let mut state = world(1, 5);
-    state.bindings[1].role = Role::WorkspaceAdmin;
-    let sandbox = Sandbox::of(state, Options::default());
+    let world = world(1, 5).role(0, 1, Role::WorkspaceAdmin);
+    let sandbox = Sandbox::of(world, Options::default());
     let workdir = Workdir::new();
     workdir.write(
         "roster.csv",

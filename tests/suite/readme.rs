@@ -325,7 +325,7 @@ fn words<'t>(text: &'t str, beginning: &str) -> BTreeSet<&'t str> {
 #[test]
 fn every_flag_of_the_readme_exists() {
     let (text, help) = (readme(), help());
-    let cargo = ["--release", "--locked", "--path", "--no-default-features", "--no-deps", "--open"];
+    let cargo = ["--release", "--locked", "--path", "--test", "--no-default-features", "--no-deps", "--open"];
     let known = words(&help, "--");
     for flag in words(&text, "--") {
         assert!(known.contains(flag) || cargo.contains(&flag), "{flag}");

@@ -6,55 +6,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{Finished, Sandbox, Workdir, crowd, faulty, playing};
-use houston_onboard::sandbox::state::{StateBinding, StateInvite};
-use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, State, Switches};
-
-fn workspace() -> String {
-    format!("ckworkspace{:014}", 0)
-}
-
-fn person(who: usize) -> String {
-    format!("person.0.{who}@example.com")
-}
-
-fn user(who: usize) -> String {
-    format!("ckuser{:08}x{who:010}", 0)
-}
+use crate::harness::{Finished, Sandbox, Workdir, World, faulty, person, playing, user, workspace};
+use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, Switches};
 
 /// A workspace of viewers with an admin, in which these people have a second role.
-fn world(people: usize, doubled: &[(usize, Role)]) -> State {
-    let mut state = crowd(1, people);
-    state.bindings[0].role = Role::WorkspaceAdmin;
-    for &(who, role) in doubled {
-        state.bindings.push(StateBinding {
-            id: format!("cktwice{who:08}"),
-            role,
-            user: user(who),
-            workspace: Some(workspace()),
-            deployment: None,
-        });
-    }
-    state
+fn world(people: usize, doubled: &[(usize, Role)]) -> World {
+    let world = World::of(1, people).admins(1);
+    doubled.iter().fold(world, |world, &(who, role)| world.doubled(0, who, role))
 }
 
-fn invite(state: &mut State, number: usize, email: &str) {
-    state.invites.push(StateInvite {
-        id: format!("ckinvite{number:08}"),
-        email: email.to_owned(),
-        role: Role::WorkspaceViewer,
-        workspace: Some(workspace()),
-        user: None,
-        deployment_roles: Vec::new(),
-        created_at: None,
-    });
+/// The same without a second role, and with these people invited.
+fn world_with_guests<E: AsRef<str>>(people: usize, guests: impl IntoIterator<Item = E>) -> World {
+    let invited = |world: World, guest: E| world.invited(0, guest.as_ref(), Role::WorkspaceViewer);
+    guests.into_iter().fold(world(people, &[]), invited)
+}
+
+fn guest(number: usize) -> String {
+    format!("guest{number}@example.com")
 }
 
 fn roster(people: impl IntoIterator<Item = usize>) -> String {
     let mut text = String::from("email,role,workspace\n");
     for who in people {
         let role = if who == 0 { "admin" } else { "viewer" };
-        writeln!(text, "{},{role},{}", person(who), workspace()).unwrap();
+        writeln!(text, "{},{role},{}", person(0, who), workspace(0)).unwrap();
     }
     text
 }
@@ -86,9 +61,9 @@ const REINVITE: &[&str] = &["--reinvite", "--send-invites"];
 
 #[test]
 fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_for() {
-    let state =
+    let world =
         world(5, &[(1, Role::WorkspaceViewer), (2, Role::WorkspaceAdmin), (3, Role::WorkspaceViewer)]);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
     workdir.write("roster.csv", roster([0, 1, 2, 4]));
     drop(plan(&workdir, &sandbox, &[]).ended(0));
     let shown = plan(&workdir, &sandbox, REPAIR).ended(10);
@@ -99,9 +74,13 @@ fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_
     assert_eq!(status, ["unchanged", "role_updated", "role_updated", "unchanged"]);
     assert!(run.rows()[1]["detail"].contains("taken away and added again"), "{:?}", run.rows());
     let there = bindings(&sandbox);
-    assert_eq!(there[&user(1)], ["WORKSPACE_VIEWER"]);
-    assert_eq!(there[&user(2)], ["WORKSPACE_VIEWER"], "the role that counted, which is the one of the file");
-    assert_eq!(there[&user(3)].len(), 2, "not in the file");
+    assert_eq!(there[&user(0, 1)], ["WORKSPACE_VIEWER"]);
+    assert_eq!(
+        there[&user(0, 2)],
+        ["WORKSPACE_VIEWER"],
+        "the role that counted, which is the one of the file"
+    );
+    assert_eq!(there[&user(0, 3)].len(), 2, "not in the file");
     drop(plan(&workdir, &sandbox, REPAIR).ended(0));
     // What was there before is nothing that could be taken back.
     drop(
@@ -118,21 +97,12 @@ fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_
 
 #[test]
 fn the_caller_the_last_admin_and_who_has_roles_in_deployments_are_left_alone() {
-    let mut state = world(3, &[(0, Role::WorkspaceAdmin), (1, Role::WorkspaceViewer)]);
-    state.deployments.push(houston_onboard::sandbox::state::StateDeployment {
-        id: "ckdeploy0".to_owned(),
-        label: "One".to_owned(),
-        release_name: "rel-0".to_owned(),
-        workspace: workspace(),
-    });
-    state.bindings.push(StateBinding {
-        id: "ckgrant0".to_owned(),
-        role: Role::DeploymentViewer,
-        user: user(1),
-        workspace: None,
-        deployment: Some("ckdeploy0".to_owned()),
-    });
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    let world = world(3, &[(0, Role::WorkspaceAdmin), (1, Role::WorkspaceViewer)]).deployments().granted(
+        0,
+        1,
+        Role::DeploymentViewer,
+    );
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
     let before = bindings(&sandbox);
     workdir.write("roster.csv", roster([0, 1, 2]));
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
@@ -144,16 +114,12 @@ fn the_caller_the_last_admin_and_who_has_roles_in_deployments_are_left_alone() {
 
 #[test]
 fn invitations_are_made_again_once_and_the_others_stay() {
-    let mut state = world(2, &[]);
-    ["a@example.com", "b@example.com", "c@example.com"]
-        .iter()
-        .enumerate()
-        .for_each(|(number, email)| invite(&mut state, number, email));
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    let world = world_with_guests(2, ["a@example.com", "b@example.com", "c@example.com"]);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
     let before = invites(&sandbox);
     let mut text = roster([0]);
     ["a@example.com", "b@example.com"].iter().for_each(|email| {
-        writeln!(text, "{email},viewer,{}", workspace()).unwrap();
+        writeln!(text, "{email},viewer,{}", workspace(0)).unwrap();
     });
     workdir.write("roster.csv", text);
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
@@ -173,13 +139,12 @@ fn invitations_are_made_again_once_and_the_others_stay() {
 
 #[test]
 fn who_cannot_be_added_again_is_told_so_and_the_rest_is_not_tried() {
-    let mut state = world(2, &[]);
-    (0..9).for_each(|number| invite(&mut state, number, &format!("guest{number}@example.com")));
+    let world = world_with_guests(2, (0..9).map(guest));
     let switches = Switches { scim: true, ..Switches::default() };
     let (workdir, sandbox) =
-        (Workdir::new(), Sandbox::of(state, old(Options { switches, ..Options::default() })));
+        (Workdir::new(), Sandbox::of(world, old(Options { switches, ..Options::default() })));
     let mut text = roster([]);
-    (0..9).for_each(|number| writeln!(text, "guest{number}@example.com,viewer,{}", workspace()).unwrap());
+    (0..9).for_each(|number| writeln!(text, "{},viewer,{}", guest(number), workspace(0)).unwrap());
     workdir.write("roster.csv", text);
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE);
     let row = run.rows().into_iter().find(|row| row["status"] == "rejected").unwrap();
@@ -191,12 +156,12 @@ fn who_cannot_be_added_again_is_told_so_and_the_rest_is_not_tried() {
 
 #[test]
 fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
-    let mut state = world(2, &[]);
-    invite(&mut state, 0, "guest0@example.com");
+    let world = world_with_guests(2, ["guest0@example.com"]);
     // The first of the two requests names the invitation by its id, and passes.
-    let sandbox = Sandbox::of(state, old(faulty("write:429=@guest0@example.com")));
+    let sandbox = Sandbox::of(world, old(faulty("write:429=@guest0@example.com")));
     let workdir = Workdir::new();
-    workdir.write("roster.csv", format!("email,role,workspace\nguest0@example.com,viewer,{}\n", workspace()));
+    workdir
+        .write("roster.csv", format!("email,role,workspace\nguest0@example.com,viewer,{}\n", workspace(0)));
     let flags = [REINVITE, &["--retries", "0"]].concat();
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(8);
     assert!(invites(&sandbox).is_empty());
@@ -208,23 +173,23 @@ fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
 
 #[test]
 fn a_saved_plan_renews_what_it_was_made_for_and_nothing_else() {
-    let state = world(3, &[(1, Role::WorkspaceViewer)]);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options::default())));
+    let world = world(3, &[(1, Role::WorkspaceViewer)]);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
     workdir.write("roster.csv", roster([0, 1, 2]));
     // Two plans of the same change: of the same one the run would be finished.
     [("now.json", "98"), ("late.json", "99")].iter().for_each(|(file, unchanged)| {
         let flags = [REPAIR, &["--out", file, "--exit-code-unchanged", unchanged]].concat();
         drop(plan(&workdir, &sandbox, &flags).ended(10));
     });
-    let shown = plan(&workdir, &sandbox, &[REPAIR, &["--explain", &person(1)]].concat()).ended(10);
+    let shown = plan(&workdir, &sandbox, &[REPAIR, &["--explain", &person(0, 1)]].concat()).ended(10);
     assert!(
-        shown.stdout.contains("workspaceRemoveUser") && shown.stdout.contains(&user(1)),
+        shown.stdout.contains("workspaceRemoveUser") && shown.stdout.contains(&user(0, 1)),
         "{}",
         shown.stdout
     );
     let carry_out = |file: &str| workdir.call(["apply", "--yes", "--plan", file]).quick().to(&sandbox).run();
     drop(carry_out("now.json").ended(0));
-    assert_eq!(bindings(&sandbox)[&user(1)], ["WORKSPACE_VIEWER"]);
+    assert_eq!(bindings(&sandbox)[&user(0, 1)], ["WORKSPACE_VIEWER"]);
     let sent = sandbox.audit().mutations_received;
     drop(carry_out("late.json").ended(9));
     assert_eq!(sandbox.audit().mutations_received, sent);
@@ -234,7 +199,7 @@ fn a_saved_plan_renews_what_it_was_made_for_and_nothing_else() {
 fn a_pending_user_has_no_invitation_to_be_made_again() {
     let (workdir, sandbox) =
         (Workdir::new(), Sandbox::of(world(2, &[]), playing(Model::Modern, Options::default())));
-    workdir.write("roster.csv", format!("email,role,workspace\nnew@example.com,viewer,{}\n", workspace()));
+    workdir.write("roster.csv", format!("email,role,workspace\nnew@example.com,viewer,{}\n", workspace(0)));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
     assert!(
@@ -247,13 +212,13 @@ fn a_pending_user_has_no_invitation_to_be_made_again() {
 
 /// Everybody is there once whatever happens on the way.
 fn survives(seed: u64, faults: &str, kills: bool) {
-    let doubled: Vec<_> = (1..9).map(|who| (who, Role::WorkspaceViewer)).collect();
-    let mut state = world(10, &doubled);
-    (0..4).for_each(|number| invite(&mut state, number, &format!("guest{number}@example.com")));
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, old(Options { seed, ..faulty(faults) })));
+    let world = (1..9).fold(world_with_guests(10, (0..4).map(guest)), |world, who| {
+        world.doubled(0, who, Role::WorkspaceViewer)
+    });
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options { seed, ..faulty(faults) })));
     let before = invites(&sandbox);
     let mut text = roster(0..10);
-    (0..4).for_each(|number| writeln!(text, "guest{number}@example.com,viewer,{}", workspace()).unwrap());
+    (0..4).for_each(|number| writeln!(text, "{},viewer,{}", guest(number), workspace(0)).unwrap());
     workdir.write("roster.csv", text);
     let flags = [REPAIR, REINVITE, &["--retries", "8"]].concat();
     let mut running = workdir.applying(&sandbox, "roster.csv").args(&flags).quick().start();

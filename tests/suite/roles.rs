@@ -6,28 +6,17 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::harness::{self, Finished, MODELS, Sandbox, Workdir, crowd, faulty, playing, records};
-use houston_onboard::sandbox::{Model, Options, Profile, Role, State};
+use crate::harness::{
+    self, Finished, MODELS, Sandbox, Workdir, World, faulty, person, playing, records, workspace,
+};
+use houston_onboard::sandbox::state::Status;
+use houston_onboard::sandbox::{Model, Options, Profile, Role};
 
 const UPDATE: &[&str] = &["--update-roles"];
 
-fn workspace(place: usize) -> String {
-    format!("ckworkspace{place:014}")
-}
-
-fn person(workspace: usize, person: usize) -> String {
-    format!("person.{workspace}.{person}@example.com")
-}
-
 /// Workspaces with so many people each, of whom the first two are admins and the others viewers.
-fn world(workspaces: usize, people: usize) -> State {
-    let mut state = crowd(workspaces, people);
-    for binding in &mut state.bindings {
-        if binding.user.ends_with("x0000000000") || binding.user.ends_with("x0000000001") {
-            binding.role = Role::WorkspaceAdmin;
-        }
-    }
-    state
+fn world(workspaces: usize, people: usize) -> World {
+    World::of(workspaces, people).admins(2)
 }
 
 /// A roster of (workspace, person, role).
@@ -155,27 +144,27 @@ fn a_workspace_keeps_an_admin_and_the_others_get_their_roles() {
 
 #[test]
 fn an_admin_who_has_never_signed_in_does_not_count_and_one_on_a_later_page_does() {
-    for (status, ends) in [("active", 0), ("pending", 7)] {
-        let mut state = world(1, 250);
+    for (status, ends) in [(Status::Active, 0), (Status::Pending, 7)] {
         // The other admin is the last of three pages.
-        state.bindings[1].role = Role::WorkspaceViewer;
-        state.bindings[249].role = Role::WorkspaceAdmin;
-        state.users[249].status = serde_json::from_value(status.into()).unwrap();
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+        let world = world(1, 250)
+            .role(0, 1, Role::WorkspaceViewer)
+            .role(0, 249, Role::WorkspaceAdmin)
+            .person(0, 249, |user| user.status = status);
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
         workdir.write("roster.csv", roster(&[(0, 0, "viewer")]));
         let run = workdir.apply(&sandbox, "roster.csv", UPDATE).ended(ends);
-        assert_eq!(run.count("role_kept") == 1, ends == 7, "{status}");
+        assert_eq!(run.count("role_kept") == 1, ends == 7, "{status:?}");
     }
 }
 
 #[test]
 fn the_caller_is_never_demoted_under_whatever_name() {
     for is_named_by_address in [true, false] {
-        let mut state = world(1, 4);
+        let mut world = world(1, 4);
         if !is_named_by_address {
-            state.users[0].username = "the.boss".to_owned();
+            world = world.person(0, 0, |user| user.username = "the.boss".to_owned());
         }
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
         let token = sandbox.token_of(&person(0, 0)).unwrap();
         workdir.write("roster.csv", roster(&[(0, 0, "editor"), (0, 1, "editor"), (0, 2, "editor")]));
         let call = workdir.call(["apply", "roster.csv", "--yes", "--update-roles", "--url", sandbox.url()]);
@@ -210,12 +199,8 @@ fn a_caller_whom_protect_covers_stays_by_the_users_own_wish() {
 
 #[test]
 fn doubled_bindings_are_reported_and_left_alone() {
-    let mut state = world(1, 4);
-    let mut second = state.bindings[2].clone();
-    second.id.push('b');
-    second.role = Role::WorkspaceEditor;
-    state.bindings.push(second);
-    let sandbox = Sandbox::of(state, playing(Model::Legacy, Options::default()));
+    let world = world(1, 4).doubled(0, 2, Role::WorkspaceEditor);
+    let sandbox = Sandbox::of(world, playing(Model::Legacy, Options::default()));
     let workdir = Workdir::new();
     workdir.write("roster.csv", roster(&[(0, 2, "admin"), (0, 3, "editor")]));
     let run = workdir.apply(&sandbox, "roster.csv", UPDATE).ended(6);
@@ -226,9 +211,8 @@ fn doubled_bindings_are_reported_and_left_alone() {
 
 #[test]
 fn pending_users_get_the_role() {
-    let mut state = world(1, 5);
-    state.users[3].status = serde_json::from_value("pending".into()).unwrap();
-    let sandbox = Sandbox::of(state, playing(Model::Modern, Options::default()));
+    let world = world(1, 5).person(0, 3, |user| user.status = Status::Pending);
+    let sandbox = Sandbox::of(world, playing(Model::Modern, Options::default()));
     let workdir = Workdir::new();
     workdir.write("roster.csv", roster(&[(0, 3, "editor")]));
     let run = workdir.apply(&sandbox, "roster.csv", UPDATE).ended(0);
@@ -279,11 +263,8 @@ fn a_killed_run_goes_on_with_its_roles() {
 
 #[test]
 fn without_the_flag_a_pending_invitation_keeps_its_role_and_the_report_says_so() {
-    let mut state = world(1, 5);
-    let invite = serde_json::json!({"id": "cki1", "email": "guest@example.com", "workspace": workspace(0),
-        "role": "WORKSPACE_VIEWER", "created_at": "2026-01-15T09:30:00Z"});
-    state.invites.push(serde_json::from_value(invite).unwrap());
-    let sandbox = Sandbox::of(state, playing(Model::Legacy, Options::default()));
+    let world = world(1, 5).invited(0, "guest@example.com", Role::WorkspaceViewer);
+    let sandbox = Sandbox::of(world, playing(Model::Legacy, Options::default()));
     let workdir = Workdir::new();
     workdir.write("roster.csv", format!("email,role,workspace\nguest@example.com,admin,{}\n", workspace(0)));
     let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
@@ -340,9 +321,8 @@ fn the_guards_are_judged_again_by_a_resume() {
 
 #[test]
 fn protected_people_keep_their_role_under_any_of_their_names_and_that_is_no_failure() {
-    let mut state = world(1, 4);
-    state.users[1].emails.push("chief@example.com".to_owned());
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(state, Options::default()));
+    let world = world(1, 4).person(0, 1, |user| user.emails.push("chief@example.com".to_owned()));
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
     workdir.write("roster.csv", roster(&[(0, 1, "viewer"), (0, 2, "editor"), (0, 3, "viewer")]));
     let flags =
         ["--update-roles", "--protect", "CHIEF@*", "--protect", "person.0.2@*", "--protect", "cheif@*"];
@@ -365,14 +345,12 @@ fn protected_people_keep_their_role_under_any_of_their_names_and_that_is_no_fail
 
 #[test]
 fn an_admin_who_cannot_sign_in_is_no_replacement() {
-    use houston_onboard::sandbox::state::Status;
     for (status, ends) in
         [(Status::Active, 0), (Status::Pending, 7), (Status::Banned, 7), (Status::Inactive, 7)]
     {
-        let mut state = world(1, 4);
-        state.users[1].status = status;
+        let world = world(1, 4).person(0, 1, |user| user.status = status);
         let (workdir, sandbox) =
-            (Workdir::new(), Sandbox::of(state, playing(Model::Modern, Options::default())));
+            (Workdir::new(), Sandbox::of(world, playing(Model::Modern, Options::default())));
         workdir.write("roster.csv", roster(&[(0, 0, "viewer")]));
         let plan = workdir.call(["plan", "roster.csv"]).args(UPDATE).to(&sandbox).run();
         drop(plan.ended(ends));

@@ -4,8 +4,8 @@
 
 use std::fs;
 
-use crate::harness::{self, Call, Finished, Sandbox, Workdir, crowd};
-use houston_onboard::sandbox::{Options, Role, State};
+use crate::harness::{self, Call, Finished, Sandbox, Workdir, World};
+use houston_onboard::sandbox::{Options, Role};
 
 const ROSTER: &str = "Team Lead;email;role;workspace;note\n\
     Zoë;person.0.0@example.com;editor;Team 0;\"a; b\"\n\
@@ -13,10 +13,8 @@ const ROSTER: &str = "Team Lead;email;role;workspace;note\n\
     Bo;person.1.1@example.com;viewer;Team 1;there\n\
     Bo;person.0.1@example.com;admin;Team 1;\n";
 
-fn world() -> State {
-    let mut state = crowd(2, 4);
-    state.bindings[3].role = Role::WorkspaceAdmin;
-    state
+fn world() -> World {
+    World::of(2, 4).role(0, 3, Role::WorkspaceAdmin)
 }
 
 fn sandbox() -> Sandbox {
@@ -143,7 +141,7 @@ fn somebody_else_who_comes_or_goes_does_not_matter() {
 
 #[test]
 fn a_long_list_of_what_moved_is_cut() {
-    let sandbox = Sandbox::of(crowd(2, 30), Options::default());
+    let sandbox = Sandbox::of(World::of(2, 30), Options::default());
     let workdir = Workdir::new();
     let rows: Vec<_> = (0..30).map(|who| format!("person.0.{who}@example.com,viewer,Team 1")).collect();
     workdir.write("roster.csv", format!("email,role,workspace\n{}\n", rows.join("\n")));
@@ -213,7 +211,7 @@ fn pruning(sandbox: &Sandbox, flags: &[&str]) -> Workdir {
 
 #[test]
 fn a_plan_is_carried_out_under_the_stricter_of_its_limits_and_those_given_now() {
-    let sandbox = Sandbox::of(crowd(2, 5), Options::default());
+    let sandbox = Sandbox::of(World::of(2, 5), Options::default());
     let workdir = pruning(&sandbox, &[]);
     workdir.write("site.toml", "max-remove = 2\n");
     workdir.write("share.toml", "max-remove-percent = 10\n");

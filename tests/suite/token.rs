@@ -9,8 +9,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::harness::{self, Call, Finished, Sandbox, Stopwatch, Workdir, faulty, roster};
-use houston_onboard::sandbox::{Options, Profile, Switches};
+use crate::harness::{self, Call, Finished, Sandbox, Stopwatch, Workdir, World, faulty, person, roster};
+use houston_onboard::sandbox::state::StateBinding;
+use houston_onboard::sandbox::{Options, Profile, Role, Switches};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -324,19 +325,14 @@ fn a_name_that_does_not_resolve_is_not_waited_for() {
 
 #[test]
 fn the_user_of_a_token_that_takes_the_place_of_another_is_not_removed_either() {
-    let mut state = harness::crowd(1, 8);
-    let (user, admin) = (state.users[5].clone(), houston_onboard::sandbox::Role::SystemAdmin);
-    let mut binding = state.bindings[5].clone();
-    binding = houston_onboard::sandbox::state::StateBinding {
-        id: "ckbindofsystem".to_owned(),
-        role: admin,
-        workspace: None,
-        ..binding
-    };
-    state.bindings.push(binding);
+    let world = World::of(1, 8).edit(|state| {
+        let binding = state.bindings[5].clone();
+        let (id, role) = ("ckbindofsystem".to_owned(), Role::SystemAdmin);
+        state.bindings.push(StateBinding { id, role, workspace: None, ..binding });
+    });
     let latency = Duration::from_millis(20);
-    let sandbox = Sandbox::of(state, Options { latency, ..faulty("token-dies=30") });
-    let other = sandbox.fresh_token_of(&user.emails[0], in_an_hour()).unwrap();
+    let sandbox = Sandbox::of(world, Options { latency, ..faulty("token-dies=30") });
+    let other = sandbox.fresh_token_of(&person(0, 5), in_an_hour()).unwrap();
     let file = TokenFile::with(sandbox.token());
     let mut text = String::from("email,role,workspace\n");
     for email in
@@ -354,7 +350,7 @@ fn the_user_of_a_token_that_takes_the_place_of_another_is_not_removed_either() {
     let end = |email: &str| {
         removals.iter().find(|row| row["email"] == email).map(|row| row["error_code"].clone()).unwrap()
     };
-    assert_eq!(end(&user.emails[0]), "guard_self", "{}", run.stderr);
+    assert_eq!(end(&person(0, 5)), "guard_self", "{}", run.stderr);
     assert_eq!(end("person.0.6@example.com"), "");
 }
 

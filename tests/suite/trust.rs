@@ -168,7 +168,7 @@ fn the_same_person_twice_in_the_plan_of_a_run_is_an_error_and_no_panic() {
     let same = |line: &&&str| line.split("\"workspace\"").nth(1) == lines[0].split("\"workspace\"").nth(1);
     let other = lines[1..].iter().find(same).unwrap();
     let forged = plan.replace(&email(other), &email(lines[0]));
-    let digest = |text: &str| houston_onboard::record::journal::hexadecimal(&sha2::Sha256::digest(text));
+    let digest = |text: &str| houston_onboard::record::hexadecimal::hexadecimal(&sha2::Sha256::digest(text));
     edit(&folder, "journal.jsonl", |text| text.replace(&digest(&plan), &digest(&forged)));
     fs::write(folder.join("plan.jsonl"), forged).unwrap();
     let before = sandbox.audit().mutations_received;

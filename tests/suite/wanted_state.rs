@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{Sandbox, Workdir, crowd, playing, records};
-use houston_onboard::sandbox::state::{StateBinding, StateInvite, StateUser, Status};
-use houston_onboard::sandbox::{Model, Options, Role, State};
+use crate::harness::{Sandbox, Workdir, World, playing, records, workspace};
+use houston_onboard::sandbox::state::Status;
+use houston_onboard::sandbox::{Model, Options, Role};
 
 /// So many worlds, rosters and choices of flags.
 const CASES: u64 = 40;
@@ -25,10 +25,6 @@ enum How {
 
 /// Who is in which workspace, by their first address.
 type Present = BTreeMap<(usize, String), How>;
-
-fn workspace(place: usize) -> String {
-    format!("ckworkspace{place:014}")
-}
 
 /// Somebody whom the installation knows.
 fn known(who: usize) -> String {
@@ -89,47 +85,24 @@ impl Case {
         Self { model, workspaces, present, wishes, update_roles: random.bool(), prune: random.bool() }
     }
 
-    fn state(&self) -> State {
-        let mut state = crowd(self.workspaces, 0);
-        let mut user = |id: String, email: String, status| {
-            state.users.push(StateUser {
-                id,
-                username: email.clone(),
-                full_name: None,
-                status,
-                // A second address, which a roster may use.
-                emails: vec![email.clone(), format!("alias.{email}")],
-                created_at: None,
-            });
+    fn world(&self) -> World {
+        let id = |email: &str| format!("ck{}", email.split('@').next().unwrap().replace('.', ""));
+        let user = |world: World, email: String, status| {
+            // A second address, which a roster may use.
+            world.user(&id(&email), &[&email, &format!("alias.{email}")], status)
         };
-        (0..8).for_each(|who| user(format!("ckknown{who}"), known(who), Status::Active));
-        if self.model == Model::Modern {
-            for who in (0..4).filter(|&who| self.present.keys().any(|(_, email)| *email == newcomer(who))) {
-                user(format!("cknew{who}"), newcomer(who), Status::Pending);
+        let everybody = (0..8).map(|who| (known(who), Status::Active));
+        let is_present = |email: &String| self.present.keys().any(|(_, present)| present == email);
+        let pending = (0..4).map(newcomer).filter(|email| self.model == Model::Modern && is_present(email));
+        let users = everybody.chain(pending.map(|email| (email, Status::Pending)));
+        let world =
+            users.fold(World::of(self.workspaces, 0), |world, (email, status)| user(world, email, status));
+        self.present.iter().enumerate().fold(world, |world, (number, ((place, email), how))| match *how {
+            How::Active(role) | How::Pending(role) => {
+                world.bound(&format!("ckbind{number}"), &id(email), *place, role)
             }
-        }
-        for (number, ((place, email), how)) in self.present.iter().enumerate() {
-            let id = |email: &str| format!("ck{}", email.split('@').next().unwrap().replace('.', ""));
-            match *how {
-                How::Active(role) | How::Pending(role) => state.bindings.push(StateBinding {
-                    id: format!("ckbind{number}"),
-                    role,
-                    user: id(email),
-                    workspace: Some(workspace(*place)),
-                    deployment: None,
-                }),
-                How::Invited(role) => state.invites.push(StateInvite {
-                    id: format!("ckinvite{number}"),
-                    email: email.clone(),
-                    workspace: Some(workspace(*place)),
-                    role,
-                    user: None,
-                    deployment_roles: Vec::new(),
-                    created_at: None,
-                }),
-            }
-        }
-        state
+            How::Invited(role) => world.invited(*place, email, role),
+        })
     }
 
     /// The roster, its rows turned by so many places; some workspaces by label, some people by their
@@ -256,7 +229,7 @@ fn applying_the_plan_gives_exactly_the_wanted_state_and_the_next_plan_is_empty()
         let case = Case::new(seed);
         let (expected, held) = case.expected();
         let workdir = Workdir::new();
-        let sandbox = Sandbox::of(case.state(), playing(case.model, Options::default()));
+        let sandbox = Sandbox::of(case.world(), playing(case.model, Options::default()));
         let before = present(&sandbox);
         assert_eq!(before, case.present, "{seed}: the world is the one of the case");
         let mut told = String::new();
@@ -266,7 +239,7 @@ fn applying_the_plan_gives_exactly_the_wanted_state_and_the_next_plan_is_empty()
         let plan = |name: &str, turn: usize| {
             workdir.write(name, case.roster(turn));
             let call = workdir.call(["plan", name, "--format", "csv"]).args(&case.flags());
-            actions(&call.to(&sandbox).run().ended(status).stdout)
+            actions(&call.quick().to(&sandbox).run().ended(status).stdout)
         };
         let planned = plan("roster.csv", 0);
         assert_eq!(planned, plan("turned.csv", turn), "{told}");
@@ -286,8 +259,8 @@ fn applying_the_plan_gives_exactly_the_wanted_state_and_the_next_plan_is_empty()
         assert!(differs.is_empty(), "(who, is, should be): {differs:#?}\n{told}\n{}", run.stderr);
 
         let detailed = [&case.flags()[..], &["--detailed-exitcode"]].concat();
-        let again =
-            workdir.call(["plan", "roster.csv", "--format", "csv"]).args(&detailed).to(&sandbox).run();
+        let again = workdir.call(["plan", "roster.csv", "--format", "csv"]).args(&detailed);
+        let again = again.quick().to(&sandbox).run();
         let changes: Vec<String> =
             actions(&again.stdout).into_iter().filter(|line| !line.contains("|none|")).collect();
         // Where the last admins were held back and another one came, they may go now; nothing else.

@@ -20,7 +20,7 @@ use houston_onboard::houston::catalogue::classify_http;
 use houston_onboard::houston::fault::TEXT_LIMIT;
 use houston_onboard::houston::transport::Held;
 use houston_onboard::houston::{Answer, Failure, Fault, Houston, Mail, Request, Transport, WithInvites};
-use houston_onboard::model::{RowNumber, WorkspaceId, WorkspaceRole};
+use houston_onboard::model::{Level, Role, RowNumber, WorkspaceId};
 use houston_onboard::outcome::Status;
 use houston_onboard::record::folder::RunFolder;
 use houston_onboard::record::journal::{
@@ -55,7 +55,7 @@ fn settings(choice: u8) -> Settings {
     Settings {
         on_conflict: [None, Some(OnConflict::Highest), Some(OnConflict::Last), None][usize::from(choice & 3)],
         skip_invalid: choice & 4 != 0,
-        default_role: (choice & 8 != 0).then_some(WorkspaceRole::Editor),
+        default_role: (choice & 8 != 0).then_some(Role::workspace(Level::Editor)),
         default_workspace: (choice & 16 != 0).then(|| "Finance".to_owned()),
         delimiter: [None, None, None, Some(b';')][usize::from(choice >> 5 & 3)],
         only: if choice >> 5 == 5 { vec![Only::Email(Glob::new("*a*"))] } else { Vec::new() },
@@ -145,7 +145,7 @@ fn accounts_for_every_row(roster: &Roster) {
 }
 
 /// What a row wishes, however the file is written.
-type Wish = (String, WorkspaceRole, String, Option<String>);
+type Wish = (String, Level, String, Option<String>);
 
 fn wishes(roster: &Roster) -> Vec<Wish> {
     let wish = |row| {
@@ -305,7 +305,7 @@ pub fn answer(bytes: &[u8]) {
     });
     let added = Decoded::read(body, status).is_ok_and(|decoded| decoded.has("workspaceAddUser"));
     for mail in [Mail::Bypass, Mail::Send] {
-        call(&|houston| match houston.add_member(&place, "a@example.com", WorkspaceRole::Viewer, mail) {
+        call(&|houston| match houston.add_member(&place, "a@example.com", Level::Viewer, mail) {
             Ok(_) => {
                 assert!(added, "taken for a success");
                 None

@@ -49,7 +49,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     }
     let rows = rows.into_iter().map(Option::unwrap).collect();
     let plan = Plan { workspaces: stage.workspaces.clone(), rows, ..Plan::default() };
-    let roles: HashMap<RowNumber, WorkspaceRole> = stage
+    let roles: HashMap<RowNumber, Level> = stage
         .operations
         .iter()
         .map(|operation| (operation.row, operation.kind.role().expect("an add")))
@@ -72,13 +72,13 @@ impl Recorded {
         world.roles.clear();
         world.stages.clear();
         world.mutations = 0;
-        world.deeds = (0..30)
+        world.reactions = (0..30)
             .map(|_| match random.u8(0..8) {
-                0 => Deed::ApplyAndCut,
-                1 => Deed::Cut,
-                2 => Deed::FailBefore,
-                3 => Deed::FailAfter,
-                _ => Deed::Apply,
+                0 => Reaction::ApplyAndCut,
+                1 => Reaction::Cut,
+                2 => Reaction::FailBefore,
+                3 => Reaction::FailAfter,
+                _ => Reaction::Apply,
             })
             .collect();
         for operation in &self.stage.operations {
@@ -144,8 +144,15 @@ impl Recorded {
 
 #[test]
 fn a_journal_cut_at_every_byte_loses_and_doubles_nobody() {
-    let deeds = vec![Deed::Apply, Deed::ApplyAndCut, Deed::Apply, Deed::Cut, Deed::FailBefore, Deed::Refuse];
-    let recorded = record(Stage::mixed(2, &[1, 1, 2, 1, 1], deeds));
+    let reactions = vec![
+        Reaction::Apply,
+        Reaction::ApplyAndCut,
+        Reaction::Apply,
+        Reaction::Cut,
+        Reaction::FailBefore,
+        Reaction::Refuse,
+    ];
+    let recorded = record(Stage::mixed(2, &[1, 1, 2, 1, 1], reactions));
     let header = recorded.journal.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let mut random = fastrand::Rng::with_seed(23);
     for cut in header..=recorded.journal.len() {

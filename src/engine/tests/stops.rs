@@ -35,8 +35,8 @@ fn play(stage: &Stage, disk: Option<Full>, change: impl FnOnce(&mut Settings)) -
     Told { run, history: History::read(&folder).unwrap() }
 }
 
-fn deed_or_denial() -> impl Strategy<Value = Deed> {
-    prop_oneof![12 => deed(), 1 => Just(Deed::Deny)]
+fn deed_or_denial() -> impl Strategy<Value = Reaction> {
+    prop_oneof![12 => reaction(), 1 => Just(Reaction::Deny)]
 }
 
 fn weather() -> impl Strategy<Value = Weather> {
@@ -92,7 +92,7 @@ proptest! {
     fn a_run_that_is_stopped_anywhere_accounts_for_every_row(
         workspaces in 1_usize..5,
         people in prop::collection::vec(1_usize..4, 1..25),
-        deeds in prop::collection::vec(deed_or_denial(), 0..120),
+        reactions in prop::collection::vec(deed_or_denial(), 0..120),
         token_is_dead in any::<bool>(),
         canary in 0_u32..3,
         grace in 0_u64..2_000,
@@ -101,7 +101,7 @@ proptest! {
         weather in weather(),
         disk in disk(),
     ) {
-        let stage = Stage { weather, ..Stage::mixed(workspaces, &people, deeds) };
+        let stage = Stage { weather, ..Stage::mixed(workspaces, &people, reactions) };
         stage.world().token_is_dead = token_is_dead;
         let played = play(&stage, disk, |settings| {
             settings.canary = canary;

@@ -346,7 +346,7 @@ fn the_whole_stack_settles_a_read_and_never_repeats_a_doubtful_write() {
     use crate::houston::pacer::{Pace, Paced};
     use crate::houston::retry::{RetryPolicy, Retrying};
     use crate::houston::{Houston, Mail};
-    use crate::model::{WorkspaceId, WorkspaceRole};
+    use crate::model::{Level, WorkspaceId};
     use crate::time::{Cancel, Clock, ManualClock};
 
     let mutations = Arc::new(AtomicUsize::new(0));
@@ -375,7 +375,7 @@ fn the_whole_stack_settles_a_read_and_never_repeats_a_doubtful_write() {
     assert_eq!(houston.workspace(&id).unwrap().unwrap().label.as_deref(), Some("A"));
     assert!(clock.now() - start >= Duration::from_secs(7));
     assert_eq!(pace.requests(), 3);
-    let failure = houston.add_member(&id, "a@example.com", WorkspaceRole::Viewer, Mail::Bypass).unwrap_err();
+    let failure = houston.add_member(&id, "a@example.com", Level::Viewer, Mail::Bypass).unwrap_err();
     assert_eq!((failure.fault.effect(), failure.attempts), (Effect::Unknown, 1));
     assert_eq!(mutations.load(Ordering::SeqCst), 1);
     assert_eq!(pace.requests(), 4);

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use crate::houston::{InDeployment, Invite, Person, UserStatus};
+use crate::model::Role;
 use crate::present::everybody::Everybody;
 use crate::report::export::{Belonging, Entry, LeftOut};
 use crate::roster::{OddAddresses, parse_deployment_roles, parse_email};
@@ -34,10 +35,10 @@ fn key(entry: &Entry) -> (bool, Option<&str>, Belonging, Option<&str>) {
 
 fn member(person: Person) -> Entry {
     let (email, bad) = address(&person);
-    let role = person.bindings.first().copied();
+    let role = person.bindings.first().copied().map(Role::workspace);
     let mut notes = Vec::new();
     if person.bindings.len() > 1 {
-        let all: Vec<_> = person.bindings.iter().map(|role| role.name()).collect();
+        let all: Vec<_> = person.bindings.iter().map(|&level| Role::workspace(level).name()).collect();
         notes.push(format!("bound {} times: {}", all.len(), all.join(" ")));
     }
     let deployment_roles = person.deployment_roles.as_deref().map(|roles| cell(roles, &mut notes));
@@ -121,7 +122,7 @@ impl Members {
         };
         Some(Entry {
             email: invite.email,
-            role: invite.role,
+            role: invite.role.map(Role::workspace),
             bindings: 0,
             membership: Belonging::Invited,
             user_id: None,
@@ -136,10 +137,10 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WorkspaceRole;
+    use crate::model::Level;
     use crate::present::members::InvitesSeen;
 
-    fn person(id: &str, address: &str, roles: &[WorkspaceRole]) -> Person {
+    fn person(id: &str, address: &str, roles: &[Level]) -> Person {
         Person {
             other_roles: false,
             spellings: Vec::new(),
@@ -154,7 +155,7 @@ mod tests {
         }
     }
 
-    fn invite(email: &str, role: Option<WorkspaceRole>) -> Invite {
+    fn invite(email: &str, role: Option<Level>) -> Invite {
         Invite { id: "cki".to_owned(), email: Some(email.to_owned()), role, created_at: None }
     }
 
@@ -162,7 +163,7 @@ mod tests {
         entries(Everybody { people, invites, invites_seen: InvitesSeen::Yes })
     }
 
-    const VIEWER: &[WorkspaceRole] = &[WorkspaceRole::Viewer];
+    const VIEWER: &[Level] = &[Level::Viewer];
 
     #[test]
     fn everybody_has_a_row_or_a_reason() {
@@ -178,13 +179,13 @@ mod tests {
                 hidden,
                 nameless,
                 person("u5", "admin@localhost", VIEWER),
-                person("u7", "ada@example.com", &[WorkspaceRole::Admin]),
+                person("u7", "ada@example.com", &[Level::Admin]),
                 person("u6", "ada@example.com", VIEWER),
             ],
             vec![
-                invite("new@example.com", Some(WorkspaceRole::Editor)),
-                invite("new@example.com", Some(WorkspaceRole::Viewer)),
-                invite("zoe@example.com", Some(WorkspaceRole::Admin)),
+                invite("new@example.com", Some(Level::Editor)),
+                invite("new@example.com", Some(Level::Viewer)),
+                invite("zoe@example.com", Some(Level::Admin)),
                 invite("custom@example.com", None),
             ],
         );
@@ -208,22 +209,25 @@ mod tests {
                 (None, Member, Some(NoAddress)),
             ]
         );
-        assert_eq!(found[5].role, Some(WorkspaceRole::Editor), "the first invitation, as `plan` has it");
+        assert_eq!(
+            found[5].role,
+            Some(Role::workspace(Level::Editor)),
+            "the first invitation, as `plan` has it"
+        );
     }
 
     #[test]
     fn a_pending_member_is_listed_once() {
         let pending = Person { status: UserStatus::Pending, ..person("u1", "new@example.com", VIEWER) };
-        let found = of(vec![pending], vec![invite("new@example.com", Some(WorkspaceRole::Viewer))]);
+        let found = of(vec![pending], vec![invite("new@example.com", Some(Level::Viewer))]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].membership, Belonging::Pending);
     }
 
     #[test]
     fn a_doubled_binding_is_noted_and_the_first_role_is_that_of_the_row() {
-        let found =
-            of(vec![person("u1", "a@example.com", &[WorkspaceRole::Viewer, WorkspaceRole::Admin])], vec![]);
-        assert_eq!(found[0].role, Some(WorkspaceRole::Viewer));
+        let found = of(vec![person("u1", "a@example.com", &[Level::Viewer, Level::Admin])], vec![]);
+        assert_eq!(found[0].role, Some(Role::workspace(Level::Viewer)));
         assert_eq!(found[0].note.as_deref(), Some("bound 2 times: WORKSPACE_VIEWER WORKSPACE_ADMIN"));
         assert_eq!(found[0].bindings, 2);
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::event::Event;
 use crate::houston::{Deployment as Listed, Fault, Support};
-use crate::model::{DeploymentRole, RowNumber, WorkspaceId, printable};
+use crate::model::{Level, Role, RowNumber, WorkspaceId, printable};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::unreadable;
@@ -32,7 +32,7 @@ pub struct Wish {
     /// The place of its workspace.
     workspace: u32,
     deployment: Deployment,
-    role: Option<DeploymentRole>,
+    role: Option<Level>,
     /// What is decided already: the deployments of the workspace cannot be read.
     decided: Option<Decision>,
 }
@@ -119,8 +119,11 @@ impl Wishes {
             None => self.all.push(wish),
             Some(known) if known.role == wish.role => {}
             Some(known) => {
-                let (name, one, other) =
-                    (printable(&wish.deployment.name), name(known.role), name(wish.role));
+                let (name, one, other) = (
+                    printable(&wish.deployment.name),
+                    name(known.role.map(Role::deployment)),
+                    name(wish.role.map(Role::deployment)),
+                );
                 let message = format!("{one} and {other} in `{name}`, which is named twice");
                 let complaint = Complaint::new(IssueKind::Conflict, message).hint("keep one role for it");
                 self.complaints.push((wish.row, Column::DeploymentRoles, complaint));

@@ -151,7 +151,7 @@ impl Pruning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WorkspaceRole;
+    use crate::model::Level;
     use crate::plan::guard::{Caps, OnGuard};
     use crate::plan::{Membership, Standing};
     use crate::present::strangers::Strangers;
@@ -166,7 +166,7 @@ mod tests {
         Stranger {
             names: vec![format!("{name}@example.com"), name.to_owned()],
             account: Account::User(format!("ck{name}")),
-            seen: Membership::Member { role: WorkspaceRole::Viewer, bindings: 1, standing: Standing::Active },
+            seen: Membership::Member { role: Level::Viewer, bindings: 1, standing: Standing::Active },
             grounds,
             deployment_roles: Vec::new(),
         }

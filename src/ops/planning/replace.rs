@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::event::Event;
 use crate::houston::{Invite, Person, UserStatus};
-use crate::model::{RowNumber, WorkspaceRole, email_key};
+use crate::model::{Level, RowNumber, email_key};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::unreadable;
@@ -66,7 +66,7 @@ pub fn plan_replacements(
 
 /// Whether somebody who is in Houston like this is to be replaced. Nobody gets another role by it unless
 /// roles are changed at all.
-fn needs_one(seen: Membership, wanted: WorkspaceRole, settings: &RunSettings) -> bool {
+fn needs_one(seen: Membership, wanted: Level, settings: &RunSettings) -> bool {
     let is_asked_for = match seen {
         Membership::Member { bindings, .. } => bindings > 1 && settings.repair_duplicates,
         Membership::Invited { invites, .. } => {
@@ -119,7 +119,7 @@ struct Place<'p> {
 impl Place<'_> {
     fn decide(&self, rows: &[RowNumber], plan: &mut Plan, left: &mut Left) {
         let doubled: Vec<&Person> = rows.iter().filter_map(|&row| self.person(row)).collect();
-        let is_admin = |person: &Person| person.bindings.contains(&WorkspaceRole::Admin);
+        let is_admin = |person: &Person| person.bindings.contains(&Level::Admin);
         let is_replaced = |person: &Person| doubled.iter().any(|one| one.id == person.id);
         let stays = |person: &&Person| {
             is_admin(person) && person.status == UserStatus::Active && !is_replaced(person)

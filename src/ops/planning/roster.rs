@@ -183,7 +183,7 @@ pub struct ResolvedInput {
 
 impl ResolvedInput {
     /// What the rows of the plan are called in messages: `team.csv:17`.
-    pub fn places(&self) -> impl Fn(RowNumber) -> String + use<> {
+    pub fn row_names(&self) -> impl Fn(RowNumber) -> String + use<> {
         let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
         let grants = Arc::clone(&self.rows_of_grants);
         move |row| {

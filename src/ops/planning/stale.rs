@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::houston::Invite;
 use crate::model::period::Period;
-use crate::model::{RowNumber, email_key};
+use crate::model::{Role, RowNumber, email_key};
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::ops::session::Session;
@@ -94,7 +94,7 @@ pub fn find(
                 email,
                 workspace: workspace.label.clone().unwrap_or_else(|| workspace.id.to_string()),
                 workspace_id: workspace.id.to_string(),
-                role,
+                role: role.map(Role::workspace),
                 created_at,
                 days: age.as_hours() / 24,
             });

@@ -12,7 +12,7 @@ use super::dir::{Open, PRIVATE_FILE, make_private};
 use super::owner::{Distrust, Rights};
 use super::{FolderError, Runs};
 use crate::model::target_key::target_key;
-use crate::record::journal::hexadecimal;
+use crate::record::hexadecimal::hexadecimal;
 
 /// How much of a lock file is read: it holds one line.
 const LONGEST_HOLDER: u64 = 1000;

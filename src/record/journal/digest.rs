@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::JournalError;
 use crate::record::folder::RunFolder;
+use crate::record::hexadecimal::hexadecimal;
 
 /// A writer with the digest of what goes through it.
 #[derive(Debug)]
@@ -62,15 +63,6 @@ pub fn digest_of(folder: &RunFolder, name: &str) -> Result<String, JournalError>
         let length = block.len();
         file.consume(length);
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes every text");
-        text
-    })
 }
 
 #[cfg(test)]

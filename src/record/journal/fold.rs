@@ -9,7 +9,7 @@ use super::GrantLine;
 use super::history::{History, RowHistory};
 use crate::model::RowNumber;
 use crate::outcome::{Cause, Status, StatusKind};
-use crate::plan::grant::{in_deployment, name as grant_name};
+use crate::plan::grant::name as grant_name;
 
 /// What is known of a role in a deployment after a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl GrantHistory {
     fn told(&self) -> Option<String> {
         let GrantLine { deployment, role, from_role, .. } = &self.wish;
         let (name, role) = (&deployment.name, grant_name(*role));
-        let why = self.end.cause.as_ref().map_or_else(String::new, |cause| in_deployment(&cause.text));
+        let why = self.end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
         Some(match self.end.status {
             Status::Unchanged if !deployment.is_there() => {
                 format!("{name}: {role} is left out, there is no such deployment")

@@ -7,11 +7,11 @@ use std::io::{BufWriter, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::model::{Assignment, DeploymentRole, RowNumber, WorkspaceId, WorkspaceRole, escaped_json};
+use crate::model::{Assignment, Level, Role, RowNumber, Scope, WorkspaceId, escaped_json};
 use crate::outcome::{Cause, Status};
 use crate::plan::concluded_by_plan;
 use crate::plan::extra::{Account, Extra, Stay};
-use crate::plan::grant::{Deployment, Grant, cause_in_deployment, in_deployment, rung};
+use crate::plan::grant::{Deployment, Grant};
 use crate::plan::{Decision, Plan, Whose};
 use crate::record::folder::{PLAN, RunFolder};
 
@@ -26,13 +26,13 @@ pub struct PlanLine {
     pub email: String,
     /// The wanted role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<WorkspaceRole>,
+    pub role: Option<Role>,
     /// The workspace it resolved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
     /// The role that is to be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_role: Option<WorkspaceRole>,
+    pub from_role: Option<Role>,
     /// What Houston had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
@@ -49,7 +49,7 @@ pub struct PlanLine {
     pub account: Option<Account>,
     /// For somebody who is not in the roster: their roles in deployments, by release name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deployment_roles: Vec<(String, DeploymentRole)>,
+    pub deployment_roles: Vec<(String, Role)>,
     /// For somebody who is taken away and added again: what Houston knows them by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renews: Vec<Account>,
@@ -73,13 +73,13 @@ pub struct GrantLine {
     pub deployment: Deployment,
     /// The wanted role; none if one that is there is to be taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<DeploymentRole>,
+    pub role: Option<Role>,
     /// The role that Houston has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_role: Option<DeploymentRole>,
+    pub from_role: Option<Role>,
     /// The role that the person has in the workspace once the row has come to a good end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace_role: Option<WorkspaceRole>,
+    pub workspace_role: Option<Role>,
 }
 
 /// The actions of a plan, under the names of `plan --format csv`.
@@ -101,7 +101,7 @@ pub enum PlannedAction {
 
 impl PlannedAction {
     /// The action of a decision, and the role that it changes.
-    pub fn of(decision: &Decision) -> (Self, Option<WorkspaceRole>) {
+    pub fn of(decision: &Decision) -> (Self, Option<Level>) {
         match decision {
             Decision::Add => (Self::Add, None),
             Decision::UpdateRole(change) => (Self::UpdateRole, Some(change.from)),
@@ -136,11 +136,15 @@ impl PlanLine {
     pub fn new(plan: &Plan, row: RowNumber, line: u32, assignment: Option<&Assignment<'_>>) -> Self {
         let planned = &plan.rows[row.index()];
         let role = assignment.map(|assignment| assignment.role);
-        let concluded = concluded_by_plan(&planned.decision, role);
+        let concluded = concluded_by_plan(Scope::Workspace, &planned.decision, role);
         let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
         let doubled = planned.seen.filter(|seen| seen.is_doubled());
-        let cause = cause.or(doubled
-            .map(|seen| Cause::new("duplicate_binding", format!("is there more than once: {seen} first"))));
+        let cause = cause.or(doubled.map(|seen| {
+            Cause::new(
+                "duplicate_binding",
+                format!("is there more than once: {} first", seen.described(Scope::Workspace)),
+            )
+        }));
         let into = match planned.decision {
             Decision::Merged { into } => Some(into),
             Decision::Add
@@ -161,10 +165,10 @@ impl PlanLine {
             row,
             line,
             email: assignment.map_or_else(String::new, |assignment| assignment.email.to_owned()),
-            role,
+            role: role.map(Role::workspace),
             workspace: planned.workspace.map(|place| plan.workspaces[place as usize].id.clone()),
-            seen: planned.seen.map(|seen| seen.to_string()),
-            from_role,
+            seen: planned.seen.map(|seen| seen.described(Scope::Workspace)),
+            from_role: from_role.map(Role::workspace),
             action,
             status,
             into,
@@ -181,7 +185,7 @@ impl PlanLine {
 impl PlanLine {
     /// The roles in deployments of somebody who is not in the roster, as a roster has them.
     pub fn deployment_cell(&self) -> String {
-        let part = |(name, role): &(String, DeploymentRole)| format!("{name}={}", role.name());
+        let part = |(name, role): &(String, Role)| format!("{name}={}", role.name());
         self.deployment_roles.iter().map(part).collect::<Vec<_>>().join(";")
     }
 
@@ -210,9 +214,8 @@ impl PlanLine {
             | Decision::Rejected(_)
             | Decision::GaveUp(_) => Some(wish.role),
         };
-        let concluded = concluded_by_plan(&grant.decision, grant.role.map(rung));
+        let concluded = concluded_by_plan(Scope::Deployment, &grant.decision, grant.role);
         let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
-        let cause = cause.map(cause_in_deployment);
         Self {
             row,
             line: 0,
@@ -220,7 +223,7 @@ impl PlanLine {
             role: None,
             workspace: Some(plan.workspaces[grant.workspace as usize].id.clone()),
             from_role: None,
-            seen: grant.seen.map(|seen| in_deployment(&seen.to_string())),
+            seen: grant.seen.map(|seen| seen.described(Scope::Deployment)),
             action: PlannedAction::of(&grant.decision).0,
             status,
             into: None,
@@ -230,9 +233,9 @@ impl PlanLine {
             grant: Some(GrantLine {
                 of: grant.row,
                 deployment: grant.deployment.clone(),
-                role: grant.role,
-                from_role: grant.from(),
-                workspace_role,
+                role: grant.role.map(Role::deployment),
+                from_role: grant.from().map(Role::deployment),
+                workspace_role: workspace_role.map(Role::workspace),
             }),
             code: cause.as_ref().map(|cause| cause.code.to_string()),
             why: cause.map(|cause| cause.text),
@@ -248,8 +251,8 @@ impl PlanLine {
             email: extra.name.clone(),
             role: None,
             workspace: Some(plan.workspaces[extra.workspace as usize].id.clone()),
-            from_role: extra.seen.role(),
-            seen: Some(extra.seen.to_string()),
+            from_role: extra.seen.role().map(Role::workspace),
+            seen: Some(extra.seen.described(Scope::Workspace)),
             action: if extra.leaves() { PlannedAction::Remove } else { PlannedAction::None },
             status: cause.as_ref().map(|_| Status::Unchanged),
             into: None,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
-use crate::model::{WorkspaceRole, printable};
+use crate::model::{Role, printable};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::guard::Refusal;
 use crate::plan::{Membership, Standing};
@@ -62,7 +62,7 @@ impl PlanReport<'_> {
             workspace_id: workspace.id.as_str(),
             kind: kind(extra.seen),
             action: if extra.leaves() { "remove" } else { "none" },
-            from_role: extra.seen.role().map(WorkspaceRole::name),
+            from_role: extra.seen.role().map(|level| Role::workspace(level).name()),
             reason: reason(extra),
             user_id,
             invite_id,

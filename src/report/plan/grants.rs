@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
-use crate::model::{DeploymentRole, printable};
+use crate::model::{Role, Scope, printable};
 use crate::plan::concluded_by_plan;
-use crate::plan::grant::{Grant, in_deployment, name, role_of, rung};
+use crate::plan::grant::{Grant, name};
 use crate::plan::{Decision, Workspace};
 use crate::record::journal::PlannedAction;
 
@@ -48,8 +48,8 @@ impl PlanReport<'_> {
             deployment: &grant.deployment.name,
             deployment_id: &grant.deployment.id,
             action: PlannedAction::of(&grant.decision).0.word(),
-            from_role: grant.from().map(DeploymentRole::name),
-            to_role: grant.role.map(DeploymentRole::name),
+            from_role: grant.from().map(|level| Role::deployment(level).name()),
+            to_role: grant.role.map(|level| Role::deployment(level).name()),
             reason: reason(grant),
         }
     }
@@ -67,10 +67,10 @@ impl PlanReport<'_> {
             let email = printable(self.roster.emails().spelled(grant.row));
             let place = format!("{}:{}", printable(self.name), self.roster.line(grant.row));
             let what = match &grant.decision {
-                Decision::Add => name(grant.role).to_owned(),
-                Decision::Take(role) => format!("{} -> no role", role_of(*role).name()),
+                Decision::Add => name(grant.role.map(Role::deployment)).to_owned(),
+                Decision::Take(role) => format!("{} -> no role", Role::deployment(*role)),
                 Decision::UpdateRole(change) => {
-                    format!("{} -> {}", role_of(change.from).name(), name(grant.role))
+                    format!("{} -> {}", Role::deployment(change.from), name(grant.role.map(Role::deployment)))
                 }
                 Decision::Unchanged
                 | Decision::Replace(_)
@@ -112,11 +112,11 @@ pub fn reason(grant: &Grant) -> String {
 }
 
 fn why(grant: &Grant) -> String {
-    match concluded_by_plan(&grant.decision, grant.role.map(rung)) {
+    match concluded_by_plan(Scope::Deployment, &grant.decision, grant.role) {
         None if matches!(grant.decision, Decision::UpdateRole(_)) => "another role".to_owned(),
         None if matches!(grant.decision, Decision::Take(_)) => "is to have no role there".to_owned(),
         None => "no role there".to_owned(),
-        Some((_, Some(cause))) => in_deployment(&cause.text),
+        Some((_, Some(cause))) => cause.text,
         Some((_, None)) if matches!(grant.decision, Decision::AlreadyInvited(_)) => {
             "is invited: what the invitation brings along cannot be seen".to_owned()
         }

@@ -93,7 +93,7 @@ mod tests {
 
     use super::super::{Estimate, PlanFormat};
     use super::*;
-    use crate::model::{WorkspaceId, WorkspaceRole};
+    use crate::model::{Level, WorkspaceId};
     use crate::outcome::Cause;
     use crate::plan::{Decision, Membership, Plan, RoleChange, RowPlan, Whose, Workspace};
     use crate::roster::{Roster, Settings, spool_text};
@@ -127,9 +127,8 @@ mod tests {
     fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
         let row = |decision, seen| RowPlan { workspace: Some(0), seen, decision };
         let cause = Arc::new(Cause::new("x", "a|b\n<script> [x](y)"));
-        let change =
-            RoleChange { from: WorkspaceRole::Admin, to: WorkspaceRole::Viewer, whose: Whose::Members };
-        let seen = Membership::Invited { role: Some(WorkspaceRole::Admin), invites: 1 };
+        let change = RoleChange { from: Level::Admin, to: Level::Viewer, whose: Whose::Members };
+        let seen = Membership::Invited { role: Some(Level::Admin), invites: 1 };
         let plan = Plan {
             workspaces: vec![workspace("Data | <b>\n# all")],
             rows: vec![

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::model::{WorkspaceRole, printable};
+use crate::model::{Role, printable};
 use crate::report::escape::{markdown, markdown_line};
 
 /// What is known of old invitations in the workspaces of a plan.
@@ -34,7 +34,7 @@ pub struct StaleInvite {
     /// The id of the workspace.
     pub workspace_id: String,
     /// The role that awaits them.
-    pub role: Option<WorkspaceRole>,
+    pub role: Option<Role>,
     /// When it was made.
     pub created_at: jiff::Timestamp,
     /// How old it is, in whole days.
@@ -73,7 +73,7 @@ impl Stale {
         for invite in &self.invites {
             let StaleInvite { email, workspace, role, created_at, days, in_roster, .. } = invite;
             let (email, workspace) = (clean(email), clean(workspace));
-            let role = role.map_or("no role that is known", WorkspaceRole::name);
+            let role = role.map_or("no role that is known", Role::name);
             let since = created_at.strftime("%Y-%m-%d");
             let roster = if *in_roster { "in the roster" } else { "not in the roster" };
             if md {

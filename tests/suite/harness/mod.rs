@@ -5,6 +5,8 @@
 //! This is the only place of the tests that waits, always for an event and never longer than a
 //! deadline.
 
+mod world;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -16,12 +18,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use houston_onboard::sandbox::state::{StateBinding, StateUser, StateWorkspace};
+use houston_onboard::sandbox::state::StateUser;
 use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State};
 use tempfile::TempDir;
 
-/// No run of a test takes longer.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub use self::world::{World, person, user, workspace};
+
+/// No run of a test takes longer, not even on a machine that is busy with something else.
+pub const DEADLINE: Duration = Duration::from_secs(180);
 /// How often an event is looked for.
 const GLANCE: Duration = Duration::from_millis(5);
 /// How often the moment for a kill is looked for.
@@ -376,7 +380,7 @@ pub struct Finished {
 pub struct Elapsed(Duration);
 
 /// What a test holds while it runs the program and judges how long that took. Only one test holds
-/// it at a time, so that those who measure do not slow each other down; the others go on.
+/// it at a time, so that these tests do not slow each other down; all others go on.
 pub struct Stopwatch {
     _lock: File,
 }
@@ -509,8 +513,8 @@ impl Sandbox {
         Self(sandbox::Sandbox::start(options).unwrap())
     }
 
-    pub fn of(state: State, options: Options) -> Self {
-        Self(sandbox::Sandbox::start_with(options, state).unwrap())
+    pub fn of(state: impl Into<State>, options: Options) -> Self {
+        Self(sandbox::Sandbox::start_with(options, state.into()).unwrap())
     }
 
     /// Asserts that what the program reports is what the sandbox has: every success is there with
@@ -648,38 +652,6 @@ pub fn roster(rows: usize, workspaces: usize) -> String {
         writeln!(text, "{email},{role},{}", LABELS[place % workspaces]).unwrap();
     }
     text
-}
-
-/// A world with so many workspaces and people in each of them.
-pub fn crowd(workspaces: usize, people: usize) -> State {
-    let mut state = State::empty();
-    for w in 0..workspaces {
-        state.workspaces.push(StateWorkspace {
-            id: format!("ckworkspace{w:014}"),
-            label: Some(format!("Team {w}")),
-            description: None,
-            created_at: None,
-        });
-        for p in 0..people {
-            let (user, email) = (format!("ckuser{w:08}x{p:010}"), format!("person.{w}.{p}@example.com"));
-            state.users.push(StateUser {
-                id: user.clone(),
-                username: email.clone(),
-                full_name: None,
-                status: sandbox::state::Status::Active,
-                emails: vec![email],
-                created_at: None,
-            });
-            state.bindings.push(StateBinding {
-                id: format!("ckbind{w:08}x{p:010}"),
-                role: Role::WorkspaceViewer,
-                user,
-                workspace: Some(format!("ckworkspace{w:014}")),
-                deployment: None,
-            });
-        }
-    }
-    state
 }
 
 /// Both membership models.

@@ -1,0 +1,159 @@
+//! The books of a run: its journal, its totals, and what it announces. Intents are noted before sends,
+//! outcomes after; every fact is announced with the totals as they are then.
+//!
+//! Main type: [`Books`]. It writes down what others have decided, and decides nothing.
+
+use std::error::Error as _;
+use std::time::Instant;
+
+use crate::event::{Event, Pause, RunEnd, StopReason};
+use crate::houston::Pace;
+use crate::model::RowNumber;
+use crate::outcome::{Cause, Outcome, Status, Tally};
+use crate::plan::{Operation, OperationId, Workspace};
+use crate::record::journal::{Entry, Journal, JournalError};
+
+/// Where a run is written down.
+pub struct Books<'r> {
+    journal: &'r mut Journal,
+    announce: &'r mut dyn FnMut(&Event<'_>),
+    /// The totals.
+    pub tally: Tally,
+    /// Nothing can be noted any more, so nothing is begun.
+    journal_is_lost: bool,
+}
+
+impl<'r> Books<'r> {
+    /// Open books. `tally` has the rows that need no mutation.
+    pub fn new(journal: &'r mut Journal, announce: &'r mut dyn FnMut(&Event<'_>), tally: Tally) -> Self {
+        Self { journal, announce, tally, journal_is_lost: false }
+    }
+
+    /// The run begins.
+    pub fn start(&mut self) {
+        (self.announce)(&Event::Started { tally: self.tally });
+    }
+
+    /// An operation is about to be sent.
+    pub fn intent(&mut self, planned: &Operation, op: OperationId, attempt: u32, now: Instant) {
+        self.journal.note(&Entry::Intent { row: planned.row, op, attempt, at_ms: self.journal.at_ms(now) });
+    }
+
+    /// An intent whose mutation was certainly not sent.
+    pub fn released(&mut self, row: RowNumber, now: Instant) {
+        self.journal.note(&Entry::Released { row, at_ms: self.journal.at_ms(now) });
+    }
+
+    /// Houston acknowledged a mutation.
+    pub fn acknowledged(&mut self, row: RowNumber, now: Instant) {
+        self.journal.note(&Entry::Acknowledged { row, at_ms: self.journal.at_ms(now) });
+    }
+
+    /// Announces that Houston acknowledged a mutation, once everything that follows from it is done.
+    pub fn announce_acknowledged(&mut self, row: RowNumber) {
+        (self.announce)(&Event::Acknowledged { row, tally: self.tally });
+    }
+
+    /// It is not known what became of a mutation.
+    pub fn doubtful(&mut self, row: RowNumber, cause: &Cause) {
+        self.tally.doubtful += 1;
+        (self.announce)(&Event::Doubtful { row, cause, tally: self.tally });
+    }
+
+    /// A row has its end.
+    pub fn conclude(&mut self, row: RowNumber, outcome: &Outcome, now: Instant) {
+        self.journal.note_outcome(row, outcome, now);
+        self.tally.count(outcome.status);
+        self.tally.concluded += 1;
+        (self.announce)(&Event::Concluded { row, outcome, tally: self.tally });
+    }
+
+    /// A workspace takes no more; so many rows of it are not sent.
+    pub fn workspace_closed(&mut self, workspace: &Workspace, cause: &Cause, rows: usize) {
+        (self.announce)(&Event::WorkspaceClosed { workspace, cause, rows: rows as u64 });
+    }
+
+    /// The run is to end early, while so many requests are in flight.
+    pub fn stopping(&mut self, reason: StopReason, cause: Option<&Cause>, in_flight: usize) {
+        (self.announce)(&Event::Stopping { reason, cause, in_flight });
+    }
+
+    /// Time went by.
+    pub fn tick(&mut self, pause: Option<Pause>) {
+        (self.announce)(&Event::Tick { tally: self.tally, pause });
+    }
+
+    /// Takes over what the transport has counted.
+    pub fn count_requests(&mut self, pace: &Pace) {
+        self.tally.requests = pace.requests();
+        self.tally.strain = pace.strain();
+    }
+
+    /// Every operation without an outcome was not run.
+    pub fn count_the_rest(&mut self) {
+        for _ in self.tally.concluded..self.tally.operations {
+            self.tally.count(Status::NotRun);
+        }
+    }
+
+    /// Whether nothing can be noted any more.
+    pub fn are_lost(&self) -> bool {
+        self.journal_is_lost
+    }
+
+    /// Syncs what was noted.
+    ///
+    /// # Errors
+    /// Why nothing can be noted any more.
+    pub fn commit(&mut self) -> Result<(), Cause> {
+        let result = self.journal.commit();
+        self.check(result)
+    }
+
+    /// Hands what was noted to the operating system.
+    ///
+    /// # Errors
+    /// Why nothing can be noted any more.
+    pub fn flush(&mut self) -> Result<(), Cause> {
+        let result = self.journal.flush();
+        self.check(result)
+    }
+
+    fn check(&mut self, result: Result<(), JournalError>) -> Result<(), Cause> {
+        self.journal_is_lost |= result.is_err();
+        result.map_err(|error| journal_lost(&error))
+    }
+}
+
+/// Closes the books of a run, or of a leg of it, that came to this end.
+pub fn close(
+    mut end: RunEnd,
+    journal: &mut Journal,
+    now: Instant,
+    announce: &mut dyn FnMut(&Event<'_>),
+) -> RunEnd {
+    let stopped = end.stopped.as_ref();
+    journal.note(&Entry::Closed {
+        stopped: stopped.map(|(reason, _)| *reason),
+        detail: stopped.and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
+        requests: end.tally.requests,
+        strain: end.tally.strain,
+        at_ms: journal.at_ms(now),
+    });
+    let is_mild = stopped.is_none_or(|(reason, _)| *reason < StopReason::JournalLost);
+    if let Err(error) = journal.commit()
+        && is_mild
+    {
+        let (reason, cause) = (StopReason::JournalLost, journal_lost(&error));
+        announce(&Event::Stopping { reason, cause: Some(&cause), in_flight: 0 });
+        end.stopped = Some((reason, Some(cause)));
+    }
+    announce(&Event::Finished { tally: end.tally });
+    end
+}
+
+/// Why nothing can be noted any more.
+fn journal_lost(error: &JournalError) -> Cause {
+    let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
+    Cause::new("journal_lost", format!("{error}{why}"))
+}

@@ -1,0 +1,104 @@
+//! What a workspace has not sent yet, stage by stage.
+//!
+//! Main type: [`Stages`]. It holds the operations in their order; whether one may go now is for the
+//! lane to say.
+
+use std::collections::VecDeque;
+
+use crate::plan::Stage;
+
+/// The operations of a workspace that are not sent, or are to be sent again.
+#[derive(Debug)]
+pub struct Stages {
+    /// What is to be sent now.
+    to_send: VecDeque<usize>,
+    /// What comes in each stage after it; those that have begun are empty.
+    later: [VecDeque<usize>; Stage::COUNT],
+    /// The index of the stage that has begun.
+    begun: usize,
+    /// Operations that wait for another operation of the same person.
+    parked: usize,
+}
+
+impl Stages {
+    /// These operations, each in its stage.
+    pub fn new(operations: impl IntoIterator<Item = (usize, Stage)>) -> Self {
+        let mut later: [VecDeque<usize>; Stage::COUNT] = Default::default();
+        for (operation, stage) in operations {
+            later[stage as usize].push_back(operation);
+        }
+        let to_send = std::mem::take(&mut later[0]);
+        Self { to_send, later, begun: 0, parked: 0 }
+    }
+
+    /// How many operations are not sent.
+    pub fn len(&self) -> usize {
+        self.to_send.len() + self.later.iter().map(VecDeque::len).sum::<usize>()
+    }
+
+    /// Whether the stage that has begun has something to send now.
+    pub fn has_some_now(&self) -> bool {
+        !self.to_send.is_empty()
+    }
+
+    /// Whether a later stage has something to send.
+    pub fn has_later(&self) -> bool {
+        self.later.iter().any(|operations| !operations.is_empty())
+    }
+
+    /// Whether an operation waits for another one of the same person.
+    pub fn has_parked(&self) -> bool {
+        self.parked > 0
+    }
+
+    /// Whether everything of every stage was sent.
+    pub fn are_over(&self) -> bool {
+        !self.has_some_now() && !self.has_parked() && !self.has_later()
+    }
+
+    /// Takes the next operation.
+    pub fn pop(&mut self) -> Option<usize> {
+        self.to_send.pop_front()
+    }
+
+    /// Takes these operations in, behind all others of the stage that has begun.
+    pub fn extend(&mut self, operations: impl Iterator<Item = usize>) {
+        self.to_send.extend(operations);
+    }
+
+    /// An operation that was taken cannot be sent yet, since the same person has a mutation in flight.
+    pub fn park(&mut self) {
+        self.parked += 1;
+    }
+
+    /// A parked operation no longer waits. It goes first, if it `may_go` at all.
+    pub fn unpark(&mut self, operation: usize, may_go: bool) {
+        self.parked -= 1;
+        if may_go {
+            self.to_send.push_front(operation);
+        }
+    }
+
+    /// Takes an operation in again. False if its stage has not begun: then it waits for it.
+    pub fn send_again(&mut self, operation: usize, stage: Stage) -> bool {
+        let has_begun = stage as usize <= self.begun;
+        // First in line, so that the lane hears about a canary before others follow it.
+        let line = if has_begun { &mut self.to_send } else { &mut self.later[stage as usize] };
+        line.push_front(operation);
+        has_begun
+    }
+
+    /// Begins the next stage that has operations. There must be one.
+    pub fn begin_next(&mut self) {
+        while self.to_send.is_empty() {
+            self.begun += 1;
+            self.to_send = std::mem::take(&mut self.later[self.begun]);
+        }
+    }
+
+    /// Takes everything out that has not been sent.
+    pub fn drain(&mut self) -> Vec<usize> {
+        let later = self.later.iter_mut().flat_map(|line| line.drain(..));
+        self.to_send.drain(..).chain(later).collect()
+    }
+}

@@ -1,0 +1,124 @@
+//! The state of a run: its parts together, and what an operation is in each of them.
+//!
+//! Main type: [`State`]. Transitions that touch several parts have files of their own: how rows end is in
+//! [`super::outcomes`], what signals mean is in [`super::answers`]. They hand out no ticket but the
+//! probe's; all others are for the dispatcher.
+
+use std::time::Instant;
+
+use super::books::Books;
+use super::breakers::Breakers;
+use super::channels::Channels;
+use super::lanes::Lanes;
+use super::part::Subject;
+use super::people::People;
+use super::refusals::Refusals;
+use super::unfinished::Unfinished;
+use super::{Run, Settings};
+use crate::houston::Repeats;
+use crate::model::{RowNumber, Scope};
+use crate::plan::{Operation, OperationKind, Workspace};
+
+/// The state of a run. Operations and lanes are known by their index.
+pub struct State<'r> {
+    pub run: &'r Run<'r>,
+    pub settings: &'r Settings,
+    /// Tickets to the workers, signals from them.
+    pub channels: Channels,
+    /// What each workspace has left to do, and whose turn it is.
+    pub lanes: Lanes,
+    /// One person, one request.
+    pub people: People<'r>,
+    /// What was sent and has no outcome yet.
+    pub unfinished: Unfinished,
+    /// What stops a workspace or the run.
+    pub breakers: Breakers,
+    /// Journal, totals and events.
+    pub books: Books<'r>,
+}
+
+impl<'r> State<'r> {
+    /// A run that has not begun.
+    pub fn new(run: &'r Run<'r>, settings: &'r Settings, channels: Channels, mut books: Books<'r>) -> Self {
+        books.tally.operations += run.operations.len() as u64;
+        let in_doubt = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.in_doubt);
+        let lanes = Lanes::new(run.operations, in_doubt, settings.canary, settings.settle);
+        let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(verb(run));
+        let now = run.clock.now();
+        let mut state = Self {
+            run,
+            settings,
+            channels,
+            lanes,
+            people: People::default(),
+            unfinished: Unfinished::default(),
+            breakers: Breakers::new(settings, refusals, now),
+            books,
+        };
+        state.recall(now);
+        state
+    }
+
+    /// Takes up what an earlier leg of the run has sent. What is in doubt may take effect until the
+    /// settle time is over, from now on: a killed process does not say when it sent its last request.
+    fn recall(&mut self, now: Instant) {
+        for (&operation, earlier) in self.run.earlier {
+            self.unfinished.recall(operation, earlier, now);
+            if earlier.in_doubt {
+                self.people.hold(self.email_of(operation), operation);
+                let (lane, repeats) = (self.lane_of(operation), self.repeats_of(operation));
+                self.lanes[lane].doubts().recall(operation, earlier.cause.clone(), now, repeats);
+                self.books.tally.doubtful += 1;
+            }
+        }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.run.clock.now()
+    }
+
+    pub fn planned(&self, operation: usize) -> &'r Operation {
+        &self.run.operations[operation]
+    }
+
+    pub fn row_of(&self, operation: usize) -> RowNumber {
+        self.planned(operation).row
+    }
+
+    /// What the role of an operation is about.
+    pub fn scope_of(&self, operation: usize) -> Scope {
+        self.run.subjects.scope(self.row_of(operation))
+    }
+
+    pub fn email_of(&self, operation: usize) -> &'r str {
+        self.run.emails.get(self.row_of(operation))
+    }
+
+    pub fn lane_of(&self, operation: usize) -> usize {
+        self.lanes.of_workspace(self.planned(operation).workspace)
+    }
+
+    pub fn workspace_of(&self, lane: usize) -> &'r Workspace {
+        &self.run.workspaces[self.lanes.workspace(lane) as usize]
+    }
+
+    /// Whether an operation may be sent again before it is certain that it can no longer take effect.
+    /// Setting a role or removing a person twice is the same as doing it once.
+    pub fn repeats_of(&self, operation: usize) -> Repeats {
+        match self.planned(operation).kind {
+            OperationKind::Add(_) => self.breakers.repeats(),
+            // A removal that lands after the add would undo it: it is waited for.
+            OperationKind::Replace(_) => Repeats::Unknown,
+            OperationKind::SetRole(_) | OperationKind::Remove(_) => Repeats::Refused,
+        }
+    }
+}
+
+/// What the writes of a run do to people.
+fn verb(run: &Run<'_>) -> &'static str {
+    match run.subjects.behind.first() {
+        None => "added",
+        Some(Subject::Deployment(_)) => "given a role in a deployment",
+        Some(Subject::Leaver(_)) => "removed",
+    }
+}

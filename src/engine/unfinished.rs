@@ -1,0 +1,115 @@
+//! Operations that were sent and have no outcome yet: how often, since when, and why the last send
+//! failed.
+//!
+//! Main type: [`Unfinished`]. Plain data.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use foldhash::fast::FixedState;
+
+use super::leftover::Earlier;
+use crate::outcome::Cause;
+
+/// What was sent for one operation.
+#[derive(Debug)]
+pub struct Sends {
+    /// Sends since its last allowance of tries began.
+    pub tries: u32,
+    /// Requests sent for it in all.
+    pub attempts: u32,
+    first_sent: Instant,
+    /// From the first request to the answer that counts.
+    pub elapsed: Option<Duration>,
+    /// Whether an earlier send may have taken effect.
+    ours: bool,
+    /// Why its last send failed.
+    last: Option<Cause>,
+}
+
+impl Sends {
+    /// From the first request to the answer that counts, or to now if none came.
+    pub fn elapsed_by(&self, now: Instant) -> Duration {
+        self.elapsed.unwrap_or_else(|| now - self.first_sent)
+    }
+}
+
+/// The operations that were sent and have no outcome yet.
+#[derive(Debug, Default)]
+pub struct Unfinished {
+    by_operation: HashMap<usize, Sends, FixedState>,
+}
+
+impl Unfinished {
+    /// Takes up what an earlier leg of the run has sent.
+    pub fn recall(&mut self, operation: usize, earlier: &Earlier, now: Instant) {
+        let sends = Sends {
+            tries: 0,
+            attempts: earlier.attempts,
+            first_sent: now,
+            elapsed: Some(earlier.elapsed),
+            ours: true,
+            last: Some(earlier.cause.clone()),
+        };
+        self.by_operation.insert(operation, sends);
+    }
+
+    /// An operation is about to be sent. Gives the number of the request.
+    pub fn begin(&mut self, operation: usize, now: Instant) -> u32 {
+        let fresh = Sends { tries: 0, attempts: 0, first_sent: now, elapsed: None, ours: false, last: None };
+        let sends = self.by_operation.entry(operation).or_insert(fresh);
+        sends.tries += 1;
+        sends.attempts + 1
+    }
+
+    /// It came back after so many requests and so long.
+    pub fn came_back(&mut self, operation: usize, attempts: u32, elapsed: Duration) {
+        if let Some(sends) = self.by_operation.get_mut(&operation) {
+            sends.attempts += attempts;
+            sends.elapsed = Some(sends.elapsed.unwrap_or_default() + elapsed);
+        }
+    }
+
+    /// What became of the last send is not known; `may_land` if it may have taken effect. Gives how
+    /// often it was sent.
+    pub fn doubt(&mut self, operation: usize, may_land: bool, cause: &Cause) -> u32 {
+        self.by_operation.get_mut(&operation).map_or(1, |sends| {
+            sends.ours |= may_land;
+            sends.last = Some(cause.clone());
+            sends.tries
+        })
+    }
+
+    /// It used up its tries and gets as many again.
+    pub fn allow_more(&mut self, operation: usize, cause: &Cause) {
+        if let Some(sends) = self.by_operation.get_mut(&operation) {
+            sends.tries = 0;
+            sends.last = Some(cause.clone());
+        }
+    }
+
+    /// Whether a send may have taken effect.
+    pub fn is_ours(&self, operation: usize) -> bool {
+        self.by_operation.get(&operation).is_some_and(|sends| sends.ours)
+    }
+
+    /// What was sent for an operation.
+    pub fn get(&self, operation: usize) -> Option<&Sends> {
+        self.by_operation.get(&operation)
+    }
+
+    /// Takes out why the last send failed, if the operation was sent before.
+    pub fn take_last(&mut self, operation: usize) -> Option<Cause> {
+        self.by_operation.get_mut(&operation).and_then(|sends| sends.last.take())
+    }
+
+    /// Takes out an operation that has its outcome, or was not sent after all.
+    pub fn remove(&mut self, operation: usize) -> Option<Sends> {
+        self.by_operation.remove(&operation)
+    }
+
+    /// All of them, each with its tries.
+    pub fn list(&self) -> Vec<(usize, u32)> {
+        self.by_operation.iter().map(|(&operation, sends)| (operation, sends.tries)).collect()
+    }
+}
