@@ -14,7 +14,7 @@ use houston_onboard::houston::{
 use houston_onboard::model::Strain;
 use houston_onboard::model::{Emails, Level, RowNumber, WorkspaceId};
 use houston_onboard::outcome::Tally;
-use houston_onboard::plan::{Operation, OperationKind, Workspace};
+use houston_onboard::plan::{Action, Operation, Workspace};
 use houston_onboard::present::members::PageSize;
 use houston_onboard::record::folder::{RunFolder, Runs};
 use houston_onboard::record::journal::{FORMAT, Header, Journal, Reach, RunSettings};
@@ -129,7 +129,7 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         operations.push(Operation {
             row: RowNumber::from_index(row),
             workspace: u32::try_from(row % work.workspaces)?,
-            kind: OperationKind::Add(Level::Editor),
+            action: Action::Add(Level::Editor),
         });
     }
     operations.sort_by_key(|operation| (operation.workspace, operation.row));

@@ -14,7 +14,7 @@ use super::worker::{Answer, Job, Signal};
 use crate::event::StopReason;
 use crate::houston::{Failure, Fault};
 use crate::outcome::{Cause, Status, StatusKind};
-use crate::plan::{Membership, OperationKind};
+use crate::plan::{Action, Membership};
 use crate::present::members::{InvitesSeen, Reading};
 
 impl State<'_> {
@@ -153,13 +153,9 @@ impl State<'_> {
             let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
             self.books.tally.doubtful -= 1;
             let ours = self.unfinished.is_ours(operation);
-            let kind = self.planned(operation).kind;
+            let (scope, action) = (self.scope_of(operation), self.planned(operation).action);
             let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(
-                seen,
-                began,
-                Context { scope: self.scope_of(operation), kind, settle, repeats, ours },
-            ) {
+            match doubtful.judge(seen, began, Context { scope, action, settle, repeats, ours }) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);
@@ -186,7 +182,7 @@ impl State<'_> {
             );
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
-            let stage = self.planned(operation).kind.stage();
+            let stage = self.planned(operation).action.stage();
             if self.lanes[lane].send_again(operation, stage) {
                 return;
             }
@@ -200,9 +196,9 @@ impl State<'_> {
         // Nothing is acknowledged while a proof is read; if it were, the next proof would show it.
         let mut missing = unproven.split_off(unproven.len().min(reading.memberships.len()));
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
-            let kind = self.planned(acknowledged.operation()).kind;
-            let is_add = matches!(kind, OperationKind::Add(_));
-            match landed(self.scope_of(acknowledged.operation()), seen, kind) {
+            let action = self.planned(acknowledged.operation()).action;
+            let is_add = matches!(action, Action::Add(_));
+            match landed(self.scope_of(acknowledged.operation()), seen, action) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause, seen);

@@ -149,7 +149,7 @@ impl<'r> Dispatcher<'r> {
             return None;
         }
         let workspace = self.state.workspace_of(lane).id.clone();
-        Some(Job::Send { operation, row: planned.row, workspace, kind: planned.kind })
+        Some(Job::Send { operation, row: planned.row, workspace, action: planned.action })
     }
 
     fn read(&self, lane: usize, operations: Vec<usize>) -> Job {

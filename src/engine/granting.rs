@@ -11,11 +11,10 @@ use std::time::Duration;
 use super::leftover::{Leftover, Next, Planned};
 use super::part::{InDeployment, Part, Subject, Subjects};
 use crate::houston::DeploymentGrant;
-use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::model::{Emails, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Outcome, Status};
-use crate::plan::extra::Stay;
 use crate::plan::protect::Protect;
-use crate::plan::{Membership, Operation, Whose, Workspace, sort};
+use crate::plan::{Action, Holder, Membership, Operation, Reason, Workspace, sort};
 use crate::present::grants::{Asked, Found};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{GrantLine, History, JournalError, PlanLine, PlannedAction, plan_lines};
@@ -103,16 +102,17 @@ impl Granting {
             let is_protected = open.leftover.earlier.is_none() && protect.covers(names);
             match open.next(seen) {
                 Next::Done(status, cause) => self.conclude(&open.leftover, status, cause),
-                Next::Missing(kind) if is_protected && kind.takes_away() => {
-                    self.conclude(&open.leftover, Status::RoleKept, Some(Stay::Protected.cause()));
+                Next::Missing(action) if is_protected && action.takes_away() => {
+                    let (status, cause) = Reason::Protected(action).end(Scope::Deployment, None);
+                    self.conclude(&open.leftover, status, cause);
                 }
-                Next::Missing(kind) => {
+                Next::Missing(action) => {
                     let subject = self.subjects.behind.get_mut(row.index() - self.subjects.first);
                     if let (Some(Subject::Deployment(subject)), Some(found)) = (subject, found) {
                         subject.user = Some((found.id, found.address));
                     }
                     let workspace = u32::try_from(place).expect("fewer workspaces than rows");
-                    self.part.operations.push(Operation { row, workspace, kind });
+                    self.part.operations.push(Operation { row, workspace, action });
                     self.shares[place].push(open);
                 }
             }
@@ -154,16 +154,17 @@ impl Open {
         if !wish.deployment.is_there() {
             return None;
         }
+        let role = wish.role.or(wish.from_role)?;
+        let to = role.level;
         let planned = match (line.action, wish.from_role) {
-            (PlannedAction::Add, _) => Planned::Add,
+            (PlannedAction::Add, _) => Planned::Change(Action::Add(to)),
             (PlannedAction::UpdateRole, from) => {
-                Planned::UpdateRole { from: from?.level, whose: Whose::Members }
+                Planned::Change(Action::SetRole { from: from?.level, to, holder: Holder::Member })
             }
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
-            (PlannedAction::Remove, _) => Planned::Take,
+            (PlannedAction::Remove, _) => Planned::Change(Action::Remove(Some(to))),
             (PlannedAction::Replace, _) => return None,
         };
-        let role = wish.role.or(wish.from_role)?;
         let leftover = Leftover::new(line.row, role, planned, history.row(line.row)?)?;
         Some(Self { leftover, row: history.alone(wish.of)?.status, planned: line.action })
     }
@@ -231,8 +232,8 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Level, Scope};
-    use crate::plan::{OperationKind, Standing};
+    use crate::model::Level;
+    use crate::plan::Standing;
 
     fn member(role: Level) -> Membership {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
@@ -244,11 +245,13 @@ mod tests {
             scope: Scope::Deployment,
             role: Level::Editor,
             planned: match planned {
-                PlannedAction::UpdateRole => {
-                    Planned::UpdateRole { from: Level::Viewer, whose: Whose::Members }
-                }
+                PlannedAction::UpdateRole => Planned::Change(Action::SetRole {
+                    from: Level::Viewer,
+                    to: Level::Editor,
+                    holder: Holder::Member,
+                }),
                 PlannedAction::Add | PlannedAction::Replace | PlannedAction::Remove | PlannedAction::None => {
-                    Planned::Add
+                    Planned::Change(Action::Add(Level::Editor))
                 }
             },
             earlier: None,
@@ -261,8 +264,8 @@ mod tests {
         use Level::{Admin, Editor, Viewer};
         let status = |next| match next {
             Next::Done(status, _) => Some(status),
-            Next::Missing(OperationKind::Add(_) | OperationKind::SetRole(_)) => None,
-            Next::Missing(OperationKind::Remove(_) | OperationKind::Replace(_)) => {
+            Next::Missing(Action::Add(_) | Action::SetRole { .. }) => None,
+            Next::Missing(Action::Remove(_) | Action::Replace(_)) => {
                 unreachable!("nobody is removed")
             }
         };

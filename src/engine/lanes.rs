@@ -50,7 +50,7 @@ impl Lanes {
             let workspace = chunk[0].workspace;
             by_workspace.insert(workspace, slots.len());
             let to_send = (first..first + chunk.len()).filter(|&operation| !in_doubt(operation));
-            let to_send = to_send.map(|operation| (operation, operations[operation].kind.stage()));
+            let to_send = to_send.map(|operation| (operation, operations[operation].action.stage()));
             let lane = Lane::new(to_send, canary, settle);
             slots.push(Slot { lane, workspace, in_ring: true, timer: None });
             first += chunk.len();
@@ -146,15 +146,19 @@ mod tests {
     use super::*;
     use crate::model::{Level, RowNumber};
     use crate::outcome::Cause;
-    use crate::plan::OperationKind;
+    use crate::plan::Action;
 
     const SETTLE: Duration = Duration::from_secs(16);
 
     /// So many workspaces with two operations each.
     fn lanes(workspaces: u32) -> Lanes {
-        let kind = OperationKind::Add(Level::Editor);
+        let action = Action::Add(Level::Editor);
         let operations: Vec<Operation> = (0..2 * workspaces)
-            .map(|place| Operation { row: RowNumber::from_index(place as usize), workspace: place / 2, kind })
+            .map(|place| Operation {
+                row: RowNumber::from_index(place as usize),
+                workspace: place / 2,
+                action,
+            })
             .collect();
         Lanes::new(&operations, |_| false, 0, SETTLE)
     }

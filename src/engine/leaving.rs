@@ -13,10 +13,10 @@ use super::part::{Part, Subject, Subjects};
 use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, Level, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Outcome, Status, StatusKind};
-use crate::plan::extra::{Account, Extra, Stay};
-use crate::plan::guard::{Caps, OnGuard, Refusal, hold_too_many};
+use crate::plan::extra::Account;
+use crate::plan::guard::{Bars, Caps, Excess, OnGuard, Refusal, excess, hold_last_admins, removal};
 use crate::plan::protect::Protect;
-use crate::plan::{Membership, Operation, OperationKind, Workspace};
+use crate::plan::{Action, Decision, Guard, Membership, Operation, Reason, Workspace};
 use crate::present::members::Reading;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
@@ -121,7 +121,11 @@ impl Leaving {
             let seen = reading.memberships[at];
             let names = reading.names.get(at).unwrap_or(&unnamed).iter().map(String::as_str);
             let planned = self.part.names.get(leaver.row).to_lowercase();
-            let is_protected = kept.protect.covers(names.chain([planned.as_str()]));
+            let bars = Bars {
+                is_protected: kept.protect.covers(names.chain([planned.as_str()])),
+                is_caller: matches!(&leaver.account, Account::User(id) if kept.callers.contains(id)),
+                is_incomplete: reading.hidden > 0,
+            };
             leaver.seen = seen;
             let was_sent = leaver.earlier.is_some();
             if seen == Membership::Absent {
@@ -130,15 +134,20 @@ impl Leaving {
                 self.conclude(&leaver, status, cause);
             } else if seen.role() != leaver.role {
                 let cause = wanted_after_all(Scope::Workspace, seen, leaver.role);
-                self.hold(&leaver, Status::RoleKept, cause);
-            } else if is_protected {
-                self.hold(&leaver, Status::Unchanged, Stay::Protected.cause());
-            } else if matches!(&leaver.account, Account::User(id) if kept.callers.contains(id)) {
-                self.hold(&leaver, Status::Unchanged, Stay::Caller.cause());
-            } else if reading.hidden > 0 {
-                self.hold(&leaver, Status::Unchanged, Stay::Incomplete.cause());
+                self.hold(&leaver, Status::RoleKept, Some(cause));
             } else {
-                self.shares[place].push(leaver);
+                self.settle(place, leaver, &removal(seen.role(), bars));
+            }
+        }
+    }
+
+    /// Takes in what is decided about a removal that is due.
+    fn settle(&mut self, place: usize, leaver: Leaver, decision: &Decision) {
+        match decision {
+            Decision::Change(_) => self.shares[place].push(leaver),
+            Decision::Keep(reason) => {
+                let (status, cause) = reason.end(Scope::Workspace, None);
+                self.hold(&leaver, status, cause);
             }
         }
     }
@@ -152,14 +161,12 @@ impl Leaving {
 
     /// Takes in how many admins a workspace has now. Unless one remains, no admin leaves.
     pub fn count_admins(&mut self, place: usize, admins: usize) {
-        let leaving = self.shares[place].iter().filter(|leaver| leaver.takes_an_admin()).count();
-        if admins > leaving {
-            return;
-        }
         let share = std::mem::take(&mut self.shares[place]);
-        let (held, left): (Vec<_>, Vec<_>) = share.into_iter().partition(Leaver::takes_an_admin);
-        self.shares[place] = left;
-        held.iter().for_each(|leaver| self.hold(leaver, Status::Unchanged, Stay::LastAdmin.cause()));
+        let mut decisions: Vec<Decision> = share.iter().map(Leaver::decision).collect();
+        hold_last_admins(decisions.iter_mut().zip(share.iter().map(|leaver| leaver.seen)), admins);
+        for (leaver, decision) in share.into_iter().zip(&decisions) {
+            self.settle(place, leaver, decision);
+        }
     }
 
     /// Holds the removals of the whole run against its limits: those that it has made already, and those
@@ -167,51 +174,38 @@ impl Leaving {
     /// limits stricter. What does not keep to them is held back, or all of it, unless only removals that
     /// are too many are to be left out.
     pub fn hold_too_many(&mut self, limits: Limits, people: &BTreeMap<WorkspaceId, People>) -> Vec<Refusal> {
-        let (refusals, held) = self.too_many(limits, people);
+        let Excess { refusals, held } = self.excess(limits, people);
         if refusals.is_empty() {
             return refusals;
         }
-        let mut held = held.into_iter();
-        for at in 0..self.shares.len() {
-            for leaver in std::mem::take(&mut self.shares[at]) {
-                let is_held = held.next().unwrap_or(true);
-                if is_held || limits.on_guard == OnGuard::Stop {
-                    self.hold(&leaver, Status::Unchanged, Stay::TooMany.cause());
-                } else {
-                    self.shares[at].push(leaver);
+        let places = places(people);
+        for place in 0..self.shares.len() {
+            let is_held = held[places[&self.part.workspaces[place].id]];
+            if is_held || limits.on_guard == OnGuard::Stop {
+                for leaver in std::mem::take(&mut self.shares[place]) {
+                    let reason = Reason::HeldBack(Guard::TooMany, Action::Remove(leaver.role));
+                    self.settle(place, leaver, &Decision::Keep(reason));
                 }
             }
         }
         refusals
     }
 
-    /// What would be refused, and of every removal that is due, whether it would be held back.
-    pub fn too_many(
-        &self,
-        limits: Limits,
-        people: &BTreeMap<WorkspaceId, People>,
-    ) -> (Vec<Refusal>, Vec<bool>) {
-        let places: BTreeMap<&WorkspaceId, usize> = people.keys().zip(0..).collect();
-        let done = people.values().enumerate();
-        let mut all: Vec<Extra> =
-            done.flat_map(|(at, people)| (0..people.removed).map(move |_| leaving_from(at))).collect();
-        let first = all.len();
+    /// What would be refused, of the workspaces of the run in their order.
+    pub fn excess(&self, limits: Limits, people: &BTreeMap<WorkspaceId, People>) -> Excess {
+        let mut leaving: Vec<u64> = people.values().map(|people| people.removed).collect();
+        let places = places(people);
         for (workspace, share) in self.part.workspaces.iter().zip(&self.shares) {
-            let at = places.get(&workspace.id).copied().unwrap_or_default();
-            all.extend(share.iter().map(|_| leaving_from(at)));
+            leaving[places[&workspace.id]] += share.len() as u64;
         }
-        let counts: Vec<u64> = people.values().map(|people| people.in_all).collect();
-        if counts.is_empty() {
-            return (Vec::new(), Vec::new());
-        }
-        let refusals = hold_too_many(&mut all, &counts, limits.caps, limits.on_guard);
-        (refusals, all[first..].iter().map(|extra| !extra.leaves()).collect())
+        let in_all: Vec<u64> = people.values().map(|people| people.in_all).collect();
+        excess(&leaving, &in_all, limits.caps, limits.on_guard)
     }
 
     /// A workspace cannot be read now: a later leg may.
     pub fn give_up(&mut self, place: usize, cause: &Cause) {
         for leaver in std::mem::take(&mut self.shares[place]) {
-            self.hold(&leaver, Status::GaveUp, cause.clone());
+            self.hold(&leaver, Status::GaveUp, Some(cause.clone()));
         }
     }
 
@@ -219,11 +213,11 @@ impl Leaving {
     pub fn assemble(mut self) -> Part {
         for (place, share) in (0..).zip(std::mem::take(&mut self.shares)) {
             for leaver in share {
-                let kind = OperationKind::Remove(leaver.role);
+                let action = Action::Remove(leaver.role);
                 if let Some(earlier) = leaver.earlier {
                     self.part.earlier.insert(self.part.operations.len(), earlier);
                 }
-                self.part.operations.push(Operation { row: leaver.row, workspace: place, kind });
+                self.part.operations.push(Operation { row: leaver.row, workspace: place, action });
             }
         }
         self.part
@@ -236,13 +230,13 @@ impl Leaving {
             Spoiled::ForNow => Status::NotRun,
             Spoiled::ForGood => Status::Unchanged,
         };
-        self.hold(leaver, status, Cause::new("not_removed_after_failure", text));
+        self.hold(leaver, status, Some(Cause::new("not_removed_after_failure", text)));
     }
 
     /// The end of somebody who is not taken away. What may still take effect stays in doubt.
-    fn hold(&mut self, leaver: &Leaver, status: Status, cause: Cause) {
+    fn hold(&mut self, leaver: &Leaver, status: Status, cause: Option<Cause>) {
         let in_doubt = leaver.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
-        self.conclude(leaver, if in_doubt { Status::InDoubt } else { status }, Some(cause));
+        self.conclude(leaver, if in_doubt { Status::InDoubt } else { status }, cause);
     }
 
     fn conclude(&mut self, leaver: &Leaver, status: Status, cause: Option<Cause>) {
@@ -276,8 +270,12 @@ impl Leaver {
         is_open.then_some(Self { row, account, role, earlier, seen })
     }
 
+    fn decision(&self) -> Decision {
+        Decision::Change(Action::Remove(self.role))
+    }
+
     fn takes_an_admin(&self) -> bool {
-        self.seen.is_active_admin()
+        self.decision().takes_an_admin(self.seen)
     }
 }
 
@@ -336,16 +334,9 @@ fn is_new(row: &RowHistory) -> bool {
     matches!(row.status, Status::Added | Status::Invited) && !is_replaced
 }
 
-/// Somebody who leaves this workspace; who it is does not matter to the limits.
-fn leaving_from(at: usize) -> Extra {
-    Extra {
-        workspace: u32::try_from(at).expect("fewer workspaces than rows"),
-        name: String::new(),
-        account: Account::User(String::new()),
-        seen: Membership::Absent,
-        deployment_roles: Vec::new(),
-        stay: None,
-    }
+/// Where each workspace of the run stands among all of them.
+fn places(people: &BTreeMap<WorkspaceId, People>) -> HashMap<&WorkspaceId, usize> {
+    people.keys().zip(0..).collect()
 }
 
 /// The workspaces in which rows of the roster failed or have no end yet.

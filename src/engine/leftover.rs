@@ -14,12 +14,10 @@ use super::verify::{Finding, gone, landed, no_member, third_role};
 use crate::model::target_key::is_same_target;
 use crate::model::{Emails, Level, Role, RowNumber, Scope, WorkspaceId, email_key};
 use crate::outcome::{Cause, Outcome, Status, StatusKind, Tally};
-use crate::plan::concluded_by_plan;
-use crate::plan::extra::Stay;
-use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
+use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected};
 use crate::plan::protect::Protect;
 use crate::plan::{
-    Decision, Membership, Operation, OperationKind, RoleChange, RolePolicy, Whose, Workspace, decide, sort,
+    Action, Decision, Holder, Membership, Operation, Reason, RolePolicy, Workspace, decide, sort,
 };
 use crate::present::members::Reading;
 use crate::record::folder::{JOURNAL, RunFolder, Runs};
@@ -50,8 +48,8 @@ pub struct Leg {
 struct Share {
     rows: Vec<RowNumber>,
     leftovers: Vec<Leftover>,
-    /// What turned out to be missing, and what is decided about it.
-    missing: Vec<Leftover>,
+    /// What turned out to be missing with what Houston has, and what is decided about it.
+    missing: Vec<(Leftover, Membership)>,
     decisions: Vec<Decision>,
 }
 
@@ -116,58 +114,37 @@ impl Leg {
             }
             match leftover.next(seen) {
                 Next::Done(status, cause) => self.conclude(&leftover, status, cause),
-                // What was taken away already has to come back, whoever it is.
-                Next::Missing(OperationKind::Replace(_))
-                    if leftover.is_untouched(seen) && is_caller(leftover.row) =>
-                {
-                    self.conclude(&leftover, Status::RoleKept, Some(Stay::Caller.cause()));
-                }
-                Next::Missing(OperationKind::Replace(_))
-                    if leftover.is_untouched(seen) && is_protected(leftover.row) =>
-                {
-                    self.conclude(&leftover, Status::RoleKept, Some(Stay::Protected.cause()));
-                }
-                Next::Missing(kind) => {
-                    let decision = match kind {
-                        OperationKind::Add(_) => Decision::Add,
-                        OperationKind::SetRole(change) => Decision::UpdateRole(change),
-                        // Only a member can be an admin who is missed meanwhile.
-                        OperationKind::Replace(_) if seen.is_active_admin() => Decision::Replace(seen.role()),
-                        OperationKind::Replace(_) => Decision::Replace(None),
-                        OperationKind::Remove(_) => unreachable!("no row of a roster removes anybody"),
-                    };
-                    self.shares[place].decisions.push(decision);
-                    self.shares[place].missing.push(leftover);
+                Next::Missing(action) => {
+                    self.shares[place].decisions.push(Decision::Change(action));
+                    self.shares[place].missing.push((leftover, seen));
                 }
             }
         }
         let Share { missing, decisions, .. } = &mut self.shares[place];
-        hold_protected(decisions, |at| is_protected(missing[at].row));
-        hold_caller(decisions, |at| is_caller(missing[at].row));
+        // Of a replacement that has begun, what was taken away has to come back, whoever it is.
+        let is_bound = |at: usize| missing[at].0.has_begun_to_replace(missing[at].1);
+        hold_protected(decisions, |at| !is_bound(at) && is_protected(missing[at].0.row));
+        hold_caller(decisions, |at| !is_bound(at) && is_caller(missing[at].0.row));
     }
 
     /// The rows that take an admin from this workspace: the others are to be counted.
     pub fn admins_taken(&self, place: usize) -> Vec<RowNumber> {
         let Share { missing, decisions, .. } = &self.shares[place];
-        let rows = missing.iter().zip(decisions).filter(|(_, decision)| takes_an_admin_now(decision));
-        rows.map(|(leftover, _)| leftover.row).collect()
+        let rows =
+            missing.iter().zip(decisions).filter(|((_, seen), decision)| decision.takes_an_admin(*seen));
+        rows.map(|((leftover, _), _)| leftover.row).collect()
     }
 
-    /// Takes in how many admins this workspace has besides those whom the leg demotes, or why nobody
-    /// can tell.
+    /// Takes in how many admins this workspace has besides those whom the leg demotes or replaces, or
+    /// why nobody can tell.
     pub fn count_admins(&mut self, place: usize, others: Result<usize, &Cause>) {
-        let decisions = &mut self.shares[place].decisions;
+        let Share { missing, decisions, .. } = &mut self.shares[place];
+        let judged = decisions.iter_mut().zip(missing.iter().map(|(_, seen)| *seen));
         match others {
-            Ok(others) => {
-                hold_last_admins(decisions, &mut [], others);
-                let replaced = decisions.iter_mut().filter(|decision| replaces_an_admin(decision));
-                replaced.filter(|_| others == 0).for_each(|decision| {
-                    *decision = Decision::GaveUp(Arc::new(Stay::LastAdmin.cause()));
-                });
-            }
+            Ok(others) => hold_last_admins(judged, others),
             Err(cause) => {
-                for decision in decisions.iter_mut().filter(|decision| takes_an_admin_now(decision)) {
-                    *decision = Decision::GaveUp(Arc::new(cause.clone()));
+                for (decision, _) in judged.filter(|(decision, seen)| decision.takes_an_admin(*seen)) {
+                    *decision = Decision::Keep(Reason::Unreadable(Arc::new(cause.clone())));
                 }
             }
         }
@@ -179,14 +156,16 @@ impl Leg {
         for place in 0..self.shares.len() {
             let missing = std::mem::take(&mut self.shares[place].missing);
             let decisions = std::mem::take(&mut self.shares[place].decisions);
-            for (leftover, decision) in missing.into_iter().zip(decisions) {
-                let role = || Some(leftover.role);
-                let Some(kind) = decision.operation(role) else {
-                    self.hold(&leftover, &decision);
-                    continue;
+            for ((leftover, _), decision) in missing.into_iter().zip(decisions) {
+                let action = match decision {
+                    Decision::Change(action) => action,
+                    Decision::Keep(reason) => {
+                        self.hold(&leftover, &reason);
+                        continue;
+                    }
                 };
                 let workspace = u32::try_from(place).expect("fewer workspaces than rows");
-                self.operations.push(Operation { row: leftover.row, workspace, kind });
+                self.operations.push(Operation { row: leftover.row, workspace, action });
                 earlier.extend(leftover.earlier.map(|earlier| (leftover.row, earlier)));
             }
         }
@@ -197,10 +176,8 @@ impl Leg {
     }
 
     /// The end of a row that is not sent again. What may still take effect stays in doubt.
-    fn hold(&mut self, leftover: &Leftover, decision: &Decision) {
-        let Some((status, cause)) = concluded_by_plan(leftover.scope, decision, Some(leftover.role)) else {
-            return;
-        };
+    fn hold(&mut self, leftover: &Leftover, reason: &Reason) {
+        let (status, cause) = reason.end(leftover.scope, Some(leftover.role));
         let in_doubt = leftover.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
         self.conclude(leftover, if in_doubt { Status::InDoubt } else { status }, cause);
     }
@@ -251,16 +228,6 @@ impl Leg {
     }
 }
 
-/// Whether an admin is taken away for a moment.
-fn replaces_an_admin(decision: &Decision) -> bool {
-    matches!(decision, Decision::Replace(Some(Level::Admin)))
-}
-
-/// Whether the workspace has an admin less, if only for a moment.
-fn takes_an_admin_now(decision: &Decision) -> bool {
-    takes_admin(decision) || replaces_an_admin(decision)
-}
-
 /// The writes, by address and workspace, that runs against this target left without an answer, with
 /// the run's id. Only runs count whose journal was written within `recent`: nothing of an older one
 /// can land any more. A run that cannot be read tells nothing, and one of another user may tell anything.
@@ -308,19 +275,8 @@ pub struct Leftover {
 /// What the plan says about a row that is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Planned {
-    /// To add somebody.
-    Add,
-    /// To change this role.
-    UpdateRole {
-        /// The role then.
-        from: Level,
-        /// Whose it was.
-        whose: Whose,
-    },
-    /// To take somebody away and add them again.
-    Replace,
-    /// To take the role away.
-    Take,
+    /// This change.
+    Change(Action),
     /// Nothing yet, since the workspace could not be read; members would have been met with this.
     Nothing(RolePolicy),
 }
@@ -345,7 +301,7 @@ pub enum Next {
     /// Nothing: it has its end.
     Done(Status, Option<Cause>),
     /// It is not there: send this, or wait for it first if it is in doubt.
-    Missing(OperationKind),
+    Missing(Action),
 }
 
 impl Leftover {
@@ -368,11 +324,12 @@ impl Leftover {
     }
 
     fn of(line: &PlanLine, history: &History) -> Option<Self> {
+        let to = line.role?.level;
         let planned = match (line.action, line.from_role) {
-            (PlannedAction::Add, _) => Planned::Add,
-            (PlannedAction::Replace, _) => Planned::Replace,
+            (PlannedAction::Add, _) => Planned::Change(Action::Add(to)),
+            (PlannedAction::Replace, _) => Planned::Change(Action::Replace(to)),
             (PlannedAction::UpdateRole, from) => {
-                Planned::UpdateRole { from: from?.level, whose: line.whose() }
+                Planned::Change(Action::SetRole { from: from?.level, to, holder: line.holder() })
             }
             (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
             // Removals come behind the rows of the roster.
@@ -386,43 +343,53 @@ impl Leftover {
     /// added whose role was to be changed, and the other way round.
     pub fn next(&self, seen: Membership) -> Next {
         match self.planned {
-            Planned::Add => self.next_add(seen, RolePolicy::Keep),
-            Planned::Replace => self.next_replacement(seen),
-            Planned::Take => self.next_removal(seen),
+            Planned::Change(Action::Add(_)) => self.next_add(seen, RolePolicy::Keep),
+            Planned::Change(Action::Replace(_)) => self.next_replacement(seen),
+            Planned::Change(Action::Remove(_)) => self.next_removal(seen),
+            Planned::Change(Action::SetRole { from, holder, .. }) => self.next_change(seen, from, holder),
             Planned::Nothing(roles) => self.next_add(seen, roles),
-            Planned::UpdateRole { from, whose } => {
-                self.next_change(seen, RoleChange { from, to: self.role, whose })
-            }
         }
     }
 
-    /// Whether the person is as the run found them, as far as anybody can tell.
-    fn is_untouched(&self, seen: Membership) -> bool {
-        self.earlier.is_none() && seen != Membership::Absent
+    /// Whether the person has been taken away already, or may have been.
+    fn has_begun_to_replace(&self, seen: Membership) -> bool {
+        match self.planned {
+            Planned::Change(Action::Replace(_)) => self.earlier.is_some() || seen == Membership::Absent,
+            Planned::Change(Action::Add(_) | Action::SetRole { .. } | Action::Remove(_))
+            | Planned::Nothing(_) => false,
+        }
     }
 
     fn next_add(&self, seen: Membership, roles: RolePolicy) -> Next {
-        let add = OperationKind::Add(self.role);
+        let add = Action::Add(self.role);
         if self.earlier.is_some() {
             return match (seen, landed(self.scope, seen, add)) {
                 (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait) => Next::Missing(add),
                 (_, Finding::Done(status, cause)) => Next::Done(status, cause),
             };
         }
-        let decision = decide(self.scope, self.role, seen, roles);
-        match (concluded_by_plan(self.scope, &decision, Some(self.role)), decision) {
-            (Some((status, cause)), _) => Next::Done(status, cause),
-            (None, Decision::UpdateRole(change)) => Next::Missing(OperationKind::SetRole(change)),
-            (None, _) => Next::Missing(add),
+        self.decided(&decide(self.scope, self.role, seen, roles))
+    }
+
+    /// What a decision of now means.
+    fn decided(&self, decision: &Decision) -> Next {
+        match decision {
+            Decision::Change(action) => Next::Missing(*action),
+            Decision::Keep(reason) => {
+                let (status, cause) = reason.end(self.scope, Some(self.role));
+                Next::Done(status, cause)
+            }
         }
     }
 
     /// An invitation that is there may be the one that is to be renewed. Nothing is lost by taking that
     /// away once more: it is named by its id.
     fn next_replacement(&self, seen: Membership) -> Next {
-        let kind = OperationKind::Replace(self.role);
-        match (seen, landed(self.scope, seen, kind)) {
-            (Membership::Invited { .. }, _) | (_, Finding::Wait | Finding::SendAgain) => Next::Missing(kind),
+        let action = Action::Replace(self.role);
+        match (seen, landed(self.scope, seen, action)) {
+            (Membership::Invited { .. }, _) | (_, Finding::Wait | Finding::SendAgain) => {
+                Next::Missing(action)
+            }
             (_, Finding::Done(Status::RoleUpdated, _)) if self.earlier.is_none() => {
                 Next::Done(Status::Unchanged, None)
             }
@@ -432,41 +399,41 @@ impl Leftover {
 
     /// Whoever has another role than then has been given it since.
     fn next_removal(&self, seen: Membership) -> Next {
-        let kind = OperationKind::Remove(Some(self.role));
-        match landed(self.scope, seen, kind) {
+        let action = Action::Remove(Some(self.role));
+        match landed(self.scope, seen, action) {
             Finding::Done(Status::Removed, _) if self.earlier.is_none() => {
                 Next::Done(Status::Unchanged, Some(gone()))
             }
             Finding::Done(status, cause) => Next::Done(status, cause),
-            Finding::Wait | Finding::SendAgain => Next::Missing(kind),
+            Finding::Wait | Finding::SendAgain => Next::Missing(action),
         }
     }
 
-    fn next_change(&self, seen: Membership, change: RoleChange) -> Next {
-        let kind = OperationKind::SetRole(change);
+    fn next_change(&self, seen: Membership, from: Level, holder: Holder) -> Next {
+        let to = self.role;
+        let action = Action::SetRole { from, to, holder };
         if self.earlier.is_some() {
-            return match landed(self.scope, seen, kind) {
+            return match landed(self.scope, seen, action) {
                 Finding::Done(status, cause) => Next::Done(status, cause),
-                Finding::Wait | Finding::SendAgain => Next::Missing(kind),
+                Finding::Wait | Finding::SendAgain => Next::Missing(action),
             };
         }
-        let decision = decide(self.scope, self.role, seen, RolePolicy::Update);
-        if let Some((status, cause)) = concluded_by_plan(self.scope, &decision, Some(self.role)) {
-            return Next::Done(status, cause);
+        let decision = decide(self.scope, to, seen, RolePolicy::Update);
+        if !decision.is_change() {
+            return self.decided(&decision);
         }
         // It is not settled, so that they are absent, or a member with another role.
+        let third_role = |role| Next::Done(Status::RoleKept, Some(third_role(self.scope, role, from, to)));
         match seen {
-            Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
-                Next::Missing(kind)
+            Membership::Member { role, .. } if role == from && holder == Holder::Member => {
+                Next::Missing(action)
             }
-            Membership::Member { role, .. } => {
-                Next::Done(Status::RoleKept, Some(third_role(self.scope, role, change)))
-            }
-            Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => {
-                if role == change.from {
-                    Next::Missing(kind)
+            Membership::Member { role, .. } => third_role(role),
+            Membership::Invited { role: Some(role), .. } if holder == Holder::Invitation => {
+                if role == from {
+                    Next::Missing(action)
                 } else {
-                    Next::Done(Status::RoleKept, Some(third_role(self.scope, role, change)))
+                    third_role(role)
                 }
             }
             Membership::Invited { .. } | Membership::Absent => {
@@ -490,7 +457,16 @@ mod tests {
     fn leftover(status: Status, attempts: u32) -> Option<Leftover> {
         let history =
             RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
-        Leftover::new(RowNumber::from_index(0), Role::workspace(EDITOR), Planned::Add, &history)
+        Leftover::new(
+            RowNumber::from_index(0),
+            Role::workspace(EDITOR),
+            Planned::Change(Action::Add(EDITOR)),
+            &history,
+        )
+    }
+
+    fn set_role(from: Level, to: Level) -> Action {
+        Action::SetRole { from, to, holder: Holder::Member }
     }
 
     fn member(role: Level) -> Membership {
@@ -557,16 +533,15 @@ mod tests {
         for (status, attempts, seen, expected) in table {
             let history =
                 RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
-            let planned = Planned::UpdateRole { from: Viewer, whose: Whose::Members };
+            let planned = Planned::Change(set_role(Viewer, EDITOR));
             let leftover =
                 Leftover::new(RowNumber::from_index(0), Role::workspace(EDITOR), planned, &history)
                     .expect("left");
             match leftover.next(seen) {
                 Next::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {attempts}"),
-                Next::Missing(kind) => {
+                Next::Missing(action) => {
                     assert_eq!(expected, None, "{seen:?} after {attempts}");
-                    let change = RoleChange { from: Viewer, to: EDITOR, whose: Whose::Members };
-                    assert_eq!(kind, OperationKind::SetRole(change));
+                    assert_eq!(action, set_role(Viewer, EDITOR));
                 }
             }
         }
@@ -578,8 +553,13 @@ mod tests {
         let judged = |seen: Membership, caller: &[String], protect: &[String], others: Option<usize>| {
             let row = RowNumber::from_index(0);
             let role = seen.role().unwrap_or(EDITOR);
-            let leftover =
-                Leftover { row, scope: Scope::Workspace, role, planned: Planned::Replace, earlier: None };
+            let leftover = Leftover {
+                row,
+                scope: Scope::Workspace,
+                role,
+                planned: Planned::Change(Action::Replace(role)),
+                earlier: None,
+            };
             let mut emails = Emails::default();
             emails.push("ann@example.com");
             let share = Share { rows: vec![row], leftovers: vec![leftover], ..Share::default() };
@@ -637,7 +617,6 @@ mod tests {
             .next(member(Level::Viewer))
         };
         assert!(matches!(next(RolePolicy::Keep), Next::Done(Status::RoleKept, _)));
-        let change = RoleChange { from: Level::Viewer, to: EDITOR, whose: Whose::Members };
-        assert_eq!(next(RolePolicy::Update), Next::Missing(OperationKind::SetRole(change)));
+        assert_eq!(next(RolePolicy::Update), Next::Missing(set_role(Level::Viewer, EDITOR)));
     }
 }

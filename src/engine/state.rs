@@ -17,7 +17,7 @@ use super::unfinished::Unfinished;
 use super::{Run, Settings};
 use crate::houston::Repeats;
 use crate::model::{RowNumber, Scope};
-use crate::plan::{Operation, OperationKind, Workspace};
+use crate::plan::{Action, Operation, Workspace};
 
 /// The state of a run. Operations and lanes are known by their index.
 pub struct State<'r> {
@@ -105,11 +105,11 @@ impl<'r> State<'r> {
     /// Whether an operation may be sent again before it is certain that it can no longer take effect.
     /// Setting a role or removing a person twice is the same as doing it once.
     pub fn repeats_of(&self, operation: usize) -> Repeats {
-        match self.planned(operation).kind {
-            OperationKind::Add(_) => self.breakers.repeats(),
+        match self.planned(operation).action {
+            Action::Add(_) => self.breakers.repeats(),
             // A removal that lands after the add would undo it: it is waited for.
-            OperationKind::Replace(_) => Repeats::Unknown,
-            OperationKind::SetRole(_) | OperationKind::Remove(_) => Repeats::Refused,
+            Action::Replace(_) => Repeats::Unknown,
+            Action::SetRole { .. } | Action::Remove(_) => Repeats::Refused,
         }
     }
 }

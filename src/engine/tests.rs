@@ -15,7 +15,7 @@ use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
 use crate::model::{Level, Role, RowNumber, WorkspaceId};
 use crate::outcome::{Outcome, Status};
-use crate::plan::{OperationKind, RoleChange, Stage as LifeStage, Whose};
+use crate::plan::{Action, Holder, Stage as LifeStage};
 use crate::record::folder::{RunFolder, Runs};
 use crate::record::journal::{FORMAT, Header, Reach, RunSettings};
 use crate::time::ManualClock;
@@ -143,8 +143,8 @@ impl World {
         if let Reaction::Apply | Reaction::ApplyAndCut | Reaction::FailAfter = reaction {
             let place = (workspace.clone(), email);
             let from = self.roles.get(&place).copied().unwrap_or(Level::Editor);
-            let kind = OperationKind::SetRole(RoleChange { from, to: role, whose: Whose::Members });
-            self.stages.entry(workspace).or_default().push(kind.stage());
+            let action = Action::SetRole { from, to: role, holder: Holder::Member };
+            self.stages.entry(workspace).or_default().push(action.stage());
             self.roles.insert(place, role);
         }
         World::reply(reaction, "workspaceUpsertUserRole", &json!(Role::workspace(role).name()))
@@ -209,16 +209,16 @@ fn denied(field: &str) -> String {
 impl Stage {
     /// `people` persons, each in as many of `workspaces` as the number tells.
     fn new(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
-        Self::with(workspaces, people, reactions, |_| OperationKind::Add(Level::Editor))
+        Self::with(workspaces, people, reactions, |_| Action::Add(Level::Editor))
     }
 
     /// The same with additions, promotions and demotions.
     fn mixed(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
         use Level::{Admin, Editor, Viewer};
-        let change = |from, to| OperationKind::SetRole(RoleChange { from, to, whose: Whose::Members });
+        let change = |from, to| Action::SetRole { from, to, holder: Holder::Member };
         Self::with(workspaces, people, reactions, |person| match person % 4 {
             0 => change(Admin, Viewer),
-            1 => OperationKind::Add(Editor),
+            1 => Action::Add(Editor),
             2 => change(Viewer, Admin),
             _ => change(Editor, Admin),
         })
@@ -228,7 +228,7 @@ impl Stage {
         workspaces: usize,
         people: &[usize],
         reactions: Vec<Reaction>,
-        kind: impl Fn(usize) -> OperationKind,
+        kind: impl Fn(usize) -> Action,
     ) -> Self {
         let workspace =
             |place| Workspace { id: WorkspaceId::new(&format!("w{place}")).unwrap(), label: None };
@@ -239,15 +239,15 @@ impl Stage {
                 let row = RowNumber::from_index(emails.len());
                 emails.push(&format!("p{person}@example.com"));
                 let workspace = u32::try_from((place + person) % workspaces).unwrap();
-                operations.push(Operation { row, workspace, kind: kind(person) });
+                operations.push(Operation { row, workspace, action: kind(person) });
             }
         }
         crate::plan::sort(&mut operations);
         let mut world = World { reactions, ..World::default() };
         for operation in &operations {
-            if let OperationKind::SetRole(change) = operation.kind {
+            if let Action::SetRole { from, .. } = operation.action {
                 let place = (format!("w{}", operation.workspace), emails.get(operation.row).to_owned());
-                world.roles.insert(place.clone(), change.from);
+                world.roles.insert(place.clone(), from);
                 world.bindings.insert(place, 1);
             }
         }
@@ -333,10 +333,10 @@ impl Stage {
 
     /// Whether the world is as an operation wants it, or as it was before.
     fn is_done(&self, operation: &Operation) -> bool {
-        match operation.kind {
-            OperationKind::Add(_) => self.bindings(operation) == 1,
-            OperationKind::SetRole(change) => self.role(operation) == change.to,
-            OperationKind::Remove(_) | OperationKind::Replace(_) => self.bindings(operation) == 0,
+        match operation.action {
+            Action::Add(_) => self.bindings(operation) == 1,
+            Action::SetRole { to, .. } => self.role(operation) == to,
+            Action::Remove(_) | Action::Replace(_) => self.bindings(operation) == 0,
         }
     }
 
@@ -398,6 +398,12 @@ fn header() -> Header {
     }
 }
 
+/// So many cases of a property, or as many as `PROPTEST_CASES` says.
+fn cases(usual: u32) -> ProptestConfig {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: wanted.unwrap_or(usual), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 fn reaction() -> impl Strategy<Value = Reaction> {
     prop_oneof![
         4 => Just(Reaction::Apply),
@@ -411,7 +417,7 @@ fn reaction() -> impl Strategy<Value = Reaction> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn every_row_ends_once_and_nobody_is_bound_twice(
@@ -532,14 +538,14 @@ fn one_unlucky_canary_does_not_close_a_workspace_while_houston_accepts_others() 
     let played = play(2, "p1@example.com");
     assert_eq!(played.end.tally.of(Status::Added), 20, "{:?}", played.outcomes);
     let played = play(1, "p0@example.com");
-    assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of lane one canary is enough");
+    assert_eq!(played.end.tally.of(Status::GaveUp), 1, "without a sign of life one canary is enough");
     assert_eq!(played.end.tally.of(Status::NotRun), 19);
 }
 
 #[test]
 fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
-    let change = RoleChange { from: Level::Viewer, to: Level::Admin, whose: Whose::Members };
-    let kind = |_| OperationKind::SetRole(change);
+    let change = Action::SetRole { from: Level::Viewer, to: Level::Admin, holder: Holder::Member };
+    let kind = |_| change;
     let stage = Stage::with(1, &[1; 40], vec![Reaction::Lie; 100], kind);
     let played = stage.play(|_| {});
     assert_eq!(stage.world().mutations, 1, "only the canary was sent");
@@ -549,8 +555,8 @@ fn a_role_that_is_set_without_effect_is_in_doubt_and_costs_one_row() {
 
 #[test]
 fn a_role_is_set_again_without_waiting_for_the_settle_time() {
-    let change = RoleChange { from: Level::Viewer, to: Level::Admin, whose: Whose::Members };
-    let kind = |_| OperationKind::SetRole(change);
+    let change = Action::SetRole { from: Level::Viewer, to: Level::Admin, holder: Holder::Member };
+    let kind = |_| change;
     let stage = Stage::with(1, &[1], vec![Reaction::Cut], kind);
     let played = stage.play(|settings| settings.settle = Duration::from_secs(60));
     assert_eq!(played.end.tally.of(Status::RoleUpdated), 1);

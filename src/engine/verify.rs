@@ -11,10 +11,7 @@ use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::{Level, Scope};
 use crate::outcome::{Cause, Status};
-use crate::plan::{
-    Decision, Membership, OperationKind, RoleChange, RolePolicy, Standing, Whose, decide, invited_otherwise,
-    role_kept,
-};
+use crate::plan::{Action, Decision, Holder, Membership, RolePolicy, Standing, decide};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -60,10 +57,10 @@ pub enum Finding {
 /// What is known of a doubtful write besides what a read shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
-    /// What the role is about.
+    /// What its role is about.
     pub scope: Scope,
     /// What it was to do.
-    pub kind: OperationKind,
+    pub action: Action,
     /// How long a write without an answer is waited for.
     pub settle: Duration,
     /// What the server does with a repeat of it.
@@ -176,17 +173,17 @@ impl Doubtful {
 
     /// What a membership, read by a read that began at `read_at`, means for this write.
     pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
-        let Context { scope, kind, settle, repeats, ours } = context;
-        let wanted = match kind {
-            OperationKind::Add(role) => role,
+        let Context { scope, action, settle, repeats, ours } = context;
+        let wanted = match action {
+            Action::Add(role) => role,
             // Whoever is not there without our doing went without it.
-            OperationKind::Remove(_) if seen == Membership::Absent && !ours => {
+            Action::Remove(_) if seen == Membership::Absent && !ours => {
                 return Finding::Done(Status::Unchanged, Some(gone()));
             }
             // Nothing is lost by a change that takes effect later after all, so only the server is
             // spared: it sets the same role, or takes the same person away, once more.
-            OperationKind::SetRole(_) | OperationKind::Remove(_) | OperationKind::Replace(_) => {
-                let found = landed(scope, seen, kind);
+            Action::SetRole { .. } | Action::Remove(_) | Action::Replace(_) => {
+                let found = landed(scope, seen, action);
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
                     (Finding::Wait, Doubt::Refused) if is_late => {
@@ -223,22 +220,22 @@ impl Doubtful {
                     ),
                 )),
             ),
-            (seen, _) if ours => landed(scope, seen, kind),
+            (seen, _) if ours => landed(scope, seen, action),
             (seen, _) => as_it_was(scope, seen, wanted),
         }
     }
 }
 
 /// The end of a row whose mutation of this run is, or may be, what a read shows.
-pub fn landed(scope: Scope, seen: Membership, kind: OperationKind) -> Finding {
-    match kind {
-        OperationKind::Remove(role) => removed(scope, seen, role),
-        OperationKind::Replace(role) => replaced(scope, seen, role),
-        OperationKind::Add(_) | OperationKind::SetRole(_) if seen.is_doubled() => {
+pub fn landed(scope: Scope, seen: Membership, action: Action) -> Finding {
+    match action {
+        Action::Remove(role) => removed(scope, seen, role),
+        Action::Replace(role) => replaced(scope, seen, role),
+        Action::Add(_) | Action::SetRole { .. } if seen.is_doubled() => {
             Finding::Done(Status::Rejected, seen.doubled(scope))
         }
-        OperationKind::Add(wanted) => added(scope, seen, wanted),
-        OperationKind::SetRole(change) => changed(scope, seen, change),
+        Action::Add(wanted) => added(scope, seen, wanted),
+        Action::SetRole { from, to, holder } => changed(scope, seen, from, to, holder),
     }
 }
 
@@ -263,19 +260,16 @@ fn added(scope: Scope, seen: Membership, wanted: Level) -> Finding {
 /// The end of a row that changes a role. A third role is another person's change, which is theirs;
 /// who is a member no more has no role to be changed, and is not added either. Whoever has taken an
 /// invitation up meanwhile has the role that it promised.
-fn changed(scope: Scope, seen: Membership, change: RoleChange) -> Finding {
+fn changed(scope: Scope, seen: Membership, from: Level, to: Level, holder: Holder) -> Finding {
+    let third_role = |role| Finding::Done(Status::RoleKept, Some(third_role(scope, role, from, to)));
     match seen {
-        Membership::Member { role, .. } if role == change.to => Finding::Done(Status::RoleUpdated, None),
-        Membership::Member { role, .. } if role == change.from && change.whose == Whose::Members => {
-            Finding::Wait
-        }
-        Membership::Member { role, .. } => {
-            Finding::Done(Status::RoleKept, Some(third_role(scope, role, change)))
-        }
-        Membership::Invited { role: Some(role), .. } if change.whose == Whose::Invitations => match role {
-            role if role == change.to => Finding::Done(Status::RoleUpdated, None),
-            role if role == change.from => Finding::Wait,
-            role => Finding::Done(Status::RoleKept, Some(third_role(scope, role, change))),
+        Membership::Member { role, .. } if role == to => Finding::Done(Status::RoleUpdated, None),
+        Membership::Member { role, .. } if role == from && holder == Holder::Member => Finding::Wait,
+        Membership::Member { role, .. } => third_role(role),
+        Membership::Invited { role: Some(role), .. } if holder == Holder::Invitation => match role {
+            role if role == to => Finding::Done(Status::RoleUpdated, None),
+            role if role == from => Finding::Wait,
+            role => third_role(role),
         },
         Membership::Invited { .. } | Membership::Absent => Finding::Done(Status::Rejected, Some(no_member())),
     }
@@ -325,8 +319,8 @@ pub fn gone() -> Cause {
 }
 
 /// Why somebody is left alone who got yet another role since the plan was made.
-pub fn third_role(scope: Scope, role: Level, change: RoleChange) -> Cause {
-    let [role, from, to] = [role, change.from, change.to].map(|level| scope.role(level));
+pub fn third_role(scope: Scope, role: Level, from: Level, to: Level) -> Cause {
+    let [role, from, to] = [role, from, to].map(|level| scope.role(level));
     let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
     Cause::new("other_role", text)
 }
@@ -339,21 +333,11 @@ pub fn no_member() -> Cause {
 /// The end of a row whose person was there without our doing.
 fn as_it_was(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     match decide(scope, wanted, seen, RolePolicy::Keep) {
-        Decision::Unchanged => Finding::Done(Status::Unchanged, None),
-        Decision::AlreadyInvited(role) => {
-            Finding::Done(Status::AlreadyInvited, invited_otherwise(scope, role, Some(wanted)))
+        Decision::Keep(reason) => {
+            let (status, cause) = reason.end(scope, Some(wanted));
+            Finding::Done(status, cause)
         }
-        Decision::RoleKept(role) => Finding::Done(Status::RoleKept, Some(role_kept(scope, role))),
-        Decision::Add
-        | Decision::UpdateRole(_)
-        | Decision::Replace(_)
-        | Decision::Take(_)
-        | Decision::HeldBack(..)
-        | Decision::Merged { .. }
-        | Decision::Invalid(_)
-        | Decision::LeftOut
-        | Decision::Rejected(_)
-        | Decision::GaveUp(_) => Finding::Wait,
+        Decision::Change(_) => Finding::Wait,
     }
 }
 
@@ -377,13 +361,8 @@ mod tests {
 
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
-        let context = Context {
-            scope: Scope::Workspace,
-            kind: OperationKind::Add(Editor),
-            settle: SETTLE,
-            repeats,
-            ours,
-        };
+        let (scope, action) = (Scope::Workspace, Action::Add(Editor));
+        let context = Context { scope, action, settle: SETTLE, repeats, ours };
         doubts.queue[0].judge(seen, now + after, context)
     }
 
@@ -440,7 +419,6 @@ mod tests {
 
     #[test]
     fn a_role_is_set_again_while_the_old_one_is_seen_and_nobody_is_added_or_overruled() {
-        let change = RoleChange { from: Level::Viewer, to: Editor, whose: Whose::Members };
         let member = |role| member(role, Standing::Active, 1);
         let settled = Some;
         let table = [
@@ -454,9 +432,9 @@ mod tests {
                 settled(Status::Rejected),
             ),
         ];
-        let kind = OperationKind::SetRole(change);
-        let context =
-            Context { scope: Scope::Workspace, kind, settle: SETTLE, repeats: Repeats::Refused, ours: true };
+        let action = Action::SetRole { from: Level::Viewer, to: Editor, holder: Holder::Member };
+        let (scope, repeats) = (Scope::Workspace, Repeats::Refused);
+        let context = Context { scope, action, settle: SETTLE, repeats, ours: true };
         let (doubts, now) = doubt(Doubt::Effect);
         let judge = |seen, after| doubts.queue[0].judge(seen, now + after, context);
         for (seen, after, expected) in table {

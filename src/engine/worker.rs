@@ -14,7 +14,7 @@ use super::part::{InDeployment, Subject, Subjects};
 use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, Level, RowNumber, WorkspaceId, other_spelling};
 use crate::plan::extra::Account;
-use crate::plan::{Membership, OperationKind, RoleChange, Whose};
+use crate::plan::{Action, Holder, Membership};
 use crate::present::grants::{self, Asked, Found};
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
@@ -31,7 +31,7 @@ pub enum Job {
         /// Where.
         workspace: WorkspaceId,
         /// What.
-        kind: OperationKind,
+        action: Action,
     },
     /// Read a workspace for the people of these rows.
     Read {
@@ -176,8 +176,8 @@ impl Worker {
             Job::Send { operation, .. } if self.stopping.load(Ordering::Acquire) => {
                 Signal::Released { operation }
             }
-            Job::Send { operation, row, ref workspace, kind } => {
-                let result = self.mutate(workspace, row, kind);
+            Job::Send { operation, row, ref workspace, action } => {
+                let result = self.mutate(workspace, row, action);
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
             Job::Read { lane, ref workspace, ref operations, ref rows } => {
@@ -247,39 +247,40 @@ impl Worker {
         Ok(())
     }
 
-    fn mutate(
-        &self,
-        workspace: &WorkspaceId,
-        row: RowNumber,
-        kind: OperationKind,
-    ) -> Result<Answer, Failure> {
+    fn mutate(&self, workspace: &WorkspaceId, row: RowNumber, action: Action) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
-        match (kind, self.subjects.get(row)) {
-            (kind, Some(Subject::Deployment(subject))) => self.grant(subject, email, kind),
-            (OperationKind::Add(role), _) => self.add(workspace, row, role),
-            (OperationKind::Replace(role), _) => self.replace(workspace, row, role),
-            (OperationKind::SetRole(change), _) => match self.set_role(workspace, email, change) {
+        match (action, self.subjects.get(row)) {
+            (action, Some(Subject::Deployment(subject))) => self.grant(subject, email, action),
+            (Action::Add(role), _) => self.add(workspace, row, role),
+            (Action::Replace(role), _) => self.replace(workspace, row, role),
+            (Action::SetRole { to, holder, .. }, _) => match self.set_role(workspace, email, to, holder) {
                 Err(failure) => match other_spelling(email).filter(|_| failure.fault.is_unknown_address()) {
-                    Some(other) => self.set_role(workspace, &other, change),
+                    Some(other) => self.set_role(workspace, &other, to, holder),
                     None => Err(failure),
                 },
                 set => set,
             }
             .map(Answer::from),
-            (OperationKind::Remove(_), Some(Subject::Leaver(Account::User(id)))) => {
+            (Action::Remove(_), Some(Subject::Leaver(Account::User(id)))) => {
                 self.houston.remove_member(workspace, id).map(Answer::from)
             }
-            (OperationKind::Remove(_), Some(Subject::Leaver(Account::Invite(id)))) => {
+            (Action::Remove(_), Some(Subject::Leaver(Account::Invite(id)))) => {
                 self.houston.delete_invite(id).map(Answer::from)
             }
-            (OperationKind::Remove(_), None) => unreachable!("every removal is about somebody"),
+            (Action::Remove(_), None) => unreachable!("every removal is about somebody"),
         }
     }
 
-    fn set_role(&self, workspace: &WorkspaceId, email: &str, change: RoleChange) -> Result<Sent, Failure> {
-        match change.whose {
-            Whose::Members => self.houston.set_role(workspace, email, change.to),
-            Whose::Invitations => self.houston.set_invite_role(workspace, email, change.to),
+    fn set_role(
+        &self,
+        workspace: &WorkspaceId,
+        email: &str,
+        to: Level,
+        holder: Holder,
+    ) -> Result<Sent, Failure> {
+        match holder {
+            Holder::Member => self.houston.set_role(workspace, email, to),
+            Holder::Invitation => self.houston.set_invite_role(workspace, email, to),
         }
     }
 
@@ -310,23 +311,23 @@ impl Worker {
         self.add(workspace, row, role).map_err(half_done)
     }
 
-    fn grant(&self, subject: &InDeployment, email: &str, kind: OperationKind) -> Result<Answer, Failure> {
+    fn grant(&self, subject: &InDeployment, email: &str, action: Action) -> Result<Answer, Failure> {
         let (id, email) = match &subject.user {
             Some((id, address)) => (Some(id.as_str()), address.as_str()),
             None => (None, email),
         };
         let user = DeploymentUser { id, email };
-        match kind {
-            OperationKind::Add(role) => {
+        match action {
+            Action::Add(role) => {
                 self.houston.add_deployment_role(&subject.deployment, user, role).map(Answer::from)
             }
-            OperationKind::SetRole(change) => {
-                self.houston.set_deployment_role(&subject.deployment, user, change.to).map(Answer::from)
+            Action::SetRole { to, .. } => {
+                self.houston.set_deployment_role(&subject.deployment, user, to).map(Answer::from)
             }
-            OperationKind::Remove(_) => {
+            Action::Remove(_) => {
                 self.houston.remove_deployment_role(&subject.deployment, user).map(Answer::from)
             }
-            OperationKind::Replace(_) => unreachable!("no role in a deployment is replaced"),
+            Action::Replace(_) => unreachable!("no role in a deployment is replaced"),
         }
     }
 }

@@ -26,7 +26,6 @@ use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::event::Event;
 use crate::model::{RowNumber, Scope};
 use crate::outcome::{Cause, ExitStatus, Tally};
-use crate::plan::concluded_by_plan;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
 use crate::report::Reporter;
@@ -275,7 +274,7 @@ impl Applying<'_> {
         let mut tally = Tally::default();
         for (index, planned) in self.plan.plan.rows.iter().enumerate() {
             let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = concluded_by_plan(Scope::Workspace, &planned.decision, role) {
+            if let Some((status, _)) = planned.decision.end(Scope::Workspace, role) {
                 tally.count(status);
             }
         }

@@ -45,7 +45,7 @@ impl PreparedPlan {
         let plan = std::mem::take(&mut self.plan);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         self.plan = plan_created(plan, &created, &input.roster, roles, session, announce)?;
-        self.operations = self.plan.operations(|row| input.roster.assignment(row).map(|wish| wish.role));
+        self.operations = self.plan.operations();
         self.counts = self.plan.counts();
         Ok(())
     }

@@ -14,10 +14,9 @@ use crate::ops::failure::Failure;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::outcome::ExitStatus;
-use crate::plan::concluded_by_plan;
 use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Grant, name};
-use crate::plan::{Decision, Membership, Whose, Workspace};
+use crate::plan::{Action, Decision, Holder, Membership, Reason, Workspace};
 use crate::record::journal::PlannedAction;
 use crate::report::escape::json_pretty;
 use crate::report::plan::{PlanFormat, reason_of_grant};
@@ -111,7 +110,6 @@ impl Explainer<'_> {
         let text = roster.workspace(row).map(|text| roster.workspaces()[text as usize].clone());
         let exists = planned.workspace.is_some_and(|place| !plan.is_to_be_created(place));
         let role = wish.map(|wish| wish.role);
-        let (action, from_role) = PlannedAction::of(&planned.decision);
         Explained {
             place: Some(format!("{}:{}", self.input.name, roster.line(row))),
             email: roster.emails().spelled(row).to_owned(),
@@ -120,92 +118,83 @@ impl Explainer<'_> {
             deployment: None,
             present: planned.seen.map(|seen| seen.described(Scope::Workspace)),
             rule: self.rule(&planned.decision, role),
-            action: action.word(),
-            from_role: from_role
-                .or(planned.seen.and_then(Membership::role))
-                .map(|level| Role::workspace(level).name()),
+            action: PlannedAction::of(&planned.decision).word(),
+            from_role: planned.seen.and_then(Membership::role).map(|level| Role::workspace(level).name()),
             to_role: role.map(|level| Role::workspace(level).name()),
             request: workspace
                 .filter(|_| exists)
-                .and_then(|workspace| self.request(workspace, row, &planned.decision, role)),
+                .and_then(|workspace| self.request(workspace, row, &planned.decision)),
         }
     }
 
-    fn request(
-        &self,
-        workspace: &Workspace,
-        row: RowNumber,
-        decision: &Decision,
-        role: Option<Level>,
-    ) -> Option<Sending> {
+    fn request(&self, workspace: &Workspace, row: RowNumber, decision: &Decision) -> Option<Sending> {
         let (houston, email) = (&self.session.houston, self.input.roster.emails().spelled(row));
-        let rehearsed = match decision {
-            Decision::Add => {
-                let (role, mail) = (role?, self.mail);
+        let rehearsed = match decision.action() {
+            Some(Action::Add(role)) => {
+                let mail = self.mail;
                 let subjects = self.prepared.along();
                 let along = subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
-            Decision::Replace(_) => {
+            Some(Action::Replace(_)) => {
                 // The first of the two; the other one is an add.
                 match self.prepared.plan.replacements.get(&row)?.first()? {
                     Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
                     Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
                 }
             }
-            Decision::UpdateRole(change) => houston.rehearse(|houston| match change.whose {
-                Whose::Members => houston.set_role(&workspace.id, email, change.to),
-                Whose::Invitations => houston.set_invite_role(&workspace.id, email, change.to),
+            Some(Action::SetRole { to, holder, .. }) => houston.rehearse(|houston| match holder {
+                Holder::Member => houston.set_role(&workspace.id, email, to),
+                Holder::Invitation => houston.set_invite_role(&workspace.id, email, to),
             }),
-            Decision::Unchanged
-            | Decision::Take(_)
-            | Decision::RoleKept(_)
-            | Decision::HeldBack(..)
-            | Decision::AlreadyInvited(_)
-            | Decision::Merged { .. }
-            | Decision::Invalid(_)
-            | Decision::LeftOut
-            | Decision::Rejected(_)
-            | Decision::GaveUp(_) => None,
+            Some(Action::Remove(_)) | None => None,
         };
         rehearsed.map(Sending::from)
     }
 
     fn rule(&self, decision: &Decision, role: Option<Level>) -> String {
-        let concluded = || concluded_by_plan(Scope::Workspace, decision, role).and_then(|(_, cause)| cause);
-        let because =
-            || concluded().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match decision {
-            Decision::Add => "is neither a member nor invited: is added".to_owned(),
-            Decision::Take(_) => String::new(),
-            Decision::Replace(_) => {
+            Decision::Change(Action::Add(_)) => "is neither a member nor invited: is added".to_owned(),
+            Decision::Change(Action::Remove(_)) => String::new(),
+            Decision::Change(Action::Replace(_)) => {
                 "is taken away by this request and then added again (--repair-duplicates, --reinvite)"
                     .to_owned()
             }
-            Decision::UpdateRole(change) if change.whose == Whose::Invitations => {
+            Decision::Change(Action::SetRole { holder: Holder::Invitation, .. }) => {
                 "is invited with another role, and --update-roles gives the invitation the one of the roster"
                     .to_owned()
             }
-            Decision::UpdateRole(_) => {
+            Decision::Change(Action::SetRole { holder: Holder::Member, .. }) => {
                 "is a member with another role, and --update-roles gives members the one of the roster"
                     .to_owned()
             }
-            Decision::Unchanged => "is a member with the wanted role: nothing is to be done".to_owned(),
-            Decision::RoleKept(_) => {
-                format!("{}: without --update-roles nobody's role is changed", because())
-            }
-            Decision::AlreadyInvited(_) => {
-                let more = concluded().map_or_else(String::new, |cause| format!("; {}", cause.text));
+            Decision::Keep(reason) => self.rule_of(reason, role),
+        }
+    }
+
+    fn rule_of(&self, reason: &Reason, role: Option<Level>) -> String {
+        let cause = || reason.end(Scope::Workspace, role).1;
+        let because = || cause().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
+        match reason {
+            Reason::Unchanged => "is a member with the wanted role: nothing is to be done".to_owned(),
+            Reason::RoleKept(_) => format!("{}: without --update-roles nobody's role is changed", because()),
+            Reason::AlreadyInvited(_) => {
+                let more = cause().map_or_else(String::new, |cause| format!("; {}", cause.text));
                 format!("is invited, or has never signed in: is not invited again{more}")
             }
-            Decision::Merged { into } => {
+            Reason::Merged { into } => {
                 let line = self.input.roster.line(*into);
                 format!("says the same as line {line}, which speaks for both")
             }
-            Decision::LeftOut => "outside of --only or --limit".to_owned(),
-            Decision::HeldBack(..) | Decision::Invalid(_) | Decision::Rejected(_) | Decision::GaveUp(_) => {
-                because()
-            }
+            Reason::LeftOut => "outside of --only or --limit".to_owned(),
+            Reason::HeldBack(..)
+            | Reason::Protected(_)
+            | Reason::ViaTeam
+            | Reason::RolesHidden
+            | Reason::UnsureRoster
+            | Reason::Invalid(_)
+            | Reason::Rejected(_)
+            | Reason::Unreadable(_) => because(),
         }
     }
 
@@ -219,37 +208,28 @@ impl Explainer<'_> {
             email: user.map_or(email, |(_, address)| address),
         };
         let (request, rule) = match &grant.decision {
-            Decision::Add if self.prepared.comes_along(grant) => {
+            Decision::Change(Action::Add(_)) if self.prepared.comes_along(grant) => {
                 (None, "is given together with the workspace, in the same request".to_owned())
             }
-            Decision::Add => (
+            Decision::Change(Action::Add(_)) => (
                 grant
                     .role
                     .and_then(|role| houston.rehearse(|houston| houston.add_deployment_role(id, user, role))),
                 "has no role in this deployment: is given one".to_owned(),
             ),
-            Decision::UpdateRole(_) => (
+            Decision::Change(Action::SetRole { .. }) => (
                 grant
                     .role
                     .and_then(|role| houston.rehearse(|houston| houston.set_deployment_role(id, user, role))),
                 "has another role in this deployment, and --update-roles gives the one of the roster"
                     .to_owned(),
             ),
-            Decision::Take(_) => (
+            Decision::Change(Action::Remove(_)) => (
                 houston.rehearse(|houston| houston.remove_deployment_role(id, user)),
                 "has a role in this deployment where the roster says NONE, and --update-roles takes it away"
                     .to_owned(),
             ),
-            Decision::Unchanged
-            | Decision::Replace(_)
-            | Decision::RoleKept(_)
-            | Decision::HeldBack(..)
-            | Decision::AlreadyInvited(_)
-            | Decision::Merged { .. }
-            | Decision::Invalid(_)
-            | Decision::LeftOut
-            | Decision::Rejected(_)
-            | Decision::GaveUp(_) => (None, reason_of_grant(grant)),
+            Decision::Change(Action::Replace(_)) | Decision::Keep(_) => (None, reason_of_grant(grant)),
         };
         Explained {
             place: Some(format!("{}:{}", self.input.name, roster.line(grant.row))),
@@ -259,7 +239,7 @@ impl Explainer<'_> {
             deployment: Some(grant.deployment.name.clone()),
             present: grant.seen.map(|seen| seen.described(Scope::Deployment)),
             rule,
-            action: PlannedAction::of(&grant.decision).0.word(),
+            action: PlannedAction::of(&grant.decision).word(),
             from_role: grant.from().map(|level| Role::deployment(level).name()),
             to_role: Some(name(grant.role.map(Role::deployment))),
             request: request.map(Sending::from),
@@ -280,12 +260,12 @@ impl Explainer<'_> {
             workspace_id: Some(workspace.id.to_string()),
             deployment: None,
             present: Some(extra.seen.described(Scope::Workspace)),
-            rule: extra.stay.map_or_else(
-                || "is not in the roster, and --prune removes such people".to_owned(),
-                |stay| {
-                    format!("is not in the roster and stays: {} ({})", stay.cause().text, stay.cause().code)
-                },
-            ),
+            rule: match extra.decision.end(Scope::Workspace, None).and_then(|(_, cause)| cause) {
+                None => "is not in the roster, and --prune removes such people".to_owned(),
+                Some(cause) => {
+                    format!("is not in the roster and stays: {} ({})", cause.text, cause.code)
+                }
+            },
             action: if extra.leaves() { PlannedAction::Remove.word() } else { PlannedAction::None.word() },
             from_role: extra.seen.role().map(|level| Role::workspace(level).name()),
             to_role: None,

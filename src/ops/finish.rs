@@ -15,8 +15,7 @@ use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
-use crate::plan::extra::Stay;
-use crate::plan::guard::Guard;
+use crate::plan::Guard;
 use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
 use crate::record::journal::{History, JournalError, RowHistory, digest_of};
 use crate::record::undo;
@@ -128,8 +127,7 @@ fn held_back(history: &History) -> usize {
 /// How many removals a guard held back.
 fn removals_held_back(history: &History) -> usize {
     let is_held = |extra: &&RowHistory| {
-        extra.status == Status::Unchanged
-            && extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause))
+        extra.status == Status::Unchanged && extra.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
     };
     history.extras.iter().filter(is_held).count()
 }
@@ -308,17 +306,17 @@ mod tests {
     #[test]
     fn a_row_that_a_guard_held_back_ends_the_run_with_7_unless_there_is_worse() {
         use crate::model::Level::{Admin, Viewer};
-        let held = Guard::LastAdmin.cause(
-            crate::model::Scope::Workspace,
-            crate::plan::RoleChange { from: Admin, to: Viewer, whose: crate::plan::Whose::Members },
-        );
+        use crate::model::Scope;
+        use crate::plan::{Action, Holder, Reason};
+        let action = Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member };
+        let (_, held) = Reason::HeldBack(Guard::LastAdmin, action).end(Scope::Workspace, None);
         for (other, stopped, code) in [
             (Status::RoleUpdated, None, 7),
             (Status::Rejected, None, 7),
             (Status::GaveUp, None, 8),
             (Status::RoleUpdated, Some(StopReason::TokenDead), 4),
         ] {
-            let ends = [(Status::RoleKept, Some(held.clone())), (other, None)];
+            let ends = [(Status::RoleKept, held.clone()), (other, None)];
             let fixture = Fixture::with(&ends, stopped.map(|reason| (reason, None)));
             assert_eq!(status(&fixture.history).code(), code, "{other} {stopped:?}");
         }

@@ -24,7 +24,7 @@ use crate::ops::session::mail;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Cause, Tally};
 use crate::plan::extra::Account;
-use crate::plan::guard::{Limit, Refusal};
+use crate::plan::guard::{Excess, Limit, Refusal};
 use crate::plan::protect::Protect;
 use crate::plan::{Operation, Workspace};
 use crate::present::survey::{Progress, Task};
@@ -254,7 +254,8 @@ impl Leg<'_> {
             Limit::Percent(_) => refusal.workspace.is_none(),
             Limit::People(_) => false,
         };
-        let (refusals, _) = leaving.too_many(limits, &People::before(history, &now, &leaving.part.concluded));
+        let Excess { refusals, .. } =
+            leaving.excess(limits, &People::before(history, &now, &leaving.part.concluded));
         if refusals.iter().any(is_share_of_all) {
             let others: Vec<&WorkspaceId> =
                 history.workspaces.iter().filter(|id| !now.contains_key(*id)).collect();

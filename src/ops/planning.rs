@@ -28,10 +28,10 @@ use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
 use crate::outcome::Cause;
 use crate::outcome::Status;
-use crate::plan::extra::{Extra, Stay};
-use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected, takes_admin};
+use crate::plan::extra::Extra;
+use crate::plan::guard::{hold_caller, hold_incomplete, hold_last_admins, hold_protected};
 use crate::plan::protect::Protect;
-use crate::plan::{Decision, Membership, Plan, RolePolicy, RowPlan, decide};
+use crate::plan::{Action, Decision, Membership, Plan, Reason, RolePolicy, RowPlan, decide};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress, Task};
 use crate::record::journal::RunSettings;
@@ -95,7 +95,8 @@ pub fn plan_created(
 ) -> Result<Plan, Failure> {
     let mut wanted = vec![Vec::new(); plan.workspaces.len()];
     for (index, planned) in plan.rows.iter().enumerate() {
-        if let (Some(place), Decision::Add) = (planned.workspace, &planned.decision)
+        if let Some(place) = planned.workspace
+            && planned.decision.is_add()
             && created.contains(&place)
         {
             wanted[place as usize].push(RowNumber::from_index(index));
@@ -142,20 +143,21 @@ impl<'r> Draft<'r> {
         };
         let mut plan_row = |row: RowNumber| {
             let (workspace, decision) = match roster.state(row) {
-                RowState::LeftOut => (None, Decision::LeftOut),
+                RowState::LeftOut => (None, Decision::Keep(Reason::LeftOut)),
                 RowState::Merged { into } | RowState::Overruled { by: into } => {
-                    (place(row), Decision::Merged { into })
+                    (place(row), Decision::Keep(Reason::Merged { into }))
                 }
                 RowState::Invalid => {
-                    (None, Decision::Invalid(Arc::clone(causes.get(&row).unwrap_or(&unknown))))
+                    let cause = causes.get(&row).unwrap_or(&unknown);
+                    (None, Decision::Keep(Reason::Invalid(Arc::clone(cause))))
                 }
                 RowState::Wanted => match meaning(row) {
                     Some(Meaning::Place(place)) => {
                         wanted[*place as usize].push(row);
-                        (Some(*place), Decision::LeftOut)
+                        (Some(*place), Decision::Keep(Reason::LeftOut))
                     }
-                    Some(Meaning::Decided(decision)) => (None, decision.clone()),
-                    None => (None, Decision::Invalid(Arc::clone(&unknown))),
+                    Some(Meaning::Decided(reason)) => (None, Decision::Keep(reason.clone())),
+                    None => (None, Decision::Keep(Reason::Invalid(Arc::clone(&unknown)))),
                 },
             };
             RowPlan { workspace, seen: None, decision }
@@ -172,7 +174,8 @@ impl<'r> Draft<'r> {
             (0..self.plan.workspaces.len()).partition(|&at| self.plan.is_to_be_created(place(at)));
         for place in to_create {
             for row in std::mem::take(&mut self.wanted[place]) {
-                self.note(row, Membership::Absent, Decision::Add);
+                let Some(wish) = self.roster.assignment(row) else { continue };
+                self.note(row, Membership::Absent, Decision::Change(Action::Add(wish.role)));
             }
         }
         self.read_places(existing, session, announce)
@@ -215,10 +218,8 @@ impl<'r> Draft<'r> {
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
                     for row in rows {
-                        let cause = Arc::clone(&cause);
-                        let is_final = status == Status::Rejected;
                         self.plan.rows[row.index()].decision =
-                            if is_final { Decision::Rejected(cause) } else { Decision::GaveUp(cause) };
+                            Decision::Keep(Reason::failed(status, Arc::clone(&cause)));
                     }
                 }
             }
@@ -244,8 +245,8 @@ impl<'r> Draft<'r> {
         hold_protected(&mut decisions, |place| protected[place]);
         hold_caller(&mut decisions, |place| caller.iter().any(|name| name == email(place)));
         if let Some(doubt) = reading.cause_of_doubt().map(Arc::new) {
-            let add = decisions.iter_mut().filter(|decision| **decision == Decision::Add);
-            add.for_each(|decision| *decision = Decision::GaveUp(Arc::clone(&doubt)));
+            let add = decisions.iter_mut().filter(|decision| decision.is_add());
+            add.for_each(|decision| *decision = Decision::Keep(Reason::Unreadable(Arc::clone(&doubt))));
         }
         for ((&row, &seen), decision) in rows.iter().zip(&reading.memberships).zip(decisions) {
             self.note(row, seen, decision);
@@ -258,7 +259,10 @@ impl<'r> Draft<'r> {
         session: &Session,
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Failure> {
-        let is_demoted = |row: &&RowNumber| takes_admin(&self.plan.rows[row.index()].decision);
+        let is_demoted = |row: &&RowNumber| {
+            let planned = &self.plan.rows[row.index()];
+            planned.seen.is_some_and(|seen| planned.decision.takes_an_admin(seen))
+        };
         let loses_one = |place: usize| {
             let extras = self.pruning.as_ref().map(|pruning| &pruning.extras[place]);
             extras.is_some_and(|extras| extras.iter().any(Extra::takes_an_admin))
@@ -277,19 +281,24 @@ impl<'r> Draft<'r> {
         for ((place, rows), others) in demoted.iter().zip(counts) {
             let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);
             let leavers = extras.unwrap_or_default();
-            let mut decisions: Vec<Decision> =
-                rows.iter().map(|row| self.plan.rows[row.index()].decision.clone()).collect();
+            let mut judged: Vec<(Decision, Membership)> = rows
+                .iter()
+                .map(|row| &self.plan.rows[row.index()])
+                .filter_map(|planned| Some((planned.decision.clone(), planned.seen?)))
+                .collect();
             match others {
-                Ok(others) => hold_last_admins(&mut decisions, leavers, others),
+                Ok(others) => {
+                    let demoted = judged.iter_mut().map(|(decision, seen)| (decision, *seen));
+                    hold_last_admins(demoted.chain(leavers.iter_mut().map(Extra::to_judge)), others);
+                }
                 Err(fault) => {
                     let (_, cause) = unreadable(&fault, session)?;
-                    decisions.fill(Decision::GaveUp(cause));
-                    for leaver in leavers.iter_mut().filter(|leaver| leaver.leaves()) {
-                        leaver.stay = Some(Stay::Incomplete);
-                    }
+                    let unread = Decision::Keep(Reason::Unreadable(cause));
+                    judged.iter_mut().for_each(|(decision, _)| *decision = unread.clone());
+                    hold_incomplete(leavers);
                 }
             }
-            for (row, decision) in rows.iter().zip(decisions) {
+            for (row, (decision, _)) in rows.iter().zip(judged) {
                 self.plan.rows[row.index()].decision = decision;
             }
         }

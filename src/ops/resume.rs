@@ -29,7 +29,7 @@ use crate::model::target_key::is_same_target;
 use crate::model::{RowNumber, Strain, printable};
 use crate::outcome::ExitStatus;
 use crate::plan::protect::Protect;
-use crate::plan::{Operation, OperationKind, RolePolicy};
+use crate::plan::{Action, Operation, RolePolicy};
 use crate::present::members::Reading;
 use crate::present::survey::{Progress as Step, Task};
 use crate::record::folder::{RunFolder, TargetLock};
@@ -246,9 +246,7 @@ impl Resuming {
         if self.takes_away() {
             session.identity.check(&session.url)?;
         }
-        let adds = |operation: &Operation| {
-            matches!(operation.kind, OperationKind::Add(_) | OperationKind::Replace(_))
-        };
+        let adds = |operation: &Operation| matches!(operation.action, Action::Add(_) | Action::Replace(_));
         if operations.iter().any(adds) {
             session.check_policy(&self.history.header.settings)?;
         }

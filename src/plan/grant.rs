@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Membership, Operation, RolePolicy};
+use super::{Action, Decision, Membership, Operation, Reason, RolePolicy};
 use crate::model::{Level, Role, RowNumber, Scope};
 
 /// A deployment of a workspace, as a plan knows it.
@@ -46,8 +46,7 @@ pub struct Grant {
 impl Grant {
     /// The mutation that follows, if one does; `row` is the place of the grant behind the roster.
     pub fn operation(&self, row: RowNumber) -> Option<Operation> {
-        let kind = self.decision.operation(|| self.role)?;
-        Some(Operation { row, workspace: self.workspace, kind })
+        Some(Operation { row, workspace: self.workspace, action: self.decision.action()? })
     }
 
     /// The role that Houston has, if there is one.
@@ -60,10 +59,12 @@ impl Grant {
 pub fn decide(wanted: Option<Level>, present: Membership, roles: RolePolicy) -> Decision {
     match (wanted, present, roles) {
         (Some(wanted), present, roles) => super::decide(Scope::Deployment, wanted, present, roles),
-        (None, Membership::Absent, _) => Decision::Unchanged,
-        (None, Membership::Invited { role, .. }, _) => Decision::AlreadyInvited(role),
-        (None, Membership::Member { role, .. }, RolePolicy::Update) => Decision::Take(role),
-        (None, Membership::Member { role, .. }, RolePolicy::Keep) => Decision::RoleKept(role),
+        (None, Membership::Absent, _) => Decision::Keep(Reason::Unchanged),
+        (None, Membership::Invited { role, .. }, _) => Decision::Keep(Reason::AlreadyInvited(role)),
+        (None, Membership::Member { role, .. }, RolePolicy::Update) => {
+            Decision::Change(Action::Remove(Some(role)))
+        }
+        (None, Membership::Member { role, .. }, RolePolicy::Keep) => Decision::Keep(Reason::RoleKept(role)),
     }
 }
 

@@ -2,118 +2,99 @@
 //! workspace loses its last admin, and not more people are removed than the limits allow. Pure, and
 //! the same in whatever order the rows come.
 //!
-//! Main functions: [`hold_caller`] and, where [`takes_admin`] says that somebody has to count,
-//! [`hold_last_admins`]; [`hold_too_many`] for removals. A row that is held back keeps its role; the
-//! others are carried out.
+//! Main functions: [`hold_caller`]; [`hold_last_admins`], where [`Decision::takes_an_admin`] says that the
+//! others have to be counted; [`removal`] and [`excess`] for removals. A row that is held back keeps its
+//! role; the others are carried out.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::extra::{Extra, Stay};
-use super::{Decision, RoleChange};
-use crate::model::Scope;
-use crate::outcome::Cause;
+use super::Membership;
+use super::decision::{Action, Decision, Guard, Reason};
+use super::extra::Extra;
+use crate::model::Level;
 
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
 
-/// Why a change is held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guard {
-    /// It would take rights away from whoever asks for it.
-    Caller,
-    /// The workspace would have no admin any more.
-    LastAdmin,
-    /// `--protect` names the person: the user's own wish.
-    Protected,
-}
-
-impl Guard {
-    const ALL: [Self; 3] = [Self::Caller, Self::LastAdmin, Self::Protected];
-
-    fn code(self) -> &'static str {
-        match self {
-            Self::Caller => "guard_self",
-            Self::LastAdmin => "guard_last_admin",
-            Self::Protected => "protected",
-        }
-    }
-
-    /// Whether this is a guard rather than a wish of the user: the run ends with 7 then.
-    pub fn is_guard(self) -> bool {
-        match self {
-            Self::Caller | Self::LastAdmin => true,
-            Self::Protected => false,
-        }
-    }
-
-    /// The reason for people, and its code.
-    pub fn cause(self, scope: Scope, change: RoleChange) -> Cause {
-        let (from, to) = (scope.role(change.from), scope.role(change.to));
-        let why = match self {
-            Self::Caller => "this is the token's own user, who is never demoted",
-            Self::LastAdmin => "without those who are to be demoted the workspace would have no admin",
-            Self::Protected => "--protect covers this person",
-        };
-        Cause::new(self.code(), format!("is {from} and stays it, not {to}: {why}"))
-    }
-
-    /// Whether a row with this cause was held back by a guard.
-    pub fn is_cause(cause: &Cause) -> bool {
-        Self::ALL.iter().any(|guard| guard.is_guard() && guard.code() == cause.code)
-    }
-}
-
-/// Holds back what would demote the caller. `is_caller` tells of each decision, by its place,
+/// Holds back what would take rights from the caller. `is_caller` tells of each decision, by its place,
 /// whether it is about them.
 pub fn hold_caller(decisions: &mut [Decision], is_caller: impl Fn(usize) -> bool) {
-    hold_demotions(decisions, Guard::Caller, is_caller);
+    hold(decisions, is_caller, |action| Reason::HeldBack(Guard::Caller, action));
 }
 
 /// The same for people whom `--protect` covers.
 pub fn hold_protected(decisions: &mut [Decision], is_protected: impl Fn(usize) -> bool) {
-    hold_demotions(decisions, Guard::Protected, is_protected);
+    hold(decisions, is_protected, Reason::Protected);
 }
 
-fn hold_demotions(decisions: &mut [Decision], guard: Guard, whom: impl Fn(usize) -> bool) {
+fn hold(decisions: &mut [Decision], whom: impl Fn(usize) -> bool, why: impl Fn(Action) -> Reason) {
     for (place, decision) in decisions.iter_mut().enumerate() {
-        if let Decision::UpdateRole(change) = *decision
-            && change.is_demotion()
+        if let Decision::Change(action) = *decision
+            && action.takes_away()
             && whom(place)
         {
-            *decision = Decision::HeldBack(change, guard);
+            *decision = Decision::Keep(why(action));
         }
     }
 }
 
-/// Whether a decision takes an admin from its workspace.
-pub fn takes_admin(decision: &Decision) -> bool {
-    matches!(decision, Decision::UpdateRole(change) if change.takes_an_admin())
-}
-
-/// Holds back every demotion of an admin of one workspace unless an admin remains. Whom of several
-/// to keep is not ours to choose, so none of them is demoted.
+/// Holds back every change that takes an admin from one workspace unless an admin remains. Whom of
+/// several to keep is not ours to choose, so none of these changes is made. Each decision comes with
+/// what Houston has of its person.
 ///
-/// `others` counts the admins of the complete member list whom the plan does not demote; those of
-/// them who are removed by the same plan do not count, and are not removed either if nobody else
-/// remains. Whoever is to become admin in the same plan does not count: nobody knows yet whether
-/// that will succeed.
-pub fn hold_last_admins(decisions: &mut [Decision], leavers: &mut [Extra], others: usize) {
-    let leaving = leavers.iter().filter(|leaver| leaver.takes_an_admin()).count();
+/// `others` counts the admins of the complete member list whom no decision demotes or replaces; those of
+/// them who are removed do not count. Whoever is to become admin in the same plan does not count: nobody
+/// knows yet whether that will succeed.
+pub fn hold_last_admins<'d>(
+    decisions: impl IntoIterator<Item = (&'d mut Decision, Membership)>,
+    others: usize,
+) {
+    let takes = |(decision, seen): (&'d mut Decision, Membership)| {
+        let action = decision.action().filter(|action| action.takes_an_admin(seen))?;
+        Some((decision, action))
+    };
+    let taking: Vec<(&mut Decision, Action)> = decisions.into_iter().filter_map(takes).collect();
+    let leaving = taking.iter().filter(|(_, action)| matches!(action, Action::Remove(_))).count();
     if others > leaving {
         return;
     }
-    for leaver in leavers.iter_mut().filter(|leaver| leaver.takes_an_admin()) {
-        leaver.stay = Some(Stay::LastAdmin);
+    for (decision, action) in taking {
+        *decision = Decision::Keep(Reason::HeldBack(Guard::LastAdmin, action));
     }
-    for decision in decisions {
-        if let Decision::UpdateRole(change) = *decision
-            && change.takes_an_admin()
-        {
-            *decision = Decision::HeldBack(change, Guard::LastAdmin);
-        }
+}
+
+/// What may keep one person from being removed, whatever the limits are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bars {
+    /// `--protect` covers them.
+    pub is_protected: bool,
+    /// They are the token's own user.
+    pub is_caller: bool,
+    /// Not everybody in the workspace could be read.
+    pub is_incomplete: bool,
+}
+
+/// The decision about one person who is to be removed and has this role. The user's own wish comes first:
+/// no guard has to step in.
+pub fn removal(level: Option<Level>, bars: Bars) -> Decision {
+    let action = Action::Remove(level);
+    let Bars { is_protected, is_caller, is_incomplete } = bars;
+    if is_protected {
+        Decision::Keep(Reason::Protected(action))
+    } else if is_caller {
+        Decision::Keep(Reason::HeldBack(Guard::Caller, action))
+    } else if is_incomplete {
+        Decision::Keep(Reason::HeldBack(Guard::Incomplete, action))
+    } else {
+        Decision::Change(action)
     }
+}
+
+/// Holds back every removal from a workspace that could not be read to its end.
+pub fn hold_incomplete(extras: &mut [Extra]) {
+    extras.iter_mut().for_each(|extra| extra.hold(Guard::Incomplete));
 }
 
 /// How many people may be removed.
@@ -215,19 +196,28 @@ fn share(leaving: u64, people: u64) -> u8 {
     u8::try_from(share.min(100)).unwrap_or(100)
 }
 
-/// Holds the removals against the limits. `people` counts the members and pending invitations of each
-/// workspace of the plan. What is refused is marked with [`OnGuard::SkipRemovals`]: a workspace that
-/// loses too many of its people keeps them all; if what is left is still too much, everybody stays.
-pub fn hold_too_many(extras: &mut [Extra], people: &[u64], caps: Caps, on_guard: OnGuard) -> Vec<Refusal> {
+/// What the limits say about some removals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excess {
+    /// The limits that they do not keep to.
+    pub refusals: Vec<Refusal>,
+    /// Of each workspace, whether its removals are held back: with [`OnGuard::SkipRemovals`] only.
+    pub held: Vec<bool>,
+}
+
+/// Compares the number of removals in each workspace with the limits. `people` counts its members and
+/// pending invitations. With [`OnGuard::SkipRemovals`] a workspace that loses too many of its people
+/// keeps them all; if what is left is still too much, everybody stays.
+pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) -> Excess {
     let mut refusals = Vec::new();
-    let mut leaving = vec![0; people.len()];
-    extras.iter().filter(|extra| extra.leaves()).for_each(|extra| leaving[extra.workspace as usize] += 1);
+    let mut leaving = leaving.to_vec();
+    let mut held = vec![false; people.len()];
     for (workspace, (leaving, &people)) in (0..).zip(leaving.iter_mut().zip(people)) {
         if people >= PERCENT_FROM && caps.exceeds_percent(*leaving, people) {
             let limit = Limit::Percent(caps.percent);
             refusals.push(Refusal { workspace: Some(workspace), leaving: *leaving, people, limit });
             if on_guard == OnGuard::SkipRemovals {
-                hold_everybody(extras, |extra| extra.workspace == workspace);
+                held[workspace as usize] = true;
                 *leaving = 0;
             }
         }
@@ -242,33 +232,48 @@ pub fn hold_too_many(extras: &mut [Extra], people: &[u64], caps: Caps, on_guard:
         refusals.push(in_all(Limit::Percent(caps.percent)));
     }
     if refusals.len() > before && on_guard == OnGuard::SkipRemovals {
-        hold_everybody(extras, |_| true);
+        held.fill(true);
     }
+    Excess { refusals, held }
+}
+
+/// Holds the removals of a plan against the limits.
+pub fn hold_too_many(extras: &mut [Extra], people: &[u64], caps: Caps, on_guard: OnGuard) -> Vec<Refusal> {
+    let Excess { refusals, held } = excess(&leaving(extras, people.len()), people, caps, on_guard);
+    let is_held = |extra: &&mut Extra| held[extra.workspace as usize];
+    extras.iter_mut().filter(is_held).for_each(|extra| extra.hold(Guard::TooMany));
     refusals
 }
 
 /// The lowest limits under which all of these people could be removed, each that is too low now.
-pub fn limits_needed(extras: &mut [Extra], people: &[u64], caps: Caps) -> Vec<Limit> {
-    let refusals = hold_too_many(extras, people, caps, OnGuard::Stop);
+pub fn limits_needed(extras: &[Extra], people: &[u64], caps: Caps) -> Vec<Limit> {
+    let refusals = excess(&leaving(extras, people.len()), people, caps, OnGuard::Stop).refusals;
     let needed = || refusals.iter().map(Refusal::needed);
     let number = needed().filter(|limit| matches!(limit, Limit::People(_))).max();
     let share = needed().filter(|limit| matches!(limit, Limit::Percent(_))).max();
     number.into_iter().chain(share).collect()
 }
 
-fn hold_everybody(extras: &mut [Extra], whom: impl Fn(&Extra) -> bool) {
-    for extra in extras.iter_mut().filter(|extra| extra.leaves() && whom(extra)) {
-        extra.stay = Some(Stay::TooMany);
-    }
+/// How many are removed from each workspace.
+fn leaving(extras: &[Extra], workspaces: usize) -> Vec<u64> {
+    let mut leaving = vec![0; workspaces];
+    extras.iter().filter(|extra| extra.leaves()).for_each(|extra| leaving[extra.workspace as usize] += 1);
+    leaving
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Membership, RolePolicy, Standing, Whose, decide};
+    use super::super::{Holder, RolePolicy, Standing, decide};
     use super::*;
-    use crate::model::Level::{self, Admin, Editor, Viewer};
+    use crate::model::Level::{Admin, Editor, Viewer};
+    use crate::model::Scope;
+    use crate::outcome::Cause;
+
+    fn seen(role: Level) -> Membership {
+        Membership::Member { role, bindings: 1, standing: Standing::Active }
+    }
 
     /// Decides everybody's wish (member role, wanted role) in a workspace that has so many admins
     /// besides; `caller` is the place of the caller.
@@ -278,13 +283,14 @@ mod tests {
         caller: Option<usize>,
         policy: RolePolicy,
     ) -> Vec<Decision> {
-        let seen = |role| Membership::Member { role, bindings: 1, standing: Standing::Active };
         let mut decisions: Vec<Decision> =
             people.iter().map(|&(has, wants)| decide(Scope::Workspace, wants, seen(has), policy)).collect();
         hold_caller(&mut decisions, |place| Some(place) == caller);
-        let stay = |(&(has, _), decision): (&(Level, _), &Decision)| has == Admin && !takes_admin(decision);
+        let stay = |(&(has, _), decision): (&(Level, _), &Decision)| {
+            has == Admin && !decision.takes_an_admin(seen(has))
+        };
         let others = besides + people.iter().zip(&decisions).filter(|&pair| stay(pair)).count();
-        hold_last_admins(&mut decisions, &mut [], others);
+        hold_last_admins(decisions.iter_mut().zip(people.iter().map(|&(has, _)| seen(has))), others);
         decisions
     }
 
@@ -304,16 +310,16 @@ mod tests {
         ) {
             let decisions = guarded(&people, besides, caller, RolePolicy::Update);
             let admins = besides + people.iter().filter(|(has, _)| *has == Admin).count();
-            let certain = |(&(has, _), decision): (&(Level, _), &Decision)| has == Admin && !takes_admin(decision);
+            let certain = |(&(has, _), decision): (&(Level, _), &Decision)| has == Admin && !decision.takes_an_admin(seen(has));
             let left = besides + people.iter().zip(&decisions).filter(|&pair| certain(pair)).count();
             prop_assert!(admins == 0 || left > 0, "{:?}", decisions);
             for (place, (&(has, wants), decision)) in people.iter().zip(&decisions).enumerate() {
-                let demoted = matches!(decision, Decision::UpdateRole(change) if change.is_demotion());
+                let demoted = decision.action().is_some_and(Action::takes_away);
                 prop_assert!(!(demoted && Some(place) == caller));
                 // Nobody is held back without need.
-                let held = matches!(decision, Decision::HeldBack(..));
+                let held = matches!(decision, Decision::Keep(Reason::HeldBack(..)));
                 prop_assert!(!held || Some(place) == caller || (has == Admin && left == admins), "{:?}", decisions);
-                prop_assert_eq!(wants > has, matches!(decision, Decision::UpdateRole(c) if !c.is_demotion()));
+                prop_assert_eq!(wants > has, decision.action().is_some_and(|action| !action.takes_away()));
             }
             let turn = turn % people.len();
             let mut turned = people.clone();
@@ -337,11 +343,12 @@ mod tests {
 
     #[test]
     fn the_reason_is_recognised_by_its_code() {
-        for guard in Guard::ALL {
-            let cause =
-                guard.cause(Scope::Workspace, RoleChange { from: Admin, to: Viewer, whose: Whose::Members });
-            assert_eq!(Guard::is_cause(&cause), guard != Guard::Protected, "a wish is no guard");
+        let action = Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member };
+        let code = |reason: Reason| reason.end(Scope::Workspace, None).1.expect("a cause");
+        for guard in [Guard::Caller, Guard::LastAdmin, Guard::TooMany, Guard::Incomplete] {
+            assert!(Guard::is_cause(&code(Reason::HeldBack(guard, action))), "{guard:?}");
         }
+        assert!(!Guard::is_cause(&code(Reason::Protected(action))), "a wish is no guard");
         assert!(!Guard::is_cause(&Cause::new("other_role", "")));
     }
 
@@ -352,7 +359,7 @@ mod tests {
             account: super::super::extra::Account::User(format!("u{name}")),
             seen: Membership::Member { role, bindings: 1, standing: Standing::Active },
             deployment_roles: Vec::new(),
-            stay: None,
+            decision: Decision::Change(Action::Remove(Some(role))),
         }
     }
 
@@ -407,7 +414,7 @@ mod tests {
             };
             assert!(!hold_too_many(&mut all(), &people, caps, OnGuard::SkipRemovals).is_empty());
             let mut raised = caps;
-            for limit in limits_needed(&mut all(), &people, caps) {
+            for limit in limits_needed(&all(), &people, caps) {
                 match limit {
                     Limit::People(people) => raised.people = people,
                     Limit::Percent(percent) => raised.percent = percent,
@@ -429,7 +436,8 @@ mod tests {
             "5 of 20 people would be removed, 25 per cent; --max-remove-percent is 10"
         );
         assert_eq!(refusals[0].needed().to_string(), "--max-remove-percent 25");
-        let held = |extra: &Extra| extra.stay == Some(Stay::TooMany);
+        let held =
+            |extra: &Extra| matches!(extra.decision, Decision::Keep(Reason::HeldBack(Guard::TooMany, _)));
         assert!(all.iter().all(|extra| held(extra) == (extra.workspace == 0)));
 
         let mut all = extras(0, 11);
@@ -440,13 +448,17 @@ mod tests {
 
     #[test]
     fn the_last_admins_are_neither_demoted_nor_removed_together() {
-        let demotion = Decision::UpdateRole(RoleChange { from: Admin, to: Viewer, whose: Whose::Members });
+        let demotion = Decision::Change(Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member });
         for (others, stays) in [(2, false), (1, true), (0, true)] {
             let mut decisions = [demotion.clone()];
             let mut leavers = [extra(0, Admin, 0), extra(0, Viewer, 1)];
-            hold_last_admins(&mut decisions, &mut leavers, others);
-            assert_eq!(matches!(decisions[0], Decision::HeldBack(_, Guard::LastAdmin)), stays, "{others}");
-            assert_eq!(leavers[0].stay, stays.then_some(Stay::LastAdmin), "{others}");
+            let demoted = (&mut decisions[0], leavers[0].seen);
+            hold_last_admins([demoted].into_iter().chain(leavers.iter_mut().map(Extra::to_judge)), others);
+            let held = |decision: &Decision| {
+                matches!(decision, Decision::Keep(Reason::HeldBack(Guard::LastAdmin, _)))
+            };
+            assert_eq!(held(&decisions[0]), stays, "{others}");
+            assert_eq!(held(&leavers[0].decision), stays, "{others}");
             assert!(leavers[1].leaves(), "a viewer is no admin");
         }
     }

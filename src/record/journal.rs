@@ -485,7 +485,7 @@ mod tests {
     use super::*;
     use crate::model::{Assignment, Level, Scope, WorkspaceId};
     use crate::outcome::Cause;
-    use crate::plan::{Decision, Membership, Operation, OperationKind, Plan, RowPlan, Workspace};
+    use crate::plan::{Action, Decision, Membership, Operation, Plan, Reason, RowPlan, Workspace};
     use crate::record::folder::Runs;
     use std::sync::Arc;
 
@@ -494,11 +494,14 @@ mod tests {
         Plan {
             workspaces: vec![Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: None }],
             rows: vec![
-                row(Decision::Add),
-                row(Decision::Merged { into: RowNumber::from_index(0) }),
-                row(Decision::Unchanged),
-                row(Decision::Add),
-                row(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", "no such workspace")))),
+                row(Decision::Change(Action::Add(Level::Editor))),
+                row(Decision::Keep(Reason::Merged { into: RowNumber::from_index(0) })),
+                row(Decision::Keep(Reason::Unchanged)),
+                row(Decision::Change(Action::Add(Level::Editor))),
+                row(Decision::Keep(Reason::Rejected(Arc::new(Cause::new(
+                    "workspace_unknown",
+                    "no such workspace",
+                ))))),
             ],
             ..Plan::default()
         }
@@ -547,11 +550,8 @@ mod tests {
     }
 
     fn intent(index: usize, attempt: u32) -> Entry {
-        let operation = Operation {
-            row: RowNumber::from_index(index),
-            workspace: 0,
-            kind: OperationKind::Add(Level::Editor),
-        };
+        let operation =
+            Operation { row: RowNumber::from_index(index), workspace: 0, action: Action::Add(Level::Editor) };
         let op = operation.id(Scope::Workspace, &plan().workspaces[0].id, "a@example.com");
         Entry::Intent { row: operation.row, op, attempt, at_ms: 1 }
     }

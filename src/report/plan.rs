@@ -21,10 +21,9 @@ use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_pretty;
 use super::spoken;
 use crate::model::{Level, Role, RowNumber, Scope, printable};
-use crate::plan::concluded_by_plan;
 use crate::plan::extra::Extra;
 use crate::plan::grant::Grant;
-use crate::plan::{Counts, Decision, Membership, Plan};
+use crate::plan::{Action, Counts, Decision, Membership, Plan, Reason};
 use crate::record::journal::PlannedAction;
 use crate::roster::Roster;
 
@@ -226,7 +225,7 @@ impl PlanReport<'_> {
             email: self.roster.emails().spelled(row),
             workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.as_str()),
-            action: PlannedAction::of(&planned.decision).0.word(),
+            action: PlannedAction::of(&planned.decision).word(),
             from_role: planned.seen.and_then(present_role),
             to_role: role.map(|level| Role::workspace(level).name()),
             reason: self.reason(&planned.decision, role),
@@ -326,7 +325,7 @@ impl PlanReport<'_> {
         let mut counts = Counts::default();
         rows.iter().for_each(|&row| counts.count(&self.plan.rows[row].decision));
         grants.iter().for_each(|grant| counts.count_grant(grant));
-        extras.iter().for_each(|extra| counts.count_extra(extra.stay));
+        extras.iter().for_each(|extra| counts.count_extra(extra));
         counts
     }
 
@@ -341,12 +340,13 @@ impl PlanReport<'_> {
                 let role = self.roster.assignment(row).map(|wish| wish.role);
                 let email = printable(self.roster.emails().spelled(row));
                 let place = format!("{}:{}", printable(self.name), self.roster.line(row));
-                let what = match (&self.plan.rows[index].decision, role) {
-                    (Decision::Add, Some(role)) => Role::workspace(role).to_string(),
-                    (Decision::UpdateRole(change), _) => {
-                        format!("{} -> {}", Role::workspace(change.from), Role::workspace(change.to))
+                let what = match &self.plan.rows[index].decision {
+                    Decision::Change(Action::Add(level)) => Role::workspace(*level).to_string(),
+                    Decision::Change(Action::SetRole { from, to, .. }) => {
+                        format!("{} -> {}", Role::workspace(*from), Role::workspace(*to))
                     }
-                    _ => printable(&self.reason(&self.plan.rows[index].decision, role)).into_owned(),
+                    decision @ (Decision::Change(Action::Replace(_) | Action::Remove(_))
+                    | Decision::Keep(_)) => printable(&self.reason(decision, role)).into_owned(),
                 };
                 writeln!(text, "  {mark} {email}  {what}  ({place})")?;
             }
@@ -358,31 +358,49 @@ impl PlanReport<'_> {
     }
 
     fn reason(&self, decision: &Decision, role: Option<Level>) -> String {
-        if let Decision::Merged { into } = decision {
-            return format!("the same as line {}", self.roster.line(*into));
+        let reason = match decision {
+            Decision::Change(Action::SetRole { .. }) => return "another role".to_owned(),
+            Decision::Change(Action::Replace(_)) => return "taken away and added again".to_owned(),
+            Decision::Change(Action::Add(_) | Action::Remove(_)) => return "absent".to_owned(),
+            Decision::Keep(reason) => reason,
+        };
+        if let Some(into) = reason.merged_into() {
+            return format!("the same as line {}", self.roster.line(into));
         }
-        match concluded_by_plan(Scope::Workspace, decision, role) {
-            None if matches!(decision, Decision::UpdateRole(_)) => "another role".to_owned(),
-            None if matches!(decision, Decision::Replace(_)) => "taken away and added again".to_owned(),
-            None => "absent".to_owned(),
-            Some((_, Some(cause))) => cause.text,
-            Some((status, None)) => status.word().replace('_', " "),
+        match reason.end(Scope::Workspace, role) {
+            (_, Some(cause)) => cause.text,
+            (status, None) => status.word().replace('_', " "),
         }
     }
 
-    /// `+` is added, `~` gets another role, `=` stays although the roster says otherwise, `!` cannot be done.
     fn mark(&self, row: usize) -> Option<&'static str> {
         match &self.plan.rows[row].decision {
-            Decision::Add => Some("+"),
-            Decision::UpdateRole(_) | Decision::Replace(_) => Some("~"),
-            Decision::Take(_) => Some("-"),
-            Decision::RoleKept(_) | Decision::HeldBack(..) => Some("="),
-            Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
-            Decision::Unchanged
-            | Decision::AlreadyInvited(_)
-            | Decision::Merged { .. }
-            | Decision::LeftOut => None,
+            Decision::Change(action) => Some(mark(*action)),
+            Decision::Keep(reason) => mark_kept(reason),
         }
+    }
+}
+
+/// `+` is added, `~` gets another role, `-` is removed.
+fn mark(action: Action) -> &'static str {
+    match action {
+        Action::Add(_) => "+",
+        Action::SetRole { .. } | Action::Replace(_) => "~",
+        Action::Remove(_) => "-",
+    }
+}
+
+/// `=` stays although the roster says otherwise, `!` cannot be done.
+fn mark_kept(reason: &Reason) -> Option<&'static str> {
+    match reason {
+        Reason::RoleKept(_)
+        | Reason::HeldBack(..)
+        | Reason::Protected(_)
+        | Reason::ViaTeam
+        | Reason::RolesHidden
+        | Reason::UnsureRoster => Some("="),
+        Reason::Rejected(_) | Reason::Unreadable(_) | Reason::Invalid(_) => Some("!"),
+        Reason::Unchanged | Reason::AlreadyInvited(_) | Reason::Merged { .. } | Reason::LeftOut => None,
     }
 }
 

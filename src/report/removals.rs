@@ -13,8 +13,9 @@ use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
 use crate::model::{Role, RowNumber, printable};
 use crate::outcome::{Status, StatusKind};
+use crate::plan::Guard;
 use crate::plan::RolePolicy;
-use crate::plan::extra::{Account, Stay};
+use crate::plan::extra::Account;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
@@ -65,9 +66,7 @@ impl End {
             (Status::Removed, _) => Self::Removed,
             (Status::Unchanged, "gone_already") => Self::GoneAlready,
             (Status::Unchanged | Status::NotRun, "not_removed_after_failure") => Self::NotRemoved,
-            (Status::Unchanged, _)
-                if extra.cause.as_ref().is_some_and(|cause| Stay::is_guard_cause(cause)) =>
-            {
+            (Status::Unchanged, _) if extra.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause)) => {
                 Self::HeldBack
             }
             (Status::Unchanged | Status::RoleKept, _) => Self::Kept,
@@ -265,7 +264,9 @@ fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Scope;
     use crate::outcome::Cause;
+    use crate::plan::{Action, Reason};
     use std::sync::Arc;
 
     fn extra(status: Status, cause: Option<Cause>) -> RowHistory {
@@ -282,15 +283,20 @@ mod tests {
     #[test]
     fn everybody_who_is_not_in_the_roster_comes_to_an_end_with_a_word() {
         let code = |code| Some(Cause::new(code, "why"));
+        let removal = Action::Remove(None);
+        let ended = |reason: Reason, word| {
+            let (status, cause) = reason.end(Scope::Workspace, None);
+            (status, cause, word)
+        };
         let table = [
             (Status::Removed, None, "removed"),
             (Status::Unchanged, code("gone_already"), "gone_already"),
-            (Status::Unchanged, Some(Stay::Caller.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::LastAdmin.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::TooMany.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::Incomplete.cause()), "held_back"),
-            (Status::Unchanged, Some(Stay::Protected.cause()), "kept"),
-            (Status::Unchanged, Some(Stay::Elsewhere.cause()), "kept"),
+            ended(Reason::HeldBack(Guard::Caller, removal), "held_back"),
+            ended(Reason::HeldBack(Guard::LastAdmin, removal), "held_back"),
+            ended(Reason::HeldBack(Guard::TooMany, removal), "held_back"),
+            ended(Reason::HeldBack(Guard::Incomplete, removal), "held_back"),
+            ended(Reason::Protected(removal), "kept"),
+            ended(Reason::ViaTeam, "kept"),
             (Status::RoleKept, code("other_role"), "kept"),
             (Status::NotRun, code("not_removed_after_failure"), "not_removed"),
             (Status::Rejected, code("denied"), "rejected"),

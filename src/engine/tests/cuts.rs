@@ -40,11 +40,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     let mut rows = vec![None; stage.operations.len()];
     for operation in &stage.operations {
         let (workspace, seen) = (Some(operation.workspace), Some(Membership::Absent));
-        let decision = match operation.kind {
-            OperationKind::Add(_) => Decision::Add,
-            OperationKind::SetRole(change) => Decision::UpdateRole(change),
-            OperationKind::Remove(_) | OperationKind::Replace(_) => unreachable!("nobody is removed here"),
-        };
+        let decision = Decision::Change(operation.action);
         rows[operation.row.index()] = Some(RowPlan { workspace, seen, decision });
     }
     let rows = rows.into_iter().map(Option::unwrap).collect();
@@ -52,7 +48,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     let roles: HashMap<RowNumber, Level> = stage
         .operations
         .iter()
-        .map(|operation| (operation.row, operation.kind.role().expect("an add")))
+        .map(|operation| (operation.row, operation.action.level().expect("an add")))
         .collect();
     let line = |index| {
         let row = RowNumber::from_index(index);
@@ -87,14 +83,14 @@ impl Recorded {
             let is_there = matches!(row.status, Status::Added | Status::RoleUpdated) || may_be_there;
             let workspace = self.stage.workspaces[operation.workspace as usize].id.to_string();
             let place = (workspace, self.stage.emails.get(operation.row).to_owned());
-            match operation.kind {
-                OperationKind::Add(_) if !is_there => {}
-                OperationKind::Add(_) => drop(world.bindings.insert(place, 1)),
-                OperationKind::SetRole(change) => {
+            match operation.action {
+                Action::Add(_) if !is_there => {}
+                Action::Add(_) => drop(world.bindings.insert(place, 1)),
+                Action::SetRole { from, to, .. } => {
                     world.bindings.insert(place.clone(), 1);
-                    world.roles.insert(place, if is_there { change.to } else { change.from });
+                    world.roles.insert(place, if is_there { to } else { from });
                 }
-                OperationKind::Remove(_) | OperationKind::Replace(_) => {
+                Action::Remove(_) | Action::Replace(_) => {
                     unreachable!("nobody is removed here")
                 }
             }

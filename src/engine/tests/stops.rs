@@ -35,7 +35,7 @@ fn play(stage: &Stage, disk: Option<Full>, change: impl FnOnce(&mut Settings)) -
     Told { run, history: History::read(&folder).unwrap() }
 }
 
-fn deed_or_denial() -> impl Strategy<Value = Reaction> {
+fn reaction_or_denial() -> impl Strategy<Value = Reaction> {
     prop_oneof![12 => reaction(), 1 => Just(Reaction::Deny)]
 }
 
@@ -86,13 +86,13 @@ impl Told {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(250))]
 
     #[test]
     fn a_run_that_is_stopped_anywhere_accounts_for_every_row(
         workspaces in 1_usize..5,
         people in prop::collection::vec(1_usize..4, 1..25),
-        reactions in prop::collection::vec(deed_or_denial(), 0..120),
+        reactions in prop::collection::vec(reaction_or_denial(), 0..120),
         token_is_dead in any::<bool>(),
         canary in 0_u32..3,
         grace in 0_u64..2_000,

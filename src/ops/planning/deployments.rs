@@ -16,11 +16,9 @@ use crate::ops::planning::workspaces::{Meaning, Names, Places};
 use crate::ops::session::Session;
 use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
-use crate::outcome::Status;
 use crate::plan::grant::{Deployment, Grant, decide, name};
-use crate::plan::guard::Guard;
 use crate::plan::protect::Protect;
-use crate::plan::{Decision, Membership, Plan, RolePolicy};
+use crate::plan::{Action, Decision, Membership, Plan, Reason, RolePolicy};
 use crate::present::grants::Asked;
 use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
@@ -33,8 +31,8 @@ pub struct Wish {
     workspace: u32,
     deployment: Deployment,
     role: Option<Level>,
-    /// What is decided already: the deployments of the workspace cannot be read.
-    decided: Option<Decision>,
+    /// Why nothing is done: the deployments of the workspace cannot be read.
+    decided: Option<Reason>,
 }
 
 /// The roles in deployments that the rows of a roster want, and what is wrong with them.
@@ -69,7 +67,7 @@ pub fn find_grants(
     asked.dedup();
     asked.retain(|place| !places.to_create.contains(place));
     let ids: Vec<&WorkspaceId> = asked.iter().map(|&place| &places.workspaces[place as usize].id).collect();
-    let mut deployments: HashMap<u32, Result<Vec<Listed>, Decision>> = HashMap::new();
+    let mut deployments: HashMap<u32, Result<Vec<Listed>, Reason>> = HashMap::new();
     for (place, listed) in asked.iter().zip(session.survey(roster.emails()).deployments(&ids)) {
         let listed = match listed {
             Ok(listed) => Ok(listed),
@@ -136,19 +134,19 @@ impl Wishes {
 /// another installation may mean deployments that are not here: their roles are left out.
 fn meant(
     name: &str,
-    listed: Option<&Result<Vec<Listed>, Decision>>,
+    listed: Option<&Result<Vec<Listed>, Reason>>,
     names: Names,
-) -> Result<(Deployment, Option<Decision>), Complaint> {
+) -> Result<(Deployment, Option<Reason>), Complaint> {
     let nowhere = || Deployment { id: String::new(), name: name.to_owned() };
-    let Some(listed) = listed else { return Ok((nowhere(), Some(Decision::Unchanged))) };
+    let Some(listed) = listed else { return Ok((nowhere(), Some(Reason::Unchanged))) };
     let listed = match listed {
         Ok(listed) => listed,
-        Err(decision) => return Ok((nowhere(), Some(decision.clone()))),
+        Err(reason) => return Ok((nowhere(), Some(reason.clone()))),
     };
     let is_meant = |one: &&Listed| one.id == name || one.release_name.as_deref() == Some(name);
     let Some(found) = listed.iter().find(is_meant) else {
         if names == Names::Mapped {
-            return Ok((nowhere(), Some(Decision::Unchanged)));
+            return Ok((nowhere(), Some(Reason::Unchanged)));
         }
         let message = format!("the workspace has no deployment `{}`", printable(name));
         let by_label = listed.iter().find(|one| one.label.as_deref() == Some(name));
@@ -171,7 +169,7 @@ impl Wishes {
     /// What cannot be given is not passed over in silence.
     fn give_notice_of_what_is_left_out(&self, notices: &Notices) {
         let mut names: Vec<&str> = (self.all.iter().filter(|wish| !wish.deployment.is_there()))
-            .filter(|wish| wish.decided == Some(Decision::Unchanged))
+            .filter(|wish| wish.decided == Some(Reason::Unchanged))
             .map(|wish| wish.deployment.name.as_str())
             .collect();
         let roles = names.len();
@@ -196,12 +194,12 @@ fn knows_none(session: &Session) -> Failure {
         .hint("call the column something else, and its cells travel through to the results unread")
 }
 
-/// What is decided where something cannot be read.
-fn undecidable(fault: &Fault, session: &Session) -> Result<Decision, Failure> {
+/// Why nothing is done where something cannot be read.
+fn undecidable(fault: &Fault, session: &Session) -> Result<Reason, Failure> {
     let (status, cause) = unreadable(fault, session)?;
     let cause =
         Arc::new(Cause { code: cause.code.clone(), text: format!("roles in deployments: {}", cause.text) });
-    Ok(if status == Status::Rejected { Decision::Rejected(cause) } else { Decision::GaveUp(cause) })
+    Ok(Reason::failed(status, cause))
 }
 
 /// What is wanted, and of whom nothing is taken away.
@@ -221,27 +219,13 @@ impl Wanted<'_> {
         let names = grant.user.iter().map(|(_, address)| address.to_lowercase()).collect::<Vec<_>>();
         let email = self.roster.emails().get(grant.row);
         let is_protected = || {
-            matches!(row, Decision::HeldBack(_, Guard::Protected))
+            matches!(row, Decision::Keep(Reason::Protected(_)))
                 || self.protect.covers(names.iter().map(String::as_str).chain([email]))
         };
-        match decision {
-            Decision::UpdateRole(change) if change.is_demotion() && is_protected() => {
-                Decision::HeldBack(change, Guard::Protected)
-            }
-            Decision::Take(role) if is_protected() => Decision::RoleKept(role),
-            Decision::Add
-            | Decision::UpdateRole(_)
-            | Decision::Replace(_)
-            | Decision::Take(_)
-            | Decision::Unchanged
-            | Decision::RoleKept(_)
-            | Decision::HeldBack(..)
-            | Decision::AlreadyInvited(_)
-            | Decision::Merged { .. }
-            | Decision::Invalid(_)
-            | Decision::LeftOut
-            | Decision::Rejected(_)
-            | Decision::GaveUp(_) => decision,
+        match decision.action().filter(|action| action.takes_away() && is_protected()) {
+            Some(Action::Remove(Some(level))) => Decision::Keep(Reason::RoleKept(level)),
+            Some(action) => Decision::Keep(Reason::Protected(action)),
+            None => decision,
         }
     }
 }
@@ -264,18 +248,22 @@ pub fn decide_grants(
     for Wish { row, workspace, deployment, role, decided } in wishes {
         let (seen, decision) = match (&plan.rows[row.index()].decision, decided) {
             (
-                Decision::Merged { .. }
-                | Decision::Invalid(_)
-                | Decision::LeftOut
-                | Decision::Rejected(_)
-                | Decision::GaveUp(_),
+                Decision::Keep(
+                    Reason::Merged { .. }
+                    | Reason::Invalid(_)
+                    | Reason::LeftOut
+                    | Reason::Rejected(_)
+                    | Reason::Unreadable(_),
+                ),
                 _,
             ) => continue,
-            (_, Some(decided)) => (None, decided),
-            (Decision::Add, None) => (Some(Membership::Absent), decide(role, Membership::Absent, roles)),
+            (_, Some(reason)) => (None, Decision::Keep(reason)),
+            (Decision::Change(Action::Add(_)), None) => {
+                (Some(Membership::Absent), decide(role, Membership::Absent, roles))
+            }
             (_, None) => {
                 to_read.entry(workspace).or_default().push(grants.len());
-                (None, Decision::LeftOut)
+                (None, Decision::Keep(Reason::LeftOut))
             }
         };
         grants.push(Grant { row, workspace, deployment, role, user: None, seen, decision });
@@ -305,7 +293,7 @@ pub fn decide_grants(
                 }
             }
             Err(fault) => {
-                let decision = undecidable(&fault, session)?;
+                let decision = Decision::Keep(undecidable(&fault, session)?);
                 all.iter().for_each(|&at| grants[at].decision = decision.clone());
             }
         }
@@ -321,6 +309,6 @@ pub fn decide_grants(
 /// Whether roles in deployments come along with the adds of a plan, as far as Houston tells; where it
 /// does not, the first add shows it.
 pub fn come_with_adds(plan: &Plan, session: &Session) -> bool {
-    let wanted = plan.grants.iter().any(|grant| plan.rows[grant.row.index()].decision == Decision::Add);
+    let wanted = plan.grants.iter().any(|grant| plan.rows[grant.row.index()].decision.is_add());
     wanted && !matches!(session.houston.adds_deployment_roles(), Ok(Support::No))
 }

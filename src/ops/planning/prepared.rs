@@ -18,7 +18,7 @@ use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
 use crate::plan::grant::Grant;
 use crate::plan::guard::OnGuard;
-use crate::plan::{Counts, Decision, Operation, Plan};
+use crate::plan::{Counts, Operation, Plan};
 use crate::record::journal::{PlanLine, RunSettings};
 use crate::report::Reporter;
 use crate::report::notices::Notice;
@@ -55,8 +55,7 @@ impl PreparedPlan {
         let wishes = std::mem::take(&mut input.wishes);
         let plan = plan(&input.roster, places, wishes, settings, session, announce)?;
         input.rows_of_grants.get_or_init(|| plan.grants.iter().map(|grant| grant.row).collect());
-        let role = |row: RowNumber| input.roster.assignment(row).map(|wish| wish.role);
-        let operations = plan.operations(role);
+        let operations = plan.operations();
         let counts = plan.counts();
         let grants_come_along = come_with_adds(&plan, session);
         let prepared = Self { plan, operations, counts, grants_come_along };
@@ -101,7 +100,7 @@ impl PreparedPlan {
     pub fn along(&self) -> Subjects {
         let mut subjects = Subjects { first: self.plan.rows.len(), ..Subjects::default() };
         subjects.replacements = self.plan.replacements.iter().map(|(row, all)| (*row, all.clone())).collect();
-        let wanted = self.plan.grants.iter().filter(|grant| grant.decision == Decision::Add);
+        let wanted = self.plan.grants.iter().filter(|grant| grant.decision.is_add());
         for grant in wanted.filter(|_| self.grants_come_along) {
             let Some(role) = grant.role else { continue };
             let along = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
@@ -118,7 +117,7 @@ impl PreparedPlan {
 
     /// Whether a role in a deployment is given in the same request as the one in the workspace.
     pub fn comes_along(&self, grant: &Grant) -> bool {
-        self.grants_come_along && self.plan.rows[grant.row.index()].decision == Decision::Add
+        self.grants_come_along && self.plan.rows[grant.row.index()].decision.is_add()
     }
 
     /// Whether anybody is removed or demoted, also for a moment or in a deployment.
@@ -128,7 +127,7 @@ impl PreparedPlan {
             || takes_away(&self.operations)
             || grants
                 .filter_map(|grant| grant.operation(grant.row))
-                .any(|operation| operation.kind.takes_away())
+                .any(|operation| operation.action.takes_away())
     }
 
     /// Says which limits the removals do not keep to; stops there unless only they are to be left out.
@@ -218,7 +217,7 @@ impl PreparedPlan {
 
 /// Whether anybody is removed or demoted by these, also for a moment.
 pub fn takes_away(operations: &[Operation]) -> bool {
-    operations.iter().any(|operation| operation.kind.takes_away())
+    operations.iter().any(|operation| operation.action.takes_away())
 }
 
 /// How many requests a later part of a run needs whose operations are in these workspaces: each one, a

@@ -7,10 +7,10 @@ use std::collections::HashSet;
 
 use crate::houston::Grounds;
 use crate::model::{RowNumber, email_key};
-use crate::plan::Plan;
-use crate::plan::extra::{Account, Extra, Stay};
-use crate::plan::guard::{hold_too_many, limits_needed};
+use crate::plan::extra::{Account, Extra};
+use crate::plan::guard::{Bars, hold_too_many, limits_needed, removal};
 use crate::plan::protect::Protect;
+use crate::plan::{Action, Decision, Guard, Plan, Reason};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
 use crate::record::journal::Prune;
@@ -99,20 +99,25 @@ impl Pruning {
             matches!(&stranger.account, Account::User(id) if Some(id.as_str()) == caller)
                 || stranger.names.iter().any(|name| names.iter().any(|caller| *caller == email_key(name)))
         };
-        let stay = |stranger: &Stranger| {
-            // Asked of everybody, so that a pattern that matches is known to match.
-            let is_protected = self.protect.covers(stranger.names.iter().map(String::as_str));
+        let decide = |stranger: &Stranger| {
+            let bars = Bars {
+                // Asked of everybody, so that a pattern that matches is known to match.
+                is_protected: self.protect.covers(stranger.names.iter().map(String::as_str)),
+                is_caller: is_caller(stranger),
+                is_incomplete: reading.invites == InvitesSeen::Refused || reading.hidden > 0,
+            };
+            let level = stranger.seen.role();
+            let caller = Decision::Keep(Reason::HeldBack(Guard::Caller, Action::Remove(level)));
             match stranger.grounds {
-                // The user's own wish comes first: no guard has to step in.
-                Grounds::OwnRole if is_protected => Some(Stay::Protected),
-                _ if is_caller(stranger) => Some(Stay::Caller),
-                Grounds::Elsewhere => Some(Stay::Elsewhere),
-                Grounds::Hidden => Some(Stay::Hidden),
-                Grounds::OwnRole if reading.invites == InvitesSeen::Refused || reading.hidden > 0 => {
-                    Some(Stay::Incomplete)
-                }
-                Grounds::OwnRole if !self.belonging.is_sure[place] => Some(Stay::BadRow),
-                Grounds::OwnRole => None,
+                Grounds::Elsewhere | Grounds::Hidden if bars.is_caller => caller,
+                Grounds::Elsewhere => Decision::Keep(Reason::ViaTeam),
+                Grounds::Hidden => Decision::Keep(Reason::RolesHidden),
+                Grounds::OwnRole => match removal(level, bars) {
+                    Decision::Change(_) if !self.belonging.is_sure[place] => {
+                        Decision::Keep(Reason::UnsureRoster)
+                    }
+                    decision => decision,
+                },
             }
         };
         let workspace = u32::try_from(place).expect("fewer workspaces than rows");
@@ -131,7 +136,7 @@ impl Pruning {
                 account: stranger.account.clone(),
                 seen: stranger.seen,
                 deployment_roles: stranger.deployment_roles.clone(),
-                stay: stay(stranger),
+                decision: decide(stranger),
             })
         };
         let mut extras: Vec<Extra> = reading.strangers.people.iter().filter_map(extra).collect();
@@ -143,7 +148,7 @@ impl Pruning {
     /// Puts them into the plan, and holds their number against the limits.
     pub fn conclude(self, plan: &mut Plan) {
         plan.extras = self.extras.into_iter().flatten().collect();
-        plan.limits_needed = limits_needed(&mut plan.extras, &self.people, self.prune.caps);
+        plan.limits_needed = limits_needed(&plan.extras, &self.people, self.prune.caps);
         plan.refusals = hold_too_many(&mut plan.extras, &self.people, self.prune.caps, self.prune.on_guard);
     }
 }
@@ -172,18 +177,19 @@ mod tests {
         }
     }
 
-    /// Why everybody stays or not, in the order of their names.
-    fn stays(sure: bool, invites: InvitesSeen, people: Vec<Stranger>) -> Vec<Option<Stay>> {
+    const REMOVAL: Action = Action::Remove(Some(Level::Viewer));
+
+    fn held(guard: Guard) -> Decision {
+        Decision::Keep(Reason::HeldBack(guard, REMOVAL))
+    }
+
+    /// What is decided about everybody, in the order of their names.
+    fn stays(sure: bool, invites: InvitesSeen, people: Vec<Stranger>) -> Vec<Decision> {
         stays_beside(sure, invites, people, 0)
     }
 
     /// The same in a workspace in which so many people cannot be told.
-    fn stays_beside(
-        sure: bool,
-        invites: InvitesSeen,
-        people: Vec<Stranger>,
-        hidden: u64,
-    ) -> Vec<Option<Stay>> {
+    fn stays_beside(sure: bool, invites: InvitesSeen, people: Vec<Stranger>, hidden: u64) -> Vec<Decision> {
         let prune = Prune {
             caps: Caps { people: 100, percent: 100 },
             on_guard: OnGuard::Stop,
@@ -196,31 +202,40 @@ mod tests {
         pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);
         let mut plan = Plan::default();
         pruning.conclude(&mut plan);
-        plan.extras.into_iter().map(|extra| extra.stay).collect()
+        plan.extras.into_iter().map(|extra| extra.decision).collect()
     }
 
     #[test]
     fn who_is_there_by_other_ways_or_protected_or_the_caller_never_goes() {
         let table = [
-            (stranger("ana", Grounds::OwnRole), None),
-            (stranger("ana", Grounds::Elsewhere), Some(Stay::Elsewhere)),
-            (stranger("ana", Grounds::Hidden), Some(Stay::Hidden)),
-            (stranger("me", Grounds::OwnRole), Some(Stay::Caller)),
-            (stranger("alias", Grounds::OwnRole), Some(Stay::Caller)),
-            (stranger("bot-7", Grounds::OwnRole), Some(Stay::Protected)),
+            (stranger("ana", Grounds::OwnRole), Decision::Change(REMOVAL)),
+            (stranger("ana", Grounds::Elsewhere), Decision::Keep(Reason::ViaTeam)),
+            (stranger("ana", Grounds::Hidden), Decision::Keep(Reason::RolesHidden)),
+            (stranger("me", Grounds::OwnRole), held(Guard::Caller)),
+            (stranger("alias", Grounds::OwnRole), held(Guard::Caller)),
+            (stranger("bot-7", Grounds::OwnRole), Decision::Keep(Reason::Protected(REMOVAL))),
         ];
-        for (person, stay) in table {
-            assert_eq!(stays(true, InvitesSeen::Yes, vec![person.clone()]), [stay], "{person:?}");
+        for (person, decision) in table {
+            assert_eq!(stays(true, InvitesSeen::Yes, vec![person.clone()]), [decision], "{person:?}");
         }
     }
 
     #[test]
     fn nobody_goes_where_the_file_or_the_reading_is_not_whole() {
         let people = || vec![stranger("ana", Grounds::OwnRole), stranger("ben", Grounds::OwnRole)];
-        assert_eq!(stays(false, InvitesSeen::Yes, people()), [Some(Stay::BadRow); 2]);
-        assert_eq!(stays(true, InvitesSeen::Refused, people()), [Some(Stay::Incomplete); 2]);
-        assert_eq!(stays_beside(true, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
-        assert_eq!(stays_beside(false, InvitesSeen::Yes, people(), 1), [Some(Stay::Incomplete); 2]);
+        assert_eq!(
+            stays(false, InvitesSeen::Yes, people()),
+            [(); 2].map(|()| Decision::Keep(Reason::UnsureRoster))
+        );
+        assert_eq!(stays(true, InvitesSeen::Refused, people()), [(); 2].map(|()| held(Guard::Incomplete)));
+        assert_eq!(
+            stays_beside(true, InvitesSeen::Yes, people(), 1),
+            [(); 2].map(|()| held(Guard::Incomplete))
+        );
+        assert_eq!(
+            stays_beside(false, InvitesSeen::Yes, people(), 1),
+            [(); 2].map(|()| held(Guard::Incomplete))
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::ops::planning::unreadable;
 use crate::ops::session::Session;
 use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
-use crate::plan::{Decision, Membership, Plan, RolePolicy, Standing};
+use crate::plan::{Action, Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
 use crate::record::journal::RunSettings;
 use crate::report::notices::{NotReplaced, Notice, PlanningNotice};
@@ -158,7 +158,8 @@ impl Place<'_> {
                 left.not_found += 1;
                 continue;
             }
-            planned.decision = Decision::Replace(seen.role());
+            let Some(wish) = self.roster.assignment(row) else { continue };
+            planned.decision = Decision::Change(Action::Replace(wish.role));
             plan.replacements.insert(row, accounts);
         }
     }

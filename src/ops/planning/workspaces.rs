@@ -14,7 +14,7 @@ use crate::ops::session::waiting::announcing_waits;
 use crate::ops::session::{Session, unusable};
 use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
-use crate::plan::{Decision, Workspace};
+use crate::plan::{Reason, Workspace};
 use crate::present::names::{Likeness, Looks, Several, difference, differs_by_case};
 use crate::present::placeholders::is_placeholder;
 use crate::present::resolve::{Resolution, looks_like_an_id, resolve};
@@ -27,7 +27,7 @@ pub(crate) enum Meaning {
     /// The workspace at this place of the list.
     Place(u32),
     /// Nothing more is to be found out about its rows.
-    Decided(Decision),
+    Decided(Reason),
 }
 
 /// The workspaces that the roster names.
@@ -394,8 +394,7 @@ impl Finder<'_> {
     /// An id that is not among the caller's own workspaces may still be one they can see.
     fn look_for(&mut self, id: &WorkspaceId) -> Result<Meaning, Failure> {
         const UNSEEN: &str = "the token sees no such workspace: it does not exist, or is not for this caller";
-        let unseen =
-            || Meaning::Decided(Decision::Rejected(Arc::new(Cause::new("workspace_unknown", UNSEEN))));
+        let unseen = || Meaning::Decided(Reason::Rejected(Arc::new(Cause::new("workspace_unknown", UNSEEN))));
         let mut take = |id, label| {
             self.places.workspaces.push(Workspace { id, label });
             Meaning::Place(place(self.places.workspaces.len() - 1))

@@ -7,12 +7,11 @@ use std::io::{BufWriter, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::model::{Assignment, Level, Role, RowNumber, Scope, WorkspaceId, escaped_json};
+use crate::model::{Assignment, Role, RowNumber, Scope, WorkspaceId, escaped_json};
 use crate::outcome::{Cause, Status};
-use crate::plan::concluded_by_plan;
-use crate::plan::extra::{Account, Extra, Stay};
+use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Deployment, Grant};
-use crate::plan::{Decision, Plan, Whose};
+use crate::plan::{Action, Decision, Holder, Membership, Plan, Reason};
 use crate::record::folder::{PLAN, RunFolder};
 
 /// What was decided about one row: a line of `plan.jsonl`.
@@ -100,22 +99,14 @@ pub enum PlannedAction {
 }
 
 impl PlannedAction {
-    /// The action of a decision, and the role that it changes.
-    pub fn of(decision: &Decision) -> (Self, Option<Level>) {
+    /// The action of a decision.
+    pub fn of(decision: &Decision) -> Self {
         match decision {
-            Decision::Add => (Self::Add, None),
-            Decision::UpdateRole(change) => (Self::UpdateRole, Some(change.from)),
-            Decision::Replace(from) => (Self::Replace, *from),
-            Decision::Take(role) => (Self::Remove, Some(*role)),
-            Decision::Unchanged
-            | Decision::RoleKept(_)
-            | Decision::HeldBack(..)
-            | Decision::AlreadyInvited(_)
-            | Decision::Merged { .. }
-            | Decision::Invalid(_)
-            | Decision::LeftOut
-            | Decision::Rejected(_)
-            | Decision::GaveUp(_) => (Self::None, None),
+            Decision::Change(Action::Add(_)) => Self::Add,
+            Decision::Change(Action::SetRole { .. }) => Self::UpdateRole,
+            Decision::Change(Action::Replace(_)) => Self::Replace,
+            Decision::Change(Action::Remove(_)) => Self::Remove,
+            Decision::Keep(_) => Self::None,
         }
     }
 
@@ -136,7 +127,7 @@ impl PlanLine {
     pub fn new(plan: &Plan, row: RowNumber, line: u32, assignment: Option<&Assignment<'_>>) -> Self {
         let planned = &plan.rows[row.index()];
         let role = assignment.map(|assignment| assignment.role);
-        let concluded = concluded_by_plan(Scope::Workspace, &planned.decision, role);
+        let concluded = planned.decision.end(Scope::Workspace, role);
         let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
         let doubled = planned.seen.filter(|seen| seen.is_doubled());
         let cause = cause.or(doubled.map(|seen| {
@@ -145,22 +136,11 @@ impl PlanLine {
                 format!("is there more than once: {} first", seen.described(Scope::Workspace)),
             )
         }));
-        let into = match planned.decision {
-            Decision::Merged { into } => Some(into),
-            Decision::Add
-            | Decision::UpdateRole(_)
-            | Decision::Replace(_)
-            | Decision::Take(_)
-            | Decision::HeldBack(..)
-            | Decision::Unchanged
-            | Decision::RoleKept(_)
-            | Decision::AlreadyInvited(_)
-            | Decision::Invalid(_)
-            | Decision::LeftOut
-            | Decision::Rejected(_)
-            | Decision::GaveUp(_) => None,
+        let into = planned.decision.reason().and_then(Reason::merged_into);
+        let from_role = match planned.decision.action() {
+            Some(Action::Replace(_)) => planned.seen.and_then(Membership::role),
+            action => action.and_then(Action::from),
         };
-        let (action, from_role) = PlannedAction::of(&planned.decision);
         Self {
             row,
             line,
@@ -169,7 +149,7 @@ impl PlanLine {
             workspace: planned.workspace.map(|place| plan.workspaces[place as usize].id.clone()),
             seen: planned.seen.map(|seen| seen.described(Scope::Workspace)),
             from_role: from_role.map(Role::workspace),
-            action,
+            action: PlannedAction::of(&planned.decision),
             status,
             into,
             account: None,
@@ -189,32 +169,21 @@ impl PlanLine {
         self.deployment_roles.iter().map(part).collect::<Vec<_>>().join(";")
     }
 
-    /// Whose role a line that changes one is about.
-    pub fn whose(&self) -> Whose {
+    /// What has the role that a line changes.
+    pub fn holder(&self) -> Holder {
         let invited = self.seen.as_ref().is_some_and(|seen| seen.starts_with("invited"));
-        if invited { Whose::Invitations } else { Whose::Members }
+        if invited { Holder::Invitation } else { Holder::Member }
     }
 
     /// The line for a role in a deployment that the person of this wish gets: `row` comes behind the rows
     /// of the roster.
     pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, row: RowNumber) -> Self {
         let email = wish.email;
-        let workspace_role = match &plan.rows[grant.row.index()].decision {
-            Decision::RoleKept(role) => Some(*role),
-            Decision::HeldBack(change, _) => Some(change.from),
-            Decision::AlreadyInvited(role) => *role,
-            Decision::Add
-            | Decision::UpdateRole(_)
-            | Decision::Replace(_)
-            | Decision::Take(_)
-            | Decision::Unchanged
-            | Decision::Merged { .. }
-            | Decision::Invalid(_)
-            | Decision::LeftOut
-            | Decision::Rejected(_)
-            | Decision::GaveUp(_) => Some(wish.role),
+        let workspace_role = match plan.rows[grant.row.index()].decision.reason() {
+            Some(Reason::AlreadyInvited(level)) => *level,
+            reason => reason.and_then(Reason::level_kept).or(Some(wish.role)),
         };
-        let concluded = concluded_by_plan(Scope::Deployment, &grant.decision, grant.role);
+        let concluded = grant.decision.end(Scope::Deployment, grant.role);
         let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
         Self {
             row,
@@ -224,7 +193,7 @@ impl PlanLine {
             workspace: Some(plan.workspaces[grant.workspace as usize].id.clone()),
             from_role: None,
             seen: grant.seen.map(|seen| seen.described(Scope::Deployment)),
-            action: PlannedAction::of(&grant.decision).0,
+            action: PlannedAction::of(&grant.decision),
             status,
             into: None,
             account: None,
@@ -244,7 +213,8 @@ impl PlanLine {
 
     /// The line for somebody who is not in the roster: `row` comes behind its rows.
     pub fn of_extra(plan: &Plan, extra: &Extra, row: RowNumber) -> Self {
-        let cause = extra.stay.map(Stay::cause);
+        let concluded = extra.decision.end(Scope::Workspace, None);
+        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
         Self {
             row,
             line: 0,
@@ -253,8 +223,8 @@ impl PlanLine {
             workspace: Some(plan.workspaces[extra.workspace as usize].id.clone()),
             from_role: extra.seen.role().map(Role::workspace),
             seen: Some(extra.seen.described(Scope::Workspace)),
-            action: if extra.leaves() { PlannedAction::Remove } else { PlannedAction::None },
-            status: cause.as_ref().map(|_| Status::Unchanged),
+            action: PlannedAction::of(&extra.decision),
+            status,
             into: None,
             account: Some(extra.account.clone()),
             deployment_roles: extra.deployment_roles.clone(),

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
-use crate::model::{Role, printable};
+use crate::model::{Role, Scope, printable};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::guard::Refusal;
 use crate::plan::{Membership, Standing};
+use crate::record::journal::PlannedAction;
 
 /// Somebody who is not in the roster, for machines.
 #[derive(Debug, Serialize)]
@@ -61,7 +62,7 @@ impl PlanReport<'_> {
             workspace: workspace.label.as_deref(),
             workspace_id: workspace.id.as_str(),
             kind: kind(extra.seen),
-            action: if extra.leaves() { "remove" } else { "none" },
+            action: PlannedAction::of(&extra.decision).word(),
             from_role: extra.seen.role().map(|level| Role::workspace(level).name()),
             reason: reason(extra),
             user_id,
@@ -125,8 +126,8 @@ fn kind(seen: Membership) -> &'static str {
 }
 
 fn reason(extra: &Extra) -> String {
-    match (extra.stay, kind(extra.seen)) {
-        (Some(stay), _) => stay.cause().text,
+    match (extra.decision.end(Scope::Workspace, None), kind(extra.seen)) {
+        (Some((_, cause)), _) => cause.map_or_else(String::new, |cause| cause.text),
         (None, "invitation") => "not in the roster: pending invitation".to_owned(),
         (None, "pending") => "not in the roster: has never signed in".to_owned(),
         (None, _) => "not in the roster".to_owned(),

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{Detail, PlanReport, SHOWN};
 use crate::model::{Role, Scope, printable};
-use crate::plan::concluded_by_plan;
+use crate::outcome::Status;
 use crate::plan::grant::{Grant, name};
-use crate::plan::{Decision, Workspace};
+use crate::plan::{Action, Decision, Reason, Workspace};
 use crate::record::journal::PlannedAction;
 
 /// A role in a deployment, for machines.
@@ -47,7 +47,7 @@ impl PlanReport<'_> {
             workspace_id: id.as_str(),
             deployment: &grant.deployment.name,
             deployment_id: &grant.deployment.id,
-            action: PlannedAction::of(&grant.decision).0.word(),
+            action: PlannedAction::of(&grant.decision).word(),
             from_role: grant.from().map(|level| Role::deployment(level).name()),
             to_role: grant.role.map(|level| Role::deployment(level).name()),
             reason: reason(grant),
@@ -67,21 +67,14 @@ impl PlanReport<'_> {
             let email = printable(self.roster.emails().spelled(grant.row));
             let place = format!("{}:{}", printable(self.name), self.roster.line(grant.row));
             let what = match &grant.decision {
-                Decision::Add => name(grant.role.map(Role::deployment)).to_owned(),
-                Decision::Take(role) => format!("{} -> no role", Role::deployment(*role)),
-                Decision::UpdateRole(change) => {
-                    format!("{} -> {}", Role::deployment(change.from), name(grant.role.map(Role::deployment)))
+                Decision::Change(Action::Add(_)) => name(grant.role.map(Role::deployment)).to_owned(),
+                Decision::Change(action @ (Action::SetRole { .. } | Action::Remove(_))) => {
+                    let from = name(action.from().map(Role::deployment));
+                    format!("{from} -> {}", name(grant.role.map(Role::deployment)))
                 }
-                Decision::Unchanged
-                | Decision::Replace(_)
-                | Decision::RoleKept(_)
-                | Decision::HeldBack(..)
-                | Decision::AlreadyInvited(_)
-                | Decision::Merged { .. }
-                | Decision::Invalid(_)
-                | Decision::LeftOut
-                | Decision::Rejected(_)
-                | Decision::GaveUp(_) => printable(&why(grant)).into_owned(),
+                Decision::Change(Action::Replace(_)) | Decision::Keep(_) => {
+                    printable(&why(grant)).into_owned()
+                }
             };
             let place_name = printable(&grant.deployment.name);
             writeln!(text, "  {} {email}  in {place_name}: {what}  ({place})", mark(grant).unwrap_or(" "))?;
@@ -96,13 +89,10 @@ impl PlanReport<'_> {
 /// As for rows: `+` is given, `~` gets another one, `=` stays, `!` cannot be done.
 pub(super) fn mark(grant: &Grant) -> Option<&'static str> {
     match &grant.decision {
-        Decision::Add => Some("+"),
-        Decision::UpdateRole(_) | Decision::Replace(_) => Some("~"),
-        Decision::Take(_) => Some("-"),
-        Decision::RoleKept(_) | Decision::HeldBack(..) | Decision::AlreadyInvited(_) => Some("="),
-        Decision::Rejected(_) | Decision::GaveUp(_) | Decision::Invalid(_) => Some("!"),
-        Decision::Unchanged if !grant.deployment.is_there() => Some("="),
-        Decision::Unchanged | Decision::Merged { .. } | Decision::LeftOut => None,
+        Decision::Change(action) => Some(super::mark(*action)),
+        Decision::Keep(Reason::Unchanged) if !grant.deployment.is_there() => Some("="),
+        Decision::Keep(Reason::AlreadyInvited(_)) => Some("="),
+        Decision::Keep(reason) => super::mark_kept(reason),
     }
 }
 
@@ -112,15 +102,18 @@ pub fn reason(grant: &Grant) -> String {
 }
 
 fn why(grant: &Grant) -> String {
-    match concluded_by_plan(Scope::Deployment, &grant.decision, grant.role) {
-        None if matches!(grant.decision, Decision::UpdateRole(_)) => "another role".to_owned(),
-        None if matches!(grant.decision, Decision::Take(_)) => "is to have no role there".to_owned(),
-        None => "no role there".to_owned(),
-        Some((_, Some(cause))) => cause.text,
-        Some((_, None)) if matches!(grant.decision, Decision::AlreadyInvited(_)) => {
+    let reason = match &grant.decision {
+        Decision::Change(Action::SetRole { .. }) => return "another role".to_owned(),
+        Decision::Change(Action::Remove(_)) => return "is to have no role there".to_owned(),
+        Decision::Change(Action::Add(_) | Action::Replace(_)) => return "no role there".to_owned(),
+        Decision::Keep(reason) => reason,
+    };
+    match reason.end(Scope::Deployment, grant.role) {
+        (_, Some(cause)) => cause.text,
+        (Status::AlreadyInvited, None) => {
             "is invited: what the invitation brings along cannot be seen".to_owned()
         }
-        Some((_, None)) if !grant.deployment.is_there() => "there is no such deployment: left out".to_owned(),
-        Some((status, None)) => status.word().replace('_', " "),
+        (_, None) if !grant.deployment.is_there() => "there is no such deployment: left out".to_owned(),
+        (status, None) => status.word().replace('_', " "),
     }
 }

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::model::{Level, WorkspaceId};
     use crate::outcome::Cause;
-    use crate::plan::{Decision, Membership, Plan, RoleChange, RowPlan, Whose, Workspace};
+    use crate::plan::{Action, Decision, Holder, Membership, Plan, Reason, RowPlan, Workspace};
     use crate::roster::{Roster, Settings, spool_text};
 
     fn rendered(text: &str, plan: &Plan, detail: Detail) -> String {
@@ -127,15 +127,15 @@ mod tests {
     fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
         let row = |decision, seen| RowPlan { workspace: Some(0), seen, decision };
         let cause = Arc::new(Cause::new("x", "a|b\n<script> [x](y)"));
-        let change = RoleChange { from: Level::Admin, to: Level::Viewer, whose: Whose::Members };
+        let change = Action::SetRole { from: Level::Admin, to: Level::Viewer, holder: Holder::Member };
         let seen = Membership::Invited { role: Some(Level::Admin), invites: 1 };
         let plan = Plan {
             workspaces: vec![workspace("Data | <b>\n# all")],
             rows: vec![
-                row(Decision::Add, Some(Membership::Absent)),
-                row(Decision::UpdateRole(change), Some(seen)),
-                row(Decision::Unchanged, None),
-                RowPlan { workspace: None, seen: None, decision: Decision::Rejected(cause) },
+                row(Decision::Change(Action::Add(Level::Viewer)), Some(Membership::Absent)),
+                row(Decision::Change(change), Some(seen)),
+                row(Decision::Keep(Reason::Unchanged), None),
+                RowPlan { workspace: None, seen: None, decision: Decision::Keep(Reason::Rejected(cause)) },
             ],
             ..Plan::default()
         };
@@ -174,7 +174,11 @@ mod tests {
 
     #[test]
     fn a_long_table_is_cut_unless_all_is_wanted() {
-        let row = || RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision: Decision::Add };
+        let row = || RowPlan {
+            workspace: Some(0),
+            seen: Some(Membership::Absent),
+            decision: Decision::Change(Action::Add(Level::Viewer)),
+        };
         let rows = (0..23).map(|_| row()).collect();
         let plan = Plan { workspaces: vec![workspace("W")], rows, ..Plan::default() };
         let rows: Vec<_> = (0..23).map(|who| format!("p{who}@x.org,viewer,W")).collect();

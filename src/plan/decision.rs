@@ -1,0 +1,407 @@
+//! What is done about one person in one workspace or deployment, or why nothing is.
+//!
+//! Main types: [`Decision`], made by [`decide`] from a wish and a [`Membership`], and [`Action`], the one
+//! change that it may lead to. Pure; [`super::guard`] holds back what must not be done.
+
+use std::mem::size_of;
+use std::sync::Arc;
+
+use super::{Membership, RolePolicy, Standing};
+use crate::model::{Level, RowNumber, Scope};
+use crate::outcome::{Cause, Status};
+
+/// One change to one person, in a workspace or in a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Gives a role to a person who has none: one mutation.
+    Add(Level),
+    /// Changes the role of a person who has one: one mutation.
+    SetRole {
+        /// The role that they have.
+        from: Level,
+        /// The role that they get; another one.
+        to: Level,
+        /// What has the role.
+        holder: Holder,
+    },
+    /// Removes a person and adds them again with this role, since Houston has them twice, or to make
+    /// their invitation again.
+    Replace(Level),
+    /// Removes a person who has this role, if it is known: one mutation.
+    Remove(Option<Level>),
+}
+
+/// What has a role that is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A member, also one who has never signed in.
+    Member,
+    /// A pending invitation: the person gets the role on signing up.
+    Invitation,
+}
+
+impl Action {
+    /// The role that the person has afterwards.
+    pub fn level(self) -> Option<Level> {
+        match self {
+            Self::Add(level) | Self::Replace(level) => Some(level),
+            Self::SetRole { to, .. } => Some(to),
+            Self::Remove(_) => None,
+        }
+    }
+
+    /// The role that the person loses, if it is known.
+    pub fn from(self) -> Option<Level> {
+        match self {
+            Self::SetRole { from, .. } => Some(from),
+            Self::Remove(level) => level,
+            Self::Add(_) | Self::Replace(_) => None,
+        }
+    }
+
+    /// Whether it takes rights away, if only for a moment.
+    pub fn takes_away(self) -> bool {
+        match self {
+            Self::Add(_) => false,
+            Self::SetRole { from, to, .. } => to < from,
+            Self::Replace(_) | Self::Remove(_) => true,
+        }
+    }
+
+    /// Whether a workspace in which Houston has this of the person has one admin less afterwards, if
+    /// only for a moment. An invitation, or a user who has never signed in, is no admin yet.
+    pub fn takes_an_admin(self, seen: Membership) -> bool {
+        match self {
+            Self::Add(_) => false,
+            Self::SetRole { from, holder, .. } => {
+                from == Level::Admin && self.takes_away() && holder == Holder::Member
+            }
+            Self::Replace(_) | Self::Remove(_) => seen.is_active_admin(),
+        }
+    }
+
+    /// When it is sent.
+    pub fn stage(self) -> Stage {
+        match self {
+            Self::Add(_) => Stage::Adds,
+            Self::SetRole { .. } if self.takes_away() => Stage::Demotions,
+            Self::SetRole { .. } | Self::Replace(_) => Stage::Promotions,
+            Self::Remove(_) => Stage::Removals,
+        }
+    }
+}
+
+/// The stages of a workspace's life in which operations are sent, in their order: each begins when
+/// the one before it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Who is missing comes in.
+    Adds,
+    /// Who gets more rights gets them.
+    Promotions,
+    /// Who gets fewer rights loses the others, when there are enough who have them.
+    Demotions,
+    /// Who is not in the roster goes.
+    Removals,
+}
+
+impl Stage {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+}
+
+/// What to do about one row, one role in a deployment, or one person who is not in the roster. Small,
+/// since there is one per row: causes are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// This is done.
+    Change(Action),
+    /// Nothing is done.
+    Keep(Reason),
+}
+
+const _: () = assert!(size_of::<Decision>() == 16, "a million rows are a million decisions");
+
+/// Why nothing is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A member with the wanted role.
+    Unchanged,
+    /// A member with this other role, and changing it was not asked for.
+    RoleKept(Level),
+    /// A pending invitation; its role, if Houston gives it.
+    AlreadyInvited(Option<Level>),
+    /// A guard does not let this happen: the run ends with 7.
+    HeldBack(Guard, Action),
+    /// `--protect` covers the person, who would have met with this: the user's own wish.
+    Protected(Action),
+    /// Not in the roster, and a member through a Team or a custom role, which no removal takes away.
+    ViaTeam,
+    /// Not in the roster, and Houston does not show the roles of this member.
+    RolesHidden,
+    /// Not in the roster, which has a row about this workspace that is not valid: it may be meant for them.
+    UnsureRoster,
+    /// This row says the same as an earlier one, or lost a conflict against it.
+    Merged {
+        /// The row that speaks for both.
+        into: RowNumber,
+    },
+    /// The row is not valid and was left out on request.
+    Invalid(Arc<Cause>),
+    /// Outside of `--only` or `--limit`.
+    LeftOut,
+    /// It cannot be done, for good: the workspace is unknown or closed to the caller.
+    Rejected(Arc<Cause>),
+    /// What Houston has could not be read. A later try can settle it.
+    Unreadable(Arc<Cause>),
+}
+
+/// What holds a change back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// It would take rights away from the token's own user.
+    Caller,
+    /// The workspace would have no admin any more.
+    LastAdmin,
+    /// More would be removed than the limits allow.
+    TooMany,
+    /// What the workspace has could not be read completely.
+    Incomplete,
+}
+
+impl Guard {
+    const ALL: [Self; 4] = [Self::Caller, Self::LastAdmin, Self::TooMany, Self::Incomplete];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Caller => "guard_self",
+            Self::LastAdmin => "guard_last_admin",
+            Self::TooMany => "guard_max_remove",
+            Self::Incomplete => "guard_incomplete",
+        }
+    }
+
+    /// Why it holds this back, for people.
+    fn why(self, action: Action) -> &'static str {
+        let demotes = matches!(action, Action::SetRole { .. });
+        match self {
+            Self::Caller if demotes => "this is the token's own user, who is never demoted",
+            Self::Caller => "this is the token's own user, who is never removed",
+            Self::LastAdmin if demotes => {
+                "without those who are to be demoted the workspace would have no admin"
+            }
+            Self::LastAdmin => "without those who are to go the workspace would have no admin",
+            Self::TooMany => "more would be removed than --max-remove and --max-remove-percent allow",
+            Self::Incomplete => "the workspace could not be read completely: nobody is removed there",
+        }
+    }
+
+    /// Whether this is the cause of something that a guard held back.
+    pub fn is_cause(cause: &Cause) -> bool {
+        Self::ALL.iter().any(|guard| guard.code() == cause.code)
+    }
+}
+
+impl Decision {
+    /// The change that follows, if one does.
+    pub fn action(&self) -> Option<Action> {
+        match self {
+            Self::Change(action) => Some(*action),
+            Self::Keep(_) => None,
+        }
+    }
+
+    /// Why nothing is done, if nothing is.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Change(_) => None,
+            Self::Keep(reason) => Some(reason),
+        }
+    }
+
+    /// Whether this decision leads to a mutation.
+    pub fn is_change(&self) -> bool {
+        self.action().is_some()
+    }
+
+    /// Whether the workspace has one admin less afterwards, where Houston has this of the person.
+    pub fn takes_an_admin(&self, seen: Membership) -> bool {
+        self.action().is_some_and(|action| action.takes_an_admin(seen))
+    }
+
+    /// Whether the person is to be added.
+    pub fn is_add(&self) -> bool {
+        matches!(self, Self::Change(Action::Add(_)))
+    }
+
+    /// The status and the cause of an item that needs no mutation; none for one that does.
+    pub fn end(&self, scope: Scope, wanted: Option<Level>) -> Option<(Status, Option<Cause>)> {
+        self.reason().map(|reason| reason.end(scope, wanted))
+    }
+}
+
+impl Reason {
+    /// The status and the cause that an item ends with. `wanted` is the role that the roster wants.
+    pub fn end(&self, scope: Scope, wanted: Option<Level>) -> (Status, Option<Cause>) {
+        match self {
+            Self::Unchanged => (Status::Unchanged, None),
+            Self::RoleKept(level) => (Status::RoleKept, Some(other_role(scope, *level))),
+            Self::AlreadyInvited(level) => (Status::AlreadyInvited, invited_otherwise(scope, *level, wanted)),
+            Self::HeldBack(guard, action) => {
+                (held_status(*guard, *action), Some(held(scope, *action, guard.code(), guard.why(*action))))
+            }
+            Self::Protected(action) => {
+                let why = match action {
+                    Action::SetRole { .. } => "--protect covers this person",
+                    Action::Add(_) | Action::Replace(_) | Action::Remove(_) => "--protect names them",
+                };
+                (protected_status(scope, *action), Some(held(scope, *action, "protected", why)))
+            }
+            Self::ViaTeam => {
+                let why = "is there through a Team or a custom role, which no removal takes away";
+                (Status::Unchanged, Some(Cause::new("team_or_custom_role", why)))
+            }
+            Self::RolesHidden => {
+                let why = "Houston does not show the roles of this member";
+                (Status::Unchanged, Some(Cause::new("roles_hidden", why)))
+            }
+            Self::UnsureRoster => {
+                let why = "a row about this workspace is not valid: nobody is removed there";
+                (Status::Unchanged, Some(Cause::new("invalid_row", why)))
+            }
+            Self::Merged { into } => {
+                (Status::Merged, Some(Cause::new("merged", format!("says the same as row {into}"))))
+            }
+            Self::Invalid(cause) => (Status::Invalid, Some(cause.as_ref().clone())),
+            Self::LeftOut => (Status::NotRun, Some(Cause::new("left_out", "outside of --only or --limit"))),
+            Self::Rejected(cause) => (Status::Rejected, Some(cause.as_ref().clone())),
+            Self::Unreadable(cause) => (Status::GaveUp, Some(cause.as_ref().clone())),
+        }
+    }
+
+    /// The other role than the wanted one that a member keeps.
+    pub fn level_kept(&self) -> Option<Level> {
+        match self {
+            Self::RoleKept(level) => Some(*level),
+            Self::HeldBack(_, action) | Self::Protected(action) => action.from(),
+            Self::Unchanged
+            | Self::AlreadyInvited(_)
+            | Self::ViaTeam
+            | Self::RolesHidden
+            | Self::UnsureRoster
+            | Self::Merged { .. }
+            | Self::Invalid(_)
+            | Self::LeftOut
+            | Self::Rejected(_)
+            | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// The row that speaks for this one too.
+    pub fn merged_into(&self) -> Option<RowNumber> {
+        match self {
+            Self::Merged { into } => Some(*into),
+            Self::Unchanged
+            | Self::RoleKept(_)
+            | Self::AlreadyInvited(_)
+            | Self::HeldBack(..)
+            | Self::Protected(_)
+            | Self::ViaTeam
+            | Self::RolesHidden
+            | Self::UnsureRoster
+            | Self::Invalid(_)
+            | Self::LeftOut
+            | Self::Rejected(_)
+            | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Whether nothing has to be done or known: also for what another row, or the selection, takes care of.
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::Unchanged
+            | Self::AlreadyInvited(_)
+            | Self::Merged { .. }
+            | Self::Invalid(_)
+            | Self::LeftOut => true,
+            Self::RoleKept(_)
+            | Self::HeldBack(..)
+            | Self::Protected(_)
+            | Self::ViaTeam
+            | Self::RolesHidden
+            | Self::UnsureRoster
+            | Self::Rejected(_)
+            | Self::Unreadable(_) => false,
+        }
+    }
+
+    /// What could not be done for good, or not be read.
+    pub fn failed(status: Status, cause: Arc<Cause>) -> Self {
+        if status == Status::Rejected { Self::Rejected(cause) } else { Self::Unreadable(cause) }
+    }
+}
+
+/// The status of something that a guard holds back. The replacement of the last admin can be done by a
+/// later try.
+fn held_status(guard: Guard, action: Action) -> Status {
+    match (guard, action) {
+        (_, Action::Remove(_)) => Status::Unchanged,
+        (Guard::LastAdmin, Action::Replace(_)) => Status::GaveUp,
+        (_, Action::Add(_) | Action::SetRole { .. } | Action::Replace(_)) => Status::RoleKept,
+    }
+}
+
+/// The status of something that is not done to a protected person.
+fn protected_status(scope: Scope, action: Action) -> Status {
+    match (scope, action) {
+        (Scope::Workspace, Action::Remove(_)) => Status::Unchanged,
+        (Scope::Workspace | Scope::Deployment, _) => Status::RoleKept,
+    }
+}
+
+/// The cause of a change that is held back.
+fn held(scope: Scope, action: Action, code: &'static str, why: &str) -> Cause {
+    let text = match action {
+        Action::SetRole { from, to, .. } => {
+            format!("is {} and stays it, not {}: {why}", scope.role(from), scope.role(to))
+        }
+        Action::Add(_) | Action::Replace(_) | Action::Remove(_) => why.to_owned(),
+    };
+    Cause::new(code, text)
+}
+
+/// Why a member with another role than the wanted one is left as they are.
+pub fn other_role(scope: Scope, level: Level) -> Cause {
+    Cause::new("other_role", format!("is {} and stays it", scope.role(level)))
+}
+
+/// The remark for an invitation whose role is not the wanted one.
+fn invited_otherwise(scope: Scope, level: Option<Level>, wanted: Option<Level>) -> Option<Cause> {
+    let (level, wanted) = (level?, wanted?);
+    let text = || format!("is invited as {}, the roster wants {}", scope.role(level), scope.role(wanted));
+    (level != wanted).then(|| Cause::new("other_role", text()))
+}
+
+/// The decision for one wish. Whoever is there in any way is never added; with
+/// [`RolePolicy::Keep`] they are left as they are. Of somebody with several bindings or invitations
+/// nobody knows what a change would do.
+pub fn decide(scope: Scope, wanted: Level, present: Membership, roles: RolePolicy) -> Decision {
+    match (present, roles) {
+        (Membership::Absent, _) => Decision::Change(Action::Add(wanted)),
+        (Membership::Invited { role: Some(role), invites: 1 }, RolePolicy::Update) if role != wanted => {
+            Decision::Change(Action::SetRole { from: role, to: wanted, holder: Holder::Invitation })
+        }
+        (Membership::Invited { role, .. }, _) => Decision::Keep(Reason::AlreadyInvited(role)),
+        (Membership::Member { role, .. }, RolePolicy::Update) if role != wanted => {
+            if let Some(cause) = present.doubled(scope) {
+                return Decision::Keep(Reason::Rejected(Arc::new(cause)));
+            }
+            Decision::Change(Action::SetRole { from: role, to: wanted, holder: Holder::Member })
+        }
+        (Membership::Member { role, standing: Standing::Pending, .. }, _) => {
+            Decision::Keep(Reason::AlreadyInvited(Some(role)))
+        }
+        (Membership::Member { role, .. }, _) if role == wanted => Decision::Keep(Reason::Unchanged),
+        (Membership::Member { role, .. }, _) => Decision::Keep(Reason::RoleKept(role)),
+    }
+}
