@@ -1,30 +1,33 @@
 //! How things end: rows, runs and the program.
 //!
-//! Main types: [`Status`] of a row with its [`Cause`], both in an [`Outcome`]; the [`Tally`] of a run; the
-//! [`ExitStatus`] of the program. Plain data; what a run announces on its way is in [`crate::event`].
+//! Main types: [`Status`] of a row with its [`Cause`], which has a [`Code`], both in an [`Outcome`]; the
+//! [`Tally`] of a run; the [`ExitStatus`] of the program. Plain data; what a run announces on its way is
+//! in [`crate::event`].
 
-use std::borrow::Cow;
+mod code;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::code::Code;
 use crate::model::Strain;
 
 /// Why something ended as it did, for people and for machines. The text comes from outside and is
-/// cleaned ([`printable`]) and short; no fault or secret travels in it.
+/// cleaned ([`crate::model::printable`]) and short; no fault or secret travels in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cause {
-    /// A stable word in snake case, for `error_code` columns and for grouping.
-    pub code: Cow<'static, str>,
+    /// In a word, for `error_code` columns and for grouping.
+    pub code: Code,
     /// One sentence fragment.
     pub text: String,
 }
 
 impl Cause {
-    /// A cause with a code of our own.
-    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), text: text.into() }
+    /// A cause with its text.
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
     }
 }
 

@@ -13,7 +13,7 @@ use super::verify::{Context, Doubtful, Finding, gone, landed};
 use super::worker::{Answer, Job, Signal};
 use crate::event::StopReason;
 use crate::houston::{Failure, Fault};
-use crate::outcome::{Cause, Status, StatusKind};
+use crate::outcome::{Cause, Code, Status, StatusKind};
 use crate::plan::{Action, Membership};
 use crate::present::members::{InvitesSeen, Reading};
 
@@ -206,7 +206,7 @@ impl State<'_> {
                 Finding::Wait | Finding::SendAgain if is_add && reading.invites == InvitesSeen::Refused => {
                     self.lanes[lane].seen();
                     let cause = Cause::new(
-                        "invites_unseen",
+                        Code::InvitesUnseen,
                         "Houston acknowledged it, and the person is no member; this token may not see invitations",
                     );
                     self.prove(&acknowledged, Status::Invited, Some(cause), seen);
@@ -217,7 +217,7 @@ impl State<'_> {
         let now = self.now();
         if let Proof::Missing(missing) = self.lanes[lane].proof_missed(missing, now) {
             let cause =
-                Cause::new("not_there", "Houston acknowledged it, but the member list does not show it");
+                Cause::new(Code::NotThere, "Houston acknowledged it, but the member list does not show it");
             self.unproven(lane, missing, &cause);
         }
     }
@@ -229,7 +229,7 @@ impl State<'_> {
             Status::RoleKept | Status::AlreadyInvited => {
                 let is = seen.described(self.scope_of(acknowledged.operation()));
                 let text = format!("Houston acknowledged it, but the person is {is}");
-                let cause = Some(Cause::new("other_role", text));
+                let cause = Some(Cause::new(Code::OtherRole, text));
                 self.finish_acknowledged(acknowledged, Status::InDoubt, cause);
             }
             Status::Added
@@ -259,7 +259,7 @@ impl State<'_> {
                 for doubtful in self.lanes[lane].doubts().drain() {
                     self.books.tally.doubtful -= 1;
                     let text = format!("{}; and the workspace cannot be read: {fault}", doubtful.cause.text);
-                    let cause = Cause::new("unreadable", text);
+                    let cause = Cause::new(Code::Unreadable, text);
                     self.conclude(doubtful.operation, Status::InDoubt, Some(cause.clone()));
                     self.canary_failed(lane, &cause);
                 }
@@ -267,7 +267,7 @@ impl State<'_> {
             Purpose::Prove => {
                 if let Proof::Missing(missing) = self.lanes[lane].proof_failed(now) {
                     let text = format!("acknowledged by Houston, but the workspace cannot be read: {fault}");
-                    self.unproven(lane, missing, &Cause::new("not_read_back", text));
+                    self.unproven(lane, missing, &Cause::new(Code::NotReadBack, text));
                 }
             }
         }
@@ -287,7 +287,7 @@ impl State<'_> {
     fn canary_failed(&mut self, lane: usize, cause: &Cause) {
         if self.lanes[lane].is_canary_out() {
             let text = format!("not sent, since the first row failed: {}", cause.text);
-            self.close_workspace(lane, &Cause::new("canary_failed", text));
+            self.close_workspace(lane, &Cause::new(Code::CanaryFailed, text));
         }
     }
 
@@ -299,7 +299,7 @@ impl State<'_> {
             self.lanes.wake(lane);
             match probed {
                 Probed::WorkspaceClosed => {
-                    let cause = Cause::new("workspace_denied", denial.text);
+                    let cause = Cause::new(Code::WorkspaceDenied, denial.text);
                     self.conclude_unsent(operation, cause.clone());
                     if self.lanes[lane].closed().is_none() {
                         self.close_workspace(lane, &cause);
@@ -325,7 +325,7 @@ impl State<'_> {
 
     /// A worker died over this job.
     fn lost(&mut self, job: &Job) {
-        let cause = Cause::new("worker_lost", "this program failed while it waited for the answer");
+        let cause = Cause::new(Code::WorkerLost, "this program failed while it waited for the answer");
         match *job {
             Job::Send { operation, .. } => {
                 let lane = self.lane_of(operation);

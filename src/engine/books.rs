@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::Pace;
 use crate::model::RowNumber;
-use crate::outcome::{Cause, Outcome, Status, Tally};
+use crate::outcome::{Cause, Code, Outcome, Status, Tally};
 use crate::plan::{Operation, OperationId, Workspace};
 use crate::record::journal::{Entry, Journal, JournalError};
 
@@ -133,9 +133,11 @@ pub fn close(
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> RunEnd {
     let stopped = end.stopped.as_ref();
+    let cause = stopped.and_then(|(_, cause)| cause.as_ref());
     journal.note(&Entry::Closed {
         stopped: stopped.map(|(reason, _)| *reason),
-        detail: stopped.and_then(|(_, cause)| cause.as_ref().map(ToString::to_string)),
+        code: cause.map(|cause| cause.code.clone()),
+        detail: cause.map(|cause| cause.text.clone()),
         requests: end.tally.requests,
         strain: end.tally.strain,
         at_ms: journal.at_ms(now),
@@ -155,5 +157,5 @@ pub fn close(
 /// Why nothing can be noted any more.
 fn journal_lost(error: &JournalError) -> Cause {
     let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
-    Cause::new("journal_lost", format!("{error}{why}"))
+    Cause::new(Code::JournalLost, format!("{error}{why}"))
 }

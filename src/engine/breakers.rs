@@ -252,6 +252,7 @@ fn is_signal(reason: StopReason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Code;
 
     fn errors(limit: MaxErrors) -> Errors {
         Errors { limit, finished: 0, bad: 0, bad_in_a_row: 0 }
@@ -314,7 +315,7 @@ mod tests {
     #[test]
     fn one_probe_answers_for_all_denials() {
         let mut breakers = breakers(Instant::now());
-        let denial = || Cause::new("denied", "no");
+        let denial = || Cause::new(Code::Denied, "no");
         assert!(breakers.deny(1, denial()));
         assert!(!breakers.deny(2, denial()));
         assert!(breakers.are_probing());

@@ -145,7 +145,7 @@ mod tests {
     use super::super::verdict::Doubt;
     use super::*;
     use crate::model::{Level, RowNumber};
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
     use crate::plan::Action;
 
     const SETTLE: Duration = Duration::from_secs(16);
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_lane_that_waits_is_asked_when_it_is_due_and_not_for_a_timer_that_is_no_longer_its_own() {
         let (mut lanes, now) = (lanes(1), Instant::now());
-        let cause = || Cause::new("timeout", "no answer");
+        let cause = || Cause::new(Code::Timeout, "no answer");
         for operation in [0, 1] {
             assert_eq!(lanes.next(now), Some((0, Step::Send(operation))));
             lanes.wake(0);

@@ -12,7 +12,7 @@ use super::leftover::Earlier;
 use super::part::{Part, Subject, Subjects};
 use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, Level, RowNumber, Scope, WorkspaceId};
-use crate::outcome::{Cause, Outcome, Status, StatusKind};
+use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use crate::plan::extra::Account;
 use crate::plan::guard::{Bars, Caps, Excess, OnGuard, Refusal, excess, hold_last_admins, removal};
 use crate::plan::protect::Protect;
@@ -230,7 +230,7 @@ impl Leaving {
             Spoiled::ForNow => Status::NotRun,
             Spoiled::ForGood => Status::Unchanged,
         };
-        self.hold(leaver, status, Some(Cause::new("not_removed_after_failure", text)));
+        self.hold(leaver, status, Some(Cause::new(Code::NotRemovedAfterFailure, text)));
     }
 
     /// The end of somebody who is not taken away. What may still take effect stays in doubt.
@@ -256,16 +256,15 @@ impl Leaver {
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::Failed => false,
         };
         let in_doubt = done.status == Status::InDoubt;
-        let earlier = (in_doubt || done.attempts > 0).then(|| Earlier {
-            attempts: done.attempts,
-            elapsed: Duration::from_millis(u64::from(done.elapsed_ms)),
-            cause: done
-                .cause
-                .as_deref()
-                .cloned()
-                .unwrap_or_else(|| Cause::new("no_outcome", "sent, and the run ended before its answer")),
-            in_doubt,
-        });
+        let earlier =
+            (in_doubt || done.attempts > 0).then(|| Earlier {
+                attempts: done.attempts,
+                elapsed: Duration::from_millis(u64::from(done.elapsed_ms)),
+                cause: done.cause.as_deref().cloned().unwrap_or_else(|| {
+                    Cause::new(Code::NoOutcome, "sent, and the run ended before its answer")
+                }),
+                in_doubt,
+            });
         let (row, role, seen) = (line.row, line.from_role.map(|role| role.level), Membership::Absent);
         is_open.then_some(Self { row, account, role, earlier, seen })
     }
@@ -330,7 +329,7 @@ impl People {
 
 /// Whether a row has brought one more person in; an invitation that was made again has not.
 fn is_new(row: &RowHistory) -> bool {
-    let is_replaced = row.cause.as_ref().is_some_and(|cause| cause.code == "renewed");
+    let is_replaced = row.cause.as_ref().is_some_and(|cause| cause.code == Code::Renewed);
     matches!(row.status, Status::Added | Status::Invited) && !is_replaced
 }
 
@@ -369,7 +368,7 @@ mod tests {
         Membership::Member { role: Level::Admin, bindings: 1, standing: Standing::Active };
 
     fn leaver(place: usize, id: &str, role: Level, in_doubt: Option<bool>) -> Leaver {
-        let cause = Cause::new("timeout", "no answer");
+        let cause = Cause::new(Code::Timeout, "no answer");
         let earlier =
             in_doubt.map(|in_doubt| Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt });
         let (row, account) = (RowNumber::from_index(place), Account::User(id.to_owned()));
@@ -391,13 +390,12 @@ mod tests {
     }
 
     /// How each removal ended, by its row; none for those that are sent.
-    fn ends(leaving: Leaving, rows: usize) -> Vec<Option<(Status, String)>> {
+    fn ends(leaving: Leaving, rows: usize) -> Vec<Option<(Status, Option<Code>)>> {
         let part = leaving.assemble();
         assert_eq!(part.operations.len() + part.concluded.len(), rows, "everybody, each once");
         let end = |place: usize| {
             let (_, outcome) = part.concluded.iter().find(|(row, _)| row.index() == place)?;
-            let code = outcome.cause.as_ref().map_or("", |cause| &*cause.code);
-            Some((outcome.status, code.to_owned()))
+            Some((outcome.status, outcome.cause.as_ref().map(|cause| cause.code.clone())))
         };
         (0..rows).map(end).collect()
     }
@@ -412,15 +410,15 @@ mod tests {
         let seen = vec![Membership::Absent, Membership::Absent, ADMIN, VIEWER, VIEWER];
         let kept = Kept { callers: &["me".to_owned()], protect: &Protect::default() };
         leaving.judge(0, &Reading::of(seen), kept);
-        let end = |status, code: &str| Some((status, code.to_owned()));
+        let end = |status, code: Code| Some((status, Some(code)));
         assert_eq!(
             ends(leaving, 5),
             [
-                end(Status::Unchanged, "gone_already"),
-                end(Status::Removed, ""),
-                end(Status::RoleKept, "other_role"),
+                end(Status::Unchanged, Code::GoneAlready),
+                Some((Status::Removed, None)),
+                end(Status::RoleKept, Code::OtherRole),
                 None,
-                end(Status::Unchanged, "guard_self"),
+                end(Status::Unchanged, Code::GuardSelf),
             ]
         );
     }
@@ -433,7 +431,7 @@ mod tests {
             leaving.judge(0, &Reading::of(vec![ADMIN, VIEWER]), NOBODY);
             assert_eq!(leaving.admins_taken(), [0]);
             leaving.count_admins(0, admins);
-            let held = Some((Status::Unchanged, "guard_last_admin".to_owned()));
+            let held = Some((Status::Unchanged, Some(Code::GuardLastAdmin)));
             assert_eq!(ends(leaving, 2), [held.filter(|_| !leaves), None], "{admins}");
         }
     }
@@ -441,17 +439,17 @@ mod tests {
     #[test]
     fn protection_and_a_complete_list_are_asked_for_when_removals_are_due() {
         let three = || (0..3).map(|place| leaver(place, "x", Level::Viewer, None)).collect();
-        let held = |code: &str| Some((Status::Unchanged, code.to_owned()));
+        let held = |code: Code| Some((Status::Unchanged, Some(code)));
         let protect = Protect::new(&["0@EXAMPLE.com".to_owned(), "alias*".to_owned()]);
         let mut names = vec![vec![]; 3];
         names[1] = vec!["b@example.com".to_owned(), "alias@example.com".to_owned()];
         let reading = Reading { names, ..Reading::of(vec![VIEWER; 3]) };
         let mut some = leaving(three());
         some.judge(0, &reading, Kept { callers: &[], protect: &protect });
-        assert_eq!(ends(some, 3), [held("protected"), held("protected"), None]);
+        assert_eq!(ends(some, 3), [held(Code::Protected), held(Code::Protected), None]);
         let mut hidden = leaving(three());
         hidden.judge(0, &Reading { hidden: 1, ..Reading::of(vec![VIEWER; 3]) }, NOBODY);
-        assert_eq!(ends(hidden, 3), [(); 3].map(|()| held("guard_incomplete")));
+        assert_eq!(ends(hidden, 3), [(); 3].map(|()| held(Code::GuardIncomplete)));
     }
 
     #[test]
@@ -474,7 +472,7 @@ mod tests {
                 let mut leaving = due();
                 let refusals = leaving.hold_too_many(Limits { caps, on_guard }, &people(10, removed));
                 assert_eq!(!refusals.is_empty(), held, "{removed} {caps:?}");
-                let end = held.then(|| (Status::Unchanged, "guard_max_remove".to_owned()));
+                let end = held.then(|| (Status::Unchanged, Some(Code::GuardMaxRemove)));
                 assert_eq!(ends(leaving, 3), [(); 3].map(|()| end.clone()), "{removed} {caps:?}");
             }
         }
@@ -499,8 +497,8 @@ mod tests {
     fn what_may_still_take_effect_stays_in_doubt() {
         let mut leaving =
             leaving(vec![leaver(0, "a", Level::Viewer, Some(true)), leaver(1, "b", Level::Viewer, None)]);
-        leaving.give_up(0, &Cause::new("unreadable", "not now"));
-        let end = |status| Some((status, "unreadable".to_owned()));
+        leaving.give_up(0, &Cause::new(Code::Unreadable, "not now"));
+        let end = |status| Some((status, Some(Code::Unreadable)));
         assert_eq!(ends(leaving, 2), [end(Status::InDoubt), end(Status::GaveUp)]);
     }
 }

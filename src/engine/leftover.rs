@@ -13,7 +13,7 @@ use foldhash::fast::FixedState;
 use super::verify::{Finding, gone, landed, no_member, third_role};
 use crate::model::target_key::is_same_target;
 use crate::model::{Emails, Level, Role, RowNumber, Scope, WorkspaceId, email_key};
-use crate::outcome::{Cause, Outcome, Status, StatusKind, Tally};
+use crate::outcome::{Cause, Code, Outcome, Status, StatusKind, Tally};
 use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected};
 use crate::plan::protect::Protect;
 use crate::plan::{
@@ -444,7 +444,7 @@ impl Leftover {
 }
 
 fn unknown() -> Cause {
-    Cause::new("no_outcome", "sent, and the run ended before its answer")
+    Cause::new(Code::NoOutcome, "sent, and the run ended before its answer")
 }
 
 #[cfg(test)]
@@ -576,21 +576,20 @@ mod tests {
                 leg.count_admins(0, Ok(others));
             }
             leg.assemble();
-            let code = |(_, outcome): &(RowNumber, Outcome)| {
-                outcome.cause.as_ref().map(|cause| cause.code.to_string())
-            };
+            let code =
+                |(_, outcome): &(RowNumber, Outcome)| outcome.cause.as_ref().map(|cause| cause.code.clone());
             (leg.operations.len(), leg.concluded.first().and_then(code))
         };
         let ann = ["ann@example.com".to_owned()];
-        let held = |code: &str| (0, Some(code.to_owned()));
+        let held = |code: Code| (0, Some(code));
         let admin = twice(Level::Admin);
         assert_eq!(judged(twice(EDITOR), &[], &[], None), (1, None));
         assert_eq!(judged(admin, &[], &[], Some(1)), (1, None));
-        assert_eq!(judged(admin, &[], &[], Some(0)), held("guard_last_admin"));
+        assert_eq!(judged(admin, &[], &[], Some(0)), held(Code::GuardLastAdmin));
         let invited = Membership::Invited { role: Some(Level::Admin), invites: 1 };
         assert_eq!(judged(invited, &[], &[], None), (1, None), "an invitation is no admin");
-        assert_eq!(judged(twice(EDITOR), &ann, &[], None), held("guard_self"));
-        assert_eq!(judged(twice(EDITOR), &[], &ann, None), held("protected"));
+        assert_eq!(judged(twice(EDITOR), &ann, &[], None), held(Code::GuardSelf));
+        assert_eq!(judged(twice(EDITOR), &[], &ann, None), held(Code::Protected));
         // What was taken away already has to come back.
         assert_eq!(judged(Membership::Absent, &ann, &ann, None), (1, None));
     }

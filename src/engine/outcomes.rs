@@ -9,7 +9,7 @@ use super::open::{Acknowledged, Exhausted};
 use super::pause;
 use super::state::State;
 use crate::event::{RunEnd, StopReason};
-use crate::outcome::{Cause, Outcome, Status, StatusKind};
+use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 
 impl State<'_> {
     /// A ticket was not carried out: its mutation was certainly not sent.
@@ -117,13 +117,13 @@ impl State<'_> {
     /// as an error of its own.
     pub fn conclude_unsent(&mut self, operation: usize, cause: Cause) {
         let lane = self.lane_of(operation);
-        if cause.code == "workspace_denied" && self.doubt_refusal(lane, operation, &cause) {
+        if cause.code == Code::WorkspaceDenied && self.doubt_refusal(lane, operation, &cause) {
             self.lanes.wake(lane);
             return;
         }
         let last = self.unfinished.take_last(operation);
         let (status, cause) = match last {
-            _ if cause.code == "workspace_denied" => (Status::Rejected, cause),
+            _ if cause.code == Code::WorkspaceDenied => (Status::Rejected, cause),
             // It was sent before, and has been read since: it is not there.
             Some(last) => (Status::GaveUp, last),
             None => (Status::NotRun, cause),
@@ -170,7 +170,7 @@ impl State<'_> {
                 // An earlier leg sent it, this one has not come to it.
                 self.leave(operation);
             } else {
-                let cause = Cause::new("no_outcome", "the run ended before the answer came");
+                let cause = Cause::new(Code::NoOutcome, "the run ended before the answer came");
                 self.finish(operation, Status::InDoubt, Some(cause));
             }
         }
@@ -186,7 +186,7 @@ impl State<'_> {
             self.finish(doubtful.operation, Status::InDoubt, Some(doubtful.cause));
         }
         for acknowledged in open.unproven {
-            let cause = Cause::new("not_read_back", "acknowledged by Houston, not read back");
+            let cause = Cause::new(Code::NotReadBack, "acknowledged by Houston, not read back");
             self.finish_acknowledged(&acknowledged, Status::InDoubt, Some(cause));
         }
         for Exhausted { operation, cause } in open.exhausted {

@@ -14,7 +14,7 @@ use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
 use crate::model::{Level, Role, RowNumber, WorkspaceId};
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{Code, Outcome, Status};
 use crate::plan::{Action, Holder, Stage as LifeStage};
 use crate::record::folder::{RunFolder, Runs};
 use crate::record::journal::{FORMAT, Header, Reach, RunSettings};
@@ -443,7 +443,7 @@ proptest! {
             prop_assert_eq!(is_success, stage.is_done(operation), "{:?}", played.outcomes[&operation.row.get()]);
             // A canary that is out of luck leaves the others of its workspace untried.
             let cause = played.outcomes[&operation.row.get()].cause.as_ref();
-            let is_held_back = status == Status::NotRun && cause.is_some_and(|c| c.code == "canary_failed");
+            let is_held_back = status == Status::NotRun && cause.is_some_and(|c| c.code == Code::CanaryFailed);
             let expected = [Status::Added, Status::RoleUpdated, Status::Rejected, Status::GaveUp].contains(&status);
             prop_assert!(expected || is_held_back, "{:?}", status);
         }
@@ -466,7 +466,10 @@ fn a_denied_workspace_is_closed_after_its_first_row() {
     assert_eq!(stage.world().mutations, 1);
     assert_eq!(played.end.tally.of(Status::Rejected), 40);
     assert!(
-        played.outcomes.values().all(|end| end.cause.as_ref().is_some_and(|c| c.code == "workspace_denied"))
+        played
+            .outcomes
+            .values()
+            .all(|end| end.cause.as_ref().is_some_and(|c| c.code == Code::WorkspaceDenied))
     );
     assert!(played.end.stopped.is_none(), "a closed workspace is no error storm");
 }

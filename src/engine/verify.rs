@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::{Level, Scope};
-use crate::outcome::{Cause, Status};
+use crate::outcome::{Cause, Code, Status};
 use crate::plan::{Action, Decision, Holder, Membership, RolePolicy, Standing, decide};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
@@ -208,12 +208,12 @@ impl Doubtful {
             (Membership::Absent, Doubt::Effect | Doubt::Refused) => Finding::Wait,
             (Membership::Absent, Doubt::Invited) => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
-                Some(Cause::new("role_unknown", "Houston says so; the invitation itself cannot be seen")),
+                Some(Cause::new(Code::RoleUnknown, "Houston says so; the invitation itself cannot be seen")),
             ),
             (Membership::Absent, Doubt::Member | Doubt::Gone) => Finding::Done(
                 Status::InDoubt,
                 Some(Cause::new(
-                    "member_not_seen",
+                    Code::MemberNotSeen,
                     format!(
                         "Houston says \"{}\", but the member list has no role of theirs",
                         self.cause.text
@@ -284,11 +284,11 @@ fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     match added(scope, seen, wanted) {
         Finding::Done(Status::Added, _) => {
             let text = "was there more than once: was taken away and added again";
-            Finding::Done(Status::RoleUpdated, Some(Cause::new("repaired", text)))
+            Finding::Done(Status::RoleUpdated, Some(Cause::new(Code::Repaired, text)))
         }
         Finding::Done(Status::Invited, _) => {
             let text = "the invitation was taken back and made again";
-            Finding::Done(Status::Invited, Some(Cause::new("renewed", text)))
+            Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
         }
         found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait) => found,
     }
@@ -310,24 +310,24 @@ fn removed(scope: Scope, seen: Membership, role: Option<Level>) -> Finding {
 pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
     let was = role.map_or("invited", |level| scope.role(level).name());
     let now = seen.described(scope);
-    Cause::new("other_role", format!("is {now} and stays it: was {was} when the removal was planned"))
+    Cause::new(Code::OtherRole, format!("is {now} and stays it: was {was} when the removal was planned"))
 }
 
 /// Why nothing was done about somebody who is not there any more.
 pub fn gone() -> Cause {
-    Cause::new("gone_already", "was not there any more, without this run's doing")
+    Cause::new(Code::GoneAlready, "was not there any more, without this run's doing")
 }
 
 /// Why somebody is left alone who got yet another role since the plan was made.
 pub fn third_role(scope: Scope, role: Level, from: Level, to: Level) -> Cause {
     let [role, from, to] = [role, from, to].map(|level| scope.role(level));
     let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
-    Cause::new("other_role", text)
+    Cause::new(Code::OtherRole, text)
 }
 
 /// Why the role of somebody is not changed who was a member when the plan was made.
 pub fn no_member() -> Cause {
-    Cause::new("no_member", "is no member any more, so that there is no role to be changed")
+    Cause::new(Code::NoMember, "is no member any more, so that there is no role to be changed")
 }
 
 /// The end of a row whose person was there without our doing.
@@ -355,7 +355,7 @@ mod tests {
     fn doubt(doubt: Doubt) -> (Doubts, Instant) {
         let now = Instant::now();
         let mut doubts = Doubts::new(SETTLE);
-        doubts.push(0, 1, doubt, Cause::new("timeout", "no answer"), now);
+        doubts.push(0, 1, doubt, Cause::new(Code::Timeout, "no answer"), now);
         (doubts, now)
     }
 

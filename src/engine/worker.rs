@@ -15,7 +15,7 @@ use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Remo
 use crate::model::{Emails, Level, RowNumber, WorkspaceId, other_spelling};
 use crate::plan::extra::Account;
 use crate::plan::{Action, Holder, Membership};
-use crate::present::grants::{self, Asked, Found};
+use crate::present::grants::{Asked, Found};
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
 
@@ -203,7 +203,7 @@ impl Worker {
             }
         }
         if !asked.is_empty() {
-            let found = grants::read(&self.reader, workspace, &asked, &self.pages)?;
+            let found = members::read_grants(&self.reader, workspace, &asked, &self.pages)?;
             let seen = |found: Option<Found>| found.map_or(Membership::Absent, |found| found.seen);
             return Ok(Reading::of(found.into_iter().map(seen).collect()));
         }

@@ -184,6 +184,7 @@ pub fn refusal_in(body: &[u8], status: u16) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Code;
 
     #[test]
     fn graphql_is_known_by_its_shape() {
@@ -227,7 +228,11 @@ mod tests {
     #[test]
     fn of_two_values_for_one_key_none_is_believed() {
         for body in [r#"{"data":{"a":1},"data":{"a":2}}"#, r#"{"data":null,"errors":[],"errors":[]}"#] {
-            assert_eq!(Decoded::read(body.as_bytes(), 200).unwrap_err().code(), "malformed_answer", "{body}");
+            assert_eq!(
+                Decoded::read(body.as_bytes(), 200).unwrap_err().code(),
+                Code::MalformedAnswer,
+                "{body}"
+            );
         }
     }
 
@@ -246,7 +251,7 @@ mod tests {
     #[test]
     fn a_deep_answer_is_malformed_and_not_a_crash() {
         let body = format!("{{\"data\":{{\"a\":{}", "[".repeat(100_000));
-        assert_eq!(Decoded::read(body.as_bytes(), 200).unwrap_err().code(), "malformed_answer");
+        assert_eq!(Decoded::read(body.as_bytes(), 200).unwrap_err().code(), Code::MalformedAnswer);
     }
 
     #[test]
@@ -254,7 +259,7 @@ mod tests {
         assert_eq!(fault_in(br#"{"data":{"a":1}}"#, 200), None);
         let body =
             br#"{"errors":[{"message":"x","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":null}"#;
-        assert_eq!(fault_in(body, 200).unwrap().code(), "internal_server_error");
+        assert_eq!(fault_in(body, 200).unwrap().code(), Code::InternalServerError);
     }
 
     #[test]
@@ -265,7 +270,7 @@ mod tests {
             refusal_in(body.as_bytes(), 200).map(|fault| fault.code())
         };
         for refused in ["", r#","data":null"#, r#","data":{"a":null}"#, r#","data":{"a":null,"b":null}"#] {
-            assert_eq!(code(refused), Some("denied"), "{refused}");
+            assert_eq!(code(refused), Some(Code::Denied), "{refused}");
         }
         assert_eq!(code(r#","data":{"a":null,"b":[]}"#), None);
         assert_eq!(refusal_in(br#"{"data":{"a":null}}"#, 200), None);

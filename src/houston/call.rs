@@ -7,9 +7,11 @@ use serde::de::DeserializeOwned;
 use super::Houston;
 use super::answer::Decoded;
 use super::fault::Fault;
+use super::members_query::MembersQuery;
 use super::operations::{self, Operation};
 use super::profile::Profile;
-use super::transport::Request;
+use super::transport::{Kind, Request};
+use crate::model::WorkspaceId;
 
 /// One call, from its first request to its result.
 pub(super) struct Call<'a> {
@@ -30,13 +32,21 @@ impl<'a> Call<'a> {
 
     /// Sends one document and takes its answer apart.
     pub(super) fn ask<O: Operation>(&mut self, variables: O::Variables) -> Result<Decoded, Fault> {
-        let request = Request {
-            operation: O::NAME,
-            kind: O::KIND,
-            body: operations::body::<O>(variables),
-            timeout: None,
-            budget: self.houston.budget,
-        };
+        self.send(O::NAME, O::KIND, operations::body::<O>(variables))
+    }
+
+    /// Sends a query for members.
+    pub(super) fn ask_for_members(
+        &mut self,
+        query: MembersQuery,
+        workspace: &WorkspaceId,
+        value: &str,
+    ) -> Result<Decoded, Fault> {
+        self.send(&query.document().name, Kind::Read, query.body(workspace, value))
+    }
+
+    fn send(&mut self, operation: &'static str, kind: Kind, body: Vec<u8>) -> Result<Decoded, Fault> {
+        let request = Request { operation, kind, body, timeout: None, budget: self.houston.budget };
         match self.houston.transport.send(&request) {
             Ok(answer) => {
                 self.attempts += answer.attempts;

@@ -260,10 +260,21 @@ fn is_cut_off(body: &[u8]) -> bool {
         && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
-/// The beginning of a page, as one line.
+/// What a page says, as one line: the title of HTML, the beginning of anything else.
 fn page(body: &[u8]) -> String {
-    let start = &body[..body.len().min(4096)];
-    snippet(&String::from_utf8_lossy(start))
+    let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    if !start.trim_start().starts_with('<') {
+        return snippet(&start);
+    }
+    title(&start).map_or_else(|| "a page without a title".to_owned(), snippet)
+}
+
+fn title(page: &str) -> Option<&str> {
+    let lower = page.to_ascii_lowercase();
+    let tag = lower.find("<title")?;
+    let from = tag + lower[tag..].find('>')? + 1;
+    let to = lower[from..].find("</").map_or(page.len(), |length| from + length);
+    Some(page[from..to].trim()).filter(|title| !title.is_empty())
 }
 
 /// The longest wait that is believed.
@@ -284,6 +295,7 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Code;
 
     fn fault(message: &str, code: &str, status: u16) -> Fault {
         let code = (!code.is_empty()).then(|| code.to_owned());
@@ -295,136 +307,146 @@ mod tests {
     fn every_line_of_the_catalogue_is_known() {
         let none = "";
         let forbidden = "FORBIDDEN";
-        let rows: &[(&str, &str, u16, &str)] = &[
-            ("You do not have the appropriate permissions for that", forbidden, 200, "denied"),
-            ("Insufficient permissions.", INTERNAL, 200, "denied"),
-            ("Insufficient permissions.", forbidden, 200, "denied"),
-            ("AUTH_TOKEN_REFRESH_FAILED", none, 200, "token_invalid"),
-            ("Authentication token has expired", none, 200, "token_invalid"),
-            ("Not Authorised!", INTERNAL, 200, "denied"),
-            ("Requester not authorized to execute addUser", none, 200, "denied"),
-            ("Invalid JWT", "UNAUTHENTICATED", 200, "token_invalid"),
-            ("invalid workspace role", BAD_INPUT, 200, "bad_role"),
-            ("Invalid email address. Please check the address and try again", BAD_INPUT, 200, "bad_email"),
-            ("Invalid email address. Please check the address and try again", INTERNAL, 200, "bad_email"),
-            ("User already invited", "USER_ALREADY_INVITED", 200, "already_invited"),
-            ("User already invited to workspace", BAD_INPUT, 200, "already_invited"),
-            ("A duplicate role binding already exists", BAD_INPUT, 200, "already_member"),
-            ("The role binding does not exist for this user", BAD_INPUT, 200, "not_a_member"),
+        let rows: &[(&str, &str, u16, Code)] = &[
+            ("You do not have the appropriate permissions for that", forbidden, 200, Code::Denied),
+            ("Insufficient permissions.", INTERNAL, 200, Code::Denied),
+            ("Insufficient permissions.", forbidden, 200, Code::Denied),
+            ("AUTH_TOKEN_REFRESH_FAILED", none, 200, Code::TokenInvalid),
+            ("Authentication token has expired", none, 200, Code::TokenInvalid),
+            ("Not Authorised!", INTERNAL, 200, Code::Denied),
+            ("Requester not authorized to execute addUser", none, 200, Code::Denied),
+            ("Invalid JWT", "UNAUTHENTICATED", 200, Code::TokenInvalid),
+            ("invalid workspace role", BAD_INPUT, 200, Code::BadRole),
+            ("Invalid email address. Please check the address and try again", BAD_INPUT, 200, Code::BadEmail),
+            ("Invalid email address. Please check the address and try again", INTERNAL, 200, Code::BadEmail),
+            ("User already invited", "USER_ALREADY_INVITED", 200, Code::AlreadyInvited),
+            ("User already invited to workspace", BAD_INPUT, 200, Code::AlreadyInvited),
+            ("A duplicate role binding already exists", BAD_INPUT, 200, Code::AlreadyMember),
+            ("The role binding does not exist for this user", BAD_INPUT, 200, Code::NotAMember),
             (
                 "This user does not belong to the workspace. Please add the user to the workspace and try again",
                 BAD_INPUT,
                 200,
-                "not_in_workspace",
+                Code::NotInWorkspace,
             ),
-            ("Invalid role", BAD_INPUT, 200, "bad_role"),
-            ("Entity and role types don't match", BAD_INPUT, 200, "bad_role"),
-            ("The requested resource was not found", "RESOURCE_NOT_FOUND", 200, "not_found"),
-            ("Email address in use", "DUPLICATE_EMAIL", 200, "email_in_use"),
-            ("Invite token not found", BAD_INPUT, 200, "sign_up"),
+            ("Invalid role", BAD_INPUT, 200, Code::BadRole),
+            ("Entity and role types don't match", BAD_INPUT, 200, Code::BadRole),
+            ("The requested resource was not found", "RESOURCE_NOT_FOUND", 200, Code::NotFound),
+            ("Email address in use", "DUPLICATE_EMAIL", 200, Code::EmailInUse),
+            ("Invite token not found", BAD_INPUT, 200, Code::SignUp),
             (
                 "This email is not associated with the specified invite token",
                 "INVITE_EMAIL_NOT_MATCH",
                 200,
-                "sign_up",
+                Code::SignUp,
             ),
             (
                 "Public sign ups are disabled, a valid inviteToken is required",
                 "PUBLIC_SIGNUPS_DISABLED",
                 200,
-                "sign_up",
+                Code::SignUp,
             ),
-            ("Your account is awaiting email confirmation", "ACCOUNT_NOT_CONFIRMED", 200, "token_invalid"),
-            ("No password credentials found", "UNAUTHENTICATED", 200, "token_invalid"),
-            ("Invalid password and username combination", INTERNAL, 200, "token_invalid"),
+            ("Your account is awaiting email confirmation", "ACCOUNT_NOT_CONFIRMED", 200, Code::TokenInvalid),
+            ("No password credentials found", "UNAUTHENTICATED", 200, Code::TokenInvalid),
+            ("Invalid password and username combination", INTERNAL, 200, Code::TokenInvalid),
             (
                 "Workspace is suspended. This is likely an issue with payment.",
                 INTERNAL,
                 200,
-                "workspace_state",
+                Code::WorkspaceState,
             ),
             (
                 "There are no other system administrators. Please assign another before removing yourself.",
                 INTERNAL,
                 200,
-                "last_admin",
+                Code::LastAdmin,
             ),
             (
                 "There are no other workspace administrators. Please assign another before removing this user.",
                 INTERNAL,
                 200,
-                "last_admin",
+                Code::LastAdmin,
             ),
-            ("Cannot remove the last admin of this workspace", BAD_INPUT, 200, "last_admin"),
-            ("A workspace must have at least one WORKSPACE_ADMIN", none, 200, "last_admin"),
-            ("The last request of the admin failed", INTERNAL, 200, "internal_server_error"),
-            ("invalid deployment role", BAD_INPUT, 200, "bad_role"),
+            ("Cannot remove the last admin of this workspace", BAD_INPUT, 200, Code::LastAdmin),
+            ("A workspace must have at least one WORKSPACE_ADMIN", none, 200, Code::LastAdmin),
+            ("The last request of the admin failed", INTERNAL, 200, Code::InternalServerError),
+            ("invalid deployment role", BAD_INPUT, 200, Code::BadRole),
             (
                 "No Node for the model User with value null for id found.",
                 INTERNAL,
                 200,
-                "internal_server_error",
+                Code::InternalServerError,
             ),
             (
                 "Cannot return null for non-nullable field Mutation.workspaceUpsertUserRole.",
                 INTERNAL,
                 200,
-                "internal_server_error",
+                Code::InternalServerError,
             ),
             (
                 "You must first deprovision all deployments before you can delete your workspace.",
                 INTERNAL,
                 200,
-                "workspace_state",
+                Code::WorkspaceState,
             ),
-            ("ScimEnabledUpsertEntityNotSupportedError", none, 200, "scim_managed"),
-            ("Users are managed by SCIM", INTERNAL, 200, "scim_managed"),
-            ("User management is disabled", none, 200, "user_management_off"),
+            ("ScimEnabledUpsertEntityNotSupportedError", none, 200, Code::ScimManaged),
+            ("Users are managed by SCIM", INTERNAL, 200, Code::ScimManaged),
+            ("User management is disabled", none, 200, Code::UserManagementOff),
             (
                 "workspaceUser query unexpectedly returned more than a single user!",
                 INTERNAL,
                 200,
-                "ambiguous_user",
+                Code::AmbiguousUser,
             ),
             (
                 "No Node for the model Workspace with value ck1 for id found.",
                 INTERNAL,
                 200,
-                "internal_server_error",
+                Code::InternalServerError,
             ),
-            ("Can't reach database server", INTERNAL, 200, "internal_server_error"),
-            (r#"Cannot query field "x" on type "Y"."#, VALIDATION, 400, "schema"),
-            (r#"Unknown argument "bypassInvite" on field "workspaceAddUser""#, VALIDATION, 400, "schema"),
-            (r#"Variable "$deploymentRoles" is not defined."#, VALIDATION, 400, "schema"),
+            ("Can't reach database server", INTERNAL, 200, Code::InternalServerError),
+            (r#"Cannot query field "x" on type "Y"."#, VALIDATION, 400, Code::Schema),
+            (
+                r#"Unknown argument "deploymentRoles" on field "workspaceAddUser""#,
+                VALIDATION,
+                400,
+                Code::Schema,
+            ),
+            (r#"Variable "$deploymentRoles" is not defined."#, VALIDATION, 400, Code::Schema),
             (
                 r#"Variable "$role" got invalid value "viewer"; Expected type Role."#,
                 INTERNAL,
                 400,
-                "bad_role",
+                Code::BadRole,
             ),
             (
                 r#"Variable "$role" got invalid value "viewer"; Value "viewer" does not exist in "Role" enum."#,
                 BAD_INPUT,
                 200,
-                "bad_role",
+                Code::BadRole,
             ),
-            (r#"Variable "$email" of required type "String!" was not provided."#, INTERNAL, 400, "schema"),
-            ("Syntax Error: Unexpected Name", "GRAPHQL_PARSE_FAILED", 400, "schema"),
-            ("GraphQL introspection is not allowed by Apollo Server", VALIDATION, 400, "schema"),
-            ("Introspection has been disabled", VALIDATION, 400, "schema"),
+            (
+                r#"Variable "$email" of required type "String!" was not provided."#,
+                INTERNAL,
+                400,
+                Code::Schema,
+            ),
+            ("Syntax Error: Unexpected Name", "GRAPHQL_PARSE_FAILED", 400, Code::Schema),
+            ("GraphQL introspection is not allowed by Apollo Server", VALIDATION, 400, Code::Schema),
+            ("Introspection has been disabled", VALIDATION, 400, Code::Schema),
             // Not in the catalogue: the code decides.
-            ("something new", INTERNAL, 200, "internal_server_error"),
-            ("something new", BAD_INPUT, 200, "rejected"),
-            ("something new", none, 200, "rejected"),
-            ("something new", none, 500, "internal_server_error"),
-            ("something new", none, 401, "token_invalid"),
-            ("Invalid role of another kind", INTERNAL, 200, "internal_server_error"),
+            ("something new", INTERNAL, 200, Code::InternalServerError),
+            ("something new", BAD_INPUT, 200, Code::Rejected),
+            ("something new", none, 200, Code::Rejected),
+            ("something new", none, 500, Code::InternalServerError),
+            ("something new", none, 401, Code::TokenInvalid),
+            ("Invalid role of another kind", INTERNAL, 200, Code::InternalServerError),
         ];
-        for &(message, code, status, expected) in rows {
-            assert_eq!(fault(message, code, status).code(), expected, "{message} / {code} / {status}");
+        for &(message, code, status, ref expected) in rows {
+            assert_eq!(fault(message, code, status).code(), *expected, "{message} / {code} / {status}");
             let loud = message.to_uppercase();
             if !message.contains('$') {
-                assert_eq!(fault(&loud, code, status).code(), expected, "{loud} / {code} / {status}");
+                assert_eq!(fault(&loud, code, status).code(), *expected, "{loud} / {code} / {status}");
             }
         }
     }
@@ -459,9 +481,9 @@ mod tests {
         let denied = error("Insufficient permissions.", INTERNAL);
         let dead = error("AUTH_TOKEN_REFRESH_FAILED", INTERNAL);
         let code = |errors: &[&GraphError]| classify(errors.iter().copied(), 200).map(|fault| fault.code());
-        assert_eq!(code(&[&strange, &broken]), Some("internal_server_error"));
-        assert_eq!(code(&[&broken, &denied, &strange]), Some("denied"));
-        assert_eq!(code(&[&denied, &dead]), Some("token_invalid"));
+        assert_eq!(code(&[&strange, &broken]), Some(Code::InternalServerError));
+        assert_eq!(code(&[&broken, &denied, &strange]), Some(Code::Denied));
+        assert_eq!(code(&[&denied, &dead]), Some(Code::TokenInvalid));
         assert_eq!(code(&[]), None);
     }
 
@@ -469,36 +491,36 @@ mod tests {
     fn every_http_answer_that_is_not_graphql_has_its_fault() {
         let html = b"<html>\n<head><title>Sign in</title>";
         let wait = Some(Duration::from_secs(5));
-        let rows: &[(u16, Option<Duration>, &[u8], &str)] = &[
-            (200, None, html, "not_houston"),
-            (200, None, b"", "not_houston"),
-            (200, None, br#"{"message":"no Route matched"}"#, "not_houston"),
-            (200, None, br#"{"data":{"works"#, "truncated"),
-            (302, None, html, "not_houston"),
-            (400, None, html, "not_houston"),
-            (401, None, html, "token_invalid"),
-            (403, None, html, "not_houston"),
-            (404, None, html, "not_houston"),
-            (405, None, b"", "not_houston"),
-            (407, None, html, "not_houston"),
-            (408, None, html, "http_error"),
-            (413, None, html, "not_houston"),
-            (429, wait, html, "throttled"),
-            (429, None, br#"{"errors":[{"message":"slow down"}]}"#, "throttled"),
-            (500, None, b"POST body missing", "http_error"),
-            (502, None, html, "bad_gateway"),
-            (503, None, html, "unavailable"),
-            (503, wait, html, "unavailable"),
-            (504, None, html, "gateway_timeout"),
-            (520, None, html, "http_error"),
+        let rows: &[(u16, Option<Duration>, &[u8], Code)] = &[
+            (200, None, html, Code::NotHouston),
+            (200, None, b"", Code::NotHouston),
+            (200, None, br#"{"message":"no Route matched"}"#, Code::NotHouston),
+            (200, None, br#"{"data":{"works"#, Code::Truncated),
+            (302, None, html, Code::NotHouston),
+            (400, None, html, Code::NotHouston),
+            (401, None, html, Code::TokenInvalid),
+            (403, None, html, Code::NotHouston),
+            (404, None, html, Code::NotHouston),
+            (405, None, b"", Code::NotHouston),
+            (407, None, html, Code::NotHouston),
+            (408, None, html, Code::HttpError),
+            (413, None, html, Code::NotHouston),
+            (429, wait, html, Code::Throttled),
+            (429, None, br#"{"errors":[{"message":"slow down"}]}"#, Code::Throttled),
+            (500, None, b"POST body missing", Code::HttpError),
+            (502, None, html, Code::BadGateway),
+            (503, None, html, Code::Unavailable),
+            (503, wait, html, Code::Unavailable),
+            (504, None, html, Code::GatewayTimeout),
+            (520, None, html, Code::HttpError),
         ];
-        for &(status, wait, body, code) in rows {
+        for &(status, wait, body, ref code) in rows {
             let fault = classify_http(status, wait, Some("https://sso.example.com/"), body);
-            assert_eq!(fault.code(), code, "{status}");
+            assert_eq!(fault.code(), *code, "{status}");
             assert_eq!(fault.retry_after(), wait, "{status}");
         }
         let login = classify_http(200, None, None, html).to_string();
-        assert_eq!(login, "not Houston answered (HTTP 200): <html> <head><title>Sign in</title>");
+        assert_eq!(login, "not Houston answered (HTTP 200): Sign in");
         let moved = classify_http(302, None, Some("https://sso.example.com/"), html).to_string();
         assert_eq!(moved, "not Houston answered (HTTP 302): redirect to https://sso.example.com/");
     }

@@ -199,6 +199,7 @@ mod tests {
 
     use super::*;
     use crate::houston::scripted::Scripted;
+    use crate::outcome::Code;
 
     fn houston(bodies: &[&'static str]) -> Houston {
         Houston::new(Arc::new(Scripted::in_turn(bodies)))
@@ -247,7 +248,7 @@ mod tests {
         assert_eq!((rights.admin_of.as_ref(), rights.is_everywhere()), (None, Some(true)));
         let denied =
             r#"{"data":{"self":null},"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}]}"#;
-        assert_eq!(houston(&[denied]).rights().unwrap_err().fault.code(), "denied");
+        assert_eq!(houston(&[denied]).rights().unwrap_err().fault.code(), Code::Denied);
     }
 
     #[test]

@@ -132,6 +132,7 @@ mod tests {
     use super::*;
     use crate::houston::scripted::{Scripted, request};
     use crate::houston::transport::Kind;
+    use crate::outcome::Code;
     use crate::time::{Cancel, ManualClock};
 
     fn contact(max_wait: u64) -> (Contact, ManualClock) {
@@ -147,10 +148,10 @@ mod tests {
     fn who_never_answered_is_tried_for_half_a_minute() {
         for (max_wait, limit) in [(300, 30), (30, 30), (7, 7)] {
             for (fault, code) in [
-                (Fault::unsent(UnsentCause::Connect, "refused"), "away"),
-                (Fault::unsent(UnsentCause::Name, ""), "name_not_resolved"),
-                (Fault::no_answer(NoAnswerCause::BadGateway, ""), "bad_gateway"),
-                (Fault::no_answer(NoAnswerCause::Timeout, ""), "timeout"),
+                (Fault::unsent(UnsentCause::Connect, "refused"), Code::Away),
+                (Fault::unsent(UnsentCause::Name, ""), Code::NameNotResolved),
+                (Fault::no_answer(NoAnswerCause::BadGateway, ""), Code::BadGateway),
+                (Fault::no_answer(NoAnswerCause::Timeout, ""), Code::Timeout),
             ] {
                 let (contact, clock) = contact(max_wait);
                 let transport =

@@ -241,6 +241,7 @@ mod tests {
     use crate::houston::scripted::request;
     use crate::houston::transport::Held;
     use crate::houston::{Http, HttpSettings, Target};
+    use crate::outcome::Code;
     use crate::time::ManualClock;
 
     const GOOD: &str = r#"{"data":{"a":{"id":"1"}}}"#;
@@ -378,7 +379,7 @@ mod tests {
             }
             for waited in [GLANCE * GLANCES; 2] {
                 let failure = stage.send(Kind::Write).unwrap_err();
-                assert_eq!((failure.fault.code(), failure.attempts), ("token_invalid", 1), "{text:?}");
+                assert_eq!((failure.fault.code(), failure.attempts), (Code::TokenInvalid, 1), "{text:?}");
                 assert_eq!(stage.clock.now() - stage.start, waited, "who is dead once is not waited for");
             }
             let operations: Vec<_> = stage.seen().into_iter().map(|(_, operation)| operation).collect();
@@ -400,7 +401,7 @@ mod tests {
     #[test]
     fn a_token_that_is_dead_for_certain_needs_no_question() {
         let certain = stage(|token, _| if token == "hush.new" { GOOD } else { INVALID });
-        assert_eq!(certain.send(Kind::Write).unwrap_err().fault.code(), "token_invalid");
+        assert_eq!(certain.send(Kind::Write).unwrap_err().fault.code(), Code::TokenInvalid);
         assert_eq!(certain.seen().len(), 1);
         let asked = stage(only_new);
         assert_eq!(asked.transport.send(&who_am_i()).unwrap().body, DENIED.as_bytes());
@@ -421,7 +422,7 @@ mod tests {
         });
         let rotating = Stage { transport: Renewing { file: Some(file), ..rotating.transport }, ..rotating };
         let failure = rotating.send(Kind::Write).unwrap_err();
-        assert_eq!((failure.fault.code(), failure.attempts), ("token_invalid", MOST_RENEWALS + 1));
+        assert_eq!((failure.fault.code(), failure.attempts), (Code::TokenInvalid, MOST_RENEWALS + 1));
     }
 
     /// A clock on which somebody writes the file at the second wait, in two pieces.
@@ -464,14 +465,14 @@ mod tests {
         let pipe = piped.folder.path().join("token");
         std::fs::remove_file(&pipe).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        assert_eq!(piped.send(Kind::Write).unwrap_err().fault.code(), "token_invalid");
+        assert_eq!(piped.send(Kind::Write).unwrap_err().fault.code(), Code::TokenInvalid);
     }
 
     #[test]
     fn a_pulled_cancel_ends_the_looking() {
         let stage = stage(only_new);
         stage.transport.cancel.pull();
-        assert_eq!(stage.send(Kind::Write).unwrap_err().fault.code(), "token_invalid");
+        assert_eq!(stage.send(Kind::Write).unwrap_err().fault.code(), Code::TokenInvalid);
         assert_eq!(stage.clock.now(), stage.start);
     }
 

@@ -6,11 +6,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+/// The argument of an add that keeps Houston from mailing.
+pub(super) const BYPASS: &str = "bypassInvite";
 /// The argument of an add that gives roles in deployments.
 pub(super) const DEPLOYMENT_ROLES: &str = "deploymentRoles";
 
 use super::window::Congestion;
 use crate::model::printable;
+use crate::outcome::Code;
 
 /// How many characters of a foreign text a fault keeps.
 pub const TEXT_LIMIT: usize = 200;
@@ -285,20 +288,21 @@ impl Fault {
         }
     }
 
-    /// A stable name for reports.
-    pub fn code(&self) -> &'static str {
+    /// The code in reports.
+    pub fn code(&self) -> Code {
         match self {
             Self::Unsent { cause, .. } => cause.code(),
             Self::NoAnswer { cause, .. } => cause.code(),
-            Self::Proxy { .. } => "not_houston",
-            Self::Throttled { .. } => "throttled",
-            Self::Denied { .. } => "denied",
-            Self::Expired { .. } => "token_invalid",
+            Self::Proxy { .. } => Code::NotHouston,
+            Self::Throttled { .. } => Code::Throttled,
+            Self::Denied { .. } => Code::Denied,
+            Self::Expired { .. } => Code::TokenInvalid,
             Self::Rejected { kind, .. } => kind.code(),
             Self::Already { kind, .. } => kind.code(),
-            Self::Schema { .. } => "schema",
-            Self::Internal { .. } => "internal_server_error",
-            Self::Malformed { .. } => "malformed_answer",
+            Self::Schema { subject: Some(subject), .. } if subject == BYPASS => Code::WouldMail,
+            Self::Schema { .. } => Code::Schema,
+            Self::Internal { .. } => Code::InternalServerError,
+            Self::Malformed { .. } => Code::MalformedAnswer,
         }
     }
 
@@ -379,62 +383,62 @@ impl Fault {
 }
 
 impl UnsentCause {
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            Self::Name => "name_not_resolved",
-            Self::Connect => "no_connection",
-            Self::Tls => "tls_failed",
-            Self::Proxy => "proxy_failed",
-            Self::ProxyRefused | Self::ProxyCredentials => "proxy_refused",
-            Self::Environment => "environment_unusable",
-            Self::Authorities => "no_authorities",
-            Self::Cancelled => "cancelled",
-            Self::Body => "request_not_built",
-            Self::ReadOnly => "read_only",
-            Self::Away => "away",
+            Self::Name => Code::NameNotResolved,
+            Self::Connect => Code::NoConnection,
+            Self::Tls => Code::TlsFailed,
+            Self::Proxy => Code::ProxyFailed,
+            Self::ProxyRefused | Self::ProxyCredentials => Code::ProxyRefused,
+            Self::Environment => Code::EnvironmentUnusable,
+            Self::Authorities => Code::NoAuthorities,
+            Self::Cancelled => Code::Cancelled,
+            Self::Body => Code::RequestNotBuilt,
+            Self::ReadOnly => Code::ReadOnly,
+            Self::Away => Code::Away,
         }
     }
 }
 
 impl NoAnswerCause {
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            Self::Timeout => "timeout",
-            Self::Reset => "connection_broken",
-            Self::BadGateway => "bad_gateway",
-            Self::Unavailable | Self::Busy(_) => "unavailable",
-            Self::GatewayTimeout => "gateway_timeout",
-            Self::Truncated => "truncated",
-            Self::OtherStatus(_) => "http_error",
+            Self::Timeout => Code::Timeout,
+            Self::Reset => Code::ConnectionBroken,
+            Self::BadGateway => Code::BadGateway,
+            Self::Unavailable | Self::Busy(_) => Code::Unavailable,
+            Self::GatewayTimeout => Code::GatewayTimeout,
+            Self::Truncated => Code::Truncated,
+            Self::OtherStatus(_) => Code::HttpError,
         }
     }
 }
 
 impl RejectedKind {
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            Self::BadEmail => "bad_email",
-            Self::BadRole => "bad_role",
-            Self::NotFound => "not_found",
-            Self::NotInWorkspace => "not_in_workspace",
-            Self::LastAdmin => "last_admin",
-            Self::Ambiguous => "ambiguous_user",
-            Self::Scim => "scim_managed",
-            Self::UserManagementOff => "user_management_off",
-            Self::SignUp => "sign_up",
-            Self::WorkspaceState => "workspace_state",
-            Self::Other => "rejected",
+            Self::BadEmail => Code::BadEmail,
+            Self::BadRole => Code::BadRole,
+            Self::NotFound => Code::NotFound,
+            Self::NotInWorkspace => Code::NotInWorkspace,
+            Self::LastAdmin => Code::LastAdmin,
+            Self::Ambiguous => Code::AmbiguousUser,
+            Self::Scim => Code::ScimManaged,
+            Self::UserManagementOff => Code::UserManagementOff,
+            Self::SignUp => Code::SignUp,
+            Self::WorkspaceState => Code::WorkspaceState,
+            Self::Other => Code::Rejected,
         }
     }
 }
 
 impl AlreadyKind {
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            Self::Invited => "already_invited",
-            Self::Bound => "already_member",
-            Self::EmailInUse => "email_in_use",
-            Self::Unbound => "not_a_member",
+            Self::Invited => Code::AlreadyInvited,
+            Self::Bound => Code::AlreadyMember,
+            Self::EmailInUse => Code::EmailInUse,
+            Self::Unbound => Code::NotAMember,
         }
     }
 }
@@ -512,7 +516,7 @@ mod tests {
         let wait = Duration::from_secs(3);
         let busy = Fault::no_answer(NoAnswerCause::Busy(wait), "");
         assert_eq!(busy.retry_after(), Some(wait));
-        assert_eq!(busy.code(), "unavailable");
+        assert_eq!(busy.code(), Code::Unavailable);
         assert!(busy.congestion() == Some(Congestion::Unavailable) && busy.is_absence());
         assert_eq!(Fault::Throttled { retry_after: Some(wait) }.retry_after(), Some(wait));
         assert_eq!(Fault::no_answer(NoAnswerCause::Unavailable, "").retry_after(), None);

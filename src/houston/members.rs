@@ -6,189 +6,73 @@
 use super::answer::Decoded;
 use super::call::{Call, missing, required, sound};
 use super::fault::{Fault, RejectedKind};
-use super::operations as ops;
+use super::members_query::{MembersQuery, Root};
+use super::operations::{self as ops, members};
 use super::people::{self, Invite, Person, RawPerson};
-use super::{MemberPage, PAGE_SIZE, Paged};
+use super::profile::Profile;
+use super::{MemberPage, PAGE_SIZE, Paged, Parts};
 use crate::model::WorkspaceId;
 
-const PAGES: &str = "paginatedWorkspaceUsers";
-const WHOLE: &str = "workspaceUsers";
 const INVITES: &str = "workspaceInvites";
-
-/// What one document tells about a workspace.
-struct List {
-    people: Vec<RawPerson>,
-    /// Entries of the list that hold nobody.
-    unread: usize,
-    invites: Option<Result<Vec<Invite>, Fault>>,
-}
-
-impl List {
-    fn new<R: Into<RawPerson>>(
-        people: Option<Vec<Option<R>>>,
-        invites: Option<Result<Vec<Invite>, Fault>>,
-    ) -> Self {
-        let all = people.unwrap_or_default();
-        let unread = all.iter().filter(|person| person.is_none()).count();
-        Self { people: all.into_iter().flatten().map(Into::into).collect(), unread, invites }
-    }
-}
-
-/// Reads the answer of the document that was sent.
-type Reader = fn(Decoded) -> Result<List, Fault>;
-
-macro_rules! reader {
-    ($module:ident, $field:ident) => {
-        |decoded| {
-            let data: ops::$module::ResponseData = decoded.data()?;
-            Ok(List::new(data.$field, None))
-        }
-    };
-    ($module:ident, $field:ident, with invites) => {
-        |decoded| {
-            let data: ops::$module::ResponseData = decoded.data()?;
-            Ok(List::new(data.$field, data.workspace_invites.map(people::invites)))
-        }
-    };
-}
 
 impl Call<'_> {
     /// Members from a cursor on, or all of them where the server knows no pages. Invitations come in
-    /// the same document where that works; where it does not, they stay `None`.
+    /// the same document where that works; where it does not, they stay `None`. Where roles in deployments
+    /// cannot be asked for, the members come without them.
     pub(super) fn members(
         &mut self,
         workspace: &WorkspaceId,
         cursor: Option<&str>,
-        with_invites: bool,
+        mut parts: Parts,
         pages_wanted: Paged,
     ) -> Result<MemberPage, Fault> {
         let profile = self.profile();
-        let mut joint = with_invites;
         let mut refused = None;
         loop {
             let paged = if profile.unpaged.is_on() { Paged::Whole } else { pages_wanted };
-            let field = match paged {
-                Paged::Page => PAGES,
-                Paged::Whole => WHOLE,
+            let query = MembersQuery {
+                root: match paged {
+                    Paged::Page => Root::Page,
+                    Paged::Whole => Root::Whole,
+                },
+                invites: parts.invites,
+                deployments: parts.deployments && !profile.bare_bindings.is_on(),
+                status: !profile.statusless.is_on(),
             };
-            let status = !profile.statusless.is_on();
-            joint &= status;
-            let (decoded, read) = self.ask_for_members(workspace, cursor, paged, joint, status)?;
-            if paged == Paged::Page
-                && [PAGES, "cursor", "take"].iter().any(|name| decoded.does_not_know(name))
-            {
-                profile.unpaged.turn_on();
+            let field = query.root.field();
+            let decoded = self.ask_for_members(query, workspace, cursor.unwrap_or_default())?;
+            if profile.learns_from(&decoded, query) {
                 continue;
             }
-            if status && decoded.does_not_know("status") {
-                profile.statusless.turn_on();
-                continue;
-            }
-            if joint && !decoded.has(field) && must_be_split(&decoded, field) {
-                joint = false;
+            if query.invites && !decoded.has(field) && must_be_split(&decoded, field) {
+                parts.invites = false;
                 let is_theirs = decoded.blames(INVITES) || decoded.does_not_know(INVITES);
                 refused = decoded.fault_of(INVITES).filter(|_| is_theirs);
                 continue;
             }
             if let Some(fault) = decoded.doubt_of(field).or_else(|| absence(&decoded, field)) {
+                if query.deployments {
+                    // The smaller document finds out whether the deployments are to blame.
+                    parts.deployments = false;
+                    continue;
+                }
                 return Err(fault);
             }
             let invites_fault = decoded.fault_of(INVITES);
-            let list = read(decoded)?;
+            let data: ops::MembersData = decoded.data()?;
             let invites = match refused {
                 Some(fault) => Some(Err(fault)),
-                None if joint => Some(list.invites.transpose().and_then(|list| listed(list, invites_fault))),
-                None => None,
+                None => query.invites.then(|| {
+                    let list = data.workspace_invites.map(people::invites).transpose();
+                    list.and_then(|list| listed(list, invites_fault))
+                }),
             };
-            return page_of(list.people, list.unread, workspace, paged, invites);
+            let people = match paged {
+                Paged::Page => data.paginated_workspace_users,
+                Paged::Whole => data.workspace_users,
+            };
+            return page_of(people.unwrap_or_default(), workspace, query, invites);
         }
-    }
-
-    /// The same with roles in deployments and without invitations. Where these roles cannot be asked
-    /// for, the members come without them.
-    pub(super) fn members_with_deployments(
-        &mut self,
-        workspace: &WorkspaceId,
-        cursor: Option<&str>,
-        pages_wanted: Paged,
-    ) -> Result<MemberPage, Fault> {
-        let profile = self.profile();
-        if profile.bare_bindings.is_on() || profile.statusless.is_on() {
-            return self.members(workspace, cursor, false, pages_wanted);
-        }
-        let paged = if profile.unpaged.is_on() { Paged::Whole } else { pages_wanted };
-        let workspace_uuid = workspace.as_str().to_owned();
-        let (decoded, read, field): (Decoded, Reader, &str) = match paged {
-            Paged::Page => {
-                let (cursor, take) = (cursor.unwrap_or_default().to_owned(), i64::from(PAGE_SIZE));
-                let variables = ops::member_page_with_deployments::Variables { workspace_uuid, cursor, take };
-                let decoded = self.ask::<ops::MemberPageWithDeployments>(variables)?;
-                (decoded, reader!(member_page_with_deployments, paginated_workspace_users), PAGES)
-            }
-            Paged::Whole => {
-                let variables = ops::all_members_with_deployments::Variables { workspace_uuid };
-                let decoded = self.ask::<ops::AllMembersWithDeployments>(variables)?;
-                (decoded, reader!(all_members_with_deployments, workspace_users), WHOLE)
-            }
-        };
-        if !decoded.has(field) || decoded.doubt_of(field).is_some() {
-            if paged == Paged::Page && decoded.does_not_know(PAGES) {
-                profile.unpaged.turn_on();
-                return self.members_with_deployments(workspace, cursor, pages_wanted);
-            }
-            if ["deployment", "releaseName"].iter().any(|name| decoded.does_not_know(name)) {
-                profile.bare_bindings.turn_on();
-            }
-            // The smaller document finds out what else may be wrong.
-            return self.members(workspace, cursor, false, pages_wanted);
-        }
-        let list = read(decoded)?;
-        page_of(list.people, list.unread, workspace, paged, None)
-    }
-
-    fn ask_for_members(
-        &mut self,
-        workspace: &WorkspaceId,
-        cursor: Option<&str>,
-        paged: Paged,
-        joint: bool,
-        status: bool,
-    ) -> Result<(Decoded, Reader), Fault> {
-        let workspace_uuid = workspace.as_str().to_owned();
-        let cursor = cursor.unwrap_or_default().to_owned();
-        let take = i64::from(PAGE_SIZE);
-        Ok(match (paged, joint, status) {
-            (Paged::Page, true, _) => {
-                let variables = ops::member_page_with_invites::Variables { workspace_uuid, cursor, take };
-                let decoded = self.ask::<ops::MemberPageWithInvites>(variables)?;
-                (decoded, reader!(member_page_with_invites, paginated_workspace_users, with invites))
-            }
-            (Paged::Page, false, true) => {
-                let variables = ops::member_page::Variables { workspace_uuid, cursor, take };
-                let decoded = self.ask::<ops::MemberPage>(variables)?;
-                (decoded, reader!(member_page, paginated_workspace_users))
-            }
-            (Paged::Page, false, false) => {
-                let variables = ops::member_page_plain::Variables { workspace_uuid, cursor, take };
-                let decoded = self.ask::<ops::MemberPagePlain>(variables)?;
-                (decoded, reader!(member_page_plain, paginated_workspace_users))
-            }
-            (Paged::Whole, true, _) => {
-                let variables = ops::all_members_with_invites::Variables { workspace_uuid };
-                let decoded = self.ask::<ops::AllMembersWithInvites>(variables)?;
-                (decoded, reader!(all_members_with_invites, workspace_users, with invites))
-            }
-            (Paged::Whole, false, true) => {
-                let variables = ops::all_members::Variables { workspace_uuid };
-                let decoded = self.ask::<ops::AllMembers>(variables)?;
-                (decoded, reader!(all_members, workspace_users))
-            }
-            (Paged::Whole, false, false) => {
-                let variables = ops::all_members_plain::Variables { workspace_uuid };
-                let decoded = self.ask::<ops::AllMembersPlain>(variables)?;
-                (decoded, reader!(all_members_plain, workspace_users))
-            }
-        })
     }
 
     /// The pending invitations of a workspace.
@@ -212,47 +96,58 @@ impl Call<'_> {
 
     /// The person with this address.
     pub(super) fn person(&mut self, workspace: &WorkspaceId, email: &str) -> Result<Option<Person>, Fault> {
-        const FIELD: &str = "workspaceUser";
-        let profile = self.profile();
-        let (workspace_uuid, email_text) = (workspace.as_str().to_owned(), email.to_owned());
-        let raw = if profile.statusless.is_on() {
-            let variables = ops::one_member_plain::Variables { workspace_uuid, email: email_text };
-            let decoded = self.ask::<ops::OneMemberPlain>(variables)?;
-            if !decoded.has(FIELD) {
-                return nobody(&decoded, FIELD);
-            }
-            let data: ops::one_member_plain::ResponseData = sound(decoded, FIELD)?;
-            data.workspace_user.map(RawPerson::from)
-        } else {
-            let variables = ops::one_member::Variables { workspace_uuid, email: email_text };
-            let decoded = self.ask::<ops::OneMember>(variables)?;
-            if decoded.does_not_know("status") {
-                profile.statusless.turn_on();
-                return self.person(workspace, email);
-            }
-            if !decoded.has(FIELD) {
-                return nobody(&decoded, FIELD);
-            }
-            let data: ops::one_member::ResponseData = sound(decoded, FIELD)?;
-            data.workspace_user.map(RawPerson::from)
-        };
-        let person = raw.map(|raw| raw.of(workspace)).transpose()?;
+        let status = !self.profile().statusless.is_on();
+        let query = MembersQuery { root: Root::One, invites: false, deployments: false, status };
+        let field = query.root.field();
+        let decoded = self.ask_for_members(query, workspace, email)?;
+        if self.profile().learns_from(&decoded, query) {
+            return self.person(workspace, email);
+        }
+        if !decoded.has(field) {
+            return nobody(&decoded, field);
+        }
+        let data: ops::MembersData = sound(decoded, field)?;
+        let raw = data.workspace_user.map(RawPerson::from);
+        let person = raw.map(|raw| raw.of(workspace, query.deployments)).transpose()?;
         Ok(person.filter(|person| person.answers_to(email)))
+    }
+}
+
+impl Profile {
+    /// Takes what the answer to a query shows that this server does not have. Gives whether there is
+    /// something that the query asked for: then a smaller one may be understood.
+    fn learns_from(&self, decoded: &Decoded, query: MembersQuery) -> bool {
+        let lacks = |names: &[&str]| names.iter().any(|name| decoded.does_not_know(name));
+        let switch = if query.root == Root::Page && lacks(&[Root::Page.field(), "cursor", "take"]) {
+            &self.unpaged
+        } else if query.status && lacks(&["status"]) {
+            &self.statusless
+        } else if query.deployments && lacks(&["deployment", "releaseName"]) {
+            &self.bare_bindings
+        } else {
+            return false;
+        };
+        switch.turn_on();
+        true
     }
 }
 
 /// The people of an answer as a page.
 fn page_of(
-    people: Vec<RawPerson>,
-    unread: usize,
+    list: Vec<Option<members::Person>>,
     workspace: &WorkspaceId,
-    paged: Paged,
+    query: MembersQuery,
     invites: Option<Result<Vec<Invite>, Fault>>,
 ) -> Result<MemberPage, Fault> {
-    let people: Vec<Person> = people.into_iter().map(|raw| raw.of(workspace)).collect::<Result<_, _>>()?;
-    let (last_id, take) = match paged {
-        Paged::Page => (people.last().map(|person| person.id.clone()), PAGE_SIZE),
-        Paged::Whole => (None, u32::try_from(people.len()).unwrap_or(u32::MAX)),
+    let entries = list.len();
+    let known = list.into_iter().flatten();
+    let people: Vec<Person> = known
+        .map(|person| RawPerson::from(person).of(workspace, query.deployments))
+        .collect::<Result<_, _>>()?;
+    let unread = entries - people.len();
+    let (paged, last_id, take) = match query.root {
+        Root::Page => (Paged::Page, people.last().map(|person| person.id.clone()), PAGE_SIZE),
+        Root::Whole | Root::One => (Paged::Whole, None, u32::try_from(people.len()).unwrap_or(u32::MAX)),
     };
     Ok(MemberPage { people, unread, paged, invites, last_id, take })
 }

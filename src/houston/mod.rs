@@ -25,7 +25,8 @@ pub mod fault;
 mod gate;
 pub mod http;
 mod members;
-pub mod operations;
+mod members_query;
+mod operations;
 pub mod outage_wait;
 pub mod pacer;
 pub mod people;
@@ -51,8 +52,10 @@ pub use self::contact::{Contact, FirstContact};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
 pub use self::deployments::{Deployment, DeploymentGrant, DeploymentUser};
+use self::fault::BYPASS;
 pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, UnsentCause};
 pub use self::http::{Http, HttpSettings};
+use self::members_query::{Document, MembersQuery};
 pub use self::outage_wait::{OutageWait, Waiting};
 pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
 pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
@@ -70,8 +73,6 @@ use crate::model::{Level, Role, WorkspaceId};
 pub const PAGE_SIZE: u32 = 100;
 
 const ADD: &str = "workspaceAddUser";
-/// The argument of an add that keeps Houston from mailing.
-const BYPASS: &str = "bypassInvite";
 
 /// A listing of workspaces ends here at the latest.
 const MAX_PAGES: i64 = 10_000;
@@ -118,13 +119,13 @@ pub struct Caller {
     pub is_system_admin: Option<bool>,
 }
 
-/// Whether the invitations of a workspace are asked for too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WithInvites {
-    /// They are, with the first page.
-    Yes,
-    /// They are not.
-    No,
+/// What is asked for beside the members of a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Parts {
+    /// The pending invitations, with the first page.
+    pub invites: bool,
+    /// The members' roles in deployments ([`Person::deployment_roles`]).
+    pub deployments: bool,
 }
 
 /// Whether more members may follow.
@@ -167,6 +168,15 @@ pub enum Mail {
 pub struct Sent {
     /// How many requests it took.
     pub attempts: u32,
+}
+
+/// Every document that may be sent, by the name of its operation: for tests against the schemas of servers.
+pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let members = MembersQuery::all().map(|query| {
+        let Document { name, text } = query.document();
+        (name.as_str(), text.as_str())
+    });
+    operations::FILES.iter().copied().chain(members)
 }
 
 /// Houston behind a transport. Cheap to clone: clones share what they learn about the server.
@@ -276,42 +286,28 @@ impl Houston {
         })
     }
 
-    /// A page of members, from the start without a cursor. The first page brings the invitations
-    /// along if they are asked for; where these are refused, the members are kept.
+    /// A page of members, from the start without a cursor. The first page brings the invitations along if
+    /// they are asked for. Where parts cannot be had, the members come without them.
     pub fn member_page(
         &self,
         workspace: &WorkspaceId,
         cursor: Option<&str>,
-        invites: WithInvites,
+        parts: Parts,
     ) -> Result<MemberPage, Failure> {
-        let wants_invites = cursor.is_none() && invites == WithInvites::Yes;
+        let parts = Parts { invites: parts.invites && cursor.is_none(), ..parts };
         self.counted(|call| {
-            let mut page = call.members(workspace, cursor, wants_invites, Paged::Page)?;
-            if wants_invites && page.invites.is_none() {
+            let mut page = call.members(workspace, cursor, parts, Paged::Page)?;
+            if parts.invites && page.invites.is_none() {
                 page.invites = Some(call.invites(workspace));
             }
             Ok(page)
         })
     }
 
-    /// All members at once, for servers whose paging cannot be relied on.
-    pub fn all_members(&self, workspace: &WorkspaceId) -> Result<MemberPage, Failure> {
-        self.counted(|call| call.members(workspace, None, false, Paged::Whole))
-    }
-
-    /// A page of members with their roles in deployments ([`Person::deployment_roles`]), from the
-    /// start without a cursor. Where these roles cannot be told, the members are.
-    pub fn member_page_with_deployments(
-        &self,
-        workspace: &WorkspaceId,
-        cursor: Option<&str>,
-    ) -> Result<MemberPage, Failure> {
-        self.counted(|call| call.members_with_deployments(workspace, cursor, Paged::Page))
-    }
-
-    /// The same for all members at once.
-    pub fn all_members_with_deployments(&self, workspace: &WorkspaceId) -> Result<MemberPage, Failure> {
-        self.counted(|call| call.members_with_deployments(workspace, None, Paged::Whole))
+    /// All members at once, for servers whose paging cannot be relied on; without invitations.
+    pub fn all_members(&self, workspace: &WorkspaceId, parts: Parts) -> Result<MemberPage, Failure> {
+        let parts = Parts { invites: false, ..parts };
+        self.counted(|call| call.members(workspace, None, parts, Paged::Whole))
     }
 
     /// All pending invitations.

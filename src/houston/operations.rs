@@ -1,8 +1,9 @@
 //! The documents that are sent to Houston, one operation per file, and the types that
 //! `graphql_client` generates from them against our own loose schema.
 //!
-//! Main item: [`DOCUMENTS`]. Values travel as variables only, so that every request of a kind
-//! carries the same text; `token`, `Invite.token` and `Workspace.users` are never asked for.
+//! Main trait: `Operation`. Values travel as variables only, so that every request of a kind
+//! carries the same text; `token`, `Invite.token` and `Workspace.users` are never asked for. The query for
+//! members is a template; [`super::members_query`] renders it.
 
 use graphql_client::GraphQLQuery;
 use serde::Serialize;
@@ -54,8 +55,8 @@ macro_rules! operations {
             }
         )+
 
-        /// Every document, by the name of its operation: for tests against the schemas of servers.
-        pub const DOCUMENTS: &[(&str, &str)] = &[$((stringify!($name), include_str!(concat!("../../", $path)))),+];
+        /// The documents that are files, by the names of their operations.
+        pub(super) const FILES: &[(&str, &str)] = &[$((stringify!($name), include_str!(concat!("../../", $path)))),+];
     };
 }
 
@@ -70,17 +71,7 @@ operations! {
     Workspaces Read "src/houston/operations/workspaces.graphql",
     PaginatedWorkspaces Read "src/houston/operations/paginated_workspaces.graphql",
     Workspace Read "src/houston/operations/workspace.graphql",
-    MemberPage Read "src/houston/operations/member_page.graphql",
-    MemberPagePlain Read "src/houston/operations/member_page_plain.graphql",
-    MemberPageWithInvites Read "src/houston/operations/member_page_with_invites.graphql",
-    AllMembers Read "src/houston/operations/all_members.graphql",
-    AllMembersPlain Read "src/houston/operations/all_members_plain.graphql",
-    AllMembersWithInvites Read "src/houston/operations/all_members_with_invites.graphql",
-    MemberPageWithDeployments Read "src/houston/operations/member_page_with_deployments.graphql",
-    AllMembersWithDeployments Read "src/houston/operations/all_members_with_deployments.graphql",
     Invites Read "src/houston/operations/invites.graphql",
-    OneMember Read "src/houston/operations/one_member.graphql",
-    OneMemberPlain Read "src/houston/operations/one_member_plain.graphql",
     AddMember Write "src/houston/operations/add_member.graphql",
     AddMemberWithMail Write "src/houston/operations/add_member_with_mail.graphql",
     UpsertRole Write "src/houston/operations/upsert_role.graphql",
@@ -96,6 +87,19 @@ operations! {
     AddMemberWithDeploymentsAndMail Write "src/houston/operations/add_member_with_deployments_and_mail.graphql",
     DatedInvites Read "src/houston/operations/dated_invites.graphql",
 }
+
+/// The template of the queries for members, and the shape of their data.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "src/houston/operations/schema.graphql",
+    query_path = "src/houston/operations/members.graphql",
+    custom_scalars_module = "crate::houston::operations::scalars",
+    response_derives = "Debug"
+)]
+pub(super) struct Members;
+
+/// The data of an answer to a query for members; what was not asked for counts as null.
+pub(super) type MembersData = <Members as GraphQLQuery>::ResponseData;
 
 /// The JSON body of an operation.
 pub(super) fn body<O: Operation>(variables: O::Variables) -> Vec<u8> {

@@ -166,6 +166,7 @@ mod tests {
     use super::*;
     use crate::houston::fault::NoAnswerCause;
     use crate::houston::scripted::{Scripted, request};
+    use crate::outcome::Code;
     use crate::time::ManualClock;
 
     const LONG: Duration = Duration::from_secs(300);
@@ -206,7 +207,7 @@ mod tests {
         let start = clock.now();
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
         assert_eq!(clock.now() - start, LONG);
-        assert_eq!(failure.fault.code(), "away");
+        assert_eq!(failure.fault.code(), Code::Away);
         assert_eq!(failure.to_string(), "not sent: Houston is away: no connection: refused");
         assert_eq!(failure.attempts, 1);
     }
@@ -240,7 +241,7 @@ mod tests {
         }));
         let start = clock.now();
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
-        assert_eq!((failure.fault.code(), failure.attempts), ("gateway_timeout", 1 + MOST_RETURNS));
+        assert_eq!((failure.fault.code(), failure.attempts), (Code::GatewayTimeout, 1 + MOST_RETURNS));
         assert!(clock.now() - start < Duration::from_secs(2));
     }
 
@@ -249,7 +250,7 @@ mod tests {
         let (transport, clock) = patient(Scripted::new(|_, _| Err(refused())));
         transport.cancel.pull();
         let start = clock.now();
-        assert_eq!(transport.send(&request(Kind::Read)).unwrap_err().fault.code(), "cancelled");
+        assert_eq!(transport.send(&request(Kind::Read)).unwrap_err().fault.code(), Code::Cancelled);
         assert_eq!((transport.inner.sent(), clock.now()), (1, start));
     }
 

@@ -462,6 +462,7 @@ mod tests {
     use crate::houston::fault::NoAnswerCause;
     use crate::houston::scripted::{Scripted, request};
     use crate::houston::transport::Kind;
+    use crate::outcome::Code;
     use crate::time::ManualClock;
 
     const LONG: Duration = Duration::from_secs(300);
@@ -618,7 +619,7 @@ mod tests {
         assert!(transport.send(&request(Kind::Read)).is_ok());
         cancel.pull();
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
-        assert_eq!((failure.fault.code(), failure.attempts), ("cancelled", 0));
+        assert_eq!((failure.fault.code(), failure.attempts), (Code::Cancelled, 0));
         assert_eq!(transport.inner.sent(), 1);
     }
 
@@ -676,7 +677,7 @@ mod tests {
             let others = [(); 3].map(|()| scope.spawn(|| transport.send(&request(Kind::Read))));
             cancel.pull();
             for other in others {
-                assert_eq!(other.join().unwrap().unwrap_err().fault.code(), "cancelled");
+                assert_eq!(other.join().unwrap().unwrap_err().fault.code(), Code::Cancelled);
             }
             finish.send(()).unwrap();
             assert!(first.join().unwrap().is_ok(), "what is in flight is not cut short");

@@ -4,7 +4,7 @@
 //! old servers mix in, are left out here, so that nobody above has to know about them.
 
 use super::fault::Fault;
-use super::operations;
+use super::operations::{self, members};
 use crate::model::{Level, Scope, WorkspaceId, email_key, normalize_email};
 
 /// A user as seen from one workspace.
@@ -125,8 +125,6 @@ pub(super) struct RawPerson {
     /// Whether the list of addresses is missing, or one of them.
     hides_addresses: bool,
     bindings: Option<Vec<RawBinding>>,
-    /// Whether deployments were asked for.
-    with_deployments: bool,
 }
 
 /// A role of a user.
@@ -151,58 +149,36 @@ pub(super) struct RawInvite {
     created_at: Option<String>,
 }
 
-macro_rules! raw_person {
-    ($($module:ident $($status:ident $($deployments:ident)?)?),+ $(,)?) => { $(
-        impl From<operations::$module::Person> for RawPerson {
-            fn from(person: operations::$module::Person) -> Self {
-                let known = |address: &Option<String>| address.as_deref().is_some_and(is_told);
-                let addresses: Option<Vec<Option<String>>> = person.emails.map(|emails| {
-                    emails.into_iter().map(|email| email.and_then(|email| email.address)).collect()
-                });
-                Self {
-                    id: person.id,
-                    username: person.username,
-                    status: raw_person!(@status person $($status)?),
-                    hides_addresses: addresses.as_ref().is_none_or(|all| !all.iter().all(known)),
-                    addresses: addresses.into_iter().flatten().filter(known).flatten().collect(),
-                    bindings: person.role_bindings.map(|bindings| {
-                        (bindings.into_iter().flatten())
-                            .map(|binding| RawBinding {
-                                deployment: raw_person!(@deployment binding $($($deployments)?)?),
-                                role: binding.role,
-                                place: binding.workspace.and_then(|place| place.id),
-                            })
-                            .collect()
-                    }),
-                    with_deployments: raw_person!(@asked $($($deployments)?)?),
-                }
-            }
+impl From<members::Person> for RawPerson {
+    fn from(person: members::Person) -> Self {
+        let known = |address: &Option<String>| address.as_deref().is_some_and(is_told);
+        let addresses: Option<Vec<Option<String>>> = person
+            .emails
+            .map(|emails| emails.into_iter().map(|email| email.and_then(|email| email.address)).collect());
+        Self {
+            id: person.id,
+            username: person.username,
+            status: person.status,
+            hides_addresses: addresses.as_ref().is_none_or(|all| !all.iter().all(known)),
+            addresses: addresses.into_iter().flatten().filter(known).flatten().collect(),
+            bindings: person
+                .role_bindings
+                .map(|bindings| bindings.into_iter().flatten().map(RawBinding::from).collect()),
         }
-    )+ };
-    (@status $person:ident status) => { $person.status };
-    (@status $person:ident) => { None };
-    (@deployment $binding:ident deployments) => {
-        $binding.deployment.map(|deployment| RawDeployment {
-            release_name: deployment.release_name,
-            place: deployment.workspace.and_then(|place| place.id),
-        })
-    };
-    (@deployment $binding:ident) => { None };
-    (@asked deployments) => { true };
-    (@asked) => { false };
+    }
 }
 
-raw_person! {
-    member_page status,
-    member_page_plain,
-    member_page_with_invites status,
-    all_members status,
-    all_members_plain,
-    all_members_with_invites status,
-    member_page_with_deployments status deployments,
-    all_members_with_deployments status deployments,
-    one_member status,
-    one_member_plain,
+impl From<members::PersonRoleBindings> for RawBinding {
+    fn from(binding: members::PersonRoleBindings) -> Self {
+        Self {
+            role: binding.role,
+            place: binding.workspace.and_then(|place| place.id),
+            deployment: binding.deployment.map(|deployment| RawDeployment {
+                release_name: deployment.release_name,
+                place: deployment.workspace.and_then(|place| place.id),
+            }),
+        }
+    }
 }
 
 macro_rules! raw_invite {
@@ -216,8 +192,7 @@ macro_rules! raw_invite {
 }
 
 raw_invite! {
-    member_page_with_invites::MemberPageWithInvitesWorkspaceInvites,
-    all_members_with_invites::AllMembersWithInvitesWorkspaceInvites,
+    members::MembersWorkspaceInvites,
     invites::InvitesWorkspaceInvites,
 }
 
@@ -259,9 +234,10 @@ impl RawPerson {
         self.hides_addresses || (self.addresses.is_empty() && !has_name)
     }
 
-    /// The person as seen from one workspace.
-    pub(super) fn of(self, workspace: &WorkspaceId) -> Result<Person, Fault> {
-        let deployment_roles = self.deployment_roles(workspace);
+    /// The person as seen from one workspace; `with_deployments` if the deployments of roles were asked
+    /// for.
+    pub(super) fn of(self, workspace: &WorkspaceId, with_deployments: bool) -> Result<Person, Fault> {
+        let deployment_roles = with_deployments.then(|| self.deployment_roles(workspace)).flatten();
         let all = self.bindings.as_deref().unwrap_or_default();
         let here = || all.iter().filter(|binding| binding.is_in(workspace));
         let is_odd = |address: &&String| normalize_email(address) != address.as_str();
@@ -287,7 +263,7 @@ impl RawPerson {
     /// The roles in deployments of one workspace. One role whose deployment is not told makes all
     /// of them unknown: it may be in this workspace.
     fn deployment_roles(&self, workspace: &WorkspaceId) -> Option<Vec<InDeployment>> {
-        let bindings = self.bindings.as_ref().filter(|_| self.with_deployments)?;
+        let bindings = self.bindings.as_ref()?;
         let mut roles = Vec::new();
         for binding in bindings {
             let Some(role) = binding.role.as_ref().filter(|role| role.starts_with("DEPLOYMENT_")) else {

@@ -206,6 +206,7 @@ mod tests {
     use super::*;
     use crate::houston::fault::{AlreadyKind, NoAnswerCause, RejectedKind};
     use crate::houston::scripted::{Scripted, request};
+    use crate::outcome::Code;
     use crate::time::ManualClock;
 
     const POLICY: RetryPolicy = RetryPolicy { retries: 4, max_wait: Duration::from_secs(300) };
@@ -317,7 +318,7 @@ mod tests {
         let transport = Retrying::new(inner, POLICY, Arc::new(ManualClock::default()), cancel.clone());
         cancel.pull();
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
-        assert_eq!((failure.fault.code(), failure.attempts), ("connection_broken", 1));
+        assert_eq!((failure.fault.code(), failure.attempts), (Code::ConnectionBroken, 1));
     }
 
     #[test]

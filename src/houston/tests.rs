@@ -6,6 +6,7 @@ use super::scripted::Scripted;
 use super::transport::Held;
 use super::*;
 use crate::model::Level;
+use crate::outcome::Code;
 
 fn id() -> WorkspaceId {
     WorkspaceId::new("ck1").unwrap()
@@ -29,6 +30,9 @@ fn denied(field: &str) -> Value {
     json!({"message": "Insufficient permissions.", "path": [field], "extensions": {"code": "INTERNAL_SERVER_ERROR"}})
 }
 
+const WITH_INVITES: Parts = Parts { invites: true, deployments: false };
+const WITH_DEPLOYMENTS: Parts = Parts { invites: false, deployments: true };
+
 fn user(id: &str, email: &str) -> Value {
     json!({"id": id, "username": email, "status": "active", "emails": [{"address": email}],
         "roleBindings": [{"role": "WORKSPACE_VIEWER", "workspace": {"id": "ck1"}}]})
@@ -40,8 +44,8 @@ fn ids(page: &MemberPage) -> Vec<&str> {
 
 #[test]
 fn every_document_is_named_and_asks_for_no_secret() {
-    assert_eq!(operations::DOCUMENTS.len(), 35);
-    for (name, text) in operations::DOCUMENTS {
+    assert_eq!(documents().count(), 25 + 24);
+    for (name, text) in documents() {
         let starts = [format!("query {name}"), format!("mutation {name}")];
         assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
         assert_eq!(text.matches("query ").count() + text.matches("mutation ").count(), 1, "{name}");
@@ -72,7 +76,7 @@ fn every_request_carries_its_name_its_document_and_its_variables() {
     );
     for body in &log {
         let (name, text) = (body["operationName"].as_str().unwrap(), body["query"].as_str().unwrap());
-        assert_eq!(operations::DOCUMENTS.iter().find(|(known, _)| *known == name).unwrap().1, text);
+        assert_eq!(documents().find(|(known, _)| *known == name).unwrap().1, text);
     }
     assert!(!log[1]["query"].as_str().unwrap().contains("bypassInvite"));
 }
@@ -88,6 +92,7 @@ fn a_person_is_never_mailed_where_that_was_not_asked_for() {
         assert!(
             matches!(failure.fault, Fault::Schema { subject: Some(ref name), .. } if name == "bypassInvite")
         );
+        assert_eq!(failure.fault.code(), Code::WouldMail);
     }
     assert_eq!(scripted.names(), ["AddMember"]);
 }
@@ -95,16 +100,16 @@ fn a_person_is_never_mailed_where_that_was_not_asked_for() {
 #[test]
 fn an_add_without_a_word_is_no_success_and_its_effect_is_unknown() {
     for (body, code) in [
-        (json!({"data": {"workspaceAddUser": null}}), "malformed_answer"),
-        (json!({"data": {}}), "malformed_answer"),
+        (json!({"data": {"workspaceAddUser": null}}), Code::MalformedAnswer),
+        (json!({"data": {}}), Code::MalformedAnswer),
         (
             json!({"data": null, "errors": [{"message": "x", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]}),
-            "internal_server_error",
+            Code::InternalServerError,
         ),
         (
             json!({"data": {"workspaceAddUser": null}, "errors": [{"message": "A duplicate role binding already exists",
             "path": ["workspaceAddUser"], "extensions": {"code": "BAD_USER_INPUT"}}]}),
-            "already_member",
+            Code::AlreadyMember,
         ),
     ] {
         let (houston, _) = houston(move |_| body.clone());
@@ -186,7 +191,7 @@ fn a_document_that_the_version_or_the_schema_lacks_is_never_sent() {
         });
         houston.installation().unwrap();
         houston.workspaces().unwrap();
-        houston.member_page(&id(), None, WithInvites::No).unwrap();
+        houston.member_page(&id(), None, Parts::default()).unwrap();
         let added = houston.add_member(&id(), "a@example.com", Level::Viewer, Mail::Bypass);
         assert_eq!(added.is_ok(), expected.contains(&"AddMember"), "{version}");
         let names: Vec<_> = scripted
@@ -206,7 +211,7 @@ fn a_server_without_pages_is_not_asked_for_pages_of_workspaces() {
         _ => json!({"data": {"workspaces": null}, "errors": [denied("workspaces")]}),
     });
     houston.installation().unwrap();
-    assert_eq!(houston.workspaces().unwrap_err().fault.code(), "denied");
+    assert_eq!(houston.workspaces().unwrap_err().fault.code(), Code::Denied);
     assert_eq!(scripted.names(), ["Installation", "SysWorkspaces", "Workspaces"]);
 }
 
@@ -214,8 +219,8 @@ fn a_server_without_pages_is_not_asked_for_pages_of_workspaces() {
 fn a_dead_token_is_no_unknown_version() {
     let (houston, _) =
         houston(|_| json!({"data": null, "errors": [{"message": "AUTH_TOKEN_REFRESH_FAILED"}]}));
-    assert_eq!(houston.installation().unwrap_err().fault.code(), "token_invalid");
-    assert_eq!(houston.caller().unwrap_err().fault.code(), "token_invalid");
+    assert_eq!(houston.installation().unwrap_err().fault.code(), Code::TokenInvalid);
+    assert_eq!(houston.caller().unwrap_err().fault.code(), Code::TokenInvalid);
 }
 
 #[test]
@@ -227,7 +232,7 @@ fn a_service_account_has_no_user() {
     let caller = ask(json!({"data": {"self": {"user": null, "isAdmin": true}}})).unwrap();
     assert_eq!((caller.user_id, caller.is_system_admin), (None, Some(true)));
     let failure = ask(json!({"data": {"self": null}, "errors": [denied("self")]})).unwrap_err();
-    assert_eq!(failure.fault.code(), "denied");
+    assert_eq!(failure.fault.code(), Code::Denied);
 }
 
 #[test]
@@ -257,7 +262,7 @@ fn a_listing_steps_down_to_what_the_caller_may_see() {
         json!({"data": {field: null}, "errors": [denied(field)]})
     });
     let failure = dead.workspaces().unwrap_err();
-    assert_eq!((failure.fault.code(), failure.attempts), ("denied", 3));
+    assert_eq!((failure.fault.code(), failure.attempts), (Code::Denied, 3));
 }
 
 #[test]
@@ -296,7 +301,7 @@ fn a_workspace_is_there_or_not_or_hidden() {
         json!({"data": {"workspace": null}, "errors": [{"message": "The requested resource was not found"}]});
     assert_eq!(ask(gone).unwrap(), None);
     let hidden = json!({"data": {"workspace": null}, "errors": [denied("workspace")]});
-    assert_eq!(ask(hidden).unwrap_err().fault.code(), "denied");
+    assert_eq!(ask(hidden).unwrap_err().fault.code(), Code::Denied);
 }
 
 #[test]
@@ -310,7 +315,7 @@ fn the_first_page_brings_members_and_invitations_in_one_request() {
             _ => json!({"data": {"paginatedWorkspaceUsers": []}}),
         }
     });
-    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
     assert_eq!(ids(&page), ["u1", "u2"]);
     assert_eq!(page.people[0].addresses, ["ada@example.com"]);
     assert!(page.people[0].answers_to("ada@example.com"));
@@ -318,7 +323,7 @@ fn the_first_page_brings_members_and_invitations_in_one_request() {
     let invites = page.invites.unwrap().unwrap();
     assert_eq!((invites[0].email.as_deref(), invites[0].role), (Some("new@example.com"), Some(Level::Admin)));
     assert_eq!(invites[1].role, None);
-    let next = houston.member_page(&id(), Some("u2"), WithInvites::Yes).unwrap();
+    let next = houston.member_page(&id(), Some("u2"), WITH_INVITES).unwrap();
     assert!(next.people.is_empty() && next.invites.is_none() && next.last_id.is_none());
     let log = scripted.log();
     assert_eq!(log[0]["variables"], json!({"workspaceUuid": "ck1", "cursor": "", "take": 100}));
@@ -337,7 +342,7 @@ fn only_bindings_of_workspaces_and_of_this_one_count() {
                 {"role": "DEPLOYMENT_ADMIN", "workspace": {"id": "ck1"}},
                 {"role": "WORKSPACE_VIEWER", "workspace": {"id": "ck1"}}]}, null]}})
     });
-    let page = houston.member_page(&id(), None, WithInvites::No).unwrap();
+    let page = houston.member_page(&id(), None, Parts::default()).unwrap();
     assert_eq!(page.people.len(), 1);
     assert_eq!(page.people[0].status, UserStatus::Pending);
     assert_eq!(page.people[0].bindings, [Level::Editor, Level::Viewer]);
@@ -353,11 +358,11 @@ fn an_old_server_gives_the_whole_list_and_is_asked_for_pages_once() {
         _ => unknown_field("paginatedWorkspaceUsers"),
     });
     for _ in 0..2 {
-        let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+        let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
         assert_eq!((ids(&page), page.paged), (vec!["u1"], Paged::Whole));
         assert_eq!(page.invites, Some(Ok(Vec::new())));
     }
-    assert_eq!(houston.all_members(&id()).unwrap().people.len(), 1);
+    assert_eq!(houston.all_members(&id(), Parts::default()).unwrap().people.len(), 1);
     let names = scripted.names();
     assert_eq!(
         names,
@@ -368,19 +373,21 @@ fn an_old_server_gives_the_whole_list_and_is_asked_for_pages_once() {
 #[test]
 fn a_server_without_a_status_is_found_out_once() {
     let (houston, scripted) = houston(|name| match name {
+        "MemberPagePlainWithInvites" => {
+            json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")], "workspaceInvites": []}})
+        }
         "MemberPagePlain" => json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")]}}),
         "OneMemberPlain" => json!({"data": {"workspaceUser": user("u1", "a@example.com")}}),
-        "Invites" => json!({"data": {"workspaceInvites": []}}),
         _ => unknown_field("status"),
     });
-    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
     assert_eq!((page.people.len(), page.invites), (1, Some(Ok(Vec::new()))));
-    houston.member_page(&id(), None, WithInvites::No).unwrap();
+    houston.member_page(&id(), None, Parts::default()).unwrap();
     assert!(houston.person(&id(), "a@example.com").unwrap().is_some());
     let names = scripted.names();
     assert_eq!(
         names,
-        ["MemberPageWithInvites", "MemberPagePlain", "Invites", "MemberPagePlain", "OneMemberPlain"]
+        ["MemberPageWithInvites", "MemberPagePlainWithInvites", "MemberPagePlain", "OneMemberPlain"]
     );
 }
 
@@ -396,10 +403,46 @@ fn members_are_kept_where_invitations_are_refused() {
             "MemberPageWithInvites" => first.clone(),
             _ => json!({"data": {"paginatedWorkspaceUsers": people}}),
         });
-        let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+        let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
         assert_eq!(ids(&page), ["u1"]);
         assert!(page.invites.unwrap().is_err());
         assert_eq!(scripted.sent(), requests);
+    }
+}
+
+#[test]
+fn parts_that_cannot_be_had_are_left_out_one_by_one() {
+    let all = Parts { invites: true, deployments: true };
+    let joint = "MemberPageWithDeploymentsWithInvites";
+    let table = [
+        (unknown_field("deployment"), vec![joint, "MemberPageWithInvites"], true),
+        (unknown_field("workspaceInvites"), vec![joint, "MemberPageWithDeployments"], false),
+        (
+            json!({"data": {"paginatedWorkspaceUsers": null, "workspaceInvites": []},
+                "errors": [denied("paginatedWorkspaceUsers")]}),
+            vec![joint, "MemberPageWithInvites"],
+            true,
+        ),
+        (
+            json!({"data": null, "errors": [{"message": "Insufficient permissions."}]}),
+            vec![joint, "MemberPageWithDeployments", "Invites"],
+            true,
+        ),
+    ];
+    for (first, requests, has_invites) in table {
+        let answer = first.clone();
+        let (houston, scripted) = houston(move |name| match name {
+            "MemberPageWithDeploymentsWithInvites" => answer.clone(),
+            _ => {
+                json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")], "workspaceInvites": []}})
+            }
+        });
+        let page = houston.member_page(&id(), None, all).unwrap();
+        assert_eq!(ids(&page), ["u1"], "{first}");
+        assert_eq!(page.invites.unwrap().is_ok(), has_invites, "{first}");
+        assert_eq!(scripted.names(), requests, "{first}");
+        let with_deployments = requests[1].contains("Deployments");
+        assert_eq!(page.people[0].deployment_roles.is_some(), with_deployments, "{first}");
     }
 }
 
@@ -414,28 +457,28 @@ fn an_error_without_a_path_has_both_asked_alone() {
         }
         _ => json!({"data": {"paginatedWorkspaceUsers": []}}),
     });
-    let page = houston.member_page(&id(), None, WithInvites::Yes).unwrap();
+    let page = houston.member_page(&id(), None, WITH_INVITES).unwrap();
     assert_eq!(page.invites.unwrap().unwrap().len(), 1);
     assert_eq!(scripted.names(), ["MemberPageWithInvites", "MemberPage", "Invites"]);
 }
 
 #[test]
 fn members_that_are_refused_or_doubtful_are_no_list() {
-    let ask = |body: Value| houston(move |_| body.clone()).0.member_page(&id(), None, WithInvites::No);
+    let ask = |body: Value| houston(move |_| body.clone()).0.member_page(&id(), None, Parts::default());
     let refused =
         json!({"data": {"paginatedWorkspaceUsers": null}, "errors": [denied("paginatedWorkspaceUsers")]});
-    assert_eq!(ask(refused).unwrap_err().fault.code(), "denied");
+    assert_eq!(ask(refused).unwrap_err().fault.code(), Code::Denied);
     assert_eq!(
         ask(json!({"data": {"paginatedWorkspaceUsers": null}})).unwrap_err().fault.code(),
-        "malformed_answer"
+        Code::MalformedAnswer
     );
     let broken = json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@x.org"), null]}, "errors": [{"message": "x",
         "path": ["paginatedWorkspaceUsers", 1], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]});
-    assert_eq!(ask(broken).unwrap_err().fault.code(), "internal_server_error");
+    assert_eq!(ask(broken).unwrap_err().fault.code(), Code::InternalServerError);
     let nameless = json!({"data": {"paginatedWorkspaceUsers": [{"id": null, "emails": []}]}});
-    assert_eq!(ask(nameless).unwrap_err().fault.code(), "malformed_answer");
+    assert_eq!(ask(nameless).unwrap_err().fault.code(), Code::MalformedAnswer);
     let strange = json!({"data": {"paginatedWorkspaceUsers": {"nodes": []}}});
-    assert_eq!(ask(strange).unwrap_err().fault.code(), "malformed_answer");
+    assert_eq!(ask(strange).unwrap_err().fault.code(), Code::MalformedAnswer);
     // A part that the caller may not see belongs to another workspace.
     let partly = json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@x.org")]}, "errors": [{
         "message": "Insufficient permissions.", "path": ["paginatedWorkspaceUsers", 0, "roleBindings", 0, "workspace"]}]});
@@ -453,7 +496,7 @@ fn a_person_is_present_or_not_found() {
     assert_eq!(ask(json!({"data": {"workspaceUser": null}})).unwrap(), None);
     assert_eq!(ask(json!({"data": {"workspaceUser": user("u2", "other@example.com")}})).unwrap(), None);
     let refused = json!({"data": {"workspaceUser": null}, "errors": [denied("workspaceUser")]});
-    assert_eq!(ask(refused).unwrap_err().fault.code(), "denied");
+    assert_eq!(ask(refused).unwrap_err().fault.code(), Code::Denied);
 }
 
 #[test]
@@ -462,8 +505,8 @@ fn a_failure_of_the_transport_comes_through_with_all_attempts() {
         Some("MemberPageWithInvites") => Ok((200, unknown_field("status").to_string())),
         _ => Err(Fault::no_answer(NoAnswerCause::Timeout, "")),
     });
-    let failure = Houston::new(Arc::new(scripted)).member_page(&id(), None, WithInvites::Yes).unwrap_err();
-    assert_eq!((failure.fault.code(), failure.attempts), ("timeout", 2));
+    let failure = Houston::new(Arc::new(scripted)).member_page(&id(), None, WITH_INVITES).unwrap_err();
+    assert_eq!((failure.fault.code(), failure.attempts), (Code::Timeout, 2));
 }
 
 #[test]
@@ -480,7 +523,14 @@ fn reads_for_verification_share_what_was_learnt_and_pay_nothing() {
             })
         }
     }
-    assert!(Houston::new(Arc::new(Watch)).for_verification().all_members(&id()).unwrap().people.is_empty());
+    assert!(
+        Houston::new(Arc::new(Watch))
+            .for_verification()
+            .all_members(&id(), Parts::default())
+            .unwrap()
+            .people
+            .is_empty()
+    );
 }
 
 const UPSERT: &str = "workspaceUpsertUserRole";
@@ -527,14 +577,18 @@ fn a_server_that_knows_neither_way_to_set_a_role_is_asked_each_once() {
 fn a_role_without_an_answer_has_to_be_looked_at_and_a_refusal_had_no_effect() {
     let refused = |message: &str, code: &str| json!({"data": {UPSERT: null}, "errors": [{"message": message, "path": [UPSERT], "extensions": {"code": code}}]});
     for (body, code, effect) in [
-        (json!({"data": {UPSERT: null}}), "malformed_answer", Effect::Unknown),
-        (json!({"data": {}}), "malformed_answer", Effect::Unknown),
-        (json!({"data": {UPSERT: "WORKSPACE_VIEWER"}}), "malformed_answer", Effect::Unknown),
-        (json!({"data": {UPSERT: true}}), "malformed_answer", Effect::Unknown),
-        (refused("Timed out", "INTERNAL_SERVER_ERROR"), "internal_server_error", Effect::Unknown),
-        (refused("The requested resource was not found", "RESOURCE_NOT_FOUND"), "not_found", Effect::Refused),
-        (refused("invalid workspace role", "BAD_USER_INPUT"), "bad_role", Effect::Refused),
-        (refused("Insufficient permissions.", "INTERNAL_SERVER_ERROR"), "denied", Effect::Refused),
+        (json!({"data": {UPSERT: null}}), Code::MalformedAnswer, Effect::Unknown),
+        (json!({"data": {}}), Code::MalformedAnswer, Effect::Unknown),
+        (json!({"data": {UPSERT: "WORKSPACE_VIEWER"}}), Code::MalformedAnswer, Effect::Unknown),
+        (json!({"data": {UPSERT: true}}), Code::MalformedAnswer, Effect::Unknown),
+        (refused("Timed out", "INTERNAL_SERVER_ERROR"), Code::InternalServerError, Effect::Unknown),
+        (
+            refused("The requested resource was not found", "RESOURCE_NOT_FOUND"),
+            Code::NotFound,
+            Effect::Refused,
+        ),
+        (refused("invalid workspace role", "BAD_USER_INPUT"), Code::BadRole, Effect::Refused),
+        (refused("Insufficient permissions.", "INTERNAL_SERVER_ERROR"), Code::Denied, Effect::Refused),
     ] {
         let (houston, scripted) = houston(move |_| body.clone());
         let failure = houston.set_role(&id(), "a@example.com", Level::Editor).unwrap_err();
@@ -548,14 +602,14 @@ fn refused(field: &str, message: &str, code: &str) -> Value {
 }
 
 /// What one call makes of an answer: a word for success, or code and effect of the fault.
-type Told = (&'static str, Option<Effect>);
+type Told = Result<&'static str, (Code, Effect)>;
 
 fn told(result: Result<Removal, Failure>) -> Told {
     match result {
-        Ok(Removal::Done { attempts: 1 }) => ("done", None),
-        Ok(Removal::NothingThere { attempts: 1 }) => ("nothing there", None),
+        Ok(Removal::Done { attempts: 1 }) => Ok("done"),
+        Ok(Removal::NothingThere { attempts: 1 }) => Ok("nothing there"),
         Ok(removal) => panic!("{removal:?}"),
-        Err(failure) => (failure.fault.code(), Some(failure.fault.effect())),
+        Err(failure) => Err((failure.fault.code(), failure.fault.effect())),
     }
 }
 
@@ -572,24 +626,24 @@ fn what_is_not_there_any_more_is_told_apart_from_a_failure() {
     let bad = "BAD_USER_INPUT";
     let internal = "INTERNAL_SERVER_ERROR";
     let rows: &[(&str, &str, Told)] = &[
-        ("The role binding does not exist for this user", bad, ("nothing there", None)),
-        ("The requested resource was not found", "RESOURCE_NOT_FOUND", ("nothing there", None)),
-        ("This user does not belong to the workspace. Please add", bad, ("nothing there", None)),
-        ("There are no other workspace administrators.", internal, ("last_admin", Some(Effect::Refused))),
-        ("Insufficient permissions.", internal, ("denied", Some(Effect::Refused))),
-        ("Timed out", internal, ("internal_server_error", Some(Effect::Unknown))),
+        ("The role binding does not exist for this user", bad, Ok("nothing there")),
+        ("The requested resource was not found", "RESOURCE_NOT_FOUND", Ok("nothing there")),
+        ("This user does not belong to the workspace. Please add", bad, Ok("nothing there")),
+        ("There are no other workspace administrators.", internal, Err((Code::LastAdmin, Effect::Refused))),
+        ("Insufficient permissions.", internal, Err((Code::Denied, Effect::Refused))),
+        ("Timed out", internal, Err((Code::InternalServerError, Effect::Unknown))),
     ];
     for (field, remove) in removals {
         let tell = |body: Value| told(remove(&houston(move |_| body.clone()).0));
-        assert_eq!(tell(json!({"data": {field: {"id": "x"}}})), ("done", None));
+        assert_eq!(tell(json!({"data": {field: {"id": "x"}}})), Ok("done"));
         for silence in [json!({"data": {field: null}}), json!({"data": {}})] {
-            assert_eq!(tell(silence), ("malformed_answer", Some(Effect::Unknown)));
+            assert_eq!(tell(silence), Err((Code::MalformedAnswer, Effect::Unknown)));
         }
-        for &(message, code, expected) in rows {
-            assert_eq!(tell(refused(field, message, code)), expected, "{field}: {message}");
+        for (message, code, expected) in rows {
+            assert_eq!(tell(refused(field, message, code)), *expected, "{field}: {message}");
         }
         let (unknown, scripted) = houston(move |_| unknown_mutation(field));
-        assert_eq!(told(remove(&unknown)), ("schema", Some(Effect::Refused)));
+        assert_eq!(told(remove(&unknown)), Err((Code::Schema, Effect::Refused)));
         assert_eq!(scripted.sent(), 1);
     }
 }
@@ -605,7 +659,7 @@ fn a_removal_names_an_id_and_never_nothing() {
     for empty in ["", " "] {
         for result in [houston.remove_member(&id(), empty), houston.delete_invite(empty)] {
             let failure = result.unwrap_err();
-            assert_eq!((failure.fault.code(), failure.attempts), ("request_not_built", 0));
+            assert_eq!((failure.fault.code(), failure.attempts), (Code::RequestNotBuilt, 0));
         }
     }
     let variables: Vec<Value> = scripted.log().iter().map(|body| body["variables"].clone()).collect();
@@ -641,12 +695,12 @@ fn a_workspace_is_created_at_most_once() {
         json!({"data": {"createWorkspace": {"id": null}}}),
         json!({"data": {"createWorkspace": {"id": ""}}}),
     ] {
-        assert_eq!(code(answered(doubtful)), ("malformed_answer", Effect::Unknown));
+        assert_eq!(code(answered(doubtful)), (Code::MalformedAnswer, Effect::Unknown));
     }
     let account = refused("createWorkspace", "No Node for the model User", "INTERNAL_SERVER_ERROR");
-    assert_eq!(code(answered(account)), ("internal_server_error", Effect::Unknown));
+    assert_eq!(code(answered(account)), (Code::InternalServerError, Effect::Unknown));
     let lost = create(Err(Fault::no_answer(NoAnswerCause::Timeout, "")));
-    assert_eq!(code(lost), ("timeout", Effect::Unknown));
+    assert_eq!(code(lost), (Code::Timeout, Effect::Unknown));
 }
 
 fn grants() -> Vec<DeploymentGrant> {
@@ -721,12 +775,12 @@ fn a_role_in_a_deployment_is_given_and_changed_and_a_null_is_no_success() {
         let expected = json!({"userId": "u1", "email": "a@example.com", "deploymentId": "d1", "role": "DEPLOYMENT_ADMIN"});
         assert_eq!(variables, expected);
         let code = |body: Value| ask(body).0.unwrap_err();
-        assert_eq!(code(json!({"data": {field: null}})), ("malformed_answer", Effect::Unknown));
+        assert_eq!(code(json!({"data": {field: null}})), (Code::MalformedAnswer, Effect::Unknown));
         for (message, expected) in [
-            ("A duplicate role binding already exists", "already_member"),
-            ("The role binding does not exist for this user", "not_a_member"),
-            ("This user does not belong to the workspace. Please add", "not_in_workspace"),
-            ("invalid deployment role", "bad_role"),
+            ("A duplicate role binding already exists", Code::AlreadyMember),
+            ("The role binding does not exist for this user", Code::NotAMember),
+            ("This user does not belong to the workspace. Please add", Code::NotInWorkspace),
+            ("invalid deployment role", Code::BadRole),
         ] {
             assert_eq!(code(refused(field, message, "BAD_USER_INPUT")), (expected, Effect::Refused));
         }
@@ -747,8 +801,8 @@ fn deployments_are_listed_with_their_ids_or_not_at_all() {
         release_name: Some("solar-orbit-1001".into()),
     };
     assert_eq!(found, [ingest]);
-    assert_eq!(ask(json!([{"id": null, "label": "Ingest"}])), Err("malformed_answer"));
-    assert_eq!(ask(Value::Null), Err("malformed_answer"));
+    assert_eq!(ask(json!([{"id": null, "label": "Ingest"}])), Err(Code::MalformedAnswer));
+    assert_eq!(ask(Value::Null), Err(Code::MalformedAnswer));
 }
 
 #[test]
@@ -760,8 +814,8 @@ fn roles_in_deployments_are_read_where_the_server_tells_them_and_asked_for_once_
         person["roleBindings"].as_array_mut().unwrap().push(binding.clone());
         json!({"data": {"paginatedWorkspaceUsers": [person], "workspaceUsers": [person]}})
     });
-    let page = full.member_page_with_deployments(&id(), None).unwrap();
-    let all = full.all_members_with_deployments(&id()).unwrap();
+    let page = full.member_page(&id(), None, WITH_DEPLOYMENTS).unwrap();
+    let all = full.all_members(&id(), WITH_DEPLOYMENTS).unwrap();
     for person in [&page.people[0], &all.people[0]] {
         let admin = InDeployment { release_name: "solar-orbit-1001".into(), role: "DEPLOYMENT_ADMIN".into() };
         assert_eq!(person.deployment_roles.as_deref(), Some([admin].as_slice()));
@@ -774,7 +828,7 @@ fn roles_in_deployments_are_read_where_the_server_tells_them_and_asked_for_once_
         _ => json!({"data": {"paginatedWorkspaceUsers": [user("u1", "a@example.com")]}}),
     });
     for _ in 0..2 {
-        let page = bare.member_page_with_deployments(&id(), None).unwrap();
+        let page = bare.member_page(&id(), None, WITH_DEPLOYMENTS).unwrap();
         assert_eq!(page.people[0].deployment_roles, None);
     }
     assert_eq!(scripted.names(), ["MemberPageWithDeployments", "MemberPage", "MemberPage"]);
@@ -785,7 +839,7 @@ fn who_is_a_member_by_more_or_less_than_a_role_of_their_own_is_known() {
     let grounds = |bindings: Value| {
         let person = json!({"id": "u1", "username": null, "emails": [], "roleBindings": bindings});
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person]}}));
-        houston.all_members(&id()).unwrap().people[0].grounds()
+        houston.all_members(&id(), Parts::default()).unwrap().people[0].grounds()
     };
     let here = |role: &str| json!({"role": role, "workspace": {"id": "ck1"}});
     let viewer = here("WORKSPACE_VIEWER");
@@ -816,7 +870,7 @@ fn an_address_is_given_back_as_the_server_spells_it() {
             {"address": "Ada.L@Example.com"}], "roleBindings": []}, {"id": "u2", "username": "Bo", "roleBindings": [],
             "emails": [{"address": "Bo@Example.com"}]}, {"id": "u3", "username": "c", "emails": []}]}})
     });
-    let people = houston.all_members(&id()).unwrap().people;
+    let people = houston.all_members(&id(), Parts::default()).unwrap().people;
     assert_eq!(people[0].spelled("ada@x.org"), "ada@x.org");
     assert_eq!(people[0].spelled("ada.l@example.com"), "Ada.L@Example.com");
     assert_eq!(people[1].spelled("bo@example.com"), "Bo@Example.com");
@@ -861,7 +915,7 @@ fn who_may_have_other_addresses_is_known_and_so_is_who_cannot_sign_in() {
     ] {
         let person = json!({"id": "u1", "username": username, "emails": emails, "roleBindings": []});
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person, null]}}));
-        let all = houston.all_members(&id()).unwrap();
+        let all = houston.all_members(&id(), Parts::default()).unwrap();
         assert_eq!(all.people[0].hides_addresses, hides, "{emails} {username}");
         assert_eq!(all.unread, 1, "an entry that shows nobody may be anybody");
     }
@@ -876,6 +930,10 @@ fn who_may_have_other_addresses_is_known_and_so_is_who_cannot_sign_in() {
         let mut person = user("u1", "ann@example.com");
         person["status"] = status.clone();
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person]}}));
-        assert_eq!(houston.all_members(&id()).unwrap().people[0].status, expected, "{status}");
+        assert_eq!(
+            houston.all_members(&id(), Parts::default()).unwrap().people[0].status,
+            expected,
+            "{status}"
+        );
     }
 }

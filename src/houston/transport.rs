@@ -124,6 +124,7 @@ impl<T: Transport> Transport for ReadOnly<T> {
 mod tests {
     use super::*;
     use crate::houston::scripted::{Scripted, request};
+    use crate::outcome::Code;
 
     #[test]
     fn a_read_only_transport_lets_no_mutation_through() {
@@ -132,7 +133,7 @@ mod tests {
         assert!(transport.send(&request(Kind::Read)).is_ok());
         for kind in [Kind::Write, Kind::Once] {
             let failure = transport.send(&request(kind)).unwrap_err();
-            assert_eq!(failure.fault.code(), "read_only");
+            assert_eq!(failure.fault.code(), Code::ReadOnly);
         }
         assert_eq!(inner.sent(), 1);
     }

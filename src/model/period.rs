@@ -51,6 +51,11 @@ pub fn moment(time: SystemTime) -> String {
     )
 }
 
+/// The day of a time, in UTC.
+pub fn day(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| moment(time), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
 /// In seconds up to a few minutes, in minutes from there on.
 pub fn spoken(time: Duration) -> String {
     let step = if time < Duration::from_secs(600) { 1 } else { 60 };

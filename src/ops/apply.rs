@@ -25,7 +25,7 @@ use super::signals::Signals;
 use crate::engine::leftover::{Earlier, left_unanswered};
 use crate::event::Event;
 use crate::model::{RowNumber, Scope};
-use crate::outcome::{Cause, ExitStatus, Tally};
+use crate::outcome::{Cause, Code, ExitStatus, Tally};
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
 use crate::report::Reporter;
@@ -165,7 +165,7 @@ fn unanswered(
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = open.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
-            let cause = Cause::new("no_outcome", text);
+            let cause = Cause::new(Code::NoOutcome, text);
             let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };
             earlier.insert(place, in_doubt);
         }

@@ -15,9 +15,8 @@ use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
-use crate::plan::Guard;
 use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
-use crate::record::journal::{History, JournalError, RowHistory, digest_of};
+use crate::record::journal::{History, JournalError, digest_of};
 use crate::record::undo;
 use crate::report::csv_file::CsvForm;
 use crate::report::notices::Notice;
@@ -118,18 +117,12 @@ pub fn status(history: &History) -> ExitStatus {
 
 /// How many changes of roles a guard held back.
 fn held_back(history: &History) -> usize {
-    let is_held = |row: &&RowHistory| {
-        row.status == Status::RoleKept && row.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
-    };
-    history.rows.iter().filter(is_held).count()
+    history.rows.iter().filter(|row| row.is_held_back()).count()
 }
 
 /// How many removals a guard held back.
 fn removals_held_back(history: &History) -> usize {
-    let is_held = |extra: &&RowHistory| {
-        extra.status == Status::Unchanged && extra.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause))
-    };
-    history.extras.iter().filter(is_held).count()
+    history.extras.iter().filter(|extra| extra.is_held_back()).count()
 }
 
 fn by_rows(history: &History) -> ExitStatus {
@@ -265,7 +258,7 @@ fn unreadable(error: JournalError, end: &RunEnd) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
     use crate::report::fixture::Fixture;
 
     fn ended(ends: &[Status], stopped: Option<StopReason>) -> History {
@@ -307,7 +300,7 @@ mod tests {
     fn a_row_that_a_guard_held_back_ends_the_run_with_7_unless_there_is_worse() {
         use crate::model::Level::{Admin, Viewer};
         use crate::model::Scope;
-        use crate::plan::{Action, Holder, Reason};
+        use crate::plan::{Action, Guard, Holder, Reason};
         let action = Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member };
         let (_, held) = Reason::HeldBack(Guard::LastAdmin, action).end(Scope::Workspace, None);
         for (other, stopped, code) in [
@@ -324,7 +317,7 @@ mod tests {
 
     #[test]
     fn rows_that_were_not_chosen_leave_nothing_to_do() {
-        let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
         let fixture = Fixture::with(&[(Status::Added, None), (Status::NotRun, left_out)], None);
         assert_eq!(status(&fixture.history), ExitStatus::Done);
     }

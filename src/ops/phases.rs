@@ -21,8 +21,8 @@ use crate::model::{Emails, WorkspaceId};
 use crate::ops::limits::Limits;
 use crate::ops::session::identity::Identity;
 use crate::ops::session::mail;
-use crate::outcome::ExitStatus;
 use crate::outcome::{Cause, Tally};
+use crate::outcome::{Code, ExitStatus};
 use crate::plan::extra::Account;
 use crate::plan::guard::{Excess, Limit, Refusal};
 use crate::plan::protect::Protect;
@@ -232,7 +232,7 @@ impl Leg<'_> {
         };
         if now == Identity::Unknown {
             let text = "cannot tell whose token this is, so the run removes no one";
-            return Err((StopReason::TargetUnusable, Some(Cause::new("caller_unknown", text))));
+            return Err((StopReason::TargetUnusable, Some(Cause::new(Code::CallerUnknown, text))));
         }
         let ids = [self.phases.session.identity.user_id(), now.user_id()];
         Ok(ids.into_iter().flatten().map(str::to_owned).collect())
@@ -306,7 +306,7 @@ impl Leg<'_> {
 
     fn count_admins(&self, leaving: &mut Leaving) -> Result<(), Ended> {
         let places = leaving.admins_taken();
-        let task = |&place: &usize| Task { workspace: &leaving.part.workspaces[place].id, rows: &[] };
+        let task = |&place: &usize| Task::new(&leaving.part.workspaces[place].id, &[]);
         let tasks: Vec<Task<'_>> = places.iter().map(task).collect();
         let counts = self.phases.session.survey(&leaving.part.names).other_admins(&tasks, |_| {});
         for (&place, admins) in places.iter().zip(counts) {
@@ -328,7 +328,7 @@ impl Leg<'_> {
                 } else {
                     StopReason::TargetUnusable
                 };
-                Err((reason, Some(Cause::new("unreadable", format!("{:#}", failure.error)))))
+                Err((reason, Some(Cause::new(Code::Unreadable, format!("{:#}", failure.error)))))
             }
         }
     }
@@ -356,5 +356,5 @@ impl Leg<'_> {
 /// The files of the run cannot be read or written any more.
 fn lost(error: JournalError) -> Ended {
     let text = format!("the run cannot go on: {:#}", anyhow::Error::new(error));
-    (StopReason::JournalLost, Some(Cause::new("journal_lost", text)))
+    (StopReason::JournalLost, Some(Cause::new(Code::JournalLost, text)))
 }

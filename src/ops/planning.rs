@@ -22,17 +22,17 @@ use crate::houston::{Fault, RejectedKind};
 use crate::model::{Assignment, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
-use crate::ops::planning::deployments::{Wanted, Wish, decide_grants};
+use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
-use crate::outcome::Cause;
-use crate::outcome::Status;
+use crate::outcome::{Cause, Code, Status};
 use crate::plan::extra::Extra;
 use crate::plan::guard::{hold_caller, hold_incomplete, hold_last_admins, hold_protected};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Decision, Membership, Plan, Reason, RolePolicy, RowPlan, decide};
-use crate::present::members::Reading;
+use crate::present::grants::{Answers, Asked};
+use crate::present::members::{Admins, Reading};
 use crate::present::survey::{Progress, Task};
 use crate::record::journal::RunSettings;
 use crate::report::notices::{Notice, PlanningNotice};
@@ -60,17 +60,18 @@ pub fn plan(
     draft.roles = settings.roles;
     draft.protect = protect.clone();
     draft.pruning = pruning;
-    draft.read(session, announce)?;
-    if let Some(pruning) = draft.pruning {
-        pruning.conclude(&mut draft.plan);
+    draft.read(&asked(&wishes, roster), session, announce)?;
+    let Draft { mut plan, pruning, grants, .. } = draft;
+    if let Some(pruning) = pruning {
+        pruning.conclude(&mut plan);
     }
     if settings.repair_duplicates || settings.reinvite {
-        plan_replacements(&mut draft.plan, roster, settings, &protect, session, announce)?;
+        plan_replacements(&mut plan, roster, settings, &protect, session, announce)?;
     }
     let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
-    decide_grants(wishes, &mut draft.plan, &wanted, session, announce)?;
+    decide_grants(wishes, grants, &mut plan, &wanted, session)?;
     warn_of_unmatched(&protect, &session.notices);
-    Ok(draft.plan)
+    Ok(plan)
 }
 
 /// A pattern that matches nobody protects nobody: it may be mistyped.
@@ -102,11 +103,18 @@ pub fn plan_created(
             wanted[place as usize].push(RowNumber::from_index(index));
         }
     }
+    let (admins, grants) = nothing_read(&plan);
     let protect = Protect::default();
-    let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None };
+    let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None, grants, admins };
     let places = created.iter().map(|&place| place as usize).collect();
-    draft.read_places(places, session, announce)?;
+    draft.read_places(places, &HashMap::new(), session, announce)?;
     Ok(draft.plan)
+}
+
+/// The admins and the roles in deployments of each workspace, before any was read.
+fn nothing_read(plan: &Plan) -> (Vec<Option<Admins>>, Vec<Answers>) {
+    let workspaces = plan.workspaces.len();
+    (vec![None; workspaces], vec![Ok(Vec::new()); workspaces])
 }
 
 /// A plan in the making.
@@ -121,6 +129,10 @@ struct Draft<'r> {
     protect: Protect,
     /// The search for people who are not in the roster, if they are to go.
     pruning: Option<Pruning>,
+    /// What was read of the roles in deployments that were asked for, by place.
+    grants: Vec<Answers>,
+    /// The admins of each workspace whose list was read to its end.
+    admins: Vec<Option<Admins>>,
 }
 
 impl<'r> Draft<'r> {
@@ -129,10 +141,12 @@ impl<'r> Draft<'r> {
             .issues()
             .kept()
             .iter()
-            .filter_map(|issue| Some((issue.row?, Arc::new(Cause::new(issue.kind.code(), issue.message())))))
+            .filter_map(|issue| {
+                Some((issue.row?, Arc::new(Cause::new(issue.kind.of_a_row()?, issue.message()))))
+            })
             .collect();
         let unknown = Arc::new(Cause::new(
-            "invalid",
+            Code::Invalid,
             "not a valid row, or another row wants the opposite; `validate` tells",
         ));
         let mut wanted = vec![Vec::new(); places.workspaces.len()];
@@ -165,11 +179,18 @@ impl<'r> Draft<'r> {
         let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
         let plan =
             Plan { workspaces: places.workspaces, rows, to_create: places.to_create, ..Plan::default() };
-        Self { roster, plan, wanted, roles: RolePolicy::Keep, protect: Protect::default(), pruning: None }
+        let (admins, grants) = nothing_read(&plan);
+        let protect = Protect::default();
+        Self { roster, plan, wanted, roles: RolePolicy::Keep, protect, pruning: None, grants, admins }
     }
 
     /// Reads every workspace and decides its rows. In one that does not exist nobody is.
-    fn read(&mut self, session: &Session, announce: &mut dyn FnMut(&Event<'_>)) -> Result<(), Failure> {
+    fn read(
+        &mut self,
+        asked: &HashMap<u32, Vec<Asked<'_>>>,
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), Failure> {
         let (to_create, existing): (Vec<usize>, Vec<usize>) =
             (0..self.plan.workspaces.len()).partition(|&at| self.plan.is_to_be_created(place(at)));
         for place in to_create {
@@ -178,42 +199,44 @@ impl<'r> Draft<'r> {
                 self.note(row, Membership::Absent, Decision::Change(Action::Add(wish.role)));
             }
         }
-        self.read_places(existing, session, announce)
+        self.read_places(existing, asked, session, announce)
     }
 
+    /// Reads each of these workspaces once, for all that has to be known of it, and decides its rows.
     fn read_places(
         &mut self,
         places: Vec<usize>,
+        asked: &HashMap<u32, Vec<Asked<'_>>>,
         session: &Session,
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Failure> {
-        let task =
-            |&place: &usize| Task { workspace: &self.plan.workspaces[place].id, rows: &self.wanted[place] };
+        let task = |&at: &usize| Task {
+            named: self.pruning.as_ref().map(|pruning| pruning.belonging.named(at)),
+            asked: asked.get(&place(at)).map_or(&[], Vec::as_slice),
+            ..Task::new(&self.plan.workspaces[at].id, &self.wanted[at])
+        };
         let tasks: Vec<Task<'_>> = places.iter().map(task).collect();
         let total = tasks.len() as u64;
         announce(&Event::ReadingStarted { workspaces: total });
-        let survey = session.survey(self.roster.emails()).protecting(&self.protect);
-        let progress = |progress: Progress| match progress {
+        let may_lose_admins = self.roles == RolePolicy::Update || self.pruning.is_some();
+        let survey = session.survey(self.roster.emails());
+        let survey = survey.protecting(&self.protect).keeping_admins(may_lose_admins);
+        let readings = survey.read(&tasks, |progress| match progress {
             Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
             Progress::Tick => announce(&session.tick()),
-        };
-        let readings = match &self.pruning {
-            None => survey.read(&tasks, progress),
-            Some(pruning) => {
-                let named: Vec<_> = places.iter().map(|&place| pruning.belonging.named(place)).collect();
-                survey.read_with_strangers(&tasks, &named, progress)
-            }
-        };
-        for (place, reading) in places.into_iter().zip(readings) {
-            let rows = std::mem::take(&mut self.wanted[place]);
+        });
+        for (at, reading) in places.into_iter().zip(readings) {
+            let rows = std::mem::take(&mut self.wanted[at]);
             match reading {
                 Ok(reading) => {
                     self.decide(&rows, &reading, session);
                     if let Some(pruning) = &mut self.pruning {
                         let id = session.identity.user_id();
-                        pruning.meet(place, &reading, id, &session.caller_names(&reading));
+                        pruning.meet(at, &reading, id, &session.caller_names(&reading));
                     }
-                    self.wanted[place] = rows;
+                    self.wanted[at] = rows;
+                    self.admins[at] = reading.admins;
+                    self.grants[at] = reading.grants;
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
@@ -271,13 +294,7 @@ impl<'r> Draft<'r> {
             .map(|(place, rows)| (place, rows.iter().filter(is_demoted).copied().collect()))
             .filter(|(place, rows): &(usize, Vec<RowNumber>)| !rows.is_empty() || loses_one(*place))
             .collect();
-        let tasks: Vec<Task<'_>> = demoted
-            .iter()
-            .map(|(place, rows)| Task { workspace: &self.plan.workspaces[*place].id, rows })
-            .collect();
-        let counts = session.survey(self.roster.emails()).other_admins(&tasks, |_| {
-            announce(&session.tick());
-        });
+        let counts = self.other_admins(&demoted, session, announce);
         for ((place, rows), others) in demoted.iter().zip(counts) {
             let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);
             let leavers = extras.unwrap_or_default();
@@ -305,6 +322,27 @@ impl<'r> Draft<'r> {
         Ok(())
     }
 
+    /// How many admins each of these workspaces has beside the people of its rows: as they were seen, or,
+    /// where the list was not read to its end, as they are read now.
+    fn other_admins(
+        &self,
+        demoted: &[(usize, Vec<RowNumber>)],
+        session: &Session,
+        announce: &mut dyn FnMut(&Event<'_>),
+    ) -> Vec<Result<usize, Fault>> {
+        let emails = self.roster.emails();
+        let seen = |(place, rows): &(usize, Vec<RowNumber>)| {
+            let admins = self.admins[*place].as_ref()?;
+            Some(admins.other_than(rows.iter().map(|&row| emails.get(row))))
+        };
+        let unseen = demoted.iter().filter(|(place, _)| self.admins[*place].is_none());
+        let tasks: Vec<Task<'_>> =
+            unseen.map(|(place, rows)| Task::new(&self.plan.workspaces[*place].id, rows)).collect();
+        let survey = session.survey(emails);
+        let mut counts = survey.other_admins(&tasks, |_| announce(&session.tick())).into_iter();
+        demoted.iter().filter_map(|one| seen(one).map(Ok).or_else(|| counts.next())).collect()
+    }
+
     fn note(&mut self, row: RowNumber, seen: Membership, decision: Decision) {
         let planned = &mut self.plan.rows[row.index()];
         planned.seen = Some(seen);
@@ -327,7 +365,7 @@ pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause
             {
                 return Err(unusable(fault, &session.url));
             }
-            Ok((Status::Rejected, Arc::new(Cause::new("workspace_denied", text.clone()))))
+            Ok((Status::Rejected, Arc::new(Cause::new(Code::WorkspaceDenied, text.clone()))))
         }
         Fault::Rejected { kind: RejectedKind::NotFound, .. } => {
             Ok((Status::Rejected, Arc::new(cause(fault))))
@@ -342,7 +380,7 @@ pub fn unreadable(fault: &Fault, session: &Session) -> Result<(Status, Arc<Cause
         | Fault::Internal { .. }
         | Fault::Malformed { .. } => {
             let text = format!("the workspace cannot be read: {fault}");
-            Ok((Status::GaveUp, Arc::new(Cause::new("unreadable", text))))
+            Ok((Status::GaveUp, Arc::new(Cause::new(Code::Unreadable, text))))
         }
     }
 }

@@ -369,6 +369,7 @@ fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let at_ms = journal.at_ms(Instant::now());
     journal.note(&Entry::Closed {
         stopped: None,
+        code: None,
         detail: None,
         requests: 0,
         strain: Strain::default(),
@@ -415,7 +416,7 @@ fn survey(
     protect: &Protect,
     progress: &mut dyn Reporter,
 ) -> Vec<Result<Reading, Fault>> {
-    let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task { workspace, rows }).collect();
+    let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task::new(workspace, rows)).collect();
     let workspaces = tasks.len() as u64;
     session.show(&Event::ReadingStarted { workspaces }, progress);
     let readings = session.survey(&leg.emails).protecting(protect).read(&tasks, |step| {
@@ -436,7 +437,7 @@ fn count_admins(leg: &mut Leg, session: &Session) -> Result<(), Failure> {
         .filter(|(_, rows)| !rows.is_empty())
         .collect();
     let tasks: Vec<Task<'_>> =
-        demoted.iter().map(|(place, rows)| Task { workspace: &leg.workspaces[*place].id, rows }).collect();
+        demoted.iter().map(|(place, rows)| Task::new(&leg.workspaces[*place].id, rows)).collect();
     let counts = session.survey(&leg.emails).other_admins(&tasks, |_| {});
     for ((place, _), others) in demoted.iter().zip(counts) {
         match others {

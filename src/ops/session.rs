@@ -321,7 +321,7 @@ impl Session {
             emails,
             cancel: &self.cancel,
             pages: &self.pages,
-            care: Care { caller: self.identity.user_id(), protect: None },
+            care: Care { caller: self.identity.user_id(), ..Care::default() },
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Membership, RolePolicy, Standing};
 use crate::model::{Level, RowNumber, Scope};
-use crate::outcome::{Cause, Status};
+use crate::outcome::{Cause, Code, Status};
 
 /// One change to one person, in a workspace or in a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,14 +170,12 @@ pub enum Guard {
 }
 
 impl Guard {
-    const ALL: [Self; 4] = [Self::Caller, Self::LastAdmin, Self::TooMany, Self::Incomplete];
-
-    fn code(self) -> &'static str {
+    fn code(self) -> Code {
         match self {
-            Self::Caller => "guard_self",
-            Self::LastAdmin => "guard_last_admin",
-            Self::TooMany => "guard_max_remove",
-            Self::Incomplete => "guard_incomplete",
+            Self::Caller => Code::GuardSelf,
+            Self::LastAdmin => Code::GuardLastAdmin,
+            Self::TooMany => Code::GuardMaxRemove,
+            Self::Incomplete => Code::GuardIncomplete,
         }
     }
 
@@ -194,11 +192,6 @@ impl Guard {
             Self::TooMany => "more would be removed than --max-remove and --max-remove-percent allow",
             Self::Incomplete => "the workspace could not be read completely: nobody is removed there",
         }
-    }
-
-    /// Whether this is the cause of something that a guard held back.
-    pub fn is_cause(cause: &Cause) -> bool {
-        Self::ALL.iter().any(|guard| guard.code() == cause.code)
     }
 }
 
@@ -255,25 +248,27 @@ impl Reason {
                     Action::SetRole { .. } => "--protect covers this person",
                     Action::Add(_) | Action::Replace(_) | Action::Remove(_) => "--protect names them",
                 };
-                (protected_status(scope, *action), Some(held(scope, *action, "protected", why)))
+                (protected_status(scope, *action), Some(held(scope, *action, Code::Protected, why)))
             }
             Self::ViaTeam => {
                 let why = "is there through a Team or a custom role, which no removal takes away";
-                (Status::Unchanged, Some(Cause::new("team_or_custom_role", why)))
+                (Status::Unchanged, Some(Cause::new(Code::TeamOrCustomRole, why)))
             }
             Self::RolesHidden => {
                 let why = "Houston does not show the roles of this member";
-                (Status::Unchanged, Some(Cause::new("roles_hidden", why)))
+                (Status::Unchanged, Some(Cause::new(Code::RolesHidden, why)))
             }
             Self::UnsureRoster => {
                 let why = "a row about this workspace is not valid: nobody is removed there";
-                (Status::Unchanged, Some(Cause::new("invalid_row", why)))
+                (Status::Unchanged, Some(Cause::new(Code::InvalidRow, why)))
             }
             Self::Merged { into } => {
-                (Status::Merged, Some(Cause::new("merged", format!("says the same as row {into}"))))
+                (Status::Merged, Some(Cause::new(Code::Merged, format!("says the same as row {into}"))))
             }
             Self::Invalid(cause) => (Status::Invalid, Some(cause.as_ref().clone())),
-            Self::LeftOut => (Status::NotRun, Some(Cause::new("left_out", "outside of --only or --limit"))),
+            Self::LeftOut => {
+                (Status::NotRun, Some(Cause::new(Code::LeftOut, "outside of --only or --limit")))
+            }
             Self::Rejected(cause) => (Status::Rejected, Some(cause.as_ref().clone())),
             Self::Unreadable(cause) => (Status::GaveUp, Some(cause.as_ref().clone())),
         }
@@ -360,7 +355,7 @@ fn protected_status(scope: Scope, action: Action) -> Status {
 }
 
 /// The cause of a change that is held back.
-fn held(scope: Scope, action: Action, code: &'static str, why: &str) -> Cause {
+fn held(scope: Scope, action: Action, code: Code, why: &str) -> Cause {
     let text = match action {
         Action::SetRole { from, to, .. } => {
             format!("is {} and stays it, not {}: {why}", scope.role(from), scope.role(to))
@@ -372,14 +367,14 @@ fn held(scope: Scope, action: Action, code: &'static str, why: &str) -> Cause {
 
 /// Why a member with another role than the wanted one is left as they are.
 pub fn other_role(scope: Scope, level: Level) -> Cause {
-    Cause::new("other_role", format!("is {} and stays it", scope.role(level)))
+    Cause::new(Code::OtherRole, format!("is {} and stays it", scope.role(level)))
 }
 
 /// The remark for an invitation whose role is not the wanted one.
 fn invited_otherwise(scope: Scope, level: Option<Level>, wanted: Option<Level>) -> Option<Cause> {
     let (level, wanted) = (level?, wanted?);
     let text = || format!("is invited as {}, the roster wants {}", scope.role(level), scope.role(wanted));
-    (level != wanted).then(|| Cause::new("other_role", text()))
+    (level != wanted).then(|| Cause::new(Code::OtherRole, text()))
 }
 
 /// The decision for one wish. Whoever is there in any way is never added; with

@@ -18,7 +18,7 @@ use crate::model::Level;
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
 
-/// Holds back what would take rights from the caller. `is_caller` tells of each decision, by its place,
+/// Holds back what would take rights from the caller. `is_caller` says of each decision, by its index,
 /// whether it is about them.
 pub fn hold_caller(decisions: &mut [Decision], is_caller: impl Fn(usize) -> bool) {
     hold(decisions, is_caller, |action| Reason::HeldBack(Guard::Caller, action));
@@ -40,13 +40,13 @@ fn hold(decisions: &mut [Decision], whom: impl Fn(usize) -> bool, why: impl Fn(A
     }
 }
 
-/// Holds back every change that takes an admin from one workspace unless an admin remains. Whom of
-/// several to keep is not ours to choose, so none of these changes is made. Each decision comes with
-/// what Houston has of its person.
+/// Holds back every change that takes an admin from one workspace unless an admin remains. Which
+/// of several admins stays is not ours to choose, so none of these changes is made. Each decision comes
+/// with what Houston has of its person.
 ///
 /// `others` counts the admins of the complete member list whom no decision demotes or replaces; those of
-/// them who are removed do not count. Whoever is to become admin in the same plan does not count: nobody
-/// knows yet whether that will succeed.
+/// them who are removed do not count, and neither do people who become admins in the same plan, since
+/// that may still fail.
 pub fn hold_last_admins<'d>(
     decisions: impl IntoIterator<Item = (&'d mut Decision, Membership)>,
     others: usize,
@@ -269,7 +269,6 @@ mod tests {
     use super::*;
     use crate::model::Level::{Admin, Editor, Viewer};
     use crate::model::Scope;
-    use crate::outcome::Cause;
 
     fn seen(role: Level) -> Membership {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
@@ -344,12 +343,11 @@ mod tests {
     #[test]
     fn the_reason_is_recognised_by_its_code() {
         let action = Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member };
-        let code = |reason: Reason| reason.end(Scope::Workspace, None).1.expect("a cause");
+        let cause = |reason: Reason| reason.end(Scope::Workspace, None).1.expect("a cause");
         for guard in [Guard::Caller, Guard::LastAdmin, Guard::TooMany, Guard::Incomplete] {
-            assert!(Guard::is_cause(&code(Reason::HeldBack(guard, action))), "{guard:?}");
+            assert!(cause(Reason::HeldBack(guard, action)).code.is_guard(), "{guard:?}");
         }
-        assert!(!Guard::is_cause(&code(Reason::Protected(action))), "a wish is no guard");
-        assert!(!Guard::is_cause(&Cause::new("other_role", "")));
+        assert!(!cause(Reason::Protected(action)).code.is_guard(), "a wish is no guard");
     }
 
     fn extra(workspace: u32, role: Level, name: usize) -> Extra {

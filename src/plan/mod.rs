@@ -25,7 +25,7 @@ use self::extra::{Account, Extra};
 use self::grant::Grant;
 use self::guard::{Limit, Refusal};
 use crate::model::{Level, RowNumber, Scope, WorkspaceId};
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Code};
 
 /// What Houston has of one person in one workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Membership {
             Self::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
             Self::Absent => return None,
         };
-        self.is_doubled().then(|| Cause::new("duplicate_binding", text))
+        self.is_doubled().then(|| Cause::new(Code::DuplicateBinding, text))
     }
 }
 
@@ -288,7 +288,7 @@ impl Counts {
     pub fn count_extra(&mut self, extra: &Extra) {
         match &extra.decision {
             Decision::Keep(Reason::Protected(_)) => self.extra_kept += 1,
-            decision => self.count(decision),
+            decision @ (Decision::Change(_) | Decision::Keep(_)) => self.count(decision),
         }
     }
 }
@@ -409,7 +409,7 @@ mod tests {
             );
         }
         assert!(
-            matches!(decide(Scope::Workspace, Editor, twice, RolePolicy::Update), Decision::Keep(Reason::Rejected(c)) if c.code == "duplicate_binding")
+            matches!(decide(Scope::Workspace, Editor, twice, RolePolicy::Update), Decision::Keep(Reason::Rejected(c)) if c.code == Code::DuplicateBinding)
         );
         assert_eq!(
             decide(Scope::Workspace, Editor, twice, RolePolicy::Keep),

@@ -2,12 +2,10 @@
 //!
 //! Main type: [`Everybody`]. A list is complete or an error; it never ends early.
 
-use std::collections::HashSet;
-
-use foldhash::fast::FixedState;
-
-use super::members::{IdKey, InvitesSeen, PageSize, check_end, hides_invites, id_key};
-use crate::houston::{Fault, Houston, Invite, MemberPage, Paged, Person};
+use super::collect::{Care, Collectors, Everyone};
+use super::pages::{InvitesSeen, PageSize};
+use super::walk::walk;
+use crate::houston::{Fault, Houston, Invite, Person};
 use crate::model::WorkspaceId;
 
 /// Whoever is in a workspace, and whoever is invited.
@@ -26,100 +24,24 @@ pub struct Everybody {
 /// # Errors
 /// If any of its members cannot be read, or the invitations cannot be read for now.
 pub fn read(houston: &Houston, workspace: &WorkspaceId, pages: &PageSize) -> Result<Everybody, Fault> {
-    let people = members(houston, workspace, pages)?;
-    let (invites, invites_seen) = match houston.invites(workspace) {
-        Ok(invites) => (invites, InvitesSeen::Yes),
-        Err(failure) if hides_invites(&failure.fault) => (Vec::new(), InvitesSeen::Refused),
-        Err(failure) => return Err(failure.fault),
-    };
-    Ok(Everybody { people, invites, invites_seen })
-}
-
-/// Reads all members of `workspace`.
-///
-/// # Errors
-/// If any of them cannot be read.
-pub fn members(houston: &Houston, workspace: &WorkspaceId, pages: &PageSize) -> Result<Vec<Person>, Fault> {
-    Walk { houston, workspace, people: Vec::new(), met: HashSet::default() }.run(pages)
-}
-
-/// One walk through the pages of a workspace.
-struct Walk<'w> {
-    houston: &'w Houston,
-    workspace: &'w WorkspaceId,
-    people: Vec<Person>,
-    /// Ids that were seen: a cursor may repeat a person.
-    met: HashSet<IdKey, FixedState>,
-}
-
-impl Walk<'_> {
-    fn run(mut self, pages: &PageSize) -> Result<Vec<Person>, Fault> {
-        let mut cursor: Option<String> = None;
-        let mut turned = 0;
-        loop {
-            let page = match self.page(cursor.as_deref()) {
-                Ok(page) => page,
-                // A page refused says nothing about the workspace: it may be too long for this server.
-                Err(Fault::Rejected { .. }) if cursor.is_none() => return self.whole_list(pages),
-                Err(fault) => return Err(fault),
-            };
-            refuse_unread(&page)?;
-            let (length, is_whole) = (page.people.len(), page.paged == Paged::Whole);
-            cursor = page.last_id;
-            pages.keep(&page.people)?;
-            let fresh = self.meet(page.people);
-            let is_last = is_whole || length == 0 || pages.is_surely_last(length);
-            if is_last {
-                return Ok(self.people);
-            }
-            if fresh == 0 {
-                // A cursor that includes its own row repeats one person at the end. More than one
-                // means that the server does not turn pages: only the whole list can be trusted.
-                return if length > 1 { self.whole_list(pages) } else { Ok(self.people) };
-            }
-            pages.learn(length);
-            turned += 1;
-            check_end(turned, self.people.len())?;
-        }
-    }
-
-    fn page(&self, cursor: Option<&str>) -> Result<MemberPage, Fault> {
-        self.houston.member_page_with_deployments(self.workspace, cursor).map_err(|failure| failure.fault)
-    }
-
-    fn whole_list(mut self, pages: &PageSize) -> Result<Vec<Person>, Fault> {
-        let page = self.houston.all_members_with_deployments(self.workspace).map_err(|f| f.fault)?;
-        refuse_unread(&page)?;
-        pages.keep(&page.people)?;
-        self.meet(page.people);
-        Ok(self.people)
-    }
-
-    /// Keeps people who were not seen before; tells how many they are.
-    fn meet(&mut self, people: Vec<Person>) -> usize {
-        let before = self.people.len();
-        let met = &mut self.met;
-        self.people.extend(people.into_iter().filter(|person| met.insert(id_key(&person.id))));
-        self.people.len() - before
-    }
-}
-
-/// A list with entries that show nobody is not complete.
-fn refuse_unread(page: &MemberPage) -> Result<(), Fault> {
-    if page.unread == 0 {
-        return Ok(());
-    }
-    Err(Fault::Malformed { text: "the member list has entries without an id or an address".to_owned() })
+    let mut collectors = Collectors::new([], Care::default());
+    collectors.everyone = Some(Everyone::default());
+    let walked = walk(houston, workspace, pages, &mut collectors)?;
+    collectors.refuse_unread()?;
+    let Everyone { people, invites } = collectors.everyone.unwrap_or_default();
+    Ok(Everybody { people, invites, invites_seen: walked.invites })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::sync::Arc;
 
     use super::*;
     use crate::houston::scripted::{Scripted, request};
     use crate::houston::{Kind, Request, Transport as _};
     use crate::present::members::tests::{Cursor, server};
+    use crate::present::pages::check_end;
 
     fn reading(server: &Arc<Scripted>, pages: &PageSize) -> Result<Everybody, Fault> {
         let houston = Houston::new(Arc::clone(server) as Arc<dyn crate::houston::Transport>);
@@ -145,10 +67,10 @@ mod tests {
         let pages = PageSize::default();
         let long = server(150, 100, Cursor::Exclusive);
         reading(&long, &pages).unwrap();
-        assert_eq!(long.sent(), 3, "two pages and the invitations");
+        assert_eq!(long.sent(), 2, "the invitations come with the first page");
         let short = server(60, 100, Cursor::Exclusive);
         reading(&short, &pages).unwrap();
-        assert_eq!(short.sent(), 2);
+        assert_eq!(short.sent(), 1);
     }
 
     #[test]

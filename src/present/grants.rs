@@ -1,17 +1,14 @@
-//! Reads which roles certain people have in deployments of a workspace.
+//! Which roles certain people have in deployments of a workspace.
 //!
-//! Main function: [`read`]. The list of members is read to its end; whoever is not on it is told as
-//! such, and not as somebody without a role.
+//! Main types: [`Asked`] and [`Found`]. Pure; the pages are turned by [`super::walk`]. Whoever is not on the
+//! list of members is told as such, and not as somebody without a role.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::everybody;
-use super::members::PageSize;
-use crate::houston::{Fault, Houston, Person};
-use crate::model::{Scope, WorkspaceId, email_key};
+use crate::houston::{Fault, Person};
+use crate::model::{Scope, email_key};
 use crate::plan::{Membership, Standing};
 
 /// Somebody whose role in a deployment is asked for.
@@ -34,37 +31,62 @@ pub struct Found {
     pub seen: Membership,
 }
 
-/// What `workspace` has of those who are asked for, in their order; none for who is no member of it.
-///
-/// # Errors
-/// As of every reading; also if the roles in deployments of somebody are not told.
-pub fn read(
-    houston: &Houston,
-    workspace: &WorkspaceId,
-    asked: &[Asked<'_>],
-    pages: &PageSize,
-) -> Result<Vec<Option<Found>>, Fault> {
-    let people = everybody::members(houston, workspace, pages)?;
-    let mut named: HashMap<Cow<'_, str>, &Person, FixedState> = HashMap::default();
-    let by_name = |person: &'_ Person| person.username.is_some();
-    for person in people.iter().filter(|person| by_name(person)) {
-        named.insert(email_key(person.username.as_deref().unwrap_or_default()), person);
+/// What was found of those who were asked for, in their order; none for who is no member. A fault if the
+/// list does not show it.
+pub type Answers = Result<Vec<Option<Found>>, Fault>;
+
+/// The search for certain people's roles in deployments.
+#[derive(Debug)]
+pub(super) struct Grants<'a> {
+    asked: &'a [Asked<'a>],
+    met: HashMap<&'a str, Option<Met>, FixedState>,
+    /// Whether somebody on the list may be anybody.
+    hides_some: bool,
+}
+
+/// Somebody who answers to a name that was asked for.
+#[derive(Debug)]
+struct Met {
+    person: Person,
+    /// By an address, which counts more than a user name.
+    by_address: bool,
+}
+
+impl<'a> Grants<'a> {
+    pub(super) fn new(asked: &'a [Asked<'a>]) -> Self {
+        Self { asked, met: asked.iter().map(|asked| (asked.email, None)).collect(), hides_some: false }
     }
-    // An address counts more than a user name.
-    for person in &people {
-        person.addresses.iter().for_each(|address| {
-            named.insert(email_key(address), person);
-        });
+
+    pub(super) fn meet(&mut self, person: &Person) {
+        self.hides_some |= person.hides_addresses;
+        for address in &person.addresses {
+            if let Some(met) = self.met.get_mut(&*email_key(address)) {
+                *met = Some(Met { person: person.clone(), by_address: true });
+            }
+        }
+        if let Some(name) = &person.username
+            && let Some(met) = self.met.get_mut(&*email_key(name))
+            && !met.as_ref().is_some_and(|met| met.by_address)
+        {
+            *met = Some(Met { person: person.clone(), by_address: false });
+        }
     }
-    let hides_some = people.iter().any(|person| person.hides_addresses);
-    let find = |asked: &Asked<'_>| match named.get(asked.email) {
-        Some(person) => found(person, asked).map(Some),
-        None if hides_some => Err(Fault::Malformed {
-            text: "the member list does not show the addresses of all members".to_owned(),
-        }),
-        None => Ok(None),
-    };
-    asked.iter().map(find).collect()
+
+    /// What those who were asked for have, in their order; none for who is not on the list, which has been
+    /// read to its end.
+    ///
+    /// # Errors
+    /// The list does not show it.
+    pub(super) fn found(&self) -> Answers {
+        let find = |asked: &Asked<'_>| match self.met.get(asked.email) {
+            Some(Some(met)) => found(&met.person, asked).map(Some),
+            Some(None) | None if self.hides_some => Err(Fault::Malformed {
+                text: "the member list does not show the addresses of all members".to_owned(),
+            }),
+            Some(None) | None => Ok(None),
+        };
+        self.asked.iter().map(find).collect()
+    }
 }
 
 fn found(person: &Person, asked: &Asked<'_>) -> Result<Found, Fault> {
@@ -82,4 +104,43 @@ fn found(person: &Person, asked: &Asked<'_>) -> Result<Found, Fault> {
         standing: Standing::Active,
     });
     Ok(Found { id: person.id.clone(), address: person.spelled(asked.email).to_owned(), seen })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::houston::{InDeployment, UserStatus};
+
+    fn person(id: &str, address: &str, username: &str) -> Person {
+        let role = InDeployment { release_name: format!("rel-{id}"), role: "DEPLOYMENT_ADMIN".to_owned() };
+        Person {
+            id: id.to_owned(),
+            addresses: vec![address.to_owned()],
+            username: Some(username.to_owned()),
+            status: UserStatus::Active,
+            hides_addresses: false,
+            bindings: Vec::new(),
+            deployment_roles: Some(vec![role]),
+            hides_roles: false,
+            other_roles: false,
+            spellings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_address_counts_more_than_a_user_name_whoever_comes_first() {
+        let by_name = person("name", "other@example.com", "ann@example.com");
+        let by_address = person("address", "ann@example.com", "ann");
+        for people in [[&by_name, &by_address], [&by_address, &by_name]] {
+            let asked = [Asked { email: "ann@example.com", deployment: "rel-address" }];
+            let mut grants = Grants::new(&asked);
+            people.into_iter().for_each(|person| grants.meet(person));
+            let found = grants.found().unwrap().remove(0).unwrap();
+            assert_eq!((found.id.as_str(), found.seen.role().is_some()), ("address", true));
+        }
+        let asked = [Asked { email: "ann@example.com", deployment: "rel-name" }];
+        let mut grants = Grants::new(&asked);
+        grants.meet(&by_name);
+        assert_eq!(grants.found().unwrap().remove(0).unwrap().id, "name", "where there is nothing else");
+    }
 }

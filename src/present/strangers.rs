@@ -1,7 +1,7 @@
 //! What is kept of a list of members and invitations beside the people who were asked for: those whom
 //! nobody named, or those with certain ids.
 //!
-//! Main type: [`Strangers`]. Pure; the pages are turned by [`super::members`].
+//! Main type: [`Strangers`]. Pure; the pages are turned by [`super::walk`].
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,15 +36,47 @@ pub struct Strangers {
     pub in_all: u64,
 }
 
-/// Whom a walk through the lists looks out for beside the people it was asked about.
+/// The search for people who answer to none of certain names.
 #[derive(Debug)]
-pub(super) enum Watch<'w> {
-    /// Nobody.
-    Nobody,
-    /// Those who answer to none of these names.
-    Strangers(HashSet<&'w str, FixedState>, Strangers),
-    /// Those with one of these accounts and what was seen of them; and how many people there are in all.
-    Accounts(HashMap<&'w Account, Known, FixedState>, u64),
+pub(super) struct StrangerSearch<'w> {
+    named: HashSet<&'w str, FixedState>,
+    found: Strangers,
+}
+
+impl<'w> StrangerSearch<'w> {
+    pub(super) fn new(named: HashSet<&'w str, FixedState>) -> Self {
+        Self { named, found: Strangers::default() }
+    }
+
+    pub(super) fn meet(&mut self, person: &Person) {
+        self.found.in_all += u64::from(counts(person));
+        if !names(person).any(|name| self.names(name)) {
+            self.found.people.push(Stranger::from(person));
+        }
+    }
+
+    pub(super) fn meet_invite(&mut self, invite: &Invite) {
+        self.found.in_all += 1;
+        if !invite.email.as_deref().is_some_and(|email| self.names(email)) {
+            self.found.people.push(Stranger::from(invite));
+        }
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.named.contains(&*email_key(name))
+    }
+
+    pub(super) fn found(self) -> Strangers {
+        self.found
+    }
+}
+
+/// The search for people and invitations with certain ids.
+#[derive(Debug, Default)]
+pub(super) struct Accounts<'w> {
+    known: HashMap<&'w Account, Known, FixedState>,
+    /// Members with a role of their own, and pending invitations, looked for or not.
+    pub(super) in_all: u64,
 }
 
 /// What was seen of somebody who was looked for by id.
@@ -60,59 +92,35 @@ impl Default for Known {
     }
 }
 
-impl Watch<'_> {
+impl<'w> Accounts<'w> {
+    pub(super) fn new(accounts: &[&'w Account]) -> Self {
+        Self { known: accounts.iter().map(|&account| (account, Known::default())).collect(), in_all: 0 }
+    }
+
     pub(super) fn meet(&mut self, person: &Person) {
-        match self {
-            Self::Nobody => {}
-            Self::Strangers(named, found) => {
-                found.in_all += u64::from(counts(person));
-                if !names(person).any(|name| named.contains(&*email_key(name))) {
-                    found.people.push(Stranger::from(person));
-                }
-            }
-            Self::Accounts(accounts, in_all) => {
-                *in_all += u64::from(counts(person));
-                if let Some(known) = accounts.get_mut(&Account::User(person.id.clone())) {
-                    let names = names(person).map(str::to_owned).collect();
-                    *known = Known { seen: membership(person), names };
-                }
-            }
+        self.in_all += u64::from(counts(person));
+        if let Some(known) = self.known.get_mut(&Account::User(person.id.clone())) {
+            let names = names(person).map(str::to_owned).collect();
+            *known = Known { seen: membership(person), names };
         }
     }
 
     pub(super) fn meet_invite(&mut self, invite: &Invite) {
-        match self {
-            Self::Nobody => {}
-            Self::Strangers(named, found) => {
-                found.in_all += 1;
-                let is_named = |email: &str| named.contains(&*email_key(email));
-                if !invite.email.as_deref().is_some_and(is_named) {
-                    found.people.push(Stranger::from(invite));
-                }
-            }
-            Self::Accounts(accounts, in_all) => {
-                *in_all += 1;
-                if let Some(known) = accounts.get_mut(&Account::Invite(invite.id.clone())) {
-                    let seen = Membership::Invited { role: invite.role, invites: 1 };
-                    *known = Known { seen, names: invite.email.iter().cloned().collect() };
-                }
-            }
+        self.in_all += 1;
+        if let Some(known) = self.known.get_mut(&Account::Invite(invite.id.clone())) {
+            let seen = Membership::Invited { role: invite.role, invites: 1 };
+            *known = Known { seen, names: invite.email.iter().cloned().collect() };
         }
     }
 
-    /// Whether the list has to be read to its end.
-    pub(super) fn wants_everybody(&self) -> bool {
-        !matches!(self, Self::Nobody)
+    /// What was seen of these, in their order.
+    pub(super) fn found(&self, accounts: &[&Account]) -> Vec<Known> {
+        accounts.iter().map(|account| self.known.get(account).cloned().unwrap_or_default()).collect()
     }
 
     /// Whether invitations have to be read.
-    pub(super) fn wants_invites(&self) -> bool {
-        match self {
-            Self::Nobody | Self::Strangers(..) => false,
-            Self::Accounts(accounts, _) => {
-                accounts.keys().any(|account| matches!(account, Account::Invite(_)))
-            }
-        }
+    pub(super) fn want_invites(&self) -> bool {
+        self.known.keys().any(|account| matches!(account, Account::Invite(_)))
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rayon::ThreadPool;
 
 use super::everybody::{self, Everybody};
-use super::grants::{self, Asked, Found};
-use super::members::{self, Care, PageSize, Reading};
+use super::grants::{Answers, Asked};
+use super::members::{self, Care, Look, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, RowNumber, WorkspaceId};
 use crate::plan::extra::Account;
@@ -26,6 +26,17 @@ pub struct Task<'a> {
     pub workspace: &'a WorkspaceId,
     /// The rows whose people are looked for; their addresses are distinct.
     pub rows: &'a [RowNumber],
+    /// The rows that name those who belong there, if everybody else is to be listed.
+    pub named: Option<&'a [RowNumber]>,
+    /// Whose roles in which deployments are asked for.
+    pub asked: &'a [Asked<'a>],
+}
+
+impl<'a> Task<'a> {
+    /// Looks for the people of these rows, and nothing else.
+    pub fn new(workspace: &'a WorkspaceId, rows: &'a [RowNumber]) -> Self {
+        Self { workspace, rows, named: None, asked: &[] }
+    }
 }
 
 /// How far a survey has come.
@@ -61,29 +72,26 @@ impl<'a> Survey<'a> {
         let protect = Some(protect).filter(|protect| !protect.is_empty());
         Self { care: Care { protect, ..self.care }, ..self }
     }
+
+    /// The same, and keeps the admins of workspaces whose list is read to its end.
+    #[must_use]
+    pub fn keeping_admins(self, admins: bool) -> Self {
+        Self { care: Care { admins, ..self.care }, ..self }
+    }
 }
 
 impl Survey<'_> {
-    /// Reads every workspace; answers come in the order of the tasks.
+    /// Reads every workspace, each in one walk; answers come in the order of the tasks.
     pub fn read(&self, tasks: &[Task<'_>], progress: impl FnMut(Progress)) -> Vec<Result<Reading, Fault>> {
         self.each(tasks.len(), progress, |place| {
-            let Task { workspace, rows } = tasks[place];
-            members::read_with_care(self.houston, workspace, self.wanted(rows), self.pages, self.care)
-        })
-    }
-
-    /// The same, and lists everybody whom none of the rows in `named` names: one entry per task.
-    pub fn read_with_strangers(
-        &self,
-        tasks: &[Task<'_>],
-        named: &[&[RowNumber]],
-        progress: impl FnMut(Progress),
-    ) -> Vec<Result<Reading, Fault>> {
-        self.each(tasks.len(), progress, |place| {
-            let Task { workspace, rows } = tasks[place];
-            let named = self.wanted(named[place]).collect();
-            let (wanted, care) = (self.wanted(rows), self.care);
-            members::read_with_strangers(self.houston, workspace, wanted, named, self.pages, care)
+            let Task { workspace, rows, named, asked } = tasks[place];
+            let look = Look {
+                wanted: self.wanted(rows).collect(),
+                care: self.care,
+                named: named.map(|rows| self.wanted(rows).collect()),
+                asked,
+            };
+            members::read_all(self.houston, workspace, look, self.pages)
         })
     }
 
@@ -130,10 +138,10 @@ impl Survey<'_> {
         &self,
         tasks: &[(&WorkspaceId, Vec<Asked<'_>>)],
         progress: impl FnMut(Progress),
-    ) -> Vec<Result<Vec<Option<Found>>, Fault>> {
+    ) -> Vec<Answers> {
         self.each(tasks.len(), progress, |place| {
             let (workspace, asked) = &tasks[place];
-            grants::read(self.houston, workspace, asked, self.pages)
+            members::read_grants(self.houston, workspace, asked, self.pages)
         })
     }
 
@@ -145,7 +153,7 @@ impl Survey<'_> {
         progress: impl FnMut(Progress),
     ) -> Vec<Result<usize, Fault>> {
         self.each(tasks.len(), progress, |place| {
-            let Task { workspace, rows } = tasks[place];
+            let Task { workspace, rows, .. } = tasks[place];
             members::other_admins(self.houston, workspace, self.wanted(rows), self.pages)
         })
     }

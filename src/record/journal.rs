@@ -30,7 +30,7 @@ pub use self::undone::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
 use crate::model::{RowNumber, Strain, escaped_json};
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{Code, Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::plan::{OperationId, RolePolicy};
@@ -72,7 +72,7 @@ pub enum Entry {
         status: Status,
         /// Why, in a word.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        code: Option<String>,
+        code: Option<Code>,
         /// Why, in a sentence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
@@ -112,7 +112,10 @@ pub enum Entry {
         /// Why early, if it was early.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stopped: Option<StopReason>,
-        /// More about that.
+        /// Why, in a word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<Code>,
+        /// Why, in a sentence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
         /// Requests of every kind.
@@ -420,7 +423,7 @@ impl Journal {
         self.note(&Entry::Outcome {
             row,
             status: outcome.status,
-            code: outcome.cause.as_ref().map(|cause| cause.code.to_string()),
+            code: outcome.cause.as_ref().map(|cause| cause.code.clone()),
             detail: outcome.cause.as_ref().map(|cause| cause.text.clone()),
             attempts: outcome.attempts,
             elapsed_ms,
@@ -499,7 +502,7 @@ mod tests {
                 row(Decision::Keep(Reason::Unchanged)),
                 row(Decision::Change(Action::Add(Level::Editor))),
                 row(Decision::Keep(Reason::Rejected(Arc::new(Cause::new(
-                    "workspace_unknown",
+                    Code::WorkspaceUnknown,
                     "no such workspace",
                 ))))),
             ],
@@ -743,7 +746,14 @@ mod tests {
             retries_refused: 0,
             budget_is_empty: false,
         };
-        let closed = |strain| Entry::Closed { stopped: None, detail: None, requests: 10, strain, at_ms: 9 };
+        let closed = |strain| Entry::Closed {
+            stopped: None,
+            code: None,
+            detail: None,
+            requests: 10,
+            strain,
+            at_ms: 9,
+        };
         let (_dir, folder) = run(&[closed(strain(3, 2)), closed(strain(5, 1))]);
         let history = History::read(&folder).expect("readable");
         assert_eq!(history.strain, Strain { retries: 4, ..strain(3, 3) });

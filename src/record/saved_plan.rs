@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings};
 use crate::files::{Links, open_regular};
 use crate::model::{WorkspaceId, email_key, escaped_json};
+use crate::outcome::Code;
 use crate::plan::extra::Account;
 use crate::plan::grant::{Deployment, name as grant_name};
 
@@ -422,8 +423,7 @@ fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against)
 /// Whether limits hold somebody back who was to be removed or demoted. Those that are given when a plan
 /// is carried out may be stricter than its own.
 fn is_held_by_limits(line: &PlanLine) -> bool {
-    line.action == PlannedAction::None
-        && line.code.as_deref().is_some_and(|code| matches!(code, "protected" | "guard_max_remove"))
+    line.action == PlannedAction::None && matches!(line.code, Some(Code::Protected | Code::GuardMaxRemove))
 }
 
 /// What of a line has to be the same; `now` is what it is compared with.
@@ -444,8 +444,7 @@ fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
         }
         Against::Everything => line,
         Against::Deeds => {
-            let is_held =
-                now.code.as_ref().is_some_and(|code| code.starts_with("guard_")) || is_held_by_limits(now);
+            let is_held = now.code.as_ref().is_some_and(Code::is_guard) || is_held_by_limits(now);
             PlanLine {
                 row: now.row,
                 // Houston may spell the domain otherwise than the roster of the run did.
@@ -478,7 +477,7 @@ fn described(line: &PlanLine, with_workspace: bool) -> String {
         text = format!("{text} in {workspace}");
     }
     let why = line.status.map(|status| status.word().replace('_', " "));
-    let why = line.code.clone().map(|code| code.replace('_', " ")).or(why);
+    let why = line.code.as_ref().map(|code| code.word().replace('_', " ")).or(why);
     match why {
         Some(why) => format!("{text} ({}: {why})", line.action.word()),
         None => format!("{text} ({})", line.action.word()),

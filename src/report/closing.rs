@@ -16,7 +16,7 @@ use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary}
 use super::{shell_word, spoken};
 use crate::event::StopReason;
 use crate::model::printable;
-use crate::outcome::{Status, StatusKind};
+use crate::outcome::{Code, Status, StatusKind};
 
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
@@ -79,12 +79,14 @@ pub fn verdict(summary: &Summary) -> String {
             let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
             format!("stopped early: {}{detail}", stopped.reason)
         }
-        (RunState::Closed, None) => match (failed.total(), left.total()) {
-            (0, 0) => "done".to_owned(),
-            (_, 0) => format!("done, but {} failed", of_all(failed, &all)),
-            (0, _) => format!("done, but {} not settled", of_all(left, &all)),
-            (_, _) => format!("done, but {} failed, {} not settled", of_all(failed, &all), amount(left)),
-        },
+        (RunState::Closed, None) => {
+            let parts =
+                [(failed, "failed"), (left, "not settled"), (summary.guarded(), "held back by a guard")];
+            let mut parts = parts.into_iter().filter(|(amount, _)| amount.total() > 0);
+            let Some((first, what)) = parts.next() else { return "done".to_owned() };
+            let more: String = parts.map(|(part, what)| format!(", {} {what}", amount(part))).collect();
+            format!("done, but {} {what}{more}", of_all(first, &all))
+        }
     }
 }
 
@@ -111,7 +113,8 @@ fn removals_of(count: u64) -> String {
 }
 
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let good = summary.failed().total() + summary.resumable().total() == 0 && summary.stopped.is_none();
+    let bad = [summary.failed(), summary.resumable(), summary.guarded()];
+    let good = bad.iter().all(|amount| amount.total() == 0) && summary.stopped.is_none();
     let style = match summary.state {
         RunState::Closed if summary.stopped.is_some() => palette.bad,
         RunState::Closed if good => palette.good,
@@ -231,7 +234,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         let FailureClass { status, code, count, lines, texts, text: first } = class;
         let bad = palette.bad;
         write!(text, "\n{bad}{count} {status}{bad:#}")?;
-        if !code.is_empty() {
+        if let Some(code) = code {
             write!(text, " ({code})")?;
         }
         let places = lines.iter().map(|line| format!("{}:{line}", summary.roster));
@@ -250,7 +253,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         if more > 0 {
             write!(text, "\n  and {more} more")?;
         }
-        writeln!(text, "\n  {}", advice(code))?;
+        writeln!(text, "\n  {}", advice(code.as_ref()))?;
     }
     let rest = told.iter().skip(CLASSES);
     let (kinds, count) = rest.fold((0, 0), |(kinds, count), class| (kinds + 1, count + class.count));
@@ -268,7 +271,7 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     let folder = &summary.folder;
     let mut steps = Vec::new();
     if summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
-        || summary.failures.iter().any(|class| is_token(&class.code))
+        || summary.failures.iter().any(|class| class.code == Some(Code::TokenInvalid))
     {
         let place = summary.token_file.as_deref().map_or_else(
             || "HOUSTON_API_TOKEN".to_owned(),
@@ -352,75 +355,14 @@ pub fn resume_command(folder: &Path, unattended: bool) -> String {
     format!("houston-onboard resume {}{yes}", printable(&shell_word(folder)))
 }
 
-/// What to do about rows that ended for this reason: one sentence. Codes are stable; one that is
-/// not known here gets the general advice.
-pub fn advice(code: &str) -> &'static str {
-    match code {
-        "timeout" | "gateway_timeout" => {
-            "Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help"
-        }
-        "reset" | "connection_broken" | "truncated" => {
-            "the connection broke off: `resume` looks first and sends only what is missing"
-        }
-        "bad_gateway" | "unavailable" | "http_error" => "Houston was away: resume once it is back",
-        "name_not_resolved" | "no_connection" | "tls_failed" | "proxy_failed" => {
-            "Houston could not be reached: check address, network and --ca-file, then resume"
-        }
-        "throttled" => "Houston wants fewer requests: resume with a lower --rate",
-        "denied" | "workspace_denied" => {
-            "the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again"
-        }
-        "token_expired" | "token_invalid" => "the token is not valid any more: resume with a new one",
-        "bad_email" => "not an email address to Houston or to this program: correct it",
-        "bad_role" => "roles are WORKSPACE_ADMIN, WORKSPACE_EDITOR and WORKSPACE_VIEWER: correct it",
-        "schema" => {
-            "this Houston does not understand the request; if `bypassInvite` is what it does not know, and mails are wanted: --send-invites"
-        }
-        "proxy_page" | "not_houston" => {
-            "something in front of Houston answered: check the URL, the VPN and the proxy"
-        }
-        "internal" | "internal_server_error" | "malformed_answer" => {
-            "Houston failed inside: `resume` looks first; if it fails again, its log tells why"
-        }
-        "duplicate_binding" => {
-            "Houston holds this person twice in the workspace: `plan --repair-duplicates` shows what would mend it"
-        }
-        "not_read_back" => {
-            "Houston said yes, and the run ended before its proof: `resume` reads the workspace again"
-        }
-        "no_outcome" => {
-            "sent, and no answer was written down: `resume` reads the workspace before it sends anything"
-        }
-        "workspace_unknown" => {
-            "no such workspace for this token: correct the id, or let its owner into the workspace"
-        }
-        "workspace_state" => {
-            "the workspace does not take members now: look at it in Houston's user interface"
-        }
-        "unreadable" => {
-            "the members of the workspace could not be read: resume, or use a token that may read them"
-        }
-        "user_management_off" | "scim_managed" => {
-            "this installation leaves members to its identity provider: put the person into the right group there"
-        }
-        "sign_up" => "this installation does not let new people in: ask its administrator",
-        "tries_used_up" => "Houston answers, but this write never takes effect: its log tells why",
-        "not_there" | "canary_failed" => {
-            "Houston says that it did it and does not show it: look into that before anything more is sent"
-        }
-        _ => "see the column detail in results.csv",
-    }
+/// What to do about rows that ended for this reason: one sentence.
+pub fn advice(code: Option<&Code>) -> &'static str {
+    code.and_then(Code::advice).unwrap_or("see the column detail in results.csv")
 }
 
 /// Whether the run ended since Houston would have mailed people: to resume it would end it again.
 fn would_mail(summary: &Summary) -> bool {
-    let stopped = summary.stopped.as_ref().filter(|stopped| stopped.reason == StopReason::TargetUnusable);
-    let detail = stopped.and_then(|stopped| stopped.detail.as_deref());
-    detail.is_some_and(|detail| detail.contains("`bypassInvite`"))
-}
-
-fn is_token(code: &str) -> bool {
-    matches!(code, "token_expired" | "token_invalid")
+    summary.stopped.as_ref().is_some_and(|stopped| stopped.code == Some(Code::WouldMail))
 }
 
 /// The page of an installation that shows a token, if its Houston has the usual name.
@@ -438,7 +380,7 @@ fn rows(count: u64) -> String {
 mod tests {
     use super::*;
     use crate::model::Strain;
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
     use crate::report::fixture::Fixture;
     use crate::report::removals::RemovalCounts;
 
@@ -446,7 +388,7 @@ mod tests {
         Summary::new(&fixture.history, Fixture::shown(), Some(0))
     }
 
-    fn closing(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<String>)>) -> String {
+    fn closing(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<Cause>)>) -> String {
         render(&summary(&Fixture::with(ends, stopped)), Paint::Plain)
     }
 
@@ -460,6 +402,24 @@ mod tests {
         assert_eq!(with(0, 0), "done, but 1 of 2 rows not settled");
         assert_eq!(with(2, 0), "done, but 1 of 2 rows and 2 removals not settled");
         assert_eq!(with(2, 1), "done, but 1 removal failed, 1 row and 2 removals not settled");
+    }
+
+    #[test]
+    fn what_a_guard_held_back_is_not_done_and_not_green() {
+        let kept = (Status::RoleKept, Some(Cause::new(Code::GuardLastAdmin, "the last admin")));
+        let summary = |ends: &[_]| summary(&Fixture::with(ends, None));
+        let held = summary(&[kept.clone(), (Status::Added, None)]);
+        assert_eq!(verdict(&held), "done, but 1 of 2 rows held back by a guard");
+        let coloured = render(&held, Paint::Coloured);
+        let green = AnsiColor::Green.on_default().bold().to_string();
+        assert!(!coloured.lines().next().expect("a line").contains(&green), "{coloured}");
+        let removals = Some(RemovalCounts { extra: 17, held_back: 17, ..RemovalCounts::default() });
+        let held = Summary { removals, ..held };
+        assert_eq!(verdict(&held), "done, but 1 of 2 rows and 17 removals held back by a guard");
+        let failed = summary(&[kept, (Status::Rejected, None)]);
+        assert_eq!(verdict(&failed), "done, but 1 of 2 rows failed, 1 row held back by a guard");
+        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "--protect names them")));
+        assert_eq!(verdict(&summary(&[wish])), "done");
     }
 
     #[test]
@@ -546,8 +506,8 @@ mod tests {
 
     #[test]
     fn failures_are_grouped_with_three_examples() {
-        let denied = (Status::Rejected, Some(Cause::new("workspace_denied", "not allowed")));
-        let bad = |text| (Status::Rejected, Some(Cause::new("bad_email", text)));
+        let denied = (Status::Rejected, Some(Cause::new(Code::WorkspaceDenied, "not allowed")));
+        let bad = |text| (Status::Rejected, Some(Cause::new(Code::BadEmail, text)));
         let ends = [
             bad("\"a\" is not an address"),
             denied.clone(),
@@ -598,15 +558,16 @@ mod tests {
     #[test]
     fn a_run_that_would_have_mailed_people_is_not_to_be_resumed() {
         let left = [(Status::NotRun, None)];
-        let stopped = |reason, detail: &str| closing(&left, Some((reason, Some(detail.to_owned()))));
-        let text = stopped(StopReason::TargetUnusable, "it has no `bypassInvite`, and would mail");
+        let stopped = |code| {
+            let cause = Cause::new(code, "it has no `bypassInvite`, and would mail");
+            closing(&left, Some((StopReason::TargetUnusable, Some(cause))))
+        };
+        let text = stopped(Code::WouldMail);
         assert!(text.contains("apply the roster again with --send-invites"), "{text}");
         assert!(!text.contains("houston-onboard resume"), "{text}");
-        for (reason, detail) in [
-            (StopReason::TargetUnusable, "not Houston answered (HTTP 404)"),
-            (StopReason::MaxErrors, "`bypassInvite`"),
-        ] {
-            let text = stopped(reason, detail);
+        // The words do not decide.
+        for code in [Code::NotHouston, Code::Schema] {
+            let text = stopped(code);
             assert!(text.contains("houston-onboard resume") && !text.contains("--send-invites"), "{text}");
         }
     }
@@ -626,7 +587,7 @@ mod tests {
 
     #[test]
     fn a_run_that_goes_on_has_no_failures_in_flight_and_nothing_to_type() {
-        let doubt = Cause::new("no_outcome", "sent, and the run ended before its answer");
+        let doubt = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
         let mut fixture = Fixture::with(&[(Status::InDoubt, Some(doubt)), (Status::NotRun, None)], None);
         fixture.history.closed = false;
         insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"
@@ -643,7 +604,7 @@ mod tests {
     #[test]
     fn many_kinds_of_failures_are_cut_short() {
         let codes = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
-        let ends = codes.map(|code| (Status::Rejected, Some(Cause::new(code, ""))));
+        let ends = codes.map(|code| (Status::Rejected, Some(Cause::new(Code::Other(code.to_owned()), ""))));
         let text = closing(&ends, None);
         assert!(text.contains("\n2 more of 2 other kinds: see results.csv\n"), "{text}");
     }
@@ -656,49 +617,6 @@ mod tests {
         assert!(!plain.chars().any(|c| c.is_control() && c != '\n'), "{plain}");
         assert_ne!(plain, coloured);
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
-    }
-
-    #[test]
-    fn every_code_of_ours_has_advice_of_its_own() {
-        let general = advice("something new");
-        for code in [
-            "timeout",
-            "reset",
-            "connection_broken",
-            "truncated",
-            "bad_gateway",
-            "unavailable",
-            "gateway_timeout",
-            "http_error",
-            "name_not_resolved",
-            "no_connection",
-            "tls_failed",
-            "proxy_failed",
-            "throttled",
-            "denied",
-            "workspace_denied",
-            "token_expired",
-            "token_invalid",
-            "bad_email",
-            "bad_role",
-            "schema",
-            "proxy_page",
-            "not_houston",
-            "internal",
-            "internal_server_error",
-            "malformed_answer",
-            "duplicate_binding",
-            "not_read_back",
-            "no_outcome",
-            "workspace_unknown",
-            "workspace_state",
-            "unreadable",
-            "scim_managed",
-            "user_management_off",
-            "sign_up",
-        ] {
-            assert_ne!(advice(code), general, "{code}");
-        }
     }
 
     #[test]

@@ -233,6 +233,7 @@ fn cells(workspace: &Exported, entry: &Entry) -> [Vec<u8>; COLUMNS.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Code;
 
     fn written(format: ExportFormat) -> String {
         let entry = Entry {
@@ -270,7 +271,7 @@ mod tests {
             label: None,
             complete: false,
             invitations_read: false,
-            error: Some(Cause::new("unreadable", "no answer")),
+            error: Some(Cause::new(Code::Unreadable, "no answer")),
             members: Vec::new(),
         };
         let source = Source {

@@ -11,7 +11,7 @@ use super::RosterAgain;
 use super::csv_file::CsvForm;
 use crate::event::StopReason;
 use crate::model::{Level, Role, RowNumber, Strain, WorkspaceId};
-use crate::outcome::{Cause, Outcome, Status};
+use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
@@ -52,14 +52,14 @@ fn ends() -> Vec<(Status, Option<Cause>)> {
         (Status::Unchanged, None),
         (Status::AlreadyInvited, None),
         (Status::RoleUpdated, None),
-        (Status::RoleKept, cause("other_role", "is WORKSPACE_ADMIN and stays it")),
+        (Status::RoleKept, cause(Code::OtherRole, "is WORKSPACE_ADMIN and stays it")),
         (Status::Removed, None),
-        (Status::Rejected, cause("workspace_denied", &format!("=denied {HOSTILE}"))),
-        (Status::GaveUp, cause("timeout", "no answer within 30 s")),
-        (Status::InDoubt, cause("not_read_back", "acknowledged by Houston, not read back")),
+        (Status::Rejected, cause(Code::WorkspaceDenied, &format!("=denied {HOSTILE}"))),
+        (Status::GaveUp, cause(Code::Timeout, "no answer within 30 s")),
+        (Status::InDoubt, cause(Code::NotReadBack, "acknowledged by Houston, not read back")),
         (Status::NotRun, None),
-        (Status::Invalid, cause("bad_email", "not an address")),
-        (Status::Merged, cause("merged", "says the same as row 1")),
+        (Status::Invalid, cause(Code::BadEmail, "not an address")),
+        (Status::Merged, cause(Code::Merged, "says the same as row 1")),
     ]
 }
 
@@ -76,11 +76,14 @@ pub struct Fixture {
 impl Fixture {
     /// The run: stopped by a dead token, with every status.
     pub fn new() -> Self {
-        Self::with(&ends(), Some((StopReason::TokenDead, Some(format!("expired {HOSTILE}")))))
+        Self::with(
+            &ends(),
+            Some((StopReason::TokenDead, Some(Cause::new(Code::TokenInvalid, format!("expired {HOSTILE}"))))),
+        )
     }
 
     /// A run whose rows ended like this.
-    pub fn with(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<String>)>) -> Self {
+    pub fn with(ends: &[(Status, Option<Cause>)], stopped: Option<(StopReason, Option<Cause>)>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join(RUN);
         std::fs::create_dir(&path).expect("created");
@@ -99,10 +102,11 @@ impl Fixture {
                 journal.note_outcome(RowNumber::from_index(index), &outcome, Instant::now());
             }
         }
-        let (stopped, detail) = stopped.map_or((None, None), |(reason, detail)| (Some(reason), detail));
+        let (stopped, cause) = stopped.map_or((None, None), |(reason, cause)| (Some(reason), cause));
         journal.note(&Entry::Closed {
             stopped,
-            detail,
+            code: cause.as_ref().map(|cause| cause.code.clone()),
+            detail: cause.map(|cause| cause.text),
             requests: 37,
             strain: Strain::default(),
             at_ms: 62_000,
@@ -160,7 +164,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         deployment_roles: Vec::new(),
         renews: Vec::new(),
         grant: None,
-        code: cause.as_ref().map(|cause| cause.code.to_string()),
+        code: cause.as_ref().map(|cause| cause.code.clone()),
         why: cause.as_ref().map(|cause| cause.text.clone()),
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::escape::json_pretty;
 use super::summary::{RunState, Summary};
@@ -114,18 +115,16 @@ pub fn table(runs: &[Listed]) -> String {
     const NUMBERS: std::ops::Range<usize> = 3..6;
     let lines: Vec<_> =
         std::iter::once(HEADINGS.map(str::to_owned)).chain(runs.iter().map(Listed::cells)).collect();
-    let width = |place: usize| lines.iter().map(|line| line[place].chars().count()).max().unwrap_or(0);
+    let width = |place: usize| lines.iter().map(|line| line[place].width()).max().unwrap_or(0);
     let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     for line in &lines {
         let mut row = String::new();
         for (place, (cell, width)) in line.iter().zip(widths).enumerate() {
-            let written = if NUMBERS.contains(&place) {
-                write!(row, "{cell:>width$}  ")
-            } else {
-                write!(row, "{cell:<width$}  ")
-            };
-            written.expect("a string takes every text");
+            // What a formatter pads it counts in characters; some take two columns of a terminal.
+            let padding = " ".repeat(width - cell.width());
+            let (before, after) = if NUMBERS.contains(&place) { (&*padding, "") } else { ("", &*padding) };
+            write!(row, "{before}{cell}{after}  ").expect("a string takes every text");
         }
         text.push_str(row.trim_end());
         text.push('\n');
@@ -173,6 +172,18 @@ mod tests {
         ␛[31mred␛]0;pwned␇ next�line                        unreadable                      no journal
         ");
         assert_eq!(table(&[]).lines().count(), 1);
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let text =
+            table(&[Listed::unreadable("東京", "no journal"), Listed::unreadable("tokyo", "no journal")]);
+        assert_eq!(
+            text,
+            "RUN    STARTED  STATE       ROWS  FAILED  LEFT  TARGET\n\
+             東京            unreadable                      no journal\n\
+             tokyo           unreadable                      no journal\n"
+        );
     }
 
     #[test]

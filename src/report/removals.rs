@@ -12,8 +12,7 @@ use serde::Serialize;
 use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
 use crate::model::{Role, RowNumber, printable};
-use crate::outcome::{Status, StatusKind};
-use crate::plan::Guard;
+use crate::outcome::{Code, Status, StatusKind};
 use crate::plan::RolePolicy;
 use crate::plan::extra::Account;
 use crate::record::folder::RunFolder;
@@ -61,14 +60,11 @@ pub enum End {
 impl End {
     /// The end of one of [`History::extras`].
     pub fn of(extra: &RowHistory) -> Self {
-        let code = extra.cause.as_ref().map_or("", |cause| &*cause.code);
-        match (extra.status, code) {
+        match (extra.status, extra.cause.as_ref().map(|cause| &cause.code)) {
             (Status::Removed, _) => Self::Removed,
-            (Status::Unchanged, "gone_already") => Self::GoneAlready,
-            (Status::Unchanged | Status::NotRun, "not_removed_after_failure") => Self::NotRemoved,
-            (Status::Unchanged, _) if extra.cause.as_ref().is_some_and(|cause| Guard::is_cause(cause)) => {
-                Self::HeldBack
-            }
+            (Status::Unchanged, Some(Code::GoneAlready)) => Self::GoneAlready,
+            (Status::Unchanged | Status::NotRun, Some(Code::NotRemovedAfterFailure)) => Self::NotRemoved,
+            (Status::Unchanged, Some(code)) if code.is_guard() => Self::HeldBack,
             (Status::Unchanged | Status::RoleKept, _) => Self::Kept,
             (status, _) => Self::Other(status),
         }
@@ -231,7 +227,7 @@ fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
         Some(Account::User(id)) => ("member", id.as_str()),
         None => ("", ""),
     };
-    let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+    let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (cause.code.word(), &*cause.text));
     let cells: [Cow<'_, str>; 10] = [
         line.email.as_str().into(),
         line.from_role.map_or("", Role::name).into(),
@@ -266,7 +262,7 @@ mod tests {
     use super::*;
     use crate::model::Scope;
     use crate::outcome::Cause;
-    use crate::plan::{Action, Reason};
+    use crate::plan::{Action, Guard, Reason};
     use std::sync::Arc;
 
     fn extra(status: Status, cause: Option<Cause>) -> RowHistory {
@@ -290,16 +286,16 @@ mod tests {
         };
         let table = [
             (Status::Removed, None, "removed"),
-            (Status::Unchanged, code("gone_already"), "gone_already"),
+            (Status::Unchanged, code(Code::GoneAlready), "gone_already"),
             ended(Reason::HeldBack(Guard::Caller, removal), "held_back"),
             ended(Reason::HeldBack(Guard::LastAdmin, removal), "held_back"),
             ended(Reason::HeldBack(Guard::TooMany, removal), "held_back"),
             ended(Reason::HeldBack(Guard::Incomplete, removal), "held_back"),
             ended(Reason::Protected(removal), "kept"),
             ended(Reason::ViaTeam, "kept"),
-            (Status::RoleKept, code("other_role"), "kept"),
-            (Status::NotRun, code("not_removed_after_failure"), "not_removed"),
-            (Status::Rejected, code("denied"), "rejected"),
+            (Status::RoleKept, code(Code::OtherRole), "kept"),
+            (Status::NotRun, code(Code::NotRemovedAfterFailure), "not_removed"),
+            (Status::Rejected, code(Code::Denied), "rejected"),
             (Status::GaveUp, None, "gave_up"),
             (Status::InDoubt, None, "in_doubt"),
             (Status::NotRun, None, "not_run"),

@@ -267,7 +267,7 @@ impl Layout {
 /// Adds the cells of [`COLUMNS`].
 fn push_ours(cells: &mut ByteRecord, end: &RowHistory, workspaces: &[WorkspaceId]) {
     let workspace = end.workspace.and_then(|place| workspaces.get(place as usize));
-    let (detail, code) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.text, &*cause.code));
+    let (detail, code) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.text, cause.code.word()));
     let ours: [&str; COLUMNS.len()] = [
         &end.line.to_string(),
         end.status.word(),
@@ -571,7 +571,7 @@ mod tests {
             RowHistory {
                 line,
                 status: Status::ALL[status],
-                cause: cause.map(|(code, text)| Arc::new(Cause { code: code.into(), text })),
+                cause: cause.map(|(code, text)| Arc::new(Cause::new(code.into(), text))),
                 workspace: None,
                 attempts: n,
                 elapsed_ms: ms,

@@ -128,7 +128,7 @@ where
             detail: end.cause.as_ref().map(|cause| &*cause.text),
             attempts: end.attempts,
             elapsed_ms: end.elapsed_ms,
-            error_code: end.cause.as_ref().map(|cause| &*cause.code),
+            error_code: end.cause.as_ref().map(|cause| cause.code.word()),
             roster: Cells { headers: &headers, cells: &texts(record) },
         };
         row += 1;
@@ -186,9 +186,10 @@ where
             )?;
         }
         let (who, place) = whose(columns, record);
-        let (code, text) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+        let text = end.cause.as_ref().map_or("", |cause| &*cause.text);
         let (who, place, text) = (markdown(&who), markdown(&place), markdown(text));
-        let (line, status, what) = (end.line, end.status, advice(code));
+        let (line, status, what) =
+            (end.line, end.status, advice(end.cause.as_ref().map(|cause| &cause.code)));
         Ok(writeln!(out, "| {line} | {who} | {place} | {status} | {text} | {what} |")?)
     })?;
     if bad > SHOWN {
@@ -231,7 +232,7 @@ where
             xml(&who),
             seconds(u64::from(end.elapsed_ms)),
         )?;
-        let (code, text) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+        let (code, text) = end.cause.as_ref().map_or(("", ""), |cause| (cause.code.word(), &*cause.text));
         let (code, text, status) = (xml(code), xml(text), end.status);
         let element = match status.kind() {
             StatusKind::Changed | StatusKind::AsItWas => return Ok(writeln!(out, "/>")?),
@@ -262,7 +263,7 @@ fn seconds(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::model::is_harmless;
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
     use crate::report::csv_file::CsvForm;
     use crate::report::fixture::{self, Fixture};
     use crate::report::results;
@@ -397,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_long_table_is_cut_short() {
-        let ends = vec![(Status::Rejected, Some(Cause::new("bad_email", "<b>a|b</b>"))); 53];
+        let ends = vec![(Status::Rejected, Some(Cause::new(Code::BadEmail, "<b>a|b</b>"))); 53];
         let fixture = Fixture::with(&ends, None);
         let header = fixture::roster_header();
         let rows =

@@ -15,7 +15,7 @@ use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
 use crate::model::{is_harmless, printable};
-use crate::outcome::{Status, StatusKind, Tally};
+use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::journal::{History, RowHistory};
 
 /// The name of the file.
@@ -125,6 +125,9 @@ pub struct Summary {
     pub retries: u64,
     /// Requests that were not sent again because the retry budget was used up.
     pub retries_refused: u64,
+    /// Rows whose change of role a guard held back.
+    #[serde(skip)]
+    pub held_back: u64,
     /// What failed or is unsettled, by status and code, the most frequent first.
     pub failures: Vec<FailureClass>,
     /// Failed or unsettled rows of classes that did not fit into `failures`.
@@ -179,6 +182,9 @@ pub enum RunState {
 pub struct Stopped {
     /// In a word.
     pub reason: StopReason,
+    /// The code of its cause.
+    #[serde(skip)]
+    pub code: Option<Code>,
     /// More about it.
     pub detail: Option<String>,
 }
@@ -188,8 +194,9 @@ pub struct Stopped {
 pub struct FailureClass {
     /// How they ended.
     pub status: Status,
-    /// Why, in a word; empty if that is not known.
-    pub code: String,
+    /// Why, in a word; written as an empty one if that is not known.
+    #[serde(serialize_with = "word_or_nothing")]
+    pub code: Option<Code>,
     /// How many there are.
     pub count: u64,
     /// The physical lines of the first ones.
@@ -201,14 +208,19 @@ pub struct FailureClass {
     pub texts: Vec<String>,
 }
 
+impl FailureClass {
+    /// The code; empty if there is none.
+    pub fn word(&self) -> &str {
+        self.code.as_ref().map_or("", Code::word)
+    }
+}
+
 impl Summary {
     /// Sums up what the files of a run tell. `exit_status` is what the program ends with, if that
     /// is known.
     pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
         let header = &history.header;
-        let left_out = |row: &&RowHistory| {
-            row.status == Status::NotRun && row.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
-        };
+        let left_out = |row: &&RowHistory| row.status == Status::NotRun && row.is_left_out();
         let removals = RemovalCounts::of(history);
         let mut counts = history.tally();
         (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
@@ -222,9 +234,10 @@ impl Summary {
             finished_at: history.finished_at(),
             duration_ms: u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX),
             exit_status,
-            stopped: history.stopped.as_ref().map(|(reason, detail)| Stopped {
+            stopped: history.stopped.as_ref().map(|(reason, cause)| Stopped {
                 reason: *reason,
-                detail: detail.as_deref().filter(|detail| !detail.is_empty()).map(bounded),
+                code: cause.as_ref().map(|cause| cause.code.clone()),
+                detail: cause.as_ref().map(|cause| &*cause.text).filter(|text| !text.is_empty()).map(bounded),
             }),
             target: bounded(&header.target),
             sandbox: header.sandbox,
@@ -251,6 +264,7 @@ impl Summary {
             window_end: history.strain.window_end,
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
+            held_back: history.rows.iter().filter(|row| row.is_held_back()).count() as u64,
             failures: classes(&history.rows),
             other_failures: 0,
         }
@@ -287,7 +301,10 @@ impl Summary {
             &mut self.plan_sha256,
         ];
         let detail = self.stopped.as_mut().and_then(|stopped| stopped.detail.as_mut());
-        let of_classes = self.failures.iter_mut().flat_map(|class| [&mut class.code, &mut class.text]);
+        let of_classes = self.failures.iter_mut().flat_map(|class| {
+            let code = class.code.as_mut().and_then(Code::foreign_mut);
+            code.into_iter().chain([&mut class.text])
+        });
         always.into_iter().chain(self.houston_version.as_mut()).chain(detail).chain(of_classes).collect()
     }
 
@@ -303,6 +320,11 @@ impl Summary {
     pub fn failed(&self) -> Amount {
         let rows = self.counts.of_kind(StatusKind::Failed);
         Amount { rows, removals: self.removals.map_or(0, |removals| removals.failed) }
+    }
+
+    /// What a guard held back.
+    pub fn guarded(&self) -> Amount {
+        Amount { rows: self.held_back, removals: self.removals.map_or(0, |removals| removals.held_back) }
     }
 
     /// Holds this summary against the counts of what is in `results.csv`.
@@ -354,10 +376,11 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
             StatusKind::Failed | StatusKind::Unresolved => {}
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => continue,
         }
-        let (code, text) = row.cause.as_ref().map_or(("", ""), |cause| (&*cause.code, &*cause.text));
+        let code = row.cause.as_ref().map(|cause| &cause.code);
+        let text = row.cause.as_ref().map_or("", |cause| &*cause.text);
         let place = *places.entry((row.status, code)).or_insert(classes.len());
         if place == classes.len() {
-            let (code, text) = (bounded(code), bounded(text));
+            let (code, text) = (code.cloned().map(bounded_code), bounded(text));
             let (lines, texts) = (Vec::new(), Vec::new());
             classes.push(FailureClass { status: row.status, code, count: 0, lines, text, texts });
         }
@@ -369,9 +392,17 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         }
     }
     classes.sort_by(|a, b| {
-        b.count.cmp(&a.count).then_with(|| a.status.cmp(&b.status)).then_with(|| a.code.cmp(&b.code))
+        b.count.cmp(&a.count).then_with(|| a.status.cmp(&b.status)).then_with(|| a.word().cmp(b.word()))
     });
     classes
+}
+
+/// A code of bounded length, whoever wrote it.
+fn bounded_code(mut code: Code) -> Code {
+    if let Some(foreign) = code.foreign_mut() {
+        *foreign = bounded(foreign);
+    }
+    code
 }
 
 /// A text from outside, of bounded length.
@@ -411,6 +442,10 @@ fn shorten(text: &mut String) {
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.to_string_lossy())
+}
+
+fn word_or_nothing<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(code.as_ref().map_or("", Code::word))
 }
 
 fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
@@ -523,12 +558,15 @@ mod tests {
 
     #[test]
     fn it_fits_a_termination_message_whatever_went_wrong() {
-        let codes: Vec<&'static str> = (0..100).map(|n| &*format!("code_{n:03}_{HOSTILE}").leak()).collect();
+        let codes: Vec<Code> = (0..100).map(|n| Code::Other(format!("code_{n:03}_{HOSTILE}"))).collect();
         let text = format!("\"\\{HOSTILE}é例🦀").repeat(100);
-        let class = |code: &&'static str| (Status::Rejected, Some(Cause::new(code, text.clone())));
+        let class = |code: &Code| (Status::Rejected, Some(Cause::new(code.clone(), text.clone())));
         let mut ends: Vec<_> = codes.iter().map(class).collect();
         ends.extend(codes[..3].iter().map(class));
-        let mut fixture = Fixture::with(&ends, Some((StopReason::MaxErrors, Some(text.clone()))));
+        let mut fixture = Fixture::with(
+            &ends,
+            Some((StopReason::MaxErrors, Some(Cause::new(Code::Rejected, text.clone())))),
+        );
         let header = &mut fixture.history.header;
         for field in [&mut header.run, &mut header.target, &mut header.roster, &mut header.tool_version] {
             field.clone_from(&text);
@@ -570,7 +608,7 @@ mod tests {
 
     #[test]
     fn rows_left_out_on_purpose_are_not_resumed() {
-        let left_out = Some(Cause::new("left_out", "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
         assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));

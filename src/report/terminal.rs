@@ -327,7 +327,7 @@ fn work_done(phase: Phase, tally: &Tally) -> u64 {
 }
 
 fn reason(cause: &Cause) -> String {
-    match (&*cause.text, &*cause.code) {
+    match (&*cause.text, cause.code.word()) {
         ("", code) => code.to_owned(),
         (text, code) => format!("{text} ({code})"),
     }
@@ -408,7 +408,7 @@ impl Bar {
 mod tests {
     use super::*;
     use crate::model::WorkspaceId;
-    use crate::outcome::Status;
+    use crate::outcome::{Code, Status};
     use crate::plan::Workspace;
     use crate::report::fixture::HOSTILE;
     use clap::ValueEnum;
@@ -528,7 +528,7 @@ mod tests {
         tally.count(status);
         tally.concluded += 1;
         tally.requests += 2;
-        let cause = (status == Status::Rejected).then(|| Cause::new("bad_email", HOSTILE));
+        let cause = (status == Status::Rejected).then(|| Cause::new(Code::BadEmail, HOSTILE));
         Outcome { status, cause, attempts: 1, elapsed: Duration::ZERO }
     }
 
@@ -609,7 +609,7 @@ mod tests {
     }
 
     fn talk(progress: &mut Progress) {
-        let cause = Cause::new("workspace_denied", HOSTILE);
+        let cause = Cause::new(Code::WorkspaceDenied, HOSTILE);
         let workspace =
             Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: Some(HOSTILE.to_owned()) };
         progress.event(&Event::WorkspaceClosed { workspace: &workspace, cause: &cause, rows: 7 });

@@ -115,7 +115,7 @@ impl Summary {
             left_out,
             blank_rows: roster.notes().blank,
             issue_count: roster.issues().total(),
-            issues_by_kind: roster.issues().counts().map(|(kind, count)| (kind.code(), count)).collect(),
+            issues_by_kind: roster.issues().counts().map(|(kind, count)| (kind.word(), count)).collect(),
             warning_count: roster.warnings().total(),
         }
     }
@@ -156,7 +156,7 @@ pub fn write(
             let errors = issues.iter().map(|issue| (issue, "error"));
             for (issue, severity) in errors.chain(warnings.iter().map(|issue| (issue, "warning"))) {
                 let (line, column) = (issue.line.to_string(), issue.column.to_string());
-                let (kind, hint) = (issue.kind.code(), issue.hint().unwrap_or_default());
+                let (kind, hint) = (issue.kind.word(), issue.hint().unwrap_or_default());
                 csv.put([name, &line, &column, kind, issue.message(), hint, severity])?;
             }
             csv.finish().map(drop)

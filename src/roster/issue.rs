@@ -10,6 +10,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::model::{RowNumber, printable};
+use crate::outcome::Code;
 
 /// How many issues are kept word for word; the rest is counted per kind.
 pub const KEPT: usize = 1000;
@@ -18,25 +19,30 @@ pub const KEPT: usize = 1000;
 const EXCERPT: usize = 4096;
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $whole:literal;)*) => {
-        /// What kind of problem an issue is. The codes are stable: scripts match on them.
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $of_a_row:expr;)*) => {
+        /// What kind of problem an issue is. The words are stable: scripts match on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum IssueKind { $($(#[$doc])* $name,)* }
 
         impl IssueKind {
             /// All kinds, those about the whole file first.
-            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$name),*];
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$name),*];
 
             /// The stable name in machine-readable output.
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$name => $code,)* }
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
             }
 
-            /// Whether it makes the whole file unusable. Such an issue cannot be skipped; the
-            /// others concern one row, which `--skip-invalid` leaves out.
+            /// The code of a row that `--skip-invalid` leaves out for it, under the same word; none if
+            /// it makes the whole file unusable and cannot be skipped.
+            pub fn of_a_row(self) -> Option<Code> {
+                match self { $(Self::$name => $of_a_row,)* }
+            }
+
+            /// Whether it makes the whole file unusable.
             pub fn is_about_the_file(self) -> bool {
-                match self { $(Self::$name => $whole,)* }
+                self.of_a_row().is_none()
             }
         }
     };
@@ -44,82 +50,82 @@ macro_rules! kinds {
 
 kinds! {
     /// There is nothing in the file.
-    EmptyFile = "empty_file", true;
+    EmptyFile = "empty_file", None;
     /// There is a header and no row.
-    NoRows = "no_rows", true;
+    NoRows = "no_rows", None;
     /// No CSV at all: a workbook, an archive, a page.
-    NotText = "not_text", true;
+    NotText = "not_text", None;
     /// Text in UTF-16 or UTF-32.
-    Utf16 = "utf16", true;
+    Utf16 = "utf16", None;
     /// A byte with the value zero.
-    NulByte = "nul_byte", true;
+    NulByte = "nul_byte", None;
     /// Bytes that are not UTF-8.
-    NotUtf8 = "not_utf8", true;
+    NotUtf8 = "not_utf8", None;
     /// A quoted cell without an end.
-    UnclosedQuote = "unclosed_quote", true;
+    UnclosedQuote = "unclosed_quote", None;
     /// A record that is longer than any honest one.
-    RecordTooLong = "record_too_long", true;
+    RecordTooLong = "record_too_long", None;
     /// More rows or more text than one run can take.
-    TooManyRows = "too_many_rows", true;
+    TooManyRows = "too_many_rows", None;
     /// There are titles or comments above the header.
-    HeaderFurtherDown = "header_further_down", true;
+    HeaderFurtherDown = "header_further_down", None;
     /// Quotes or characters that spoil a header.
-    BrokenHeader = "broken_header", true;
+    BrokenHeader = "broken_header", None;
     /// The same fault in every row.
-    EveryRow = "every_row", true;
+    EveryRow = "every_row", None;
     /// The first row is data.
-    MissingHeader = "missing_header", true;
+    MissingHeader = "missing_header", None;
     /// Two headers that mean one column.
-    DuplicateHeader = "duplicate_header", true;
+    DuplicateHeader = "duplicate_header", None;
     /// A needed column is not there.
-    MissingColumn = "missing_column", true;
+    MissingColumn = "missing_column", None;
     /// Text after a closing quote.
-    TextAfterQuote = "text_after_quote", false;
+    TextAfterQuote = "text_after_quote", Some(Code::TextAfterQuote);
     /// A backslash before a quote.
-    BackslashQuote = "backslash_quote", false;
+    BackslashQuote = "backslash_quote", Some(Code::BackslashQuote);
     /// A blank before a quote.
-    BlankBeforeQuote = "blank_before_quote", false;
+    BlankBeforeQuote = "blank_before_quote", Some(Code::BlankBeforeQuote);
     /// A row, or the cells of one, in two pairs of quotes.
-    QuotedTwice = "quoted_twice", false;
+    QuotedTwice = "quoted_twice", Some(Code::QuotedTwice);
     /// A cell that may hide rows.
-    SwallowedRows = "swallowed_rows", false;
+    SwallowedRows = "swallowed_rows", Some(Code::SwallowedRows);
     /// A row with another delimiter than the header.
-    OtherDelimiter = "other_delimiter", false;
+    OtherDelimiter = "other_delimiter", Some(Code::OtherDelimiter);
     /// A row with more or fewer cells than the header.
-    RaggedRow = "ragged_row", false;
+    RaggedRow = "ragged_row", Some(Code::RaggedRow);
     /// A needed cell is empty.
-    EmptyCell = "empty_cell", false;
+    EmptyCell = "empty_cell", Some(Code::EmptyCell);
     /// A needed cell is longer than any honest one.
-    CellTooLong = "cell_too_long", false;
+    CellTooLong = "cell_too_long", Some(Code::CellTooLong);
     /// Characters that nobody can see.
-    InvisibleCharacter = "invisible_character", false;
+    InvisibleCharacter = "invisible_character", Some(Code::InvisibleCharacter);
     /// Letters that only look like the ones they stand for.
-    LookAlike = "look_alike", false;
+    LookAlike = "look_alike", Some(Code::LookAlike);
     /// Not an address.
-    BadEmail = "bad_email", false;
+    BadEmail = "bad_email", Some(Code::BadEmail);
     /// A text with the form of an address that is no person's, in all likelihood.
-    OddAddress = "odd_address", false;
+    OddAddress = "odd_address", Some(Code::OddAddress);
     /// Not a role at all.
-    UnknownRole = "unknown_role", false;
+    UnknownRole = "unknown_role", Some(Code::UnknownRole);
     /// A role of the hosted product.
-    HostedRole = "hosted_role", false;
+    HostedRole = "hosted_role", Some(Code::HostedRole);
     /// A role of Houston, though not one of a workspace.
-    OtherRole = "other_role", false;
+    OtherRole = "other_role", Some(Code::OtherRole);
     /// Deployment roles that cannot be read.
-    BadDeploymentRoles = "bad_deployment_roles", false;
+    BadDeploymentRoles = "bad_deployment_roles", Some(Code::BadDeploymentRoles);
     /// One person and workspace with two roles.
-    Conflict = "conflict", false;
+    Conflict = "conflict", Some(Code::Conflict);
     /// A workspace that the target does not have; found when workspaces are resolved.
-    UnknownWorkspace = "unknown_workspace", false;
+    UnknownWorkspace = "unknown_workspace", Some(Code::UnknownWorkspace);
     /// A deployment that its workspace does not have; found when deployments are resolved.
-    UnknownDeployment = "unknown_deployment", false;
+    UnknownDeployment = "unknown_deployment", Some(Code::UnknownDeployment);
     /// A label that several workspaces have; found when workspaces are resolved.
-    AmbiguousWorkspace = "ambiguous_workspace", false;
+    AmbiguousWorkspace = "ambiguous_workspace", Some(Code::AmbiguousWorkspace);
 }
 
 impl fmt::Display for IssueKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.code())
+        f.pad(self.word())
     }
 }
 
@@ -511,13 +517,17 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_unique() {
-        let mut codes: Vec<_> = IssueKind::ALL.iter().map(|kind| kind.code()).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        assert_eq!(codes.len(), IssueKind::ALL.len());
+    fn words_are_unique_and_the_codes_of_rows_have_the_same_and_advice() {
+        let mut words: Vec<_> = IssueKind::ALL.iter().map(|kind| kind.word()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), IssueKind::ALL.len());
         for kind in IssueKind::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.code());
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
+            if let Some(code) = kind.of_a_row() {
+                assert_eq!(code.word(), kind.word());
+                assert!(code.advice().is_some(), "{kind}");
+            }
         }
     }
 }

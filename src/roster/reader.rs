@@ -389,8 +389,11 @@ impl Records {
                 longest = Some(cell);
             }
         }
-        let complaint = Complaint::new(IssueKind::RecordTooLong, "the row is longer than 1 MiB")
-            .hint("this is its longest cell; shorten it, or look for a quote that is not closed");
+        let complaint = Complaint::new(
+            IssueKind::RecordTooLong,
+            "the row is longer than 1 MiB; the rest of the file was not checked",
+        )
+        .hint("this is its longest cell; shorten it, or look for a quote that is not closed");
         issue_at(raw, longest, self.line, complaint)
     }
 

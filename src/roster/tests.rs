@@ -304,7 +304,10 @@ fn long_cells_and_rows_are_placed_where_they_begin() {
     let longer = "x".repeat(reader::LONGEST_RECORD + 1);
     let text =
         format!("email,role,workspace,note\na@example.com,viewer,F,{longer}\nb@example.com,viewer,F,\n");
-    assert_eq!(issues(&read(text)), [(2, 24, IssueKind::RecordTooLong)]);
+    let read_in_part = read(text);
+    assert_eq!(issues(&read_in_part), [(2, 24, IssueKind::RecordTooLong)]);
+    let said = read_in_part.issues().kept()[0].message();
+    assert!(said.contains("the rest of the file was not checked"), "{said}");
     let fits = "x".repeat(reader::LONGEST_RECORD - 100);
     let text = format!("email,role,workspace,note\na@example.com,viewer,F,{fits}\nb@example.com,viewer,F,\n");
     assert_eq!(read(text).wanted_len(), 2);

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use crate::harness::{self, Sandbox};
 use houston_onboard::houston::{
     Answer, Credential, DeploymentGrant, DeploymentUser, Effect, Failure, Grounds, Houston, Http,
-    HttpSettings, InDeployment, Mail, Paged, Person, Removal, Request, Support, Target, Token, Transport,
-    WithInvites,
+    HttpSettings, InDeployment, Mail, Paged, Parts, Person, Removal, Request, Support, Target, Token,
+    Transport,
 };
 use houston_onboard::model::{Level, WorkspaceId};
+use houston_onboard::outcome::Code;
 use houston_onboard::sandbox::state::{StateBinding, StateUser, Status};
 use houston_onboard::sandbox::{Model, Options, Profile, Role, SERVICE_ACCOUNT_KEY, State, Switches};
 
@@ -93,13 +94,14 @@ impl Stage {
     }
 
     fn deployment_roles(&self, email: &str) -> Vec<InDeployment> {
-        let page = self.houston.member_page_with_deployments(&finance(), None).unwrap();
+        let page =
+            self.houston.member_page(&finance(), None, Parts { invites: false, deployments: true }).unwrap();
         let person = page.people.into_iter().find(|person| person.answers_to(email)).unwrap();
         person.deployment_roles.unwrap()
     }
 
     fn member(&self, email: &str) -> Option<Person> {
-        let page = self.houston.member_page(&finance(), None, WithInvites::No).unwrap();
+        let page = self.houston.member_page(&finance(), None, Parts::default()).unwrap();
         assert_eq!(page.paged == Paged::Page, self.profile >= Profile::V0_30);
         page.people.into_iter().find(|person| person.answers_to(email))
     }
@@ -112,7 +114,7 @@ fn everywhere(act: impl Fn(&Stage)) {
     }
 }
 
-fn fault<T: std::fmt::Debug>(result: Result<T, Failure>) -> (&'static str, Effect) {
+fn fault<T: std::fmt::Debug>(result: Result<T, Failure>) -> (Code, Effect) {
     let fault = result.unwrap_err().fault;
     (fault.code(), fault.effect())
 }
@@ -146,7 +148,7 @@ fn a_role_is_set_by_the_mutation_that_the_version_has() {
         };
         assert_eq!(stage.sent(), expected, "{}", stage.profile);
         let unspelled = stage.houston.set_role(&finance(), "odd.case@example.com", Level::Admin);
-        assert_eq!(fault(unspelled), ("not_found", Effect::Refused), "{}", stage.profile);
+        assert_eq!(fault(unspelled), (Code::NotFound, Effect::Refused), "{}", stage.profile);
     });
 }
 
@@ -157,10 +159,10 @@ fn a_role_of_several_bindings_is_never_taken_for_set() {
         assert_eq!(stage.member(email).unwrap().bindings.len(), 2);
         let told = fault(stage.houston.set_role(&finance(), email, Level::Admin));
         if stage.profile >= Profile::V0_30 {
-            assert_eq!(told, ("malformed_answer", Effect::Unknown), "{}", stage.profile);
+            assert_eq!(told, (Code::MalformedAnswer, Effect::Unknown), "{}", stage.profile);
             assert_eq!(stage.roles(DOUBLED), [Role::WorkspaceAdmin; 2]);
         } else {
-            assert_eq!(told, ("not_found", Effect::Refused), "{}", stage.profile);
+            assert_eq!(told, (Code::NotFound, Effect::Refused), "{}", stage.profile);
             assert_eq!(stage.roles(DOUBLED), [Role::WorkspaceViewer; 2]);
         }
     });
@@ -177,14 +179,14 @@ fn a_member_goes_with_all_bindings_and_the_last_admin_stays_where_that_is_guarde
         assert_eq!(is_gone(remove(DOUBLED).unwrap()), says_so, "{}", stage.profile);
         let last = remove(ADMIN_OF_FINANCE);
         if stage.profile >= Profile::V0_28 {
-            assert_eq!(fault(last), ("last_admin", Effect::Refused), "{}", stage.profile);
+            assert_eq!(fault(last), (Code::LastAdmin, Effect::Refused), "{}", stage.profile);
             assert_eq!(stage.roles(ADMIN_OF_FINANCE), [Role::WorkspaceAdmin]);
         } else {
             assert!(!is_gone(last.unwrap()));
         }
         let (viewer, _) = client(&stage.sandbox, &stage.sandbox.tokens().workspace_viewer);
         let refused = fault(viewer.remove_member(&finance(), "ckoddcase"));
-        assert_eq!(refused, ("denied", Effect::Refused), "{}", stage.profile);
+        assert_eq!(refused, (Code::Denied, Effect::Refused), "{}", stage.profile);
         assert_eq!(stage.roles("ckoddcase"), [Role::WorkspaceViewer]);
     });
 }
@@ -217,7 +219,7 @@ fn a_workspace_is_created_for_people_and_not_for_service_accounts() {
         let (account, _) = client(&stage.sandbox, SERVICE_ACCOUNT_KEY);
         assert_eq!(account.caller().unwrap().user_id, None);
         let refused = fault(account.create_workspace("Research", None));
-        assert_eq!(refused, ("internal_server_error", Effect::Unknown), "{}", stage.profile);
+        assert_eq!(refused, (Code::InternalServerError, Effect::Unknown), "{}", stage.profile);
         assert_eq!(with_label().count(), 2);
     });
 }
@@ -236,19 +238,19 @@ fn roles_in_deployments_come_and_change_and_go() {
         };
         assert_eq!(roles(), []);
         if stage.profile == Profile::V0_16 {
-            assert_eq!(fault(add(yuki, Level::Viewer)), ("schema", Effect::Refused));
+            assert_eq!(fault(add(yuki, Level::Viewer)), (Code::Schema, Effect::Refused));
             return;
         }
         add(yuki, Level::Viewer).unwrap();
-        assert_eq!(fault(add(yuki, Level::Admin)), ("already_member", Effect::Refused));
+        assert_eq!(fault(add(yuki, Level::Admin)), (Code::AlreadyMember, Effect::Refused));
         assert_eq!(roles(), [(RELEASE.to_owned(), "DEPLOYMENT_VIEWER".to_owned())], "{}", stage.profile);
         stage.houston.set_deployment_role(LEDGER, yuki, Level::Editor).unwrap();
         assert_eq!(roles(), [(RELEASE.to_owned(), "DEPLOYMENT_EDITOR".to_owned())], "{}", stage.profile);
         let stranger = harness::strangers().remove(0);
         let told = fault(add(person(&stranger), Level::Viewer));
-        assert_eq!(told, ("not_in_workspace", Effect::Refused), "{}", stage.profile);
+        assert_eq!(told, (Code::NotInWorkspace, Effect::Refused), "{}", stage.profile);
         let told = stage.houston.set_deployment_role(LEDGER, person(&stranger), Level::Viewer);
-        assert_eq!(fault(told), ("not_a_member", Effect::Refused), "{}", stage.profile);
+        assert_eq!(fault(told), (Code::NotAMember, Effect::Refused), "{}", stage.profile);
         let remove = || is_gone(stage.houston.remove_deployment_role(LEDGER, yuki).unwrap());
         assert_eq!([remove(), remove()], [false, true], "{}", stage.profile);
         assert_eq!(roles(), []);
@@ -280,7 +282,7 @@ fn an_add_with_roles_in_deployments_is_made_whole_or_not_at_all() {
                 assert_eq!(stage.houston.adds_deployment_roles().unwrap(), Support::Yes);
             } else {
                 for _ in 0..2 {
-                    assert_eq!(fault(add()), ("schema", Effect::Refused), "{profile}");
+                    assert_eq!(fault(add()), (Code::Schema, Effect::Refused), "{profile}");
                 }
                 assert_eq!(stage.sent().len(), 1, "{profile}: a known refusal costs no request");
                 assert_eq!(stage.houston.adds_deployment_roles().unwrap(), Support::No);
@@ -294,7 +296,7 @@ fn an_add_with_roles_in_deployments_is_made_whole_or_not_at_all() {
                     Mail::Bypass,
                     &grants,
                 );
-                assert_eq!(fault(quiet), ("schema", Effect::Refused), "{profile}");
+                assert_eq!(fault(quiet), (Code::WouldMail, Effect::Refused), "{profile}");
             }
             assert_eq!(stage.sandbox.audit().mails, 0, "{profile}");
         }

@@ -565,3 +565,32 @@ fn protected_people_keep_their_roles_in_deployments() {
     drop(workdir.apply(&sandbox, "roster.csv", &["--update-roles"]).ended(0));
     assert_eq!(granted(&sandbox), grants(&[(0, 1, "rel-0-a", "viewer"), (0, 3, "rel-0-a", "admin")]));
 }
+
+/// A role to change, an admin to demote, a role in a deployment to change, and a member who is not in the
+/// roster: memberships, admins, deployment roles and removals all come from one reading of the list.
+#[test]
+fn a_plan_reads_each_member_list_once_whatever_it_is_read_for() {
+    // Before 0.30 the list has no pages; since then a page that may be the last is followed by one more.
+    for (profile, pages, whole_lists, most) in [(Profile::V2, 2, 0, 6), (Profile::V0_28, 0, 1, 5)] {
+        let sandbox = Sandbox::with(Options { profile, ..Options::default() });
+        let workdir = Workdir::new();
+        workdir.write(
+            "roster.csv",
+            "email,role,workspace,deployment_roles\n\
+             ahmed.nilsson@example.com,viewer,Data Platform,\n\
+             fatima.wagner@example.com,editor,Data Platform,solar-orbit-1001=DEPLOYMENT_ADMIN\n\
+             pedro.park@example.com,admin,Data Platform,\n",
+        );
+        let flags = ["--update-roles", "--prune", "--max-remove-percent", "100", "--format", "json"];
+        let shown = parsed(&plan(&workdir, &sandbox, &flags).ended(7).stdout);
+        for count in ["held_back", "update_role", "remove", "deployment_roles"] {
+            assert_eq!(shown["counts"][count], 1, "{profile}: {count} of {shown:#}");
+        }
+        let audit = sandbox.audit();
+        let read = |field: &str| audit.reads.get(field).copied().unwrap_or_default();
+        assert_eq!(read("paginatedWorkspaceUsers"), pages, "{profile}");
+        assert_eq!(read("workspaceUsers"), whole_lists, "{profile}");
+        assert_eq!(read("workspaceInvites"), 1, "{profile}");
+        assert!(audit.requests <= most, "{profile}: {} requests: {:?}", audit.requests, audit.reads);
+    }
+}

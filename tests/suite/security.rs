@@ -190,7 +190,7 @@ fn says(word: &str) -> Vec<Vec<u8>> {
         answer(
             "500 Oh",
             "content-type: text/html\r\n",
-            &format!("<html><body><h1>{word}</h1></body></html>"),
+            &format!("<html><title>{word}</title><body>no</body></html>"),
         ),
         answer("200 OK", "content-type: text/plain\r\n", word),
         answer("400 Bad", "content-type: application/json\r\n", &json!({ "error": word }).to_string()),

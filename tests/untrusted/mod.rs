@@ -19,7 +19,7 @@ use houston_onboard::houston::answer::{Decoded, is_graphql};
 use houston_onboard::houston::catalogue::classify_http;
 use houston_onboard::houston::fault::TEXT_LIMIT;
 use houston_onboard::houston::transport::Held;
-use houston_onboard::houston::{Answer, Failure, Fault, Houston, Mail, Request, Transport, WithInvites};
+use houston_onboard::houston::{Answer, Failure, Fault, Houston, Mail, Parts, Request, Transport};
 use houston_onboard::model::{Level, Role, RowNumber, WorkspaceId};
 use houston_onboard::outcome::Status;
 use houston_onboard::record::folder::RunFolder;
@@ -285,7 +285,7 @@ pub fn answer(bytes: &[u8]) {
         Err(failure) => Some(failure),
     });
     call(&|houston| houston.workspace(&place).err());
-    call(&|houston| match houston.member_page(&place, None, WithInvites::Yes) {
+    call(&|houston| match houston.member_page(&place, None, Parts { invites: true, deployments: true }) {
         Ok(page) => {
             if let Some(Err(fault)) = page.invites {
                 can_be_shown(&fault);
@@ -294,7 +294,7 @@ pub fn answer(bytes: &[u8]) {
         }
         Err(failure) => Some(failure),
     });
-    call(&|houston| houston.all_members(&place).err());
+    call(&|houston| houston.all_members(&place, Parts { invites: true, deployments: true }).err());
     call(&|houston| houston.invites(&place).err());
     call(&|houston| match houston.person(&place, "a@example.com") {
         Ok(person) => {
@@ -319,7 +319,7 @@ fn can_be_shown(fault: &Fault) {
     let text = fault.to_string();
     assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
     assert!(text.chars().count() <= TEXT_LIMIT + 100, "{text}");
-    assert!(!fault.code().is_empty());
+    assert!(!fault.code().word().is_empty());
 }
 
 /// What separates the plan from the journal in the bytes for [`run_files`].

@@ -3,7 +3,7 @@
 
 use super::cuts::plan_lines;
 use super::*;
-use crate::outcome::StatusKind;
+use crate::outcome::{Code, StatusKind};
 use crate::record::journal::full::{Full, fill_up};
 use crate::record::journal::{History, write_plan};
 
@@ -81,7 +81,7 @@ fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), Stri
 impl Told {
     fn lost_its_journal(&self) -> bool {
         let code = self.run.end.stopped.as_ref().and_then(|(_, cause)| Some(&cause.as_ref()?.code));
-        !self.history.closed || code.is_some_and(|code| code == "journal_lost")
+        !self.history.closed || code.is_some_and(|code| *code == Code::JournalLost)
     }
 }
 

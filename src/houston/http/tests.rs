@@ -10,6 +10,7 @@ use super::*;
 use crate::houston::fault::Effect;
 use crate::houston::scripted::request;
 use crate::houston::token::Token;
+use crate::outcome::Code;
 
 /// A server that reads one request after the other and answers by a function of its text; `None`
 /// closes the connection.
@@ -113,12 +114,17 @@ fn graphql_is_an_answer_at_any_status_but_429() {
 
 #[test]
 fn whoever_answers_in_place_of_houston_is_found_out() {
-    let fault =
-        fault_of(page("200 OK", "content-type: text/html\r\n", b"<html> Sign in, hush.hush.hush</html>"));
-    assert_eq!(fault, Fault::Proxy { status: 200, text: "<html> Sign in, [token]</html>".into() });
+    let fault = fault_of(page(
+        "200 OK",
+        "content-type: text/html\r\n",
+        b"<html> <TITLE lang=en> Sign in,\n hush.hush.hush</TITLE></html>",
+    ));
+    assert_eq!(fault, Fault::Proxy { status: 200, text: "Sign in, [token]".into() });
+    let fault = fault_of(page("403 Forbidden", "", b"<html><h1>no</h1></html>"));
+    assert_eq!(fault, Fault::Proxy { status: 403, text: "a page without a title".into() });
     let fault = fault_of(page("503 Busy", "retry-after: 9\r\n", b"<html>"));
-    assert_eq!((fault.code(), fault.retry_after()), ("unavailable", Some(Duration::from_secs(9))));
-    assert_eq!(fault_of(page("504 Late", "", b"<html>")).code(), "gateway_timeout");
+    assert_eq!((fault.code(), fault.retry_after()), (Code::Unavailable, Some(Duration::from_secs(9))));
+    assert_eq!(fault_of(page("504 Late", "", b"<html>")).code(), Code::GatewayTimeout);
     assert_eq!(fault_of(page("404 Not Found", "", b"<html>")).effect(), Effect::Refused);
 }
 
@@ -142,15 +148,15 @@ fn an_answer_that_does_not_come_or_breaks_off_says_nothing_about_the_effect() {
         assert_eq!(fault.effect(), Effect::Unknown);
         fault.code()
     };
-    assert_eq!(code(None, 5000), "connection_broken");
-    assert_eq!(code(Some(b""), 200), "timeout");
-    assert_eq!(code(Some(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"data\""), 200), "timeout");
-    assert_eq!(code(Some(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"data\":"), 5000), "truncated");
-    assert_eq!(code(Some(b"not HTTP at all\r\n\r\n"), 5000), "connection_broken");
+    assert_eq!(code(None, 5000), Code::ConnectionBroken);
+    assert_eq!(code(Some(b""), 200), Code::Timeout);
+    assert_eq!(code(Some(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"data\""), 200), Code::Timeout);
+    assert_eq!(code(Some(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"data\":"), 5000), Code::Truncated);
+    assert_eq!(code(Some(b"not HTTP at all\r\n\r\n"), 5000), Code::ConnectionBroken);
     let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"dat\r\nzz\r\n";
-    assert_eq!(code(Some(chunked), 5000), "truncated");
+    assert_eq!(code(Some(chunked), 5000), Code::Truncated);
     let no_gzip = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nabcd";
-    assert_eq!(code(Some(no_gzip), 5000), "truncated");
+    assert_eq!(code(Some(no_gzip), 5000), Code::Truncated);
 }
 
 #[test]
@@ -159,12 +165,12 @@ fn a_refused_connection_and_an_unknown_name_were_certainly_not_sent() {
     let target = Target::from_url(&format!("http://{}/v1", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let fault = http(&target, 5000).send(&request(Kind::Write)).unwrap_err().fault;
-    assert_eq!((fault.code(), fault.effect()), ("no_connection", Effect::None));
+    assert_eq!((fault.code(), fault.effect()), (Code::NoConnection, Effect::None));
     assert!(fault.to_string().contains("refused"), "{fault}");
     // No resolver is asked for a name that can be none.
     let target = Target::from_url(&format!("https://{}.example.com/v1", "a".repeat(64))).unwrap();
     let fault = http(&target, 5000).send(&request(Kind::Write)).unwrap_err().fault;
-    assert_eq!(fault.code(), "name_not_resolved", "{fault}");
+    assert_eq!(fault.code(), Code::NameNotResolved, "{fault}");
     assert_eq!(fault.effect(), Effect::None);
 }
 
@@ -180,14 +186,14 @@ fn credentials_that_are_not_the_tokens_are_asked_for_once() {
         let http = http(&server.target, 5000);
         for attempts in [1, 0, 0] {
             let failure = http.send(&request(Kind::Read)).unwrap_err();
-            assert_eq!((failure.fault.code(), failure.attempts), ("not_houston", attempts), "{status}");
+            assert_eq!((failure.fault.code(), failure.attempts), (Code::NotHouston, attempts), "{status}");
             assert!(failure.fault.bars_all() && failure.to_string().contains(&status[..3]), "{failure}");
         }
         assert_eq!(server.connections.load(Ordering::SeqCst), 1);
     }
     // Without such a challenge it is the token that is refused.
     let fault = fault_of(page("401 Unauthorized", "www-authenticate: Bearer\r\n", b"<html>"));
-    assert_eq!(fault.code(), "token_invalid");
+    assert_eq!(fault.code(), Code::TokenInvalid);
 }
 
 #[test]
@@ -197,9 +203,9 @@ fn a_localhost_that_is_another_machine_is_refused() {
         only_here("localhost", &addresses).map_err(|fault| fault.code())
     };
     assert_eq!(of(&["127.0.0.1:1", "[::1]:1", "127.9.9.9:1"]), Ok(()));
-    assert_eq!(of(&["127.0.0.1:1", "192.0.2.1:1"]), Err("environment_unusable"));
-    assert_eq!(of(&["[::]:1"]), Err("environment_unusable"));
-    assert_eq!(of(&[]), Err("name_not_resolved"));
+    assert_eq!(of(&["127.0.0.1:1", "192.0.2.1:1"]), Err(Code::EnvironmentUnusable));
+    assert_eq!(of(&["[::]:1"]), Err(Code::EnvironmentUnusable));
+    assert_eq!(of(&[]), Err(Code::NameNotResolved));
 }
 
 #[test]
@@ -215,13 +221,13 @@ fn the_memory_of_an_answer_is_given_back() {
 #[test]
 fn an_answer_is_read_up_to_a_limit_only_also_a_compressed_one() {
     let long = vec![b' '; usize::try_from(MAX_WRITE_ANSWER).unwrap() + 1];
-    assert_eq!(fault_of(page("200 OK", "", &long)).code(), "malformed_answer");
+    assert_eq!(fault_of(page("200 OK", "", &long)).code(), Code::MalformedAnswer);
     let bomb = bomb();
     assert!(bomb.len() < 500_000);
     let server = serve(move |_| Some(page("200 OK", "content-encoding: gzip\r\n", &bomb)));
     for kind in [Kind::Read, Kind::Write] {
         let fault = http(&server.target, 20_000).send(&request(kind)).unwrap_err().fault;
-        assert_eq!(fault.code(), "malformed_answer", "{fault}");
+        assert_eq!(fault.code(), Code::MalformedAnswer, "{fault}");
     }
 }
 
@@ -257,7 +263,7 @@ fn a_request_that_houston_would_not_take_is_not_sent() {
     let server = serve(|_| panic!("sent"));
     let body = vec![b' '; MAX_REQUEST + 1];
     let failure = http(&server.target, 5000).send(&Request { body, ..request(Kind::Write) }).unwrap_err();
-    assert_eq!((failure.fault.code(), failure.attempts), ("request_not_built", 0));
+    assert_eq!((failure.fault.code(), failure.attempts), (Code::RequestNotBuilt, 0));
     assert_eq!(server.connections.load(Ordering::SeqCst), 0);
 }
 
@@ -306,17 +312,17 @@ fn a_private_authority_is_trusted_by_its_file_only() {
         Http::new(&target, None, settings).send(&request(Kind::Read)).map_err(|failure| failure.fault.code())
     };
     let with_file = || HttpSettings { ca_file: Some(path.clone()), ..HttpSettings::default() };
-    assert_eq!(send(with_file()).unwrap_err(), "no_authorities");
+    assert_eq!(send(with_file()).unwrap_err(), Code::NoAuthorities);
     let broken = "-----BEGIN CERTIFICATE-----\naGk=\n-----END CERTIFICATE-----\n";
     for useless in ["nothing", "", broken] {
         std::fs::write(&path, useless).unwrap();
-        assert_eq!(send(with_file()).unwrap_err(), "no_authorities", "{useless}");
+        assert_eq!(send(with_file()).unwrap_err(), Code::NoAuthorities, "{useless}");
     }
     for mark in ["", "\u{feff}"] {
         std::fs::write(&path, format!("{mark}{authority}")).unwrap();
         assert_eq!(send(with_file()).unwrap().body, GOOD);
     }
-    assert_eq!(send(HttpSettings::default()).unwrap_err(), "tls_failed");
+    assert_eq!(send(HttpSettings::default()).unwrap_err(), Code::TlsFailed);
     assert!(send(HttpSettings { insecure: true, ..HttpSettings::default() }).is_ok());
 }
 
@@ -328,7 +334,7 @@ fn a_certificate_for_another_name_and_a_server_without_tls_are_told() {
     std::fs::write(&path, authority).unwrap();
     let settings = HttpSettings { ca_file: Some(path), ..HttpSettings::default() };
     let failure = Http::new(&target, None, settings.clone()).send(&request(Kind::Read)).unwrap_err();
-    assert_eq!(failure.fault.code(), "tls_failed", "{failure}");
+    assert_eq!(failure.fault.code(), Code::TlsFailed, "{failure}");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target =
         Target::from_url(&format!("https://localhost:{}/v1", listener.local_addr().unwrap().port())).unwrap();
@@ -338,7 +344,7 @@ fn a_certificate_for_another_name_and_a_server_without_tls_are_told() {
         }
     });
     let failure = Http::new(&target, None, settings).send(&request(Kind::Read)).unwrap_err();
-    assert_eq!((failure.fault.code(), failure.fault.effect()), ("tls_failed", Effect::None), "{failure}");
+    assert_eq!((failure.fault.code(), failure.fault.effect()), (Code::TlsFailed, Effect::None), "{failure}");
 }
 
 #[test]

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::event::Event;
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{Level, Role, RowNumber, WorkspaceId, printable};
 use crate::ops::failure::Failure;
@@ -19,7 +18,7 @@ use crate::outcome::ExitStatus;
 use crate::plan::grant::{Deployment, Grant, decide, name};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Decision, Membership, Plan, Reason, RolePolicy};
-use crate::present::grants::Asked;
+use crate::present::grants::{Answers, Asked};
 use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
 
@@ -230,23 +229,47 @@ impl Wanted<'_> {
     }
 }
 
-/// Decides every wish whose row has not failed already. Who is to be added has no role in any
-/// deployment; the others are read.
+/// Whose role in which deployment has to be read, by the place of the workspace, in the order of the wishes.
+pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Asked<'w>>> {
+    let mut asked: HashMap<u32, Vec<Asked<'w>>> = HashMap::new();
+    for wish in wishes.iter().filter(|wish| wish.decided.is_none()) {
+        let one = Asked { email: roster.emails().get(wish.row), deployment: &wish.deployment.name };
+        asked.entry(wish.workspace).or_default().push(one);
+    }
+    asked
+}
+
+/// Decides every wish whose row has not failed already. `seen` has, by place, what was read of those who
+/// were [`asked`] for, if anything was. Who is to be added has no role in any deployment.
 ///
 /// # Errors
 /// The token is dead (4), or a role is to be given by a Houston that knows none (5).
 pub fn decide_grants(
     wishes: Vec<Wish>,
+    seen: Vec<Answers>,
     plan: &mut Plan,
     wanted: &Wanted<'_>,
     session: &Session,
-    announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), Failure> {
-    let &Wanted { roster, roles, .. } = wanted;
+    let mut seen: Vec<_> = seen.into_iter().map(|found| found.map(Vec::into_iter)).collect();
     let mut grants: Vec<Grant> = Vec::new();
-    let mut to_read: HashMap<u32, Vec<usize>> = HashMap::new();
     for Wish { row, workspace, deployment, role, decided } in wishes {
-        let (seen, decision) = match (&plan.rows[row.index()].decision, decided) {
+        let found = match (&decided, &mut seen[workspace as usize]) {
+            (None, Ok(found)) => Ok(found.next().flatten()),
+            (None, Err(fault)) => Err(&*fault),
+            (Some(_), _) => Ok(None),
+        };
+        let mut grant = Grant {
+            row,
+            workspace,
+            deployment,
+            role,
+            user: None,
+            seen: None,
+            decision: Decision::Keep(Reason::LeftOut),
+        };
+        let of_row = &plan.rows[row.index()].decision;
+        grant.decision = match (of_row, decided) {
             (
                 Decision::Keep(
                     Reason::Merged { .. }
@@ -257,46 +280,24 @@ pub fn decide_grants(
                 ),
                 _,
             ) => continue,
-            (_, Some(reason)) => (None, Decision::Keep(reason)),
+            (_, Some(reason)) => Decision::Keep(reason),
             (Decision::Change(Action::Add(_)), None) => {
-                (Some(Membership::Absent), decide(role, Membership::Absent, roles))
+                grant.seen = Some(Membership::Absent);
+                decide(role, Membership::Absent, wanted.roles)
             }
-            (_, None) => {
-                to_read.entry(workspace).or_default().push(grants.len());
-                (None, Decision::Keep(Reason::LeftOut))
-            }
-        };
-        grants.push(Grant { row, workspace, deployment, role, user: None, seen, decision });
-    }
-    let to_read: Vec<(u32, Vec<usize>)> = to_read.into_iter().collect();
-    let asked = |&at: &usize| Asked {
-        email: roster.emails().get(grants[at].row),
-        deployment: &grants[at].deployment.name,
-    };
-    let tasks: Vec<(&WorkspaceId, Vec<Asked<'_>>)> = to_read
-        .iter()
-        .map(|(place, all)| (&plan.workspaces[*place as usize].id, all.iter().map(asked).collect()))
-        .collect();
-    let readings = session.survey(roster.emails()).read_grants(&tasks, |_| announce(&session.tick()));
-    drop(tasks);
-    for ((_, all), reading) in to_read.iter().zip(readings) {
-        match reading {
-            Ok(found) => {
-                for (&at, found) in all.iter().zip(found) {
-                    let grant = &mut grants[at];
+            (_, None) => match found {
+                Ok(found) => {
                     // Who is not in the list is invited: what an invitation brings along is not told.
                     let invited = Membership::Invited { role: None, invites: 1 };
                     let seen = found.as_ref().map_or(invited, |found| found.seen);
                     grant.user = found.map(|found| (found.id, found.address));
                     grant.seen = Some(seen);
-                    grant.decision = wanted.decide(grant, seen, &plan.rows[grant.row.index()].decision);
+                    wanted.decide(&grant, seen, of_row)
                 }
-            }
-            Err(fault) => {
-                let decision = Decision::Keep(undecidable(&fault, session)?);
-                all.iter().for_each(|&at| grants[at].decision = decision.clone());
-            }
-        }
+                Err(fault) => Decision::Keep(undecidable(fault, session)?),
+            },
+        };
+        grants.push(grant);
     }
     grants.sort_by(|a, b| (a.workspace, a.row, &a.deployment).cmp(&(b.workspace, b.row, &b.deployment)));
     if grants.iter().any(|grant| grant.decision.is_change()) && !session.knows_deployment_roles() {

@@ -116,7 +116,7 @@ impl Pruning {
                     Decision::Change(_) if !self.belonging.is_sure[place] => {
                         Decision::Keep(Reason::UnsureRoster)
                     }
-                    decision => decision,
+                    decision @ (Decision::Change(_) | Decision::Keep(_)) => decision,
                 },
             }
         };

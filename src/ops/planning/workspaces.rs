@@ -12,8 +12,7 @@ use crate::ops::planning::expected::outdated;
 use crate::ops::planning::prune::Whereabouts;
 use crate::ops::session::waiting::announcing_waits;
 use crate::ops::session::{Session, unusable};
-use crate::outcome::Cause;
-use crate::outcome::ExitStatus;
+use crate::outcome::{Cause, Code, ExitStatus};
 use crate::plan::{Reason, Workspace};
 use crate::present::names::{Likeness, Looks, Several, difference, differs_by_case};
 use crate::present::placeholders::is_placeholder;
@@ -394,7 +393,8 @@ impl Finder<'_> {
     /// An id that is not among the caller's own workspaces may still be one they can see.
     fn look_for(&mut self, id: &WorkspaceId) -> Result<Meaning, Failure> {
         const UNSEEN: &str = "the token sees no such workspace: it does not exist, or is not for this caller";
-        let unseen = || Meaning::Decided(Reason::Rejected(Arc::new(Cause::new("workspace_unknown", UNSEEN))));
+        let unseen =
+            || Meaning::Decided(Reason::Rejected(Arc::new(Cause::new(Code::WorkspaceUnknown, UNSEEN))));
         let mut take = |id, label| {
             self.places.workspaces.push(Workspace { id, label });
             Meaning::Place(place(self.places.workspaces.len() - 1))

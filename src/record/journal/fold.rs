@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::GrantLine;
 use super::history::{History, RowHistory};
 use crate::model::RowNumber;
-use crate::outcome::{Cause, Status, StatusKind};
+use crate::outcome::{Cause, Code, Status, StatusKind};
 use crate::plan::grant::name as grant_name;
 
 /// What is known of a role in a deployment after a run.
@@ -52,7 +52,7 @@ impl History {
                 texts.extend(grant.told());
             }
             if texts.len() > usize::from(alone.cause.is_some()) {
-                let code = code.unwrap_or_else(|| "deployment_roles".into());
+                let code = code.unwrap_or(Code::DeploymentRoles);
                 folded.cause = Some(self.causes.share(Cause { code, text: texts.join("; ") }));
             }
             if folded != self.rows[row.index()] {

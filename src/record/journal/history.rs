@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
 use crate::model::{RowNumber, Strain, WorkspaceId};
-use crate::outcome::{Cause, Status, StatusKind, Tally};
+use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.
@@ -45,9 +45,28 @@ impl RowHistory {
         }
     }
 
+    /// Whether a guard held its change or its removal back.
+    pub fn is_held_back(&self) -> bool {
+        let is_as_it_was = match self.status {
+            Status::Unchanged | Status::RoleKept => true,
+            Status::Added
+            | Status::Invited
+            | Status::AlreadyInvited
+            | Status::RoleUpdated
+            | Status::Removed
+            | Status::Rejected
+            | Status::GaveUp
+            | Status::InDoubt
+            | Status::NotRun
+            | Status::Invalid
+            | Status::Merged => false,
+        };
+        is_as_it_was && self.cause.as_ref().is_some_and(|cause| cause.code.is_guard())
+    }
+
     /// Whether the row was outside of what the user chose to carry out.
     pub fn is_left_out(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| cause.code == "left_out")
+        self.cause.as_ref().is_some_and(|cause| cause.code == Code::LeftOut)
     }
 }
 
@@ -71,7 +90,7 @@ pub struct History {
     /// Whether anybody who is not in the roster has roles in deployments.
     pub extras_have_deployments: bool,
     /// Why it ended early, if it did and could still write so.
-    pub stopped: Option<(StopReason, Option<String>)>,
+    pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
     pub closed: bool,
     /// Requests of every kind, if it ended in order.
@@ -184,8 +203,7 @@ impl History {
             self.closed = true;
             self.requests = self.requests.saturating_add(end.tally.requests);
             self.strain.add(end.tally.strain);
-            self.stopped = (end.stopped.as_ref())
-                .map(|(reason, cause)| (*reason, cause.as_ref().map(ToString::to_string)));
+            self.stopped.clone_from(&end.stopped);
         }
     }
 
@@ -283,9 +301,7 @@ impl History {
                 })
             });
             let cause = match (line.status, line.code, line.why) {
-                (Some(_), Some(code), Some(text)) => {
-                    Some(self.causes.share(Cause { code: code.into(), text }))
-                }
+                (Some(_), Some(code), Some(text)) => Some(self.causes.share(Cause { code, text })),
                 _ => None,
             };
             if let Some(first) = line.into {
@@ -325,7 +341,7 @@ impl History {
         let at_ms = match entry {
             Entry::Header(_) => return,
             Entry::Intent { row, attempt, at_ms, .. } => {
-                let cause = Cause::new("no_outcome", "sent, and the run ended before its answer");
+                let cause = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
                 let cause = self.causes.share(cause);
                 self.with(row, |row| {
                     row.attempts = attempt;
@@ -335,7 +351,7 @@ impl History {
                 at_ms
             }
             Entry::Acknowledged { row, at_ms } => {
-                let cause = Cause::new("not_read_back", "acknowledged by Houston, not read back");
+                let cause = Cause::new(Code::NotReadBack, "acknowledged by Houston, not read back");
                 let cause = self.causes.share(cause);
                 self.with(row, |row| {
                     row.status = Status::InDoubt;
@@ -344,7 +360,7 @@ impl History {
                 at_ms
             }
             Entry::Outcome { row, status, code, detail, attempts, elapsed_ms, at_ms } => {
-                let cause = code.map(|code| Cause { code: code.into(), text: detail.unwrap_or_default() });
+                let cause = code.map(|code| Cause { code, text: detail.unwrap_or_default() });
                 let cause = cause.map(|cause| self.causes.share(cause));
                 self.with(row, |row| {
                     row.status = status;
@@ -371,8 +387,9 @@ impl History {
                 self.last_leg = (at, Duration::from_millis(at_ms));
                 at_ms
             }
-            Entry::Closed { stopped, detail, requests, strain, at_ms } => {
-                self.stopped = stopped.map(|reason| (reason, detail));
+            Entry::Closed { stopped, code, detail, requests, strain, at_ms } => {
+                let cause = code.map(|code| Cause { code, text: detail.unwrap_or_default() });
+                self.stopped = stopped.map(|reason| (reason, cause));
                 self.closed = true;
                 self.requests = self.requests.saturating_add(requests);
                 self.strain.add(strain);
@@ -401,7 +418,7 @@ impl History {
             match spokesman.status.kind() {
                 StatusKind::Changed | StatusKind::AsItWas => {
                     let text = format!("the same as line {}", spokesman.line);
-                    self.rows[row.index()].cause = Some(Arc::new(Cause::new("merged", text)));
+                    self.rows[row.index()].cause = Some(Arc::new(Cause::new(Code::Merged, text)));
                 }
                 StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => {
                     let (status, cause) = (spokesman.status, spokesman.cause.clone());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
 use crate::model::{Assignment, Role, RowNumber, Scope, WorkspaceId, escaped_json};
-use crate::outcome::{Cause, Status};
+use crate::outcome::{Cause, Code, Status};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Deployment, Grant};
 use crate::plan::{Action, Decision, Holder, Membership, Plan, Reason};
@@ -57,7 +57,7 @@ pub struct PlanLine {
     pub grant: Option<GrantLine>,
     /// Why, in a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<Code>,
     /// Why, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -132,7 +132,7 @@ impl PlanLine {
         let doubled = planned.seen.filter(|seen| seen.is_doubled());
         let cause = cause.or(doubled.map(|seen| {
             Cause::new(
-                "duplicate_binding",
+                Code::DuplicateBinding,
                 format!("is there more than once: {} first", seen.described(Scope::Workspace)),
             )
         }));
@@ -156,7 +156,7 @@ impl PlanLine {
             deployment_roles: Vec::new(),
             renews: plan.replacements.get(&row).cloned().unwrap_or_default(),
             grant: None,
-            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            code: cause.as_ref().map(|cause| cause.code.clone()),
             why: cause.map(|cause| cause.text),
         }
     }
@@ -206,7 +206,7 @@ impl PlanLine {
                 from_role: grant.from().map(Role::deployment),
                 workspace_role: workspace_role.map(Role::workspace),
             }),
-            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            code: cause.as_ref().map(|cause| cause.code.clone()),
             why: cause.map(|cause| cause.text),
         }
     }
@@ -230,7 +230,7 @@ impl PlanLine {
             deployment_roles: extra.deployment_roles.clone(),
             renews: Vec::new(),
             grant: None,
-            code: cause.as_ref().map(|cause| cause.code.to_string()),
+            code: cause.as_ref().map(|cause| cause.code.clone()),
             why: cause.map(|cause| cause.text),
         }
     }

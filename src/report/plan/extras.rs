@@ -126,10 +126,15 @@ fn kind(seen: Membership) -> &'static str {
 }
 
 fn reason(extra: &Extra) -> String {
-    match (extra.decision.end(Scope::Workspace, None), kind(extra.seen)) {
-        (Some((_, cause)), _) => cause.map_or_else(String::new, |cause| cause.text),
-        (None, "invitation") => "not in the roster: pending invitation".to_owned(),
-        (None, "pending") => "not in the roster: has never signed in".to_owned(),
-        (None, _) => "not in the roster".to_owned(),
+    if let Some((_, cause)) = extra.decision.end(Scope::Workspace, None) {
+        return cause.map_or_else(String::new, |cause| cause.text);
     }
+    let why = match extra.seen {
+        Membership::Invited { .. } => "not in the roster: pending invitation",
+        Membership::Member { standing: Standing::Pending, .. } => "not in the roster: has never signed in",
+        Membership::Member { standing: Standing::Active | Standing::Disabled, .. } | Membership::Absent => {
+            "not in the roster"
+        }
+    };
+    why.to_owned()
 }

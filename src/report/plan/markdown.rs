@@ -94,7 +94,7 @@ mod tests {
     use super::super::{Estimate, PlanFormat};
     use super::*;
     use crate::model::{Level, WorkspaceId};
-    use crate::outcome::Cause;
+    use crate::outcome::{Cause, Code};
     use crate::plan::{Action, Decision, Holder, Membership, Plan, Reason, RowPlan, Workspace};
     use crate::roster::{Roster, Settings, spool_text};
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
         let row = |decision, seen| RowPlan { workspace: Some(0), seen, decision };
-        let cause = Arc::new(Cause::new("x", "a|b\n<script> [x](y)"));
+        let cause = Arc::new(Cause::new(Code::Other("x".to_owned()), "a|b\n<script> [x](y)"));
         let change = Action::SetRole { from: Level::Admin, to: Level::Viewer, holder: Holder::Member };
         let seen = Membership::Invited { role: Some(Level::Admin), invites: 1 };
         let plan = Plan {

@@ -6,7 +6,7 @@ use super::super::asking::{Facts, Found, Place, RosterFacts};
 use super::{Bench, Blame, counted, unasked};
 use crate::houston::{Fault, Rights, Scope, TokenKind, Version};
 use crate::model::WorkspaceId;
-use crate::model::period::{moment, spoken};
+use crate::model::period::{day, moment, spoken};
 use crate::ops::session::token_life::{TokenLife, judge as judge_life};
 use crate::report::checkup::{Check, Verdict};
 
@@ -19,6 +19,8 @@ const WORKSPACE: &str = "workspace";
 
 /// A token with less left than this is worth a word.
 const SHORT: Duration = Duration::from_secs(15 * 60);
+/// Of a token with more left than this the day is what counts.
+const LONG: Duration = Duration::from_secs(48 * 3600);
 /// From here on only admins of a workspace read its invitations (houston.md 4).
 const INVITES_FOR_ADMINS: Version = Version::new(0, 25, 0);
 
@@ -86,8 +88,12 @@ fn life(facts: &Facts, kind: TokenKind, expires: Option<SystemTime>, now: System
     let check = match judge_life(expires, now, SHORT) {
         TokenLife::Enough => {
             let left = ends.duration_since(now).unwrap_or_default();
-            check(Verdict::Ok, format!("it ends at {at}, in {}, by this machine's clock", spoken(left)))
-                .with("seconds_left", left.as_secs())
+            let text = if left < LONG {
+                format!("it ends at {at}, in {}, by this machine's clock", spoken(left))
+            } else {
+                format!("valid until {}, by this machine's clock", day(ends))
+            };
+            check(Verdict::Ok, text).with("seconds_left", left.as_secs())
         }
         TokenLife::TooShort { left, .. } => {
             check(Verdict::Warning, format!("it ends at {at}, in {} only", spoken(left)))

@@ -225,6 +225,15 @@ fn how_far_the_first_question_got_decides_the_way() {
 }
 
 #[test]
+fn a_token_that_ends_in_years_is_valid_until_a_day() {
+    let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800);
+    let said = text(&Facts { token: Ok((TokenKind::User, Some(ends))), ..good() });
+    let line = said.lines().find(|line| line.contains("token life")).unwrap();
+    assert!(line.contains("valid until 2100-01-01, by"), "{line}");
+    assert!(!line.contains("00:00"), "{line}");
+}
+
+#[test]
 fn the_end_of_a_token_is_weighed_with_what_houston_says() {
     let denied = || Some(Err(Fault::Denied { text: String::new() }));
     let taken = || Some(Ok(rights(Some(true), Some(&[]))));

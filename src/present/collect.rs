@@ -1,0 +1,229 @@
+//! What is kept of the members and invitations of a workspace that stream by.
+//!
+//! Main type: [`Collectors`], which a walk feeds, so that one reading of the lists serves them all. They
+//! ask for nothing.
+
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
+
+use super::grants::Grants;
+use super::strangers::{Accounts, StrangerSearch, names, standing};
+use crate::houston::{Fault, Invite, Parts, Person};
+use crate::model::{Level, email_key};
+use crate::plan::Standing;
+use crate::plan::compare::{Comparison, Member};
+use crate::plan::protect::Protect;
+
+/// Who a reading looks out for besides, and what it keeps of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Care<'c> {
+    /// The user with this id, who is the caller: all their names.
+    pub caller: Option<&'c str>,
+    /// Wanted people whom these patterns cover: all their names.
+    pub protect: Option<&'c Protect>,
+    /// Whether the admins are kept, where the list is read to its end anyway.
+    pub admins: bool,
+}
+
+/// What a walk feeds: each collector as far as it is wanted.
+#[derive(Debug)]
+pub(super) struct Collectors<'a> {
+    /// Certain people by address.
+    pub(super) memberships: Memberships<'a>,
+    /// People whom the roster does not name.
+    pub(super) strangers: Option<StrangerSearch<'a>>,
+    /// Certain people and invitations by id.
+    pub(super) accounts: Option<Accounts<'a>>,
+    /// Certain people's roles in deployments.
+    pub(super) grants: Option<Grants<'a>>,
+    /// The admins.
+    pub(super) admins: Option<Admins>,
+    /// Everybody as they are.
+    pub(super) everyone: Option<Everyone>,
+    /// Whether the list of members is read to its end whatever is found.
+    pub(super) to_the_end: bool,
+    /// Whether invitations are read too.
+    pub(super) invites: bool,
+    /// Members and invitations whose addresses are not shown.
+    pub(super) hidden: u64,
+    /// Entries that show nobody, not even an id; they are among the hidden ones.
+    pub(super) unread: u64,
+}
+
+impl<'a> Collectors<'a> {
+    /// Looks for the people with these addresses, and nothing else.
+    pub(super) fn new(wanted: impl IntoIterator<Item = &'a str>, care: Care<'a>) -> Self {
+        Self {
+            memberships: Memberships::new(wanted, care),
+            strangers: None,
+            accounts: None,
+            grants: None,
+            admins: care.admins.then(Admins::default),
+            everyone: None,
+            to_the_end: false,
+            invites: true,
+            hidden: 0,
+            unread: 0,
+        }
+    }
+
+    /// What has to be asked for. Roles in deployments only where they matter: whoever is removed loses
+    /// them, and may have to get them back.
+    pub(super) fn parts(&self) -> Parts {
+        let deployments = self.strangers.is_some() || self.grants.is_some() || self.everyone.is_some();
+        Parts { invites: self.invites, deployments }
+    }
+
+    /// Whether the list of members has to be read to its end.
+    pub(super) fn read_all(&self) -> bool {
+        self.to_the_end
+            || self.strangers.is_some()
+            || self.accounts.is_some()
+            || self.grants.is_some()
+            || self.everyone.is_some()
+    }
+
+    /// Whether nothing more can be learned by reading on.
+    pub(super) fn have_all(&self) -> bool {
+        !self.read_all() && self.memberships.comparison.all_met()
+    }
+
+    /// Whether they may keep anybody on the list, so that its length counts.
+    pub(super) fn keep_people(&self) -> bool {
+        self.strangers.is_some() || self.everyone.is_some()
+    }
+
+    /// Takes in a member who was not met before.
+    pub(super) fn meet(&mut self, person: Person) -> Result<(), Fault> {
+        self.hidden += u64::from(person.hides_addresses);
+        self.memberships.meet(&person)?;
+        if let Some(strangers) = &mut self.strangers {
+            strangers.meet(&person);
+        }
+        if let Some(accounts) = &mut self.accounts {
+            accounts.meet(&person);
+        }
+        if let Some(grants) = &mut self.grants {
+            grants.meet(&person);
+        }
+        if let Some(admins) = &mut self.admins {
+            admins.meet(&person);
+        }
+        if let Some(everyone) = &mut self.everyone {
+            everyone.people.push(person);
+        }
+        Ok(())
+    }
+
+    /// Takes in a pending invitation.
+    pub(super) fn meet_invite(&mut self, invite: Invite) {
+        self.hidden += u64::from(invite.email.is_none());
+        self.memberships.meet_invite(&invite);
+        if let Some(strangers) = &mut self.strangers {
+            strangers.meet_invite(&invite);
+        }
+        if let Some(accounts) = &mut self.accounts {
+            accounts.meet_invite(&invite);
+        }
+        if let Some(everyone) = &mut self.everyone {
+            everyone.invites.push(invite);
+        }
+    }
+
+    /// Takes note of entries that show nobody: each may be anybody.
+    pub(super) fn pass_over(&mut self, unread: usize) {
+        self.hidden += unread as u64;
+        self.unread += unread as u64;
+    }
+
+    /// Passes if every entry of the lists could be read.
+    pub(super) fn refuse_unread(&self) -> Result<(), Fault> {
+        if self.unread == 0 {
+            return Ok(());
+        }
+        Err(Fault::Malformed { text: "the member list has entries without an id or an address".to_owned() })
+    }
+}
+
+/// What a workspace has of certain people.
+#[derive(Debug)]
+pub(super) struct Memberships<'a> {
+    pub(super) comparison: Comparison<'a>,
+    care: Care<'a>,
+    /// All names of the caller, once they were met.
+    pub(super) caller: Vec<String>,
+    /// All names of wanted people who are protected.
+    pub(super) protected: Vec<String>,
+}
+
+impl<'a> Memberships<'a> {
+    fn new(wanted: impl IntoIterator<Item = &'a str>, care: Care<'a>) -> Self {
+        Self { comparison: Comparison::new(wanted), care, caller: Vec::new(), protected: Vec::new() }
+    }
+
+    fn meet(&mut self, person: &Person) -> Result<(), Fault> {
+        let username = person.username.as_deref();
+        let is_wanted = self.comparison.wants(&person.addresses, username);
+        if person.hides_roles && is_wanted {
+            // A member of a kind; adding them again might bind them twice.
+            let name = person.addresses.first().map_or("a member", String::as_str);
+            return Err(Fault::Malformed {
+                text: format!("the member list does not show the roles of {name}"),
+            });
+        }
+        if self.care.caller == Some(person.id.as_str()) {
+            self.caller.extend(names(person).map(str::to_owned));
+        }
+        // Asked of everybody, so that a pattern that matches is known to match.
+        if self.care.protect.is_some_and(|protect| protect.covers(names(person))) && is_wanted {
+            self.protected.extend(names(person).map(|name| email_key(name).into_owned()));
+        }
+        self.comparison.meet_member(&Member {
+            addresses: &person.addresses,
+            username,
+            standing: standing(person),
+            roles: &person.bindings,
+        });
+        Ok(())
+    }
+
+    fn meet_invite(&mut self, invite: &Invite) {
+        let Some(email) = &invite.email else { return };
+        self.comparison.meet_invite(email, invite.role);
+        self.care.protect.map(|protect| protect.covers([email.as_str()]));
+    }
+}
+
+/// The admins of a workspace who can act: not who has never signed in, nor who has another role besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admins {
+    /// All names of each, as addresses are compared.
+    names: Vec<Vec<String>>,
+}
+
+impl Admins {
+    fn meet(&mut self, person: &Person) {
+        let is_admin =
+            !person.bindings.is_empty() && person.bindings.iter().all(|role| *role == Level::Admin);
+        if is_admin && standing(person) == Standing::Active {
+            self.names.push(names(person).map(|name| email_key(name).into_owned()).collect());
+        }
+    }
+
+    /// How many are none of these people, whose addresses are as they are compared.
+    pub fn other_than<'p>(&self, people: impl IntoIterator<Item = &'p str>) -> usize {
+        let people: HashSet<&str, FixedState> = people.into_iter().collect();
+        let is_other = |names: &&Vec<String>| !names.iter().any(|name| people.contains(name.as_str()));
+        self.names.iter().filter(is_other).count()
+    }
+}
+
+/// Everybody on the lists, as they are.
+#[derive(Debug, Default)]
+pub(super) struct Everyone {
+    /// The members, in the server's order, each once.
+    pub(super) people: Vec<Person>,
+    /// The pending invitations.
+    pub(super) invites: Vec<Invite>,
+}
