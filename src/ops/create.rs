@@ -25,7 +25,7 @@ impl PreparedPlan {
     ///
     /// # Errors
     /// A workspace cannot be created (5, 4), or nobody can tell whether it was (8).
-    pub(crate) fn create_missing(
+    pub fn create_missing(
         &mut self,
         input: &ResolvedInput,
         roles: RolePolicy,

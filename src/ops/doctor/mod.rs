@@ -1,9 +1,9 @@
 //! `doctor`: asks a target everything that matters to a run, and says what the answers mean.
 //!
-//! Main function: [`check`]. What is asked is in [`asking`], what the answers mean in [`verdicts`].
+//! Main function: [`check`]. What is asked is in `asking`, what the answers mean in `verdicts`.
 
-pub mod asking;
-pub mod verdicts;
+mod asking;
+mod verdicts;
 
 use std::time::SystemTime;
 

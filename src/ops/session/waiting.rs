@@ -1,7 +1,7 @@
 //! Tells people that a Houston which is away is waited for, so that nobody sits before a silent
 //! terminal.
 //!
-//! Main function: [`tell_while`]. It watches; the waiting itself is the transport's.
+//! Main function: [`announcing_waits`]. It watches; the waiting itself is the transport's.
 
 use std::thread;
 use std::time::Duration;
