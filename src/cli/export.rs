@@ -52,9 +52,7 @@ pub struct ExportArgs {
 pub fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let destination = destination(&args.target, &args.pace)?.with_token()?;
     let environment = environment();
-    let listen = environment.listen;
-    let signals =
-        listen(environment.notices.clone()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let signals = environment.signals().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     let output = Output::open(args.output.as_deref()).map_err(unwritten)?;
     let session = Session::open(destination, Access::ReadOnly, &environment)?;
     let export = Export::of(&args.workspace, &session, &signals)?;

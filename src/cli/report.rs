@@ -47,7 +47,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
         return list_runs(&args.runs_dir, args.format);
     }
     let notices = environment().notices;
-    let report = RunReport::of(open_run(&args.runs_dir, &args.run)?, &notices)?;
+    let report = RunReport::of(&open_run(&args.runs_dir, &args.run)?, &notices)?;
     if args.format == RunFormat::Human {
         let mut text = Vec::new();
         report.write(args.format, &mut text, &notices)?.context(UNWRITTEN)?;

@@ -86,7 +86,7 @@ pub struct SafetyArgs {
 impl SafetyArgs {
     /// What of these is remembered; nothing of how fast and how carefully it is done.
     pub fn settings(&self) -> RunSettings {
-        self.prune.limits.settings().bind(RunSettings {
+        self.prune.limits.settings().bind(&RunSettings {
             send_invites: self.send_invites,
             bypass_local: self.bypass_local,
             exit_code_unchanged: self.exit_code_unchanged,

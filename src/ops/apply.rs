@@ -71,8 +71,7 @@ impl Connected {
         runs_dir: &Path,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let listen = environment.listen;
-        let signals = listen(environment.notices.clone()).context("cannot listen for signals")?;
+        let signals = environment.signals().context("cannot listen for signals")?;
         let runs = Runs::prepare(runs_dir).map_err(unsafe_runs)?;
         runs.warning().iter().for_each(|words| environment.notices.give(&Notice::RunsFolder(words)));
         let session = Session::open(destination, Access::ReadWrite, environment)?;

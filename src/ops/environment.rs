@@ -19,3 +19,13 @@ pub struct Environment {
     /// Begins to listen for signals.
     pub listen: fn(Notices) -> io::Result<Signals>,
 }
+
+impl Environment {
+    /// Listens for signals from now on.
+    ///
+    /// # Errors
+    /// The system does not allow it.
+    pub fn signals(&self) -> io::Result<Signals> {
+        (self.listen)(self.notices.clone())
+    }
+}

@@ -61,14 +61,14 @@ impl Limits {
     /// The settings of a run under these limits and no others. Where nobody is demoted, the patterns
     /// mean nothing.
     #[must_use]
-    pub fn bind(&self, settings: RunSettings) -> RunSettings {
+    pub fn bind(&self, settings: &RunSettings) -> RunSettings {
         let prune = settings.prune.is_some().then(|| Prune {
             caps: self.caps(),
             on_guard: self.on_guard(),
             protect: self.protect.clone(),
         });
         let protect = if settings.changes_members() { self.protect.clone() } else { Vec::new() };
-        RunSettings { prune, protect, ..settings }
+        RunSettings { prune, protect, ..settings.clone() }
     }
 }
 

@@ -34,27 +34,27 @@ impl RunReport {
     ///
     /// # Errors
     /// Its files are broken (3).
-    pub fn of(folder: RunFolder, notices: &Notices) -> Result<Self, Failure> {
+    pub fn of(folder: &RunFolder, notices: &Notices) -> Result<Self, Failure> {
         if let Some(why) = folder.distrust() {
             let (run, why) = (folder.id(), why.to_string());
             notices.give(&Notice::Report(ReportNotice::Distrusted { run, why }));
         }
-        let broken = |folder: &RunFolder, error| finish::broken(folder, error);
-        let mut report = Self::read(folder.clone()).map_err(|error| broken(&folder, error))?;
-        finish::check_plan(&folder, &report.history)?;
-        let undo = removals::count(&folder, &report.history);
-        report.summary.undo = undo.map_err(|error| broken(&folder, error))?;
+        let broken = |error| finish::broken(folder, error);
+        let mut report = Self::read(folder).map_err(broken)?;
+        finish::check_plan(folder, &report.history)?;
+        report.summary.undo = removals::count(folder, &report.history).map_err(broken)?;
         report.rebuild(notices);
         Ok(report)
     }
 
-    fn read(folder: RunFolder) -> Result<Self, JournalError> {
+    fn read(folder: &RunFolder) -> Result<Self, JournalError> {
         // In this order: a run that ends in between has then closed its journal.
         let is_held = folder.is_held();
-        let history = History::read(&folder)?;
+        let history = History::read(folder)?;
         let status = history.closed.then(|| finish::status(&history));
         let summary = Summary::new(&history, folder.path(), status.map(ExitStatus::code));
         let summary = if is_held { summary.going() } else { summary };
+        let folder = folder.clone();
         Ok(Self { folder, history, is_held, status, summary })
     }
 
@@ -128,7 +128,7 @@ pub fn list(runs_dir: &Path) -> Result<Vec<Listed>, Failure> {
 
 fn listed_run(folder: &RunFolder) -> Listed {
     let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
-    match RunReport::read(folder.clone()) {
+    match RunReport::read(folder) {
         Ok(report) => Listed {
             note: folder.distrust().map(|why| why.to_string()),
             ..Listed::new(&name, &report.summary)

@@ -42,7 +42,7 @@ pub enum Found<T> {
     /// Something is left of it.
     Left(T),
     /// All of it has been done.
-    Complete(Complete),
+    Complete(Box<Complete>),
 }
 
 /// A run of which nothing is left.
@@ -92,7 +92,7 @@ impl Interrupted {
         let history = read(&folder)?;
         refuse_contradiction(&history)?;
         if history.is_concluded() && history.closed {
-            return Ok(Found::Complete(Complete::new(folder, history, origin)));
+            return Ok(Found::Complete(Box::new(Complete::new(folder, history, origin))));
         }
         refuse_sandbox(&history.header)?;
         Ok(Found::Left(Self { folder, history, origin }))
@@ -125,8 +125,7 @@ impl Interrupted {
     /// Another run has the lock (11), or the files were changed meanwhile (3).
     pub fn take(self, environment: &Environment) -> Result<Found<Taken>, Failure> {
         let Self { folder, history, origin } = self;
-        let listen = environment.listen;
-        let signals = listen(environment.notices.clone()).context("cannot listen for signals")?;
+        let signals = environment.signals().context("cannot listen for signals")?;
         let runs = folder.runs().map_err(|error| Failure::new(ExitStatus::Internal, error).about(&RUNS))?;
         runs.check().map_err(unsafe_runs)?;
         let mut lock = TargetLock::take(&runs, &history.header.target).map_err(locked)?;
@@ -149,7 +148,7 @@ impl Interrupted {
                 close_books(&folder, &history)?;
             }
             let history = read(&folder)?;
-            return Ok(Found::Complete(Complete::new(folder, history, origin)));
+            return Ok(Found::Complete(Box::new(Complete::new(folder, history, origin))));
         }
         history.check_files(&folder).map_err(|error| broken(&folder, error))?;
         folder.check_writable().map_err(|error| {

@@ -94,7 +94,7 @@ impl Saved {
         let here = if is_undo { here.with_defaults() } else { here.clone() };
         RunSettings {
             exit_code_unchanged: exit_code_unchanged.or(planned.exit_code_unchanged),
-            ..Limits::from(planned).stricter(&here).bind(planned.clone())
+            ..Limits::from(planned).stricter(&here).bind(planned)
         }
     }
 

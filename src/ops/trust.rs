@@ -2,7 +2,7 @@
 //! server to send the token to and any people to remove: it is refused, unless the user says that this
 //! very folder is meant.
 //!
-//! Main type: [`Origin`]. It decides; whoever has to be asked is asked by the command line.
+//! Main type: [`Origin`]. It decides; the command line asks the user.
 
 use super::failure::Failure;
 use crate::model::{printable, shell_word};
@@ -15,7 +15,7 @@ use crate::record::journal::{Header, Reach};
 pub enum Origin {
     /// The present user, and nobody else can.
     Own,
-    /// Perhaps somebody else; the user said `--trust-folder`.
+    /// Perhaps another user; the present one said `--trust-folder`.
     Foreign(Distrust),
 }
 

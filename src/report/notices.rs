@@ -204,7 +204,7 @@ pub enum ReportNotice<'n> {
     },
 }
 
-/// Why somebody who was to be replaced stays as they are.
+/// Why people who were to be replaced stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotReplaced {
     /// The workspace cannot be read.
