@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::leftover::Earlier;
 use super::part::{Part, Subject, Subjects};
-use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, Level, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use crate::plan::extra::Account;
+use crate::plan::finding::{gone, wanted_after_all};
 use crate::plan::guard::{Bars, Caps, Excess, OnGuard, Refusal, excess, hold_last_admins, removal};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Decision, Guard, Membership, Operation, Reason, Workspace};

@@ -11,6 +11,7 @@ use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::{Level, Scope};
 use crate::outcome::{Cause, Code, Status};
+use crate::plan::finding::{gone, no_member, third_role, wanted_after_all};
 use crate::plan::{Action, Decision, Holder, Membership, RolePolicy, Standing, decide};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
@@ -304,30 +305,6 @@ fn removed(scope: Scope, seen: Membership, role: Option<Level>) -> Finding {
             Finding::Done(Status::RoleKept, Some(wanted_after_all(scope, seen, role)))
         }
     }
-}
-
-/// Why somebody is not removed who has another role than when the plan was made.
-pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
-    let was = role.map_or("invited", |level| scope.role(level).name());
-    let now = seen.described(scope);
-    Cause::new(Code::OtherRole, format!("is {now} and stays it: was {was} when the removal was planned"))
-}
-
-/// Why nothing was done about somebody who is not there any more.
-pub fn gone() -> Cause {
-    Cause::new(Code::GoneAlready, "was not there any more, without this run's doing")
-}
-
-/// Why somebody is left alone who got yet another role since the plan was made.
-pub fn third_role(scope: Scope, role: Level, from: Level, to: Level) -> Cause {
-    let [role, from, to] = [role, from, to].map(|level| scope.role(level));
-    let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
-    Cause::new(Code::OtherRole, text)
-}
-
-/// Why the role of somebody is not changed who was a member when the plan was made.
-pub fn no_member() -> Cause {
-    Cause::new(Code::NoMember, "is no member any more, so that there is no role to be changed")
 }
 
 /// The end of a row whose person was there without our doing.
