@@ -11,8 +11,8 @@ use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::{Level, Scope};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::finding::{gone, no_member, third_role, wanted_after_all};
-use crate::plan::{Action, Decision, Holder, Membership, RolePolicy, Standing, decide};
+use crate::plan::finding::{Ground, finding, gone};
+use crate::plan::{Action, Decision, Membership, RolePolicy, decide};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -229,51 +229,22 @@ impl Doubtful {
 
 /// The end of a row whose mutation of this run is, or may be, what a read shows.
 pub fn landed(scope: Scope, seen: Membership, action: Action) -> Finding {
+    shown(scope, seen, action, Ground::MaybeOurs)
+}
+
+/// What a read shows of a change.
+fn shown(scope: Scope, seen: Membership, action: Action, ground: Ground) -> Finding {
     match action {
-        Action::Remove(role) => removed(scope, seen, role),
         Action::Replace(role) => replaced(scope, seen, role),
-        Action::Add(_) | Action::SetRole { .. } if seen.is_doubled() => {
-            Finding::Done(Status::Rejected, seen.doubled(scope))
+        Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => {
+            let end = finding(scope, action, seen, ground).end();
+            end.map_or(Finding::Wait, |(status, cause)| Finding::Done(status, cause))
         }
-        Action::Add(wanted) => added(scope, seen, wanted),
-        Action::SetRole { from, to, holder } => changed(scope, seen, from, to, holder),
     }
 }
 
 fn added(scope: Scope, seen: Membership, wanted: Level) -> Finding {
-    match seen {
-        Membership::Member { role, standing: Standing::Active | Standing::Disabled, .. }
-            if role == wanted =>
-        {
-            Finding::Done(Status::Added, None)
-        }
-        Membership::Member { role, standing: Standing::Pending, .. } if role == wanted => {
-            Finding::Done(Status::Invited, None)
-        }
-        Membership::Invited { role, .. } if role.is_none_or(|role| role == wanted) => {
-            Finding::Done(Status::Invited, None)
-        }
-        Membership::Member { .. } | Membership::Invited { .. } => as_it_was(scope, seen, wanted),
-        Membership::Absent => Finding::Wait,
-    }
-}
-
-/// The end of a row that changes a role. A third role is another person's change, which is theirs;
-/// who is a member no more has no role to be changed, and is not added either. Whoever has taken an
-/// invitation up meanwhile has the role that it promised.
-fn changed(scope: Scope, seen: Membership, from: Level, to: Level, holder: Holder) -> Finding {
-    let third_role = |role| Finding::Done(Status::RoleKept, Some(third_role(scope, role, from, to)));
-    match seen {
-        Membership::Member { role, .. } if role == to => Finding::Done(Status::RoleUpdated, None),
-        Membership::Member { role, .. } if role == from && holder == Holder::Member => Finding::Wait,
-        Membership::Member { role, .. } => third_role(role),
-        Membership::Invited { role: Some(role), .. } if holder == Holder::Invitation => match role {
-            role if role == to => Finding::Done(Status::RoleUpdated, None),
-            role if role == from => Finding::Wait,
-            role => third_role(role),
-        },
-        Membership::Invited { .. } | Membership::Absent => Finding::Done(Status::Rejected, Some(no_member())),
-    }
+    landed(scope, seen, Action::Add(wanted))
 }
 
 /// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
@@ -295,18 +266,6 @@ fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     }
 }
 
-/// The end of a removal. Who has another role than the one that the plan saw has been given it since:
-/// somebody wants them there.
-fn removed(scope: Scope, seen: Membership, role: Option<Level>) -> Finding {
-    match seen {
-        Membership::Absent => Finding::Done(Status::Removed, None),
-        Membership::Member { .. } | Membership::Invited { .. } if seen.role() == role => Finding::Wait,
-        Membership::Member { .. } | Membership::Invited { .. } => {
-            Finding::Done(Status::RoleKept, Some(wanted_after_all(scope, seen, role)))
-        }
-    }
-}
-
 /// The end of a row whose person was there without our doing.
 fn as_it_was(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     match decide(scope, wanted, seen, RolePolicy::Keep) {
@@ -321,6 +280,7 @@ fn as_it_was(scope: Scope, seen: Membership, wanted: Level) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Holder, Standing};
     use Level::{Admin, Editor};
 
     const SETTLE: Duration = Duration::from_secs(16);
