@@ -11,8 +11,8 @@ use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::{Level, Scope};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::finding::{Ground, finding, gone};
-use crate::plan::{Action, Decision, Membership, RolePolicy, decide};
+use crate::plan::finding::{Ground, finding};
+use crate::plan::{Action, Membership};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -175,54 +175,38 @@ impl Doubtful {
     /// What a membership, read by a read that began at `read_at`, means for this write.
     pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
         let Context { scope, action, settle, repeats, ours } = context;
-        let wanted = match action {
-            Action::Add(role) => role,
-            // Whoever is not there without our doing went without it.
-            Action::Remove(_) if seen == Membership::Absent && !ours => {
-                return Finding::Done(Status::Unchanged, Some(gone()));
-            }
-            // Nothing is lost by a change that takes effect later after all, so only the server is
-            // spared: it sets the same role, or takes the same person away, once more.
-            Action::SetRole { .. } | Action::Remove(_) | Action::Replace(_) => {
-                let found = landed(scope, seen, action);
-                let is_late = read_at >= self.since + self.patience(settle, repeats);
-                return match (found, self.doubt) {
-                    (Finding::Wait, Doubt::Refused) if is_late => {
-                        Finding::Done(Status::Rejected, Some(self.cause.clone()))
-                    }
-                    (Finding::Wait, Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone)
-                        if is_late =>
-                    {
-                        Finding::SendAgain
-                    }
-                    (found, _) => found,
-                };
+        let ground = match action {
+            Action::Add(_) | Action::Remove(_) if !ours => Ground::NothingSent,
+            Action::Add(_) | Action::SetRole { .. } | Action::Replace(_) | Action::Remove(_) => {
+                Ground::MaybeOurs
             }
         };
-        match (seen, self.doubt) {
-            (Membership::Absent, Doubt::Effect) if read_at >= self.since + self.patience(settle, repeats) => {
-                Finding::SendAgain
+        match shown(scope, seen, action, ground) {
+            done @ Finding::Done(..) => done,
+            Finding::SendAgain | Finding::Wait => {
+                let is_late = read_at >= self.since + self.patience(settle, repeats);
+                self.judge_missing(action, is_late, ours)
             }
-            (Membership::Absent, Doubt::Refused) if read_at >= self.since + settle => {
-                Finding::Done(Status::Rejected, Some(self.cause.clone()))
-            }
-            (Membership::Absent, Doubt::Effect | Doubt::Refused) => Finding::Wait,
-            (Membership::Absent, Doubt::Invited) => Finding::Done(
+        }
+    }
+
+    /// What follows for a write that a read does not show. `is_late` if it can land no more. Setting a role
+    /// or removing a person twice does no harm: unless Houston has refused it for good, it is sent again.
+    fn judge_missing(&self, action: Action, is_late: bool, ours: bool) -> Finding {
+        let is_add = matches!(action, Action::Add(_));
+        match self.doubt {
+            Doubt::Invited if is_add => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
                 Some(Cause::new(Code::RoleUnknown, "Houston says so; the invitation itself cannot be seen")),
             ),
-            (Membership::Absent, Doubt::Member | Doubt::Gone) => Finding::Done(
-                Status::InDoubt,
-                Some(Cause::new(
-                    Code::MemberNotSeen,
-                    format!(
-                        "Houston says \"{}\", but the member list has no role of theirs",
-                        self.cause.text
-                    ),
-                )),
-            ),
-            (seen, _) if ours => landed(scope, seen, action),
-            (seen, _) => as_it_was(scope, seen, wanted),
+            Doubt::Member | Doubt::Gone if is_add => {
+                let said = &self.cause.text;
+                let text = format!("Houston says \"{said}\", but the member list has no role of theirs");
+                Finding::Done(Status::InDoubt, Some(Cause::new(Code::MemberNotSeen, text)))
+            }
+            Doubt::Refused if is_late => Finding::Done(Status::Rejected, Some(self.cause.clone())),
+            Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone if is_late => Finding::SendAgain,
+            Doubt::Effect | Doubt::Refused | Doubt::Invited | Doubt::Member | Doubt::Gone => Finding::Wait,
         }
     }
 }
@@ -263,17 +247,6 @@ fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
             Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
         }
         found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait) => found,
-    }
-}
-
-/// The end of a row whose person was there without our doing.
-fn as_it_was(scope: Scope, seen: Membership, wanted: Level) -> Finding {
-    match decide(scope, wanted, seen, RolePolicy::Keep) {
-        Decision::Keep(reason) => {
-            let (status, cause) = reason.end(scope, Some(wanted));
-            Finding::Done(status, cause)
-        }
-        Decision::Change(_) => Finding::Wait,
     }
 }
 
