@@ -230,13 +230,18 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::Level;
     use crate::plan::Standing;
 
     fn member(role: Level) -> Membership {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
+    }
+
+    /// What a membership means for a role in a deployment.
+    pub fn next(leftover: Leftover, row: Status, planned: PlannedAction, seen: Membership) -> Next {
+        Open { leftover, row, planned }.next(seen)
     }
 
     fn open(row: Status, planned: PlannedAction) -> Open {
