@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::engine::leftover::{Earlier, Leftover, Next, Planned};
 use crate::engine::verdict::Doubt;
 use crate::engine::verify::{Context, Doubts, Finding as Seen};
-use crate::engine::{answers, granting, leaving};
+use crate::engine::{granting, leaving};
 use crate::houston::Repeats;
 use crate::model::{Level, RowNumber, Scope};
 use crate::outcome::{Cause, Code, Status};
@@ -86,14 +86,6 @@ fn verified(case: Case) -> Option<End> {
     let Case { scope, action, seen, .. } = case;
     let context = Context { scope, action, settle, repeats: Repeats::Unknown, ours };
     Some(of_verify(doubts.remove(0)?.judge(seen, now, context)))
-}
-
-/// The proof of an acknowledged write.
-fn proved(case: Case) -> Option<End> {
-    match case.ground {
-        Ground::NothingSent | Ground::MaybeOurs => None,
-        Ground::Ours => Some(of_verify(answers::shown(case.scope, case.seen, case.action))),
-    }
 }
 
 fn of_verify(found: Seen) -> End {
@@ -187,9 +179,8 @@ fn removed(case: Case, in_doubt: Option<bool>) -> Option<End> {
 /// Each table of today; none for what it is never asked.
 type Table = (&'static str, fn(Case) -> Option<End>);
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 6] = [
     ("verify", verified),
-    ("proof", proved),
     ("leftover", left_over),
     ("granting, brought along", brought_along),
     ("granting", granted),
