@@ -19,7 +19,7 @@ use super::target_args::MaxErrors as MaxErrorsFlag;
 use super::trust::Origin;
 use super::{GlobalArgs, print, tell};
 use crate::cli::work_args::WorkArgs;
-use crate::engine::leftover::{Earlier, left_unanswered};
+use crate::engine::leftover::{Earlier, Unanswered, left_unanswered};
 use crate::engine::{Engine, MaxErrors, Run, Settings, close};
 use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::Mail;
@@ -180,12 +180,17 @@ fn unanswered(
     prepared: &PreparedPlan,
 ) -> HashMap<usize, Earlier> {
     let recent = session.settings.settle + LONGEST_GATEWAY;
-    let open = left_unanswered(runs, &session.url, recent);
+    let Unanswered { writes, older } = left_unanswered(runs, &session.url, recent);
+    for run in older {
+        tell(&printable(&format!(
+            "warning: run {run} is of an older format: it was not searched for writes without an answer"
+        )));
+    }
     let mut earlier = HashMap::new();
     for (place, operation) in prepared.operations.iter().enumerate() {
         let email = input.roster.emails().get(operation.row);
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
-        if let Some(run) = open.get(&(email.to_owned(), workspace.clone())) {
+        if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
             let cause = Cause::new(Code::NoOutcome, text);
             let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };

@@ -167,6 +167,7 @@ fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> 
                 Err(_) if folder.distrust().is_none() && !folder.is_run() => {
                     Listed::unreadable(&name, "not the folder of a run")
                 }
+                Err(JournalError::Older { format, .. }) => Listed::older(&name, format),
                 Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),
             }
         })

@@ -17,8 +17,9 @@ use crate::ops::failure::Failure;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::{Input, ResolvedInput};
 use crate::outcome::ExitStatus;
+use crate::plan::Action;
 use crate::record::folder::RunFolder;
-use crate::record::journal::{History, PlanLine, PlannedAction};
+use crate::record::journal::{History, PlanLine};
 use crate::record::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
 use crate::report::atomic::Draft;
 use crate::roster::{Roster, Settings, spool_text};
@@ -115,7 +116,7 @@ impl Saved {
         let file = spool_text(roster_text)?;
         let read = Roster::from_file(file, roster, &settings)
             .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-        let planned = rows.iter().filter(|line| line.line > 0).count();
+        let planned = rows.iter().filter(|line| line.is_row()).count();
         if read.len() != planned {
             let there = read.len();
             return Err(bad(anyhow::anyhow!("the plan has {planned} rows, its roster {there}")));
@@ -220,7 +221,9 @@ pub struct Expected {
 impl Expected {
     /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
     pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
-        let remove = |line: &&PlanLine| line.action == PlannedAction::Remove && line.grant.is_none();
+        let remove = |line: &&PlanLine| {
+            line.deployment.is_none() && matches!(line.decision.action(), Some(Action::Remove(_)))
+        };
         let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
         self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
     }
