@@ -2,6 +2,7 @@
 //! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
 
 mod cuts;
+mod findings;
 mod stops;
 
 use std::collections::HashMap;

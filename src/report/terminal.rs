@@ -284,6 +284,10 @@ impl Reporter for Progress {
                 }
                 self.update(tally);
             }
+            Event::TokenReplaced { file } => self.line(&format!(
+                "Houston did not take the token any more; {} holds another one, which is used now",
+                file.display()
+            )),
             Event::Stopping { reason, cause, in_flight } => self.stopping(reason, cause, in_flight),
             Event::Finished { tally } => self.end(Some(tally)),
         }
