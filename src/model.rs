@@ -26,7 +26,8 @@ pub enum Scope {
 }
 
 /// How much a role allows, weakest first, so that the order is the order of rights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// May look.
     Viewer,

@@ -124,9 +124,9 @@ fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
         let line = line.map_err(|error| broken(folder, error))?;
         let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
         let who = || format!("{} in {}", printable(&line.email), printable(workspace));
-        if extras.contains(&line.row) {
+        if extras.contains(&line.item) {
             removals.add(who);
-        } else if let Some(role) = line.role.filter(|_| rows.contains(&line.row)) {
+        } else if let Some(role) = line.role.filter(|_| rows.contains(&line.item)) {
             *roles.entry(role).or_default() += 1;
             if role.level == Level::Admin {
                 admins.add(who);

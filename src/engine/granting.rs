@@ -14,10 +14,10 @@ use crate::houston::DeploymentGrant;
 use crate::model::{Emails, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Outcome, Status};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Holder, Membership, Operation, Reason, Workspace, sort};
+use crate::plan::{Action, Membership, Operation, Reason, Workspace, sort};
 use crate::present::grants::{Asked, Found};
 use crate::record::folder::RunFolder;
-use crate::record::journal::{GrantLine, History, JournalError, PlanLine, PlannedAction, plan_lines};
+use crate::record::journal::{History, JournalError, LineDecision, Origin, PlanLine, plan_lines};
 
 /// The roles in deployments that are still to be given in a run.
 #[derive(Debug, Default)]
@@ -34,7 +34,8 @@ struct Open {
     leftover: Leftover,
     /// What became of the row that wants it.
     row: Status,
-    planned: PlannedAction,
+    /// Whether the plan gives it to a person who has none.
+    is_add: bool,
 }
 
 impl Granting {
@@ -53,14 +54,14 @@ impl Granting {
         for line in plan_lines(folder)?.skip(rows).take(history.grants.len()) {
             let line = line?;
             names.push(&line.email);
-            let Some(wish) = &line.grant else { continue };
+            let Some(deployment) = &line.deployment else { continue };
             granting.subjects.behind.push(Subject::Deployment(InDeployment {
-                deployment: wish.deployment.id.clone(),
-                name: wish.deployment.name.clone(),
+                deployment: deployment.id.clone(),
+                name: deployment.name.clone(),
                 user: None,
             }));
-            let (Some(id), true) = (&line.workspace, open.contains(&line.row)) else { continue };
-            let Some(open) = Open::of(&line, wish, history) else { continue };
+            let (Some(id), true) = (&line.workspace, open.contains(&line.item)) else { continue };
+            let Some(open) = Open::of(&line, history) else { continue };
             let place = *places.entry(id.clone()).or_insert_with(|| {
                 granting.part.workspaces.push(Workspace { id: id.clone(), label: None });
                 granting.shares.push(Vec::new());
@@ -150,23 +151,18 @@ impl Granting {
 }
 
 impl Open {
-    fn of(line: &PlanLine, wish: &GrantLine, history: &History) -> Option<Self> {
-        if !wish.deployment.is_there() {
-            return None;
-        }
-        let role = wish.role.or(wish.from_role)?;
-        let to = role.level;
-        let planned = match (line.action, wish.from_role) {
-            (PlannedAction::Add, _) => Planned::Change(Action::Add(to)),
-            (PlannedAction::UpdateRole, from) => {
-                Planned::Change(Action::SetRole { from: from?.level, to, holder: Holder::Member })
-            }
-            (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
-            (PlannedAction::Remove, _) => Planned::Change(Action::Remove(Some(to))),
-            (PlannedAction::Replace, _) => return None,
+    fn of(line: &PlanLine, history: &History) -> Option<Self> {
+        line.deployment.as_ref().filter(|deployment| deployment.is_there())?;
+        let Origin::Row { number, .. } = line.origin else { return None };
+        let planned = match line.decision {
+            LineDecision::Change(Action::Replace(_)) => return None,
+            LineDecision::Change(action) => Planned::Change(action),
+            LineDecision::Keep(_) => Planned::Nothing(history.header.settings.roles),
         };
-        let leftover = Leftover::new(line.row, role, planned, history.row(line.row)?)?;
-        Some(Self { leftover, row: history.alone(wish.of)?.status, planned: line.action })
+        let is_add = matches!(planned, Planned::Change(Action::Add(_)));
+        let role = line.role.or(line.from_role())?;
+        let leftover = Leftover::new(line.item, role, planned, history.row(line.item)?)?;
+        Some(Self { leftover, row: history.alone(number)?.status, is_add })
     }
 
     /// What there is of somebody who is not in the list of members.
@@ -189,7 +185,7 @@ impl Open {
 
     /// Whether the add of the row may have brought the role along.
     fn may_have_come_along(&self) -> bool {
-        matches!(self.row, Status::Added | Status::Invited) && self.planned == PlannedAction::Add
+        matches!(self.row, Status::Added | Status::Invited) && self.is_add
     }
 
     fn next(&self, seen: Membership) -> Next {
@@ -218,13 +214,16 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
     }
     for line in plan_lines(folder)?.take(history.first_extra()) {
         let line = line?;
-        if !line.renews.is_empty() {
-            subjects.replacements.insert(line.row, line.renews);
+        if !line.accounts.is_empty() {
+            subjects.replacements.insert(line.item, line.accounts);
         }
-        let (Some(wish), PlannedAction::Add) = (line.grant, line.action) else { continue };
-        let Some(role) = wish.role else { continue };
-        let grant = DeploymentGrant { deployment: wish.deployment.id, role: role.level };
-        subjects.along.entry(wish.of).or_default().push(grant);
+        let (Some(deployment), LineDecision::Change(Action::Add(role))) = (line.deployment, line.decision)
+        else {
+            continue;
+        };
+        let Origin::Row { number, .. } = line.origin else { continue };
+        let grant = DeploymentGrant { deployment: deployment.id, role };
+        subjects.along.entry(number).or_default().push(grant);
     }
     Ok(subjects)
 }
@@ -233,35 +232,29 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
 pub(super) mod tests {
     use super::*;
     use crate::model::Level;
-    use crate::plan::Standing;
+    use crate::plan::{Holder, Standing};
 
     fn member(role: Level) -> Membership {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
     }
 
+    const ADD: Action = Action::Add(Level::Editor);
+    const UPDATE: Action = Action::SetRole { from: Level::Viewer, to: Level::Editor, holder: Holder::Member };
+
     /// What a membership means for a role in a deployment.
-    pub fn next(leftover: Leftover, row: Status, planned: PlannedAction, seen: Membership) -> Next {
-        Open { leftover, row, planned }.next(seen)
+    pub fn next(leftover: Leftover, row: Status, is_add: bool, seen: Membership) -> Next {
+        Open { leftover, row, is_add }.next(seen)
     }
 
-    fn open(row: Status, planned: PlannedAction) -> Open {
+    fn open(row: Status, planned: Action) -> Open {
         let leftover = Leftover {
             row: RowNumber::from_index(1),
             scope: Scope::Deployment,
             role: Level::Editor,
-            planned: match planned {
-                PlannedAction::UpdateRole => Planned::Change(Action::SetRole {
-                    from: Level::Viewer,
-                    to: Level::Editor,
-                    holder: Holder::Member,
-                }),
-                PlannedAction::Add | PlannedAction::Replace | PlannedAction::Remove | PlannedAction::None => {
-                    Planned::Change(Action::Add(Level::Editor))
-                }
-            },
+            planned: Planned::Change(planned),
             earlier: None,
         };
-        Open { leftover, row, planned }
+        Open { leftover, row, is_add: planned == ADD }
     }
 
     #[test]
@@ -274,21 +267,21 @@ pub(super) mod tests {
                 unreachable!("nobody is removed")
             }
         };
-        let invited = open(Status::Invited, PlannedAction::Add).unlisted();
+        let invited = open(Status::Invited, ADD).unlisted();
         let table = [
-            (Status::Added, PlannedAction::Add, member(Editor), Some(Status::Added)),
-            (Status::Added, PlannedAction::Add, Membership::Absent, None),
-            (Status::Added, PlannedAction::Add, member(Admin), Some(Status::RoleKept)),
-            (Status::Invited, PlannedAction::Add, invited, Some(Status::Invited)),
-            (Status::Unchanged, PlannedAction::Add, member(Editor), Some(Status::Unchanged)),
-            (Status::Unchanged, PlannedAction::Add, Membership::Absent, None),
-            (Status::Unchanged, PlannedAction::UpdateRole, member(Viewer), None),
-            (Status::Unchanged, PlannedAction::UpdateRole, member(Editor), Some(Status::Unchanged)),
-            (Status::Unchanged, PlannedAction::UpdateRole, member(Admin), Some(Status::RoleKept)),
+            (Status::Added, ADD, member(Editor), Some(Status::Added)),
+            (Status::Added, ADD, Membership::Absent, None),
+            (Status::Added, ADD, member(Admin), Some(Status::RoleKept)),
+            (Status::Invited, ADD, invited, Some(Status::Invited)),
+            (Status::Unchanged, ADD, member(Editor), Some(Status::Unchanged)),
+            (Status::Unchanged, ADD, Membership::Absent, None),
+            (Status::Unchanged, UPDATE, member(Viewer), None),
+            (Status::Unchanged, UPDATE, member(Editor), Some(Status::Unchanged)),
+            (Status::Unchanged, UPDATE, member(Admin), Some(Status::RoleKept)),
         ];
         for (row, planned, seen, end) in table {
             assert_eq!(status(open(row, planned).next(seen)), end, "{row} {planned:?} {seen:?}");
         }
-        assert_eq!(open(Status::Added, PlannedAction::Add).unlisted(), Membership::Absent);
+        assert_eq!(open(Status::Added, ADD).unlisted(), Membership::Absent);
     }
 }

@@ -19,7 +19,7 @@ use crate::plan::protect::Protect;
 use crate::plan::{Action, Decision, Guard, Membership, Operation, Reason, Workspace};
 use crate::present::members::Reading;
 use crate::record::folder::RunFolder;
-use crate::record::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
+use crate::record::journal::{History, JournalError, PlanLine, RowHistory, plan_lines};
 
 /// The removals that are still to be done in a run.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl Leaving {
             let line = line?;
             names.push(&line.email);
             // A line without them names nobody who could be sent.
-            let account = line.account.clone().unwrap_or_else(|| Account::User(String::new()));
+            let account = line.accounts.first().cloned().unwrap_or_else(|| Account::User(String::new()));
             behind.push(Subject::Leaver(account.clone()));
             let (Some(leaver), Some(id)) = (Leaver::of(&line, account, history), &line.workspace) else {
                 continue;
@@ -250,9 +250,11 @@ impl Leaving {
 impl Leaver {
     /// The removal of a line of the plan, if it has no end yet.
     fn of(line: &PlanLine, account: Account, history: &History) -> Option<Self> {
-        let done = history.row(line.row)?;
+        let done = history.row(line.item)?;
         let is_open = match done.status.kind() {
-            StatusKind::Unresolved | StatusKind::NotTried => line.action == PlannedAction::Remove,
+            StatusKind::Unresolved | StatusKind::NotTried => {
+                matches!(line.decision.action(), Some(Action::Remove(_)))
+            }
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::Failed => false,
         };
         let in_doubt = done.status == Status::InDoubt;
@@ -265,7 +267,8 @@ impl Leaver {
                 }),
                 in_doubt,
             });
-        let (row, role, seen) = (line.row, line.from_role.map(|role| role.level), Membership::Absent);
+        let role = line.from_role().map(|role| role.level);
+        let (row, seen) = (line.item, Membership::Absent);
         is_open.then_some(Self { row, account, role, earlier, seen })
     }
 

@@ -22,7 +22,7 @@ use crate::plan::{
 };
 use crate::present::members::Reading;
 use crate::record::folder::{JOURNAL, RunFolder, Runs};
-use crate::record::journal::{History, JournalError, PlanLine, PlannedAction, RowHistory, plan_lines};
+use crate::record::journal::{History, JournalError, LineDecision, PlanLine, RowHistory, plan_lines};
 
 /// Between what happened to a write and what its workspace says later.
 const NOW: &str = "; now the workspace cannot be read: ";
@@ -67,7 +67,7 @@ impl Leg {
         let (mut wanted, hasher) = (HashSet::new(), FixedState::default());
         for line in plan_lines(folder)? {
             let line = line?;
-            if left.next_if_eq(&line.row).is_none() {
+            if left.next_if_eq(&line.item).is_none() {
                 emails.push("");
                 continue;
             }
@@ -82,10 +82,10 @@ impl Leg {
             if !wanted.insert(hasher.hash_one((place, email_key(&line.email)))) {
                 let source =
                     <serde_json::Error as serde::de::Error>::custom("the same person twice in one workspace");
-                let line = line.row.index() as u64 + 1;
+                let line = line.item.index() as u64 + 1;
                 return Err(JournalError::Broken { path: folder.plan(), line, source });
             }
-            leg.shares[place].rows.push(line.row);
+            leg.shares[place].rows.push(line.item);
             leg.shares[place].leftovers.push(leftover);
         }
         leg.emails = Arc::new(emails);
@@ -229,33 +229,54 @@ impl Leg {
     }
 }
 
-/// The writes, by address and workspace, that runs against this target left without an answer, with
-/// the run's id. Only runs count whose journal was written within `recent`: nothing of an older one
-/// can land any more. A run that cannot be read tells nothing, and one of another user may tell anything.
-pub fn left_unanswered(
-    runs: &Runs,
-    target: &str,
-    recent: Duration,
-) -> HashMap<(String, WorkspaceId), String> {
-    let mut open = HashMap::new();
+/// What earlier runs against a target left without an answer.
+#[derive(Debug, Default)]
+pub struct Unanswered {
+    /// The writes, by address and workspace, with the run's id.
+    pub writes: HashMap<(String, WorkspaceId), String>,
+    /// The runs that could not be searched, since their files have an older format.
+    pub older: Vec<String>,
+}
+
+/// Searches the runs against this target for writes without an answer. Only runs count whose journal was
+/// written within `recent`: nothing of an older one can land any more. A run that cannot be read says
+/// nothing, and one of another user may say anything.
+pub fn left_unanswered(runs: &Runs, target: &str, recent: Duration) -> Unanswered {
+    let mut unanswered = Unanswered::default();
     let is_own = |folder: &RunFolder| folder.distrust().is_none();
     for folder in runs.list().unwrap_or_default().into_iter().filter(is_own) {
         let written = folder.modified(JOURNAL);
         let is_recent = written.is_some_and(|at| at.elapsed().map_or(true, |age| age <= recent));
-        let Some(history) = is_recent.then(|| History::read(&folder).ok()).flatten() else { continue };
+        match is_recent.then(|| History::read(&folder)) {
+            Some(Ok(history)) if is_same_target(&history.header.target, target) => {
+                unanswered.search(&folder, &history);
+            }
+            Some(Err(JournalError::Older { target: of, .. }))
+                if of.as_ref().is_none_or(|of| is_same_target(of, target)) =>
+            {
+                unanswered.older.push(folder.id().to_owned());
+            }
+            Some(Ok(_) | Err(_)) | None => {}
+        }
+    }
+    unanswered
+}
+
+impl Unanswered {
+    fn search(&mut self, folder: &RunFolder, history: &History) {
         let in_doubt = |row: &RowNumber| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
         let left: HashSet<RowNumber> = history.left().into_iter().filter(in_doubt).collect();
-        if !is_same_target(&history.header.target, target) || left.is_empty() {
-            continue;
+        if left.is_empty() {
+            return;
         }
-        let lines = plan_lines(&folder).into_iter().flatten().filter_map(Result::ok);
-        for line in lines.filter(|line| left.contains(&line.row)) {
+        let lines = plan_lines(folder).into_iter().flatten().filter_map(Result::ok);
+        for line in lines.filter(|line| left.contains(&line.item)) {
             if let Some(workspace) = line.workspace {
-                open.insert((email_key(&line.email).into_owned(), workspace), history.header.run.clone());
+                let write = (email_key(&line.email).into_owned(), workspace);
+                self.writes.insert(write, history.header.run.clone());
             }
         }
     }
-    open
 }
 
 /// A row that a later leg can settle.
@@ -325,18 +346,13 @@ impl Leftover {
     }
 
     fn of(line: &PlanLine, history: &History) -> Option<Self> {
-        let to = line.role?.level;
-        let planned = match (line.action, line.from_role) {
-            (PlannedAction::Add, _) => Planned::Change(Action::Add(to)),
-            (PlannedAction::Replace, _) => Planned::Change(Action::Replace(to)),
-            (PlannedAction::UpdateRole, from) => {
-                Planned::Change(Action::SetRole { from: from?.level, to, holder: line.holder() })
-            }
-            (PlannedAction::None, _) => Planned::Nothing(history.header.settings.roles),
+        let planned = match line.decision {
             // Removals come behind the rows of the roster.
-            (PlannedAction::Remove, _) => return None,
+            LineDecision::Change(Action::Remove(_)) => return None,
+            LineDecision::Change(action) => Planned::Change(action),
+            LineDecision::Keep(_) => Planned::Nothing(history.header.settings.roles),
         };
-        Self::new(line.row, line.role?, planned, &history.rows[line.row.index()])
+        Self::new(line.item, line.role?, planned, &history.rows[line.item.index()])
     }
 
     /// What a membership means for it. Whoever is there after this run has sent for them is there

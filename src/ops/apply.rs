@@ -22,7 +22,7 @@ use super::runs::{RUNS, locked, unsafe_runs};
 use super::saved::Saved;
 use super::session::{Access, Destination, Session};
 use super::signals::Signals;
-use crate::engine::leftover::{Earlier, left_unanswered};
+use crate::engine::leftover::{Earlier, Unanswered, left_unanswered};
 use crate::event::Event;
 use crate::model::{RowNumber, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
@@ -158,12 +158,13 @@ fn unanswered(
     prepared: &PreparedPlan,
 ) -> HashMap<usize, Earlier> {
     let recent = session.settings.settle + LONGEST_GATEWAY;
-    let open = left_unanswered(runs, &session.url, recent);
+    let Unanswered { writes, older } = left_unanswered(runs, &session.url, recent);
+    older.iter().for_each(|run| session.notices.give(&Notice::OlderRun(run)));
     let mut earlier = HashMap::new();
     for (place, operation) in prepared.operations.iter().enumerate() {
         let email = input.roster.emails().get(operation.row);
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
-        if let Some(run) = open.get(&(email.to_owned(), workspace.clone())) {
+        if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
             let cause = Cause::new(Code::NoOutcome, text);
             let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };

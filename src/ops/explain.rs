@@ -17,7 +17,6 @@ use crate::outcome::ExitStatus;
 use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Grant, name};
 use crate::plan::{Action, Decision, Holder, Membership, Reason, Workspace};
-use crate::record::journal::PlannedAction;
 use crate::report::escape::json_pretty;
 use crate::report::plan::{PlanFormat, reason_of_grant};
 
@@ -118,7 +117,7 @@ impl Explainer<'_> {
             deployment: None,
             present: planned.seen.map(|seen| seen.described(Scope::Workspace)),
             rule: self.rule(&planned.decision, role),
-            action: PlannedAction::of(&planned.decision).word(),
+            action: planned.decision.word(),
             from_role: planned.seen.and_then(Membership::role).map(|level| Role::workspace(level).name()),
             to_role: role.map(|level| Role::workspace(level).name()),
             request: workspace
@@ -239,7 +238,7 @@ impl Explainer<'_> {
             deployment: Some(grant.deployment.name.clone()),
             present: grant.seen.map(|seen| seen.described(Scope::Deployment)),
             rule,
-            action: PlannedAction::of(&grant.decision).word(),
+            action: grant.decision.word(),
             from_role: grant.from().map(|level| Role::deployment(level).name()),
             to_role: Some(name(grant.role.map(Role::deployment))),
             request: request.map(Sending::from),
@@ -266,7 +265,7 @@ impl Explainer<'_> {
                     format!("is not in the roster and stays: {} ({})", cause.text, cause.code)
                 }
             },
-            action: if extra.leaves() { PlannedAction::Remove.word() } else { PlannedAction::None.word() },
+            action: extra.decision.word(),
             from_role: extra.seen.role().map(|level| Role::workspace(level).name()),
             to_role: None,
             request: request.flatten().map(Sending::from),

@@ -136,6 +136,7 @@ fn listed_run(folder: &RunFolder) -> Listed {
         Err(_) if folder.distrust().is_none() && !folder.is_run() => {
             Listed::unreadable(&name, "not the folder of a run")
         }
+        Err(JournalError::Older { format, .. }) => Listed::older(&name, format),
         Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),
     }
 }

@@ -113,7 +113,7 @@ impl Saved {
         let file = spool_text(roster_text)?;
         let read = Roster::from_file(file, roster, &settings)
             .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-        let planned = rows.iter().filter(|line| line.line > 0).count();
+        let planned = rows.iter().filter(|line| line.is_row()).count();
         if read.len() != planned {
             let there = read.len();
             return Err(bad(anyhow::anyhow!("the plan has {planned} rows, its roster {there}")));

@@ -6,12 +6,15 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Membership, RolePolicy, Standing};
 use crate::model::{Level, RowNumber, Scope};
 use crate::outcome::{Cause, Code, Status};
 
 /// One change to one person, in a workspace or in a deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Gives a role to a person who has none: one mutation.
     Add(Level),
@@ -32,7 +35,8 @@ pub enum Action {
 }
 
 /// What has a role that is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Holder {
     /// A member, also one who has never signed in.
     Member,
@@ -41,6 +45,15 @@ pub enum Holder {
 }
 
 impl Action {
+    /// Its word in plans. Whoever reads a plan is interested in what comes of a replacement.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Add(_) | Self::Replace(_) => "add",
+            Self::SetRole { .. } => "update_role",
+            Self::Remove(_) => "remove",
+        }
+    }
+
     /// The role that the person has afterwards.
     pub fn level(self) -> Option<Level> {
         match self {
@@ -209,6 +222,11 @@ impl Decision {
             Self::Change(action) => Some(*action),
             Self::Keep(_) => None,
         }
+    }
+
+    /// Its word in plans.
+    pub fn word(&self) -> &'static str {
+        self.action().map_or("none", Action::word)
     }
 
     /// Why nothing is done, if nothing is.

@@ -29,11 +29,13 @@ use crate::model::{Level, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Code};
 
 /// What Houston has of one person in one workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Membership {
     /// A direct role binding in the workspace.
     Member {
         /// The role of the binding that Houston lists first: the one that counts on old servers.
+        #[serde(rename = "level")]
         role: Level,
         /// How many direct bindings there are; more than one is a defect of old servers.
         bindings: u8,
@@ -43,6 +45,7 @@ pub enum Membership {
     /// A pending invitation, with its role if Houston tells it.
     Invited {
         /// The role the person gets on signing up.
+        #[serde(rename = "level")]
         role: Option<Level>,
         /// How many invitations there are; more than one is a defect.
         invites: u8,
@@ -52,7 +55,8 @@ pub enum Membership {
 }
 
 /// Whether a member has ever signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// A user who has signed in.
     Active,
@@ -86,7 +90,7 @@ impl Membership {
 }
 
 impl Membership {
-    /// In words, for people and for `plan.jsonl`.
+    /// In words, for people.
     pub fn described(self, scope: Scope) -> String {
         let name = |level| scope.role(level).name();
         match self {

@@ -25,7 +25,7 @@ pub use self::digest::{Hashing, digest_of};
 pub use self::fold::GrantHistory;
 pub use self::history::{History, RowHistory};
 pub use self::lines::plan_lines;
-pub use self::plan_file::{GrantLine, PlanLine, PlannedAction, write_plan};
+pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undone::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
@@ -36,8 +36,8 @@ use crate::plan::protect::union;
 use crate::plan::{OperationId, RolePolicy};
 pub use crate::record::hexadecimal::hexadecimal;
 
-/// The format of both files; a reader refuses newer ones.
-pub const FORMAT: u32 = 3;
+/// The format of both files; a reader refuses every other one.
+pub const FORMAT: u32 = 4;
 
 /// One fact. The first entry of a journal is its header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -340,6 +340,19 @@ pub enum JournalError {
     Changed {
         /// Which file.
         path: PathBuf,
+    },
+    /// Written by an older version.
+    #[error(
+        "{} has the older format {format}, this version knows {FORMAT}: read the run with the version of this program that wrote it, or apply its roster again",
+        .path.display()
+    )]
+    Older {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+        /// The URL of Houston, as the run names it.
+        target: Option<String>,
     },
     /// Written by a newer version.
     #[error("{} has format {format}, this version knows {FORMAT}", .path.display())]
@@ -686,7 +699,7 @@ mod tests {
     fn a_plan_with_a_row_out_of_order_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.plan()).expect("readable");
-        std::fs::write(folder.plan(), text.replacen("\"row\":2", "\"row\":9", 1)).expect("written");
+        std::fs::write(folder.plan(), text.replacen("\"item\":2", "\"item\":9", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Broken { line: 2, .. })));
     }
 
@@ -700,18 +713,41 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_the_first_format_can_still_be_read() {
+    fn a_run_of_an_older_format_is_refused_whatever_else_is_in_its_files() {
         let (_dir, folder) = run(&[]);
-        let text = std::fs::read_to_string(folder.journal()).expect("readable");
-        let old = text.replacen("\"format\":3", "\"format\":1", 1);
-        assert!(old != text && !old.contains("extras"), "nothing of the new format is in it");
-        std::fs::write(folder.journal(), old).expect("written");
-        assert_eq!(History::read(&folder).expect("readable").rows.len(), 5);
+        let header =
+            r#"{"entry":"header","format":3,"run":"20261123T154500Z-k3f9","target":"https://old","rows":5}"#;
+        std::fs::write(folder.journal(), format!("{header}\n{{\"entry\":\"of_then\"}}\n")).expect("written");
+        std::fs::write(folder.plan(), "{\"row\":1}\n").expect("written");
+        let error = History::read(&folder).expect_err("of another format");
+        let text = error.to_string();
+        assert!(text.contains("has the older format 3") && text.contains("apply its roster again"), "{text}");
+        let JournalError::Older { format: 3, target, .. } = error else { panic!("{error}") };
+        assert_eq!(target.as_deref(), Some("https://old"));
+        assert!(matches!(History::read_header(&folder), Err(JournalError::Older { .. })));
+    }
+
+    #[test]
+    fn every_kind_of_item_has_its_own_part_of_a_plan() {
+        let (_dir, folder) = run(&[]);
+        let text = std::fs::read_to_string(folder.plan()).expect("readable");
+        let of_row = |number: u32| format!("{{\"row\":{{\"number\":{number},\"line\":{}}}}}", number + 1);
+        for wrong in ["\"extra\"".to_owned(), of_row(2)] {
+            std::fs::write(folder.plan(), text.replacen(&of_row(3), &wrong, 1)).expect("written");
+            let error = History::read(&folder).expect_err("not the third row");
+            assert!(matches!(error, JournalError::Broken { line: 3, .. }), "{wrong}: {error}");
+        }
     }
 
     #[test]
     fn people_who_are_not_in_the_roster_come_behind_its_rows() {
         let (_dir, folder) = run(&[]);
+        let mut plan = std::fs::read_to_string(folder.plan()).expect("readable");
+        for number in [4, 5] {
+            let row = format!("{{\"row\":{{\"number\":{number},\"line\":{}}}}}", number + 1);
+            plan = plan.replacen(&row, "\"extra\"", 1);
+        }
+        std::fs::write(folder.plan(), plan).expect("written");
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
         std::fs::write(folder.journal(), text.replacen("\"rows\":5", "\"rows\":3,\"extras\":2", 1))
             .expect("written");
@@ -720,7 +756,7 @@ mod tests {
         assert_eq!(history.row(RowNumber::from_index(3)), history.extras.first());
         assert_eq!(history.left_extras(), [RowNumber::from_index(3)], "the other one has its end");
         assert!(history.left().iter().all(|row| row.index() < 3));
-        for (rows, extras) in [(3, 1), (3, 3), (5, 1)] {
+        for (rows, extras) in [(3, 1), (3, 3), (3, 0)] {
             let counts = format!("\"rows\":{rows},\"extras\":{extras}");
             std::fs::write(folder.journal(), text.replacen("\"rows\":5", &counts, 1)).expect("written");
             assert!(matches!(History::read(&folder), Err(JournalError::Incomplete { .. })), "{counts}");
@@ -731,7 +767,7 @@ mod tests {
     fn a_journal_of_a_newer_version_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
-        std::fs::write(folder.journal(), text.replacen("\"format\":3", "\"format\":99", 1)).expect("written");
+        std::fs::write(folder.journal(), text.replacen("\"format\":4", "\"format\":99", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
     }
 

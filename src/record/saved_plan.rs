@@ -13,15 +13,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::journal::{GrantLine, Hashing, PlanLine, PlannedAction, RunSettings};
+use super::journal::{Hashing, Kept, LineDecision, Origin, PlanLine, RunSettings};
 use crate::files::{Links, open_regular};
-use crate::model::{WorkspaceId, email_key, escaped_json};
-use crate::outcome::Code;
+use crate::model::{Role, RowNumber, WorkspaceId, email_key, escaped_json};
+use crate::outcome::{Code, Status};
 use crate::plan::extra::Account;
 use crate::plan::grant::{Deployment, name as grant_name};
+use crate::plan::{Action, Holder, Membership};
 
 /// The version of the format; a reader refuses every other one.
-pub const SCHEMA_VERSION: u64 = 3;
+pub const SCHEMA_VERSION: u64 = 4;
 
 /// The fields of a plan that change nothing: where and by whom it was made. When it was made counts:
 /// the same change that is wanted once more is another plan, with another digest.
@@ -374,7 +375,7 @@ pub fn moved(
         moved.extend(difference(Some(then), now.as_ref(), against));
     }
     let mut come: Vec<PlanLine> = there.into_values().collect();
-    come.sort_by_key(|line| line.row);
+    come.sort_by_key(|line| line.item);
     moved.extend(come.iter().filter_map(|now| difference(None, Some(now), against)));
     moved
 }
@@ -384,8 +385,8 @@ type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Account>);
 
 /// Who somebody is of whom a line behind the rows of the roster tells.
 fn whose(line: &PlanLine, against: Against) -> Who {
-    let account = if against == Against::Everything { line.account.clone() } else { None };
-    let deployment = line.grant.as_ref().map(|grant| in_deeds(&grant.deployment, against));
+    let account = line.accounts.first().filter(|_| against == Against::Everything).cloned();
+    let deployment = line.deployment.as_ref().map(|deployment| in_deeds(deployment, against));
     (line.workspace.clone(), email_key(&line.email).into_owned(), deployment, account)
 }
 
@@ -399,7 +400,7 @@ fn in_deeds(deployment: &Deployment, against: Against) -> Deployment {
 
 fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against) -> Option<Moved> {
     if let (Some(then), Some(now)) = (then, now)
-        && essence(then, now, against) == essence(now, now, against)
+        && Essence::of(then, now, against) == Essence::of(now, now, against)
     {
         return None;
     }
@@ -420,80 +421,143 @@ fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against)
     })
 }
 
-/// Whether limits hold somebody back who was to be removed or demoted. Those that are given when a plan
-/// is carried out may be stricter than its own.
-fn is_held_by_limits(line: &PlanLine) -> bool {
-    line.action == PlannedAction::None && matches!(line.code, Some(Code::Protected | Code::GuardMaxRemove))
+/// The code of a line that changes nothing.
+fn code(line: &PlanLine) -> Option<&Code> {
+    line.decision.kept().and_then(|kept| kept.code.as_ref())
 }
 
-/// What of a line has to be the same; `now` is what it is compared with.
-fn essence(line: &PlanLine, now: &PlanLine, against: Against) -> PlanLine {
-    let line = PlanLine { why: None, ..line.clone() };
-    let is_less =
-        matches!(line.action, PlannedAction::Remove | PlannedAction::UpdateRole) && is_held_by_limits(now);
-    let line = if is_less && against == Against::Everything {
-        let (status, code) = (now.status, now.code.clone());
-        PlanLine { action: now.action, from_role: now.from_role, status, code, ..line }
-    } else {
-        line
-    };
-    match against {
-        // Those who are not in the roster have no place of their own in it.
-        Against::Everything if line.account.is_some() || line.grant.is_some() => {
-            PlanLine { row: now.row, ..line }
-        }
-        Against::Everything => line,
-        Against::Deeds => {
-            let is_held = now.code.as_ref().is_some_and(Code::is_guard) || is_held_by_limits(now);
-            PlanLine {
-                row: now.row,
-                // Houston may spell the domain otherwise than the roster of the run did.
-                email: email_key(&line.email).into_owned(),
-                action: if is_held { now.action } else { line.action },
-                from_role: if is_held { now.from_role } else { line.from_role },
-                seen: None,
-                status: None,
-                code: None,
-                account: None,
-                grant: line.grant.map(|grant| GrantLine {
-                    deployment: in_deeds(&grant.deployment, against),
-                    workspace_role: None,
-                    ..grant
-                }),
-                deployment_roles: Vec::new(),
-                renews: Vec::new(),
-                ..line
+/// Whether limits hold a person back who was to be removed or demoted. Those that are given when a plan
+/// is carried out may be stricter than its own.
+fn is_held_by_limits(line: &PlanLine) -> bool {
+    matches!(code(line), Some(Code::Protected | Code::GuardMaxRemove))
+}
+
+/// What of a line has to be the same.
+#[derive(PartialEq)]
+struct Essence<'l> {
+    /// Of a row of the roster only: what is behind the rows has no place of its own.
+    item: Option<RowNumber>,
+    origin: Origin,
+    email: Cow<'l, str>,
+    role: Option<Role>,
+    workspace: Option<&'l WorkspaceId>,
+    deployment: Option<Deployment>,
+    action: Option<Action>,
+    from_role: Option<Role>,
+    into: Option<RowNumber>,
+    /// None if what was seen does not count.
+    seen: Option<Seen<'l>>,
+}
+
+/// What was seen, and what is known only where it was looked at.
+#[derive(PartialEq)]
+struct Seen<'l> {
+    membership: Option<Membership>,
+    status: Option<Status>,
+    code: Option<&'l Code>,
+    accounts: &'l [Account],
+    workspace_role: Option<Role>,
+    deployment_roles: &'l [(String, Role)],
+}
+
+impl<'l> Essence<'l> {
+    /// Of this line, which is compared with what is so now.
+    fn of(line: &'l PlanLine, now: &'l PlanLine, against: Against) -> Self {
+        let is_held = match against {
+            Against::Everything => {
+                let takes_away =
+                    matches!(line.decision.action(), Some(Action::Remove(_) | Action::SetRole { .. }));
+                takes_away && is_held_by_limits(now)
             }
+            Against::Deeds => code(now).is_some_and(Code::is_guard) || is_held_by_limits(now),
+        };
+        // What is held back now is compared without what it would have done.
+        let decided = if is_held { now } else { line };
+        let is_of_row = line.deployment.is_none();
+        let kept = decided.decision.kept();
+        Self {
+            item: (line.is_row() && against == Against::Everything).then_some(line.item),
+            origin: line.origin,
+            email: match against {
+                Against::Everything => Cow::Borrowed(line.email.as_str()),
+                // Houston may spell the domain otherwise than the roster of the run did.
+                Against::Deeds => email_key(&line.email),
+            },
+            role: line.role,
+            workspace: line.workspace.as_ref(),
+            deployment: line.deployment.as_ref().map(|deployment| in_deeds(deployment, against)),
+            action: decided.decision.action().map(|action| without_holder(action, against)),
+            from_role: if is_of_row { decided.from_role() } else { line.from_role() },
+            into: line.decision.kept().and_then(|kept| kept.into),
+            seen: (against == Against::Everything).then(|| Seen {
+                membership: line.seen.map(once_or_more),
+                status: kept.map(|kept| kept.status),
+                code: code(decided),
+                accounts: &line.accounts,
+                workspace_role: line.workspace_role,
+                deployment_roles: &line.deployment_roles,
+            }),
         }
+    }
+}
+
+/// An action as it is compared: a plan that takes a run back does not know what has the role.
+fn without_holder(action: Action, against: Against) -> Action {
+    match (action, against) {
+        (Action::SetRole { from, to, .. }, Against::Deeds) => {
+            Action::SetRole { from, to, holder: Holder::Member }
+        }
+        (action, Against::Everything | Against::Deeds) => action,
+    }
+}
+
+/// What was seen, whatever the number of bindings or invitations is if there are several.
+fn once_or_more(seen: Membership) -> Membership {
+    match seen {
+        Membership::Member { role, bindings, standing } => {
+            Membership::Member { role, bindings: bindings.min(2), standing }
+        }
+        Membership::Invited { role, invites } => Membership::Invited { role, invites: invites.min(2) },
+        Membership::Absent => Membership::Absent,
     }
 }
 
 fn described(line: &PlanLine, with_workspace: bool) -> String {
-    let mut text = line.seen.clone().unwrap_or_else(|| "not compared".to_owned());
-    if let Some(GrantLine { deployment, role, .. }) = &line.grant {
-        text = format!("{text} in {}, wanted {}", deployment.name, grant_name(*role));
+    let seen = line.seen.map(|seen| seen.described(line.scope()));
+    let mut text = seen.unwrap_or_else(|| "not compared".to_owned());
+    if let Some(deployment) = &line.deployment {
+        text = format!("{text} in {}, wanted {}", deployment.name, grant_name(line.role));
     }
     if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
         text = format!("{text} in {workspace}");
     }
-    let why = line.status.map(|status| status.word().replace('_', " "));
-    let why = line.code.as_ref().map(|code| code.word().replace('_', " ")).or(why);
+    let (word, why) = match &line.decision {
+        LineDecision::Change(action) => {
+            let is_doubled = line.is_row() && line.seen.is_some_and(Membership::is_doubled);
+            (action.word(), is_doubled.then(|| Code::DuplicateBinding.word()))
+        }
+        LineDecision::Keep(Kept { status, code, .. }) => {
+            ("none", Some(code.as_ref().map_or(status.word(), Code::word)))
+        }
+    };
     match why {
-        Some(why) => format!("{text} ({}: {why})", line.action.word()),
-        None => format!("{text} ({})", line.action.word()),
+        Some(why) => format!("{text} ({word}: {})", why.replace('_', " ")),
+        None => format!("{text} ({word})"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RowNumber;
+    use crate::model::Level;
+    use crate::plan::Standing;
 
     fn plan() -> SavedPlan {
-        let row = |index, action: &str| {
-            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": index + 2,
+        let row = |index, decision: Value| {
+            let row = RowNumber::from_index(index);
+            let line = serde_json::json!({"item": row, "origin": {"row": {"number": row, "line": index + 2}},
                 "email": "ann@example.com", "role": "WORKSPACE_VIEWER", "workspace": "ck1",
-                "seen": "absent", "action": action});
+                "seen": "absent", "decision": decision});
             serde_json::from_value(line).unwrap()
         };
         SavedPlan {
@@ -509,8 +573,23 @@ mod tests {
             roster: "r.csv".to_owned(),
             roster_text: "email,role,workspace\nann@example.com,viewer,Ä\n".to_owned(),
             reading: serde_json::json!({"b": 1, "a": [{"d": 2, "c": null}]}),
-            rows: vec![row(0, "add"), row(1, "none")],
+            rows: vec![
+                row(0, serde_json::json!({"change": {"add": "viewer"}})),
+                row(1, serde_json::json!({"keep": {"status": "unchanged"}})),
+            ],
         }
+    }
+
+    fn viewer() -> Membership {
+        Membership::Member { role: Level::Viewer, bindings: 1, standing: Standing::Active }
+    }
+
+    /// A person who is not in the roster and is to be removed.
+    fn extra(index: usize, id: &str) -> PlanLine {
+        let line = serde_json::json!({"item": RowNumber::from_index(index), "origin": "extra",
+            "email": "e@example.com", "workspace": "ck1", "accounts": [{"user": id}],
+            "decision": {"change": {"remove": "viewer"}}});
+        PlanLine { seen: Some(viewer()), ..serde_json::from_value(line).unwrap() }
     }
 
     fn written(plan: &SavedPlan) -> (String, String) {
@@ -581,16 +660,19 @@ mod tests {
 
     #[test]
     fn the_digest_is_of_all_that_has_an_effect_and_of_nothing_else() {
-        let full = |index: usize| {
-            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": 2, "email": "a@example.com",
-                "role": "WORKSPACE_VIEWER", "workspace": "ck1", "from_role": "WORKSPACE_ADMIN", "seen": "absent",
-                "action": "add", "status": "unchanged", "into": 1, "handle": {"user": "u"},
-                "deployment_roles": [["d", "DEPLOYMENT_VIEWER"]], "renews": [{"invite": "i"}],
-                "grant": {"of": 1, "deployment": {"id": "d", "name": "n"}, "role": "DEPLOYMENT_VIEWER",
-                    "from_role": "DEPLOYMENT_ADMIN", "workspace_role": "WORKSPACE_VIEWER"},
-                "code": "c", "why": "w"});
+        let full = |index: usize, decision: Value| {
+            let line = serde_json::json!({"item": RowNumber::from_index(index),
+                "origin": {"row": {"number": 1, "line": 2}}, "email": "a@example.com",
+                "role": "DEPLOYMENT_VIEWER", "workspace": "ck1", "deployment": {"id": "d", "name": "n"},
+                "workspace_role": "WORKSPACE_VIEWER", "accounts": [{"user": "u"}],
+                "deployment_roles": [["d", "DEPLOYMENT_VIEWER"]],
+                "seen": {"member": {"level": "admin", "bindings": 1, "standing": "active"}},
+                "decision": decision, "why": "w"});
             serde_json::from_value(line).unwrap()
         };
+        let kept = serde_json::json!({"keep": {"status": "unchanged", "into": 1, "code": "c"}});
+        let set_role = serde_json::json!({"from": "admin", "to": "viewer", "holder": "member"});
+        let changed = serde_json::json!({"change": {"set_role": set_role}});
         let pace = crate::record::journal::RunPace {
             concurrency: 8,
             period_us: Some(1),
@@ -608,8 +690,12 @@ mod tests {
             protect: vec!["q".to_owned()],
             ..RunSettings::default()
         };
-        let plan =
-            SavedPlan { settings, undo_of: Some("run".to_owned()), rows: vec![full(0), full(1)], ..plan() };
+        let plan = SavedPlan {
+            settings,
+            undo_of: Some("run".to_owned()),
+            rows: vec![full(0, kept), full(1, changed)],
+            ..plan()
+        };
         let (text, digest) = written(&plan);
         let document: Map<String, Value> = serde_json::from_str(&text).unwrap();
         assert_eq!(digest_of(&document).unwrap(), digest);
@@ -650,38 +736,42 @@ mod tests {
         ] {
             assert!(tried(&format!("/settings/{field}")), "{field}");
         }
-        assert_eq!(found.iter().filter(|at| at.starts_with("/rows/0/")).count(), 22);
+        assert_eq!(
+            [0, 1].map(|row| { found.iter().filter(|at| at.starts_with(&format!("/rows/{row}/"))).count() }),
+            [19, 19]
+        );
         assert_eq!(serde_json::to_value(&plan.settings).unwrap().as_object().unwrap().len(), 11);
         assert_eq!(document.len(), 14);
     }
 
     #[test]
     fn what_limits_hold_back_now_is_no_difference() {
-        let line = |action: &str, code: Option<&str>| {
-            let line = serde_json::json!({"row": RowNumber::from_index(0), "line": 0, "email": "e@example.com",
-                "workspace": "ck1", "from_role": "WORKSPACE_VIEWER", "seen": "member as WORKSPACE_VIEWER",
-                "action": action, "handle": {"user": "u"}, "code": code,
-                "status": code.map(|_| "unchanged")});
-            serde_json::from_value::<PlanLine>(line).unwrap()
+        let removed = || extra(0, "u");
+        let kept = |code: &str| {
+            let code = Some(Code::from(code.to_owned()));
+            let kept = Kept { status: Status::Unchanged, into: None, code };
+            PlanLine { decision: LineDecision::Keep(kept), ..removed() }
         };
         let difference = |then, now| moved(&[then], [now].into_iter(), 0, Against::Everything).len();
         for code in ["protected", "guard_max_remove"] {
-            assert_eq!(difference(line("remove", None), line("none", Some(code))), 0, "{code}");
-            assert_eq!(difference(line("none", Some(code)), line("remove", None)), 1, "{code}");
+            assert_eq!(difference(removed(), kept(code)), 0, "{code}");
+            assert_eq!(difference(kept(code), removed()), 1, "{code}");
         }
-        assert_eq!(difference(line("remove", None), line("none", Some("guard_last_admin"))), 1);
+        assert_eq!(difference(removed(), kept("guard_last_admin")), 1);
     }
 
     #[test]
     fn whatever_is_not_understood_is_refused_although_the_digest_fits() {
         let known = forged("\"line\":2", "\"line\":7");
-        assert_eq!(reread(&known).unwrap().0.rows[0].line, 7);
+        let number = RowNumber::from_index(0);
+        assert_eq!(reread(&known).unwrap().0.rows[0].origin, Origin::Row { number, line: 7 });
         for (from, to, what) in [
-            ("\"action\":\"add\"", "\"action\":\"delete_everything\"", "Unknown("),
+            ("{\"add\":\"viewer\"}", "\"delete_everything\"", "Unknown("),
             ("\"line\":2", "\"line\":2,\"more\":1", "PassedOver(\"row 1\")"),
+            ("\"email\":", "\"more\":1,\"email\":", "PassedOver(\"row 1\")"),
             ("\"canary\":0", "\"canary\":0,\"more\":1", "PassedOver(\"its settings\")"),
             ("\"sandbox\":", "\"more\":1,\"sandbox\":", "Unknown("),
-            ("\"schema_version\":3", "\"schema_version\":2", "OtherVersion(2)"),
+            ("\"schema_version\":4", "\"schema_version\":3", "OtherVersion(3)"),
         ] {
             let error = format!("{:?}", reread(&forged(from, to)).unwrap_err());
             assert!(error.contains(what), "{to}: {error}");
@@ -706,12 +796,6 @@ mod tests {
 
     #[test]
     fn who_is_extra_is_known_by_the_handle_and_not_by_the_place() {
-        let extra = |index: usize, id: &str| {
-            let line = serde_json::json!({"row": RowNumber::from_index(index), "line": 0, "email": "e@example.com",
-                "workspace": "ck1", "from_role": "WORKSPACE_VIEWER", "seen": "member as WORKSPACE_VIEWER",
-                "action": "remove", "handle": {"user": id}});
-            serde_json::from_value::<PlanLine>(line).unwrap()
-        };
         let then = [plan().rows, vec![extra(2, "a"), extra(3, "b")]].concat();
         let with = |extras: &[PlanLine]| [&plan().rows[..], extras].concat().into_iter();
         let moved = |extras: &[PlanLine]| moved(&then, with(extras), 2, Against::Everything);
@@ -727,13 +811,13 @@ mod tests {
         let mut now = then.clone();
         now[1].why = Some("other words".to_owned());
         assert_eq!(moved(&then, now.clone().into_iter(), 2, Against::Everything), []);
-        now[0].seen = Some("member as WORKSPACE_VIEWER".to_owned());
-        now[0].action = crate::record::journal::PlannedAction::None;
+        now[0].seen = Some(viewer());
+        now[0].decision = LineDecision::keep(Status::Unchanged);
         let moved = moved(&then, now.into_iter(), 2, Against::Everything);
         assert_eq!(moved.len(), 1);
         assert_eq!(
             (&*moved[0].was, &*moved[0].is_now),
-            ("absent (add)", "member as WORKSPACE_VIEWER (none)")
+            ("absent (add)", "member as WORKSPACE_VIEWER (none: unchanged)")
         );
     }
 }

@@ -10,13 +10,13 @@ use std::io::{self, BufWriter};
 
 use crate::model::{Role, RowNumber, WorkspaceId};
 use crate::outcome::Status;
-use crate::plan::RolePolicy;
 use crate::plan::grant::Deployment;
 use crate::plan::guard::{Caps, OnGuard};
+use crate::plan::{Action, Holder, RolePolicy};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    GrantHistory, GrantLine, History, JournalError, PlanLine, PlannedAction, Prune, RunSettings, Undoing,
-    Undone, plan_lines,
+    GrantHistory, History, JournalError, LineDecision, Origin, PlanLine, Prune, RunSettings, Undoing, Undone,
+    plan_lines,
 };
 use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::roster::{NO_ROLE, Settings, is_odd_email};
@@ -44,17 +44,17 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     for line in lines_of_run.into_iter().flatten() {
         let (line, step) = line?;
         let role = match step {
-            Step::PutBack => line.from_role,
+            Step::PutBack => line.from_role(),
             Step::Beside(role) => Some(role),
             Step::TakenAway => None,
         };
         let (Some(role), Some(workspace)) = (role, &line.workspace) else { continue };
         write!(roster_text, "{},{role},{}", quoted(&line.email), quoted(workspace.as_str()))?;
         if !changed.0.is_empty() {
-            write!(roster_text, ",{}", quoted(&changed.cell(line.row)))?;
+            write!(roster_text, ",{}", quoted(&changed.cell(line.item)))?;
         }
         roster_text.push('\n');
-        rows.push(line.row);
+        rows.push(line.item);
         allow_odd_addresses |= is_odd_email(&line.email);
     }
     let header = &history.header;
@@ -136,7 +136,7 @@ impl Changed {
         if history.extras_have_deployments {
             for line in plan_lines(folder)?.skip(history.first_extra()) {
                 let line = line?;
-                if history.row(line.row).is_some_and(|end| end.status == Status::Removed) {
+                if history.row(line.item).is_some_and(|end| end.status == Status::Removed) {
                     let roles = line.deployment_roles.iter().map(|(name, role)| Back {
                         email: line.email.clone(),
                         workspace: line.workspace.clone(),
@@ -145,7 +145,7 @@ impl Changed {
                         role: Some(*role),
                         from_role: None,
                     });
-                    changed.entry(line.row).or_default().extend(roles);
+                    changed.entry(line.item).or_default().extend(roles);
                 }
             }
             changed.retain(|_, roles| !roles.is_empty());
@@ -165,7 +165,7 @@ impl Changed {
 
 impl Back {
     fn of(grant: &GrantHistory, history: &History) -> Self {
-        let GrantLine { deployment, role, from_role, workspace_role, .. } = &grant.wish;
+        let GrantHistory { deployment, role, from_role, workspace_role, .. } = grant;
         Self {
             email: grant.email.clone(),
             workspace: grant.end.workspace.map(|place| history.workspaces[place as usize].clone()),
@@ -179,35 +179,35 @@ impl Back {
     /// The line of the plan for it, of the row at this place.
     fn line(&self, place: usize, at: usize) -> PlanLine {
         let action = match (self.role, self.from_role) {
-            (None, _) => PlannedAction::Remove,
-            (Some(_), None) => PlannedAction::Add,
-            (Some(_), Some(_)) => PlannedAction::UpdateRole,
+            (None, from) => Action::Remove(from.map(|role| role.level)),
+            (Some(role), None) => Action::Add(role.level),
+            (Some(to), Some(from)) => set_role(from, to),
         };
         PlanLine {
-            row: RowNumber::from_index(at),
-            line: 0,
+            item: RowNumber::from_index(at),
+            origin: row_at(place),
             email: self.email.clone(),
-            role: None,
+            role: self.role,
             workspace: self.workspace.clone(),
-            from_role: None,
-            seen: None,
-            action,
-            status: None,
-            into: None,
-            account: None,
+            deployment: Some(self.deployment.clone()),
+            workspace_role: None,
+            accounts: Vec::new(),
             deployment_roles: Vec::new(),
-            renews: Vec::new(),
-            grant: Some(GrantLine {
-                of: RowNumber::from_index(place),
-                deployment: self.deployment.clone(),
-                role: self.role,
-                from_role: self.from_role,
-                workspace_role: None,
-            }),
-            code: None,
+            seen: None,
+            decision: LineDecision::Change(action),
             why: None,
         }
     }
+}
+
+/// The row at this place of the roster, which has a header and a line per row.
+fn row_at(place: usize) -> Origin {
+    let line = u32::try_from(place + 2).unwrap_or(u32::MAX);
+    Origin::Row { number: RowNumber::from_index(place), line }
+}
+
+fn set_role(from: Role, to: Role) -> Action {
+    Action::SetRole { from: from.level, to: to.level, holder: Holder::Member }
 }
 
 /// Whether a run has given, changed or taken away a role.
@@ -237,7 +237,7 @@ fn undone<'h>(
     let mut step = move |line: &PlanLine| match undone.of(line, history) {
         Some(Undoing::PutBack) => Some(Step::PutBack),
         Some(Undoing::TakenAway) => Some(Step::TakenAway),
-        Some(Undoing::LeftOut) | None => changed.0.get(&line.row)?.first()?.beside.map(Step::Beside),
+        Some(Undoing::LeftOut) | None => changed.0.get(&line.item)?.first()?.beside.map(Step::Beside),
     };
     Ok(plan_lines(folder)?.filter_map(move |line| match line {
         Ok(line) => step(&line).map(|step| Ok((line, step))),
@@ -280,47 +280,48 @@ fn lines<'h>(
     Ok(all.map(move |line: Result<PlanLine, JournalError>| line.map(Cow::Owned).map_err(failed)))
 }
 
-/// A row of the roster of somebody who is in the workspace and stays there.
+/// A row of the roster of a person who is in the workspace and stays there.
 fn beside(line: PlanLine, role: Role, place: usize) -> PlanLine {
     PlanLine {
-        row: RowNumber::from_index(place),
-        line: u32::try_from(place + 2).unwrap_or(u32::MAX),
+        item: RowNumber::from_index(place),
+        origin: row_at(place),
         role: Some(role),
-        from_role: None,
         seen: None,
-        action: PlannedAction::None,
-        status: None,
-        code: None,
+        decision: LineDecision::keep(Status::Unchanged),
         why: None,
         ..line
     }
 }
 
-/// A row of the roster: somebody who was removed, or whose role was changed.
+/// A row of the roster: a person who was removed, or whose role was changed.
 fn put_back(line: PlanLine, place: usize) -> PlanLine {
-    let removed = line.action == PlannedAction::Remove;
+    let removed = matches!(line.decision, LineDecision::Change(Action::Remove(_)));
+    let role = line.from_role();
+    let action = match (role, line.role) {
+        (Some(to), Some(from)) if !removed => Some(set_role(from, to)),
+        (to, _) => to.map(|to| Action::Add(to.level)),
+    };
     PlanLine {
-        row: RowNumber::from_index(place),
-        line: u32::try_from(place + 2).unwrap_or(u32::MAX),
-        role: line.from_role,
-        from_role: if removed { None } else { line.role },
+        item: RowNumber::from_index(place),
+        origin: row_at(place),
+        role,
         seen: None,
-        action: if removed { PlannedAction::Add } else { PlannedAction::UpdateRole },
-        account: None,
+        // Without a former role there is nothing to put back, and no line comes here.
+        decision: action.map_or(line.decision, LineDecision::Change),
+        accounts: Vec::new(),
         deployment_roles: Vec::new(),
         ..line
     }
 }
 
-/// Somebody who was added.
+/// A person who was added.
 fn taken_away(line: PlanLine, place: usize) -> PlanLine {
     PlanLine {
-        row: RowNumber::from_index(place),
-        line: 0,
+        item: RowNumber::from_index(place),
+        origin: Origin::Extra,
         role: None,
-        from_role: line.role,
         seen: None,
-        action: PlannedAction::Remove,
+        decision: LineDecision::Change(Action::Remove(line.role.map(|role| role.level))),
         ..line
     }
 }

@@ -12,9 +12,11 @@ use super::csv_file::CsvForm;
 use crate::event::StopReason;
 use crate::model::{Level, Role, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status};
+use crate::plan::Action;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    Entry, FORMAT, Header, History, Journal, PlanLine, PlannedAction, Reach, RunSettings, write_plan,
+    Entry, FORMAT, Header, History, Journal, Kept, LineDecision, Origin, PlanLine, Reach, RunSettings,
+    write_plan,
 };
 use crate::roster::Columns;
 
@@ -148,23 +150,32 @@ fn sent(status: Status) -> bool {
 
 fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> PlanLine {
     let invalid = *status == Status::Invalid;
+    let item = RowNumber::from_index(index);
+    let decision = if sent(*status) {
+        LineDecision::Change(Action::Add(Level::Viewer))
+    } else {
+        LineDecision::Keep(Kept {
+            status: *status,
+            into: (*status == Status::Merged).then(|| RowNumber::from_index(0)),
+            code: cause.as_ref().map(|cause| cause.code.clone()),
+        })
+    };
     PlanLine {
-        row: RowNumber::from_index(index),
+        item,
         // A cell of the ninth row spans two lines.
-        line: u32::try_from(index).expect("few rows") + 2 + u32::from(index > 7),
+        origin: Origin::Row {
+            number: item,
+            line: u32::try_from(index).expect("few rows") + 2 + u32::from(index > 7),
+        },
         email: if invalid { String::new() } else { format!("{index}@example.com") },
         role: (!invalid).then_some(Role::workspace(Level::Viewer)),
         workspace: (!invalid).then(|| WorkspaceId::new("ck1").expect("valid")),
-        from_role: None,
-        seen: None,
-        action: if sent(*status) { PlannedAction::Add } else { PlannedAction::None },
-        status: (!sent(*status) && (*status != Status::NotRun || cause.is_some())).then_some(*status),
-        into: (*status == Status::Merged).then(|| RowNumber::from_index(0)),
-        account: None,
+        deployment: None,
+        workspace_role: None,
+        accounts: Vec::new(),
         deployment_roles: Vec::new(),
-        renews: Vec::new(),
-        grant: None,
-        code: cause.as_ref().map(|cause| cause.code.clone()),
+        seen: None,
+        decision,
         why: cause.as_ref().map(|cause| cause.text.clone()),
     }
 }

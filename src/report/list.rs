@@ -38,6 +38,9 @@ pub struct Listed {
     pub note: Option<String>,
     /// Why there is no more to say.
     pub problem: Option<String>,
+    /// Whether an older version of the program wrote it.
+    #[serde(skip)]
+    pub is_older: bool,
 }
 
 impl Listed {
@@ -55,7 +58,14 @@ impl Listed {
             target: Some(if summary.sandbox { "--sandbox".to_owned() } else { summary.target.clone() }),
             note: None,
             problem: None,
+            is_older: false,
         }
+    }
+
+    /// The line of a run in a format that only older versions of the program read.
+    pub fn older(run: &str, format: u32) -> Self {
+        let problem = format!("of an older format ({format}): the version that wrote it can read it");
+        Self { is_older: true, ..Self::unreadable(run, &problem) }
     }
 
     /// The line of a folder that has no run in it, or a broken one.
@@ -72,12 +82,14 @@ impl Listed {
             target: None,
             note: None,
             problem: Some(problem.to_owned()),
+            is_older: false,
         }
     }
 
     /// Where it stands, in a few words.
     fn ended(&self) -> String {
         match (self.state, self.exit_status) {
+            (None, _) if self.is_older => "older format".to_owned(),
             (None, _) => "unreadable".to_owned(),
             (Some(RunState::Going), _) => "going".to_owned(),
             (Some(RunState::BrokenOff), _) => "broken off".to_owned(),

@@ -67,6 +67,8 @@ pub enum Notice<'n> {
     },
     /// Something about the folder of the runs, as a sentence.
     RunsFolder(&'n str),
+    /// This run has an older format: it could not be searched for writes that may still land.
+    OlderRun(&'n str),
     /// So many writes of an earlier run may still land that this run is to send.
     UnderWay(usize),
     /// A signal ends the program at once.
@@ -272,6 +274,10 @@ impl Notice<'_> {
                 printable(label)
             ),
             Self::RunsFolder(words) => format!("warning: {}", printable(words)),
+            Self::OlderRun(run) => format!(
+                "warning: run {} is of an older format: it was not searched for writes without an answer",
+                printable(run)
+            ),
             Self::UnderWay(writes) => format!(
                 "{writes} of the writes may still be under way from an earlier run: they are looked for before they are sent (--settle)"
             ),

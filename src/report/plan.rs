@@ -24,7 +24,6 @@ use crate::model::{Level, Role, RowNumber, Scope, printable};
 use crate::plan::extra::Extra;
 use crate::plan::grant::Grant;
 use crate::plan::{Action, Counts, Decision, Membership, Plan, Reason};
-use crate::record::journal::PlannedAction;
 use crate::roster::Roster;
 
 /// How many people are shown per workspace and kind, unless all are wanted.
@@ -235,7 +234,7 @@ impl PlanReport<'_> {
             email: self.roster.emails().spelled(row),
             workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.as_str()),
-            action: PlannedAction::of(&planned.decision).word(),
+            action: planned.decision.word(),
             from_role: planned.seen.and_then(present_role),
             to_role: role.map(|level| Role::workspace(level).name()),
             reason: self.reason(&planned.decision, role),

@@ -13,8 +13,8 @@ use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
 use crate::model::{Role, RowNumber, printable};
 use crate::outcome::{Code, Status, StatusKind};
-use crate::plan::RolePolicy;
 use crate::plan::extra::Account;
+use crate::plan::{Membership, RolePolicy, Standing};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
@@ -156,8 +156,8 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
     }
     for line in plan_lines(folder)? {
         let line = line?;
-        let Some(end) = history.row(line.row) else { break };
-        if let Some(removals) = removals.as_mut().filter(|_| is_extra(history, line.row)) {
+        let Some(end) = history.row(line.item) else { break };
+        if let Some(removals) = removals.as_mut().filter(|_| is_extra(history, line.item)) {
             removals.put(&record(&line, end))?;
         }
         let undoing = undone.of(&line, history);
@@ -221,7 +221,7 @@ fn is_extra(history: &History, row: RowNumber) -> bool {
 }
 
 fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
-    let (kind, id) = match &line.account {
+    let (kind, id) = match line.accounts.first() {
         Some(Account::Invite(id)) => ("invitation", id.as_str()),
         Some(Account::User(id)) if is_pending(line) => ("pending", id.as_str()),
         Some(Account::User(id)) => ("member", id.as_str()),
@@ -230,7 +230,7 @@ fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
     let (code, detail) = end.cause.as_ref().map_or(("", ""), |cause| (cause.code.word(), &*cause.text));
     let cells: [Cow<'_, str>; 10] = [
         line.email.as_str().into(),
-        line.from_role.map_or("", Role::name).into(),
+        line.from_role().map_or("", Role::name).into(),
         kind.into(),
         id.into(),
         line.workspace.as_ref().map_or("", |id| id.as_str()).into(),
@@ -244,12 +244,12 @@ fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
 }
 
 fn is_pending(line: &PlanLine) -> bool {
-    line.seen.as_ref().is_some_and(|seen| seen.starts_with("pending"))
+    matches!(line.seen, Some(Membership::Member { standing: Standing::Pending, .. }))
 }
 
 /// The row that takes back what was done about a line of the plan.
 fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
-    let role = line.from_role.map_or("", Role::name);
+    let role = line.from_role().map_or("", Role::name);
     let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
     let deployments = line.deployment_cell();
     let cells =

@@ -307,6 +307,28 @@ fn an_apply_in_place_of_resume_waits_for_what_may_still_land() {
 }
 
 #[test]
+fn a_run_of_an_older_format_is_named_where_it_can_be_neither_resumed_nor_searched() {
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let run = interrupted(&workdir, &sandbox);
+    let path = run.folder().join("journal.jsonl");
+    let journal = fs::read_to_string(&path).unwrap();
+    fs::write(&path, journal.replacen("\"format\":4", "\"format\":3", 1)).unwrap();
+    workdir.resume(&sandbox, &[]).ended(3).says("older format 3").began_nothing();
+    let id = run.folder().file_name().unwrap().to_str().unwrap();
+    let warning = format!("warning: run {id} is of an older format");
+    drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0).says(&warning));
+    fs::write(
+        &path,
+        journal
+            .replacen("\"format\":4", "\"format\":3", 1)
+            .replace(sandbox.url(), "https://other.example.com/v1"),
+    )
+    .unwrap();
+    let again = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    assert!(!again.stderr.contains("older format"), "another Houston: {}", again.stderr);
+}
+
+#[test]
 fn a_run_is_resumed_as_patiently_as_it_began() {
     let options = Options { seed: 5, ..faulty("lag=100%:900ms") };
     let sandbox = Sandbox::with(playing(Model::Legacy, options));

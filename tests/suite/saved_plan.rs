@@ -87,12 +87,15 @@ fn the_plan_is_private_and_tells_what_was_decided() {
     let path = workdir.path().join("plan.json");
     let plan: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(plan["digest"], *digest);
-    assert_eq!(plan["schema_version"], 3);
+    assert_eq!(plan["schema_version"], 4);
     assert_eq!(plan["target"], sandbox.url());
     assert_eq!(plan["settings"]["roles"], "update");
     let row = &plan["rows"][0];
-    assert_eq!((&row["action"], &row["seen"]), (&"update_role".into(), &"member as WORKSPACE_VIEWER".into()));
-    assert_eq!(plan["rows"][3]["action"], "add");
+    let set_role = serde_json::json!({"from": "viewer", "to": "editor", "holder": "member"});
+    assert_eq!(row["decision"]["change"]["set_role"], set_role);
+    let member = serde_json::json!({"level": "viewer", "bindings": 1, "standing": "active"});
+    assert_eq!(row["seen"]["member"], member);
+    assert!(plan["rows"][3]["decision"]["change"]["add"].is_string());
     let text = plan.to_string();
     assert!(!text.contains(sandbox.token()), "{text}");
     #[cfg(unix)]

@@ -24,7 +24,7 @@ use houston_onboard::model::{Level, Role, RowNumber, WorkspaceId};
 use houston_onboard::outcome::Status;
 use houston_onboard::record::folder::RunFolder;
 use houston_onboard::record::journal::{
-    FORMAT, Header, History, Journal, JournalError, PlanLine, PlannedAction, Reach, RunSettings,
+    FORMAT, Header, History, Journal, JournalError, LineDecision, Origin, PlanLine, Reach, RunSettings,
 };
 use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::csv_file::CsvForm;
@@ -165,21 +165,17 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
     for row in (0..roster.len()).map(RowNumber::from_index) {
         let failed = roster.assignment(row).is_some();
         let line = PlanLine {
-            row,
-            line: roster.line(row),
+            item: row,
+            origin: Origin::Row { number: row, line: roster.line(row) },
             email: String::new(),
             role: None,
-            from_role: None,
             workspace: None,
-            seen: None,
-            action: PlannedAction::None,
-            status: Some(if failed { Status::Rejected } else { Status::Unchanged }),
-            into: None,
-            account: None,
+            deployment: None,
+            workspace_role: None,
+            accounts: Vec::new(),
             deployment_roles: Vec::new(),
-            renews: Vec::new(),
-            grant: None,
-            code: None,
+            seen: None,
+            decision: LineDecision::keep(if failed { Status::Rejected } else { Status::Unchanged }),
             why: None,
         };
         serde_json::to_writer(&mut plan, &line).expect("memory");

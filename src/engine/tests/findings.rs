@@ -13,7 +13,6 @@ use crate::model::{Level, RowNumber, Scope};
 use crate::outcome::{Cause, Code, Status};
 use crate::plan::finding::{Ground, finding};
 use crate::plan::{Action, Holder, Membership, Standing};
-use crate::record::journal::PlannedAction;
 
 const LEVELS: [Level; 3] = [Level::Viewer, Level::Editor, Level::Admin];
 const SCOPES: [Scope; 2] = [Scope::Workspace, Scope::Deployment];
@@ -135,7 +134,7 @@ fn brought_along(case: Case) -> Option<End> {
         }
     }
     let leftover = leftover(Case { ground: Ground::NothingSent, ..case })?;
-    let next = |row| granting::tests::next(leftover.clone(), row, PlannedAction::Add, case.seen);
+    let next = |row| granting::tests::next(leftover.clone(), row, true, case.seen);
     let [added, invited] = [Status::Added, Status::Invited].map(next);
     assert_eq!(added, invited, "{case:?}");
     Some(of_leftover(case, added))
@@ -143,13 +142,12 @@ fn brought_along(case: Case) -> Option<End> {
 
 /// The other roles in deployments.
 fn granted(case: Case) -> Option<End> {
-    let (planned, row) = match (case.scope, case.action) {
-        (Scope::Deployment, Action::Add(_)) => (PlannedAction::Add, Status::Unchanged),
-        (Scope::Deployment, Action::SetRole { .. }) => (PlannedAction::UpdateRole, Status::Added),
-        (Scope::Deployment, Action::Remove(_)) => (PlannedAction::Remove, Status::Added),
+    let (is_add, row) = match (case.scope, case.action) {
+        (Scope::Deployment, Action::Add(_)) => (true, Status::Unchanged),
+        (Scope::Deployment, Action::SetRole { .. } | Action::Remove(_)) => (false, Status::Added),
         (Scope::Deployment, Action::Replace(_)) | (Scope::Workspace, _) => return None,
     };
-    Some(of_leftover(case, granting::tests::next(leftover(case)?, row, planned, case.seen)))
+    Some(of_leftover(case, granting::tests::next(leftover(case)?, row, is_add, case.seen)))
 }
 
 /// The removals of people who are not in the roster, sent for or not.

@@ -6,7 +6,8 @@ use crate::model::{WorkspaceId, email_key, printable};
 use crate::ops::failure::Failure;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
-use crate::record::journal::{PlanLine, PlannedAction};
+use crate::plan::Action;
+use crate::record::journal::PlanLine;
 use crate::record::saved_plan::{Against, moved};
 use crate::report::notices::Notice;
 
@@ -21,7 +22,9 @@ pub struct Expected {
 impl Expected {
     /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
     pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
-        let remove = |line: &&PlanLine| line.action == PlannedAction::Remove && line.grant.is_none();
+        let remove = |line: &&PlanLine| {
+            line.deployment.is_none() && matches!(line.decision.action(), Some(Action::Remove(_)))
+        };
         let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
         self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
     }

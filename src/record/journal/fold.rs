@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::GrantLine;
 use super::history::{History, RowHistory};
-use crate::model::RowNumber;
+use crate::model::{Role, RowNumber};
 use crate::outcome::{Cause, Code, Status, StatusKind};
-use crate::plan::grant::name as grant_name;
+use crate::plan::grant::{Deployment, name as grant_name};
 
 /// What is known of a role in a deployment after a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +17,14 @@ pub struct GrantHistory {
     pub of: RowNumber,
     /// The address of its person.
     pub email: String,
-    /// What it wants.
-    pub wish: GrantLine,
+    /// In which deployment.
+    pub deployment: Deployment,
+    /// The wanted role; none if one that is there is to be removed.
+    pub role: Option<Role>,
+    /// The role that Houston had.
+    pub from_role: Option<Role>,
+    /// The role that the person has in the workspace once the row has succeeded.
+    pub workspace_role: Option<Role>,
     /// What became of it.
     pub end: RowHistory,
 }
@@ -66,7 +71,7 @@ impl History {
 impl GrantHistory {
     /// What is to be said of it in the row's detail.
     fn told(&self) -> Option<String> {
-        let GrantLine { deployment, role, from_role, .. } = &self.wish;
+        let Self { deployment, role, from_role, .. } = self;
         let (name, role) = (&deployment.name, grant_name(*role));
         let why = self.end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
         Some(match self.end.status {

@@ -6,8 +6,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::lines::Lines;
-use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_of};
+use super::{Entry, FORMAT, GrantHistory, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
 use crate::model::{RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
@@ -130,13 +132,31 @@ impl Causes {
     }
 }
 
+/// What every format of a journal has in its first entry.
+#[derive(Deserialize)]
+struct AnyHeader {
+    format: u32,
+    target: Option<String>,
+}
+
+/// Refuses a journal of another format than ours: the rest of it may mean anything.
+fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
+    let path = folder.journal();
+    // What is no header at all is reported by whoever looks for ours.
+    match Lines::<AnyHeader>::open(folder, JOURNAL)?.next() {
+        Some(Ok(AnyHeader { format, target })) if format < FORMAT => {
+            Err(JournalError::Older { path, format, target })
+        }
+        Some(Ok(AnyHeader { format, .. })) if format > FORMAT => Err(JournalError::Newer { path, format }),
+        Some(Ok(_) | Err(_)) | None => Ok(()),
+    }
+}
+
 /// The header of a journal, and the entries behind it.
 fn begin(folder: &RunFolder) -> Result<(Header, Lines<Entry>), JournalError> {
+    check_format(folder)?;
     let mut entries = Lines::<Entry>::open(folder, JOURNAL)?;
     match entries.next().transpose()? {
-        Some(Entry::Header(header)) if header.format > FORMAT => {
-            Err(JournalError::Newer { path: folder.journal(), format: header.format })
-        }
         Some(Entry::Header(header)) => Ok((*header, entries)),
         Some(_) | None => Err(JournalError::NoHeader { path: folder.journal() }),
     }
@@ -291,41 +311,53 @@ impl History {
         let most = usize::try_from(lines.size / SHORTEST_LINE).unwrap_or_default();
         self.rows.reserve_exact(rows.min(most));
         while let Some(line) = lines.next().transpose()? {
-            if line.row.index() != self.first_extra() + self.extras.len() {
-                return Err(lines.broken("not the next row"));
+            if line.item.index() != self.first_extra() + self.extras.len() {
+                return Err(lines.broken("not the next item"));
             }
+            let from_role = line.from_role();
             let workspace = line.workspace.map(|id| {
                 *places.entry(id.clone()).or_insert_with(|| {
                     self.workspaces.push(id);
                     u32::try_from(self.workspaces.len() - 1).expect("fewer workspaces than rows")
                 })
             });
-            let cause = match (line.status, line.code, line.why) {
-                (Some(_), Some(code), Some(text)) => Some(self.causes.share(Cause { code, text })),
-                _ => None,
+            let (status, cause, into) = match line.decision {
+                LineDecision::Change(_) => (Status::NotRun, None, None),
+                LineDecision::Keep(kept) => {
+                    let cause = kept.code.zip(line.why).map(|(code, text)| Cause { code, text });
+                    (kept.status, cause.map(|cause| self.causes.share(cause)), kept.into)
+                }
             };
-            if let Some(first) = line.into {
-                if line.row.index() >= rows || first.index() >= rows || first == line.row {
+            if let Some(first) = into {
+                if line.item.index() >= rows || first.index() >= rows || first == line.item {
                     return Err(lines.broken("not the same as a row of the roster"));
                 }
-                self.merges.push((line.row, first));
+                self.merges.push((line.item, first));
             }
             self.extras_have_deployments |= !line.deployment_roles.is_empty();
-            let end = RowHistory {
-                line: line.line,
-                status: line.status.unwrap_or(Status::NotRun),
-                cause,
-                workspace,
-                attempts: 0,
-                elapsed_ms: 0,
-            };
-            match line.grant {
-                _ if self.rows.len() < rows => self.rows.push(end),
-                Some(wish) if self.extras.is_empty() && wish.of.index() < rows => {
-                    self.grants.push(GrantHistory { of: wish.of, email: line.email, wish, end });
+            let of_line = |line| RowHistory { line, status, cause, workspace, attempts: 0, elapsed_ms: 0 };
+            let (is_row, is_behind) = (self.rows.len() < rows, self.rows.len() == rows);
+            match (line.origin, line.deployment) {
+                (Origin::Row { number, line: at }, None) if is_row && number == line.item => {
+                    self.rows.push(of_line(at));
                 }
-                Some(_) => return Err(lines.broken("a role in a deployment in the wrong place")),
-                None => self.extras.push(end),
+                (Origin::Row { number, .. }, Some(deployment))
+                    if is_behind && self.extras.is_empty() && number.index() < rows =>
+                {
+                    self.grants.push(GrantHistory {
+                        of: number,
+                        email: line.email,
+                        deployment,
+                        role: line.role,
+                        from_role,
+                        workspace_role: line.workspace_role,
+                        end: of_line(0),
+                    });
+                }
+                (Origin::Extra, None) if is_behind => self.extras.push(of_line(0)),
+                (Origin::Row { .. } | Origin::Extra, _) => {
+                    return Err(lines.broken("an item in the wrong order"));
+                }
             }
         }
         let found = (self.first_extra() + self.extras.len()) as u64;

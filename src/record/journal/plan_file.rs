@@ -1,124 +1,139 @@
-//! `plan.jsonl`: what was decided per row, complete and on the disk before the first mutation.
+//! `plan.jsonl`: what was decided per item, complete and on the disk before the first mutation.
 //!
-//! Main type: [`PlanLine`]. What became of the rows is the journal's.
+//! Main type: [`PlanLine`]. What became of the items is the journal's.
 
 use std::io::{BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::model::{Assignment, Role, RowNumber, Scope, WorkspaceId, escaped_json};
+use crate::model::{Assignment, Level, Role, RowNumber, Scope, WorkspaceId, escaped_json};
 use crate::outcome::{Cause, Code, Status};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Deployment, Grant};
-use crate::plan::{Action, Decision, Holder, Membership, Plan, Reason};
+use crate::plan::{Action, Decision, Membership, Plan, Reason};
 use crate::record::folder::{PLAN, RunFolder};
 
-/// What was decided about one row: a line of `plan.jsonl`.
+/// What was decided about one item of a plan: a line of `plan.jsonl`. A row of the roster, a role in a
+/// deployment and a person who is not in the roster have the same shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanLine {
-    /// The row.
-    pub row: RowNumber,
-    /// Its physical line.
-    pub line: u32,
-    /// The address as compared; empty for an invalid row.
+    /// The number of the line, from 1.
+    pub item: RowNumber,
+    /// What asks for it.
+    pub origin: Origin,
+    /// The address as compared, or another name of a person who has none; empty for an invalid row.
     pub email: String,
-    /// The wanted role.
+    /// The role that the roster wants; none for an extra, and if a role in a deployment is to be removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// The workspace it resolved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
-    /// The role that is to be changed.
+    /// The deployment of that workspace that it is about, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_role: Option<Role>,
-    /// What Houston had.
+    pub deployment: Option<Deployment>,
+    /// For a role in a deployment: the role that the person has in the workspace once the row has
+    /// succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<String>,
-    /// What follows.
-    pub action: PlannedAction,
-    /// The status of a row that needs no mutation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Status>,
-    /// For a merged row: the row that speaks for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub into: Option<RowNumber>,
-    /// For somebody who is not in the roster: what Houston knows them by.
-    #[serde(rename = "handle", default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<Account>,
-    /// For somebody who is not in the roster: their roles in deployments, by release name.
+    pub workspace_role: Option<Role>,
+    /// What Houston knows a person by who is removed, or removed and added again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Account>,
+    /// The roles in deployments of an extra, by release name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployment_roles: Vec<(String, Role)>,
-    /// For somebody who is taken away and added again: what Houston knows them by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub renews: Vec<Account>,
-    /// For a role in a deployment: which, and the row that wants it. `role` and `from_role` are none then.
+    /// What Houston had; none if it was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<GrantLine>,
-    /// Why, in a word.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<Code>,
-    /// Why, in a sentence.
+    pub seen: Option<Membership>,
+    /// What follows.
+    pub decision: LineDecision,
+    /// Why nothing follows, in a sentence for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// The part of a line that is about a role in a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantLine {
-    /// The row that wants it.
-    pub of: RowNumber,
-    /// In which deployment.
-    pub deployment: Deployment,
-    /// The wanted role; none if one that is there is to be taken away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
-    /// The role that Houston has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_role: Option<Role>,
-    /// The role that the person has in the workspace once the row has come to a good end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace_role: Option<Role>,
-}
-
-/// The actions of a plan, under the names of `plan --format csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What an item of a plan comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PlannedAction {
-    /// One mutation: the person is absent.
-    Add,
-    /// One mutation: the person is a member with another role.
-    UpdateRole,
-    /// Two mutations: the person is taken away and added again.
-    #[serde(rename = "renew")]
-    Replace,
-    /// One mutation: the person is there and not in the roster.
-    Remove,
-    /// No mutation.
-    None,
+pub enum Origin {
+    /// A row of the roster wants it.
+    Row {
+        /// The row.
+        number: RowNumber,
+        /// Its physical line.
+        line: u32,
+    },
+    /// A person is in a workspace of the roster, and not in the roster.
+    Extra,
 }
 
-impl PlannedAction {
-    /// The action of a decision.
-    pub fn of(decision: &Decision) -> Self {
-        match decision {
-            Decision::Change(Action::Add(_)) => Self::Add,
-            Decision::Change(Action::SetRole { .. }) => Self::UpdateRole,
-            Decision::Change(Action::Replace(_)) => Self::Replace,
-            Decision::Change(Action::Remove(_)) => Self::Remove,
-            Decision::Keep(_) => Self::None,
+/// What follows from a line: the part of a [`Decision`] that outlives the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineDecision {
+    /// This is done.
+    Change(Action),
+    /// Nothing is done.
+    Keep(Kept),
+}
+
+/// Why nothing is done, in words for machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The status that the item ends with, unless it is decided again.
+    pub status: Status,
+    /// For a merged row: the row that speaks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<RowNumber>,
+    /// The code of the cause, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}
+
+impl LineDecision {
+    /// Nothing is done, with this status and without a cause.
+    pub fn keep(status: Status) -> Self {
+        Self::Keep(Kept { status, into: None, code: None })
+    }
+
+    /// The change, if one follows.
+    pub fn action(&self) -> Option<Action> {
+        match self {
+            Self::Change(action) => Some(*action),
+            Self::Keep(_) => None,
         }
     }
 
-    /// Its word in plans.
-    pub fn word(self) -> &'static str {
+    /// Why nothing is done, if nothing is.
+    pub fn kept(&self) -> Option<&Kept> {
         match self {
-            // Who looks at plans meets the word for what is there in the end.
-            Self::Add | Self::Replace => "add",
-            Self::UpdateRole => "update_role",
-            Self::Remove => "remove",
-            Self::None => "none",
+            Self::Change(_) => None,
+            Self::Keep(kept) => Some(kept),
         }
+    }
+
+    /// The line's part of a decision about an item for which the roster wants this role, and its sentence
+    /// for people. Of a row it is mentioned if the person was seen twice.
+    fn of(
+        decision: &Decision,
+        scope: Scope,
+        wanted: Option<Level>,
+        seen: Option<Membership>,
+    ) -> (Self, Option<String>) {
+        let reason = match decision {
+            Decision::Change(action) => return (Self::Change(*action), None),
+            Decision::Keep(reason) => reason,
+        };
+        let (status, cause) = reason.end(scope, wanted);
+        let doubled = || {
+            let seen = seen.filter(|seen| seen.is_doubled())?;
+            let text = format!("is there more than once: {} first", seen.described(scope));
+            Some(Cause::new(Code::DuplicateBinding, text))
+        };
+        let cause = cause.or_else(doubled);
+        let (code, why) = cause.map(|cause| (cause.code, cause.text)).unzip();
+        (Self::Keep(Kept { status, into: reason.merged_into(), code }), why)
     }
 }
 
@@ -127,112 +142,92 @@ impl PlanLine {
     pub fn new(plan: &Plan, row: RowNumber, line: u32, assignment: Option<&Assignment<'_>>) -> Self {
         let planned = &plan.rows[row.index()];
         let role = assignment.map(|assignment| assignment.role);
-        let concluded = planned.decision.end(Scope::Workspace, role);
-        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
-        let doubled = planned.seen.filter(|seen| seen.is_doubled());
-        let cause = cause.or(doubled.map(|seen| {
-            Cause::new(
-                Code::DuplicateBinding,
-                format!("is there more than once: {} first", seen.described(Scope::Workspace)),
-            )
-        }));
-        let into = planned.decision.reason().and_then(Reason::merged_into);
-        let from_role = match planned.decision.action() {
-            Some(Action::Replace(_)) => planned.seen.and_then(Membership::role),
-            action => action.and_then(Action::from),
-        };
+        let (decision, why) = LineDecision::of(&planned.decision, Scope::Workspace, role, planned.seen);
         Self {
-            row,
-            line,
+            item: row,
+            origin: Origin::Row { number: row, line },
             email: assignment.map_or_else(String::new, |assignment| assignment.email.to_owned()),
             role: role.map(Role::workspace),
             workspace: planned.workspace.map(|place| plan.workspaces[place as usize].id.clone()),
-            seen: planned.seen.map(|seen| seen.described(Scope::Workspace)),
-            from_role: from_role.map(Role::workspace),
-            action: PlannedAction::of(&planned.decision),
-            status,
-            into,
-            account: None,
+            deployment: None,
+            workspace_role: None,
+            accounts: plan.replacements.get(&row).cloned().unwrap_or_default(),
             deployment_roles: Vec::new(),
-            renews: plan.replacements.get(&row).cloned().unwrap_or_default(),
-            grant: None,
-            code: cause.as_ref().map(|cause| cause.code.clone()),
-            why: cause.map(|cause| cause.text),
+            seen: planned.seen,
+            decision,
+            why,
         }
     }
-}
 
-impl PlanLine {
-    /// The roles in deployments of somebody who is not in the roster, as a roster has them.
-    pub fn deployment_cell(&self) -> String {
-        let part = |(name, role): &(String, Role)| format!("{name}={}", role.name());
-        self.deployment_roles.iter().map(part).collect::<Vec<_>>().join(";")
-    }
-
-    /// What has the role that a line changes.
-    pub fn holder(&self) -> Holder {
-        let invited = self.seen.as_ref().is_some_and(|seen| seen.starts_with("invited"));
-        if invited { Holder::Invitation } else { Holder::Member }
-    }
-
-    /// The line for a role in a deployment that the person of this wish gets: `row` comes behind the rows
+    /// The line for a role in a deployment that the person of this wish gets: `item` comes behind the rows
     /// of the roster.
-    pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, row: RowNumber) -> Self {
-        let email = wish.email;
+    pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, item: RowNumber) -> Self {
         let workspace_role = match plan.rows[grant.row.index()].decision.reason() {
             Some(Reason::AlreadyInvited(level)) => *level,
             reason => reason.and_then(Reason::level_kept).or(Some(wish.role)),
         };
-        let concluded = grant.decision.end(Scope::Deployment, grant.role);
-        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
+        let (decision, why) = LineDecision::of(&grant.decision, Scope::Deployment, grant.role, None);
         Self {
-            row,
-            line: 0,
-            email: email.to_owned(),
-            role: None,
+            item,
+            origin: Origin::Row { number: grant.row, line: wish.line },
+            email: wish.email.to_owned(),
+            role: grant.role.map(Role::deployment),
             workspace: Some(plan.workspaces[grant.workspace as usize].id.clone()),
-            from_role: None,
-            seen: grant.seen.map(|seen| seen.described(Scope::Deployment)),
-            action: PlannedAction::of(&grant.decision),
-            status,
-            into: None,
-            account: None,
+            deployment: Some(grant.deployment.clone()),
+            workspace_role: workspace_role.map(Role::workspace),
+            accounts: Vec::new(),
             deployment_roles: Vec::new(),
-            renews: Vec::new(),
-            grant: Some(GrantLine {
-                of: grant.row,
-                deployment: grant.deployment.clone(),
-                role: grant.role.map(Role::deployment),
-                from_role: grant.from().map(Role::deployment),
-                workspace_role: workspace_role.map(Role::workspace),
-            }),
-            code: cause.as_ref().map(|cause| cause.code.clone()),
-            why: cause.map(|cause| cause.text),
+            seen: grant.seen,
+            decision,
+            why,
         }
     }
 
-    /// The line for somebody who is not in the roster: `row` comes behind its rows.
-    pub fn of_extra(plan: &Plan, extra: &Extra, row: RowNumber) -> Self {
-        let concluded = extra.decision.end(Scope::Workspace, None);
-        let (status, cause) = concluded.map_or((None, None), |(status, cause)| (Some(status), cause));
+    /// The line for a person who is not in the roster: `item` comes behind its rows.
+    pub fn of_extra(plan: &Plan, extra: &Extra, item: RowNumber) -> Self {
+        let (decision, why) = LineDecision::of(&extra.decision, Scope::Workspace, None, None);
         Self {
-            row,
-            line: 0,
+            item,
+            origin: Origin::Extra,
             email: extra.name.clone(),
             role: None,
             workspace: Some(plan.workspaces[extra.workspace as usize].id.clone()),
-            from_role: extra.seen.role().map(Role::workspace),
-            seen: Some(extra.seen.described(Scope::Workspace)),
-            action: PlannedAction::of(&extra.decision),
-            status,
-            into: None,
-            account: Some(extra.account.clone()),
+            deployment: None,
+            workspace_role: None,
+            accounts: vec![extra.account.clone()],
             deployment_roles: extra.deployment_roles.clone(),
-            renews: Vec::new(),
-            grant: None,
-            code: cause.as_ref().map(|cause| cause.code.clone()),
-            why: cause.map(|cause| cause.text),
+            seen: Some(extra.seen),
+            decision,
+            why,
         }
+    }
+
+    /// Whether it is about a role in a workspace or in a deployment.
+    pub fn scope(&self) -> Scope {
+        if self.deployment.is_some() { Scope::Deployment } else { Scope::Workspace }
+    }
+
+    /// Whether it is about a row of the roster, or about something behind the rows.
+    pub fn is_row(&self) -> bool {
+        matches!(self.origin, Origin::Row { .. }) && self.deployment.is_none()
+    }
+
+    /// The role that the person has: of a row only one that is changed.
+    pub fn from_role(&self) -> Option<Role> {
+        let seen = || self.seen.and_then(Membership::role);
+        let level = match &self.decision {
+            LineDecision::Change(Action::Replace(_)) => seen(),
+            LineDecision::Change(action) => action.from(),
+            LineDecision::Keep(_) if self.is_row() => None,
+            LineDecision::Keep(_) => seen(),
+        };
+        level.map(|level| self.scope().role(level))
+    }
+
+    /// The roles in deployments of an extra, as a roster has them.
+    pub fn deployment_cell(&self) -> String {
+        let part = |(name, role): &(String, Role)| format!("{name}={}", role.name());
+        self.deployment_roles.iter().map(part).collect::<Vec<_>>().join(";")
     }
 }
 

@@ -3,9 +3,10 @@
 //!
 //! Main type: [`Undone`]. It reads nothing and writes nothing.
 
-use super::{History, PlanLine, PlannedAction};
+use super::{History, LineDecision, PlanLine};
 use crate::model::WorkspaceId;
 use crate::outcome::Status;
+use crate::plan::Action;
 
 /// How a line of the plan is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +30,16 @@ impl Undone {
     /// How a line is taken back; none if nothing was changed, for roles in deployments, and where the line
     /// before brings the same person back: Houston may have a pending user and their invitation as well.
     pub fn of(&mut self, line: &PlanLine, history: &History) -> Option<Undoing> {
-        if line.grant.is_some() {
+        if line.deployment.is_some() {
             return None;
         }
         // Who was taken away and added again was there before; their role may have been another one.
-        let is_replaced = line.action == PlannedAction::Replace;
-        if is_replaced && (line.from_role.is_none() || line.from_role == line.role) {
+        let is_replaced = matches!(line.decision, LineDecision::Change(Action::Replace(_)));
+        let from_role = line.from_role();
+        if is_replaced && (from_role.is_none() || from_role == line.role) {
             return None;
         }
-        match history.alone(line.row)?.status {
+        match history.alone(line.item)?.status {
             Status::Removed | Status::RoleUpdated => self.put_back(line),
             Status::Added | Status::Invited if is_replaced => self.put_back(line),
             Status::Added | Status::Invited => Some(Undoing::TakenAway),
@@ -54,7 +56,7 @@ impl Undone {
     }
 
     fn put_back(&mut self, line: &PlanLine) -> Option<Undoing> {
-        if line.from_role.is_none() || line.workspace.is_none() || !line.email.contains('@') {
+        if line.from_role().is_none() || line.workspace.is_none() || !line.email.contains('@') {
             return Some(Undoing::LeftOut);
         }
         let person = Some((line.workspace.clone(), line.email.clone()));

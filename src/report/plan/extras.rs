@@ -9,7 +9,6 @@ use crate::model::{Role, Scope, printable};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::guard::Refusal;
 use crate::plan::{Membership, Standing};
-use crate::record::journal::PlannedAction;
 
 /// Somebody who is not in the roster, for machines.
 #[derive(Debug, Serialize)]
@@ -62,7 +61,7 @@ impl PlanReport<'_> {
             workspace: workspace.label.as_deref(),
             workspace_id: workspace.id.as_str(),
             kind: kind(extra.seen),
-            action: PlannedAction::of(&extra.decision).word(),
+            action: extra.decision.word(),
             from_role: extra.seen.role().map(|level| Role::workspace(level).name()),
             reason: reason(extra),
             user_id,

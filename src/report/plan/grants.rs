@@ -9,7 +9,6 @@ use crate::model::{Role, Scope, printable};
 use crate::outcome::Status;
 use crate::plan::grant::{Grant, name};
 use crate::plan::{Action, Decision, Reason, Workspace};
-use crate::record::journal::PlannedAction;
 
 /// A role in a deployment, for machines.
 #[derive(Debug, Serialize)]
@@ -47,7 +46,7 @@ impl PlanReport<'_> {
             workspace_id: id.as_str(),
             deployment: &grant.deployment.name,
             deployment_id: &grant.deployment.id,
-            action: PlannedAction::of(&grant.decision).word(),
+            action: grant.decision.word(),
             from_role: grant.from().map(|level| Role::deployment(level).name()),
             to_role: grant.role.map(|level| Role::deployment(level).name()),
             reason: reason(grant),
