@@ -96,7 +96,7 @@ fn of_verify(found: Seen) -> End {
 
 /// The rows that an earlier leg left.
 fn left_over(case: Case) -> Option<End> {
-    Some(of_leftover(case, leftover(case)?.next(case.seen)))
+    Some(of_leftover(leftover(case)?.next(case.seen), case.action))
 }
 
 fn leftover(case: Case) -> Option<Leftover> {
@@ -115,11 +115,11 @@ fn sent(in_doubt: bool) -> Earlier {
     Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt }
 }
 
-fn of_leftover(case: Case, next: Next) -> End {
+fn of_leftover(next: Next, planned: Action) -> End {
     match next {
         Next::Done(status, cause) => Some((status, cause)),
         Next::Missing(action) => {
-            assert_eq!(action, case.action, "only what was planned is sent");
+            assert_eq!(action, planned, "only what was planned is sent");
             None
         }
     }
@@ -137,7 +137,7 @@ fn brought_along(case: Case) -> Option<End> {
     let next = |row| granting::tests::next(leftover.clone(), row, true, case.seen);
     let [added, invited] = [Status::Added, Status::Invited].map(next);
     assert_eq!(added, invited, "{case:?}");
-    Some(of_leftover(case, added))
+    Some(of_leftover(added, case.action))
 }
 
 /// The other roles in deployments.
@@ -147,7 +147,7 @@ fn granted(case: Case) -> Option<End> {
         (Scope::Deployment, Action::SetRole { .. } | Action::Remove(_)) => (false, Status::Added),
         (Scope::Deployment, Action::Replace(_)) | (Scope::Workspace, _) => return None,
     };
-    Some(of_leftover(case, granting::tests::next(leftover(case)?, row, is_add, case.seen)))
+    Some(of_leftover(granting::tests::next(leftover(case)?, row, is_add, case.seen), case.action))
 }
 
 /// The removals of people who are not in the roster, sent for or not.
