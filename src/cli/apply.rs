@@ -188,7 +188,7 @@ fn unanswered(
     }
     let mut earlier = HashMap::new();
     for (place, operation) in prepared.operations.iter().enumerate() {
-        let email = input.roster.emails().get(operation.row);
+        let email = input.roster.emails().get(operation.item);
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");

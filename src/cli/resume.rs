@@ -23,7 +23,7 @@ use crate::engine::{Engine, Run, close};
 use crate::event::Event;
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::target_key::is_same_target;
-use crate::model::{RowNumber, Strain, printable};
+use crate::model::{ItemId, Strain, printable};
 use crate::ops::failure::Failure;
 use crate::ops::finish::{broken, open_run, status, write_reports};
 use crate::ops::phases::{Left, Parts};
@@ -168,7 +168,7 @@ fn read(folder: &RunFolder) -> Result<History, Failure> {
 }
 
 /// What is left of a run.
-fn left(history: &History) -> [Vec<RowNumber>; 3] {
+fn left(history: &History) -> [Vec<ItemId>; 3] {
     [history.left(), history.left_grants(), history.left_extras()]
 }
 
@@ -267,9 +267,9 @@ fn progress(history: &History, global: &GlobalArgs) -> Progress {
     let lines: Vec<u32> = rows.chain(grants).collect();
     let name = history.header.roster.clone();
     let progress =
-        Progress::on_stderr(mode, Instant::now).with_places(move |row| match lines.get(row.index()) {
+        Progress::on_stderr(mode, Instant::now).with_places(move |item| match lines.get(item.index()) {
             Some(line) => format!("{name}:{line}"),
-            None => line_of_removal(row.index() - lines.len()),
+            None => line_of_removal(item.index() - lines.len()),
         });
     if global.verbose { progress.verbose() } else { progress }
 }
@@ -435,7 +435,7 @@ fn survey(
 
 /// Where somebody is to be demoted, the other admins are counted.
 fn count_admins(leg: &mut Leg, session: &Session) -> Result<(), Failure> {
-    let demoted: Vec<(usize, Vec<RowNumber>)> = (0..leg.workspaces.len())
+    let demoted: Vec<(usize, Vec<ItemId>)> = (0..leg.workspaces.len())
         .map(|place| (place, leg.admins_taken(place)))
         .filter(|(_, rows)| !rows.is_empty())
         .collect();

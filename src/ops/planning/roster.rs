@@ -179,10 +179,10 @@ impl ResolvedInput {
         let mode = if global.quiet { ProgressMode::None } else { global.progress };
         let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
         let grants = Arc::clone(&self.rows_of_grants);
-        let progress = Progress::on_stderr(mode, Instant::now).with_places(move |row| {
+        let progress = Progress::on_stderr(mode, Instant::now).with_places(move |item| {
             let grants = grants.get().map_or(&[][..], Vec::as_slice);
-            match row.index().checked_sub(roster.len()) {
-                None => format!("{name}:{}", roster.line(row)),
+            match item.index().checked_sub(roster.len()) {
+                None => format!("{name}:{}", roster.line(item.row())),
                 Some(behind) => match grants.get(behind) {
                     Some(&row) => format!("{name}:{}", roster.line(row)),
                     None => line_of_removal(behind - grants.len()),
