@@ -5,6 +5,7 @@
 //! appears here.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,11 @@ pub enum Event<'a> {
         tally: Tally,
         /// Why nothing is sent at the moment, if nothing is.
         pause: Option<Pause>,
+    },
+    /// Houston did not accept the token any more, and this file holds another one, which is used now.
+    TokenReplaced {
+        /// The file.
+        file: &'a Path,
     },
     /// The run will end early: nothing new is begun.
     Stopping {

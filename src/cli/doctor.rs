@@ -1,24 +1,23 @@
 //! `doctor`: looks at a target before anybody relies on it, and says what a run would meet. It
 //! reads only, and it never waits for a Houston that is away longer than its repeats take.
 //!
-//! Main type: [`DoctorArgs`]. What is asked is in `asking`, what the answers mean in `verdicts`.
+//! Main type: [`DoctorArgs`]. What is looked at is in [`crate::ops::doctor`].
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use clap::Args;
 
 use super::roster_args::RosterArgs;
-use super::target_args::{PaceArgs, TargetArgs};
-use super::validate::{read_roster, shown_name};
-use super::{GlobalArgs, print, print_data, tell};
+use super::target_args::{PaceArgs, TargetArgs, destination};
+use super::validate::read_roster;
+use super::{GlobalArgs, environment, print, print_data, tell};
 use crate::model::printable;
-use crate::ops::doctor::asking::Asking;
-use crate::ops::doctor::verdicts::{self, Judged};
+use crate::ops::doctor::{Checked, check};
 use crate::ops::failure::Failure;
-use crate::ops::session::Destination;
+use crate::ops::planning::roster::shown_name;
 use crate::outcome::ExitStatus;
-use crate::report::checkup::{Checkup, CheckupFormat};
+use crate::report::checkup::CheckupFormat;
+use crate::report::notices::Notice;
 
 /// Check the target: connection, token, rights, version, and what a run would meet; reads only
 #[derive(Debug, Clone, Args)]
@@ -49,27 +48,25 @@ pub struct DoctorArgs {
 /// # Errors
 /// Usage (2), or the roster cannot be read (3). What is wrong with the target is a status.
 pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let destination = Destination::new(&args.target, &args.pace)?;
+    let destination = destination(&args.target, &args.pace)?;
     let roster = match &args.roster {
         Some(path) => Some(read_roster(path, &shown_name(path), &args.roster_args)?),
         None => None,
     };
-    let reached = destination.reach(&args.target)?;
-    if let Some(warning) = args.target.warning() {
-        tell(&format!("warning: {warning}"));
+    let notices = environment().notices;
+    let reached = destination.reach(&notices)?;
+    if reached.target.insecure {
+        notices.give(&Notice::Insecure);
     }
     if !global.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        tell(&format!("asking {} ...", reached.target));
+        tell(&format!("asking {} ...", reached.address));
     }
-    let facts = Asking::new(&reached, &args.target).facts(roster.as_ref());
-    let Judged { checks, status, mut about } = verdicts::judge(&facts, SystemTime::now());
-    let checkup = Checkup::new(&facts.url, status.code(), checks);
+    let Checked { checkup, status, about } = check(&reached, roster.as_ref());
     let text = checkup.render(args.format).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     match args.format {
         CheckupFormat::Human => print(&text)?,
         CheckupFormat::Json => print_data(&text)?,
     }
-    about.extend(roster.iter().flat_map(|roster| roster.issues().flags()));
     for note in global.origins.notes(&about) {
         tell(&format!("note: {}", printable(&note)));
     }

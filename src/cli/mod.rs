@@ -4,6 +4,7 @@
 //! themselves into settings once, and nothing below this module sees a flag.
 
 pub mod apply;
+mod conclusion;
 pub mod config;
 mod confirm;
 pub mod doctor;
@@ -27,19 +28,26 @@ pub mod work_args;
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use self::settings::{Distance, Environment, Origins, Refused};
+use self::settings::{Distance, Environment as Variables, Origins, Refused};
 use self::target_args::TargetArgs;
 
-use crate::model::printable;
+use crate::model::{ItemId, printable};
+use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
-use crate::ops::signals;
+use crate::ops::notices::Notices;
+use crate::ops::signals::{self, Signals};
 use crate::outcome::ExitStatus;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
-use crate::report::terminal::ProgressMode;
+use crate::report::notices::Notice;
+use crate::report::terminal::{Progress, ProgressMode};
+use crate::roster::Style;
+use crate::time::SystemClock;
 
 /// Puts people into the right workspaces of Astro Private Cloud.
 ///
@@ -88,6 +96,13 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// A display of what goes on; `row_names` says what a row is called.
+    pub(crate) fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
+        let mode = if self.quiet { ProgressMode::None } else { self.progress };
+        let progress = Progress::on_stderr(mode, Instant::now).with_places(row_names);
+        if self.verbose { progress.verbose() } else { progress }
+    }
+
     /// `--quiet` and `--verbose` may be set in different places: the one that is nearer to the user
     /// holds.
     ///
@@ -166,7 +181,7 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
     };
     usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
-    let cli = settings::parse(arguments, &Environment::of_process(), &mut warn).map_err(|why| match why {
+    let cli = settings::parse(arguments, &Variables::of_process(), &mut warn).map_err(|why| match why {
         Refused::Typed(error) => usage::answer(*error, arguments, settings::documented()),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
@@ -196,6 +211,20 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
     }
+}
+
+/// What surrounds the commands of this program.
+pub(crate) fn environment() -> Environment {
+    let print = |notice: &Notice<'_>| {
+        let text = notice.text(style());
+        if notice.has_colours() { tell_in_colour(&text) } else { tell(&text) }
+    };
+    Environment { clock: Arc::new(SystemClock), notices: Notices::new(print), listen: Signals::listen }
+}
+
+/// How issues are shown on standard error.
+pub(crate) fn style() -> Style {
+    if std::io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
 }
 
 /// Says what went wrong: the error, its causes, who set the flags that it is about, and the hint on a

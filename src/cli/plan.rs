@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::target_args::destination;
 use super::work_args::WorkArgs;
-use super::{GlobalArgs, print, print_data};
+use super::{GlobalArgs, environment, print, print_data};
 use crate::ops::explain::explain;
 use crate::ops::failure::Failure;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::Input;
 use crate::ops::planning::stale::{Age, find};
 use crate::ops::saved;
-use crate::ops::session::{Access, Destination, Session};
+use crate::ops::session::{Access, Session, mail};
 use crate::outcome::ExitStatus;
+use crate::record::journal::RunSettings;
 use crate::report::plan::{Detail, PlanFormat};
 
 /// Show what `apply` would do with the same flags
@@ -83,17 +85,17 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         return Err(Failure::new(ExitStatus::Usage, error));
     }
     refuse_to_overwrite(args)?;
-    let destination = Destination::new(&args.work.target, &args.work.pace)?;
-    let input = Input::read(&args.work)?;
-    let destination = destination.with_token(&args.work.target)?;
-    let session = Session::open(destination, &args.work.target, Access::ReadOnly)?;
+    let destination = destination(&args.work.target, &args.work.pace)?;
+    let environment = environment();
+    let input = Input::read(args.work.source()?, &environment.notices)?;
+    let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;
     let after = After {
         older_than: args.invites_older_than,
         detailed_exitcode: args.detailed_exitcode,
         save_as: args.out.as_deref(),
         explain: args.explain.as_deref(),
     };
-    show(input, &args.work, &args.show, &after, &session, global)
+    show(input, &args.work.safety.settings(), &args.show, &after, &session, global)
 }
 
 /// The plan must not take the place of the roster that it is made of.
@@ -128,7 +130,7 @@ pub struct After<'a> {
 /// As [`run`].
 pub fn show(
     input: Input,
-    work: &WorkArgs,
+    settings: &RunSettings,
     show: &ShowArgs,
     after: &After<'_>,
     session: &Session,
@@ -136,24 +138,24 @@ pub fn show(
 ) -> Result<ExitStatus, Failure> {
     let draft = after.save_as.map(saved::begin).transpose()?;
     let mut input = input.resolve(session)?;
-    let mut progress = input.progress(global);
-    let prepared = PreparedPlan::prepare(&mut input, work, session, &mut progress)?;
+    let mut progress = global.progress(input.row_names());
+    let prepared = PreparedPlan::prepare(&mut input, settings, session, &mut progress)?;
     drop(progress);
     let text = if let Some(email) = after.explain {
-        explain(email, &prepared, &input, &work.safety, session, show.format)?
+        explain(email, &prepared, &input, mail(settings), session, show.format)?
     } else {
         let now = jiff::Timestamp::now();
         let stale = after.older_than.map(|age| find(&prepared, &input, session, age, now));
-        prepared.render(&input, session, show, stale.as_ref())?
+        prepared.render(&input, session, show.format, show.detail(), stale.as_ref())?
     };
     match show.format {
         PlanFormat::Human => print(&text)?,
         PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md => print_data(&text)?,
     }
     if let Some(draft) = draft {
-        saved::save(draft, &prepared, &input, &work.safety, session)?;
+        saved::save(draft, &prepared, &input, settings.clone(), session)?;
     }
-    prepared.refuse(&work.safety)?;
+    prepared.refuse(settings, &session.notices)?;
     let changes = prepared.changes() > 0;
     let status = prepared.status();
     Ok(if status != ExitStatus::Done {
@@ -161,6 +163,6 @@ pub fn show(
     } else if after.detailed_exitcode && changes {
         ExitStatus::ChangesPending
     } else {
-        work.safety.good(changes)
+        ExitStatus::good(changes, settings.exit_code_unchanged)
     })
 }

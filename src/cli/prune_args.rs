@@ -8,11 +8,10 @@ use clap::{Args, ValueEnum};
 
 use super::roster_args::RosterArgs;
 use crate::ops::failure::Failure;
+use crate::ops::limits::Limits;
 use crate::outcome::ExitStatus;
-use crate::plan::guard::{Caps, OnGuard};
-use crate::plan::protect::union;
+use crate::plan::guard::OnGuard;
 use crate::record::folder::JOURNAL;
-use crate::record::journal::{Prune, RunSettings};
 use crate::report::removals::{REMOVALS, UNDO};
 use crate::report::results::{ERRORS, UNPROCESSED};
 use crate::roster::{Only, people_pattern};
@@ -56,62 +55,13 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// The caps, with the defaults where nothing is given.
-    pub fn caps(&self) -> Caps {
-        let usual = Caps::default();
-        Caps {
-            people: self.max_remove.unwrap_or(usual.people),
-            percent: self.max_remove_percent.unwrap_or(usual.percent),
-        }
-    }
-
-    /// What happens where there are too many removals.
-    pub fn on_guard(&self) -> OnGuard {
-        self.on_guard.unwrap_or_default().into()
-    }
-
-    /// The stricter of both, one by one; everybody is protected whom either protects. What is not given
-    /// on one side is the other side's.
-    #[must_use]
-    pub fn stricter(&self, other: &Self) -> Self {
-        Self {
-            max_remove: stricter(self.max_remove, other.max_remove),
-            max_remove_percent: stricter(self.max_remove_percent, other.max_remove_percent),
-            protect: union([&self.protect[..], &other.protect]),
-            on_guard: stricter(self.on_guard, other.on_guard),
-        }
-    }
-
-    /// The same with the defaults in the place of what is not given.
-    #[must_use]
-    pub fn with_defaults(&self) -> Self {
-        let Caps { people, percent } = self.caps();
-        Self {
-            max_remove: Some(people),
-            max_remove_percent: Some(percent),
+    /// The limits that these flags mean.
+    pub fn settings(&self) -> Limits {
+        Limits {
+            max_remove: self.max_remove,
+            max_remove_percent: self.max_remove_percent,
             protect: self.protect.clone(),
-            on_guard: Some(self.on_guard.unwrap_or_default()),
-        }
-    }
-}
-
-/// The lower of two values, or the only one.
-fn stricter<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
-    [one, other].into_iter().flatten().min()
-}
-
-impl From<&RunSettings> for LimitArgs {
-    /// The flags that mean the same; those of a run that removes nobody protect from demotions only.
-    fn from(settings: &RunSettings) -> Self {
-        let prune = settings.prune.as_ref();
-        Self {
-            max_remove: prune.map(|prune| prune.caps.people),
-            max_remove_percent: prune.map(|prune| prune.caps.percent),
-            protect: settings.protected(),
-            on_guard: prune.map(|prune| match prune.on_guard {
-                OnGuard::Stop => OnGuardArg::Stop,
-                OnGuard::SkipRemovals => OnGuardArg::SkipRemovals,
-            }),
+            on_guard: self.on_guard.map(OnGuard::from),
         }
     }
 }
@@ -125,26 +75,16 @@ impl From<OnGuardArg> for OnGuard {
     }
 }
 
-/// The values of `--on-guard`, the strictest first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+/// The values of `--on-guard`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnGuardArg {
     /// Nothing at all is sent
-    #[default]
     Stop,
     /// Everything but the removals that are too many is carried out
     SkipRemovals,
 }
 
 impl PruneArgs {
-    /// What is remembered of them, if anybody is to be removed.
-    pub fn settings(&self) -> Option<Prune> {
-        self.prune.then(|| Prune {
-            caps: self.limits.caps(),
-            on_guard: self.limits.on_guard(),
-            protect: self.limits.protect.clone(),
-        })
-    }
-
     /// `--prune` takes the people whom a part of a file leaves out for people who left.
     ///
     /// # Errors
@@ -189,46 +129,9 @@ fn part_of_a_run(path: &Path) -> Option<&'static str> {
     real.ok().as_deref().and_then(is_part).or_else(|| is_part(path))
 }
 
-impl From<&RunSettings> for PruneArgs {
-    /// The flags that mean the same.
-    fn from(settings: &RunSettings) -> Self {
-        Self { prune: settings.prune.is_some(), limits: LimitArgs::from(settings) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn limits(people: Option<u64>, percent: Option<u8>, protect: &[&str], skip: Option<bool>) -> LimitArgs {
-        let on_guard = |skip| if skip { OnGuardArg::SkipRemovals } else { OnGuardArg::Stop };
-        LimitArgs {
-            max_remove: people,
-            max_remove_percent: percent,
-            protect: protect.iter().map(|&pattern| pattern.to_owned()).collect(),
-            on_guard: skip.map(on_guard),
-        }
-    }
-
-    #[test]
-    fn the_stricter_limit_wins_one_by_one_and_protected_people_add_up() {
-        let plan = limits(Some(50), Some(5), &["a*"], Some(true));
-        for (site, people, percent, protect, on_guard) in [
-            (LimitArgs::default(), 50, 5, &["a*"][..], OnGuard::SkipRemovals),
-            (limits(Some(3), Some(90), &["b*", "a*"], None), 3, 5, &["a*", "b*"], OnGuard::SkipRemovals),
-            (limits(Some(99), None, &[], Some(false)), 50, 5, &["a*"], OnGuard::Stop),
-        ] {
-            for both in [plan.stricter(&site), site.stricter(&plan)] {
-                assert_eq!(both.caps(), Caps { people, percent });
-                assert_eq!(both.on_guard(), on_guard);
-                assert_eq!(both.protect.len(), protect.len());
-                assert!(protect.iter().all(|&pattern| both.protect.iter().any(|one| one == pattern)));
-            }
-        }
-        let strict =
-            limits(Some(50), Some(50), &[], Some(true)).stricter(&LimitArgs::default().with_defaults());
-        assert_eq!((strict.caps(), strict.on_guard()), (Caps::default(), OnGuard::Stop));
-    }
 
     #[test]
     fn a_part_of_a_run_is_known_however_the_path_leads_to_it() {

@@ -2,12 +2,11 @@
 //!
 //! Main types: [`TargetArgs`] and, in [`pace`], [`PaceArgs`]. Both come from the command line, from the
 //! environment and from a configuration file, in this order of precedence, and are resolved once,
-//! by [`TargetArgs::choose`] and [`PaceArgs::resolve`]. Nothing is opened or sent here but the
-//! files that hold a token or a login.
+//! by [`destination`]. Nothing is opened or sent here.
 
 pub mod pace;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -16,11 +15,12 @@ use super::settings::Origins;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
-pub use self::pace::{MaxErrors, PaceArgs, PaceSettings, RateLimit};
-use crate::houston::context::ContextError;
-use crate::houston::{
-    HttpSettings, Login, TOKEN_VARIABLE, Target, TargetError, Token, TokenError, TokenKind,
-};
+pub use self::pace::{MaxErrors, PaceArgs, RateLimit};
+use crate::houston::TOKEN_VARIABLE;
+use crate::ops::session::Destination;
+#[cfg(feature = "sandbox")]
+use crate::ops::session::target::SandboxChoice;
+use crate::ops::session::target::{Choice, TargetSettings};
 use crate::record::journal::Reach;
 
 const TARGET: &str = "Target";
@@ -139,46 +139,7 @@ impl TargetArgs {
     }
 }
 
-/// The one place to talk to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
-    /// `--url`.
-    Url(String),
-    /// `--domain`.
-    Domain(String),
-    /// `--context`.
-    Context(String),
-    /// `--sandbox`, which somebody has to start first.
-    #[cfg(feature = "sandbox")]
-    Sandbox(SandboxChoice),
-}
-
-/// How the sandbox is to be started.
-#[cfg(feature = "sandbox")]
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SandboxChoice {
-    /// `--sandbox-state`.
-    pub state: Option<PathBuf>,
-    /// `--sandbox-profile`.
-    pub profile: Option<String>,
-    /// `--faults`.
-    pub faults: Option<String>,
-    /// `--seed`.
-    pub seed: Option<u64>,
-}
-
-/// Where Houston is and who asks.
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// The address.
-    pub target: Target,
-    /// The token.
-    pub token: Token,
-    /// The file it came from, which is read again when the token dies.
-    pub token_file: Option<PathBuf>,
-}
-
-/// Why flags do not say where Houston is. All of these are usage errors but those of the token.
+/// Why flags do not say where Houston is.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetArgsError {
     /// Nothing says where.
@@ -193,48 +154,6 @@ pub enum TargetArgsError {
     /// A flag that the sandbox has no use for.
     #[error("{0} has no meaning with --sandbox")]
     WithSandbox(&'static str),
-    /// The address is of no use.
-    #[error("{flag} cannot be used")]
-    Target {
-        /// Which flag gave it.
-        flag: &'static str,
-        /// Why not.
-        #[source]
-        source: TargetError,
-    },
-    /// The login is of no use.
-    #[error("--context cannot be used")]
-    Context(#[source] ContextError),
-    /// The token is of no use.
-    #[error("the token cannot be used")]
-    Token(#[source] TokenError),
-    /// The token itself in the place of its file.
-    #[error("--token-file takes the path of a file, and this looks like a token")]
-    NotAFile,
-    /// No token.
-    #[error("no token: set {TOKEN_VARIABLE}, or give --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
-    NoToken {
-        /// Whether a login was named that has none.
-        logged_out: bool,
-    },
-}
-
-impl TargetArgsError {
-    /// Whether it is about the token (exit status 4) and not about usage (2).
-    pub fn is_about_token(&self) -> bool {
-        match self {
-            Self::Token(_)
-            | Self::NotAFile
-            | Self::NoToken { .. }
-            | Self::Context(ContextError::Token(_)) => true,
-            Self::Nowhere
-            | Self::Two(..)
-            | Self::NoSandbox(_)
-            | Self::WithSandbox(_)
-            | Self::Target { .. }
-            | Self::Context(_) => false,
-        }
-    }
 }
 
 impl TargetArgsError {
@@ -242,31 +161,18 @@ impl TargetArgsError {
     pub fn about(&self) -> Vec<&'static str> {
         let name = |flag: &'static str| flag.trim_start_matches('-');
         match self {
-            Self::Nowhere | Self::NoToken { .. } => Vec::new(),
+            Self::Nowhere => Vec::new(),
             Self::Two(one, two) => vec![name(one), name(two)],
-            Self::NoSandbox(flag) | Self::WithSandbox(flag) | Self::Target { flag, .. } => vec![name(flag)],
-            Self::Context(_) => vec!["context"],
-            Self::Token(_) | Self::NotAFile => vec!["token-file"],
+            Self::NoSandbox(flag) | Self::WithSandbox(flag) => vec![name(flag)],
         }
     }
 }
 
 impl From<TargetArgsError> for Failure {
     fn from(error: TargetArgsError) -> Self {
-        let status = if error.is_about_token() { ExitStatus::Token } else { ExitStatus::Usage };
         let about = error.about();
-        Self::new(status, error).about(&about)
+        Self::new(ExitStatus::Usage, error).about(&about)
     }
-}
-
-/// Whether the path of a token file is a token, which no message may quote.
-fn is_a_token(path: &Path) -> bool {
-    let kind = path.to_str().and_then(|text| Token::new(text, "a path").ok()).map(|token| token.kind());
-    let looks_like_one = match kind {
-        Some(TokenKind::User | TokenKind::ServiceAccount) => true,
-        Some(TokenKind::Unknown) | None => false,
-    };
-    looks_like_one && !path.exists()
 }
 
 fn chooser_names() -> &'static str {
@@ -290,6 +196,15 @@ impl TargetArgs {
     #[cfg(feature = "sandbox")]
     fn is_typed(&self, place: usize) -> bool {
         self.sources[place] == Some(ValueSource::CommandLine)
+    }
+
+    /// The settings that these flags mean.
+    ///
+    /// # Errors
+    /// They name no Houston, more than one, or flags that do not go together (2).
+    pub fn settings(&self) -> Result<TargetSettings, TargetArgsError> {
+        let TargetFlags { token_file, ca_file, insecure, .. } = self.flags.clone();
+        Ok(TargetSettings { choice: self.choose()?, token_file, ca_file, insecure })
     }
 
     /// The one place to go.
@@ -351,70 +266,6 @@ impl TargetArgs {
         Ok(())
     }
 
-    /// Address and token of a chosen place. A token file beats `HOUSTON_API_TOKEN` if it was asked
-    /// for, both beat the login. `None` for the sandbox, which knows its own once it runs.
-    pub fn resolve(&self, choice: &Choice) -> Result<Option<Resolved>, TargetArgsError> {
-        self.resolve_with(choice, Token::from_environment)
-    }
-
-    fn resolve_with(
-        &self,
-        choice: &Choice,
-        environment: impl FnOnce() -> Option<Result<Token, TokenError>>,
-    ) -> Result<Option<Resolved>, TargetArgsError> {
-        let failed = |flag| move |source| TargetArgsError::Target { flag, source };
-        let (target, login_token, logged_out) = match choice {
-            Choice::Url(url) => (Target::from_url(url).map_err(failed("--url"))?, None, false),
-            Choice::Domain(domain) => (Target::from_domain(domain).map_err(failed("--domain"))?, None, false),
-            Choice::Context(name) => {
-                let login = Login::named(name).map_err(TargetArgsError::Context)?;
-                let logged_out = login.token.is_none();
-                (login.target, login.token, logged_out)
-            }
-            #[cfg(feature = "sandbox")]
-            Choice::Sandbox(_) => return Ok(None),
-        };
-        let token = match &self.flags.token_file {
-            Some(path) if is_a_token(path) => return Err(TargetArgsError::NotAFile),
-            Some(path) => Some(Token::from_file(path)),
-            None => environment().or(login_token.map(Ok)),
-        };
-        let token = token.ok_or(TargetArgsError::NoToken { logged_out })?.map_err(TargetArgsError::Token)?;
-        Ok(Some(Resolved { target, token, token_file: self.flags.token_file.clone() }))
-    }
-
-    /// The address of a chosen place, whatever is the matter with its token. `None` for the sandbox.
-    ///
-    /// # Errors
-    /// The address is of no use.
-    pub fn address(&self, choice: &Choice) -> Result<Option<Target>, TargetArgsError> {
-        // A token that is good enough to look no further.
-        let any = || Some(Token::new("none", "nowhere"));
-        let without_file =
-            Self { flags: TargetFlags { token_file: None, ..self.flags.clone() }, sources: self.sources };
-        Ok(without_file.resolve_with(choice, any)?.map(|resolved| resolved.target))
-    }
-
-    /// How a chosen place is reached, for a later leg of the run; with absolute paths, since that
-    /// one may begin in another folder. Only what the choice used: a context is no more than a name
-    /// for the address if another place was nearer.
-    ///
-    /// # Errors
-    /// If the working directory is gone.
-    pub fn reach(&self) -> std::io::Result<Reach> {
-        let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
-        let context = match self.choose() {
-            Ok(Choice::Context(name)) => Some(name),
-            Ok(_) | Err(_) => None,
-        };
-        Ok(Reach {
-            context,
-            token_file: absolute(&self.flags.token_file)?,
-            ca_file: absolute(&self.flags.ca_file)?,
-            insecure: self.flags.insecure,
-        })
-    }
-
     /// Puts into the flags where to go and how to get there, as far as they do not say so: as an
     /// earlier leg of a run went to `url`. A token in the environment beats the file of then.
     pub fn default_to(&mut self, url: &str, reach: &Reach) {
@@ -435,23 +286,18 @@ impl TargetArgs {
             }
         }
     }
+}
 
-    /// What to print on every run, if certificates are not checked.
-    pub fn warning(&self) -> Option<&'static str> {
-        self.flags.insecure.then_some(
-            "certificates are not checked (--insecure): whoever sits on the way can read the token and change answers",
-        )
-    }
-
-    /// How the HTTP transport is to be set up.
-    pub fn http(&self, pace: &PaceSettings) -> HttpSettings {
-        HttpSettings {
-            concurrency: pace.concurrency,
-            timeout: pace.timeout,
-            ca_file: self.flags.ca_file.clone(),
-            insecure: self.flags.insecure,
-        }
-    }
+/// Where to go and how fast.
+///
+/// # Errors
+/// The flags make no sense (2).
+pub fn destination(target: &TargetArgs, pace: &PaceArgs) -> Result<Destination, Failure> {
+    let target = target.settings()?;
+    let pace = pace
+        .resolve(target.is_sandbox())
+        .map_err(|error| Failure::new(ExitStatus::Usage, anyhow::anyhow!(error)))?;
+    Ok(Destination::new(target, pace))
 }
 
 fn flag(place: usize) -> &'static str {

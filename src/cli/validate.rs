@@ -2,20 +2,20 @@
 //!
 //! Main function: [`run`]. Never touches Houston.
 
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::roster_args::RosterArgs;
-use super::{GlobalArgs, UNWRITTEN, data_out, tell, tell_in_colour, unless_gone};
+use super::{GlobalArgs, UNWRITTEN, data_out, environment, style, tell, tell_in_colour, unless_gone};
 use crate::model::printable;
 use crate::ops::failure::Failure;
-use crate::ops::planning::roster::warn_of_unused;
+use crate::ops::planning::roster::{shown_name, warn_of_unused};
 use crate::outcome::ExitStatus;
 use crate::report::validate::{ValidateFormat, status, write};
-use crate::roster::{Roster, Style};
+use crate::roster::Roster;
 
 /// Checks a roster and lists every problem with its line and column
 #[derive(Debug, Clone, Args)]
@@ -41,7 +41,7 @@ pub struct ValidateArgs {
 pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let name = shown_name(&args.roster);
     let roster = read_roster(&args.roster, &name, &args.settings)?;
-    warn_of_unused(&roster);
+    warn_of_unused(&roster, &environment().notices);
     let (mut out, mut problems) = (io::BufWriter::new(data_out()), Vec::new());
     let written = write(&roster, &name, args.format, style(), &mut out, &mut problems);
     if !problems.is_empty() {
@@ -62,14 +62,4 @@ pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<ExitStatus, Failu
 pub(super) fn read_roster(path: &Path, name: &str, args: &RosterArgs) -> Result<Roster, Failure> {
     let settings = args.settings()?;
     Ok(Roster::read(path, name, &settings)?)
-}
-
-/// How issues are shown on standard error.
-pub(crate) fn style() -> Style {
-    if io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
-}
-
-/// What a roster is called in messages.
-pub(crate) fn shown_name(path: &Path) -> String {
-    if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
 }

@@ -9,10 +9,12 @@ use clap::Args;
 use super::prune_args::PruneArgs;
 use super::roster_args::RosterArgs;
 use super::target_args::{PaceArgs, TargetArgs};
-use crate::houston::Mail;
-use crate::outcome::ExitStatus;
+use crate::ops::failure::Failure;
+use crate::ops::planning::roster::RosterSource;
+use crate::ops::planning::workspaces::Missing;
 use crate::plan::RolePolicy;
-use crate::record::journal::RunSettings;
+use crate::record::journal::{Prune, RunSettings};
+use crate::roster::Settings;
 
 /// What every command takes that compares a roster with a Houston.
 #[derive(Debug, Clone, Args)]
@@ -82,52 +84,31 @@ pub struct SafetyArgs {
 }
 
 impl SafetyArgs {
-    /// Whether Houston may mail.
-    pub fn mail(&self) -> Mail {
-        if self.send_invites { Mail::Send } else { Mail::Bypass }
-    }
-
-    /// What is done about members with another role.
-    pub fn roles(&self) -> RolePolicy {
-        if self.update_roles { RolePolicy::Update } else { RolePolicy::Keep }
-    }
-
     /// What of these is remembered; nothing of how fast and how carefully it is done.
-    pub fn remembered(&self) -> RunSettings {
-        let settings = RunSettings {
+    pub fn settings(&self) -> RunSettings {
+        self.prune.limits.settings().bind(&RunSettings {
             send_invites: self.send_invites,
             bypass_local: self.bypass_local,
             exit_code_unchanged: self.exit_code_unchanged,
-            roles: self.roles(),
+            roles: if self.update_roles { RolePolicy::Update } else { RolePolicy::Keep },
             repair_duplicates: self.repair_duplicates,
             reinvite: self.reinvite,
-            prune: self.prune.settings(),
+            prune: self.prune.prune.then(Prune::default),
             ..RunSettings::default()
-        };
-        // Where nobody is demoted, the patterns mean nothing.
-        let protects = settings.changes_members();
-        let protect = if protects { self.prune.limits.protect.clone() } else { Vec::new() };
-        RunSettings { protect, ..settings }
-    }
-
-    /// The status of a run in which nothing went wrong.
-    pub fn good(&self, changed: bool) -> ExitStatus {
-        ExitStatus::good(changed, self.exit_code_unchanged)
+        })
     }
 }
 
-impl From<&RunSettings> for SafetyArgs {
-    /// The flags that mean the same.
-    fn from(settings: &RunSettings) -> Self {
-        Self {
-            send_invites: settings.send_invites,
-            bypass_local: settings.bypass_local,
-            exit_code_unchanged: settings.exit_code_unchanged,
-            update_roles: settings.roles == RolePolicy::Update,
-            repair_duplicates: settings.repair_duplicates,
-            reinvite: settings.reinvite,
-            prune: PruneArgs::from(settings),
-            create_workspaces: false,
-        }
+impl WorkArgs {
+    /// The roster, and how it is read.
+    ///
+    /// # Errors
+    /// The flags make no sense (2), or a map is bad (3).
+    pub fn source(&self) -> Result<RosterSource, Failure> {
+        let path = self.roster.clone().unwrap_or_else(|| PathBuf::from("-"));
+        self.safety.prune.check(&self.roster_args, &path)?;
+        let settings = Settings { prune: self.safety.prune.prune, ..self.roster_args.settings()? };
+        let missing = if self.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
+        Ok(RosterSource { path, settings, missing })
     }
 }

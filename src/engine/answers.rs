@@ -9,11 +9,13 @@ use super::lane::{Proof, Purpose};
 use super::open::Acknowledged;
 use super::state::State;
 use super::verdict::{Doubt, Verdict, cause, judge};
-use super::verify::{Context, Doubtful, Finding, gone, landed};
+use super::verify::{Context, Doubtful, Finding, landed};
 use super::worker::{Answer, Job, Signal};
 use crate::event::StopReason;
 use crate::houston::{Failure, Fault};
+use crate::model::Scope;
 use crate::outcome::{Cause, Code, Status, StatusKind};
+use crate::plan::finding::{acknowledged_otherwise, gone};
 use crate::plan::{Action, Membership};
 use crate::present::members::{InvitesSeen, Reading};
 
@@ -198,10 +200,10 @@ impl State<'_> {
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
             let action = self.planned(acknowledged.operation()).action;
             let is_add = matches!(action, Action::Add(_));
-            match landed(self.scope_of(acknowledged.operation()), seen, action) {
+            match shown(self.scope_of(acknowledged.operation()), seen, action) {
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
-                    self.prove(&acknowledged, status, cause, seen);
+                    self.prove(&acknowledged, status, cause);
                 }
                 Finding::Wait | Finding::SendAgain if is_add && reading.invites == InvitesSeen::Refused => {
                     self.lanes[lane].seen();
@@ -209,7 +211,7 @@ impl State<'_> {
                         Code::InvitesUnseen,
                         "Houston acknowledged it, and the person is no member; this token may not see invitations",
                     );
-                    self.prove(&acknowledged, Status::Invited, Some(cause), seen);
+                    self.prove(&acknowledged, Status::Invited, Some(cause));
                 }
                 Finding::Wait | Finding::SendAgain => missing.push(acknowledged),
             }
@@ -223,27 +225,9 @@ impl State<'_> {
     }
 
     /// An acknowledged write was read back, as it should be or otherwise.
-    fn prove(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>, seen: Membership) {
+    fn prove(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>) {
         self.books.tally.unproven -= 1;
-        match status {
-            Status::RoleKept | Status::AlreadyInvited => {
-                let is = seen.described(self.scope_of(acknowledged.operation()));
-                let text = format!("Houston acknowledged it, but the person is {is}");
-                let cause = Some(Cause::new(Code::OtherRole, text));
-                self.finish_acknowledged(acknowledged, Status::InDoubt, cause);
-            }
-            Status::Added
-            | Status::Invited
-            | Status::Unchanged
-            | Status::RoleUpdated
-            | Status::Removed
-            | Status::Rejected
-            | Status::GaveUp
-            | Status::InDoubt
-            | Status::NotRun
-            | Status::Invalid
-            | Status::Merged => self.finish_acknowledged(acknowledged, status, cause),
-        }
+        self.finish_acknowledged(acknowledged, status, cause);
     }
 
     fn could_not_read(&mut self, lane: usize, fault: &Fault, purpose: Purpose) {
@@ -342,5 +326,15 @@ impl State<'_> {
             }
             Job::Probe => self.probed(Probed::Unclear),
         }
+    }
+}
+
+/// What a reading says about an acknowledged write.
+pub fn shown(scope: Scope, seen: Membership, action: Action) -> Finding {
+    match landed(scope, seen, action) {
+        Finding::Done(Status::RoleKept | Status::AlreadyInvited, _) => {
+            Finding::Done(Status::InDoubt, Some(acknowledged_otherwise(scope, seen)))
+        }
+        found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait) => found,
     }
 }

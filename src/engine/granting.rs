@@ -229,7 +229,7 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::Level;
     use crate::plan::{Holder, Standing};
@@ -240,6 +240,11 @@ mod tests {
 
     const ADD: Action = Action::Add(Level::Editor);
     const UPDATE: Action = Action::SetRole { from: Level::Viewer, to: Level::Editor, holder: Holder::Member };
+
+    /// What a membership means for a role in a deployment.
+    pub fn next(leftover: Leftover, row: Status, is_add: bool, seen: Membership) -> Next {
+        Open { leftover, row, is_add }.next(seen)
+    }
 
     fn open(row: Status, planned: Action) -> Open {
         let leftover = Leftover {

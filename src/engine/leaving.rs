@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::leftover::Earlier;
 use super::part::{Part, Subject, Subjects};
-use super::verify::{gone, wanted_after_all};
 use crate::model::{Emails, ItemId, Level, Scope, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use crate::plan::extra::Account;
+use crate::plan::finding::{gone, wanted_after_all};
 use crate::plan::guard::{Bars, Caps, Excess, OnGuard, Refusal, excess, hold_last_admins, removal};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Decision, Guard, Membership, Operation, Reason, Workspace};
@@ -361,7 +361,7 @@ fn spoiled(history: &History) -> HashMap<WorkspaceId, Spoiled> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::plan::Standing;
 
@@ -401,6 +401,18 @@ mod tests {
             Some((outcome.status, outcome.cause.as_ref().map(|cause| cause.code.clone())))
         };
         (0..rows).map(end).collect()
+    }
+
+    /// How the removal of a person with this role ends; none if it is sent.
+    pub fn end(
+        role: Option<Level>,
+        in_doubt: Option<bool>,
+        seen: Membership,
+    ) -> Option<(Status, Option<Cause>)> {
+        let mut leaving = leaving(vec![Leaver { role, ..leaver(0, "a", Level::Viewer, in_doubt) }]);
+        leaving.judge(0, &Reading::of(vec![seen]), NOBODY);
+        let (_, outcome) = leaving.assemble().concluded.pop()?;
+        Some((outcome.status, outcome.cause))
     }
 
     #[test]
@@ -475,7 +487,7 @@ mod tests {
                 let mut leaving = due();
                 let refusals = leaving.hold_too_many(Limits { caps, on_guard }, &people(10, removed));
                 assert_eq!(!refusals.is_empty(), held, "{removed} {caps:?}");
-                let end = held.then(|| (Status::Unchanged, Some(Code::GuardMaxRemove)));
+                let end = held.then_some((Status::Unchanged, Some(Code::GuardMaxRemove)));
                 assert_eq!(ends(leaving, 3), [(); 3].map(|()| end.clone()), "{removed} {caps:?}");
             }
         }

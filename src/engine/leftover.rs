@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use super::verify::{Finding, gone, landed, no_member, third_role};
+use super::verify::{Finding, landed};
 use crate::model::target_key::is_same_target;
 use crate::model::{Emails, ItemId, Level, Role, Scope, WorkspaceId, email_key};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind, Tally};
+use crate::plan::finding::{gone, no_member, third_role};
 use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected};
 use crate::plan::protect::Protect;
 use crate::plan::{

@@ -2,6 +2,7 @@
 //! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
 
 mod cuts;
+mod findings;
 mod stops;
 
 use std::collections::HashMap;
@@ -323,7 +324,7 @@ impl Stage {
         let mut concluded_twice = false;
         let end = Engine { pool: &pool, settings }.run(&run, journal, Tally::default(), &mut |event| {
             if let Event::Concluded { item, outcome, .. } = event {
-                concluded_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
+                concluded_twice |= outcomes.insert(item.get(), (*outcome).clone()).is_some();
             }
         });
         // Also for those that were left behind at the end of a signal's grace.

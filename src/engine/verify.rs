@@ -11,7 +11,8 @@ use super::verdict::Doubt;
 use crate::houston::Repeats;
 use crate::model::{Level, Scope};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::{Action, Decision, Holder, Membership, RolePolicy, Standing, decide};
+use crate::plan::finding::{Ground, finding};
+use crate::plan::{Action, Membership};
 
 /// A doubtful write is read at first this part of the settle time after its answer failed, so
 /// that one read can answer several.
@@ -174,105 +175,60 @@ impl Doubtful {
     /// What a membership, read by a read that began at `read_at`, means for this write.
     pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
         let Context { scope, action, settle, repeats, ours } = context;
-        let wanted = match action {
-            Action::Add(role) => role,
-            // Whoever is not there without our doing went without it.
-            Action::Remove(_) if seen == Membership::Absent && !ours => {
-                return Finding::Done(Status::Unchanged, Some(gone()));
-            }
-            // Nothing is lost by a change that takes effect later after all, so only the server is
-            // spared: it sets the same role, or takes the same person away, once more.
-            Action::SetRole { .. } | Action::Remove(_) | Action::Replace(_) => {
-                let found = landed(scope, seen, action);
-                let is_late = read_at >= self.since + self.patience(settle, repeats);
-                return match (found, self.doubt) {
-                    (Finding::Wait, Doubt::Refused) if is_late => {
-                        Finding::Done(Status::Rejected, Some(self.cause.clone()))
-                    }
-                    (Finding::Wait, Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone)
-                        if is_late =>
-                    {
-                        Finding::SendAgain
-                    }
-                    (found, _) => found,
-                };
+        let ground = match action {
+            Action::Add(_) | Action::Remove(_) if !ours => Ground::NothingSent,
+            Action::Add(_) | Action::SetRole { .. } | Action::Replace(_) | Action::Remove(_) => {
+                Ground::MaybeOurs
             }
         };
-        match (seen, self.doubt) {
-            (Membership::Absent, Doubt::Effect) if read_at >= self.since + self.patience(settle, repeats) => {
-                Finding::SendAgain
+        match shown(scope, seen, action, ground) {
+            done @ Finding::Done(..) => done,
+            Finding::SendAgain | Finding::Wait => {
+                let is_late = read_at >= self.since + self.patience(settle, repeats);
+                self.judge_missing(action, is_late, ours)
             }
-            (Membership::Absent, Doubt::Refused) if read_at >= self.since + settle => {
-                Finding::Done(Status::Rejected, Some(self.cause.clone()))
-            }
-            (Membership::Absent, Doubt::Effect | Doubt::Refused) => Finding::Wait,
-            (Membership::Absent, Doubt::Invited) => Finding::Done(
+        }
+    }
+
+    /// What follows for a write that a read does not show. `is_late` if it can land no more. Setting a role
+    /// or removing a person twice does no harm: unless Houston has refused it for good, it is sent again.
+    fn judge_missing(&self, action: Action, is_late: bool, ours: bool) -> Finding {
+        let is_add = matches!(action, Action::Add(_));
+        match self.doubt {
+            Doubt::Invited if is_add => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
                 Some(Cause::new(Code::RoleUnknown, "Houston says so; the invitation itself cannot be seen")),
             ),
-            (Membership::Absent, Doubt::Member | Doubt::Gone) => Finding::Done(
-                Status::InDoubt,
-                Some(Cause::new(
-                    Code::MemberNotSeen,
-                    format!(
-                        "Houston says \"{}\", but the member list has no role of theirs",
-                        self.cause.text
-                    ),
-                )),
-            ),
-            (seen, _) if ours => landed(scope, seen, action),
-            (seen, _) => as_it_was(scope, seen, wanted),
+            Doubt::Member | Doubt::Gone if is_add => {
+                let said = &self.cause.text;
+                let text = format!("Houston says \"{said}\", but the member list has no role of theirs");
+                Finding::Done(Status::InDoubt, Some(Cause::new(Code::MemberNotSeen, text)))
+            }
+            Doubt::Refused if is_late => Finding::Done(Status::Rejected, Some(self.cause.clone())),
+            Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone if is_late => Finding::SendAgain,
+            Doubt::Effect | Doubt::Refused | Doubt::Invited | Doubt::Member | Doubt::Gone => Finding::Wait,
         }
     }
 }
 
 /// The end of a row whose mutation of this run is, or may be, what a read shows.
 pub fn landed(scope: Scope, seen: Membership, action: Action) -> Finding {
+    shown(scope, seen, action, Ground::MaybeOurs)
+}
+
+/// What a read shows of a change.
+fn shown(scope: Scope, seen: Membership, action: Action, ground: Ground) -> Finding {
     match action {
-        Action::Remove(role) => removed(scope, seen, role),
         Action::Replace(role) => replaced(scope, seen, role),
-        Action::Add(_) | Action::SetRole { .. } if seen.is_doubled() => {
-            Finding::Done(Status::Rejected, seen.doubled(scope))
+        Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => {
+            let end = finding(scope, action, seen, ground).end();
+            end.map_or(Finding::Wait, |(status, cause)| Finding::Done(status, cause))
         }
-        Action::Add(wanted) => added(scope, seen, wanted),
-        Action::SetRole { from, to, holder } => changed(scope, seen, from, to, holder),
     }
 }
 
 fn added(scope: Scope, seen: Membership, wanted: Level) -> Finding {
-    match seen {
-        Membership::Member { role, standing: Standing::Active | Standing::Disabled, .. }
-            if role == wanted =>
-        {
-            Finding::Done(Status::Added, None)
-        }
-        Membership::Member { role, standing: Standing::Pending, .. } if role == wanted => {
-            Finding::Done(Status::Invited, None)
-        }
-        Membership::Invited { role, .. } if role.is_none_or(|role| role == wanted) => {
-            Finding::Done(Status::Invited, None)
-        }
-        Membership::Member { .. } | Membership::Invited { .. } => as_it_was(scope, seen, wanted),
-        Membership::Absent => Finding::Wait,
-    }
-}
-
-/// The end of a row that changes a role. A third role is another person's change, which is theirs;
-/// who is a member no more has no role to be changed, and is not added either. Whoever has taken an
-/// invitation up meanwhile has the role that it promised.
-fn changed(scope: Scope, seen: Membership, from: Level, to: Level, holder: Holder) -> Finding {
-    let third_role = |role| Finding::Done(Status::RoleKept, Some(third_role(scope, role, from, to)));
-    match seen {
-        Membership::Member { role, .. } if role == to => Finding::Done(Status::RoleUpdated, None),
-        Membership::Member { role, .. } if role == from && holder == Holder::Member => Finding::Wait,
-        Membership::Member { role, .. } => third_role(role),
-        Membership::Invited { role: Some(role), .. } if holder == Holder::Invitation => match role {
-            role if role == to => Finding::Done(Status::RoleUpdated, None),
-            role if role == from => Finding::Wait,
-            role => third_role(role),
-        },
-        Membership::Invited { .. } | Membership::Absent => Finding::Done(Status::Rejected, Some(no_member())),
-    }
+    landed(scope, seen, Action::Add(wanted))
 }
 
 /// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
@@ -294,56 +250,10 @@ fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
     }
 }
 
-/// The end of a removal. Who has another role than the one that the plan saw has been given it since:
-/// somebody wants them there.
-fn removed(scope: Scope, seen: Membership, role: Option<Level>) -> Finding {
-    match seen {
-        Membership::Absent => Finding::Done(Status::Removed, None),
-        Membership::Member { .. } | Membership::Invited { .. } if seen.role() == role => Finding::Wait,
-        Membership::Member { .. } | Membership::Invited { .. } => {
-            Finding::Done(Status::RoleKept, Some(wanted_after_all(scope, seen, role)))
-        }
-    }
-}
-
-/// Why somebody is not removed who has another role than when the plan was made.
-pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
-    let was = role.map_or("invited", |level| scope.role(level).name());
-    let now = seen.described(scope);
-    Cause::new(Code::OtherRole, format!("is {now} and stays it: was {was} when the removal was planned"))
-}
-
-/// Why nothing was done about somebody who is not there any more.
-pub fn gone() -> Cause {
-    Cause::new(Code::GoneAlready, "was not there any more, without this run's doing")
-}
-
-/// Why somebody is left alone who got yet another role since the plan was made.
-pub fn third_role(scope: Scope, role: Level, from: Level, to: Level) -> Cause {
-    let [role, from, to] = [role, from, to].map(|level| scope.role(level));
-    let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
-    Cause::new(Code::OtherRole, text)
-}
-
-/// Why the role of somebody is not changed who was a member when the plan was made.
-pub fn no_member() -> Cause {
-    Cause::new(Code::NoMember, "is no member any more, so that there is no role to be changed")
-}
-
-/// The end of a row whose person was there without our doing.
-fn as_it_was(scope: Scope, seen: Membership, wanted: Level) -> Finding {
-    match decide(scope, wanted, seen, RolePolicy::Keep) {
-        Decision::Keep(reason) => {
-            let (status, cause) = reason.end(scope, Some(wanted));
-            Finding::Done(status, cause)
-        }
-        Decision::Change(_) => Finding::Wait,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Holder, Standing};
     use Level::{Admin, Editor};
 
     const SETTLE: Duration = Duration::from_secs(16);

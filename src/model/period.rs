@@ -1,12 +1,12 @@
-//! A length of time as people write it: `30s`, `5m`, `1h 30m`.
+//! Times as people write and read them: `30s`, `5m`, `1h 30m`.
 //!
 //! Main type: [`Period`]. It is text in and text out; nothing waits here.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// A length of time with its unit: `30s`, `5m`, `1h 30m`, `PT10S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,25 @@ impl fmt::Display for Period {
             Err(_) => write!(f, "{}s", self.0.as_secs()),
         }
     }
+}
+
+/// A time in UTC; what no calendar has is told as it can be.
+pub fn moment(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(
+        |_| "a time that no calendar has".to_owned(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
+/// The day of a time, in UTC.
+pub fn day(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| moment(time), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// In seconds up to a few minutes, in minutes from there on.
+pub fn spoken(time: Duration) -> String {
+    let step = if time < Duration::from_secs(600) { 1 } else { 60 };
+    Period(Duration::from_secs(time.as_secs() / step * step)).to_string()
 }
 
 #[cfg(test)]

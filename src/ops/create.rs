@@ -6,8 +6,6 @@
 
 use super::planning::plan_created;
 use super::session::{Session, unusable};
-use crate::cli::tell;
-use crate::cli::work_args::WorkArgs;
 use crate::event::Event;
 use crate::houston::{Effect, Fault};
 use crate::model::{WorkspaceId, printable};
@@ -16,7 +14,9 @@ use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::ops::planning::workspaces::list_workspaces;
 use crate::outcome::ExitStatus;
-use crate::report::terminal::Progress;
+use crate::plan::RolePolicy;
+use crate::report::Reporter;
+use crate::report::notices::Notice;
 use crate::time::Waited;
 
 impl PreparedPlan {
@@ -25,12 +25,12 @@ impl PreparedPlan {
     ///
     /// # Errors
     /// A workspace cannot be created (5, 4), or nobody can tell whether it was (8).
-    pub(crate) fn create_missing(
+    pub fn create_missing(
         &mut self,
         input: &ResolvedInput,
-        work: &WorkArgs,
+        roles: RolePolicy,
         session: &Session,
-        progress: &mut Progress,
+        progress: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         let created = std::mem::take(&mut self.plan.to_create);
         if created.is_empty() {
@@ -40,11 +40,10 @@ impl PreparedPlan {
             let workspace = &mut self.plan.workspaces[place as usize];
             let label = workspace.label.as_deref().unwrap_or_default();
             workspace.id = create(session, label)?;
-            tell(&format!("created the workspace {workspace}"));
+            session.notices.give(&Notice::Created(workspace));
         }
         let plan = std::mem::take(&mut self.plan);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
-        let roles = work.safety.roles();
         self.plan = plan_created(plan, &created, &input.roster, roles, session, announce)?;
         self.operations = self.plan.operations();
         self.counts = self.plan.counts();
@@ -68,9 +67,7 @@ fn look(session: &Session, label: &str, fault: &Fault) -> Result<WorkspaceId, Fa
     let name = printable(label);
     for wait in [None, Some(session.settings.settle)] {
         if let Some(settle) = wait {
-            tell(&format!(
-                "no answer to the creation of `{name}` ({fault}): looking for it again in {settle:?}"
-            ));
+            session.notices.give(&Notice::CreationUnanswered { label, fault: fault.to_string(), settle });
             match session.clock.wait(settle, &session.cancel) {
                 Waited::Fully => {}
                 Waited::CutShort => break,

@@ -8,8 +8,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::session::Session;
-use crate::cli::work_args::SafetyArgs;
-use crate::houston::{DeploymentUser, Rehearsed};
+use crate::houston::{DeploymentUser, Mail, Rehearsed};
 use crate::model::{Level, Role, RowNumber, Scope, email_key, normalize_email, printable};
 use crate::ops::failure::Failure;
 use crate::ops::planning::prepared::PreparedPlan;
@@ -64,12 +63,12 @@ pub fn explain(
     email: &str,
     prepared: &PreparedPlan,
     input: &ResolvedInput,
-    safety: &SafetyArgs,
+    mail: Mail,
     session: &Session,
     format: PlanFormat,
 ) -> Result<String, Failure> {
     let usage = |error| Failure::new(ExitStatus::Usage, error);
-    let explainer = Explainer { prepared, input, safety, session };
+    let explainer = Explainer { prepared, input, mail, session };
     let all = explainer.all(&email_key(&normalize_email(email)));
     if all.is_empty() {
         let (email, name) = (printable(email), printable(&input.name));
@@ -87,7 +86,7 @@ pub fn explain(
 struct Explainer<'e> {
     prepared: &'e PreparedPlan,
     input: &'e ResolvedInput,
-    safety: &'e SafetyArgs,
+    mail: Mail,
     session: &'e Session,
 }
 
@@ -131,9 +130,9 @@ impl Explainer<'_> {
         let (houston, email) = (&self.session.houston, self.input.roster.emails().spelled(row));
         let rehearsed = match decision.action() {
             Some(Action::Add(role)) => {
-                let mail = self.safety.mail();
+                let mail = self.mail;
                 let subjects = self.prepared.along();
-                let along = subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
+                let along = subjects.along.get(&row.into()).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
             Some(Action::Replace(_)) => {

@@ -1,7 +1,7 @@
 //! How a run ended, told from its files alone: the exit status and the reports, the same for the
 //! command that carried it out and for one that looks at it a year later.
 //!
-//! Main functions: [`open_run`], [`status`] and [`write_reports`].
+//! Main functions: [`open_run`], [`status`], [`write_reports`] and [`finish`].
 
 use std::io;
 use std::path::Path;
@@ -10,17 +10,17 @@ use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
 
-use crate::cli::tell;
-use crate::event::StopReason;
+use crate::event::{RunEnd, StopReason};
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
 use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
 use crate::record::journal::{History, JournalError, digest_of};
 use crate::record::undo;
 use crate::report::csv_file::CsvForm;
-use crate::report::removals::REMOVALS;
-use crate::report::results::{RESULTS, renamed};
+use crate::report::notices::Notice;
+use crate::report::results::renamed;
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows_of};
@@ -184,17 +184,6 @@ impl RosterCopy {
     }
 }
 
-/// Says which of our columns have another name in `results.csv`, if any have.
-pub fn tell_renamed(history: &History) {
-    let renamed = RosterCopy::of(history).map(|copy| renamed(&copy.header)).unwrap_or_default();
-    if !renamed.is_empty() {
-        let names = renamed.join(", ");
-        tell(&format!(
-            "note: some roster columns have the names of our columns; {RESULTS} calls ours {names}"
-        ));
-    }
-}
-
 /// Writes the reports of a run from the files in its folder. `status` is what the program ends
 /// with, if the run is over.
 ///
@@ -221,25 +210,50 @@ pub fn write_reports(
     })
 }
 
-/// What guards held back, and where to read why.
-pub(crate) fn held_words(history: &History) -> Option<String> {
-    let (roles, removals) = (held_back(history), removals_held_back(history));
-    let what = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        _ => Some(format!("{count} {what}s")),
+/// Gives notice of our columns that have another name in `results.csv`, if any have.
+pub fn warn_of_renamed(history: &History, notices: &Notices) {
+    let renamed = RosterCopy::of(history).map(|copy| renamed(&copy.header)).unwrap_or_default();
+    if !renamed.is_empty() {
+        notices.give(&Notice::RenamedColumns(&renamed));
+    }
+}
+
+/// A run that has ended, with its reports written.
+pub struct Finished {
+    /// What the program ends with.
+    pub status: ExitStatus,
+    /// What the run came to.
+    pub summary: Summary,
+}
+
+/// Writes the reports of a run that has just ended.
+///
+/// # Errors
+/// Its files cannot be read (8, 1), or the reports not be written.
+pub fn finish(folder: &RunFolder, end: &RunEnd, notices: &Notices) -> Result<Finished, Failure> {
+    let mut history = History::read(folder).map_err(|error| unreadable(error, end))?;
+    history.ended(end);
+    let status = status(&history);
+    let summary = write_reports(folder, &history, Some(status))?;
+    warn_of_renamed(&history, notices);
+    let (roles, removals) = (held_back(&history), removals_held_back(&history));
+    if roles + removals > 0 {
+        notices.give(&Notice::HeldBack { roles, removals });
+    }
+    Ok(Finished { status, summary })
+}
+
+/// The files of a run cannot be read at its end. What was sent is known to this process alone then.
+fn unreadable(error: JournalError, end: &RunEnd) -> Failure {
+    let is_lost = matches!(end.stopped, Some((StopReason::JournalLost, _)));
+    let status = if is_lost { ExitStatus::Unresolved } else { ExitStatus::Internal };
+    let changed = end.tally.of_kind(StatusKind::Changed);
+    let words = match end.tally.requests {
+        0 => "nothing was sent".to_owned(),
+        _ => format!("{changed} changes were confirmed before the run stopped; there is no report of them"),
     };
-    let parts: Vec<(String, &str)> = [
-        what(roles, "role change").map(|text| (text, RESULTS)),
-        what(removals, "removal").map(|text| (text, REMOVALS)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let (texts, files): (Vec<String>, Vec<&str>) = parts.into_iter().unzip();
-    (!texts.is_empty()).then(|| {
-        format!("held back by a guard: {}; `detail` in {} says why", texts.join(", "), files.join(" and "))
-    })
+    Failure::new(status, anyhow::Error::new(error).context(words))
+        .hint("apply the roster again: what Houston already has is not sent twice")
 }
 
 #[cfg(test)]

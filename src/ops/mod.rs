@@ -1,17 +1,26 @@
 //! What a command does: settings in, data out.
 //!
-//! Main types: [`session::Session`] and [`failure::Failure`]. One file or folder per command, and
-//! [`planning`], which all commands with a roster share.
+//! Main types: [`session::Session`], [`environment::Environment`] and [`failure::Failure`]. One file or
+//! folder per command, [`planning`], which all commands with a roster share, and [`phases`], which carry
+//! a run out. It sees no flag, asks no question and prints nothing: what people should know beside the
+//! result is given to [`notices::Notices`].
 
+pub mod apply;
 pub mod create;
 pub mod doctor;
+pub mod environment;
 pub mod explain;
 pub mod export;
 pub mod failure;
 pub mod finish;
+pub mod limits;
+pub mod notices;
 pub mod phases;
 pub mod planning;
+pub mod report;
+pub mod resume;
 pub mod runs;
 pub mod saved;
 pub mod session;
 pub mod signals;
+pub mod trust;

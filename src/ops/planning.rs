@@ -4,6 +4,7 @@
 //! Main function: [`plan`]. It sends nothing but reads.
 
 pub mod deployments;
+pub mod expected;
 pub mod prepared;
 pub mod prune;
 pub mod replace;
@@ -15,12 +16,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::session::{Session, unusable};
-use crate::cli::tell;
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{Assignment, ItemId, RowNumber, Scope, printable};
+use crate::model::{Assignment, ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
@@ -34,6 +35,7 @@ use crate::present::grants::{Answers, Asked};
 use crate::present::members::{Admins, Reading};
 use crate::present::survey::{Progress, Task};
 use crate::record::journal::RunSettings;
+use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Roster, RowState};
 
 /// Makes the plan: reads every workspace and decides every row.
@@ -68,17 +70,14 @@ pub fn plan(
     }
     let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
     decide_grants(wishes, grants, &mut plan, &wanted, session)?;
-    warn_of_unmatched(&protect);
+    warn_of_unmatched(&protect, &session.notices);
     Ok(plan)
 }
 
 /// A pattern that matches nobody protects nobody: it may be mistyped.
-fn warn_of_unmatched(protect: &Protect) {
+fn warn_of_unmatched(protect: &Protect, notices: &Notices) {
     for pattern in protect.unmatched() {
-        tell(&format!(
-            "warning: --protect `{}` matches no one in the roster or its workspaces",
-            printable(pattern)
-        ));
+        notices.give(&Notice::Planning(PlanningNotice::UnmatchedProtect(pattern)));
     }
 }
 
@@ -196,7 +195,7 @@ impl<'r> Draft<'r> {
             (0..self.plan.workspaces.len()).partition(|&at| self.plan.is_to_be_created(place(at)));
         for place in to_create {
             for row in std::mem::take(&mut self.wanted[place]) {
-                let Some(wish) = self.roster.assignment(row) else { continue };
+                let Some(wish) = self.roster.assignment(row.row()) else { continue };
                 self.note(row, Membership::Absent, Decision::Change(Action::Add(wish.role)));
             }
         }

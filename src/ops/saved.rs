@@ -1,7 +1,7 @@
 //! Plans in files: `plan --out` saves one, `apply --plan` carries it out if the present is still the
 //! one that it was made for.
 //!
-//! Main type: [`Saved`]; main functions: [`save`] and [`fits`].
+//! Main type: [`Saved`]; main function: [`save`].
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,22 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use super::session::Session;
-use crate::cli::tell;
-use crate::cli::work_args::SafetyArgs;
+use crate::model::printable;
 use crate::model::target_key::is_same_target;
-use crate::model::{WorkspaceId, email_key, printable};
 use crate::ops::failure::Failure;
+use crate::ops::limits::Limits;
+use crate::ops::notices::Notices;
+use crate::ops::planning::expected::Expected;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::{Input, ResolvedInput};
 use crate::outcome::ExitStatus;
-use crate::plan::Action;
 use crate::record::folder::RunFolder;
-use crate::record::journal::{History, PlanLine};
-use crate::record::saved_plan::{Against, SCHEMA_VERSION, SavedPlan, moved};
+use crate::record::journal::{History, RunSettings};
+use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::report::atomic::Draft;
+use crate::report::notices::Notice;
 use crate::roster::{Roster, Settings, spool_text};
 
-/// How many rows that have moved are listed.
-const SHOWN: usize = 20;
 /// The hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 
@@ -89,15 +88,13 @@ impl Saved {
 
     /// What people may meet with: as the plan says, under the stricter of its limits and those given
     /// here. A plan that takes a run back has no limits of its own: for it the defaults hold too.
-    pub fn safety(&self, given: &SafetyArgs) -> SafetyArgs {
-        let mut planned = SafetyArgs::from(&self.plan.settings);
-        let here = &given.prune.limits;
+    pub fn settings(&self, here: &Limits, exit_code_unchanged: Option<u8>) -> RunSettings {
+        let planned = &self.plan.settings;
         let is_undo = self.plan.undo_of.is_some();
         let here = if is_undo { here.with_defaults() } else { here.clone() };
-        planned.prune.limits = planned.prune.limits.stricter(&here);
-        SafetyArgs {
-            exit_code_unchanged: given.exit_code_unchanged.or(planned.exit_code_unchanged),
-            ..planned
+        RunSettings {
+            exit_code_unchanged: exit_code_unchanged.or(planned.exit_code_unchanged),
+            ..Limits::from(planned).stricter(&here).bind(planned)
         }
     }
 
@@ -105,7 +102,7 @@ impl Saved {
     ///
     /// # Errors
     /// The plan does not fit together (3).
-    pub fn input(&self) -> Result<Input, Failure> {
+    pub fn input(&self, notices: &Notices) -> Result<Input, Failure> {
         let bad = |error: anyhow::Error| {
             Failure::new(ExitStatus::BadInput, error.context(self.path.display().to_string()))
         };
@@ -122,7 +119,7 @@ impl Saved {
             return Err(bad(anyhow::anyhow!("the plan has {planned} rows, its roster {there}")));
         }
         let expected = Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some() };
-        Input::expecting(read, roster.clone(), settings, expected)
+        Input::expecting(read, roster.clone(), settings, expected, notices)
     }
 
     /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, and
@@ -154,7 +151,7 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
         .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
 }
 
-/// Saves a plan, and says what its digest is.
+/// Saves a plan, and gives notice of its digest.
 ///
 /// # Errors
 /// It cannot be written (1), its roster is not text throughout (3), or it wants workspaces that do
@@ -163,7 +160,7 @@ pub fn save(
     draft: Draft,
     prepared: &PreparedPlan,
     input: &ResolvedInput,
-    safety: &SafetyArgs,
+    mut settings: RunSettings,
     session: &Session,
 ) -> Result<(), Failure> {
     if !prepared.plan.to_create.is_empty() {
@@ -180,7 +177,6 @@ pub fn save(
         let error = anyhow::Error::new(error).context("a plan can be saved of a roster in UTF-8 only");
         Failure::new(ExitStatus::BadInput, error)
     })?;
-    let mut settings = safety.remembered();
     // In which order patterns were given has no effect.
     for patterns in [Some(&mut settings.protect), settings.prune.as_mut().map(|prune| &mut prune.protect)] {
         let Some(patterns) = patterns else { continue };
@@ -192,7 +188,7 @@ pub fn save(
         made_at: jiff::Timestamp::now(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         target: session.url.clone(),
-        sandbox: session.is_sandbox,
+        sandbox: session.target.is_sandbox(),
         houston_version: session.version(),
         caller: session.identity.user_id().map(str::to_owned),
         settings,
@@ -202,69 +198,13 @@ pub fn save(
         reading: serde_json::to_value(&input.settings).map_err(|error| failed(error.into()))?,
         rows: prepared.lines(&input.roster).collect(),
     };
-    let path = printable(&draft.path().display().to_string()).into_owned();
+    let path = draft.path().to_owned();
     let mut file = BufWriter::new(draft);
     let digest = plan.write(&mut file).map_err(failed)?;
     let draft = file.into_inner().map_err(|error| failed(error.into_error()))?;
     draft.commit().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
-    tell(&format!("plan saved to {path}\ndigest: {digest}"));
+    session.notices.give(&Notice::PlanSaved { path: &path, digest: &digest });
     Ok(())
-}
-
-/// What a saved plan says of every row, and of everybody who is not in the roster.
-pub struct Expected {
-    lines: Vec<PlanLine>,
-    /// The plan takes a run back.
-    undo: bool,
-}
-
-impl Expected {
-    /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
-    pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
-        let remove = |line: &&PlanLine| {
-            line.deployment.is_none() && matches!(line.decision.action(), Some(Action::Remove(_)))
-        };
-        let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
-        self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
-    }
-}
-
-/// Holds the present against a saved plan; lists what has moved.
-///
-/// # Errors
-/// Something has (9).
-pub fn fits(
-    expected: &Expected,
-    now: impl Iterator<Item = PlanLine>,
-    rows: usize,
-    url: &str,
-) -> Result<(), Failure> {
-    let Expected { lines: then, undo } = expected;
-    let against = if *undo { Against::Deeds } else { Against::Everything };
-    let moved = moved(then, now, rows, against);
-    for row in moved.iter().take(SHOWN) {
-        let place = row.workspace.as_deref().unwrap_or("no workspace");
-        let text = format!("{} in {place}: was {}, is now {}", row.email, row.was, row.is_now);
-        tell(&printable(&text));
-    }
-    let count = moved.len();
-    if count == 0 {
-        return Ok(());
-    }
-    if count > SHOWN {
-        tell(&format!("and {} more", count - SHOWN));
-    }
-    let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-    Err(outdated(anyhow::anyhow!(
-        "the plan no longer fits {}: {rows} of {} moved; nothing was sent",
-        printable(url),
-        then.len()
-    )))
-}
-
-/// The present is not the one that the plan was made for (9).
-pub fn outdated(error: anyhow::Error) -> Failure {
-    Failure::new(ExitStatus::Outdated, error).hint("make another plan, and have it approved")
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! Main type: [`Session`], made by [`Session::open`].
 
 pub mod identity;
+pub mod pace;
+pub mod target;
 pub mod token_life;
 pub mod waiting;
 
@@ -13,9 +15,6 @@ use std::time::{Duration, SystemTime};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::cli::target_args::{Choice, PaceArgs, PaceSettings, Resolved, TargetArgs, TargetArgsError};
-use crate::cli::tell;
-use crate::cli::work_args::SafetyArgs;
 use crate::event::{Event, Pause};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
@@ -24,17 +23,29 @@ use crate::houston::{
     Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
+use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::session::identity::Identity;
+use crate::ops::session::pace::PaceSettings;
+#[cfg(feature = "sandbox")]
+use crate::ops::session::target::Choice;
+use crate::ops::session::target::{DestinationError, Resolved, TargetSettings};
 use crate::ops::session::token_life::{TokenInForce, TokenLife, exposed, time_for};
-use crate::ops::session::waiting::tell_while;
+use crate::ops::session::waiting::announcing_waits;
 use crate::outcome::ExitStatus;
 use crate::outcome::Tally;
 use crate::present::members::{Care, PageSize, Reading};
 use crate::present::survey::Survey;
-use crate::report::Reporter as _;
-use crate::report::terminal::Progress;
-use crate::time::{Cancel, Clock, SystemClock};
+use crate::record::journal::RunSettings;
+use crate::report::Reporter;
+use crate::report::notices::Notice;
+use crate::time::{Cancel, Clock};
+
+/// Whether Houston may mail invitations.
+pub fn mail(settings: &RunSettings) -> Mail {
+    if settings.send_invites { Mail::Send } else { Mail::Bypass }
+}
 
 /// Whether a session may change anything. A read-only one refuses mutations at its lowest layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,31 +59,39 @@ pub enum Access {
 /// Where to go, found out before anything is sent.
 #[derive(Debug)]
 pub struct Destination {
-    choice: Choice,
-    resolved: Option<Resolved>,
+    /// Which Houston.
+    pub target: TargetSettings,
     /// How fast.
     pub pace: PaceSettings,
+    resolved: Option<Resolved>,
+}
+
+/// A Houston that has an address, and maybe a token; a sandbox has been started.
+pub struct Reached {
+    /// The address.
+    pub address: Target,
+    /// The token, or why there is none.
+    pub token: Result<Token, DestinationError>,
+    /// Which Houston, and how it is reached.
+    pub target: TargetSettings,
+    /// How fast.
+    pub pace: PaceSettings,
+    #[cfg(feature = "sandbox")]
+    _sandbox: Option<crate::sandbox::Sandbox>,
 }
 
 impl Destination {
-    /// Makes out target, token and pace; asks nobody.
-    ///
-    /// # Errors
-    /// Usage (2), or no usable token (4).
-    pub fn new(target: &TargetArgs, pace: &PaceArgs) -> Result<Self, Failure> {
-        let choice = target.choose()?;
-        let pace = pace
-            .resolve(is_sandbox(&choice))
-            .map_err(|error| Failure::new(ExitStatus::Usage, anyhow::anyhow!(error)))?;
-        Ok(Self { choice, resolved: None, pace })
+    /// A destination whose token has not been looked for.
+    pub fn new(target: TargetSettings, pace: PaceSettings) -> Self {
+        Self { target, pace, resolved: None }
     }
 
     /// Finds the token.
     ///
     /// # Errors
     /// No usable token (4), or an address of no use (2).
-    pub fn with_token(mut self, target: &TargetArgs) -> Result<Self, Failure> {
-        self.resolved = target.resolve(&self.choice)?;
+    pub fn with_token(mut self) -> Result<Self, Failure> {
+        self.resolved = self.target.resolve()?;
         Ok(self)
     }
 
@@ -81,61 +100,36 @@ impl Destination {
     pub fn url(&self) -> Option<String> {
         self.resolved.as_ref().map(|resolved| resolved.target.url().to_string())
     }
-}
 
-/// A Houston that has an address, and maybe a token; a sandbox has been started.
-pub struct Reached {
-    /// The address.
-    pub target: Target,
-    /// The token, or why there is none.
-    pub token: Result<Token, TargetArgsError>,
-    /// How fast.
-    pub pace: PaceSettings,
-    #[cfg(feature = "sandbox")]
-    _sandbox: Option<crate::sandbox::Sandbox>,
-}
-
-impl Destination {
     /// Finds address and token; a token that is missing or of no use is no failure yet.
     ///
     /// # Errors
     /// An address of no use (2), a login whose token is of no use (4), or a sandbox that does not
     /// start.
-    pub fn reach(self, args: &TargetArgs) -> Result<Reached, Failure> {
+    pub fn reach(self, notices: &Notices) -> Result<Reached, Failure> {
+        let Self { target, pace, .. } = self;
         #[cfg(feature = "sandbox")]
-        if let Choice::Sandbox(choice) = &self.choice {
-            let (sandbox, Resolved { target, token, .. }) = start_sandbox(choice)?;
-            let pace = self.pace;
-            return Ok(Reached { target, token: Ok(token), pace, _sandbox: Some(sandbox) });
+        if let Choice::Sandbox(choice) = &target.choice {
+            let (sandbox, Resolved { target: address, token, .. }) = start_sandbox(choice)?;
+            return Ok(Reached { address, token: Ok(token), target, pace, _sandbox: Some(sandbox) });
         }
-        let no_token = || TargetArgsError::NoToken { logged_out: false };
-        warn_if_exposed(&self.choice, args.flags.token_file.as_deref());
-        let (target, token) = match args.resolve(&self.choice) {
+        let no_token = || DestinationError::NoToken { logged_out: false };
+        warn_if_exposed(&target, target.token_file.as_deref(), notices);
+        let (address, token) = match target.resolve() {
             Ok(Some(Resolved { target, token, .. })) => (target, Ok(token)),
             Ok(None) => return Err(no_token().into()),
-            Err(error) if error.is_about_token() => {
-                (args.address(&self.choice)?.ok_or_else(no_token)?, Err(error))
-            }
+            Err(error) if error.is_about_token() => (target.address()?.ok_or_else(no_token)?, Err(error)),
             Err(error) => return Err(error.into()),
         };
         Ok(Reached {
-            target,
+            address,
             token,
-            pace: self.pace,
+            target,
+            pace,
             #[cfg(feature = "sandbox")]
             _sandbox: None,
         })
     }
-}
-
-#[cfg(feature = "sandbox")]
-fn is_sandbox(choice: &Choice) -> bool {
-    matches!(choice, Choice::Sandbox(_))
-}
-
-#[cfg(not(feature = "sandbox"))]
-fn is_sandbox(_choice: &Choice) -> bool {
-    false
 }
 
 /// One Houston, ready to be asked.
@@ -154,10 +148,12 @@ pub struct Session {
     pub cancel: Cancel,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where notices go.
+    pub notices: Notices,
     /// Its URL.
     pub url: String,
-    /// Whether it is a sandbox in this process.
-    pub is_sandbox: bool,
+    /// Which Houston was meant, and how it is reached.
+    pub target: TargetSettings,
     /// What it tells about itself.
     pub installation: Installation,
     /// Who we are to it.
@@ -178,27 +174,28 @@ impl Session {
     ///
     /// # Errors
     /// The target cannot be used (5), or the token is dead (4).
-    pub fn open(destination: Destination, args: &TargetArgs, access: Access) -> Result<Self, Failure> {
-        let is_sandbox = is_sandbox(&destination.choice);
-        if let Some(warning) = args.warning() {
-            tell(&format!("warning: {warning}"));
+    pub fn open(
+        destination: Destination,
+        access: Access,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let Environment { clock, notices, .. } = environment.clone();
+        let Destination { target: wanted, pace: settings, resolved } = destination;
+        if wanted.insecure {
+            notices.give(&Notice::Insecure);
         }
         #[cfg(feature = "sandbox")]
-        let (resolved, sandbox) = match (&destination.choice, destination.resolved) {
+        let (resolved, sandbox) = match (&wanted.choice, resolved) {
             (Choice::Sandbox(choice), _) => {
                 let (sandbox, resolved) = start_sandbox(choice)?;
                 (Some(resolved), Some(sandbox))
             }
             (_, resolved) => (resolved, None),
         };
-        #[cfg(not(feature = "sandbox"))]
-        let resolved = destination.resolved;
         let Some(Resolved { target, token, token_file }) = resolved else {
-            return Err(Failure::new(ExitStatus::Token, TargetArgsError::NoToken { logged_out: false }));
+            return Err(Failure::new(ExitStatus::Token, DestinationError::NoToken { logged_out: false }));
         };
-        warn_if_exposed(&destination.choice, token_file.as_deref());
-        let settings = destination.pace;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        warn_if_exposed(&wanted, token_file.as_deref(), &notices);
         let cancel = Cancel::new();
         let pace = Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone());
         let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
@@ -208,7 +205,7 @@ impl Session {
         let token = TokenInForce::new(credential.clone(), token_file);
         let waiting = Waiting::new(Arc::clone(&clock));
         let time = || Arc::clone(&clock);
-        let http = Http::new(&target, Some(credential.clone()), args.http(&settings));
+        let http = Http::new(&target, Some(credential.clone()), wanted.http(&settings));
         let transport = Paced::new(FirstContact::new(http, contact.clone()), Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
         let transport =
@@ -227,11 +224,13 @@ impl Session {
             .build()
             .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
         if let life @ TokenLife::Over { .. } = token.life(Duration::ZERO) {
-            token.warn(life);
+            token.notice(life).iter().for_each(|notice| notices.give(&Notice::Token(*notice)));
         }
         let (installation, caller, latency) =
-            tell_while(&waiting, &url, contact.limit(), || introduce(&houston, &pace, &*clock))
-                .map_err(|fault| unusable(&fault, &url))?;
+            announcing_waits(&waiting, &notices, &url, contact.limit(), || {
+                introduce(&houston, &pace, &*clock)
+            })
+            .map_err(|fault| unusable(&fault, &url))?;
         let identity = Identity::of(caller.as_ref(), &token.credential);
         Ok(Self {
             houston,
@@ -241,8 +240,9 @@ impl Session {
             pool,
             cancel,
             clock,
+            notices,
             url,
-            is_sandbox,
+            target: wanted,
             installation,
             caller,
             identity,
@@ -260,7 +260,7 @@ impl Session {
         let PaceSettings { rate, concurrency, .. } = self.settings;
         let life = self.token.life(time_for(requests, rate, self.latency, concurrency));
         if let TokenLife::TooShort { .. } = life {
-            self.token.warn(life);
+            self.token.notice(life).iter().for_each(|notice| self.notices.give(&Notice::Token(*notice)));
         }
     }
 
@@ -277,9 +277,9 @@ impl Session {
 
     /// Shows an event, and before it what the session itself has to tell: that another token is
     /// used now.
-    pub fn show(&self, event: &Event<'_>, progress: &mut Progress) {
-        if let Some(news) = self.token.news() {
-            progress.line(&news);
+    pub fn show(&self, event: &Event<'_>, progress: &mut dyn Reporter) {
+        if let Some(file) = self.token.replaced() {
+            progress.event(&Event::TokenReplaced { file });
         }
         progress.event(event);
     }
@@ -289,9 +289,9 @@ impl Session {
     ///
     /// # Errors
     /// The policy refuses (5).
-    pub fn check_policy(&self, safety: &SafetyArgs) -> Result<(), Failure> {
+    pub fn check_policy(&self, settings: &RunSettings) -> Result<(), Failure> {
         let refuse = |text: String| Failure::new(ExitStatus::Target, anyhow::anyhow!(text));
-        match safety.mail() {
+        match mail(settings) {
             Mail::Bypass if self.installation.bypass_invite == Support::No => {
                 let version = self.version().map_or_else(String::new, |version| format!(" {version}"));
                 Err(refuse(format!(
@@ -299,7 +299,7 @@ impl Session {
                 ))
                 .hint("if the mails are wanted: --send-invites"))
             }
-            Mail::Bypass if self.is_local_only() && !safety.bypass_local => Err(refuse(
+            Mail::Bypass if self.is_local_only() && !settings.bypass_local => Err(refuse(
                 "this installation knows local passwords only: people without an account who are added without a mail could never log in"
                     .to_owned(),
             )
@@ -367,11 +367,11 @@ impl Session {
     }
 }
 
-/// Says if other users of this machine can get at the file that the token came from.
-fn warn_if_exposed(choice: &Choice, token_file: Option<&Path>) {
-    let login = matches!(choice, Choice::Context(_)).then(|| context::path().ok()).flatten();
-    if let Some(warning) = token_file.or(login.as_deref()).and_then(exposed) {
-        tell(&format!("warning: {warning}"));
+/// Gives notice if other users of this machine can get at the file that the token came from.
+fn warn_if_exposed(target: &TargetSettings, token_file: Option<&Path>, notices: &Notices) {
+    let login = target.context().and_then(|_| context::path().ok());
+    if let Some(notice) = token_file.or(login.as_deref()).and_then(exposed) {
+        notices.give(&Notice::Token(notice));
     }
 }
 
@@ -394,9 +394,7 @@ fn introduce(
 }
 
 #[cfg(feature = "sandbox")]
-fn start_sandbox(
-    choice: &crate::cli::target_args::SandboxChoice,
-) -> Result<(crate::sandbox::Sandbox, Resolved), Failure> {
+fn start_sandbox(choice: &target::SandboxChoice) -> Result<(crate::sandbox::Sandbox, Resolved), Failure> {
     use crate::sandbox::{Options, Sandbox};
     let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
     let mut options = Options { state: choice.state.clone(), ..Options::default() };

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::event::StopReason;
+use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
+use crate::report::notices::{Notice, StoppedAt};
 
 /// What the outside has said so far.
 #[derive(Debug, Clone)]
@@ -44,13 +46,13 @@ enum Phase {
 enum Reaction {
     /// The run ends in order, or is being told: no more than a note of it.
     Go,
-    /// Leave at once, with these words.
-    Leave(&'static str),
+    /// Leave at once; this is interrupted.
+    Leave(StoppedAt),
 }
 
 impl Signals {
     /// Listens from now on.
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen(notices: Notices) -> io::Result<Self> {
         let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
         if !is_ignored(SIGHUP) {
             incoming.add_signal(SIGHUP)?;
@@ -61,14 +63,9 @@ impl Signals {
             for signal in incoming.forever() {
                 // Nothing can begin to be sent while it is held: what is said here stays true.
                 let phase = listener.phase();
-                if let Reaction::Leave(words) = listener.take(signal, *phase) {
-                    crate::cli::tell(words);
-                    listener
-                        .0
-                        .resume
-                        .get()
-                        .iter()
-                        .for_each(|command| crate::cli::tell(&format!("to go on: {command}")));
+                if let Reaction::Leave(at) = listener.take(signal, *phase) {
+                    let resume = listener.0.resume.get().map(String::as_str);
+                    notices.give(&Notice::Stopped { at, resume });
                     std::process::exit(i32::from(status(signal).code()));
                 }
             }
@@ -84,15 +81,11 @@ impl Signals {
     fn take(&self, signal: i32, phase: Phase) -> Reaction {
         let is_first = self.0.received.swap(signal, Ordering::AcqRel) == 0;
         match phase {
-            Phase::Reading => Reaction::Leave("stopped by a signal: nothing was sent"),
+            Phase::Reading => Reaction::Leave(StoppedAt::Reading),
             Phase::Sending | Phase::Reporting | Phase::Writing if is_first => Reaction::Go,
-            Phase::Sending => Reaction::Leave(
-                "stopped at once: what was in flight is in doubt, the journal of the run knows it",
-            ),
-            Phase::Writing => Reaction::Leave("stopped at once: nothing was written"),
-            Phase::Reporting => Reaction::Leave(
-                "stopped at once: the run is over and in its journal, its reports are not complete",
-            ),
+            Phase::Sending => Reaction::Leave(StoppedAt::Sending),
+            Phase::Writing => Reaction::Leave(StoppedAt::Writing),
+            Phase::Reporting => Reaction::Leave(StoppedAt::Reporting),
         }
     }
 
@@ -153,7 +146,7 @@ mod tests {
     #[test]
     fn what_a_signal_does_depends_on_what_is_going_on() {
         let leaves =
-            |reaction, part: &str| matches!(reaction, Reaction::Leave(words) if words.contains(part));
+            |reaction, part: &str| matches!(reaction, Reaction::Leave(at) if at.to_string().contains(part));
         let signals = Signals(Arc::default());
         assert!(leaves(signals.take(SIGTERM, *signals.phase()), "nothing was sent"));
 
@@ -177,7 +170,7 @@ mod tests {
         signals.writing_begins();
         assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
         let second = signals.take(SIGINT, *signals.phase());
-        assert!(matches!(second, Reaction::Leave(words) if words.contains("nothing was written")));
+        assert!(second == Reaction::Leave(StoppedAt::Writing));
     }
 
     #[test]

@@ -121,8 +121,8 @@ impl Default for Caps {
     }
 }
 
-/// What becomes of a plan with too many removals.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What becomes of a plan with too many removals, the strictest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnGuard {
     /// Nothing of it is carried out.

@@ -9,6 +9,7 @@
 pub mod compare;
 mod decision;
 pub mod extra;
+pub mod finding;
 pub mod grant;
 pub mod guard;
 pub mod protect;

@@ -1,6 +1,6 @@
 //! Which roles certain people have in deployments of a workspace.
 //!
-//! Main types: [`Asked`] and [`Found`]. Pure; the pages are turned by [`super::walk`]. Whoever is not on the
+//! Main types: [`Asked`] and [`Found`]. Pure; the pages are turned by `walk`. Whoever is not on the
 //! list of members is told as such, and not as somebody without a role.
 
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! What is kept of a list of members and invitations beside the people who were asked for: those whom
 //! nobody named, or those with certain ids.
 //!
-//! Main type: [`Strangers`]. Pure; the pages are turned by [`super::walk`].
+//! Main type: [`Strangers`]. Pure; the pages are turned by `walk`.
 
 use std::collections::{HashMap, HashSet};
 

@@ -84,8 +84,9 @@ pub fn verdict(summary: &Summary) -> String {
                 [(failed, "failed"), (left, "not settled"), (summary.guarded(), "held back by a guard")];
             let mut parts = parts.into_iter().filter(|(amount, _)| amount.total() > 0);
             let Some((first, what)) = parts.next() else { return "done".to_owned() };
-            let more: String = parts.map(|(part, what)| format!(", {} {what}", amount(part))).collect();
-            format!("done, but {} {what}{more}", of_all(first, &all))
+            let first = format!("done, but {} {what}", of_all(first, &all));
+            let more = parts.map(|(part, what)| format!("{} {what}", amount(part)));
+            std::iter::once(first).chain(more).collect::<Vec<_>>().join(", ")
         }
     }
 }

@@ -7,10 +7,13 @@
 //! a roster can name. The JSON has everybody: whom the CSV leaves out has the reason in
 //! `left_out_of_csv`; a workspace that could not be read has `complete: false` and an `error`.
 
+mod summary;
+
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+pub use self::summary::ExportSummary;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_line;
 use crate::model::{Role, WorkspaceId, printable};

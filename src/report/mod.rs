@@ -14,6 +14,7 @@ pub mod csv_file;
 pub mod escape;
 pub mod export;
 pub mod list;
+pub mod notices;
 pub mod plan;
 pub mod removals;
 pub mod results;

@@ -444,6 +444,7 @@ fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error>
     serializer.collect_str(&path.to_string_lossy())
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it with the field")]
 fn word_or_nothing<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(code.as_ref().map_or("", Code::word))
 }

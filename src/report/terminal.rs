@@ -208,7 +208,7 @@ impl Progress {
         }
     }
 
-    fn concluded(&mut self, row: ItemId, outcome: &Outcome) {
+    fn concluded(&mut self, item: ItemId, outcome: &Outcome) {
         match outcome.status.kind() {
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => return,
             StatusKind::Failed | StatusKind::Unresolved => {}
@@ -217,7 +217,7 @@ impl Progress {
             return;
         }
         let why = outcome.cause.as_ref().map_or_else(String::new, |cause| format!(": {}", reason(cause)));
-        self.line(&format!("{}: {}{why}", (self.place)(row), outcome.status));
+        self.line(&format!("{}: {}{why}", (self.place)(item), outcome.status));
         self.failures_left = self.failures_left.saturating_sub(1);
         if self.failures_left == 0 && !self.verbose {
             self.line(&format!("further failures are not shown here, {RESULTS} will have them all"));
@@ -265,12 +265,12 @@ impl Reporter for Progress {
             Event::Doubtful { item, cause, tally } => {
                 self.update(tally);
                 if self.verbose {
-                    self.line(&format!("{}: will be verified: {}", (self.place)(*item), reason(cause)));
+                    self.line(&format!("{}: will be verified: {}", (self.place)(item), reason(cause)));
                 }
             }
             Event::Concluded { item, outcome, tally } => {
                 self.update(tally);
-                self.concluded(*item, outcome);
+                self.concluded(item, outcome);
             }
             Event::WorkspaceClosed { workspace, cause, rows } => {
                 let why = reason(cause);
@@ -284,6 +284,10 @@ impl Reporter for Progress {
                 }
                 self.update(tally);
             }
+            Event::TokenReplaced { file } => self.line(&format!(
+                "Houston did not take the token any more; {} holds another one, which is used now",
+                file.display()
+            )),
             Event::Stopping { reason, cause, in_flight } => self.stopping(reason, cause, in_flight),
             Event::Finished { tally } => self.end(Some(tally)),
         }
@@ -542,7 +546,7 @@ mod tests {
             clock.advance(pace);
             let status = if index % 10 == 9 { Status::Rejected } else { Status::Added };
             let outcome = conclude(&mut tally, status);
-            let row = ItemId::from_index(usize::try_from(index).expect("few"));
+            let item = ItemId::from_index(usize::try_from(index).expect("few"));
             progress.event(&Event::Concluded { item, outcome: &outcome, tally });
             progress.event(&Event::Tick { tally, pause: None });
         }

@@ -1,6 +1,6 @@
 //! What is wrong with a roster, and what is in it, for people and machines.
 //!
-//! Main function: [`write`]. It reads the roster that was checked, and decides nothing.
+//! Main function: [`write()`]. It reads the roster that was checked, and decides nothing.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

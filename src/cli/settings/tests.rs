@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::Command as Sub;
-use crate::cli::target_args::Choice;
+use crate::ops::session::target::Choice;
 
 /// What was parsed, with everything that was said: warnings, or the error and its hint.
 fn parsed(

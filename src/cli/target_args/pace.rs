@@ -6,10 +6,13 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::houston::{Rate, RetryPolicy};
-use crate::model::period::Period;
-use crate::record::journal::RunPace;
 use clap::Args;
+
+use crate::engine;
+use crate::houston::Rate;
+use crate::model::period::Period;
+use crate::ops::session::pace::PaceSettings;
+use crate::record::journal::RunPace;
 
 const PACE: &str = "Pace";
 
@@ -57,29 +60,6 @@ pub struct PaceArgs {
     pub grace: Option<Period>,
 }
 
-/// [`PaceArgs`] with every default filled in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PaceSettings {
-    /// Requests in flight at once.
-    pub concurrency: usize,
-    /// The limit for the whole process; `None` for no limit.
-    pub rate: Option<Rate>,
-    /// Repeats of one request.
-    pub retries: u32,
-    /// How long one request may take.
-    pub timeout: Duration,
-    /// How long a doubtful write is waited for.
-    pub settle: Duration,
-    /// The longest wait that is obeyed.
-    pub max_wait: Duration,
-    /// When too much went wrong.
-    pub max_errors: MaxErrors,
-    /// When no more rows are taken.
-    pub max_duration: Option<Duration>,
-    /// How long a signal waits.
-    pub grace: Duration,
-}
-
 impl PaceArgs {
     /// Fills in what an earlier leg of the run had, as far as no flag says otherwise.
     pub fn default_to(&mut self, pace: &RunPace) {
@@ -119,29 +99,10 @@ impl PaceArgs {
             timeout,
             settle: time(self.settle, 10),
             max_wait: time(self.max_wait, 300),
-            max_errors: self.max_errors.unwrap_or_default(),
+            max_errors: self.max_errors.unwrap_or_default().into(),
             max_duration: self.max_duration.map(|period| period.0),
             grace: time(self.grace, 20),
         })
-    }
-}
-
-impl PaceSettings {
-    /// What later legs of a run keep.
-    pub fn remembered(&self) -> RunPace {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        RunPace {
-            concurrency: self.concurrency,
-            period_us: self.rate.map(|rate| u64::try_from(rate.period().as_micros()).unwrap_or(u64::MAX)),
-            retries: self.retries,
-            timeout_ms: ms(self.timeout),
-            settle_ms: ms(self.settle),
-        }
-    }
-
-    /// How the retrying transport is to be set up.
-    pub fn retry(&self) -> RetryPolicy {
-        RetryPolicy { retries: self.retries, max_wait: self.max_wait }
     }
 }
 
@@ -177,6 +138,15 @@ pub enum MaxErrors {
 impl Default for MaxErrors {
     fn default() -> Self {
         Self::InARow(NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
+impl From<MaxErrors> for engine::MaxErrors {
+    fn from(given: MaxErrors) -> Self {
+        match given {
+            MaxErrors::InARow(rows) => Self::InARow(u64::from(rows.get())),
+            MaxErrors::PerCent(share) => Self::Percent(f64::from(share)),
+        }
     }
 }
 

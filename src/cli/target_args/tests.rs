@@ -5,6 +5,7 @@ use clap::Parser;
 use std::num::NonZeroU32;
 
 use super::*;
+use crate::engine;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -63,7 +64,7 @@ fn flags_of_the_sandbox_go_with_it_only() {
     };
     let choice = args.choose().unwrap();
     assert_eq!(choice, Choice::Sandbox(expected));
-    assert!(args.resolve(&choice).unwrap().is_none());
+    assert!(args.settings().unwrap().resolve().unwrap().is_none());
     let args = line(&["--url", "u", "--seed", "7"]).target;
     assert_eq!(args.choose().unwrap_err().to_string(), "--seed goes with --sandbox only");
     let args = line(&["--url", "u", "--sandbox"]).target;
@@ -73,37 +74,17 @@ fn flags_of_the_sandbox_go_with_it_only() {
 }
 
 #[test]
-fn a_token_comes_from_its_file_or_from_the_environment() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("token");
-    std::fs::write(&path, "hush.hush\n").unwrap();
-    let choice = Choice::Domain("example.com".into());
-    let environment = || Some(Token::new("other.token", "test"));
-    let args = line(&["--domain", "example.com", "--token-file", path.to_str().unwrap()]).target;
-    let resolved = args.resolve_with(&choice, environment).unwrap().unwrap();
-    assert_eq!(resolved.target.to_string(), "https://houston.example.com/v1");
-    assert!(!format!("{resolved:?}").contains("hush"));
-    let args = line(&["--domain", "example.com"]).target;
-    assert!(args.resolve_with(&choice, environment).is_ok());
-    let error = args.resolve_with(&choice, || None).unwrap_err();
-    assert!(error.is_about_token());
-    assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or give --token-file");
-    let error = args.resolve_with(&Choice::Url("http://example.com".into()), environment).unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.is_about_token()), ("--url cannot be used", false));
-}
-
-#[test]
 fn the_pace_has_its_defaults_and_the_sandbox_needs_no_sparing() {
     let pace = line(&[]).pace.resolve(false).unwrap();
     assert_eq!(pace.concurrency, 8);
     assert_eq!(pace.rate, "20/s".parse().ok());
     assert_eq!((pace.retries, pace.timeout.as_secs(), pace.settle.as_secs()), (4, 30, 10));
     assert_eq!((pace.max_wait.as_secs(), pace.grace.as_secs(), pace.max_duration), (300, 20, None));
-    assert_eq!(pace.max_errors, "20".parse().unwrap());
+    assert_eq!(pace.max_errors, engine::MaxErrors::InARow(20));
     assert_eq!(line(&[]).pace.resolve(true).unwrap().rate, None);
     assert_eq!(line(&["--rate", "5/s"]).pace.resolve(true).unwrap().rate, "5/s".parse().ok());
     assert_eq!(line(&["--rate", "none"]).pace.resolve(false).unwrap().rate, None);
-    let http = line(&["--insecure"]).target.http(&pace);
+    let http = line(&["--url", "u", "--insecure"]).target.settings().unwrap().http(&pace);
     assert_eq!((http.concurrency, http.timeout, http.insecure), (8, pace.timeout, true));
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::leftover::Leg;
 use super::*;
-use crate::model::Assignment;
+use crate::model::{Assignment, RowNumber};
 use crate::plan::{Decision, Membership, Plan, RowPlan};
 use crate::present::members;
 use crate::record::journal::{Entry, History, PlanLine, write_plan};
@@ -51,8 +51,8 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
         .map(|operation| (operation.item, operation.action.level().expect("an add")))
         .collect();
     let line = |index| {
-        let row = ItemId::from_index(index);
-        let (email, role) = (stage.emails.get(row), roles[&row]);
+        let row = RowNumber::from_index(index);
+        let (email, role) = (stage.emails.get(row), roles[&row.into()]);
         let assignment = Assignment { row, line: row.get() + 1, email, role, workspace: 0 };
         PlanLine::new(&plan, row, assignment.line, Some(&assignment))
     };

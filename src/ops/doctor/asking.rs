@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli::target_args::TargetArgs;
 use crate::houston::{
     Answer, Contact, Credential, Failure, Fault, FirstContact, Houston, Http, Installation, Listing, Pace,
     Paced, ReadOnly, Request, RetryPolicy, Retrying, Rights, Scope, ServerTime, Skew, Surface, TokenKind,
@@ -109,7 +108,6 @@ pub(crate) enum Found {
 /// A target that is being asked.
 pub(crate) struct Asking<'a> {
     reached: &'a Reached,
-    args: &'a TargetArgs,
     houston: Houston,
     time: ServerTime,
     watch: Watch,
@@ -118,14 +116,15 @@ pub(crate) struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     /// Gets ready; nothing is sent yet.
-    pub(crate) fn new(reached: &'a Reached, args: &'a TargetArgs) -> Self {
+    pub(crate) fn new(reached: &'a Reached) -> Self {
         let (time, watch) = (ServerTime::default(), Watch::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
         let settings = reached.pace;
         let max_wait = settings.max_wait.min(PATIENCE);
         let credential = reached.token.as_ref().ok().cloned().map(Credential::new);
-        let http = Http::new(&reached.target, credential, args.http(&settings)).noting(time.clone());
+        let http =
+            Http::new(&reached.address, credential, reached.target.http(&settings)).noting(time.clone());
         let timed = Timed { inner: http, watch: watch.clone() };
         let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
         let pace = Pace::new(settings.rate, max_wait, Arc::clone(&clock), cancel.clone());
@@ -133,7 +132,7 @@ impl<'a> Asking<'a> {
         let paced = Paced::new(FirstContact::new(timed, contact), Arc::new(pace));
         let policy = RetryPolicy { max_wait, ..settings.retry() };
         let transport = ReadOnly::new(Retrying::new(paced, policy, clock, cancel));
-        Self { reached, args, houston: Houston::new(Arc::new(transport)), time, watch, is_gone: false }
+        Self { reached, houston: Houston::new(Arc::new(transport)), time, watch, is_gone: false }
     }
 
     /// Asks everything that can be asked.
@@ -145,15 +144,15 @@ impl<'a> Asking<'a> {
         let mail = self.ask(Houston::sends_mail);
         let living = rights.as_ref().and_then(|rights| rights.as_ref().ok());
         let roster = roster.map(|roster| self.roster(roster, living));
-        let target = &self.reached.target;
+        let target = &self.reached.address;
         let url = target.url();
         Facts {
             url: url.to_string(),
             host: url.host_str().unwrap_or_default().to_owned(),
             is_address: matches!(url.host(), Some(url::Host::Ipv4(_) | url::Host::Ipv6(_))),
             is_encrypted: target.is_encrypted(),
-            insecure: self.args.flags.insecure,
-            ca_file: self.args.flags.ca_file.as_ref().map(|path| path.display().to_string()),
+            insecure: self.reached.target.insecure,
+            ca_file: self.reached.target.ca_file.as_ref().map(|path| path.display().to_string()),
             token: match &self.reached.token {
                 Ok(token) => Ok((token.kind(), token.expires())),
                 Err(error) => Err(chain(error)),

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cli::tell;
 use crate::houston::{Deployment as Listed, Fault, Support};
 use crate::model::{Level, Role, RowNumber, WorkspaceId, printable};
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::planning::unreadable;
 use crate::ops::planning::workspaces::{Meaning, Names, Places};
 use crate::ops::session::Session;
@@ -19,6 +19,7 @@ use crate::plan::grant::{Deployment, Grant, decide, name};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Decision, Membership, Plan, Reason, RolePolicy};
 use crate::present::grants::{Answers, Asked};
+use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
 
 /// A role in a deployment that a row wants.
@@ -85,7 +86,7 @@ pub fn find_grants(
             }
         }
     }
-    wishes.tell_what_is_left_out();
+    wishes.give_notice_of_what_is_left_out(&session.notices);
     // A row is complained of once.
     wishes.complaints.sort_by_key(|&(row, ..)| row);
     wishes.complaints.dedup_by_key(|&mut (row, ..)| row);
@@ -165,25 +166,17 @@ fn meant(
 
 impl Wishes {
     /// What cannot be given is not passed over in silence.
-    fn tell_what_is_left_out(&self) {
+    fn give_notice_of_what_is_left_out(&self, notices: &Notices) {
         let mut names: Vec<&str> = (self.all.iter().filter(|wish| !wish.deployment.is_there()))
             .filter(|wish| wish.decided == Some(Reason::Unchanged))
             .map(|wish| wish.deployment.name.as_str())
             .collect();
-        let count = names.len();
+        let roles = names.len();
         names.sort_unstable();
         names.dedup();
-        if let Some(first) = names.first() {
-            let roles = if count == 1 { "1 role".to_owned() } else { format!("{count} roles") };
-            let others = match names.len() - 1 {
-                0 => String::new(),
-                1 => " and 1 other".to_owned(),
-                more => format!(" and {more} others"),
-            };
-            tell(&format!(
-                "warning: {roles} in deployments that are not here: `{}`{others}; these roles are left out, and `detail` says so",
-                printable(first)
-            ));
+        if let [first, others @ ..] = &names[..] {
+            let others = others.len();
+            notices.give(&Notice::Planning(PlanningNotice::DeploymentsLeftOut { roles, first, others }));
         }
     }
 }

@@ -5,26 +5,25 @@
 use std::collections::HashMap;
 
 use super::deployments::come_with_adds;
+use super::expected::fits;
 use super::plan;
 use super::roster::ResolvedInput;
-use crate::cli::plan::ShowArgs;
-use crate::cli::tell;
-use crate::cli::work_args::{SafetyArgs, WorkArgs};
 use crate::engine::part::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
 use crate::model::{ItemId, RowNumber};
 use crate::ops::failure::Failure;
-use crate::ops::saved::fits;
+use crate::ops::notices::Notices;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
 use crate::plan::grant::Grant;
-use crate::plan::guard::{OnGuard, Refusal};
+use crate::plan::guard::OnGuard;
 use crate::plan::{Counts, Operation, Plan};
-use crate::record::journal::PlanLine;
+use crate::record::journal::{PlanLine, RunSettings};
+use crate::report::Reporter;
+use crate::report::notices::Notice;
 use crate::report::plan::stale::Stale;
-use crate::report::plan::{Estimate, PlanReport};
-use crate::report::terminal::Progress;
+use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::roster::Roster;
 
 /// A plan, its operations, and what it was made from.
@@ -47,24 +46,24 @@ impl PreparedPlan {
     /// what the plan would do (5).
     pub fn prepare(
         input: &mut ResolvedInput,
-        work: &WorkArgs,
+        settings: &RunSettings,
         session: &Session,
-        progress: &mut Progress,
+        progress: &mut dyn Reporter,
     ) -> Result<Self, Failure> {
         let places = std::mem::take(&mut input.places);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         let wishes = std::mem::take(&mut input.wishes);
-        let plan = plan(&input.roster, places, wishes, &work.safety.remembered(), session, announce)?;
+        let plan = plan(&input.roster, places, wishes, settings, session, announce)?;
         input.rows_of_grants.get_or_init(|| plan.grants.iter().map(|grant| grant.row).collect());
         let operations = plan.operations();
         let counts = plan.counts();
         let grants_come_along = come_with_adds(&plan, session);
         let prepared = Self { plan, operations, counts, grants_come_along };
         if let Some(expected) = input.expected.take() {
-            fits(&expected, prepared.lines(&input.roster), input.roster.len(), &session.url)?;
+            fits(&expected, prepared.lines(&input.roster), input.roster.len(), session)?;
         }
         if prepared.counts.add + prepared.counts.renew > 0 {
-            session.check_policy(&work.safety)?;
+            session.check_policy(settings)?;
         }
         if prepared.takes_away() {
             session.identity.check(&session.url)?;
@@ -128,7 +127,7 @@ impl PreparedPlan {
         self.plan.leavers().next().is_some()
             || takes_away(&self.operations)
             || grants
-                .filter_map(|grant| grant.operation(grant.row))
+                .filter_map(|grant| grant.operation(grant.row.into()))
                 .any(|operation| operation.action.takes_away())
     }
 
@@ -136,24 +135,22 @@ impl PreparedPlan {
     ///
     /// # Errors
     /// More would be removed than is allowed (7).
-    pub fn refuse(&self, safety: &SafetyArgs) -> Result<(), Failure> {
+    pub fn refuse(&self, settings: &RunSettings, notices: &Notices) -> Result<(), Failure> {
         let refusals = &self.plan.refusals;
         if refusals.is_empty() {
             return Ok(());
         }
-        let place = |refusal: &Refusal| match refusal.workspace {
-            Some(place) => format!("{}: ", self.plan.workspaces[place as usize]),
-            None => "in all: ".to_owned(),
-        };
         for refusal in refusals {
-            tell(&format!("guard: {}{refusal}", place(refusal)));
+            let workspace = refusal.workspace.map(|place| self.plan.workspaces[place as usize].to_string());
+            notices.give(&Notice::Guard { workspace: workspace.as_deref(), refusal });
         }
-        let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
-        let allow = needed.join(" ");
-        if safety.prune.limits.on_guard() == OnGuard::SkipRemovals {
-            tell(&format!("these removals are left out; {allow} would allow them"));
+        let needed = &self.plan.limits_needed;
+        if settings.prune.as_ref().is_some_and(|prune| prune.on_guard == OnGuard::SkipRemovals) {
+            notices.give(&Notice::RemovalsLeftOut(needed));
             return Ok(());
         }
+        let needed: Vec<_> = needed.iter().map(ToString::to_string).collect();
+        let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
         Err(Failure::new(ExitStatus::Guard, error)
             .hint(format!("{allow} would allow it; --on-guard skip-removals carries out everything else")))
@@ -167,7 +164,8 @@ impl PreparedPlan {
         &self,
         input: &ResolvedInput,
         session: &Session,
-        show: &ShowArgs,
+        format: PlanFormat,
+        detail: Detail,
         stale: Option<&Stale>,
     ) -> Result<String, Failure> {
         let version = session.version();
@@ -180,7 +178,7 @@ impl PreparedPlan {
             estimate: self.estimate(session),
             stale,
         };
-        report.render(show.format, show.detail()).map_err(|error| Failure::new(ExitStatus::Internal, error))
+        report.render(format, detail).map_err(|error| Failure::new(ExitStatus::Internal, error))
     }
 
     fn requests(&self) -> u64 {

@@ -1,15 +1,15 @@
 //! Who is taken away and added again: members whom an old Houston has twice (`--repair-duplicates`), and
 //! people whose invitation is to be made again (`--reinvite`).
 //!
-//! Main function: [`plan_replacements`]. It reads; what it cannot be sure of stays as it is, and is told.
+//! Main function: [`plan_replacements`]. It reads; what it cannot be sure of stays as it is, and notice is given of it.
 
 use std::collections::BTreeMap;
 
-use crate::cli::tell;
 use crate::event::Event;
 use crate::houston::{Invite, Person, UserStatus};
 use crate::model::{Level, RowNumber, email_key};
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::planning::unreadable;
 use crate::ops::session::Session;
 use crate::plan::extra::Account;
@@ -17,6 +17,7 @@ use crate::plan::protect::Protect;
 use crate::plan::{Action, Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
 use crate::record::journal::RunSettings;
+use crate::report::notices::{NotReplaced, Notice, PlanningNotice};
 use crate::roster::Roster;
 
 /// Plans replacements instead of what was decided for people who need one.
@@ -59,7 +60,7 @@ pub fn plan_replacements(
             }
         }
     }
-    left.tell();
+    left.give_notice(&session.notices);
     Ok(())
 }
 
@@ -89,23 +90,19 @@ struct Left {
 }
 
 impl Left {
-    fn tell(&self) {
+    fn give_notice(&self, notices: &Notices) {
         let Self { unread, caller, protected, last_admins, in_deployments, not_found, pending } = *self;
-        for (count, why) in [
-            (unread, "their workspace cannot be read"),
-            (caller, "this is the token's own user"),
-            (protected, "--protect covers them"),
-            (last_admins, "their workspace would have no admin meanwhile"),
-            (in_deployments, "they have roles in deployments, which would be lost"),
-            (not_found, "they are not found again"),
-            (
-                pending,
-                "Houston has them as users who never signed in, and keeps no invitation to be made again",
-            ),
+        for (rows, why) in [
+            (unread, NotReplaced::Unread),
+            (caller, NotReplaced::Caller),
+            (protected, NotReplaced::Protected),
+            (last_admins, NotReplaced::LastAdmin),
+            (in_deployments, NotReplaced::InDeployments),
+            (not_found, NotReplaced::NotFound),
+            (pending, NotReplaced::Pending),
         ] {
-            if count > 0 {
-                let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-                tell(&format!("warning: {rows} left as they are, and not renewed: {why}"));
+            if rows > 0 {
+                notices.give(&Notice::Planning(PlanningNotice::NotReplaced { rows, why }));
             }
         }
     }

@@ -3,26 +3,38 @@
 //!
 //! Main types: [`Input`] and [`ResolvedInput`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
-use crate::cli::validate::{shown_name, style};
-use crate::cli::work_args::WorkArgs;
-use crate::cli::{GlobalArgs, tell, tell_in_colour};
-use crate::model::{RowNumber, printable};
+use crate::model::{ItemId, RowNumber, printable};
 use crate::ops::failure::Failure;
+use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wish, find_grants};
+use crate::ops::planning::expected::{Expected, outdated};
 use crate::ops::planning::workspaces::{
     BadRows, LookedFor, Missing, Names, Places, changed, find_workspaces,
 };
-use crate::ops::saved;
-use crate::ops::saved::Expected;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
+use crate::report::notices::{Notice, PlanningNotice};
 use crate::report::removals::REMOVALS;
-use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::{Roster, RowState, Settings};
+
+/// Where a roster is, and how it is read.
+#[derive(Debug)]
+pub struct RosterSource {
+    /// The file, or `-` for standard input.
+    pub path: PathBuf,
+    /// How it is read.
+    pub settings: Settings,
+    /// What becomes of labels that no workspace has.
+    pub missing: Missing,
+}
+
+/// What a roster is called in messages.
+pub fn shown_name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
+}
 
 /// A roster that was read and found good, or usable without its bad rows.
 pub struct Input {
@@ -41,16 +53,12 @@ impl Input {
     ///
     /// # Errors
     /// It cannot be used (3).
-    pub fn read(work: &WorkArgs) -> Result<Self, Failure> {
-        let path = work.roster.as_deref().unwrap_or(Path::new("-"));
-        work.safety.prune.check(&work.roster_args, path)?;
-        let mut settings = work.roster_args.settings()?;
-        settings.prune = work.safety.prune.prune;
-        let name = shown_name(path);
-        let roster = Roster::read(path, &name, &settings)?;
-        let missing = if work.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
-        let input = Self { roster, name, settings, missing, expected: None }.checked()?;
-        warn_of_unused(&input.roster);
+    pub fn read(source: RosterSource, notices: &Notices) -> Result<Self, Failure> {
+        let RosterSource { path, settings, missing } = source;
+        let name = shown_name(&path);
+        let roster = Roster::read(&path, &name, &settings)?;
+        let input = Self { roster, name, settings, missing, expected: None }.checked(notices)?;
+        warn_of_unused(&input.roster, notices);
         Ok(input)
     }
 
@@ -63,23 +71,23 @@ impl Input {
         name: String,
         settings: Settings,
         expected: Expected,
+        notices: &Notices,
     ) -> Result<Self, Failure> {
         let missing = Missing::Refuse;
-        Self { roster, name, settings, missing, expected: Some(expected) }.checked()
+        Self { roster, name, settings, missing, expected: Some(expected) }.checked(notices)
     }
 
-    fn checked(self) -> Result<Self, Failure> {
-        let input = self;
-        let warnings = input.roster.warnings();
+    fn checked(self, notices: &Notices) -> Result<Self, Failure> {
+        let warnings = self.roster.warnings();
         if !warnings.is_empty() {
-            tell_in_colour(warnings.render(&input.name, style()).trim_end());
+            notices.give(&Notice::Roster { issues: warnings, name: &self.name });
         }
-        if !input.roster.is_usable() {
-            input.complain();
+        if !self.roster.is_usable() {
+            self.complain(notices);
         }
-        input.refuse_if_bad()?;
-        input.refuse_empty_choice()?;
-        Ok(input)
+        self.refuse_if_bad()?;
+        self.refuse_empty_choice()?;
+        Ok(self)
     }
 
     /// Finds the workspaces of the roster; says what is wrong with it.
@@ -95,10 +103,10 @@ impl Input {
         let places = find_workspaces(&mut self.roster, session, looked_for)?;
         let wishes = find_grants(&self.roster, &places, names, session)?;
         self.roster.complain(wishes.complaints).map_err(changed)?;
-        self.complain();
+        self.complain(&session.notices);
         self.refuse_if_bad().map_err(|failure| match self.expected {
             // The file was good when the plan was made.
-            Some(_) => saved::outdated(failure.error),
+            Some(_) => outdated(failure.error),
             None => failure,
         })?;
         let Self { roster, name, settings, missing: _, expected } = self;
@@ -113,10 +121,10 @@ impl Input {
         })
     }
 
-    fn complain(&self) {
+    fn complain(&self, notices: &Notices) {
         let issues = self.roster.issues();
         if !issues.is_empty() {
-            tell_in_colour(issues.render(&self.name, style()).trim_end());
+            notices.give(&Notice::Roster { issues, name: &self.name });
         }
     }
 
@@ -152,9 +160,9 @@ impl Input {
 }
 
 /// Says what no row of a roster has needed of the maps.
-pub(crate) fn warn_of_unused(roster: &Roster) {
+pub fn warn_of_unused(roster: &Roster, notices: &Notices) {
     for unused in roster.unused_mappings() {
-        tell(&format!("warning: {unused}"));
+        notices.give(&Notice::Planning(PlanningNotice::UnusedMapping(unused)));
     }
 }
 
@@ -174,12 +182,11 @@ pub struct ResolvedInput {
 }
 
 impl ResolvedInput {
-    /// A progress display that knows the lines of this roster.
-    pub fn progress(&self, global: &GlobalArgs) -> Progress {
-        let mode = if global.quiet { ProgressMode::None } else { global.progress };
+    /// What the rows of the plan are called in messages: `team.csv:17`.
+    pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
         let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
         let grants = Arc::clone(&self.rows_of_grants);
-        let progress = Progress::on_stderr(mode, Instant::now).with_places(move |item| {
+        move |item| {
             let grants = grants.get().map_or(&[][..], Vec::as_slice);
             match item.index().checked_sub(roster.len()) {
                 None => format!("{name}:{}", roster.line(item.row())),
@@ -188,8 +195,7 @@ impl ResolvedInput {
                     None => line_of_removal(behind - grants.len()),
                 },
             }
-        });
-        if global.verbose { progress.verbose() } else { progress }
+        }
     }
 }
 

@@ -5,19 +5,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::cli::tell;
 use crate::houston::{Fault, Listing, Scope};
 use crate::model::{Assignment, RowNumber, WorkspaceId, printable};
 use crate::ops::failure::Failure;
+use crate::ops::planning::expected::outdated;
 use crate::ops::planning::prune::Whereabouts;
-use crate::ops::saved::outdated;
-use crate::ops::session::waiting::tell_while;
+use crate::ops::session::waiting::announcing_waits;
 use crate::ops::session::{Session, unusable};
 use crate::outcome::{Cause, Code, ExitStatus};
 use crate::plan::{Reason, Workspace};
 use crate::present::names::{Likeness, Looks, Several, difference, differs_by_case};
 use crate::present::placeholders::is_placeholder;
 use crate::present::resolve::{Resolution, looks_like_an_id, resolve};
+use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Column, Complaint, IssueKind, Roster};
 
 /// What a workspace text of the roster means.
@@ -80,9 +80,7 @@ pub fn find_workspaces(
     }
     finder.take_listed(listed)?;
     if listing.scope == Scope::Own && !finder.places.to_create.is_empty() {
-        tell(
-            "warning: this token sees its own workspaces only; others may have one of the labels that are to be created",
-        );
+        session.notices.give(&Notice::Planning(PlanningNotice::OwnWorkspacesOnly));
     }
     finder.places.whereabouts = finder.whereabouts(&resolutions);
     let bad = complain_of(roster, complaints, bad_rows);
@@ -116,7 +114,8 @@ pub struct LookedFor {
 /// They cannot be listed (5), or the token is dead (4).
 pub fn list_workspaces(session: &Session) -> Result<Listing, Failure> {
     let ask = || session.houston.workspaces();
-    tell_while(&session.waiting, &session.url, session.settings.max_wait, ask).map_err(|failure| {
+    let Session { waiting, notices, url, settings, .. } = session;
+    announcing_waits(waiting, notices, url, settings.max_wait, ask).map_err(|failure| {
         match &failure.fault {
             // The token has just proved to be alive.
             Fault::Denied { text } => Failure::new(
@@ -322,15 +321,14 @@ impl Finder<'_> {
         if let Some(twin) = self.looks.find(name) {
             return Err(self.twin_of_a_new_one(name, twin));
         }
-        let shown = printable(name);
+        let notices = &self.session.notices;
         match near {
             Likeness::Similar(near) => {
-                let near = printable(near);
-                tell(&format!("warning: `{shown}` would be created, but `{near}` exists: a typo?"));
+                notices.give(&Notice::Planning(PlanningNotice::MaybeTypo { name, near }));
             }
             Likeness::Several(_) => {
-                let reason = near.reason(name).unwrap_or_default();
-                tell(&format!("warning: `{shown}` would be created, but {reason}"));
+                let reason = &near.reason(name).unwrap_or_default();
+                notices.give(&Notice::Planning(PlanningNotice::MaybeOthers { name, reason }));
             }
             Likeness::Nothing | Likeness::Alike(_) => {}
         }

@@ -8,13 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
-
-use crate::cli::tell;
 use crate::houston::token::{Exposure, exposure};
 use crate::houston::{Credential, Rate};
-use crate::model::period::Period;
-use crate::model::printable;
+use crate::report::notices::TokenNotice;
 
 /// What is to be said about the end of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,65 +54,22 @@ pub fn time_for(requests: u64, rate: Option<Rate>, latency: Duration, concurrenc
 }
 
 impl TokenLife {
-    /// The warning, if there is one. `file` is the file that the token came from.
-    pub fn warning(self, file: Option<&Path>) -> Option<String> {
+    /// The notice, if there is one. `file` is the file that the token came from.
+    pub fn notice(self, file: Option<&Path>) -> Option<TokenNotice<'_>> {
         match self {
             Self::Enough => None,
-            Self::TooShort { ends, left, needed } => {
-                let advice = match file {
-                    Some(file) => {
-                        let file = file.display().to_string();
-                        format!("put a fresh one into {} before then, it is read again", printable(&file))
-                    }
-                    None => "take a fresh one, or a --token-file that is renewed before then".to_owned(),
-                };
-                Some(format!(
-                    "the token ends at {}, in {}, but the run will need about {}: {advice}; or use a service \
-                     account's key, which does not end",
-                    moment(ends),
-                    spoken(left),
-                    spoken(needed),
-                ))
-            }
-            Self::Over { ended } => Some(format!(
-                "by this machine's clock the token ended at {}; the clock may be wrong, Houston decides",
-                moment(ended)
-            )),
+            Self::TooShort { ends, left, needed } => Some(TokenNotice::TooShort { ends, left, needed, file }),
+            Self::Over { ended } => Some(TokenNotice::Over(ended)),
         }
     }
 }
 
-/// What to print about a token file that other users of the machine can get at.
-pub fn exposed(file: &Path) -> Option<String> {
-    let shown = file.display().to_string();
-    let shown = printable(&shown);
+/// What to say about a token file that other users of the machine can get at.
+pub fn exposed(file: &Path) -> Option<TokenNotice<'_>> {
     Some(match exposure(file)? {
-        Exposure::Readable => {
-            format!("every user of this machine can read the token file {shown}: chmod 600 it, or move it")
-        }
-        Exposure::Replaceable => format!(
-            "every user of this machine can replace the token file {shown}: a folder above it is world-writable"
-        ),
+        Exposure::Readable => TokenNotice::Readable(file),
+        Exposure::Replaceable => TokenNotice::Replaceable(file),
     })
-}
-
-/// A time in UTC; what no calendar has is told as it can be.
-pub(crate) fn moment(time: SystemTime) -> String {
-    Timestamp::try_from(time).map_or_else(
-        |_| "a time that no calendar has".to_owned(),
-        |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-    )
-}
-
-/// The day of a time, in UTC.
-pub(crate) fn day(time: SystemTime) -> String {
-    Timestamp::try_from(time).map_or_else(|_| moment(time), |time| time.strftime("%Y-%m-%d").to_string())
-}
-
-/// In seconds up to a few minutes, in minutes from there on.
-pub(crate) fn spoken(time: Duration) -> String {
-    let step = if time < Duration::from_secs(600) { 1 } else { 60 };
-    Period(Duration::from_secs(time.as_secs() / step * step)).to_string()
 }
 
 /// The token in force, and where it comes from.
@@ -140,22 +93,16 @@ impl TokenInForce {
         judge(self.credential.expires(), SystemTime::now(), needed)
     }
 
-    /// Says what there is to be said about its end.
-    pub fn warn(&self, life: TokenLife) {
-        if let Some(warning) = life.warning(self.file.as_deref()) {
-            tell(&format!("warning: {warning}"));
-        }
+    /// What there is to be said about its end.
+    pub fn notice(&self, life: TokenLife) -> Option<TokenNotice<'_>> {
+        life.notice(self.file.as_deref())
     }
 
-    /// What has not been told yet: that another token is used now.
-    pub fn news(&self) -> Option<String> {
+    /// The file that another token has been read from, if people have not been told of it yet.
+    pub fn replaced(&self) -> Option<&Path> {
         let renewals = self.credential.renewals();
         let is_news = self.told.swap(renewals, Ordering::Relaxed) != renewals;
-        let file = self.file.as_deref().filter(|_| is_news)?.display().to_string();
-        Some(format!(
-            "Houston did not take the token any more; {} holds another one, which is used now",
-            printable(&file)
-        ))
+        self.file.as_deref().filter(|_| is_news)
     }
 }
 
@@ -204,26 +151,6 @@ mod tests {
     }
 
     #[test]
-    fn the_warning_says_when_how_long_and_what_to_do() {
-        assert_eq!(of(None, 1_000_000).warning(None), None);
-        let short = of(Some(at(12 * 60 + 7)), 40 * 60 + 59);
-        let warning = short.warning(None).unwrap();
-        for part in
-            ["2026-11-23 15:57:07 UTC", "in 12m,", "about 40m:", "--token-file", "service account's key"]
-        {
-            assert!(warning.contains(part), "{part} in {warning}");
-        }
-        let warning = short.warning(Some(Path::new("/run/secrets/houston"))).unwrap();
-        assert!(warning.contains("fresh one into /run/secrets/houston"), "{warning}");
-        assert!(!warning.contains("--token-file"), "{warning}");
-        let warning = of(Some(at(-3600)), 1).warning(None).unwrap();
-        assert!(
-            warning.contains("2026-11-23 14:45:00 UTC") && warning.contains("Houston decides"),
-            "{warning}"
-        );
-    }
-
-    #[test]
     fn absurd_ends_are_no_trouble() {
         for exp in
             ["0", "1e18", "1e19", "1e300", "253402300800", "18446744073709551615", "-5", "\"soon\"", "null"]
@@ -238,7 +165,7 @@ mod tests {
                 left: Duration::MAX,
                 needed: Duration::MAX,
             };
-            assert!(far.warning(None).is_some(), "{exp}");
+            assert!(far.notice(None).is_some_and(|notice| !notice.to_string().is_empty()), "{exp}");
         }
     }
 

@@ -1,76 +1,73 @@
 //! Tells people that a Houston which is away is waited for, so that nobody sits before a silent
 //! terminal.
 //!
-//! Main function: [`tell_while`]. It watches; the waiting itself is the transport's.
+//! Main function: [`announcing_waits`]. It watches; the waiting itself is the transport's.
 
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
-use crate::cli::tell;
 use crate::houston::Waiting;
-use crate::model::period::Period;
+use crate::ops::notices::Notices;
+use crate::report::notices::{Notice, WaitNotice};
 
 /// How often it is looked.
 const GLANCE: Duration = Duration::from_millis(100);
 /// The time between two lines.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Does the work, and says meanwhile on standard error whether it waits.
+/// Does the work, and gives notice meanwhile of a wait for Houston.
 ///
 /// # Errors
 /// Those of the work.
-pub fn tell_while<T, E>(
+pub fn announcing_waits<T, E>(
     waiting: &Waiting,
+    notices: &Notices,
     url: &str,
     max_wait: Duration,
     work: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
     let (done, ended) = bounded::<()>(0);
-    let mut words = Words { url, max_wait, told: None };
+    let mut heartbeat = Heartbeat { max_wait, told: None };
     thread::scope(|scope| {
         let told = scope.spawn(move || {
             while ended.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
-                words.next(waiting.now()).iter().for_each(|line| tell(line));
+                let now = waiting.now();
+                let now = now.as_ref().map(|(so_far, why)| (*so_far, why.as_str()));
+                heartbeat.next(url, now).iter().for_each(|notice| notices.give(&Notice::Wait(*notice)));
             }
-            words.told.is_some()
+            heartbeat.told.is_some()
         });
         let result = work();
         drop(done);
         if told.join().unwrap_or(false) && result.is_ok() {
-            tell(&format!("{url} answers again"));
+            notices.give(&Notice::Wait(WaitNotice::Over(url)));
         }
         result
     })
 }
 
-/// What is said, and when.
-struct Words<'w> {
-    url: &'w str,
+/// When something is said about a wait.
+struct Heartbeat {
     max_wait: Duration,
-    /// After how long a wait the last line was said; `None` if there was none yet.
+    /// After how long a wait something was said last; `None` if nothing was yet.
     told: Option<Duration>,
 }
 
-impl Words<'_> {
-    /// The next line, if there is something new to say.
-    fn next(&mut self, waiting: Option<(Duration, String)>) -> Option<String> {
-        let url = self.url;
+impl Heartbeat {
+    /// The next notice, if there is something new to say.
+    fn next<'n>(&mut self, url: &'n str, waiting: Option<(Duration, &'n str)>) -> Option<WaitNotice<'n>> {
         let (so_far, why) = waiting?;
         let is_new = self.told.is_none_or(|told| so_far < told);
         if is_new {
             self.told = Some(so_far);
-            let most = Period(self.max_wait);
-            return Some(format!(
-                "no answer from {url} ({why}): waiting for it, {most} at most (--max-wait); Ctrl-C ends it"
-            ));
+            return Some(WaitNotice::Began { url, why, most: self.max_wait });
         }
         let is_due = so_far.saturating_sub(self.told.unwrap_or_default()) >= HEARTBEAT;
         is_due.then(|| {
             self.told = Some(so_far);
-            let seconds = Period(Duration::from_secs(so_far.as_secs()));
-            format!("still no answer from {url} after {seconds} ({why})")
+            WaitNotice::GoesOn { url, why, so_far }
         })
     }
 }
@@ -82,9 +79,10 @@ mod tests {
     #[test]
     fn a_wait_is_told_at_its_beginning_and_every_ten_seconds() {
         let url = "http://127.0.0.1:9/v1";
-        let mut words = Words { url, max_wait: Duration::from_secs(300), told: None };
+        let mut heartbeat = Heartbeat { max_wait: Duration::from_secs(300), told: None };
         let mut next = |ms: Option<u64>| {
-            words.next(ms.map(|ms| (Duration::from_millis(ms), "no connection: refused".to_owned())))
+            let waiting = ms.map(|ms| (Duration::from_millis(ms), "no connection: refused"));
+            heartbeat.next(url, waiting).map(|notice| notice.to_string())
         };
         assert_eq!(next(None), None);
         let first = next(Some(40)).unwrap();

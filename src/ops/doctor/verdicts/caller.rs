@@ -6,7 +6,8 @@ use super::super::asking::{Facts, Found, Place, RosterFacts};
 use super::{Bench, Blame, counted, unasked};
 use crate::houston::{Fault, Rights, Scope, TokenKind, Version};
 use crate::model::WorkspaceId;
-use crate::ops::session::token_life::{TokenLife, day, judge as judge_life, moment, spoken};
+use crate::model::period::{day, moment, spoken};
+use crate::ops::session::token_life::{TokenLife, judge as judge_life};
 use crate::report::checkup::{Check, Verdict};
 
 const TOKEN: &str = "token";

@@ -1,0 +1,283 @@
+//! `apply`: a roster, or a saved plan, becomes a run.
+//!
+//! Main types, in the order in which one makes the next: [`Connected`], [`Ready`] and
+//! [`Finished`]. Between them the caller may show what is about to happen, and ask.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use super::finish::{Finished, finish};
+use super::limits::Limits;
+use super::phases::{Batch, Left, Phases, engine_settings};
+use super::planning::prepared::PreparedPlan;
+use super::planning::roster::{Input, ResolvedInput};
+use super::runs::{RUNS, locked, unsafe_runs};
+use super::saved::Saved;
+use super::session::{Access, Destination, Session};
+use super::signals::Signals;
+use crate::engine::leftover::{Earlier, Unanswered, left_unanswered};
+use crate::event::Event;
+use crate::model::{ItemId, RowNumber, Scope};
+use crate::outcome::{Cause, Code, ExitStatus, Tally};
+use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
+use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
+use crate::report::Reporter;
+use crate::report::closing::resume_command;
+use crate::report::notices::Notice;
+use crate::report::plan::{Detail, PlanFormat};
+
+/// Gateways in front of Houston hold a request for so long.
+const LONGEST_GATEWAY: Duration = Duration::from_secs(600);
+
+/// The run in the folder of the runs that carries this plan out already. Only the user's own count.
+///
+/// # Errors
+/// The folder cannot be read (1).
+pub fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, Failure> {
+    let listed = match Runs::open(runs_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        opened => opened.and_then(|runs| runs.list()),
+    };
+    let mut runs = listed.map_err(|error| Failure::new(ExitStatus::Internal, error).about(&RUNS))?;
+    runs.retain(|folder| folder.distrust().is_none());
+    Ok(saved.run_among(runs))
+}
+
+/// A roster whose workspaces are known, on a Houston that no other run may change meanwhile.
+pub struct Connected {
+    input: ResolvedInput,
+    session: Session,
+    runs: Runs,
+    signals: Signals,
+    lock: TargetLock,
+}
+
+impl Connected {
+    /// Takes the lock of the target, and finds the workspaces of the roster.
+    ///
+    /// # Errors
+    /// The folder of the runs (1, 2), the target (5), the token (4) or the roster (3) cannot be used, or
+    /// another run has the lock (11).
+    pub fn open(
+        input: Input,
+        destination: Destination,
+        runs_dir: &Path,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let signals = environment.signals().context("cannot listen for signals")?;
+        let runs = Runs::prepare(runs_dir).map_err(unsafe_runs)?;
+        runs.warning().iter().for_each(|words| environment.notices.give(&Notice::RunsFolder(words)));
+        let session = Session::open(destination, Access::ReadWrite, environment)?;
+        let lock = TargetLock::take(&runs, &session.url).map_err(locked)?;
+        let input = input.resolve(&session)?;
+        Ok(Self { input, session, runs, signals, lock })
+    }
+
+    /// What the rows of the plan are called in messages.
+    pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
+        self.input.row_names()
+    }
+
+    /// Makes the plan. `saved_plan` is the digest of the saved one, if it is one.
+    ///
+    /// # Errors
+    /// As [`PreparedPlan::prepare`], or more would be removed than is allowed (7).
+    pub fn prepare(
+        mut self,
+        settings: RunSettings,
+        saved_plan: Option<String>,
+        progress: &mut dyn Reporter,
+    ) -> Result<Ready, Failure> {
+        let plan = PreparedPlan::prepare(&mut self.input, &settings, &self.session, progress)?;
+        plan.refuse(&settings, &self.session.notices)?;
+        Ok(Ready { connected: self, plan, settings, saved_plan })
+    }
+}
+
+/// A plan that may be carried out.
+pub struct Ready {
+    connected: Connected,
+    plan: PreparedPlan,
+    settings: RunSettings,
+    saved_plan: Option<String>,
+}
+
+impl Ready {
+    /// How many changes it makes.
+    pub fn changes(&self) -> usize {
+        self.plan.changes() + self.plan.plan.to_create.len()
+    }
+
+    /// The URL of Houston.
+    pub fn url(&self) -> &str {
+        &self.connected.session.url
+    }
+
+    /// The plan in a format.
+    ///
+    /// # Errors
+    /// If it cannot be written in that format.
+    pub fn render(&self, format: PlanFormat, detail: Detail) -> Result<String, Failure> {
+        let Connected { input, session, .. } = &self.connected;
+        self.plan.render(input, session, format, detail, None)
+    }
+
+    /// Carries the plan out, and writes the reports.
+    ///
+    /// # Errors
+    /// What keeps the run from beginning; what happens in it is in the reports and in the status.
+    pub fn carry_out(self, mut progress: impl Reporter) -> Result<Finished, Failure> {
+        let Self { connected, mut plan, settings, saved_plan } = self;
+        let Connected { input, session, runs, signals, lock } = connected;
+        plan.create_missing(&input, settings.roles, &session, &mut progress)?;
+        let earlier = unanswered(&runs, &input, &session, &plan);
+        let settings = RunSettings {
+            pace: Some(session.settings.remembered()),
+            allow_odd_addresses: input.settings.allow_odd_addresses,
+            ..settings
+        };
+        let (input, session) = (&input, &session);
+        Applying { runs, input, session, plan, settings, signals, lock, earlier, saved_plan }.run(progress)
+    }
+}
+
+/// Writes that a recent run against this Houston left without an answer: they may still land, so
+/// those of them that this run is to send are looked for over the settle time first.
+fn unanswered(
+    runs: &Runs,
+    input: &ResolvedInput,
+    session: &Session,
+    prepared: &PreparedPlan,
+) -> HashMap<usize, Earlier> {
+    let recent = session.settings.settle + LONGEST_GATEWAY;
+    let Unanswered { writes, older } = left_unanswered(runs, &session.url, recent);
+    older.iter().for_each(|run| session.notices.give(&Notice::OlderRun(run)));
+    let mut earlier = HashMap::new();
+    for (place, operation) in prepared.operations.iter().enumerate() {
+        let email = input.roster.emails().get(operation.item);
+        let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
+        if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
+            let text = format!("run {run} sent it and has no answer");
+            let cause = Cause::new(Code::NoOutcome, text);
+            let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };
+            earlier.insert(place, in_doubt);
+        }
+    }
+    if !earlier.is_empty() {
+        session.notices.give(&Notice::UnderWay(earlier.len()));
+    }
+    earlier
+}
+
+/// A run about to begin.
+struct Applying<'a> {
+    runs: Runs,
+    input: &'a ResolvedInput,
+    session: &'a Session,
+    plan: PreparedPlan,
+    settings: RunSettings,
+    signals: Signals,
+    lock: TargetLock,
+    /// Writes that other runs left without an answer.
+    earlier: HashMap<usize, Earlier>,
+    /// The digest of the saved plan, if it is one.
+    saved_plan: Option<String>,
+}
+
+impl Applying<'_> {
+    fn run(mut self, mut progress: impl Reporter) -> Result<Finished, Failure> {
+        let unrecorded = |error: anyhow::Error| {
+            Failure::new(ExitStatus::Internal, error.context("the run cannot be recorded; nothing was sent"))
+                .about(&RUNS)
+        };
+        let (folder, mut journal) = self.begin().map_err(unrecorded)?;
+        self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
+        let tally = self.tally();
+        // The file of the plan has the decisions now; a million of them take room.
+        self.plan.plan.rows = Vec::new();
+        let plan = &self.plan.plan;
+        let grants = plan.grants.iter().any(|grant| grant.decision.is_change());
+        let left = Left { grants, removals: plan.leavers().next().is_some() };
+        let rows = Batch {
+            workspaces: &plan.workspaces,
+            operations: &self.plan.operations,
+            earlier: &self.earlier,
+            emails: self.input.roster.emails(),
+            subjects: &Arc::new(self.plan.along()),
+        };
+        let (session, signals) = (self.session, &self.signals);
+        let (settings, limits) = (engine_settings(session, &self.settings), Limits::from(&self.settings));
+        let phases = Phases { folder: &folder, session, signals, settings: &settings, limits: &limits };
+        signals.sending_begins(resume_command(folder.path(), self.settings.unattended));
+        let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
+        let end = phases.carry_out(&rows, left, tally, &mut journal, announce);
+        signals.reporting_begins();
+        drop(progress);
+        self.plan.operations = Vec::new();
+        finish(&folder, &end, &session.notices)
+    }
+
+    /// Everything that must be on the disk before the first mutation; nothing, if not all of it.
+    fn begin(&self) -> anyhow::Result<(RunFolder, Journal)> {
+        let now = jiff::Timestamp::now();
+        let folder = self.runs.create(now)?;
+        match self.record(&folder, now) {
+            Ok(journal) => Ok((folder, journal)),
+            Err(error) => {
+                folder.discard();
+                Err(error)
+            }
+        }
+    }
+
+    fn record(&self, folder: &RunFolder, now: jiff::Timestamp) -> anyhow::Result<Journal> {
+        let roster = &self.input.roster;
+        let start = self.session.clock.now();
+        let mut copy = Hashing::new(folder.new_file(ROSTER)?);
+        let failed = || format!("cannot copy the roster to {}", folder.roster().display());
+        roster.copy_to(&mut copy).with_context(failed)?;
+        let (copy, roster_sha256) = copy.finish();
+        copy.sync_all().with_context(failed)?;
+        let plan_sha256 = write_plan(folder, self.plan.lines(roster))?;
+        let header = Header {
+            format: FORMAT,
+            run: folder.id().to_owned(),
+            started_at: now,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            target: self.session.url.clone(),
+            sandbox: self.session.target.is_sandbox(),
+            houston_version: self.session.version(),
+            caller: self.session.identity.user_id().map(str::to_owned),
+            roster: self.input.name.clone(),
+            roster_sha256,
+            plan_sha256,
+            rows: roster.len() as u64,
+            grants: self.plan.plan.grants.len() as u64,
+            extras: self.plan.plan.extras.len() as u64,
+            dialect: serde_json::to_value(roster.dialect())?,
+            settings: self.settings.clone(),
+            reach: self.session.target.reach().context("cannot tell the working directory")?,
+            saved_plan: self.saved_plan.clone(),
+        };
+        Ok(Journal::create(folder, header, start)?)
+    }
+
+    /// The rows that need no mutation.
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (index, planned) in self.plan.plan.rows.iter().enumerate() {
+            let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
+            if let Some((status, _)) = planned.decision.end(Scope::Workspace, role) {
+                tally.count(status);
+            }
+        }
+        tally
+    }
+}

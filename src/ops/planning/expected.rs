@@ -1,0 +1,62 @@
+//! What a saved plan says, held against the present.
+//!
+//! Main type: [`Expected`]; main function: [`fits`].
+
+use crate::model::{WorkspaceId, email_key, printable};
+use crate::ops::failure::Failure;
+use crate::ops::session::Session;
+use crate::outcome::ExitStatus;
+use crate::plan::Action;
+use crate::record::journal::PlanLine;
+use crate::record::saved_plan::{Against, moved};
+use crate::report::notices::Notice;
+
+/// What a saved plan says of every row, and of everybody who is not in the roster.
+pub struct Expected {
+    /// A line per row, and per person.
+    pub lines: Vec<PlanLine>,
+    /// The plan takes a run back.
+    pub undo: bool,
+}
+
+impl Expected {
+    /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
+    pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
+        let remove = |line: &&PlanLine| {
+            line.deployment.is_none() && matches!(line.decision.action(), Some(Action::Remove(_)))
+        };
+        let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
+        self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
+    }
+}
+
+/// Holds the present against a saved plan; gives notice of what has moved.
+///
+/// # Errors
+/// Something has (9).
+pub fn fits(
+    expected: &Expected,
+    now: impl Iterator<Item = PlanLine>,
+    rows: usize,
+    session: &Session,
+) -> Result<(), Failure> {
+    let Expected { lines: then, undo } = expected;
+    let against = if *undo { Against::Deeds } else { Against::Everything };
+    let moved = moved(then, now, rows, against);
+    let count = moved.len();
+    if count == 0 {
+        return Ok(());
+    }
+    session.notices.give(&Notice::Moved(&moved));
+    let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    Err(outdated(anyhow::anyhow!(
+        "the plan no longer fits {}: {rows} of {} moved; nothing was sent",
+        printable(&session.url),
+        then.len()
+    )))
+}
+
+/// The present is not the one that the plan was made for (9).
+pub fn outdated(error: anyhow::Error) -> Failure {
+    Failure::new(ExitStatus::Outdated, error).hint("make another plan, and have it approved")
+}

@@ -1,0 +1,448 @@
+//! `resume`: finishes an interrupted run from its own files: what has an end keeps it, what is in
+//! doubt is looked for, what is missing is sent.
+//!
+//! Main types, in the order in which one makes the next: [`Interrupted`], [`Taken`], [`Resuming`] and
+//! [`Finished`]. Between them the caller may show what is about to happen, and ask.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use super::finish::{Finished, broken, finish, status, write_reports};
+use super::limits::Limits;
+use super::phases::{Batch, Left, Phases, engine_settings};
+use super::planning::prepared::{requests, takes_away};
+use super::planning::roster::line_of_removal;
+use super::planning::unreadable;
+use super::runs::{RUNS, locked, unsafe_runs};
+use super::session::{Access, Destination, Session};
+use super::signals::Signals;
+use super::trust::Origin;
+use crate::engine::granting::along;
+use crate::engine::leftover::Leg;
+use crate::event::Event;
+use crate::houston::{Fault, Repeats, Version};
+use crate::model::target_key::is_same_target;
+use crate::model::{ItemId, Strain, printable};
+use crate::outcome::ExitStatus;
+use crate::plan::protect::Protect;
+use crate::plan::{Action, Operation, RolePolicy};
+use crate::present::members::Reading;
+use crate::present::survey::{Progress as Step, Task};
+use crate::record::folder::{RunFolder, TargetLock};
+use crate::record::journal::{Entry, Header, History, Journal, JournalError};
+use crate::report::Reporter;
+use crate::report::closing::resume_command;
+
+/// What a run turns out to be.
+pub enum Found<T> {
+    /// Something is left of it.
+    Left(T),
+    /// All of it has been done.
+    Complete(Box<Complete>),
+}
+
+/// A run of which nothing is left.
+pub struct Complete {
+    folder: RunFolder,
+    /// All that is known of it.
+    pub history: History,
+    /// What it ended with.
+    pub status: ExitStatus,
+    origin: Origin,
+}
+
+impl Complete {
+    fn new(folder: RunFolder, history: History, origin: Origin) -> Self {
+        let status = status(&history);
+        Self { folder, history, status, origin }
+    }
+
+    /// Writes its reports; nothing is written into a folder that may be another user's.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn write_reports(&self) -> Result<(), Failure> {
+        if self.origin == Origin::Own {
+            write_reports(&self.folder, &self.history, Some(self.status))?;
+        }
+        Ok(())
+    }
+}
+
+/// A run that did not come to its end.
+pub struct Interrupted {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// All that is known of it.
+    pub history: History,
+    /// Who wrote that.
+    pub origin: Origin,
+}
+
+impl Interrupted {
+    /// Reads the files of a run.
+    ///
+    /// # Errors
+    /// They make no sense (3), or its Houston is gone (2).
+    pub fn read(folder: RunFolder, origin: Origin) -> Result<Found<Self>, Failure> {
+        let history = read(&folder)?;
+        refuse_contradiction(&history)?;
+        if history.is_concluded() && history.closed {
+            return Ok(Found::Complete(Box::new(Complete::new(folder, history, origin))));
+        }
+        refuse_sandbox(&history.header)?;
+        Ok(Found::Left(Self { folder, history, origin }))
+    }
+
+    /// How many items are left of it.
+    pub fn left(&self) -> usize {
+        left(&self.history).iter().map(Vec::len).sum()
+    }
+
+    /// A run goes on where it began.
+    ///
+    /// # Errors
+    /// This is another place (2).
+    pub fn check_target(&self, destination: &Destination) -> Result<(), Failure> {
+        let header = &self.history.header;
+        let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
+        if is_same_target(&url, &header.target) {
+            return Ok(());
+        }
+        let [run, then, now] = [&header.run, &header.target, &url].map(|text| printable(text));
+        let error = anyhow::anyhow!("run {run} is about {then}, not about {now}");
+        Err(Failure::new(ExitStatus::Usage, error)
+            .hint("a run goes on where it began: leave --url, --domain, --context and --sandbox out, also in the environment (HOUSTON_ONBOARD_URL) and in a --config file"))
+    }
+
+    /// Takes the lock of the target, and reads the files once more.
+    ///
+    /// # Errors
+    /// Another run has the lock (11), or the files were changed meanwhile (3).
+    pub fn take(self, environment: &Environment) -> Result<Found<Taken>, Failure> {
+        let Self { folder, history, origin } = self;
+        let signals = environment.signals().context("cannot listen for signals")?;
+        let runs = folder.runs().map_err(|error| Failure::new(ExitStatus::Internal, error).about(&RUNS))?;
+        runs.check().map_err(unsafe_runs)?;
+        let mut lock = TargetLock::take(&runs, &history.header.target).map_err(locked)?;
+        lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+        // What was read before may have moved on until the lock was ours, but not to another run.
+        let (promised, header) = (left(&history), history.header);
+        let history = read(&folder)?;
+        let changed = history.header != header || (origin != Origin::Own && left(&history) != promised);
+        if changed {
+            let error = anyhow::anyhow!(
+                "the journal of run {} was changed since it was read; nothing was sent",
+                printable(folder.id())
+            );
+            return Err(
+                Failure::new(ExitStatus::BadInput, error).hint("look at it with `report`, then resume again")
+            );
+        }
+        if history.is_concluded() {
+            if !history.closed {
+                close_books(&folder, &history)?;
+            }
+            let history = read(&folder)?;
+            return Ok(Found::Complete(Box::new(Complete::new(folder, history, origin))));
+        }
+        history.check_files(&folder).map_err(|error| broken(&folder, error))?;
+        folder.check_writable().map_err(|error| {
+            Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context("nothing was sent"))
+        })?;
+        Ok(Found::Left(Taken { folder, history, signals, lock }))
+    }
+}
+
+/// An interrupted run that no other process can change.
+pub struct Taken {
+    folder: RunFolder,
+    history: History,
+    signals: Signals,
+    lock: TargetLock,
+}
+
+impl Taken {
+    /// What the rows of the plan are called in messages.
+    pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
+        let history = &self.history;
+        let rows = history.rows.iter().map(|row| row.line);
+        let grants = history.grants.iter().map(|grant| history.rows[grant.of.index()].line);
+        let lines: Vec<u32> = rows.chain(grants).collect();
+        let name = history.header.roster.clone();
+        move |item| match lines.get(item.index()) {
+            Some(line) => format!("{name}:{line}"),
+            None => line_of_removal(item.index() - lines.len()),
+        }
+    }
+
+    /// Reads the plan of the run and what Houston has now. The stricter of the limits hold.
+    ///
+    /// # Errors
+    /// The target (5) or the token (4) cannot be used, or the files make no sense (3).
+    pub fn prepare(
+        self,
+        destination: Destination,
+        limits: &Limits,
+        environment: &Environment,
+        progress: &mut dyn Reporter,
+    ) -> Result<Resuming, Failure> {
+        let Self { folder, history, signals, lock } = self;
+        let session = Session::open(destination, Access::ReadWrite, environment)?;
+        let limits = Limits::from(&history.header.settings).stricter(limits);
+        let leg = collect(&folder, &history, &session, &limits, progress)?;
+        let resuming = Resuming { folder, history, session, signals, limits, leg, lock };
+        resuming.check()?;
+        Ok(resuming)
+    }
+}
+
+/// What is left of a run, as Houston has it now.
+fn collect(
+    folder: &RunFolder,
+    history: &History,
+    session: &Session,
+    limits: &Limits,
+    progress: &mut dyn Reporter,
+) -> Result<Leg, Failure> {
+    let mut leg = Leg::collect(folder, history).map_err(|error| broken(folder, error))?;
+    let protect = Protect::new(&limits.protect);
+    for (place, reading) in survey(&leg, session, &protect, progress).into_iter().enumerate() {
+        match reading {
+            Ok(reading) => {
+                leg.judge(place, &reading, &session.caller_names(&reading), &protect);
+            }
+            Err(fault) => {
+                let (status, cause) = unreadable(&fault, session)?;
+                leg.give_up(place, status, &cause);
+            }
+        }
+    }
+    count_admins(&mut leg, session)?;
+    leg.assemble();
+    Ok(leg)
+}
+
+/// A later leg of a run, about to begin.
+pub struct Resuming {
+    folder: RunFolder,
+    history: History,
+    session: Session,
+    signals: Signals,
+    limits: Limits,
+    leg: Leg,
+    lock: TargetLock,
+}
+
+impl Resuming {
+    /// Refuses what the caller or the policy of the installation would turn into trouble.
+    fn check(&self) -> Result<(), Failure> {
+        let (session, operations) = (&self.session, &self.leg.operations);
+        if self.takes_away() {
+            session.identity.check(&session.url)?;
+        }
+        let adds = |operation: &Operation| matches!(operation.action, Action::Add(_) | Action::Replace(_));
+        if operations.iter().any(adds) {
+            session.check_policy(&self.history.header.settings)?;
+        }
+        if self.changes() > 0 {
+            session.warn_of_token(requests(operations));
+        }
+        Ok(())
+    }
+
+    /// How many changes it makes.
+    pub fn changes(&self) -> usize {
+        self.leg.operations.len() + self.history.left_grants().len() + self.history.left_extras().len()
+    }
+
+    /// The URL of Houston.
+    pub fn url(&self) -> &str {
+        &self.session.url
+    }
+
+    /// Whether anybody may be removed or demoted in this leg.
+    fn takes_away(&self) -> bool {
+        let may_take_roles = self.history.header.settings.roles == RolePolicy::Update;
+        takes_away(&self.leg.operations)
+            || !self.history.left_extras().is_empty()
+            || (may_take_roles && !self.history.left_grants().is_empty())
+    }
+
+    /// What is about to be done, for the question.
+    pub fn shown(&self) -> String {
+        let Leg { operations, concluded, .. } = &self.leg;
+        let header = &self.history.header;
+        let rows = self.history.rows.len();
+        let (done, found) = (rows - operations.len() - concluded.len(), concluded.len());
+        let mut first = 0;
+        let line = |share: &[Operation]| {
+            let in_doubt = (first..first + share.len()).filter(|place| self.leg.is_in_doubt(*place)).count();
+            first += share.len();
+            let id = printable(self.leg.workspaces[share[0].workspace as usize].id.as_str());
+            format!("{id}: {} to send, {in_doubt} to look for first\n", share.len() - in_doubt)
+        };
+        let lines: String = operations.chunk_by(|a, b| a.workspace == b.workspace).map(line).collect();
+        let (run, roster) = (printable(&header.run), printable(&header.roster));
+        let grants = match self.history.left_grants().len() {
+            0 => String::new(),
+            1 => "1 role in a deployment is left to be given.\n".to_owned(),
+            left => format!("{left} roles in deployments are left to be given.\n"),
+        };
+        let removals = match self.history.left_extras().len() {
+            0 => String::new(),
+            1 => "1 person who is not in the roster is left to be removed.\n".to_owned(),
+            left => format!("{left} people who are not in the roster are left to be removed.\n"),
+        };
+        format!(
+            "Run {run} of {roster}\n\n{lines}{grants}{removals}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
+        )
+    }
+
+    /// Carries the rest of the run out, and writes the reports.
+    ///
+    /// # Errors
+    /// What keeps it from going on; what happens in it is in the reports and in the status.
+    pub fn carry_out(self, mut progress: impl Reporter) -> Result<Finished, Failure> {
+        let mut journal = self.begin().map_err(|error| {
+            let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
+            Failure::new(ExitStatus::Internal, error)
+        })?;
+        let Self { folder, history, session, signals, limits, leg, lock: _lock } = &self;
+        let rows = Batch {
+            workspaces: &leg.workspaces,
+            operations: &leg.operations,
+            earlier: &leg.earlier,
+            emails: &leg.emails,
+            subjects: &Arc::new(along(folder, history).map_err(|error| broken(folder, error))?),
+        };
+        let mut settings = engine_settings(session, &history.header.settings);
+        settings.repeats = careful(settings.repeats, history.header.houston_version.as_deref());
+        let phases = Phases { folder, session, signals, settings: &settings, limits };
+        let left = Left { grants: !history.grants.is_empty(), removals: !history.left_extras().is_empty() };
+        signals.sending_begins(resume_command(folder.path(), history.header.settings.unattended));
+        let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
+        let end = phases.carry_out(&rows, left, leg.tally(history), &mut journal, announce);
+        signals.reporting_begins();
+        drop(progress);
+        finish(folder, &end, &session.notices)
+    }
+
+    /// The journal, with what reading has settled.
+    fn begin(&self) -> Result<Journal, JournalError> {
+        let now = self.session.clock.now();
+        let mut journal = Journal::append(&self.folder, &self.history, now)?;
+        journal.note(&Entry::Resumed {
+            leg: self.history.legs + 1,
+            at: jiff::Timestamp::now(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            houston_version: self.session.version(),
+            caller: self.session.identity.user_id().map(str::to_owned),
+            at_ms: journal.at_ms(now),
+        });
+        for (row, outcome) in &self.leg.concluded {
+            journal.note_outcome(*row, outcome, now);
+        }
+        journal.commit()?;
+        Ok(journal)
+    }
+}
+
+fn read(folder: &RunFolder) -> Result<History, Failure> {
+    History::read(folder).map_err(|error| broken(folder, error))
+}
+
+/// What is left of a run.
+fn left(history: &History) -> [Vec<ItemId>; 3] {
+    [history.left(), history.left_grants(), history.left_extras()]
+}
+
+/// A run that was killed after its last row had its end: only the books are to be closed.
+fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+    let failed = |error| Failure::new(ExitStatus::Internal, error);
+    let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
+    let at_ms = journal.at_ms(Instant::now());
+    journal.note(&Entry::Closed {
+        stopped: None,
+        code: None,
+        detail: None,
+        requests: 0,
+        strain: Strain::default(),
+        at_ms,
+    });
+    journal.commit().map_err(failed)
+}
+
+/// A run without `--prune` has no removals: its files do not belong together.
+fn refuse_contradiction(history: &History) -> Result<(), Failure> {
+    if history.header.settings.prune.is_some() || history.extras.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "run {}: its plan removes people, but its journal says that it removes no one; nothing was sent",
+        printable(&history.header.run)
+    );
+    Err(Failure::new(ExitStatus::BadInput, error).hint("apply the roster again"))
+}
+
+/// The Houston of such a run is gone.
+fn refuse_sandbox(header: &Header) -> Result<(), Failure> {
+    if !header.sandbox {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "run {} cannot be resumed: it was a rehearsal with --sandbox, whose Houston ended with it",
+        printable(&header.run)
+    );
+    Err(Failure::new(ExitStatus::Usage, error)
+        .hint("apply the roster again, or rehearse against a standing one: `houston-onboard sandbox`"))
+}
+
+/// What the server does with repeats, if writes that went to another version of it may still land:
+/// that one may have doubled them.
+fn careful(now: Repeats, then: Option<&str>) -> Repeats {
+    if Repeats::of(then.and_then(Version::parse)) == Repeats::Refused { now } else { Repeats::Unknown }
+}
+
+/// Reads the workspaces of a leg.
+fn survey(
+    leg: &Leg,
+    session: &Session,
+    protect: &Protect,
+    progress: &mut dyn Reporter,
+) -> Vec<Result<Reading, Fault>> {
+    let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task::new(workspace, rows)).collect();
+    let workspaces = tasks.len() as u64;
+    session.show(&Event::ReadingStarted { workspaces }, progress);
+    let readings = session.survey(&leg.emails).protecting(protect).read(&tasks, |step| {
+        let event = match step {
+            Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
+            Step::Tick => session.tick(),
+        };
+        session.show(&event, progress);
+    });
+    session.show(&Event::ReadingFinished, progress);
+    readings
+}
+
+/// Where somebody is to be demoted, the other admins are counted.
+fn count_admins(leg: &mut Leg, session: &Session) -> Result<(), Failure> {
+    let demoted: Vec<(usize, Vec<ItemId>)> = (0..leg.workspaces.len())
+        .map(|place| (place, leg.admins_taken(place)))
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
+    let tasks: Vec<Task<'_>> =
+        demoted.iter().map(|(place, rows)| Task::new(&leg.workspaces[*place].id, rows)).collect();
+    let counts = session.survey(&leg.emails).other_admins(&tasks, |_| {});
+    for ((place, _), others) in demoted.iter().zip(counts) {
+        match others {
+            Ok(others) => leg.count_admins(*place, Ok(others)),
+            Err(fault) => leg.count_admins(*place, Err(&*unreadable(&fault, session)?.1)),
+        }
+    }
+    Ok(())
+}

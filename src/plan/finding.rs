@@ -1,0 +1,317 @@
+//! What a reading means for a change: it is done, it is not seen, or another person's change has
+//! overtaken it.
+//!
+//! Main function: [`finding`]. Pure. It does not say whether to wait for a change that is not seen, to send
+//! it again or to give it up, and it knows nothing of guards.
+
+use super::{Action, Decision, Holder, Membership, Reason, RolePolicy, Standing, decide};
+use crate::model::{Level, Scope};
+use crate::outcome::{Cause, Code, Status};
+
+/// What the run has sent for a change: whether it may claim what a reading shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// Nothing that can have taken effect.
+    NothingSent,
+    /// Something that may have taken effect.
+    MaybeOurs,
+    /// Houston has acknowledged the change.
+    Ours,
+}
+
+/// What a reading means for a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The change has its end.
+    Done(Status, Option<Cause>),
+    /// Houston does not show it.
+    Missing,
+    /// Houston shows a role that the change neither began from nor leads to. Another person gave it, and
+    /// the run leaves it. Kept apart from [`Finding::Done`], because a write without an answer may still
+    /// land on top of it; a status and a cause rather than a [`Reason`], because the cause says what the
+    /// plan saw.
+    Overtaken(Status, Cause),
+}
+
+impl Finding {
+    /// How the change ends, if it has an end.
+    pub fn end(self) -> Option<(Status, Option<Cause>)> {
+        match self {
+            Self::Done(status, cause) => Some((status, cause)),
+            Self::Overtaken(status, cause) => Some((status, Some(cause))),
+            Self::Missing => None,
+        }
+    }
+}
+
+/// What a reading means for a change. A replacement is asked about when the accounts that the plan names
+/// are gone, or while they make the person read as doubled: another invitation looks like the new one.
+pub fn finding(scope: Scope, action: Action, seen: Membership, ground: Ground) -> Finding {
+    let found = match action {
+        Action::Add(wanted) => added(scope, wanted, seen, ground),
+        Action::SetRole { from, to, holder } => changed(scope, (from, to, holder), seen, ground),
+        Action::Replace(wanted) => replaced(scope, wanted, seen, ground),
+        Action::Remove(level) => removed(scope, level, seen, ground),
+    };
+    match (ground, found) {
+        (Ground::Ours, Finding::Overtaken(..)) => {
+            Finding::Done(Status::InDoubt, Some(acknowledged_otherwise(scope, seen)))
+        }
+        (Ground::NothingSent | Ground::MaybeOurs | Ground::Ours, found) => found,
+    }
+}
+
+/// A person who has the wanted role without this run's doing is as they were.
+fn added(scope: Scope, wanted: Level, seen: Membership, ground: Ground) -> Finding {
+    let has_wanted_role = seen.role().is_none_or(|level| level == wanted);
+    match (ground, seen) {
+        (_, Membership::Absent) => Finding::Missing,
+        (Ground::MaybeOurs | Ground::Ours, _) if seen.is_doubled() => {
+            Finding::Done(Status::Rejected, seen.doubled(scope))
+        }
+        (Ground::MaybeOurs | Ground::Ours, _) if has_wanted_role => Finding::Done(new(seen), None),
+        (Ground::NothingSent | Ground::MaybeOurs | Ground::Ours, _) => {
+            match decide(scope, wanted, seen, RolePolicy::Keep) {
+                Decision::Keep(reason) => kept(scope, wanted, &reason),
+                Decision::Change(_) => Finding::Missing,
+            }
+        }
+    }
+}
+
+/// The status of a person whom an add has brought in.
+fn new(seen: Membership) -> Status {
+    match seen {
+        Membership::Member { standing: Standing::Active | Standing::Disabled, .. } => Status::Added,
+        Membership::Member { standing: Standing::Pending, .. }
+        | Membership::Invited { .. }
+        | Membership::Absent => Status::Invited,
+    }
+}
+
+/// A third role is another person's change and stays. A person who has no role any more is not added
+/// either. A person who has accepted an invitation meanwhile has the role that it promised.
+fn changed(
+    scope: Scope,
+    (from, to, holder): (Level, Level, Holder),
+    seen: Membership,
+    ground: Ground,
+) -> Finding {
+    let level = match (seen, holder) {
+        (Membership::Member { role, .. }, _) => Some(role),
+        (Membership::Invited { role, .. }, Holder::Invitation) => role,
+        (Membership::Invited { .. }, Holder::Member) | (Membership::Absent, _) => None,
+    };
+    match ground {
+        Ground::NothingSent => {
+            if let Decision::Keep(reason) = decide(scope, to, seen, RolePolicy::Update) {
+                return kept(scope, to, &reason);
+            }
+        }
+        Ground::MaybeOurs | Ground::Ours if seen.is_doubled() => {
+            return Finding::Done(Status::Rejected, seen.doubled(scope));
+        }
+        Ground::MaybeOurs | Ground::Ours if level == Some(to) => {
+            return Finding::Done(Status::RoleUpdated, None);
+        }
+        Ground::MaybeOurs | Ground::Ours => {}
+    }
+    let is_with_holder = match seen {
+        Membership::Member { .. } => holder == Holder::Member,
+        Membership::Invited { .. } => holder == Holder::Invitation,
+        Membership::Absent => false,
+    };
+    match level {
+        None => Finding::Done(Status::Rejected, Some(no_member())),
+        Some(level) if level == from && is_with_holder => Finding::Missing,
+        Some(level) => Finding::Overtaken(Status::RoleKept, third_role(scope, level, from, to)),
+    }
+}
+
+/// A replacement is missing while there is nothing, or still what was there before, which reads as doubled.
+fn replaced(scope: Scope, wanted: Level, seen: Membership, ground: Ground) -> Finding {
+    if seen.is_doubled() {
+        return Finding::Missing;
+    }
+    match added(scope, wanted, seen, ground) {
+        Finding::Done(Status::Added, _) => {
+            let text = "was there more than once: was taken away and added again";
+            Finding::Done(Status::RoleUpdated, Some(Cause::new(Code::Repaired, text)))
+        }
+        Finding::Done(Status::Invited, _) => {
+            let text = "the invitation was taken back and made again";
+            Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
+        }
+        found @ (Finding::Done(..) | Finding::Missing | Finding::Overtaken(..)) => found,
+    }
+}
+
+/// A person with another role than the one that the plan saw has been given it since, and stays.
+fn removed(scope: Scope, level: Option<Level>, seen: Membership, ground: Ground) -> Finding {
+    match (seen, ground) {
+        (Membership::Absent, Ground::NothingSent) => Finding::Done(Status::Unchanged, Some(gone())),
+        (Membership::Absent, Ground::MaybeOurs | Ground::Ours) => Finding::Done(Status::Removed, None),
+        (Membership::Member { .. } | Membership::Invited { .. }, _) if seen.role() == level => {
+            Finding::Missing
+        }
+        (Membership::Member { .. } | Membership::Invited { .. }, _) => {
+            Finding::Overtaken(Status::RoleKept, wanted_after_all(scope, seen, level))
+        }
+    }
+}
+
+/// The end of a change for which nothing is left to do now. A person with another role than the wanted one
+/// got it since the plan was made.
+fn kept(scope: Scope, wanted: Level, reason: &Reason) -> Finding {
+    match reason.end(scope, Some(wanted)) {
+        (status @ (Status::RoleKept | Status::AlreadyInvited), Some(cause)) => {
+            Finding::Overtaken(status, cause)
+        }
+        (status, cause) => Finding::Done(status, cause),
+    }
+}
+
+/// Why somebody is not removed who has another role than when the plan was made.
+pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
+    let was = role.map_or("invited", |level| scope.role(level).name());
+    let now = seen.described(scope);
+    Cause::new(Code::OtherRole, format!("is {now} and stays it: was {was} when the removal was planned"))
+}
+
+/// Why nothing was done about somebody who is not there any more.
+pub fn gone() -> Cause {
+    Cause::new(Code::GoneAlready, "was not there any more, without this run's doing")
+}
+
+/// Why somebody is left alone who got yet another role since the plan was made.
+pub fn third_role(scope: Scope, role: Level, from: Level, to: Level) -> Cause {
+    let [role, from, to] = [role, from, to].map(|level| scope.role(level));
+    let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
+    Cause::new(Code::OtherRole, text)
+}
+
+/// Why the role of somebody is not changed who was a member when the plan was made.
+pub fn no_member() -> Cause {
+    Cause::new(Code::NoMember, "is no member any more, so that there is no role to be changed")
+}
+
+/// Why an acknowledged change is in doubt: Houston shows something else.
+pub fn acknowledged_otherwise(scope: Scope, seen: Membership) -> Cause {
+    let text = format!("Houston acknowledged it, but the person is {}", seen.described(scope));
+    Cause::new(Code::OtherRole, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Level::{Admin, Editor, Viewer};
+
+    fn member(role: Level, standing: Standing, bindings: u8) -> Membership {
+        Membership::Member { role, bindings, standing }
+    }
+
+    fn memberships() -> impl Iterator<Item = Membership> {
+        let standings = [Standing::Active, Standing::Pending, Standing::Disabled];
+        let levels = [Viewer, Editor, Admin];
+        let members = levels.into_iter().flat_map(move |role| {
+            standings
+                .into_iter()
+                .flat_map(move |standing| [1, 2].map(|bindings| member(role, standing, bindings)))
+        });
+        let invited = [None, Some(Viewer), Some(Editor), Some(Admin)]
+            .into_iter()
+            .flat_map(|role| [1, 2].map(|invites| Membership::Invited { role, invites }));
+        members.chain(invited).chain([Membership::Absent])
+    }
+
+    fn actions() -> [Action; 7] {
+        let change = |holder| Action::SetRole { from: Viewer, to: Editor, holder };
+        [
+            Action::Add(Editor),
+            change(Holder::Member),
+            change(Holder::Invitation),
+            Action::Replace(Editor),
+            Action::Remove(Some(Viewer)),
+            Action::Remove(Some(Admin)),
+            Action::Remove(None),
+        ]
+    }
+
+    /// Every action with everything that can be seen, on this ground.
+    fn found(ground: Ground) -> Vec<(Action, Membership, Finding)> {
+        let of = |action| {
+            memberships().map(move |seen| (action, seen, finding(Scope::Workspace, action, seen, ground)))
+        };
+        actions().into_iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn a_run_that_sent_nothing_claims_nothing() {
+        let claimed = [Status::Added, Status::Invited, Status::RoleUpdated, Status::Removed];
+        for (action, seen, found) in found(Ground::NothingSent) {
+            let status = found.end().map(|(status, _)| status);
+            assert!(
+                !status.is_some_and(|status| claimed.contains(&status)),
+                "{action:?} {seen:?}: {status:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_acknowledged_change_reads_like_one_that_may_be_ours_unless_it_was_overtaken() {
+        for ((action, seen, acknowledged), (_, _, sent)) in
+            found(Ground::Ours).into_iter().zip(found(Ground::MaybeOurs))
+        {
+            match sent {
+                Finding::Overtaken(..) => assert!(
+                    matches!(&acknowledged, Finding::Done(Status::InDoubt, Some(cause)) if cause.code == Code::OtherRole),
+                    "{action:?} {seen:?}: {acknowledged:?}"
+                ),
+                sent @ (Finding::Done(..) | Finding::Missing) => {
+                    assert_eq!(acknowledged, sent, "{action:?} {seen:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_seen_is_missing_and_another_role_has_overtaken_the_change() {
+        let (active, pending) =
+            (|role| member(role, Standing::Active, 1), member(Editor, Standing::Pending, 1));
+        let invited = |role| Membership::Invited { role, invites: 1 };
+        let change = |holder| Action::SetRole { from: Viewer, to: Editor, holder };
+        let (done, overtaken) = (|status| Some((status, false)), |status| Some((status, true)));
+        let table = [
+            (Action::Add(Editor), Membership::Absent, None),
+            (Action::Add(Editor), active(Editor), done(Status::Added)),
+            (Action::Add(Editor), pending, done(Status::Invited)),
+            (Action::Add(Editor), invited(None), done(Status::Invited)),
+            (Action::Add(Editor), active(Admin), overtaken(Status::RoleKept)),
+            (Action::Add(Editor), invited(Some(Admin)), overtaken(Status::AlreadyInvited)),
+            (Action::Add(Editor), member(Editor, Standing::Active, 2), done(Status::Rejected)),
+            (change(Holder::Member), active(Viewer), None),
+            (change(Holder::Member), active(Editor), done(Status::RoleUpdated)),
+            (change(Holder::Member), active(Admin), overtaken(Status::RoleKept)),
+            (change(Holder::Member), Membership::Absent, done(Status::Rejected)),
+            (change(Holder::Member), invited(Some(Viewer)), done(Status::Rejected)),
+            (change(Holder::Invitation), invited(Some(Viewer)), None),
+            (change(Holder::Invitation), active(Viewer), overtaken(Status::RoleKept)),
+            (change(Holder::Invitation), active(Editor), done(Status::RoleUpdated)),
+            (Action::Replace(Editor), Membership::Absent, None),
+            (Action::Replace(Editor), member(Editor, Standing::Active, 2), None),
+            (Action::Replace(Editor), active(Editor), done(Status::RoleUpdated)),
+            (Action::Replace(Editor), invited(Some(Editor)), done(Status::Invited)),
+            (Action::Remove(Some(Viewer)), active(Viewer), None),
+            (Action::Remove(Some(Viewer)), Membership::Absent, done(Status::Removed)),
+            (Action::Remove(Some(Viewer)), active(Editor), overtaken(Status::RoleKept)),
+        ];
+        for (action, seen, expected) in table {
+            let found = match finding(Scope::Workspace, action, seen, Ground::MaybeOurs) {
+                Finding::Done(status, _) => done(status),
+                Finding::Overtaken(status, _) => overtaken(status),
+                Finding::Missing => None,
+            };
+            assert_eq!(found, expected, "{action:?} {seen:?}");
+        }
+    }
+}

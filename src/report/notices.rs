@@ -1,0 +1,507 @@
+//! What a command says to people beside its result: warnings, and what it does meanwhile.
+//!
+//! Main type: [`Notice`], which holds the facts; its words are made here and nowhere else. It does
+//! not print.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::model::period::{Period, moment, spoken};
+use crate::model::printable;
+use crate::plan::Workspace;
+use crate::plan::guard::{Limit, Refusal};
+use crate::record::saved_plan::Moved;
+use crate::report::removals::REMOVALS;
+use crate::report::results::RESULTS;
+use crate::roster::{Issues, Style};
+
+/// How many rows that have moved are listed.
+const SHOWN: usize = 20;
+
+/// Something that people should know, in the order in which it comes up.
+#[derive(Debug)]
+pub enum Notice<'n> {
+    /// What is wrong with a roster, or strange about it.
+    Roster {
+        /// What.
+        issues: &'n Issues,
+        /// What the roster is called.
+        name: &'n str,
+    },
+    /// Certificates are not checked.
+    Insecure,
+    /// The token, or the file that holds it.
+    Token(TokenNotice<'n>),
+    /// Houston is away.
+    Wait(WaitNotice<'n>),
+    /// A plan is not what people may expect.
+    Planning(PlanningNotice<'n>),
+    /// Removals do not keep to a limit.
+    Guard {
+        /// The workspace; none if it is about all of them.
+        workspace: Option<&'n str>,
+        /// Which limit.
+        refusal: &'n Refusal,
+    },
+    /// The removals beyond the limits are left out; these limits would allow them.
+    RemovalsLeftOut(&'n [Limit]),
+    /// Rows are not any more as a saved plan has them.
+    Moved(&'n [Moved]),
+    /// A plan has been saved.
+    PlanSaved {
+        /// Its file.
+        path: &'n Path,
+        /// Its digest.
+        digest: &'n str,
+    },
+    /// A workspace has been created.
+    Created(&'n Workspace),
+    /// There is no answer to the creation of a workspace.
+    CreationUnanswered {
+        /// Its label.
+        label: &'n str,
+        /// What happened.
+        fault: String,
+        /// After which time it is looked for again.
+        settle: Duration,
+    },
+    /// Something about the folder of the runs, as a sentence.
+    RunsFolder(&'n str),
+    /// This run has an older format: it could not be searched for writes that may still land.
+    OlderRun(&'n str),
+    /// So many writes of an earlier run may still land that this run is to send.
+    UnderWay(usize),
+    /// A signal ends the program at once.
+    Stopped {
+        /// What it was doing.
+        at: StoppedAt,
+        /// What to type to go on.
+        resume: Option<&'n str>,
+    },
+    /// Some columns of the roster have the names of ours, which have these names in the results.
+    RenamedColumns(&'n [String]),
+    /// The files of a run that is reported on.
+    Report(ReportNotice<'n>),
+    /// Guards held something back.
+    HeldBack {
+        /// How many changes of roles.
+        roles: usize,
+        /// How many removals.
+        removals: usize,
+    },
+}
+
+/// A warning about the token.
+#[derive(Debug, Clone, Copy)]
+pub enum TokenNotice<'n> {
+    /// Other users of the machine can read the file that holds it.
+    Readable(&'n Path),
+    /// Other users of the machine can replace the file that holds it.
+    Replaceable(&'n Path),
+    /// It ends before the run does.
+    TooShort {
+        /// When it ends.
+        ends: SystemTime,
+        /// How long it has left.
+        left: Duration,
+        /// How long the run will need.
+        needed: Duration,
+        /// The file that it came from.
+        file: Option<&'n Path>,
+    },
+    /// By this machine's clock it ended at this time.
+    Over(SystemTime),
+}
+
+/// What is said while a Houston that is away is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitNotice<'n> {
+    /// The wait begins.
+    Began {
+        /// The URL of Houston.
+        url: &'n str,
+        /// Why there is no answer.
+        why: &'n str,
+        /// The longest wait.
+        most: Duration,
+    },
+    /// It goes on.
+    GoesOn {
+        /// The URL of Houston.
+        url: &'n str,
+        /// Why there is no answer.
+        why: &'n str,
+        /// How long it has taken.
+        so_far: Duration,
+    },
+    /// The Houston at this URL is back.
+    Over(&'n str),
+}
+
+/// A warning about a plan in the making.
+#[derive(Debug, Clone, Copy)]
+pub enum PlanningNotice<'n> {
+    /// A part of a map that no row has needed, as a sentence.
+    UnusedMapping(&'n str),
+    /// Workspaces are to be created by a caller who does not see all of them.
+    OwnWorkspacesOnly,
+    /// A workspace would be created, and one with nearly that name exists.
+    MaybeTypo {
+        /// The name in the roster.
+        name: &'n str,
+        /// The one that exists.
+        near: &'n str,
+    },
+    /// A workspace would be created whose name may mean others.
+    MaybeOthers {
+        /// The name in the roster.
+        name: &'n str,
+        /// Why it may.
+        reason: &'n str,
+    },
+    /// Roles in deployments that this Houston does not have are left out.
+    DeploymentsLeftOut {
+        /// How many roles.
+        roles: usize,
+        /// The first of the deployments.
+        first: &'n str,
+        /// How many other deployments there are.
+        others: usize,
+    },
+    /// This pattern of `--protect` matches no one.
+    UnmatchedProtect(&'n str),
+    /// People who were to be replaced stay as they are.
+    NotReplaced {
+        /// How many rows.
+        rows: usize,
+        /// Why.
+        why: NotReplaced,
+    },
+}
+
+/// What is said of the files of a run that is reported on.
+#[derive(Debug, Clone)]
+pub enum ReportNotice<'n> {
+    /// They may be another user's.
+    Distrusted {
+        /// The run.
+        run: &'n str,
+        /// Why.
+        why: String,
+    },
+    /// These were missing or out of date.
+    Rebuilt {
+        /// The folder.
+        folder: &'n Path,
+        /// Their names.
+        files: &'n [&'n str],
+    },
+    /// They stay out of date.
+    NotRebuilt {
+        /// The folder.
+        folder: &'n Path,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Why people who were to be replaced stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotReplaced {
+    /// The workspace cannot be read.
+    Unread,
+    /// It is the token's own user.
+    Caller,
+    /// `--protect` covers them.
+    Protected,
+    /// The workspace would be without an admin for a while.
+    LastAdmin,
+    /// They have roles in deployments.
+    InDeployments,
+    /// They were not found again.
+    NotFound,
+    /// They never signed in, and no invitation of theirs is kept.
+    Pending,
+}
+
+/// What a signal that ends the program at once has interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoppedAt {
+    /// Nothing was sent.
+    Reading,
+    /// Requests were in flight.
+    Sending,
+    /// The run is over, its reports are not written.
+    Reporting,
+    /// A file was being written.
+    Writing,
+}
+
+impl Notice<'_> {
+    /// Whether its text has colours of ours.
+    pub fn has_colours(&self) -> bool {
+        matches!(self, Self::Roster { .. })
+    }
+
+    /// The text; `style` is how the issues of a roster are shown.
+    pub fn text(&self, style: Style) -> String {
+        match self {
+            Self::Roster { issues, name } => issues.render(name, style).trim_end().to_owned(),
+            Self::Insecure => "warning: certificates are not checked (--insecure): whoever sits on the way can read the token and change answers".to_owned(),
+            Self::Token(notice) => format!("warning: {notice}"),
+            Self::Wait(notice) => notice.to_string(),
+            Self::Planning(notice) => format!("warning: {notice}"),
+            Self::Guard { workspace, refusal } => {
+                format!("guard: {}: {refusal}", printable(workspace.unwrap_or("in all")))
+            }
+            Self::RemovalsLeftOut(limits) => {
+                let needed: Vec<_> = limits.iter().map(ToString::to_string).collect();
+                format!("these removals are left out; {} would allow them", needed.join(" "))
+            }
+            Self::Moved(moved) => moved_rows(moved),
+            Self::PlanSaved { path, digest } => format!("plan saved to {}\ndigest: {digest}", shown(path)),
+            Self::Created(workspace) => format!("created the workspace {workspace}"),
+            Self::CreationUnanswered { label, fault, settle } => format!(
+                "no answer to the creation of `{}` ({fault}): looking for it again in {settle:?}",
+                printable(label)
+            ),
+            Self::RunsFolder(words) => format!("warning: {}", printable(words)),
+            Self::OlderRun(run) => format!(
+                "warning: run {} is of an older format: it was not searched for writes without an answer",
+                printable(run)
+            ),
+            Self::UnderWay(writes) => format!(
+                "{writes} of the writes may still be under way from an earlier run: they are looked for before they are sent (--settle)"
+            ),
+            Self::Stopped { at, resume } => {
+                let more = resume.map_or_else(String::new, |command| format!("\nto go on: {command}"));
+                format!("{at}{more}")
+            }
+            Self::RenamedColumns(names) => format!(
+                "note: some roster columns have the names of our columns; {RESULTS} calls ours {}",
+                names.join(", ")
+            ),
+            Self::Report(notice) => printable(&notice.to_string()).into_owned(),
+            Self::HeldBack { roles, removals } => held_back(*roles, *removals),
+        }
+    }
+}
+
+impl fmt::Display for TokenNotice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Readable(file) => write!(
+                f,
+                "every user of this machine can read the token file {}: chmod 600 it, or move it",
+                shown(file)
+            ),
+            Self::Replaceable(file) => write!(
+                f,
+                "every user of this machine can replace the token file {}: a folder above it is world-writable",
+                shown(file)
+            ),
+            Self::TooShort { ends, left, needed, file } => {
+                let advice = match file {
+                    Some(file) => {
+                        format!("put a fresh one into {} before then, it is read again", shown(file))
+                    }
+                    None => "take a fresh one, or a --token-file that is renewed before then".to_owned(),
+                };
+                write!(
+                    f,
+                    "the token ends at {}, in {}, but the run will need about {}: {advice}; or use a service \
+                     account's key, which does not end",
+                    moment(ends),
+                    spoken(left),
+                    spoken(needed),
+                )
+            }
+            Self::Over(ended) => write!(
+                f,
+                "by this machine's clock the token ended at {}; the clock may be wrong, Houston decides",
+                moment(ended)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for WaitNotice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Began { url, why, most } => write!(
+                f,
+                "no answer from {url} ({why}): waiting for it, {} at most (--max-wait); Ctrl-C ends it",
+                Period(most)
+            ),
+            Self::GoesOn { url, why, so_far } => {
+                let seconds = Period(Duration::from_secs(so_far.as_secs()));
+                write!(f, "still no answer from {url} after {seconds} ({why})")
+            }
+            Self::Over(url) => write!(f, "{url} answers again"),
+        }
+    }
+}
+
+impl fmt::Display for PlanningNotice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::UnusedMapping(unused) => f.write_str(unused),
+            Self::OwnWorkspacesOnly => f.write_str(
+                "this token sees its own workspaces only; others may have one of the labels that are to be created",
+            ),
+            Self::MaybeTypo { name, near } => write!(
+                f,
+                "`{}` would be created, but `{}` exists: a typo?",
+                printable(name),
+                printable(near)
+            ),
+            Self::MaybeOthers { name, reason } => {
+                write!(f, "`{}` would be created, but {reason}", printable(name))
+            }
+            Self::DeploymentsLeftOut { roles, first, others } => {
+                let roles = if roles == 1 { "1 role".to_owned() } else { format!("{roles} roles") };
+                let others = match others {
+                    0 => String::new(),
+                    1 => " and 1 other".to_owned(),
+                    more => format!(" and {more} others"),
+                };
+                write!(
+                    f,
+                    "{roles} in deployments that are not here: `{}`{others}; these roles are left out, and `detail` says so",
+                    printable(first)
+                )
+            }
+            Self::UnmatchedProtect(pattern) => write!(
+                f,
+                "--protect `{}` matches no one in the roster or its workspaces",
+                printable(pattern)
+            ),
+            Self::NotReplaced { rows, why } => {
+                let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+                write!(f, "{rows} left as they are, and not renewed: {why}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ReportNotice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Distrusted { run, why } => {
+                write!(f, "note: run {run}: {why}; nothing is written to its folder")
+            }
+            Self::Rebuilt { folder, files } => {
+                write!(f, "made again from the journal: {} in {}", files.join(", "), folder.display())
+            }
+            Self::NotRebuilt { folder, why } => {
+                write!(f, "warning: the files in {} are not up to date: {why}", folder.display())
+            }
+        }
+    }
+}
+
+impl fmt::Display for NotReplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unread => "their workspace cannot be read",
+            Self::Caller => "this is the token's own user",
+            Self::Protected => "--protect covers them",
+            Self::LastAdmin => "their workspace would have no admin meanwhile",
+            Self::InDeployments => "they have roles in deployments, which would be lost",
+            Self::NotFound => "they are not found again",
+            Self::Pending => {
+                "Houston has them as users who never signed in, and keeps no invitation to be made again"
+            }
+        })
+    }
+}
+
+impl fmt::Display for StoppedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reading => "stopped by a signal: nothing was sent",
+            Self::Sending => {
+                "stopped at once: what was in flight is in doubt, the journal of the run knows it"
+            }
+            Self::Writing => "stopped at once: nothing was written",
+            Self::Reporting => {
+                "stopped at once: the run is over and in its journal, its reports are not complete"
+            }
+        })
+    }
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string()).into_owned()
+}
+
+/// The first rows that have moved, a line each.
+fn moved_rows(moved: &[Moved]) -> String {
+    let line = |Moved { email, workspace, was, is_now }: &Moved| {
+        let place = workspace.as_deref().unwrap_or("no workspace");
+        printable(&format!("{email} in {place}: was {was}, is now {is_now}")).into_owned()
+    };
+    let mut lines: Vec<String> = moved.iter().take(SHOWN).map(line).collect();
+    if moved.len() > SHOWN {
+        lines.push(format!("and {} more", moved.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
+/// What guards held back, and where to read why.
+fn held_back(roles: usize, removals: usize) -> String {
+    let what = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    };
+    let parts = [
+        what(roles, "role change").map(|text| (text, RESULTS)),
+        what(removals, "removal").map(|text| (text, REMOVALS)),
+    ];
+    let (texts, files): (Vec<String>, Vec<&str>) = parts.into_iter().flatten().unzip();
+    format!("held back by a guard: {}; `detail` in {} says why", texts.join(", "), files.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_about_the_token_says_when_how_long_and_what_to_do() {
+        let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_448_700 + 12 * 60 + 7);
+        let short = |file| {
+            let (left, needed) = (Duration::from_secs(12 * 60 + 7), Duration::from_secs(40 * 60 + 59));
+            TokenNotice::TooShort { ends, left, needed, file }.to_string()
+        };
+        let warning = short(None);
+        for part in
+            ["2026-11-23 15:57:07 UTC", "in 12m,", "about 40m:", "--token-file", "service account's key"]
+        {
+            assert!(warning.contains(part), "{part} in {warning}");
+        }
+        let warning = short(Some(Path::new("/run/secrets/houston")));
+        assert!(warning.contains("fresh one into /run/secrets/houston"), "{warning}");
+        assert!(!warning.contains("--token-file"), "{warning}");
+        let warning = TokenNotice::Over(ends).to_string();
+        assert!(
+            warning.contains("2026-11-23 15:57:07 UTC") && warning.contains("Houston decides"),
+            "{warning}"
+        );
+    }
+
+    #[test]
+    fn what_guards_held_back_is_counted_with_the_files_that_say_why() {
+        for (roles, removals, said) in [
+            (1, 0, "held back by a guard: 1 role change; `detail` in results.csv says why"),
+            (
+                2,
+                1,
+                "held back by a guard: 2 role changes, 1 removal; `detail` in results.csv and removals.csv says why",
+            ),
+        ] {
+            assert_eq!(Notice::HeldBack { roles, removals }.text(Style::Lines), said);
+        }
+    }
+}
