@@ -57,7 +57,9 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
         JournalError::Read { .. } if has_none => {
             format!("it ended before it sent anything, or a file of it was taken away: {}", again())
         }
-        JournalError::Older { .. } => again(),
+        JournalError::Older { .. } => {
+            "read it with the version of this program that wrote it, or apply its roster again".to_owned()
+        }
         JournalError::Newer { .. } => "use the version that wrote it, or a later one".to_owned(),
         JournalError::Broken { .. } => {
             "put it back as it was; or apply the roster again: what is there already is not sent again"

@@ -244,7 +244,7 @@ fn a_journal_that_tells_nothing_is_told_from_one_of_a_later_version() {
     let listed = workdir.run(["report", "--list"]).ended(0);
     assert!(listed.stdout.contains("unreadable") && listed.stdout.contains("format 99"), "{}", listed.stdout);
     fs::write(&path, "{\"entry\":\"header\",\"format\":3,\"run\":\"x\"}\n").unwrap();
-    let older = workdir.run(["report"]).ended(3).says("older format 3").says("apply the roster again");
+    let older = workdir.run(["report"]).ended(3).says("older format 3").says("or apply its roster again");
     older.began_nothing();
     let listed = workdir.run(["report", "--list"]).ended(0);
     assert!(listed.stdout.contains("  older format  ") && listed.stdout.contains("(3)"), "{}", listed.stdout);

@@ -309,8 +309,8 @@ fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
         (half.to_owned(), "only a part of one"),
         (String::new(), "only a part of one"),
         (ROSTER.to_owned(), "no saved plan"),
-        ("{\"schema_version\":3,\"rows\":[]}".to_owned(), "no `digest`"),
-        (text.replace("\"schema_version\":3", "\"schema_version\":2"), "schema version 2"),
+        ("{\"schema_version\":4,\"rows\":[]}".to_owned(), "no `digest`"),
+        (text.replace("\"schema_version\":4", "\"schema_version\":3"), "schema version 3"),
     ] {
         workdir.write("plan.json", content);
         carried_out(&workdir, &sandbox).ended(3).says(why).began_nothing();
