@@ -155,7 +155,10 @@ pub fn show(
     if let Some(draft) = draft {
         saved::save(draft, &prepared, &input, settings.clone(), session)?;
     }
-    prepared.refuse(settings, &session.notices)?;
+    if after.explain.is_some() || !show.format.shows_guards() {
+        prepared.announce_excess(settings, &session.notices);
+    }
+    prepared.refuse(settings)?;
     let changes = prepared.changes() > 0;
     let status = prepared.status();
     Ok(if status != ExitStatus::Done {

@@ -9,14 +9,13 @@ use super::lane::{Proof, Purpose};
 use super::open::Acknowledged;
 use super::state::State;
 use super::verdict::{Doubt, Verdict, cause, judge};
-use super::verify::{Context, Doubtful, Finding, landed};
+use super::verify::{Context, Doubtful, Finding};
 use super::worker::{Answer, Job, Signal};
 use crate::event::StopReason;
 use crate::houston::{Failure, Fault};
-use crate::model::Scope;
 use crate::outcome::{Cause, Code, Status, StatusKind};
-use crate::plan::finding::{acknowledged_otherwise, gone};
-use crate::plan::{Action, Membership};
+use crate::plan::Action;
+use crate::plan::finding::{Ground, finding, gone};
 use crate::present::members::{InvitesSeen, Reading};
 
 impl State<'_> {
@@ -200,12 +199,12 @@ impl State<'_> {
         for (acknowledged, &seen) in unproven.into_iter().zip(&reading.memberships) {
             let action = self.planned(acknowledged.operation()).action;
             let is_add = matches!(action, Action::Add(_));
-            match shown(self.scope_of(acknowledged.operation()), seen, action) {
-                Finding::Done(status, cause) => {
+            match finding(self.scope_of(acknowledged.operation()), action, seen, Ground::Ours).end() {
+                Some((status, cause)) => {
                     self.lanes[lane].seen();
                     self.prove(&acknowledged, status, cause);
                 }
-                Finding::Wait | Finding::SendAgain if is_add && reading.invites == InvitesSeen::Refused => {
+                None if is_add && reading.invites == InvitesSeen::Refused => {
                     self.lanes[lane].seen();
                     let cause = Cause::new(
                         Code::InvitesUnseen,
@@ -213,7 +212,7 @@ impl State<'_> {
                     );
                     self.prove(&acknowledged, Status::Invited, Some(cause));
                 }
-                Finding::Wait | Finding::SendAgain => missing.push(acknowledged),
+                None => missing.push(acknowledged),
             }
         }
         let now = self.now();
@@ -326,15 +325,5 @@ impl State<'_> {
             }
             Job::Probe => self.probed(Probed::Unclear),
         }
-    }
-}
-
-/// What a reading says about an acknowledged write.
-pub fn shown(scope: Scope, seen: Membership, action: Action) -> Finding {
-    match landed(scope, seen, action) {
-        Finding::Done(Status::RoleKept | Status::AlreadyInvited, _) => {
-            Finding::Done(Status::InDoubt, Some(acknowledged_otherwise(scope, seen)))
-        }
-        found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait) => found,
     }
 }

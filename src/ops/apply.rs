@@ -96,7 +96,8 @@ impl Connected {
         progress: &mut dyn Reporter,
     ) -> Result<Ready, Failure> {
         let plan = PreparedPlan::prepare(&mut self.input, &settings, &self.session, progress)?;
-        plan.refuse(&settings, &self.session.notices)?;
+        plan.announce_excess(&settings, &self.session.notices);
+        plan.refuse(&settings)?;
         Ok(Ready { connected: self, plan, settings, saved_plan })
     }
 }

@@ -15,11 +15,12 @@ use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
 use crate::outcome::{Status, StatusKind};
+use crate::plan::Guard;
 use crate::record::folder::{FindError, PLAN, ROSTER, RunFolder, find};
 use crate::record::journal::{History, JournalError, digest_of};
 use crate::record::undo;
 use crate::report::csv_file::CsvForm;
-use crate::report::notices::Notice;
+use crate::report::notices::{HeldBack, Notice};
 use crate::report::results::renamed;
 use crate::report::summary::Summary;
 use crate::report::{RosterAgain, shell_word, write_files};
@@ -126,6 +127,25 @@ fn held_back(history: &History) -> usize {
 /// How many removals a guard held back.
 fn removals_held_back(history: &History) -> usize {
     history.extras.iter().filter(|extra| extra.is_held_back()).count()
+}
+
+/// What guards held back, by workspace and guard.
+fn held_by_guards(history: &History) -> Vec<HeldBack> {
+    let mut held: Vec<HeldBack> = Vec::new();
+    let rows = history.rows.iter().map(|row| (row, 1, 0));
+    let all = rows.chain(history.extras.iter().map(|extra| (extra, 0, 1)));
+    for (row, roles, removals) in all.filter(|(row, ..)| row.is_held_back()) {
+        let Some(guard) = row.cause.as_ref().and_then(|cause| Guard::of(&cause.code)) else { continue };
+        let workspace = row.workspace.map(|at| history.workspaces[at as usize].to_string());
+        match held.iter_mut().find(|held| held.workspace == workspace && held.guard == guard) {
+            Some(held) => {
+                held.roles += roles;
+                held.removals += removals;
+            }
+            None => held.push(HeldBack { workspace, guard, roles, removals }),
+        }
+    }
+    held
 }
 
 fn by_rows(history: &History) -> ExitStatus {
@@ -238,9 +258,9 @@ pub fn finish(folder: &RunFolder, end: &RunEnd, notices: &Notices) -> Result<Fin
     let status = status(&history);
     let summary = write_reports(folder, &history, Some(status))?;
     warn_of_renamed(&history, notices);
-    let (roles, removals) = (held_back(&history), removals_held_back(&history));
-    if roles + removals > 0 {
-        notices.give(&Notice::HeldBack { roles, removals });
+    let held = held_by_guards(&history);
+    if !held.is_empty() {
+        notices.give(&Notice::HeldBack(&held));
     }
     Ok(Finished { status, summary })
 }

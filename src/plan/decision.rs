@@ -183,6 +183,13 @@ pub enum Guard {
 }
 
 impl Guard {
+    const ALL: [Self; 4] = [Self::Caller, Self::LastAdmin, Self::TooMany, Self::Incomplete];
+
+    /// The guard that this code stands for; none for every other code.
+    pub fn of(code: &Code) -> Option<Self> {
+        Self::ALL.into_iter().find(|guard| guard.code() == *code)
+    }
+
     fn code(self) -> Code {
         match self {
             Self::Caller => Code::GuardSelf,

@@ -196,7 +196,7 @@ pub fn no_member() -> Cause {
 }
 
 /// Why an acknowledged change is in doubt: Houston shows something else.
-pub fn acknowledged_otherwise(scope: Scope, seen: Membership) -> Cause {
+fn acknowledged_otherwise(scope: Scope, seen: Membership) -> Cause {
     let text = format!("Houston acknowledged it, but the person is {}", seen.described(scope));
     Cause::new(Code::OtherRole, text)
 }

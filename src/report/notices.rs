@@ -9,10 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::period::{Period, moment, spoken};
 use crate::model::printable;
-use crate::plan::Workspace;
 use crate::plan::guard::{Limit, Refusal};
+use crate::plan::{Guard, Workspace};
 use crate::record::saved_plan::Moved;
-use crate::report::removals::REMOVALS;
 use crate::report::results::RESULTS;
 use crate::roster::{Issues, Style};
 
@@ -83,13 +82,21 @@ pub enum Notice<'n> {
     RenamedColumns(&'n [String]),
     /// The files of a run that is reported on.
     Report(ReportNotice<'n>),
-    /// Guards held something back.
-    HeldBack {
-        /// How many changes of roles.
-        roles: usize,
-        /// How many removals.
-        removals: usize,
-    },
+    /// Guards held these changes back.
+    HeldBack(&'n [HeldBack]),
+}
+
+/// What one guard held back in one workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The workspace; none if it is not known.
+    pub workspace: Option<String>,
+    /// Which guard.
+    pub guard: Guard,
+    /// How many role changes.
+    pub roles: usize,
+    /// How many removals.
+    pub removals: usize,
 }
 
 /// A warning about the token.
@@ -283,7 +290,7 @@ impl Notice<'_> {
                 names.join(", ")
             ),
             Self::Report(notice) => printable(&notice.to_string()).into_owned(),
-            Self::HeldBack { roles, removals } => held_back(*roles, *removals),
+            Self::HeldBack(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         }
     }
 }
@@ -449,19 +456,29 @@ fn moved_rows(moved: &[Moved]) -> String {
     lines.join("\n")
 }
 
-/// What guards held back, and where to read why.
-fn held_back(roles: usize, removals: usize) -> String {
-    let what = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        _ => Some(format!("{count} {what}s")),
-    };
-    let parts = [
-        what(roles, "role change").map(|text| (text, RESULTS)),
-        what(removals, "removal").map(|text| (text, REMOVALS)),
-    ];
-    let (texts, files): (Vec<String>, Vec<&str>) = parts.into_iter().flatten().unzip();
-    format!("held back by a guard: {}; `detail` in {} says why", texts.join(", "), files.join(" and "))
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |number: usize, one: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            _ => Some(format!("{number} {one}s")),
+        };
+        let what = [count(self.roles, "role change"), count(self.removals, "removal")];
+        let what = what.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        let workspace =
+            self.workspace.as_deref().map_or_else(String::new, |id| format!(" in {}", printable(id)));
+        write!(f, "guard: held back{workspace}: {what}: {}", why_held_back(self.guard))
+    }
+}
+
+/// Why a guard holds changes back, and what would let them through.
+fn why_held_back(guard: Guard) -> &'static str {
+    match guard {
+        Guard::Caller => "the token's own user; use the token of another admin to change that user",
+        Guard::LastAdmin => "the workspace would have no admin left; add another admin first",
+        Guard::TooMany => "more than --max-remove and --max-remove-percent allow",
+        Guard::Incomplete => "Houston did not show all members of the workspace",
+    }
 }
 
 #[cfg(test)]
@@ -492,16 +509,23 @@ mod tests {
     }
 
     #[test]
-    fn what_guards_held_back_is_counted_with_the_files_that_say_why() {
-        for (roles, removals, said) in [
-            (1, 0, "held back by a guard: 1 role change; `detail` in results.csv says why"),
-            (
-                2,
-                1,
-                "held back by a guard: 2 role changes, 1 removal; `detail` in results.csv and removals.csv says why",
-            ),
-        ] {
-            assert_eq!(Notice::HeldBack { roles, removals }.text(Style::Lines), said);
-        }
+    fn each_guard_names_its_workspace_its_count_and_its_reason() {
+        let held = |workspace: Option<&str>, guard, roles, removals| HeldBack {
+            workspace: workspace.map(str::to_owned),
+            guard,
+            roles,
+            removals,
+        };
+        let all = [
+            held(Some("ckfinance"), Guard::Caller, 1, 0),
+            held(Some("ckfinance"), Guard::LastAdmin, 2, 1),
+            held(None, Guard::TooMany, 0, 7),
+        ];
+        assert_eq!(
+            Notice::HeldBack(&all).text(Style::Lines),
+            "guard: held back in ckfinance: 1 role change: the token's own user; use the token of another admin to change that user\n\
+             guard: held back in ckfinance: 2 role changes and 1 removal: the workspace would have no admin left; add another admin first\n\
+             guard: held back: 7 removals: more than --max-remove and --max-remove-percent allow"
+        );
     }
 }

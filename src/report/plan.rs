@@ -47,6 +47,16 @@ pub enum PlanFormat {
     Md,
 }
 
+impl PlanFormat {
+    /// Whether it has a line for each limit that the removals exceed.
+    pub fn shows_guards(self) -> bool {
+        match self {
+            Self::Human | Self::Md => true,
+            Self::Json | Self::Csv => false,
+        }
+    }
+}
+
 /// How much of a plan is shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::engine::leftover::{Earlier, Leftover, Next, Planned};
 use crate::engine::verdict::Doubt;
 use crate::engine::verify::{Context, Doubts, Finding as Seen};
-use crate::engine::{answers, granting, leaving};
+use crate::engine::{granting, leaving};
 use crate::houston::Repeats;
 use crate::model::{ItemId, Level, Scope};
 use crate::outcome::{Cause, Code, Status};
@@ -87,14 +87,6 @@ fn verified(case: Case) -> Option<End> {
     Some(of_verify(doubts.remove(0)?.judge(seen, now, context)))
 }
 
-/// The proof of an acknowledged write.
-fn proved(case: Case) -> Option<End> {
-    match case.ground {
-        Ground::NothingSent | Ground::MaybeOurs => None,
-        Ground::Ours => Some(of_verify(answers::shown(case.scope, case.seen, case.action))),
-    }
-}
-
 fn of_verify(found: Seen) -> End {
     match found {
         Seen::Done(status, cause) => Some((status, cause)),
@@ -104,7 +96,7 @@ fn of_verify(found: Seen) -> End {
 
 /// The rows that an earlier leg left.
 fn left_over(case: Case) -> Option<End> {
-    Some(of_leftover(case, leftover(case)?.next(case.seen)))
+    Some(of_leftover(leftover(case)?.next(case.seen), case.action))
 }
 
 fn leftover(case: Case) -> Option<Leftover> {
@@ -123,11 +115,11 @@ fn sent(in_doubt: bool) -> Earlier {
     Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt }
 }
 
-fn of_leftover(case: Case, next: Next) -> End {
+fn of_leftover(next: Next, planned: Action) -> End {
     match next {
         Next::Done(status, cause) => Some((status, cause)),
         Next::Missing(action) => {
-            assert_eq!(action, case.action, "only what was planned is sent");
+            assert_eq!(action, planned, "only what was planned is sent");
             None
         }
     }
@@ -145,7 +137,7 @@ fn brought_along(case: Case) -> Option<End> {
     let next = |row| granting::tests::next(leftover.clone(), row, true, case.seen);
     let [added, invited] = [Status::Added, Status::Invited].map(next);
     assert_eq!(added, invited, "{case:?}");
-    Some(of_leftover(case, added))
+    Some(of_leftover(added, case.action))
 }
 
 /// The other roles in deployments.
@@ -155,7 +147,7 @@ fn granted(case: Case) -> Option<End> {
         (Scope::Deployment, Action::SetRole { .. } | Action::Remove(_)) => (false, Status::Added),
         (Scope::Deployment, Action::Replace(_)) | (Scope::Workspace, _) => return None,
     };
-    Some(of_leftover(case, granting::tests::next(leftover(case)?, row, is_add, case.seen)))
+    Some(of_leftover(granting::tests::next(leftover(case)?, row, is_add, case.seen), case.action))
 }
 
 /// The removals of people who are not in the roster, sent for or not.
@@ -185,9 +177,8 @@ fn removed(case: Case, in_doubt: Option<bool>) -> Option<End> {
 /// Each table of today; none for what it is never asked.
 type Table = (&'static str, fn(Case) -> Option<End>);
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 6] = [
     ("verify", verified),
-    ("proof", proved),
     ("leftover", left_over),
     ("granting, brought along", brought_along),
     ("granting", granted),

@@ -131,25 +131,26 @@ impl PreparedPlan {
                 .any(|operation| operation.action.takes_away())
     }
 
-    /// Says which limits the removals do not keep to; stops there unless only they are to be left out.
-    ///
-    /// # Errors
-    /// More would be removed than is allowed (7).
-    pub fn refuse(&self, settings: &RunSettings, notices: &Notices) -> Result<(), Failure> {
-        let refusals = &self.plan.refusals;
-        if refusals.is_empty() {
-            return Ok(());
-        }
-        for refusal in refusals {
+    /// Announces which limits the removals exceed, and which would allow them.
+    pub fn announce_excess(&self, settings: &RunSettings, notices: &Notices) {
+        for refusal in &self.plan.refusals {
             let workspace = refusal.workspace.map(|place| self.plan.workspaces[place as usize].to_string());
             notices.give(&Notice::Guard { workspace: workspace.as_deref(), refusal });
         }
-        let needed = &self.plan.limits_needed;
-        if settings.prune.as_ref().is_some_and(|prune| prune.on_guard == OnGuard::SkipRemovals) {
-            notices.give(&Notice::RemovalsLeftOut(needed));
+        if !self.plan.refusals.is_empty() && skips_removals(settings) {
+            notices.give(&Notice::RemovalsLeftOut(&self.plan.limits_needed));
+        }
+    }
+
+    /// Stops where more people would be removed than is allowed, unless only the removals are left out.
+    ///
+    /// # Errors
+    /// More would be removed than is allowed (7).
+    pub fn refuse(&self, settings: &RunSettings) -> Result<(), Failure> {
+        if self.plan.refusals.is_empty() || skips_removals(settings) {
             return Ok(());
         }
-        let needed: Vec<_> = needed.iter().map(ToString::to_string).collect();
+        let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
         let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
         Err(Failure::new(ExitStatus::Guard, error)
@@ -214,6 +215,10 @@ impl PreparedPlan {
             ExitStatus::Done
         }
     }
+}
+
+fn skips_removals(settings: &RunSettings) -> bool {
+    settings.prune.as_ref().is_some_and(|prune| prune.on_guard == OnGuard::SkipRemovals)
 }
 
 /// Whether anybody is removed or demoted by these, also for a moment.
