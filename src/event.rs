@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::RowNumber;
+use crate::model::ItemId;
 use crate::outcome::{Cause, Outcome, Tally};
 use crate::plan::Workspace;
 
@@ -78,15 +78,15 @@ pub enum Event<'a> {
     },
     /// Houston acknowledged a mutation; the read-back comes later.
     Acknowledged {
-        /// The row.
-        row: RowNumber,
+        /// The item.
+        item: ItemId,
         /// The totals.
         tally: Tally,
     },
     /// A mutation has no clear answer and will be verified.
     Doubtful {
-        /// The row.
-        row: RowNumber,
+        /// The item.
+        item: ItemId,
         /// What happened.
         cause: &'a Cause,
         /// The totals.
@@ -94,8 +94,8 @@ pub enum Event<'a> {
     },
     /// An operation has its outcome.
     Concluded {
-        /// The row.
-        row: RowNumber,
+        /// The item.
+        item: ItemId,
         /// Its end.
         outcome: &'a Outcome,
         /// The totals.

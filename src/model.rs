@@ -225,6 +225,50 @@ impl fmt::Display for RowNumber {
     }
 }
 
+/// The number of an item of a plan, and of its line in `plan.jsonl`: 1 for the first. Items are the rows
+/// of the roster, then the roles in deployments that they want, then the people who are not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ItemId(RowNumber);
+
+impl ItemId {
+    /// The item at this zero-based index.
+    ///
+    /// # Panics
+    /// At four thousand million items.
+    pub fn from_index(index: usize) -> Self {
+        Self(RowNumber::from_index(index))
+    }
+
+    /// The zero-based index of this item.
+    pub fn index(self) -> usize {
+        self.0.index()
+    }
+
+    /// The one-based number.
+    pub fn get(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The row of the roster that has this number, for an item that is a row.
+    pub fn row(self) -> RowNumber {
+        self.0
+    }
+}
+
+impl From<RowNumber> for ItemId {
+    /// The rows of the roster are the first items.
+    fn from(row: RowNumber) -> Self {
+        Self(row)
+    }
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// One wish of the roster: this person holds this role in this workspace. The email is trimmed, in
 /// lower case and of valid form; the workspace is still the text of the file (an id or a label).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,14 +353,15 @@ impl Emails {
 
     /// The address of a row as the file spells it, in lower case: what people read, and what Houston
     /// is given.
-    pub fn spelled(&self, row: RowNumber) -> &str {
-        let found = self.spellings.binary_search_by_key(&(row.get() - 1), |(index, _)| *index);
-        found.map_or_else(|_| self.get(row), |place| &self.spellings[place].1)
+    pub fn spelled(&self, item: impl Into<ItemId>) -> &str {
+        let item = item.into();
+        let found = self.spellings.binary_search_by_key(&(item.get() - 1), |(index, _)| *index);
+        found.map_or_else(|_| self.get(item), |place| &self.spellings[place].1)
     }
 
     /// The address of a row as it is compared ([`email_key`]).
-    pub fn get(&self, row: RowNumber) -> &str {
-        let index = row.index();
+    pub fn get(&self, item: impl Into<ItemId>) -> &str {
+        let index = item.into().index();
         let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
         &self.text[start..self.ends[index] as usize]
     }

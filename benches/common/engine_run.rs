@@ -12,7 +12,7 @@ use houston_onboard::houston::{
     Token,
 };
 use houston_onboard::model::Strain;
-use houston_onboard::model::{Emails, Level, RowNumber, WorkspaceId};
+use houston_onboard::model::{Emails, ItemId, Level, WorkspaceId};
 use houston_onboard::outcome::Tally;
 use houston_onboard::plan::{Action, Operation, Workspace};
 use houston_onboard::present::members::PageSize;
@@ -127,12 +127,12 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
     for row in 0..work.rows {
         emails.push(&format!("first.last.{}.{row:07}@example.com", work.round));
         operations.push(Operation {
-            row: RowNumber::from_index(row),
+            item: ItemId::from_index(row),
             workspace: u32::try_from(row % work.workspaces)?,
             action: Action::Add(Level::Editor),
         });
     }
-    operations.sort_by_key(|operation| (operation.workspace, operation.row));
+    operations.sort_by_key(|operation| (operation.workspace, operation.item));
     let workspaces = (0..work.workspaces)
         .map(|place| Ok(Workspace { id: WorkspaceId::new(&workspace_id(place))?, label: None }))
         .collect::<Result<Vec<_>, AnyError>>()?;

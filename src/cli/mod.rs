@@ -37,7 +37,7 @@ use clap::{Parser, Subcommand};
 use self::settings::{Distance, Environment as Variables, Origins, Refused};
 use self::target_args::TargetArgs;
 
-use crate::model::{RowNumber, printable};
+use crate::model::{ItemId, printable};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
@@ -97,7 +97,7 @@ pub struct GlobalArgs {
 
 impl GlobalArgs {
     /// A display of what goes on; `row_names` says what a row is called.
-    pub(crate) fn progress(&self, row_names: impl Fn(RowNumber) -> String + 'static) -> Progress {
+    pub(crate) fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
         let progress = Progress::on_stderr(mode, Instant::now).with_places(row_names);
         if self.verbose { progress.verbose() } else { progress }

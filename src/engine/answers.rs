@@ -49,7 +49,7 @@ impl State<'_> {
     }
 
     fn acknowledged(&mut self, lane: usize, operation: usize) {
-        let row = self.row_of(operation);
+        let row = self.item_of(operation);
         self.books.acknowledged(row, self.now());
         let sends = self.unfinished.remove(operation);
         let (attempts, elapsed) =
@@ -95,7 +95,7 @@ impl State<'_> {
     fn doubt(&mut self, lane: usize, operation: usize, doubt: Doubt, cause: Cause) {
         let now = self.now();
         let sends = self.unfinished.doubt(operation, doubt == Doubt::Effect, &cause);
-        self.books.doubtful(self.row_of(operation), &cause);
+        self.books.doubtful(self.item_of(operation), &cause);
         self.lanes[lane].doubts().push(operation, sends, doubt, cause, now);
     }
 

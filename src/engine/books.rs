@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::Pace;
-use crate::model::RowNumber;
+use crate::model::ItemId;
 use crate::outcome::{Cause, Code, Outcome, Status, Tally};
 use crate::plan::{Operation, OperationId, Workspace};
 use crate::record::journal::{Entry, Journal, JournalError};
@@ -36,36 +36,36 @@ impl<'r> Books<'r> {
 
     /// An operation is about to be sent.
     pub fn intent(&mut self, planned: &Operation, op: OperationId, attempt: u32, now: Instant) {
-        self.journal.note(&Entry::Intent { row: planned.row, op, attempt, at_ms: self.journal.at_ms(now) });
+        self.journal.note(&Entry::Intent { item: planned.item, op, attempt, at_ms: self.journal.at_ms(now) });
     }
 
     /// An intent whose mutation was certainly not sent.
-    pub fn released(&mut self, row: RowNumber, now: Instant) {
-        self.journal.note(&Entry::Released { row, at_ms: self.journal.at_ms(now) });
+    pub fn released(&mut self, item: ItemId, now: Instant) {
+        self.journal.note(&Entry::Released { item, at_ms: self.journal.at_ms(now) });
     }
 
     /// Houston acknowledged a mutation.
-    pub fn acknowledged(&mut self, row: RowNumber, now: Instant) {
-        self.journal.note(&Entry::Acknowledged { row, at_ms: self.journal.at_ms(now) });
+    pub fn acknowledged(&mut self, item: ItemId, now: Instant) {
+        self.journal.note(&Entry::Acknowledged { item, at_ms: self.journal.at_ms(now) });
     }
 
     /// Announces that Houston acknowledged a mutation, once everything that follows from it is done.
-    pub fn announce_acknowledged(&mut self, row: RowNumber) {
-        (self.announce)(&Event::Acknowledged { row, tally: self.tally });
+    pub fn announce_acknowledged(&mut self, item: ItemId) {
+        (self.announce)(&Event::Acknowledged { item, tally: self.tally });
     }
 
     /// It is not known what became of a mutation.
-    pub fn doubtful(&mut self, row: RowNumber, cause: &Cause) {
+    pub fn doubtful(&mut self, item: ItemId, cause: &Cause) {
         self.tally.doubtful += 1;
-        (self.announce)(&Event::Doubtful { row, cause, tally: self.tally });
+        (self.announce)(&Event::Doubtful { item, cause, tally: self.tally });
     }
 
     /// A row has its end.
-    pub fn conclude(&mut self, row: RowNumber, outcome: &Outcome, now: Instant) {
-        self.journal.note_outcome(row, outcome, now);
+    pub fn conclude(&mut self, item: ItemId, outcome: &Outcome, now: Instant) {
+        self.journal.note_outcome(item, outcome, now);
         self.tally.count(outcome.status);
         self.tally.concluded += 1;
-        (self.announce)(&Event::Concluded { row, outcome, tally: self.tally });
+        (self.announce)(&Event::Concluded { item, outcome, tally: self.tally });
     }
 
     /// A workspace takes no more; so many rows of it are not sent.

@@ -149,11 +149,11 @@ impl<'r> Dispatcher<'r> {
             return None;
         }
         let workspace = self.state.workspace_of(lane).id.clone();
-        Some(Job::Send { operation, row: planned.row, workspace, action: planned.action })
+        Some(Job::Send { operation, row: planned.item, workspace, action: planned.action })
     }
 
     fn read(&self, lane: usize, operations: Vec<usize>) -> Job {
-        let rows = operations.iter().map(|&operation| self.state.row_of(operation)).collect();
+        let rows = operations.iter().map(|&operation| self.state.item_of(operation)).collect();
         let workspace = self.state.workspace_of(lane).id.clone();
         Job::Read { lane, workspace, operations, rows }
     }

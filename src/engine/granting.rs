@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::leftover::{Leftover, Next, Planned};
 use super::part::{InDeployment, Part, Subject, Subjects};
 use crate::houston::DeploymentGrant;
-use crate::model::{Emails, RowNumber, Scope, WorkspaceId};
+use crate::model::{Emails, ItemId, Scope, WorkspaceId};
 use crate::outcome::{Cause, Outcome, Status};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Membership, Operation, Reason, Workspace, sort};
@@ -46,7 +46,7 @@ impl Granting {
     pub fn collect(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
         let mut granting = Self::default();
         let rows = history.rows.len();
-        let open: HashSet<RowNumber> = history.left_grants().into_iter().collect();
+        let open: HashSet<ItemId> = history.left_grants().into_iter().collect();
         let mut names = Emails::default();
         (0..rows).for_each(|_| names.push(""));
         let mut places: HashMap<WorkspaceId, usize> = HashMap::new();
@@ -76,14 +76,14 @@ impl Granting {
     /// What is to be read: each workspace, and whose role in which deployment is looked for.
     pub fn tasks(&self) -> Vec<(&WorkspaceId, Vec<Asked<'_>>)> {
         let asked = |open: &Open| Asked {
-            email: self.part.names.get(open.leftover.row),
-            deployment: self.name(open.leftover.row),
+            email: self.part.names.get(open.leftover.item),
+            deployment: self.name(open.leftover.item),
         };
         let pairs = self.part.workspaces.iter().zip(&self.shares);
         pairs.map(|(place, share)| (&place.id, share.iter().map(asked).collect())).collect()
     }
 
-    fn name(&self, row: RowNumber) -> &str {
+    fn name(&self, row: ItemId) -> &str {
         match self.subjects.get(row) {
             Some(Subject::Deployment(subject)) => &subject.name,
             Some(Subject::Leaver(_)) | None => "",
@@ -97,7 +97,7 @@ impl Granting {
         let emails = Arc::clone(&self.part.names);
         for (open, found) in share.into_iter().zip(found) {
             let seen = found.as_ref().map_or_else(|| open.unlisted(), |found| found.seen);
-            let row = open.leftover.row;
+            let row = open.leftover.item;
             let address = found.as_ref().map(|found| found.address.to_lowercase());
             let names = address.as_deref().into_iter().chain([emails.get(row)]);
             let is_protected = open.leftover.earlier.is_none() && protect.covers(names);
@@ -113,7 +113,7 @@ impl Granting {
                         subject.user = Some((found.id, found.address));
                     }
                     let workspace = u32::try_from(place).expect("fewer workspaces than rows");
-                    self.part.operations.push(Operation { row, workspace, action });
+                    self.part.operations.push(Operation { item: row, workspace, action });
                     self.shares[place].push(open);
                 }
             }
@@ -132,12 +132,12 @@ impl Granting {
     /// Puts the operations into their order, once every workspace has been judged.
     pub fn assemble(mut self) -> Part {
         sort(&mut self.part.operations);
-        let mut earlier: HashMap<RowNumber, _> = (self.shares.into_iter().flatten())
-            .filter_map(|open| Some((open.leftover.row, open.leftover.earlier?)))
+        let mut earlier: HashMap<ItemId, _> = (self.shares.into_iter().flatten())
+            .filter_map(|open| Some((open.leftover.item, open.leftover.earlier?)))
             .collect();
         let places = self.part.operations.iter().enumerate();
         self.part.earlier =
-            places.filter_map(|(place, operation)| Some((place, earlier.remove(&operation.row)?))).collect();
+            places.filter_map(|(place, operation)| Some((place, earlier.remove(&operation.item)?))).collect();
         self.part.subjects = Arc::new(self.subjects);
         self.part
     }
@@ -146,7 +146,7 @@ impl Granting {
         let earlier = leftover.earlier.as_ref();
         let (attempts, elapsed) =
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
-        self.part.concluded.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
+        self.part.concluded.push((leftover.item, Outcome { status, cause, attempts, elapsed }));
     }
 }
 
@@ -161,8 +161,8 @@ impl Open {
         };
         let is_add = matches!(planned, Planned::Change(Action::Add(_)));
         let role = line.role.or(line.from_role())?;
-        let leftover = Leftover::new(line.item, role, planned, history.row(line.item)?)?;
-        Some(Self { leftover, row: history.alone(number)?.status, is_add })
+        let leftover = Leftover::new(line.item, role, planned, history.item(line.item)?)?;
+        Some(Self { leftover, row: history.alone(number.into())?.status, is_add })
     }
 
     /// What there is of somebody who is not in the list of members.
@@ -223,7 +223,7 @@ pub fn along(folder: &RunFolder, history: &History) -> Result<Subjects, JournalE
         };
         let Origin::Row { number, .. } = line.origin else { continue };
         let grant = DeploymentGrant { deployment: deployment.id, role };
-        subjects.along.entry(number).or_default().push(grant);
+        subjects.along.entry(number.into()).or_default().push(grant);
     }
     Ok(subjects)
 }
@@ -248,7 +248,7 @@ pub(super) mod tests {
 
     fn open(row: Status, planned: Action) -> Open {
         let leftover = Leftover {
-            row: RowNumber::from_index(1),
+            item: ItemId::from_index(1),
             scope: Scope::Deployment,
             role: Level::Editor,
             planned: Planned::Change(planned),

@@ -144,7 +144,7 @@ impl IndexMut<usize> for Lanes {
 mod tests {
     use super::super::verdict::Doubt;
     use super::*;
-    use crate::model::{Level, RowNumber};
+    use crate::model::{ItemId, Level};
     use crate::outcome::{Cause, Code};
     use crate::plan::Action;
 
@@ -154,11 +154,7 @@ mod tests {
     fn lanes(workspaces: u32) -> Lanes {
         let action = Action::Add(Level::Editor);
         let operations: Vec<Operation> = (0..2 * workspaces)
-            .map(|place| Operation {
-                row: RowNumber::from_index(place as usize),
-                workspace: place / 2,
-                action,
-            })
+            .map(|place| Operation { item: ItemId::from_index(place as usize), workspace: place / 2, action })
             .collect();
         Lanes::new(&operations, |_| false, 0, SETTLE)
     }

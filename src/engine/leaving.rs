@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::leftover::Earlier;
 use super::part::{Part, Subject, Subjects};
-use crate::model::{Emails, Level, RowNumber, Scope, WorkspaceId};
+use crate::model::{Emails, ItemId, Level, Scope, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use crate::plan::extra::Account;
 use crate::plan::finding::{gone, wanted_after_all};
@@ -32,7 +32,7 @@ pub struct Leaving {
 /// Somebody who is to be taken away.
 #[derive(Debug, Clone)]
 struct Leaver {
-    row: RowNumber,
+    item: ItemId,
     account: Account,
     /// The role that the plan saw.
     role: Option<Level>,
@@ -120,7 +120,7 @@ impl Leaving {
         for (at, mut leaver) in share.into_iter().enumerate() {
             let seen = reading.memberships[at];
             let names = reading.names.get(at).unwrap_or(&unnamed).iter().map(String::as_str);
-            let planned = self.part.names.get(leaver.row).to_lowercase();
+            let planned = self.part.names.get(leaver.item).to_lowercase();
             let bars = Bars {
                 is_protected: kept.protect.covers(names.chain([planned.as_str()])),
                 is_caller: matches!(&leaver.account, Account::User(id) if kept.callers.contains(id)),
@@ -217,7 +217,7 @@ impl Leaving {
                 if let Some(earlier) = leaver.earlier {
                     self.part.earlier.insert(self.part.operations.len(), earlier);
                 }
-                self.part.operations.push(Operation { row: leaver.row, workspace: place, action });
+                self.part.operations.push(Operation { item: leaver.item, workspace: place, action });
             }
         }
         self.part
@@ -243,14 +243,14 @@ impl Leaving {
         let earlier = leaver.earlier.as_ref();
         let (attempts, elapsed) =
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
-        self.part.concluded.push((leaver.row, Outcome { status, cause, attempts, elapsed }));
+        self.part.concluded.push((leaver.item, Outcome { status, cause, attempts, elapsed }));
     }
 }
 
 impl Leaver {
     /// The removal of a line of the plan, if it has no end yet.
     fn of(line: &PlanLine, account: Account, history: &History) -> Option<Self> {
-        let done = history.row(line.item)?;
+        let done = history.item(line.item)?;
         let is_open = match done.status.kind() {
             StatusKind::Unresolved | StatusKind::NotTried => {
                 matches!(line.decision.action(), Some(Action::Remove(_)))
@@ -268,8 +268,8 @@ impl Leaver {
                 in_doubt,
             });
         let role = line.from_role().map(|role| role.level);
-        let (row, seen) = (line.item, Membership::Absent);
-        is_open.then_some(Self { row, account, role, earlier, seen })
+        let (item, seen) = (line.item, Membership::Absent);
+        is_open.then_some(Self { item, account, role, earlier, seen })
     }
 
     fn decision(&self) -> Decision {
@@ -297,22 +297,22 @@ impl People {
     pub fn before(
         history: &History,
         now: &HashMap<WorkspaceId, u64>,
-        concluded: &[(RowNumber, Outcome)],
+        concluded: &[(ItemId, Outcome)],
     ) -> BTreeMap<WorkspaceId, Self> {
         let in_all = |id: &WorkspaceId| now.get(id).copied().unwrap_or_default();
         let start = |id: &WorkspaceId| (id.clone(), Self { in_all: in_all(id), removed: 0 });
         let mut all: BTreeMap<WorkspaceId, Self> = history.workspaces.iter().map(start).collect();
         let place = |row: &RowHistory| row.workspace.map(|place| &history.workspaces[place as usize]);
-        let concluded: HashMap<RowNumber, Status> =
+        let concluded: HashMap<ItemId, Status> =
             concluded.iter().map(|(row, outcome)| (*row, outcome.status)).collect();
-        for (row, extra) in (history.first_extra()..).map(RowNumber::from_index).zip(&history.extras) {
+        for (row, extra) in (history.first_extra()..).map(ItemId::from_index).zip(&history.extras) {
             let lost = Self::lost(extra.status, concluded.get(&row).copied());
             if let Some(people) = place(extra).and_then(|id| all.get_mut(id)) {
                 people.in_all += lost.in_all;
                 people.removed += lost.removed;
             }
         }
-        let rows = (0..history.rows.len()).map(RowNumber::from_index);
+        let rows = (0..history.rows.len()).map(ItemId::from_index);
         for added in rows.filter_map(|row| history.alone(row)).filter(|row| is_new(row)) {
             if let Some(people) = place(added).and_then(|id| all.get_mut(id)) {
                 people.in_all = people.in_all.saturating_sub(1);
@@ -374,8 +374,8 @@ pub(super) mod tests {
         let cause = Cause::new(Code::Timeout, "no answer");
         let earlier =
             in_doubt.map(|in_doubt| Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt });
-        let (row, account) = (RowNumber::from_index(place), Account::User(id.to_owned()));
-        Leaver { row, account, role: Some(role), earlier, seen: Membership::Absent }
+        let (item, account) = (ItemId::from_index(place), Account::User(id.to_owned()));
+        Leaver { item, account, role: Some(role), earlier, seen: Membership::Absent }
     }
 
     const NOBODY: Kept<'static> = Kept { callers: &[], protect: &Protect::NONE };
@@ -384,7 +384,7 @@ pub(super) mod tests {
     fn leaving(leavers: Vec<Leaver>) -> Leaving {
         let id = WorkspaceId::new("ck1").expect("valid");
         let mut names = Emails::default();
-        leavers.iter().for_each(|leaver| names.push(&format!("{:?}@example.com", leaver.row.index())));
+        leavers.iter().for_each(|leaver| names.push(&format!("{:?}@example.com", leaver.item.index())));
         let workspaces = vec![Workspace { id, label: None }];
         Leaving {
             part: Part { workspaces, names: Arc::new(names), ..Part::default() },

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 
 use super::verify::{Finding, landed};
 use crate::model::target_key::is_same_target;
-use crate::model::{Emails, Level, Role, RowNumber, Scope, WorkspaceId, email_key};
+use crate::model::{Emails, ItemId, Level, Role, Scope, WorkspaceId, email_key};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind, Tally};
 use crate::plan::finding::{gone, no_member, third_role};
 use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected};
@@ -39,7 +39,7 @@ pub struct Leg {
     /// What earlier legs did about some of them, by their index.
     pub earlier: HashMap<usize, Earlier>,
     /// Rows that reading alone has settled.
-    pub concluded: Vec<(RowNumber, Outcome)>,
+    pub concluded: Vec<(ItemId, Outcome)>,
     /// The leftovers of each workspace that have not been judged yet.
     shares: Vec<Share>,
 }
@@ -47,7 +47,7 @@ pub struct Leg {
 /// The leftovers of one workspace.
 #[derive(Debug, Default)]
 struct Share {
-    rows: Vec<RowNumber>,
+    rows: Vec<ItemId>,
     leftovers: Vec<Leftover>,
     /// What turned out to be missing with what Houston has, and what is decided about it.
     missing: Vec<(Leftover, Membership)>,
@@ -93,7 +93,7 @@ impl Leg {
     }
 
     /// What is to be read: each workspace, and the rows whose people are looked for.
-    pub fn tasks(&self) -> impl Iterator<Item = (&WorkspaceId, &[RowNumber])> {
+    pub fn tasks(&self) -> impl Iterator<Item = (&WorkspaceId, &[ItemId])> {
         self.workspaces.iter().zip(&self.shares).map(|(workspace, share)| (&workspace.id, &share.rows[..]))
     }
 
@@ -103,9 +103,9 @@ impl Leg {
         let leftovers = std::mem::take(&mut self.shares[place].leftovers);
         let doubt = reading.cause_of_doubt();
         let emails = Arc::clone(&self.emails);
-        let is_caller = |row: RowNumber| caller.iter().any(|name| name == emails.get(row));
-        let is_protected = |row: RowNumber| {
-            let email = emails.get(row);
+        let is_caller = |item: ItemId| caller.iter().any(|name| name == emails.get(item));
+        let is_protected = |item: ItemId| {
+            let email = emails.get(item);
             protect.covers([email]) || reading.protected.iter().any(|name| name == email)
         };
         for (leftover, &seen) in leftovers.into_iter().zip(&reading.memberships) {
@@ -124,16 +124,16 @@ impl Leg {
         let Share { missing, decisions, .. } = &mut self.shares[place];
         // Of a replacement that has begun, what was taken away has to come back, whoever it is.
         let is_bound = |at: usize| missing[at].0.has_begun_to_replace(missing[at].1);
-        hold_protected(decisions, |at| !is_bound(at) && is_protected(missing[at].0.row));
-        hold_caller(decisions, |at| !is_bound(at) && is_caller(missing[at].0.row));
+        hold_protected(decisions, |at| !is_bound(at) && is_protected(missing[at].0.item));
+        hold_caller(decisions, |at| !is_bound(at) && is_caller(missing[at].0.item));
     }
 
     /// The rows that take an admin from this workspace: the others are to be counted.
-    pub fn admins_taken(&self, place: usize) -> Vec<RowNumber> {
+    pub fn admins_taken(&self, place: usize) -> Vec<ItemId> {
         let Share { missing, decisions, .. } = &self.shares[place];
         let rows =
             missing.iter().zip(decisions).filter(|((_, seen), decision)| decision.takes_an_admin(*seen));
-        rows.map(|((leftover, _), _)| leftover.row).collect()
+        rows.map(|((leftover, _), _)| leftover.item).collect()
     }
 
     /// Takes in how many admins this workspace has besides those whom the leg demotes or replaces, or
@@ -166,14 +166,14 @@ impl Leg {
                     }
                 };
                 let workspace = u32::try_from(place).expect("fewer workspaces than rows");
-                self.operations.push(Operation { row: leftover.row, workspace, action });
-                earlier.extend(leftover.earlier.map(|earlier| (leftover.row, earlier)));
+                self.operations.push(Operation { item: leftover.item, workspace, action });
+                earlier.extend(leftover.earlier.map(|earlier| (leftover.item, earlier)));
             }
         }
         sort(&mut self.operations);
         let places = self.operations.iter().enumerate();
         self.earlier =
-            places.filter_map(|(place, operation)| Some((place, earlier.remove(&operation.row)?))).collect();
+            places.filter_map(|(place, operation)| Some((place, earlier.remove(&operation.item)?))).collect();
     }
 
     /// The end of a row that is not sent again. What may still take effect stays in doubt.
@@ -215,7 +215,7 @@ impl Leg {
     pub fn tally(&self, history: &History) -> Tally {
         let mut rows: Vec<Option<Status>> = history.rows.iter().map(|row| Some(row.status)).collect();
         self.concluded.iter().for_each(|(row, outcome)| rows[row.index()] = Some(outcome.status));
-        self.operations.iter().for_each(|operation| rows[operation.row.index()] = None);
+        self.operations.iter().for_each(|operation| rows[operation.item.index()] = None);
         let mut tally = Tally::default();
         rows.into_iter().flatten().for_each(|status| tally.count(status));
         tally
@@ -225,7 +225,7 @@ impl Leg {
         let earlier = leftover.earlier.as_ref();
         let (attempts, elapsed) =
             earlier.map_or((0, Duration::ZERO), |earlier| (earlier.attempts, earlier.elapsed));
-        self.concluded.push((leftover.row, Outcome { status, cause, attempts, elapsed }));
+        self.concluded.push((leftover.item, Outcome { status, cause, attempts, elapsed }));
     }
 }
 
@@ -264,8 +264,8 @@ pub fn left_unanswered(runs: &Runs, target: &str, recent: Duration) -> Unanswere
 
 impl Unanswered {
     fn search(&mut self, folder: &RunFolder, history: &History) {
-        let in_doubt = |row: &RowNumber| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
-        let left: HashSet<RowNumber> = history.left().into_iter().filter(in_doubt).collect();
+        let in_doubt = |row: &ItemId| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
+        let left: HashSet<ItemId> = history.left().into_iter().filter(in_doubt).collect();
         if left.is_empty() {
             return;
         }
@@ -282,8 +282,8 @@ impl Unanswered {
 /// A row that a later leg can settle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// The row.
-    pub row: RowNumber,
+    /// The item.
+    pub item: ItemId,
     /// What the role is about.
     pub scope: Scope,
     /// The wanted role.
@@ -328,7 +328,7 @@ pub enum Next {
 
 impl Leftover {
     /// The leftover of a row with this history; `None` for a row with an end of its own.
-    pub fn new(row: RowNumber, role: Role, planned: Planned, history: &RowHistory) -> Option<Self> {
+    pub fn new(item: ItemId, role: Role, planned: Planned, history: &RowHistory) -> Option<Self> {
         let in_doubt = history.status == Status::InDoubt;
         match history.status.kind() {
             StatusKind::Unresolved | StatusKind::NotTried => {}
@@ -342,7 +342,7 @@ impl Leftover {
             in_doubt,
         });
         let Role { scope, level: role } = role;
-        Some(Self { row, scope, role, planned, earlier })
+        Some(Self { item, scope, role, planned, earlier })
     }
 
     fn of(line: &PlanLine, history: &History) -> Option<Self> {
@@ -475,7 +475,7 @@ mod tests {
         let history =
             RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
         Leftover::new(
-            RowNumber::from_index(0),
+            ItemId::from_index(0),
             Role::workspace(EDITOR),
             Planned::Change(Action::Add(EDITOR)),
             &history,
@@ -551,9 +551,8 @@ mod tests {
             let history =
                 RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
             let planned = Planned::Change(set_role(Viewer, EDITOR));
-            let leftover =
-                Leftover::new(RowNumber::from_index(0), Role::workspace(EDITOR), planned, &history)
-                    .expect("left");
+            let leftover = Leftover::new(ItemId::from_index(0), Role::workspace(EDITOR), planned, &history)
+                .expect("left");
             match leftover.next(seen) {
                 Next::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {attempts}"),
                 Next::Missing(action) => {
@@ -568,10 +567,10 @@ mod tests {
     fn a_later_leg_replaces_nobody_who_must_stay() {
         let twice = |role| Membership::Member { role, bindings: 2, standing: Standing::Active };
         let judged = |seen: Membership, caller: &[String], protect: &[String], others: Option<usize>| {
-            let row = RowNumber::from_index(0);
+            let item = ItemId::from_index(0);
             let role = seen.role().unwrap_or(EDITOR);
             let leftover = Leftover {
-                row,
+                item,
                 scope: Scope::Workspace,
                 role,
                 planned: Planned::Change(Action::Replace(role)),
@@ -579,7 +578,7 @@ mod tests {
             };
             let mut emails = Emails::default();
             emails.push("ann@example.com");
-            let share = Share { rows: vec![row], leftovers: vec![leftover], ..Share::default() };
+            let share = Share { rows: vec![item], leftovers: vec![leftover], ..Share::default() };
             let id = WorkspaceId::new("ck1").expect("valid");
             let mut leg = Leg {
                 workspaces: vec![Workspace { id, label: None }],
@@ -594,7 +593,7 @@ mod tests {
             }
             leg.assemble();
             let code =
-                |(_, outcome): &(RowNumber, Outcome)| outcome.cause.as_ref().map(|cause| cause.code.clone());
+                |(_, outcome): &(ItemId, Outcome)| outcome.cause.as_ref().map(|cause| cause.code.clone());
             (leg.operations.len(), leg.concluded.first().and_then(code))
         };
         let ann = ["ann@example.com".to_owned()];
@@ -623,14 +622,9 @@ mod tests {
         };
         let next = |roles| {
             let planned = Planned::Nothing(roles);
-            Leftover::new(
-                RowNumber::from_index(0),
-                Role::workspace(EDITOR),
-                planned,
-                &history(Status::GaveUp),
-            )
-            .expect("left")
-            .next(member(Level::Viewer))
+            Leftover::new(ItemId::from_index(0), Role::workspace(EDITOR), planned, &history(Status::GaveUp))
+                .expect("left")
+                .next(member(Level::Viewer))
         };
         assert!(matches!(next(RolePolicy::Keep), Next::Done(Status::RoleKept, _)));
         assert_eq!(next(RolePolicy::Update), Next::Missing(set_role(Level::Viewer, EDITOR)));

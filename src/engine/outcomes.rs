@@ -21,7 +21,7 @@ impl State<'_> {
 
     /// An intent whose mutation was certainly not sent.
     pub fn take_back(&mut self, operation: usize) {
-        self.books.released(self.row_of(operation), self.now());
+        self.books.released(self.item_of(operation), self.now());
         match self.unfinished.take_last(operation) {
             // It was sent before; that it is not there has been read since.
             Some(cause) => self.finish(operation, Status::GaveUp, Some(cause)),
@@ -147,7 +147,7 @@ impl State<'_> {
     }
 
     fn write_down(&mut self, operation: usize, outcome: &Outcome) {
-        self.books.conclude(self.row_of(operation), outcome, self.now());
+        self.books.conclude(self.item_of(operation), outcome, self.now());
     }
 
     /// Counts towards `--max-errors`.

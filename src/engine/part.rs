@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::leftover::Earlier;
 use crate::houston::DeploymentGrant;
-use crate::model::{Emails, RowNumber, Scope};
+use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::Outcome;
 use crate::plan::extra::Account;
 use crate::plan::{Operation, Workspace};
@@ -17,9 +17,9 @@ use crate::plan::{Operation, Workspace};
 #[derive(Debug, Clone, Default)]
 pub struct Subjects {
     /// The roles in deployments that come along with the adds of rows.
-    pub along: HashMap<RowNumber, Vec<DeploymentGrant>>,
+    pub along: HashMap<ItemId, Vec<DeploymentGrant>>,
     /// Of rows whose people are taken away and added again, what Houston knows them by.
-    pub replacements: HashMap<RowNumber, Vec<Account>>,
+    pub replacements: HashMap<ItemId, Vec<Account>>,
     /// The line of the plan that the first of `behind` is about.
     pub first: usize,
     /// What the lines from there on are about.
@@ -48,13 +48,13 @@ pub struct InDeployment {
 
 impl Subjects {
     /// What the line of this number is about; none for a row of the roster.
-    pub fn get(&self, row: RowNumber) -> Option<&Subject> {
-        self.behind.get(row.index().checked_sub(self.first)?)
+    pub fn get(&self, item: ItemId) -> Option<&Subject> {
+        self.behind.get(item.index().checked_sub(self.first)?)
     }
 
     /// Whether the line of this number is about a role in a workspace or in a deployment.
-    pub fn scope(&self, row: RowNumber) -> Scope {
-        match self.get(row) {
+    pub fn scope(&self, item: ItemId) -> Scope {
+        match self.get(item) {
             Some(Subject::Deployment(_)) => Scope::Deployment,
             Some(Subject::Leaver(_)) | None => Scope::Workspace,
         }
@@ -75,5 +75,5 @@ pub struct Part {
     /// What earlier legs did about some of them, by their index.
     pub earlier: HashMap<usize, Earlier>,
     /// Lines that came to their end without a mutation.
-    pub concluded: Vec<(RowNumber, Outcome)>,
+    pub concluded: Vec<(ItemId, Outcome)>,
 }

@@ -16,7 +16,7 @@ use super::refusals::Refusals;
 use super::unfinished::Unfinished;
 use super::{Run, Settings};
 use crate::houston::Repeats;
-use crate::model::{RowNumber, Scope};
+use crate::model::{ItemId, Scope};
 use crate::plan::{Action, Operation, Workspace};
 
 /// The state of a run. Operations and lanes are known by their index.
@@ -81,17 +81,17 @@ impl<'r> State<'r> {
         &self.run.operations[operation]
     }
 
-    pub fn row_of(&self, operation: usize) -> RowNumber {
-        self.planned(operation).row
+    pub fn item_of(&self, operation: usize) -> ItemId {
+        self.planned(operation).item
     }
 
     /// What the role of an operation is about.
     pub fn scope_of(&self, operation: usize) -> Scope {
-        self.run.subjects.scope(self.row_of(operation))
+        self.run.subjects.scope(self.item_of(operation))
     }
 
     pub fn email_of(&self, operation: usize) -> &'r str {
-        self.run.emails.get(self.row_of(operation))
+        self.run.emails.get(self.item_of(operation))
     }
 
     pub fn lane_of(&self, operation: usize) -> usize {

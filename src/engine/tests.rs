@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
-use crate::model::{Level, Role, RowNumber, WorkspaceId};
+use crate::model::{ItemId, Level, Role, WorkspaceId};
 use crate::outcome::{Code, Outcome, Status};
 use crate::plan::{Action, Holder, Stage as LifeStage};
 use crate::record::folder::{RunFolder, Runs};
@@ -237,17 +237,17 @@ impl Stage {
         let mut operations = Vec::new();
         for (person, memberships) in people.iter().enumerate() {
             for place in 0..(*memberships).min(workspaces) {
-                let row = RowNumber::from_index(emails.len());
+                let row = ItemId::from_index(emails.len());
                 emails.push(&format!("p{person}@example.com"));
                 let workspace = u32::try_from((place + person) % workspaces).unwrap();
-                operations.push(Operation { row, workspace, action: kind(person) });
+                operations.push(Operation { item: row, workspace, action: kind(person) });
             }
         }
         crate::plan::sort(&mut operations);
         let mut world = World { reactions, ..World::default() };
         for operation in &operations {
             if let Action::SetRole { from, .. } = operation.action {
-                let place = (format!("w{}", operation.workspace), emails.get(operation.row).to_owned());
+                let place = (format!("w{}", operation.workspace), emails.get(operation.item).to_owned());
                 world.roles.insert(place.clone(), from);
                 world.bindings.insert(place, 1);
             }
@@ -323,8 +323,8 @@ impl Stage {
         let mut outcomes = HashMap::new();
         let mut concluded_twice = false;
         let end = Engine { pool: &pool, settings }.run(&run, journal, Tally::default(), &mut |event| {
-            if let Event::Concluded { row, outcome, .. } = event {
-                concluded_twice |= outcomes.insert(row.get(), (*outcome).clone()).is_some();
+            if let Event::Concluded { item, outcome, .. } = event {
+                concluded_twice |= outcomes.insert(item.get(), (*outcome).clone()).is_some();
             }
         });
         // Also for those that were left behind at the end of a signal's grace.
@@ -343,21 +343,21 @@ impl Stage {
 
     fn role(&self, operation: &Operation) -> Level {
         let workspace = self.workspaces[operation.workspace as usize].id.to_string();
-        let email = self.emails.get(operation.row).to_owned();
+        let email = self.emails.get(operation.item).to_owned();
         self.world().roles.get(&(workspace, email)).copied().unwrap_or(Level::Editor)
     }
 
     /// How often a row's person is bound in its workspace.
     fn bindings(&self, operation: &Operation) -> u32 {
         let workspace = self.workspaces[operation.workspace as usize].id.to_string();
-        let email = self.emails.get(operation.row).to_owned();
+        let email = self.emails.get(operation.item).to_owned();
         self.world().bindings.get(&(workspace, email)).copied().unwrap_or(0)
     }
 }
 
 impl Played {
     fn status(&self, operation: &Operation) -> Status {
-        self.outcomes.get(&operation.row.get()).map_or(Status::NotRun, |outcome| outcome.status)
+        self.outcomes.get(&operation.item.get()).map_or(Status::NotRun, |outcome| outcome.status)
     }
 }
 
@@ -441,9 +441,9 @@ proptest! {
             let status = played.status(operation);
             prop_assert!(bindings <= 1, "bound {} times: {:?}", bindings, status);
             let is_success = matches!(status, Status::Added | Status::RoleUpdated);
-            prop_assert_eq!(is_success, stage.is_done(operation), "{:?}", played.outcomes[&operation.row.get()]);
+            prop_assert_eq!(is_success, stage.is_done(operation), "{:?}", played.outcomes[&operation.item.get()]);
             // A canary that is out of luck leaves the others of its workspace untried.
-            let cause = played.outcomes[&operation.row.get()].cause.as_ref();
+            let cause = played.outcomes[&operation.item.get()].cause.as_ref();
             let is_held_back = status == Status::NotRun && cause.is_some_and(|c| c.code == Code::CanaryFailed);
             let expected = [Status::Added, Status::RoleUpdated, Status::Rejected, Status::GaveUp].contains(&status);
             prop_assert!(expected || is_held_back, "{:?}", status);
@@ -524,7 +524,7 @@ fn a_row_that_was_sent_before_the_run_stopped_is_not_called_untried() {
     let played = stage.play(|settings| settings.max_errors = MaxErrors::InARow(3));
     assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::MaxErrors));
     for operation in &stage.operations {
-        let attempts = played.outcomes.get(&operation.row.get()).map_or(0, |outcome| outcome.attempts);
+        let attempts = played.outcomes.get(&operation.item.get()).map_or(0, |outcome| outcome.attempts);
         let status = played.status(operation);
         assert_eq!(attempts == 0, status == Status::NotRun, "{status:?} after {attempts} sends");
     }

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::part::{InDeployment, Subject, Subjects};
 use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
-use crate::model::{Emails, Level, RowNumber, WorkspaceId, other_spelling};
+use crate::model::{Emails, ItemId, Level, WorkspaceId, other_spelling};
 use crate::plan::extra::Account;
 use crate::plan::{Action, Holder, Membership};
 use crate::present::grants::{Asked, Found};
@@ -27,7 +27,7 @@ pub enum Job {
         /// Index of the operation.
         operation: usize,
         /// Whose.
-        row: RowNumber,
+        row: ItemId,
         /// Where.
         workspace: WorkspaceId,
         /// What.
@@ -42,7 +42,7 @@ pub enum Job {
         /// Indices of the operations, in the order of the rows.
         operations: Vec<usize>,
         /// Whose.
-        rows: Vec<RowNumber>,
+        rows: Vec<ItemId>,
     },
     /// Ask who the caller is: tells a dead token from a missing right.
     Probe,
@@ -191,7 +191,7 @@ impl Worker {
 
     /// Reads a workspace for people of the roster, for their roles in deployments, or for those who are
     /// to go: a run has only one of them at a time.
-    fn read(&self, workspace: &WorkspaceId, rows: &[RowNumber]) -> Result<Reading, Fault> {
+    fn read(&self, workspace: &WorkspaceId, rows: &[ItemId]) -> Result<Reading, Fault> {
         let (mut leavers, mut asked) = (Vec::new(), Vec::new());
         for &row in rows {
             match self.subjects.get(row) {
@@ -226,7 +226,7 @@ impl Worker {
     fn look_for_the_old(
         &self,
         workspace: &WorkspaceId,
-        rows: &[RowNumber],
+        rows: &[ItemId],
         reading: &mut Reading,
     ) -> Result<(), Fault> {
         let of_row = |place: usize| self.subjects.replacements.get(&rows[place]).into_iter().flatten();
@@ -247,7 +247,7 @@ impl Worker {
         Ok(())
     }
 
-    fn mutate(&self, workspace: &WorkspaceId, row: RowNumber, action: Action) -> Result<Answer, Failure> {
+    fn mutate(&self, workspace: &WorkspaceId, row: ItemId, action: Action) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
         match (action, self.subjects.get(row)) {
             (action, Some(Subject::Deployment(subject))) => self.grant(subject, email, action),
@@ -286,7 +286,7 @@ impl Worker {
 
     /// Adds somebody, with their roles in deployments where the server takes them. One that does not
     /// has done nothing: they are given afterwards.
-    fn add(&self, workspace: &WorkspaceId, row: RowNumber, role: Level) -> Result<Answer, Failure> {
+    fn add(&self, workspace: &WorkspaceId, row: ItemId, role: Level) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
         let along = self.subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
         let whole = self.houston.add_member_with(workspace, email, role, self.mail, along);
@@ -301,7 +301,7 @@ impl Worker {
 
     /// Takes somebody away, and adds them again. Whoever is not there any more has been taken away by an
     /// earlier try.
-    fn replace(&self, workspace: &WorkspaceId, row: RowNumber, role: Level) -> Result<Answer, Failure> {
+    fn replace(&self, workspace: &WorkspaceId, row: ItemId, role: Level) -> Result<Answer, Failure> {
         for account in self.subjects.replacements.get(&row).into_iter().flatten() {
             match account {
                 Account::User(id) => self.houston.remove_member(workspace, id)?,

@@ -24,7 +24,7 @@ use super::session::{Access, Destination, Session};
 use super::signals::Signals;
 use crate::engine::leftover::{Earlier, Unanswered, left_unanswered};
 use crate::event::Event;
-use crate::model::{RowNumber, Scope};
+use crate::model::{ItemId, RowNumber, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
@@ -81,7 +81,7 @@ impl Connected {
     }
 
     /// What the rows of the plan are called in messages.
-    pub fn row_names(&self) -> impl Fn(RowNumber) -> String + use<> {
+    pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
         self.input.row_names()
     }
 
@@ -162,7 +162,7 @@ fn unanswered(
     older.iter().for_each(|run| session.notices.give(&Notice::OlderRun(run)));
     let mut earlier = HashMap::new();
     for (place, operation) in prepared.operations.iter().enumerate() {
-        let email = input.roster.emails().get(operation.row);
+        let email = input.roster.emails().get(operation.item);
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");

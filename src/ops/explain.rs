@@ -132,7 +132,7 @@ impl Explainer<'_> {
             Some(Action::Add(role)) => {
                 let mail = self.mail;
                 let subjects = self.prepared.along();
-                let along = subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
+                let along = subjects.along.get(&row.into()).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
             }
             Some(Action::Replace(_)) => {

@@ -19,7 +19,7 @@ use super::session::{Session, unusable};
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{Assignment, RowNumber, Scope};
+use crate::model::{Assignment, ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
@@ -100,7 +100,7 @@ pub fn plan_created(
             && planned.decision.is_add()
             && created.contains(&place)
         {
-            wanted[place as usize].push(RowNumber::from_index(index));
+            wanted[place as usize].push(ItemId::from_index(index));
         }
     }
     let (admins, grants) = nothing_read(&plan);
@@ -122,7 +122,7 @@ struct Draft<'r> {
     roster: &'r Roster,
     plan: Plan,
     /// The wanted rows of each workspace of the plan.
-    wanted: Vec<Vec<RowNumber>>,
+    wanted: Vec<Vec<ItemId>>,
     /// What is done about members with another role.
     roles: RolePolicy,
     /// Who is neither removed nor demoted.
@@ -167,7 +167,7 @@ impl<'r> Draft<'r> {
                 }
                 RowState::Wanted => match meaning(row) {
                     Some(Meaning::Place(place)) => {
-                        wanted[*place as usize].push(row);
+                        wanted[*place as usize].push(row.into());
                         (Some(*place), Decision::Keep(Reason::LeftOut))
                     }
                     Some(Meaning::Decided(reason)) => (None, Decision::Keep(reason.clone())),
@@ -195,7 +195,7 @@ impl<'r> Draft<'r> {
             (0..self.plan.workspaces.len()).partition(|&at| self.plan.is_to_be_created(place(at)));
         for place in to_create {
             for row in std::mem::take(&mut self.wanted[place]) {
-                let Some(wish) = self.roster.assignment(row) else { continue };
+                let Some(wish) = self.roster.assignment(row.row()) else { continue };
                 self.note(row, Membership::Absent, Decision::Change(Action::Add(wish.role)));
             }
         }
@@ -252,8 +252,8 @@ impl<'r> Draft<'r> {
         Ok(())
     }
 
-    fn decide(&mut self, rows: &[RowNumber], reading: &Reading, session: &Session) {
-        let wishes = rows.iter().filter_map(|&row| self.roster.assignment(row));
+    fn decide(&mut self, rows: &[ItemId], reading: &Reading, session: &Session) {
+        let wishes = rows.iter().filter_map(|&row| self.roster.assignment(row.row()));
         let decide = |(wish, &seen): (Assignment<'_>, &Membership)| {
             decide(Scope::Workspace, wish.role, seen, self.roles)
         };
@@ -282,7 +282,7 @@ impl<'r> Draft<'r> {
         session: &Session,
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Failure> {
-        let is_demoted = |row: &&RowNumber| {
+        let is_demoted = |row: &&ItemId| {
             let planned = &self.plan.rows[row.index()];
             planned.seen.is_some_and(|seen| planned.decision.takes_an_admin(seen))
         };
@@ -290,9 +290,9 @@ impl<'r> Draft<'r> {
             let extras = self.pruning.as_ref().map(|pruning| &pruning.extras[place]);
             extras.is_some_and(|extras| extras.iter().any(Extra::takes_an_admin))
         };
-        let demoted: Vec<(usize, Vec<RowNumber>)> = (self.wanted.iter().enumerate())
+        let demoted: Vec<(usize, Vec<ItemId>)> = (self.wanted.iter().enumerate())
             .map(|(place, rows)| (place, rows.iter().filter(is_demoted).copied().collect()))
-            .filter(|(place, rows): &(usize, Vec<RowNumber>)| !rows.is_empty() || loses_one(*place))
+            .filter(|(place, rows): &(usize, Vec<ItemId>)| !rows.is_empty() || loses_one(*place))
             .collect();
         let counts = self.other_admins(&demoted, session, announce);
         for ((place, rows), others) in demoted.iter().zip(counts) {
@@ -326,12 +326,12 @@ impl<'r> Draft<'r> {
     /// where the list was not read to its end, as they are read now.
     fn other_admins(
         &self,
-        demoted: &[(usize, Vec<RowNumber>)],
+        demoted: &[(usize, Vec<ItemId>)],
         session: &Session,
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> Vec<Result<usize, Fault>> {
         let emails = self.roster.emails();
-        let seen = |(place, rows): &(usize, Vec<RowNumber>)| {
+        let seen = |(place, rows): &(usize, Vec<ItemId>)| {
             let admins = self.admins[*place].as_ref()?;
             Some(admins.other_than(rows.iter().map(|&row| emails.get(row))))
         };
@@ -343,7 +343,7 @@ impl<'r> Draft<'r> {
         demoted.iter().filter_map(|one| seen(one).map(Ok).or_else(|| counts.next())).collect()
     }
 
-    fn note(&mut self, row: RowNumber, seen: Membership, decision: Decision) {
+    fn note(&mut self, row: ItemId, seen: Membership, decision: Decision) {
         let planned = &mut self.plan.rows[row.index()];
         planned.seen = Some(seen);
         planned.decision = decision;

@@ -26,7 +26,7 @@ use crate::engine::leftover::Leg;
 use crate::event::Event;
 use crate::houston::{Fault, Repeats, Version};
 use crate::model::target_key::is_same_target;
-use crate::model::{RowNumber, Strain, printable};
+use crate::model::{ItemId, Strain, printable};
 use crate::outcome::ExitStatus;
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Operation, RolePolicy};
@@ -168,15 +168,15 @@ pub struct Taken {
 
 impl Taken {
     /// What the rows of the plan are called in messages.
-    pub fn row_names(&self) -> impl Fn(RowNumber) -> String + use<> {
+    pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
         let history = &self.history;
         let rows = history.rows.iter().map(|row| row.line);
         let grants = history.grants.iter().map(|grant| history.rows[grant.of.index()].line);
         let lines: Vec<u32> = rows.chain(grants).collect();
         let name = history.header.roster.clone();
-        move |row| match lines.get(row.index()) {
+        move |item| match lines.get(item.index()) {
             Some(line) => format!("{name}:{line}"),
-            None => line_of_removal(row.index() - lines.len()),
+            None => line_of_removal(item.index() - lines.len()),
         }
     }
 
@@ -357,7 +357,7 @@ fn read(folder: &RunFolder) -> Result<History, Failure> {
 }
 
 /// What is left of a run.
-fn left(history: &History) -> [Vec<RowNumber>; 3] {
+fn left(history: &History) -> [Vec<ItemId>; 3] {
     [history.left(), history.left_grants(), history.left_extras()]
 }
 
@@ -431,7 +431,7 @@ fn survey(
 
 /// Where somebody is to be demoted, the other admins are counted.
 fn count_admins(leg: &mut Leg, session: &Session) -> Result<(), Failure> {
-    let demoted: Vec<(usize, Vec<RowNumber>)> = (0..leg.workspaces.len())
+    let demoted: Vec<(usize, Vec<ItemId>)> = (0..leg.workspaces.len())
         .map(|place| (place, leg.admins_taken(place)))
         .filter(|(_, rows)| !rows.is_empty())
         .collect();

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Decision, Membership, Operation, Reason, RolePolicy};
-use crate::model::{Level, Role, RowNumber, Scope};
+use crate::model::{ItemId, Level, Role, RowNumber, Scope};
 
 /// A deployment of a workspace, as a plan knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,9 +44,9 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The mutation that follows, if one does; `row` is the place of the grant behind the roster.
-    pub fn operation(&self, row: RowNumber) -> Option<Operation> {
-        Some(Operation { row, workspace: self.workspace, action: self.decision.action()? })
+    /// The mutation that follows, if one does; the item comes behind the rows of the roster.
+    pub fn operation(&self, item: ItemId) -> Option<Operation> {
+        Some(Operation { item, workspace: self.workspace, action: self.decision.action()? })
     }
 
     /// The role that Houston has, if there is one.

@@ -25,7 +25,7 @@ pub use self::decision::{Action, Decision, Guard, Holder, Reason, Stage, decide,
 use self::extra::{Account, Extra};
 use self::grant::Grant;
 use self::guard::{Limit, Refusal};
-use crate::model::{Level, RowNumber, Scope, WorkspaceId};
+use crate::model::{ItemId, Level, RowNumber, Scope, WorkspaceId};
 use crate::outcome::{Cause, Code};
 
 /// What Houston has of one person in one workspace.
@@ -138,8 +138,8 @@ impl fmt::Display for Workspace {
 /// One mutation to perform. Small, so that a million of them fit: the address is looked up by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
-    /// The row that asks for it.
-    pub row: RowNumber,
+    /// The item that it is for.
+    pub item: ItemId,
     /// Index into [`Plan::workspaces`].
     pub workspace: u32,
     /// What to do.
@@ -338,8 +338,8 @@ impl Plan {
             .iter()
             .enumerate()
             .filter_map(|(index, planned)| {
-                let row = RowNumber::from_index(index);
-                Some(Operation { row, workspace: planned.workspace?, action: planned.decision.action()? })
+                let item = ItemId::from_index(index);
+                Some(Operation { item, workspace: planned.workspace?, action: planned.decision.action()? })
             })
             .collect();
         sort(&mut operations);
@@ -349,7 +349,7 @@ impl Plan {
 
 /// Puts operations into the order in which they are sent.
 pub fn sort(operations: &mut [Operation]) {
-    operations.sort_by_key(|operation| (operation.workspace, operation.action.stage(), operation.row));
+    operations.sort_by_key(|operation| (operation.workspace, operation.action.stage(), operation.item));
 }
 
 #[cfg(test)]
@@ -425,11 +425,8 @@ mod tests {
     #[test]
     fn an_operation_is_named_after_its_content() {
         let workspace = WorkspaceId::new("ck1").expect("valid");
-        let operation = |row, role| Operation {
-            row: RowNumber::from_index(row),
-            workspace: 0,
-            action: Action::Add(role),
-        };
+        let operation =
+            |row, role| Operation { item: ItemId::from_index(row), workspace: 0, action: Action::Add(role) };
         let id = operation(0, Editor).id(Scope::Workspace, &workspace, "a@example.com");
         assert_eq!(
             id,
@@ -447,7 +444,7 @@ mod tests {
         let decisions = [change(Admin, Viewer), change(Viewer, Admin), add(Viewer), change(Editor, Admin)];
         let row = |decision| RowPlan { workspace: Some(0), seen: None, decision };
         let plan = Plan { rows: decisions.map(row).into(), ..Plan::default() };
-        let order: Vec<_> = plan.operations().iter().map(|op| op.row.get()).collect();
+        let order: Vec<_> = plan.operations().iter().map(|op| op.item.get()).collect();
         assert_eq!(order, [3, 2, 4, 1]);
         assert_eq!(plan.counts(), Counts { add: 1, update_role: 3, ..Counts::default() });
     }
@@ -464,7 +461,7 @@ mod tests {
             ],
             ..Plan::default()
         };
-        let order: Vec<_> = plan.operations().iter().map(|op| (op.workspace, op.row.get())).collect();
+        let order: Vec<_> = plan.operations().iter().map(|op| (op.workspace, op.item.get())).collect();
         assert_eq!(order, [(0, 2), (1, 1), (1, 4)]);
         assert_eq!(plan.counts(), Counts { add: 3, unchanged: 1, ..Counts::default() });
     }

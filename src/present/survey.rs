@@ -11,7 +11,7 @@ use super::everybody::{self, Everybody};
 use super::grants::{Answers, Asked};
 use super::members::{self, Care, Look, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
-use crate::model::{Emails, RowNumber, WorkspaceId};
+use crate::model::{Emails, ItemId, WorkspaceId};
 use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
 use crate::time::Cancel;
@@ -25,16 +25,16 @@ pub struct Task<'a> {
     /// Which.
     pub workspace: &'a WorkspaceId,
     /// The rows whose people are looked for; their addresses are distinct.
-    pub rows: &'a [RowNumber],
+    pub rows: &'a [ItemId],
     /// The rows that name those who belong there, if everybody else is to be listed.
-    pub named: Option<&'a [RowNumber]>,
+    pub named: Option<&'a [ItemId]>,
     /// Whose roles in which deployments are asked for.
     pub asked: &'a [Asked<'a>],
 }
 
 impl<'a> Task<'a> {
     /// Looks for the people of these rows, and nothing else.
-    pub fn new(workspace: &'a WorkspaceId, rows: &'a [RowNumber]) -> Self {
+    pub fn new(workspace: &'a WorkspaceId, rows: &'a [ItemId]) -> Self {
         Self { workspace, rows, named: None, asked: &[] }
     }
 }
@@ -158,7 +158,7 @@ impl Survey<'_> {
         })
     }
 
-    fn wanted<'w>(&'w self, rows: &'w [RowNumber]) -> impl Iterator<Item = &'w str> {
+    fn wanted<'w>(&'w self, rows: &'w [ItemId]) -> impl Iterator<Item = &'w str> {
         rows.iter().map(|&row| self.emails.get(row))
     }
 

@@ -29,7 +29,7 @@ pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undone::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
-use crate::model::{RowNumber, Strain, escaped_json};
+use crate::model::{ItemId, Strain, escaped_json};
 use crate::outcome::{Code, Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
@@ -49,7 +49,7 @@ pub enum Entry {
     /// it, nobody knows whether it took effect.
     Intent {
         /// Whose.
-        row: RowNumber,
+        item: ItemId,
         /// Which.
         op: OperationId,
         /// Which try of the row, from 1.
@@ -60,14 +60,14 @@ pub enum Entry {
     /// Houston says that it did it; the proof comes later.
     Acknowledged {
         /// Whose.
-        row: RowNumber,
+        item: ItemId,
         /// Milliseconds since the run began.
         at_ms: u64,
     },
     /// The end of an operation; a later one for the same row replaces it.
     Outcome {
         /// Whose.
-        row: RowNumber,
+        item: ItemId,
         /// How it ended.
         status: Status,
         /// Why, in a word.
@@ -86,7 +86,7 @@ pub enum Entry {
     /// An intent whose mutation was certainly not sent.
     Released {
         /// Whose.
-        row: RowNumber,
+        item: ItemId,
         /// Milliseconds since the run began.
         at_ms: u64,
     },
@@ -428,10 +428,10 @@ impl Journal {
     }
 
     /// Takes note of the end of a row.
-    pub fn note_outcome(&mut self, row: RowNumber, outcome: &Outcome, now: Instant) {
+    pub fn note_outcome(&mut self, item: ItemId, outcome: &Outcome, now: Instant) {
         let elapsed_ms = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
         self.note(&Entry::Outcome {
-            row,
+            item,
             status: outcome.status,
             code: outcome.cause.as_ref().map(|cause| cause.code.clone()),
             detail: outcome.cause.as_ref().map(|cause| cause.text.clone()),
@@ -496,7 +496,7 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Assignment, Level, Scope, WorkspaceId};
+    use crate::model::{Assignment, Level, RowNumber, Scope, WorkspaceId};
     use crate::outcome::Cause;
     use crate::plan::{Action, Decision, Membership, Operation, Plan, Reason, RowPlan, Workspace};
     use crate::record::folder::Runs;
@@ -564,14 +564,14 @@ mod tests {
 
     fn intent(index: usize, attempt: u32) -> Entry {
         let operation =
-            Operation { row: RowNumber::from_index(index), workspace: 0, action: Action::Add(Level::Editor) };
+            Operation { item: ItemId::from_index(index), workspace: 0, action: Action::Add(Level::Editor) };
         let op = operation.id(Scope::Workspace, &plan().workspaces[0].id, "a@example.com");
-        Entry::Intent { row: operation.row, op, attempt, at_ms: 1 }
+        Entry::Intent { item: operation.item, op, attempt, at_ms: 1 }
     }
 
     fn outcome(index: usize, status: Status) -> Entry {
         Entry::Outcome {
-            row: RowNumber::from_index(index),
+            item: ItemId::from_index(index),
             status,
             code: None,
             detail: None,
@@ -592,7 +592,7 @@ mod tests {
         assert_eq!(statuses(&folder), [NotRun, NotRun, Unchanged, NotRun, Rejected]);
         let (_dir, folder) = run(&[intent(0, 1), intent(3, 1)]);
         assert_eq!(statuses(&folder), [InDoubt, InDoubt, Unchanged, InDoubt, Rejected]);
-        let released = Entry::Released { row: RowNumber::from_index(3), at_ms: 2 };
+        let released = Entry::Released { item: ItemId::from_index(3), at_ms: 2 };
         let (_dir, folder) = run(&[intent(0, 1), intent(3, 1), outcome(0, Added), released]);
         assert_eq!(statuses(&folder), [Added, Merged, Unchanged, NotRun, Rejected]);
         let (_dir, folder) = run(&[intent(0, 1), outcome(0, GaveUp), intent(0, 2), outcome(0, Added)]);
@@ -601,7 +601,7 @@ mod tests {
 
     #[test]
     fn a_released_retry_leaves_the_doubt_about_the_first_try() {
-        let released = Entry::Released { row: RowNumber::from_index(0), at_ms: 2 };
+        let released = Entry::Released { item: ItemId::from_index(0), at_ms: 2 };
         let (_dir, folder) = run(&[intent(0, 1), intent(0, 2), released]);
         assert_eq!(statuses(&folder)[0], Status::InDoubt);
     }
@@ -750,8 +750,8 @@ mod tests {
             .expect("written");
         let history = History::read(&folder).expect("readable");
         assert_eq!((history.rows.len(), history.extras.len()), (3, 2));
-        assert_eq!(history.row(RowNumber::from_index(3)), history.extras.first());
-        assert_eq!(history.left_extras(), [RowNumber::from_index(3)], "the other one has its end");
+        assert_eq!(history.item(ItemId::from_index(3)), history.extras.first());
+        assert_eq!(history.left_extras(), [ItemId::from_index(3)], "the other one has its end");
         assert!(history.left().iter().all(|row| row.index() < 3));
         for (rows, extras) in [(3, 1), (3, 3), (3, 0)] {
             let counts = format!("\"rows\":{rows},\"extras\":{extras}");

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::journal::{Hashing, Kept, LineDecision, Origin, PlanLine, RunSettings};
 use crate::files::{Links, open_regular};
-use crate::model::{Role, RowNumber, WorkspaceId, email_key, escaped_json};
+use crate::model::{ItemId, Role, RowNumber, WorkspaceId, email_key, escaped_json};
 use crate::outcome::{Code, Status};
 use crate::plan::extra::Account;
 use crate::plan::grant::{Deployment, name as grant_name};
@@ -436,7 +436,7 @@ fn is_held_by_limits(line: &PlanLine) -> bool {
 #[derive(PartialEq)]
 struct Essence<'l> {
     /// Of a row of the roster only: what is behind the rows has no place of its own.
-    item: Option<RowNumber>,
+    item: Option<ItemId>,
     origin: Origin,
     email: Cow<'l, str>,
     role: Option<Role>,
@@ -554,7 +554,7 @@ mod tests {
 
     fn plan() -> SavedPlan {
         let row = |index, decision: Value| {
-            let row = RowNumber::from_index(index);
+            let row = ItemId::from_index(index);
             let line = serde_json::json!({"item": row, "origin": {"row": {"number": row, "line": index + 2}},
                 "email": "ann@example.com", "role": "WORKSPACE_VIEWER", "workspace": "ck1",
                 "seen": "absent", "decision": decision});
@@ -586,7 +586,7 @@ mod tests {
 
     /// A person who is not in the roster and is to be removed.
     fn extra(index: usize, id: &str) -> PlanLine {
-        let line = serde_json::json!({"item": RowNumber::from_index(index), "origin": "extra",
+        let line = serde_json::json!({"item": ItemId::from_index(index), "origin": "extra",
             "email": "e@example.com", "workspace": "ck1", "accounts": [{"user": id}],
             "decision": {"change": {"remove": "viewer"}}});
         PlanLine { seen: Some(viewer()), ..serde_json::from_value(line).unwrap() }
@@ -661,7 +661,7 @@ mod tests {
     #[test]
     fn the_digest_is_of_all_that_has_an_effect_and_of_nothing_else() {
         let full = |index: usize, decision: Value| {
-            let line = serde_json::json!({"item": RowNumber::from_index(index),
+            let line = serde_json::json!({"item": ItemId::from_index(index),
                 "origin": {"row": {"number": 1, "line": 2}}, "email": "a@example.com",
                 "role": "DEPLOYMENT_VIEWER", "workspace": "ck1", "deployment": {"id": "d", "name": "n"},
                 "workspace_role": "WORKSPACE_VIEWER", "accounts": [{"user": "u"}],

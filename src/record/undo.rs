@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter};
 
-use crate::model::{Role, RowNumber, WorkspaceId};
+use crate::model::{ItemId, Role, RowNumber, WorkspaceId};
 use crate::outcome::Status;
 use crate::plan::grant::Deployment;
 use crate::plan::guard::{Caps, OnGuard};
@@ -122,21 +122,21 @@ struct Back {
 
 /// The roles in deployments that a run has given, changed or taken away, by its lines, of people who stay
 /// in the workspace or come back into it.
-struct Changed(BTreeMap<RowNumber, Vec<Back>>);
+struct Changed(BTreeMap<ItemId, Vec<Back>>);
 
 impl Changed {
     fn of(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
-        let mut changed: BTreeMap<RowNumber, Vec<Back>> = BTreeMap::new();
+        let mut changed: BTreeMap<ItemId, Vec<Back>> = BTreeMap::new();
         for grant in history.grants.iter().filter(|grant| is_changed(grant)) {
-            let row = history.alone(grant.of).map(|row| row.status);
+            let row = history.alone(grant.of.into()).map(|row| row.status);
             if !matches!(row, Some(Status::Added | Status::Invited)) {
-                changed.entry(grant.of).or_default().push(Back::of(grant, history));
+                changed.entry(grant.of.into()).or_default().push(Back::of(grant, history));
             }
         }
         if history.extras_have_deployments {
             for line in plan_lines(folder)?.skip(history.first_extra()) {
                 let line = line?;
-                if history.row(line.item).is_some_and(|end| end.status == Status::Removed) {
+                if history.item(line.item).is_some_and(|end| end.status == Status::Removed) {
                     let roles = line.deployment_roles.iter().map(|(name, role)| Back {
                         email: line.email.clone(),
                         workspace: line.workspace.clone(),
@@ -154,12 +154,12 @@ impl Changed {
     }
 
     /// The cell that brings a line's former roles in deployments back.
-    fn cell(&self, row: RowNumber) -> String {
+    fn cell(&self, item: ItemId) -> String {
         let part = |back: &Back| {
             let role = back.role.map_or(NO_ROLE, Role::name);
             format!("{}={role}", back.deployment.name)
         };
-        self.0.get(&row).into_iter().flatten().map(part).collect::<Vec<_>>().join(";")
+        self.0.get(&item).into_iter().flatten().map(part).collect::<Vec<_>>().join(";")
     }
 }
 
@@ -184,7 +184,7 @@ impl Back {
             (Some(to), Some(from)) => set_role(from, to),
         };
         PlanLine {
-            item: RowNumber::from_index(at),
+            item: ItemId::from_index(at),
             origin: row_at(place),
             email: self.email.clone(),
             role: self.role,
@@ -251,7 +251,7 @@ fn lines<'h>(
     folder: &RunFolder,
     history: &'h History,
     changed: &'h Changed,
-    rows: &'h [RowNumber],
+    rows: &'h [ItemId],
 ) -> Result<impl Iterator<Item = io::Result<Cow<'h, PlanLine>>> + use<'h>, JournalError> {
     let of = |goes: bool| {
         let lines = undone(folder, history, changed)?;
@@ -283,7 +283,7 @@ fn lines<'h>(
 /// A row of the roster of a person who is in the workspace and stays there.
 fn beside(line: PlanLine, role: Role, place: usize) -> PlanLine {
     PlanLine {
-        item: RowNumber::from_index(place),
+        item: ItemId::from_index(place),
         origin: row_at(place),
         role: Some(role),
         seen: None,
@@ -302,7 +302,7 @@ fn put_back(line: PlanLine, place: usize) -> PlanLine {
         (to, _) => to.map(|to| Action::Add(to.level)),
     };
     PlanLine {
-        item: RowNumber::from_index(place),
+        item: ItemId::from_index(place),
         origin: row_at(place),
         role,
         seen: None,
@@ -317,7 +317,7 @@ fn put_back(line: PlanLine, place: usize) -> PlanLine {
 /// A person who was added.
 fn taken_away(line: PlanLine, place: usize) -> PlanLine {
     PlanLine {
-        item: RowNumber::from_index(place),
+        item: ItemId::from_index(place),
         origin: Origin::Extra,
         role: None,
         seen: None,

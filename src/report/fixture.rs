@@ -10,7 +10,7 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use super::csv_file::CsvForm;
 use crate::event::StopReason;
-use crate::model::{Level, Role, RowNumber, Strain, WorkspaceId};
+use crate::model::{ItemId, Level, Role, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::plan::Action;
 use crate::record::folder::RunFolder;
@@ -101,7 +101,7 @@ impl Fixture {
                     attempts: 1 + u32::from(*status == Status::GaveUp) * 4,
                     elapsed: Duration::from_millis(40),
                 };
-                journal.note_outcome(RowNumber::from_index(index), &outcome, Instant::now());
+                journal.note_outcome(ItemId::from_index(index), &outcome, Instant::now());
             }
         }
         let (stopped, cause) = stopped.map_or((None, None), |(reason, cause)| (Some(reason), cause));
@@ -161,7 +161,7 @@ fn plan_line((index, (status, cause)): (usize, &(Status, Option<Cause>))) -> Pla
         })
     };
     PlanLine {
-        item,
+        item: item.into(),
         // A cell of the ninth row spans two lines.
         origin: Origin::Row {
             number: item,

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
-use crate::model::{Role, RowNumber, printable};
+use crate::model::{ItemId, Role, printable};
 use crate::outcome::{Code, Status, StatusKind};
 use crate::plan::extra::Account;
 use crate::plan::{Membership, RolePolicy, Standing};
@@ -156,7 +156,7 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
     }
     for line in plan_lines(folder)? {
         let line = line?;
-        let Some(end) = history.row(line.item) else { break };
+        let Some(end) = history.item(line.item) else { break };
         if let Some(removals) = removals.as_mut().filter(|_| is_extra(history, line.item)) {
             removals.put(&record(&line, end))?;
         }
@@ -216,8 +216,8 @@ impl Undo {
     }
 }
 
-fn is_extra(history: &History, row: RowNumber) -> bool {
-    row.index() >= history.first_extra()
+fn is_extra(history: &History, item: ItemId) -> bool {
+    item.index() >= history.first_extra()
 }
 
 fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {

@@ -16,7 +16,7 @@ use self::figures::{Figures, Meter, Phase};
 use super::Reporter;
 use super::results::RESULTS;
 use crate::event::{Event, Pause, StopReason};
-use crate::model::{RowNumber, printable};
+use crate::model::{ItemId, printable};
 use crate::outcome::{Cause, Outcome, StatusKind, Tally};
 
 /// The least time between two drawings of a bar.
@@ -43,7 +43,7 @@ pub enum ProgressMode {
 /// Shows a run while it goes on.
 pub struct Progress {
     now: Box<dyn Fn() -> Instant>,
-    place: Box<dyn Fn(RowNumber) -> String>,
+    place: Box<dyn Fn(ItemId) -> String>,
     surface: Surface,
     going: Option<Going>,
     failures_left: u32,
@@ -136,7 +136,7 @@ impl Progress {
 
     /// Names rows in messages: `team.csv:17` instead of `row 16`.
     #[must_use]
-    pub fn with_places(mut self, place: impl Fn(RowNumber) -> String + 'static) -> Self {
+    pub fn with_places(mut self, place: impl Fn(ItemId) -> String + 'static) -> Self {
         self.place = Box::new(place);
         self
     }
@@ -208,7 +208,7 @@ impl Progress {
         }
     }
 
-    fn concluded(&mut self, row: RowNumber, outcome: &Outcome) {
+    fn concluded(&mut self, item: ItemId, outcome: &Outcome) {
         match outcome.status.kind() {
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => return,
             StatusKind::Failed | StatusKind::Unresolved => {}
@@ -217,7 +217,7 @@ impl Progress {
             return;
         }
         let why = outcome.cause.as_ref().map_or_else(String::new, |cause| format!(": {}", reason(cause)));
-        self.line(&format!("{}: {}{why}", (self.place)(row), outcome.status));
+        self.line(&format!("{}: {}{why}", (self.place)(item), outcome.status));
         self.failures_left = self.failures_left.saturating_sub(1);
         if self.failures_left == 0 && !self.verbose {
             self.line(&format!("further failures are not shown here, {RESULTS} will have them all"));
@@ -262,15 +262,15 @@ impl Reporter for Progress {
             Event::ReadingFinished => self.end(None),
             Event::Started { tally } => self.begin(Phase::Applying, tally.operations, tally),
             Event::Acknowledged { tally, .. } => self.update(tally),
-            Event::Doubtful { row, cause, tally } => {
+            Event::Doubtful { item, cause, tally } => {
                 self.update(tally);
                 if self.verbose {
-                    self.line(&format!("{}: will be verified: {}", (self.place)(row), reason(cause)));
+                    self.line(&format!("{}: will be verified: {}", (self.place)(item), reason(cause)));
                 }
             }
-            Event::Concluded { row, outcome, tally } => {
+            Event::Concluded { item, outcome, tally } => {
                 self.update(tally);
-                self.concluded(row, outcome);
+                self.concluded(item, outcome);
             }
             Event::WorkspaceClosed { workspace, cause, rows } => {
                 let why = reason(cause);
@@ -546,8 +546,8 @@ mod tests {
             clock.advance(pace);
             let status = if index % 10 == 9 { Status::Rejected } else { Status::Added };
             let outcome = conclude(&mut tally, status);
-            let row = RowNumber::from_index(usize::try_from(index).expect("few"));
-            progress.event(&Event::Concluded { row, outcome: &outcome, tally });
+            let item = ItemId::from_index(usize::try_from(index).expect("few"));
+            progress.event(&Event::Concluded { item, outcome: &outcome, tally });
             progress.event(&Event::Tick { tally, pause: None });
         }
         progress.event(&Event::Finished { tally });
@@ -617,7 +617,7 @@ mod tests {
         progress.event(&stop(StopReason::TokenDead, 0));
         progress.event(&stop(StopReason::Interrupted, 8));
         let tally = Tally::default();
-        progress.event(&Event::Doubtful { row: RowNumber::from_index(0), cause: &cause, tally });
+        progress.event(&Event::Doubtful { item: ItemId::from_index(0), cause: &cause, tally });
     }
 
     #[test]
@@ -678,7 +678,7 @@ mod tests {
             clock.advance(Duration::from_millis(1));
             tally.concluded += 1;
             tally.requests += 2;
-            progress.event(&Event::Acknowledged { row: RowNumber::from_index(0), tally });
+            progress.event(&Event::Acknowledged { item: ItemId::from_index(0), tally });
         }
         let drawings = paper.drawings() - before;
         assert!((40..=51).contains(&drawings), "{drawings} drawings in 5 s");

@@ -75,7 +75,7 @@ fn journal_knows(folder: &Path, sandbox: &Sandbox, content: &str) -> usize {
     for line in whole.lines() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         if entry["entry"] == "intent" {
-            let row = usize::try_from(entry["row"].as_u64().unwrap()).unwrap();
+            let row = usize::try_from(entry["item"].as_u64().unwrap()).unwrap();
             announced.insert(emails[row - 1].to_lowercase());
         }
     }

@@ -173,7 +173,7 @@ fn the_journal_accounts_for_every_mutation() {
     assert_eq!(attempts, sandbox.audit().mutations_received);
     for outcome in of("outcome") {
         let first =
-            |kind: &str| entries.iter().position(|e| e["entry"] == kind && e["row"] == outcome["row"]);
+            |kind: &str| entries.iter().position(|e| e["entry"] == kind && e["item"] == outcome["item"]);
         assert!(first("intent").unwrap() < first("outcome").unwrap(), "{outcome}");
     }
 }

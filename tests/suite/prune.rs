@@ -60,9 +60,9 @@ fn of_removals(run: &Finished) -> BTreeMap<String, usize> {
     let mut ends = BTreeMap::new();
     for line in run.file("journal.jsonl").lines() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();
-        if entry["entry"] == "outcome" && entry["row"].as_u64() > Some(rows) {
+        if entry["entry"] == "outcome" && entry["item"].as_u64() > Some(rows) {
             let end = entry["code"].as_str().or(entry["status"].as_str()).unwrap().to_owned();
-            ends.insert(entry["row"].as_u64().unwrap(), end);
+            ends.insert(entry["item"].as_u64().unwrap(), end);
         }
     }
     let mut counts = BTreeMap::new();

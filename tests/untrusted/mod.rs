@@ -165,7 +165,7 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
     for row in (0..roster.len()).map(RowNumber::from_index) {
         let failed = roster.assignment(row).is_some();
         let line = PlanLine {
-            item: row,
+            item: row.into(),
             origin: Origin::Row { number: row, line: roster.line(row) },
             email: String::new(),
             role: None,

@@ -2,7 +2,7 @@
 
 use super::super::leftover::Leg;
 use super::*;
-use crate::model::Assignment;
+use crate::model::{Assignment, RowNumber};
 use crate::plan::{Decision, Membership, Plan, RowPlan};
 use crate::present::members;
 use crate::record::journal::{Entry, History, PlanLine, write_plan};
@@ -41,18 +41,18 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     for operation in &stage.operations {
         let (workspace, seen) = (Some(operation.workspace), Some(Membership::Absent));
         let decision = Decision::Change(operation.action);
-        rows[operation.row.index()] = Some(RowPlan { workspace, seen, decision });
+        rows[operation.item.index()] = Some(RowPlan { workspace, seen, decision });
     }
     let rows = rows.into_iter().map(Option::unwrap).collect();
     let plan = Plan { workspaces: stage.workspaces.clone(), rows, ..Plan::default() };
-    let roles: HashMap<RowNumber, Level> = stage
+    let roles: HashMap<ItemId, Level> = stage
         .operations
         .iter()
-        .map(|operation| (operation.row, operation.action.level().expect("an add")))
+        .map(|operation| (operation.item, operation.action.level().expect("an add")))
         .collect();
     let line = |index| {
         let row = RowNumber::from_index(index);
-        let (email, role) = (stage.emails.get(row), roles[&row]);
+        let (email, role) = (stage.emails.get(row), roles[&row.into()]);
         let assignment = Assignment { row, line: row.get() + 1, email, role, workspace: 0 };
         PlanLine::new(&plan, row, assignment.line, Some(&assignment))
     };
@@ -78,11 +78,11 @@ impl Recorded {
             })
             .collect();
         for operation in &self.stage.operations {
-            let row = &history.rows[operation.row.index()];
+            let row = &history.rows[operation.item.index()];
             let may_be_there = row.status == Status::InDoubt && random.bool();
             let is_there = matches!(row.status, Status::Added | Status::RoleUpdated) || may_be_there;
             let workspace = self.stage.workspaces[operation.workspace as usize].id.to_string();
-            let place = (workspace, self.stage.emails.get(operation.row).to_owned());
+            let place = (workspace, self.stage.emails.get(operation.item).to_owned());
             match operation.action {
                 Action::Add(_) if !is_there => {}
                 Action::Add(_) => drop(world.bindings.insert(place, 1)),
@@ -158,9 +158,9 @@ fn a_journal_cut_at_every_byte_loses_and_doubles_nobody() {
         recorded.resume(&settings());
         let history = History::read(&recorded.folder).unwrap();
         for operation in &recorded.stage.operations {
-            let row = &history.rows[operation.row.index()];
+            let row = &history.rows[operation.item.index()];
             let bindings = recorded.stage.bindings(operation);
-            assert!(bindings <= 1, "cut at {cut}: row {} is bound {bindings} times", operation.row);
+            assert!(bindings <= 1, "cut at {cut}: row {} is bound {bindings} times", operation.item);
             let success = matches!(row.status, Status::Added | Status::RoleUpdated | Status::Unchanged);
             assert_eq!(success, recorded.stage.is_done(operation), "cut at {cut}: {row:?}");
             let is_final = row.status == Status::Rejected || row.status == Status::GaveUp;

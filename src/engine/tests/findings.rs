@@ -9,7 +9,7 @@ use crate::engine::verdict::Doubt;
 use crate::engine::verify::{Context, Doubts, Finding as Seen};
 use crate::engine::{granting, leaving};
 use crate::houston::Repeats;
-use crate::model::{Level, RowNumber, Scope};
+use crate::model::{ItemId, Level, Scope};
 use crate::outcome::{Cause, Code, Status};
 use crate::plan::finding::{Ground, finding};
 use crate::plan::{Action, Holder, Membership, Standing};
@@ -107,7 +107,7 @@ fn leftover(case: Case) -> Option<Leftover> {
         Ground::Ours => return None,
     };
     let role = action.level().or(action.from())?;
-    Some(Leftover { row: RowNumber::from_index(0), scope, role, planned: Planned::Change(action), earlier })
+    Some(Leftover { item: ItemId::from_index(0), scope, role, planned: Planned::Change(action), earlier })
 }
 
 fn sent(in_doubt: bool) -> Earlier {

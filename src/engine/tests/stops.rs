@@ -52,7 +52,7 @@ fn disk() -> impl Strategy<Value = Option<Full>> {
 
 /// What the files say of a row, held against the world.
 fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), String> {
-    let row = &played.history.rows[operation.row.index()];
+    let row = &played.history.rows[operation.item.index()];
     let bindings = stage.bindings(operation);
     let is_true = match row.status {
         Status::Added => bindings == 1,
@@ -115,7 +115,7 @@ proptest! {
         prop_assert_eq!(played.history.tally().rows(), rows);
         for operation in &stage.operations {
             if let Err(why) = judge(&stage, &played, operation) {
-                prop_assert!(false, "{}: {}, {:?}", operation.row, why, played.run.end.stopped);
+                prop_assert!(false, "{}: {}, {:?}", operation.item, why, played.run.end.stopped);
             }
         }
         if disk.is_none() {

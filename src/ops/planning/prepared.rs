@@ -11,7 +11,7 @@ use super::roster::ResolvedInput;
 use crate::engine::part::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
-use crate::model::RowNumber;
+use crate::model::{ItemId, RowNumber};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::session::Session;
@@ -80,7 +80,7 @@ impl PreparedPlan {
         let rows = (0..roster.len())
             .map(RowNumber::from_index)
             .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()));
-        let behind = |at: usize| RowNumber::from_index(roster.len() + at);
+        let behind = |at: usize| ItemId::from_index(roster.len() + at);
         let grants = self.plan.grants.iter().enumerate().filter_map(move |(at, grant)| {
             let wish = roster.assignment(grant.row)?;
             Some(PlanLine::of_grant(&self.plan, grant, &wish, behind(at)))
@@ -99,12 +99,13 @@ impl PreparedPlan {
     /// for a server that takes them so, and who is taken away first.
     pub fn along(&self) -> Subjects {
         let mut subjects = Subjects { first: self.plan.rows.len(), ..Subjects::default() };
-        subjects.replacements = self.plan.replacements.iter().map(|(row, all)| (*row, all.clone())).collect();
+        subjects.replacements =
+            self.plan.replacements.iter().map(|(row, all)| ((*row).into(), all.clone())).collect();
         let wanted = self.plan.grants.iter().filter(|grant| grant.decision.is_add());
         for grant in wanted.filter(|_| self.grants_come_along) {
             let Some(role) = grant.role else { continue };
             let along = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
-            subjects.along.entry(grant.row).or_default().push(along);
+            subjects.along.entry(grant.row.into()).or_default().push(along);
         }
         subjects
     }
@@ -126,7 +127,7 @@ impl PreparedPlan {
         self.plan.leavers().next().is_some()
             || takes_away(&self.operations)
             || grants
-                .filter_map(|grant| grant.operation(grant.row))
+                .filter_map(|grant| grant.operation(grant.row.into()))
                 .any(|operation| operation.action.takes_away())
     }
 

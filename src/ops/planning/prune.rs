@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::houston::Grounds;
-use crate::model::{RowNumber, email_key};
+use crate::model::{ItemId, RowNumber, email_key};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::guard::{Bars, hold_too_many, limits_needed, removal};
 use crate::plan::protect::Protect;
@@ -31,7 +31,7 @@ pub enum Whereabouts {
 #[derive(Debug)]
 pub struct Belonging {
     /// The rows that name somebody, by workspace.
-    named: Vec<Vec<RowNumber>>,
+    named: Vec<Vec<ItemId>>,
     /// Whether the roster can be believed about it: no row of it is broken.
     is_sure: Vec<bool>,
 }
@@ -48,7 +48,7 @@ impl Belonging {
                 Whereabouts::Place(place) => {
                     belonging.is_sure[place as usize] &= !is_bad;
                     if !roster.emails().get(row).is_empty() {
-                        belonging.named[place as usize].push(row);
+                        belonging.named[place as usize].push(row.into());
                     }
                 }
                 Whereabouts::Elsewhere => {}
@@ -59,7 +59,7 @@ impl Belonging {
     }
 
     /// The rows that name somebody in the workspace at this place.
-    pub fn named(&self, place: usize) -> &[RowNumber] {
+    pub fn named(&self, place: usize) -> &[ItemId] {
         &self.named[place]
     }
 }

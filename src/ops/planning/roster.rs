@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{RowNumber, printable};
+use crate::model::{ItemId, RowNumber, printable};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wish, find_grants};
@@ -183,13 +183,13 @@ pub struct ResolvedInput {
 
 impl ResolvedInput {
     /// What the rows of the plan are called in messages: `team.csv:17`.
-    pub fn row_names(&self) -> impl Fn(RowNumber) -> String + use<> {
+    pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
         let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
         let grants = Arc::clone(&self.rows_of_grants);
-        move |row| {
+        move |item| {
             let grants = grants.get().map_or(&[][..], Vec::as_slice);
-            match row.index().checked_sub(roster.len()) {
-                None => format!("{name}:{}", roster.line(row)),
+            match item.index().checked_sub(roster.len()) {
+                None => format!("{name}:{}", roster.line(item.row())),
                 Some(behind) => match grants.get(behind) {
                     Some(&row) => format!("{name}:{}", roster.line(row)),
                     None => line_of_removal(behind - grants.len()),

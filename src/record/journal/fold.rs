@@ -62,7 +62,7 @@ impl History {
             }
             if folded != self.rows[row.index()] {
                 let alone = std::mem::replace(&mut self.rows[row.index()], folded);
-                self.alone.insert(row, alone);
+                self.alone.insert(row.into(), alone);
             }
         }
     }

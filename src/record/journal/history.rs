@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::lines::Lines;
 use super::{Entry, FORMAT, GrantHistory, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
-use crate::model::{RowNumber, Strain, WorkspaceId};
+use crate::model::{ItemId, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
@@ -85,7 +85,7 @@ pub struct History {
     /// One entry per role in a deployment that a row wants, in the order of the plan.
     pub grants: Vec<GrantHistory>,
     /// Of rows whose roles in deployments made a difference: what became of the row alone.
-    pub(super) alone: HashMap<RowNumber, RowHistory>,
+    pub(super) alone: HashMap<ItemId, RowHistory>,
     /// One entry per person who is in a workspace of the roster without being in it, in the order of
     /// the plan.
     pub extras: Vec<RowHistory>,
@@ -108,7 +108,7 @@ pub struct History {
     /// When the last leg began, and how much work there had been before it.
     last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
-    merges: Vec<(RowNumber, RowNumber)>,
+    merges: Vec<(ItemId, RowNumber)>,
     pub(super) causes: Causes,
 }
 
@@ -229,28 +229,28 @@ impl History {
 
     /// The rows that a later leg can settle: `gave_up`, `in_doubt`, and `not_run` but for the rows
     /// that were left out on purpose. A row that says the same as another follows that one.
-    pub fn left(&self) -> Vec<RowNumber> {
-        let merged: HashSet<RowNumber> = self.merges.iter().map(|&(row, _)| row).collect();
-        let rows = (0..self.rows.len()).map(RowNumber::from_index);
-        let is_left = |row: &RowNumber| self.alone(*row).is_some_and(RowHistory::is_left);
+    pub fn left(&self) -> Vec<ItemId> {
+        let merged: HashSet<ItemId> = self.merges.iter().map(|&(row, _)| row).collect();
+        let rows = (0..self.rows.len()).map(ItemId::from_index);
+        let is_left = |row: &ItemId| self.alone(*row).is_some_and(RowHistory::is_left);
         rows.filter(is_left).filter(|row| !merged.contains(row)).collect()
     }
 
     /// Of the roles in deployments, those that a later leg can still give: their rows have come to a
     /// good end.
-    pub fn left_grants(&self) -> Vec<RowNumber> {
+    pub fn left_grants(&self) -> Vec<ItemId> {
         let is_open = |grant: &GrantHistory| {
-            let row = self.alone(grant.of).map(|row| row.status.kind());
+            let row = self.alone(grant.of.into()).map(|row| row.status.kind());
             grant.end.is_left() && matches!(row, Some(StatusKind::Changed | StatusKind::AsItWas))
         };
         let grants = self.grants.iter().enumerate().filter(|(_, grant)| is_open(grant));
-        grants.map(|(place, _)| RowNumber::from_index(self.rows.len() + place)).collect()
+        grants.map(|(place, _)| ItemId::from_index(self.rows.len() + place)).collect()
     }
 
     /// Of those who are not in the roster, whom a later leg can still take away.
-    pub fn left_extras(&self) -> Vec<RowNumber> {
+    pub fn left_extras(&self) -> Vec<ItemId> {
         let extras = self.extras.iter().enumerate().filter(|(_, extra)| extra.is_left());
-        extras.map(|(place, _)| RowNumber::from_index(self.first_extra() + place)).collect()
+        extras.map(|(place, _)| ItemId::from_index(self.first_extra() + place)).collect()
     }
 
     /// The place of the first line about somebody who is not in the roster.
@@ -265,8 +265,8 @@ impl History {
 
     /// What became of a row of the roster, or of a line behind them: of a role in a deployment, or of
     /// somebody who is not in the roster.
-    pub fn row(&self, row: RowNumber) -> Option<&RowHistory> {
-        let place = row.index();
+    pub fn item(&self, item: ItemId) -> Option<&RowHistory> {
+        let place = item.index();
         if let Some(extra) = place.checked_sub(self.first_extra()) {
             return self.extras.get(extra);
         }
@@ -277,8 +277,8 @@ impl History {
     }
 
     /// The same without what became of the roles in deployments that a row wants.
-    pub fn alone(&self, row: RowNumber) -> Option<&RowHistory> {
-        self.alone.get(&row).or_else(|| self.row(row))
+    pub fn alone(&self, item: ItemId) -> Option<&RowHistory> {
+        self.alone.get(&item).or_else(|| self.item(item))
     }
 
     /// When the last leg ended, if it ended in order.
@@ -329,7 +329,7 @@ impl History {
                 }
             };
             if let Some(first) = into {
-                if line.item.index() >= rows || first.index() >= rows || first == line.item {
+                if line.item.index() >= rows || first.index() >= rows || ItemId::from(first) == line.item {
                     return Err(lines.broken("not the same as a row of the roster"));
                 }
                 self.merges.push((line.item, first));
@@ -338,7 +338,7 @@ impl History {
             let of_line = |line| RowHistory { line, status, cause, workspace, attempts: 0, elapsed_ms: 0 };
             let (is_row, is_behind) = (self.rows.len() < rows, self.rows.len() == rows);
             match (line.origin, line.deployment) {
-                (Origin::Row { number, line: at }, None) if is_row && number == line.item => {
+                (Origin::Row { number, line: at }, None) if is_row && ItemId::from(number) == line.item => {
                     self.rows.push(of_line(at));
                 }
                 (Origin::Row { number, .. }, Some(deployment))
@@ -372,29 +372,29 @@ impl History {
     fn take(&mut self, entry: Entry) {
         let at_ms = match entry {
             Entry::Header(_) => return,
-            Entry::Intent { row, attempt, at_ms, .. } => {
+            Entry::Intent { item, attempt, at_ms, .. } => {
                 let cause = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
                 let cause = self.causes.share(cause);
-                self.with(row, |row| {
+                self.with(item, |row| {
                     row.attempts = attempt;
                     row.status = Status::InDoubt;
                     row.cause = Some(cause);
                 });
                 at_ms
             }
-            Entry::Acknowledged { row, at_ms } => {
+            Entry::Acknowledged { item, at_ms } => {
                 let cause = Cause::new(Code::NotReadBack, "acknowledged by Houston, not read back");
                 let cause = self.causes.share(cause);
-                self.with(row, |row| {
+                self.with(item, |row| {
                     row.status = Status::InDoubt;
                     row.cause = Some(cause);
                 });
                 at_ms
             }
-            Entry::Outcome { row, status, code, detail, attempts, elapsed_ms, at_ms } => {
+            Entry::Outcome { item, status, code, detail, attempts, elapsed_ms, at_ms } => {
                 let cause = code.map(|code| Cause { code, text: detail.unwrap_or_default() });
                 let cause = cause.map(|cause| self.causes.share(cause));
-                self.with(row, |row| {
+                self.with(item, |row| {
                     row.status = status;
                     row.attempts = attempts;
                     row.elapsed_ms = u32::try_from(elapsed_ms).unwrap_or(u32::MAX);
@@ -402,8 +402,8 @@ impl History {
                 });
                 at_ms
             }
-            Entry::Released { row, at_ms } => {
-                self.with(row, |row| {
+            Entry::Released { item, at_ms } => {
+                self.with(item, |row| {
                     row.attempts = row.attempts.saturating_sub(1);
                     if row.attempts == 0 {
                         row.status = Status::NotRun;
@@ -431,9 +431,9 @@ impl History {
         self.duration = self.duration.max(Duration::from_millis(at_ms));
     }
 
-    fn with(&mut self, row: RowNumber, change: impl FnOnce(&mut RowHistory)) {
+    fn with(&mut self, item: ItemId, change: impl FnOnce(&mut RowHistory)) {
         let (rows, first_extra) = (self.rows.len(), self.first_extra());
-        let entry = match row.index() {
+        let entry = match item.index() {
             place if place >= first_extra => self.extras.get_mut(place - first_extra),
             place if place >= rows => self.grants.get_mut(place - rows).map(|grant| &mut grant.end),
             place => self.rows.get_mut(place),

@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::model::{Assignment, Level, Role, RowNumber, Scope, WorkspaceId, escaped_json};
+use crate::model::{Assignment, ItemId, Level, Role, RowNumber, Scope, WorkspaceId, escaped_json};
 use crate::outcome::{Cause, Code, Status};
 use crate::plan::extra::{Account, Extra};
 use crate::plan::grant::{Deployment, Grant};
@@ -19,7 +19,7 @@ use crate::record::folder::{PLAN, RunFolder};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanLine {
     /// The number of the line, from 1.
-    pub item: RowNumber,
+    pub item: ItemId,
     /// What asks for it.
     pub origin: Origin,
     /// The address as compared, or another name of a person who has none; empty for an invalid row.
@@ -144,7 +144,7 @@ impl PlanLine {
         let role = assignment.map(|assignment| assignment.role);
         let (decision, why) = LineDecision::of(&planned.decision, Scope::Workspace, role, planned.seen);
         Self {
-            item: row,
+            item: row.into(),
             origin: Origin::Row { number: row, line },
             email: assignment.map_or_else(String::new, |assignment| assignment.email.to_owned()),
             role: role.map(Role::workspace),
@@ -161,7 +161,7 @@ impl PlanLine {
 
     /// The line for a role in a deployment that the person of this wish gets: `item` comes behind the rows
     /// of the roster.
-    pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, item: RowNumber) -> Self {
+    pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, item: ItemId) -> Self {
         let workspace_role = match plan.rows[grant.row.index()].decision.reason() {
             Some(Reason::AlreadyInvited(level)) => *level,
             reason => reason.and_then(Reason::level_kept).or(Some(wish.role)),
@@ -184,7 +184,7 @@ impl PlanLine {
     }
 
     /// The line for a person who is not in the roster: `item` comes behind its rows.
-    pub fn of_extra(plan: &Plan, extra: &Extra, item: RowNumber) -> Self {
+    pub fn of_extra(plan: &Plan, extra: &Extra, item: ItemId) -> Self {
         let (decision, why) = LineDecision::of(&extra.decision, Scope::Workspace, None, None);
         Self {
             item,
