@@ -264,6 +264,7 @@ impl Leaver {
                     Cause::new(Code::NoOutcome, "sent, and the run ended before its answer")
                 }),
                 in_doubt,
+                is_removed: false,
             });
         let (row, role, seen) = (line.row, line.from_role.map(|role| role.level), Membership::Absent);
         is_open.then_some(Self { row, account, role, earlier, seen })
@@ -369,8 +370,13 @@ mod tests {
 
     fn leaver(place: usize, id: &str, role: Level, in_doubt: Option<bool>) -> Leaver {
         let cause = Cause::new(Code::Timeout, "no answer");
-        let earlier =
-            in_doubt.map(|in_doubt| Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt });
+        let earlier = in_doubt.map(|in_doubt| Earlier {
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            cause,
+            in_doubt,
+            is_removed: false,
+        });
         let (row, account) = (RowNumber::from_index(place), Account::User(id.to_owned()));
         Leaver { row, account, role: Some(role), earlier, seen: Membership::Absent }
     }

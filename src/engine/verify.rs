@@ -52,6 +52,8 @@ pub enum Finding {
     SendAgain,
     /// It is not there yet: read again later.
     Wait,
+    /// The removal of a person who is replaced is proved: the add is next.
+    Removed,
 }
 
 /// What is known of a doubtful write besides what a read shows.
@@ -67,6 +69,17 @@ pub struct Context {
     pub repeats: Repeats,
     /// Whether a mutation of this run may have made it so.
     pub ours: bool,
+    /// What a read shows of the accounts that a replacement removes, while that is its step.
+    pub accounts: Option<Accounts>,
+}
+
+/// What a read shows of the accounts that a replacement removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounts {
+    /// One of them is still there.
+    There,
+    /// None of them is there.
+    Gone,
 }
 
 /// The doubtful writes of one workspace.
@@ -173,27 +186,38 @@ impl Doubtful {
 
     /// What a membership, read by a read that began at `read_at`, means for this write.
     pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
-        let Context { scope, action, settle, repeats, ours } = context;
+        let Context { scope, action, settle, repeats, ours, accounts } = context;
+        match accounts {
+            Some(Accounts::There) => return self.judge_removal(read_at, context),
+            Some(Accounts::Gone) if seen == Membership::Absent => return Finding::Removed,
+            Some(Accounts::Gone) | None => {}
+        }
         let wanted = match action {
-            Action::Add(role) => role,
+            // Not by this run, which has added nobody yet.
+            Action::Replace(role) if accounts.is_some() => return as_it_was(scope, seen, role),
+            Action::Add(role) | Action::Replace(role) => role,
             // Whoever is not there without our doing went without it.
             Action::Remove(_) if seen == Membership::Absent && !ours => {
                 return Finding::Done(Status::Unchanged, Some(gone()));
             }
             // Nothing is lost by a change that takes effect later after all, so only the server is
             // spared: it sets the same role, or takes the same person away, once more.
-            Action::SetRole { .. } | Action::Remove(_) | Action::Replace(_) => {
+            Action::SetRole { .. } | Action::Remove(_) => {
                 let found = landed(scope, seen, action);
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 return match (found, self.doubt) {
                     (Finding::Wait, Doubt::Refused) if is_late => {
                         Finding::Done(Status::Rejected, Some(self.cause.clone()))
                     }
-                    (Finding::Wait, Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone)
-                        if is_late =>
-                    {
-                        Finding::SendAgain
-                    }
+                    (
+                        Finding::Wait,
+                        Doubt::Effect
+                        | Doubt::Invited
+                        | Doubt::Member
+                        | Doubt::Gone
+                        | Doubt::Unproved
+                        | Doubt::Denied,
+                    ) if is_late => Finding::SendAgain,
                     (found, _) => found,
                 };
             }
@@ -210,18 +234,42 @@ impl Doubtful {
                 if ours { Status::Invited } else { Status::AlreadyInvited },
                 Some(Cause::new(Code::RoleUnknown, "Houston says so; the invitation itself cannot be seen")),
             ),
-            (Membership::Absent, Doubt::Member | Doubt::Gone) => Finding::Done(
-                Status::InDoubt,
-                Some(Cause::new(
-                    Code::MemberNotSeen,
-                    format!(
-                        "Houston says \"{}\", but the member list has no role of theirs",
-                        self.cause.text
-                    ),
-                )),
-            ),
+            (Membership::Absent, Doubt::Member | Doubt::Gone | Doubt::Unproved | Doubt::Denied) => {
+                Finding::Done(
+                    Status::InDoubt,
+                    Some(Cause::new(
+                        Code::MemberNotSeen,
+                        format!(
+                            "Houston says \"{}\", but the member list has no role of theirs",
+                            self.cause.text
+                        ),
+                    )),
+                )
+            }
             (seen, _) if ours => landed(scope, seen, action),
             (seen, _) => as_it_was(scope, seen, wanted),
+        }
+    }
+
+    /// What follows for the removal of a replacement while one of its accounts is still there. A refusal
+    /// holds once no earlier try can land any more.
+    fn judge_removal(&self, read_at: Instant, context: Context) -> Finding {
+        let Context { settle, repeats, ours, .. } = context;
+        let is_late = read_at >= self.since + self.patience(settle, repeats);
+        match self.doubt {
+            Doubt::Refused | Doubt::Denied if is_late || !ours => {
+                Finding::Done(Status::Rejected, Some(self.cause.clone()))
+            }
+            Doubt::Effect | Doubt::Unproved | Doubt::Gone | Doubt::Member | Doubt::Invited if is_late => {
+                Finding::SendAgain
+            }
+            Doubt::Refused
+            | Doubt::Denied
+            | Doubt::Effect
+            | Doubt::Unproved
+            | Doubt::Gone
+            | Doubt::Member
+            | Doubt::Invited => Finding::Wait,
         }
     }
 }
@@ -230,10 +278,10 @@ impl Doubtful {
 pub fn landed(scope: Scope, seen: Membership, action: Action) -> Finding {
     match action {
         Action::Remove(role) => removed(scope, seen, role),
-        Action::Replace(role) => replaced(scope, seen, role),
-        Action::Add(_) | Action::SetRole { .. } if seen.is_doubled() => {
+        Action::Add(_) | Action::Replace(_) | Action::SetRole { .. } if seen.is_doubled() => {
             Finding::Done(Status::Rejected, seen.doubled(scope))
         }
+        Action::Replace(role) => replaced(scope, seen, role),
         Action::Add(wanted) => added(scope, seen, wanted),
         Action::SetRole { from, to, holder } => changed(scope, seen, from, to, holder),
     }
@@ -275,12 +323,8 @@ fn changed(scope: Scope, seen: Membership, from: Level, to: Level, holder: Holde
     }
 }
 
-/// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
-/// which reads as doubled.
+/// The end of a replacement whose accounts have been removed.
 fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
-    if seen == Membership::Absent || seen.is_doubled() {
-        return Finding::Wait;
-    }
     match added(scope, seen, wanted) {
         Finding::Done(Status::Added, _) => {
             let text = "was there more than once: was taken away and added again";
@@ -290,7 +334,7 @@ fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
             let text = "the invitation was taken back and made again";
             Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
         }
-        found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait) => found,
+        found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait | Finding::Removed) => found,
     }
 }
 
@@ -362,7 +406,7 @@ mod tests {
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
         let (scope, action) = (Scope::Workspace, Action::Add(Editor));
-        let context = Context { scope, action, settle: SETTLE, repeats, ours };
+        let context = Context { scope, action, settle: SETTLE, repeats, ours, accounts: None };
         doubts.queue[0].judge(seen, now + after, context)
     }
 
@@ -434,13 +478,13 @@ mod tests {
         ];
         let action = Action::SetRole { from: Level::Viewer, to: Editor, holder: Holder::Member };
         let (scope, repeats) = (Scope::Workspace, Repeats::Refused);
-        let context = Context { scope, action, settle: SETTLE, repeats, ours: true };
+        let context = Context { scope, action, settle: SETTLE, repeats, ours: true, accounts: None };
         let (doubts, now) = doubt(Doubt::Effect);
         let judge = |seen, after| doubts.queue[0].judge(seen, now + after, context);
         for (seen, after, expected) in table {
             match judge(seen, after) {
                 Finding::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {after:?}"),
-                found @ (Finding::SendAgain | Finding::Wait) => {
+                found @ (Finding::SendAgain | Finding::Wait | Finding::Removed) => {
                     assert_eq!((found, expected), (Finding::SendAgain, None), "{seen:?} after {after:?}");
                 }
             }

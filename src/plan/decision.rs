@@ -6,6 +6,8 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Membership, RolePolicy, Standing};
 use crate::model::{Level, RowNumber, Scope};
 use crate::outcome::{Cause, Code, Status};
@@ -29,6 +31,16 @@ pub enum Action {
     Replace(Level),
     /// Removes a person who has this role, if it is known: one mutation.
     Remove(Option<Level>),
+}
+
+/// The two writes of a replacement, in their order. The second is sent once a read has proved the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplaceStep {
+    /// Removes the accounts that the plan names.
+    Remove,
+    /// Adds the person.
+    Add,
 }
 
 /// What has a role that is changed.

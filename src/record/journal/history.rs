@@ -11,6 +11,7 @@ use super::{Entry, FORMAT, GrantHistory, Header, JournalError, PlanLine, digest_
 use crate::event::{RunEnd, StopReason};
 use crate::model::{RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
+use crate::plan::ReplaceStep;
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.
@@ -33,6 +34,8 @@ pub struct RowHistory {
     pub attempts: u32,
     /// Milliseconds from its first request to its end.
     pub elapsed_ms: u32,
+    /// Of a replacement, which of its two writes was sent last.
+    pub step: Option<ReplaceStep>,
 }
 
 impl RowHistory {
@@ -127,6 +130,17 @@ impl Causes {
             self.0.insert(Arc::clone(&cause));
         }
         cause
+    }
+}
+
+/// What is known of a write whose intent is the last word about it.
+fn unanswered(step: Option<ReplaceStep>) -> &'static str {
+    match step {
+        None => "sent, and the run ended before its answer",
+        Some(ReplaceStep::Remove) => {
+            "the removal was sent, and the run ended before the person was added again"
+        }
+        Some(ReplaceStep::Add) => "was taken away, and the run ended before Houston answered the add",
     }
 }
 
@@ -318,6 +332,7 @@ impl History {
                 workspace,
                 attempts: 0,
                 elapsed_ms: 0,
+                step: None,
             };
             match line.grant {
                 _ if self.rows.len() < rows => self.rows.push(end),
@@ -340,11 +355,11 @@ impl History {
     fn take(&mut self, entry: Entry) {
         let at_ms = match entry {
             Entry::Header(_) => return,
-            Entry::Intent { row, attempt, at_ms, .. } => {
-                let cause = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
-                let cause = self.causes.share(cause);
+            Entry::Intent { row, attempt, step, at_ms, .. } => {
+                let cause = self.causes.share(Cause::new(Code::NoOutcome, unanswered(step)));
                 self.with(row, |row| {
                     row.attempts = attempt;
+                    row.step = step;
                     row.status = Status::InDoubt;
                     row.cause = Some(cause);
                 });
