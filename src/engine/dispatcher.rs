@@ -142,10 +142,13 @@ impl<'r> Dispatcher<'r> {
         None
     }
 
-    /// The job of an operation; none if another operation of the same person comes first.
+    /// The job of an operation; none if another operation of the same person comes first, or too many
+    /// people are being replaced.
     fn send(&mut self, lane: usize, operation: usize) -> Option<Job> {
         let planned = self.state.planned(operation);
-        if !self.state.people.claim(self.state.email_of(operation), operation) {
+        let is_removal = self.state.step_of(operation) == Some(ReplaceStep::Remove);
+        let is_free = self.state.people.claim(self.state.email_of(operation), operation);
+        if !is_free || (is_removal && !self.state.replacing.claim(operation)) {
             self.state.lanes[lane].park();
             return None;
         }

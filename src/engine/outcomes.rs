@@ -35,15 +35,29 @@ impl State<'_> {
     /// The person of an operation may have another mutation now.
     pub fn release_person(&mut self, operation: usize) {
         for operation in self.people.release(self.email_of(operation), operation) {
-            let lane = self.lane_of(operation);
-            if !self.lanes[lane].unpark(operation) {
-                match self.lanes[lane].closed().cloned() {
-                    Some(cause) => self.conclude_unsent(operation, cause),
-                    None => self.leave(operation),
+            self.unpark(operation);
+        }
+        if self.replacing.end(operation) {
+            while let Some(operation) = self.replacing.next_waiting() {
+                if self.unpark(operation) {
+                    self.replacing.begin(operation);
                 }
             }
-            self.lanes.wake(lane);
         }
+    }
+
+    /// An operation that has waited may go, or has its end where nothing is sent any more.
+    fn unpark(&mut self, operation: usize) -> bool {
+        let lane = self.lane_of(operation);
+        let may_go = self.lanes[lane].unpark(operation);
+        if !may_go {
+            match self.lanes[lane].closed().cloned() {
+                Some(cause) => self.conclude_unsent(operation, cause),
+                None => self.leave(operation),
+            }
+        }
+        self.lanes.wake(lane);
+        may_go
     }
 
     /// Ends the run early, for the most serious reason that there is.

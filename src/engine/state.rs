@@ -13,6 +13,7 @@ use super::lanes::Lanes;
 use super::part::Subject;
 use super::people::People;
 use super::refusals::Refusals;
+use super::replacing::Replacing;
 use super::unfinished::Unfinished;
 use super::{Run, Settings};
 use crate::houston::Repeats;
@@ -29,6 +30,8 @@ pub struct State<'r> {
     pub lanes: Lanes,
     /// One person, one request.
     pub people: People<'r>,
+    /// Who is between the two writes of a replacement.
+    pub replacing: Replacing,
     /// What was sent and has no outcome yet.
     pub unfinished: Unfinished,
     /// What stops a workspace or the run.
@@ -57,6 +60,7 @@ impl<'r> State<'r> {
             channels,
             lanes,
             people: People::default(),
+            replacing: Replacing::default(),
             unfinished: Unfinished::default(),
             breakers: Breakers::new(settings, refusals, now),
             books,
@@ -72,6 +76,9 @@ impl<'r> State<'r> {
             let cause = self.unfinished.recall(operation, earlier, now);
             if earlier.in_doubt {
                 self.people.hold(self.email_of(operation), operation);
+                if self.step_of(operation).is_some() {
+                    self.replacing.begin(operation);
+                }
                 let (lane, repeats) = (self.lane_of(operation), self.repeats_of(operation));
                 self.lanes[lane].doubts().recall(operation, cause, now, repeats);
                 self.books.tally.doubtful += 1;
