@@ -634,6 +634,56 @@ mod tests {
     }
 
     #[test]
+    fn a_replacement_goes_on_where_its_journal_and_a_read_leave_it() {
+        use ReplaceStep::{Add, Remove};
+        use Status::{GaveUp, InDoubt, Invited, NotRun, RoleUpdated, Unchanged};
+        let twice = Membership::Member { role: EDITOR, bindings: 2, standing: Standing::Active };
+        let invited = Membership::Invited { role: Some(EDITOR), invites: 1 };
+        let both = Err((false, true));
+        // The end, or else whether only the add is missing, and whether something may still land.
+        let table = [
+            (NotRun, None, twice, Err((false, false))),
+            (NotRun, None, member(EDITOR), Ok(Unchanged)),
+            (InDoubt, Some(Remove), Membership::Absent, Err((true, false))),
+            (InDoubt, Some(Remove), twice, both),
+            (InDoubt, Some(Remove), invited, both),
+            (InDoubt, Some(Remove), member(EDITOR), both),
+            (GaveUp, Some(Remove), twice, Err((false, false))),
+            (GaveUp, Some(Remove), member(EDITOR), Ok(Unchanged)),
+            (InDoubt, Some(Add), Membership::Absent, Err((true, true))),
+            (InDoubt, Some(Add), member(EDITOR), Ok(RoleUpdated)),
+            (InDoubt, Some(Add), invited, Ok(Invited)),
+            (InDoubt, Some(Add), twice, Ok(Status::Rejected)),
+            (GaveUp, Some(Add), Membership::Absent, Err((true, false))),
+        ];
+        for (status, step, seen, expected) in table {
+            let attempts = u32::from(step.is_some());
+            let history = RowHistory {
+                line: 2,
+                status,
+                cause: None,
+                workspace: Some(0),
+                attempts,
+                elapsed_ms: 5,
+                step,
+            };
+            let planned = Planned::Change(Action::Replace(EDITOR));
+            let mut leftover =
+                Leftover::new(RowNumber::from_index(0), Role::workspace(EDITOR), planned, &history)
+                    .expect("left");
+            leftover.note_removal(seen);
+            let found = match leftover.next(seen) {
+                Next::Done(status, _) => Ok(status),
+                Next::Missing(action) => {
+                    assert_eq!(action, Action::Replace(EDITOR));
+                    Err(leftover.earlier.map_or((false, false), |one| (one.is_removed, one.in_doubt)))
+                }
+            };
+            assert_eq!(found, expected, "{status} after {step:?}, {seen:?}");
+        }
+    }
+
+    #[test]
     fn a_row_that_was_never_decided_is_met_as_the_run_began() {
         let history = |status| RowHistory {
             line: 2,

@@ -46,12 +46,11 @@ impl<'r> State<'r> {
         books.tally.operations += run.operations.len() as u64;
         let in_doubt = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.in_doubt);
         let is_removed = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.is_removed);
-        let stage = |operation: usize| match run.operations[operation].action.stage() {
-            // Who has been removed is added again before anything else.
-            _ if is_removed(operation) => Stage::Adds,
-            stage => stage,
+        // Who has been removed is added again before anything else.
+        let stage_of = |operation: usize| {
+            if is_removed(operation) { Stage::Adds } else { run.operations[operation].action.stage() }
         };
-        let lanes = Lanes::new(run.operations, in_doubt, stage, settings.canary, settings.settle);
+        let lanes = Lanes::new(run.operations, in_doubt, stage_of, settings.canary, settings.settle);
         let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(verb(run));
         let now = run.clock.now();
         let mut state = Self {

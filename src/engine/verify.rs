@@ -500,6 +500,59 @@ mod tests {
     }
 
     #[test]
+    fn the_removal_of_a_replacement_is_proved_by_its_accounts_whatever_houston_said() {
+        use Doubt::{Denied, Effect, Gone, Refused, Unproved};
+        let there = Membership::Member { role: Editor, bindings: 2, standing: Standing::Active };
+        let judge = |what, seen, accounts, after, ours| {
+            let (doubts, now) = doubt(what);
+            let (scope, action, repeats) = (Scope::Workspace, Action::Replace(Editor), Repeats::Unknown);
+            let accounts = Some(accounts);
+            let context = Context { scope, action, settle: SETTLE, repeats, ours, accounts };
+            doubts.queue[0].judge(seen, now + after, context)
+        };
+        let is_rejected = |found: &Finding| matches!(found, Finding::Done(Status::Rejected, _));
+        for what in [Effect, Refused, Gone, Unproved, Denied] {
+            let gone = |seen| judge(what, seen, Accounts::Gone, Duration::ZERO, true);
+            assert_eq!(gone(Membership::Absent), Finding::Removed, "{what:?}");
+            // Added by another than this run, so that nothing is added twice.
+            let by_another = gone(member(Editor, Standing::Active, 1));
+            assert!(matches!(by_another, Finding::Done(Status::Unchanged, _)), "{what:?}: {by_another:?}");
+            let early = judge(what, there, Accounts::There, Duration::ZERO, true);
+            assert_eq!(early, Finding::Wait, "{what:?}");
+            let late = judge(what, there, Accounts::There, SETTLE, true);
+            let unlisted = judge(what, Membership::Absent, Accounts::There, SETTLE, true);
+            assert_eq!(late, unlisted, "{what:?}: what counts is the account");
+            let is_refusal = matches!(what, Refused | Denied);
+            assert_eq!(is_rejected(&late), is_refusal, "{what:?}: {late:?}");
+            assert_eq!(late == Finding::SendAgain, !is_refusal, "{what:?}: {late:?}");
+            let first = judge(what, there, Accounts::There, Duration::ZERO, false);
+            assert_eq!(is_rejected(&first), is_refusal, "{what:?}: no earlier try can land");
+        }
+    }
+
+    #[test]
+    fn who_is_there_after_the_add_of_a_replacement_was_replaced_once() {
+        let there = |seen| landed(Scope::Workspace, seen, Action::Replace(Editor));
+        let end = |finding| match finding {
+            Finding::Done(status, cause) => Some((status, cause.map(|cause: Cause| cause.code))),
+            Finding::SendAgain | Finding::Wait | Finding::Removed => None,
+        };
+        let table = [
+            (Membership::Absent, None),
+            (member(Editor, Standing::Active, 1), Some((Status::RoleUpdated, Some(Code::Repaired)))),
+            (
+                Membership::Invited { role: Some(Editor), invites: 1 },
+                Some((Status::Invited, Some(Code::Renewed))),
+            ),
+            (member(Editor, Standing::Active, 2), Some((Status::Rejected, Some(Code::DuplicateBinding)))),
+            (member(Admin, Standing::Active, 1), Some((Status::RoleKept, Some(Code::OtherRole)))),
+        ];
+        for (seen, expected) in table {
+            assert_eq!(end(there(seen)), expected, "{seen:?}");
+        }
+    }
+
+    #[test]
     fn a_refusal_for_being_there_already_is_never_sent_again() {
         for what in [Doubt::Member, Doubt::Invited] {
             let found = finding(what, Membership::Absent, SETTLE, Repeats::Refused, false);
