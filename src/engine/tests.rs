@@ -627,9 +627,11 @@ fn a_role_is_set_again_without_waiting_for_the_settle_time() {
 fn a_run_that_is_stopped_leaves_few_people_removed_and_says_who_they_are() {
     let replace = |_| Action::Replace(Level::Editor);
     for requests in [20, 30, 40, 80] {
-        let weather = Weather { signal: Some((requests, StopReason::Interrupted)), ..Weather::default() };
+        let signal = Some((requests, StopReason::Interrupted));
+        let weather = Weather { latency: Duration::from_millis(50), signal };
         let stage = Stage { weather, ..Stage::with(2, &[1; 100], Vec::new(), replace) };
-        let played = stage.play(|_| {});
+        let played = stage.play(|settings| settings.settle = Duration::from_secs(600));
+        assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::Interrupted));
         let gone: Vec<&Operation> = stage.operations.iter().filter(|one| stage.bindings(one) == 0).collect();
         assert!(gone.len() <= 16, "{} removed after {requests} requests", gone.len());
         for operation in gone {
