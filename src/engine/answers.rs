@@ -10,12 +10,12 @@ use super::open::Acknowledged;
 use super::state::State;
 use super::verdict::{Doubt, Verdict, cause, judge};
 use super::verify::{Context, Doubtful, Finding};
-use super::worker::{Answer, Job, Signal};
+use super::worker::{Answer, Job, Shown, Signal};
 use crate::event::StopReason;
 use crate::houston::{Failure, Fault};
 use crate::outcome::{Cause, Code, Status, StatusKind};
-use crate::plan::Action;
 use crate::plan::finding::{Ground, finding, gone};
+use crate::plan::{Action, ReplaceStep};
 use crate::present::members::{InvitesSeen, Reading};
 
 impl State<'_> {
@@ -42,10 +42,22 @@ impl State<'_> {
         };
         self.unfinished.came_back(operation, attempts, elapsed);
         match result {
+            Ok(Answer::Done { .. }) if self.step_of(operation) == Some(ReplaceStep::Remove) => {
+                self.prove_removal(lane, operation);
+            }
             Ok(Answer::Done { .. }) => self.acknowledged(lane, operation),
             Ok(Answer::NothingThere { .. }) => self.doubt(lane, operation, Doubt::Gone, gone()),
             Err(failure) => self.failed(lane, operation, &failure.fault),
         }
+    }
+
+    /// Houston says that it removed a person who is to be added again: a read has to show it first.
+    fn prove_removal(&mut self, lane: usize, operation: usize) {
+        let cause = Cause::new(Code::NotReadBack, "Houston acknowledged the removal, and no read shows it");
+        let now = self.now();
+        let sends = self.unfinished.doubt(operation, true, &cause);
+        self.books.tally.doubtful += 1;
+        self.lanes[lane].doubts().push(operation, sends, Doubt::Unproved, cause, now);
     }
 
     fn acknowledged(&mut self, lane: usize, operation: usize) {
@@ -67,7 +79,13 @@ impl State<'_> {
             self.stop(StopReason::TargetUnusable, Some(cause));
         }
         let cause = cause(fault);
+        let is_removing = self.step_of(operation) == Some(ReplaceStep::Remove);
         match judge(fault, self.settings.max_wait) {
+            // Of what is gone already a server may say anything.
+            Verdict::End(Status::Rejected) if is_removing => {
+                self.doubt(lane, operation, Doubt::Refused, cause);
+            }
+            Verdict::CloseWorkspace if is_removing => self.doubt(lane, operation, Doubt::Denied, cause),
             Verdict::Verify(doubt) => self.doubt(lane, operation, doubt, cause),
             Verdict::Release => self.take_back(operation),
             Verdict::End(Status::GaveUp) => self.exhausted(lane, operation, &cause),
@@ -76,12 +94,7 @@ impl State<'_> {
                     self.conclude(operation, status, Some(cause));
                 }
             }
-            Verdict::CloseWorkspace => {
-                self.lanes[lane].pause();
-                if self.breakers.deny(operation, cause) {
-                    self.channels.give(Job::Probe);
-                }
-            }
+            Verdict::CloseWorkspace => self.denied(lane, operation, cause),
             Verdict::StopRun(reason) => {
                 self.take_back(operation);
                 self.stop(reason, Some(cause));
@@ -89,6 +102,14 @@ impl State<'_> {
         }
         if let Some(cause) = self.breakers.refused(fault, lane, self.email_of(operation)) {
             self.stop(StopReason::TargetUnusable, Some(cause));
+        }
+    }
+
+    /// Houston denied a mutation: nothing is begun in its workspace before the caller is known.
+    fn denied(&mut self, lane: usize, operation: usize, cause: Cause) {
+        self.lanes[lane].pause();
+        if self.breakers.deny(operation, cause) {
+            self.channels.give(Job::Probe);
         }
     }
 
@@ -132,31 +153,28 @@ impl State<'_> {
         self.books.tally.unproven > 0 || self.books.tally.of_kind(StatusKind::Changed) > 0
     }
 
-    fn was_read(
-        &mut self,
-        lane: usize,
-        operations: &[usize],
-        result: Result<Reading, Fault>,
-        began: Instant,
-    ) {
+    fn was_read(&mut self, lane: usize, operations: &[usize], result: Result<Shown, Fault>, began: Instant) {
         let purpose = self.lanes[lane].read_came_back();
         self.lanes.wake(lane);
         match (result, purpose) {
-            (Ok(reading), Some(Purpose::Verify)) => self.verified(lane, operations, &reading, began),
-            (Ok(reading), Some(Purpose::Prove)) => self.proved(lane, &reading),
+            (Ok(shown), Some(Purpose::Verify)) => self.verified(lane, operations, &shown, began),
+            (Ok(shown), Some(Purpose::Prove)) => self.proved(lane, &shown.reading),
             (Err(fault), Some(purpose)) => self.could_not_read(lane, &fault, purpose),
             (_, None) => {}
         }
     }
 
-    fn verified(&mut self, lane: usize, operations: &[usize], reading: &Reading, began: Instant) {
-        for (&operation, &seen) in operations.iter().zip(&reading.memberships) {
+    fn verified(&mut self, lane: usize, operations: &[usize], shown: &Shown, began: Instant) {
+        for (&operation, &seen) in operations.iter().zip(&shown.reading.memberships) {
             let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
             self.books.tally.doubtful -= 1;
-            let ours = self.unfinished.is_ours(operation);
-            let (scope, action) = (self.scope_of(operation), self.planned(operation).action);
-            let (settle, repeats) = (self.settings.settle, self.repeats_of(operation));
-            match doubtful.judge(seen, began, Context { scope, action, settle, repeats, ours }) {
+            let context = self.context_of(operation, shown);
+            let repeats = context.repeats;
+            match doubtful.judge(seen, began, context) {
+                Finding::Removed => self.add_again(lane, operation),
+                Finding::Done(Status::Rejected, Some(cause)) if doubtful.doubt == Doubt::Denied => {
+                    self.denied(lane, operation, cause);
+                }
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
                     self.conclude(operation, status, cause);
@@ -170,10 +188,35 @@ impl State<'_> {
         }
     }
 
+    fn context_of(&self, operation: usize, shown: &Shown) -> Context {
+        let is_removed = self.unfinished.is_removed(operation);
+        Context {
+            scope: self.scope_of(operation),
+            action: self.planned(operation).action,
+            settle: self.settings.settle,
+            repeats: self.repeats_of(operation),
+            // Whoever is there again after this run has removed them is there through it, as far as it can tell.
+            ours: is_removed || self.unfinished.is_ours(operation),
+            accounts: shown.accounts.get(&self.item_of(operation)).copied(),
+        }
+    }
+
+    /// The accounts of a person who is replaced are gone: the person is added, before anything else is sent.
+    fn add_again(&mut self, lane: usize, operation: usize) {
+        self.unfinished.removed(operation);
+        if self.breakers.are_tripped() {
+            self.leave(operation);
+            self.release_person(operation);
+        } else {
+            let stage = self.stage_of(operation);
+            self.lanes[lane].send_next(operation, stage);
+        }
+    }
+
     /// A write that is not there goes out again, as often as `--retries` allows.
     fn send_again(&mut self, lane: usize, operation: usize, doubtful: Doubtful) {
         let (sends, attempts) =
-            self.unfinished.get(operation).map_or((0, 0), |sends| (sends.tries, sends.attempts));
+            self.unfinished.get(operation).map_or((0, 0), |sends| (sends.tries, sends.of_this_write()));
         if self.breakers.are_tripped() {
             self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {
@@ -183,7 +226,7 @@ impl State<'_> {
             );
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
-            let stage = self.planned(operation).action.stage();
+            let stage = self.stage_of(operation);
             if self.lanes[lane].send_again(operation, stage) {
                 return;
             }

@@ -10,7 +10,7 @@ use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::Pace;
 use crate::model::ItemId;
 use crate::outcome::{Cause, Code, Outcome, Status, Tally};
-use crate::plan::{Operation, OperationId, Workspace};
+use crate::plan::{Operation, OperationId, ReplaceStep, Workspace};
 use crate::record::journal::{Entry, Journal, JournalError};
 
 /// Where a run is written down.
@@ -35,8 +35,16 @@ impl<'r> Books<'r> {
     }
 
     /// An operation is about to be sent.
-    pub fn intent(&mut self, planned: &Operation, op: OperationId, attempt: u32, now: Instant) {
-        self.journal.note(&Entry::Intent { item: planned.item, op, attempt, at_ms: self.journal.at_ms(now) });
+    pub fn intent(
+        &mut self,
+        planned: &Operation,
+        op: OperationId,
+        attempt: u32,
+        step: Option<ReplaceStep>,
+        now: Instant,
+    ) {
+        let (item, at_ms) = (planned.item, self.journal.at_ms(now));
+        self.journal.note(&Entry::Intent { item, op, attempt, step, at_ms });
     }
 
     /// An intent whose mutation was certainly not sent.

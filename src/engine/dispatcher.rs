@@ -15,6 +15,7 @@ use super::worker::Job;
 use super::{Run, Settings, pause};
 use crate::event::{RunEnd, StopReason};
 use crate::outcome::Status;
+use crate::plan::ReplaceStep;
 use crate::time::Waited;
 
 /// How often bars are redrawn and the outside is looked at.
@@ -113,7 +114,7 @@ impl<'r> Dispatcher<'r> {
         let planned = state.planned(operation);
         let workspace = &state.run.workspaces[planned.workspace as usize].id;
         let id = planned.id(state.scope_of(operation), workspace, state.email_of(operation));
-        state.books.intent(planned, id, attempt, now);
+        state.books.intent(planned, id, attempt, state.step_of(operation), now);
     }
 
     fn next_job(&mut self, now: Instant) -> Option<Job> {
@@ -141,21 +142,30 @@ impl<'r> Dispatcher<'r> {
         None
     }
 
-    /// The job of an operation; none if another operation of the same person comes first.
+    /// The job of an operation; none if another operation of the same person comes first, or too many
+    /// people are being replaced.
     fn send(&mut self, lane: usize, operation: usize) -> Option<Job> {
         let planned = self.state.planned(operation);
-        if !self.state.people.claim(self.state.email_of(operation), operation) {
+        let is_removal = self.state.step_of(operation) == Some(ReplaceStep::Remove);
+        let is_free = self.state.people.claim(self.state.email_of(operation), operation);
+        if !is_free || (is_removal && !self.state.replacing.claim(operation)) {
             self.state.lanes[lane].park();
             return None;
         }
         let workspace = self.state.workspace_of(lane).id.clone();
-        Some(Job::Send { operation, row: planned.item, workspace, action: planned.action })
+        Some(Job::Send { operation, row: planned.item, workspace, action: self.state.write_of(operation) })
     }
 
     fn read(&self, lane: usize, operations: Vec<usize>) -> Job {
         let rows = operations.iter().map(|&operation| self.state.item_of(operation)).collect();
+        let is_removing = |&&operation: &&usize| {
+            let is_open = self.state.unfinished.get(operation).is_some();
+            is_open && self.state.step_of(operation) == Some(ReplaceStep::Remove)
+        };
+        let removing = operations.iter().filter(is_removing);
+        let removing = removing.map(|&operation| self.state.item_of(operation)).collect();
         let workspace = self.state.workspace_of(lane).id.clone();
-        Job::Read { lane, workspace, operations, rows }
+        Job::Read { lane, workspace, operations, rows, removing }
     }
 
     /// Waits for workers, or for the next moment at which something is due.

@@ -235,6 +235,13 @@ impl Lane {
         self.succeeded();
     }
 
+    /// Another write of an operation is to be sent that has been sent already, in a stage that has begun. It
+    /// is no further canary.
+    pub fn send_next(&mut self, operation: usize, stage: Stage) {
+        self.canary.readmit();
+        self.stages.send_again(operation, stage);
+    }
+
     /// It is to be sent again. False if its stage has not begun: then it waits for it.
     pub fn send_again(&mut self, operation: usize, stage: Stage) -> bool {
         self.stages.send_again(operation, stage)

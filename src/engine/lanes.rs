@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::FixedState;
 
 use super::lane::{Lane, Step};
-use crate::plan::Operation;
+use crate::plan::{Operation, Stage};
 
 /// One lane, and its turn.
 #[derive(Debug)]
@@ -36,10 +36,11 @@ pub struct Lanes {
 
 impl Lanes {
     /// A lane for each workspace of these operations, all of them due. What is `in_doubt` is not sent
-    /// before it has been read. See [`Lane::new`] for `canary` and `settle`.
+    /// before it has been read; each is sent in its `stage`. See [`Lane::new`] for `canary` and `settle`.
     pub fn new(
         operations: &[Operation],
         in_doubt: impl Fn(usize) -> bool,
+        stage: impl Fn(usize) -> Stage,
         canary: u32,
         settle: Duration,
     ) -> Self {
@@ -50,7 +51,7 @@ impl Lanes {
             let workspace = chunk[0].workspace;
             by_workspace.insert(workspace, slots.len());
             let to_send = (first..first + chunk.len()).filter(|&operation| !in_doubt(operation));
-            let to_send = to_send.map(|operation| (operation, operations[operation].action.stage()));
+            let to_send = to_send.map(|operation| (operation, stage(operation)));
             let lane = Lane::new(to_send, canary, settle);
             slots.push(Slot { lane, workspace, in_ring: true, timer: None });
             first += chunk.len();
@@ -156,7 +157,7 @@ mod tests {
         let operations: Vec<Operation> = (0..2 * workspaces)
             .map(|place| Operation { item: ItemId::from_index(place as usize), workspace: place / 2, action })
             .collect();
-        Lanes::new(&operations, |_| false, 0, SETTLE)
+        Lanes::new(&operations, |_| false, |_| Stage::Adds, 0, SETTLE)
     }
 
     #[test]

@@ -266,6 +266,7 @@ impl Leaver {
                     Cause::new(Code::NoOutcome, "sent, and the run ended before its answer")
                 }),
                 in_doubt,
+                is_removed: false,
             });
         let role = line.from_role().map(|role| role.level);
         let (item, seen) = (line.item, Membership::Absent);
@@ -372,8 +373,13 @@ pub(super) mod tests {
 
     fn leaver(place: usize, id: &str, role: Level, in_doubt: Option<bool>) -> Leaver {
         let cause = Cause::new(Code::Timeout, "no answer");
-        let earlier =
-            in_doubt.map(|in_doubt| Earlier { attempts: 1, elapsed: Duration::ZERO, cause, in_doubt });
+        let earlier = in_doubt.map(|in_doubt| Earlier {
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            cause,
+            in_doubt,
+            is_removed: false,
+        });
         let (item, account) = (ItemId::from_index(place), Account::User(id.to_owned()));
         Leaver { item, account, role: Some(role), earlier, seen: Membership::Absent }
     }

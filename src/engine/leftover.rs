@@ -18,7 +18,7 @@ use crate::plan::finding::{gone, no_member, third_role};
 use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected};
 use crate::plan::protect::Protect;
 use crate::plan::{
-    Action, Decision, Holder, Membership, Operation, Reason, RolePolicy, Workspace, decide, sort,
+    Action, Decision, Holder, Membership, Operation, Reason, ReplaceStep, RolePolicy, Workspace, decide, sort,
 };
 use crate::present::members::Reading;
 use crate::record::folder::{JOURNAL, RunFolder, Runs};
@@ -108,11 +108,12 @@ impl Leg {
             let email = emails.get(item);
             protect.covers([email]) || reading.protected.iter().any(|name| name == email)
         };
-        for (leftover, &seen) in leftovers.into_iter().zip(&reading.memberships) {
+        for (mut leftover, &seen) in leftovers.into_iter().zip(&reading.memberships) {
             if let (Membership::Absent, Some(doubt)) = (seen, &doubt) {
                 self.leave(&leftover, Status::GaveUp, doubt);
                 continue;
             }
+            leftover.note_removal(seen);
             match leftover.next(seen) {
                 Next::Done(status, cause) => self.conclude(&leftover, status, cause),
                 Next::Missing(action) => {
@@ -315,6 +316,8 @@ pub struct Earlier {
     /// Whether the last one may still take effect: it is looked for over the settle time before
     /// anything is sent again.
     pub in_doubt: bool,
+    /// Whether a person who is replaced has been removed, so that only the add is missing.
+    pub is_removed: bool,
 }
 
 /// What is to be done about a leftover.
@@ -340,6 +343,7 @@ impl Leftover {
             elapsed: Duration::from_millis(u64::from(history.elapsed_ms)),
             cause: cause(),
             in_doubt,
+            is_removed: history.step == Some(ReplaceStep::Add),
         });
         let Role { scope, level: role } = role;
         Some(Self { item, scope, role, planned, earlier })
@@ -377,11 +381,24 @@ impl Leftover {
         }
     }
 
+    /// Takes in that a person who is replaced is gone: the removal of an earlier leg has taken effect, and
+    /// its add was never sent.
+    fn note_removal(&mut self, seen: Membership) {
+        if let (Planned::Change(Action::Replace(_)), Membership::Absent) = (self.planned, seen)
+            && let Some(earlier) = &mut self.earlier
+            && !earlier.is_removed
+        {
+            (earlier.is_removed, earlier.in_doubt) = (true, false);
+        }
+    }
+
     fn next_add(&self, seen: Membership, roles: RolePolicy) -> Next {
         let add = Action::Add(self.role);
         if self.earlier.is_some() {
             return match (seen, landed(self.scope, seen, add)) {
-                (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait) => Next::Missing(add),
+                (Membership::Absent, _) | (_, Finding::SendAgain | Finding::Wait | Finding::Removed) => {
+                    Next::Missing(add)
+                }
                 (_, Finding::Done(status, cause)) => Next::Done(status, cause),
             };
         }
@@ -399,18 +416,26 @@ impl Leftover {
         }
     }
 
-    /// An invitation that is there may be the one that is to be renewed. Nothing is lost by taking that
-    /// away once more: it is named by its id.
+    /// Until the removal is proved, whoever is there may be there by the accounts that are to be removed:
+    /// these are looked for, by their ids, before anything is added. A member whom Houston has once needs
+    /// no replacement, unless a removal may still take effect.
     fn next_replacement(&self, seen: Membership) -> Next {
         let action = Action::Replace(self.role);
-        match (seen, landed(self.scope, seen, action)) {
-            (Membership::Invited { .. }, _) | (_, Finding::Wait | Finding::SendAgain) => {
+        let is_removed = self.earlier.as_ref().is_some_and(|earlier| earlier.is_removed);
+        let in_doubt = self.earlier.as_ref().is_some_and(|earlier| earlier.in_doubt);
+        if is_removed {
+            return match landed(self.scope, seen, action) {
+                Finding::Done(status, cause) => Next::Done(status, cause),
+                Finding::Wait | Finding::SendAgain | Finding::Removed => Next::Missing(action),
+            };
+        }
+        match seen {
+            Membership::Member { bindings: 1, .. } if !in_doubt => {
+                self.decided(&decide(self.scope, self.role, seen, RolePolicy::Keep))
+            }
+            Membership::Member { .. } | Membership::Invited { .. } | Membership::Absent => {
                 Next::Missing(action)
             }
-            (_, Finding::Done(Status::RoleUpdated, _)) if self.earlier.is_none() => {
-                Next::Done(Status::Unchanged, None)
-            }
-            (_, Finding::Done(status, cause)) => Next::Done(status, cause),
         }
     }
 
@@ -422,7 +447,7 @@ impl Leftover {
                 Next::Done(Status::Unchanged, Some(gone()))
             }
             Finding::Done(status, cause) => Next::Done(status, cause),
-            Finding::Wait | Finding::SendAgain => Next::Missing(action),
+            Finding::Wait | Finding::SendAgain | Finding::Removed => Next::Missing(action),
         }
     }
 
@@ -432,7 +457,7 @@ impl Leftover {
         if self.earlier.is_some() {
             return match landed(self.scope, seen, action) {
                 Finding::Done(status, cause) => Next::Done(status, cause),
-                Finding::Wait | Finding::SendAgain => Next::Missing(action),
+                Finding::Wait | Finding::SendAgain | Finding::Removed => Next::Missing(action),
             };
         }
         let decision = decide(self.scope, to, seen, RolePolicy::Update);
@@ -472,8 +497,15 @@ mod tests {
     const EDITOR: Level = Level::Editor;
 
     fn leftover(status: Status, attempts: u32) -> Option<Leftover> {
-        let history =
-            RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
+        let history = RowHistory {
+            line: 2,
+            status,
+            cause: None,
+            workspace: Some(0),
+            attempts,
+            elapsed_ms: 5,
+            step: None,
+        };
         Leftover::new(
             ItemId::from_index(0),
             Role::workspace(EDITOR),
@@ -548,8 +580,15 @@ mod tests {
             (GaveUp, 3, member(Viewer), None),
         ];
         for (status, attempts, seen, expected) in table {
-            let history =
-                RowHistory { line: 2, status, cause: None, workspace: Some(0), attempts, elapsed_ms: 5 };
+            let history = RowHistory {
+                line: 2,
+                status,
+                cause: None,
+                workspace: Some(0),
+                attempts,
+                elapsed_ms: 5,
+                step: None,
+            };
             let planned = Planned::Change(set_role(Viewer, EDITOR));
             let leftover = Leftover::new(ItemId::from_index(0), Role::workspace(EDITOR), planned, &history)
                 .expect("left");
@@ -611,6 +650,56 @@ mod tests {
     }
 
     #[test]
+    fn a_replacement_goes_on_where_its_journal_and_a_read_leave_it() {
+        use ReplaceStep::{Add, Remove};
+        use Status::{GaveUp, InDoubt, Invited, NotRun, RoleUpdated, Unchanged};
+        let twice = Membership::Member { role: EDITOR, bindings: 2, standing: Standing::Active };
+        let invited = Membership::Invited { role: Some(EDITOR), invites: 1 };
+        let both = Err((false, true));
+        // The end, or else whether only the add is missing, and whether something may still land.
+        let table = [
+            (NotRun, None, twice, Err((false, false))),
+            (NotRun, None, member(EDITOR), Ok(Unchanged)),
+            (InDoubt, Some(Remove), Membership::Absent, Err((true, false))),
+            (InDoubt, Some(Remove), twice, both),
+            (InDoubt, Some(Remove), invited, both),
+            (InDoubt, Some(Remove), member(EDITOR), both),
+            (GaveUp, Some(Remove), twice, Err((false, false))),
+            (GaveUp, Some(Remove), member(EDITOR), Ok(Unchanged)),
+            (InDoubt, Some(Add), Membership::Absent, Err((true, true))),
+            (InDoubt, Some(Add), member(EDITOR), Ok(RoleUpdated)),
+            (InDoubt, Some(Add), invited, Ok(Invited)),
+            (InDoubt, Some(Add), twice, Ok(Status::Rejected)),
+            (GaveUp, Some(Add), Membership::Absent, Err((true, false))),
+        ];
+        for (status, step, seen, expected) in table {
+            let attempts = u32::from(step.is_some());
+            let history = RowHistory {
+                line: 2,
+                status,
+                cause: None,
+                workspace: Some(0),
+                attempts,
+                elapsed_ms: 5,
+                step,
+            };
+            let planned = Planned::Change(Action::Replace(EDITOR));
+            let mut leftover =
+                Leftover::new(ItemId::from_index(0), Role::workspace(EDITOR), planned, &history)
+                    .expect("left");
+            leftover.note_removal(seen);
+            let found = match leftover.next(seen) {
+                Next::Done(status, _) => Ok(status),
+                Next::Missing(action) => {
+                    assert_eq!(action, Action::Replace(EDITOR));
+                    Err(leftover.earlier.map_or((false, false), |one| (one.is_removed, one.in_doubt)))
+                }
+            };
+            assert_eq!(found, expected, "{status} after {step:?}, {seen:?}");
+        }
+    }
+
+    #[test]
     fn a_row_that_was_never_decided_is_met_as_the_run_began() {
         let history = |status| RowHistory {
             line: 2,
@@ -619,6 +708,7 @@ mod tests {
             workspace: Some(0),
             attempts: 0,
             elapsed_ms: 0,
+            step: None,
         };
         let next = |roles| {
             let planned = Planned::Nothing(roles);

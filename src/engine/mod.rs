@@ -19,6 +19,7 @@ mod outcomes;
 pub mod part;
 mod people;
 pub mod refusals;
+mod replacing;
 mod state;
 mod unfinished;
 pub mod verdict;

@@ -10,6 +10,7 @@ use super::pause;
 use super::state::State;
 use crate::event::{RunEnd, StopReason};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
+use crate::plan::{Action, ReplaceStep};
 
 impl State<'_> {
     /// A ticket was not carried out: its mutation was certainly not sent.
@@ -34,15 +35,29 @@ impl State<'_> {
     /// The person of an operation may have another mutation now.
     pub fn release_person(&mut self, operation: usize) {
         for operation in self.people.release(self.email_of(operation), operation) {
-            let lane = self.lane_of(operation);
-            if !self.lanes[lane].unpark(operation) {
-                match self.lanes[lane].closed().cloned() {
-                    Some(cause) => self.conclude_unsent(operation, cause),
-                    None => self.leave(operation),
+            self.unpark(operation);
+        }
+        if self.replacing.end(operation) {
+            while let Some(operation) = self.replacing.next_waiting() {
+                if self.unpark(operation) {
+                    self.replacing.begin(operation);
                 }
             }
-            self.lanes.wake(lane);
         }
+    }
+
+    /// An operation that has waited may go, or has its end where nothing is sent any more.
+    fn unpark(&mut self, operation: usize) -> bool {
+        let lane = self.lane_of(operation);
+        let may_go = self.lanes[lane].unpark(operation);
+        if !may_go {
+            match self.lanes[lane].closed().cloned() {
+                Some(cause) => self.conclude_unsent(operation, cause),
+                None => self.leave(operation),
+            }
+        }
+        self.lanes.wake(lane);
+        may_go
     }
 
     /// Ends the run early, for the most serious reason that there is.
@@ -135,11 +150,19 @@ impl State<'_> {
     /// Gives a row its end whose write Houston acknowledged.
     pub fn finish_acknowledged(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>) {
         let (attempts, elapsed) = (acknowledged.attempts, acknowledged.elapsed());
-        self.write_down(acknowledged.operation(), &Outcome { status, cause, attempts, elapsed });
+        let operation = acknowledged.operation();
+        let step = match self.planned(operation).action {
+            Action::Replace(_) => Some(ReplaceStep::Add),
+            Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => None,
+        };
+        let cause = cause.map(|cause| half_done(step, status, cause));
+        self.write_down(operation, &Outcome { status, cause, attempts, elapsed });
     }
 
     fn finish(&mut self, operation: usize, status: Status, cause: Option<Cause>) {
         let now = self.now();
+        let step = self.step_of(operation);
+        let cause = cause.map(|cause| half_done(step, status, cause));
         let sends = self.unfinished.remove(operation);
         let (attempts, elapsed) =
             sends.map_or((0, Duration::ZERO), |sends| (sends.attempts, sends.elapsed_by(now)));
@@ -193,4 +216,24 @@ impl State<'_> {
             self.finish(operation, Status::GaveUp, Some(cause));
         }
     }
+}
+
+/// The cause of a row of which only this step of a replacement was reached, in words that say where the
+/// person is left.
+fn half_done(step: Option<ReplaceStep>, status: Status, cause: Cause) -> Cause {
+    let is_doubled = cause.code == Code::DuplicateBinding;
+    let what = match (step, status) {
+        (Some(ReplaceStep::Remove), Status::InDoubt) => {
+            "may have been taken away, and is not added again yet"
+        }
+        (Some(ReplaceStep::Add), Status::InDoubt) => "was taken away, and may not be there again",
+        (Some(ReplaceStep::Add), Status::Rejected) if !is_doubled => {
+            "was taken away, and could not be added again"
+        }
+        (Some(ReplaceStep::Add), Status::GaveUp | Status::NotRun) => {
+            "was taken away, and is not added again yet"
+        }
+        (Some(ReplaceStep::Remove | ReplaceStep::Add) | None, _) => return cause,
+    };
+    Cause { code: cause.code, text: format!("{what}: {}", cause.text) }
 }

@@ -13,11 +13,12 @@ use super::lanes::Lanes;
 use super::part::Subject;
 use super::people::People;
 use super::refusals::Refusals;
+use super::replacing::Replacing;
 use super::unfinished::Unfinished;
 use super::{Run, Settings};
 use crate::houston::Repeats;
 use crate::model::{ItemId, Scope};
-use crate::plan::{Action, Operation, Workspace};
+use crate::plan::{Action, Operation, ReplaceStep, Stage, Workspace};
 
 /// The state of a run. Operations and lanes are known by their index.
 pub struct State<'r> {
@@ -29,6 +30,8 @@ pub struct State<'r> {
     pub lanes: Lanes,
     /// One person, one request.
     pub people: People<'r>,
+    /// Who is between the two writes of a replacement.
+    pub replacing: Replacing,
     /// What was sent and has no outcome yet.
     pub unfinished: Unfinished,
     /// What stops a workspace or the run.
@@ -42,7 +45,12 @@ impl<'r> State<'r> {
     pub fn new(run: &'r Run<'r>, settings: &'r Settings, channels: Channels, mut books: Books<'r>) -> Self {
         books.tally.operations += run.operations.len() as u64;
         let in_doubt = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.in_doubt);
-        let lanes = Lanes::new(run.operations, in_doubt, settings.canary, settings.settle);
+        let is_removed = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.is_removed);
+        // Who has been removed is added again before anything else.
+        let stage_of = |operation: usize| {
+            if is_removed(operation) { Stage::Adds } else { run.operations[operation].action.stage() }
+        };
+        let lanes = Lanes::new(run.operations, in_doubt, stage_of, settings.canary, settings.settle);
         let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(verb(run));
         let now = run.clock.now();
         let mut state = Self {
@@ -51,6 +59,7 @@ impl<'r> State<'r> {
             channels,
             lanes,
             people: People::default(),
+            replacing: Replacing::default(),
             unfinished: Unfinished::default(),
             breakers: Breakers::new(settings, refusals, now),
             books,
@@ -63,11 +72,14 @@ impl<'r> State<'r> {
     /// settle time is over, from now on: a killed process does not say when it sent its last request.
     fn recall(&mut self, now: Instant) {
         for (&operation, earlier) in self.run.earlier {
-            self.unfinished.recall(operation, earlier, now);
+            let cause = self.unfinished.recall(operation, earlier, now);
             if earlier.in_doubt {
                 self.people.hold(self.email_of(operation), operation);
+                if self.step_of(operation).is_some() {
+                    self.replacing.begin(operation);
+                }
                 let (lane, repeats) = (self.lane_of(operation), self.repeats_of(operation));
-                self.lanes[lane].doubts().recall(operation, earlier.cause.clone(), now, repeats);
+                self.lanes[lane].doubts().recall(operation, cause, now, repeats);
                 self.books.tally.doubtful += 1;
             }
         }
@@ -102,14 +114,40 @@ impl<'r> State<'r> {
         &self.run.workspaces[self.lanes.workspace(lane) as usize]
     }
 
+    /// Of a replacement, which of its two writes is due.
+    pub fn step_of(&self, operation: usize) -> Option<ReplaceStep> {
+        match self.planned(operation).action {
+            Action::Replace(_) if self.unfinished.is_removed(operation) => Some(ReplaceStep::Add),
+            Action::Replace(_) => Some(ReplaceStep::Remove),
+            Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => None,
+        }
+    }
+
+    /// What is sent for an operation now.
+    pub fn write_of(&self, operation: usize) -> Action {
+        match (self.planned(operation).action, self.step_of(operation)) {
+            (Action::Replace(_), Some(ReplaceStep::Remove)) => Action::Remove(None),
+            (Action::Replace(level), Some(ReplaceStep::Add) | None) => Action::Add(level),
+            (action @ (Action::Add(_) | Action::SetRole { .. } | Action::Remove(_)), _) => action,
+        }
+    }
+
+    /// When what is due of an operation is sent. Who has been removed is added again before anything else.
+    pub fn stage_of(&self, operation: usize) -> Stage {
+        match self.step_of(operation) {
+            Some(ReplaceStep::Add) => Stage::Adds,
+            Some(ReplaceStep::Remove) | None => self.planned(operation).action.stage(),
+        }
+    }
+
     /// Whether an operation may be sent again before it is certain that it can no longer take effect.
     /// Setting a role or removing a person twice is the same as doing it once.
     pub fn repeats_of(&self, operation: usize) -> Repeats {
-        match self.planned(operation).action {
-            Action::Add(_) => self.breakers.repeats(),
+        match (self.planned(operation).action, self.step_of(operation)) {
+            (Action::Add(_), _) | (Action::Replace(_), Some(ReplaceStep::Add)) => self.breakers.repeats(),
             // A removal that lands after the add would undo it: it is waited for.
-            Action::Replace(_) => Repeats::Unknown,
-            Action::SetRole { .. } | Action::Remove(_) => Repeats::Refused,
+            (Action::Replace(_), Some(ReplaceStep::Remove) | None) => Repeats::Unknown,
+            (Action::SetRole { .. } | Action::Remove(_), _) => Repeats::Refused,
         }
     }
 }

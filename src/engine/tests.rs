@@ -5,7 +5,7 @@ mod cuts;
 mod findings;
 mod stops;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use proptest::prelude::*;
@@ -15,7 +15,8 @@ use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
 use crate::model::{ItemId, Level, Role, WorkspaceId};
-use crate::outcome::{Code, Outcome, Status};
+use crate::outcome::{Cause, Code, Outcome, Status};
+use crate::plan::extra::Account;
 use crate::plan::{Action, Holder, Stage as LifeStage};
 use crate::record::folder::{RunFolder, Runs};
 use crate::record::journal::{FORMAT, Header, Reach, RunSettings};
@@ -39,6 +40,8 @@ enum Reaction {
 #[derive(Debug, Default)]
 struct World {
     bindings: HashMap<(String, String), u32>,
+    /// Who has been removed.
+    removed: HashSet<(String, String)>,
     /// The roles of those who are no editors.
     roles: HashMap<(String, String), Level>,
     /// The stages of the mutations that took effect, by workspace.
@@ -99,6 +102,12 @@ impl World {
                 std::thread::yield_now();
                 world.lock().unwrap().add(workspace, email)
             }
+            "RemoveMember" => {
+                let email = text(&body["variables"]["userUuid"]);
+                world.lock().unwrap().enter(&email);
+                std::thread::yield_now();
+                world.lock().unwrap().remove(workspace, email)
+            }
             "UpsertRole" => {
                 let email = text(&body["variables"]["email"]);
                 let role = Level::ALL
@@ -133,10 +142,27 @@ impl World {
     fn add(&mut self, workspace: String, email: String) -> Result<(u16, String), Fault> {
         let reaction = self.next_reaction(&email);
         if let Reaction::Apply | Reaction::ApplyAndCut | Reaction::FailAfter = reaction {
-            self.stages.entry(workspace.clone()).or_default().push(LifeStage::Adds);
+            let was_removed = self.removed.contains(&(workspace.clone(), email.clone()));
+            let stage = if was_removed { LifeStage::Promotions } else { LifeStage::Adds };
+            self.stages.entry(workspace.clone()).or_default().push(stage);
             *self.bindings.entry((workspace, email)).or_default() += 1;
         }
         World::reply(reaction, "workspaceAddUser", &json!({"id": "w"}))
+    }
+
+    /// As the servers of 2019 and 2020 do with invitations: of what is gone they say that they failed.
+    fn remove(&mut self, workspace: String, email: String) -> Result<(u16, String), Fault> {
+        let mut reaction = self.next_reaction(&email);
+        let place = (workspace.clone(), email);
+        if !self.bindings.contains_key(&place) && reaction == Reaction::Apply {
+            reaction = Reaction::FailBefore;
+        }
+        if let Reaction::Apply | Reaction::ApplyAndCut | Reaction::FailAfter = reaction {
+            self.stages.entry(workspace).or_default().push(LifeStage::Promotions);
+            self.bindings.remove(&place);
+            self.removed.insert(place);
+        }
+        World::reply(reaction, "workspaceRemoveUser", &json!({"id": "w"}))
     }
 
     fn set_role(&mut self, workspace: String, email: String, role: Level) -> Result<(u16, String), Fault> {
@@ -213,14 +239,15 @@ impl Stage {
         Self::with(workspaces, people, reactions, |_| Action::Add(Level::Editor))
     }
 
-    /// The same with additions, promotions and demotions.
+    /// The same with additions, promotions, demotions and replacements.
     fn mixed(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
         use Level::{Admin, Editor, Viewer};
         let change = |from, to| Action::SetRole { from, to, holder: Holder::Member };
-        Self::with(workspaces, people, reactions, |person| match person % 4 {
+        Self::with(workspaces, people, reactions, |person| match person % 5 {
             0 => change(Admin, Viewer),
             1 => Action::Add(Editor),
             2 => change(Viewer, Admin),
+            3 => Action::Replace(Editor),
             _ => change(Editor, Admin),
         })
     }
@@ -246,10 +273,14 @@ impl Stage {
         crate::plan::sort(&mut operations);
         let mut world = World { reactions, ..World::default() };
         for operation in &operations {
-            if let Action::SetRole { from, .. } = operation.action {
-                let place = (format!("w{}", operation.workspace), emails.get(operation.item).to_owned());
-                world.roles.insert(place.clone(), from);
-                world.bindings.insert(place, 1);
+            let place = (format!("w{}", operation.workspace), emails.get(operation.item).to_owned());
+            match operation.action {
+                Action::SetRole { from, .. } => {
+                    world.roles.insert(place.clone(), from);
+                    world.bindings.insert(place, 1);
+                }
+                Action::Replace(_) => drop(world.bindings.insert(place, 2)),
+                Action::Add(_) | Action::Remove(_) => {}
             }
         }
         Self {
@@ -309,7 +340,7 @@ impl Stage {
             workspaces: part.workspaces,
             operations: part.operations,
             earlier: part.earlier,
-            subjects: &Arc::default(),
+            subjects: &Arc::new(self.subjects()),
             emails: part.emails,
             houston: &houston,
             pace: &pace,
@@ -332,13 +363,36 @@ impl Stage {
         Played { end, outcomes, concluded_twice }
     }
 
+    /// Whom the replacements are about: the ids of people are their addresses.
+    fn subjects(&self) -> Subjects {
+        let is_replaced = |operation: &&Operation| matches!(operation.action, Action::Replace(_));
+        let account = |row: ItemId| vec![Account::User(self.emails.get(row).to_owned())];
+        let replaced = self.operations.iter().filter(is_replaced);
+        let replacements = replaced.map(|operation| (operation.item, account(operation.item))).collect();
+        Subjects { replacements, first: usize::MAX, ..Subjects::default() }
+    }
+
     /// Whether the world is as an operation wants it, or as it was before.
     fn is_done(&self, operation: &Operation) -> bool {
         match operation.action {
-            Action::Add(_) => self.bindings(operation) == 1,
+            Action::Add(_) | Action::Replace(_) => self.bindings(operation) == 1,
             Action::SetRole { to, .. } => self.role(operation) == to,
-            Action::Remove(_) | Action::Replace(_) => self.bindings(operation) == 0,
+            Action::Remove(_) => self.bindings(operation) == 0,
         }
+    }
+
+    /// How often a row's person may be bound at most: those who are to be replaced are bound twice.
+    fn most_bindings(&self, operation: &Operation) -> u32 {
+        match operation.action {
+            Action::Replace(_) => 2,
+            Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => 1,
+        }
+    }
+
+    /// Whether an outcome says so, if the row's person was removed and is not there again.
+    fn says_who_is_gone(&self, operation: &Operation, cause: Option<&Cause>) -> bool {
+        let is_gone = matches!(operation.action, Action::Replace(_)) && self.bindings(operation) == 0;
+        !is_gone || cause.is_some_and(|cause| cause.text.contains("taken away"))
     }
 
     fn role(&self, operation: &Operation) -> Level {
@@ -439,11 +493,13 @@ proptest! {
         for operation in &stage.operations {
             let bindings = stage.bindings(operation);
             let status = played.status(operation);
-            prop_assert!(bindings <= 1, "bound {} times: {:?}", bindings, status);
+            let most = stage.most_bindings(operation);
+            prop_assert!(bindings <= most, "bound {} times: {:?}", bindings, status);
+            let cause = played.outcomes[&operation.item.get()].cause.as_ref();
+            prop_assert!(stage.says_who_is_gone(operation, cause), "{:?}", cause);
             let is_success = matches!(status, Status::Added | Status::RoleUpdated);
             prop_assert_eq!(is_success, stage.is_done(operation), "{:?}", played.outcomes[&operation.item.get()]);
             // A canary that is out of luck leaves the others of its workspace untried.
-            let cause = played.outcomes[&operation.item.get()].cause.as_ref();
             let is_held_back = status == Status::NotRun && cause.is_some_and(|c| c.code == Code::CanaryFailed);
             let expected = [Status::Added, Status::RoleUpdated, Status::Rejected, Status::GaveUp].contains(&status);
             prop_assert!(expected || is_held_back, "{:?}", status);
@@ -566,4 +622,24 @@ fn a_role_is_set_again_without_waiting_for_the_settle_time() {
     assert_eq!(played.end.tally.of(Status::RoleUpdated), 1);
     assert_eq!(played.outcomes[&1].attempts, 2);
     assert!(played.outcomes[&1].elapsed < Duration::from_secs(30), "{:?}", played.outcomes[&1]);
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_few_people_removed_and_says_who_they_are() {
+    let replace = |_| Action::Replace(Level::Editor);
+    for requests in [20, 30, 40, 80] {
+        let signal = Some((requests, StopReason::Interrupted));
+        let weather = Weather { latency: Duration::from_millis(50), signal };
+        let stage = Stage { weather, ..Stage::with(2, &[1; 100], Vec::new(), replace) };
+        let played = stage.play(|settings| settings.settle = Duration::from_secs(600));
+        assert_eq!(played.end.stopped.as_ref().map(|(reason, _)| *reason), Some(StopReason::Interrupted));
+        let gone: Vec<&Operation> = stage.operations.iter().filter(|one| stage.bindings(one) == 0).collect();
+        assert!(gone.len() <= 16, "{} removed after {requests} requests", gone.len());
+        for operation in gone {
+            let outcome = &played.outcomes[&operation.item.get()];
+            assert!(stage.says_who_is_gone(operation, outcome.cause.as_ref()), "{outcome:?}");
+        }
+    }
+    let stage = Stage::with(2, &[1; 100], Vec::new(), replace);
+    assert_eq!(stage.play(|_| {}).end.tally.of(Status::RoleUpdated), 100);
 }

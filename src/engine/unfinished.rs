@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::FixedState;
 
 use super::leftover::Earlier;
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Code};
 
 /// What was sent for one operation.
 #[derive(Debug)]
@@ -25,13 +25,27 @@ pub struct Sends {
     ours: bool,
     /// Why its last send failed.
     last: Option<Cause>,
+    /// Whether it replaces a person who has been removed and is to be added again.
+    pub is_removed: bool,
+    /// Requests sent for it before the write that it is about now.
+    before: u32,
 }
 
 impl Sends {
+    /// Requests sent for the write that it is about now.
+    pub fn of_this_write(&self) -> u32 {
+        self.attempts - self.before
+    }
+
     /// From the first request to the answer that counts, or to now if none came.
     pub fn elapsed_by(&self, now: Instant) -> Duration {
         self.elapsed.unwrap_or_else(|| now - self.first_sent)
     }
+}
+
+/// Why a row has no end whose person has been removed.
+fn not_added_again() -> Cause {
+    Cause::new(Code::NotAddedAgain, "the run ended first")
 }
 
 /// The operations that were sent and have no outcome yet.
@@ -41,22 +55,35 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Takes up what an earlier leg of the run has sent.
-    pub fn recall(&mut self, operation: usize, earlier: &Earlier, now: Instant) {
+    /// Takes up what an earlier leg of the run has sent. Gives why its last send failed.
+    pub fn recall(&mut self, operation: usize, earlier: &Earlier, now: Instant) -> Cause {
+        let cause = if earlier.is_removed { not_added_again() } else { earlier.cause.clone() };
         let sends = Sends {
             tries: 0,
             attempts: earlier.attempts,
             first_sent: now,
             elapsed: Some(earlier.elapsed),
             ours: true,
-            last: Some(earlier.cause.clone()),
+            last: Some(cause.clone()),
+            is_removed: earlier.is_removed,
+            before: 0,
         };
         self.by_operation.insert(operation, sends);
+        cause
     }
 
     /// An operation is about to be sent. Gives the number of the request.
     pub fn begin(&mut self, operation: usize, now: Instant) -> u32 {
-        let fresh = Sends { tries: 0, attempts: 0, first_sent: now, elapsed: None, ours: false, last: None };
+        let fresh = Sends {
+            tries: 0,
+            attempts: 0,
+            first_sent: now,
+            elapsed: None,
+            ours: false,
+            last: None,
+            is_removed: false,
+            before: 0,
+        };
         let sends = self.by_operation.entry(operation).or_insert(fresh);
         sends.tries += 1;
         sends.attempts + 1
@@ -86,6 +113,23 @@ impl Unfinished {
             sends.tries = 0;
             sends.last = Some(cause.clone());
         }
+    }
+
+    /// A read has proved the removal of a person who is replaced: what is sent from now on is the add, of
+    /// which nothing has been tried.
+    pub fn removed(&mut self, operation: usize) {
+        if let Some(sends) = self.by_operation.get_mut(&operation) {
+            sends.is_removed = true;
+            sends.tries = 0;
+            sends.before = sends.attempts;
+            sends.ours = false;
+            sends.last = Some(not_added_again());
+        }
+    }
+
+    /// Whether it replaces a person who has been removed and is to be added again.
+    pub fn is_removed(&self, operation: usize) -> bool {
+        self.by_operation.get(&operation).is_some_and(|sends| sends.is_removed)
     }
 
     /// Whether a send may have taken effect.

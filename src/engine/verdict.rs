@@ -39,6 +39,10 @@ pub enum Doubt {
     Refused,
     /// Whether the person really is not there who was to be taken away, as Houston says.
     Gone,
+    /// Whether the accounts of a person who is replaced really are gone, as Houston says.
+    Unproved,
+    /// Whether they are gone already: Houston denied the removal.
+    Denied,
 }
 
 /// Judges the fault of a mutation. `max_wait` is the longest pause that Houston may ask for.

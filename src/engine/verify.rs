@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::verdict::Doubt;
 use crate::houston::Repeats;
-use crate::model::{Level, Scope};
+use crate::model::Scope;
 use crate::outcome::{Cause, Code, Status};
 use crate::plan::finding::{Ground, finding};
 use crate::plan::{Action, Membership};
@@ -53,6 +53,8 @@ pub enum Finding {
     SendAgain,
     /// It is not there yet: read again later.
     Wait,
+    /// The removal of a person who is replaced is proved: the add is next.
+    Removed,
 }
 
 /// What is known of a doubtful write besides what a read shows.
@@ -68,6 +70,17 @@ pub struct Context {
     pub repeats: Repeats,
     /// Whether a mutation of this run may have made it so.
     pub ours: bool,
+    /// What a read shows of the accounts that a replacement removes, while that is its step.
+    pub accounts: Option<Accounts>,
+}
+
+/// What a read shows of the accounts that a replacement removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounts {
+    /// One of them is still there.
+    There,
+    /// None of them is there.
+    Gone,
 }
 
 /// The doubtful writes of one workspace.
@@ -174,16 +187,23 @@ impl Doubtful {
 
     /// What a membership, read by a read that began at `read_at`, means for this write.
     pub fn judge(&self, seen: Membership, read_at: Instant, context: Context) -> Finding {
-        let Context { scope, action, settle, repeats, ours } = context;
+        let Context { scope, action, settle, repeats, ours, accounts } = context;
+        match accounts {
+            Some(Accounts::There) => return self.judge_removal(read_at, context),
+            Some(Accounts::Gone) if seen == Membership::Absent => return Finding::Removed,
+            Some(Accounts::Gone) | None => {}
+        }
+        // While a replacement removes, it has not added anybody: a person who is there was added by others.
+        let may_be_ours = ours && accounts.is_none();
         let ground = match action {
-            Action::Add(_) | Action::Remove(_) if !ours => Ground::NothingSent,
+            Action::Add(_) | Action::Replace(_) | Action::Remove(_) if !may_be_ours => Ground::NothingSent,
             Action::Add(_) | Action::SetRole { .. } | Action::Replace(_) | Action::Remove(_) => {
                 Ground::MaybeOurs
             }
         };
         match shown(scope, seen, action, ground) {
             done @ Finding::Done(..) => done,
-            Finding::SendAgain | Finding::Wait => {
+            Finding::SendAgain | Finding::Wait | Finding::Removed => {
                 let is_late = read_at >= self.since + self.patience(settle, repeats);
                 self.judge_missing(action, is_late, ours)
             }
@@ -193,20 +213,57 @@ impl Doubtful {
     /// What follows for a write that a read does not show. `is_late` if it can land no more. Setting a role
     /// or removing a person twice does no harm: unless Houston has refused it for good, it is sent again.
     fn judge_missing(&self, action: Action, is_late: bool, ours: bool) -> Finding {
-        let is_add = matches!(action, Action::Add(_));
+        let is_add = matches!(action, Action::Add(_) | Action::Replace(_));
         match self.doubt {
             Doubt::Invited if is_add => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
                 Some(Cause::new(Code::RoleUnknown, "Houston says so; the invitation itself cannot be seen")),
             ),
-            Doubt::Member | Doubt::Gone if is_add => {
+            Doubt::Member | Doubt::Gone | Doubt::Unproved | Doubt::Denied if is_add => {
                 let said = &self.cause.text;
                 let text = format!("Houston says \"{said}\", but the member list has no role of theirs");
                 Finding::Done(Status::InDoubt, Some(Cause::new(Code::MemberNotSeen, text)))
             }
             Doubt::Refused if is_late => Finding::Done(Status::Rejected, Some(self.cause.clone())),
-            Doubt::Effect | Doubt::Invited | Doubt::Member | Doubt::Gone if is_late => Finding::SendAgain,
-            Doubt::Effect | Doubt::Refused | Doubt::Invited | Doubt::Member | Doubt::Gone => Finding::Wait,
+            Doubt::Effect
+            | Doubt::Invited
+            | Doubt::Member
+            | Doubt::Gone
+            | Doubt::Unproved
+            | Doubt::Denied
+                if is_late =>
+            {
+                Finding::SendAgain
+            }
+            Doubt::Effect
+            | Doubt::Refused
+            | Doubt::Invited
+            | Doubt::Member
+            | Doubt::Gone
+            | Doubt::Unproved
+            | Doubt::Denied => Finding::Wait,
+        }
+    }
+
+    /// What follows for the removal of a replacement while one of its accounts is still there. A refusal
+    /// holds once no earlier try can land any more.
+    fn judge_removal(&self, read_at: Instant, context: Context) -> Finding {
+        let Context { settle, repeats, ours, .. } = context;
+        let is_late = read_at >= self.since + self.patience(settle, repeats);
+        match self.doubt {
+            Doubt::Refused | Doubt::Denied if is_late || !ours => {
+                Finding::Done(Status::Rejected, Some(self.cause.clone()))
+            }
+            Doubt::Effect | Doubt::Unproved | Doubt::Gone | Doubt::Member | Doubt::Invited if is_late => {
+                Finding::SendAgain
+            }
+            Doubt::Refused
+            | Doubt::Denied
+            | Doubt::Effect
+            | Doubt::Unproved
+            | Doubt::Gone
+            | Doubt::Member
+            | Doubt::Invited => Finding::Wait,
         }
     }
 }
@@ -218,41 +275,14 @@ pub fn landed(scope: Scope, seen: Membership, action: Action) -> Finding {
 
 /// What a read shows of a change.
 fn shown(scope: Scope, seen: Membership, action: Action, ground: Ground) -> Finding {
-    match action {
-        Action::Replace(role) => replaced(scope, seen, role),
-        Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => {
-            let end = finding(scope, action, seen, ground).end();
-            end.map_or(Finding::Wait, |(status, cause)| Finding::Done(status, cause))
-        }
-    }
-}
-
-fn added(scope: Scope, seen: Membership, wanted: Level) -> Finding {
-    landed(scope, seen, Action::Add(wanted))
-}
-
-/// The end of a renewal: it is still to be done while there is nothing, or still what was there before,
-/// which reads as doubled.
-fn replaced(scope: Scope, seen: Membership, wanted: Level) -> Finding {
-    if seen == Membership::Absent || seen.is_doubled() {
-        return Finding::Wait;
-    }
-    match added(scope, seen, wanted) {
-        Finding::Done(Status::Added, _) => {
-            let text = "was there more than once: was taken away and added again";
-            Finding::Done(Status::RoleUpdated, Some(Cause::new(Code::Repaired, text)))
-        }
-        Finding::Done(Status::Invited, _) => {
-            let text = "the invitation was taken back and made again";
-            Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
-        }
-        found @ (Finding::Done(..) | Finding::SendAgain | Finding::Wait) => found,
-    }
+    let end = finding(scope, action, seen, ground).end();
+    end.map_or(Finding::Wait, |(status, cause)| Finding::Done(status, cause))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Level;
     use crate::plan::{Holder, Standing};
     use Level::{Admin, Editor};
 
@@ -272,7 +302,7 @@ mod tests {
     fn finding(what: Doubt, seen: Membership, after: Duration, repeats: Repeats, ours: bool) -> Finding {
         let (doubts, now) = doubt(what);
         let (scope, action) = (Scope::Workspace, Action::Add(Editor));
-        let context = Context { scope, action, settle: SETTLE, repeats, ours };
+        let context = Context { scope, action, settle: SETTLE, repeats, ours, accounts: None };
         doubts.queue[0].judge(seen, now + after, context)
     }
 
@@ -344,13 +374,13 @@ mod tests {
         ];
         let action = Action::SetRole { from: Level::Viewer, to: Editor, holder: Holder::Member };
         let (scope, repeats) = (Scope::Workspace, Repeats::Refused);
-        let context = Context { scope, action, settle: SETTLE, repeats, ours: true };
+        let context = Context { scope, action, settle: SETTLE, repeats, ours: true, accounts: None };
         let (doubts, now) = doubt(Doubt::Effect);
         let judge = |seen, after| doubts.queue[0].judge(seen, now + after, context);
         for (seen, after, expected) in table {
             match judge(seen, after) {
                 Finding::Done(status, _) => assert_eq!(Some(status), expected, "{seen:?} after {after:?}"),
-                found @ (Finding::SendAgain | Finding::Wait) => {
+                found @ (Finding::SendAgain | Finding::Wait | Finding::Removed) => {
                     assert_eq!((found, expected), (Finding::SendAgain, None), "{seen:?} after {after:?}");
                 }
             }
@@ -363,6 +393,59 @@ mod tests {
         let late = judge(member(Level::Viewer), SETTLE);
         assert!(matches!(late, Finding::Done(Status::Rejected, _)), "{late:?}");
         assert_eq!(judge(member(Editor), Duration::ZERO), Finding::Done(Status::RoleUpdated, None));
+    }
+
+    #[test]
+    fn the_removal_of_a_replacement_is_proved_by_its_accounts_whatever_houston_said() {
+        use Doubt::{Denied, Effect, Gone, Refused, Unproved};
+        let there = Membership::Member { role: Editor, bindings: 2, standing: Standing::Active };
+        let judge = |what, seen, accounts, after, ours| {
+            let (doubts, now) = doubt(what);
+            let (scope, action, repeats) = (Scope::Workspace, Action::Replace(Editor), Repeats::Unknown);
+            let accounts = Some(accounts);
+            let context = Context { scope, action, settle: SETTLE, repeats, ours, accounts };
+            doubts.queue[0].judge(seen, now + after, context)
+        };
+        let is_rejected = |found: &Finding| matches!(found, Finding::Done(Status::Rejected, _));
+        for what in [Effect, Refused, Gone, Unproved, Denied] {
+            let gone = |seen| judge(what, seen, Accounts::Gone, Duration::ZERO, true);
+            assert_eq!(gone(Membership::Absent), Finding::Removed, "{what:?}");
+            // Added by another than this run, so that nothing is added twice.
+            let by_another = gone(member(Editor, Standing::Active, 1));
+            assert!(matches!(by_another, Finding::Done(Status::Unchanged, _)), "{what:?}: {by_another:?}");
+            let early = judge(what, there, Accounts::There, Duration::ZERO, true);
+            assert_eq!(early, Finding::Wait, "{what:?}");
+            let late = judge(what, there, Accounts::There, SETTLE, true);
+            let unlisted = judge(what, Membership::Absent, Accounts::There, SETTLE, true);
+            assert_eq!(late, unlisted, "{what:?}: what counts is the account");
+            let is_refusal = matches!(what, Refused | Denied);
+            assert_eq!(is_rejected(&late), is_refusal, "{what:?}: {late:?}");
+            assert_eq!(late == Finding::SendAgain, !is_refusal, "{what:?}: {late:?}");
+            let first = judge(what, there, Accounts::There, Duration::ZERO, false);
+            assert_eq!(is_rejected(&first), is_refusal, "{what:?}: no earlier try can land");
+        }
+    }
+
+    #[test]
+    fn who_is_there_after_the_add_of_a_replacement_was_replaced_once() {
+        let there = |seen| landed(Scope::Workspace, seen, Action::Replace(Editor));
+        let end = |finding| match finding {
+            Finding::Done(status, cause) => Some((status, cause.map(|cause: Cause| cause.code))),
+            Finding::SendAgain | Finding::Wait | Finding::Removed => None,
+        };
+        let table = [
+            (Membership::Absent, None),
+            (member(Editor, Standing::Active, 1), Some((Status::RoleUpdated, Some(Code::Repaired)))),
+            (
+                Membership::Invited { role: Some(Editor), invites: 1 },
+                Some((Status::Invited, Some(Code::Renewed))),
+            ),
+            (member(Editor, Standing::Active, 2), Some((Status::Rejected, Some(Code::DuplicateBinding)))),
+            (member(Admin, Standing::Active, 1), Some((Status::RoleKept, Some(Code::OtherRole)))),
+        ];
+        for (seen, expected) in table {
+            assert_eq!(end(there(seen)), expected, "{seen:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Main types: [`Ticket`] and [`Signal`]. Every ticket is answered by exactly one signal, also if
 //! a worker panics or a ticket is dropped: nothing can hang the run.
 
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::part::{InDeployment, Subject, Subjects};
-use crate::houston::{Caller, DeploymentUser, Failure, Fault, Houston, Mail, Removal, Sent};
+use super::verify::Accounts;
+use crate::houston::{Caller, DeploymentUser, Effect, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, ItemId, Level, WorkspaceId, other_spelling};
 use crate::plan::extra::Account;
 use crate::plan::{Action, Holder, Membership};
@@ -43,6 +45,8 @@ pub enum Job {
         operations: Vec<usize>,
         /// Whose.
         rows: Vec<ItemId>,
+        /// Those of them whose accounts are being removed, so that they can be added again.
+        removing: HashSet<ItemId>,
     },
     /// Ask who the caller is: tells a dead token from a missing right.
     Probe,
@@ -78,6 +82,15 @@ impl From<Removal> for Answer {
     }
 }
 
+/// What a read of a workspace shows.
+#[derive(Debug)]
+pub struct Shown {
+    /// Of everybody, in the order of the question.
+    pub reading: Reading,
+    /// Of those whose accounts are being removed, whether these are gone.
+    pub accounts: HashMap<ItemId, Accounts>,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub enum Signal {
@@ -102,7 +115,7 @@ pub enum Signal {
         /// Indices of the operations, in the order of the memberships.
         operations: Vec<usize>,
         /// What was found.
-        result: Result<Reading, Fault>,
+        result: Result<Shown, Fault>,
         /// When the read began.
         began: Instant,
     },
@@ -180,8 +193,8 @@ impl Worker {
                 let result = self.mutate(workspace, row, action);
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
-            Job::Read { lane, ref workspace, ref operations, ref rows } => {
-                let result = self.read(workspace, rows);
+            Job::Read { lane, ref workspace, ref operations, ref rows, ref removing } => {
+                let result = self.read(workspace, rows, removing);
                 Signal::Read { lane, operations: operations.clone(), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),
@@ -191,7 +204,18 @@ impl Worker {
 
     /// Reads a workspace for people of the roster, for their roles in deployments, or for those who are
     /// to go: a run has only one of them at a time.
-    fn read(&self, workspace: &WorkspaceId, rows: &[ItemId]) -> Result<Reading, Fault> {
+    fn read(
+        &self,
+        workspace: &WorkspaceId,
+        rows: &[ItemId],
+        removing: &HashSet<ItemId>,
+    ) -> Result<Shown, Fault> {
+        // First, so that nobody who is seen afterwards can be one of these accounts.
+        let accounts = self.read_accounts(workspace, removing)?;
+        Ok(Shown { reading: self.read_people(workspace, rows)?, accounts })
+    }
+
+    fn read_people(&self, workspace: &WorkspaceId, rows: &[ItemId]) -> Result<Reading, Fault> {
         let (mut leavers, mut asked) = (Vec::new(), Vec::new());
         for &row in rows {
             match self.subjects.get(row) {
@@ -211,48 +235,47 @@ impl Worker {
             return members::read_accounts(&self.reader, workspace, &leavers, &self.pages);
         }
         let wanted = rows.iter().map(|&row| self.emails.get(row));
-        let mut reading = members::read(&self.reader, workspace, wanted, &self.pages)?;
+        let reading = members::read(&self.reader, workspace, wanted, &self.pages)?;
         if let (Some(cause), true) =
             (reading.cause_of_doubt(), reading.memberships.contains(&Membership::Absent))
         {
             return Err(Fault::Malformed { text: cause.text });
         }
-        self.look_for_the_old(workspace, rows, &mut reading)?;
         Ok(reading)
     }
 
-    /// An invitation that is still to be replaced looks like the new one, but for its id: as long as it
-    /// is there, the person reads as invited twice.
-    fn look_for_the_old(
+    /// Whether the accounts of these rows are gone.
+    fn read_accounts(
         &self,
         workspace: &WorkspaceId,
-        rows: &[ItemId],
-        reading: &mut Reading,
-    ) -> Result<(), Fault> {
-        let of_row = |place: usize| self.subjects.replacements.get(&rows[place]).into_iter().flatten();
-        let invites = |account: &&Account| matches!(account, Account::Invite(_));
-        let old: Vec<(usize, &Account)> = (0..rows.len())
-            .flat_map(|place| of_row(place).filter(invites).map(move |one| (place, one)))
+        rows: &HashSet<ItemId>,
+    ) -> Result<HashMap<ItemId, Accounts>, Fault> {
+        let pairs: Vec<(ItemId, &Account)> = rows
+            .iter()
+            .flat_map(|&row| self.accounts(row).iter().map(move |account| (row, account)))
             .collect();
-        if old.is_empty() {
-            return Ok(());
+        let mut shown: HashMap<ItemId, Accounts> = rows.iter().map(|&row| (row, Accounts::Gone)).collect();
+        if pairs.is_empty() {
+            return Ok(shown);
         }
-        let accounts: Vec<&Account> = old.iter().map(|&(_, account)| account).collect();
-        let there = members::read_accounts(&self.reader, workspace, &accounts, &self.pages)?;
-        for ((place, _), seen) in old.into_iter().zip(there.memberships) {
-            if seen != Membership::Absent {
-                reading.memberships[place] = Membership::Invited { role: seen.role(), invites: 2 };
-            }
-        }
-        Ok(())
+        let accounts: Vec<&Account> = pairs.iter().map(|&(_, account)| account).collect();
+        let seen = members::read_accounts(&self.reader, workspace, &accounts, &self.pages)?.memberships;
+        let there = pairs.iter().zip(seen).filter(|(_, seen)| *seen != Membership::Absent);
+        shown.extend(there.map(|(&(row, _), _)| (row, Accounts::There)));
+        Ok(shown)
+    }
+
+    /// What Houston knows the person by who is removed for this row and added again.
+    fn accounts(&self, row: ItemId) -> &[Account] {
+        self.subjects.replacements.get(&row).map_or(&[], Vec::as_slice)
     }
 
     fn mutate(&self, workspace: &WorkspaceId, row: ItemId, action: Action) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
         match (action, self.subjects.get(row)) {
+            (Action::Replace(_), _) => unreachable!("a replacement is sent as a removal and an add"),
             (action, Some(Subject::Deployment(subject))) => self.grant(subject, email, action),
             (Action::Add(role), _) => self.add(workspace, row, role),
-            (Action::Replace(role), _) => self.replace(workspace, row, role),
             (Action::SetRole { to, holder, .. }, _) => match self.set_role(workspace, email, to, holder) {
                 Err(failure) => match other_spelling(email).filter(|_| failure.fault.is_unknown_address()) {
                     Some(other) => self.set_role(workspace, &other, to, holder),
@@ -261,13 +284,10 @@ impl Worker {
                 set => set,
             }
             .map(Answer::from),
-            (Action::Remove(_), Some(Subject::Leaver(Account::User(id)))) => {
-                self.houston.remove_member(workspace, id).map(Answer::from)
+            (Action::Remove(_), Some(Subject::Leaver(account))) => {
+                self.remove(workspace, account).map(Answer::from)
             }
-            (Action::Remove(_), Some(Subject::Leaver(Account::Invite(id)))) => {
-                self.houston.delete_invite(id).map(Answer::from)
-            }
-            (Action::Remove(_), None) => unreachable!("every removal is about somebody"),
+            (Action::Remove(_), None) => self.remove_all(workspace, row),
         }
     }
 
@@ -299,16 +319,21 @@ impl Worker {
         .map(Answer::from)
     }
 
-    /// Takes somebody away, and adds them again. Whoever is not there any more has been taken away by an
-    /// earlier try.
-    fn replace(&self, workspace: &WorkspaceId, row: ItemId, role: Level) -> Result<Answer, Failure> {
-        for account in self.subjects.replacements.get(&row).into_iter().flatten() {
-            match account {
-                Account::User(id) => self.houston.remove_member(workspace, id)?,
-                Account::Invite(id) => self.houston.delete_invite(id)?,
-            };
+    fn remove(&self, workspace: &WorkspaceId, account: &Account) -> Result<Removal, Failure> {
+        match account {
+            Account::User(id) => self.houston.remove_member(workspace, id),
+            Account::Invite(id) => self.houston.delete_invite(id),
         }
-        self.add(workspace, row, role).map_err(half_done)
+    }
+
+    /// Removes all accounts of a person who is added again afterwards. A server may fail over one that is
+    /// gone already, so a failure does not keep the others from being removed.
+    fn remove_all(&self, workspace: &WorkspaceId, row: ItemId) -> Result<Answer, Failure> {
+        let mut all = Removed::default();
+        for account in self.accounts(row) {
+            all.take(self.remove(workspace, account));
+        }
+        all.end()
     }
 
     fn grant(&self, subject: &InDeployment, email: &str, action: Action) -> Result<Answer, Failure> {
@@ -332,23 +357,41 @@ impl Worker {
     }
 }
 
-/// The failure of an add whose person has just been taken away: whatever it says of the add, something
-/// was done, so that nobody may take the row for untried.
-fn half_done(mut failure: Failure) -> Failure {
-    match &mut failure.fault {
-        Fault::Rejected { text, .. } | Fault::Denied { text } => {
-            *text = format!("was taken away, and could not be added again: {text}");
-        }
-        Fault::NoAnswer { .. } | Fault::Internal { .. } | Fault::Malformed { .. } | Fault::Already { .. } => {
-        }
-        fault @ (Fault::Unsent { .. }
-        | Fault::Throttled { .. }
-        | Fault::Expired { .. }
-        | Fault::Schema { .. }
-        | Fault::Proxy { .. }) => {
-            let text = format!("was taken away, and is not added again yet: {fault}");
-            *fault = Fault::Malformed { text };
+/// What became of several accounts of one person.
+#[derive(Debug, Default)]
+struct Removed {
+    attempts: u32,
+    /// Houston says that it removed one.
+    is_one_done: bool,
+    failed: Option<Fault>,
+}
+
+impl Removed {
+    fn take(&mut self, result: Result<Removal, Failure>) {
+        let (attempts, is_done) = match result {
+            Ok(Removal::Done { attempts }) => (attempts, true),
+            Ok(Removal::NothingThere { attempts }) => (attempts, false),
+            Err(failure) => {
+                self.attempts += failure.attempts;
+                // What may have taken effect counts before what certainly has not.
+                let counts = |known: &Fault| known.effect() != Effect::Unknown;
+                if self.failed.as_ref().is_none_or(counts) {
+                    self.failed = Some(failure.fault);
+                }
+                return;
+            }
+        };
+        self.attempts += attempts;
+        self.is_one_done |= is_done;
+    }
+
+    /// One answer for all of them.
+    fn end(self) -> Result<Answer, Failure> {
+        let attempts = self.attempts;
+        match self.failed {
+            Some(fault) => Err(Failure { fault, attempts }),
+            None if self.is_one_done => Ok(Answer::Done { attempts }),
+            None => Ok(Answer::NothingThere { attempts }),
         }
     }
-    failure
 }

@@ -73,6 +73,8 @@ const CATALOGUE: &[Line] = &[
     any("invalid email address", Meaning::Rejected(RejectedKind::BadEmail)),
     any("this user does not belong to the workspace", Meaning::Rejected(RejectedKind::NotInWorkspace)),
     any("the requested resource was not found", Meaning::Rejected(RejectedKind::NotFound)),
+    // The database layer of 2019 and 2020 about an invitation that is gone. S19, S20, RUN
+    any("no node for the model invitetoken", Meaning::Rejected(RejectedKind::NotFound)),
     any("there are no other system administrators", Meaning::Rejected(RejectedKind::LastAdmin)),
     any(
         "workspaceuser query unexpectedly returned more than a single user",
@@ -147,6 +149,7 @@ pub fn classify_one(error: &GraphError, status: u16) -> Fault {
         }
         // Since 0.28.4; the text is not known either (REL).
         None if is_about_last_admin(&message) => Fault::Rejected { kind: RejectedKind::LastAdmin, text },
+        None if is_about_a_gone_record(&message) => Fault::Rejected { kind: RejectedKind::NotFound, text },
         None if code == INTERNAL || status >= 500 => Fault::Internal { text },
         None => Fault::Rejected { kind: RejectedKind::Other, text },
     }
@@ -158,6 +161,14 @@ fn is_about_last_admin(message: &str) -> bool {
     const ADMINS: [&str; 4] = ["admin", "workspace admin", "workspace_admin", "user with admin"];
     let is_admin = |rest: &str| ADMINS.iter().any(|admin| rest.starts_with(admin));
     STARTS.iter().any(|start| message.split(start).skip(1).any(is_admin))
+}
+
+/// Whether a message, in lower case, says that what was to be deleted is gone, in the words of Prisma 2
+/// to 5 or of Prisma 6. P2 RUN
+fn is_about_a_gone_record(message: &str) -> bool {
+    ["record to delete does not exist.", "no record was found for a delete."]
+        .iter()
+        .any(|end| message.ends_with(end))
 }
 
 /// What the errors of one answer mean together: the most telling one. `None` without errors.
@@ -400,6 +411,30 @@ mod tests {
             ),
             (
                 "No Node for the model Workspace with value ck1 for id found.",
+                INTERNAL,
+                200,
+                Code::InternalServerError,
+            ),
+            (
+                "No Node for the model InviteToken with value ckinvite for id found.",
+                INTERNAL,
+                200,
+                Code::NotFound,
+            ),
+            (
+                "\nInvalid `prisma.inviteToken.delete()` invocation:\n\nAn operation failed because it depends on one or more records that were required but not found. No record was found for a delete.",
+                INTERNAL,
+                200,
+                Code::NotFound,
+            ),
+            (
+                "An operation failed because it depends on one or more records that were required but not found. Record to delete does not exist.",
+                INTERNAL,
+                200,
+                Code::NotFound,
+            ),
+            (
+                "An operation failed because it depends on one or more records that were required but not found. No 'User' record was found for a nested connect.",
                 INTERNAL,
                 200,
                 Code::InternalServerError,

@@ -167,7 +167,8 @@ fn unanswered(
         if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
             let cause = Cause::new(Code::NoOutcome, text);
-            let in_doubt = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true };
+            let in_doubt =
+                Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true, is_removed: false };
             earlier.insert(place, in_doubt);
         }
     }

@@ -247,6 +247,10 @@ codes! {
     Repaired = "repaired" => None;
     /// The invitation was made again.
     Renewed = "renewed" => None;
+    /// A person who is replaced was removed, and the run ended before it added them.
+    NotAddedAgain = "not_added_again" => Some(
+        "the person was removed and is not added again yet: resume the run"
+    );
     /// A removal found the person gone.
     GoneAlready = "gone_already" => None;
     /// A removal was left out, since a row of the workspace failed.

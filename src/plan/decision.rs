@@ -34,6 +34,16 @@ pub enum Action {
     Remove(Option<Level>),
 }
 
+/// The two writes of a replacement, in their order. The second is sent once a read has proved the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplaceStep {
+    /// Removes the accounts that the plan names.
+    Remove,
+    /// Adds the person.
+    Add,
+}
+
 /// What has a role that is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -44,8 +44,8 @@ impl Finding {
     }
 }
 
-/// What a reading means for a change. A replacement is asked about when the accounts that the plan names
-/// are gone, or while they make the person read as doubled: another invitation looks like the new one.
+/// What a reading means for a change. A replacement is asked about once the accounts that the plan names
+/// are gone: another invitation looks like the new one.
 pub fn finding(scope: Scope, action: Action, seen: Membership, ground: Ground) -> Finding {
     let found = match action {
         Action::Add(wanted) => added(scope, wanted, seen, ground),
@@ -128,11 +128,8 @@ fn changed(
     }
 }
 
-/// A replacement is missing while there is nothing, or still what was there before, which reads as doubled.
+/// The add of a replacement, whose accounts have been removed.
 fn replaced(scope: Scope, wanted: Level, seen: Membership, ground: Ground) -> Finding {
-    if seen.is_doubled() {
-        return Finding::Missing;
-    }
     match added(scope, wanted, seen, ground) {
         Finding::Done(Status::Added, _) => {
             let text = "was there more than once: was taken away and added again";
@@ -298,7 +295,7 @@ mod tests {
             (change(Holder::Invitation), active(Viewer), overtaken(Status::RoleKept)),
             (change(Holder::Invitation), active(Editor), done(Status::RoleUpdated)),
             (Action::Replace(Editor), Membership::Absent, None),
-            (Action::Replace(Editor), member(Editor, Standing::Active, 2), None),
+            (Action::Replace(Editor), member(Editor, Standing::Active, 2), done(Status::Rejected)),
             (Action::Replace(Editor), active(Editor), done(Status::RoleUpdated)),
             (Action::Replace(Editor), invited(Some(Editor)), done(Status::Invited)),
             (Action::Remove(Some(Viewer)), active(Viewer), None),

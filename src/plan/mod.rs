@@ -21,7 +21,7 @@ use std::mem::size_of;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::decision::{Action, Decision, Guard, Holder, Reason, Stage, decide, other_role};
+pub use self::decision::{Action, Decision, Guard, Holder, Reason, ReplaceStep, Stage, decide, other_role};
 use self::extra::{Account, Extra};
 use self::grant::Grant;
 use self::guard::{Limit, Refusal};

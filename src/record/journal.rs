@@ -33,7 +33,7 @@ use crate::model::{ItemId, Strain, escaped_json};
 use crate::outcome::{Code, Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
-use crate::plan::{OperationId, RolePolicy};
+use crate::plan::{OperationId, ReplaceStep, RolePolicy};
 pub use crate::record::hexadecimal::hexadecimal;
 
 /// The format of both files; a reader refuses every other one.
@@ -54,6 +54,9 @@ pub enum Entry {
         op: OperationId,
         /// Which try of the row, from 1.
         attempt: u32,
+        /// Which of the two writes of a replacement it is, if the row is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<ReplaceStep>,
         /// Milliseconds since the run began.
         at_ms: u64,
     },
@@ -566,7 +569,7 @@ mod tests {
         let operation =
             Operation { item: ItemId::from_index(index), workspace: 0, action: Action::Add(Level::Editor) };
         let op = operation.id(Scope::Workspace, &plan().workspaces[0].id, "a@example.com");
-        Entry::Intent { item: operation.item, op, attempt, at_ms: 1 }
+        Entry::Intent { item: operation.item, op, attempt, step: None, at_ms: 1 }
     }
 
     fn outcome(index: usize, status: Status) -> Entry {

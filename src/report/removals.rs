@@ -273,6 +273,7 @@ mod tests {
             workspace: None,
             attempts: 0,
             elapsed_ms: 0,
+            step: None,
         }
     }
 

@@ -575,6 +575,7 @@ mod tests {
                 workspace: None,
                 attempts: n,
                 elapsed_ms: ms,
+                step: None,
             }
         })
     }

@@ -259,7 +259,12 @@ pub(super) fn remove(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refu
     let workspace = named_workspace(&world, args);
     let rights = context.rights(&world);
     rights.need(rights.changes_members(workspace))?;
-    let workspace = workspace.ok_or_else(Refused::not_found)?;
+    let Some(workspace) = workspace else {
+        return match context.rules.model {
+            Model::Legacy => Ok(Done::new(Answer::Null, "no workspace")),
+            Model::Modern => Err(Refused::not_found()),
+        };
+    };
     let user = args.text("userUuid").and_then(|id| world.user(id));
     let member = user.filter(|user| world.roles_in(*user, workspace).next().is_some());
     let Some(user) = member else {

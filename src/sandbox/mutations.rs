@@ -151,8 +151,20 @@ fn delete_invite(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused>
     let anybody = context.rules.profile <= Profile::V0_16;
     let may_change = rights.changes_members(found.and_then(|invite| invite.workspace));
     rights.need(rights.is_somebody() && (anybody || may_change))?;
-    let invite = world.remove_invite(id).ok_or_else(Refused::not_found)?;
+    let invite = world.remove_invite(id).ok_or_else(|| gone_invite(context.rules.model, id))?;
     Ok(Done::new(Answer::Thing(Thing::Invite(Box::new(invite))), "invite taken back"))
+}
+
+/// The database layer fails over an invitation that is gone: Prisma 1 until 2020, a later Prisma after it.
+fn gone_invite(model: Model, id: &str) -> Refused {
+    match model {
+        Model::Legacy => Refused::no_node("InviteToken", id),
+        Model::Modern => Refused::new(
+            INTERNAL,
+            "\nInvalid `prisma.inviteToken.delete()` invocation:\n\n\nAn operation failed because it depends on \
+             one or more records that were required but not found. No record was found for a delete.",
+        ),
+    }
 }
 
 fn invite_user(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {

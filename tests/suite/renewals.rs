@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::harness::{Finished, Sandbox, Workdir, World, faulty, person, playing, user, workspace};
-use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, Switches};
+use houston_onboard::sandbox::{Applied, Faults, Model, Options, Profile, Role, Switches};
 
 /// A workspace of viewers with an admin, in which these people have a second role.
 fn world(people: usize, doubled: &[(usize, Role)]) -> World {
@@ -258,4 +258,125 @@ fn nobody_is_lost_when_answers_are_lost() {
 fn nobody_is_lost_when_the_run_is_killed_between_the_two_requests() {
     (4..8).for_each(|seed| survives(seed, "", true));
     (8..10).for_each(|seed| survives(seed, "write:reset=10%", true));
+}
+
+const OLD_INVITE: &str = "ckinvite00000000";
+
+/// One invitation that is to be made again, where these faults happen.
+fn one_guest(faults: &str) -> (Workdir, Sandbox) {
+    let world = world_with_guests(2, [guest(0)]);
+    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(faulty(faults))));
+    workdir.write("roster.csv", format!("email,role,workspace\n{},viewer,{}\n", guest(0), workspace(0)));
+    let is_old = |(_, id): &(String, String)| id == OLD_INVITE;
+    assert!(invites(&sandbox).iter().all(is_old), "{:?}", invites(&sandbox));
+    (workdir, sandbox)
+}
+
+/// The mutations that took effect, by name.
+fn applied(sandbox: &Sandbox) -> Vec<String> {
+    let entries = sandbox.audit().entries.into_iter();
+    entries.filter(|entry| entry.outcome == Applied::Applied).map(|entry| entry.field).collect()
+}
+
+/// The row of a run over one guest, who has been invited again, once.
+#[track_caller]
+fn is_invited_again(sandbox: &Sandbox, run: &Finished) -> BTreeMap<String, String> {
+    let after = invites(sandbox);
+    assert_eq!(after.len(), 1, "{}", run.stdout);
+    assert!(after.iter().all(|(email, id)| *email == guest(0) && id != OLD_INVITE), "{after:?}");
+    assert_eq!(applied(sandbox), ["deleteInviteToken", "workspaceAddUser"]);
+    let row = run.rows().remove(0);
+    assert_eq!((&*row["status"], &*row["error_code"]), ("invited", "renewed"), "{row:?}");
+    row.into_iter().collect()
+}
+
+#[test]
+fn a_removal_whose_answer_is_lost_is_proved_and_the_person_is_added_again() {
+    for fault in ["reset", "truncated", "502-after", "ise-after"] {
+        let (workdir, sandbox) = one_guest(&format!("write:{fault}=@{OLD_INVITE}"));
+        let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
+        let row = is_invited_again(&sandbox, &run);
+        assert_eq!(row["attempts"], "2", "{fault}: {row:?}");
+    }
+}
+
+#[test]
+fn an_add_after_a_removal_is_not_repeated_when_its_answer_is_lost() {
+    for fault in ["reset", "truncated", "502-after", "ise-after"] {
+        let (workdir, sandbox) = one_guest(&format!("write:{fault}=@{}", guest(0)));
+        let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
+        let row = is_invited_again(&sandbox, &run);
+        assert_eq!(row["attempts"], "2", "{fault}: {row:?}");
+    }
+}
+
+#[test]
+fn who_is_there_twice_is_there_once_when_either_answer_is_lost() {
+    for about in [user(0, 1), person(0, 1)] {
+        for fault in ["reset", "ise-after"] {
+            let world = world(3, &[(1, Role::WorkspaceViewer)]);
+            let (workdir, sandbox) =
+                (Workdir::new(), Sandbox::of(world, old(faulty(&format!("write:{fault}=@{about}")))));
+            workdir.write("roster.csv", roster([1]));
+            let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
+            assert_eq!(bindings(&sandbox)[&user(0, 1)], ["WORKSPACE_VIEWER"], "{fault} {about}");
+            assert_eq!(applied(&sandbox), ["workspaceRemoveUser", "workspaceAddUser"], "{fault} {about}");
+            let row = run.rows().remove(0);
+            assert_eq!((&*row["status"], &*row["error_code"]), ("role_updated", "repaired"), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_after_the_removal_is_finished_by_resume_with_one_add() {
+    for fault in ["late", "lag"] {
+        for about in [OLD_INVITE.to_owned(), guest(0)] {
+            // Applied at once and answered too late, or applied after the kill.
+            let (workdir, sandbox) = one_guest(&format!("write:{fault}=@{about}:1500ms"));
+            let mut running = workdir
+                .applying(&sandbox, "roster.csv")
+                .args(REINVITE)
+                .quick()
+                .env("HOUSTON_ONBOARD_TIMEOUT", "20s")
+                .start();
+            let sends = if about == OLD_INVITE { 1 } else { 2 };
+            assert!(running.kill_when(|_| sandbox.audit().mutations_received >= sends));
+            drop(running.finish());
+            sandbox.set_faults(Faults::default());
+            // Longer than a request of the killed process can take.
+            let run = workdir.resume(&sandbox, &["--settle", "3s"]).ended(0);
+            let row = is_invited_again(&sandbox, &run);
+            assert_eq!(row["attempts"], "2", "{fault} {about}: {row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_removal_that_never_took_effect_is_left_for_resume_and_the_person_stays() {
+    let (workdir, sandbox) = one_guest(&format!("write:ise=@{OLD_INVITE}"));
+    let before = invites(&sandbox);
+    let run = workdir.apply(&sandbox, "roster.csv", &[REINVITE, &["--retries", "1"]].concat()).ended(8);
+    assert_eq!(invites(&sandbox), before);
+    let row = run.rows().remove(0);
+    assert_eq!((&*row["status"], &*row["attempts"]), ("gave_up", "2"), "{row:?}");
+    assert!(!row["detail"].contains("was taken away"), "{row:?}");
+    sandbox.set_faults(Faults::default());
+    let run = workdir.resume(&sandbox, &[]).ended(0);
+    is_invited_again(&sandbox, &run);
+}
+
+#[test]
+fn the_report_of_a_killed_run_says_who_was_removed_and_not_added_again() {
+    let (workdir, sandbox) = one_guest(&format!("write:late=@{OLD_INVITE}:30s"));
+    let mut running = workdir
+        .applying(&sandbox, "roster.csv")
+        .args(REINVITE)
+        .quick()
+        .env("HOUSTON_ONBOARD_TIMEOUT", "20s")
+        .start();
+    assert!(running.kill_when(|_| sandbox.audit().mutations_received >= 1));
+    drop(running.finish());
+    let told = workdir.call(["report", "--format", "csv"]).run();
+    assert!(told.stdout.contains("in_doubt"), "{} {}", told.stdout, told.stderr);
+    assert!(told.stdout.contains("removal was sent"), "{} {}", told.stdout, told.stderr);
 }

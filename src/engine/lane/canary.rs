@@ -51,6 +51,14 @@ impl Canary {
         }
     }
 
+    /// A row that was admitted has another write to send, which is to be admitted as well.
+    pub fn readmit(&mut self) {
+        match self {
+            Self::Passed => {}
+            Self::Pending { left, .. } => *left += 1,
+        }
+    }
+
     /// A row was seen in Houston after it was sent.
     pub fn pass(&mut self) {
         *self = Self::Passed;

@@ -58,7 +58,7 @@ fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), Stri
         Status::Added => bindings == 1,
         Status::RoleUpdated => bindings == 1 && stage.is_done(operation),
         Status::NotRun | Status::Rejected | Status::GaveUp => !stage.is_done(operation),
-        Status::InDoubt => bindings <= 1,
+        Status::InDoubt => bindings <= stage.most_bindings(operation),
         Status::Invited
         | Status::Unchanged
         | Status::AlreadyInvited
@@ -71,7 +71,8 @@ fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), Stri
     // Files may know less than the process knew, where the disk was full, but nothing else.
     let is_told =
         row.status == told || (played.lost_its_journal() && row.status.kind() != StatusKind::Changed);
-    if is_true && is_told {
+    let is_said = played.lost_its_journal() || stage.says_who_is_gone(operation, row.cause.as_deref());
+    if is_true && is_told && is_said {
         Ok(())
     } else {
         Err(format!("{row:?} with {bindings} bindings, told as {told:?}"))

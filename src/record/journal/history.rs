@@ -13,6 +13,7 @@ use super::{Entry, FORMAT, GrantHistory, Header, JournalError, LineDecision, Ori
 use crate::event::{RunEnd, StopReason};
 use crate::model::{ItemId, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
+use crate::plan::ReplaceStep;
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.
@@ -35,6 +36,8 @@ pub struct RowHistory {
     pub attempts: u32,
     /// Milliseconds from its first request to its end.
     pub elapsed_ms: u32,
+    /// Of a replacement, which of its two writes was sent last.
+    pub step: Option<ReplaceStep>,
 }
 
 impl RowHistory {
@@ -149,6 +152,17 @@ fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
         }
         Some(Ok(AnyHeader { format, .. })) if format > FORMAT => Err(JournalError::Newer { path, format }),
         Some(Ok(_) | Err(_)) | None => Ok(()),
+    }
+}
+
+/// What is known of a write whose intent is the last word about it.
+fn unanswered(step: Option<ReplaceStep>) -> &'static str {
+    match step {
+        None => "sent, and the run ended before its answer",
+        Some(ReplaceStep::Remove) => {
+            "the removal was sent, and the run ended before the person was added again"
+        }
+        Some(ReplaceStep::Add) => "was taken away, and the run ended before Houston answered the add",
     }
 }
 
@@ -335,7 +349,8 @@ impl History {
                 self.merges.push((line.item, first));
             }
             self.extras_have_deployments |= !line.deployment_roles.is_empty();
-            let of_line = |line| RowHistory { line, status, cause, workspace, attempts: 0, elapsed_ms: 0 };
+            let of_line =
+                |line| RowHistory { line, status, cause, workspace, attempts: 0, elapsed_ms: 0, step: None };
             let (is_row, is_behind) = (self.rows.len() < rows, self.rows.len() == rows);
             match (line.origin, line.deployment) {
                 (Origin::Row { number, line: at }, None) if is_row && ItemId::from(number) == line.item => {
@@ -372,11 +387,11 @@ impl History {
     fn take(&mut self, entry: Entry) {
         let at_ms = match entry {
             Entry::Header(_) => return,
-            Entry::Intent { item, attempt, at_ms, .. } => {
-                let cause = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
-                let cause = self.causes.share(cause);
+            Entry::Intent { item, attempt, step, at_ms, .. } => {
+                let cause = self.causes.share(Cause::new(Code::NoOutcome, unanswered(step)));
                 self.with(item, |row| {
                     row.attempts = attempt;
+                    row.step = step;
                     row.status = Status::InDoubt;
                     row.cause = Some(cause);
                 });
