@@ -381,14 +381,6 @@ impl Stage {
         }
     }
 
-    /// How often a row's person may be bound at most: those who are to be replaced are bound twice.
-    fn most_bindings(&self, operation: &Operation) -> u32 {
-        match operation.action {
-            Action::Replace(_) => 2,
-            Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => 1,
-        }
-    }
-
     /// Whether an outcome says so, if the row's person was removed and is not there again.
     fn says_who_is_gone(&self, operation: &Operation, cause: Option<&Cause>) -> bool {
         let is_gone = matches!(operation.action, Action::Replace(_)) && self.bindings(operation) == 0;
@@ -406,6 +398,14 @@ impl Stage {
         let workspace = self.workspaces[operation.workspace as usize].id.to_string();
         let email = self.emails.get(operation.item).to_owned();
         self.world().bindings.get(&(workspace, email)).copied().unwrap_or(0)
+    }
+}
+
+/// How often a row's person may be bound at most: those who are to be replaced are bound twice.
+fn most_bindings(operation: &Operation) -> u32 {
+    match operation.action {
+        Action::Replace(_) => 2,
+        Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => 1,
     }
 }
 
@@ -493,7 +493,7 @@ proptest! {
         for operation in &stage.operations {
             let bindings = stage.bindings(operation);
             let status = played.status(operation);
-            let most = stage.most_bindings(operation);
+            let most = most_bindings(operation);
             prop_assert!(bindings <= most, "bound {} times: {:?}", bindings, status);
             let cause = played.outcomes[&operation.item.get()].cause.as_ref();
             prop_assert!(stage.says_who_is_gone(operation, cause), "{:?}", cause);

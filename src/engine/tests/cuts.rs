@@ -63,9 +63,8 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
 fn replaced(row: &RowHistory, random: &mut fastrand::Rng) -> Option<u32> {
     match (row.step, row.status) {
         (_, Status::RoleUpdated) => Some(1),
-        (None, _) => Some(2),
         (Some(ReplaceStep::Remove), Status::InDoubt) => random.bool().then_some(2),
-        (Some(ReplaceStep::Remove), _) => Some(2),
+        (Some(ReplaceStep::Remove) | None, _) => Some(2),
         (Some(ReplaceStep::Add), Status::InDoubt) => random.bool().then_some(1),
         (Some(ReplaceStep::Add), _) => None,
     }
@@ -176,7 +175,7 @@ fn a_journal_cut_at_every_byte_loses_and_doubles_nobody() {
         for operation in &recorded.stage.operations {
             let row = &history.rows[operation.item.index()];
             let bindings = recorded.stage.bindings(operation);
-            let most = recorded.stage.most_bindings(operation);
+            let most = most_bindings(operation);
             assert!(
                 recorded.stage.says_who_is_gone(operation, row.cause.as_deref()),
                 "cut at {cut}: {row:?}"

@@ -58,7 +58,7 @@ fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), Stri
         Status::Added => bindings == 1,
         Status::RoleUpdated => bindings == 1 && stage.is_done(operation),
         Status::NotRun | Status::Rejected | Status::GaveUp => !stage.is_done(operation),
-        Status::InDoubt => bindings <= stage.most_bindings(operation),
+        Status::InDoubt => bindings <= most_bindings(operation),
         Status::Invited
         | Status::Unchanged
         | Status::AlreadyInvited
