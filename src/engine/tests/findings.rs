@@ -295,7 +295,7 @@ const KNOWN_DIFFERENCES: [Difference; 6] = [
     },
     Difference {
         table: "leftover",
-        right: "both: `leftover` takes a replacement up again until a read shows that the accounts which the plan \
+        right: "leftover, which takes a replacement up again until a read shows that the accounts which the plan \
                 names are gone; the engine asks `finding` then.",
         inputs: &[
             ("replacement, nothing sent, invited", "missing", "already_invited", 12),
