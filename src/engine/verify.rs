@@ -195,12 +195,7 @@ impl Doubtful {
         }
         // While a replacement removes, it has not added anybody: a person who is there was added by others.
         let may_be_ours = ours && accounts.is_none();
-        let ground = match action {
-            Action::Add(_) | Action::Replace(_) | Action::Remove(_) if !may_be_ours => Ground::NothingSent,
-            Action::Add(_) | Action::SetRole { .. } | Action::Replace(_) | Action::Remove(_) => {
-                Ground::MaybeOurs
-            }
-        };
+        let ground = if may_be_ours { Ground::MaybeOurs } else { Ground::NothingSent };
         match shown(scope, seen, action, ground) {
             done @ Finding::Done(..) => done,
             Finding::SendAgain | Finding::Wait | Finding::Removed => {
