@@ -1,8 +1,7 @@
 //! `--config FILE`: a TOML file in which every key is the name of a flag.
 //!
-//! Main type: [`ConfigFile`]. A file that cannot be read is described by position and kind of error
-//! only, never by its text: people name a `.env` with a token in it by mistake. What the keys mean is
-//! decided by [`super::settings`].
+//! Main type: [`ConfigFile`]. Errors give the position and the kind of error, never the text: people
+//! pass a `.env` file with a token by mistake. [`super::settings`] decides what the keys mean.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,9 +12,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::model::with_ends;
 
-/// A settings file ends here at the latest.
+/// The maximum size of a settings file.
 const MAX_FILE: u64 = 1024 * 1024;
-/// A key that is longer is no slip of the fingers, and is not quoted.
+/// A longer key is not a typo, and is not quoted.
 const LONGEST_KEY: usize = 40;
 
 /// A settings file that was read.
@@ -28,15 +27,15 @@ pub struct ConfigFile {
 /// One key of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The key; shortened if it is too long to be the name of a flag.
+    /// The key; `...` if it is too long to be the name of a flag.
     pub key: String,
-    /// Where it stands.
+    /// Its position.
     pub at: Place,
-    /// What it holds.
+    /// Its value.
     pub value: Content,
 }
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// One value.
@@ -54,7 +53,7 @@ pub enum Content {
 pub struct Scalar {
     /// The text.
     pub text: String,
-    /// Whether it can stand for yes or no: a number with a decimal point cannot.
+    /// Whether it can mean yes or no: a number with a decimal point cannot.
     pub may_be_switch: bool,
 }
 
@@ -90,7 +89,7 @@ pub enum ConfigError {
     /// A folder, a FIFO, a device.
     #[error("cannot read the settings in {}: not a regular file", with_ends(&.0.to_string_lossy()))]
     NotRegular(PathBuf),
-    /// Too long for a file of settings.
+    /// Too large for a settings file.
     #[error("cannot read the settings in {}: it is larger than 1 MiB", .0.display())]
     TooLarge(PathBuf),
     /// Not text.
@@ -101,7 +100,7 @@ pub enum ConfigError {
     NotToml {
         /// Where.
         at: Place,
-        /// What kind of error; a fixed text of the parser.
+        /// The kind of error; a fixed text of the parser.
         kind: String,
     },
 }
@@ -143,7 +142,7 @@ impl ConfigFile {
     }
 }
 
-/// The content of a regular file. A FIFO or a device would be a wait, or never end.
+/// The content of a regular file. A FIFO or a device could block or never end.
 fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_regular_file_of_bearable_size_is_read() {
+    fn only_a_regular_file_of_limited_size_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let refused = |path: &Path| ConfigFile::read(path).unwrap_err();
         assert_eq!(refused(Path::new(" ")).to_string(), "cannot read the settings in ` `");
