@@ -30,7 +30,7 @@ pub struct Entry {
     /// The key; `...` if it is too long to be the name of a flag.
     pub key: String,
     /// Its position.
-    pub at: Place,
+    pub at: Position,
     /// Its value.
     pub value: Content,
 }
@@ -59,7 +59,7 @@ pub struct Scalar {
 
 /// A position in a settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The file.
     pub path: PathBuf,
     /// The line, from 1.
@@ -68,7 +68,7 @@ pub struct Place {
     pub column: usize,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
     }
@@ -94,12 +94,12 @@ pub enum ConfigError {
     TooLarge(PathBuf),
     /// Not text.
     #[error("{0}: not UTF-8")]
-    NotText(Place),
+    NotText(Position),
     /// Not TOML.
     #[error("{at}: not TOML: {kind}")]
     NotToml {
         /// Where.
-        at: Place,
+        at: Position,
         /// The kind of error; a fixed text of the parser.
         kind: String,
     },
@@ -117,12 +117,12 @@ impl ConfigFile {
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, ConfigError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            ConfigError::NotText(place(path, &before, before.len()))
+            ConfigError::NotText(position(path, &before, before.len()))
         })?;
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let document = DeTable::parse(text).map_err(|error| {
             let start = error.span().map_or(text.len(), |span: Range<usize>| span.start);
-            ConfigError::NotToml { at: place(path, text, start), kind: error.message().to_owned() }
+            ConfigError::NotToml { at: position(path, text, start), kind: error.message().to_owned() }
         })?;
         let mut found: Vec<(usize, Entry)> = document
             .get_ref()
@@ -131,7 +131,7 @@ impl ConfigFile {
                 let start = key.span().start;
                 let entry = Entry {
                     key: quotable(key.get_ref()),
-                    at: place(path, text, start),
+                    at: position(path, text, start),
                     value: content(value.get_ref()),
                 };
                 (start, entry)
@@ -156,10 +156,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
     Ok(bytes)
 }
 
-fn place(path: &Path, text: &str, offset: usize) -> Place {
+fn position(path: &Path, text: &str, offset: usize) -> Position {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    Place {
+    Position {
         path: path.to_owned(),
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_a_place_and_values_are_as_typed() {
+    fn keys_have_a_position_and_values_are_as_typed() {
         let text =
             "\u{FEFF}# settings\r\nrate = '5/s'\r\n  retries = 0x10\nprune = true\ncolumn = ['a=b', 'c=d']\n";
         let entries = parse(text).unwrap();
@@ -254,7 +254,7 @@ mod tests {
         }
         let error = ConfigFile::parse(b"a = 1\nb = '\xFFhush'", Path::new("s.toml")).unwrap_err();
         assert_eq!(error.to_string(), "s.toml:2:6: not UTF-8");
-        assert_eq!(parse("aVeryLongTextThatNobodyWouldTakeForTheNameOfAFlag = 1").unwrap()[0].key, "...");
+        assert_eq!(parse("aTextThatIsMuchTooLongToBeTheNameOfAnyFlag = 1").unwrap()[0].key, "...");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::config::Place;
+use super::super::config::Position;
 
 /// Where a value that was not typed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Origin {
         /// The key.
         key: String,
         /// Its position.
-        at: Place,
+        at: Position,
     },
 }
 
@@ -78,7 +78,7 @@ mod tests {
     fn notes_are_about_flags_that_were_not_typed() {
         let mut origins = Origins::default();
         origins.insert("url", Origin::Variable("HOUSTON_ONBOARD_URL".to_owned()));
-        let at = Place { path: "s.toml".into(), line: 2, column: 1 };
+        let at = Position { path: "s.toml".into(), line: 2, column: 1 };
         origins.insert("ca-file", Origin::Key { key: "ca-file".to_owned(), at });
         let notes = origins.notes(&["ca-file", "domain", "url"]);
         assert_eq!(notes, ["--ca-file is set at s.toml:2:1", "--url is set by HOUSTON_ONBOARD_URL"]);

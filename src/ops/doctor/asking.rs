@@ -69,12 +69,12 @@ pub(crate) struct RosterFacts {
     /// How many workspaces they name.
     pub(crate) count: usize,
     /// What Houston has for each of them.
-    pub(crate) workspaces: Asked<Vec<Place>>,
+    pub(crate) workspaces: Asked<Vec<RosterWorkspace>>,
 }
 
 /// A workspace that a roster names.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct RosterWorkspace {
     /// As the roster names it.
     pub(crate) text: String,
     /// What Houston has under this name.
@@ -189,11 +189,11 @@ impl<'a> Asking<'a> {
                 Err(fault) => return Some(Err(fault)),
             };
             let resolutions = resolve(&listing, texts.iter().copied());
-            let places = texts.iter().zip(resolutions).map(|(text, resolution)| Place {
+            let found = texts.iter().zip(resolutions).map(|(text, resolution)| RosterWorkspace {
                 text: (*text).to_owned(),
                 found: self.find(&listing, resolution, rights),
             });
-            Some(Ok(places.collect()))
+            Some(Ok(found.collect()))
         });
         let (problems, rows) = (roster.issues().total(), roster.wanted_len());
         RosterFacts { problems, is_usable: roster.is_usable(), rows, count: texts.len(), workspaces }
@@ -201,7 +201,7 @@ impl<'a> Asking<'a> {
 
     fn find(&mut self, listing: &Listing, resolution: Resolution, rights: &Rights) -> Found {
         match resolution {
-            Resolution::Found(place) => self.look_at(listing.workspaces[place].id.clone(), rights),
+            Resolution::Found(index) => self.look_at(listing.workspaces[index].id.clone(), rights),
             Resolution::Invisible(id) => match self.ask(|houston| houston.workspace(&id)) {
                 Some(Ok(Some(workspace))) => self.look_at(workspace.id, rights),
                 Some(Ok(None) | Err(Fault::Denied { .. } | Fault::Rejected { .. })) => {

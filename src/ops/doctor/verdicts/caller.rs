@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::asking::{Facts, Found, Place, RosterFacts};
+use super::super::asking::{Facts, Found, RosterFacts, RosterWorkspace};
 use super::{Bench, Blame, counted, unasked};
 use crate::houston::{Fault, Rights, Scope, TokenKind, Version};
 use crate::model::WorkspaceId;
@@ -208,8 +208,8 @@ fn roster(roster: &RosterFacts, bench: &mut Bench) {
 fn workspaces(facts: &Facts, roster: &RosterFacts, bench: &mut Bench) {
     let version = facts.installation.as_ref().and_then(|found| found.as_ref().ok()?.version);
     match (&roster.workspaces, &facts.rights) {
-        (Some(Ok(places)), Some(Ok(rights))) => {
-            places.iter().for_each(|place| workspace(place, rights, version, bench));
+        (Some(Ok(found)), Some(Ok(rights))) => {
+            found.iter().for_each(|found| workspace(found, rights, version, bench));
         }
         (Some(Err(Fault::Denied { text })), _) => bench.fail(
             Blame::Token,
@@ -237,10 +237,10 @@ enum Admin {
     Unclear(&'static str),
 }
 
-fn workspace(place: &Place, rights: &Rights, version: Option<Version>, bench: &mut Bench) {
-    let name = &place.text;
+fn workspace(named: &RosterWorkspace, rights: &Rights, version: Option<Version>, bench: &mut Bench) {
+    let name = &named.text;
     let mut blame = None;
-    let check = match &place.found {
+    let check = match &named.found {
         Found::Here { id, invites } => {
             let invites = invites.as_ref().map(Result::as_ref);
             let check = match is_admin(rights, id, invites, version) {

@@ -90,8 +90,8 @@ fn offers(surface: Option<Surface>, version: Option<Version>, bench: &mut Bench)
 }
 
 fn bypass_invite(surface: Option<Surface>, installation: &Installation, bench: &mut Bench) {
-    let told = surface.map(|surface| if surface.bypass_invite { Support::Yes } else { Support::No });
-    match told.unwrap_or(installation.bypass_invite) {
+    let shown = surface.map(|surface| if surface.bypass_invite { Support::Yes } else { Support::No });
+    match shown.unwrap_or(installation.bypass_invite) {
         Support::Yes => bench.ok(QUIET, "people can be added without an email"),
         Support::No => bench.warn(
             QUIET,
@@ -163,8 +163,8 @@ fn mail(facts: &Facts, local_only: bool, bench: &mut Bench) {
         }
         Some(Err(fault)) => Check::new(MAIL, Verdict::Unknown, fault.to_string()),
     };
-    let told = facts.mail.as_ref().and_then(|mail| *mail.as_ref().ok()?);
-    bench.add(check.with("smtp", told));
+    let smtp = facts.mail.as_ref().and_then(|mail| *mail.as_ref().ok()?);
+    bench.add(check.with("smtp", smtp));
 }
 
 /// What no caller can read.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::asking::{Found, Place, RosterFacts};
+use super::super::asking::{Found, RosterFacts, RosterWorkspace};
 use super::*;
 use crate::houston::{
     Caller, Installation, NoAnswerCause, Repeats, Rights, Scope, Skew, Support, TokenKind, UnsentCause,
@@ -302,13 +302,14 @@ fn whether_the_caller_can_add_people_is_judged_as_far_as_it_is_known() {
         (rights(None, None), lost(), "2.0.0", Unknown, 0),
         (rights(None, None), None, "2.0.0", Unknown, 0),
     ] {
-        let place = Place { text: "Finance".to_owned(), found: Found::Here { id: id("w"), invites } };
+        let workspace =
+            RosterWorkspace { text: "Finance".to_owned(), found: Found::Here { id: id("w"), invites } };
         let roster = RosterFacts {
             problems: 0,
             is_usable: true,
             rows: 1,
             count: 1,
-            workspaces: Some(Result::Ok(vec![place])),
+            workspaces: Some(Result::Ok(vec![workspace])),
         };
         let facts = Facts {
             roster: Some(roster),
@@ -330,8 +331,8 @@ fn an_unknown_workspace_is_the_rosters_fault_only_if_the_caller_sees_all_of_them
         (Found::Ambiguous(vec![id("a"), id("b")]), Verdict::Failed, 3),
         (Found::Unclear(Fault::Internal { text: String::new() }), Verdict::Unknown, 0),
     ] {
-        let place = Place { text: "Finance".to_owned(), found };
-        let workspaces = Some(Ok(vec![place]));
+        let workspace = RosterWorkspace { text: "Finance".to_owned(), found };
+        let workspaces = Some(Ok(vec![workspace]));
         let roster = RosterFacts { problems: 0, is_usable: true, rows: 1, count: 1, workspaces };
         let facts = Facts { roster: Some(roster), ..good() };
         let judged = judge(&facts, now());
