@@ -52,7 +52,7 @@ use crate::time::SystemClock;
 /// Adds people to the right workspaces of Astro Private Cloud.
 ///
 /// Reads a CSV file of email, role and workspace, compares it with what Houston has, and sends
-/// only what is missing. Each change is sent once, rate-limited and verified; every row gets a report.
+/// only what is missing. Each change is sent once, rate-limited and verified; every row is reported.
 #[derive(Debug, Parser)]
 #[command(name = "houston-onboard", version, after_help = ExitStatus::HELP, propagate_version = true)]
 pub struct Cli {
@@ -136,7 +136,7 @@ pub enum Command {
     Apply(Box<apply::ApplyArgs>),
     /// Write the members and pending invitations of the workspaces as a roster
     Export(Box<export::ExportArgs>),
-    /// Print the report of a finished, running or interrupted run, or list the runs; works offline
+    /// Print the report of a run, finished or not, or list the runs; works offline
     Report(report::ReportArgs),
     /// Finish an interrupted run from its own files, without sending anything twice
     Resume(Box<resume::ResumeArgs>),

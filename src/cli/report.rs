@@ -18,7 +18,7 @@ use crate::record::folder::LATEST;
 use crate::report::list;
 use crate::report::run::RunFormat;
 
-/// Print the report of a finished, running or interrupted run
+/// Print the report of a run, finished or not
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
     /// The run: its id, the beginning of its id, its folder, or latest

@@ -41,7 +41,7 @@ pub struct PaceArgs {
     #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub settle: Option<Period>,
 
-    /// Stop the run if Houston asks for a longer wait or is down for longer [default: 5m]
+    /// Stop the run if Houston asks for a longer wait than this, or is down for longer [default: 5m]
     #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub max_wait: Option<Period>,
 
