@@ -81,7 +81,7 @@ fn life(facts: &Facts, kind: TokenKind, expires: Option<SystemTime>, now: System
         return match kind {
             TokenKind::ServiceAccount => bench.ok(LIFE, "a service account's key does not expire"),
             TokenKind::User | TokenKind::Unknown => {
-                bench.unknown(LIFE, "the token does not state when it expires")
+                bench.unknown(LIFE, "the token does not state when it expires");
             }
         };
     };
