@@ -1,6 +1,6 @@
-//! `apply`: carries a roster out: plan, confirmation, run, proof, reports.
+//! `apply`: applies a roster: plan, confirmation, run, verification, reports.
 //!
-//! Main type: [`ApplyArgs`]. What happens is in [`crate::ops::apply`].
+//! Main type: [`ApplyArgs`]. The work is done in [`crate::ops::apply`].
 
 use std::path::{Path, PathBuf};
 
@@ -26,11 +26,11 @@ use crate::record::folder::RunFolder;
 use crate::record::journal::RunSettings;
 use crate::roster::spool_instead_in;
 
-/// Carry a roster out
+/// Apply a roster
 #[derive(Debug, Clone, Args)]
 #[command(mut_arg("roster", |roster| roster.required(false).required_unless_present("plan")))]
 pub struct ApplyArgs {
-    /// A plan that was saved. It comes first: it looks at what else was typed
+    /// A saved plan. It comes first because it checks which other flags were typed
     #[command(flatten)]
     pub saved: SavedPlanArgs,
 
@@ -38,30 +38,30 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub work: WorkArgs,
 
-    /// How the plan is shown
+    /// How to show the plan
     #[command(flatten)]
     pub show: ShowArgs,
 
-    /// Do it without asking; needed where there is no terminal
+    /// Skip the confirmation; required without a terminal
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
 
-    /// Show the plan and do nothing: the same as `plan`
+    /// Show the plan and send nothing, like `plan`
     #[arg(short = 'n', long, help_heading = "Safety")]
     pub dry_run: bool,
 
-    /// How many rows of each workspace go first, one by one, and are read back before the rest is
-    /// sent; 0 for none
+    /// Send the first N rows of each workspace one by one and verify them before the rest; 0 turns this
+    /// off
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=1000), help_heading = "Safety")]
     pub canary: u32,
 
-    /// Where the folders of runs are kept; one folder per run
+    /// Directory of the run folders; each run creates one
     #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
 }
 
 impl ApplyArgs {
-    /// The settings of the run; a saved plan brings its own, under the stricter limits.
+    /// The settings of the run; a saved plan has its own, with the stricter limits.
     fn settings(&self, saved: Option<&Saved>) -> RunSettings {
         let safety = &self.work.safety;
         let settings = match saved {
@@ -72,10 +72,10 @@ impl ApplyArgs {
     }
 }
 
-/// Carries the roster out.
+/// Applies the roster.
 ///
 /// # Errors
-/// Whatever keeps the run from beginning; what happens in it is in the reports and in the status.
+/// Anything that prevents the run from starting. Failures during the run are in its reports and status.
 pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let environment = environment();
     let saved = args.saved.open()?;
@@ -111,9 +111,9 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     Ok(conclude(&run.carry_out(progress)?, global))
 }
 
-/// Goes on with the run that carries the plan out, or gives the status that it ended with.
+/// Continues the run that applies the plan, or returns the status that it ended with.
 fn take_up(args: &ApplyArgs, run: RunFolder, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    tell(&format!("run {} carries out this plan; continuing with that run", printable(run.id())));
+    tell(&format!("run {} applies this plan; continuing with that run", printable(run.id())));
     let resuming = ResumeArgs {
         run: run.path().display().to_string(),
         target: args.work.target.clone(),

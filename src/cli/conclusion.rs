@@ -1,4 +1,4 @@
-//! The last words of a run that was carried out.
+//! The closing summary of a run.
 //!
 //! Main function: [`conclude`].
 
@@ -9,14 +9,14 @@ use crate::outcome::{ExitStatus, StatusKind};
 use crate::report::closing::{Paint, render};
 use crate::report::results::ERRORS;
 
-/// The last words of a run.
+/// Prints the closing summary of a run and returns the exit status.
 pub(super) fn conclude(finished: &Finished, global: &GlobalArgs) -> ExitStatus {
     let Finished { status, summary } = finished;
     if !global.quiet
         && let Err(error) = print(&render(summary, Paint::Coloured))
     {
-        // The run is what it is; its reports are in its folder.
-        tell(&format!("warning: the closing summary cannot be written: {error}"));
+        // The run itself is unaffected; its reports are in its folder.
+        tell(&format!("warning: cannot write the closing summary: {error}"));
     }
     if summary.removals.is_some() && summary.counts.of_kind(StatusKind::Failed) > 0 {
         for note in global.origins.notes(&["prune"]) {

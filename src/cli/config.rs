@@ -1,8 +1,7 @@
 //! `--config FILE`: a TOML file in which every key is the name of a flag.
 //!
-//! Main type: [`ConfigFile`]. A file that cannot be read is described by position and kind of error
-//! only, never by its text: people name a `.env` with a token in it by mistake. What the keys mean is
-//! decided by [`super::settings`].
+//! Main type: [`ConfigFile`]. Errors give the position and the kind of error, never the text: people
+//! pass a `.env` file with a token by mistake. [`super::settings`] decides what the keys mean.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,9 +12,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::model::with_ends;
 
-/// A settings file ends here at the latest.
+/// The maximum size of a settings file.
 const MAX_FILE: u64 = 1024 * 1024;
-/// A key that is longer is no slip of the fingers, and is not quoted.
+/// A longer key is not a typo, and is not quoted.
 const LONGEST_KEY: usize = 40;
 
 /// A settings file that was read.
@@ -28,15 +27,15 @@ pub struct ConfigFile {
 /// One key of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The key; shortened if it is too long to be the name of a flag.
+    /// The key; `...` if it is too long to be the name of a flag.
     pub key: String,
-    /// Where it stands.
-    pub at: Place,
-    /// What it holds.
+    /// Its position.
+    pub at: Position,
+    /// Its value.
     pub value: Content,
 }
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// One value.
@@ -54,13 +53,13 @@ pub enum Content {
 pub struct Scalar {
     /// The text.
     pub text: String,
-    /// Whether it can stand for yes or no: a number with a decimal point cannot.
+    /// Whether it can mean yes or no: a number with a decimal point cannot.
     pub may_be_switch: bool,
 }
 
 /// A position in a settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The file.
     pub path: PathBuf,
     /// The line, from 1.
@@ -69,7 +68,7 @@ pub struct Place {
     pub column: usize,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
     }
@@ -90,18 +89,18 @@ pub enum ConfigError {
     /// A folder, a FIFO, a device.
     #[error("cannot read the settings in {}: not a regular file", with_ends(&.0.to_string_lossy()))]
     NotRegular(PathBuf),
-    /// Too long for a file of settings.
+    /// Too large for a settings file.
     #[error("cannot read the settings in {}: it is larger than 1 MiB", .0.display())]
     TooLarge(PathBuf),
     /// Not text.
     #[error("{0}: not UTF-8")]
-    NotText(Place),
+    NotText(Position),
     /// Not TOML.
     #[error("{at}: not TOML: {kind}")]
     NotToml {
         /// Where.
-        at: Place,
-        /// What kind of error; a fixed text of the parser.
+        at: Position,
+        /// The kind of error; a fixed text of the parser.
         kind: String,
     },
 }
@@ -118,12 +117,12 @@ impl ConfigFile {
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, ConfigError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            ConfigError::NotText(place(path, &before, before.len()))
+            ConfigError::NotText(position(path, &before, before.len()))
         })?;
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let document = DeTable::parse(text).map_err(|error| {
             let start = error.span().map_or(text.len(), |span: Range<usize>| span.start);
-            ConfigError::NotToml { at: place(path, text, start), kind: error.message().to_owned() }
+            ConfigError::NotToml { at: position(path, text, start), kind: error.message().to_owned() }
         })?;
         let mut found: Vec<(usize, Entry)> = document
             .get_ref()
@@ -132,7 +131,7 @@ impl ConfigFile {
                 let start = key.span().start;
                 let entry = Entry {
                     key: quotable(key.get_ref()),
-                    at: place(path, text, start),
+                    at: position(path, text, start),
                     value: content(value.get_ref()),
                 };
                 (start, entry)
@@ -143,7 +142,7 @@ impl ConfigFile {
     }
 }
 
-/// The content of a regular file. A FIFO or a device would be a wait, or never end.
+/// The content of a regular file. A FIFO or a device could block or never end.
 fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
@@ -157,10 +156,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
     Ok(bytes)
 }
 
-fn place(path: &Path, text: &str, offset: usize) -> Place {
+fn position(path: &Path, text: &str, offset: usize) -> Position {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    Place {
+    Position {
         path: path.to_owned(),
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_a_place_and_values_are_as_typed() {
+    fn keys_have_a_position_and_values_are_as_typed() {
         let text =
             "\u{FEFF}# settings\r\nrate = '5/s'\r\n  retries = 0x10\nprune = true\ncolumn = ['a=b', 'c=d']\n";
         let entries = parse(text).unwrap();
@@ -255,11 +254,11 @@ mod tests {
         }
         let error = ConfigFile::parse(b"a = 1\nb = '\xFFhush'", Path::new("s.toml")).unwrap_err();
         assert_eq!(error.to_string(), "s.toml:2:6: not UTF-8");
-        assert_eq!(parse("aVeryLongTextThatNobodyWouldTakeForTheNameOfAFlag = 1").unwrap()[0].key, "...");
+        assert_eq!(parse("aTextThatIsMuchTooLongToBeTheNameOfAnyFlag = 1").unwrap()[0].key, "...");
     }
 
     #[test]
-    fn only_a_regular_file_of_bearable_size_is_read() {
+    fn only_a_regular_file_of_limited_size_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let refused = |path: &Path| ConfigFile::read(path).unwrap_err();
         assert_eq!(refused(Path::new(" ")).to_string(), "cannot read the settings in ` `");

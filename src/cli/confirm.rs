@@ -9,7 +9,7 @@ use crate::model::printable;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
-/// How the user agrees before anything is sent.
+/// How the user confirms before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Confirmation {
     /// `--yes`.
@@ -19,8 +19,8 @@ pub(super) enum Confirmation {
 }
 
 impl Confirmation {
-    /// Finds out before anything is asked of Houston. `stdin_is_taken` is whether standard input
-    /// holds something else than answers.
+    /// Decides before the first request to Houston. `stdin_is_taken` is whether standard input is used
+    /// for something other than answers.
     ///
     /// # Errors
     /// There is no terminal to ask on, and no `--yes` (2).
@@ -39,7 +39,7 @@ impl Confirmation {
         }
     }
 
-    /// Whether so many changes may be carried out. `shown` is what they are.
+    /// Asks whether to make the changes, after showing them (`shown`).
     ///
     /// # Errors
     /// The answer cannot be read (2).
@@ -60,13 +60,13 @@ impl Confirmation {
     }
 }
 
-/// Asks with a whole line for an answer: the terminal stays as it is, also if a signal ends the
-/// wait. Everything but a yes is a no.
+/// Reads a whole line, so that the terminal mode never changes, even if a signal ends the wait.
+/// Anything but yes means no.
 fn confirm(plan: &str, changes: usize, url: &str) -> Result<bool, Failure> {
     print(plan)?;
     let people = if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
     let failed = |error| Failure::new(ExitStatus::Usage, anyhow::Error::new(error).context("no answer"));
-    // Not locked while the answer is awaited: a signal has its word to say.
+    // Standard error stays unlocked during the wait: a signal handler must be able to write to it.
     write!(anstream::stderr(), "Carry out {people}? ({}) [y/N] ", printable(url)).map_err(failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;

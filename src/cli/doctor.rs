@@ -1,7 +1,7 @@
-//! `doctor`: looks at a target before anybody relies on it, and says what a run would meet. It
-//! reads only, and it never waits for a Houston that is away longer than its repeats take.
+//! `doctor`: checks a target before a run depends on it. It only reads, and it waits for a Houston
+//! that is down no longer than its retries take.
 //!
-//! Main type: [`DoctorArgs`]. What is looked at is in [`crate::ops::doctor`].
+//! Main type: [`DoctorArgs`]. The checks are in [`crate::ops::doctor`].
 
 use std::path::PathBuf;
 
@@ -19,10 +19,10 @@ use crate::outcome::ExitStatus;
 use crate::report::checkup::CheckupFormat;
 use crate::report::notices::Notice;
 
-/// Check the target: connection, token, rights, version, and what a run would meet; reads only
+/// Check the target: connection, token, rights and version; sends no changes
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
-    /// A roster, whose workspaces are looked at too; - for standard input
+    /// A roster whose workspaces to check as well; - for standard input
     #[arg(value_name = "ROSTER")]
     pub roster: Option<PathBuf>,
 
@@ -38,15 +38,15 @@ pub struct DoctorArgs {
     #[command(flatten)]
     pub pace: PaceArgs,
 
-    /// How the result is written
+    /// Format of the result
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     pub format: CheckupFormat,
 }
 
-/// Looks at the target and prints what was found.
+/// Checks the target and prints the verdicts.
 ///
 /// # Errors
-/// Usage (2), or the roster cannot be read (3). What is wrong with the target is a status.
+/// Usage (2), or the roster cannot be read (3). Problems of the target are in the exit status.
 pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let destination = destination(&args.target, &args.pace)?;
     let roster = match &args.roster {
@@ -59,7 +59,7 @@ pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         notices.give(&Notice::Insecure);
     }
     if !global.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        tell(&format!("asking {} ...", reached.address));
+        tell(&format!("checking {} ...", reached.address));
     }
     let Checked { checkup, status, about } = check(&reached, roster.as_ref());
     let text = checkup.render(args.format).map_err(|error| Failure::new(ExitStatus::Internal, error))?;

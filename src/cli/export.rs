@@ -1,7 +1,7 @@
-//! `export`: writes who is in the workspaces, and who is invited, in a form that `plan` and `apply`
-//! read.
+//! `export`: writes the members and pending invitations of workspaces in a form that `plan` and
+//! `apply` read.
 //!
-//! Main type: [`ExportArgs`]. What is read and written is in [`crate::ops::export`].
+//! Main type: [`ExportArgs`]. The work is done in [`crate::ops::export`].
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -21,22 +21,22 @@ use crate::report::escape::DataSink;
 use crate::report::export::ExportFormat;
 use crate::report::terminal::{Progress, ProgressMode};
 
-/// Write who is in the workspaces, and who is invited, as a roster
+/// Write the members and pending invitations of the workspaces as a roster
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
     /// Which Houston
     #[command(flatten)]
     pub target: TargetArgs,
 
-    /// Only these workspaces: an id or a label, `*` stands for any text; may be repeated
+    /// Export only workspaces whose id or label matches; `*` matches any text; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub workspace: Vec<String>,
 
-    /// How the export is written
+    /// Format of the export
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     pub format: ExportFormat,
 
-    /// The file to write, whole or not at all; standard output if none is named
+    /// The file to write, replaced only when the export is complete [default: standard output]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 
@@ -73,12 +73,12 @@ pub fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
     Ok(summary.status())
 }
 
-/// What a stop by a signal ends with.
+/// The exit status after a signal.
 fn signalled(reason: StopReason) -> ExitStatus {
     if reason == StopReason::Interrupted { ExitStatus::Interrupted } else { ExitStatus::Terminated }
 }
 
-/// Bars and rows do not go well together on one terminal.
+/// No progress bar if the rows go to the same terminal.
 fn progress(args: &ExportArgs, global: &GlobalArgs) -> Progress {
     let shares = args.output.is_none() && io::stdout().is_terminal();
     let mode = match global.progress {
@@ -89,7 +89,7 @@ fn progress(args: &ExportArgs, global: &GlobalArgs) -> Progress {
     Progress::on_stderr(mode, Instant::now)
 }
 
-/// What an export is written to.
+/// Where an export is written.
 enum Output {
     Stdout(BufWriter<DataSink<io::Stdout>>),
     File(BufWriter<Draft>),
@@ -110,7 +110,7 @@ impl Output {
         }
     }
 
-    /// All of it was written: a file gets its name.
+    /// Completes the export: a file gets its name.
     fn commit(self) -> Result<(), Failure> {
         match self {
             Self::Stdout(mut out) => out.flush().map_err(unwritten),

@@ -1,7 +1,7 @@
-//! The command line: what can be typed, and what it ends with.
+//! The command line: its commands and flags, and the exit status.
 //!
-//! Main types: [`Cli`], [`Command`] and [`ExitStatus`]. One file per command; flag groups resolve
-//! themselves into settings once, and nothing below this module sees a flag.
+//! Main types: [`Cli`], [`Command`] and [`ExitStatus`]. One file per command. Each flag group
+//! resolves itself into settings once; no module below this one sees a flag.
 
 pub mod apply;
 mod conclusion;
@@ -49,18 +49,18 @@ use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::Style;
 use crate::time::SystemClock;
 
-/// Puts people into the right workspaces of Astro Private Cloud.
+/// Adds people to the right workspaces of Astro Private Cloud.
 ///
 /// Reads a CSV file of email, role and workspace, compares it with what Houston has, and sends
-/// only what is missing: once, paced, verified, with a report for every row.
+/// only what is missing. Each change is sent once, rate-limited and verified; every row is reported.
 #[derive(Debug, Parser)]
 #[command(name = "houston-onboard", version, after_help = ExitStatus::HELP, propagate_version = true)]
 pub struct Cli {
-    /// What to do
+    /// The command
     #[command(subcommand)]
     pub command: Command,
 
-    /// What every command takes
+    /// The flags that every command takes
     #[command(flatten)]
     pub global: GlobalArgs,
 }
@@ -69,45 +69,44 @@ pub struct Cli {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Settings from a TOML file: the names of the flags without their dashes. Flags and the
-    /// environment win over it
+    /// Read settings from a TOML file. Keys are the names of the flags without their dashes; flags and
+    /// environment variables override the file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
 
-    /// How progress is shown
+    /// How to show progress
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
     pub progress: ProgressMode,
 
-    /// When colours are used
+    /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: clap::ColorChoice,
 
-    /// Say less: no progress and no closing summary
+    /// Print less: no progress and no closing summary
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Say more: every failure and every doubt gets a line
+    /// Print more: a line for every failure and every row in doubt
     #[arg(short, long, global = true)]
     pub verbose: bool,
 
-    /// Where values come from that were not typed
+    /// Where the values that were not typed come from
     #[arg(skip)]
     pub origins: Origins,
 }
 
 impl GlobalArgs {
-    /// A display of what goes on; `row_names` says what a row is called.
+    /// A progress display; `row_names` gives the name of a row.
     pub(crate) fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
         let progress = Progress::on_stderr(mode, Instant::now).with_places(row_names);
         if self.verbose { progress.verbose() } else { progress }
     }
 
-    /// `--quiet` and `--verbose` may be set in different places: the one that is nearer to the user
-    /// holds.
+    /// `--quiet` and `--verbose` may come from different sources: the source nearer to the user wins.
     ///
     /// # Errors
-    /// Both are set in the same place (2).
+    /// Both come from the same source (2).
     fn choose_voice(&mut self, distance: impl Fn(&str) -> Distance) -> Result<(), Failure> {
         if !(self.quiet && self.verbose) {
             return Ok(());
@@ -127,21 +126,21 @@ impl GlobalArgs {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check a roster and list every problem with its line and column; asks nobody
+    /// Check a roster offline and list every problem with its line and column
     Validate(validate::ValidateArgs),
-    /// Check the target: connection, token, rights, version, and what a run would meet; reads only
+    /// Check the target: connection, token, rights and version; sends no changes
     Doctor(Box<doctor::DoctorArgs>),
     /// Show what `apply` would do with the same flags
     Plan(Box<plan::PlanArgs>),
-    /// Add who is missing: show the plan, ask, send, verify, report
+    /// Add the missing people: show the plan, ask, send, verify, report
     Apply(Box<apply::ApplyArgs>),
-    /// Write who is in the workspaces, and who is invited, as a roster
+    /// Write the members and pending invitations of the workspaces as a roster
     Export(Box<export::ExportArgs>),
-    /// Print the report of a run, also of one that is still going, or list the runs; asks nobody
+    /// Print the report of a run, finished or not, or list the runs; works offline
     Report(report::ReportArgs),
-    /// Finish an interrupted run: from its own files, and without sending anything twice
+    /// Finish an interrupted run from its own files, without sending anything twice
     Resume(Box<resume::ResumeArgs>),
-    /// Run a local Houston to rehearse against
+    /// Run a local Houston for rehearsals
     #[cfg(feature = "sandbox")]
     Sandbox(Box<sandbox::SandboxArgs>),
     /// Print an empty roster: the header and one example row
@@ -149,7 +148,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The flags about the target, where a command has them.
+    /// The target flags, if the command has them.
     fn target_mut(&mut self) -> Option<&mut TargetArgs> {
         match self {
             Self::Doctor(args) => Some(&mut args.target),
@@ -173,7 +172,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(status_of(&arguments).unwrap_or_else(|status| status).code())
 }
 
-/// Parses and runs; what is wrong has been said.
+/// Parses and runs; an error has been printed.
 fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
     let refused = |failure: Failure, origins: &Origins| {
         complain(&failure, origins);
@@ -213,7 +212,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
     }
 }
 
-/// What surrounds the commands of this program.
+/// The environment in which the commands of this program run.
 pub(crate) fn environment() -> Environment {
     let print = |notice: &Notice<'_>| {
         let text = notice.text(style());
@@ -227,8 +226,8 @@ pub(crate) fn style() -> Style {
     if std::io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
 }
 
-/// Says what went wrong: the error, its causes, who set the flags that it is about, and the hint on a
-/// line of its own. The texts may come from outside.
+/// Prints an error: its causes, where the flags that it is about were set, and the hint on a line of
+/// its own. The texts may come from outside.
 fn complain(failure: &Failure, origins: &Origins) {
     let mut text = String::from("error: ");
     let mut causes: Vec<String> = Vec::new();
@@ -250,50 +249,50 @@ fn complain(failure: &Failure, origins: &Origins) {
     tell(&text);
 }
 
-/// A text in one line; a carriage return that ends no line is shown, since it is easily overlooked
-/// at the end of a name.
+/// A text in one line. A carriage return that ends no line is shown: it is easily overlooked at the
+/// end of a name.
 fn in_one_line(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\\r");
     printable(&text).into_owned()
 }
 
-/// Says something to people, on standard error. Whatever is in the text, it steers no terminal and
-/// no build server.
+/// Prints a message for people on standard error, with nothing in it that could control a terminal or
+/// a build server.
 pub(crate) fn tell(text: &str) {
-    // Nothing can be done about a standard error that is gone.
+    // A closed standard error leaves nothing to do.
     let _ = writeln!(anstream::stderr().lock(), "{}", for_people(text));
 }
 
-/// The same for a text with colours of ours.
+/// The same for a text with our own colours.
 pub(crate) fn tell_in_colour(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", for_people_in_colour(text));
 }
 
-/// What is wrong where standard output does not take what is printed.
+/// The error if standard output cannot be written.
 pub(crate) const UNWRITTEN: &str = "cannot write to standard output";
 
-/// Writes a text for people to standard output, with colours of ours where they are wanted. A
-/// reader who has gone is no error.
+/// Writes a text for people to standard output, with our own colours if they are wanted. A closed
+/// pipe is not an error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     let written = out.write_all(for_people_in_colour(text).as_bytes()).and_then(|()| out.flush());
     unless_gone(written).context(UNWRITTEN)
 }
 
-/// Writes data to standard output ([`data_out`]). A reader who has gone is no error.
+/// Writes data to standard output ([`data_out`]). A closed pipe is not an error.
 pub(crate) fn print_data(text: &str) -> anyhow::Result<()> {
     let mut out = data_out();
     unless_gone(out.write_all(text.as_bytes()).and_then(|()| out.flush())).context(UNWRITTEN)
 }
 
-/// Standard output for data, byte for byte; a terminal gets nothing that could steer it.
+/// Standard output for data, byte for byte; a terminal gets nothing that could control it.
 pub(crate) fn data_out() -> DataSink<std::io::Stdout> {
     let out = std::io::stdout();
     let is_terminal = out.is_terminal();
     DataSink::new(out, is_terminal)
 }
 
-/// What became of writing to standard output, where a reader who is gone is no error.
+/// The result of writing to standard output; a closed pipe is not an error.
 pub(crate) fn unless_gone(written: std::io::Result<()>) -> std::io::Result<()> {
     written.or_else(|error| if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }

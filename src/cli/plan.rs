@@ -1,4 +1,4 @@
-//! `plan`: what `apply` would do with the same flags, and what it would end with. It reads only.
+//! `plan`: shows what `apply` would do with the same flags, and its exit status. It only reads.
 //!
 //! Main type: [`PlanArgs`].
 
@@ -28,38 +28,38 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub work: WorkArgs,
 
-    /// How the plan is shown
+    /// How to show the plan
     #[command(flatten)]
     pub show: ShowArgs,
 
-    /// End with 10 if something is to be done
+    /// Exit with status 10 if there are changes to make
     #[arg(long, help_heading = "Output")]
     pub detailed_exitcode: bool,
 
-    /// Instead of the plan, show of this person what Houston has, which rule decides, and what exactly
-    /// would be sent
+    /// Instead of the plan, show one person: what Houston has, which rule applies, and the exact request
+    /// that `apply` would send
     #[arg(long, value_name = "EMAIL", help_heading = "Output")]
     pub explain: Option<String>,
 
-    /// List pending invitations that are older than this, such as 14d; the plan stays what it is
+    /// Also list pending invitations older than this, such as 14d; the plan itself does not change
     #[arg(long, value_name = "AGE", help_heading = "Output")]
     pub invites_older_than: Option<Age>,
 
-    /// Save the plan, for `apply --plan`; it holds the roster, and only its owner may read it. Its
-    /// digest is printed on standard error
+    /// Save the plan for `apply --plan` in a file that only its owner can read; it contains the roster.
+    /// The digest is printed on standard error
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
 }
 
-/// How a plan is shown.
+/// How to show a plan.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ShowArgs {
-    /// How the plan is written
+    /// Format of the plan
     #[arg(long, value_enum, default_value_t)]
     pub format: PlanFormat,
 
-    /// Show everybody, not only the first few of each workspace
+    /// Show everyone, not only the first few people of each workspace
     #[arg(long)]
     pub all: bool,
 }
@@ -77,11 +77,11 @@ impl ShowArgs {
 /// The roster (3), the token (4) or the target (5) cannot be used.
 pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     if args.explain.is_some() && !matches!(args.show.format, PlanFormat::Human | PlanFormat::Json) {
-        let error = anyhow::anyhow!("--explain goes with --format human or json");
+        let error = anyhow::anyhow!("--explain requires --format human or json");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
     if args.invites_older_than.is_some() && args.show.format == PlanFormat::Csv {
-        let error = anyhow::anyhow!("--invites-older-than goes with --format human, json or md");
+        let error = anyhow::anyhow!("--invites-older-than requires --format human, json or md");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
     refuse_to_overwrite(args)?;
@@ -98,7 +98,7 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
     show(input, &args.work.safety.settings(), &args.show, &after, &session, global)
 }
 
-/// The plan must not take the place of the roster that it is made of.
+/// The plan must not overwrite the roster that it is made from.
 fn refuse_to_overwrite(args: &PlanArgs) -> Result<(), Failure> {
     let file = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
     let roster = args.work.roster.as_deref().and_then(file);
@@ -111,20 +111,20 @@ fn refuse_to_overwrite(args: &PlanArgs) -> Result<(), Failure> {
     }
 }
 
-/// What is done with a plan that has been shown.
+/// What to do with a plan after it is shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct After<'a> {
-    /// Pending changes have a status of their own.
+    /// Whether pending changes have an exit status of their own.
     pub detailed_exitcode: bool,
-    /// The file that it is saved in.
+    /// The file to save it in.
     pub save_as: Option<&'a Path>,
-    /// The person of whom more is shown, instead of the plan.
+    /// The person to explain instead of showing the plan.
     pub explain: Option<&'a str>,
-    /// How old invitations are at least that are listed.
+    /// The minimum age of the invitations to list.
     pub older_than: Option<Age>,
 }
 
-/// Draws the plan and prints it.
+/// Prepares the plan and prints it.
 ///
 /// # Errors
 /// As [`run`].

@@ -21,8 +21,8 @@ use crate::roster::{Only, people_pattern};
 #[command(next_help_heading = "Safety")]
 pub struct PruneArgs {
     /// Remove members and pending invitations that the roster does not name, in the workspaces that it
-    /// names; last of all, and in no workspace in which anything failed. Never the token's own user,
-    /// the last admin of a workspace, or who is there through a Team or a custom role
+    /// names. Removals run last, and never in a workspace where a row failed. The run keeps the token's
+    /// own user, the last admin of a workspace, and people with access through a Team or custom role
     #[arg(long)]
     pub prune: bool,
 
@@ -31,25 +31,25 @@ pub struct PruneArgs {
     pub limits: LimitArgs,
 }
 
-/// The limits of removals, as far as they are given: by a flag, a variable or the file of settings.
+/// The limits of removals that are set, by a flag, a variable or the settings file.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Safety")]
 pub struct LimitArgs {
-    /// How many people --prune may remove in all [default: 10]
+    /// The maximum number of people that --prune may remove [default: 10]
     #[arg(long, value_name = "N")]
     pub max_remove: Option<u64>,
 
-    /// Which share of the people --prune may remove: of all of them, and of each workspace of ten or
-    /// more [default: 10]. One person may always be removed, unless it is 0
+    /// The maximum percentage of people that --prune may remove, in total and from each workspace of ten
+    /// or more [default: 10]. Any value but 0 allows one removal
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
     pub max_remove_percent: Option<u8>,
 
-    /// Whom the run neither removes nor demotes: patterns of addresses or user names, separated by
-    /// commas; may be repeated
+    /// Never remove or demote people whose address or user name matches one of these patterns, separated
+    /// by commas; may be repeated
     #[arg(long, value_name = "GLOB[,GLOB]", value_delimiter = ',', value_parser = people_pattern)]
     pub protect: Vec<String>,
 
-    /// What happens if --prune would remove more than the limits allow [default: stop]
+    /// What to do if --prune would remove more people than the limits allow [default: stop]
     #[arg(long, value_enum)]
     pub on_guard: Option<OnGuardArg>,
 }
@@ -78,17 +78,17 @@ impl From<OnGuardArg> for OnGuard {
 /// The values of `--on-guard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnGuardArg {
-    /// Nothing at all is sent
+    /// Send nothing at all
     Stop,
-    /// Everything but the removals that are too many is carried out
+    /// Leave out the removals over the limit and apply everything else
     SkipRemovals,
 }
 
 impl PruneArgs {
-    /// `--prune` takes the people whom a part of a file leaves out for people who left.
+    /// Refuses `--prune` with a partial roster: it would remove everyone whom that part leaves out.
     ///
     /// # Errors
-    /// `--prune` together with a choice of people, or with a file that holds a part of a run (2).
+    /// `--prune` with a selection of people, or with a file that lists only a part of a run (2).
     pub fn check(&self, roster: &RosterArgs, path: &Path) -> Result<(), Failure> {
         if !self.prune {
             return Ok(());
@@ -108,15 +108,14 @@ impl PruneArgs {
         } else {
             return Ok(());
         };
-        let error = anyhow::anyhow!("--prune compares with the whole file and cannot go with {flag}");
+        let error = anyhow::anyhow!("--prune needs the complete roster and cannot be used with {flag}");
         Err(Failure::new(ExitStatus::Usage, error)
             .about(&["prune", name])
-            .hint("a part of it may be chosen with --only workspace=GLOB"))
+            .hint("select workspaces with --only workspace=GLOB instead"))
     }
 }
 
-/// The name of the file if it is one that a run has made of a part of its people, however the path
-/// leads to it.
+/// The name of the file if a run wrote it for a part of its people, whatever path leads to it.
 fn part_of_a_run(path: &Path) -> Option<&'static str> {
     const PARTS: [&str; 4] = [ERRORS, UNPROCESSED, UNDO, REMOVALS];
     let path = if path.as_os_str() == "-" { Path::new("/dev/stdin") } else { path };
@@ -134,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_run_is_known_however_the_path_leads_to_it() {
+    fn a_part_of_a_run_is_recognised_by_any_path() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run");
         std::fs::create_dir(&run).unwrap();

@@ -1,6 +1,6 @@
-//! `report`: what became of a run, in any format.
+//! `report`: prints the results of a run, in any format.
 //!
-//! Main function: [`run`]. What is read and written is in [`crate::ops::report`].
+//! Main function: [`run`]. The work is done in [`crate::ops::report`].
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,22 +18,22 @@ use crate::record::folder::LATEST;
 use crate::report::list;
 use crate::report::run::RunFormat;
 
-/// Print the report of a run, also of one that is still going
+/// Print the report of a run, finished or not
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
-    /// Which run: its id, the beginning of its id, its folder, or latest
+    /// The run: its id, the beginning of its id, its folder, or latest
     #[arg(value_name = "RUN", default_value = LATEST)]
     pub run: String,
 
-    /// List the runs instead, the newest first
+    /// List the runs instead, newest first
     #[arg(long, conflicts_with = "run")]
     pub list: bool,
 
-    /// How the report is written; --list knows human and json
+    /// Format of the report; --list supports human and json
     #[arg(long, value_enum, default_value_t)]
     pub format: RunFormat,
 
-    /// Where the folders of runs are kept
+    /// Directory of the run folders
     #[arg(long, value_name = "DIR", default_value = "onboard-runs")]
     pub runs_dir: PathBuf,
 }
@@ -69,7 +69,7 @@ fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> 
         RunFormat::Human => print(&list::table(&listed))?,
         RunFormat::Json => print_data(&list::json(&listed).context("cannot write the list")?)?,
         RunFormat::Jsonl | RunFormat::Csv | RunFormat::Md | RunFormat::Junit => {
-            let error = anyhow::anyhow!("--list knows the formats human and json");
+            let error = anyhow::anyhow!("--list supports only --format human and json");
             return Err(Failure::new(ExitStatus::Usage, error));
         }
     }

@@ -1,6 +1,6 @@
 //! `resume`: finishes an interrupted run from its own files.
 //!
-//! Main type: [`ResumeArgs`]. What happens is in [`crate::ops::resume`].
+//! Main type: [`ResumeArgs`]. The work is done in [`crate::ops::resume`].
 
 use std::path::PathBuf;
 
@@ -23,11 +23,11 @@ use crate::record::folder::RunFolder;
 /// Finish an interrupted run
 #[derive(Debug, Clone, Args)]
 pub struct ResumeArgs {
-    /// The run: its id, the beginning of it, its folder, or `latest`
+    /// The run: its id, the beginning of its id, its folder, or `latest`
     #[arg(value_name = "RUN", default_value = "latest")]
     pub run: String,
 
-    /// What to reach it with; where it is comes from the run
+    /// How to connect; the target itself comes from the run
     #[command(flatten)]
     pub target: TargetArgs,
 
@@ -35,26 +35,26 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub pace: PaceArgs,
 
-    /// The limits of removals. Stricter ones than those of the run count; they are never relaxed
+    /// The limits of removals. Only stricter limits than those of the run take effect
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// Do it without asking; needed where there is no terminal
+    /// Skip the confirmation; required without a terminal
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
 
-    /// Resume a folder that is not your own, or that others can change: what it wants is shown first.
-    /// It can remove anyone; the token file, CA file and --insecure that it names are not used
+    /// Resume a run folder that you do not own or that others can write, after showing what it would do.
+    /// It can remove anyone. Its token file, CA file and --insecure are ignored
     #[arg(long, help_heading = "Safety")]
     pub trust_folder: bool,
 
-    /// Where the folders of runs are kept
+    /// Directory of the run folders
     #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
 }
 
 impl ResumeArgs {
-    /// Where the run went, reached as it was reached then unless flags say otherwise.
+    /// The target of the run, with its connection settings unless flags override them.
     fn destination(&self, run: &Interrupted) -> Result<Destination, Failure> {
         let header = &run.history.header;
         let (mut target, mut pace) = (self.target.clone(), self.pace);
@@ -67,7 +67,7 @@ impl ResumeArgs {
 /// Finishes the run.
 ///
 /// # Errors
-/// Whatever keeps it from going on; what happens in it is in the reports and in the status.
+/// Anything that prevents the run from continuing. Failures during the run are in its reports and status.
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let folder = open_run(&args.runs_dir, &args.run)?;
     let origin = Origin::of(&folder, &args.run, args.trust_folder)?;
@@ -109,7 +109,7 @@ pub(super) fn resume_run(
     Ok(conclude(&run.carry_out(progress)?, global))
 }
 
-/// Says that nothing is left of a run.
+/// Reports that the run is complete.
 fn say_complete(run: &Complete, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     if !global.quiet {
         let header = &run.history.header;

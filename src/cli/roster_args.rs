@@ -1,4 +1,4 @@
-//! The flags about how a roster is read, the same in every command that takes one.
+//! The flags that control how a roster is read, the same in every command that takes one.
 //!
 //! Main type: [`RosterArgs`], which resolves itself into [`Settings`] once.
 
@@ -18,55 +18,54 @@ use crate::roster::{
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Roster")]
 pub struct RosterArgs {
-    /// A header of your own for a column, such as email="Work Email"; may be repeated
+    /// The header of a column in your file, such as email="Work Email"; may be repeated
     #[arg(long, value_name = "COLUMN=HEADER")]
     pub column: Vec<ColumnName>,
 
-    /// The role of every row, if the file has no such column
+    /// The role of every row, if the file has no role column
     #[arg(long, value_name = "ROLE", value_parser = role)]
     pub default_role: Option<Role>,
 
-    /// The workspace of every row, by id or label, if the file has no such column
+    /// The workspace of every row, by id or label, if the file has no workspace column
     #[arg(long, value_name = "WORKSPACE")]
     pub default_workspace: Option<String>,
 
-    /// The character between cells: , ; | or tab [default: found out]
+    /// The character between cells: , ; | or tab [default: detected]
     #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
     pub delimiter: Option<u8>,
 
-    /// Which role holds if a person has two in a workspace [default: that is an error]
+    /// Which role to use if the file gives a person two in one workspace [default: report an error]
     #[arg(long, value_name = "WHICH")]
     pub on_conflict: Option<ConflictArg>,
 
-    /// The domain that addresses of another installation have here, several separated by commas; may be
-    /// repeated
+    /// Replace the email domain of addresses from another installation; may be repeated
     #[arg(long, value_name = "OLD=NEW[,OLD=NEW]", value_delimiter = ',')]
     pub map_email_domain: Vec<DomainMap>,
 
-    /// What workspaces of another installation are called here: a CSV file with the header from,to,
-    /// ids or labels. A name that is not in it must be one of a workspace here
+    /// Map workspaces of another installation to workspaces here: a CSV file with the header from,to and
+    /// ids or labels. A name that is not in the file must be the name of a workspace here
     #[arg(long, value_name = "FILE")]
     pub workspace_map: Option<PathBuf>,
 
-    /// What roles of another place mean here: a CSV file with the header from,to
+    /// Map role names of another system to roles here: a CSV file with the header from,to
     #[arg(long, value_name = "FILE")]
     pub role_map: Option<PathBuf>,
 
-    /// Leave rows with errors out instead of refusing the file
+    /// Skip invalid rows instead of refusing the file
     #[arg(long)]
     pub skip_invalid: bool,
 
-    /// Take addresses that are none in all likelihood: commented out, a template that was not filled
-    /// in, the sign-in name of a guest
+    /// Accept addresses that look wrong: commented out, an unfilled template, the sign-in name of a
+    /// guest
     #[arg(long)]
     pub allow_odd_addresses: bool,
 
-    /// Take only these rows: workspace=GLOB or email=GLOB, of what the maps make of them; may be
+    /// Use only rows that match workspace=GLOB or email=GLOB after the maps are applied; may be
     /// repeated
     #[arg(long, value_name = "COLUMN=GLOB")]
     pub only: Vec<Only>,
 
-    /// Take only the first N rows
+    /// Use only the first N rows
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 }
@@ -91,7 +90,7 @@ impl RosterArgs {
     /// The settings these flags mean.
     ///
     /// # Errors
-    /// If a flag has a value that nothing can be done with (2), or a map is bad (3).
+    /// A flag has an unusable value (2), or a map is invalid (3).
     pub fn settings(&self) -> Result<Settings, Failure> {
         let default_workspace = self.default_workspace.as_deref().map(str::trim).map(str::to_owned);
         if default_workspace.as_deref() == Some("") {
@@ -119,11 +118,11 @@ impl RosterArgs {
     }
 
     /// # Errors
-    /// If a domain is mapped to two (2).
+    /// A domain is mapped to two others (2).
     fn check_domains(&self) -> Result<(), Failure> {
         let maps = &self.map_email_domain;
-        let twice = maps.iter().enumerate().find_map(|(place, map)| {
-            maps[..place].iter().find(|before| before.contradicts(map)).map(|before| (before, map))
+        let twice = maps.iter().enumerate().find_map(|(index, map)| {
+            maps[..index].iter().find(|before| before.contradicts(map)).map(|before| (before, map))
         });
         let Some((before, map)) = twice else { return Ok(()) };
         let error = anyhow::anyhow!("--map-email-domain maps one domain twice: {before} and {map}");
@@ -135,7 +134,7 @@ impl RosterArgs {
             move |error: MapError| {
                 Failure::new(ExitStatus::BadInput, error)
                     .about(&[flag])
-                    .hint("a map is a CSV file: a line `from,to`, then a line for each name")
+                    .hint("a map is a CSV file: the header `from,to`, then one line for each name")
             }
         };
         let workspaces = self.workspace_map.as_deref().map(workspace_map).transpose();

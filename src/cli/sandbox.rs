@@ -1,7 +1,7 @@
-//! `sandbox`: runs a local Houston to rehearse against, until a signal comes.
+//! `sandbox`: runs a local Houston for rehearsals, until a signal stops it.
 //!
 //! Main type: [`SandboxArgs`]. The server itself is [`crate::sandbox`]; this module only turns
-//! flags into options and tells where it listens.
+//! flags into options and prints where it listens.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -23,16 +23,16 @@ use crate::sandbox::{
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = AFTER)]
 pub struct SandboxArgs {
-    /// Port on 127.0.0.1; 0 takes any that is free.
+    /// Port on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
 
-    /// What to start from: a state file (JSON, as GET /state answers it) or a roster export
-    /// (email,role,workspace). Without it: a built-in company of 160 people and 7 workspaces.
+    /// Initial state: a state file (JSON, as returned by GET /state) or a roster export
+    /// (email,role,workspace). By default a built-in company of 160 people and 7 workspaces.
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
-    /// Houston version to play: 0.16, 0.23, 0.25, 0.28, 0.30, 1.x, 2.x, or any version in between.
+    /// Houston version to emulate: 0.16, 0.23, 0.25, 0.28, 0.30, 1.x, 2.x, or any version in between.
     #[arg(
         long,
         value_name = "VERSION",
@@ -40,9 +40,9 @@ pub struct SandboxArgs {
     )]
     pub profile: Profile,
 
-    /// Membership model: legacy (adding twice makes a second binding, invite tokens) or modern
-    /// (adding twice is refused, pending users). By default as the version has it: legacy up to
-    /// 0.24, modern after; where the change was is an assumption.
+    /// Membership model: legacy (a repeated add creates a second binding; invite tokens) or modern (a
+    /// repeated add is refused; pending users). By default the version decides: legacy up to 0.24,
+    /// modern after; the version of the change is an assumption.
     #[arg(long)]
     pub model: Option<Model>,
 
@@ -55,7 +55,7 @@ pub struct SandboxArgs {
     )]
     pub latency: Duration,
 
-    /// What goes wrong, for example timeout=2%,reset=1%,429=5%,slow=p95:3s (--help lists all).
+    /// Faults to inject, for example timeout=2%,reset=1%,429=5%,slow=p95:3s (--help lists all).
     #[arg(
         long,
         value_name = "RULES",
@@ -65,32 +65,32 @@ pub struct SandboxArgs {
     )]
     pub faults: Faults,
 
-    /// Where chance starts; the same seed and requests meet the same faults.
+    /// Random seed; the same seed and requests give the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// A behaviour of the installation, NAME=VALUE; may be given several times.
+    /// A behaviour of the installation, NAME=VALUE; may be repeated.
     #[arg(
         long = "switch",
         value_name = "NAME=VALUE",
         value_delimiter = ' ',
         value_parser = switch,
-        long_help = format!("A behaviour of the installation; may be given several times. Names: {SWITCH_NAMES}.")
+        long_help = format!("A behaviour of the installation; may be repeated. Names: {SWITCH_NAMES}.")
     )]
     pub switches: Vec<String>,
 }
 
 const AFTER: &str = "\
-The server prints its URL and tokens, and serves until SIGINT or SIGTERM. The tokens open nothing but a sandbox.
+The server prints its URL and tokens, and runs until SIGINT or SIGTERM. The tokens work only with a sandbox.
   POST /v1         GraphQL
   GET /v1/healthz  {}
-  GET /audit       every mutation and what became of it, and the numbers of the run (?entries=0: numbers only)
-  GET /state       the state now, in the format of --state
+  GET /audit       every mutation with its outcome, and the counters of the run (?entries=0: counters only)
+  GET /state       the current state, in the format of --state
 
-Assumed, since nothing is published about it: from which version on adding twice is refused and unknown people \
-become pending users, the texts for user management off, SCIM on and the last admin of a workspace, the pattern for \
-addresses, the order and the cursor of paged lists, whether pending people are listed, whether workspaceAddUser may \
-return null. Most of these are switches.";
+Some behaviour is assumed, because it is not documented publicly: the version from which a repeated add is refused and \
+unknown people become pending users; the messages for user management off, SCIM on and the last admin of a workspace; the \
+pattern for addresses; the order and the cursor of paged lists; whether lists include pending people; whether \
+workspaceAddUser may return null. Most of these have a switch.";
 
 fn switch(text: &str) -> Result<String, String> {
     if !text.is_empty() {
@@ -101,11 +101,11 @@ fn switch(text: &str) -> Result<String, String> {
 
 fn latency(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
-    Duration::try_from(duration).map_err(|_| "a latency is not negative".to_owned())
+    Duration::try_from(duration).map_err(|_| "a latency must not be negative".to_owned())
 }
 
 impl SandboxArgs {
-    /// The options these flags stand for.
+    /// The options that these flags mean.
     pub fn options(&self) -> anyhow::Result<Options> {
         let mut switches = Switches::default();
         for switch in self.switches.iter().filter(|switch| !switch.is_empty()) {
@@ -124,12 +124,12 @@ impl SandboxArgs {
     }
 }
 
-/// Serves until SIGINT or SIGTERM.
+/// Runs until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// It cannot begin with the state that was given (3), or not begin at all (1).
+/// The sandbox cannot start from the given state (3), or cannot start at all (1).
 pub fn run(args: &SandboxArgs) -> Result<(), Failure> {
-    // Before anything is printed: a script may send the signal as soon as it has the URL.
+    // Before anything is printed: a script may send a signal as soon as it has the URL.
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let options = args.options()?;
     let local_auth = options.switches.local_auth;
@@ -141,7 +141,7 @@ pub fn run(args: &SandboxArgs) -> Result<(), Failure> {
         .write_all(greeting(sandbox.url(), sandbox.tokens(), local_auth).as_bytes())
         .and_then(|()| out.flush());
     match written {
-        // Whoever only wanted the first line has it.
+        // The reader only wanted the first line.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         other => other.context("cannot write to standard output")?,
     }
@@ -154,7 +154,7 @@ fn greeting(url: &str, tokens: &Tokens, local_auth: bool) -> String {
     let mut lines = vec![format!("url: {url}")];
     lines.extend(tokens.described().into_iter().map(|(token, may)| format!("token: {token} ({may})")));
     if local_auth {
-        lines.push(format!("password: {LOCAL_PASSWORD} (everybody's)"));
+        lines.push(format!("password: {LOCAL_PASSWORD} (for every user)"));
     }
     lines.push(String::new());
     lines.join("\n")
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn wrong_values_are_refused_with_a_reason() {
         for (line, reason) in [
-            ("sandbox --latency=-5ms", "not negative"),
+            ("sandbox --latency=-5ms", "not be negative"),
             ("sandbox --faults reset=200%", "not a share"),
             ("sandbox --profile 0.9", "one of 0.16"),
             ("sandbox --model both", "legacy, modern"),

@@ -11,7 +11,7 @@ use crate::ops::failure::Failure;
 use crate::ops::saved::Saved;
 use crate::outcome::ExitStatus;
 
-/// The flags that a saved plan has taken the place of: what it means is in it.
+/// The flags that a saved plan replaces: it contains their values.
 const MEANING: [&str; 19] = [
     "column",
     "default_role",
@@ -34,20 +34,20 @@ const MEANING: [&str; 19] = [
     "create_workspaces",
 ];
 
-/// Which plan is carried out.
+/// The saved plan to apply.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SavedPlanFlags {
-    /// Carry out this plan, saved by `plan --out`, and nothing else: if what Houston has is not what
-    /// the plan was made for any more, nothing is sent (9)
+    /// Apply exactly this plan, saved by `plan --out`. If Houston has changed since then, nothing is
+    /// sent (9)
     #[arg(long, value_name = "FILE", conflicts_with = "roster")]
     pub plan: Option<PathBuf>,
 
-    /// The digest of the plan that was approved, all 64 digits; a plan with another digest is refused (2)
+    /// Apply the plan only if it has this digest, all 64 digits; any other plan is refused (2)
     #[arg(long, value_name = "DIGEST", help_heading = "Safety")]
     pub approve: Option<String>,
 }
 
-/// [`SavedPlanFlags`], knowing which flags were typed that a saved plan leaves no room for.
+/// [`SavedPlanFlags`], with a note of the typed flags that conflict with a saved plan.
 #[derive(Debug, Clone, Default)]
 pub struct SavedPlanArgs {
     /// The flags as they came.
@@ -82,17 +82,16 @@ impl FromArgMatches for SavedPlanArgs {
 }
 
 impl SavedPlanArgs {
-    /// The plan that is to be carried out, if one is.
+    /// Opens the saved plan, if one is given.
     ///
     /// # Errors
-    /// The file is no plan or was changed (3); it is not the approved one, or flags were typed that
-    /// would change what it means (2).
+    /// The file is not a plan or was changed (3); it is not the approved plan, or a typed flag would
+    /// change its meaning (2).
     pub fn open(&self) -> Result<Option<Saved>, Failure> {
         let Some(path) = &self.flags.plan else {
-            // `requires` does not hold where the plan's own conflict with a roster does.
+            // clap does not enforce `requires` where `--plan` conflicts with the roster.
             return if self.flags.approve.is_some() {
-                let error =
-                    anyhow::anyhow!("--approve goes with --plan: it is a saved plan that is approved");
+                let error = anyhow::anyhow!("--approve requires --plan: it approves a saved plan");
                 Err(Failure::new(ExitStatus::Usage, error))
             } else {
                 Ok(None)
@@ -100,9 +99,9 @@ impl SavedPlanArgs {
         };
         if let Some(flag) = self.typed.first() {
             let flag = flag.replace('_', "-");
-            let error = anyhow::anyhow!("--{flag} would change what the saved plan means");
+            let error = anyhow::anyhow!("--{flag} would change the saved plan");
             return Err(Failure::new(ExitStatus::Usage, error)
-                .hint(format!("leave it out, or make another plan with it: plan --{flag} ... --out FILE")));
+                .hint(format!("drop the flag, or save a new plan: plan --{flag} ... --out FILE")));
         }
         Saved::read(path, self.flags.approve.as_deref()).map(Some)
     }
@@ -115,9 +114,9 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    /// Flags of these headings that change how a plan is carried out, and not what it means.
+    /// Flags under these headings that change how a plan is applied, not what it changes.
     const MANNER: [&str; 5] = ["approve", "exit_code_unchanged", "yes", "dry_run", "canary"];
-    /// Limits, of which the stricter ones count.
+    /// Limits, of which the stricter one applies.
     const LIMITS: [&str; 4] = ["max_remove", "max_remove_percent", "on_guard", "protect"];
 
     #[test]

@@ -1,9 +1,9 @@
 //! Settings: values of flags that were not typed, from `HOUSTON_ONBOARD_...` variables and from the
-//! file of `--config`. A typed flag wins over a variable, which wins over the file.
+//! `--config` file. A typed flag overrides a variable, which overrides the file.
 //!
-//! Main function: [`parse`]. This is the one place that gives flags their variables and keys: the
-//! definitions of the flags do not mention them, and clap sees what is found here as defaults. So a
-//! value that was not typed never conflicts with one that was.
+//! Main function: [`parse`]. Only this module gives flags their variables and keys: the definitions of
+//! the flags do not mention them, and clap sees the values found here as defaults. So a value that was
+//! not typed never conflicts with one that was.
 
 mod environment;
 mod origin;
@@ -30,12 +30,12 @@ use crate::outcome::ExitStatus;
 pub use self::environment::Environment;
 pub use self::origin::{Origin, Origins};
 
-/// Why there is nothing to run.
+/// Why no command can run.
 #[derive(Debug)]
 pub enum Refused {
-    /// What was typed makes no sense, or asks for help.
+    /// The typed arguments are invalid, or ask for help.
     Typed(Box<clap::Error>),
-    /// A setting makes no sense.
+    /// A setting is invalid.
     Setting(Failure),
 }
 
@@ -71,10 +71,10 @@ pub fn documented() -> Command {
     bare().mut_args(named).mut_subcommands(move |sub| sub.mut_args(named))
 }
 
-/// What these arguments mean, with the settings of the environment and of the file.
+/// Parses the arguments, with the settings of the environment and of the file.
 ///
 /// # Errors
-/// The arguments, a variable or the file make no sense (2), or help is asked for.
+/// The arguments, a variable or the file are invalid (2), or the arguments ask for help.
 pub fn parse(
     arguments: &[OsString],
     environment: &Environment,
@@ -90,14 +90,14 @@ pub fn parse(
     Ok(cli)
 }
 
-/// How far from the user's fingers a value was set.
+/// How far from the user a value was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Distance {
     /// It was typed.
     Typed,
     /// It comes from a variable.
     Variable,
-    /// It comes from the file, or from nowhere.
+    /// It comes from the file, or is not set.
     File,
 }
 
@@ -115,7 +115,7 @@ impl Distance {
 
 /// A value that was not typed.
 struct Given {
-    /// The command whose flag it is; none for a flag of all commands.
+    /// The command that the flag belongs to; none for a global flag.
     command: Option<String>,
     id: Id,
     flag: String,
@@ -153,13 +153,12 @@ fn matches(
     Ok((command.try_get_matches_from(arguments)?, origins))
 }
 
-/// The settings file that a flag or a variable names.
+/// The settings file that the flag or the variable names.
 fn config_file(typed: &ArgMatches, environment: &Variables) -> Result<Option<ConfigFile>, Failure> {
     let usage = |path: &Path| {
         ConfigFile::read(path).map(Some).map_err(|error| {
-            Failure::new(ExitStatus::Usage, error).hint(
-                "a settings file is TOML: the name of a flag, `=` and its value, such as rate = \"10/s\"",
-            )
+            Failure::new(ExitStatus::Usage, error)
+                .hint("write one `flag = value` per line in TOML, such as rate = \"10/s\"")
         })
     };
     if let Some(path) = typed.get_one::<std::path::PathBuf>(CONFIG) {
@@ -175,8 +174,8 @@ fn config_file(typed: &ArgMatches, environment: &Variables) -> Result<Option<Con
     }
 }
 
-/// Holds every key of the file against the flags, whatever the command: a file is right or wrong as
-/// a whole.
+/// Checks every key of the file against the flags of all commands: a file is valid or invalid as a
+/// whole.
 fn check(command: &Command, file: &ConfigFile, warn: &mut dyn FnMut(String)) -> Result<(), Failure> {
     for entry in &file.entries {
         let mut bearers = bearers(command, &entry.key).peekable();
@@ -198,14 +197,14 @@ fn check(command: &Command, file: &ConfigFile, warn: &mut dyn FnMut(String)) -> 
     Ok(())
 }
 
-/// A table of the file: its keys would be settings of nothing.
+/// The error for a table in the file: no flag could use its keys.
 fn section(entry: &Entry) -> Failure {
     let (at, key) = (&entry.at, escaped(&entry.key));
     Failure::new(
         ExitStatus::Usage,
         anyhow!("{at}: `{key}` is not a setting: a settings file has no sections"),
     )
-    .hint("write each setting at the top of the file, such as prune = true")
+    .hint("write each setting at the top level of the file, such as prune = true")
 }
 
 fn bearers<'c>(command: &'c Command, key: &'c str) -> impl Iterator<Item = &'c Arg> {
@@ -221,19 +220,19 @@ fn unknown(command: &Command, entry: &Entry) -> Failure {
     let (at, key) = (&entry.at, escaped(&entry.key));
     let failure = |text: String| Failure::new(ExitStatus::Usage, anyhow!(text));
     match wanted.as_str() {
-        CONFIG => failure(format!("{at}: `{key}` is not a setting of a file"))
-            .hint("one file cannot name another: use --config"),
+        CONFIG => failure(format!("{at}: `{key}` cannot be set in a file"))
+            .hint("a settings file cannot name another one: pass --config"),
         "token" | "api-token" | "houston-api-token" => failure(format!("{at}: `{key}` is not a setting"))
-            .hint("a settings file holds no token: use `token-file`, or the variable HOUSTON_API_TOKEN"),
+            .hint("a settings file must not contain a token: use `token-file` or the variable HOUSTON_API_TOKEN"),
         _ => match nearest(&wanted, names) {
             Some(name) => failure(format!("{at}: `{key}` is not a setting; did you mean `{name}`?")),
             None => failure(format!("{at}: `{key}` is not a setting"))
-                .hint("settings are named like the flags, without the leading dashes; see --help"),
+                .hint("settings have the names of the flags without the leading dashes; see --help"),
         },
     }
 }
 
-/// The values that were not typed and that matter to this call.
+/// The values that were not typed and that this call uses.
 fn given(
     command: &Command,
     typed: &ArgMatches,
@@ -247,7 +246,7 @@ fn given(
             if flag == CONFIG {
                 continue;
             }
-            // A typed flag wins, and does not make a bad value good.
+            // A typed flag wins, but a bad value is still an error.
             let set = set(argument, flag, environment, file)?;
             let Some((values, origin)) = set.filter(|_| !is_typed(matches, argument.get_id().as_str()))
             else {
@@ -292,7 +291,7 @@ fn set(
     Ok(Some((values, origin)))
 }
 
-/// A value without the line end that a file of variables, or a pipeline, may have left behind it.
+/// A value without the trailing line break that an env file or a pipeline may have left.
 fn without_line_end(text: &std::ffi::OsStr) -> OsString {
     text.to_str().map_or_else(|| text.to_owned(), |text| text.trim_end_matches(['\r', '\n']).into())
 }

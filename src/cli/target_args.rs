@@ -1,8 +1,8 @@
-//! Flags that say which Houston to talk to, with what token, and how fast.
+//! Flags that choose the Houston to use, the token, and the pace.
 //!
 //! Main types: [`TargetArgs`] and, in [`pace`], [`PaceArgs`]. Both come from the command line, from the
-//! environment and from a configuration file, in this order of precedence, and are resolved once,
-//! by [`destination`]. Nothing is opened or sent here.
+//! environment and from a configuration file, in this order of precedence; [`destination`] resolves
+//! them once. Nothing is opened or sent here.
 
 pub mod pace;
 
@@ -25,8 +25,8 @@ use crate::record::journal::Reach;
 
 const TARGET: &str = "Target";
 
-/// The flags of which it matters whether they were typed; of the first four exactly one must say
-/// where Houston is.
+/// The flags for which it matters whether they were typed. Exactly one of the first four must name the
+/// Houston to use.
 const WATCHED: [&str; 9] =
     ["url", "domain", "context", "sandbox", "sandbox_state", "sandbox_profile", "faults", "seed", "insecure"];
 
@@ -37,11 +37,11 @@ pub struct TargetFlags {
     #[arg(long, value_name = "URL", help_heading = TARGET)]
     pub url: Option<String>,
 
-    /// The base domain of the installation; Houston is then at `https://houston.DOMAIN/v1`
+    /// The base domain of the installation, for a Houston at `https://houston.DOMAIN/v1`
     #[arg(long, value_name = "DOMAIN", help_heading = TARGET)]
     pub domain: Option<String>,
 
-    /// A login of the `astro` CLI, by its domain: address and token are read from its file
+    /// Use a login of the `astro` CLI, by its domain: read the address and token from its file
     #[arg(long, value_name = "NAME", help_heading = TARGET)]
     pub context: Option<String>,
 
@@ -50,37 +50,37 @@ pub struct TargetFlags {
     #[arg(long, help_heading = TARGET)]
     pub sandbox: bool,
 
-    /// What the sandbox begins with: a CSV of members (email,role,workspace) or a state file (JSON)
+    /// The initial state of the sandbox: a CSV of members (email,role,workspace) or a state file (JSON)
     #[cfg(feature = "sandbox")]
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub sandbox_state: Option<PathBuf>,
 
-    /// The version of Houston that the sandbox plays, such as 0.28 or 2.x [default: 2.x]
+    /// The version of Houston that the sandbox emulates, such as 0.28 or 2.x [default: 2.x]
     #[cfg(feature = "sandbox")]
     #[arg(long, value_name = "VERSION", value_parser = profile, help_heading = TARGET)]
     pub sandbox_profile: Option<String>,
 
-    /// Faults of the sandbox, such as `timeout=2%,reset=1%,429=5%,slow=p95:3s`; all of them are in
-    /// the help of `sandbox`
+    /// Faults that the sandbox injects, such as `timeout=2%,reset=1%,429=5%,slow=p95:3s`; `sandbox --help`
+    /// lists them all
     #[cfg(feature = "sandbox")]
     #[arg(long, value_name = "FAULTS", value_parser = faults, help_heading = TARGET)]
     pub faults: Option<String>,
 
-    /// The seed that decides which requests of the sandbox meet a fault
+    /// The seed that decides which requests to the sandbox fail
     #[cfg(feature = "sandbox")]
     #[arg(long, value_name = "N", help_heading = TARGET)]
     pub seed: Option<u64>,
 
-    /// A file that holds the token and nothing else; it is read again when the token dies in a run
-    /// [otherwise: `HOUSTON_API_TOKEN`, or the login]
+    /// A file that contains only the token; the run reads it again if the token expires
+    /// [default: `HOUSTON_API_TOKEN`, or the login]
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub token_file: Option<PathBuf>,
 
-    /// Certificate authorities to trust beside those of the system (PEM)
+    /// A PEM file of certificate authorities to trust in addition to those of the system
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub ca_file: Option<PathBuf>,
 
-    /// Trust any certificate; the token can then be stolen on the way
+    /// Trust any certificate: anyone on the network path can read the token and alter answers
     #[arg(long, help_heading = TARGET)]
     pub insecure: bool,
 }
@@ -95,7 +95,7 @@ fn faults(text: &str) -> Result<String, String> {
     text.parse::<crate::sandbox::Faults>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// [`TargetFlags`], knowing which of them were typed: a typed one beats one of the environment.
+/// [`TargetFlags`], with a note of which were typed: a typed flag overrides the environment.
 #[derive(Debug, Clone, Default)]
 pub struct TargetArgs {
     /// The flags as they came.
@@ -129,7 +129,7 @@ impl FromArgMatches for TargetArgs {
 }
 
 impl TargetArgs {
-    /// Notes which values come from variables: clap takes them for defaults.
+    /// Records which values come from variables: clap treats them as defaults.
     pub fn set_origins(&mut self, origins: &Origins) {
         for (id, source) in WATCHED.iter().zip(&mut self.sources) {
             if origins.is_variable(&id.replace('_', "-")) {
@@ -139,25 +139,25 @@ impl TargetArgs {
     }
 }
 
-/// Why flags do not say where Houston is.
+/// Why the flags do not choose a target.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetArgsError {
-    /// Nothing says where.
-    #[error("which Houston? give one of {}", chooser_names())]
+    /// No flag names a target.
+    #[error("no target given; pass one of {}", chooser_names())]
     Nowhere,
-    /// Two places.
-    #[error("{} and {} are two places to go; give one", .0, .1)]
+    /// Two flags name a target.
+    #[error("{} conflicts with {}; give one", .0, .1)]
     Two(&'static str, &'static str),
-    /// A flag of the sandbox without it.
-    #[error("{0} goes with --sandbox only")]
+    /// A flag of the sandbox without `--sandbox`.
+    #[error("{0} requires --sandbox")]
     NoSandbox(&'static str),
-    /// A flag that the sandbox has no use for.
-    #[error("{0} has no meaning with --sandbox")]
+    /// A flag that the sandbox does not support.
+    #[error("{0} cannot be used with --sandbox")]
     WithSandbox(&'static str),
 }
 
 impl TargetArgsError {
-    /// The flags that it is about, without their dashes.
+    /// The flags that the error is about, without their dashes.
     pub fn about(&self) -> Vec<&'static str> {
         let name = |flag: &'static str| flag.trim_start_matches('-');
         match self {
@@ -184,9 +184,9 @@ fn chooser_names() -> &'static str {
 }
 
 impl TargetArgs {
-    /// How far from the user's fingers a value is: typed, in the environment, in a file.
-    fn distance(&self, place: usize) -> u8 {
-        match self.sources[place] {
+    /// How far from the user a value was set: typed, in the environment, in a file.
+    fn distance(&self, index: usize) -> u8 {
+        match self.sources[index] {
             Some(ValueSource::CommandLine) => 0,
             Some(ValueSource::EnvVariable) => 1,
             Some(_) | None => 2,
@@ -194,33 +194,33 @@ impl TargetArgs {
     }
 
     #[cfg(feature = "sandbox")]
-    fn is_typed(&self, place: usize) -> bool {
-        self.sources[place] == Some(ValueSource::CommandLine)
+    fn is_typed(&self, index: usize) -> bool {
+        self.sources[index] == Some(ValueSource::CommandLine)
     }
 
     /// The settings that these flags mean.
     ///
     /// # Errors
-    /// They name no Houston, more than one, or flags that do not go together (2).
+    /// The flags name no target, more than one, or conflict with each other (2).
     pub fn settings(&self) -> Result<TargetSettings, TargetArgsError> {
         let TargetFlags { token_file, ca_file, insecure, .. } = self.flags.clone();
         Ok(TargetSettings { choice: self.choose()?, token_file, ca_file, insecure })
     }
 
-    /// The one place to go.
+    /// The target that the flags choose.
     pub fn choose(&self) -> Result<Choice, TargetArgsError> {
         let flags = &self.flags;
         let mut given: Vec<(usize, Choice)> = Vec::new();
-        let mut add = |place, choice: Option<Choice>| given.extend(choice.map(|choice| (place, choice)));
+        let mut add = |index, choice: Option<Choice>| given.extend(choice.map(|choice| (index, choice)));
         let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         add(0, text(&flags.url).map(Choice::Url));
         add(1, text(&flags.domain).map(Choice::Domain));
         add(2, text(&flags.context).map(Choice::Context));
         #[cfg(feature = "sandbox")]
         add(3, self.sandbox());
-        // A typed place beats one of the environment, which beats one of the configuration file.
-        let nearest = given.iter().map(|(place, _)| self.distance(*place)).min();
-        given.retain(|(place, _)| Some(self.distance(*place)) == nearest);
+        // A typed target overrides the environment, which overrides the configuration file.
+        let nearest = given.iter().map(|(index, _)| self.distance(*index)).min();
+        given.retain(|(index, _)| Some(self.distance(*index)) == nearest);
         if let [(one, _), (two, _), ..] = given[..] {
             return Err(TargetArgsError::Two(flag(one), flag(two)));
         }
@@ -242,16 +242,16 @@ impl TargetArgs {
         })
     }
 
-    /// Typed flags that the choice has no use for; what the environment or a file holds for other
-    /// runs does no harm.
+    /// Refuses typed flags that the choice does not support. Values from the environment or a file may be
+    /// meant for other runs and are ignored.
     #[cfg(feature = "sandbox")]
     fn check(&self, choice: &Choice) -> Result<(), TargetArgsError> {
         match choice {
             Choice::Sandbox(_) if self.is_typed(8) => Err(TargetArgsError::WithSandbox("--insecure")),
             Choice::Sandbox(_) => Ok(()),
             Choice::Url(_) | Choice::Domain(_) | Choice::Context(_) => {
-                let stray = (4..8).find(|place| self.is_typed(*place));
-                stray.map_or(Ok(()), |place| Err(TargetArgsError::NoSandbox(flag(place))))
+                let stray = (4..8).find(|index| self.is_typed(*index));
+                stray.map_or(Ok(()), |index| Err(TargetArgsError::NoSandbox(flag(index))))
             }
         }
     }
@@ -266,17 +266,17 @@ impl TargetArgs {
         Ok(())
     }
 
-    /// Puts into the flags where to go and how to get there, as far as they do not say so: as an
-    /// earlier leg of a run went to `url`. A token in the environment beats the file of then.
+    /// Fills in the target and connection flags that are not set from an earlier leg of a run, which went
+    /// to `url`. A token in the environment overrides that leg's token file.
     pub fn default_to(&mut self, url: &str, reach: &Reach) {
-        // `false` in the environment is a word too.
-        let is_said = matches!(self.sources[8], Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+        // `false` in the environment counts as set.
+        let is_set = matches!(self.sources[8], Some(ValueSource::CommandLine | ValueSource::EnvVariable));
         let flags = &mut self.flags;
         flags.ca_file = flags.ca_file.take().or_else(|| reach.ca_file.clone());
         if std::env::var_os(TOKEN_VARIABLE).is_none_or(|token| token.is_empty()) {
             flags.token_file = flags.token_file.take().or_else(|| reach.token_file.clone());
         }
-        if !is_said {
+        if !is_set {
             flags.insecure |= reach.insecure;
         }
         if matches!(self.choose(), Err(TargetArgsError::Nowhere)) {
@@ -288,10 +288,10 @@ impl TargetArgs {
     }
 }
 
-/// Where to go and how fast.
+/// The target and the pace that the flags choose.
 ///
 /// # Errors
-/// The flags make no sense (2).
+/// The flags are invalid (2).
 pub fn destination(target: &TargetArgs, pace: &PaceArgs) -> Result<Destination, Failure> {
     let target = target.settings()?;
     let pace = pace
@@ -300,7 +300,7 @@ pub fn destination(target: &TargetArgs, pace: &PaceArgs) -> Result<Destination, 
     Ok(Destination::new(target, pace))
 }
 
-fn flag(place: usize) -> &'static str {
+fn flag(index: usize) -> &'static str {
     [
         "--url",
         "--domain",
@@ -310,7 +310,7 @@ fn flag(place: usize) -> &'static str {
         "--sandbox-profile",
         "--faults",
         "--seed",
-    ][place]
+    ][index]
 }
 
 #[cfg(test)]

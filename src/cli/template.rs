@@ -1,12 +1,12 @@
-//! `template`: prints a roster to begin with, its header and one example row.
+//! `template`: prints a roster to start from: the header and one example row.
 
-/// The header and a row that `validate` finds good.
+/// The header and one valid row.
 pub const TEMPLATE: &str = "email,role,workspace\nada.lovelace@example.com,WORKSPACE_VIEWER,Data Platform\n";
 
 /// Prints the template.
 ///
 /// # Errors
-/// If standard output cannot be written; that nobody reads it is no error.
+/// Standard output cannot be written. A closed pipe is not an error.
 pub fn run() -> anyhow::Result<()> {
     super::print_data(TEMPLATE)
 }

@@ -1,7 +1,6 @@
-//! What a run's folder that another user may have written would do: it is shown and confirmed before
-//! it is resumed.
+//! Shows and confirms a run folder that another user may have written, before it is resumed.
 //!
-//! Main functions: [`consent`] and [`confirm`]. Whether a folder is one is decided by [`Origin`].
+//! Main functions: [`consent`] and [`confirm`]. [`Origin`] decides which folders these are.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -20,16 +19,16 @@ use crate::plan::RolePolicy;
 use crate::record::folder::{Distrust, RunFolder};
 use crate::record::journal::{History, plan_lines};
 
-/// How many people are shown by name, of each kind.
+/// How many people of each kind are shown by name.
 const SHOWN_PEOPLE: usize = 20;
 
-/// How the user says yes to what another user may want; `yes` is whether `--yes` is given, and
-/// `target` what the flags say of where Houston is.
+/// How the user confirms what another user may have written. `yes` is whether `--yes` is given;
+/// `target` holds the target flags.
 ///
 /// # Errors
-/// Nobody can be asked, and the flags do not say enough (2).
+/// There is no terminal to ask on, and the flags are not enough (2).
 pub(super) fn consent(origin: Origin, yes: bool, target: &TargetArgs) -> Result<Confirmation, Failure> {
-    // A target that the user named too is no surprise; without one, --yes is not enough.
+    // --yes is enough only if the user also named the target.
     let is_named = target.choose().is_ok();
     if origin == Origin::Own || (yes && is_named) {
         return Ok(Confirmation::Given);
@@ -41,8 +40,8 @@ pub(super) fn consent(origin: Origin, yes: bool, target: &TargetArgs) -> Result<
     })
 }
 
-/// Names the target before the first request; what another user may want is shown and confirmed.
-/// `target` is what the run will be carried out with.
+/// Names the target before the first request; shows and confirms what another user may have written.
+/// `target` holds the settings that the run will use.
 ///
 /// # Errors
 /// The answer cannot be read (2).
@@ -69,7 +68,7 @@ pub(super) fn confirm(
     consent.obtain(run.left().max(1), &header.target, || Ok(shown))
 }
 
-/// What a run that another user may have written would do, and what it would be done with.
+/// What a run that another user may have written would do, and with which settings.
 fn shown(
     folder: &RunFolder,
     history: &History,
@@ -113,8 +112,7 @@ fn shown(
     Ok(text)
 }
 
-/// The roles that are left to give, and the people to remove; admins and removals by name, the first
-/// ones of each.
+/// The roles that are left to set and the people to remove; the first admins and removals by name.
 fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
     let (rows, extras): (HashSet<_>, HashSet<_>) =
         (history.left().into_iter().collect(), history.left_extras().into_iter().collect());
@@ -142,7 +140,7 @@ fn people(folder: &RunFolder, history: &History) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The first of some people, and how many there are.
+/// The first few people, and the number of all.
 #[derive(Default)]
 struct Names {
     shown: Vec<String>,

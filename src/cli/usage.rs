@@ -1,5 +1,5 @@
-//! What is said about arguments that make no sense, and help. Arguments may come from a file or from
-//! another program: no control character of theirs reaches a terminal.
+//! Help, and messages about invalid arguments. Arguments may come from a file or from another program:
+//! none of their control characters reaches a terminal.
 //!
 //! Main functions: [`answer`] and [`escaped`].
 
@@ -16,8 +16,7 @@ use crate::model::{inert, printable};
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
-/// A text in which everything that a reader would not see, or that a terminal would obey, is written
-/// out: `\r`, `\u{1b}`.
+/// A text with every invisible or control character written out: `\r`, `\u{1b}`.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if matches!(printable(text), Cow::Borrowed(_)) {
         return Cow::Borrowed(text);
@@ -34,11 +33,11 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(inert(&shown).into_owned())
 }
 
-/// Refuses arguments that end with a line break: scripts with the line ends of Windows and programs
-/// that read a line from a file pass them on, and `runs\r` would be a folder of its own.
+/// Refuses arguments that end with a line break. Scripts with Windows line endings and programs that
+/// read a line from a file pass them on, and `runs\r` would name a folder of its own.
 ///
 /// # Errors
-/// One of them does (2).
+/// An argument ends with a line break (2).
 pub fn refuse_line_ends(arguments: &[OsString]) -> Result<(), Failure> {
     for argument in arguments.iter().skip(1) {
         let (what, hint) = match argument.as_encoded_bytes() {
@@ -56,7 +55,7 @@ pub fn refuse_line_ends(arguments: &[OsString]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints help, the version, or what is wrong with the arguments; says what to end with.
+/// Prints help, the version, or the error in the arguments; returns the exit status.
 pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -> ExitStatus {
     let is_failure = error.exit_code() != 0;
     if is_failure && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -69,7 +68,7 @@ pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -
         Err(_) | Ok(_) => error.print(),
     };
     if is_failure {
-        // Nothing can be done about a standard error that is gone.
+        // A closed standard error leaves nothing to do.
         return ExitStatus::Usage;
     }
     match unless_gone(printed) {
@@ -81,25 +80,25 @@ pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -
     }
 }
 
-/// Says what is wrong with the arguments; in colour only if all of it is fit to be shown as it is.
+/// Prints the error in the arguments; in colour only if the whole text is safe to print unchanged.
 fn complain(error: clap::Error, arguments: &[OsString]) {
     if is_fit(&error, arguments) {
-        // Nothing can be done about a standard error that is gone.
+        // A closed standard error leaves nothing to do.
         let _ = error.print();
     } else {
         tell(&plain(error));
     }
 }
 
-/// Whether neither the arguments nor what is said about them would steer a terminal or a build server.
-/// An argument may be harmless alone and begin a command where the complaint has it twice.
+/// Whether neither the arguments nor the message about them could control a terminal or a build
+/// server. An argument may be harmless alone and start a command where the message repeats it.
 fn is_fit(error: &clap::Error, arguments: &[OsString]) -> bool {
     let is_harmless = |text: &str| matches!(escaped(text), Cow::Borrowed(_));
     arguments.iter().all(|argument| argument.to_str().is_some_and(is_harmless))
         && error.render().to_string().lines().all(is_harmless)
 }
 
-/// The complaint without colours and without what came in as it is.
+/// The message without colours, with every argument escaped.
 fn plain(mut error: clap::Error) -> String {
     let came_in: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, fit(value)?))).collect();
     for (kind, value) in came_in {
@@ -112,7 +111,7 @@ fn plain(mut error: clap::Error) -> String {
     text.trim_end().lines().map(|line| escaped(line).into_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// A text of an argument as it may be shown; nothing where there is no such text.
+/// The escaped texts of a context value; none if it holds no text.
 fn fit(value: &ContextValue) -> Option<ContextValue> {
     let fit = |text: &str| escaped(text).into_owned();
     match value {
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_is_written_out() {
+    fn invisible_characters_are_written_out() {
         assert_eq!(escaped("roster.csv\r"), "roster.csv\\r");
         assert_eq!(escaped("a\u{1b}[31m\u{202e}b\u{9b}\tc"), "a\\u{1b}[31m\\u{202e}b\\u{9b}\\tc");
         assert!(matches!(escaped("Finance é 例"), Cow::Borrowed(_)));
@@ -175,7 +174,7 @@ mod tests {
             &["plan", "r.csv", &command],
             &[&command],
             &["help", &command],
-            // Each is no command alone, but the complaint has it twice.
+            // None is a command alone, but the message repeats it.
             &["plan", "r.csv", "--map-email-domain", "::foo"],
             &["plan", "r.csv", "--only", "::foo"],
             &["plan", "r.csv", "--column", "::set-x"],

@@ -1,4 +1,4 @@
-//! `validate`: checks a roster without asking anybody, and lists all that is wrong with it.
+//! `validate`: checks a roster offline and lists every problem in it.
 //!
 //! Main function: [`run`]. Never touches Houston.
 
@@ -17,14 +17,14 @@ use crate::outcome::ExitStatus;
 use crate::report::validate::{ValidateFormat, status, write};
 use crate::roster::Roster;
 
-/// Checks a roster and lists every problem with its line and column
+/// Check a roster offline and list every problem with its line and column
 #[derive(Debug, Clone, Args)]
 pub struct ValidateArgs {
     /// The roster, a CSV file, or - for standard input
     #[arg(value_name = "ROSTER")]
     pub roster: PathBuf,
 
-    /// How the result is written
+    /// Format of the result
     #[arg(long, value_enum, default_value_t)]
     pub format: ValidateFormat,
 
@@ -36,8 +36,7 @@ pub struct ValidateArgs {
 /// Checks the roster and prints the result.
 ///
 /// # Errors
-/// If the roster cannot be read or the result cannot be written; that nobody reads standard output
-/// is no error.
+/// The roster cannot be read, or the result cannot be written. A closed pipe is not an error.
 pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let name = shown_name(&args.roster);
     let roster = read_roster(&args.roster, &name, &args.settings)?;
@@ -54,11 +53,10 @@ pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<ExitStatus, Failu
     Ok(status(&roster))
 }
 
-/// Reads a roster as these flags say.
+/// Reads a roster with these flags.
 ///
 /// # Errors
-/// If a flag makes no sense (2) or the file cannot be read (3); what is wrong in the file is in
-/// the roster.
+/// A flag is invalid (2) or the file cannot be read (3). The roster holds the problems in the file.
 pub(super) fn read_roster(path: &Path, name: &str, args: &RosterArgs) -> Result<Roster, Failure> {
     let settings = args.settings()?;
     Ok(Roster::read(path, name, &settings)?)

@@ -1,4 +1,4 @@
-//! The flags that every command takes that compares a roster with a Houston.
+//! The flags of every command that compares a roster with a Houston.
 //!
 //! Main types: [`WorkArgs`] and [`SafetyArgs`].
 
@@ -16,7 +16,7 @@ use crate::plan::RolePolicy;
 use crate::record::journal::{Prune, RunSettings};
 use crate::roster::Settings;
 
-/// What every command takes that compares a roster with a Houston.
+/// The flags of every command that compares a roster with a Houston.
 #[derive(Debug, Clone, Args)]
 pub struct WorkArgs {
     /// The roster, a CSV file, or - for standard input
@@ -35,56 +35,56 @@ pub struct WorkArgs {
     #[command(flatten)]
     pub pace: PaceArgs,
 
-    /// What may be done
+    /// What a run may change
     #[command(flatten)]
     pub safety: SafetyArgs,
 }
 
-/// Flags that decide what people may meet with.
+/// Flags that decide what a run may change.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Safety")]
 pub struct SafetyArgs {
-    /// Let Houston mail invitations; otherwise nobody gets a mail (`bypassInvite`)
+    /// Let Houston send invitation emails; by default it sends none (`bypassInvite`)
     #[arg(long)]
     pub send_invites: bool,
 
-    /// Add people without a mail even where the installation knows local passwords only: those who
-    /// have no account yet could never log in
+    /// Add people without an invitation email even if the installation supports local passwords only: new
+    /// people could then never log in
     #[arg(long)]
     pub bypass_local: bool,
 
-    /// Give members the role of the roster where they have another one; otherwise they keep theirs.
-    /// The token's own user is never demoted, nor the last admin of a workspace (7)
+    /// Change the role of members to the one in the roster; by default they keep theirs. The run never
+    /// demotes the token's own user or the last admin of a workspace (7)
     #[arg(long)]
     pub update_roles: bool,
 
-    /// Take members whom Houston has twice in a workspace away and add them again, once; never the token's
-    /// own user, the last admin, or who has roles in deployments there
+    /// Remove members who have duplicate bindings in a workspace and add them back once. The run skips the
+    /// token's own user, the last admin, and people with deployment roles there
     #[arg(long)]
     pub repair_duplicates: bool,
 
-    /// Take the pending invitations of people in the roster back and make them again; with --send-invites
-    /// they get another mail
+    /// Revoke the pending invitations of people in the roster and invite them again; with --send-invites
+    /// they get another email
     #[arg(long)]
     pub reinvite: bool,
 
-    /// Whether and how far people are removed
+    /// Whether people are removed, and the limits
     #[command(flatten)]
     pub prune: PruneArgs,
 
-    /// Create workspaces for labels that no workspace has; the token's own user becomes their admin
+    /// Create a workspace for each label that does not exist; the token's own user becomes its admin
     #[arg(long)]
     pub create_workspaces: bool,
 
-    /// End with this status instead of 0 when nothing had to be changed; 99 marks a task of Airflow
-    /// as skipped
+    /// Exit with this status instead of 0 if nothing had to change; 99 marks an Airflow task as
+    /// skipped
     #[arg(long, value_name = "N")]
     pub exit_code_unchanged: Option<u8>,
 }
 
 impl SafetyArgs {
-    /// What of these is remembered; nothing of how fast and how carefully it is done.
+    /// The settings that a run records; pace and canary are not among them.
     pub fn settings(&self) -> RunSettings {
         self.prune.limits.settings().bind(&RunSettings {
             send_invites: self.send_invites,
@@ -103,7 +103,7 @@ impl WorkArgs {
     /// The roster, and how it is read.
     ///
     /// # Errors
-    /// The flags make no sense (2), or a map is bad (3).
+    /// The flags are invalid (2), or a map is (3).
     pub fn source(&self) -> Result<RosterSource, Failure> {
         let path = self.roster.clone().unwrap_or_else(|| PathBuf::from("-"));
         self.safety.prune.check(&self.roster_args, &path)?;

@@ -300,7 +300,7 @@ impl Session {
                 .hint("if the mails are wanted: --send-invites"))
             }
             Mail::Bypass if self.is_local_only() && !settings.bypass_local => Err(refuse(
-                "this installation knows local passwords only: people without an account who are added without a mail could never log in"
+                "this installation supports local passwords only: new people added without an invitation email could never log in"
                     .to_owned(),
             )
             .hint("let Houston mail them with --send-invites, or, if all of them have accounts, go on with --bypass-local")),

@@ -1,6 +1,6 @@
-//! What the checks of a target found, for people and machines.
+//! Prints what the checks of a target found, for people and machines.
 //!
-//! Main types: [`Check`], one line, and [`Checkup`], all of them. It shows; it judges nothing.
+//! Main types: [`Check`], one line, and [`Checkup`], all of them. Nothing is judged here.
 
 use std::fmt::Write as _;
 
@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use super::escape::json_pretty;
 use crate::model::printable;
 
-/// More lines about workspaces that are fine are told as one.
+/// More `ok` lines about workspaces than this are merged into one.
 const LISTED: usize = 8;
-/// The next step begins below the text.
+/// The next step is aligned with the text above it.
 const MARGIN: usize = "warning  user management  ".len();
 
 /// How a checkup is written.
@@ -27,24 +27,24 @@ pub enum CheckupFormat {
     Json,
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it should be.
     Ok,
-    /// A run can be made, but somebody should know.
+    /// A run can start, but the user should know about this.
     Warning,
     /// A run would fail.
     Failed,
-    /// It cannot be seen from here.
+    /// A client cannot see it.
     Unknown,
-    /// It was not looked for, since something else failed or there is nothing to look for.
+    /// It was not checked: something else failed, or it does not apply.
     Skipped,
 }
 
 impl Verdict {
-    /// The word.
+    /// The verdict as a word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -65,24 +65,24 @@ impl Verdict {
     }
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     /// Its stable name, in words.
     pub check: &'static str,
-    /// What it came to.
+    /// Its result.
     pub verdict: Verdict,
     /// What was found.
     pub text: String,
-    /// What to do next, if anything is to be done.
+    /// What to do next, if anything.
     pub next: Option<String>,
-    /// What machines may want of it.
+    /// Details for machines.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
 }
 
 impl Check {
-    /// A line; its text may have come from outside.
+    /// A check; its text may come from outside.
     pub fn new(check: &'static str, verdict: Verdict, text: impl AsRef<str>) -> Self {
         let text = text.as_ref().to_owned();
         Self { check, verdict, text, next: None, details: Map::new() }
@@ -95,7 +95,7 @@ impl Check {
         self
     }
 
-    /// The same with a detail for machines; a text may have come from outside.
+    /// The same with a detail for machines; a text may come from outside.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
@@ -110,7 +110,7 @@ pub struct Checkup {
     pub schema_version: u32,
     /// The URL of Houston.
     pub target: String,
-    /// What the program ends with.
+    /// The exit status of the program.
     pub exit_status: u8,
     /// The checks, in the order in which they depend on each other.
     pub checks: Vec<Check>,
@@ -125,7 +125,7 @@ impl Checkup {
     /// The checkup in a format.
     ///
     /// # Errors
-    /// Never, in fact: texts and numbers can always be written as JSON.
+    /// None in practice: texts and numbers can always be written as JSON.
     pub fn render(&self, format: CheckupFormat) -> serde_json::Result<String> {
         match format {
             CheckupFormat::Human => Ok(self.human()),
@@ -137,17 +137,17 @@ impl Checkup {
         self.checks.iter().filter(|check| check.verdict == verdict).count()
     }
 
-    /// A line per check, coloured; colours are dropped on the way where nobody wants them.
+    /// A line per check, coloured; standard output drops the colours where they are not wanted.
     fn human(&self) -> String {
         let mut text = format!("{}\n\n", printable(&self.target));
         let fine = |check: &&Check| check.check == "workspace" && check.verdict == Verdict::Ok;
         let many = Some(self.checks.iter().filter(fine).count()).filter(|count| *count > LISTED);
-        let mut told = false;
+        let mut is_merged = false;
         for check in &self.checks {
             match many {
                 Some(count) if fine(&check) => {
-                    if !std::mem::replace(&mut told, true) {
-                        let all = format!("people can be added to {count} workspaces of the roster");
+                    if !std::mem::replace(&mut is_merged, true) {
+                        let all = format!("the caller can add people to {count} workspaces of the roster");
                         line(&mut text, &Check::new("workspaces", Verdict::Ok, all));
                     }
                 }
@@ -164,9 +164,9 @@ impl Checkup {
         let judgement = if self.count(Verdict::Failed) > 0 {
             "a run would fail"
         } else if self.count(Verdict::Warning) > 0 {
-            "a run can be made, mind the warnings"
+            "ready to run, with warnings"
         } else {
-            "a run can be made"
+            "ready to run"
         };
         let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
         writeln!(text, "\n{judgement}{counts}").expect("a string takes every text");

@@ -105,12 +105,12 @@ fn a_good_target_is_found_good_by_people_and_machines() {
     let workdir = Workdir::new();
     let human = workdir.call(["doctor"]).to(&sandbox).run().ended(0);
     assert!(human.stdout.contains("ok       version          2.1.0\n"), "{}", human.stdout);
-    assert!(human.stdout.contains("a run can be made"), "{}", human.stdout);
+    assert!(human.stdout.contains("ready to run"), "{}", human.stdout);
     assert!(!human.stdout.contains('\u{1b}'), "no colours off a terminal");
     let coloured = workdir.call(["doctor", "--color", "always"]).to(&sandbox).run().ended(0);
     assert!(coloured.stdout.contains("\u{1b}["), "{}", coloured.stdout);
     let embedded = workdir.run(["doctor", "--sandbox"]).ended(0);
-    assert!(embedded.stdout.contains("a run can be made"), "{}", embedded.stdout);
+    assert!(embedded.stdout.contains("ready to run"), "{}", embedded.stdout);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn every_version_is_told_with_what_it_offers_and_demands() {
             let checks = Checks::of(&doctor(sandbox.url(), sandbox.token(), &[]).ended(0));
             checks.is("offers", pages).is("bypassInvite", bypass).is("repeats", repeats);
             checks.says("version", version);
-            checks.says("offers", if introspection { "by its schema" } else { "by its version" });
+            checks.says("offers", if introspection { "from its schema" } else { "from its version" });
         }
     }
 }
@@ -202,7 +202,7 @@ fn every_caller_is_told_what_it_may_do_where() {
         doctor(sandbox.url(), token, &[]).ended(0).began_nothing();
     }
     let checks = Checks::of(&doctor(sandbox.url(), &tokens.service_account, &[]).ended(0));
-    checks.says("token life", "does not end").says("caller", "a service account");
+    checks.says("token life", "does not expire").says("caller", "a service account");
     assert_eq!(checks.one("token")["details"]["kind"], "service_account");
     sandbox.received_no_mutation();
 }

@@ -56,7 +56,7 @@ fn invitations_that_have_become_old_are_listed_oldest_first_and_the_plan_stays_w
     let md = call("md", "60d");
     assert!(md.contains("| `older@example.com` | Team 0 | WORKSPACE_VIEWER | 90 |"), "{md}");
     for (flags, words) in
-        [(["--format", "csv"], "goes with --format"), (["--format", "json"], "a number of days")]
+        [(["--format", "csv"], "requires --format"), (["--format", "json"], "a number of days")]
     {
         let age = if flags[1] == "csv" { "14d" } else { "soon" };
         let refused = workdir.call(["plan", "roster.csv", "--invites-older-than", age]).args(&flags);

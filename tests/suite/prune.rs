@@ -270,7 +270,7 @@ fn it_compares_with_the_whole_file() {
     for flags in [&["--prune", "--limit", "1"][..], &["--prune", "--only", "email=*.0@*"]] {
         for command in ["plan", "apply"] {
             let call = workdir.call([command, "roster.csv"]).args(flags).to(&sandbox).run().ended(2);
-            assert!(call.stderr.contains("--prune compares with the whole file"), "{}", call.stderr);
+            assert!(call.stderr.contains("--prune needs the complete roster"), "{}", call.stderr);
         }
     }
     let flags = [PRUNE, &["--only", "workspace=ckworkspace00000000000000"]].concat();

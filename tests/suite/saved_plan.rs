@@ -194,7 +194,7 @@ fn a_plan_that_was_interrupted_is_resumed_by_the_same_command() {
     assert_eq!(workdir.folders().len(), 1);
     sandbox.set_faults(houston_onboard::sandbox::Faults::default());
     let approved = carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run();
-    let run = approved.ended(0).says("carries out this plan; continuing");
+    let run = approved.ended(0).says("applies this plan; continuing");
     assert_eq!(workdir.folders().len(), 1, "{}", run.stderr);
     assert_eq!(workdir.resume(&sandbox, &[]).ended(0).count("invited"), 1);
     drop(carried_out(&workdir, &sandbox).ended(0).says("is complete"));

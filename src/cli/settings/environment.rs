@@ -10,13 +10,13 @@ use clap::{Arg, Command};
 use super::super::usage::escaped;
 use crate::houston::TOKEN_VARIABLE;
 
-/// What the names of our variables begin with.
+/// The prefix of our variables.
 pub const PREFIX: &str = "HOUSTON_ONBOARD_";
-/// The flag that names the settings file: it has a variable, and no key.
+/// The flag that names the settings file: it has a variable but no key.
 pub const CONFIG: &str = "config";
 
-/// Flags that ask for something in one call, such as what a script reads from standard output. They
-/// have no variable and no key in a settings file.
+/// Flags that apply to a single call, such as the format that a script reads. They have no variable and
+/// no key in a settings file.
 const OF_ONE_CALL: [&str; 13] = [
     "all",
     "approve",
@@ -33,7 +33,7 @@ const OF_ONE_CALL: [&str; 13] = [
     "verify",
 ];
 
-/// How much two names must have in common for one to be taken for a slip of the other.
+/// How similar two names must be for one to count as a typo of the other.
 const ALIKE: f64 = 0.8;
 
 /// The variables that begin with `HOUSTON_ONBOARD_`.
@@ -46,7 +46,7 @@ impl Environment {
         Self::new(std::env::vars_os())
     }
 
-    /// Those of these variables that are ours, in whatever case.
+    /// The variables with our prefix, in any case.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let is_ours = |name: &OsStr| name.to_string_lossy().to_uppercase().starts_with(PREFIX);
         Self(variables.into_iter().filter(|(name, _)| is_ours(name)).collect())
@@ -57,7 +57,7 @@ impl Environment {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
-    /// A warning for each variable that is set and does nothing.
+    /// A warning for each variable that is set and has no effect.
     pub fn warnings(&self, command: &Command) -> Vec<String> {
         let known = names(command);
         let set = self.0.iter().filter(|(_, value)| !value.is_empty());
@@ -95,7 +95,7 @@ pub fn variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.to_uppercase().replace('-', "_"))
 }
 
-/// The flag that a name means, whether it is that of a variable, a key or a flag.
+/// The flag that a name refers to: the name of a variable, a key or a flag.
 pub fn flag(name: &str) -> String {
     let name = name.trim().to_lowercase().replace('_', "-");
     let name = name.trim_start_matches('-');
@@ -107,12 +107,12 @@ pub fn is_setting(argument: &Arg) -> bool {
     argument.get_long().is_some_and(|long| !is_of_one_call(long))
 }
 
-/// Whether a flag is about one call only.
+/// Whether a flag applies to a single call only.
 pub fn is_of_one_call(flag: &str) -> bool {
     OF_ONE_CALL.contains(&flag)
 }
 
-/// The name that is most like this one, if any is: first the only one that begins with its words.
+/// The most similar name, if there is one. A unique name that starts with these words comes first.
 pub fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
     let names: BTreeSet<String> = names.collect();
     if names.contains(name) {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::config::Place;
+use super::super::config::Position;
 
 /// Where a value that was not typed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub enum Origin {
     Key {
         /// The key.
         key: String,
-        /// Where it stands.
-        at: Place,
+        /// Its position.
+        at: Position,
     },
 }
 
 impl Origin {
-    /// How a note says that a flag has its value from here: "is set by ...".
+    /// The words of a note on a flag's value: "is set by ...".
     pub fn is_set(&self) -> String {
         match self {
             Self::Variable(name) => format!("is set by {name}"),
@@ -40,22 +40,22 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The flags that were not typed and have a value all the same.
+/// The flags that have a value without being typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
-    /// Notes where the value of a flag comes from; the flag without its dashes.
+    /// Records where the value of a flag comes from; the flag without its dashes.
     pub fn insert(&mut self, flag: &str, origin: Origin) {
         self.0.insert(flag.to_owned(), origin);
     }
 
-    /// Where the value of this flag comes from; nothing if it was typed, or has no value.
+    /// Where the value of this flag comes from; none if it was typed, or has no value.
     pub fn get(&self, flag: &str) -> Option<&Origin> {
         self.0.get(flag)
     }
 
-    /// Who set each of these flags, without their dashes, where they were not typed.
+    /// A note for each of these flags, without their dashes, that was not typed.
     pub fn notes(&self, flags: &[&str]) -> Vec<String> {
         let set = flags.iter().filter_map(|flag| Some((flag, self.get(flag)?)));
         set.map(|(flag, origin)| format!("--{flag} {}", origin.is_set())).collect()
@@ -78,7 +78,7 @@ mod tests {
     fn notes_are_about_flags_that_were_not_typed() {
         let mut origins = Origins::default();
         origins.insert("url", Origin::Variable("HOUSTON_ONBOARD_URL".to_owned()));
-        let at = Place { path: "s.toml".into(), line: 2, column: 1 };
+        let at = Position { path: "s.toml".into(), line: 2, column: 1 };
         origins.insert("ca-file", Origin::Key { key: "ca-file".to_owned(), at });
         let notes = origins.notes(&["ca-file", "domain", "url"]);
         assert_eq!(notes, ["--ca-file is set at s.toml:2:1", "--url is set by HOUSTON_ONBOARD_URL"]);

@@ -130,7 +130,7 @@ proptest! {
 }
 
 #[test]
-fn a_switch_in_the_file_is_yes_or_no_or_an_error_with_its_place() {
+fn a_switch_in_the_file_is_yes_or_no_or_an_error_with_its_position() {
     for (value, expected) in [
         ("true", true),
         ("1", true),
@@ -175,11 +175,11 @@ fn an_empty_variable_is_not_set() {
 }
 
 #[test]
-fn a_bad_value_is_reported_by_variable_or_place_and_a_typed_flag_by_its_name() {
+fn a_bad_value_is_reported_by_variable_or_position_and_a_typed_flag_by_its_name() {
     for (name, value, says) in [
         ("RATE", "quick", "HOUSTON_ONBOARD_RATE: `quick` is not a valid value: "),
         ("CONCURRENCY", "65", "65 is not in 1..=64"),
-        ("PROGRESS", "loud", "HOUSTON_ONBOARD_PROGRESS: `loud` is not a valid value: it is one of auto"),
+        ("PROGRESS", "loud", "HOUSTON_ONBOARD_PROGRESS: `loud` is not a valid value: expected one of auto"),
         ("ON_CONFLICT", "first", "highest, last"),
         ("TIMEOUT", "30", "the unit is missing"),
         ("ONLY", "a", "HOUSTON_ONBOARD_ONLY: "),
@@ -191,8 +191,8 @@ fn a_bad_value_is_reported_by_variable_or_place_and_a_typed_flag_by_its_name() {
     for (file, says) in [
         ("\nconcurrency = 65", "onboard.toml:2:1: concurrency: `65` is not a valid value: "),
         ("concurrency = 4.0", "concurrency: `4.0` is not a valid value"),
-        ("rate = ['5/s', '6/s']", "onboard.toml:1:1: rate: takes one value, not a list"),
-        ("only = [[1]]", "onboard.toml:1:1: only: takes a text"),
+        ("rate = ['5/s', '6/s']", "onboard.toml:1:1: rate: expected one value, not a list"),
+        ("only = [[1]]", "onboard.toml:1:1: only: expected a text"),
         ("ca-file = ''", "ca-file: "),
     ] {
         let error = plan(&[], Some(file)).expect_err(file);
@@ -261,9 +261,9 @@ fn an_unknown_key_is_an_error_that_gives_the_nearest_name() {
         ("max_remove = 4", "did you mean `max-remove`?"),
         ("HOUSTON_ONBOARD_RATE = '5/s'", "did you mean `rate`?"),
         ("[table]\na = 1", "`table` is not a setting"),
-        ("config = 'x'", "`config` is not a setting of a file"),
-        ("HOUSTON_API_TOKEN = 'hush'", "holds no token"),
-        ("api_token = 'hush'", "holds no token"),
+        ("config = 'x'", "`config` cannot be set in a file"),
+        ("HOUSTON_API_TOKEN = 'hush'", "must not contain a token"),
+        ("api_token = 'hush'", "must not contain a token"),
         ("\"\\u001b[31m\" = 1", "`\\u{1b}[31m` is not a setting"),
     ] {
         let error = plan(&[], Some(file)).expect_err(file);

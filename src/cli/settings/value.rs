@@ -1,4 +1,4 @@
-//! Values that were not typed: which a flag accepts, and why it accepts others not.
+//! Values that were not typed: which ones a flag accepts, and why it refuses others.
 //!
 //! Main functions: [`yes_or_no`] for switches, and [`checked`].
 
@@ -10,10 +10,10 @@ use clap::{Arg, ArgAction, Command};
 
 use super::super::usage::escaped;
 
-/// Why a value cannot be the value of a flag.
+/// Why a flag refuses a value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadValue {
-    /// A switch that is set to something else than yes or no.
+    /// A switch that is set to something other than yes or no.
     #[error("`{0}` is neither yes nor no")]
     Switch(String),
     /// The flag does not accept this value.
@@ -25,10 +25,10 @@ pub enum BadValue {
         reason: String,
     },
     /// A list where one value is expected.
-    #[error("takes one value, not a list")]
+    #[error("expected one value, not a list")]
     List,
     /// A table, a date, or a list of lists.
-    #[error("takes a text, a number, or yes or no")]
+    #[error("expected a text, a number, true or false")]
     Form,
 }
 
@@ -42,12 +42,12 @@ impl BadValue {
     }
 }
 
-/// Whether a flag is a switch: it is there or not, and takes no value on the command line.
+/// Whether a flag is a switch, which takes no value on the command line.
 pub fn is_switch(argument: &Arg) -> bool {
     matches!(argument.get_action(), ArgAction::SetTrue | ArgAction::SetFalse)
 }
 
-/// What a switch is set to by this text; nothing if that is neither yes nor no.
+/// The setting of a switch; none if the text is neither yes nor no.
 pub fn yes_or_no(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" | "y" | "t" => Some(true),
@@ -59,7 +59,7 @@ pub fn yes_or_no(text: &str) -> Option<bool> {
 /// The values as the parser of this flag accepts them.
 ///
 /// # Errors
-/// It accepts one of them not.
+/// It refuses one of them.
 pub fn checked(argument: &Arg, values: Vec<OsString>) -> Result<Vec<OsString>, BadValue> {
     if is_switch(argument) {
         return switch(&values).map(|on| vec![OsString::from(if on { "true" } else { "false" })]);
@@ -71,7 +71,7 @@ pub fn checked(argument: &Arg, values: Vec<OsString>) -> Result<Vec<OsString>, B
     values.into_iter().map(|value| accepted(argument, value)).collect()
 }
 
-/// The value as it is, or without the blanks around it where the flag takes no other.
+/// The value unchanged, or trimmed if the flag accepts only that.
 fn accepted(argument: &Arg, value: OsString) -> Result<OsString, BadValue> {
     let Err(bad) = probe(argument, &value) else { return Ok(value) };
     let trimmed = value.to_str().map(str::trim).filter(|text| !text.is_empty()).map(OsString::from);
@@ -87,7 +87,7 @@ fn shown(value: &OsString) -> String {
     escaped(&value.to_string_lossy()).into_owned()
 }
 
-/// Asks the parser of a flag about one value, with a command line that has no other flag.
+/// Runs the parser of a flag on one value, with no other flag on the command line.
 fn probe(argument: &Arg, value: &OsString) -> Result<(), BadValue> {
     let mut alone = Arg::new("value")
         .long("value")
@@ -109,12 +109,12 @@ fn reason(error: &clap::Error) -> String {
     if let Some(ContextValue::Strings(accepted)) = error.get(ContextKind::ValidValue)
         && !accepted.is_empty()
     {
-        return format!("it is one of {}", accepted.join(", "));
+        return format!("expected one of {}", accepted.join(", "));
     }
     if error.kind() == ErrorKind::InvalidUtf8 {
-        return "it is not UTF-8".to_owned();
+        return "not UTF-8".to_owned();
     }
-    "it is empty, or has another form".to_owned()
+    "empty or malformed".to_owned()
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(checked(&argument, vec!["1".into(), "2".into()]).unwrap_err(), BadValue::List);
         let choice = Arg::new("c").long("c").value_parser(["a", "b"]);
         let error = checked(&choice, vec!["x".into()]).unwrap_err().to_string();
-        assert_eq!(error, "`x` is not a valid value: it is one of a, b");
+        assert_eq!(error, "`x` is not a valid value: expected one of a, b");
         assert_eq!(checked(&choice, vec!["b".into()]), Ok(vec!["b".into()]));
     }
 

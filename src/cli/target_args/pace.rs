@@ -1,6 +1,6 @@
-//! Flags that say how fast, how patiently, and when to stop.
+//! Flags for rate, timeouts, retries, and when to stop.
 //!
-//! Main type: [`PaceArgs`]; [`PaceSettings`] is what becomes of it.
+//! Main type: [`PaceArgs`], which resolves to [`PaceSettings`].
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -16,52 +16,52 @@ use crate::record::journal::RunPace;
 
 const PACE: &str = "Pace";
 
-/// How fast, how patiently, and when to stop.
+/// Rate, timeouts, retries, and when to stop.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PaceArgs {
-    /// Requests in flight at once, 1 to 64 [default: 8]
+    /// Maximum number of requests in flight, 1 to 64 [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = PACE)]
     pub concurrency: Option<u8>,
 
-    /// Requests per unit of time for the whole process, such as `20/s`, `300/m` or `none`
+    /// Maximum request rate of the whole process, such as `20/s`, `300/m` or `none`
     /// [default: 20/s; none with --sandbox]
     #[arg(long, value_name = "RATE", help_heading = PACE)]
     pub rate: Option<RateLimit>,
 
-    /// How often one request is repeated [default: 4]
+    /// How many times to retry a request [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100), help_heading = PACE)]
     pub retries: Option<u32>,
 
-    /// How long one request may take [default: 30s]
+    /// Timeout of one request [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = timeout, help_heading = PACE)]
     pub timeout: Option<Period>,
 
-    /// How long a write without an answer is waited for before it may be sent again, on a server
-    /// that is not known to refuse repeats [default: 10s]
+    /// How long to look for the effect of a write that got no answer before sending it again, on a
+    /// server that is not known to refuse repeats [default: 10s]
     #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub settle: Option<Period>,
 
-    /// The longest wait that Houston may ask for, or be away for, before the run stops [default: 5m]
+    /// Stop the run if Houston asks for a longer wait than this, or is down for longer [default: 5m]
     #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub max_wait: Option<Period>,
 
-    /// Stop after N rows in a row that ended badly, or, once 100 rows are finished, when P% of them
-    /// did [default: 20]
+    /// Stop after N consecutive failed rows or, once 100 rows are finished, when P% of them have failed
+    /// [default: 20]
     #[arg(long, value_name = "N|P%", help_heading = PACE)]
     pub max_errors: Option<MaxErrors>,
 
-    /// Stop taking rows after this time and finish those in flight
+    /// Start no new rows after this time, and finish those in flight
     #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub max_duration: Option<Period>,
 
-    /// How long the first Ctrl-C or SIGTERM waits for requests in flight; a second one ends the
-    /// program at once [default: 20s]
+    /// How long to wait for requests in flight after the first Ctrl-C or SIGTERM; a second one ends the
+    /// program immediately [default: 20s]
     #[arg(long, value_name = "TIME", help_heading = PACE)]
     pub grace: Option<Period>,
 }
 
 impl PaceArgs {
-    /// Fills in what an earlier leg of the run had, as far as no flag says otherwise.
+    /// Fills in the values of an earlier leg of the run for flags that are not set.
     pub fn default_to(&mut self, pace: &RunPace) {
         let period = |ms| Some(Period(Duration::from_millis(ms)));
         self.concurrency = self.concurrency.or_else(|| u8::try_from(pace.concurrency).ok());
@@ -76,21 +76,21 @@ impl PaceArgs {
         self.settle = self.settle.or_else(|| period(pace.settle_ms));
     }
 
-    /// The settings; `rehearsal` is whether the sandbox is asked, which needs no sparing.
+    /// The settings; `rehearsal` is whether the target is the sandbox, which needs no rate limit.
     ///
     /// # Errors
-    /// A sentence about a value that a configuration file may hold but a flag may not.
+    /// A message about a value that a configuration file may contain but a flag may not.
     pub fn resolve(&self, rehearsal: bool) -> Result<PaceSettings, String> {
         let concurrency = self.concurrency.unwrap_or(8);
         if !(1..=64).contains(&concurrency) {
-            return Err(format!("concurrency is 1 to 64, not {concurrency}"));
+            return Err(format!("concurrency must be between 1 and 64, not {concurrency}"));
         }
         let usual_rate = if rehearsal { None } else { Rate::per_second(20) };
         let time =
             |period: Option<Period>, seconds| period.map_or(Duration::from_secs(seconds), |period| period.0);
         let timeout = time(self.timeout, 30);
         if timeout < Duration::from_millis(1) {
-            return Err("timeout is at least 1ms".to_owned());
+            return Err("timeout must be at least 1ms".to_owned());
         }
         Ok(PaceSettings {
             concurrency: usize::from(concurrency),
@@ -108,7 +108,11 @@ impl PaceArgs {
 
 fn timeout(text: &str) -> Result<Period, String> {
     let period: Period = text.parse()?;
-    if period.0 < Duration::from_millis(1) { Err("a timeout is at least 1ms".to_owned()) } else { Ok(period) }
+    if period.0 < Duration::from_millis(1) {
+        Err("a timeout must be at least 1ms".to_owned())
+    } else {
+        Ok(period)
+    }
 }
 
 /// A rate, or `none`.
@@ -126,12 +130,12 @@ impl FromStr for RateLimit {
     }
 }
 
-/// When too much went wrong for going on.
+/// How many failures stop a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxErrors {
-    /// This many rows in a row ended badly.
+    /// This many consecutive failed rows.
     InARow(NonZeroU32),
-    /// This part of the finished rows, in per cent.
+    /// This percentage of the finished rows.
     PerCent(u8),
 }
 

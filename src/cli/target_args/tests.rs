@@ -24,16 +24,16 @@ fn refused(flags: &[&str]) -> String {
 }
 
 #[test]
-fn exactly_one_place_must_be_given() {
+fn exactly_one_target_must_be_given() {
     let choose = |flags: &[&str]| line(flags).target.choose().map_err(|error| error.to_string());
     assert_eq!(choose(&["--url", "u"]), Ok(Choice::Url("u".into())));
     assert_eq!(choose(&["--domain", "d"]), Ok(Choice::Domain("d".into())));
     assert_eq!(choose(&["--context", "c"]), Ok(Choice::Context("c".into())));
-    assert!(choose(&[]).unwrap_err().starts_with("which Houston? give one of --url, --domain"));
+    assert!(choose(&[]).unwrap_err().starts_with("no target given; pass one of --url, --domain"));
     assert!(choose(&["--url", ""]).is_err());
     assert_eq!(
         choose(&["--url", "u", "--domain", "d"]).unwrap_err(),
-        "--url and --domain are two places to go; give one"
+        "--url conflicts with --domain; give one"
     );
 }
 
@@ -53,7 +53,7 @@ fn a_typed_flag_beats_the_environment() {
 
 #[cfg(feature = "sandbox")]
 #[test]
-fn flags_of_the_sandbox_go_with_it_only() {
+fn flags_of_the_sandbox_require_it() {
     let args =
         line(&["--sandbox", "--sandbox-profile", "2.1", "--faults", "timeout=2%", "--seed", "7"]).target;
     let expected = SandboxChoice {
@@ -66,15 +66,15 @@ fn flags_of_the_sandbox_go_with_it_only() {
     assert_eq!(choice, Choice::Sandbox(expected));
     assert!(args.settings().unwrap().resolve().unwrap().is_none());
     let args = line(&["--url", "u", "--seed", "7"]).target;
-    assert_eq!(args.choose().unwrap_err().to_string(), "--seed goes with --sandbox only");
+    assert_eq!(args.choose().unwrap_err().to_string(), "--seed requires --sandbox");
     let args = line(&["--url", "u", "--sandbox"]).target;
-    assert_eq!(args.choose().unwrap_err().to_string(), "--url and --sandbox are two places to go; give one");
+    assert_eq!(args.choose().unwrap_err().to_string(), "--url conflicts with --sandbox; give one");
     let args = line(&["--sandbox", "--insecure"]).target;
-    assert_eq!(args.choose().unwrap_err().to_string(), "--insecure has no meaning with --sandbox");
+    assert_eq!(args.choose().unwrap_err().to_string(), "--insecure cannot be used with --sandbox");
 }
 
 #[test]
-fn the_pace_has_its_defaults_and_the_sandbox_needs_no_sparing() {
+fn the_pace_has_its_defaults_and_the_sandbox_has_no_rate_limit() {
     let pace = line(&[]).pace.resolve(false).unwrap();
     assert_eq!(pace.concurrency, 8);
     assert_eq!(pace.rate, "20/s".parse().ok());

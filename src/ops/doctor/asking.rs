@@ -1,7 +1,7 @@
-//! Asks a target everything that `doctor` wants to know, each question for itself.
+//! Queries a target for everything that `doctor` wants to know, one query at a time.
 //!
-//! Main types: [`Asking`], and [`Facts`], what came back. Once nobody answers any more, the rest is
-//! not asked. Nothing is judged here.
+//! Main types: [`Asking`], and [`Facts`], the answers. Once the target stops answering, the remaining
+//! queries are skipped. Nothing is judged here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -18,94 +18,94 @@ use crate::present::resolve::{Resolution, resolve};
 use crate::roster::Roster;
 use crate::time::{Cancel, Clock, SystemClock};
 
-/// The longest wait that a checkup obeys: people sit before it.
+/// The longest wait that a checkup accepts: a person is watching it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came of a question; `None` where it was not asked.
+/// The answer to a query; `None` if it was not sent.
 pub(crate) type Asked<T> = Option<Result<T, Fault>>;
 
-/// All that was found out about a target.
+/// Everything that is known about a target.
 #[derive(Debug)]
 pub(crate) struct Facts {
     /// The URL.
     pub(crate) url: String,
     /// The host, as in the URL.
     pub(crate) host: String,
-    /// Whether the host is a number and no name.
+    /// Whether the host is an IP address rather than a name.
     pub(crate) is_address: bool,
-    /// Whether TLS protects the way.
+    /// Whether the connection uses TLS.
     pub(crate) is_encrypted: bool,
     /// Whether any certificate is trusted.
     pub(crate) insecure: bool,
     /// The file of certificate authorities, if there is one.
     pub(crate) ca_file: Option<String>,
-    /// What the token looks like and when it says that it ends; or why there is none.
+    /// The kind of token and the expiry time that it states; or why there is no token.
     pub(crate) token: Result<(TokenKind, Option<SystemTime>), String>,
-    /// What the installation tells anybody.
+    /// What the installation reports without a token.
     pub(crate) installation: Asked<Installation>,
-    /// Who calls and what they may do.
+    /// Who the caller is and what they may do.
     pub(crate) rights: Asked<Rights>,
     /// What the schema offers.
     pub(crate) surface: Asked<Option<Surface>>,
-    /// Whether mail goes out.
+    /// Whether Houston can send email.
     pub(crate) mail: Asked<Option<bool>>,
     /// The roster, if there is one.
     pub(crate) roster: Option<RosterFacts>,
-    /// How this machine's clock compares.
+    /// How far this machine's clock is off.
     pub(crate) skew: Option<Skew>,
-    /// How long each answer took, the first one with its connection.
+    /// How long each answer took; the first one includes the connection.
     pub(crate) latencies: Vec<Duration>,
 }
 
-/// What was found out about a roster.
+/// What is known about a roster.
 #[derive(Debug)]
 pub(crate) struct RosterFacts {
     /// How many problems the file has.
     pub(crate) problems: u64,
-    /// Whether it can be used nevertheless.
+    /// Whether it can be used despite them.
     pub(crate) is_usable: bool,
-    /// How many rows are good.
+    /// How many rows are valid.
     pub(crate) rows: usize,
     /// How many workspaces they name.
     pub(crate) count: usize,
-    /// What became of each of them.
-    pub(crate) workspaces: Asked<Vec<Place>>,
+    /// What Houston has for each of them.
+    pub(crate) workspaces: Asked<Vec<RosterWorkspace>>,
 }
 
 /// A workspace that a roster names.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct RosterWorkspace {
     /// As the roster names it.
     pub(crate) text: String,
-    /// What it turned out to be.
+    /// What Houston has under this name.
     pub(crate) found: Found,
 }
 
-/// What a workspace of a roster turned out to be.
+/// What Houston has for a workspace of a roster.
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
-    /// It is there.
+    /// It exists.
     Here {
         /// Its id.
         id: WorkspaceId,
-        /// Whether its invitations can be read, which takes an admin from 0.25 on; asked only where
-        /// nothing else tells.
+        /// Whether the caller can read its invitations, which takes an admin from 0.25 on; queried
+        /// only if nothing else shows it.
         invites: Asked<()>,
     },
-    /// There is none, or none that the caller sees.
+    /// It does not exist, or the caller cannot see it.
     Nowhere {
         /// Whether the caller sees all workspaces.
         scope: Scope,
-        /// What it has to do with names that there are.
+        /// How it resembles existing names.
         near: Likeness,
     },
     /// Several have this label.
     Ambiguous(Vec<WorkspaceId>),
-    /// Nobody can say.
+    /// Houston did not give a usable answer.
     Unclear(Fault),
 }
 
-/// A target that is being asked.
+/// A target that is being queried.
 pub(crate) struct Asking<'a> {
     reached: &'a Reached,
     houston: Houston,
@@ -115,7 +115,7 @@ pub(crate) struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// Gets ready; nothing is sent yet.
+    /// Prepares the client; sends nothing.
     pub(crate) fn new(reached: &'a Reached) -> Self {
         let (time, watch) = (ServerTime::default(), Watch::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -135,7 +135,7 @@ impl<'a> Asking<'a> {
         Self { reached, houston: Houston::new(Arc::new(transport)), time, watch, is_gone: false }
     }
 
-    /// Asks everything that can be asked.
+    /// Sends every query that can be sent.
     pub(crate) fn facts(mut self, roster: Option<&Roster>) -> Facts {
         let installation = self.ask(Houston::installation);
         let has_token = self.reached.token.is_ok();
@@ -167,7 +167,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// One question, unless nobody is there to answer it.
+    /// Sends one query, unless the target has stopped answering.
     fn ask<T>(&mut self, question: impl FnOnce(&Houston) -> Result<T, Failure>) -> Asked<T> {
         if self.is_gone {
             return None;
@@ -189,11 +189,11 @@ impl<'a> Asking<'a> {
                 Err(fault) => return Some(Err(fault)),
             };
             let resolutions = resolve(&listing, texts.iter().copied());
-            let places = texts.iter().zip(resolutions).map(|(text, resolution)| Place {
+            let found = texts.iter().zip(resolutions).map(|(text, resolution)| RosterWorkspace {
                 text: (*text).to_owned(),
                 found: self.find(&listing, resolution, rights),
             });
-            Some(Ok(places.collect()))
+            Some(Ok(found.collect()))
         });
         let (problems, rows) = (roster.issues().total(), roster.wanted_len());
         RosterFacts { problems, is_usable: roster.is_usable(), rows, count: texts.len(), workspaces }
@@ -201,7 +201,7 @@ impl<'a> Asking<'a> {
 
     fn find(&mut self, listing: &Listing, resolution: Resolution, rights: &Rights) -> Found {
         match resolution {
-            Resolution::Found(place) => self.look_at(listing.workspaces[place].id.clone(), rights),
+            Resolution::Found(index) => self.look_at(listing.workspaces[index].id.clone(), rights),
             Resolution::Invisible(id) => match self.ask(|houston| houston.workspace(&id)) {
                 Some(Ok(Some(workspace))) => self.look_at(workspace.id, rights),
                 Some(Ok(None) | Err(Fault::Denied { .. } | Fault::Rejected { .. })) => {
@@ -215,7 +215,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Reads the invitations where the caller's own bindings do not tell whether they are an admin.
+    /// Reads the invitations if the caller's bindings do not show whether they are an admin.
     fn look_at(&mut self, id: WorkspaceId, rights: &Rights) -> Found {
         let is_known = rights.is_everywhere() == Some(true)
             || rights.admin_of.as_ref().is_some_and(|admin_of| admin_of.contains(&id));
@@ -224,7 +224,7 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// Whether a fault says that asking on makes no sense: nobody is there, or somebody else is.
+/// Whether a fault makes further queries pointless: nothing answers, or something other than Houston.
 fn is_silence(fault: &Fault) -> bool {
     match fault {
         Fault::Unsent { .. } | Fault::NoAnswer { .. } | Fault::Proxy { .. } | Fault::Throttled { .. } => true,
@@ -251,7 +251,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// How long requests took. Cheap to clone: clones are one.
+/// How long requests took. Cheap to clone: clones share the list.
 #[derive(Debug, Clone, Default)]
 struct Watch(Arc<Mutex<Vec<Duration>>>);
 
@@ -261,7 +261,7 @@ impl Watch {
     }
 }
 
-/// Takes the time of every request that was answered.
+/// Measures the time of every request that was answered.
 struct Timed<T> {
     inner: T,
     watch: Watch,

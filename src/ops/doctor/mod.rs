@@ -1,6 +1,6 @@
-//! `doctor`: asks a target everything that matters to a run, and says what the answers mean.
+//! `doctor`: queries a target for everything that matters to a run, and judges the answers.
 //!
-//! Main function: [`check`]. What is asked is in `asking`, what the answers mean in `verdicts`.
+//! Main function: [`check`]. `asking` sends the queries, `verdicts` judges the answers.
 
 mod asking;
 mod verdicts;
@@ -14,17 +14,17 @@ use crate::outcome::ExitStatus;
 use crate::report::checkup::Checkup;
 use crate::roster::Roster;
 
-/// A target that was looked at.
+/// The result of checking a target.
 pub struct Checked {
-    /// What was found.
+    /// The checks.
     pub checkup: Checkup,
-    /// What the program ends with.
+    /// The exit status of the program.
     pub status: ExitStatus,
     /// The flags that may be to blame, without their dashes.
     pub about: Vec<&'static str>,
 }
 
-/// Looks at a target, and at the workspaces of the roster if there is one.
+/// Checks a target, and the workspaces of the roster if one is given.
 pub fn check(reached: &Reached, roster: Option<&Roster>) -> Checked {
     let facts = Asking::new(reached).facts(roster);
     let Judged { checks, status, mut about } = judge(&facts, SystemTime::now());

@@ -1,7 +1,7 @@
 //! What the facts about a target mean: a verdict and a next step for each.
 //!
-//! Main function: [`judge`], which asks nobody. The way to Houston is judged in `way`, the caller
-//! in `caller`, the installation in `house`.
+//! Main function: [`judge`], which sends nothing. `way` judges the path to Houston, `caller` the
+//! token and its rights, `house` the installation.
 
 mod caller;
 mod house;
@@ -23,7 +23,7 @@ use crate::report::checkup::{Check, Verdict};
 pub(crate) struct Judged {
     /// One line each.
     pub(crate) checks: Vec<Check>,
-    /// 0, 4, 5, or 3 where only the roster is to blame.
+    /// 0, 4, 5, or 3 if only the roster is to blame.
     pub(crate) status: ExitStatus,
     /// The flags that may be to blame, without their dashes.
     pub(crate) about: Vec<&'static str>,
@@ -56,7 +56,7 @@ pub(crate) fn judge(facts: &Facts, now: SystemTime) -> Judged {
     Judged { checks: bench.checks, status, about }
 }
 
-/// What a failed check is about.
+/// What a failed check blames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blame {
     Token,
@@ -100,10 +100,10 @@ impl Bench {
 /// Why nothing more was asked of a target, if nothing was.
 fn silence(facts: &Facts) -> Option<&'static str> {
     match facts.installation.as_ref()?.as_ref().err()? {
-        Fault::Unsent { .. } => Some("there is no connection"),
-        Fault::NoAnswer { .. } => Some("no answer came"),
-        Fault::Proxy { .. } => Some("it is not Houston that answers"),
-        Fault::Throttled { .. } => Some("it wants to be left alone"),
+        Fault::Unsent { .. } => Some("no connection"),
+        Fault::NoAnswer { .. } => Some("no answer"),
+        Fault::Proxy { .. } => Some("something other than Houston answers"),
+        Fault::Throttled { .. } => Some("Houston is throttling requests"),
         Fault::Denied { .. }
         | Fault::Expired { .. }
         | Fault::Rejected { .. }
@@ -116,7 +116,7 @@ fn silence(facts: &Facts) -> Option<&'static str> {
 
 /// Why a question was not asked although the target answered the first one.
 fn unasked(facts: &Facts) -> &'static str {
-    silence(facts).unwrap_or("no answer came to a question before")
+    silence(facts).unwrap_or("an earlier request got no answer")
 }
 
 /// A number of things.

@@ -1,8 +1,8 @@
-//! The caller: the token, its life, its rights, and what it can do in the workspaces of a roster.
+//! The caller: the token, its lifetime, its rights, and what it can do in the workspaces of a roster.
 
 use std::time::{Duration, SystemTime};
 
-use super::super::asking::{Facts, Found, Place, RosterFacts};
+use super::super::asking::{Facts, Found, RosterFacts, RosterWorkspace};
 use super::{Bench, Blame, counted, unasked};
 use crate::houston::{Fault, Rights, Scope, TokenKind, Version};
 use crate::model::WorkspaceId;
@@ -17,16 +17,16 @@ const RIGHTS: &str = "rights";
 const ROSTER: &str = "roster";
 const WORKSPACE: &str = "workspace";
 
-/// A token with less left than this is worth a word.
+/// A token with less time left than this is worth a warning.
 const SHORT: Duration = Duration::from_secs(15 * 60);
-/// Of a token with more left than this the day is what counts.
+/// A token with more time left than this is shown with its last day only.
 const LONG: Duration = Duration::from_secs(48 * 3600);
 /// From here on only admins of a workspace read its invitations (houston.md 4).
 const INVITES_FOR_ADMINS: Version = Version::new(0, 25, 0);
 
-const NEW_TOKEN: &str = "get a new one: log in again, copy one from https://app.<your domain>/token, or use a service account's key";
+const NEW_TOKEN: &str = "get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key";
 
-/// Everything about who asks.
+/// Everything about the caller.
 pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
     match &facts.token {
         Ok((kind, expires)) => {
@@ -34,14 +34,14 @@ pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
             life(facts, *kind, *expires, now, bench);
         }
         Err(why) => {
-            bench.fail(Blame::Token, TOKEN, why, "set HOUSTON_API_TOKEN, or give --token-file or --context");
-            bench.skip(LIFE, "there is no token");
+            bench.fail(Blame::Token, TOKEN, why, "set HOUSTON_API_TOKEN, or pass --token-file or --context");
+            bench.skip(LIFE, "no token");
         }
     }
     match (&facts.token, &facts.rights) {
         (Err(_), _) => {
-            bench.skip(CALLER, "there is no token");
-            bench.skip(RIGHTS, "there is no token");
+            bench.skip(CALLER, "no token");
+            bench.skip(RIGHTS, "no token");
         }
         (Ok(_), None) => {
             bench.skip(CALLER, unasked(facts));
@@ -53,7 +53,7 @@ pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
         }
         (Ok(_), Some(Err(fault))) => {
             refused(fault, bench);
-            bench.skip(RIGHTS, "the caller is not known");
+            bench.skip(RIGHTS, "the caller is unknown");
         }
     }
     if let Some(found) = &facts.roster {
@@ -71,7 +71,7 @@ fn token(kind: TokenKind, bench: &mut Bench) {
         }
     };
     let check = Check::new(TOKEN, verdict, text).with("kind", name);
-    let next = "check that it was copied completely, and nothing else with it";
+    let next = "check that the token is complete and that nothing else was copied with it";
     bench.add(if verdict == Verdict::Warning { check.next(next) } else { check });
 }
 
@@ -79,8 +79,10 @@ fn life(facts: &Facts, kind: TokenKind, expires: Option<SystemTime>, now: System
     let is_taken = matches!(facts.rights, Some(Ok(_)));
     let Some(ends) = expires else {
         return match kind {
-            TokenKind::ServiceAccount => bench.ok(LIFE, "such a key does not end"),
-            TokenKind::User | TokenKind::Unknown => bench.unknown(LIFE, "it does not say when it ends"),
+            TokenKind::ServiceAccount => bench.ok(LIFE, "a service account's key does not expire"),
+            TokenKind::User | TokenKind::Unknown => {
+                bench.unknown(LIFE, "the token does not state when it expires");
+            }
         };
     };
     let at = moment(ends);
@@ -89,24 +91,25 @@ fn life(facts: &Facts, kind: TokenKind, expires: Option<SystemTime>, now: System
         TokenLife::Enough => {
             let left = ends.duration_since(now).unwrap_or_default();
             let text = if left < LONG {
-                format!("it ends at {at}, in {}, by this machine's clock", spoken(left))
+                format!("expires at {at}, in {}, by this machine's clock", spoken(left))
             } else {
                 format!("valid until {}, by this machine's clock", day(ends))
             };
             check(Verdict::Ok, text).with("seconds_left", left.as_secs())
         }
         TokenLife::TooShort { left, .. } => {
-            check(Verdict::Warning, format!("it ends at {at}, in {} only", spoken(left)))
+            check(Verdict::Warning, format!("expires at {at}, in only {}", spoken(left)))
                 .with("seconds_left", left.as_secs())
-                .next("take a fresh one, or a --token-file that is renewed in time, before a long run")
+                .next("get a new token before a long run, or pass a --token-file that is renewed in time")
         }
-        TokenLife::Over { .. } if is_taken => {
-            check(Verdict::Warning, format!("it ended at {at} by this machine's clock, but Houston takes it"))
-                .next("set this machine's clock")
-        }
+        TokenLife::Over { .. } if is_taken => check(
+            Verdict::Warning,
+            format!("expired at {at} by this machine's clock, but Houston accepts it"),
+        )
+        .next("set this machine's clock"),
         TokenLife::Over { .. } => {
             bench.blamed.push(Blame::Token);
-            check(Verdict::Failed, format!("it ended at {at}, by this machine's clock")).next(NEW_TOKEN)
+            check(Verdict::Failed, format!("expired at {at}, by this machine's clock")).next(NEW_TOKEN)
         }
     };
     bench.add(check);
@@ -115,10 +118,10 @@ fn life(facts: &Facts, kind: TokenKind, expires: Option<SystemTime>, now: System
 fn caller(rights: &Rights, token: TokenKind, bench: &mut Bench) {
     let caller = &rights.caller;
     let (verdict, kind, text) = match (&caller.username, &caller.user_id, token) {
-        (Some(name), _, _) => (Verdict::Ok, "user", format!("Houston takes the token: {name}")),
-        (None, Some(id), _) => (Verdict::Ok, "user", format!("Houston takes the token: the user {id}")),
+        (Some(name), _, _) => (Verdict::Ok, "user", format!("Houston accepts the token: {name}")),
+        (None, Some(id), _) => (Verdict::Ok, "user", format!("Houston accepts the token: the user {id}")),
         (None, None, TokenKind::ServiceAccount) => {
-            (Verdict::Ok, "service_account", "Houston takes the token: a service account".to_owned())
+            (Verdict::Ok, "service_account", "Houston accepts the token: a service account".to_owned())
         }
         (None, None, TokenKind::User | TokenKind::Unknown) => {
             (Verdict::Warning, "unknown", "Houston accepts the token but does not say whose it is".to_owned())
@@ -130,16 +133,16 @@ fn caller(rights: &Rights, token: TokenKind, bench: &mut Bench) {
     bench.add(if verdict == Verdict::Warning { check.next(next) } else { check });
 }
 
-/// `self` is what any living token may ask.
+/// Any valid token may query `self`.
 fn refused(fault: &Fault, bench: &mut Bench) {
     match fault {
         Fault::Denied { text } | Fault::Expired { text } => {
-            bench.fail(Blame::Token, CALLER, format!("Houston does not take the token: {text}"), NEW_TOKEN);
+            bench.fail(Blame::Token, CALLER, format!("Houston does not accept the token: {text}"), NEW_TOKEN);
         }
         Fault::Schema { .. } | Fault::Malformed { .. } => bench.fail(
             Blame::Target,
             CALLER,
-            format!("it does not tell who calls: {fault}"),
+            format!("the server does not report who the caller is: {fault}"),
             "this may be another GraphQL server: check the URL",
         ),
         Fault::Unsent { .. }
@@ -153,7 +156,7 @@ fn refused(fault: &Fault, bench: &mut Bench) {
                 Blame::Target,
                 CALLER,
                 fault.to_string(),
-                "try again; if it stays so, look at Houston's log",
+                "try again; if it recurs, see Houston's log",
             );
         }
     }
@@ -162,22 +165,22 @@ fn refused(fault: &Fault, bench: &mut Bench) {
 fn rights(rights: &Rights, bench: &mut Bench) {
     let admin_of = rights.admin_of.as_ref().map(Vec::len);
     let check = match (rights.is_everywhere(), admin_of) {
-        (Some(true), _) => Check::new(RIGHTS, Verdict::Ok, "people can be added in every workspace (system admin)"),
+        (Some(true), _) => Check::new(RIGHTS, Verdict::Ok, "can add people to every workspace (system admin)"),
         (_, Some(count @ 1..)) => Check::new(
             RIGHTS,
             Verdict::Ok,
-            format!("admin of {}; people can be added there only", counted(count, "workspace", "workspaces")),
+            format!("admin of {}; can add people there only", counted(count, "workspace", "workspaces")),
         ),
         (_, Some(0)) => Check::new(
             RIGHTS,
             Verdict::Warning,
-            "neither system admin nor admin of a workspace, unless through a Team or a custom role",
+            "neither a system admin nor an admin of any workspace, except perhaps through a Team or custom role",
         )
-        .next("ask for WORKSPACE_ADMIN in the workspaces of the roster; with a ROSTER each of them is looked at"),
-        (Some(false), None) => Check::new(RIGHTS, Verdict::Unknown, "no system admin; in which workspaces an admin is not told")
-            .next("give a ROSTER: each of its workspaces is looked at"),
-        (None, None) => Check::new(RIGHTS, Verdict::Unknown, "Houston does not tell what the caller may do")
-            .next("give a ROSTER: each of its workspaces is looked at"),
+        .next("ask for WORKSPACE_ADMIN in the workspaces of the roster; pass a ROSTER to check each of them"),
+        (Some(false), None) => Check::new(RIGHTS, Verdict::Unknown, "not a system admin; Houston does not report which workspaces the caller administers")
+            .next("pass a ROSTER to check each of its workspaces"),
+        (None, None) => Check::new(RIGHTS, Verdict::Unknown, "Houston does not report what the caller may do")
+            .next("pass a ROSTER to check each of its workspaces"),
     };
     bench.add(check.with("system_admin", rights.is_everywhere()).with("admin_of", admin_of));
 }
@@ -185,7 +188,7 @@ fn rights(rights: &Rights, bench: &mut Bench) {
 fn roster(roster: &RosterFacts, bench: &mut Bench) {
     let text = format!(
         "{} for {}",
-        counted(roster.rows, "good row", "good rows"),
+        counted(roster.rows, "valid row", "valid rows"),
         counted(roster.count, "workspace", "workspaces")
     );
     if roster.problems == 0 {
@@ -194,7 +197,7 @@ fn roster(roster: &RosterFacts, bench: &mut Bench) {
     }
     let count = usize::try_from(roster.problems).unwrap_or(usize::MAX);
     let text = format!("{}; {text}", counted(count, "problem", "problems"));
-    let next = "`validate` lists them";
+    let next = "run `validate` to list them";
     if roster.is_usable {
         bench.warn(ROSTER, text, next);
     } else {
@@ -205,8 +208,8 @@ fn roster(roster: &RosterFacts, bench: &mut Bench) {
 fn workspaces(facts: &Facts, roster: &RosterFacts, bench: &mut Bench) {
     let version = facts.installation.as_ref().and_then(|found| found.as_ref().ok()?.version);
     match (&roster.workspaces, &facts.rights) {
-        (Some(Ok(places)), Some(Ok(rights))) => {
-            places.iter().for_each(|place| workspace(place, rights, version, bench));
+        (Some(Ok(found)), Some(Ok(rights))) => {
+            found.iter().for_each(|found| workspace(found, rights, version, bench));
         }
         (Some(Err(Fault::Denied { text })), _) => bench.fail(
             Blame::Token,
@@ -223,34 +226,36 @@ fn workspaces(facts: &Facts, roster: &RosterFacts, bench: &mut Bench) {
             );
         }
         (None | Some(Ok(_)), Some(Ok(_)) | None) => bench.skip(WORKSPACE, unasked(facts)),
-        (None | Some(Ok(_)), Some(Err(_))) => bench.skip(WORKSPACE, "the caller is not known"),
+        (None | Some(Ok(_)), Some(Err(_))) => bench.skip(WORKSPACE, "the caller is unknown"),
     }
 }
 
-/// Whether somebody is an admin, as far as anything tells.
+/// Whether the caller is an admin of a workspace, as far as the answers show.
 enum Admin {
     Yes,
     No,
     Unclear(&'static str),
 }
 
-fn workspace(place: &Place, rights: &Rights, version: Option<Version>, bench: &mut Bench) {
-    let name = &place.text;
+fn workspace(named: &RosterWorkspace, rights: &Rights, version: Option<Version>, bench: &mut Bench) {
+    let name = &named.text;
     let mut blame = None;
-    let check = match &place.found {
+    let check = match &named.found {
         Found::Here { id, invites } => {
             let invites = invites.as_ref().map(Result::as_ref);
             let check = match is_admin(rights, id, invites, version) {
-                Admin::Yes => Check::new(WORKSPACE, Verdict::Ok, format!("`{name}`: people can be added")),
+                Admin::Yes => {
+                    Check::new(WORKSPACE, Verdict::Ok, format!("`{name}`: the caller can add people"))
+                }
                 Admin::Unclear(why) => Check::new(
                     WORKSPACE,
                     Verdict::Unknown,
-                    format!("`{name}`: it is there, but whether people can be added is not known: {why}"),
+                    format!("`{name}` exists, but it is not known whether the caller can add people: {why}"),
                 ),
                 Admin::No => {
                     blame = Some(Blame::Token);
                     let text = format!(
-                        "`{name}`: it is seen, but the caller is no admin there; adding will be refused"
+                        "`{name}`: the caller can see it but is not an admin; Houston will refuse to add people"
                     );
                     Check::new(WORKSPACE, Verdict::Failed, text)
                         .next("ask for WORKSPACE_ADMIN there, or use another token")
@@ -261,12 +266,11 @@ fn workspace(place: &Place, rights: &Rights, version: Option<Version>, bench: &m
         Found::Nowhere { scope, near } => {
             let (text, next) = match scope {
                 Scope::System => {
-                    ("there is no such workspace", "ids and labels are compared letter by letter")
+                    ("no such workspace", "check the spelling: ids and labels must match exactly")
                 }
-                Scope::Own => (
-                    "the token sees no such workspace",
-                    "name it by its id, or use a token of one of its admins",
-                ),
+                Scope::Own => {
+                    ("the token cannot see such a workspace", "use its id, or the token of one of its admins")
+                }
             };
             blame = Some(match scope {
                 Scope::System => Blame::Roster,
@@ -284,7 +288,7 @@ fn workspace(place: &Place, rights: &Rights, version: Option<Version>, bench: &m
                 Verdict::Failed,
                 format!("`{name}`: {} workspaces have this label", ids.len()),
             )
-            .next(format!("name one by its id: {}", list.join(", ")))
+            .next(format!("use the id of one of them: {}", list.join(", ")))
         }
         Found::Unclear(fault) => Check::new(WORKSPACE, Verdict::Unknown, format!("`{name}`: {fault}")),
     };
@@ -292,8 +296,8 @@ fn workspace(place: &Place, rights: &Rights, version: Option<Version>, bench: &m
     bench.add(check.with("workspace", name.as_str()));
 }
 
-/// Own bindings and system rights tell most; where they do not, who can read the invitations is an
-/// admin, in versions that let only admins.
+/// The caller's bindings and system rights decide. Where they do not, a caller who can read the
+/// invitations is an admin, in versions that show them to admins only.
 fn is_admin(
     rights: &Rights,
     id: &WorkspaceId,
@@ -307,10 +311,10 @@ fn is_admin(
     match (invites, for_admins) {
         (Some(Err(Fault::Denied { .. })), _) => Admin::No,
         (Some(Ok(())), Some(true)) => Admin::Yes,
-        // Before there were Teams, own bindings were all there was.
+        // Before Teams existed, bindings were the only source of rights.
         (Some(Ok(())), Some(false)) if rights.admin_of.is_some() => Admin::No,
-        (Some(Ok(())), Some(false)) => Admin::Unclear("this version lets viewers see what an admin sees"),
-        (Some(Ok(())), None) => Admin::Unclear("the version is not known"),
-        (Some(Err(_)) | None, _) => Admin::Unclear("the question was not answered"),
+        (Some(Ok(())), Some(false)) => Admin::Unclear("this version shows invitations to viewers too"),
+        (Some(Ok(())), None) => Admin::Unclear("the version is unknown"),
+        (Some(Err(_)) | None, _) => Admin::Unclear("Houston did not answer"),
     }
 }

@@ -1,5 +1,5 @@
-//! The installation: its version, what that offers and demands, how people log in, mail, and what
-//! nobody can see from outside.
+//! The installation: its version, what that version supports and requires, how people log in, mail,
+//! and what no client can see.
 
 use super::super::asking::Facts;
 use super::{Bench, Blame, unasked};
@@ -44,20 +44,19 @@ fn version(installation: &Installation, bench: &mut Bench) {
         Some(version) if version < OLDEST => bench.fail(
             Blame::Target,
             VERSION,
-            format!("{version} is older than anything this tool understands"),
-            "this tool is for 0.14 and later",
+            format!("{version} is too old for this tool"),
+            "use Houston 0.14 or later",
         ),
         Some(version) => {
             bench.add(
                 Check::new(VERSION, Verdict::Ok, version.to_string()).with("version", version.to_string()),
             );
         }
-        None => bench
-            .unknown(VERSION, "Houston does not tell it; what it can do is found out as far as that goes"),
+        None => bench.unknown(VERSION, "Houston does not report it; the tool detects features where it can"),
     }
 }
 
-/// What the schema has, or what a version is known to have.
+/// What the schema has, or else what the version is known to have.
 fn offers(surface: Option<Surface>, version: Option<Version>, bench: &mut Bench) {
     let since = |first: Version| version.map(|version| version >= first);
     let of = |pick: fn(Surface) -> bool, first| surface.map(pick).or(since(first));
@@ -70,49 +69,50 @@ fn offers(surface: Option<Surface>, version: Option<Version>, bench: &mut Bench)
         None => "unknown",
     };
     let source = match (surface, version) {
-        (Some(_), _) => "by its schema",
-        (None, Some(_)) => "by its version",
-        (None, None) => "neither schema nor version are told",
+        (Some(_), _) => "from its schema",
+        (None, Some(_)) => "from its version",
+        (None, None) => "Houston reports neither schema nor version",
     };
     let text = format!(
-        "members by page {}, roles by upsert {}, Teams {} ({source})",
+        "paged member lists: {}, role upsert: {}, Teams: {} ({source})",
         word(pages),
         word(upsert),
         word(teams)
     );
     let check = match pages {
         Some(true) => Check::new(OFFERS, Verdict::Ok, text),
-        Some(false) => Check::new(OFFERS, Verdict::Warning, text)
-            .next("nothing to do; a workspace is read as a whole, which takes long where it is large"),
+        Some(false) => Check::new(OFFERS, Verdict::Warning, text).next(
+            "nothing to do; the tool reads each workspace in one request, which is slow for large ones",
+        ),
         None => Check::new(OFFERS, Verdict::Unknown, text),
     };
     bench.add(check.with("pages", pages).with("upsert", upsert).with("teams", teams));
 }
 
 fn bypass_invite(surface: Option<Surface>, installation: &Installation, bench: &mut Bench) {
-    let told = surface.map(|surface| if surface.bypass_invite { Support::Yes } else { Support::No });
-    match told.unwrap_or(installation.bypass_invite) {
-        Support::Yes => bench.ok(QUIET, "people can be added without a mail"),
+    let shown = surface.map(|surface| if surface.bypass_invite { Support::Yes } else { Support::No });
+    match shown.unwrap_or(installation.bypass_invite) {
+        Support::Yes => bench.ok(QUIET, "people can be added without an email"),
         Support::No => bench.warn(
             QUIET,
-            "people cannot be added without mailing them: `apply` will refuse (5)",
-            "if the mails are wanted: --send-invites; 0.25.3 and later can do without",
+            "this version emails everyone who is added: `apply` will refuse to run (5)",
+            "pass --send-invites to allow the emails, or upgrade to Houston 0.25.3 or later",
         ),
-        Support::Unknown => bench.unknown(QUIET, "whether people can be added without a mail shows with the first one; nobody is mailed by surprise"),
+        Support::Unknown => bench.unknown(QUIET, "the first add of a run will show whether this version can add people without an email; no unwanted email is sent"),
     }
 }
 
 fn repeats(installation: &Installation, bench: &mut Bench) {
     match installation.repeats {
-        Repeats::Refused => bench.ok(REPEATS, "a repeated add is refused: a lost answer costs little"),
+        Repeats::Refused => bench.ok(REPEATS, "Houston refuses a repeated add, so a lost answer costs little"),
         Repeats::Doubled => bench.warn(
             REPEATS,
-            "a repeated add makes a second binding: a lost answer is read up on, and waited for (--settle), before anything is sent again",
-            "nothing to do; runs with lost answers take longer",
+            "repeating an add creates a second binding, so after a lost answer the tool reads back and waits (--settle) before sending again",
+            "nothing to do; runs that lose answers take longer",
         ),
         Repeats::Unknown => bench.unknown(
             REPEATS,
-            "what a repeated add does is not known of this version: a lost answer is waited for (--settle) until the run has seen a refusal",
+            "it is not known how this version handles a repeated add: after a lost answer the tool waits (--settle), unless it has seen Houston refuse one",
         ),
     }
 }
@@ -124,20 +124,20 @@ fn login(installation: &Installation, bench: &mut Bench) -> bool {
         (Some(true), 0) => Check::new(
             LOGIN,
             Verdict::Warning,
-            "local passwords only: people without an account who are added without a mail could never log in, so `apply` will refuse (5)",
+            "local passwords only: new people added without an invitation email could never log in, so `apply` will refuse to run (5)",
         )
-        .next("let Houston mail them with --send-invites, or, if all of them have accounts, --bypass-local"),
+        .next("pass --send-invites, or --bypass-local if everyone already has an account"),
         (Some(true), _) => Check::new(
             LOGIN,
             Verdict::Warning,
-            "single sign-on and local passwords: people without an account who do not log in by SSO could never log in if they are added without a mail",
+            "single sign-on and local passwords: new people who do not use SSO and are added without an invitation email could never log in",
         )
-        .next("for such people --send-invites"),
-        (Some(false), 0) => Check::new(LOGIN, Verdict::Warning, "neither local passwords nor an identity provider are shown")
-            .next("ask whoever runs it how people log in"),
-        (Some(false), _) => Check::new(LOGIN, Verdict::Ok, "single sign-on: whoever is added logs in with it"),
-        (None, _) => Check::new(LOGIN, Verdict::Unknown, "Houston does not tell how people log in")
-            .next("with local passwords only, people who are added without a mail could never log in: use --send-invites"),
+        .next("pass --send-invites for such people"),
+        (Some(false), 0) => Check::new(LOGIN, Verdict::Warning, "Houston lists neither local passwords nor an identity provider")
+            .next("ask the administrator how people log in"),
+        (Some(false), _) => Check::new(LOGIN, Verdict::Ok, "single sign-on: new people log in with it"),
+        (None, _) => Check::new(LOGIN, Verdict::Unknown, "Houston does not report how people log in")
+            .next("if it has local passwords only, pass --send-invites: new people added without an invitation email could never log in"),
     };
     bench.add(check.with("local_passwords", local).with("sso_providers", sso));
     local == Some(true) && sso.unwrap_or(0) == 0
@@ -147,33 +147,35 @@ fn mail(facts: &Facts, local_only: bool, bench: &mut Bench) {
     let check = match &facts.mail {
         None => return bench.skip(MAIL, unasked(facts)),
         Some(Ok(Some(true))) => {
-            Check::new(MAIL, Verdict::Ok, "Houston can mail: --send-invites has a meaning")
+            Check::new(MAIL, Verdict::Ok, "Houston can send email, so --send-invites works")
         }
         Some(Ok(Some(false))) => {
-            let text = "Houston cannot mail (no SMTP): --send-invites reaches nobody";
+            let text = "Houston cannot send email (no SMTP), so --send-invites has no effect";
             if local_only {
                 Check::new(MAIL, Verdict::Warning, text)
-                    .next("new people need a mail to log in here: have SMTP configured first")
+                    .next("new people need an invitation email to log in here: have SMTP configured first")
             } else {
                 Check::new(MAIL, Verdict::Ok, text)
             }
         }
-        Some(Ok(None)) => Check::new(MAIL, Verdict::Unknown, "Houston does not tell whether it can mail"),
+        Some(Ok(None)) => {
+            Check::new(MAIL, Verdict::Unknown, "Houston does not report whether it can send email")
+        }
         Some(Err(fault)) => Check::new(MAIL, Verdict::Unknown, fault.to_string()),
     };
-    let told = facts.mail.as_ref().and_then(|mail| *mail.as_ref().ok()?);
-    bench.add(check.with("smtp", told));
+    let smtp = facts.mail.as_ref().and_then(|mail| *mail.as_ref().ok()?);
+    bench.add(check.with("smtp", smtp));
 }
 
 /// What no caller can read.
 fn unseen(version: Option<Version>, bench: &mut Bench) {
     if version.is_some_and(|version| version < USER_MANAGEMENT_SINCE) {
-        bench.ok(USERS, "this version cannot switch it off");
+        bench.ok(USERS, "this version cannot turn it off");
     } else {
-        bench.unknown(USERS, "whether it is switched off cannot be seen; then the first add is refused with `user_management_off`");
+        bench.unknown(USERS, "a client cannot see whether it is off; if it is, Houston refuses the first add (`user_management_off`)");
     }
     bench.unknown(
         SCIM,
-        "whether it is on cannot be seen; then adds of new people are refused with `scim_managed`",
+        "a client cannot see whether it is on; if it is, Houston refuses to add new people (`scim_managed`)",
     );
 }

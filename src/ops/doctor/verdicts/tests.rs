@@ -1,8 +1,8 @@
-//! Tables: a fact, and the verdicts it makes.
+//! Tables of facts and the verdicts they lead to.
 
 use std::time::Duration;
 
-use super::super::asking::{Found, Place, RosterFacts};
+use super::super::asking::{Found, RosterFacts, RosterWorkspace};
 use super::*;
 use crate::houston::{
     Caller, Installation, NoAnswerCause, Repeats, Rights, Scope, Skew, Support, TokenKind, UnsentCause,
@@ -39,7 +39,7 @@ fn installation(version: &str) -> Installation {
     }
 }
 
-/// A target with which all is well.
+/// A target without a fault.
 fn good() -> Facts {
     Facts {
         url: "https://houston.example.com/v1".to_owned(),
@@ -59,7 +59,7 @@ fn good() -> Facts {
     }
 }
 
-/// A target whose first question came to nothing.
+/// A target whose first request failed.
 fn silent(fault: Fault) -> Facts {
     let mut facts = good();
     facts.installation = Some(Err(fault));
@@ -86,26 +86,26 @@ fn a_good_target_reads_like_this() {
     insta::assert_snapshot!(text(&good()), @r#"
         https://houston.example.com/v1
 
-        ok       name             houston.example.com is found
+        ok       name             houston.example.com resolves
         ok       connection       the port accepts connections
-        ok       TLS              the certificate is trusted; when it ends is not looked at
-        ok       Houston          GraphQL is spoken at https://houston.example.com/v1
+        ok       TLS              the certificate is trusted; its expiry date was not checked
+        ok       Houston          GraphQL answers at https://houston.example.com/v1
         ok       token            a user's token (JWT)
-        ok       token life       it ends at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
-        ok       caller           Houston takes the token: me@example.com
-        ok       rights           people can be added in every workspace (system admin)
+        ok       token life       expires at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
+        ok       caller           Houston accepts the token: me@example.com
+        ok       rights           can add people to every workspace (system admin)
         ok       version          2.1.0
-        ok       offers           members by page yes, roles by upsert yes, Teams yes (by its version)
-        ok       bypassInvite     people can be added without a mail
-        ok       repeats          a repeated add is refused: a lost answer costs little
-        ok       login            single sign-on: whoever is added logs in with it
-        ok       mail             Houston can mail: --send-invites has a meaning
-        unknown  user management  whether it is switched off cannot be seen; then the first add is refused with `user_management_off`
-        unknown  SCIM             whether it is on cannot be seen; then adds of new people are refused with `scim_managed`
-        ok       clock            this machine's clock and the other side's agree
-        ok       latency          4 answers: the first took 80 ms with its connection, the others 25 ms (median) and 30 ms at most
+        ok       offers           paged member lists: yes, role upsert: yes, Teams: yes (from its version)
+        ok       bypassInvite     people can be added without an email
+        ok       repeats          Houston refuses a repeated add, so a lost answer costs little
+        ok       login            single sign-on: new people log in with it
+        ok       mail             Houston can send email, so --send-invites works
+        unknown  user management  a client cannot see whether it is off; if it is, Houston refuses the first add (`user_management_off`)
+        unknown  SCIM             a client cannot see whether it is on; if it is, Houston refuses to add new people (`scim_managed`)
+        ok       clock            this machine's clock agrees with the server's
+        ok       latency          4 answers: first 80 ms including the connection, then median 25 ms and maximum 30 ms
 
-        a run can be made (2 unknown)
+        ready to run (2 unknown)
         exit status 0
         "#);
 }
@@ -116,25 +116,25 @@ fn a_name_that_is_not_found_reads_like_this() {
     insta::assert_snapshot!(text(&silent(Fault::Unsent { cause: UnsentCause::Name, text: text_of_dns })), @r#"
         https://houston.example.com/v1
 
-        failed   name             houston.example.com is not found: failed to lookup address information
-                                  → check the name for typing errors, and that this machine's DNS knows it (VPN?)
-        skipped  connection       no connection was tried
-        skipped  TLS              there is no connection
-        skipped  Houston          there is no connection
+        failed   name             cannot resolve houston.example.com: failed to lookup address information
+                                  → check the name for typos, and that this machine's DNS resolves it (VPN?)
+        skipped  connection       no connection was attempted
+        skipped  TLS              no connection
+        skipped  Houston          no connection
         ok       token            a user's token (JWT)
-        ok       token life       it ends at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
-        skipped  caller           there is no connection
-        skipped  rights           there is no connection
-        skipped  version          there is no connection
-        skipped  offers           there is no connection
-        skipped  bypassInvite     there is no connection
-        skipped  repeats          there is no connection
-        skipped  login            there is no connection
-        skipped  mail             there is no connection
-        skipped  user management  there is no connection
-        skipped  SCIM             there is no connection
-        unknown  clock            no answer told the time
-        skipped  latency          no answer came
+        ok       token life       expires at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
+        skipped  caller           no connection
+        skipped  rights           no connection
+        skipped  version          no connection
+        skipped  offers           no connection
+        skipped  bypassInvite     no connection
+        skipped  repeats          no connection
+        skipped  login            no connection
+        skipped  mail             no connection
+        skipped  user management  no connection
+        skipped  SCIM             no connection
+        unknown  clock            no answer carried a date
+        skipped  latency          no answer
 
         a run would fail (1 failed, 1 unknown, 14 skipped)
         exit status 5
@@ -155,29 +155,29 @@ fn a_dead_token_reads_like_this() {
     insta::assert_snapshot!(text(&facts), @r#"
         https://houston.example.com/v1
 
-        ok       name             houston.example.com is found
+        ok       name             houston.example.com resolves
         ok       connection       the port accepts connections
-        ok       TLS              the certificate is trusted; when it ends is not looked at
-        ok       Houston          GraphQL is spoken at https://houston.example.com/v1
+        ok       TLS              the certificate is trusted; its expiry date was not checked
+        ok       Houston          GraphQL answers at https://houston.example.com/v1
         ok       token            a user's token (JWT)
-        failed   token life       it ended at 2026-11-23 15:44:00 UTC, by this machine's clock
-                                  → get a new one: log in again, copy one from https://app.<your domain>/token, or use a service account's key
-        failed   caller           Houston does not take the token: You do not have the appropriate permissions for that
-                                  → get a new one: log in again, copy one from https://app.<your domain>/token, or use a service account's key
-        skipped  rights           the caller is not known
+        failed   token life       expired at 2026-11-23 15:44:00 UTC, by this machine's clock
+                                  → get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key
+        failed   caller           Houston does not accept the token: You do not have the appropriate permissions for that
+                                  → get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key
+        skipped  rights           the caller is unknown
         ok       version          0.23.9
-        warning  offers           members by page no, roles by upsert no, Teams no (by its version)
-                                  → nothing to do; a workspace is read as a whole, which takes long where it is large
-        warning  bypassInvite     people cannot be added without mailing them: `apply` will refuse (5)
-                                  → if the mails are wanted: --send-invites; 0.25.3 and later can do without
-        unknown  repeats          what a repeated add does is not known of this version: a lost answer is waited for (--settle) until the run has seen a refusal
-        warning  login            local passwords only: people without an account who are added without a mail could never log in, so `apply` will refuse (5)
-                                  → let Houston mail them with --send-invites, or, if all of them have accounts, --bypass-local
-        ok       mail             Houston can mail: --send-invites has a meaning
-        ok       user management  this version cannot switch it off
-        unknown  SCIM             whether it is on cannot be seen; then adds of new people are refused with `scim_managed`
-        ok       clock            this machine's clock and the other side's agree
-        ok       latency          4 answers: the first took 80 ms with its connection, the others 25 ms (median) and 30 ms at most
+        warning  offers           paged member lists: no, role upsert: no, Teams: no (from its version)
+                                  → nothing to do; the tool reads each workspace in one request, which is slow for large ones
+        warning  bypassInvite     this version emails everyone who is added: `apply` will refuse to run (5)
+                                  → pass --send-invites to allow the emails, or upgrade to Houston 0.25.3 or later
+        unknown  repeats          it is not known how this version handles a repeated add: after a lost answer the tool waits (--settle), unless it has seen Houston refuse one
+        warning  login            local passwords only: new people added without an invitation email could never log in, so `apply` will refuse to run (5)
+                                  → pass --send-invites, or --bypass-local if everyone already has an account
+        ok       mail             Houston can send email, so --send-invites works
+        ok       user management  this version cannot turn it off
+        unknown  SCIM             a client cannot see whether it is on; if it is, Houston refuses to add new people (`scim_managed`)
+        ok       clock            this machine's clock agrees with the server's
+        ok       latency          4 answers: first 80 ms including the connection, then median 25 ms and maximum 30 ms
 
         a run would fail (2 failed, 3 warning, 2 unknown, 1 skipped)
         exit status 4
@@ -185,7 +185,7 @@ fn a_dead_token_reads_like_this() {
 }
 
 #[test]
-fn how_far_the_first_question_got_decides_the_way() {
+fn how_far_the_first_request_got_decides_the_verdicts_on_the_path() {
     use Verdict::{Failed, Ok, Skipped, Unknown};
     let unsent = |cause, text: &str| Fault::Unsent { cause, text: text.to_owned() };
     let none = String::new;
@@ -225,7 +225,7 @@ fn how_far_the_first_question_got_decides_the_way() {
 }
 
 #[test]
-fn a_token_that_ends_in_years_is_valid_until_a_day() {
+fn a_token_that_expires_in_years_is_shown_with_a_day() {
     let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800);
     let said = text(&Facts { token: Ok((TokenKind::User, Some(ends))), ..good() });
     let line = said.lines().find(|line| line.contains("token life")).unwrap();
@@ -234,7 +234,7 @@ fn a_token_that_ends_in_years_is_valid_until_a_day() {
 }
 
 #[test]
-fn the_end_of_a_token_is_weighed_with_what_houston_says() {
+fn an_expired_token_fails_unless_houston_accepts_it() {
     let denied = || Some(Err(Fault::Denied { text: String::new() }));
     let taken = || Some(Ok(rights(Some(true), Some(&[]))));
     let at = |seconds: u64| Some(now() + Duration::from_secs(seconds));
@@ -282,7 +282,7 @@ fn the_token_outranks_the_target_and_the_target_the_roster() {
 }
 
 #[test]
-fn who_may_add_people_to_a_workspace_is_told_as_far_as_it_is_known() {
+fn whether_the_caller_can_add_people_is_judged_as_far_as_it_is_known() {
     use Verdict::{Failed, Ok, Unknown};
     let denied = || Some(Err(Fault::Denied { text: String::new() }));
     let lost = || Some(Err(Fault::NoAnswer { cause: NoAnswerCause::Timeout, text: String::new() }));
@@ -302,13 +302,14 @@ fn who_may_add_people_to_a_workspace_is_told_as_far_as_it_is_known() {
         (rights(None, None), lost(), "2.0.0", Unknown, 0),
         (rights(None, None), None, "2.0.0", Unknown, 0),
     ] {
-        let place = Place { text: "Finance".to_owned(), found: Found::Here { id: id("w"), invites } };
+        let workspace =
+            RosterWorkspace { text: "Finance".to_owned(), found: Found::Here { id: id("w"), invites } };
         let roster = RosterFacts {
             problems: 0,
             is_usable: true,
             rows: 1,
             count: 1,
-            workspaces: Some(Result::Ok(vec![place])),
+            workspaces: Some(Result::Ok(vec![workspace])),
         };
         let facts = Facts {
             roster: Some(roster),
@@ -322,7 +323,7 @@ fn who_may_add_people_to_a_workspace_is_told_as_far_as_it_is_known() {
 }
 
 #[test]
-fn a_workspace_that_is_not_found_is_the_rosters_fault_only_where_all_are_seen() {
+fn an_unknown_workspace_is_the_rosters_fault_only_if_the_caller_sees_all_of_them() {
     let nowhere = |scope| Found::Nowhere { scope, near: crate::present::names::Likeness::Nothing };
     for (found, verdict_of, status) in [
         (nowhere(Scope::System), Verdict::Failed, 3),
@@ -330,8 +331,8 @@ fn a_workspace_that_is_not_found_is_the_rosters_fault_only_where_all_are_seen() 
         (Found::Ambiguous(vec![id("a"), id("b")]), Verdict::Failed, 3),
         (Found::Unclear(Fault::Internal { text: String::new() }), Verdict::Unknown, 0),
     ] {
-        let place = Place { text: "Finance".to_owned(), found };
-        let workspaces = Some(Ok(vec![place]));
+        let workspace = RosterWorkspace { text: "Finance".to_owned(), found };
+        let workspaces = Some(Ok(vec![workspace]));
         let roster = RosterFacts { problems: 0, is_usable: true, rows: 1, count: 1, workspaces };
         let facts = Facts { roster: Some(roster), ..good() };
         let judged = judge(&facts, now());

@@ -1,4 +1,4 @@
-//! The way to Houston: name, connection, TLS, who answers; clocks and speed.
+//! The path to Houston: name, connection, TLS, what answers; clocks and speed.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ const CONNECTION: &str = "connection";
 const TLS: &str = "TLS";
 const HOUSTON: &str = "Houston";
 
-/// What to do about an environment that leads nowhere.
-const ENVIRONMENT: &str = "fix or unset the variable; NO_PROXY names hosts that are reached without a proxy";
+/// What to do about a proxy variable that cannot be used.
+const ENVIRONMENT: &str = "fix or unset the variable; list hosts that need no proxy in NO_PROXY";
 
-/// A clock that is off by more than this is worth a word: tokens end by clocks.
+/// A clock that is off by more than this is worth a warning: tokens expire by the clock.
 const SKEW: Duration = Duration::from_secs(30);
 /// Answers that take longer make a run slow.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// How far the first question got.
+/// How far the first request got.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Reached {
     Nothing,
@@ -31,7 +31,7 @@ enum Reached {
     Tls,
 }
 
-/// Name, connection, TLS, and who answers.
+/// Name, connection, TLS, and what answers.
 pub(crate) fn judge(facts: &Facts, bench: &mut Bench) {
     let fault = facts.installation.as_ref().and_then(|answer| answer.as_ref().err());
     let reached = fault.map_or(Reached::Tls, how_far);
@@ -39,8 +39,8 @@ pub(crate) fn judge(facts: &Facts, bench: &mut Bench) {
     connection(fault, reached, bench);
     tls(facts, fault, reached, bench);
     match fault {
-        _ if reached < Reached::Tls => bench.skip(HOUSTON, "there is no connection"),
-        None => bench.ok(HOUSTON, format!("GraphQL is spoken at {}", facts.url)),
+        _ if reached < Reached::Tls => bench.skip(HOUSTON, "no connection"),
+        None => bench.ok(HOUSTON, format!("GraphQL answers at {}", facts.url)),
         Some(fault) => houston(facts, fault, bench),
     }
 }
@@ -75,15 +75,15 @@ fn how_far(fault: &Fault) -> Reached {
 
 fn name(facts: &Facts, fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
     match fault {
-        _ if facts.is_address => bench.skip(NAME, "the URL has an address, there is nothing to resolve"),
+        _ if facts.is_address => bench.skip(NAME, "the URL contains an IP address; nothing to resolve"),
         Some(Fault::Unsent { cause: UnsentCause::Name, text }) => bench.fail(
             Blame::Target,
             NAME,
-            format!("{} is not found: {text}", facts.host),
-            "check the name for typing errors, and that this machine's DNS knows it (VPN?)",
+            format!("cannot resolve {}: {text}", facts.host),
+            "check the name for typos, and that this machine's DNS resolves it (VPN?)",
         ),
-        _ if reached == Reached::Nothing => bench.skip(NAME, "no connection was tried"),
-        _ => bench.ok(NAME, format!("{} is found", facts.host)),
+        _ if reached == Reached::Nothing => bench.skip(NAME, "no connection was attempted"),
+        _ => bench.ok(NAME, format!("{} resolves", facts.host)),
     }
 }
 
@@ -92,7 +92,7 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
         Some(Fault::Unsent { cause: UnsentCause::Proxy, text }) => bench.fail(
             Blame::Target,
             CONNECTION,
-            format!("the proxy of the environment could not be used: {text}"),
+            format!("cannot use the proxy from the environment: {text}"),
             proxy_hint(UnsentCause::Proxy),
         ),
         Some(Fault::Unsent {
@@ -101,7 +101,7 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
         }) => bench.fail(
             Blame::Target,
             CONNECTION,
-            format!("the proxy of the environment refuses: {text}"),
+            format!("the proxy from the environment refused the request: {text}"),
             proxy_hint(*cause),
         ),
         Some(Fault::Unsent { cause: UnsentCause::Environment, text }) => {
@@ -111,7 +111,7 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
             Blame::Target,
             CONNECTION,
             format!("no connection: {text}"),
-            "check the port, firewalls and VPN, and whether Houston runs",
+            "check the port, firewalls and VPN, and that Houston is running",
         ),
         Some(Fault::Unsent {
             cause: UnsentCause::Body | UnsentCause::ReadOnly | UnsentCause::Cancelled,
@@ -120,74 +120,76 @@ fn connection(fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
             bench.fail(
                 Blame::Target,
                 CONNECTION,
-                format!("nothing could be sent: {text}"),
+                format!("could not send the request: {text}"),
                 "check the token",
             );
         }
-        _ if reached < Reached::Connection => bench.skip(CONNECTION, "no connection was tried"),
+        _ if reached < Reached::Connection => bench.skip(CONNECTION, "no connection was attempted"),
         _ => bench.ok(CONNECTION, "the port accepts connections"),
     }
 }
 
 fn tls(facts: &Facts, fault: Option<&Fault>, reached: Reached, bench: &mut Bench) {
     match fault {
-        _ if !facts.is_encrypted => bench.skip(TLS, "plain http to this machine"),
+        _ if !facts.is_encrypted => bench.skip(TLS, "plain HTTP to this machine"),
         Some(Fault::Unsent { cause: UnsentCause::Authorities, text }) if facts.ca_file.is_some() => {
             bench.fail(
                 Blame::Target,
                 TLS,
-                format!("--ca-file cannot be used: {text}"),
-                "name a file of PEM certificates",
+                format!("cannot use --ca-file: {text}"),
+                "pass a file of PEM certificates",
             );
         }
         Some(Fault::Unsent { cause: UnsentCause::Authorities, text }) => bench.fail(
             Blame::Target,
             TLS,
-            format!("no certificate can be checked: {text}"),
-            "install ca-certificates, or name the authority with --ca-file PEM",
+            format!("cannot verify any certificate: {text}"),
+            "install ca-certificates, or pass the certificate authority with --ca-file",
         ),
         Some(Fault::Unsent { cause: UnsentCause::Tls, text }) => bench.fail(
             Blame::Target,
             TLS,
             format!("the certificate is not trusted: {text}"),
-            "where a private authority signed it: --ca-file PEM; otherwise have it renewed",
+            "if a private authority signed it, pass its certificate with --ca-file; otherwise have the certificate renewed",
         ),
-        _ if reached < Reached::Tls => bench.skip(TLS, "there is no connection"),
+        _ if reached < Reached::Tls => bench.skip(TLS, "no connection"),
         _ if facts.insecure => bench.warn(
             TLS,
-            "certificates are not checked (--insecure): the token can be stolen on the way",
-            "leave --insecure out; a private authority is made known with --ca-file",
+            "certificates are not verified (--insecure): anyone on the network path can read the token and alter answers",
+            "drop --insecure; trust a private authority with --ca-file",
         ),
-        _ => bench.ok(TLS, "the certificate is trusted; when it ends is not looked at"),
+        _ => bench.ok(TLS, "the certificate is trusted; its expiry date was not checked"),
     }
 }
 
-/// Who answers, where it was not what was asked for.
+/// What answered, if it was not Houston with an answer.
 fn houston(facts: &Facts, fault: &Fault, bench: &mut Bench) {
     const PATH: &str = "the URL of Houston ends in /v1, as in https://houston.example.com/v1";
     let mut fail = |text: String, next: &str| bench.fail(Blame::Target, HOUSTON, text, next);
     match fault {
         Fault::Proxy { status: 300..=399, text } => {
             fail(
-                format!("a redirect instead of an answer: {text}"),
-                "a login page or another address stands in front: name the final URL, which ends in /v1",
+                format!("answered with a redirect: {text}"),
+                "a login page or another host sits in front of Houston: pass the final URL, which ends in /v1",
             );
         }
         Fault::Proxy { status: 404 | 405, text } => {
-            fail(format!("there is no GraphQL at this path of {}: {text}", facts.host), PATH);
+            fail(format!("nothing serves GraphQL at this path of {}: {text}", facts.host), PATH);
         }
         Fault::Proxy { status: status @ (401 | 407 | 511), text } => fail(
             format!("a proxy or gateway asks for credentials (HTTP {status}): {text}"),
-            "check the proxy and the gateway in front of Houston; the token is not the cause",
+            "check the proxy and the gateway in front of Houston; Houston's token is not the cause",
         ),
         Fault::Proxy { status, text } => fail(
-            format!("something else answers, such as a login page or a proxy (HTTP {status}): {text}"),
+            format!(
+                "something other than Houston answers, such as a login page or a proxy (HTTP {status}): {text}"
+            ),
             PATH,
         ),
         Fault::NoAnswer { cause: NoAnswerCause::Timeout, .. } => {
             fail(
-                "the connection stands, but no answer came in time".to_owned(),
-                "look at Houston and its database, or wait longer with --timeout",
+                "connected, but no answer arrived in time".to_owned(),
+                "check Houston and its database, or raise --timeout",
             );
         }
         Fault::NoAnswer { cause, text } => {
@@ -198,10 +200,10 @@ fn houston(facts: &Facts, fault: &Fault, bench: &mut Bench) {
         }
         Fault::Throttled { .. } => fail(fault.to_string(), "try again later"),
         Fault::Expired { .. } | Fault::Denied { .. } => {
-            bench.unknown(HOUSTON, "the target answers, but refuses the token before anything else");
+            bench.unknown(HOUSTON, "the target answers, but rejects the token before it handles any request");
         }
         Fault::Internal { .. } => {
-            fail(fault.to_string(), "Houston speaks, but is not well: look at its log and its database");
+            fail(fault.to_string(), "Houston answers with an internal error: check its log and its database");
         }
         Fault::Rejected { .. } | Fault::Already { .. } | Fault::Schema { .. } | Fault::Malformed { .. } => {
             fail(fault.to_string(), "this may be another GraphQL server: check the URL");
@@ -223,20 +225,20 @@ pub(crate) fn judge_time(facts: &Facts, bench: &mut Bench) {
 fn clock(skew: Option<Skew>, bench: &mut Bench) {
     const CLOCK: &str = "clock";
     let Some(skew) = skew else {
-        return bench.unknown(CLOCK, "no answer told the time");
+        return bench.unknown(CLOCK, "no answer carried a date");
     };
     let seconds = skew.amount().as_secs();
     let amount = Period(Duration::from_secs(seconds));
     let signed = i64::try_from(seconds).unwrap_or(i64::MAX);
     let (signed, text) = match skew {
-        Skew::Ahead(_) => (signed, format!("this machine is {amount} ahead of the other side")),
-        Skew::Behind(_) => (-signed, format!("this machine is {amount} behind the other side")),
+        Skew::Ahead(_) => (signed, format!("this machine is {amount} ahead of the server")),
+        Skew::Behind(_) => (-signed, format!("this machine is {amount} behind the server")),
     };
     let check = if skew.amount() > SKEW {
         Check::new(CLOCK, Verdict::Warning, text)
-            .next("set the clock: the ends of tokens and the times of reports are told by it")
+            .next("set the clock: token expiry and report timestamps depend on it")
     } else {
-        Check::new(CLOCK, Verdict::Ok, "this machine's clock and the other side's agree")
+        Check::new(CLOCK, Verdict::Ok, "this machine's clock agrees with the server's")
     };
     bench.add(check.with("skew_seconds", signed));
 }
@@ -244,20 +246,20 @@ fn clock(skew: Option<Skew>, bench: &mut Bench) {
 fn latency(latencies: &[Duration], bench: &mut Bench) {
     const LATENCY: &str = "latency";
     let Some((first, rest)) = latencies.split_first() else {
-        return bench.skip(LATENCY, "no answer came");
+        return bench.skip(LATENCY, "no answer");
     };
     let mut sorted = if rest.is_empty() { vec![*first] } else { rest.to_vec() };
     sorted.sort_unstable();
     let (median, longest) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
     let text = format!(
-        "{}: the first took {} ms with its connection, the others {} ms (median) and {} ms at most",
+        "{}: first {} ms including the connection, then median {} ms and maximum {} ms",
         counted(latencies.len(), "answer", "answers"),
         first.as_millis(),
         median.as_millis(),
         longest.as_millis(),
     );
     let check = if median > SLOW {
-        Check::new(LATENCY, Verdict::Warning, text).next("Houston is slow now: a run will be, too")
+        Check::new(LATENCY, Verdict::Warning, text).next("Houston is slow right now; a run will be slow too")
     } else {
         Check::new(LATENCY, Verdict::Ok, text)
     };
