@@ -1,7 +1,7 @@
 //! From the bytes of an answer to the data of an operation.
 //!
 //! Main type: [`Decoded`]. Whether bytes are GraphQL at all is decided by their shape, never by
-//! the HTTP status. Unknown keys do no harm; a key that is there twice makes an answer worthless.
+//! the HTTP status. Unknown keys are ignored; a duplicate key makes an answer worthless.
 
 use std::collections::HashMap;
 

@@ -82,7 +82,7 @@ struct Share {
 }
 
 impl Share {
-    /// Takes more; false where that is more than there is.
+    /// Requests more memory; false if none is left.
     fn grow(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
         self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS
@@ -94,7 +94,7 @@ fn over() -> Fault {
     Fault::malformed(&format!("responses in flight exceed {most} MiB together; try --concurrency 1"))
 }
 
-/// Reads as long as there is memory for it.
+/// Reads while the memory budget lasts.
 struct Metered<R> {
     inner: R,
     share: Share,

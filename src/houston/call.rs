@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Lets a fault pass that only says "this is not told here"; gives back every other.
+/// Drops a fault that only says "not reported here"; gives back every other.
 pub(super) fn ignore_unsupported(fault: Option<Fault>) -> Result<(), Fault> {
     match fault {
         None

@@ -160,12 +160,13 @@ fn is_about_last_admin(message: &str) -> bool {
     STARTS.iter().any(|start| message.split(start).skip(1).any(is_admin))
 }
 
-/// What the errors of one answer mean together: the most telling one. `None` without errors.
+/// What the errors of one answer mean together: the most specific one. `None` without errors.
 pub fn classify<'a>(errors: impl IntoIterator<Item = &'a GraphError>, status: u16) -> Option<Fault> {
     errors.into_iter().map(|error| classify_one(error, status)).min_by_key(rank)
 }
 
-/// The lower the more telling. What makes the effect unknown outranks a refusal that nobody knows.
+/// The lower, the more specific. An error that leaves the effect unknown outranks an unrecognised
+/// refusal.
 fn rank(fault: &Fault) -> u8 {
     match fault {
         Fault::Expired { .. } => 0,

@@ -1,4 +1,4 @@
-//! Changing what is there: roles of members, removals, invitations taken back, new workspaces.
+//! Changes to what exists: member roles, removals, cancelled invitations, new workspaces.
 //!
 //! Main functions: [`Houston::set_role`], [`Houston::remove_member`]. As everywhere in this layer nothing is repeated here, and
 //! an answer without a word is no success: the caller has to look.
@@ -10,15 +10,15 @@ use super::transport::Failure;
 use super::{Houston, Sent, operations as ops};
 use crate::model::{Level, Role, WorkspaceId};
 
-/// What became of something that was to go.
+/// The result of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// Houston says that it is gone. Servers of 2020 say so also of what never was there.
+    /// Houston says it removed it. Servers of 2020 also say so about what never existed.
     Done {
         /// How many requests it took.
         attempts: u32,
     },
-    /// It was not there any more.
+    /// It no longer existed.
     NothingThere {
         /// How many requests it took.
         attempts: u32,
@@ -35,8 +35,8 @@ pub struct Created {
 }
 
 impl Houston {
-    /// Sets the role of a member or of a pending invitation, and gives people who are there only
-    /// through a Team a role of their own where the server knows how (0.30 and later).
+    /// Sets the role of a member or of a pending invitation. Where the server can (0.30 and later),
+    /// gives people who have access only through a Team a role of their own.
     ///
     /// `email` must be spelled as the server has it: the server does not lower-case it here. Old
     /// servers answer [`RejectedKind::NotFound`] where there is not
@@ -51,8 +51,8 @@ impl Houston {
     }
 
     /// Sets the role that a pending invitation promises, by the older of the two documents: what the
-    /// newer one does about somebody who has no account is not known. `email` is in lower case, as
-    /// invitations are. Fails with [`RejectedKind::NotFound`] where there is not exactly one of them.
+    /// newer one does for a person without an account is unknown. `email` is in lower case, as
+    /// invitations are. Fails with [`RejectedKind::NotFound`] unless exactly one matches.
     pub fn set_invite_role(
         &self,
         workspace: &WorkspaceId,
@@ -65,8 +65,8 @@ impl Houston {
         })
     }
 
-    /// Takes all roles of a user in a workspace away, by the id of the user: an address may belong
-    /// to somebody else tomorrow. What a Team gives them stays.
+    /// Removes all roles of a user in a workspace, by user id: an address may belong to another
+    /// person tomorrow. Access through a Team stays.
     pub fn remove_member(&self, workspace: &WorkspaceId, user_id: &str) -> Result<Removal, Failure> {
         self.counted(|call| {
             let user_uuid = named(user_id)?;
@@ -132,7 +132,7 @@ impl Call<'_> {
 }
 
 impl Call<'_> {
-    /// What the answer to a removal means: that nothing was there is no failure.
+    /// The meaning of an answer to a removal: nothing to remove is not a failure.
     pub(super) fn removal(&self, decoded: &Decoded, field: &str) -> Result<Removal, Fault> {
         let attempts = self.attempts;
         match acknowledged(decoded, field) {
@@ -146,7 +146,7 @@ impl Call<'_> {
     }
 }
 
-/// An id to be sent; an empty one might mean everybody to a server.
+/// An id to send; a server might read an empty one as everyone.
 fn named(id: &str) -> Result<String, Fault> {
     if id.trim().is_empty() {
         return Err(Fault::unsent(UnsentCause::Body, "an empty id"));

@@ -28,7 +28,7 @@ pub struct Login {
 /// A login that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
-    /// There is no home directory to look in.
+    /// No home directory to look in.
     #[error("there is no home directory to find the logins of the astro CLI in")]
     NoHome,
     /// The file cannot be read.
@@ -48,7 +48,7 @@ pub enum ContextError {
         /// The line and the column where reading stopped.
         place: Option<(u64, u64)>,
     },
-    /// There is no such login.
+    /// No such login.
     #[error("there is no login `{name}` in {}; it has: {}", .path.display(), .known)]
     Unknown {
         /// What was asked for.
@@ -121,7 +121,7 @@ impl Login {
     pub fn read(name: &str, path: &Path) -> Result<Self, ContextError> {
         let failed = |source| ContextError::File { path: path.to_owned(), source };
         let file = open_regular(path, Links::Follow).map_err(failed)?;
-        // Whoever can write it can send a token to another server.
+        // A user who can write it can send a token to another server.
         if is_writable_by_all(&file.metadata().map_err(failed)?) {
             return Err(TokenError::Writable { path: path.to_owned() }.into());
         }

@@ -37,7 +37,7 @@ pub enum Fault {
         /// Details.
         text: String,
     },
-    /// Something in front of Houston answered in its place.
+    /// Something in front of Houston answered instead.
     #[error("not Houston answered (HTTP {status}){}", tail(.text))]
     Proxy {
         /// The HTTP status.
@@ -179,17 +179,17 @@ pub enum RejectedKind {
     BadEmail,
     /// Houston does not take the role.
     BadRole,
-    /// There is no such thing, or not exactly one.
+    /// No such thing exists, or not exactly one.
     NotFound,
     /// The person is no member of the workspace.
     NotInWorkspace,
-    /// It would leave nobody in charge.
+    /// It would leave no admin.
     LastAdmin,
     /// More than one user matches.
     Ambiguous,
     /// The identity provider manages the users (SCIM).
     Scim,
-    /// The installation does not let anybody manage single users.
+    /// The installation does not allow managing single users.
     UserManagementOff,
     /// A sign-up or invitation token is missing or wrong.
     SignUp,
@@ -208,7 +208,7 @@ pub enum AlreadyKind {
     Bound,
     /// The address belongs to a user.
     EmailInUse,
-    /// There is no role to take away.
+    /// No role to remove.
     Unbound,
 }
 

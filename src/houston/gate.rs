@@ -21,7 +21,7 @@ pub(super) struct Gate {
     is_open: AtomicBool,
     cuts: AtomicU64,
     in_flight: AtomicU32,
-    /// Whether somebody waits for a place.
+    /// Whether a request waits for a slot.
     is_awaited: AtomicBool,
     bell: Bell,
 }
@@ -36,7 +36,7 @@ pub(super) struct Place<'g> {
 }
 
 impl Gate {
-    /// A gate for at most so many requests, or any number; `cancel` ends every wait for a place.
+    /// A gate for at most this many requests, or any number; `cancel` ends every wait for a slot.
     pub(super) fn new(most: Option<u32>, cancel: &Cancel) -> Self {
         let window = Window::new(most);
         let bell = Bell::default();
@@ -57,7 +57,7 @@ impl Gate {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// A place, if one is free.
+    /// A slot, if one is free.
     pub(super) fn try_enter(&self) -> Option<Place<'_>> {
         let slots = self.slots.load(Ordering::SeqCst);
         let enter = |open: u32| (open < slots).then_some(open + 1);
@@ -65,7 +65,7 @@ impl Gate {
         Some(Place { gate: self, cuts: self.cuts.load(Ordering::Relaxed), left: None })
     }
 
-    /// Waits for a place; `None` where the wait was cut short. Only one may wait at a time.
+    /// Waits for a slot; `None` if the wait was cut short. Only one may wait at a time.
     pub(super) fn enter(&self, cancel: &Cancel) -> Option<Place<'_>> {
         loop {
             if let Some(place) = self.try_enter() {
@@ -75,7 +75,7 @@ impl Gate {
                 return None;
             }
             self.is_awaited.store(true, Ordering::SeqCst);
-            // Whoever left before that did not ring.
+            // A request that left before that did not ring.
             let place = self.try_enter();
             if place.is_none() {
                 self.bell.wait();
@@ -87,8 +87,8 @@ impl Gate {
         }
     }
 
-    /// When the request after this one may leave, which leaves now and was due at `due`; none where
-    /// no gap is to be kept.
+    /// When the next request may leave, if this one leaves now and was due at `due`; none without a
+    /// gap.
     pub(super) fn next_due(&self, due: Option<Instant>, now: Instant) -> Option<Instant> {
         let gap = self.window().gap();
         let earliest = now.checked_sub(LATE).unwrap_or(now);
@@ -114,7 +114,7 @@ impl Gate {
 }
 
 impl Place<'_> {
-    /// The request leaves now; while the window is open nobody needs to know when.
+    /// The request leaves now; while the window is open, that moment is not needed.
     pub(super) fn leave(&mut self, now: impl FnOnce() -> Instant) {
         self.cuts = self.gate.cuts.load(Ordering::Relaxed);
         self.left = (!self.gate.is_open()).then(now);

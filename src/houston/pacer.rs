@@ -157,18 +157,18 @@ pub struct Pace {
     absence: Absence,
 }
 
-/// Houston being away: nothing listens, or the gateway in front finds nobody. A few such answers in
-/// a row mean it; then everybody waits, and one asks whether it is back.
+/// Outages of Houston: nothing listens, or the gateway in front finds no backend. A few such
+/// answers in a row count as one; then all requests wait, and one probes whether Houston is back.
 #[derive(Debug, Default)]
 struct Absence {
     in_a_row: AtomicU32,
-    /// Nanoseconds after the start of the pace; 0 while Houston is there.
+    /// Nanoseconds after the start of the pace; 0 while Houston is up.
     since: AtomicU64,
-    /// Whoever holds it asks; the others wait for it.
+    /// The holder probes; the others wait for it.
     probe: Mutex<()>,
 }
 
-/// So many answers in a row from nobody mean that Houston is away.
+/// This many unanswered requests in a row mean that Houston is down.
 const AWAY_AFTER: u32 = 6;
 /// The first probe comes after this time, each further one after twice as long, up to the last.
 const FIRST_PROBE: Duration = Duration::from_millis(250);
@@ -257,7 +257,7 @@ impl Pace {
         self.clock.now().saturating_duration_since(self.start)
     }
 
-    /// How long Houston has been away; `None` while it is there.
+    /// How long Houston has been down; `None` while it is up.
     pub fn away_for(&self) -> Option<Duration> {
         match self.absence.since.load(Ordering::Relaxed) {
             0 => None,
@@ -265,7 +265,7 @@ impl Pace {
         }
     }
 
-    /// Takes note of whether somebody answered.
+    /// Records whether Houston answered.
     fn note(&self, is_absent: bool) {
         let absence = &self.absence;
         if !is_absent {
@@ -294,7 +294,7 @@ impl Pace {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// How much longer everybody has to hold; `None` when nobody has to.
+    /// How much longer all requests must hold; `None` without a hold.
     pub fn held_for(&self) -> Option<Duration> {
         match self.hold_until.load(Ordering::Relaxed) {
             0 => None,
@@ -302,7 +302,7 @@ impl Pace {
         }
     }
 
-    /// Holds everybody for this long from now; a longer hold in force stays.
+    /// Holds all requests for this long from now; a longer hold in force stays.
     pub fn hold(&self, wait: Duration) {
         let until = self.passed().saturating_add(wait);
         let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
@@ -324,7 +324,7 @@ impl Pace {
         Ok(Pass(place))
     }
 
-    /// Where nothing limits anybody, nobody queues.
+    /// Without a limit, no request queues.
     fn place_at_once(&self) -> Result<Option<Place<'_>>, Fault> {
         if self.limiter.is_some() || !self.gate.is_open() {
             return Ok(None);
@@ -386,7 +386,7 @@ pub struct Paced<T> {
 }
 
 impl<T> Paced<T> {
-    /// Puts a transport behind a pace.
+    /// Wraps a transport in a pace.
     pub fn new(inner: T, pace: Arc<Pace>) -> Self {
         Self { inner, pace }
     }
@@ -623,7 +623,7 @@ mod tests {
         assert_eq!(transport.inner.sent(), 1);
     }
 
-    /// A pace with a window, and a transport behind it that says how many were in it at most.
+    /// A pace with a window, around a transport that counts the most requests it held at once.
     fn windowed(
         most: usize,
         answer: impl Fn(usize) -> Result<(u16, String), Fault> + Send + Sync + 'static,
@@ -724,7 +724,7 @@ mod tests {
             (NoAnswerCause::GatewayTimeout, 0),
             (NoAnswerCause::Reset, 0),
             (NoAnswerCause::Timeout, 9),
-            // The sixth in a row means that nobody is there, and so do all that follow.
+            // The sixth in a row means that Houston is down, and so do all that follow.
             (NoAnswerCause::Unavailable, 5),
         ] {
             let (transport, ..) = windowed(8, move |_| Err(Fault::no_answer(cause, "")));

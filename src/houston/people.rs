@@ -1,7 +1,7 @@
-//! The people of a workspace as Houston tells of them.
+//! The people of a workspace as Houston reports them.
 //!
 //! Main types: [`Person`] and [`Invite`]. Bindings of other workspaces and of deployments, which
-//! old servers mix in, are left out here, so that nobody above has to know about them.
+//! old servers mix in, are left out here, so that no caller has to know about them.
 
 use super::fault::Fault;
 use super::operations::{self, members};
@@ -18,13 +18,13 @@ pub struct Person {
     pub username: Option<String>,
     /// Whether they can sign in.
     pub status: UserStatus,
-    /// Whether the server kept addresses of theirs to itself: the person may be anybody.
+    /// Whether the server hid some of their addresses: the person may be anyone.
     pub hides_addresses: bool,
     /// The `WORKSPACE_` roles in the workspace that was asked for, in the server's order; more than
     /// one is a fault of old servers.
     pub bindings: Vec<Level>,
-    /// Roles in deployments of that workspace, sorted; `None` where they were not asked for, or
-    /// could not be told.
+    /// Roles in deployments of that workspace, sorted; `None` if they were not asked for, or are
+    /// unknown.
     pub deployment_roles: Option<Vec<InDeployment>>,
     /// Whether the server kept the bindings to itself: then nothing is known of the roles.
     pub hides_roles: bool,
@@ -37,7 +37,7 @@ pub struct Person {
 /// Whether a user can sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UserStatus {
-    /// They can; also where the server tells no status.
+    /// They can; also if the server reports no status.
     Active,
     /// Invited, but never logged in.
     Pending,
@@ -55,11 +55,11 @@ impl UserStatus {
     }
 }
 
-/// What makes somebody on the list of members a member.
+/// What makes a person on the list of members a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grounds {
     /// Roles of their own that we know, and nothing else that can be seen. A Team may give them
-    /// access besides: no list tells.
+    /// access besides: no list shows that.
     OwnRole,
     /// Something else too, or only: a Team, or a custom role. Such people must not be "removed".
     Elsewhere,
@@ -108,11 +108,11 @@ pub struct InDeployment {
 pub struct Invite {
     /// The id of the invitation; later it may be the id of the user.
     pub id: String,
-    /// Whom it is for, in lower case; `None` where the server does not show it: it may be for anybody.
+    /// Its address, in lower case; `None` if the server hides it: it may be for anyone.
     pub email: Option<String>,
     /// The role it promises; `None` for one that is no role of workspaces.
     pub role: Option<Level>,
-    /// When it was made; `None` where that was not asked for or is not told.
+    /// When it was made; `None` if that was not asked for or is not reported.
     pub created_at: Option<jiff::Timestamp>,
 }
 
@@ -222,13 +222,14 @@ impl RawBinding {
     }
 }
 
-/// Whether a text that should name somebody does.
+/// Whether a text that should name a person does.
 fn is_told(text: &str) -> bool {
     !text.trim().is_empty()
 }
 
 impl RawPerson {
-    /// Whether nobody can tell all addresses of this person. A user name that is an address counts as one.
+    /// Whether some addresses of this person are unknown. A user name that is an address counts as
+    /// one.
     fn may_have_other_addresses(&self) -> bool {
         let has_name = self.username.as_deref().is_some_and(|name| name.contains('@'));
         self.hides_addresses || (self.addresses.is_empty() && !has_name)
@@ -260,7 +261,7 @@ impl RawPerson {
         })
     }
 
-    /// The roles in deployments of one workspace. One role whose deployment is not told makes all
+    /// The roles in deployments of one workspace. One role without a reported deployment makes all
     /// of them unknown: it may be in this workspace.
     fn deployment_roles(&self, workspace: &WorkspaceId) -> Option<Vec<InDeployment>> {
         let bindings = self.bindings.as_ref()?;
@@ -284,7 +285,7 @@ impl RawPerson {
 /// The invitations of a list.
 ///
 /// # Errors
-/// One of them has no id, so that nobody can say what it is.
+/// One of them has no id, so it cannot be identified.
 pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Result<Vec<Invite>, Fault> {
     let known = |raw: RawInvite| {
         Some(Invite {

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the schema offers, as the server itself tells.
+/// What the schema offers, as reported by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a part of the schema")]
 pub struct Surface {
@@ -74,7 +74,7 @@ pub enum Support {
     Yes,
     /// It cannot.
     No,
-    /// Nobody can say.
+    /// Unknown.
     Unknown,
 }
 
@@ -85,14 +85,14 @@ pub enum Repeats {
     Refused,
     /// It makes a second binding.
     Doubled,
-    /// Nobody can say.
+    /// Unknown.
     Unknown,
 }
 
-/// What an installation tells about itself.
+/// What an installation reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
-    /// The version; `None` where it is not told or not readable.
+    /// The version; `None` if it is not reported or not readable.
     pub version: Option<Version>,
     /// Whether passwords of its own are switched on.
     pub local_passwords: Option<bool>,
@@ -154,7 +154,7 @@ pub(super) struct Profile {
     pub(super) bypassless: Switch,
     /// No `workspaceUpsertUserRole` (before some 0.30).
     pub(super) upsertless: Switch,
-    /// No `deploymentRoles` of `workspaceAddUser` (before 0.23, in places before 0.25).
+    /// No `deploymentRoles` of `workspaceAddUser` (before 0.23, in some builds before 0.25).
     pub(super) deploymentless: Switch,
 }
 

@@ -1,4 +1,4 @@
-//! The proxy that the environment names for a target, if there is one.
+//! The proxy that the environment names for a target, if any.
 //!
 //! Main types: [`Route`], found by [`route`], and [`Via`], a proxy that is used. A proxy whose
 //! address cannot be used is an error: to go without it would send requests past it. A password in

@@ -12,7 +12,7 @@ fn id() -> WorkspaceId {
     WorkspaceId::new("ck1").unwrap()
 }
 
-/// Houston behind a function of the name of the operation.
+/// A Houston answered by a function of the operation's name.
 fn houston(reply: impl Fn(&str) -> Value + Send + Sync + 'static) -> (Houston, Arc<Scripted>) {
     let scripted = Scripted::new(move |_, body| {
         Ok((200, reply(body["operationName"].as_str().unwrap_or_default()).to_string()))

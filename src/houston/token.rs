@@ -1,4 +1,4 @@
-//! The credential that goes with every request.
+//! The credential that is sent with every request.
 //!
 //! Main type: [`Token`]. It has no `Display`, its `Debug` is masked, and nothing but the header of
 //! a request ever sees the text.
@@ -26,8 +26,8 @@ const BOM: char = '\u{feff}';
 /// A token file ends here at the latest.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// A token as it goes into the `Authorization` header: a raw one stays raw, a `Bearer ` in front
-/// stays in front; Houston takes both.
+/// A token as sent in the `Authorization` header: a raw one stays raw, a leading `Bearer ` stays;
+/// Houston takes both.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
@@ -156,7 +156,7 @@ impl Token {
         base64url(text.split('.').nth(1)?.trim_end_matches('='))
     }
 
-    /// What it looks like; nobody is asked.
+    /// Its kind by its form; no server is asked.
     pub fn kind(&self) -> TokenKind {
         let text = self.0.expose_secret();
         let text = text.strip_prefix("Bearer ").unwrap_or(text).trim_start();
@@ -243,7 +243,7 @@ fn is_assignment(line: &str) -> bool {
 pub enum Exposure {
     /// Every user of the machine can read it.
     Readable,
-    /// Every user of the machine can put another one in its place.
+    /// Every user of the machine can replace it.
     Replaceable,
 }
 

@@ -4,7 +4,7 @@
 //! requests through by it.
 //!
 //! The window begins small and doubles while it is full and all goes well. A refusal takes 15 per
-//! cent off it, once for everything that was on its way; if that was not enough, it begins anew
+//! cent off it, once for everything that was on its way; if that was not enough, it restarts
 //! with one request. Then it grows so slowly that hardly a request is spent on trying for more.
 //! Few requests in flight are too coarse a measure for a server that counts requests per second:
 //! below `SMALL` the window is a fraction, and requests leave an even gap apart.
@@ -338,7 +338,7 @@ mod tests {
         }
     }
 
-    /// A server with a limit that it tells nobody of.
+    /// A server with a limit that it does not announce.
     #[derive(Debug, Clone, Copy)]
     enum Hidden {
         InFlight(u32),
