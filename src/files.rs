@@ -45,7 +45,7 @@ pub fn read_input(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if kind.is_file() {
         read_at_most(file, limit)
     } else if is_handed_over(path) && is_pipe(kind) {
-        // Opened again without `O_NONBLOCK`; the other end is held by whoever started us.
+        // Opened again without `O_NONBLOCK`; the other end is held by our parent process.
         read_patiently(File::open(path)?, limit)
     } else {
         Err(not_regular(kind))
@@ -87,7 +87,7 @@ fn open(path: &Path, links: Links) -> io::Result<File> {
 fn read_patiently(pipe: File, limit: u64) -> io::Result<Vec<u8>> {
     let (sender, receiver) = sync_channel(1);
     thread::spawn(move || {
-        // Nobody listens any more after the time-out.
+        // After the time-out, no receiver is left.
         let _ = sender.send(read_at_most(pipe, limit));
     });
     receiver.recv_timeout(PATIENCE).unwrap_or_else(|error| {

@@ -153,7 +153,7 @@ pub struct WorkspaceId(Arc<str>);
 pub struct NotAWorkspaceId;
 
 impl WorkspaceId {
-    /// What stands in the place of an id until the workspace is created. Nothing is sent with it.
+    /// The stand-in for an id until the workspace is created. Never sent.
     pub fn none_yet() -> Self {
         Self("none-yet".into())
     }
@@ -199,7 +199,7 @@ impl fmt::Display for WorkspaceId {
 pub struct RowNumber(NonZeroU32);
 
 impl RowNumber {
-    /// The row at this zero-based place.
+    /// The row at this zero-based index.
     ///
     /// # Panics
     /// At four thousand million rows, which the roster reader refuses before.
@@ -208,7 +208,7 @@ impl RowNumber {
         Self(number.and_then(NonZeroU32::new).expect("a roster has fewer than 2^32 rows"))
     }
 
-    /// The zero-based place of this row.
+    /// The zero-based index of this row.
     pub fn index(self) -> usize {
         self.0.get() as usize - 1
     }
@@ -326,7 +326,7 @@ impl Emails {
         self.ends.len()
     }
 
-    /// Whether there is no row.
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -165,8 +165,8 @@ fn absence(decoded: &Decoded, field: &str) -> Option<Fault> {
     (!decoded.has(field)).then(why)
 }
 
-/// Whether a joint document failed as a whole although the members might be told alone: the
-/// invitations are unknown here, or an error of theirs took everything along.
+/// Whether a joint document failed as a whole although the members alone could be read: the
+/// invitations are unknown here, or one of their errors failed everything.
 fn must_be_split(decoded: &Decoded, field: &str) -> bool {
     let may_be_theirs = |fault: Fault| !matches!(fault, Fault::Schema { .. } | Fault::Expired { .. });
     decoded.does_not_know(INVITES)

@@ -6,8 +6,8 @@
 //! and of the callers above.
 //!
 //! Transports are stacked so that repeats are paced too, whatever they are for:
-//! `OutageWait<Retrying<Renewing<Paced<FirstContact<Http>>>>>`, inside a [`ReadOnly`] for whoever promises to change
-//! nothing.
+//! `OutageWait<Retrying<Renewing<Paced<FirstContact<Http>>>>>`, inside a [`ReadOnly`] for callers
+//! that change nothing.
 
 pub mod answer;
 mod authorities;

@@ -144,8 +144,8 @@ pub struct Pace {
     start: Instant,
     limiter: Option<Limiter>,
     gate: Gate,
-    /// One waits for a place and the next permit, the others queue behind; without it all would
-    /// wake for the same one. It has the time when the next request is due, if they keep a gap.
+    /// One request waits for a slot and the next permit, the others queue; otherwise all would wake
+    /// for the same one. Holds when the next request is due, if they keep a gap.
     turnstile: Mutex<Option<Instant>>,
     budget: Arc<RetryBudget>,
     /// Nanoseconds after `start`; 0 for no hold.

@@ -39,7 +39,7 @@ pub(super) struct Collectors<'a> {
     pub(super) grants: Option<Grants<'a>>,
     /// The admins.
     pub(super) admins: Option<Admins>,
-    /// Everybody as they are.
+    /// All people as they are.
     pub(super) everyone: Option<Everyone>,
     /// Whether the list of members is read to its end whatever is found.
     pub(super) to_the_end: bool,
@@ -47,7 +47,7 @@ pub(super) struct Collectors<'a> {
     pub(super) invites: bool,
     /// Members and invitations whose addresses are not shown.
     pub(super) hidden: u64,
-    /// Entries that show nobody, not even an id; they are among the hidden ones.
+    /// Entries without an identity, not even an id; they are among the hidden ones.
     pub(super) unread: u64,
 }
 
@@ -68,8 +68,8 @@ impl<'a> Collectors<'a> {
         }
     }
 
-    /// What has to be asked for. Roles in deployments only where they matter: whoever is removed loses
-    /// them, and may have to get them back.
+    /// What has to be asked for. Deployment roles only where they matter: a removed person loses
+    /// them, and an undo may have to restore them.
     pub(super) fn parts(&self) -> Parts {
         let deployments = self.strangers.is_some() || self.grants.is_some() || self.everyone.is_some();
         Parts { invites: self.invites, deployments }
@@ -89,7 +89,7 @@ impl<'a> Collectors<'a> {
         !self.read_all() && self.memberships.comparison.all_met()
     }
 
-    /// Whether they may keep anybody on the list, so that its length counts.
+    /// Whether these names may keep an entry of the list, so that its length counts.
     pub(super) fn keep_people(&self) -> bool {
         self.strangers.is_some() || self.everyone.is_some()
     }
@@ -131,7 +131,7 @@ impl<'a> Collectors<'a> {
         }
     }
 
-    /// Takes note of entries that show nobody: each may be anybody.
+    /// Records entries without an identity: each may be any person.
     pub(super) fn pass_over(&mut self, unread: usize) {
         self.hidden += unread as u64;
         self.unread += unread as u64;
@@ -175,7 +175,7 @@ impl<'a> Memberships<'a> {
         if self.care.caller == Some(person.id.as_str()) {
             self.caller.extend(names(person).map(str::to_owned));
         }
-        // Asked of everybody, so that a pattern that matches is known to match.
+        // Asked of everyone, so that a pattern that matches is known to match.
         if self.care.protect.is_some_and(|protect| protect.covers(names(person))) && is_wanted {
             self.protected.extend(names(person).map(|name| email_key(name).into_owned()));
         }
@@ -219,7 +219,7 @@ impl Admins {
     }
 }
 
-/// Everybody on the lists, as they are.
+/// All people on the lists, as they are.
 #[derive(Debug, Default)]
 pub(super) struct Everyone {
     /// The members, in the server's order, each once.

@@ -1,6 +1,6 @@
 //! Reads one workspace for whatever is wanted of it, in one walk.
 //!
-//! Main types: [`Look`], what is wanted, and [`Reading`], what there is.
+//! Main types: [`Look`], what is wanted, and [`Reading`], what was found.
 
 use std::collections::HashSet;
 
@@ -29,9 +29,9 @@ pub struct Reading {
     pub caller: Vec<String>,
     /// All names of wanted people whom a pattern of `--protect` covers, if that was asked for.
     pub protected: Vec<String>,
-    /// Whom nobody named, if that was asked for.
+    /// People whom no row names, if that was asked for.
     pub strangers: Strangers,
-    /// Members and invitations whose addresses the server does not show: each of them may be anybody.
+    /// Members and invitations whose addresses the server hides: each may be any person.
     pub hidden: u64,
     /// Of people who were looked for by id, all their names, in the order of the question.
     pub names: Vec<Vec<String>>,
@@ -57,7 +57,7 @@ impl Reading {
         }
     }
 
-    /// Why nobody can say that somebody is absent, if nobody can.
+    /// Why absence cannot be proved here, if it cannot.
     pub fn cause_of_doubt(&self) -> Option<Cause> {
         let text = match self.hidden {
             0 => return None,
@@ -78,7 +78,7 @@ pub struct Look<'a> {
     pub wanted: Vec<&'a str>,
     /// Who is looked out for besides.
     pub care: Care<'a>,
-    /// The names of all who belong there, if everybody who answers to none of them is listed.
+    /// The names of all expected people, if everyone who answers to none of them is listed.
     pub named: Option<HashSet<&'a str, FixedState>>,
     /// Whose roles in which deployments.
     pub asked: &'a [Asked<'a>],
@@ -128,8 +128,8 @@ pub fn read_all(
 }
 
 /// Reads `workspace` for the users and invitations with these ids, of which one entry each is in the
-/// memberships, in their order. Whoever has no role of their own any more is absent, whatever a Team
-/// gives them.
+/// memberships, in their order. A person who no longer has a role of their own is absent, whatever
+/// a Team gives them.
 ///
 /// # Errors
 /// As of every reading; also if an invitation is asked for and the caller may not see them.
@@ -162,7 +162,7 @@ pub fn read_accounts(
 /// no member of it.
 ///
 /// # Errors
-/// As of every reading; also if the roles in deployments of somebody are not told.
+/// As for every reading; also if a person's deployment roles are not reported.
 pub fn read_grants(
     houston: &Houston,
     workspace: &WorkspaceId,

@@ -183,7 +183,7 @@ fn at_both_ends(text: &str, exists: &impl Fn(&str) -> bool) -> Option<Vec<String
     Some(vec![first.to_owned(), last.to_owned()])
 }
 
-/// Where a name in a text may end, with the character behind it.
+/// Where a name in a text may end, with the character after it.
 fn ends(text: &str) -> impl DoubleEndedIterator<Item = (usize, char)> {
     text.char_indices().filter(|(_, c)| !c.is_alphanumeric())
 }
@@ -236,7 +236,7 @@ fn look(name: &str) -> String {
 #[derive(Debug, Default)]
 pub struct Looks {
     names: Vec<String>,
-    /// Places of the names, by their [`look`].
+    /// Indexes of the names, by their [`look`].
     seen: HashMap<String, usize>,
     /// The same by the letters that theirs could be taken for.
     skeletons: HashMap<String, usize>,

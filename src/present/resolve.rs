@@ -12,7 +12,7 @@ use crate::model::WorkspaceId;
 /// What a workspace text of the roster turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// The workspace at this place of the listing.
+    /// The workspace at this index of the listing.
     Found(usize),
     /// It looks like an id, but the caller sees only their own workspaces: unknown, or invisible.
     Invisible(WorkspaceId),
@@ -28,7 +28,7 @@ pub enum Resolution {
     },
 }
 
-/// Looks every text up. An id wins over a label, since nobody can change an id.
+/// Looks up every text. An id wins over a label, since an id never changes.
 pub fn resolve<'t>(listing: &Listing, texts: impl IntoIterator<Item = &'t str>) -> Vec<Resolution> {
     let ids: HashMap<&str, usize> = listing
         .workspaces
@@ -79,7 +79,7 @@ struct Names<'n> {
 }
 
 impl Names<'_> {
-    /// The name that there is and that this text looks like.
+    /// The existing name that this text looks like.
     fn twin(&self, text: &str) -> Option<&str> {
         let workspaces = &self.listing.workspaces;
         let labels = || workspaces.iter().filter_map(|workspace| workspace.label.as_deref().map(str::trim));
@@ -107,7 +107,7 @@ impl Names<'_> {
     }
 }
 
-/// Houston's ids are cuids, and in places UUIDs (`houston.md` 6).
+/// Houston's ids are cuids, on some installations UUIDs (`houston.md` 6).
 pub fn looks_like_an_id(text: &str) -> bool {
     let cuid = text.len() == 25
         && text.starts_with('c')

@@ -26,7 +26,7 @@ pub struct Task<'a> {
     pub workspace: &'a WorkspaceId,
     /// The rows whose people are looked for; their addresses are distinct.
     pub rows: &'a [RowNumber],
-    /// The rows that name those who belong there, if everybody else is to be listed.
+    /// The rows that name the expected people, if everyone else is to be listed.
     pub named: Option<&'a [RowNumber]>,
     /// Whose roles in which deployments are asked for.
     pub asked: &'a [Asked<'a>],
@@ -107,7 +107,7 @@ impl Survey<'_> {
         })
     }
 
-    /// The pending invitations of every workspace, with their dates where Houston tells them.
+    /// The pending invitations of every workspace, with their dates where Houston reports them.
     pub fn dated_invites(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Vec<Invite>, Fault>> {
         self.each(
             workspaces.len(),
@@ -122,7 +122,7 @@ impl Survey<'_> {
         self.each(workspaces.len(), |_| {}, |place| read(place).map_err(|failure| failure.fault))
     }
 
-    /// Everybody in every workspace.
+    /// Everyone in every workspace.
     pub fn everybody(
         &self,
         workspaces: &[&WorkspaceId],

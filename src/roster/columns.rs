@@ -31,7 +31,7 @@ pub struct Columns {
     pub role: Option<usize>,
     /// The cell of the workspace; none if every row has the default.
     pub workspace: Option<usize>,
-    /// The cell of the deployment roles, if there is one.
+    /// The cell of the deployment roles, if the row has one.
     pub deployment_roles: Option<usize>,
 }
 

@@ -432,7 +432,7 @@ fn look_alike(text: &str) -> Option<Complaint> {
     None
 }
 
-/// The complaint about a character that cannot be seen; `place` counts from 0.
+/// The complaint about an invisible character; `index` counts from 0.
 pub(super) fn invisible(text: &str, place: usize, c: char) -> Complaint {
     let message = format!(
         "{} has the invisible character U+{:04X} in it, in position {}",

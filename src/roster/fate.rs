@@ -1,7 +1,7 @@
 //! Decides what becomes of good rows: which are chosen, which say the same, which are opposed.
 //!
 //! The second half of [`Roster`]'s reading; it works on the packed rows and reads the file again
-//! only to place what it has to say.
+//! only to find the positions of its issues.
 
 use std::io;
 
@@ -20,7 +20,7 @@ const NOTES: usize = 10;
 /// What is to happen with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowState {
-    /// It is to be carried out.
+    /// To be applied.
     Wanted,
     /// It says the same as another row.
     Merged {
@@ -47,7 +47,7 @@ pub struct Notes {
     pub overruled: usize,
     /// Rows of nothing but empty cells; they have no number and no result.
     pub blank: usize,
-    /// The first few, with their places.
+    /// The first few, with their positions.
     pub first: Vec<Note>,
 }
 
@@ -146,7 +146,7 @@ impl Roster {
         targets.sort_unstable();
         let opposed = !conflicts.is_empty();
         self.report_conflicts(conflicts)?;
-        // Somebody whose rows are opposed may have no other.
+        // A person whose rows conflict may have no other row.
         Ok(if opposed { self.wanted_people() } else { people })
     }
 
@@ -221,7 +221,7 @@ impl Roster {
     /// same: `canonical` has for each of [`Roster::workspaces`] a number of the workspace it means. States, notes and issues are brought up to date.
     ///
     /// # Errors
-    /// If the file cannot be read again, to find the places of the cells.
+    /// If the file cannot be read again to find the positions of the cells.
     pub fn unify_workspaces(&mut self, canonical: &[u32]) -> io::Result<()> {
         let places = std::mem::take(&mut self.places);
         let fates =
@@ -257,7 +257,7 @@ impl Roster {
     }
 }
 
-/// The row of a group that holds; none if the rows disagree and nobody said which.
+/// The row of a group that applies; none if the rows disagree and no rule for that was given.
 fn winner(
     rows: &[u32],
     on_conflict: Option<OnConflict>,

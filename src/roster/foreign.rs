@@ -1,7 +1,7 @@
 //! Recognises files that are no CSV at all by their first bytes.
 //!
-//! Main function: [`foreign`]. It names what such a file is, in one sentence, so that nobody has to
-//! guess from complaints about columns.
+//! Main function: [`foreign`]. It names what such a file is, in one sentence, so that users need
+//! not guess from complaints about columns.
 
 use super::issue::{Complaint, IssueKind};
 use super::scan::physical_lines;

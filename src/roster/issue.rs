@@ -49,9 +49,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// There is nothing in the file.
+    /// The file is empty.
     EmptyFile = "empty_file", None;
-    /// There is a header and no row.
+    /// A header without rows.
     NoRows = "no_rows", None;
     /// No CSV at all: a workbook, an archive, a page.
     NotText = "not_text", None;
@@ -97,7 +97,7 @@ kinds! {
     EmptyCell = "empty_cell", Some(Code::EmptyCell);
     /// A needed cell is longer than any honest one.
     CellTooLong = "cell_too_long", Some(Code::CellTooLong);
-    /// Characters that nobody can see.
+    /// Invisible characters.
     InvisibleCharacter = "invisible_character", Some(Code::InvisibleCharacter);
     /// Letters that only look like the ones they stand for.
     LookAlike = "look_alike", Some(Code::LookAlike);
@@ -129,7 +129,7 @@ impl fmt::Display for IssueKind {
     }
 }
 
-/// A place in the file: the physical line and the character in it, both from 1.
+/// A position in the file: the physical line and the character in it, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Position {
     /// The physical line.
@@ -144,7 +144,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What is wrong with a value, without its place.
+/// What is wrong with a value, without its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// What kind of problem it is.
@@ -177,7 +177,7 @@ impl Complaint {
         self
     }
 
-    /// The complaint as an issue at a place.
+    /// The complaint as an issue at a position.
     pub fn at(self, position: Position) -> Issue {
         let Self { kind, message, hint, flag } = self;
         Issue {
@@ -243,7 +243,7 @@ impl Excerpt {
 }
 
 impl Issue {
-    /// What is wrong, without the place.
+    /// What is wrong, without the position.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -395,7 +395,7 @@ impl Issues {
         out
     }
 
-    /// Counts an issue and says whether there is room to keep it; if so, [`Issues::keep`] it.
+    /// Counts an issue and says whether it can still be kept; if so, [`Issues::keep`] it.
     pub(super) fn counted(&mut self, kind: IssueKind) -> bool {
         let count = &mut self.counts[kind as usize];
         *count = count.saturating_add(1);
@@ -407,7 +407,7 @@ impl Issues {
         self.kept.push(issue);
     }
 
-    /// Counts an issue, and keeps it if there is room.
+    /// Counts an issue, and keeps it while the limit allows.
     pub fn push(&mut self, issue: Issue) {
         if self.counted(issue.kind) {
             self.keep(issue);

@@ -1,7 +1,8 @@
 //! The wish: reads a CSV of email, role and workspace, and checks all of it before anything is
 //! done.
 //!
-//! Main type: [`Roster`], the good rows packed small and every [`Issue`] with its place. A file is
+//! Main type: [`Roster`], the good rows packed small and every [`Issue`] with its position. A file
+//! is
 //! streamed, so memory grows with rows and not with columns. This module must not know that there
 //! is a remote side: a workspace is a text here.
 
@@ -67,13 +68,13 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A folder in the place of a file.
+    /// A folder instead of a file.
     #[error("{} is a folder, not a file", with_ends(.name))]
     IsFolder {
         /// The folder.
         name: String,
     },
-    /// A device in the place of a file: it may have no end.
+    /// A device instead of a file: it may have no end.
     #[error("{} is a device, not a file", with_ends(.name))]
     Device {
         /// The device.
@@ -336,7 +337,7 @@ impl Roster {
         self.marks.is_empty()
     }
 
-    /// How many rows are to be carried out.
+    /// How many rows are to be applied.
     pub fn wanted_len(&self) -> usize {
         self.marks.iter().filter(|mark| mark.fate() == Fate::Wanted).count()
     }

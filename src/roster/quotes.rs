@@ -13,9 +13,9 @@ use super::scan::{Cell, Cells, physical_lines};
 pub(super) enum Quotes {
     /// What quotes should do.
     Good,
-    /// A cell goes over several lines and holds the delimiter and an `@`.
+    /// A cell spans several lines and holds the delimiter and an `@`.
     MayHideRows(Cell),
-    /// Something is wrong with them, at this place.
+    /// The quotes are wrong at this position.
     Broken(Cell, Complaint),
 }
 
@@ -38,7 +38,7 @@ pub(super) fn inspect(raw: &[u8], delimiter: u8) -> Quotes {
     found
 }
 
-/// Text behind a closing quote, or quotes escaped with backslashes, which end the cell, too.
+/// Text after a closing quote, or quotes escaped with backslashes, which end the cell, too.
 fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
     let tail = cell.tail?;
     let behind = &raw[tail.start..cell.end];
@@ -74,7 +74,7 @@ fn backslash() -> Complaint {
     .hint("write two quotes (\"\") for one that belongs to the text")
 }
 
-/// A cell that has a quote behind blanks, where it does not count, or behind a backslash.
+/// A cell that has a quote after blanks, where it does not count, or after a backslash.
 fn before_quote(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
     let bytes = &raw[cell.start..cell.end];
     let first = *bytes.first()?;

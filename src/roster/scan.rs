@@ -21,7 +21,7 @@ pub(super) struct Cell {
     pub tail: Option<Tail>,
 }
 
-/// What a cell has behind its closing quote: up to the end of the cell.
+/// What a cell has after its closing quote: up to the end of the cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tail {
     /// The byte after the closing quote.
@@ -47,7 +47,7 @@ impl<'a> Cells<'a> {
         Self { raw, delimiter, next: Some(0), line: 0, line_start: 0 }
     }
 
-    /// Steps over a quoted text from behind its opening quote; gives the byte after the closing one.
+    /// Steps over a quoted text from after its opening quote; gives the byte after the closing one.
     fn close(&mut self, mut at: usize) -> Option<usize> {
         while let Some(&byte) = self.raw.get(at) {
             at += 1;

@@ -20,7 +20,7 @@ impl Settings {
     }
 }
 
-/// How a roster is to be read. The default reads a file as it is and takes every row.
+/// How to read a roster. The default reads a file as it is and takes every row.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,7 +153,7 @@ impl FromStr for Only {
     }
 }
 
-/// A pattern for people that can fit no address or user name, and so would choose nobody.
+/// A pattern for people that can fit no address or user name, and so would choose no rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
     /// Nothing, or blanks only.
@@ -187,7 +187,7 @@ const SIGNS: [char; 12] = [';', '^', '$', '"', '[', ']', '{', '}', '(', ')', '|'
 /// One pattern for addresses or user names, without the blanks and line ends around it.
 ///
 /// # Errors
-/// It could fit nobody.
+/// It can never match.
 pub fn people_pattern(text: &str) -> Result<String, BadPattern> {
     let pattern = text.trim();
     let is_quote =

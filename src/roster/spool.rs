@@ -17,7 +17,7 @@ pub fn spool_instead_in(folder: &Path) {
     STAND_IN.get_or_init(|| folder.to_owned());
 }
 
-/// A new file for its owner only, whose name is gone already: it goes when it is closed.
+/// A new file for its owner only, already unlinked: the system deletes it when it is closed.
 ///
 /// # Errors
 /// If no folder takes it.
