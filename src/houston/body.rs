@@ -82,7 +82,7 @@ struct Share {
 }
 
 impl Share {
-    /// Requests more memory; false if none is left.
+    /// Counts more bytes; false if all answers together exceed the limit.
     fn grow(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
         self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS

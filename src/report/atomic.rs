@@ -1,5 +1,5 @@
-//! Files that are there whole or not at all: written beside their name, synced, then renamed; and,
-//! where that cannot be, written in place.
+//! Files that appear complete or not at all: written beside their name, synced, then renamed; or,
+//! where that is impossible, written in place.
 //!
 //! Main type: [`Draft`]. It does not know what is in a file.
 

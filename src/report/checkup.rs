@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::escape::json_pretty;
 use crate::model::printable;
 
-/// More lines about workspaces that are fine are told as one.
+/// More lines about workspaces that are fine are merged into one.
 const LISTED: usize = 8;
 /// The next step begins below the text.
 const MARGIN: usize = "warning  user management  ".len();
@@ -33,13 +33,13 @@ pub enum CheckupFormat {
 pub enum Verdict {
     /// As it should be.
     Ok,
-    /// A run can be made, but somebody should know.
+    /// A run is possible, with a warning.
     Warning,
     /// A run would fail.
     Failed,
     /// It cannot be seen from here.
     Unknown,
-    /// It was not looked for, since something else failed or there is nothing to look for.
+    /// Not checked, since another check failed or it does not apply.
     Skipped,
 }
 
@@ -74,7 +74,7 @@ pub struct Check {
     pub verdict: Verdict,
     /// What was found.
     pub text: String,
-    /// What to do next, if anything is to be done.
+    /// What to do next, if anything.
     pub next: Option<String>,
     /// What machines may want of it.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -137,7 +137,7 @@ impl Checkup {
         self.checks.iter().filter(|check| check.verdict == verdict).count()
     }
 
-    /// A line per check, coloured; colours are dropped on the way where nobody wants them.
+    /// A line per check, coloured; the stream drops colours where they are not wanted.
     fn human(&self) -> String {
         let mut text = format!("{}\n\n", printable(&self.target));
         let fine = |check: &&Check| check.check == "workspace" && check.verdict == Verdict::Ok;

@@ -199,7 +199,7 @@ fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> 
     writeln!(text, "\n{style}of {roles} in deployments: {}{style:#}", parts.join(", "))
 }
 
-/// What became of the people who were not in the roster, in a run that was to remove them.
+/// The outcome for people who were not in the roster, in a run that removes them.
 fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let Some(counts) = summary.removals else { return Ok(()) };
     let RemovalCounts { extra, removed, held_back, kept, failed, unsettled, not_run } = counts;
@@ -228,7 +228,7 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
 }
 
 fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    // What is in flight is no failure of a run that goes on.
+    // Requests in flight are not failures of a run that continues.
     let told = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
     let told: Vec<_> = summary.failures.iter().filter(told).collect();
     for class in told.iter().take(CLASSES) {
@@ -302,7 +302,7 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     if failed > 0 {
         let then = if steps.is_empty() { "" } else { "after that, " };
         let command = apply_command(&folder.join(ERRORS), summary.allow_odd_addresses);
-        // With it everybody whose row did not fail would be removed.
+        // It would remove everyone whose row did not fail.
         let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
         steps.push(format!(
             "{then}fix the rows in {ERRORS} and apply it with the same flags{but}:\n    {strong}{command}{strong:#}"

@@ -103,7 +103,7 @@ fn is_reference(word: &str) -> bool {
     has_digit && has_letter && (is_commit || is_issue)
 }
 
-/// A text for an attribute or the content of XML 1.0, which has no place for control characters at
+/// A text for an attribute or the content of XML 1.0, which allows no control characters at
 /// all, not even escaped.
 pub fn xml(text: &str) -> String {
     let text = printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");

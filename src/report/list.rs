@@ -34,9 +34,9 @@ pub struct Listed {
     pub roster: Option<String>,
     /// The URL of Houston.
     pub target: Option<String>,
-    /// Why what its files say may be somebody else's word.
+    /// Why its files may hold foreign text.
     pub note: Option<String>,
-    /// Why there is no more to say.
+    /// Why no more is known.
     pub problem: Option<String>,
     /// Whether an older version of the program wrote it.
     #[serde(skip)]

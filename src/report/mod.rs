@@ -1,9 +1,9 @@
-//! The telling: what a run does, while it does it, and what became of every row, for people and
-//! for machines.
+//! Reporting: progress and results of a run, for people and for machines.
 //!
 //! Main types: [`Reporter`], which hears the events of a run as they happen, and
 //! [`summary::Summary`], which is made from the run's files afterwards; [`write_files`] makes the
-//! files of a run that anybody may read. Nothing here decides anything about a run, asks Houston,
+//! files of a run that are safe to pass on. Nothing here decides anything about a run, asks
+//! Houston,
 //! or shows a text from outside that has not passed [`crate::model::printable`] (the caller's own
 //! cells in the CSV files excepted, which stay as they are).
 
@@ -50,12 +50,12 @@ pub trait Reporter {
     fn event(&mut self, event: &Event<'_>);
 }
 
-/// Tells several reporters the same.
+/// Passes every event to several reporters.
 #[derive(Default)]
 pub struct Fanout<'a>(Vec<Box<dyn Reporter + 'a>>);
 
 impl<'a> Fanout<'a> {
-    /// Nobody listens yet.
+    /// No reporters yet.
     pub fn new() -> Self {
         Self::default()
     }

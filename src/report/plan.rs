@@ -29,7 +29,7 @@ use crate::roster::Roster;
 /// How many people are shown per workspace and kind, unless all are wanted.
 const SHOWN: usize = 5;
 
-/// In seconds: nobody needs to know more about a token that lives so long.
+/// In seconds; longer lifetimes of a token are not shown.
 const YEAR: u64 = 366 * 24 * 3600;
 
 /// How a plan is written.
@@ -62,7 +62,7 @@ impl PlanFormat {
 pub enum Detail {
     /// The first few of each kind.
     Some,
-    /// Everybody.
+    /// All people.
     All,
 }
 
@@ -80,7 +80,7 @@ pub enum PlanError {
 /// What a plan will cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Estimate {
-    /// Requests that `apply` needs from here on, reads and proofs included, if nothing goes wrong.
+    /// Requests that `apply` needs from here on, reads and checks included, if nothing fails.
     pub requests: u64,
     /// Mutations among them.
     pub mutations: u64,
@@ -88,7 +88,7 @@ pub struct Estimate {
     pub reads: u64,
     /// How long they take at the chosen rate; 0 without one.
     pub seconds: u64,
-    /// How long the token is still valid, as far as it tells; none if it does not, or has no end.
+    /// How long the token is still valid; none if it does not say, or does not expire.
     pub token_seconds: Option<u64>,
 }
 
@@ -338,7 +338,7 @@ impl PlanReport<'_> {
         counts
     }
 
-    /// The people of a workspace for whom something is to be done or to be known.
+    /// The people of a workspace with something to do or to report.
     fn people(&self, text: &mut String, rows: &[usize], detail: Detail) -> std::fmt::Result {
         for mark in ["+", "~", "=", "!"] {
             let shown: Vec<usize> =

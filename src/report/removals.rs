@@ -21,7 +21,7 @@ use crate::record::journal::{
 };
 use crate::roster::is_odd_email;
 
-/// The name of the file with a line for everybody who was not in the roster.
+/// The name of the file with a line for everyone who was not in the roster.
 pub const REMOVALS: &str = "removals.csv";
 /// The name of the roster that takes removals and changes of roles back.
 pub const UNDO: &str = "undo.csv";
@@ -40,12 +40,12 @@ pub const COLUMNS: [&str; 10] = [
     "error_code",
 ];
 
-/// What became of somebody who was not in the roster: the `status` column of `removals.csv`.
+/// The outcome for a person who was not in the roster: the `status` column of `removals.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// Taken away, and not there any more.
+    /// Removed, and verified absent.
     Removed,
-    /// Not there any more, without this run's doing.
+    /// Absent already, not removed by this run.
     GoneAlready,
     /// A guard does not let them go.
     HeldBack,
@@ -103,7 +103,7 @@ pub struct RemovalCounts {
 }
 
 impl RemovalCounts {
-    /// The counts of a run, if it was to remove anybody.
+    /// The counts of a run, if it had people to remove.
     pub fn of(history: &History) -> Option<Self> {
         history.header.settings.prune.as_ref()?;
         let mut counts = Self { extra: history.extras.len() as u64, ..Self::default() };

@@ -51,7 +51,7 @@ pub enum ResultsError {
     /// What a report is written to does not take it.
     #[error("cannot write the report")]
     Out(#[from] io::Error),
-    /// The copy of the roster cannot be read any more.
+    /// The copy of the roster can no longer be read.
     #[error("cannot read the roster of the run again")]
     Roster(#[source] Box<dyn Error + Send + Sync>),
     /// The plan of the run cannot be read again.
@@ -252,7 +252,7 @@ impl Layout {
     pub(super) fn plain<'r>(&self, record: &'r ByteRecord) -> impl Iterator<Item = Cow<'r, [u8]>> {
         let cell = |place| record.get(place).unwrap_or_default();
         let mut last = Cow::Borrowed(cell(self.kept - 1));
-        // Empty cells behind the last column say nothing, also to the roster reader.
+        // Empty cells after the last column say nothing, also to the roster reader.
         let is_said = |cell: &[u8]| !std::str::from_utf8(cell).is_ok_and(|text| text.trim().is_empty());
         let said = record.iter().skip(self.width).any(is_said);
         for surplus in record.iter().skip(self.width).filter(|_| said) {

@@ -81,7 +81,7 @@ pub struct Summary {
     pub roster_sha256: String,
     /// SHA-256 of `plan.jsonl`, hexadecimal.
     pub plan_sha256: String,
-    /// Whether nobody was asked before it began, so that nobody need be asked when it goes on.
+    /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
     /// Whether addresses were taken that are none in all likelihood.
@@ -173,7 +173,7 @@ pub enum RunState {
     Closed,
     /// A process is carrying it out.
     Going,
-    /// It has no end, and nobody is carrying it out: it was killed.
+    /// It has no end, and no process is carrying it out: it was killed.
     BrokenOff,
 }
 
@@ -209,7 +209,7 @@ pub struct FailureClass {
 }
 
 impl FailureClass {
-    /// The code; empty if there is none.
+    /// The code; empty without one.
     pub fn word(&self) -> &str {
         self.code.as_ref().map_or("", Code::word)
     }
@@ -333,7 +333,7 @@ impl Summary {
     /// [`ResultsError::Mismatch`] if they differ.
     pub fn check(&self, written: &Tally) -> Result<(), ResultsError> {
         let totals = [("in all", written.rows(), self.rows)];
-        // Nobody in the roster is removed.
+        // The roster's own people are not removed.
         let removed =
             |status| if status == Status::Removed { self.removals.map_or(0, |all| all.removed) } else { 0 };
         let each = Status::ALL
@@ -397,7 +397,7 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
     classes
 }
 
-/// A code of bounded length, whoever wrote it.
+/// A code of bounded length, whatever its source.
 fn bounded_code(mut code: Code) -> Code {
     if let Some(foreign) = code.foreign_mut() {
         *foreign = bounded(foreign);

@@ -1,8 +1,8 @@
-//! A run as it goes on, for people: bars on a terminal, a line now and then elsewhere.
+//! The progress of a run, for people: bars on a terminal, a line now and then elsewhere.
 //!
 //! Main type: [`Progress`]. It writes to standard error or to what it is given, never waits, and
-//! never fails: a terminal that is gone does not end a run. What there is to say is worded in
-//! `figures`; the last words of a run are [`super::closing`]'s.
+//! never fails: a closed terminal does not end a run. The texts are worded in `figures`; the last
+//! words of a run are [`super::closing`]'s.
 
 mod figures;
 
@@ -23,10 +23,10 @@ use crate::outcome::{Cause, Outcome, StatusKind, Tally};
 const REDRAW: Duration = Duration::from_millis(100);
 /// The most time between two plain lines.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How many failures get a line while the run goes on.
+/// How many failures get a line during a run.
 const FAILURES: u32 = 5;
 
-/// How a run is shown while it goes on: `--progress`.
+/// How a run is shown while it runs: `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ProgressMode {
     /// Bars on a terminal, lines elsewhere.
@@ -40,7 +40,7 @@ pub enum ProgressMode {
     None,
 }
 
-/// Shows a run while it goes on.
+/// Shows a run in progress.
 pub struct Progress {
     now: Box<dyn Fn() -> Instant>,
     place: Box<dyn Fn(RowNumber) -> String>,
@@ -50,7 +50,7 @@ pub struct Progress {
     verbose: bool,
 }
 
-/// The phase that goes on.
+/// The current phase.
 struct Going {
     phase: Phase,
     since: Instant,
@@ -71,13 +71,13 @@ struct Plain {
     out: Box<dyn Write + Send>,
     /// When the last line was written.
     last: Option<Instant>,
-    /// How many tenths of the phase have been told.
+    /// How many tenths of the phase have been reported.
     tenths: u64,
 }
 
 struct Bars {
     all: MultiProgress,
-    /// The bar of the phase that goes on.
+    /// The bar of the current phase.
     bar: Option<Bar>,
 }
 
@@ -90,7 +90,7 @@ struct Bar {
 }
 
 impl Progress {
-    /// Shows a run on standard error. `now` tells the time.
+    /// Shows a run on standard error. `now` reads the time.
     pub fn on_stderr(mode: ProgressMode, now: impl Fn() -> Instant + 'static) -> Self {
         let lines = || Box::new(io::stderr());
         match mode {
@@ -148,7 +148,7 @@ impl Progress {
         self
     }
 
-    /// Writes a line of text, above the bar if there is one.
+    /// Writes a line of text, above the bar if one is shown.
     pub fn line(&mut self, text: &str) {
         let text = printable(text);
         match &mut self.surface {

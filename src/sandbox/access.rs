@@ -43,7 +43,7 @@ impl Refused {
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// No token, a wrong one, an expired one, or one of somebody who is not active.
+    /// No token, a wrong one, an expired one, or one of a user who is not active.
     Nobody,
     /// A user.
     User(UserAt),

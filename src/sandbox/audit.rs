@@ -16,7 +16,7 @@ use super::world::{DuplicateBinding, DuplicateInvite, World};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Applied {
-    /// It changed the state, whatever the client was told.
+    /// It changed the state, whatever the client was answered.
     Applied,
     /// It changed nothing.
     Refused,

@@ -1,9 +1,9 @@
 //! An export as a state: its workspaces and its people, with their roles.
 //!
 //! Main function: [`read`]. Takes CSV with a header or a JSON array of objects; both have `email`,
-//! `role` and `workspace`, and may have `workspace_id` beside it; then everybody is an active user.
-//! What the command `export` writes tells more, as CSV or as a JSON object: labels, who is pending,
-//! and roles in deployments.
+//! `role` and `workspace`, and may have `workspace_id` beside it; then everyone is an active user.
+//! The output of the command `export`, as CSV or as a JSON object, has more: labels, pending
+//! people, and roles in deployments.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -282,7 +282,7 @@ fn state_of(state: State, rows: Vec<(Places, Row)>) -> Result<State, StateError>
 /// A state in the making.
 struct Draft {
     state: State,
-    /// Places in the lists of the state, by what rows call them.
+    /// Indexes into the lists of the state, by what rows call them.
     workspaces: HashMap<String, usize>,
     users: HashMap<String, usize>,
     deployments: HashMap<String, String>,

@@ -119,7 +119,7 @@ impl FromStr for Profile {
     }
 }
 
-/// What adding somebody twice does.
+/// What a repeated add does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Model {
     /// 2019 to 2020: a repeat makes a second binding; unknown addresses get invite tokens.

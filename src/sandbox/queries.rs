@@ -144,7 +144,7 @@ fn workspace_user<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
                 }
             }
         }
-        // Whoever is active, member of this workspace or not; pending people are not found.
+        // Every active user, member of this workspace or not; pending people are not found.
         Model::Modern => {
             let active = (0..world.users.len()).filter(|at| world.users[*at].status == Status::Active);
             let found = search(&world, active.collect(), args.object("user"));

@@ -16,7 +16,7 @@
 //! }
 //! ```
 //!
-//! A state in which nobody is system admin gets a user and a service account that are.
+//! A state without a system admin gets a user and a service account that are.
 
 use std::fmt;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub enum StateError {
     /// The file could not be opened or read.
     #[error("cannot read it")]
     Read(#[source] std::io::Error),
-    /// Not a state file: wrong JSON. What stands there is not quoted: it may be a key.
+    /// Not a state file: wrong JSON. Its text is not quoted: it may be a key.
     #[error("it is not a state file: {}", without_text(.0))]
     Json(serde_json::Error),
     /// A file of another kind.
@@ -50,7 +50,7 @@ pub enum StateError {
     /// Nothing but blank lines.
     #[error("the file is empty")]
     Empty,
-    /// Something is wrong in one place of the file.
+    /// One entry of the file is wrong.
     #[error("{what}")]
     At {
         /// Where.
@@ -64,7 +64,7 @@ pub enum StateError {
 }
 
 impl StateError {
-    /// Where it is, to be written behind the name of the file; empty for the file as a whole.
+    /// The location, to be written after the name of the file; empty for the file as a whole.
     pub fn place(&self) -> String {
         match self {
             Self::At { place, .. } => place.to_string(),
@@ -78,7 +78,7 @@ impl StateError {
     }
 }
 
-/// A place in a file, which is written behind its name.
+/// A location in a file, written after its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The character of a line, both from 1.
@@ -123,7 +123,7 @@ fn without_text(error: &serde_json::Error) -> String {
     }
 }
 
-/// Everything a Houston knows, as far as membership goes.
+/// Everything a Houston knows about membership.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {

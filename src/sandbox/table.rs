@@ -289,7 +289,7 @@ pub(super) fn is_unseen(c: char) -> bool {
     ) || (c.is_control() && !c.is_whitespace())
 }
 
-/// The delimiter that a line `sep=;` above the header names, and the byte behind that line.
+/// The delimiter that a line `sep=;` above the header names, and the byte after that line.
 fn separator_line(text: &str) -> (Option<char>, usize) {
     let above = text.len() - text.trim_start_matches(['\n', '\r']).len();
     let end = text[above..].find(['\n', '\r']).map_or(text.len(), |end| above + end);

@@ -1,6 +1,6 @@
 //! The bytes of a state file as text, or a word on what they are instead.
 //!
-//! Main function: [`text_of`]. It knows files that people hand over in place of a state by their
+//! Main function: [`text_of`]. It knows files that people pass instead of a state by their
 //! first bytes, and shares nothing with the roster reader of the client.
 
 use super::state::{Place, StateError};
@@ -45,7 +45,7 @@ pub(super) fn text_of(bytes: Vec<u8>) -> Result<String, StateError> {
     Ok(text)
 }
 
-/// The place behind some bytes.
+/// The position after some bytes.
 fn place_of(before: &[u8]) -> Place {
     let text = String::from_utf8_lossy(before);
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");

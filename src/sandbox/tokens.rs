@@ -1,7 +1,7 @@
 //! The credentials of the sandbox: JWT-like tokens that no real Houston would take.
 //!
 //! Main type: [`Tokens`]. A token is a real JWT in shape (three parts, claims `uuid`, `iat`,
-//! `exp`); its signature is a checksum that anybody can make, so it protects nothing.
+//! `exp`); its signature is a checksum that anyone can make, so it protects nothing.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ const FAR_AWAY: i64 = 4_102_444_800;
 const OVER: i64 = ISSUED + 86_400;
 
 /// Credentials for the sandbox, one for each kind of caller. They are made from the users of the
-/// state; where the state has nobody of a kind, the token is one that nobody has (dead).
+/// state; if the state has no user of a kind, the token belongs to no user (dead).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// A user who is system admin.
@@ -62,7 +62,7 @@ impl Tokens {
         }
     }
 
-    /// The tokens with what they may do; those that nobody has are left out.
+    /// The tokens with what they may do; those without a user are left out.
     pub fn described(&self) -> Vec<(&str, &'static str)> {
         let Self {
             system_admin,

@@ -11,8 +11,8 @@ use apollo_compiler::{Schema, ast::Type};
 
 use super::profile::Style;
 
-/// The first variable that does not fit, and the place of its definition. `None` where the fault
-/// lies deeper than the value itself; the engine's own words do then.
+/// The first variable that does not fit, and the position of its definition. `None` if the fault
+/// lies deeper than the value itself; then the engine's own message serves.
 pub(super) fn explain(
     schema: &Valid<Schema>,
     operation: &Operation,

@@ -10,7 +10,7 @@ use crate::plan::extra::{Account, Extra};
 use crate::plan::guard::Refusal;
 use crate::plan::{Membership, Standing};
 
-/// Somebody who is not in the roster, for machines.
+/// A person who is not in the roster, for machines.
 #[derive(Debug, Serialize)]
 pub(super) struct ExtraRow<'l> {
     pub(super) email: &'l str,
@@ -79,7 +79,8 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What the guard says, a line each, and all limits that would let everybody be removed; `shown` is
+    /// What the guard says, a line each, and all limits that would allow removing everyone; `shown`
+    /// is
     /// how names are written.
     pub(super) fn guard(&self, shown: fn(&str) -> String) -> String {
         let place = |refusal: &Refusal| match refusal.workspace {
@@ -95,7 +96,7 @@ impl PlanReport<'_> {
         lines.concat()
     }
 
-    /// `-` goes, `=` stays although the roster does not name them.
+    /// `-` is removed, `=` stays although the roster does not name them.
     pub(super) fn strangers(&self, text: &mut String, extras: &[&Extra], detail: Detail) -> std::fmt::Result {
         for (mark, leaves) in [("-", true), ("=", false)] {
             let shown: Vec<_> = extras.iter().filter(|extra| extra.leaves() == leaves).collect();

@@ -53,7 +53,7 @@ impl PlanReport<'_> {
         }
     }
 
-    /// The roles in deployments of a workspace for which something is to be done or to be known.
+    /// The deployment roles of a workspace with something to do or to report.
     pub(super) fn deployments(
         &self,
         text: &mut String,

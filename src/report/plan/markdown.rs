@@ -18,7 +18,7 @@ struct Share<'p> {
 }
 
 impl PlanReport<'_> {
-    /// The plan as Markdown. Its tables hold those for whom something is to be done or to be known.
+    /// The plan as Markdown. Its tables hold the people with something to do or to report.
     pub(super) fn markdown(&self, detail: Detail) -> String {
         let mut text = String::new();
         self.write_markdown(&mut text, detail).expect("a string takes every text");

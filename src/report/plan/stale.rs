@@ -1,6 +1,6 @@
-//! Pending invitations that nobody has taken up for long, beside a plan.
+//! Pending invitations that were not accepted for long, beside a plan.
 //!
-//! Main type: [`Stale`]. It shows what is known; an age that Houston does not tell stays unknown.
+//! Main type: [`Stale`]. It shows what is known; an age that Houston does not report stays unknown.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub struct Stale {
     pub undated: u64,
     /// Workspaces whose invitations cannot be seen.
     pub unseen_in: Vec<String>,
-    /// People of the roster who are members and have never signed in: of these nobody tells since when.
+    /// People of the roster who are members and have never signed in; since when is unknown.
     pub pending_members: u64,
 }
 
