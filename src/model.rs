@@ -311,7 +311,7 @@ impl Emails {
     /// is given.
     pub fn spelled(&self, row: RowNumber) -> &str {
         let found = self.spellings.binary_search_by_key(&(row.get() - 1), |(index, _)| *index);
-        found.map_or_else(|_| self.get(row), |place| &self.spellings[place].1)
+        found.map_or_else(|_| self.get(row), |index| &self.spellings[index].1)
     }
 
     /// The address of a row as it is compared ([`email_key`]).

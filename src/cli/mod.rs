@@ -99,7 +99,7 @@ impl GlobalArgs {
     /// A display of what goes on; `row_names` says what a row is called.
     pub(crate) fn progress(&self, row_names: impl Fn(RowNumber) -> String + 'static) -> Progress {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
-        let progress = Progress::on_stderr(mode, Instant::now).with_places(row_names);
+        let progress = Progress::on_stderr(mode, Instant::now).with_positions(row_names);
         if self.verbose { progress.verbose() } else { progress }
     }
 

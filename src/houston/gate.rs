@@ -28,7 +28,7 @@ pub(super) struct Gate {
 
 /// The right to be in flight, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'g> {
+pub(super) struct Slot<'g> {
     gate: &'g Gate,
     cuts: u64,
     /// When it left, where that matters.
@@ -58,31 +58,31 @@ impl Gate {
     }
 
     /// A slot, if one is free.
-    pub(super) fn try_enter(&self) -> Option<Place<'_>> {
+    pub(super) fn try_enter(&self) -> Option<Slot<'_>> {
         let slots = self.slots.load(Ordering::SeqCst);
         let enter = |open: u32| (open < slots).then_some(open + 1);
         self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enter).ok()?;
-        Some(Place { gate: self, cuts: self.cuts.load(Ordering::Relaxed), left: None })
+        Some(Slot { gate: self, cuts: self.cuts.load(Ordering::Relaxed), left: None })
     }
 
     /// Waits for a slot; `None` if the wait was cut short. Only one may wait at a time.
-    pub(super) fn enter(&self, cancel: &Cancel) -> Option<Place<'_>> {
+    pub(super) fn enter(&self, cancel: &Cancel) -> Option<Slot<'_>> {
         loop {
-            if let Some(place) = self.try_enter() {
-                return Some(place);
+            if let Some(slot) = self.try_enter() {
+                return Some(slot);
             }
             if cancel.is_pulled() {
                 return None;
             }
             self.is_awaited.store(true, Ordering::SeqCst);
             // A request that left before that did not ring.
-            let place = self.try_enter();
-            if place.is_none() {
+            let slot = self.try_enter();
+            if slot.is_none() {
                 self.bell.wait();
             }
             self.is_awaited.store(false, Ordering::SeqCst);
-            if place.is_some() {
-                return place;
+            if slot.is_some() {
+                return slot;
             }
         }
     }
@@ -113,7 +113,7 @@ impl Gate {
     }
 }
 
-impl Place<'_> {
+impl Slot<'_> {
     /// The request leaves now; while the window is open, that moment is not needed.
     pub(super) fn leave(&mut self, now: impl FnOnce() -> Instant) {
         self.cuts = self.gate.cuts.load(Ordering::Relaxed);
@@ -135,7 +135,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.gate.in_flight.fetch_sub(1, Ordering::SeqCst);
         if self.gate.is_awaited.load(Ordering::SeqCst) {

@@ -104,7 +104,7 @@ impl Call<'_> {
             return self.person(workspace, email);
         }
         if !decoded.has(field) {
-            return nobody(&decoded, field);
+            return without_person(&decoded, field);
         }
         let data: ops::MembersData = sound(decoded, field)?;
         let raw = data.workspace_user.map(RawPerson::from);
@@ -153,7 +153,7 @@ fn page_of(
 }
 
 /// What an answer without a person means.
-fn nobody(decoded: &Decoded, field: &str) -> Result<Option<Person>, Fault> {
+fn without_person(decoded: &Decoded, field: &str) -> Result<Option<Person>, Fault> {
     match decoded.fault_of(field) {
         None | Some(Fault::Rejected { kind: RejectedKind::NotFound, .. }) => Ok(None),
         Some(fault) => Err(fault),

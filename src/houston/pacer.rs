@@ -17,7 +17,7 @@ use governor::{Quota, RateLimiter};
 
 use super::contact::Contact;
 use super::fault::{Fault, UnsentCause};
-use super::gate::{Gate, Place};
+use super::gate::{Gate, Slot};
 use super::retry::RetryBudget;
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
 use crate::model::Strain;
@@ -315,17 +315,17 @@ impl Pace {
     /// [`Fault::Throttled`] where the hold is longer than the longest wait that is obeyed,
     /// [`UnsentCause::Cancelled`] where the wait was cut short.
     pub fn acquire(&self) -> Result<Pass<'_>, Fault> {
-        let mut place = match self.place_at_once()? {
-            Some(place) => place,
-            None => self.place_in_turn()?,
+        let mut slot = match self.slot_at_once()? {
+            Some(slot) => slot,
+            None => self.slot_in_turn()?,
         };
-        place.leave(|| self.clock.now());
+        slot.leave(|| self.clock.now());
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(Pass(place))
+        Ok(Pass(slot))
     }
 
     /// Without a limit, no request queues.
-    fn place_at_once(&self) -> Result<Option<Place<'_>>, Fault> {
+    fn slot_at_once(&self) -> Result<Option<Slot<'_>>, Fault> {
         if self.limiter.is_some() || !self.gate.is_open() {
             return Ok(None);
         }
@@ -333,9 +333,9 @@ impl Pace {
         Ok(self.gate.try_enter())
     }
 
-    fn place_in_turn(&self) -> Result<Place<'_>, Fault> {
+    fn slot_in_turn(&self) -> Result<Slot<'_>, Fault> {
         let mut due = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = self.gate.enter(&self.cancel).ok_or_else(cancelled)?;
+        let slot = self.gate.enter(&self.cancel).ok_or_else(cancelled)?;
         if let Some(rest) = due.and_then(|due| due.checked_duration_since(self.clock.now())) {
             self.wait(rest)?;
         }
@@ -349,7 +349,7 @@ impl Pace {
             }
         }
         *due = self.gate.next_due(*due, self.clock.now());
-        Ok(place)
+        Ok(slot)
     }
 
     fn sit_out_hold(&self) -> Result<(), Fault> {
@@ -376,7 +376,7 @@ fn cancelled() -> Fault {
 
 /// The right of one request to be in flight, until it is dropped.
 #[derive(Debug)]
-pub struct Pass<'p>(Place<'p>);
+pub struct Pass<'p>(Slot<'p>);
 
 /// Sends every request at the shared pace.
 #[derive(Debug)]
@@ -560,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_nobody_waits() {
+    fn without_a_rate_no_request_waits() {
         let (pace, clock, _) = pace(None);
         let start = clock.now();
         for _ in 0..1000 {
@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_after_holds_everybody() {
+    fn a_retry_after_holds_all_requests() {
         let (pace, clock, _) = pace(None);
         for fault in [
             Fault::Throttled { retry_after: Some(Duration::from_secs(7)) },
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pulled_cancel_ends_the_wait_for_a_place() {
+    fn a_pulled_cancel_ends_the_wait_for_a_slot() {
         let (entered, has_entered) = crossbeam_channel::bounded(0);
         let (finish, may_finish) = crossbeam_channel::bounded(0);
         let (transport, _, cancel) = windowed(1, move |_| {
@@ -686,7 +686,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_flight_gives_the_place_back() {
+    fn a_panic_in_flight_frees_the_slot() {
         let (transport, ..) =
             windowed(1, |number| if number == 0 { panic!("on purpose") } else { Ok(well()) });
         let broken = || transport.send(&request(Kind::Read));

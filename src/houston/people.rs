@@ -131,14 +131,14 @@ pub(super) struct RawPerson {
 pub(super) struct RawBinding {
     role: Option<String>,
     /// The workspace; a list that is narrowed to one workspace may leave it out.
-    place: Option<String>,
+    workspace: Option<String>,
     deployment: Option<RawDeployment>,
 }
 
 /// The deployment of a role.
 pub(super) struct RawDeployment {
     release_name: Option<String>,
-    place: Option<String>,
+    workspace: Option<String>,
 }
 
 /// The fields of an invitation.
@@ -151,7 +151,7 @@ pub(super) struct RawInvite {
 
 impl From<members::Person> for RawPerson {
     fn from(person: members::Person) -> Self {
-        let known = |address: &Option<String>| address.as_deref().is_some_and(is_told);
+        let known = |address: &Option<String>| address.as_deref().is_some_and(is_reported);
         let addresses: Option<Vec<Option<String>>> = person
             .emails
             .map(|emails| emails.into_iter().map(|email| email.and_then(|email| email.address)).collect());
@@ -172,10 +172,10 @@ impl From<members::PersonRoleBindings> for RawBinding {
     fn from(binding: members::PersonRoleBindings) -> Self {
         Self {
             role: binding.role,
-            place: binding.workspace.and_then(|place| place.id),
+            workspace: binding.workspace.and_then(|workspace| workspace.id),
             deployment: binding.deployment.map(|deployment| RawDeployment {
                 release_name: deployment.release_name,
-                place: deployment.workspace.and_then(|place| place.id),
+                workspace: deployment.workspace.and_then(|workspace| workspace.id),
             }),
         }
     }
@@ -205,7 +205,7 @@ impl From<operations::dated_invites::DatedInvitesWorkspaceInvites> for RawInvite
 impl RawBinding {
     /// Whether it may be about this workspace.
     fn is_in(&self, workspace: &WorkspaceId) -> bool {
-        self.place.as_deref().is_none_or(|place| place == workspace.as_str())
+        self.workspace.as_deref().is_none_or(|own| own == workspace.as_str())
     }
 
     fn workspace_role(&self) -> Option<Level> {
@@ -223,7 +223,7 @@ impl RawBinding {
 }
 
 /// Whether a text that should name a person does.
-fn is_told(text: &str) -> bool {
+fn is_reported(text: &str) -> bool {
     !text.trim().is_empty()
 }
 
@@ -249,7 +249,7 @@ impl RawPerson {
             addresses: self.addresses.iter().map(|address| normalize_email(address).into_owned()).collect(),
             username: self
                 .username
-                .filter(|name| is_told(name))
+                .filter(|name| is_reported(name))
                 .map(|name| normalize_email(&name).into_owned()),
             status: UserStatus::of(self.status.as_deref()),
             hides_addresses,
@@ -271,8 +271,8 @@ impl RawPerson {
                 continue;
             };
             let deployment = binding.deployment.as_ref()?;
-            let place = deployment.place.as_ref().or(binding.place.as_ref())?;
-            if place == workspace.as_str() {
+            let own = deployment.workspace.as_ref().or(binding.workspace.as_ref())?;
+            if own == workspace.as_str() {
                 let release_name = deployment.release_name.clone()?;
                 roles.push(InDeployment { release_name, role: role.clone() });
             }
@@ -290,7 +290,10 @@ pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Result<Vec<In
     let known = |raw: RawInvite| {
         Some(Invite {
             id: raw.id?,
-            email: raw.email.filter(|email| is_told(email)).map(|email| normalize_email(&email).into_owned()),
+            email: raw
+                .email
+                .filter(|email| is_reported(email))
+                .map(|email| normalize_email(&email).into_owned()),
             role: raw.role.as_deref().and_then(|name| Scope::Workspace.level_of(name)),
             created_at: raw.created_at.and_then(|at| at.parse().ok()),
         })

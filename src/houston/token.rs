@@ -368,9 +368,9 @@ mod tests {
             assert!(Token::new(&"x".repeat(LONGEST + 1), "test").is_err());
             for text in [text.to_owned(), format!("\u{feff}{text}\r\n")] {
                 let error = Token::new(&text, "test").unwrap_err();
-                let told = format!("{error} {error:?}");
-                assert!(told.contains(words), "{text}: {told}");
-                assert!(!told.to_lowercase().contains("hush"), "{told}");
+                let shown = format!("{error} {error:?}");
+                assert!(shown.contains(words), "{text}: {shown}");
+                assert!(!shown.to_lowercase().contains("hush"), "{shown}");
             }
         }
     }

@@ -296,21 +296,21 @@ pub(super) mod tests {
         let asked = ["p3@example.com", "p4@example.com", "absent@example.com"]
             .map(|email| Asked { email, deployment: "rel-a" });
         let named: HashSet<&str, _> = wanted.into_iter().chain(["p6@example.com"]).collect();
-        let (pages, place) = (PageSize::default, workspace());
+        let (pages, workspace) = (PageSize::default, workspace());
         for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
             for (page, people) in [(7, 0), (7, 8), (7, 30), (100, 8), (100, 100), (100, 250)] {
                 let server = || server_of(one_of_a_crew, people, page, cursor);
                 let together = server();
                 let care = Care { admins: true, ..Care::default() };
                 let look = Look { wanted: wanted.to_vec(), care, named: Some(named.clone()), asked: &asked };
-                let found = read_all(&client(&together), &place, look, &pages()).unwrap();
+                let found = read_all(&client(&together), &workspace, look, &pages()).unwrap();
                 let label = format!("{people} people, {cursor:?}, pages of {page}");
 
-                let alone = read(&client(&server()), &place, wanted, &pages()).unwrap();
+                let alone = read(&client(&server()), &workspace, wanted, &pages()).unwrap();
                 assert_eq!(found.memberships, alone.memberships, "{label}");
-                let grants = read_grants(&client(&server()), &place, &asked, &pages()).unwrap();
+                let grants = read_grants(&client(&server()), &workspace, &asked, &pages()).unwrap();
                 assert_eq!(found.grants, Ok(grants), "{label}");
-                let others = other_admins(&client(&server()), &place, wanted, &pages()).unwrap();
+                let others = other_admins(&client(&server()), &workspace, wanted, &pages()).unwrap();
                 assert_eq!(others, (1..people).filter(|number| number.is_multiple_of(7)).count(), "{label}");
                 assert_eq!(found.admins.unwrap().other_than(wanted), others, "{label}");
                 let strangers = (0..people).filter(|number| ![0, 3, 6].contains(number)).count();
@@ -318,7 +318,7 @@ pub(super) mod tests {
                 assert_eq!(found.strangers.in_all, people as u64, "{label}");
 
                 let list = server();
-                crate::present::everybody::read(&client(&list), &place, &pages()).unwrap();
+                crate::present::everybody::read(&client(&list), &workspace, &pages()).unwrap();
                 assert_eq!(together.sent(), list.sent(), "{label}: as many requests as the list takes");
             }
         }
@@ -413,12 +413,12 @@ pub(super) mod tests {
             |page| page[1] = Value::Null,
             |_| {},
         ];
-        for (place, hide) in hides.into_iter().enumerate() {
+        for (index, hide) in hides.into_iter().enumerate() {
             let wanted = ["p3@example.com", "in@example.com", "absent@example.com"];
             let found = reading(&server(hide), &wanted);
-            assert_eq!(found.hidden, if place == 3 { 1 } else { 2 }, "{place}: with an invitation");
-            assert_eq!(found.memberships[0], MEMBER, "{place}");
-            assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{place}");
+            assert_eq!(found.hidden, if index == 3 { 1 } else { 2 }, "{index}: with an invitation");
+            assert_eq!(found.memberships[0], MEMBER, "{index}");
+            assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{index}");
             let doubt = found.cause_of_doubt().expect("nobody can tell");
             assert_eq!(doubt.code, Code::Unreadable);
         }

@@ -34,12 +34,12 @@ pub fn resolve<'t>(listing: &Listing, texts: impl IntoIterator<Item = &'t str>) 
         .workspaces
         .iter()
         .enumerate()
-        .map(|(place, workspace)| (workspace.id.as_str(), place))
+        .map(|(index, workspace)| (workspace.id.as_str(), index))
         .collect();
     let mut labels: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (place, workspace) in listing.workspaces.iter().enumerate() {
+    for (index, workspace) in listing.workspaces.iter().enumerate() {
         if let Some(label) = workspace.label.as_deref() {
-            labels.entry(label.trim()).or_default().push(place);
+            labels.entry(label.trim()).or_default().push(index);
         }
     }
     let texts: Vec<&str> = texts.into_iter().collect();
@@ -51,13 +51,13 @@ pub fn resolve<'t>(listing: &Listing, texts: impl IntoIterator<Item = &'t str>) 
         looks: OnceCell::new(),
     };
     let lookup = |&text: &&str| -> Resolution {
-        if let Some(&place) = ids.get(text) {
-            return Resolution::Found(place);
+        if let Some(&index) = ids.get(text) {
+            return Resolution::Found(index);
         }
         match labels.get(text).map(Vec::as_slice) {
-            Some([place]) => Resolution::Found(*place),
-            Some(places) => Resolution::Ambiguous {
-                ids: places.iter().map(|&place| listing.workspaces[place].id.clone()).collect(),
+            Some([index]) => Resolution::Found(*index),
+            Some(indexes) => Resolution::Ambiguous {
+                ids: indexes.iter().map(|&index| listing.workspaces[index].id.clone()).collect(),
             },
             None => match (listing.scope, WorkspaceId::new(text)) {
                 (Scope::Own, Ok(id)) if looks_like_an_id(text) => Resolution::Invisible(id),
@@ -113,7 +113,7 @@ pub fn looks_like_an_id(text: &str) -> bool {
         && text.starts_with('c')
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let uuid = text.len() == 36
-        && text.bytes().enumerate().all(|(place, b)| match place {
+        && text.bytes().enumerate().all(|(index, b)| match index {
             8 | 13 | 18 | 23 => b == b'-',
             _ => b.is_ascii_hexdigit(),
         });

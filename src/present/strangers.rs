@@ -136,9 +136,9 @@ pub(super) fn names(person: &Person) -> impl Iterator<Item = &str> {
 }
 
 fn deployment_roles(person: &Person) -> Vec<(String, Role)> {
-    let told = person.deployment_roles.iter().flatten();
+    let roles = person.deployment_roles.iter().flatten();
     let known = |name: &str| Role::from_name(name).filter(|role| role.scope == Scope::Deployment);
-    told.filter_map(|one| Some((one.release_name.clone(), known(&one.role)?))).collect()
+    roles.filter_map(|one| Some((one.release_name.clone(), known(&one.role)?))).collect()
 }
 
 /// Whether a person can act in a workspace.

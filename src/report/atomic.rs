@@ -104,7 +104,7 @@ fn output(path: &Path) -> io::Result<Way> {
         Target::File(target) => match beside(&target) {
             Ok(file) => Ok(Way::Replacing(file, target)),
             // The file may be open to us although its folder is not.
-            Err(error) if is_no_place(&error) => match fs::OpenOptions::new().write(true).open(&target) {
+            Err(error) if forbids_sibling(&error) => match fs::OpenOptions::new().write(true).open(&target) {
                 Ok(target) => Ok(Way::Kept { content: spool_file()?, target }),
                 Err(_) => Err(error),
             },
@@ -190,7 +190,7 @@ fn stream(path: &Path) -> io::Result<File> {
 }
 
 /// Whether an error says that no file can be made, or put, beside another one.
-fn is_no_place(error: &io::Error) -> bool {
+fn forbids_sibling(error: &io::Error) -> bool {
     // Not all kinds of errors are ours to list.
     let kinds = [
         ErrorKind::PermissionDenied,
@@ -222,7 +222,7 @@ fn replace(file: AtomicWriteFile, target: &Path) -> io::Result<()> {
             let _ = fs::remove_file(entry.path());
         }
     }
-    if !is_no_place(&error) {
+    if !forbids_sibling(&error) {
         return Err(error);
     }
     let target = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(target);
@@ -376,8 +376,8 @@ mod tests {
         draft.commit().expect("written");
         assert_eq!(fs::read_to_string(&file).expect("readable"), "new");
         for kind in [ErrorKind::ResourceBusy, ErrorKind::CrossesDevices, ErrorKind::PermissionDenied] {
-            assert!(is_no_place(&kind.into()));
+            assert!(forbids_sibling(&kind.into()));
         }
-        assert!(!is_no_place(&ErrorKind::StorageFull.into()));
+        assert!(!forbids_sibling(&ErrorKind::StorageFull.into()));
     }
 }

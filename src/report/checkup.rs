@@ -142,11 +142,11 @@ impl Checkup {
         let mut text = format!("{}\n\n", printable(&self.target));
         let fine = |check: &&Check| check.check == "workspace" && check.verdict == Verdict::Ok;
         let many = Some(self.checks.iter().filter(fine).count()).filter(|count| *count > LISTED);
-        let mut told = false;
+        let mut shown = false;
         for check in &self.checks {
             match many {
                 Some(count) if fine(&check) => {
-                    if !std::mem::replace(&mut told, true) {
+                    if !std::mem::replace(&mut shown, true) {
                         let all = format!("people can be added to {count} workspaces of the roster");
                         line(&mut text, &Check::new("workspaces", Verdict::Ok, all));
                     }

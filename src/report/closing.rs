@@ -229,25 +229,25 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
 
 fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     // Requests in flight are not failures of a run that continues.
-    let told = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
-    let told: Vec<_> = summary.failures.iter().filter(told).collect();
-    for class in told.iter().take(CLASSES) {
+    let shown = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
+    let shown: Vec<_> = summary.failures.iter().filter(shown).collect();
+    for class in shown.iter().take(CLASSES) {
         let FailureClass { status, code, count, lines, texts, text: first } = class;
         let bad = palette.bad;
         write!(text, "\n{bad}{count} {status}{bad:#}")?;
         if let Some(code) = code {
             write!(text, " ({code})")?;
         }
-        let places = lines.iter().map(|line| format!("{}:{line}", summary.roster));
+        let positions = lines.iter().map(|line| format!("{}:{line}", summary.roster));
         if texts.iter().all(|text| text == first) {
             if !first.is_empty() {
                 write!(text, ": {first}")?;
             }
-            let places: Vec<_> = places.collect();
-            write!(text, "\n  {}", places.join(", "))?;
+            let positions: Vec<_> = positions.collect();
+            write!(text, "\n  {}", positions.join(", "))?;
         } else {
-            for (place, why) in places.zip(texts) {
-                write!(text, "\n  {place}: {why}")?;
+            for (position, why) in positions.zip(texts) {
+                write!(text, "\n  {position}: {why}")?;
             }
         }
         let more = count - lines.len() as u64;
@@ -256,7 +256,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         }
         writeln!(text, "\n  {}", advice(code.as_ref()))?;
     }
-    let rest = told.iter().skip(CLASSES);
+    let rest = shown.iter().skip(CLASSES);
     let (kinds, count) = rest.fold((0, 0), |(kinds, count), class| (kinds + 1, count + class.count));
     if kinds > 0 {
         writeln!(text, "\n{count} more of {kinds} other kinds: see {RESULTS}")?;
@@ -274,13 +274,13 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     if summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
         || summary.failures.iter().any(|class| class.code == Some(Code::TokenInvalid))
     {
-        let place = summary.token_file.as_deref().map_or_else(
+        let destination = summary.token_file.as_deref().map_or_else(
             || "HOUSTON_API_TOKEN".to_owned(),
             |file| printable(&file.to_string_lossy()).into_owned(),
         );
         steps.push(match token_page(&summary.target) {
-            Some(page) => format!("get a token at {page} and put it into {place}, then"),
-            None => format!("put a valid token into {place}, then"),
+            Some(page) => format!("get a token at {page} and put it into {destination}, then"),
+            None => format!("put a valid token into {destination}, then"),
         });
     }
     let left = summary.resumable();

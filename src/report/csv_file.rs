@@ -105,8 +105,8 @@ impl<W: Write> CsvWriter<W> {
 
     fn put_quoted(&mut self, cell: &[u8]) -> io::Result<()> {
         self.out.write_all(b"\"")?;
-        for (place, part) in cell.split(|&b| b == b'"').enumerate() {
-            self.out.write_all(if place > 0 { b"\"\"" } else { b"" })?;
+        for (index, part) in cell.split(|&b| b == b'"').enumerate() {
+            self.out.write_all(if index > 0 { b"\"\"" } else { b"" })?;
             self.out.write_all(part)?;
         }
         self.out.write_all(b"\"")

@@ -26,8 +26,8 @@ fn in_markdown(text: &str, coded: fn(&str) -> String) -> String {
         text = text.replace("``", "");
     }
     let mut line = String::with_capacity(text.len());
-    for (place, part) in text.split('`').enumerate() {
-        if place % 2 == 1 {
+    for (index, part) in text.split('`').enumerate() {
+        if index % 2 == 1 {
             line.push_str(&span(part, coded));
             continue;
         }

@@ -127,15 +127,15 @@ pub fn table(runs: &[Listed]) -> String {
     const NUMBERS: std::ops::Range<usize> = 3..6;
     let lines: Vec<_> =
         std::iter::once(HEADINGS.map(str::to_owned)).chain(runs.iter().map(Listed::cells)).collect();
-    let width = |place: usize| lines.iter().map(|line| line[place].width()).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
     let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     for line in &lines {
         let mut row = String::new();
-        for (place, (cell, width)) in line.iter().zip(widths).enumerate() {
+        for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
             // What a formatter pads it counts in characters; some take two columns of a terminal.
             let padding = " ".repeat(width - cell.width());
-            let (before, after) = if NUMBERS.contains(&place) { (&*padding, "") } else { ("", &*padding) };
+            let (before, after) = if NUMBERS.contains(&column) { (&*padding, "") } else { ("", &*padding) };
             write!(row, "{before}{cell}{after}  ").expect("a string takes every text");
         }
         text.push_str(row.trim_end());

@@ -369,7 +369,7 @@ impl Summary {
 
 /// The failed and unsettled rows, grouped.
 fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
-    let mut places = HashMap::new();
+    let mut indexes = HashMap::new();
     let mut classes: Vec<FailureClass> = Vec::new();
     for row in rows {
         match row.status.kind() {
@@ -378,13 +378,13 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         }
         let code = row.cause.as_ref().map(|cause| &cause.code);
         let text = row.cause.as_ref().map_or("", |cause| &*cause.text);
-        let place = *places.entry((row.status, code)).or_insert(classes.len());
-        if place == classes.len() {
+        let index = *indexes.entry((row.status, code)).or_insert(classes.len());
+        if index == classes.len() {
             let (code, text) = (code.cloned().map(bounded_code), bounded(text));
             let (lines, texts) = (Vec::new(), Vec::new());
             classes.push(FailureClass { status: row.status, code, count: 0, lines, text, texts });
         }
-        let class = &mut classes[place];
+        let class = &mut classes[index];
         class.count += 1;
         if class.lines.len() < EXAMPLES {
             class.lines.push(row.line);
@@ -429,12 +429,12 @@ fn shorten(text: &mut String) {
         return;
     }
     let mut room = LONGEST_IN_JSON - MARK.len_utf8();
-    let end = text.char_indices().find_map(|(place, c)| match room.checked_sub(cost(c)) {
+    let end = text.char_indices().find_map(|(index, c)| match room.checked_sub(cost(c)) {
         Some(rest) => {
             room = rest;
             None
         }
-        None => Some(place),
+        None => Some(index),
     });
     text.truncate(end.unwrap_or(text.len()));
     text.push(MARK);

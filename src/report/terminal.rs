@@ -43,7 +43,7 @@ pub enum ProgressMode {
 /// Shows a run in progress.
 pub struct Progress {
     now: Box<dyn Fn() -> Instant>,
-    place: Box<dyn Fn(RowNumber) -> String>,
+    position: Box<dyn Fn(RowNumber) -> String>,
     surface: Surface,
     going: Option<Going>,
     failures_left: u32,
@@ -126,7 +126,7 @@ impl Progress {
     fn new(surface: Surface, now: impl Fn() -> Instant + 'static) -> Self {
         Self {
             now: Box::new(now),
-            place: Box::new(|row| format!("row {row}")),
+            position: Box::new(|row| format!("row {row}")),
             surface,
             going: None,
             failures_left: FAILURES,
@@ -136,8 +136,8 @@ impl Progress {
 
     /// Names rows in messages: `team.csv:17` instead of `row 16`.
     #[must_use]
-    pub fn with_places(mut self, place: impl Fn(RowNumber) -> String + 'static) -> Self {
-        self.place = Box::new(place);
+    pub fn with_positions(mut self, position: impl Fn(RowNumber) -> String + 'static) -> Self {
+        self.position = Box::new(position);
         self
     }
 
@@ -217,7 +217,7 @@ impl Progress {
             return;
         }
         let why = outcome.cause.as_ref().map_or_else(String::new, |cause| format!(": {}", reason(cause)));
-        self.line(&format!("{}: {}{why}", (self.place)(row), outcome.status));
+        self.line(&format!("{}: {}{why}", (self.position)(row), outcome.status));
         self.failures_left = self.failures_left.saturating_sub(1);
         if self.failures_left == 0 && !self.verbose {
             self.line(&format!("further failures are not shown here, {RESULTS} will have them all"));
@@ -265,7 +265,7 @@ impl Reporter for Progress {
             Event::Doubtful { row, cause, tally } => {
                 self.update(tally);
                 if self.verbose {
-                    self.line(&format!("{}: will be verified: {}", (self.place)(row), reason(cause)));
+                    self.line(&format!("{}: will be verified: {}", (self.position)(row), reason(cause)));
                 }
             }
             Event::Concluded { row, outcome, tally } => {
@@ -556,7 +556,7 @@ mod tests {
     #[test]
     fn plain_lines_come_at_every_tenth() {
         let (progress, paper, clock) = plain();
-        let mut progress = progress.with_places(|row| format!("team.csv:{}", row.get() + 1));
+        let mut progress = progress.with_positions(|row| format!("team.csv:{}", row.get() + 1));
         run(&mut progress, &clock, 20, Duration::from_millis(500));
         insta::assert_snapshot!(paper.text(), @r"
         reading workspaces: 0/2 (0 %)

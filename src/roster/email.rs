@@ -222,13 +222,13 @@ fn foreign_character(text: &str, options: Options) -> Option<Complaint> {
         !matches!(c, '@' | '.' | '\\') && EmailAddress::parse_with_options(&alone, options).is_err()
     };
     let foreign = || text.chars().enumerate().filter(is_foreign);
-    let (place, c) = foreign().find(|&(_, c)| !is_combining_mark(c)).or_else(|| foreign().next())?;
-    let (code, place) = (u32::from(c), place + 1);
+    let (position, c) = foreign().find(|&(_, c)| !is_combining_mark(c)).or_else(|| foreign().next())?;
+    let (code, position) = (u32::from(c), position + 1);
     if !is_combining_mark(c) {
         let c = quoted(&c.to_string());
-        return Some(bad(text, &format!("it has {c} (U+{code:04X}) in position {place}")));
+        return Some(bad(text, &format!("it has {c} (U+{code:04X}) in position {position}")));
     }
-    let complaint = bad(text, &format!("it has U+{code:04X}, a combining mark, in position {place}"));
+    let complaint = bad(text, &format!("it has U+{code:04X}, a combining mark, in position {position}"));
     let composed: String = text.nfc().collect();
     let is_good = composed != text && inspect(&composed, OddAddresses::Allow).is_ok();
     Some(if is_good {
@@ -241,8 +241,8 @@ fn foreign_character(text: &str, options: Options) -> Option<Complaint> {
 /// What is wrong with an address that has something around it, or in it, which cannot be seen.
 fn dressed(text: &str) -> Option<Complaint> {
     let unseen = |&(_, c): &(usize, char)| is_invisible(c) && !matches!(c, '\t' | '\n' | '\r');
-    if let Some((place, c)) = text.chars().enumerate().find(unseen) {
-        return Some(invisible(text, place, c));
+    if let Some((index, c)) = text.chars().enumerate().find(unseen) {
+        return Some(invisible(text, index, c));
     }
     if let Some(inner) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')).map(|(_, inner)| inner)
     {
@@ -433,12 +433,12 @@ fn look_alike(text: &str) -> Option<Complaint> {
 }
 
 /// The complaint about an invisible character; `index` counts from 0.
-pub(super) fn invisible(text: &str, place: usize, c: char) -> Complaint {
+pub(super) fn invisible(text: &str, index: usize, c: char) -> Complaint {
     let message = format!(
         "{} has the invisible character U+{:04X} in it, in position {}",
         quoted(text),
         u32::from(c),
-        place + 1
+        index + 1
     );
     Complaint::new(IssueKind::InvisibleCharacter, message).hint("type it again instead of pasting it")
 }

@@ -66,11 +66,11 @@ impl Roster {
     pub(super) fn choose(&mut self, settings: &Settings) -> io::Result<()> {
         let choice = Choice::new(&settings.only);
         if !choice.is_everything() {
-            let places: Vec<bool> = self.workspaces.iter().map(|text| choice.takes_workspace(text)).collect();
+            let chosen: Vec<bool> = self.workspaces.iter().map(|text| choice.takes_workspace(text)).collect();
             for index in 0..self.marks.len() {
                 let mark = self.marks[index];
                 let is_chosen = || {
-                    places.get(self.places[index] as usize).is_some_and(|&chosen| chosen)
+                    chosen.get(self.workspace_of[index] as usize).is_some_and(|&chosen| chosen)
                         && choice.takes_email(self.emails.spelled(RowNumber::from_index(index)))
                 };
                 if mark.fate() == Fate::Wanted && !is_chosen() {
@@ -78,9 +78,9 @@ impl Roster {
                 }
             }
         }
-        let places = std::mem::take(&mut self.places);
-        let fates = self.decide_fates(|row| places[row as usize], |fate| fate != Fate::Invalid);
-        self.places = places;
+        let workspace_of = std::mem::take(&mut self.workspace_of);
+        let fates = self.decide_fates(|row| workspace_of[row as usize], |fate| fate != Fate::Invalid);
+        self.workspace_of = workspace_of;
         self.people = fates?;
         if let Some(limit) = settings.limit
             && self.wanted_len() > limit
@@ -223,10 +223,10 @@ impl Roster {
     /// # Errors
     /// If the file cannot be read again to find the positions of the cells.
     pub fn unify_workspaces(&mut self, canonical: &[u32]) -> io::Result<()> {
-        let places = std::mem::take(&mut self.places);
-        let fates =
-            self.decide_fates(|row| canonical[places[row as usize] as usize], |fate| fate == Fate::Wanted);
-        self.places = places;
+        let workspace_of = std::mem::take(&mut self.workspace_of);
+        let fates = self
+            .decide_fates(|row| canonical[workspace_of[row as usize] as usize], |fate| fate == Fate::Wanted);
+        self.workspace_of = workspace_of;
         self.people = fates?;
         self.describe()
     }

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_of_another_place_becomes_one_of_houston() {
+    fn a_foreign_role_becomes_one_of_houston() {
         let good = file("from,to\nOwner,admin\nconsumer,WORKSPACE_VIEWER\n");
         let maps = Maps { roles: role_map(good.path()).unwrap(), ..Maps::default() };
         assert_eq!(maps.role("OWNER "), Some(Level::Admin));

@@ -145,7 +145,7 @@ impl Used {
     /// What no row has needed, in a sentence for each map that has such a thing.
     pub(super) fn unused(&self, maps: &Maps) -> Vec<String> {
         let domains = (maps.domains.iter().enumerate())
-            .filter(|(place, _)| !self.domains.contains(place))
+            .filter(|(index, _)| !self.domains.contains(index))
             .map(|(_, map)| map.from.as_str());
         let workspaces = maps.workspaces.iter().flatten().map(|(from, _)| from.as_str());
         let roles = maps.roles.keys().map(String::as_str);

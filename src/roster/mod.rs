@@ -115,7 +115,7 @@ pub struct Roster {
     notes: Notes,
     emails: Arc<Emails>,
     lines: Vec<u32>,
-    places: Vec<u32>,
+    workspace_of: Vec<u32>,
     marks: Vec<Mark>,
     /// Merged and overruled rows with the row that stands for them; by row.
     targets: Vec<(u32, u32)>,
@@ -163,7 +163,7 @@ impl Roster {
             notes: Notes::default(),
             emails: Arc::default(),
             lines: Vec::new(),
-            places: Vec::new(),
+            workspace_of: Vec::new(),
             marks: Vec::new(),
             targets: Vec::new(),
             workspaces: Vec::new(),
@@ -290,8 +290,9 @@ impl Roster {
         }
         let (table, workspaces, deployment_texts, unused) = checker.finish();
         self.unused = unused;
-        let Table { emails, lines, places, marks, deployments } = table;
-        (self.lines, self.places, self.marks, self.deployments) = (lines, places, marks, deployments);
+        let Table { emails, lines, workspace_of, marks, deployments } = table;
+        (self.lines, self.workspace_of, self.marks, self.deployments) =
+            (lines, workspace_of, marks, deployments);
         self.emails = Arc::new(emails);
         (self.workspaces, self.deployment_texts) = (workspaces, deployment_texts);
         let trouble = trouble.or_else(|| records.trouble());
@@ -355,7 +356,7 @@ impl Roster {
             line: self.line(row),
             email: self.emails.spelled(row),
             role: mark.role(),
-            workspace: self.places[row.index()],
+            workspace: self.workspace_of[row.index()],
         })
     }
 
@@ -384,7 +385,7 @@ impl Roster {
     /// The workspace of any row, also of an invalid one: index into [`Roster::workspaces`]; none
     /// if its cell cannot be read.
     pub fn workspace(&self, row: RowNumber) -> Option<u32> {
-        Some(self.places[row.index()]).filter(|&place| place != NOWHERE)
+        Some(self.workspace_of[row.index()]).filter(|&index| index != NOWHERE)
     }
 
     /// The physical line where a row begins, from 1.

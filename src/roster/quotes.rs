@@ -51,7 +51,7 @@ fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
         return Some((cell, backslash()));
     }
     let start = cell.end - String::from_utf8_lossy(behind).trim_start().len();
-    let place = Cell { start, line: tail.line, line_start: tail.line_start, tail: None, ..cell };
+    let cell = Cell { start, line: tail.line, line_start: tail.line_start, tail: None, ..cell };
     let message = match text.chars().next().filter(|&c| is_invisible(c)) {
         Some(c) => format!("U+{:04X}, which is invisible, follows a closing quote", u32::from(c)),
         None => format!("{} follows a closing quote", quoted(text)),
@@ -63,7 +63,7 @@ fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
             if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") }
         ),
     };
-    Some((place, Complaint::new(IssueKind::TextAfterQuote, message).hint(hint)))
+    Some((cell, Complaint::new(IssueKind::TextAfterQuote, message).hint(hint)))
 }
 
 fn backslash() -> Complaint {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_quotes_are_placed() {
+    fn faults_of_quotes_have_a_position() {
         use IssueKind::{BackslashQuote, BlankBeforeQuote, TextAfterQuote};
         for (raw, expected) in [
             ("\"a\"b,c", (TextAfterQuote, 0, 4)),

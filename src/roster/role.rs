@@ -38,7 +38,7 @@ pub fn parse_role(text: &str) -> Result<Role, Complaint> {
 /// A complaint about a character that cannot be seen, if the text has one.
 fn unseen(text: &str) -> Option<Complaint> {
     let is_unseen = |&(_, c): &(usize, char)| is_invisible(c) && !c.is_whitespace();
-    text.chars().enumerate().find(is_unseen).map(|(place, c)| invisible(text, place, c))
+    text.chars().enumerate().find(is_unseen).map(|(index, c)| invisible(text, index, c))
 }
 
 fn explain(text: &str) -> Complaint {

@@ -168,7 +168,7 @@ pub(super) fn line_ends(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    fn places(raw: &str) -> Vec<(u32, u32, &str)> {
+    fn positions(raw: &str) -> Vec<(u32, u32, &str)> {
         Cells::new(raw.as_bytes(), b',')
             .map(|cell| (cell.line, cell.column(raw.as_bytes()), &raw[cell.start..cell.end]))
             .collect()
@@ -177,12 +177,12 @@ mod tests {
     #[test]
     fn cells_are_found_across_quotes_and_lines() {
         assert_eq!(
-            places("é,\"a,\"\"\nb\",c\"d\r\n"),
+            positions("é,\"a,\"\"\nb\",c\"d\r\n"),
             vec![(0, 1, "é"), (0, 3, "\"a,\"\"\nb\""), (1, 4, "c\"d")]
         );
-        assert_eq!(places("\"a\rb\r\nc\",d\r"), vec![(0, 1, "\"a\rb\r\nc\""), (2, 4, "d")]);
-        assert_eq!(places(""), vec![(0, 1, "")]);
-        assert_eq!(places(","), vec![(0, 1, ""), (0, 2, "")]);
+        assert_eq!(positions("\"a\rb\r\nc\",d\r"), vec![(0, 1, "\"a\rb\r\nc\""), (2, 4, "d")]);
+        assert_eq!(positions(""), vec![(0, 1, "")]);
+        assert_eq!(positions(","), vec![(0, 1, ""), (0, 2, "")]);
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_closing_quote_is_placed() {
+    fn what_follows_a_closing_quote_has_a_position() {
         let cell = Cells::new(b"\"a\n\"b,c", b',').next().unwrap();
         assert_eq!(cell.tail, Some(Tail { start: 4, line: 1, line_start: 3 }));
         assert_eq!(Cells::new(b"a\"b\"c", b',').next().unwrap().tail, None);

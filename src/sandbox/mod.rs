@@ -85,7 +85,7 @@ pub enum Error {
     #[error("cannot start the server's threads")]
     Threads(#[source] std::io::Error),
     /// The state file cannot be used.
-    #[error("cannot use the state file {}{}", path.display(), source.place())]
+    #[error("cannot use the state file {}{}", path.display(), source.position())]
     StateFile {
         /// The file.
         path: PathBuf,

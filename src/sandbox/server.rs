@@ -415,10 +415,10 @@ impl Shared {
             }
             Work::Batch(all) => {
                 let mut body = b"[".to_vec();
-                for (place, prepared) in all.into_iter().enumerate() {
+                for (index, prepared) in all.into_iter().enumerate() {
                     let reply = prepared
                         .map_or_else(|reply| reply, |prepared| self.engine.execute(&prepared, context));
-                    if place > 0 {
+                    if index > 0 {
                         body.push(b',');
                     }
                     body.extend_from_slice(&reply.body);

@@ -54,7 +54,7 @@ pub enum StateError {
     #[error("{what}")]
     At {
         /// Where.
-        place: Place,
+        position: Position,
         /// A lower-case fragment.
         what: String,
     },
@@ -65,9 +65,9 @@ pub enum StateError {
 
 impl StateError {
     /// The location, to be written after the name of the file; empty for the file as a whole.
-    pub fn place(&self) -> String {
+    pub fn position(&self) -> String {
         match self {
-            Self::At { place, .. } => place.to_string(),
+            Self::At { position, .. } => position.to_string(),
             Self::Read(_)
             | Self::Json(_)
             | Self::Foreign(_)
@@ -80,7 +80,7 @@ impl StateError {
 
 /// A location in a file, written after its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// The character of a line, both from 1.
     Text {
         /// The line.
@@ -92,14 +92,14 @@ pub enum Place {
     Row(usize),
 }
 
-impl Place {
+impl Position {
     /// What is wrong here.
     pub(super) fn wrong(self, what: impl Into<String>) -> StateError {
-        StateError::At { place: self, what: what.into() }
+        StateError::At { position: self, what: what.into() }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { line, column } => write!(f, ":{line}:{column}"),
@@ -306,9 +306,9 @@ mod tests {
         let state = State::default();
         let active = state.users.iter().filter(|user| user.status == Status::Active).collect::<Vec<_>>();
         assert_eq!(active.len(), 160);
-        for (place, user) in active.iter().enumerate() {
+        for (index, user) in active.iter().enumerate() {
             let member = state.bindings.iter().any(|b| b.user == user.id && b.role.is_workspace());
-            assert_eq!(member, place < 12, "{}", user.username);
+            assert_eq!(member, index < 12, "{}", user.username);
             assert!(user.username.ends_with("@example.com") && export::is_id(&user.id));
             assert_eq!(user.username, user.username.to_lowercase());
         }

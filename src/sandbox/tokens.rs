@@ -158,8 +158,8 @@ fn encode(bytes: &[u8]) -> String {
     for chunk in bytes.chunks(3) {
         let group = (0..3).fold(0_u32, |sum, at| sum << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
         for digit in 0..=chunk.len() {
-            let place = (group >> (18 - 6 * digit)) & 63;
-            text.push(char::from(ALPHABET[place as usize]));
+            let index = (group >> (18 - 6 * digit)) & 63;
+            text.push(char::from(ALPHABET[index as usize]));
         }
     }
     text

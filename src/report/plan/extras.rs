@@ -44,10 +44,10 @@ impl PlanReport<'_> {
         self.plan.extras.iter().map(|extra| self.extra(extra))
     }
 
-    pub(super) fn extras_of(&self, place: usize) -> Vec<&Extra> {
+    pub(super) fn extras_of(&self, workspace: usize) -> Vec<&Extra> {
         // They come workspace by workspace.
-        let from = self.plan.extras.partition_point(|extra| (extra.workspace as usize) < place);
-        self.plan.extras[from..].iter().take_while(|extra| extra.workspace as usize == place).collect()
+        let from = self.plan.extras.partition_point(|extra| (extra.workspace as usize) < workspace);
+        self.plan.extras[from..].iter().take_while(|extra| extra.workspace as usize == workspace).collect()
     }
 
     pub(super) fn extra<'l>(&'l self, extra: &'l Extra) -> ExtraRow<'l> {
@@ -71,7 +71,7 @@ impl PlanReport<'_> {
 
     pub(super) fn refusals(&self) -> impl Iterator<Item = RefusalRow<'_>> {
         self.plan.refusals.iter().map(|refusal| RefusalRow {
-            workspace_id: refusal.workspace.map(|place| self.plan.workspaces[place as usize].id.as_str()),
+            workspace_id: refusal.workspace.map(|index| self.plan.workspaces[index as usize].id.as_str()),
             leaving: refusal.leaving,
             people: refusal.people,
             why: refusal.to_string(),
@@ -83,11 +83,11 @@ impl PlanReport<'_> {
     /// is
     /// how names are written.
     pub(super) fn guard(&self, shown: fn(&str) -> String) -> String {
-        let place = |refusal: &Refusal| match refusal.workspace {
-            Some(place) => shown(&self.plan.workspaces[place as usize].to_string()),
+        let scope = |refusal: &Refusal| match refusal.workspace {
+            Some(index) => shown(&self.plan.workspaces[index as usize].to_string()),
             None => "in all".to_owned(),
         };
-        let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", place(refusal));
+        let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", scope(refusal));
         let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();
         if !lines.is_empty() {
             let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();

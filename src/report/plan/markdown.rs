@@ -30,8 +30,8 @@ impl PlanReport<'_> {
         write!(text, "{}", self.closing(markdown_line))?;
         let (by_workspace, elsewhere) = self.grouped();
         let named = self.titles().zip(by_workspace).enumerate();
-        let named = named.map(|(place, (name, rows))| {
-            (name, Share { rows, grants: self.grants_of(place), extras: self.extras_of(place) })
+        let named = named.map(|(index, (name, rows))| {
+            (name, Share { rows, grants: self.grants_of(index), extras: self.extras_of(index) })
         });
         let elsewhere = Share { rows: elsewhere, ..Share::default() };
         for (name, share) in named.chain([("Not compared".to_owned(), elsewhere)]) {

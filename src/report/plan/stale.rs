@@ -93,8 +93,8 @@ impl Stale {
                 self.pending_members
             )?;
         }
-        for place in &self.unseen_in {
-            writeln!(text, "{gap}The invitations of {} cannot be seen.", line(place))?;
+        for workspace in &self.unseen_in {
+            writeln!(text, "{gap}The invitations of {} cannot be seen.", line(workspace))?;
         }
         Ok(())
     }
