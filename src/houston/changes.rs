@@ -1,7 +1,7 @@
 //! Changes to what exists: member roles, removals, cancelled invitations, new workspaces.
 //!
-//! Main functions: [`Houston::set_role`], [`Houston::remove_member`]. As everywhere in this layer nothing is repeated here, and
-//! an answer without a word is no success: the caller has to look.
+//! Main functions: [`Houston::set_role`], [`Houston::remove_member`]. As everywhere in this layer
+//! nothing is repeated here, and an answer without a word is no success: the caller has to look.
 
 use super::answer::Decoded;
 use super::call::{Call, acknowledged, missing, required};
@@ -39,10 +39,9 @@ impl Houston {
     /// gives people who have access only through a Team a role of their own.
     ///
     /// `email` must be spelled as the server has it: the server does not lower-case it here. Old
-    /// servers answer [`RejectedKind::NotFound`] where there is not
-    /// exactly one binding or invitation. Newer ones set the role of all bindings in that case and
-    /// answer null: then the fault is [`Fault::Malformed`], whose effect is unknown, and the caller
-    /// has to read back.
+    /// servers answer [`RejectedKind::NotFound`] where there is not exactly one binding or
+    /// invitation. Newer ones set the role of all bindings in that case and answer null: then the
+    /// fault is [`Fault::Malformed`], whose effect is unknown, and the caller has to read back.
     pub fn set_role(&self, workspace: &WorkspaceId, email: &str, role: Level) -> Result<Sent, Failure> {
         self.counted(|call| {
             call.set_role(workspace, email, role)?;

@@ -3,9 +3,8 @@
 //! Main types: [`Reporter`], which hears the events of a run as they happen, and
 //! [`summary::Summary`], which is made from the run's files afterwards; [`write_files`] makes the
 //! files of a run that are safe to pass on. Nothing here decides anything about a run, asks
-//! Houston,
-//! or shows a text from outside that has not passed [`crate::model::printable`] (the caller's own
-//! cells in the CSV files excepted, which stay as they are).
+//! Houston, or shows a text from outside that has not passed [`crate::model::printable`] (the
+//! caller's own cells in the CSV files excepted, which stay as they are).
 
 pub mod atomic;
 pub mod checkup;
@@ -88,7 +87,8 @@ pub struct RosterAgain<'a, I> {
 }
 
 /// Writes `results.csv`, `errors.csv`, `unprocessed.csv`, where they belong `removals.csv` and
-/// `undo.csv`, and `summary.json` of a run and gives what the last one says. `exit_status` is what the program will end with, if it is known.
+/// `undo.csv`, and `summary.json` of a run and gives what the last one says. `exit_status` is what
+/// the program will end with, if it is known.
 ///
 /// # Errors
 /// When a file cannot be written, or the files would not account for every row (exit status 1).

@@ -1,8 +1,8 @@
 //! Finds rows that speak of the same person and workspace.
 //!
-//! Main function: [`groups`], which gives [`Groups`]. A hash brings rows of one address together and is never trusted
-//! beyond that: what counts as the same is decided by comparing the addresses themselves, which
-//! are in memory anyway. So a collision loses no one, for eight bytes per row.
+//! Main function: [`groups`], which gives [`Groups`]. A hash brings rows of one address together
+//! and is never trusted beyond that: what counts as the same is decided by comparing the addresses
+//! themselves, which are in memory anyway. So a collision loses no one, for eight bytes per row.
 
 use std::hash::BuildHasher;
 

@@ -1,8 +1,9 @@
 //! Decides whether a cell is an address that Houston can invite.
 //!
 //! Main function: [`parse_email`]. Texts that mail could be sent to and that no person has, such as
-//! a row that was commented out, are refused unless the user [allows](OddAddresses) them. A plain ASCII address is settled by one walk over its bytes;
-//! only what that walk does not know goes through the grammar of the RFCs and the Unicode tables.
+//! a row that was commented out, are refused unless the user [allows](OddAddresses) them. A plain
+//! ASCII address is settled by one walk over its bytes; only what that walk does not know goes
+//! through the grammar of the RFCs and the Unicode tables.
 
 use std::borrow::Cow;
 

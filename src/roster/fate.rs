@@ -218,7 +218,8 @@ impl Roster {
     }
 
     /// Looks for equal and opposed rows again, once it is known which workspace texts mean the
-    /// same: `canonical` has for each of [`Roster::workspaces`] a number of the workspace it means. States, notes and issues are brought up to date.
+    /// same: `canonical` has for each of [`Roster::workspaces`] a number of the workspace it means.
+    /// States, notes and issues are brought up to date.
     ///
     /// # Errors
     /// If the file cannot be read again to find the positions of the cells.

@@ -2,9 +2,8 @@
 //! done.
 //!
 //! Main type: [`Roster`], the good rows packed small and every [`Issue`] with its position. A file
-//! is
-//! streamed, so memory grows with rows and not with columns. This module must not know that there
-//! is a remote side: a workspace is a text here.
+//! is streamed, so memory grows with rows and not with columns. This module must not know that
+//! there is a remote side: a workspace is a text here.
 
 mod above;
 mod check;

@@ -80,8 +80,7 @@ impl PlanReport<'_> {
     }
 
     /// What the guard says, a line each, and all limits that would allow removing everyone; `shown`
-    /// is
-    /// how names are written.
+    /// is how names are written.
     pub(super) fn guard(&self, shown: fn(&str) -> String) -> String {
         let scope = |refusal: &Refusal| match refusal.workspace {
             Some(index) => shown(&self.plan.workspaces[index as usize].to_string()),
