@@ -1,5 +1,4 @@
-//! Opens files that another person may have made: no wait, no link where none is wanted, no end of
-//! memory.
+//! Opens files that another user may have made: no waiting, no link unless allowed, bounded memory.
 //!
 //! Main functions: [`open_regular`], which gives a handle of a regular file, [`read_regular`], and
 //! [`read_input`] for files that a user names. They look at the opened handle, never at the name a

@@ -1,7 +1,7 @@
-//! The words every part of the program shares: an email, a role, a workspace, a row of the roster.
+//! The types every part of the program shares: an email, a role, a workspace, a row of the roster.
 //!
-//! Main type: [`Assignment`], one wish of the roster. Values here can only be built valid; this
-//! module must not know any other part of the program.
+//! Main type: [`Assignment`], one row of the desired state. Values here can only be built valid;
+//! this module must not know any other part of the program.
 
 mod glob;
 pub mod period;
@@ -438,7 +438,7 @@ fn begins_command(text: &str) -> bool {
         || (name.starts_with(|c: char| c.is_ascii_alphabetic()) && line.contains("::"))
 }
 
-/// Whether a character shows nothing and is no blank: controls, zero-width ones, direction marks.
+/// Whether a character is invisible and not a blank: controls, zero-width ones, direction marks.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
@@ -482,7 +482,7 @@ pub fn stand_in(c: char) -> char {
 }
 
 /// Whether a spreadsheet may run the cell as a formula, or lose a blank at its beginning and then
-/// run it. Reports put an apostrophe before such a cell, the roster reader takes it away again.
+/// run it. Reports put an apostrophe before such a cell, the roster reader removes it again.
 pub fn runs_as_formula(cell: &[u8]) -> bool {
     /// `= + - @` as East Asian keyboards have them; some spreadsheets take these too.
     const WIDE: [&str; 4] = ["\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}"];

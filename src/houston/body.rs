@@ -1,7 +1,7 @@
-//! Reading the body of an answer, in bounded memory.
+//! Reads the body of an answer, in bounded memory.
 //!
-//! Main type: [`Memory`], shared by all requests of a transport. One answer has a limit, and all that
-//! are under way have one together, since many of them may come at a time.
+//! Main type: [`Memory`], shared by all requests of a transport. One answer has a limit, and all in
+//! flight share one, since many may arrive at once.
 
 use std::io::{self, Read};
 use std::sync::Arc;

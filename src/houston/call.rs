@@ -1,4 +1,4 @@
-//! One call of the typed client, which may take several requests.
+//! One call of the typed client, made of one or more requests.
 //!
 //! Main type: `Call`. It counts the requests and knows when an answer has what was asked for.
 

@@ -1,5 +1,5 @@
-//! What Houston, and what stands in front of it, answers when it refuses: the catalogue of
-//! messages and of HTTP answers, and how they become a [`Fault`].
+//! How refusals from Houston, and from what is in front of it, become a [`Fault`]: the catalogue of
+//! messages and of HTTP answers.
 //!
 //! Main functions: [`classify`] for GraphQL errors, [`classify_http`] for everything else. Messages
 //! are matched by prefix, whatever their case, together with their code where one text or one code
@@ -281,7 +281,8 @@ fn title(page: &str) -> Option<&str> {
 /// The longest wait that is believed.
 const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// Reads a `Retry-After` header: seconds, or one of the HTTP dates. A date in the past is no wait.
+/// Reads a `Retry-After` header: seconds, or one of the HTTP dates. A date in the past means no
+/// wait.
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,7 +1,8 @@
 //! Changes to what exists: member roles, removals, cancelled invitations, new workspaces.
 //!
 //! Main functions: [`Houston::set_role`], [`Houston::remove_member`]. As everywhere in this layer
-//! nothing is repeated here, and an answer without a word is no success: the caller has to look.
+//! nothing is repeated here. An answer without a value is not a success: the caller has to read
+//! back.
 
 use super::answer::Decoded;
 use super::call::{Call, acknowledged, missing, required};

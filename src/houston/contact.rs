@@ -1,8 +1,8 @@
-//! How long a target is waited for that has never answered this process.
+//! How long to wait for a target that has never answered this process.
 //!
-//! Main types: [`Contact`], which remembers whether anything was answered, and [`FirstContact`], the
-//! lowest transport but one, which ends the tries when the time is over. A mistyped address is
-//! thereby reported soon, while a Houston that goes down later is waited for longer.
+//! Main types: [`Contact`], which remembers whether anything was answered, and [`FirstContact`],
+//! the lowest transport but one, which ends the tries when the time is over. This reports a
+//! mistyped address soon, while a Houston that goes down later is waited for longer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

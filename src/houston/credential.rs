@@ -1,6 +1,6 @@
 //! The token of a process, which may be replaced while requests are under way.
 //!
-//! Main types: [`Credential`], the token in force, shared by everybody who sends, and [`Renewing`],
+//! Main types: [`Credential`], the token in force, shared by all senders, and [`Renewing`],
 //! a transport that reads a token file again when Houston no longer takes what it held before. It
 //! asks Houston nothing but whether the token lives, and never sends again what may have had an
 //! effect.
@@ -17,7 +17,7 @@ use super::token::{Token, TokenKind};
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
 use crate::time::{Cancel, Clock, Waited};
 
-/// So often one request is sent with yet another token; who meets more dead ones gives up.
+/// How often one request is sent again with a new token; after that many dead ones it fails.
 const MOST_RENEWALS: u32 = 3;
 /// A file whose token is dead is looked at again this often, for it may be about to be written.
 const GLANCES: u32 = 5;

@@ -1,4 +1,4 @@
-//! Why a call to Houston gave no data: the words, and what is known about its effect.
+//! Why a call to Houston gave no data: the message, and what is known about its effect.
 //!
 //! Main type: [`Fault`]. The table of Houston's messages is in [`super::catalogue`]. A fault only
 //! says what happened; what to do about it is decided by the callers.
@@ -126,7 +126,7 @@ pub enum UnsentCause {
     /// another machine.
     #[error("bad network settings")]
     Environment,
-    /// There are no certificate authorities to check a certificate with.
+    /// No certificate authorities to check a certificate with.
     #[error("no usable certificate authorities")]
     Authorities,
     /// Houston has been away for longer than is waited for.
@@ -181,7 +181,7 @@ pub enum RejectedKind {
     BadRole,
     /// No such thing exists, or not exactly one.
     NotFound,
-    /// The person is no member of the workspace.
+    /// The person is not a member of the workspace.
     NotInWorkspace,
     /// It would leave no admin.
     LastAdmin,

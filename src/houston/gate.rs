@@ -1,6 +1,6 @@
-//! Lets requests through as a window has it, from many threads.
+//! Applies the window to requests from many threads.
 //!
-//! Main type: [`Gate`]. While the window is as large as it may be, passing costs some atomics.
+//! Main type: [`Gate`]. While the window is at its maximum, passing costs a few atomics.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

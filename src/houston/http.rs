@@ -43,11 +43,11 @@ const USER_AGENT: &str = concat!("houston-onboard/", env!("CARGO_PKG_VERSION"));
 /// How to talk to a target.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// How many requests are in flight at most: so many connections are kept.
+    /// The most requests in flight, and so the most connections kept.
     pub concurrency: usize,
     /// How long one request may take, connection included.
     pub timeout: Duration,
-    /// Certificate authorities to trust beside those of the system, as PEM.
+    /// Certificate authorities to trust in addition to those of the system, as PEM.
     pub ca_file: Option<PathBuf>,
     /// Trust any certificate.
     pub insecure: bool,

@@ -1,7 +1,7 @@
-//! Reading who is in a workspace: members by page or all at once, invitations, one person.
+//! Reads who is in a workspace: members by page or all at once, invitations, one person.
 //!
 //! Main function: `Call::members`, which steps down to what the server understands and keeps the
-//! members where only the invitations are refused.
+//! members if only the invitations are refused.
 
 use super::answer::Decoded;
 use super::call::{Call, missing, required, sound};

@@ -1,7 +1,7 @@
 //! Houston, the API server of Astro Private Cloud, as typed calls.
 //!
 //! Main type: [`Houston`]. It chooses the document that the server understands, steps down where
-//! the server is older than hoped, and turns every answer into data or into a [`Fault`]. It does
+//! the server is older, and turns every answer into data or into a [`Fault`]. It does
 //! not wait, repeat or decide: that is the work of the transports below it ([`Paced`], [`Retrying`])
 //! and of the callers above.
 //!
@@ -119,7 +119,7 @@ pub struct Caller {
     pub is_system_admin: Option<bool>,
 }
 
-/// What is asked for beside the members of a workspace.
+/// What to read in addition to the members of a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Parts {
     /// The pending invitations, with the first page.
@@ -199,7 +199,7 @@ impl Houston {
         Self { transport, profile: Arc::default(), budget: Budget::Shared }
     }
 
-    /// The same Houston for reads that settle what became of a write: their repeats are not charged
+    /// The same Houston for reads that settle the outcome of a write: their repeats are not charged
     /// to the shared retry budget.
     #[must_use]
     pub fn for_verification(&self) -> Self {
@@ -286,8 +286,8 @@ impl Houston {
         })
     }
 
-    /// A page of members, from the start without a cursor. The first page brings the invitations along if
-    /// they are asked for. Where parts cannot be had, the members come without them.
+    /// A page of members, from the start without a cursor. The first page includes the invitations
+    /// if asked for. Parts that cannot be read are left out; the members still come.
     pub fn member_page(
         &self,
         workspace: &WorkspaceId,

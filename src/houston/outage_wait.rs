@@ -1,4 +1,4 @@
-//! Waits for a Houston that is away before anything is known of it.
+//! Waits for a Houston that is down before it has ever answered.
 //!
 //! Main types: [`OutageWait`], which lets reads wait until Houston answers, and [`Waiting`], which
 //! shows others that they do. Writes are never held here: they are the engine's concern. While many
@@ -157,7 +157,7 @@ impl<T: Transport> Transport for OutageWait<T> {
     }
 }
 
-/// What was met instead of an answer, in words that fit into a longer sentence.
+/// What came instead of an answer, as text that fits into a longer sentence.
 fn why(fault: &Fault) -> String {
     if let Fault::Unsent { cause, text } = fault { format!("{cause}: {text}") } else { fault.to_string() }
 }

@@ -1,6 +1,6 @@
 //! The one limit on how fast requests leave this process.
 //!
-//! Main types: [`Pace`], shared by everybody, and [`Paced`], which sends every request of a
+//! Main types: [`Pace`], shared by all senders, and [`Paced`], which sends every request of a
 //! transport through it. It never looks at what a request is for, and it never repeats one. How many
 //! requests may be in flight is decided in [`super::window`].
 
@@ -55,7 +55,7 @@ impl Unit {
     }
 }
 
-/// A text that is no rate.
+/// A text that is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is a whole number per unit of time, such as 20/s, 300/m or 1000/h, at most {}/s", Rate::MOST)]
 pub struct NotARate;
@@ -207,7 +207,7 @@ impl Pace {
         }
     }
 
-    /// At most so many requests are in flight, fewer while Houston says that it is too much.
+    /// Caps the requests in flight, and lowers the cap while Houston throttles us.
     #[must_use]
     pub fn with_window(mut self, most: usize) -> Self {
         self.gate = Gate::new(Some(u32::try_from(most).unwrap_or(u32::MAX)), &self.cancel);

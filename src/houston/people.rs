@@ -79,7 +79,7 @@ impl Person {
     }
 
     /// How the server spells the address that this one, in lower case, means; for mutations that
-    /// compare it letter by letter. A user name stands for the person's first address.
+    /// compare it letter by letter. A user name serves as the person's first address.
     pub fn spelled<'a>(&'a self, email: &'a str) -> &'a str {
         let known = self.addresses.iter().find(|address| email_key(address) == email_key(email));
         let address = known.or(self.addresses.first()).map_or(email, String::as_str);
@@ -110,7 +110,7 @@ pub struct Invite {
     pub id: String,
     /// Its address, in lower case; `None` if the server hides it: it may be for anyone.
     pub email: Option<String>,
-    /// The role it promises; `None` for one that is no role of workspaces.
+    /// The role it promises; `None` for one that is not a workspace role.
     pub role: Option<Level>,
     /// When it was made; `None` if that was not asked for or is not reported.
     pub created_at: Option<jiff::Timestamp>,

@@ -1,5 +1,4 @@
-//! What is known about the server at the other end: its version, and what it turned out not to
-//! understand.
+//! What is known about the server: its version, and what it turned out not to support.
 //!
 //! Main types: [`Version`], [`Installation`] and the crate's own `Profile`, which remembers every
 //! step down, so that it is made once.
@@ -138,8 +137,8 @@ impl Repeats {
     }
 }
 
-/// What the server does not know: by its version or its schema, or because it said so when it was
-/// asked. Switches only ever go on.
+/// What the server does not support: by its version or its schema, or because it said so when
+/// asked. Switches are only ever turned on.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
     /// No `paginatedWorkspaceUsers` and no `paginatedWorkspaces` (before 0.30).
@@ -243,7 +242,7 @@ mod tests {
             let profile = Profile::default();
             profile.fit_version(Version::parse(text).unwrap());
             assert_eq!(lacks(&profile), lacking, "{text}");
-            // Switches only ever go on.
+            // Switches are only ever turned on.
             profile.fit_version(Version::new(2, 0, 0));
             assert_eq!(lacks(&profile), lacking, "{text}");
         }

@@ -1,7 +1,7 @@
-//! Takes a secret out of a foreign text that repeats it, however it is written there.
+//! Removes a secret from a foreign text that repeats it, in any encoding below.
 //!
 //! Main type: [`Needles`]. It knows the escapes of JSON, of URLs and of HTML, also several times
-//! over, and base64. A secret that is split or encrypted is out of its reach.
+//! over, and base64. It cannot find a secret that is split or encrypted.
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 

@@ -1,7 +1,7 @@
 //! Where Houston is: an address given as a URL or as a base domain.
 //!
 //! Main type: [`Target`]. Logins of the official client are read by [`super::context`]. Plain HTTP
-//! and the hosted product are refused here, before anything is sent anywhere.
+//! and the hosted product are refused here, before any request is sent.
 
 use std::fmt;
 

@@ -194,7 +194,7 @@ impl Token {
     }
 }
 
-/// What a text looks like that is no token, so that it is not sent.
+/// What a text that is not a token looks like, so that it is not sent.
 fn other_than_token(text: &str) -> Option<&'static str> {
     const QUOTES: [char; 9] =
         ['"', '\'', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{ab}', '\u{bb}'];

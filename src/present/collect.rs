@@ -1,4 +1,4 @@
-//! What is kept of the members and invitations of a workspace that stream by.
+//! Keeps what is wanted from the members and invitations of a workspace as they stream by.
 //!
 //! Main type: [`Collectors`], which a walk feeds, so that one reading of the lists serves them all. They
 //! ask for nothing.
@@ -15,7 +15,7 @@ use crate::plan::Standing;
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::protect::Protect;
 
-/// Who a reading looks out for besides, and what it keeps of them.
+/// Which other people a reading looks for, and what it keeps of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Care<'c> {
     /// The user with this id, who is the caller: all their names.
@@ -195,7 +195,8 @@ impl<'a> Memberships<'a> {
     }
 }
 
-/// The admins of a workspace who can act: not who has never signed in, nor who has another role besides.
+/// The admins of a workspace who can act: without those who have never signed in or have another
+/// role, too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admins {
     /// All names of each, as addresses are compared.

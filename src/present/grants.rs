@@ -31,8 +31,8 @@ pub struct Found {
     pub seen: Membership,
 }
 
-/// What was found of those who were asked for, in their order; none for who is no member. A fault if the
-/// list does not show it.
+/// What was found of the people asked for, in their order; none for a person who is not a member. A
+/// fault if the list does not show it.
 pub type Answers = Result<Vec<Option<Found>>, Fault>;
 
 /// The search for certain people's roles in deployments.

@@ -1,4 +1,4 @@
-//! Does many pieces of work with a pool, and hands the results over in order.
+//! Does many pieces of work in a pool, and hands the results over in order.
 //!
 //! Main function: [`in_order`]. What is ready and not yet handed over is bounded, so that one slow
 //! piece does not fill the memory with those after it.

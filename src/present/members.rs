@@ -1,4 +1,4 @@
-//! Reads one workspace for whatever is wanted of it, in one walk.
+//! Reads all that is wanted of one workspace, in one walk.
 //!
 //! Main types: [`Look`], what is wanted, and [`Reading`], what was found.
 
@@ -76,7 +76,7 @@ impl Reading {
 pub struct Look<'a> {
     /// Whose membership (distinct addresses, normalised).
     pub wanted: Vec<&'a str>,
-    /// Who is looked out for besides.
+    /// Which other people to look for.
     pub care: Care<'a>,
     /// The names of all expected people, if everyone who answers to none of them is listed.
     pub named: Option<HashSet<&'a str, FixedState>>,
@@ -99,7 +99,7 @@ pub fn read<'a>(
 /// strangers and of roles in deployments.
 ///
 /// # Errors
-/// The lists cannot be read. What is wrong with roles in deployments alone is in the reading.
+/// The lists cannot be read. Errors of deployment roles alone are in the reading.
 pub fn read_all(
     houston: &Houston,
     workspace: &WorkspaceId,
@@ -231,7 +231,7 @@ pub(super) mod tests {
         one
     }
 
-    /// A workspace with so many people, in pages of at most `page`.
+    /// A workspace with this many people, in pages of at most `page`.
     pub(in crate::present) fn server(people: usize, page: usize, cursor: Cursor) -> Arc<Scripted> {
         server_of(person, people, page, cursor)
     }

@@ -1,5 +1,5 @@
-//! What readings know about pages: how long they get here, when a list has no end, and when it is
-//! too large to keep; and whether invitations can be seen.
+//! The paging of lists: how long pages get here, when a list has no end, and when it is too large
+//! to keep; and whether invitations can be seen.
 //!
 //! Main type: [`PageSize`]. It asks for nothing.
 
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::houston::{Fault, Person};
 
-/// No workspace has more members: a longer list is no list of people.
+/// No workspace has more members: a longer list is not a list of people.
 const MOST_PEOPLE: usize = 1_000_000;
 /// Nor has a list of people more pages, however few are on each.
 const MOST_PAGES: usize = 20_000;

@@ -124,8 +124,8 @@ impl<'w> Accounts<'w> {
     }
 }
 
-/// Whether a person on the list counts among its people; access through a Team alone does not
-/// count.
+/// Whether a person on the list counts among its people; access through a Team alone does
+/// not count.
 fn counts(person: &Person) -> bool {
     !person.bindings.is_empty() || person.hides_roles
 }

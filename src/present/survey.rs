@@ -42,7 +42,7 @@ impl<'a> Task<'a> {
 /// How far a survey has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// So many workspaces have been read.
+    /// This many workspaces have been read.
     Read(usize),
     /// Time went by.
     Tick,

@@ -41,14 +41,14 @@ pub struct Draft {
     path: PathBuf,
 }
 
-/// How the file comes to its name.
+/// How the file gets its name.
 #[derive(Debug)]
 enum Way {
     /// By a rename to this name or, where that is impossible, in place.
     Replacing(AtomicWriteFile, PathBuf),
-    /// No file can be made beside it: kept elsewhere until it is complete.
+    /// No file can be created beside it: kept elsewhere until it is complete.
     Kept { content: File, target: File },
-    /// What it is written to is no regular file; it may be a terminal.
+    /// The target is not a regular file; it may be a terminal.
     InPlace(DataSink<File>),
 }
 
@@ -158,8 +158,8 @@ fn target(path: &Path) -> io::Result<Target> {
     Err(io::Error::other("too many links"))
 }
 
-/// Opens what is written in place. Our own standard output is taken as it is open: reopened, a
-/// file would be overwritten from its beginning.
+/// Opens what is written in place. Our own standard output is used as it is: reopened, a file would
+/// be overwritten from its beginning.
 fn stream(path: &Path) -> io::Result<File> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
@@ -189,7 +189,7 @@ fn stream(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether an error says that no file can be made, or put, beside another one.
+/// Whether an error means that no file can be created beside another one, or replace it.
 fn forbids_sibling(error: &io::Error) -> bool {
     // Not all kinds of errors are ours to list.
     let kinds = [

@@ -44,7 +44,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -68,7 +68,7 @@ impl Verdict {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
-    /// Its stable name, in words.
+    /// Its stable name.
     pub check: &'static str,
     /// What it came to.
     pub verdict: Verdict,

@@ -1,4 +1,4 @@
-//! The last words of a run to people: what became of the rows, what went wrong and where, and what
+//! The final summary of a run for people: the outcome of the rows, what failed and where, and what
 //! to type next.
 //!
 //! Main function: [`render`], from a [`Summary`] to text. It prints nothing itself, and nothing it
@@ -91,7 +91,7 @@ pub fn verdict(summary: &Summary) -> String {
     }
 }
 
-/// How much of all the rows, and how many removals besides.
+/// How much of all the rows, and how many removals.
 fn of_all(amount: Amount, all: &str) -> String {
     match amount {
         Amount { rows, removals: 0 } => format!("{rows} of {all}"),
@@ -100,7 +100,7 @@ fn of_all(amount: Amount, all: &str) -> String {
     }
 }
 
-/// So many rows, and so many removals.
+/// This many rows and removals.
 fn amount(amount: Amount) -> String {
     match amount {
         Amount { rows: count, removals: 0 } => rows(count),
@@ -186,7 +186,7 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
     Ok(())
 }
 
-/// What became of roles in deployments.
+/// The outcome of deployment roles.
 fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let Some(GrantCounts { wanted, set, kept, failed, open }) = summary.deployment_roles else {
         return Ok(());
@@ -323,7 +323,7 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
 }
 
-/// How what was taken away or changed comes back.
+/// How to undo removals and role changes.
 fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let Undo { rows, left_out, odd_addresses } = summary.undo;
     if rows > 0 && !summary.sandbox {
@@ -566,7 +566,7 @@ mod tests {
         let text = stopped(Code::WouldMail);
         assert!(text.contains("apply the roster again with --send-invites"), "{text}");
         assert!(!text.contains("houston-onboard resume"), "{text}");
-        // The words do not decide.
+        // The words do not matter.
         for code in [Code::NotHouston, Code::Schema] {
             let text = stopped(code);
             assert!(text.contains("houston-onboard resume") && !text.contains("--send-invites"), "{text}");

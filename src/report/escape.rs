@@ -1,4 +1,4 @@
-//! Texts from outside, made harmless for the format they are put into.
+//! Texts from outside, escaped for the format they are put into.
 
 use std::io;
 

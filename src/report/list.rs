@@ -1,6 +1,6 @@
 //! The runs of a folder, one line each.
 //!
-//! Main type: [`Listed`]. A folder that is no run, or whose files are broken, has its line too.
+//! Main type: [`Listed`]. A folder that is not a run, or whose files are broken, has its line too.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ use crate::outcome::StatusKind;
 pub struct Listed {
     /// The name of the folder.
     pub run: String,
-    /// Where the run stands; none if that cannot be read.
+    /// The state of the run; none if that cannot be read.
     pub state: Option<RunState>,
     /// RFC 3339.
     pub started_at: Option<Timestamp>,
@@ -86,7 +86,7 @@ impl Listed {
         }
     }
 
-    /// Where it stands, in a few words.
+    /// Its state, in a few words.
     fn ended(&self) -> String {
         match (self.state, self.exit_status) {
             (None, _) if self.is_older => "older format".to_owned(),

@@ -297,7 +297,7 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What it comes to, and what it costs; `shown` is how names are written.
+    /// The totals and the costs; `shown` is how names are written.
     fn closing(&self, shown: fn(&str) -> String) -> String {
         let (all, guard) = (summed_up(self.plan.counts()), self.guard(shown));
         let created = match self.plan.to_create.len() {

@@ -1,4 +1,4 @@
-//! Who was not in the roster and what became of them, and how to take it back: `removals.csv` and
+//! Who was not in the roster, the outcome for each, and how to undo it: `removals.csv` and
 //! `undo.csv`.
 //!
 //! Main function: [`write()`]. It streams, and both files are made from the run's plan and journal
@@ -88,13 +88,13 @@ impl End {
 pub struct RemovalCounts {
     /// Who was not in the roster, in all.
     pub extra: u64,
-    /// Taken away.
+    /// Removed.
     pub removed: u64,
     /// Held back by a guard.
     pub held_back: u64,
     /// Stay, or were gone, for another reason.
     pub kept: u64,
-    /// Could not be taken away, for good.
+    /// Could not be removed, for good.
     pub failed: u64,
     /// Not settled: a later try can.
     pub unsettled: u64,
@@ -175,7 +175,7 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
     Ok(counts)
 }
 
-/// What `undo.csv` of a run takes back, without writing it.
+/// What `undo.csv` of a run restores, without writing it.
 ///
 /// # Errors
 /// If the plan of the run cannot be read.
@@ -191,7 +191,7 @@ pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError
     Ok(counts)
 }
 
-/// What `undo.csv` takes back.
+/// What `undo.csv` restores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Undo {
     /// Removals and changes of roles in it.
@@ -247,7 +247,7 @@ fn is_pending(line: &PlanLine) -> bool {
     matches!(line.seen, Some(Membership::Member { standing: Standing::Pending, .. }))
 }
 
-/// The row that takes back what was done about a line of the plan.
+/// The row that undoes a line of the plan.
 fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
     let role = line.from_role().map_or("", Role::name);
     let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());

@@ -1,4 +1,4 @@
-//! What became of every row, for people with a spreadsheet and for the next run: `results.csv`,
+//! The outcome of every row, for people with a spreadsheet and for the next run: `results.csv`,
 //! `errors.csv` and `unprocessed.csv`.
 //!
 //! Main function: [`write()`]. It streams, so the rows are never in memory together, and it reads

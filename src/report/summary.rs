@@ -45,7 +45,7 @@ impl Amount {
     }
 }
 
-/// What became of a run.
+/// The state of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// Version of this object: 1. Fields may be added under the same version.
@@ -59,7 +59,7 @@ pub struct Summary {
     pub state: RunState,
     /// RFC 3339.
     pub started_at: Timestamp,
-    /// RFC 3339; none while the run is going on, and for one that was killed.
+    /// RFC 3339; none during the run, and for one that was killed.
     pub finished_at: Option<Timestamp>,
     /// From the beginning to the last entry of the journal.
     pub duration_ms: u64,
@@ -97,13 +97,13 @@ pub struct Summary {
     /// Rows per status, zeros included; `removed` counts people who were not in the input.
     #[serde(serialize_with = "by_status")]
     pub counts: Tally,
-    /// What became of the people who were not in the input, if they were to be removed.
+    /// The outcome for people who were not in the input, if they were to be removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removals: Option<RemovalCounts>,
-    /// What became of the roles in deployments that the rows wanted, if they wanted any.
+    /// The outcome of the deployment roles that the rows wanted, if they wanted any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_roles: Option<GrantCounts>,
-    /// What `undo.csv` takes back; known once it is written.
+    /// What `undo.csv` restores; known once it is written.
     #[serde(skip)]
     pub undo: Undo,
     /// Of the rows that are `not_run`, those outside of `--only` or `--limit`.
@@ -134,7 +134,7 @@ pub struct Summary {
     pub other_failures: u64,
 }
 
-/// What became of roles in deployments; the rows that want them are counted by what became of both.
+/// The outcome of deployment roles; rows that want them are counted by the outcome of both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct GrantCounts {
     /// In all.
@@ -180,7 +180,7 @@ pub enum RunState {
 /// Why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stopped {
-    /// In a word.
+    /// As one word.
     pub reason: StopReason,
     /// The code of its cause.
     #[serde(skip)]
@@ -194,7 +194,7 @@ pub struct Stopped {
 pub struct FailureClass {
     /// How they ended.
     pub status: Status,
-    /// Why, in a word; written as an empty one if that is not known.
+    /// Why, as one word; empty if unknown.
     #[serde(serialize_with = "word_or_nothing")]
     pub code: Option<Code>,
     /// How many there are.

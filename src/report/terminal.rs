@@ -2,7 +2,7 @@
 //!
 //! Main type: [`Progress`]. It writes to standard error or to what it is given, never waits, and
 //! never fails: a closed terminal does not end a run. The texts are worded in `figures`; the last
-//! words of a run are [`super::closing`]'s.
+//! final summary of a run is in [`super::closing`].
 
 mod figures;
 

@@ -1,4 +1,4 @@
-//! What is wrong with a roster, and what is in it, for people and machines.
+//! The problems and the content of a roster, for people and machines.
 //!
 //! Main function: [`write()`]. It reads the roster that was checked, and decides nothing.
 

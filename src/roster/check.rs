@@ -1,6 +1,6 @@
-//! Checks the rows one by one and packs what is good of them into columns of plain numbers.
+//! Checks the rows one by one and packs their valid parts into columns of plain numbers.
 //!
-//! Main type: [`Table`]. It sees one row at a time: what rows mean together is not its business.
+//! Main type: [`Table`]. It sees one row at a time, and never compares rows.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -351,7 +351,7 @@ impl<'a> Checker<'a> {
             return Some(index);
         }
         let text = self.needed(here, cell, column, "workspace")?;
-        // Joiners are part of honest words in some scripts.
+        // Joiners are part of ordinary words in some scripts.
         let unseen =
             |&(_, c): &(usize, char)| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}');
         if let Some((index, c)) = text.chars().enumerate().find(unseen) {

@@ -1,4 +1,4 @@
-//! Finds rows that speak of the same person and workspace.
+//! Finds rows about the same person and workspace.
 //!
 //! Main function: [`groups`], which gives [`Groups`]. A hash brings rows of one address together
 //! and is never trusted beyond that: what counts as the same is decided by comparing the addresses

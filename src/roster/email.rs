@@ -305,7 +305,7 @@ fn oddity(text: &str) -> Option<Complaint> {
         return odd(&why, "write one row per person, with nothing but the address");
     }
     let first = local.chars().next()?;
-    // A dot is what the grammar refuses in its own words.
+    // The grammar has its own message for a dot.
     if is_letter_or_digit(first) || matches!(first, '_' | '.') {
         return None;
     }

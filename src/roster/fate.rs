@@ -1,4 +1,4 @@
-//! Decides what becomes of good rows: which are chosen, which say the same, which are opposed.
+//! Decides the fate of good rows: which are chosen, which are equal, which conflict.
 //!
 //! The second half of [`Roster`]'s reading; it works on the packed rows and reads the file again
 //! only to find the positions of its issues.
@@ -62,7 +62,7 @@ pub struct Note {
 }
 
 impl Roster {
-    /// Applies `--only`, brings equal rows together, applies `--limit`.
+    /// Applies `--only`, merges equal rows, applies `--limit`.
     pub(super) fn choose(&mut self, settings: &Settings) -> io::Result<()> {
         let choice = Choice::new(&settings.only);
         if !choice.is_everything() {
@@ -100,7 +100,7 @@ impl Roster {
         people.len()
     }
 
-    /// Brings rows of the same person and workspace together; gives the number of people with a
+    /// Merges rows of the same person and workspace; gives the number of people with a
     /// wanted row.
     fn decide_fates(
         &mut self,
@@ -154,7 +154,7 @@ impl Roster {
     pub fn state(&self, row: RowNumber) -> RowState {
         let mut state = self.own_state(row);
         let mut at = row;
-        // The row that stands for this one may have been merged or found wrong later.
+        // The row that replaces this one may have been merged or found wrong later.
         while let RowState::Merged { into: next } | RowState::Overruled { by: next } = state {
             match (self.own_state(next), state) {
                 (RowState::Wanted, _) => break,
@@ -217,9 +217,9 @@ impl Roster {
         self.complain(complaints)
     }
 
-    /// Looks for equal and opposed rows again, once it is known which workspace texts mean the
+    /// Looks for equal and conflicting rows again, once it is known which workspace texts mean the
     /// same: `canonical` has for each of [`Roster::workspaces`] a number of the workspace it means.
-    /// States, notes and issues are brought up to date.
+    /// Updates states, notes and issues.
     ///
     /// # Errors
     /// If the file cannot be read again to find the positions of the cells.

@@ -15,7 +15,7 @@ const AROUND: [char; 12] = [
     '\u{B4}',
 ];
 
-/// Signs between cells that are no delimiters unless the user says so, with their names.
+/// Signs between cells that are not delimiters unless the user says so, with their names.
 pub(super) const OTHERS: [(char, &str); 14] = [
     (' ', "blanks"),
     (':', "`:`"),

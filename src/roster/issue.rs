@@ -63,7 +63,7 @@ kinds! {
     NotUtf8 = "not_utf8", None;
     /// A quoted cell without an end.
     UnclosedQuote = "unclosed_quote", None;
-    /// A record that is longer than any honest one.
+    /// A record that is longer than any plausible one.
     RecordTooLong = "record_too_long", None;
     /// More rows or more text than one run can take.
     TooManyRows = "too_many_rows", None;
@@ -95,7 +95,7 @@ kinds! {
     RaggedRow = "ragged_row", Some(Code::RaggedRow);
     /// A needed cell is empty.
     EmptyCell = "empty_cell", Some(Code::EmptyCell);
-    /// A needed cell is longer than any honest one.
+    /// A needed cell is longer than any plausible one.
     CellTooLong = "cell_too_long", Some(Code::CellTooLong);
     /// Invisible characters.
     InvisibleCharacter = "invisible_character", Some(Code::InvisibleCharacter);
@@ -103,7 +103,7 @@ kinds! {
     LookAlike = "look_alike", Some(Code::LookAlike);
     /// Not an address.
     BadEmail = "bad_email", Some(Code::BadEmail);
-    /// A text with the form of an address that is no person's, in all likelihood.
+    /// A text in the form of an address that most likely belongs to no person.
     OddAddress = "odd_address", Some(Code::OddAddress);
     /// Not a role at all.
     UnknownRole = "unknown_role", Some(Code::UnknownRole);
@@ -447,7 +447,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The known word nearest to a misspelt one, if any is near enough to be meant.
+/// The known word nearest to a misspelt one, if any is near enough to suggest.
 pub(super) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
     if text.len() > LONGEST {

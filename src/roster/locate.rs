@@ -1,4 +1,4 @@
-//! Finds rows in the file again, so that what is learnt later can still be said of a cell.
+//! Finds rows in the file again, so that later findings can be reported for a cell.
 //!
 //! Part of [`Roster`]. Reads forward from the nearest known position; keeps nothing.
 

@@ -1,5 +1,5 @@
-//! The wish: reads a CSV of email, role and workspace, and checks all of it before anything is
-//! done.
+//! The desired state: reads a CSV of email, role and workspace, and checks all of it before
+//! anything is sent.
 //!
 //! Main type: [`Roster`], the good rows packed small and every [`Issue`] with its position. A file
 //! is streamed, so memory grows with rows and not with columns. This module must not know that
@@ -56,7 +56,7 @@ pub use self::spool::{spool_file, spool_instead_in};
 pub use crate::roster::column::{COLUMNS, Column, ColumnSpec, header_form};
 pub use crate::roster::map_file::{role_map, workspace_map};
 
-/// Why a file could not be read at all. What is wrong *in* it is an [`Issue`].
+/// Why a file could not be read at all. Errors *in* it are [`Issue`]s.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not there, or not to be read.
@@ -116,7 +116,7 @@ pub struct Roster {
     lines: Vec<u32>,
     workspace_of: Vec<u32>,
     marks: Vec<Mark>,
-    /// Merged and overruled rows with the row that stands for them; by row.
+    /// Merged and overruled rows with the row that replaces them; by row.
     targets: Vec<(u32, u32)>,
     workspaces: Vec<String>,
     deployments: Vec<(u32, u32)>,
@@ -317,7 +317,7 @@ impl Roster {
         self.issues.is_empty() || (self.skip_invalid && !self.issues.about_the_file())
     }
 
-    /// What to know of it although it is no mistake.
+    /// Notes that are not mistakes.
     pub fn notes(&self) -> &Notes {
         &self.notes
     }

@@ -1,4 +1,4 @@
-//! What the quotes of one raw record do that no honest CSV does, and which cells may hide rows.
+//! Finds faulty quotes in one raw record, and the cells that may hide rows.
 //!
 //! Main function: [`inspect`]. The CSV reader takes nearly everything: text after a closing quote
 //! becomes part of the cell, and a stray quote swallows what follows. Rows without a quote never come

@@ -1,4 +1,4 @@
-//! Finds the cells of one raw record, which the CSV reader does not tell: where each begins and
+//! Finds the cells of one raw record, which the CSV reader does not report: where each begins and
 //! ends, and what its quotes do.
 //!
 //! Main type: [`Cells`]. It follows the same rules as the `csv` crate: a quote opens a cell only
@@ -119,7 +119,7 @@ pub(super) enum Quoting {
     Odd,
 }
 
-/// Whether the quotes of a raw record need a second look: nearly no row of an honest file does.
+/// Whether the quotes of a raw record need a second look: hardly any row of a valid file does.
 pub(super) fn quoting(raw: &[u8], delimiter: u8) -> Quoting {
     let ends = |b: u8| b == delimiter || b == b'\n' || b == b'\r';
     let mut rest = raw;

@@ -1,6 +1,6 @@
 //! What a user asks of the reader: names of columns, defaults, and which rows to take.
 //!
-//! Main type: [`Settings`]. It holds answers, it reads nothing.
+//! Main type: [`Settings`]. It holds the answers and reads nothing.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -39,11 +39,12 @@ pub struct Settings {
     pub skip_invalid: bool,
     /// Take only these rows: any of the patterns of one column, and so for each column named.
     pub only: Vec<Only>,
-    /// Take only so many rows, the first ones.
+    /// Take only this many rows, the first ones.
     pub limit: Option<usize>,
     /// What other installations call otherwise.
     pub maps: Maps,
-    /// People who are not in the file are removed: a cell that may hide rows is no mere warning then.
+    /// People who are not in the file are removed: then a cell that may hide rows is more than a
+    /// warning.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prune: bool,
     /// Take addresses that are none in all likelihood.

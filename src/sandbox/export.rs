@@ -405,7 +405,7 @@ pub(super) fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Why a text is no address; odd ones are let through, because a Houston may have them.
+/// Why a text is not an address; odd ones are let through, because a Houston may have them.
 fn no_address(text: &str) -> Option<String> {
     if let Some(c) = text.chars().find(|&c| is_unseen(c)) {
         return Some(format!("it has the invisible character U+{:04X} in it", u32::from(c)));

@@ -1,6 +1,6 @@
 //! Answers that are not GraphQL: what proxies, gateways and the web framework send.
 //!
-//! Main types: [`Page`], an answer to be, and [`Payload`], the body that hyper sends.
+//! Main types: [`Page`], an answer to send, and [`Payload`], the body that hyper sends.
 
 use std::convert::Infallible;
 use std::fmt;

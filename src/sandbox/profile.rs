@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A name on the command line that stands for nothing the sandbox knows.
+/// A name on the command line that the sandbox does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not a {what}: one of {known}")]
 pub struct UnknownName {

@@ -84,7 +84,7 @@ pub(super) struct Node<'c> {
     thing: Thing,
 }
 
-/// What a node stands for.
+/// What a node represents.
 pub(super) enum Thing {
     Query,
     Mutation,

@@ -1,4 +1,4 @@
-//! HTTP: takes requests, has them carried out, answers or fails to.
+//! HTTP: accepts requests, has them carried out, answers or fails to.
 //!
 //! Main type: [`Shared`], all that requests share. A request that has arrived completely is
 //! carried out in a task of its own, so that a disconnecting client stops nothing.

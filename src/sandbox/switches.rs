@@ -1,4 +1,4 @@
-//! The behaviours that differ between installations or are not known: one switch each.
+//! The behaviours that differ between installations or are unknown: one switch each.
 //!
 //! Main type: [`Switches`]; [`Switches::set`] takes the `name=value` of the command line.
 

@@ -1,7 +1,7 @@
 //! A CSV text as people write rosters: any of four delimiters, blank lines, a line `sep=;`, quotes.
 //!
 //! Main type: [`Table`]. It shares nothing with the roster reader of the client and is as strict:
-//! what the client refuses as a roster is no state either.
+//! what the client refuses as a roster is not a state either.
 
 use std::borrow::Cow;
 use std::iter;

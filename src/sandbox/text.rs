@@ -1,4 +1,4 @@
-//! The bytes of a state file as text, or a word on what they are instead.
+//! The bytes of a state file as text, or the reason why they are not text.
 //!
 //! Main function: [`text_of`]. It knows files that people pass instead of a state by their
 //! first bytes, and shares nothing with the roster reader of the client.

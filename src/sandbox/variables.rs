@@ -1,6 +1,6 @@
-//! Why the variables of a request do not fit, in the words of graphql-js.
+//! Why the variables of a request do not fit, worded as graphql-js does.
 //!
-//! Main function: [`explain`]. The engine has found that something is wrong; this only says what.
+//! Main function: [`explain`]. The engine has found the error; this only words it.
 
 use apollo_compiler::executable::Operation;
 use apollo_compiler::parser::SourceSpan;

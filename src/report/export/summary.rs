@@ -1,4 +1,4 @@
-//! What has to be said of an export beside what it wrote.
+//! What to report about an export in addition to its files.
 //!
 //! Main type: [`ExportSummary`]. It counts and names; it does not print.
 

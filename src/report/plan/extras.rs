@@ -1,4 +1,4 @@
-//! How a plan shows who is in a workspace without being in the roster.
+//! How a plan shows people who are in a workspace without being in the roster.
 
 use std::fmt::Write as _;
 

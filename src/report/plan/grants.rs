@@ -1,4 +1,4 @@
-//! How a plan shows the roles in deployments that rows want.
+//! How a plan shows the deployment roles that rows want.
 
 use std::fmt::Write as _;
 

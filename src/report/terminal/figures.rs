@@ -1,7 +1,7 @@
 //! The progress of a phase of a run, as text: shared by the bar and the plain lines.
 //!
-//! Main types: [`Meter`], which measures, and [`Figures`], which words. Neither draws, nor knows
-//! what time it is.
+//! Main types: [`Meter`], which measures, and [`Figures`], which formats. Neither draws, nor reads
+//! the time.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
