@@ -87,9 +87,9 @@ impl Houston {
     }
 
     /// Creates a workspace, whose admin the caller becomes. Labels need not be unique, so a second
-    /// request makes a second workspace: no layer repeats this one, whatever became of it; after any
-    /// fault that is no refusal the caller has to look. Fails for service accounts, with an internal
-    /// error: see [`Caller::user_id`](super::Caller::user_id).
+    /// fault that is not a refusal the caller has to read back. Fails for service accounts, with an
+    /// internal fault that is no refusal the caller has to look. Fails for service accounts, with
+    /// an internal error: see [`Caller::user_id`](super::Caller::user_id).
     pub fn create_workspace(&self, label: &str, description: Option<&str>) -> Result<Created, Failure> {
         const FIELD: &str = "createWorkspace";
         self.counted(|call| {

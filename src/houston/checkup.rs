@@ -65,7 +65,7 @@ impl Houston {
         self.counted(ask_surface)
     }
 
-    /// Whether the installation can send mail; `None` where it does not tell.
+    /// Whether the installation can send mail; `None` if it does not report that.
     pub fn sends_mail(&self) -> Result<Option<bool>, Failure> {
         self.counted(|call| {
             let decoded = call.ask::<ops::Mail>(ops::mail::Variables {})?;
@@ -156,7 +156,7 @@ pub struct ServerTime(Arc<Mutex<Option<Skew>>>);
 pub enum Skew {
     /// This machine is ahead by this much, or not at all.
     Ahead(Duration),
-    /// This machine is behind.
+    /// This machine's clock is behind.
     Behind(Duration),
 }
 
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_unknown_and_what_did_not_come_is_a_fault() {
+    fn what_is_not_reported_is_unknown_and_what_did_not_come_is_a_fault() {
         let refused = r#"{"errors":[{"message":"Introspection is not allowed"}]}"#;
         assert_eq!(houston(&[refused]).surface().unwrap(), None);
         assert_eq!(houston(&[r#"{"data":{"__schema":{"queryType":null}}}"#]).surface().unwrap(), None);

@@ -44,7 +44,7 @@ impl Credential {
         self.token()?.expires()
     }
 
-    /// The user whom the token in force says it was made for, see [`Token::user_id`].
+    /// The user that the token in force was made for, by its own claim; see [`Token::user_id`].
     pub fn user_id(&self) -> Option<String> {
         self.token()?.user_id()
     }

@@ -51,7 +51,7 @@ pub enum Fault {
         /// How long the other side wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// Houston refuses: the token is dead or a right is missing; probe `self` to tell.
+    /// Houston refuses: the token is dead or a right is missing; probing `self` shows which.
     #[error("refused{}", tail(.text))]
     Denied {
         /// Houston's message.

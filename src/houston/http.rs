@@ -59,7 +59,7 @@ impl Default for HttpSettings {
     }
 }
 
-/// Requests over HTTP/1.1. The client behind it is built with the first request.
+/// Requests over HTTP/1.1. The inner client is built with the first request.
 pub struct Http {
     url: Url,
     is_loopback: bool,

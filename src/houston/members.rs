@@ -114,8 +114,8 @@ impl Call<'_> {
 }
 
 impl Profile {
-    /// Takes what the answer to a query shows that this server does not have. Gives whether there is
-    /// something that the query asked for: then a smaller one may be understood.
+    /// Learns from the answer to a query what this server does not support. Gives whether that was
+    /// part of the query: then a smaller one may be understood.
     fn learns_from(&self, decoded: &Decoded, query: MembersQuery) -> bool {
         let lacks = |names: &[&str]| names.iter().any(|name| decoded.does_not_know(name));
         let switch = if query.root == Root::Page && lacks(&[Root::Page.field(), "cursor", "take"]) {

@@ -179,7 +179,7 @@ pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
     operations::FILES.iter().copied().chain(members)
 }
 
-/// Houston behind a transport. Cheap to clone: clones share what they learn about the server.
+/// Houston through a transport. Cheap to clone: clones share what they learn about the server.
 #[derive(Clone)]
 pub struct Houston {
     transport: Arc<dyn Transport>,
@@ -194,7 +194,7 @@ impl std::fmt::Debug for Houston {
 }
 
 impl Houston {
-    /// Houston behind this transport.
+    /// Houston through this transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
         Self { transport, profile: Arc::default(), budget: Budget::Shared }
     }

@@ -1,4 +1,4 @@
-//! Waits for a Houston that is down before it has ever answered.
+//! Lets reads wait while Houston is down.
 //!
 //! Main types: [`OutageWait`], which lets reads wait until Houston answers, and [`Waiting`], which
 //! shows others that they do. Writes are never held here: they are the engine's concern. While many
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_waits_until_somebody_answers_and_is_sent_again() {
+    fn a_read_waits_until_houston_answers_and_is_sent_again() {
         for fault in [refused(), Fault::no_answer(NoAnswerCause::BadGateway, "")] {
             let (transport, clock) = patient(Scripted::new(move |number, _| {
                 if number < 20 { Err(fault.clone()) } else { Ok((200, r#"{"data":{}}"#.to_owned())) }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_alone_meets_nobody_is_given_back() {
+    fn a_request_that_alone_goes_unanswered_is_given_back() {
         let (transport, clock) = patient(Scripted::new(|_, body| match body["operationName"].as_str() {
             Some("AreYouThere") => Ok((200, r#"{"data":{}}"#.to_owned())),
             Some(_) | None => Err(Fault::no_answer(NoAnswerCause::GatewayTimeout, "")),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn others_see_that_somebody_waits_and_what_for() {
+    fn others_see_that_a_read_waits_and_what_for() {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
         let waiting = Waiting::new(Arc::clone(&clock));
         let seen = waiting.clone();

@@ -63,7 +63,7 @@ pub enum Grounds {
     OwnRole,
     /// Something else too, or only: a Team, or a custom role. Such people must not be "removed".
     Elsewhere,
-    /// The server does not tell.
+    /// Not reported by the server.
     Hidden,
 }
 

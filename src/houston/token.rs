@@ -138,8 +138,9 @@ impl Token {
         SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(claims.exp).ok()?)
     }
 
-    /// The id of the user whom a JWT was made for, as its claim `uuid` says. Read without checking the
-    /// signature: it may only add to what is protected, and Houston decides what the token may do.
+    /// The id of the user that a JWT was made for, as its claim `uuid` says. Read without checking
+    /// the signature: it may only add to what is protected, and Houston decides what the token may
+    /// do.
     pub fn user_id(&self) -> Option<String> {
         #[derive(serde::Deserialize)]
         struct Claims {

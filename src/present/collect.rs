@@ -20,7 +20,7 @@ use crate::plan::protect::Protect;
 pub struct Care<'c> {
     /// The user with this id, who is the caller: all their names.
     pub caller: Option<&'c str>,
-    /// Wanted people whom these patterns cover: all their names.
+    /// Wanted people who match these patterns: all their names.
     pub protect: Option<&'c Protect>,
     /// Whether the admins are kept, where the list is read to its end anyway.
     pub admins: bool,
@@ -31,7 +31,7 @@ pub struct Care<'c> {
 pub(super) struct Collectors<'a> {
     /// Certain people by address.
     pub(super) memberships: Memberships<'a>,
-    /// People whom the roster does not name.
+    /// People who are not in the roster.
     pub(super) strangers: Option<StrangerSearch<'a>>,
     /// Certain people and invitations by id.
     pub(super) accounts: Option<Accounts<'a>>,

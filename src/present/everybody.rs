@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_there_once_however_the_server_turns_pages() {
+    fn everyone_is_listed_once_however_the_server_turns_pages() {
         for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
             for page in [7, 100] {
                 for people in [0, 1, 6, 7, 8, 99, 100, 101, 250] {

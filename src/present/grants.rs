@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_counts_more_than_a_user_name_whoever_comes_first() {
+    fn an_address_wins_over_a_user_name_in_any_order() {
         let by_name = person("name", "other@example.com", "ann@example.com");
         let by_address = person("address", "ann@example.com", "ann");
         for people in [[&by_name, &by_address], [&by_address, &by_name]] {

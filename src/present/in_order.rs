@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn results_come_in_order_whoever_is_ready_first() {
+    fn results_come_in_order_whichever_is_ready_first() {
         // The first piece is ready only after others that were begun beside it.
         let (done, wait) = crossbeam_channel::bounded(100);
         let work = |index: usize| {

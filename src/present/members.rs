@@ -27,7 +27,7 @@ pub struct Reading {
     pub invites: InvitesSeen,
     /// All names of the caller, if they were met and asked for.
     pub caller: Vec<String>,
-    /// All names of wanted people whom a pattern of `--protect` covers, if that was asked for.
+    /// All names of wanted people who match a pattern of `--protect`, if that was asked for.
     pub protected: Vec<String>,
     /// People whom no row names, if that was asked for.
     pub strangers: Strangers,
@@ -274,7 +274,7 @@ pub(super) mod tests {
         Membership::Member { role: Level::Editor, bindings: 1, standing: Standing::Active };
 
     #[test]
-    fn everybody_is_found_however_the_server_turns_pages() {
+    fn everyone_is_found_however_the_server_turns_pages() {
         for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
             for page in [7, 100] {
                 for people in [0, 1, 6, 7, 8, 99, 100, 101, 250] {
@@ -339,7 +339,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_of_roles_in_deployments_spoils_no_membership() {
+    fn unknown_deployment_roles_spoil_no_membership() {
         let shown = |change: fn(&mut Vec<Value>)| {
             let server = Arc::new(Scripted::new(move |_, body| {
                 let first = body["variables"]["cursor"] == "";
@@ -367,7 +367,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn one_request_is_enough_when_everybody_is_on_the_first_page() {
+    fn one_request_is_enough_when_everyone_is_on_the_first_page() {
         let server = server(250, 100, Cursor::Exclusive);
         assert_eq!(reading(&server, &["p1@example.com", "p99@example.com"]).memberships, [MEMBER, MEMBER]);
         assert_eq!(server.sent(), 1);

@@ -11,7 +11,7 @@ use unicode_security::skeleton;
 
 use crate::model::{is_invisible, printable};
 
-/// What a text that is no workspace's name has to do with those that are.
+/// How a text that is not the name of a workspace relates to the names that exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Likeness {
     /// Nothing.

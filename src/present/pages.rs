@@ -30,7 +30,7 @@ pub enum InvitesSeen {
 #[derive(Debug, Default)]
 pub struct PageSize {
     longest: AtomicUsize,
-    /// The memory of all people whom readings of this run have kept, in bytes.
+    /// The memory of all people that readings of this run have kept, in bytes.
     kept: AtomicU64,
 }
 

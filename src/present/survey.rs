@@ -66,7 +66,7 @@ pub struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// The same, and looks out for people whom these patterns cover.
+    /// The same, and looks for people who match these patterns.
     #[must_use]
     pub fn protecting(self, protect: &'a Protect) -> Self {
         let protect = Some(protect).filter(|protect| !protect.is_empty());

@@ -53,7 +53,7 @@ enum Way {
 }
 
 impl Draft {
-    /// Begins an output that a user has named. Links are followed. What is no regular file (a
+    /// Begins an output that a user has named. Links are followed. Anything but a regular file (a
     /// device, a pipe) is written in place, and so is a file that no rename can replace.
     ///
     /// # Errors

@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_for_too_much_is_told_only_where_it_happened() {
+    fn throttling_is_reported_only_if_it_happened() {
         let mut fixture = Fixture::with(&[(Status::Added, None)], None);
         let quiet = render(&summary(&fixture), Paint::Plain);
         fixture.history.strain.add(Strain {
@@ -483,13 +483,13 @@ mod tests {
             retries_refused: 3,
             budget_is_empty: true,
         });
-        let told = render(&summary(&fixture), Paint::Plain);
-        let more: Vec<_> = told.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
+        let throttled = render(&summary(&fixture), Paint::Plain);
+        let more: Vec<_> = throttled.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
         insta::assert_snapshot!(more.join("\n"), @r"
         asked Houston for too much once: the requests in flight went down to 9, and were 12 at the end
         the retry budget was used up: 41 requests were sent again, 3 were not
         ");
-        assert_eq!(told.lines().count(), quiet.lines().count() + 2);
+        assert_eq!(throttled.lines().count(), quiet.lines().count() + 2);
     }
 
     #[test]

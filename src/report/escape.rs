@@ -1,4 +1,7 @@
 //! Texts from outside, escaped for the format they are put into.
+//!
+//! Main functions: [`markdown`], [`xml`] and [`json_line`]. They change how a text is written, never
+//! what it says.
 
 use std::io;
 

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_has_everybody_and_what_is_missing() {
+    fn the_json_has_everyone_and_what_is_missing() {
         insta::assert_snapshot!(written(ExportFormat::Json), @r##"
         {"export":1,"source":{"target":"https://houston.example.com/v1","houston_version":"2.0.0","exported_at":"2026-11-23T16:00:00Z"}
         ,"workspaces":[

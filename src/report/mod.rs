@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_hears_everything_in_order() {
+    fn every_reporter_hears_everything_in_order() {
         let heard = RefCell::new(Vec::new());
         let mut all = Fanout::new().and(Counter(&heard, "first")).and(Counter(&heard, "second"));
         all.event(&Event::ReadingFinished);

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_who_is_not_in_the_roster_comes_to_an_end_with_a_word() {
+    fn everyone_who_is_not_in_the_roster_gets_a_status() {
         let code = |code| Some(Cause::new(code, "why"));
         let removal = Action::Remove(None);
         let ended = |reason: Reason, word| {

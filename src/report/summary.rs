@@ -97,7 +97,7 @@ pub struct Summary {
     /// Rows per status, zeros included; `removed` counts people who were not in the input.
     #[serde(serialize_with = "by_status")]
     pub counts: Tally,
-    /// The outcome for people who were not in the input, if they were to be removed.
+    /// The outcome for people who were not in the input, if the run was to remove them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removals: Option<RemovalCounts>,
     /// The outcome of the deployment roles that the rows wanted, if they wanted any.
@@ -108,7 +108,7 @@ pub struct Summary {
     pub undo: Undo,
     /// Of the rows that are `not_run`, those outside of `--only` or `--limit`.
     pub left_out: u64,
-    /// Rows, and people who were to be removed, for which at least one mutation was sent.
+    /// Rows, and people to remove, for which at least one mutation was sent.
     pub operations: u64,
     /// Mutations sent.
     pub attempts: u64,
@@ -216,7 +216,7 @@ impl FailureClass {
 }
 
 impl Summary {
-    /// Sums up what the files of a run tell. `exit_status` is what the program ends with, if that
+    /// Sums up the files of a run. `exit_status` is what the program ends with, if that
     /// is known.
     pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
         let header = &history.header;
@@ -224,7 +224,7 @@ impl Summary {
         let removals = RemovalCounts::of(history);
         let mut counts = history.tally();
         (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
-        let everybody = || history.rows.iter().chain(&history.extras);
+        let all = || history.rows.iter().chain(&history.extras);
         Self {
             schema_version: 1,
             run: bounded(&header.run),
@@ -256,8 +256,8 @@ impl Summary {
             deployment_roles: GrantCounts::of(history),
             undo: Undo::default(),
             left_out: history.rows.iter().filter(left_out).count() as u64,
-            operations: everybody().filter(|row| row.attempts > 0).count() as u64,
-            attempts: everybody().map(|row| u64::from(row.attempts)).sum(),
+            operations: all().filter(|row| row.attempts > 0).count() as u64,
+            attempts: all().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
             congestion_events: history.strain.congestion_events,
             window_min: history.strain.window_min,
@@ -581,8 +581,8 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         let listed = value["failures"].as_array().expect("a list");
         assert!(!listed.is_empty());
-        let told: u64 = listed.iter().map(|class| class["count"].as_u64().expect("a count")).sum();
-        assert_eq!(told + value["other_failures"].as_u64().expect("a count"), 103);
+        let listed_rows: u64 = listed.iter().map(|class| class["count"].as_u64().expect("a count")).sum();
+        assert_eq!(listed_rows + value["other_failures"].as_u64().expect("a count"), 103);
         assert_eq!(listed[0]["count"], 2, "the most frequent come first");
         assert!(!json.chars().any(|c| c.is_control() && c != '\n'), "{json}");
     }

@@ -1,8 +1,8 @@
 //! The progress of a run, for people: bars on a terminal, a line now and then elsewhere.
 //!
 //! Main type: [`Progress`]. It writes to standard error or to what it is given, never waits, and
-//! never fails: a closed terminal does not end a run. The texts are worded in `figures`; the last
-//! final summary of a run is in [`super::closing`].
+//! never fails: a closed terminal does not end a run. The texts are worded in `figures`; the final
+//! summary of a run is in [`super::closing`].
 
 mod figures;
 

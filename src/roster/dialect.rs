@@ -36,7 +36,7 @@ pub struct Dialect {
     pub columns: Columns,
 }
 
-/// What the first bytes tell, before the header has been read.
+/// What the first bytes show, before the header has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Beginning {
     pub delimiter: u8,

@@ -56,7 +56,7 @@ const CLASS: [u8; 256] = {
     class
 };
 
-/// What one walk over the bytes can tell.
+/// What one walk over the bytes can find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plain {
     /// A good address, in lower case already.
@@ -257,7 +257,7 @@ fn dressed(text: &str) -> Option<Complaint> {
     is_quoted.then(|| bad(text, "its local part is quoted, which Houston's mail cannot deliver to"))
 }
 
-/// What a text is meant to be that has the form of an address and is no person's.
+/// What a text in the form of an address that belongs to no person is meant to be.
 fn oddity(text: &str) -> Option<Complaint> {
     let (local, _) = text.split_once('@').filter(|(local, _)| !local.is_empty())?;
     let odd = |why: &str, hint: &str| {
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_addresses_are_told_why() {
+    fn bad_addresses_get_a_reason() {
         use IssueKind::{BadEmail, InvisibleCharacter, LookAlike};
         for (text, kind, part) in [
             ("ada", BadEmail, "no `@`"),

@@ -337,7 +337,7 @@ impl Roster {
         self.marks.is_empty()
     }
 
-    /// How many rows are to be applied.
+    /// How many rows will be applied.
     pub fn wanted_len(&self) -> usize {
         self.marks.iter().filter(|mark| mark.fate() == Fate::Wanted).count()
     }

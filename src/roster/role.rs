@@ -90,7 +90,7 @@ fn explain(text: &str) -> Complaint {
 pub const NO_ROLE: &str = "NONE";
 
 /// The deployments and roles of a cell `release-name-or-id=DEPLOYMENT_EDITOR;...`; role names in
-/// any case, empty parts ignored. `NONE` is no role: an existing one is to be removed.
+/// any case, empty parts ignored. `NONE` is no role: an existing one is removed.
 ///
 /// # Errors
 /// A complaint about the first part that cannot be read.

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_fits_nobody_is_refused() {
+    fn a_pattern_that_can_never_match_is_refused() {
         for (text, pattern) in [
             ("svc-*", "svc-*"),
             (" svc-ci@example.com\r\n", "svc-ci@example.com"),

@@ -73,7 +73,7 @@ impl Tokens {
             workspace_viewer,
             expired,
         } = self;
-        let nobodys = lasting("nobody");
+        let dead = lasting("nobody");
         [
             (system_admin, "system admin, a user"),
             (service_account, "system admin, a service account"),
@@ -84,7 +84,7 @@ impl Tokens {
             (expired, "expired"),
         ]
         .into_iter()
-        .filter(|(token, _)| **token != nobodys)
+        .filter(|(token, _)| **token != dead)
         .map(|(token, may)| (token.as_str(), may))
         .collect()
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_three_parts_and_survives_nobody_touching_it() {
+    fn a_token_has_three_parts_and_does_not_survive_tampering() {
         for length in 0..40 {
             let user = "u".repeat(length);
             let token = mint(&user, 1, 2);

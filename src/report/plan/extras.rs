@@ -1,4 +1,6 @@
-//! How a plan shows people who are in a workspace without being in the roster.
+//! The part of a plan about people who are in a workspace but not in the roster.
+//!
+//! Main type: `ExtraRow`. It shows; it decides nothing.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,6 @@
-//! How a plan shows the deployment roles that rows want.
+//! The part of a plan about deployment roles.
+//!
+//! Main type: `GrantRow`. It shows; it decides nothing.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,6 @@
 //! A plan as Markdown, for a pull request or a ticket: a table per workspace.
+//!
+//! Main function: `PlanReport::markdown`. It shows; it decides nothing.
 
 use std::fmt::Write as _;
 

@@ -16,7 +16,7 @@ pub struct Stale {
     pub older_than: String,
     /// The old ones, the oldest first.
     pub invites: Vec<StaleInvite>,
-    /// Invitations whose age Houston does not tell.
+    /// Invitations whose age Houston does not report.
     pub undated: u64,
     /// Workspaces whose invitations cannot be seen.
     pub unseen_in: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Stale {
 /// An old invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StaleInvite {
-    /// Whom it is for.
+    /// The invited person.
     pub email: String,
     /// The label of the workspace, or its id.
     pub workspace: String,

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_told_while_it_is_smaller_than_asked_for_and_an_empty_budget() {
+    fn a_window_is_shown_while_it_is_smaller_than_asked_for_and_an_empty_budget() {
         let mut strained = figures();
         strained.tally.strain = Strain {
             concurrency: 16,
