@@ -1,5 +1,4 @@
-//! Opens files that another person may have made: no wait, no link where none is wanted, no end of
-//! memory.
+//! Opens files that another user may have made: no waiting, no link unless allowed, bounded memory.
 //!
 //! Main functions: [`open_regular`], which gives a handle of a regular file, [`read_regular`], and
 //! [`read_input`] for files that a user names. They look at the opened handle, never at the name a
@@ -45,7 +44,7 @@ pub fn read_input(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if kind.is_file() {
         read_at_most(file, limit)
     } else if is_handed_over(path) && is_pipe(kind) {
-        // Opened again without `O_NONBLOCK`; the other end is held by whoever started us.
+        // Opened again without `O_NONBLOCK`; the other end is held by our parent process.
         read_patiently(File::open(path)?, limit)
     } else {
         Err(not_regular(kind))
@@ -87,7 +86,7 @@ fn open(path: &Path, links: Links) -> io::Result<File> {
 fn read_patiently(pipe: File, limit: u64) -> io::Result<Vec<u8>> {
     let (sender, receiver) = sync_channel(1);
     thread::spawn(move || {
-        // Nobody listens any more after the time-out.
+        // After the time-out, no receiver is left.
         let _ = sender.send(read_at_most(pipe, limit));
     });
     receiver.recv_timeout(PATIENCE).unwrap_or_else(|error| {

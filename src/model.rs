@@ -1,7 +1,7 @@
-//! The words every part of the program shares: an email, a role, a workspace, a row of the roster.
+//! The types every part of the program shares: an email, a role, a workspace, a row of the roster.
 //!
-//! Main type: [`Assignment`], one wish of the roster. Values here can only be built valid; this
-//! module must not know any other part of the program.
+//! Main type: [`Assignment`], one row of the desired state. Values here can only be built valid;
+//! this module must not know any other part of the program.
 
 mod glob;
 pub mod period;
@@ -153,7 +153,7 @@ pub struct WorkspaceId(Arc<str>);
 pub struct NotAWorkspaceId;
 
 impl WorkspaceId {
-    /// What stands in the place of an id until the workspace is created. Nothing is sent with it.
+    /// The stand-in for an id until the workspace is created. Never sent.
     pub fn none_yet() -> Self {
         Self("none-yet".into())
     }
@@ -199,7 +199,7 @@ impl fmt::Display for WorkspaceId {
 pub struct RowNumber(NonZeroU32);
 
 impl RowNumber {
-    /// The row at this zero-based place.
+    /// The row at this zero-based index.
     ///
     /// # Panics
     /// At four thousand million rows, which the roster reader refuses before.
@@ -208,7 +208,7 @@ impl RowNumber {
         Self(number.and_then(NonZeroU32::new).expect("a roster has fewer than 2^32 rows"))
     }
 
-    /// The zero-based place of this row.
+    /// The zero-based index of this row.
     pub fn index(self) -> usize {
         self.0.get() as usize - 1
     }
@@ -356,7 +356,7 @@ impl Emails {
     pub fn spelled(&self, item: impl Into<ItemId>) -> &str {
         let item = item.into();
         let found = self.spellings.binary_search_by_key(&(item.get() - 1), |(index, _)| *index);
-        found.map_or_else(|_| self.get(item), |place| &self.spellings[place].1)
+        found.map_or_else(|_| self.get(item), |index| &self.spellings[index].1)
     }
 
     /// The address of a row as it is compared ([`email_key`]).
@@ -371,7 +371,7 @@ impl Emails {
         self.ends.len()
     }
 
-    /// Whether there is no row.
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -483,7 +483,7 @@ fn begins_command(text: &str) -> bool {
         || (name.starts_with(|c: char| c.is_ascii_alphabetic()) && line.contains("::"))
 }
 
-/// Whether a character shows nothing and is no blank: controls, zero-width ones, direction marks.
+/// Whether a character is invisible and not a blank: controls, zero-width ones, direction marks.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
@@ -527,7 +527,7 @@ pub fn stand_in(c: char) -> char {
 }
 
 /// Whether a spreadsheet may run the cell as a formula, or lose a blank at its beginning and then
-/// run it. Reports put an apostrophe before such a cell, the roster reader takes it away again.
+/// run it. Reports put an apostrophe before such a cell, the roster reader removes it again.
 pub fn runs_as_formula(cell: &[u8]) -> bool {
     /// `= + - @` as East Asian keyboards have them; some spreadsheets take these too.
     const WIDE: [&str; 4] = ["\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}"];

@@ -1,8 +1,8 @@
-//! Time as the program sees it: a clock that tells and waits, and a cancellation that cuts waits
-//! short.
+//! Time as the program sees it: a clock that reads the time and waits, and a cancellation that cuts
+//! waits short.
 //!
 //! Main types: [`Clock`], [`Cancel`] and, for waits that another thread ends, [`Bell`]. This is the
-//! one place where a thread may sleep.
+//! only module where a thread may sleep.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ pub enum Waited {
     CutShort,
 }
 
-/// Tells the time and lets it go by. The real one is [`SystemClock`]; tests use [`ManualClock`].
+/// Reads the time and waits. The real one is [`SystemClock`]; tests use [`ManualClock`].
 pub trait Clock: Send + Sync {
-    /// Now, on a scale that never goes back.
+    /// Now, on a monotonic scale.
     fn now(&self) -> Instant;
 
     /// Waits this long, or until `cancel` is pulled.
@@ -92,7 +92,7 @@ struct BellState {
 }
 
 impl Bell {
-    /// Ends the wait that goes on, or the next one.
+    /// Ends the current wait, or the next one.
     pub fn ring(&self) {
         *self.0.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.sound.notify_one();
@@ -119,7 +119,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until somebody waits: a wait moves it on at once. For tests.
+/// A clock that stands still until a wait moves it on, at once. For tests.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<Mutex<Instant>>);
 

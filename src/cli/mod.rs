@@ -99,7 +99,7 @@ impl GlobalArgs {
     /// A progress display; `row_names` gives the name of a row.
     pub(crate) fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
-        let progress = Progress::on_stderr(mode, Instant::now).with_places(row_names);
+        let progress = Progress::on_stderr(mode, Instant::now).with_positions(row_names);
         if self.verbose { progress.verbose() } else { progress }
     }
 

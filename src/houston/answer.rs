@@ -1,7 +1,7 @@
 //! From the bytes of an answer to the data of an operation.
 //!
 //! Main type: [`Decoded`]. Whether bytes are GraphQL at all is decided by their shape, never by
-//! the HTTP status. Unknown keys do no harm; a key that is there twice makes an answer worthless.
+//! the HTTP status. Unknown keys are ignored; a duplicate key makes an answer worthless.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use super::transport::Held;
 /// The most values an answer may have: as many as a list of a hundred thousand members.
 ///
 /// A value of two bytes takes fifty times as much when it is taken apart, so the length of an answer
-/// alone is no bound for the memory that it takes.
+/// alone does not bound the memory that it takes.
 pub(super) const MOST_VALUES: u64 = 1 << 20;
 /// The longest list of errors, in bytes.
 const LONGEST_ERRORS: usize = 1 << 20;
@@ -75,7 +75,7 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// Takes a body apart; `Malformed` where it is no GraphQL answer.
+    /// Takes a body apart; `Malformed` if it is not a GraphQL answer.
     pub fn read(body: &[u8], status: u16) -> Result<Self, Fault> {
         let envelope = Envelope::read(body)?;
         let data = envelope.data()?;

@@ -1,7 +1,7 @@
 //! The file of certificate authorities that `--ca-file` names.
 //!
-//! Main function: [`read`]. What is no PEM certificate is named as what it looks like, with the
-//! command that makes a certificate of it.
+//! Main function: [`read`]. An error about a file that is not PEM says what it looks like, with the
+//! command that converts it.
 
 use std::borrow::Cow;
 use std::path::Path;

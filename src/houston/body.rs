@@ -1,7 +1,7 @@
-//! Reading the body of an answer, in bounded memory.
+//! Reads the body of an answer, in bounded memory.
 //!
-//! Main type: [`Memory`], shared by all requests of a transport. One answer has a limit, and all that
-//! are under way have one together, since many of them may come at a time.
+//! Main type: [`Memory`], shared by all requests of a transport. One answer has a limit, and all in
+//! flight share one, since many may arrive at once.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -82,7 +82,7 @@ struct Share {
 }
 
 impl Share {
-    /// Takes more; false where that is more than there is.
+    /// Counts more bytes; false if all answers together exceed the limit.
     fn grow(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
         self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_ALL_ANSWERS
@@ -94,7 +94,7 @@ fn over() -> Fault {
     Fault::malformed(&format!("responses in flight exceed {most} MiB together; try --concurrency 1"))
 }
 
-/// Reads as long as there is memory for it.
+/// Reads while the memory budget lasts.
 struct Metered<R> {
     inner: R,
     share: Share,

@@ -1,4 +1,4 @@
-//! One call of the typed client, which may take several requests.
+//! One call of the typed client, made of one or more requests.
 //!
 //! Main type: `Call`. It counts the requests and knows when an answer has what was asked for.
 
@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Lets a fault pass that only says "this is not told here"; gives back every other.
+/// Drops a fault that only says "not reported here"; gives back every other.
 pub(super) fn ignore_unsupported(fault: Option<Fault>) -> Result<(), Fault> {
     match fault {
         None

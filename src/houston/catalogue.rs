@@ -1,5 +1,5 @@
-//! What Houston, and what stands in front of it, answers when it refuses: the catalogue of
-//! messages and of HTTP answers, and how they become a [`Fault`].
+//! How refusals from Houston, and from what is in front of it, become a [`Fault`]: the catalogue of
+//! messages and of HTTP answers.
 //!
 //! Main functions: [`classify`] for GraphQL errors, [`classify_http`] for everything else. Messages
 //! are matched by prefix, whatever their case, together with their code where one text or one code
@@ -171,12 +171,13 @@ fn is_about_a_gone_record(message: &str) -> bool {
         .any(|end| message.ends_with(end))
 }
 
-/// What the errors of one answer mean together: the most telling one. `None` without errors.
+/// What the errors of one answer mean together: the most specific one. `None` without errors.
 pub fn classify<'a>(errors: impl IntoIterator<Item = &'a GraphError>, status: u16) -> Option<Fault> {
     errors.into_iter().map(|error| classify_one(error, status)).min_by_key(rank)
 }
 
-/// The lower the more telling. What makes the effect unknown outranks a refusal that nobody knows.
+/// The lower, the more specific. An error that leaves the effect unknown outranks an unrecognised
+/// refusal.
 fn rank(fault: &Fault) -> u8 {
     match fault {
         Fault::Expired { .. } => 0,
@@ -291,7 +292,8 @@ fn title(page: &str) -> Option<&str> {
 /// The longest wait that is believed.
 const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// Reads a `Retry-After` header: seconds, or one of the HTTP dates. A date in the past is no wait.
+/// Reads a `Retry-After` header: seconds, or one of the HTTP dates. A date in the past means no
+/// wait.
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {

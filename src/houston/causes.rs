@@ -1,4 +1,4 @@
-//! Why a request got no answer, as told by the HTTP client.
+//! Why a request got no answer, as reported by the HTTP client.
 //!
 //! Main function: [`unanswered`]. It reads the chain of causes of an error, and nothing else.
 

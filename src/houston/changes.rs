@@ -1,7 +1,8 @@
-//! Changing what is there: roles of members, removals, invitations taken back, new workspaces.
+//! Changes to what exists: member roles, removals, cancelled invitations, new workspaces.
 //!
-//! Main functions: [`Houston::set_role`], [`Houston::remove_member`]. As everywhere in this layer nothing is repeated here, and
-//! an answer without a word is no success: the caller has to look.
+//! Main functions: [`Houston::set_role`], [`Houston::remove_member`]. As everywhere in this layer
+//! nothing is repeated here. An answer without a value is not a success: the caller has to read
+//! back.
 
 use super::answer::Decoded;
 use super::call::{Call, acknowledged, missing, required};
@@ -10,15 +11,15 @@ use super::transport::Failure;
 use super::{Houston, Sent, operations as ops};
 use crate::model::{Level, Role, WorkspaceId};
 
-/// What became of something that was to go.
+/// The result of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// Houston says that it is gone. Servers of 2020 say so also of what never was there.
+    /// Houston says it removed it. Servers of 2020 also say so about what never existed.
     Done {
         /// How many requests it took.
         attempts: u32,
     },
-    /// It was not there any more.
+    /// It no longer existed.
     NothingThere {
         /// How many requests it took.
         attempts: u32,
@@ -35,14 +36,13 @@ pub struct Created {
 }
 
 impl Houston {
-    /// Sets the role of a member or of a pending invitation, and gives people who are there only
-    /// through a Team a role of their own where the server knows how (0.30 and later).
+    /// Sets the role of a member or of a pending invitation. Where the server can (0.30 and later),
+    /// gives people who have access only through a Team a role of their own.
     ///
     /// `email` must be spelled as the server has it: the server does not lower-case it here. Old
-    /// servers answer [`RejectedKind::NotFound`] where there is not
-    /// exactly one binding or invitation. Newer ones set the role of all bindings in that case and
-    /// answer null: then the fault is [`Fault::Malformed`], whose effect is unknown, and the caller
-    /// has to read back.
+    /// servers answer [`RejectedKind::NotFound`] where there is not exactly one binding or
+    /// invitation. Newer ones set the role of all bindings in that case and answer null: then the
+    /// fault is [`Fault::Malformed`], whose effect is unknown, and the caller has to read back.
     pub fn set_role(&self, workspace: &WorkspaceId, email: &str, role: Level) -> Result<Sent, Failure> {
         self.counted(|call| {
             call.set_role(workspace, email, role)?;
@@ -51,8 +51,8 @@ impl Houston {
     }
 
     /// Sets the role that a pending invitation promises, by the older of the two documents: what the
-    /// newer one does about somebody who has no account is not known. `email` is in lower case, as
-    /// invitations are. Fails with [`RejectedKind::NotFound`] where there is not exactly one of them.
+    /// newer one does for a person without an account is unknown. `email` is in lower case, as
+    /// invitations are. Fails with [`RejectedKind::NotFound`] unless exactly one matches.
     pub fn set_invite_role(
         &self,
         workspace: &WorkspaceId,
@@ -65,8 +65,8 @@ impl Houston {
         })
     }
 
-    /// Takes all roles of a user in a workspace away, by the id of the user: an address may belong
-    /// to somebody else tomorrow. What a Team gives them stays.
+    /// Removes all roles of a user in a workspace, by user id: an address may belong to another
+    /// person tomorrow. Access through a Team stays.
     pub fn remove_member(&self, workspace: &WorkspaceId, user_id: &str) -> Result<Removal, Failure> {
         self.counted(|call| {
             let user_uuid = named(user_id)?;
@@ -87,9 +87,9 @@ impl Houston {
     }
 
     /// Creates a workspace, whose admin the caller becomes. Labels need not be unique, so a second
-    /// request makes a second workspace: no layer repeats this one, whatever became of it; after any
-    /// fault that is no refusal the caller has to look. Fails for service accounts, with an internal
-    /// error: see [`Caller::user_id`](super::Caller::user_id).
+    /// fault that is not a refusal the caller has to read back. Fails for service accounts, with an
+    /// internal fault that is no refusal the caller has to look. Fails for service accounts, with
+    /// an internal error: see [`Caller::user_id`](super::Caller::user_id).
     pub fn create_workspace(&self, label: &str, description: Option<&str>) -> Result<Created, Failure> {
         const FIELD: &str = "createWorkspace";
         self.counted(|call| {
@@ -132,7 +132,7 @@ impl Call<'_> {
 }
 
 impl Call<'_> {
-    /// What the answer to a removal means: that nothing was there is no failure.
+    /// The meaning of an answer to a removal: nothing to remove is not a failure.
     pub(super) fn removal(&self, decoded: &Decoded, field: &str) -> Result<Removal, Fault> {
         let attempts = self.attempts;
         match acknowledged(decoded, field) {
@@ -146,7 +146,7 @@ impl Call<'_> {
     }
 }
 
-/// An id to be sent; an empty one might mean everybody to a server.
+/// An id to send; a server might read an empty one as everyone.
 fn named(id: &str) -> Result<String, Fault> {
     if id.trim().is_empty() {
         return Err(Fault::unsent(UnsentCause::Body, "an empty id"));

@@ -1,8 +1,8 @@
 //! Questions that only a check of the installation asks: the caller's rights, what the schema
-//! offers, whether mail goes out, what time it is there.
+//! offers, whether mail is sent, the server's time.
 //!
-//! Main types: [`Rights`], [`Surface`] and [`ServerTime`]. What is not told is unknown and no
-//! failure; nothing is judged here.
+//! Main types: [`Rights`], [`Surface`] and [`ServerTime`]. What is not reported is unknown and not
+//! a failure; nothing is judged here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -17,21 +17,22 @@ use crate::model::WorkspaceId;
 /// The right to change who is in which workspace, wherever.
 const EVERYWHERE: &str = "system.iam.update";
 
-/// Who calls, and what they may do as far as they are told.
+/// The caller, and what they may do as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights {
     /// Who.
     pub caller: Caller,
-    /// Whether `permissions` has the right to change members everywhere; `None` where nothing is
-    /// told.
+    /// Whether `permissions` has the right to change members everywhere; `None` if it is not
+    /// reported.
     pub manages_all: Option<bool>,
     /// The workspaces that the caller is an admin of, by bindings of their own; `None` where
-    /// bindings are not told, as for a service account. Rights through a Team are not among them.
+    /// bindings are not reported, as for a service account. Rights through a Team are not among
+    /// them.
     pub admin_of: Option<Vec<WorkspaceId>>,
 }
 
 impl Rights {
-    /// Whether the caller may add people in every workspace; `None` where nobody can say.
+    /// Whether the caller may add people in every workspace; `None` if unknown.
     pub fn is_everywhere(&self) -> Option<bool> {
         match (self.caller.is_system_admin, self.manages_all) {
             (Some(true), _) | (_, Some(true)) => Some(true),
@@ -64,7 +65,7 @@ impl Houston {
         self.counted(ask_surface)
     }
 
-    /// Whether the installation can send mail; `None` where it does not tell.
+    /// Whether the installation can send mail; `None` if it does not report that.
     pub fn sends_mail(&self) -> Result<Option<bool>, Failure> {
         self.counted(|call| {
             let decoded = call.ask::<ops::Mail>(ops::mail::Variables {})?;
@@ -100,13 +101,13 @@ fn rights_of(data: ops::rights::RightsSelf) -> Rights {
         ids.collect()
     });
     let caller = Caller { user_id: user.id, username: user.username, is_system_admin: data.is_admin };
-    // A service account is a husk of a user in places, which has no bindings of its own.
+    // On some versions a service account is an empty user without bindings of its own.
     let admin_of = admin_of.filter(|_| caller.user_id.is_some() && caller.username.is_some());
     Rights { caller, manages_all, admin_of }
 }
 
 /// Whether a right is granted: as a key that is not false, or as a word of a list. The shape is not
-/// known for every version; nothing, or no names at all, tells nothing.
+/// known for every version; nothing, or no names at all, decides nothing.
 fn grants(permissions: &serde_json::Value, right: &str) -> Option<bool> {
     use serde_json::Value;
     match permissions {
@@ -155,7 +156,7 @@ pub struct ServerTime(Arc<Mutex<Option<Skew>>>);
 pub enum Skew {
     /// This machine is ahead by this much, or not at all.
     Ahead(Duration),
-    /// This machine is behind.
+    /// This machine's clock is behind.
     Behind(Duration),
 }
 
@@ -187,7 +188,7 @@ impl ServerTime {
         }
     }
 
-    /// How this machine's clock compares; `None` while no answer has told.
+    /// How this machine's clock compares; `None` until an answer carried a time.
     pub fn skew(&self) -> Option<Skew> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_unknown_and_what_did_not_come_is_a_fault() {
+    fn what_is_not_reported_is_unknown_and_what_did_not_come_is_a_fault() {
         let refused = r#"{"errors":[{"message":"Introspection is not allowed"}]}"#;
         assert_eq!(houston(&[refused]).surface().unwrap(), None);
         assert_eq!(houston(&[r#"{"data":{"__schema":{"queryType":null}}}"#]).surface().unwrap(), None);

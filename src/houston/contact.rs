@@ -1,8 +1,8 @@
-//! How long a target is waited for that has never answered this process.
+//! How long to wait for a target that has never answered this process.
 //!
-//! Main types: [`Contact`], which remembers whether anything was answered, and [`FirstContact`], the
-//! lowest transport but one, which ends the tries when the time is over. A mistyped address is
-//! thereby reported soon, while a Houston that goes away later is waited for longer.
+//! Main types: [`Contact`], which remembers whether anything was answered, and [`FirstContact`],
+//! the lowest transport but one, which ends the tries when the time is over. This reports a
+//! mistyped address soon, while a Houston that goes down later is waited for longer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,7 +76,7 @@ impl Contact {
         match result.as_ref().map_err(|failure| &failure.fault) {
             Err(fault @ (Fault::Unsent { .. } | Fault::NoAnswer { .. })) => {
                 let mut tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
-                // A try that the end cut short tells less than the one before.
+                // A try that the deadline cut short says less than the one before.
                 let is_cut = matches!(fault, Fault::NoAnswer { cause: NoAnswerCause::Timeout, .. });
                 if !is_cut || tries.last.is_none() {
                     tries.last = Some(fault.clone());
@@ -86,7 +86,7 @@ impl Contact {
         }
     }
 
-    /// Why nothing is tried any more.
+    /// Why tries have stopped.
     fn over(&self) -> Fault {
         let tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
         match &tries.last {

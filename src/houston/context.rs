@@ -28,7 +28,7 @@ pub struct Login {
 /// A login that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
-    /// There is no home directory to look in.
+    /// No home directory to look in.
     #[error("there is no home directory to find the logins of the astro CLI in")]
     NoHome,
     /// The file cannot be read.
@@ -41,14 +41,14 @@ pub enum ContextError {
         source: std::io::Error,
     },
     /// It is not the file it should be. Its text is never quoted.
-    #[error("{}{}: not YAML as the astro CLI writes it", .path.display(), at(*.place))]
+    #[error("{}{}: not YAML as the astro CLI writes it", .path.display(), at(*.position))]
     Broken {
         /// Which file.
         path: PathBuf,
         /// The line and the column where reading stopped.
-        place: Option<(u64, u64)>,
+        position: Option<(u64, u64)>,
     },
-    /// There is no such login.
+    /// No such login.
     #[error("there is no login `{name}` in {}; it has: {}", .path.display(), .known)]
     Unknown {
         /// What was asked for.
@@ -72,8 +72,8 @@ pub enum ContextError {
     Token(#[from] TokenError),
 }
 
-fn at(place: Option<(u64, u64)>) -> String {
-    place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"))
+fn at(position: Option<(u64, u64)>) -> String {
+    position.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"))
 }
 
 #[derive(Deserialize, Default)]
@@ -121,18 +121,18 @@ impl Login {
     pub fn read(name: &str, path: &Path) -> Result<Self, ContextError> {
         let failed = |source| ContextError::File { path: path.to_owned(), source };
         let file = open_regular(path, Links::Follow).map_err(failed)?;
-        // Whoever can write it can send a token to another server.
+        // A user who can write it can send a token to another server.
         if is_writable_by_all(&file.metadata().map_err(failed)?) {
             return Err(TokenError::Writable { path: path.to_owned() }.into());
         }
         let bytes = read_at_most(file, MAX_FILE).map_err(failed)?;
         let text = String::from_utf8(bytes)
-            .map_err(|_| ContextError::Broken { path: path.to_owned(), place: None })?;
+            .map_err(|_| ContextError::Broken { path: path.to_owned(), position: None })?;
         // The default would quote the lines around a fault, tokens included.
         let options = serde_saphyr::options! { with_snippet: false };
         let file: File = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
-            let place = error.location().map(|location| (location.line(), location.column()));
-            ContextError::Broken { path: path.to_owned(), place }
+            let position = error.location().map(|location| (location.line(), location.column()));
+            ContextError::Broken { path: path.to_owned(), position }
         })?;
         // Wipes the copy that was read.
         drop(SecretString::from(text));

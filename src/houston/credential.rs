@@ -1,6 +1,6 @@
 //! The token of a process, which may be replaced while requests are under way.
 //!
-//! Main types: [`Credential`], the token in force, shared by everybody who sends, and [`Renewing`],
+//! Main types: [`Credential`], the token in force, shared by all senders, and [`Renewing`],
 //! a transport that reads a token file again when Houston no longer takes what it held before. It
 //! asks Houston nothing but whether the token lives, and never sends again what may have had an
 //! effect.
@@ -17,7 +17,7 @@ use super::token::{Token, TokenKind};
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
 use crate::time::{Cancel, Clock, Waited};
 
-/// So often one request is sent with yet another token; who meets more dead ones gives up.
+/// How often one request is sent again with a new token; after that many dead ones it fails.
 const MOST_RENEWALS: u32 = 3;
 /// A file whose token is dead is looked at again this often, for it may be about to be written.
 const GLANCES: u32 = 5;
@@ -29,7 +29,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 pub struct Credential(Arc<RwLock<Vec<Arc<Token>>>>);
 
 impl Credential {
-    /// This token, until another one takes its place.
+    /// This token, until another one replaces it.
     pub fn new(token: Token) -> Self {
         Self(Arc::new(RwLock::new(vec![Arc::new(token)])))
     }
@@ -44,7 +44,7 @@ impl Credential {
         self.token()?.expires()
     }
 
-    /// The user whom the token in force says it was made for, see [`Token::user_id`].
+    /// The user that the token in force was made for, by its own claim; see [`Token::user_id`].
     pub fn user_id(&self) -> Option<String> {
         self.token()?.user_id()
     }
@@ -59,7 +59,7 @@ impl Credential {
         self.tokens().last().cloned()
     }
 
-    /// Replaces every token there was wherever a foreign text repeats it.
+    /// Redacts every token this process has used wherever a foreign text repeats it.
     pub(super) fn scrub(&self, body: Vec<u8>) -> Vec<u8> {
         self.tokens().iter().fold(body, |body, token| token.scrub(body))
     }
@@ -86,7 +86,7 @@ impl fmt::Debug for Credential {
 }
 
 /// Reads the token's file again when Houston refuses the caller, and sends the refused request
-/// again if another token is there: a refusal had no effect. Where the file brings nothing new and
+/// again if the file has another token: a refusal had no effect. If the file brings nothing new and
 /// the token turns out to be dead, the refusal becomes [`Fault::Expired`]; a [`Fault::Denied`] that
 /// comes out of here was said to a token that lives.
 pub struct Renewing<T> {
@@ -95,8 +95,8 @@ pub struct Renewing<T> {
     file: Option<PathBuf>,
     clock: Arc<dyn Clock>,
     cancel: Cancel,
-    /// Whoever holds it looks into the file; the others wait for what is found. It has the number
-    /// of the token that was last found to be dead for good.
+    /// The holder reads the file; the others wait for the result. It has the number of the token
+    /// that was last found dead for good.
     desk: Mutex<Option<usize>>,
 }
 
@@ -112,11 +112,11 @@ impl<T: fmt::Debug> fmt::Debug for Renewing<T> {
 
 /// What is known of a token after a look into its file.
 enum Standing {
-    /// Another one has taken its place.
+    /// Another one has replaced it.
     Replaced,
-    /// It lives, or nobody can tell: the refusal stands.
+    /// It is valid, or that is unknown: the refusal stands.
     Alive,
-    /// It is dead, and there is no other.
+    /// It is dead, and no other was found.
     Dead,
 }
 
@@ -183,7 +183,7 @@ impl<T: Transport> Transport for Renewing<T> {
             match self.look(file, number, is_certain) {
                 Standing::Alive => return result,
                 Standing::Replaced if renewals < MOST_RENEWALS => renewals += 1,
-                // Whoever asks this knows what a refusal means.
+                // The caller knows what a refusal means.
                 Standing::Replaced | Standing::Dead if request.operation == WHO_AM_I => return result,
                 Standing::Replaced | Standing::Dead => {
                     let fault = Fault::expired(&format!("{text}; its file holds no other one"));
@@ -351,7 +351,7 @@ mod tests {
         static TOGETHER: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(16));
         let stage = stage(|token, _| {
             if token == "hush.old" {
-                // All of them are refused before anybody looks.
+                // All of them are refused before any of them reads the file.
                 TOGETHER.wait();
                 DENIED
             } else {
@@ -425,7 +425,7 @@ mod tests {
         assert_eq!((failure.fault.code(), failure.attempts), (Code::TokenInvalid, MOST_RENEWALS + 1));
     }
 
-    /// A clock on which somebody writes the file at the second wait, in two pieces.
+    /// A clock that writes the file at the second wait, in two pieces.
     struct Writing(ManualClock, AtomicUsize, PathBuf);
 
     impl Clock for Writing {

@@ -58,8 +58,8 @@ impl Houston {
         })
     }
 
-    /// Whether an add can bring roles in deployments along, by introspection; a known no is
-    /// remembered. Where introspection is off nobody can say.
+    /// Whether an add can carry deployment roles, by introspection; a known no is remembered.
+    /// Unknown where introspection is off.
     pub fn adds_deployment_roles(&self) -> Result<Support, Failure> {
         self.counted(|call| {
             if self.profile.deploymentless.is_on() {
@@ -93,8 +93,8 @@ impl Houston {
         })
     }
 
-    /// Gives a member of the workspace a role in a deployment of it. Somebody who has one there
-    /// already is [`Fault::Already`], whatever role it is; somebody who is no member of the workspace
+    /// Gives a member of the workspace a role in one of its deployments. A person who already has
+    /// one, whatever role, is [`Fault::Already`]; a person who is not a member of the workspace
     /// is [`RejectedKind::NotInWorkspace`](super::RejectedKind::NotInWorkspace). A null without an
     /// error has to be looked at.
     pub fn add_deployment_role(
@@ -112,7 +112,7 @@ impl Houston {
         })
     }
 
-    /// Changes the role somebody has in a deployment. Who has none is
+    /// Changes a person's role in a deployment. A person without one is
     /// [`AlreadyKind::Unbound`](super::AlreadyKind::Unbound): then nothing was changed.
     pub fn set_deployment_role(
         &self,
@@ -129,7 +129,7 @@ impl Houston {
         })
     }
 
-    /// Takes the role somebody has in a deployment away; their role in the workspace stays.
+    /// Removes a person's role in a deployment; their role in the workspace stays.
     pub fn remove_deployment_role(
         &self,
         deployment: &str,
@@ -203,7 +203,7 @@ impl Call<'_> {
     }
 }
 
-/// The refusal to add somebody without the roles in deployments that were asked for.
+/// The refusal to add a person without the deployment roles that were asked for.
 fn would_leave_out() -> Fault {
     let text = "this server cannot give roles in deployments together with an add".to_owned();
     Fault::Schema { subject: Some(DEPLOYMENT_ROLES.to_owned()), text }

@@ -1,4 +1,4 @@
-//! Why a call to Houston gave no data: the words, and what is known about its effect.
+//! Why a call to Houston gave no data: the message, and what is known about its effect.
 //!
 //! Main type: [`Fault`]. The table of Houston's messages is in [`super::catalogue`]. A fault only
 //! says what happened; what to do about it is decided by the callers.
@@ -37,7 +37,7 @@ pub enum Fault {
         /// Details.
         text: String,
     },
-    /// Something in front of Houston answered in its place.
+    /// Something in front of Houston answered instead.
     #[error("not Houston answered (HTTP {status}){}", tail(.text))]
     Proxy {
         /// The HTTP status.
@@ -51,7 +51,7 @@ pub enum Fault {
         /// How long the other side wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// Houston refuses: the token is dead or a right is missing; probe `self` to tell.
+    /// Houston refuses: the token is dead or a right is missing; probing `self` shows which.
     #[error("refused{}", tail(.text))]
     Denied {
         /// Houston's message.
@@ -126,7 +126,7 @@ pub enum UnsentCause {
     /// another machine.
     #[error("bad network settings")]
     Environment,
-    /// There are no certificate authorities to check a certificate with.
+    /// No certificate authorities to check a certificate with.
     #[error("no usable certificate authorities")]
     Authorities,
     /// Houston has been away for longer than is waited for.
@@ -179,17 +179,17 @@ pub enum RejectedKind {
     BadEmail,
     /// Houston does not take the role.
     BadRole,
-    /// There is no such thing, or not exactly one.
+    /// No such thing exists, or not exactly one.
     NotFound,
-    /// The person is no member of the workspace.
+    /// The person is not a member of the workspace.
     NotInWorkspace,
-    /// It would leave nobody in charge.
+    /// It would leave no admin.
     LastAdmin,
     /// More than one user matches.
     Ambiguous,
     /// The identity provider manages the users (SCIM).
     Scim,
-    /// The installation does not let anybody manage single users.
+    /// The installation does not allow managing single users.
     UserManagementOff,
     /// A sign-up or invitation token is missing or wrong.
     SignUp,
@@ -208,7 +208,7 @@ pub enum AlreadyKind {
     Bound,
     /// The address belongs to a user.
     EmailInUse,
-    /// There is no role to take away.
+    /// No role to remove.
     Unbound,
 }
 

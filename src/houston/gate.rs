@@ -1,6 +1,6 @@
-//! Lets requests through as a window has it, from many threads.
+//! Applies the window to requests from many threads.
 //!
-//! Main type: [`Gate`]. While the window is as large as it may be, passing costs some atomics.
+//! Main type: [`Gate`]. While the window is at its maximum, passing costs a few atomics.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,14 +21,14 @@ pub(super) struct Gate {
     is_open: AtomicBool,
     cuts: AtomicU64,
     in_flight: AtomicU32,
-    /// Whether somebody waits for a place.
+    /// Whether a request waits for a slot.
     is_awaited: AtomicBool,
     bell: Bell,
 }
 
 /// The right to be in flight, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'g> {
+pub(super) struct Slot<'g> {
     gate: &'g Gate,
     cuts: u64,
     /// When it left, where that matters.
@@ -36,7 +36,7 @@ pub(super) struct Place<'g> {
 }
 
 impl Gate {
-    /// A gate for at most so many requests, or any number; `cancel` ends every wait for a place.
+    /// A gate for at most this many requests, or any number; `cancel` ends every wait for a slot.
     pub(super) fn new(most: Option<u32>, cancel: &Cancel) -> Self {
         let window = Window::new(most);
         let bell = Bell::default();
@@ -57,38 +57,38 @@ impl Gate {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// A place, if one is free.
-    pub(super) fn try_enter(&self) -> Option<Place<'_>> {
+    /// A slot, if one is free.
+    pub(super) fn try_enter(&self) -> Option<Slot<'_>> {
         let slots = self.slots.load(Ordering::SeqCst);
         let enter = |open: u32| (open < slots).then_some(open + 1);
         self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enter).ok()?;
-        Some(Place { gate: self, cuts: self.cuts.load(Ordering::Relaxed), left: None })
+        Some(Slot { gate: self, cuts: self.cuts.load(Ordering::Relaxed), left: None })
     }
 
-    /// Waits for a place; `None` where the wait was cut short. Only one may wait at a time.
-    pub(super) fn enter(&self, cancel: &Cancel) -> Option<Place<'_>> {
+    /// Waits for a slot; `None` if the wait was cut short. Only one may wait at a time.
+    pub(super) fn enter(&self, cancel: &Cancel) -> Option<Slot<'_>> {
         loop {
-            if let Some(place) = self.try_enter() {
-                return Some(place);
+            if let Some(slot) = self.try_enter() {
+                return Some(slot);
             }
             if cancel.is_pulled() {
                 return None;
             }
             self.is_awaited.store(true, Ordering::SeqCst);
-            // Whoever left before that did not ring.
-            let place = self.try_enter();
-            if place.is_none() {
+            // A request that left before that did not ring.
+            let slot = self.try_enter();
+            if slot.is_none() {
                 self.bell.wait();
             }
             self.is_awaited.store(false, Ordering::SeqCst);
-            if place.is_some() {
-                return place;
+            if slot.is_some() {
+                return slot;
             }
         }
     }
 
-    /// When the request after this one may leave, which leaves now and was due at `due`; none where
-    /// no gap is to be kept.
+    /// When the next request may leave, if this one leaves now and was due at `due`; none without a
+    /// gap.
     pub(super) fn next_due(&self, due: Option<Instant>, now: Instant) -> Option<Instant> {
         let gap = self.window().gap();
         let earliest = now.checked_sub(LATE).unwrap_or(now);
@@ -113,8 +113,8 @@ impl Gate {
     }
 }
 
-impl Place<'_> {
-    /// The request leaves now; while the window is open nobody needs to know when.
+impl Slot<'_> {
+    /// The request leaves now; while the window is open, that moment is not needed.
     pub(super) fn leave(&mut self, now: impl FnOnce() -> Instant) {
         self.cuts = self.gate.cuts.load(Ordering::Relaxed);
         self.left = (!self.gate.is_open()).then(now);
@@ -135,7 +135,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.gate.in_flight.fetch_sub(1, Ordering::SeqCst);
         if self.gate.is_awaited.load(Ordering::SeqCst) {

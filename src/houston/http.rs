@@ -1,7 +1,7 @@
 //! HTTP to Houston, blocking.
 //!
-//! Main type: [`Http`]. It sends each request once, follows no redirect, and tells apart what was
-//! certainly not sent, what may have been done, and what somebody in front of Houston answered. It
+//! Main type: [`Http`]. It sends each request once, follows no redirect, and separates what was
+//! certainly not sent, what may have been done, and what something in front of Houston answered. It
 //! does not wait between requests and does not repeat them.
 
 use std::fmt;
@@ -43,11 +43,11 @@ const USER_AGENT: &str = concat!("houston-onboard/", env!("CARGO_PKG_VERSION"));
 /// How to talk to a target.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// How many requests are in flight at most: so many connections are kept.
+    /// The most requests in flight, and so the most connections kept.
     pub concurrency: usize,
     /// How long one request may take, connection included.
     pub timeout: Duration,
-    /// Certificate authorities to trust beside those of the system, as PEM.
+    /// Certificate authorities to trust in addition to those of the system, as PEM.
     pub ca_file: Option<PathBuf>,
     /// Trust any certificate.
     pub insecure: bool,
@@ -59,7 +59,7 @@ impl Default for HttpSettings {
     }
 }
 
-/// Requests over HTTP/1.1. The client behind it is built with the first request.
+/// Requests over HTTP/1.1. The inner client is built with the first request.
 pub struct Http {
     url: Url,
     is_loopback: bool,
@@ -67,7 +67,7 @@ pub struct Http {
     settings: HttpSettings,
     client: OnceLock<Result<Connected, Fault>>,
     time: Option<ServerTime>,
-    /// Why no request gets through; none is tried any more.
+    /// Why no request gets through; further ones are not tried.
     barred: OnceLock<Fault>,
     memory: Memory,
 }
@@ -89,7 +89,7 @@ impl fmt::Debug for Http {
 }
 
 impl Http {
-    /// Requests to this target; without a credential only what Houston tells anybody.
+    /// Requests to this target; without a credential, only for what Houston shows to anyone.
     pub fn new(target: &Target, credential: Option<Credential>, settings: HttpSettings) -> Self {
         Self {
             url: target.url().clone(),
@@ -127,7 +127,7 @@ impl Http {
             .retry(reqwest::retry::never())
             .referer(false)
             // A connection is back in the pool a moment after its answer is read. With a few to
-            // spare, whoever asks in that moment finds one, instead of opening another.
+            // spare, a request sent in that moment finds one instead of opening another.
             .pool_max_idle_per_host(self.settings.concurrency + self.settings.concurrency / 4)
             .pool_idle_timeout(IDLE)
             .timeout(self.settings.timeout)
@@ -297,7 +297,7 @@ impl Transport for Http {
         }
         self.exchange(request).map_err(|fault| {
             if fault.bars_all() {
-                // Whoever was first is right.
+                // The first one wins.
                 let _ = self.barred.set(fault.clone());
             }
             Failure { fault, attempts: 1 }

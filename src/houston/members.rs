@@ -1,7 +1,7 @@
-//! Reading who is in a workspace: members by page or all at once, invitations, one person.
+//! Reads who is in a workspace: members by page or all at once, invitations, one person.
 //!
 //! Main function: `Call::members`, which steps down to what the server understands and keeps the
-//! members where only the invitations are refused.
+//! members if only the invitations are refused.
 
 use super::answer::Decoded;
 use super::call::{Call, missing, required, sound};
@@ -104,7 +104,7 @@ impl Call<'_> {
             return self.person(workspace, email);
         }
         if !decoded.has(field) {
-            return nobody(&decoded, field);
+            return without_person(&decoded, field);
         }
         let data: ops::MembersData = sound(decoded, field)?;
         let raw = data.workspace_user.map(RawPerson::from);
@@ -114,8 +114,8 @@ impl Call<'_> {
 }
 
 impl Profile {
-    /// Takes what the answer to a query shows that this server does not have. Gives whether there is
-    /// something that the query asked for: then a smaller one may be understood.
+    /// Learns from the answer to a query what this server does not support. Gives whether that was
+    /// part of the query: then a smaller one may be understood.
     fn learns_from(&self, decoded: &Decoded, query: MembersQuery) -> bool {
         let lacks = |names: &[&str]| names.iter().any(|name| decoded.does_not_know(name));
         let switch = if query.root == Root::Page && lacks(&[Root::Page.field(), "cursor", "take"]) {
@@ -153,7 +153,7 @@ fn page_of(
 }
 
 /// What an answer without a person means.
-fn nobody(decoded: &Decoded, field: &str) -> Result<Option<Person>, Fault> {
+fn without_person(decoded: &Decoded, field: &str) -> Result<Option<Person>, Fault> {
     match decoded.fault_of(field) {
         None | Some(Fault::Rejected { kind: RejectedKind::NotFound, .. }) => Ok(None),
         Some(fault) => Err(fault),
@@ -165,8 +165,8 @@ fn absence(decoded: &Decoded, field: &str) -> Option<Fault> {
     (!decoded.has(field)).then(why)
 }
 
-/// Whether a joint document failed as a whole although the members might be told alone: the
-/// invitations are unknown here, or an error of theirs took everything along.
+/// Whether a joint document failed as a whole although the members alone could be read: the
+/// invitations are unknown here, or one of their errors failed everything.
 fn must_be_split(decoded: &Decoded, field: &str) -> bool {
     let may_be_theirs = |fault: Fault| !matches!(fault, Fault::Schema { .. } | Fault::Expired { .. });
     decoded.does_not_know(INVITES)

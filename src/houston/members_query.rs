@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::operations::members;
 use crate::model::WorkspaceId;
 
-/// Which list, or whom, a query asks for.
+/// Which list, or which person, a query asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Root {
     /// One page of the members.
@@ -26,7 +26,7 @@ pub(super) enum Root {
 /// What a query for members asks for; each combination is a constant document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct MembersQuery {
-    /// Whom it asks for.
+    /// The person it asks for.
     pub(super) root: Root,
     /// Whether it asks for the pending invitations too.
     pub(super) invites: bool,
@@ -128,8 +128,8 @@ impl MembersQuery {
         Document { text: text.replacen(members::OPERATION_NAME, &name, 1), name }
     }
 
-    /// The JSON body of a request for a page behind this cursor, for the whole list, or for the person
-    /// with this address.
+    /// The JSON body of a request for a page after this cursor, for the whole list, or for the
+    /// person with this address.
     pub(super) fn body(self, workspace: &WorkspaceId, value: &str) -> Vec<u8> {
         let (cursor, email) = match self.root {
             Root::Page => (Some(value), None),

@@ -1,13 +1,13 @@
 //! Houston, the API server of Astro Private Cloud, as typed calls.
 //!
 //! Main type: [`Houston`]. It chooses the document that the server understands, steps down where
-//! the server is older than hoped, and turns every answer into data or into a [`Fault`]. It does
+//! the server is older, and turns every answer into data or into a [`Fault`]. It does
 //! not wait, repeat or decide: that is the work of the transports below it ([`Paced`], [`Retrying`])
 //! and of the callers above.
 //!
 //! Transports are stacked so that repeats are paced too, whatever they are for:
-//! `OutageWait<Retrying<Renewing<Paced<FirstContact<Http>>>>>`, inside a [`ReadOnly`] for whoever promises to change
-//! nothing.
+//! `OutageWait<Retrying<Renewing<Paced<FirstContact<Http>>>>>`, inside a [`ReadOnly`] for callers
+//! that change nothing.
 
 pub mod answer;
 mod authorities;
@@ -119,7 +119,7 @@ pub struct Caller {
     pub is_system_admin: Option<bool>,
 }
 
-/// What is asked for beside the members of a workspace.
+/// What to read in addition to the members of a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Parts {
     /// The pending invitations, with the first page.
@@ -142,11 +142,11 @@ pub enum Paged {
 pub struct MemberPage {
     /// The members, in the server's order.
     pub people: Vec<Person>,
-    /// Entries of the list in which the server shows nobody: each may be anybody.
+    /// Entries without a visible identity: each may be any person.
     pub unread: usize,
     /// Whether more may follow.
     pub paged: Paged,
-    /// The pending invitations, or why they cannot be told; `None` where they were not asked for.
+    /// The pending invitations, or why they are unknown; `None` if they were not asked for.
     pub invites: Option<Result<Vec<Invite>, Fault>>,
     /// The cursor of the next page: the id of the last member of this one.
     pub last_id: Option<String>,
@@ -179,7 +179,7 @@ pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
     operations::FILES.iter().copied().chain(members)
 }
 
-/// Houston behind a transport. Cheap to clone: clones share what they learn about the server.
+/// Houston through a transport. Cheap to clone: clones share what they learn about the server.
 #[derive(Clone)]
 pub struct Houston {
     transport: Arc<dyn Transport>,
@@ -194,20 +194,20 @@ impl std::fmt::Debug for Houston {
 }
 
 impl Houston {
-    /// Houston behind this transport.
+    /// Houston through this transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
         Self { transport, profile: Arc::default(), budget: Budget::Shared }
     }
 
-    /// The same Houston for reads that settle what became of a write: their repeats are not charged
+    /// The same Houston for reads that settle the outcome of a write: their repeats are not charged
     /// to the shared retry budget.
     #[must_use]
     pub fn for_verification(&self) -> Self {
         Self { budget: Budget::Exempt, ..self.clone() }
     }
 
-    /// What the installation tells about itself. What it does not tell, or refuses to tell, is
-    /// unknown and no failure.
+    /// What the installation reports about itself. What it does not report, or refuses to, is
+    /// unknown and not a failure.
     pub fn installation(&self) -> Result<Installation, Failure> {
         self.counted(|call| {
             let decoded = call.ask::<operations::Installation>(operations::installation::Variables {})?;
@@ -263,13 +263,13 @@ impl Houston {
             if self.profile.unpaged.is_on() {
                 return Err(fault);
             }
-            // The first refusal tells more than that of the last resort.
+            // The first refusal says more than that of the last resort.
             let workspaces = call.workspaces_by_page().map_err(|_| fault)?;
             Ok(Listing { workspaces, scope: Scope::Own })
         })
     }
 
-    /// One workspace; `None` if there is none with this id. A caller who may not see it gets
+    /// One workspace; `None` if no workspace has this id. A caller who may not see it gets
     /// [`Fault::Denied`].
     pub fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>, Failure> {
         self.counted(|call| {
@@ -286,8 +286,8 @@ impl Houston {
         })
     }
 
-    /// A page of members, from the start without a cursor. The first page brings the invitations along if
-    /// they are asked for. Where parts cannot be had, the members come without them.
+    /// A page of members, from the start without a cursor. The first page includes the invitations
+    /// if asked for. Parts that cannot be read are left out; the members still come.
     pub fn member_page(
         &self,
         workspace: &WorkspaceId,
@@ -315,7 +315,7 @@ impl Houston {
         self.counted(|call| call.invites(workspace))
     }
 
-    /// The same with the moment at which each was made, where the server tells it.
+    /// The same with the time each was made, where the server reports it.
     pub fn dated_invites(&self, workspace: &WorkspaceId) -> Result<Vec<Invite>, Failure> {
         self.counted(|call| call.dated_invites(workspace))
     }
@@ -348,8 +348,8 @@ impl Houston {
 }
 
 impl Call<'_> {
-    /// Takes what this version does not know; where there is none, what the schema tells. Gives
-    /// whether there is a way to add people without a mail.
+    /// Learns what this version does not support; without a version, what the schema says. Gives
+    /// whether people can be added without an email.
     fn fit(&mut self, version: Option<Version>) -> Result<Support, Fault> {
         let profile = self.profile();
         if let Some(version) = version {
@@ -362,7 +362,7 @@ impl Call<'_> {
         Ok(if profile.bypassless.is_on() { Support::No } else { Support::Yes })
     }
 
-    /// All workspaces of the installation; `None` where they are not told.
+    /// All workspaces of the installation; `None` where they are not listed.
     fn system_workspaces(&mut self) -> Result<Option<Vec<Workspace>>, Fault> {
         if self.profile().listless.is_on() {
             return Ok(None);

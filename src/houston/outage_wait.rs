@@ -1,8 +1,8 @@
-//! Waits for a Houston that is away before anything is known of it.
+//! Lets reads wait while Houston is down.
 //!
-//! Main types: [`OutageWait`], which lets reads wait until somebody answers, and [`Waiting`], which
-//! tells others that they do. Writes are never held here: what becomes of them is the engine's
-//! concern. While many requests meet nobody, the pace below holds them all and asks with one.
+//! Main types: [`OutageWait`], which lets reads wait until Houston answers, and [`Waiting`], which
+//! shows others that they do. Writes are never held here: they are the engine's concern. While many
+//! requests go unanswered, the pace below holds them all and probes with one.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,10 +17,11 @@ use crate::time::{Cancel, Clock, Waited};
 /// The first pause; each further one is twice as long, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
-/// A request that meets nobody although others are answered is given back after so many returns.
+/// A request that goes unanswered although others are answered is given back after this many
+/// returns.
 const MOST_RETURNS: u32 = 2;
 
-/// Whether, since when and why somebody waits. Cheap to clone; all clones are one.
+/// Whether, since when and why reads wait. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Waiting {
     clock: Arc<dyn Clock>,
@@ -28,12 +29,12 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Nobody waits.
+    /// Nothing waits.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, state: Arc::default() }
     }
 
-    /// For how long somebody has waited, and what the last try met; `None` while nobody waits.
+    /// How long the reads have waited, and what the last try met; `None` while none waits.
     pub fn now(&self) -> Option<(Duration, String)> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state
@@ -156,7 +157,7 @@ impl<T: Transport> Transport for OutageWait<T> {
     }
 }
 
-/// What was met instead of an answer, in words that fit into a longer sentence.
+/// What came instead of an answer, as text that fits into a longer sentence.
 fn why(fault: &Fault) -> String {
     if let Fault::Unsent { cause, text } = fault { format!("{cause}: {text}") } else { fault.to_string() }
 }
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_waits_until_somebody_answers_and_is_sent_again() {
+    fn a_read_waits_until_houston_answers_and_is_sent_again() {
         for fault in [refused(), Fault::no_answer(NoAnswerCause::BadGateway, "")] {
             let (transport, clock) = patient(Scripted::new(move |number, _| {
                 if number < 20 { Err(fault.clone()) } else { Ok((200, r#"{"data":{}}"#.to_owned())) }
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_alone_meets_nobody_is_given_back() {
+    fn a_request_that_alone_goes_unanswered_is_given_back() {
         let (transport, clock) = patient(Scripted::new(|_, body| match body["operationName"].as_str() {
             Some("AreYouThere") => Ok((200, r#"{"data":{}}"#.to_owned())),
             Some(_) | None => Err(Fault::no_answer(NoAnswerCause::GatewayTimeout, "")),
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn others_see_that_somebody_waits_and_what_for() {
+    fn others_see_that_a_read_waits_and_what_for() {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
         let waiting = Waiting::new(Arc::clone(&clock));
         let seen = waiting.clone();

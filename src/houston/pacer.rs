@@ -1,6 +1,6 @@
 //! The one limit on how fast requests leave this process.
 //!
-//! Main types: [`Pace`], shared by everybody, and [`Paced`], which sends every request of a
+//! Main types: [`Pace`], shared by all senders, and [`Paced`], which sends every request of a
 //! transport through it. It never looks at what a request is for, and it never repeats one. How many
 //! requests may be in flight is decided in [`super::window`].
 
@@ -17,7 +17,7 @@ use governor::{Quota, RateLimiter};
 
 use super::contact::Contact;
 use super::fault::{Fault, UnsentCause};
-use super::gate::{Gate, Place};
+use super::gate::{Gate, Slot};
 use super::retry::RetryBudget;
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
 use crate::model::Strain;
@@ -55,7 +55,7 @@ impl Unit {
     }
 }
 
-/// A text that is no rate.
+/// A text that is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is a whole number per unit of time, such as 20/s, 300/m or 1000/h, at most {}/s", Rate::MOST)]
 pub struct NotARate;
@@ -144,8 +144,8 @@ pub struct Pace {
     start: Instant,
     limiter: Option<Limiter>,
     gate: Gate,
-    /// One waits for a place and the next permit, the others queue behind; without it all would
-    /// wake for the same one. It has the time when the next request is due, if they keep a gap.
+    /// One request waits for a slot and the next permit, the others queue; otherwise all would wake
+    /// for the same one. Holds when the next request is due, if they keep a gap.
     turnstile: Mutex<Option<Instant>>,
     budget: Arc<RetryBudget>,
     /// Nanoseconds after `start`; 0 for no hold.
@@ -157,18 +157,18 @@ pub struct Pace {
     absence: Absence,
 }
 
-/// Houston being away: nothing listens, or the gateway in front finds nobody. A few such answers in
-/// a row mean it; then everybody waits, and one asks whether it is back.
+/// Outages of Houston: nothing listens, or the gateway in front finds no backend. A few such
+/// answers in a row count as one; then all requests wait, and one probes whether Houston is back.
 #[derive(Debug, Default)]
 struct Absence {
     in_a_row: AtomicU32,
-    /// Nanoseconds after the start of the pace; 0 while Houston is there.
+    /// Nanoseconds after the start of the pace; 0 while Houston is up.
     since: AtomicU64,
-    /// Whoever holds it asks; the others wait for it.
+    /// The holder probes; the others wait for it.
     probe: Mutex<()>,
 }
 
-/// So many answers in a row from nobody mean that Houston is away.
+/// This many unanswered requests in a row mean that Houston is down.
 const AWAY_AFTER: u32 = 6;
 /// The first probe comes after this time, each further one after twice as long, up to the last.
 const FIRST_PROBE: Duration = Duration::from_millis(250);
@@ -207,7 +207,7 @@ impl Pace {
         }
     }
 
-    /// At most so many requests are in flight, fewer while Houston says that it is too much.
+    /// Caps the requests in flight, and lowers the cap while Houston throttles us.
     #[must_use]
     pub fn with_window(mut self, most: usize) -> Self {
         self.gate = Gate::new(Some(u32::try_from(most).unwrap_or(u32::MAX)), &self.cancel);
@@ -257,7 +257,7 @@ impl Pace {
         self.clock.now().saturating_duration_since(self.start)
     }
 
-    /// How long Houston has been away; `None` while it is there.
+    /// How long Houston has been down; `None` while it is up.
     pub fn away_for(&self) -> Option<Duration> {
         match self.absence.since.load(Ordering::Relaxed) {
             0 => None,
@@ -265,7 +265,7 @@ impl Pace {
         }
     }
 
-    /// Takes note of whether somebody answered.
+    /// Records whether Houston answered.
     fn note(&self, is_absent: bool) {
         let absence = &self.absence;
         if !is_absent {
@@ -294,7 +294,7 @@ impl Pace {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// How much longer everybody has to hold; `None` when nobody has to.
+    /// How much longer all requests must hold; `None` without a hold.
     pub fn held_for(&self) -> Option<Duration> {
         match self.hold_until.load(Ordering::Relaxed) {
             0 => None,
@@ -302,7 +302,7 @@ impl Pace {
         }
     }
 
-    /// Holds everybody for this long from now; a longer hold in force stays.
+    /// Holds all requests for this long from now; a longer hold in force stays.
     pub fn hold(&self, wait: Duration) {
         let until = self.passed().saturating_add(wait);
         let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
@@ -315,17 +315,17 @@ impl Pace {
     /// [`Fault::Throttled`] where the hold is longer than the longest wait that is obeyed,
     /// [`UnsentCause::Cancelled`] where the wait was cut short.
     pub fn acquire(&self) -> Result<Pass<'_>, Fault> {
-        let mut place = match self.place_at_once()? {
-            Some(place) => place,
-            None => self.place_in_turn()?,
+        let mut slot = match self.slot_at_once()? {
+            Some(slot) => slot,
+            None => self.slot_in_turn()?,
         };
-        place.leave(|| self.clock.now());
+        slot.leave(|| self.clock.now());
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(Pass(place))
+        Ok(Pass(slot))
     }
 
-    /// Where nothing limits anybody, nobody queues.
-    fn place_at_once(&self) -> Result<Option<Place<'_>>, Fault> {
+    /// Without a limit, no request queues.
+    fn slot_at_once(&self) -> Result<Option<Slot<'_>>, Fault> {
         if self.limiter.is_some() || !self.gate.is_open() {
             return Ok(None);
         }
@@ -333,9 +333,9 @@ impl Pace {
         Ok(self.gate.try_enter())
     }
 
-    fn place_in_turn(&self) -> Result<Place<'_>, Fault> {
+    fn slot_in_turn(&self) -> Result<Slot<'_>, Fault> {
         let mut due = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = self.gate.enter(&self.cancel).ok_or_else(cancelled)?;
+        let slot = self.gate.enter(&self.cancel).ok_or_else(cancelled)?;
         if let Some(rest) = due.and_then(|due| due.checked_duration_since(self.clock.now())) {
             self.wait(rest)?;
         }
@@ -349,7 +349,7 @@ impl Pace {
             }
         }
         *due = self.gate.next_due(*due, self.clock.now());
-        Ok(place)
+        Ok(slot)
     }
 
     fn sit_out_hold(&self) -> Result<(), Fault> {
@@ -376,7 +376,7 @@ fn cancelled() -> Fault {
 
 /// The right of one request to be in flight, until it is dropped.
 #[derive(Debug)]
-pub struct Pass<'p>(Place<'p>);
+pub struct Pass<'p>(Slot<'p>);
 
 /// Sends every request at the shared pace.
 #[derive(Debug)]
@@ -386,7 +386,7 @@ pub struct Paced<T> {
 }
 
 impl<T> Paced<T> {
-    /// Puts a transport behind a pace.
+    /// Wraps a transport in a pace.
     pub fn new(inner: T, pace: Arc<Pace>) -> Self {
         Self { inner, pace }
     }
@@ -560,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_nobody_waits() {
+    fn without_a_rate_no_request_waits() {
         let (pace, clock, _) = pace(None);
         let start = clock.now();
         for _ in 0..1000 {
@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_after_holds_everybody() {
+    fn a_retry_after_holds_all_requests() {
         let (pace, clock, _) = pace(None);
         for fault in [
             Fault::Throttled { retry_after: Some(Duration::from_secs(7)) },
@@ -623,7 +623,7 @@ mod tests {
         assert_eq!(transport.inner.sent(), 1);
     }
 
-    /// A pace with a window, and a transport behind it that says how many were in it at most.
+    /// A pace with a window, around a transport that counts the most requests it held at once.
     fn windowed(
         most: usize,
         answer: impl Fn(usize) -> Result<(u16, String), Fault> + Send + Sync + 'static,
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pulled_cancel_ends_the_wait_for_a_place() {
+    fn a_pulled_cancel_ends_the_wait_for_a_slot() {
         let (entered, has_entered) = crossbeam_channel::bounded(0);
         let (finish, may_finish) = crossbeam_channel::bounded(0);
         let (transport, _, cancel) = windowed(1, move |_| {
@@ -686,7 +686,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_flight_gives_the_place_back() {
+    fn a_panic_in_flight_frees_the_slot() {
         let (transport, ..) =
             windowed(1, |number| if number == 0 { panic!("on purpose") } else { Ok(well()) });
         let broken = || transport.send(&request(Kind::Read));
@@ -724,7 +724,7 @@ mod tests {
             (NoAnswerCause::GatewayTimeout, 0),
             (NoAnswerCause::Reset, 0),
             (NoAnswerCause::Timeout, 9),
-            // The sixth in a row means that nobody is there, and so do all that follow.
+            // The sixth in a row means that Houston is down, and so do all that follow.
             (NoAnswerCause::Unavailable, 5),
         ] {
             let (transport, ..) = windowed(8, move |_| Err(Fault::no_answer(cause, "")));

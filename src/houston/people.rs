@@ -1,7 +1,7 @@
-//! The people of a workspace as Houston tells of them.
+//! The people of a workspace as Houston reports them.
 //!
 //! Main types: [`Person`] and [`Invite`]. Bindings of other workspaces and of deployments, which
-//! old servers mix in, are left out here, so that nobody above has to know about them.
+//! old servers mix in, are left out here, so that no caller has to know about them.
 
 use super::fault::Fault;
 use super::operations::{self, members};
@@ -18,13 +18,13 @@ pub struct Person {
     pub username: Option<String>,
     /// Whether they can sign in.
     pub status: UserStatus,
-    /// Whether the server kept addresses of theirs to itself: the person may be anybody.
+    /// Whether the server hid some of their addresses: the person may be anyone.
     pub hides_addresses: bool,
     /// The `WORKSPACE_` roles in the workspace that was asked for, in the server's order; more than
     /// one is a fault of old servers.
     pub bindings: Vec<Level>,
-    /// Roles in deployments of that workspace, sorted; `None` where they were not asked for, or
-    /// could not be told.
+    /// Roles in deployments of that workspace, sorted; `None` if they were not asked for, or are
+    /// unknown.
     pub deployment_roles: Option<Vec<InDeployment>>,
     /// Whether the server kept the bindings to itself: then nothing is known of the roles.
     pub hides_roles: bool,
@@ -37,7 +37,7 @@ pub struct Person {
 /// Whether a user can sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UserStatus {
-    /// They can; also where the server tells no status.
+    /// They can; also if the server reports no status.
     Active,
     /// Invited, but never logged in.
     Pending,
@@ -55,15 +55,15 @@ impl UserStatus {
     }
 }
 
-/// What makes somebody on the list of members a member.
+/// What makes a person on the list of members a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grounds {
     /// Roles of their own that we know, and nothing else that can be seen. A Team may give them
-    /// access besides: no list tells.
+    /// access besides: no list shows that.
     OwnRole,
     /// Something else too, or only: a Team, or a custom role. Such people must not be "removed".
     Elsewhere,
-    /// The server does not tell.
+    /// Not reported by the server.
     Hidden,
 }
 
@@ -79,7 +79,7 @@ impl Person {
     }
 
     /// How the server spells the address that this one, in lower case, means; for mutations that
-    /// compare it letter by letter. A user name stands for the person's first address.
+    /// compare it letter by letter. A user name serves as the person's first address.
     pub fn spelled<'a>(&'a self, email: &'a str) -> &'a str {
         let known = self.addresses.iter().find(|address| email_key(address) == email_key(email));
         let address = known.or(self.addresses.first()).map_or(email, String::as_str);
@@ -108,11 +108,11 @@ pub struct InDeployment {
 pub struct Invite {
     /// The id of the invitation; later it may be the id of the user.
     pub id: String,
-    /// Whom it is for, in lower case; `None` where the server does not show it: it may be for anybody.
+    /// Its address, in lower case; `None` if the server hides it: it may be for anyone.
     pub email: Option<String>,
-    /// The role it promises; `None` for one that is no role of workspaces.
+    /// The role it promises; `None` for one that is not a workspace role.
     pub role: Option<Level>,
-    /// When it was made; `None` where that was not asked for or is not told.
+    /// When it was made; `None` if that was not asked for or is not reported.
     pub created_at: Option<jiff::Timestamp>,
 }
 
@@ -131,14 +131,14 @@ pub(super) struct RawPerson {
 pub(super) struct RawBinding {
     role: Option<String>,
     /// The workspace; a list that is narrowed to one workspace may leave it out.
-    place: Option<String>,
+    workspace: Option<String>,
     deployment: Option<RawDeployment>,
 }
 
 /// The deployment of a role.
 pub(super) struct RawDeployment {
     release_name: Option<String>,
-    place: Option<String>,
+    workspace: Option<String>,
 }
 
 /// The fields of an invitation.
@@ -151,7 +151,7 @@ pub(super) struct RawInvite {
 
 impl From<members::Person> for RawPerson {
     fn from(person: members::Person) -> Self {
-        let known = |address: &Option<String>| address.as_deref().is_some_and(is_told);
+        let known = |address: &Option<String>| address.as_deref().is_some_and(is_reported);
         let addresses: Option<Vec<Option<String>>> = person
             .emails
             .map(|emails| emails.into_iter().map(|email| email.and_then(|email| email.address)).collect());
@@ -172,10 +172,10 @@ impl From<members::PersonRoleBindings> for RawBinding {
     fn from(binding: members::PersonRoleBindings) -> Self {
         Self {
             role: binding.role,
-            place: binding.workspace.and_then(|place| place.id),
+            workspace: binding.workspace.and_then(|workspace| workspace.id),
             deployment: binding.deployment.map(|deployment| RawDeployment {
                 release_name: deployment.release_name,
-                place: deployment.workspace.and_then(|place| place.id),
+                workspace: deployment.workspace.and_then(|workspace| workspace.id),
             }),
         }
     }
@@ -205,7 +205,7 @@ impl From<operations::dated_invites::DatedInvitesWorkspaceInvites> for RawInvite
 impl RawBinding {
     /// Whether it may be about this workspace.
     fn is_in(&self, workspace: &WorkspaceId) -> bool {
-        self.place.as_deref().is_none_or(|place| place == workspace.as_str())
+        self.workspace.as_deref().is_none_or(|own| own == workspace.as_str())
     }
 
     fn workspace_role(&self) -> Option<Level> {
@@ -222,13 +222,14 @@ impl RawBinding {
     }
 }
 
-/// Whether a text that should name somebody does.
-fn is_told(text: &str) -> bool {
+/// Whether a text that should name a person does.
+fn is_reported(text: &str) -> bool {
     !text.trim().is_empty()
 }
 
 impl RawPerson {
-    /// Whether nobody can tell all addresses of this person. A user name that is an address counts as one.
+    /// Whether some addresses of this person are unknown. A user name that is an address counts as
+    /// one.
     fn may_have_other_addresses(&self) -> bool {
         let has_name = self.username.as_deref().is_some_and(|name| name.contains('@'));
         self.hides_addresses || (self.addresses.is_empty() && !has_name)
@@ -248,7 +249,7 @@ impl RawPerson {
             addresses: self.addresses.iter().map(|address| normalize_email(address).into_owned()).collect(),
             username: self
                 .username
-                .filter(|name| is_told(name))
+                .filter(|name| is_reported(name))
                 .map(|name| normalize_email(&name).into_owned()),
             status: UserStatus::of(self.status.as_deref()),
             hides_addresses,
@@ -260,7 +261,7 @@ impl RawPerson {
         })
     }
 
-    /// The roles in deployments of one workspace. One role whose deployment is not told makes all
+    /// The roles in deployments of one workspace. One role without a reported deployment makes all
     /// of them unknown: it may be in this workspace.
     fn deployment_roles(&self, workspace: &WorkspaceId) -> Option<Vec<InDeployment>> {
         let bindings = self.bindings.as_ref()?;
@@ -270,8 +271,8 @@ impl RawPerson {
                 continue;
             };
             let deployment = binding.deployment.as_ref()?;
-            let place = deployment.place.as_ref().or(binding.place.as_ref())?;
-            if place == workspace.as_str() {
+            let own = deployment.workspace.as_ref().or(binding.workspace.as_ref())?;
+            if own == workspace.as_str() {
                 let release_name = deployment.release_name.clone()?;
                 roles.push(InDeployment { release_name, role: role.clone() });
             }
@@ -284,12 +285,15 @@ impl RawPerson {
 /// The invitations of a list.
 ///
 /// # Errors
-/// One of them has no id, so that nobody can say what it is.
+/// One of them has no id, so it cannot be identified.
 pub(super) fn invites<R: Into<RawInvite>>(list: Vec<Option<R>>) -> Result<Vec<Invite>, Fault> {
     let known = |raw: RawInvite| {
         Some(Invite {
             id: raw.id?,
-            email: raw.email.filter(|email| is_told(email)).map(|email| normalize_email(&email).into_owned()),
+            email: raw
+                .email
+                .filter(|email| is_reported(email))
+                .map(|email| normalize_email(&email).into_owned()),
             role: raw.role.as_deref().and_then(|name| Scope::Workspace.level_of(name)),
             created_at: raw.created_at.and_then(|at| at.parse().ok()),
         })

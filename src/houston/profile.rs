@@ -1,5 +1,4 @@
-//! What is known about the server at the other end: its version, and what it turned out not to
-//! understand.
+//! What is known about the server: its version, and what it turned out not to support.
 //!
 //! Main types: [`Version`], [`Installation`] and the crate's own `Profile`, which remembers every
 //! step down, so that it is made once.
@@ -7,7 +6,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the schema offers, as the server itself tells.
+/// What the schema offers, as reported by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a part of the schema")]
 pub struct Surface {
@@ -74,7 +73,7 @@ pub enum Support {
     Yes,
     /// It cannot.
     No,
-    /// Nobody can say.
+    /// Unknown.
     Unknown,
 }
 
@@ -85,14 +84,14 @@ pub enum Repeats {
     Refused,
     /// It makes a second binding.
     Doubled,
-    /// Nobody can say.
+    /// Unknown.
     Unknown,
 }
 
-/// What an installation tells about itself.
+/// What an installation reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
-    /// The version; `None` where it is not told or not readable.
+    /// The version; `None` if it is not reported or not readable.
     pub version: Option<Version>,
     /// Whether passwords of its own are switched on.
     pub local_passwords: Option<bool>,
@@ -138,8 +137,8 @@ impl Repeats {
     }
 }
 
-/// What the server does not know: by its version or its schema, or because it said so when it was
-/// asked. Switches only ever go on.
+/// What the server does not support: by its version or its schema, or because it said so when
+/// asked. Switches are only ever turned on.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
     /// No `paginatedWorkspaceUsers` and no `paginatedWorkspaces` (before 0.30).
@@ -154,7 +153,7 @@ pub(super) struct Profile {
     pub(super) bypassless: Switch,
     /// No `workspaceUpsertUserRole` (before some 0.30).
     pub(super) upsertless: Switch,
-    /// No `deploymentRoles` of `workspaceAddUser` (before 0.23, in places before 0.25).
+    /// No `deploymentRoles` of `workspaceAddUser` (before 0.23, in some builds before 0.25).
     pub(super) deploymentless: Switch,
 }
 
@@ -243,7 +242,7 @@ mod tests {
             let profile = Profile::default();
             profile.fit_version(Version::parse(text).unwrap());
             assert_eq!(lacks(&profile), lacking, "{text}");
-            // Switches only ever go on.
+            // Switches are only ever turned on.
             profile.fit_version(Version::new(2, 0, 0));
             assert_eq!(lacks(&profile), lacking, "{text}");
         }

@@ -1,4 +1,4 @@
-//! The proxy that the environment names for a target, if there is one.
+//! The proxy that the environment names for a target, if any.
 //!
 //! Main types: [`Route`], found by [`route`], and [`Via`], a proxy that is used. A proxy whose
 //! address cannot be used is an error: to go without it would send requests past it. A password in
@@ -211,7 +211,7 @@ impl Via {
 
     /// Asks the proxy once for a tunnel to the target, unless it has opened one before. Gives the
     /// status with which it refuses; `None` where it opens one, or where only a real request can
-    /// tell.
+    /// say.
     pub(super) fn refusal(&self, target: &Url, timeout: Duration) -> Option<u16> {
         let mut has_opened = self.has_opened.lock().unwrap_or_else(PoisonError::into_inner);
         if *has_opened {

@@ -1,6 +1,6 @@
-//! Sends again what may be sent again.
+//! Repeats requests where that is safe.
 //!
-//! Main type: [`Retrying`]. Reads are repeated after every fault that may pass; writes only where
+//! Main type: [`Retrying`]. Reads are repeated after every transient fault; writes only where
 //! it is certain that nothing was done. It never looks inside a request, and every repeat passes
 //! the transport below, so that the pace holds for repeats too.
 

@@ -1,11 +1,11 @@
-//! Takes a secret out of a foreign text that repeats it, however it is written there.
+//! Removes a secret from a foreign text that repeats it, in any encoding below.
 //!
 //! Main type: [`Needles`]. It knows the escapes of JSON, of URLs and of HTML, also several times
-//! over, and base64. A secret that is split or encrypted is out of its reach.
+//! over, and base64. It cannot find a secret that is split or encrypted.
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 
-/// What stands in its place.
+/// What replaces it.
 const MASK: &[u8] = b"[token]";
 /// Secrets shorter than this have no base64 of their own.
 const SHORTEST: usize = 8;
@@ -20,8 +20,8 @@ struct Escapes {
     html: bool,
 }
 
-/// A text is read in each of these ways: `%4` before a secret must not hide its first letter from
-/// somebody who reads JSON.
+/// A text is read in each of these ways: `%4` before a secret must not hide its first letter from a
+/// reader of JSON.
 const READINGS: [Escapes; 4] = [
     Escapes { json: true, url: false, html: false },
     Escapes { json: false, url: true, html: false },
@@ -83,7 +83,7 @@ impl<'s> Needles<'s> {
     }
 }
 
-/// The part of the base64 of a text that is the same whatever stands before and behind the secret,
+/// The part of the base64 of a text that does not depend on what surrounds the secret,
 /// which begins `lead` bytes after a group of three.
 fn base64_within(engine: &impl base64::Engine, secret: &str, lead: usize) -> String {
     let bytes = [&[0; 2][..lead], secret.as_bytes()].concat();
@@ -119,7 +119,7 @@ fn without_escaped(text: &[u8], needle: &[u8], escapes: Escapes) -> Vec<u8> {
     clean
 }
 
-/// How long the needle is at the start of a text, if it is there.
+/// The length of the needle at the start of a text, if it occurs.
 fn length_of(text: &[u8], needle: &[u8], escapes: Escapes) -> Option<usize> {
     let mut at = 0;
     for &wanted in needle {

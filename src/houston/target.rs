@@ -1,7 +1,7 @@
 //! Where Houston is: an address given as a URL or as a base domain.
 //!
 //! Main type: [`Target`]. Logins of the official client are read by [`super::context`]. Plain HTTP
-//! and the hosted product are refused here, before anything is sent anywhere.
+//! and the hosted product are refused here, before any request is sent.
 
 use std::fmt;
 
@@ -55,7 +55,7 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// The Houston at this URL; without a path, at its usual place `/v1`.
+    /// The Houston at this URL; without a path, at its usual path `/v1`.
     pub fn from_url(text: &str) -> Result<Self, TargetError> {
         let text = text.trim();
         let shown = || text.split_once('@').map_or(text, |(_, host)| host).to_owned();

@@ -12,7 +12,7 @@ fn id() -> WorkspaceId {
     WorkspaceId::new("ck1").unwrap()
 }
 
-/// Houston behind a function of the name of the operation.
+/// A Houston answered by a function of the operation's name.
 fn houston(reply: impl Fn(&str) -> Value + Send + Sync + 'static) -> (Houston, Arc<Scripted>) {
     let scripted = Scripted::new(move |_, body| {
         Ok((200, reply(body["operationName"].as_str().unwrap_or_default()).to_string()))
@@ -179,9 +179,9 @@ fn a_document_that_the_version_or_the_schema_lacks_is_never_sent() {
         (Value::Null, old(), vec!["Workspaces", "AllMembers"]),
         (Value::Null, unknown_field("__schema"), by_page.to_vec()),
     ] {
-        let told = version.clone();
+        let sent = version.clone();
         let (houston, scripted) = houston(move |name| match name {
-            "Installation" => json!({"data": {"appConfig": {"version": told}}}),
+            "Installation" => json!({"data": {"appConfig": {"version": sent}}}),
             "Surface" => surface.clone(),
             "SysWorkspaces" => json!({"data": {"sysWorkspaces": []}}),
             "Workspaces" => json!({"data": {"workspaces": []}}),
@@ -602,9 +602,9 @@ fn refused(field: &str, message: &str, code: &str) -> Value {
 }
 
 /// What one call makes of an answer: a word for success, or code and effect of the fault.
-type Told = Result<&'static str, (Code, Effect)>;
+type Meaning = Result<&'static str, (Code, Effect)>;
 
-fn told(result: Result<Removal, Failure>) -> Told {
+fn meaning(result: Result<Removal, Failure>) -> Meaning {
     match result {
         Ok(Removal::Done { attempts: 1 }) => Ok("done"),
         Ok(Removal::NothingThere { attempts: 1 }) => Ok("nothing there"),
@@ -616,7 +616,7 @@ fn told(result: Result<Removal, Failure>) -> Told {
 const MAINTAINER: DeploymentUser<'_> = DeploymentUser { id: Some("u1"), email: "a@example.com" };
 
 #[test]
-fn what_is_not_there_any_more_is_told_apart_from_a_failure() {
+fn an_absent_member_is_not_a_failure() {
     type Remove = fn(&Houston) -> Result<Removal, Failure>;
     let removals: [(&str, Remove); 3] = [
         ("workspaceRemoveUser", |houston| houston.remove_member(&id(), "u1")),
@@ -625,7 +625,7 @@ fn what_is_not_there_any_more_is_told_apart_from_a_failure() {
     ];
     let bad = "BAD_USER_INPUT";
     let internal = "INTERNAL_SERVER_ERROR";
-    let rows: &[(&str, &str, Told)] = &[
+    let rows: &[(&str, &str, Meaning)] = &[
         ("The role binding does not exist for this user", bad, Ok("nothing there")),
         ("The requested resource was not found", "RESOURCE_NOT_FOUND", Ok("nothing there")),
         ("This user does not belong to the workspace. Please add", bad, Ok("nothing there")),
@@ -634,16 +634,16 @@ fn what_is_not_there_any_more_is_told_apart_from_a_failure() {
         ("Timed out", internal, Err((Code::InternalServerError, Effect::Unknown))),
     ];
     for (field, remove) in removals {
-        let tell = |body: Value| told(remove(&houston(move |_| body.clone()).0));
-        assert_eq!(tell(json!({"data": {field: {"id": "x"}}})), Ok("done"));
+        let outcome = |body: Value| meaning(remove(&houston(move |_| body.clone()).0));
+        assert_eq!(outcome(json!({"data": {field: {"id": "x"}}})), Ok("done"));
         for silence in [json!({"data": {field: null}}), json!({"data": {}})] {
-            assert_eq!(tell(silence), Err((Code::MalformedAnswer, Effect::Unknown)));
+            assert_eq!(outcome(silence), Err((Code::MalformedAnswer, Effect::Unknown)));
         }
         for (message, code, expected) in rows {
-            assert_eq!(tell(refused(field, message, code)), *expected, "{field}: {message}");
+            assert_eq!(outcome(refused(field, message, code)), *expected, "{field}: {message}");
         }
         let (unknown, scripted) = houston(move |_| unknown_mutation(field));
-        assert_eq!(told(remove(&unknown)), Err((Code::Schema, Effect::Refused)));
+        assert_eq!(meaning(remove(&unknown)), Err((Code::Schema, Effect::Refused)));
         assert_eq!(scripted.sent(), 1);
     }
 }

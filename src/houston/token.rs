@@ -1,4 +1,4 @@
-//! The credential that goes with every request.
+//! The credential that is sent with every request.
 //!
 //! Main type: [`Token`]. It has no `Display`, its `Debug` is masked, and nothing but the header of
 //! a request ever sees the text.
@@ -26,8 +26,8 @@ const BOM: char = '\u{feff}';
 /// A token file ends here at the latest.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// A token as it goes into the `Authorization` header: a raw one stays raw, a `Bearer ` in front
-/// stays in front; Houston takes both.
+/// A token as sent in the `Authorization` header: a raw one stays raw, a leading `Bearer ` stays;
+/// Houston takes both.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
@@ -138,8 +138,9 @@ impl Token {
         SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(claims.exp).ok()?)
     }
 
-    /// The id of the user whom a JWT was made for, as its claim `uuid` says. Read without checking the
-    /// signature: it may only add to what is protected, and Houston decides what the token may do.
+    /// The id of the user that a JWT was made for, as its claim `uuid` says. Read without checking
+    /// the signature: it may only add to what is protected, and Houston decides what the token may
+    /// do.
     pub fn user_id(&self) -> Option<String> {
         #[derive(serde::Deserialize)]
         struct Claims {
@@ -156,7 +157,7 @@ impl Token {
         base64url(text.split('.').nth(1)?.trim_end_matches('='))
     }
 
-    /// What it looks like; nobody is asked.
+    /// Its kind by its form; no server is asked.
     pub fn kind(&self) -> TokenKind {
         let text = self.0.expose_secret();
         let text = text.strip_prefix("Bearer ").unwrap_or(text).trim_start();
@@ -194,7 +195,7 @@ impl Token {
     }
 }
 
-/// What a text looks like that is no token, so that it is not sent.
+/// What a text that is not a token looks like, so that it is not sent.
 fn other_than_token(text: &str) -> Option<&'static str> {
     const QUOTES: [char; 9] =
         ['"', '\'', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{ab}', '\u{bb}'];
@@ -243,7 +244,7 @@ fn is_assignment(line: &str) -> bool {
 pub enum Exposure {
     /// Every user of the machine can read it.
     Readable,
-    /// Every user of the machine can put another one in its place.
+    /// Every user of the machine can replace it.
     Replaceable,
 }
 
@@ -368,9 +369,9 @@ mod tests {
             assert!(Token::new(&"x".repeat(LONGEST + 1), "test").is_err());
             for text in [text.to_owned(), format!("\u{feff}{text}\r\n")] {
                 let error = Token::new(&text, "test").unwrap_err();
-                let told = format!("{error} {error:?}");
-                assert!(told.contains(words), "{text}: {told}");
-                assert!(!told.to_lowercase().contains("hush"), "{told}");
+                let shown = format!("{error} {error:?}");
+                assert!(shown.contains(words), "{text}: {shown}");
+                assert!(!shown.to_lowercase().contains("hush"), "{shown}");
             }
         }
     }

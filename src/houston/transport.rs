@@ -1,4 +1,4 @@
-//! Bytes out, bytes in: what the typed client needs of whatever carries its requests.
+//! Bytes out, bytes in: what the typed client needs from a transport.
 //!
 //! Main type: [`Transport`]. The real one is [`Http`](super::http::Http); [`ReadOnly`],
 //! [`Paced`](super::pacer::Paced), [`Renewing`](super::credential::Renewing),
@@ -27,7 +27,7 @@ pub enum Budget {
     /// They are.
     #[default]
     Shared,
-    /// They are not: the read settles what became of a write.
+    /// They are not: the read settles the outcome of a write.
     Exempt,
 }
 
@@ -84,7 +84,7 @@ pub struct Failure {
     pub attempts: u32,
 }
 
-/// Carries one request and brings its answer.
+/// Sends one request and returns its answer.
 pub trait Transport: Send + Sync {
     /// Sends the request and waits for the answer. An answer of Houston is `Ok` also where it
     /// reports errors; whatever else comes, or does not come, is a [`Failure`].

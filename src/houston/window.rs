@@ -1,11 +1,10 @@
-//! How many requests may be in flight: what answers and refusals make of that number.
+//! How many requests may be in flight, adjusted by answers and refusals.
 //!
-//! Main type: [`Window`]. Pure: it knows neither time nor threads; the gate beside it lets
-//! requests through by it.
+//! Main type: [`Window`]. Pure: it knows neither time nor threads; the gate applies it.
 //!
-//! The window begins small and doubles while it is full and all goes well. A refusal takes 15 per
-//! cent off it, once for everything that was on its way; if that was not enough, it begins anew
-//! with one request. Then it grows so slowly that hardly a request is spent on trying for more.
+//! The window begins small and doubles while it is full and requests succeed. A refusal cuts it by
+//! 15 per cent, once for everything that was in flight; if that was not enough, it restarts with
+//! one request. Then it grows so slowly that hardly a request is spent on trying for more.
 //! Few requests in flight are too coarse a measure for a server that counts requests per second:
 //! below `SMALL` the window is a fraction, and requests leave an even gap apart.
 
@@ -13,7 +12,7 @@ use std::time::Duration;
 
 /// What a window is cut to by a refusal.
 const CUT: f64 = 0.85;
-/// A run begins with so many requests in flight: the default of `--concurrency`.
+/// The requests in flight at the start of a run: the default of `--concurrency`.
 const START: f64 = 8.0;
 /// Below this size requests leave an even gap apart.
 const SMALL: f64 = 8.0;
@@ -24,8 +23,8 @@ const CREEP: f64 = 1.0 / 2048.0;
 const LEAST: f64 = 1.0 / 8.0;
 /// No gap is longer.
 const LONGEST_GAP: Duration = Duration::from_secs(5);
-/// Where a refusal costs everybody a pause, the window grows no faster than e-fold in so many of
-/// them: from cut to cut sixteen go by.
+/// Where a refusal pauses all requests, the window grows no faster than e-fold in this many pauses:
+/// sixteen from cut to cut.
 const PAUSES: f64 = 100.0;
 /// No longer pause is reckoned with.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -66,7 +65,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window of at most so many requests, at least one; open for ever without a number.
+    /// A window of at most this many requests, at least one; always open without a number.
     pub fn new(most: Option<u32>) -> Self {
         let most = most.map_or(f64::INFINITY, |most| f64::from(most.max(1)));
         Self {
@@ -115,8 +114,8 @@ impl Window {
         self.cuts
     }
 
-    /// An answer came, after `latency` if that was measured, while so many requests were in flight,
-    /// itself included. What is not used cannot be known to be too little.
+    /// An answer came, after `latency` if that was measured, while this many requests were in
+    /// flight, itself included. A limit that is not reached cannot be known to be too low.
     pub fn answered(&mut self, latency: Option<Duration>, in_flight: u32) {
         self.clean += 1.0;
         if let Some(latency) = latency.map(|latency| latency.as_secs_f64()) {
@@ -133,8 +132,8 @@ impl Window {
         };
     }
 
-    /// A request was refused that left after so many cuts, with the wish for a pause if there was
-    /// one. Refusals of requests that left before the last cut belong to that one.
+    /// A request that left after this many cuts was refused, with the pause that the server asked
+    /// for, if any. Refusals of requests that left before the last cut belong to that one.
     pub fn refused(&mut self, why: Congestion, pause: Option<Duration>, cuts: u64) {
         if cuts != self.cuts {
             return;
@@ -338,7 +337,7 @@ mod tests {
         }
     }
 
-    /// A server with a limit that it tells nobody of.
+    /// A server with a limit that it does not announce.
     #[derive(Debug, Clone, Copy)]
     enum Hidden {
         InFlight(u32),
@@ -346,7 +345,7 @@ mod tests {
         PerSecond(f64, f64),
     }
 
-    /// So many workers keep a server busy through a window until it has answered `requests`, on a
+    /// This many workers keep a server busy through a window until it has answered `requests`, on a
     /// clock of its own. Latencies are between 15 and 25 ms; a refusal comes after `refusal`, and
     /// its worker rests up to 250 ms. Gives the share of the limit that was reached, and that of
     /// the requests that were refused.

@@ -1,6 +1,6 @@
 //! Patterns for people and workspaces.
 //!
-//! Main type: [`Glob`].
+//! Main type: [`Glob`]. Pure.
 
 use super::other_spelling;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl Glob {
     pub fn matches(&self, text: &str) -> bool {
         let pattern = &self.0;
         let (mut rest, mut p) = (text.chars(), 0);
-        // Where to go on if the last star has to take one character more.
+        // Where to continue if the last star has to take one character more.
         let mut star: Option<(usize, std::str::Chars<'_>)> = None;
         loop {
             let mut ahead = rest.clone();

@@ -43,7 +43,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// A time in UTC; what no calendar has is told as it can be.
+/// A time in UTC; a date that no calendar has is shown as far as possible.
 pub fn moment(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(
         |_| "a time that no calendar has".to_owned(),

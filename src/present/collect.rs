@@ -1,4 +1,4 @@
-//! What is kept of the members and invitations of a workspace that stream by.
+//! Keeps what is wanted from the members and invitations of a workspace as they stream by.
 //!
 //! Main type: [`Collectors`], which a walk feeds, so that one reading of the lists serves them all. They
 //! ask for nothing.
@@ -15,12 +15,12 @@ use crate::plan::Standing;
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::protect::Protect;
 
-/// Who a reading looks out for besides, and what it keeps of them.
+/// Which other people a reading looks for, and what it keeps of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Care<'c> {
     /// The user with this id, who is the caller: all their names.
     pub caller: Option<&'c str>,
-    /// Wanted people whom these patterns cover: all their names.
+    /// Wanted people who match these patterns: all their names.
     pub protect: Option<&'c Protect>,
     /// Whether the admins are kept, where the list is read to its end anyway.
     pub admins: bool,
@@ -31,7 +31,7 @@ pub struct Care<'c> {
 pub(super) struct Collectors<'a> {
     /// Certain people by address.
     pub(super) memberships: Memberships<'a>,
-    /// People whom the roster does not name.
+    /// People who are not in the roster.
     pub(super) strangers: Option<StrangerSearch<'a>>,
     /// Certain people and invitations by id.
     pub(super) accounts: Option<Accounts<'a>>,
@@ -39,7 +39,7 @@ pub(super) struct Collectors<'a> {
     pub(super) grants: Option<Grants<'a>>,
     /// The admins.
     pub(super) admins: Option<Admins>,
-    /// Everybody as they are.
+    /// All people as they are.
     pub(super) everyone: Option<Everyone>,
     /// Whether the list of members is read to its end whatever is found.
     pub(super) to_the_end: bool,
@@ -47,7 +47,7 @@ pub(super) struct Collectors<'a> {
     pub(super) invites: bool,
     /// Members and invitations whose addresses are not shown.
     pub(super) hidden: u64,
-    /// Entries that show nobody, not even an id; they are among the hidden ones.
+    /// Entries without an identity, not even an id; they are among the hidden ones.
     pub(super) unread: u64,
 }
 
@@ -68,8 +68,8 @@ impl<'a> Collectors<'a> {
         }
     }
 
-    /// What has to be asked for. Roles in deployments only where they matter: whoever is removed loses
-    /// them, and may have to get them back.
+    /// What has to be asked for. Deployment roles only where they matter: a removed person loses
+    /// them, and an undo may have to restore them.
     pub(super) fn parts(&self) -> Parts {
         let deployments = self.strangers.is_some() || self.grants.is_some() || self.everyone.is_some();
         Parts { invites: self.invites, deployments }
@@ -89,7 +89,7 @@ impl<'a> Collectors<'a> {
         !self.read_all() && self.memberships.comparison.all_met()
     }
 
-    /// Whether they may keep anybody on the list, so that its length counts.
+    /// Whether these names may keep an entry of the list, so that its length counts.
     pub(super) fn keep_people(&self) -> bool {
         self.strangers.is_some() || self.everyone.is_some()
     }
@@ -131,7 +131,7 @@ impl<'a> Collectors<'a> {
         }
     }
 
-    /// Takes note of entries that show nobody: each may be anybody.
+    /// Records entries without an identity: each may be any person.
     pub(super) fn pass_over(&mut self, unread: usize) {
         self.hidden += unread as u64;
         self.unread += unread as u64;
@@ -175,7 +175,7 @@ impl<'a> Memberships<'a> {
         if self.care.caller == Some(person.id.as_str()) {
             self.caller.extend(names(person).map(str::to_owned));
         }
-        // Asked of everybody, so that a pattern that matches is known to match.
+        // Asked of everyone, so that a pattern that matches is known to match.
         if self.care.protect.is_some_and(|protect| protect.covers(names(person))) && is_wanted {
             self.protected.extend(names(person).map(|name| email_key(name).into_owned()));
         }
@@ -195,7 +195,8 @@ impl<'a> Memberships<'a> {
     }
 }
 
-/// The admins of a workspace who can act: not who has never signed in, nor who has another role besides.
+/// The admins of a workspace who can act: without those who have never signed in or have another
+/// role, too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admins {
     /// All names of each, as addresses are compared.
@@ -219,7 +220,7 @@ impl Admins {
     }
 }
 
-/// Everybody on the lists, as they are.
+/// All people on the lists, as they are.
 #[derive(Debug, Default)]
 pub(super) struct Everyone {
     /// The members, in the server's order, each once.

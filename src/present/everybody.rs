@@ -1,4 +1,4 @@
-//! Reads one workspace for everybody in it: members with all their roles, and invitations.
+//! Reads one workspace in full: members with all their roles, and invitations.
 //!
 //! Main type: [`Everybody`]. A list is complete or an error; it never ends early.
 
@@ -8,7 +8,7 @@ use super::walk::walk;
 use crate::houston::{Fault, Houston, Invite, Person};
 use crate::model::WorkspaceId;
 
-/// Whoever is in a workspace, and whoever is invited.
+/// The members of a workspace and the people invited to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Everybody {
     /// The members, in the server's order, each once.
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_there_once_however_the_server_turns_pages() {
+    fn everyone_is_listed_once_however_the_server_turns_pages() {
         for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
             for page in [7, 100] {
                 for people in [0, 1, 6, 7, 8, 99, 100, 101, 250] {

@@ -1,7 +1,7 @@
 //! Which roles certain people have in deployments of a workspace.
 //!
-//! Main types: [`Asked`] and [`Found`]. Pure; the pages are turned by `walk`. Whoever is not on the
-//! list of members is told as such, and not as somebody without a role.
+//! Main types: [`Asked`] and [`Found`]. Pure; the pages are turned by `walk`. A person who is not
+//! on the list of members is reported as such, and not as a person without a role.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::houston::{Fault, Person};
 use crate::model::{Scope, email_key};
 use crate::plan::{Membership, Standing};
 
-/// Somebody whose role in a deployment is asked for.
+/// A person whose role in a deployment is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Their address, in lower case.
@@ -20,7 +20,7 @@ pub struct Asked<'a> {
     pub deployment: &'a str,
 }
 
-/// Somebody who was found in the list of members.
+/// A person found in the list of members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The id of the user.
@@ -31,8 +31,8 @@ pub struct Found {
     pub seen: Membership,
 }
 
-/// What was found of those who were asked for, in their order; none for who is no member. A fault if the
-/// list does not show it.
+/// What was found of the people asked for, in their order; none for a person who is not a member. A
+/// fault if the list does not show it.
 pub type Answers = Result<Vec<Option<Found>>, Fault>;
 
 /// The search for certain people's roles in deployments.
@@ -40,11 +40,11 @@ pub type Answers = Result<Vec<Option<Found>>, Fault>;
 pub(super) struct Grants<'a> {
     asked: &'a [Asked<'a>],
     met: HashMap<&'a str, Option<Met>, FixedState>,
-    /// Whether somebody on the list may be anybody.
+    /// Whether an entry on the list may be any person.
     hides_some: bool,
 }
 
-/// Somebody who answers to a name that was asked for.
+/// A person who answers to a name that was asked for.
 #[derive(Debug)]
 struct Met {
     person: Person,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_counts_more_than_a_user_name_whoever_comes_first() {
+    fn an_address_wins_over_a_user_name_in_any_order() {
         let by_name = person("name", "other@example.com", "ann@example.com");
         let by_address = person("address", "ann@example.com", "ann");
         for people in [[&by_name, &by_address], [&by_address, &by_name]] {

@@ -1,4 +1,4 @@
-//! Does many pieces of work with a pool, and hands the results over in order.
+//! Does many pieces of work in a pool, and hands the results over in order.
 //!
 //! Main function: [`in_order`]. What is ready and not yet handed over is bounded, so that one slow
 //! piece does not fill the memory with those after it.
@@ -36,12 +36,12 @@ pub fn in_order<T: Send>(
     let work = &work;
     let (sender, receiver) = crossbeam_channel::unbounded();
     pool.in_place_scope(|scope| {
-        let begin = |place: usize| {
+        let begin = |index: usize| {
             let sender = sender.clone();
             scope.spawn(move |_| {
-                let result = catch_unwind(AssertUnwindSafe(|| work(place)));
+                let result = catch_unwind(AssertUnwindSafe(|| work(index)));
                 // The receiver outlives the scope, so the result always arrives.
-                let _ = sender.send((place, result));
+                let _ = sender.send((index, result));
             });
         };
         (0..count.min(ahead)).for_each(begin);
@@ -49,7 +49,7 @@ pub fn in_order<T: Send>(
         let mut given = 0;
         while given < count {
             match receiver.recv_timeout(TICK) {
-                Ok((place, Ok(result))) => drop(ready.insert(place, result)),
+                Ok((index, Ok(result))) => drop(ready.insert(index, result)),
                 Ok((_, Err(panic))) => resume_unwind(panic),
                 Err(RecvTimeoutError::Timeout) => {
                     if each(Step::Tick).is_break() {
@@ -82,20 +82,20 @@ mod tests {
     }
 
     #[test]
-    fn results_come_in_order_whoever_is_ready_first() {
+    fn results_come_in_order_whichever_is_ready_first() {
         // The first piece is ready only after others that were begun beside it.
         let (done, wait) = crossbeam_channel::bounded(100);
-        let work = |place: usize| {
-            if place == 0 {
+        let work = |index: usize| {
+            if index == 0 {
                 (0..3).for_each(|_| wait.recv().unwrap());
             }
             let _ = done.send(());
-            place
+            index
         };
         let mut seen = Vec::new();
         in_order(&pool(), 50, work, |step| {
-            if let Step::Next(place) = step {
-                seen.push(place);
+            if let Step::Next(index) = step {
+                seen.push(index);
             }
             ControlFlow::Continue(())
         });
@@ -127,6 +127,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "of the work")]
     fn a_panic_is_that_of_the_caller() {
-        in_order(&pool(), 10, |place| assert_ne!(place, 4, "of the work"), |_| ControlFlow::Continue(()));
+        in_order(&pool(), 10, |index| assert_ne!(index, 4, "of the work"), |_| ControlFlow::Continue(()));
     }
 }

@@ -1,6 +1,6 @@
-//! Reads one workspace for whatever is wanted of it, in one walk.
+//! Reads all that is wanted of one workspace, in one walk.
 //!
-//! Main types: [`Look`], what is wanted, and [`Reading`], what there is.
+//! Main types: [`Look`], what is wanted, and [`Reading`], what was found.
 
 use std::collections::HashSet;
 
@@ -27,11 +27,11 @@ pub struct Reading {
     pub invites: InvitesSeen,
     /// All names of the caller, if they were met and asked for.
     pub caller: Vec<String>,
-    /// All names of wanted people whom a pattern of `--protect` covers, if that was asked for.
+    /// All names of wanted people who match a pattern of `--protect`, if that was asked for.
     pub protected: Vec<String>,
-    /// Whom nobody named, if that was asked for.
+    /// People whom no row names, if that was asked for.
     pub strangers: Strangers,
-    /// Members and invitations whose addresses the server does not show: each of them may be anybody.
+    /// Members and invitations whose addresses the server hides: each may be any person.
     pub hidden: u64,
     /// Of people who were looked for by id, all their names, in the order of the question.
     pub names: Vec<Vec<String>>,
@@ -57,7 +57,7 @@ impl Reading {
         }
     }
 
-    /// Why nobody can say that somebody is absent, if nobody can.
+    /// Why absence cannot be proved here, if it cannot.
     pub fn cause_of_doubt(&self) -> Option<Cause> {
         let text = match self.hidden {
             0 => return None,
@@ -76,9 +76,9 @@ impl Reading {
 pub struct Look<'a> {
     /// Whose membership (distinct addresses, normalised).
     pub wanted: Vec<&'a str>,
-    /// Who is looked out for besides.
+    /// Which other people to look for.
     pub care: Care<'a>,
-    /// The names of all who belong there, if everybody who answers to none of them is listed.
+    /// The names of all expected people, if everyone who answers to none of them is listed.
     pub named: Option<HashSet<&'a str, FixedState>>,
     /// Whose roles in which deployments.
     pub asked: &'a [Asked<'a>],
@@ -99,7 +99,7 @@ pub fn read<'a>(
 /// strangers and of roles in deployments.
 ///
 /// # Errors
-/// The lists cannot be read. What is wrong with roles in deployments alone is in the reading.
+/// The lists cannot be read. Errors of deployment roles alone are in the reading.
 pub fn read_all(
     houston: &Houston,
     workspace: &WorkspaceId,
@@ -128,8 +128,8 @@ pub fn read_all(
 }
 
 /// Reads `workspace` for the users and invitations with these ids, of which one entry each is in the
-/// memberships, in their order. Whoever has no role of their own any more is absent, whatever a Team
-/// gives them.
+/// memberships, in their order. A person who no longer has a role of their own is absent, whatever
+/// a Team gives them.
 ///
 /// # Errors
 /// As of every reading; also if an invitation is asked for and the caller may not see them.
@@ -162,7 +162,7 @@ pub fn read_accounts(
 /// no member of it.
 ///
 /// # Errors
-/// As of every reading; also if the roles in deployments of somebody are not told.
+/// As for every reading; also if a person's deployment roles are not reported.
 pub fn read_grants(
     houston: &Houston,
     workspace: &WorkspaceId,
@@ -231,7 +231,7 @@ pub(super) mod tests {
         one
     }
 
-    /// A workspace with so many people, in pages of at most `page`.
+    /// A workspace with this many people, in pages of at most `page`.
     pub(in crate::present) fn server(people: usize, page: usize, cursor: Cursor) -> Arc<Scripted> {
         server_of(person, people, page, cursor)
     }
@@ -274,7 +274,7 @@ pub(super) mod tests {
         Membership::Member { role: Level::Editor, bindings: 1, standing: Standing::Active };
 
     #[test]
-    fn everybody_is_found_however_the_server_turns_pages() {
+    fn everyone_is_found_however_the_server_turns_pages() {
         for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
             for page in [7, 100] {
                 for people in [0, 1, 6, 7, 8, 99, 100, 101, 250] {
@@ -296,21 +296,21 @@ pub(super) mod tests {
         let asked = ["p3@example.com", "p4@example.com", "absent@example.com"]
             .map(|email| Asked { email, deployment: "rel-a" });
         let named: HashSet<&str, _> = wanted.into_iter().chain(["p6@example.com"]).collect();
-        let (pages, place) = (PageSize::default, workspace());
+        let (pages, workspace) = (PageSize::default, workspace());
         for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
             for (page, people) in [(7, 0), (7, 8), (7, 30), (100, 8), (100, 100), (100, 250)] {
                 let server = || server_of(one_of_a_crew, people, page, cursor);
                 let together = server();
                 let care = Care { admins: true, ..Care::default() };
                 let look = Look { wanted: wanted.to_vec(), care, named: Some(named.clone()), asked: &asked };
-                let found = read_all(&client(&together), &place, look, &pages()).unwrap();
+                let found = read_all(&client(&together), &workspace, look, &pages()).unwrap();
                 let label = format!("{people} people, {cursor:?}, pages of {page}");
 
-                let alone = read(&client(&server()), &place, wanted, &pages()).unwrap();
+                let alone = read(&client(&server()), &workspace, wanted, &pages()).unwrap();
                 assert_eq!(found.memberships, alone.memberships, "{label}");
-                let grants = read_grants(&client(&server()), &place, &asked, &pages()).unwrap();
+                let grants = read_grants(&client(&server()), &workspace, &asked, &pages()).unwrap();
                 assert_eq!(found.grants, Ok(grants), "{label}");
-                let others = other_admins(&client(&server()), &place, wanted, &pages()).unwrap();
+                let others = other_admins(&client(&server()), &workspace, wanted, &pages()).unwrap();
                 assert_eq!(others, (1..people).filter(|number| number.is_multiple_of(7)).count(), "{label}");
                 assert_eq!(found.admins.unwrap().other_than(wanted), others, "{label}");
                 let strangers = (0..people).filter(|number| ![0, 3, 6].contains(number)).count();
@@ -318,7 +318,7 @@ pub(super) mod tests {
                 assert_eq!(found.strangers.in_all, people as u64, "{label}");
 
                 let list = server();
-                crate::present::everybody::read(&client(&list), &place, &pages()).unwrap();
+                crate::present::everybody::read(&client(&list), &workspace, &pages()).unwrap();
                 assert_eq!(together.sent(), list.sent(), "{label}: as many requests as the list takes");
             }
         }
@@ -339,7 +339,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_of_roles_in_deployments_spoils_no_membership() {
+    fn unknown_deployment_roles_spoil_no_membership() {
         let shown = |change: fn(&mut Vec<Value>)| {
             let server = Arc::new(Scripted::new(move |_, body| {
                 let first = body["variables"]["cursor"] == "";
@@ -367,7 +367,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn one_request_is_enough_when_everybody_is_on_the_first_page() {
+    fn one_request_is_enough_when_everyone_is_on_the_first_page() {
         let server = server(250, 100, Cursor::Exclusive);
         assert_eq!(reading(&server, &["p1@example.com", "p99@example.com"]).memberships, [MEMBER, MEMBER]);
         assert_eq!(server.sent(), 1);
@@ -413,12 +413,12 @@ pub(super) mod tests {
             |page| page[1] = Value::Null,
             |_| {},
         ];
-        for (place, hide) in hides.into_iter().enumerate() {
+        for (index, hide) in hides.into_iter().enumerate() {
             let wanted = ["p3@example.com", "in@example.com", "absent@example.com"];
             let found = reading(&server(hide), &wanted);
-            assert_eq!(found.hidden, if place == 3 { 1 } else { 2 }, "{place}: with an invitation");
-            assert_eq!(found.memberships[0], MEMBER, "{place}");
-            assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{place}");
+            assert_eq!(found.hidden, if index == 3 { 1 } else { 2 }, "{index}: with an invitation");
+            assert_eq!(found.memberships[0], MEMBER, "{index}");
+            assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{index}");
             let doubt = found.cause_of_doubt().expect("nobody can tell");
             assert_eq!(doubt.code, Code::Unreadable);
         }

@@ -11,7 +11,7 @@ use unicode_security::skeleton;
 
 use crate::model::{is_invisible, printable};
 
-/// What a text that is no workspace's name has to do with those that are.
+/// How a text that is not the name of a workspace relates to the names that exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Likeness {
     /// Nothing.
@@ -183,7 +183,7 @@ fn at_both_ends(text: &str, exists: &impl Fn(&str) -> bool) -> Option<Vec<String
     Some(vec![first.to_owned(), last.to_owned()])
 }
 
-/// Where a name in a text may end, with the character behind it.
+/// Where a name in a text may end, with the character after it.
 fn ends(text: &str) -> impl DoubleEndedIterator<Item = (usize, char)> {
     text.char_indices().filter(|(_, c)| !c.is_alphanumeric())
 }
@@ -236,7 +236,7 @@ fn look(name: &str) -> String {
 #[derive(Debug, Default)]
 pub struct Looks {
     names: Vec<String>,
-    /// Places of the names, by their [`look`].
+    /// Indexes of the names, by their [`look`].
     seen: HashMap<String, usize>,
     /// The same by the letters that theirs could be taken for.
     skeletons: HashMap<String, usize>,
@@ -245,18 +245,18 @@ pub struct Looks {
 impl Looks {
     /// Adds a name; of several that look alike the first one stays.
     pub fn add(&mut self, name: &str) {
-        let (seen, place) = (look(name), self.names.len());
+        let (seen, index) = (look(name), self.names.len());
         self.names.push(name.to_owned());
-        self.skeletons.entry(skeleton(&seen).collect()).or_insert(place);
-        self.seen.entry(seen).or_insert(place);
+        self.skeletons.entry(skeleton(&seen).collect()).or_insert(index);
+        self.seen.entry(seen).or_insert(index);
     }
 
     /// The name that this one looks like: beside what `look` leaves out, by letters of another
     /// script.
     pub fn find(&self, name: &str) -> Option<&str> {
         let seen = look(name);
-        if let Some(&place) = self.seen.get(&seen) {
-            return Some(&self.names[place]);
+        if let Some(&index) = self.seen.get(&seen) {
+            return Some(&self.names[index]);
         }
         let found = self.names[*self.skeletons.get(&skeleton(&seen).collect::<String>())?].as_str();
         (!name.is_ascii() || !found.is_ascii()).then_some(found)
@@ -295,22 +295,22 @@ pub fn difference(name: &str, other: &str) -> String {
     let common = |is_same: &dyn Fn(char, char) -> bool| {
         name.chars().zip(other.chars()).take_while(|&(a, b)| a == b || is_same(a, b)).count()
     };
-    let mut place = common(&is_case);
-    if place == name.chars().count() && place == other.chars().count() {
-        place = common(&|_, _| false);
+    let mut index = common(&is_case);
+    if index == name.chars().count() && index == other.chars().count() {
+        index = common(&|_, _| false);
     }
-    let (here, there) = (name.chars().nth(place), other.chars().nth(place));
+    let (here, there) = (name.chars().nth(index), other.chars().nth(index));
     let other = printable(other);
     match here {
         Some(c) => format!(
             "its {} character is {}, where `{other}` has {}",
-            ordinal(place + 1),
+            ordinal(index + 1),
             described(c),
             there.map_or_else(|| "none".to_owned(), described)
         ),
         None => format!(
             "it ends where the {} character of `{other}` is {}",
-            ordinal(place + 1),
+            ordinal(index + 1),
             there.map_or_else(|| "none".to_owned(), described)
         ),
     }
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_are_told_apart_by_code_point_and_place() {
+    fn names_that_look_alike_differ_by_code_point_and_position() {
         for (name, other, text) in [
             (
                 "Data\u{A0}Platform",

@@ -1,5 +1,5 @@
-//! What readings know about pages: how long they get here, when a list has no end, and when there is too
-//! much to keep; and whether invitations can be seen.
+//! The paging of lists: how long pages get here, when a list has no end, and when it is too large
+//! to keep; and whether invitations can be seen.
 //!
 //! Main type: [`PageSize`]. It asks for nothing.
 
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::houston::{Fault, Person};
 
-/// No workspace has more members: a list that goes on is no list of people.
+/// No workspace has more members: a longer list is not a list of people.
 const MOST_PEOPLE: usize = 1_000_000;
 /// Nor has a list of people more pages, however few are on each.
 const MOST_PAGES: usize = 20_000;
@@ -26,11 +26,11 @@ pub enum InvitesSeen {
 /// What readings of one run have learned about the pages of this server: the longest page so far.
 /// A shorter page than that must be the last of its list, even on a server that gives fewer
 /// people per page than asked for; without this, such a page would have to be followed by one
-/// more request, or people behind it would be taken for absent.
+/// more request, or people after it would be taken for absent.
 #[derive(Debug, Default)]
 pub struct PageSize {
     longest: AtomicUsize,
-    /// The memory of all people whom readings of this run have kept, in bytes.
+    /// The memory of all people that readings of this run have kept, in bytes.
     kept: AtomicU64,
 }
 

@@ -118,8 +118,8 @@ fn is_error(text: &str) -> bool {
     is_code || is_exclaimed || word.starts_with("N/A")
 }
 
-/// A number that is no plain one: with a sign, a fraction or an exponent, as a spreadsheet makes of a
-/// name or of another number; and 0.
+/// A number that is not a plain one: with a sign, a fraction or an exponent, as a spreadsheet makes
+/// of a name or of another number; and 0.
 fn is_mangled_number(text: &str) -> bool {
     let number: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let number = number.replace('\u{2212}', "-").replace(',', ".");

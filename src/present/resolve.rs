@@ -12,7 +12,7 @@ use crate::model::WorkspaceId;
 /// What a workspace text of the roster turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// The workspace at this place of the listing.
+    /// The workspace at this index of the listing.
     Found(usize),
     /// It looks like an id, but the caller sees only their own workspaces: unknown, or invisible.
     Invisible(WorkspaceId),
@@ -28,18 +28,18 @@ pub enum Resolution {
     },
 }
 
-/// Looks every text up. An id wins over a label, since nobody can change an id.
+/// Looks up every text. An id wins over a label, since an id never changes.
 pub fn resolve<'t>(listing: &Listing, texts: impl IntoIterator<Item = &'t str>) -> Vec<Resolution> {
     let ids: HashMap<&str, usize> = listing
         .workspaces
         .iter()
         .enumerate()
-        .map(|(place, workspace)| (workspace.id.as_str(), place))
+        .map(|(index, workspace)| (workspace.id.as_str(), index))
         .collect();
     let mut labels: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (place, workspace) in listing.workspaces.iter().enumerate() {
+    for (index, workspace) in listing.workspaces.iter().enumerate() {
         if let Some(label) = workspace.label.as_deref() {
-            labels.entry(label.trim()).or_default().push(place);
+            labels.entry(label.trim()).or_default().push(index);
         }
     }
     let texts: Vec<&str> = texts.into_iter().collect();
@@ -51,13 +51,13 @@ pub fn resolve<'t>(listing: &Listing, texts: impl IntoIterator<Item = &'t str>) 
         looks: OnceCell::new(),
     };
     let lookup = |&text: &&str| -> Resolution {
-        if let Some(&place) = ids.get(text) {
-            return Resolution::Found(place);
+        if let Some(&index) = ids.get(text) {
+            return Resolution::Found(index);
         }
         match labels.get(text).map(Vec::as_slice) {
-            Some([place]) => Resolution::Found(*place),
-            Some(places) => Resolution::Ambiguous {
-                ids: places.iter().map(|&place| listing.workspaces[place].id.clone()).collect(),
+            Some([index]) => Resolution::Found(*index),
+            Some(indexes) => Resolution::Ambiguous {
+                ids: indexes.iter().map(|&index| listing.workspaces[index].id.clone()).collect(),
             },
             None => match (listing.scope, WorkspaceId::new(text)) {
                 (Scope::Own, Ok(id)) if looks_like_an_id(text) => Resolution::Invisible(id),
@@ -79,7 +79,7 @@ struct Names<'n> {
 }
 
 impl Names<'_> {
-    /// The name that there is and that this text looks like.
+    /// The existing name that this text looks like.
     fn twin(&self, text: &str) -> Option<&str> {
         let workspaces = &self.listing.workspaces;
         let labels = || workspaces.iter().filter_map(|workspace| workspace.label.as_deref().map(str::trim));
@@ -107,13 +107,13 @@ impl Names<'_> {
     }
 }
 
-/// Houston's ids are cuids, and in places UUIDs (`houston.md` 6).
+/// Houston's ids are cuids, on some installations UUIDs (`houston.md` 6).
 pub fn looks_like_an_id(text: &str) -> bool {
     let cuid = text.len() == 25
         && text.starts_with('c')
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let uuid = text.len() == 36
-        && text.bytes().enumerate().all(|(place, b)| match place {
+        && text.bytes().enumerate().all(|(index, b)| match index {
             8 | 13 | 18 | 23 => b == b'-',
             _ => b.is_ascii_hexdigit(),
         });

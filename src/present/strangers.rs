@@ -1,5 +1,5 @@
-//! What is kept of a list of members and invitations beside the people who were asked for: those whom
-//! nobody named, or those with certain ids.
+//! What is kept of a list of members and invitations beside the people who were asked for: those
+//! whom no row names, or those with certain ids.
 //!
 //! Main type: [`Strangers`]. Pure; the pages are turned by `walk`.
 
@@ -12,10 +12,10 @@ use crate::model::{Role, Scope, email_key};
 use crate::plan::extra::Account;
 use crate::plan::{Membership, Standing};
 
-/// Somebody on a list whom nobody named.
+/// A person on a list whom no row names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranger {
-    /// All addresses and the user name, the first address first; the id where there is none of them.
+    /// All addresses and the user name, the first address first; the id if it has none of them.
     pub names: Vec<String>,
     /// What Houston knows them by.
     pub account: Account,
@@ -23,14 +23,14 @@ pub struct Stranger {
     pub seen: Membership,
     /// What makes them a member; own roles for an invitation.
     pub grounds: Grounds,
-    /// Their roles in deployments of the workspace, as far as they are told, by release name.
+    /// Their roles in deployments of the workspace, as far as they are reported, by release name.
     pub deployment_roles: Vec<(String, Role)>,
 }
 
-/// Everybody on a list whom nobody named, and how many people there are in all.
+/// All people on a list whom no row names, and how many people it has in all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Strangers {
-    /// Those whom nobody named, in the order of the lists.
+    /// Those whom no row names, in the order of the lists.
     pub people: Vec<Stranger>,
     /// Members with a role of their own, and pending invitations, named or not.
     pub in_all: u64,
@@ -79,7 +79,7 @@ pub(super) struct Accounts<'w> {
     pub(super) in_all: u64,
 }
 
-/// What was seen of somebody who was looked for by id.
+/// What was seen of a person who was looked up by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) seen: Membership,
@@ -124,7 +124,8 @@ impl<'w> Accounts<'w> {
     }
 }
 
-/// Whether somebody on the list counts among its people: who is there through a Team alone does not.
+/// Whether a person on the list counts among its people; access through a Team alone does
+/// not count.
 fn counts(person: &Person) -> bool {
     !person.bindings.is_empty() || person.hides_roles
 }
@@ -135,12 +136,12 @@ pub(super) fn names(person: &Person) -> impl Iterator<Item = &str> {
 }
 
 fn deployment_roles(person: &Person) -> Vec<(String, Role)> {
-    let told = person.deployment_roles.iter().flatten();
+    let roles = person.deployment_roles.iter().flatten();
     let known = |name: &str| Role::from_name(name).filter(|role| role.scope == Scope::Deployment);
-    told.filter_map(|one| Some((one.release_name.clone(), known(&one.role)?))).collect()
+    roles.filter_map(|one| Some((one.release_name.clone(), known(&one.role)?))).collect()
 }
 
-/// Whether somebody can act in a workspace.
+/// Whether a person can act in a workspace.
 pub(super) fn standing(person: &Person) -> Standing {
     match person.status {
         UserStatus::Active => Standing::Active,

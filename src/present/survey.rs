@@ -26,7 +26,7 @@ pub struct Task<'a> {
     pub workspace: &'a WorkspaceId,
     /// The rows whose people are looked for; their addresses are distinct.
     pub rows: &'a [ItemId],
-    /// The rows that name those who belong there, if everybody else is to be listed.
+    /// The rows that name the expected people, if everyone else is to be listed.
     pub named: Option<&'a [ItemId]>,
     /// Whose roles in which deployments are asked for.
     pub asked: &'a [Asked<'a>],
@@ -42,7 +42,7 @@ impl<'a> Task<'a> {
 /// How far a survey has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// So many workspaces have been read.
+    /// This many workspaces have been read.
     Read(usize),
     /// Time went by.
     Tick,
@@ -66,7 +66,7 @@ pub struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// The same, and looks out for people whom these patterns cover.
+    /// The same, and looks for people who match these patterns.
     #[must_use]
     pub fn protecting(self, protect: &'a Protect) -> Self {
         let protect = Some(protect).filter(|protect| !protect.is_empty());
@@ -83,8 +83,8 @@ impl<'a> Survey<'a> {
 impl Survey<'_> {
     /// Reads every workspace, each in one walk; answers come in the order of the tasks.
     pub fn read(&self, tasks: &[Task<'_>], progress: impl FnMut(Progress)) -> Vec<Result<Reading, Fault>> {
-        self.each(tasks.len(), progress, |place| {
-            let Task { workspace, rows, named, asked } = tasks[place];
+        self.each(tasks.len(), progress, |index| {
+            let Task { workspace, rows, named, asked } = tasks[index];
             let look = Look {
                 wanted: self.wanted(rows).collect(),
                 care: self.care,
@@ -101,35 +101,35 @@ impl Survey<'_> {
         tasks: &[(&WorkspaceId, Vec<&Account>)],
         progress: impl FnMut(Progress),
     ) -> Vec<Result<Reading, Fault>> {
-        self.each(tasks.len(), progress, |place| {
-            let (workspace, accounts) = &tasks[place];
+        self.each(tasks.len(), progress, |index| {
+            let (workspace, accounts) = &tasks[index];
             members::read_accounts(self.houston, workspace, accounts, self.pages)
         })
     }
 
-    /// The pending invitations of every workspace, with their dates where Houston tells them.
+    /// The pending invitations of every workspace, with their dates where Houston reports them.
     pub fn dated_invites(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Vec<Invite>, Fault>> {
         self.each(
             workspaces.len(),
             |_| {},
-            |place| self.houston.dated_invites(workspaces[place]).map_err(|failure| failure.fault),
+            |index| self.houston.dated_invites(workspaces[index]).map_err(|failure| failure.fault),
         )
     }
 
     /// The deployments of every workspace.
     pub fn deployments(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Vec<Deployment>, Fault>> {
-        let read = |place: usize| self.houston.deployments(workspaces[place]);
-        self.each(workspaces.len(), |_| {}, |place| read(place).map_err(|failure| failure.fault))
+        let read = |index: usize| self.houston.deployments(workspaces[index]);
+        self.each(workspaces.len(), |_| {}, |index| read(index).map_err(|failure| failure.fault))
     }
 
-    /// Everybody in every workspace.
+    /// Everyone in every workspace.
     pub fn everybody(
         &self,
         workspaces: &[&WorkspaceId],
         progress: impl FnMut(Progress),
     ) -> Vec<Result<Everybody, Fault>> {
-        self.each(workspaces.len(), progress, |place| {
-            everybody::read(self.houston, workspaces[place], self.pages)
+        self.each(workspaces.len(), progress, |index| {
+            everybody::read(self.houston, workspaces[index], self.pages)
         })
     }
 
@@ -139,8 +139,8 @@ impl Survey<'_> {
         tasks: &[(&WorkspaceId, Vec<Asked<'_>>)],
         progress: impl FnMut(Progress),
     ) -> Vec<Answers> {
-        self.each(tasks.len(), progress, |place| {
-            let (workspace, asked) = &tasks[place];
+        self.each(tasks.len(), progress, |index| {
+            let (workspace, asked) = &tasks[index];
             members::read_grants(self.houston, workspace, asked, self.pages)
         })
     }
@@ -152,8 +152,8 @@ impl Survey<'_> {
         tasks: &[Task<'_>],
         progress: impl FnMut(Progress),
     ) -> Vec<Result<usize, Fault>> {
-        self.each(tasks.len(), progress, |place| {
-            let Task { workspace, rows, .. } = tasks[place];
+        self.each(tasks.len(), progress, |index| {
+            let Task { workspace, rows, .. } = tasks[index];
             members::other_admins(self.houston, workspace, self.wanted(rows), self.pages)
         })
     }
@@ -172,20 +172,20 @@ impl Survey<'_> {
         let mut readings: Vec<Option<Result<T, Fault>>> = (0..tasks).map(|_| None).collect();
         let (sender, receiver) = crossbeam_channel::unbounded();
         self.pool.in_place_scope(|scope| {
-            for place in 0..tasks {
+            for index in 0..tasks {
                 let sender = sender.clone();
                 scope.spawn(move |_| {
-                    let reading = if self.cancel.is_pulled() { Err(Fault::cancelled()) } else { ask(place) };
+                    let reading = if self.cancel.is_pulled() { Err(Fault::cancelled()) } else { ask(index) };
                     // The receiver outlives the scope, so the answer always arrives.
-                    let _ = sender.send((place, reading));
+                    let _ = sender.send((index, reading));
                 });
             }
             drop(sender);
             let mut done = 0;
             while done < tasks {
                 match receiver.recv_timeout(TICK) {
-                    Ok((place, reading)) => {
-                        readings[place] = Some(reading);
+                    Ok((index, reading)) => {
+                        readings[index] = Some(reading);
                         done += 1;
                         progress(Progress::Read(done));
                     }

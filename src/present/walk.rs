@@ -67,7 +67,7 @@ impl Walk<'_, '_> {
         loop {
             let MemberPage { paged, take, last_id, .. } = &page;
             let (paged, take, last_id) = (*paged, *take, last_id.clone());
-            // An entry that shows nobody is one more of its page, and may be anybody.
+            // An entry without an identity counts towards its page, and may be any person.
             let people = page.people.len() + page.unread;
             let fresh = self.take_in(page)?;
             let is_last = match paged {
@@ -155,8 +155,8 @@ impl Walk<'_, '_> {
         Ok(fresh)
     }
 
-    /// Asks for the few people who are missing, each by name. Finding somebody proves presence;
-    /// not finding them, or an error, proves nothing.
+    /// Asks for the few people who are missing, each by name. Finding one proves presence; not
+    /// finding them, or an error, proves nothing.
     fn ask_one_by_one(&mut self) -> Result<(), Fault> {
         let missing: Vec<String> =
             self.collectors.memberships.comparison.unmet().map(str::to_owned).collect();

@@ -1,5 +1,5 @@
-//! Files that are there whole or not at all: written beside their name, synced, then renamed; and,
-//! where that cannot be, written in place.
+//! Files that appear complete or not at all: written beside their name, synced, then renamed; or,
+//! where that is impossible, written in place.
 //!
 //! Main type: [`Draft`]. It does not know what is in a file.
 
@@ -41,19 +41,19 @@ pub struct Draft {
     path: PathBuf,
 }
 
-/// How the file comes to its name.
+/// How the file gets its name.
 #[derive(Debug)]
 enum Way {
     /// By a rename to this name or, where that is impossible, in place.
     Replacing(AtomicWriteFile, PathBuf),
-    /// No file can be made beside it: kept elsewhere until it is complete.
+    /// No file can be created beside it: kept elsewhere until it is complete.
     Kept { content: File, target: File },
-    /// What it is written to is no regular file; it may be a terminal.
+    /// The target is not a regular file; it may be a terminal.
     InPlace(DataSink<File>),
 }
 
 impl Draft {
-    /// Begins an output that a user has named. Links are followed. What is no regular file (a
+    /// Begins an output that a user has named. Links are followed. Anything but a regular file (a
     /// device, a pipe) is written in place, and so is a file that no rename can replace.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ fn output(path: &Path) -> io::Result<Way> {
         Target::File(target) => match beside(&target) {
             Ok(file) => Ok(Way::Replacing(file, target)),
             // The file may be open to us although its folder is not.
-            Err(error) if is_no_place(&error) => match fs::OpenOptions::new().write(true).open(&target) {
+            Err(error) if forbids_sibling(&error) => match fs::OpenOptions::new().write(true).open(&target) {
                 Ok(target) => Ok(Way::Kept { content: spool_file()?, target }),
                 Err(_) => Err(error),
             },
@@ -158,8 +158,8 @@ fn target(path: &Path) -> io::Result<Target> {
     Err(io::Error::other("too many links"))
 }
 
-/// Opens what is written in place. Our own standard output is taken as it is open: reopened, a
-/// file would be overwritten from its beginning.
+/// Opens what is written in place. Our own standard output is used as it is: reopened, a file would
+/// be overwritten from its beginning.
 fn stream(path: &Path) -> io::Result<File> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
@@ -189,8 +189,8 @@ fn stream(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether an error says that no file can be made, or put, beside another one.
-fn is_no_place(error: &io::Error) -> bool {
+/// Whether an error means that no file can be created beside another one, or replace it.
+fn forbids_sibling(error: &io::Error) -> bool {
     // Not all kinds of errors are ours to list.
     let kinds = [
         ErrorKind::PermissionDenied,
@@ -222,7 +222,7 @@ fn replace(file: AtomicWriteFile, target: &Path) -> io::Result<()> {
             let _ = fs::remove_file(entry.path());
         }
     }
-    if !is_no_place(&error) {
+    if !forbids_sibling(&error) {
         return Err(error);
     }
     let target = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(target);
@@ -376,8 +376,8 @@ mod tests {
         draft.commit().expect("written");
         assert_eq!(fs::read_to_string(&file).expect("readable"), "new");
         for kind in [ErrorKind::ResourceBusy, ErrorKind::CrossesDevices, ErrorKind::PermissionDenied] {
-            assert!(is_no_place(&kind.into()));
+            assert!(forbids_sibling(&kind.into()));
         }
-        assert!(!is_no_place(&ErrorKind::StorageFull.into()));
+        assert!(!forbids_sibling(&ErrorKind::StorageFull.into()));
     }
 }

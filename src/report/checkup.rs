@@ -68,7 +68,7 @@ impl Verdict {
 /// One check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
-    /// Its stable name, in words.
+    /// Its stable name.
     pub check: &'static str,
     /// Its result.
     pub verdict: Verdict,

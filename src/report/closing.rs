@@ -1,4 +1,4 @@
-//! The last words of a run to people: what became of the rows, what went wrong and where, and what
+//! The final summary of a run for people: the outcome of the rows, what failed and where, and what
 //! to type next.
 //!
 //! Main function: [`render`], from a [`Summary`] to text. It prints nothing itself, and nothing it
@@ -91,7 +91,7 @@ pub fn verdict(summary: &Summary) -> String {
     }
 }
 
-/// How much of all the rows, and how many removals besides.
+/// How much of all the rows, and how many removals.
 fn of_all(amount: Amount, all: &str) -> String {
     match amount {
         Amount { rows, removals: 0 } => format!("{rows} of {all}"),
@@ -100,7 +100,7 @@ fn of_all(amount: Amount, all: &str) -> String {
     }
 }
 
-/// So many rows, and so many removals.
+/// This many rows and removals.
 fn amount(amount: Amount) -> String {
     match amount {
         Amount { rows: count, removals: 0 } => rows(count),
@@ -186,7 +186,7 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
     Ok(())
 }
 
-/// What became of roles in deployments.
+/// The outcome of deployment roles.
 fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let Some(GrantCounts { wanted, set, kept, failed, open }) = summary.deployment_roles else {
         return Ok(());
@@ -199,7 +199,7 @@ fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> 
     writeln!(text, "\n{style}of {roles} in deployments: {}{style:#}", parts.join(", "))
 }
 
-/// What became of the people who were not in the roster, in a run that was to remove them.
+/// The outcome for people who were not in the roster, in a run that removes them.
 fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let Some(counts) = summary.removals else { return Ok(()) };
     let RemovalCounts { extra, removed, held_back, kept, failed, unsettled, not_run } = counts;
@@ -228,26 +228,26 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
 }
 
 fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    // What is in flight is no failure of a run that goes on.
-    let told = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
-    let told: Vec<_> = summary.failures.iter().filter(told).collect();
-    for class in told.iter().take(CLASSES) {
+    // Requests in flight are not failures of a run that continues.
+    let shown = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
+    let shown: Vec<_> = summary.failures.iter().filter(shown).collect();
+    for class in shown.iter().take(CLASSES) {
         let FailureClass { status, code, count, lines, texts, text: first } = class;
         let bad = palette.bad;
         write!(text, "\n{bad}{count} {status}{bad:#}")?;
         if let Some(code) = code {
             write!(text, " ({code})")?;
         }
-        let places = lines.iter().map(|line| format!("{}:{line}", summary.roster));
+        let positions = lines.iter().map(|line| format!("{}:{line}", summary.roster));
         if texts.iter().all(|text| text == first) {
             if !first.is_empty() {
                 write!(text, ": {first}")?;
             }
-            let places: Vec<_> = places.collect();
-            write!(text, "\n  {}", places.join(", "))?;
+            let positions: Vec<_> = positions.collect();
+            write!(text, "\n  {}", positions.join(", "))?;
         } else {
-            for (place, why) in places.zip(texts) {
-                write!(text, "\n  {place}: {why}")?;
+            for (position, why) in positions.zip(texts) {
+                write!(text, "\n  {position}: {why}")?;
             }
         }
         let more = count - lines.len() as u64;
@@ -256,7 +256,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         }
         writeln!(text, "\n  {}", advice(code.as_ref()))?;
     }
-    let rest = told.iter().skip(CLASSES);
+    let rest = shown.iter().skip(CLASSES);
     let (kinds, count) = rest.fold((0, 0), |(kinds, count), class| (kinds + 1, count + class.count));
     if kinds > 0 {
         writeln!(text, "\n{count} more of {kinds} other kinds: see {RESULTS}")?;
@@ -274,13 +274,13 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     if summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
         || summary.failures.iter().any(|class| class.code == Some(Code::TokenInvalid))
     {
-        let place = summary.token_file.as_deref().map_or_else(
+        let destination = summary.token_file.as_deref().map_or_else(
             || "HOUSTON_API_TOKEN".to_owned(),
             |file| printable(&file.to_string_lossy()).into_owned(),
         );
         steps.push(match token_page(&summary.target) {
-            Some(page) => format!("get a token at {page} and put it into {place}, then"),
-            None => format!("put a valid token into {place}, then"),
+            Some(page) => format!("get a token at {page} and put it into {destination}, then"),
+            None => format!("put a valid token into {destination}, then"),
         });
     }
     let left = summary.resumable();
@@ -302,7 +302,7 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     if failed > 0 {
         let then = if steps.is_empty() { "" } else { "after that, " };
         let command = apply_command(&folder.join(ERRORS), summary.allow_odd_addresses);
-        // With it everybody whose row did not fail would be removed.
+        // It would remove everyone whose row did not fail.
         let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
         steps.push(format!(
             "{then}fix the rows in {ERRORS} and apply it with the same flags{but}:\n    {strong}{command}{strong:#}"
@@ -323,7 +323,7 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
 }
 
-/// How what was taken away or changed comes back.
+/// How to undo removals and role changes.
 fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let Undo { rows, left_out, odd_addresses } = summary.undo;
     if rows > 0 && !summary.sandbox {
@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_for_too_much_is_told_only_where_it_happened() {
+    fn throttling_is_reported_only_if_it_happened() {
         let mut fixture = Fixture::with(&[(Status::Added, None)], None);
         let quiet = render(&summary(&fixture), Paint::Plain);
         fixture.history.strain.add(Strain {
@@ -483,13 +483,13 @@ mod tests {
             retries_refused: 3,
             budget_is_empty: true,
         });
-        let told = render(&summary(&fixture), Paint::Plain);
-        let more: Vec<_> = told.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
+        let throttled = render(&summary(&fixture), Paint::Plain);
+        let more: Vec<_> = throttled.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
         insta::assert_snapshot!(more.join("\n"), @r"
         asked Houston for too much once: the requests in flight went down to 9, and were 12 at the end
         the retry budget was used up: 41 requests were sent again, 3 were not
         ");
-        assert_eq!(told.lines().count(), quiet.lines().count() + 2);
+        assert_eq!(throttled.lines().count(), quiet.lines().count() + 2);
     }
 
     #[test]
@@ -566,7 +566,7 @@ mod tests {
         let text = stopped(Code::WouldMail);
         assert!(text.contains("apply the roster again with --send-invites"), "{text}");
         assert!(!text.contains("houston-onboard resume"), "{text}");
-        // The words do not decide.
+        // The words do not matter.
         for code in [Code::NotHouston, Code::Schema] {
             let text = stopped(code);
             assert!(text.contains("houston-onboard resume") && !text.contains("--send-invites"), "{text}");

@@ -55,7 +55,7 @@ impl CsvForm {
 }
 
 /// Writes CSV. A cell that a spreadsheet would run as a formula gets an apostrophe, which the
-/// roster reader takes away again; a cell that another locale would take apart is quoted.
+/// roster reader removes again; a cell that another locale would split is quoted.
 #[derive(Debug)]
 pub struct CsvWriter<W: Write> {
     out: BufWriter<W>,
@@ -105,8 +105,8 @@ impl<W: Write> CsvWriter<W> {
 
     fn put_quoted(&mut self, cell: &[u8]) -> io::Result<()> {
         self.out.write_all(b"\"")?;
-        for (place, part) in cell.split(|&b| b == b'"').enumerate() {
-            self.out.write_all(if place > 0 { b"\"\"" } else { b"" })?;
+        for (index, part) in cell.split(|&b| b == b'"').enumerate() {
+            self.out.write_all(if index > 0 { b"\"\"" } else { b"" })?;
             self.out.write_all(part)?;
         }
         self.out.write_all(b"\"")
@@ -124,7 +124,7 @@ impl<W: Write> CsvWriter<W> {
 }
 
 /// A cell that no spreadsheet takes for a formula: one that begins like one, also after blanks,
-/// gets an apostrophe, which the roster reader takes away again.
+/// gets an apostrophe, which the roster reader removes again.
 pub fn defused(cell: &[u8]) -> Cow<'_, [u8]> {
     if !runs_as_formula(cell) {
         return Cow::Borrowed(cell);

@@ -1,4 +1,7 @@
-//! Texts from outside, made harmless for the format they are put into.
+//! Texts from outside, escaped for the format they are put into.
+//!
+//! Main functions: [`markdown`], [`xml`] and [`json_line`]. They change how a text is written, never
+//! what it says.
 
 use std::io;
 
@@ -26,8 +29,8 @@ fn in_markdown(text: &str, coded: fn(&str) -> String) -> String {
         text = text.replace("``", "");
     }
     let mut line = String::with_capacity(text.len());
-    for (place, part) in text.split('`').enumerate() {
-        if place % 2 == 1 {
+    for (index, part) in text.split('`').enumerate() {
+        if index % 2 == 1 {
             line.push_str(&span(part, coded));
             continue;
         }
@@ -103,7 +106,7 @@ fn is_reference(word: &str) -> bool {
     has_digit && has_letter && (is_commit || is_issue)
 }
 
-/// A text for an attribute or the content of XML 1.0, which has no place for control characters at
+/// A text for an attribute or the content of XML 1.0, which allows no control characters at
 /// all, not even escaped.
 pub fn xml(text: &str) -> String {
     let text = printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");

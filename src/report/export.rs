@@ -3,8 +3,8 @@
 //! Main types: [`Exported`], what is written of one workspace, and [`ExportWriter`]. Workspaces are
 //! written as they come; none is kept.
 //!
-//! The CSV has the columns of a roster and three more, [`COLUMNS`], and one row for everybody whom
-//! a roster can name. The JSON has everybody: whom the CSV leaves out has the reason in
+//! The CSV has the columns of a roster and three more, [`COLUMNS`], and one row for everyone whom a
+//! roster can name. The JSON has everyone: people whom the CSV leaves out have the reason in
 //! `left_out_of_csv`; a workspace that could not be read has `complete: false` and an `error`.
 
 mod summary;
@@ -36,7 +36,7 @@ pub enum ExportFormat {
     Json,
 }
 
-/// How somebody belongs to a workspace.
+/// How a person belongs to a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Belonging {
@@ -44,7 +44,7 @@ pub enum Belonging {
     Member,
     /// A member who has not.
     Pending,
-    /// Nobody yet, but invited.
+    /// Not a member yet, but invited.
     Invited,
 }
 
@@ -59,7 +59,7 @@ impl Belonging {
     }
 }
 
-/// Why somebody has no row in the CSV.
+/// Why a person has no row in the CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
@@ -73,7 +73,7 @@ pub enum LeftOut {
     BadAddress,
     /// Another row has the same address.
     SameAddress,
-    /// An invitation for somebody who is a member.
+    /// An invitation for a person who is a member.
     MemberToo,
 }
 
@@ -103,7 +103,7 @@ impl LeftOut {
     }
 }
 
-/// Somebody in a workspace.
+/// A person in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// The address, in lower case, by which a roster names them.
@@ -120,10 +120,10 @@ pub struct Entry {
     pub username: Option<String>,
     /// Roles in deployments, as a roster has them; `None` where they are not known.
     pub deployment_roles: Option<String>,
-    /// What else is to be known.
+    /// Notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Why there is no row in the CSV, if there is none.
+    /// Why the CSV has no row for them, if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out_of_csv: Option<LeftOut>,
 }
@@ -135,14 +135,14 @@ pub struct Exported {
     pub id: WorkspaceId,
     /// Its label.
     pub label: Option<String>,
-    /// Whether everybody is here.
+    /// Whether the list is complete.
     pub complete: bool,
     /// Whether the invitations could be read.
     pub invitations_read: bool,
     /// Why it is not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Cause>,
-    /// Everybody, by address.
+    /// All people, by address.
     pub members: Vec<Entry>,
 }
 
@@ -151,7 +151,7 @@ pub struct Exported {
 pub struct Source {
     /// The URL.
     pub target: String,
-    /// The version of Houston, if it tells.
+    /// The version of Houston, if it reports one.
     pub houston_version: Option<String>,
     /// When the reading began.
     pub exported_at: jiff::Timestamp,
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_has_everybody_and_what_is_missing() {
+    fn the_json_has_everyone_and_what_is_missing() {
         insta::assert_snapshot!(written(ExportFormat::Json), @r##"
         {"export":1,"source":{"target":"https://houston.example.com/v1","houston_version":"2.0.0","exported_at":"2026-11-23T16:00:00Z"}
         ,"workspaces":[

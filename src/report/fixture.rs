@@ -71,7 +71,7 @@ pub struct Fixture {
     _dir: tempfile::TempDir,
     /// The run's folder.
     pub folder: RunFolder,
-    /// What its files tell.
+    /// The history read from its files.
     pub history: History,
 }
 

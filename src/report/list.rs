@@ -1,6 +1,6 @@
 //! The runs of a folder, one line each.
 //!
-//! Main type: [`Listed`]. A folder that is no run, or whose files are broken, has its line too.
+//! Main type: [`Listed`]. A folder that is not a run, or whose files are broken, has its line too.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ use crate::outcome::StatusKind;
 pub struct Listed {
     /// The name of the folder.
     pub run: String,
-    /// Where the run stands; none if that cannot be read.
+    /// The state of the run; none if that cannot be read.
     pub state: Option<RunState>,
     /// RFC 3339.
     pub started_at: Option<Timestamp>,
@@ -34,9 +34,9 @@ pub struct Listed {
     pub roster: Option<String>,
     /// The URL of Houston.
     pub target: Option<String>,
-    /// Why what its files say may be somebody else's word.
+    /// Why its files may hold foreign text.
     pub note: Option<String>,
-    /// Why there is no more to say.
+    /// Why no more is known.
     pub problem: Option<String>,
     /// Whether an older version of the program wrote it.
     #[serde(skip)]
@@ -86,7 +86,7 @@ impl Listed {
         }
     }
 
-    /// Where it stands, in a few words.
+    /// Its state, in a few words.
     fn ended(&self) -> String {
         match (self.state, self.exit_status) {
             (None, _) if self.is_older => "older format".to_owned(),
@@ -127,15 +127,15 @@ pub fn table(runs: &[Listed]) -> String {
     const NUMBERS: std::ops::Range<usize> = 3..6;
     let lines: Vec<_> =
         std::iter::once(HEADINGS.map(str::to_owned)).chain(runs.iter().map(Listed::cells)).collect();
-    let width = |place: usize| lines.iter().map(|line| line[place].width()).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
     let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     for line in &lines {
         let mut row = String::new();
-        for (place, (cell, width)) in line.iter().zip(widths).enumerate() {
+        for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
             // What a formatter pads it counts in characters; some take two columns of a terminal.
             let padding = " ".repeat(width - cell.width());
-            let (before, after) = if NUMBERS.contains(&place) { (&*padding, "") } else { ("", &*padding) };
+            let (before, after) = if NUMBERS.contains(&column) { (&*padding, "") } else { ("", &*padding) };
             write!(row, "{before}{cell}{after}  ").expect("a string takes every text");
         }
         text.push_str(row.trim_end());

@@ -1,11 +1,10 @@
-//! The telling: what a run does, while it does it, and what became of every row, for people and
-//! for machines.
+//! Reporting: progress and results of a run, for people and for machines.
 //!
 //! Main types: [`Reporter`], which hears the events of a run as they happen, and
 //! [`summary::Summary`], which is made from the run's files afterwards; [`write_files`] makes the
-//! files of a run that anybody may read. Nothing here decides anything about a run, asks Houston,
-//! or shows a text from outside that has not passed [`crate::model::printable`] (the caller's own
-//! cells in the CSV files excepted, which stay as they are).
+//! files of a run that are safe to pass on. Nothing here decides anything about a run, asks
+//! Houston, or shows a text from outside that has not passed [`crate::model::printable`] (the
+//! caller's own cells in the CSV files excepted, which stay as they are).
 
 pub mod atomic;
 pub mod checkup;
@@ -50,12 +49,12 @@ pub trait Reporter {
     fn event(&mut self, event: &Event<'_>);
 }
 
-/// Tells several reporters the same.
+/// Passes every event to several reporters.
 #[derive(Default)]
 pub struct Fanout<'a>(Vec<Box<dyn Reporter + 'a>>);
 
 impl<'a> Fanout<'a> {
-    /// Nobody listens yet.
+    /// No reporters yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -88,7 +87,8 @@ pub struct RosterAgain<'a, I> {
 }
 
 /// Writes `results.csv`, `errors.csv`, `unprocessed.csv`, where they belong `removals.csv` and
-/// `undo.csv`, and `summary.json` of a run and gives what the last one says. `exit_status` is what the program will end with, if it is known.
+/// `undo.csv`, and `summary.json` of a run and gives what the last one says. `exit_status` is what
+/// the program will end with, if it is known.
 ///
 /// # Errors
 /// When a file cannot be written, or the files would not account for every row (exit status 1).
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_hears_everything_in_order() {
+    fn every_reporter_hears_everything_in_order() {
         let heard = RefCell::new(Vec::new());
         let mut all = Fanout::new().and(Counter(&heard, "first")).and(Counter(&heard, "second"));
         all.event(&Event::ReadingFinished);

@@ -29,7 +29,7 @@ use crate::roster::Roster;
 /// How many people are shown per workspace and kind, unless all are wanted.
 const SHOWN: usize = 5;
 
-/// In seconds: nobody needs to know more about a token that lives so long.
+/// In seconds; longer lifetimes of a token are not shown.
 const YEAR: u64 = 366 * 24 * 3600;
 
 /// How a plan is written.
@@ -62,7 +62,7 @@ impl PlanFormat {
 pub enum Detail {
     /// The first few of each kind.
     Some,
-    /// Everybody.
+    /// All people.
     All,
 }
 
@@ -80,7 +80,7 @@ pub enum PlanError {
 /// What a plan will cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Estimate {
-    /// Requests that `apply` needs from here on, reads and proofs included, if nothing goes wrong.
+    /// Requests that `apply` needs from here on, reads and checks included, if nothing fails.
     pub requests: u64,
     /// Mutations among them.
     pub mutations: u64,
@@ -88,7 +88,7 @@ pub struct Estimate {
     pub reads: u64,
     /// How long they take at the chosen rate; 0 without one.
     pub seconds: u64,
-    /// How long the token is still valid, as far as it tells; none if it does not, or has no end.
+    /// How long the token is still valid; none if it does not say, or does not expire.
     pub token_seconds: Option<u64>,
 }
 
@@ -213,7 +213,7 @@ impl PlanReport<'_> {
     }
 
     fn to_create(&self) -> impl Iterator<Item = &str> {
-        let workspaces = self.plan.to_create.iter().map(|&place| &self.plan.workspaces[place as usize]);
+        let workspaces = self.plan.to_create.iter().map(|&index| &self.plan.workspaces[index as usize]);
         workspaces.filter_map(|workspace| workspace.label.as_deref())
     }
 
@@ -225,10 +225,10 @@ impl PlanReport<'_> {
         let planned = &self.plan.rows[index];
         let row = RowNumber::from_index(index);
         let wish = self.roster.assignment(row);
-        let workspace = planned.workspace.map(|place| &self.plan.workspaces[place as usize]);
+        let workspace = planned.workspace.map(|index| &self.plan.workspaces[index as usize]);
         let text = wish.map(|wish| self.roster.workspaces()[wish.workspace as usize].as_str());
         let role = wish.map(|wish| wish.role);
-        let exists = planned.workspace.is_some_and(|place| !self.plan.is_to_be_created(place));
+        let exists = planned.workspace.is_some_and(|index| !self.plan.is_to_be_created(index));
         PlannedRow {
             line: self.roster.line(row),
             email: self.roster.emails().spelled(row),
@@ -250,12 +250,12 @@ impl PlanReport<'_> {
     fn write_human(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
         writeln!(text, "{}", printable(&self.title()))?;
         let (by_workspace, elsewhere) = self.grouped();
-        for (place, (title, rows)) in self.titles().zip(&by_workspace).enumerate() {
-            let extras = self.extras_of(place);
+        for (index, (title, rows)) in self.titles().zip(&by_workspace).enumerate() {
+            let extras = self.extras_of(index);
             if rows.is_empty() && extras.is_empty() {
                 continue;
             }
-            let grants = self.grants_of(place);
+            let grants = self.grants_of(index);
             writeln!(text, "\n{title}: {}", summed_up(self.counts_with(rows, &grants, &extras)))?;
             self.people(text, rows, detail)?;
             self.deployments(text, &grants, detail)?;
@@ -280,7 +280,7 @@ impl PlanReport<'_> {
         let mut elsewhere = Vec::new();
         for (index, planned) in self.plan.rows.iter().enumerate() {
             match planned.workspace {
-                Some(place) => by_workspace[place as usize].push(index),
+                Some(workspace) => by_workspace[workspace as usize].push(index),
                 None => elsewhere.push(index),
             }
         }
@@ -289,15 +289,15 @@ impl PlanReport<'_> {
 
     /// What each workspace is called.
     fn titles(&self) -> impl Iterator<Item = String> {
-        (0..).zip(&self.plan.workspaces).map(|(place, workspace)| match &workspace.label {
-            Some(label) if self.plan.is_to_be_created(place) => {
+        (0..).zip(&self.plan.workspaces).map(|(index, workspace)| match &workspace.label {
+            Some(label) if self.plan.is_to_be_created(index) => {
                 format!("{} (to be created)", printable(label))
             }
             Some(_) | None => workspace.to_string(),
         })
     }
 
-    /// What it comes to, and what it costs; `shown` is how names are written.
+    /// The totals and the costs; `shown` is how names are written.
     fn closing(&self, shown: fn(&str) -> String) -> String {
         let (all, guard) = (summed_up(self.plan.counts()), self.guard(shown));
         let created = match self.plan.to_create.len() {
@@ -338,7 +338,7 @@ impl PlanReport<'_> {
         counts
     }
 
-    /// The people of a workspace for whom something is to be done or to be known.
+    /// The people of a workspace with something to do or to report.
     fn people(&self, text: &mut String, rows: &[usize], detail: Detail) -> std::fmt::Result {
         for mark in ["+", "~", "=", "!"] {
             let shown: Vec<usize> =
@@ -348,7 +348,7 @@ impl PlanReport<'_> {
                 let row = RowNumber::from_index(index);
                 let role = self.roster.assignment(row).map(|wish| wish.role);
                 let email = printable(self.roster.emails().spelled(row));
-                let place = format!("{}:{}", printable(self.name), self.roster.line(row));
+                let at = format!("{}:{}", printable(self.name), self.roster.line(row));
                 let what = match &self.plan.rows[index].decision {
                     Decision::Change(Action::Add(level)) => Role::workspace(*level).to_string(),
                     Decision::Change(Action::SetRole { from, to, .. }) => {
@@ -357,7 +357,7 @@ impl PlanReport<'_> {
                     decision @ (Decision::Change(Action::Replace(_) | Action::Remove(_))
                     | Decision::Keep(_)) => printable(&self.reason(decision, role)).into_owned(),
                 };
-                writeln!(text, "  {mark} {email}  {what}  ({place})")?;
+                writeln!(text, "  {mark} {email}  {what}  ({at})")?;
             }
             if shown.len() > limit {
                 writeln!(text, "  {mark} and {} more (--all shows them)", shown.len() - limit)?;

@@ -1,4 +1,4 @@
-//! Who was not in the roster and what became of them, and how to take it back: `removals.csv` and
+//! Who was not in the roster, the outcome for each, and how to undo it: `removals.csv` and
 //! `undo.csv`.
 //!
 //! Main function: [`write()`]. It streams, and both files are made from the run's plan and journal
@@ -21,7 +21,7 @@ use crate::record::journal::{
 };
 use crate::roster::is_odd_email;
 
-/// The name of the file with a line for everybody who was not in the roster.
+/// The name of the file with a line for everyone who was not in the roster.
 pub const REMOVALS: &str = "removals.csv";
 /// The name of the roster that takes removals and changes of roles back.
 pub const UNDO: &str = "undo.csv";
@@ -40,12 +40,12 @@ pub const COLUMNS: [&str; 10] = [
     "error_code",
 ];
 
-/// What became of somebody who was not in the roster: the `status` column of `removals.csv`.
+/// The outcome for a person who was not in the roster: the `status` column of `removals.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// Taken away, and not there any more.
+    /// Removed, and verified absent.
     Removed,
-    /// Not there any more, without this run's doing.
+    /// Absent already, not removed by this run.
     GoneAlready,
     /// A guard does not let them go.
     HeldBack,
@@ -88,13 +88,13 @@ impl End {
 pub struct RemovalCounts {
     /// Who was not in the roster, in all.
     pub extra: u64,
-    /// Taken away.
+    /// Removed.
     pub removed: u64,
     /// Held back by a guard.
     pub held_back: u64,
     /// Stay, or were gone, for another reason.
     pub kept: u64,
-    /// Could not be taken away, for good.
+    /// Could not be removed, for good.
     pub failed: u64,
     /// Not settled: a later try can.
     pub unsettled: u64,
@@ -103,7 +103,7 @@ pub struct RemovalCounts {
 }
 
 impl RemovalCounts {
-    /// The counts of a run, if it was to remove anybody.
+    /// The counts of a run, if it had people to remove.
     pub fn of(history: &History) -> Option<Self> {
         history.header.settings.prune.as_ref()?;
         let mut counts = Self { extra: history.extras.len() as u64, ..Self::default() };
@@ -175,7 +175,7 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
     Ok(counts)
 }
 
-/// What `undo.csv` of a run takes back, without writing it.
+/// What `undo.csv` of a run restores, without writing it.
 ///
 /// # Errors
 /// If the plan of the run cannot be read.
@@ -191,7 +191,7 @@ pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError
     Ok(counts)
 }
 
-/// What `undo.csv` takes back.
+/// What `undo.csv` restores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Undo {
     /// Removals and changes of roles in it.
@@ -247,7 +247,7 @@ fn is_pending(line: &PlanLine) -> bool {
     matches!(line.seen, Some(Membership::Member { standing: Standing::Pending, .. }))
 }
 
-/// The row that takes back what was done about a line of the plan.
+/// The row that undoes a line of the plan.
 fn put_back(line: &PlanLine, with_deployments: bool) -> ByteRecord {
     let role = line.from_role().map_or("", Role::name);
     let workspace = line.workspace.as_ref().map_or("", |id| id.as_str());
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_who_is_not_in_the_roster_comes_to_an_end_with_a_word() {
+    fn everyone_who_is_not_in_the_roster_gets_a_status() {
         let code = |code| Some(Cause::new(code, "why"));
         let removal = Action::Remove(None);
         let ended = |reason: Reason, word| {

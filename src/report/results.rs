@@ -1,4 +1,4 @@
-//! What became of every row, for people with a spreadsheet and for the next run: `results.csv`,
+//! The outcome of every row, for people with a spreadsheet and for the next run: `results.csv`,
 //! `errors.csv` and `unprocessed.csv`.
 //!
 //! Main function: [`write()`]. It streams, so the rows are never in memory together, and it reads
@@ -51,7 +51,7 @@ pub enum ResultsError {
     /// What a report is written to does not take it.
     #[error("cannot write the report")]
     Out(#[from] io::Error),
-    /// The copy of the roster cannot be read any more.
+    /// The copy of the roster can no longer be read.
     #[error("cannot read the roster of the run again")]
     Roster(#[source] Box<dyn Error + Send + Sync>),
     /// The plan of the run cannot be read again.
@@ -250,9 +250,9 @@ impl Layout {
 
     /// The same cells as they are.
     pub(super) fn plain<'r>(&self, record: &'r ByteRecord) -> impl Iterator<Item = Cow<'r, [u8]>> {
-        let cell = |place| record.get(place).unwrap_or_default();
+        let cell = |index| record.get(index).unwrap_or_default();
         let mut last = Cow::Borrowed(cell(self.kept - 1));
-        // Empty cells behind the last column say nothing, also to the roster reader.
+        // Empty cells after the last column say nothing, also to the roster reader.
         let is_said = |cell: &[u8]| !std::str::from_utf8(cell).is_ok_and(|text| text.trim().is_empty());
         let said = record.iter().skip(self.width).any(is_said);
         for surplus in record.iter().skip(self.width).filter(|_| said) {
@@ -260,13 +260,13 @@ impl Layout {
             joined.push(self.delimiter);
             joined.extend_from_slice(surplus);
         }
-        (0..self.kept - 1).map(move |place| Cow::Borrowed(cell(place))).chain([last])
+        (0..self.kept - 1).map(move |index| Cow::Borrowed(cell(index))).chain([last])
     }
 }
 
 /// Adds the cells of [`COLUMNS`].
 fn push_ours(cells: &mut ByteRecord, end: &RowHistory, workspaces: &[WorkspaceId]) {
-    let workspace = end.workspace.and_then(|place| workspaces.get(place as usize));
+    let workspace = end.workspace.and_then(|index| workspaces.get(index as usize));
     let (detail, code) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.text, cause.code.word()));
     let ours: [&str; COLUMNS.len()] = [
         &end.line.to_string(),
@@ -593,7 +593,7 @@ mod tests {
             let mut fixture = Fixture::with(&[], None);
             let (cells, ends): (Vec<Vec<String>>, Vec<RowHistory>) = rows.into_iter().unzip();
             fixture.history.rows = ends;
-            let header: ByteRecord = (0..width).map(|place| format!("column {place}")).collect::<Vec<_>>().into();
+            let header: ByteRecord = (0..width).map(|index| format!("column {index}")).collect::<Vec<_>>().into();
             let roster = cells.iter().map(|cells| ByteRecord::from(cells.clone())).collect();
             let form = CsvForm { delimiter, has_bom, names_delimiter: false };
             let tally = write(&fixture.folder, &fixture.history, &header, form, owned(roster))

@@ -185,12 +185,12 @@ where
                 "\n| line | who | workspace | status | why | what to do |\n|---:|---|---|---|---|---|"
             )?;
         }
-        let (who, place) = whose(columns, record);
+        let (who, name) = whose(columns, record);
         let text = end.cause.as_ref().map_or("", |cause| &*cause.text);
-        let (who, place, text) = (markdown(&who), markdown(&place), markdown(text));
+        let (who, name, text) = (markdown(&who), markdown(&name), markdown(text));
         let (line, status, what) =
             (end.line, end.status, advice(end.cause.as_ref().map(|cause| &cause.code)));
-        Ok(writeln!(out, "| {line} | {who} | {place} | {status} | {text} | {what} |")?)
+        Ok(writeln!(out, "| {line} | {who} | {name} | {status} | {text} | {what} |")?)
     })?;
     if bad > SHOWN {
         writeln!(out, "\n{} more: see {RESULTS}", bad - SHOWN)?;
@@ -222,8 +222,8 @@ where
     writeln!(out, "  <testsuite name=\"{file}\" timestamp=\"{}\" {counts}>", summary.started_at)?;
     let columns = roster.columns;
     each_row(history, roster.rows, |record, end| {
-        let (who, place) = whose(columns, record);
-        let class = workspace(history, end).map_or(place, ToString::to_string);
+        let (who, name) = whose(columns, record);
+        let class = workspace(history, end).map_or(name, ToString::to_string);
         write!(
             out,
             "    <testcase classname=\"{}\" name=\"{file}:{} {}\" time=\"{}\"",
@@ -247,12 +247,12 @@ where
 
 /// The address and the workspace as the file has them.
 fn whose(columns: Columns, record: &ByteRecord) -> (String, String) {
-    let cell = |place| String::from_utf8_lossy(record.get(place).unwrap_or_default()).trim().to_owned();
+    let cell = |index| String::from_utf8_lossy(record.get(index).unwrap_or_default()).trim().to_owned();
     (cell(columns.email), columns.workspace.map(cell).unwrap_or_default())
 }
 
 fn workspace<'h>(history: &'h History, end: &RowHistory) -> Option<&'h WorkspaceId> {
-    end.workspace.and_then(|place| history.workspaces.get(place as usize))
+    end.workspace.and_then(|index| history.workspaces.get(index as usize))
 }
 
 fn seconds(millis: u64) -> String {

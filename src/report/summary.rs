@@ -45,7 +45,7 @@ impl Amount {
     }
 }
 
-/// What became of a run.
+/// The state of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// Version of this object: 1. Fields may be added under the same version.
@@ -59,7 +59,7 @@ pub struct Summary {
     pub state: RunState,
     /// RFC 3339.
     pub started_at: Timestamp,
-    /// RFC 3339; none while the run is going on, and for one that was killed.
+    /// RFC 3339; none during the run, and for one that was killed.
     pub finished_at: Option<Timestamp>,
     /// From the beginning to the last entry of the journal.
     pub duration_ms: u64,
@@ -81,7 +81,7 @@ pub struct Summary {
     pub roster_sha256: String,
     /// SHA-256 of `plan.jsonl`, hexadecimal.
     pub plan_sha256: String,
-    /// Whether nobody was asked before it began, so that nobody need be asked when it goes on.
+    /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
     /// Whether addresses were taken that are none in all likelihood.
@@ -97,18 +97,18 @@ pub struct Summary {
     /// Rows per status, zeros included; `removed` counts people who were not in the input.
     #[serde(serialize_with = "by_status")]
     pub counts: Tally,
-    /// What became of the people who were not in the input, if they were to be removed.
+    /// The outcome for people who were not in the input, if the run was to remove them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removals: Option<RemovalCounts>,
-    /// What became of the roles in deployments that the rows wanted, if they wanted any.
+    /// The outcome of the deployment roles that the rows wanted, if they wanted any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_roles: Option<GrantCounts>,
-    /// What `undo.csv` takes back; known once it is written.
+    /// What `undo.csv` restores; known once it is written.
     #[serde(skip)]
     pub undo: Undo,
     /// Of the rows that are `not_run`, those outside of `--only` or `--limit`.
     pub left_out: u64,
-    /// Rows, and people who were to be removed, for which at least one mutation was sent.
+    /// Rows, and people to remove, for which at least one mutation was sent.
     pub operations: u64,
     /// Mutations sent.
     pub attempts: u64,
@@ -134,7 +134,7 @@ pub struct Summary {
     pub other_failures: u64,
 }
 
-/// What became of roles in deployments; the rows that want them are counted by what became of both.
+/// The outcome of deployment roles; rows that want them are counted by the outcome of both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct GrantCounts {
     /// In all.
@@ -173,14 +173,14 @@ pub enum RunState {
     Closed,
     /// A process is carrying it out.
     Going,
-    /// It has no end, and nobody is carrying it out: it was killed.
+    /// It has no end, and no process is carrying it out: it was killed.
     BrokenOff,
 }
 
 /// Why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stopped {
-    /// In a word.
+    /// As one word.
     pub reason: StopReason,
     /// The code of its cause.
     #[serde(skip)]
@@ -194,7 +194,7 @@ pub struct Stopped {
 pub struct FailureClass {
     /// How they ended.
     pub status: Status,
-    /// Why, in a word; written as an empty one if that is not known.
+    /// Why, as one word; empty if unknown.
     #[serde(serialize_with = "word_or_nothing")]
     pub code: Option<Code>,
     /// How many there are.
@@ -209,14 +209,14 @@ pub struct FailureClass {
 }
 
 impl FailureClass {
-    /// The code; empty if there is none.
+    /// The code; empty without one.
     pub fn word(&self) -> &str {
         self.code.as_ref().map_or("", Code::word)
     }
 }
 
 impl Summary {
-    /// Sums up what the files of a run tell. `exit_status` is what the program ends with, if that
+    /// Sums up the files of a run. `exit_status` is what the program ends with, if that
     /// is known.
     pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
         let header = &history.header;
@@ -224,7 +224,7 @@ impl Summary {
         let removals = RemovalCounts::of(history);
         let mut counts = history.tally();
         (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
-        let everybody = || history.rows.iter().chain(&history.extras);
+        let all = || history.rows.iter().chain(&history.extras);
         Self {
             schema_version: 1,
             run: bounded(&header.run),
@@ -256,8 +256,8 @@ impl Summary {
             deployment_roles: GrantCounts::of(history),
             undo: Undo::default(),
             left_out: history.rows.iter().filter(left_out).count() as u64,
-            operations: everybody().filter(|row| row.attempts > 0).count() as u64,
-            attempts: everybody().map(|row| u64::from(row.attempts)).sum(),
+            operations: all().filter(|row| row.attempts > 0).count() as u64,
+            attempts: all().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
             congestion_events: history.strain.congestion_events,
             window_min: history.strain.window_min,
@@ -333,7 +333,7 @@ impl Summary {
     /// [`ResultsError::Mismatch`] if they differ.
     pub fn check(&self, written: &Tally) -> Result<(), ResultsError> {
         let totals = [("in all", written.rows(), self.rows)];
-        // Nobody in the roster is removed.
+        // The roster's own people are not removed.
         let removed =
             |status| if status == Status::Removed { self.removals.map_or(0, |all| all.removed) } else { 0 };
         let each = Status::ALL
@@ -369,7 +369,7 @@ impl Summary {
 
 /// The failed and unsettled rows, grouped.
 fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
-    let mut places = HashMap::new();
+    let mut indexes = HashMap::new();
     let mut classes: Vec<FailureClass> = Vec::new();
     for row in rows {
         match row.status.kind() {
@@ -378,13 +378,13 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         }
         let code = row.cause.as_ref().map(|cause| &cause.code);
         let text = row.cause.as_ref().map_or("", |cause| &*cause.text);
-        let place = *places.entry((row.status, code)).or_insert(classes.len());
-        if place == classes.len() {
+        let index = *indexes.entry((row.status, code)).or_insert(classes.len());
+        if index == classes.len() {
             let (code, text) = (code.cloned().map(bounded_code), bounded(text));
             let (lines, texts) = (Vec::new(), Vec::new());
             classes.push(FailureClass { status: row.status, code, count: 0, lines, text, texts });
         }
-        let class = &mut classes[place];
+        let class = &mut classes[index];
         class.count += 1;
         if class.lines.len() < EXAMPLES {
             class.lines.push(row.line);
@@ -397,7 +397,7 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
     classes
 }
 
-/// A code of bounded length, whoever wrote it.
+/// A code of bounded length, whatever its source.
 fn bounded_code(mut code: Code) -> Code {
     if let Some(foreign) = code.foreign_mut() {
         *foreign = bounded(foreign);
@@ -429,12 +429,12 @@ fn shorten(text: &mut String) {
         return;
     }
     let mut room = LONGEST_IN_JSON - MARK.len_utf8();
-    let end = text.char_indices().find_map(|(place, c)| match room.checked_sub(cost(c)) {
+    let end = text.char_indices().find_map(|(index, c)| match room.checked_sub(cost(c)) {
         Some(rest) => {
             room = rest;
             None
         }
-        None => Some(place),
+        None => Some(index),
     });
     text.truncate(end.unwrap_or(text.len()));
     text.push(MARK);
@@ -581,8 +581,8 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         let listed = value["failures"].as_array().expect("a list");
         assert!(!listed.is_empty());
-        let told: u64 = listed.iter().map(|class| class["count"].as_u64().expect("a count")).sum();
-        assert_eq!(told + value["other_failures"].as_u64().expect("a count"), 103);
+        let listed_rows: u64 = listed.iter().map(|class| class["count"].as_u64().expect("a count")).sum();
+        assert_eq!(listed_rows + value["other_failures"].as_u64().expect("a count"), 103);
         assert_eq!(listed[0]["count"], 2, "the most frequent come first");
         assert!(!json.chars().any(|c| c.is_control() && c != '\n'), "{json}");
     }

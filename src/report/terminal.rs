@@ -1,8 +1,8 @@
-//! A run as it goes on, for people: bars on a terminal, a line now and then elsewhere.
+//! The progress of a run, for people: bars on a terminal, a line now and then elsewhere.
 //!
 //! Main type: [`Progress`]. It writes to standard error or to what it is given, never waits, and
-//! never fails: a terminal that is gone does not end a run. What there is to say is worded in
-//! `figures`; the last words of a run are [`super::closing`]'s.
+//! never fails: a closed terminal does not end a run. The texts are worded in `figures`; the final
+//! summary of a run is in [`super::closing`].
 
 mod figures;
 
@@ -23,10 +23,10 @@ use crate::outcome::{Cause, Outcome, StatusKind, Tally};
 const REDRAW: Duration = Duration::from_millis(100);
 /// The most time between two plain lines.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How many failures get a line while the run goes on.
+/// How many failures get a line during a run.
 const FAILURES: u32 = 5;
 
-/// How a run is shown while it goes on: `--progress`.
+/// How a run is shown while it runs: `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ProgressMode {
     /// Bars on a terminal, lines elsewhere.
@@ -40,17 +40,17 @@ pub enum ProgressMode {
     None,
 }
 
-/// Shows a run while it goes on.
+/// Shows a run in progress.
 pub struct Progress {
     now: Box<dyn Fn() -> Instant>,
-    place: Box<dyn Fn(ItemId) -> String>,
+    position: Box<dyn Fn(ItemId) -> String>,
     surface: Surface,
     going: Option<Going>,
     failures_left: u32,
     verbose: bool,
 }
 
-/// The phase that goes on.
+/// The current phase.
 struct Going {
     phase: Phase,
     since: Instant,
@@ -71,13 +71,13 @@ struct Plain {
     out: Box<dyn Write + Send>,
     /// When the last line was written.
     last: Option<Instant>,
-    /// How many tenths of the phase have been told.
+    /// How many tenths of the phase have been reported.
     tenths: u64,
 }
 
 struct Bars {
     all: MultiProgress,
-    /// The bar of the phase that goes on.
+    /// The bar of the current phase.
     bar: Option<Bar>,
 }
 
@@ -90,7 +90,7 @@ struct Bar {
 }
 
 impl Progress {
-    /// Shows a run on standard error. `now` tells the time.
+    /// Shows a run on standard error. `now` reads the time.
     pub fn on_stderr(mode: ProgressMode, now: impl Fn() -> Instant + 'static) -> Self {
         let lines = || Box::new(io::stderr());
         match mode {
@@ -126,7 +126,7 @@ impl Progress {
     fn new(surface: Surface, now: impl Fn() -> Instant + 'static) -> Self {
         Self {
             now: Box::new(now),
-            place: Box::new(|row| format!("row {row}")),
+            position: Box::new(|row| format!("row {row}")),
             surface,
             going: None,
             failures_left: FAILURES,
@@ -136,8 +136,8 @@ impl Progress {
 
     /// Names rows in messages: `team.csv:17` instead of `row 16`.
     #[must_use]
-    pub fn with_places(mut self, place: impl Fn(ItemId) -> String + 'static) -> Self {
-        self.place = Box::new(place);
+    pub fn with_positions(mut self, position: impl Fn(ItemId) -> String + 'static) -> Self {
+        self.position = Box::new(position);
         self
     }
 
@@ -148,7 +148,7 @@ impl Progress {
         self
     }
 
-    /// Writes a line of text, above the bar if there is one.
+    /// Writes a line of text, above the bar if one is shown.
     pub fn line(&mut self, text: &str) {
         let text = printable(text);
         match &mut self.surface {
@@ -217,7 +217,7 @@ impl Progress {
             return;
         }
         let why = outcome.cause.as_ref().map_or_else(String::new, |cause| format!(": {}", reason(cause)));
-        self.line(&format!("{}: {}{why}", (self.place)(item), outcome.status));
+        self.line(&format!("{}: {}{why}", (self.position)(item), outcome.status));
         self.failures_left = self.failures_left.saturating_sub(1);
         if self.failures_left == 0 && !self.verbose {
             self.line(&format!("further failures are not shown here, {RESULTS} will have them all"));
@@ -265,7 +265,7 @@ impl Reporter for Progress {
             Event::Doubtful { item, cause, tally } => {
                 self.update(tally);
                 if self.verbose {
-                    self.line(&format!("{}: will be verified: {}", (self.place)(item), reason(cause)));
+                    self.line(&format!("{}: will be verified: {}", (self.position)(item), reason(cause)));
                 }
             }
             Event::Concluded { item, outcome, tally } => {
@@ -556,7 +556,7 @@ mod tests {
     #[test]
     fn plain_lines_come_at_every_tenth() {
         let (progress, paper, clock) = plain();
-        let mut progress = progress.with_places(|row| format!("team.csv:{}", row.get() + 1));
+        let mut progress = progress.with_positions(|row| format!("team.csv:{}", row.get() + 1));
         run(&mut progress, &clock, 20, Duration::from_millis(500));
         insta::assert_snapshot!(paper.text(), @r"
         reading workspaces: 0/2 (0 %)

@@ -1,4 +1,4 @@
-//! What is wrong with a roster, and what is in it, for people and machines.
+//! The problems and the content of a roster, for people and machines.
 //!
 //! Main function: [`write()`]. It reads the roster that was checked, and decides nothing.
 
@@ -242,8 +242,8 @@ fn markdown_table(what: &str, issues: &[Issue], total: u64, out: &mut impl Write
     writeln!(out, "| place | kind | {what} | what to do |\n|---|---|---|---|")?;
     for issue in issues {
         let hint = issue.hint().unwrap_or_default();
-        let (place, kind) = (issue.position(), issue.kind);
-        writeln!(out, "| {place} | {kind} | {} | {} |", markdown_cell(issue.message()), markdown_cell(hint))?;
+        let (at, kind) = (issue.position(), issue.kind);
+        writeln!(out, "| {at} | {kind} | {} | {} |", markdown_cell(issue.message()), markdown_cell(hint))?;
     }
     let more = total - issues.len() as u64;
     if more > 0 {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_get_every_problem_with_its_place_and_kind() {
+    fn machines_get_every_problem_with_its_position_and_kind() {
         let (out, err, _) = written(BAD, ValidateFormat::Json, false);
         assert_eq!(err, "");
         let json: serde_json::Value = serde_json::from_str(&out).unwrap();

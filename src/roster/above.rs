@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_to_delete_rows() {
+    fn no_hint_says_to_delete_rows() {
         for text in [
             "email,role,workspace\nx\n",
             "\n\nemail,role,workspace\n",

@@ -1,6 +1,6 @@
-//! Checks the rows one by one and packs what is good of them into columns of plain numbers.
+//! Checks the rows one by one and packs their valid parts into columns of plain numbers.
 //!
-//! Main type: [`Table`]. It sees one row at a time: what rows mean together is not its business.
+//! Main type: [`Table`]. It sees one row at a time, and never compares rows.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -109,7 +109,7 @@ pub(super) struct Table {
     pub emails: Emails,
     pub lines: Vec<u32>,
     /// Index into the distinct workspace texts, or [`NOWHERE`].
-    pub places: Vec<u32>,
+    pub workspace_of: Vec<u32>,
     pub marks: Vec<Mark>,
     /// Rows with deployment roles, with an index into the distinct texts; by row.
     pub deployments: Vec<(u32, u32)>,
@@ -123,7 +123,7 @@ pub(super) struct Checker<'a> {
     shape: Shape,
     prune: bool,
     default_role: Option<Level>,
-    default_place: u32,
+    default_workspace: u32,
     workspaces: Interner,
     deployments: Interner,
     maps: &'a Maps,
@@ -165,7 +165,7 @@ impl<'a> Checker<'a> {
     ) -> Self {
         let maps = &settings.maps;
         let (mut workspaces, mut used) = (Interner::default(), Used::default());
-        let default_place = match (&settings.default_workspace, columns.workspace) {
+        let default_workspace = match (&settings.default_workspace, columns.workspace) {
             (Some(text), None) => {
                 used.workspace(maps, text.trim());
                 workspaces.add(text.trim(), maps.workspace(text.trim()))
@@ -178,7 +178,7 @@ impl<'a> Checker<'a> {
             shape,
             prune: settings.prune,
             default_role: settings.default_role.map(|role| role.level),
-            default_place,
+            default_workspace,
             workspaces,
             deployments: Interner::default(),
             maps,
@@ -212,23 +212,23 @@ impl<'a> Checker<'a> {
         if form == Form::Broken {
             // What it says cannot be believed, not even its workspace.
             self.table.emails.push("");
-            self.table.places.push(NOWHERE);
+            self.table.workspace_of.push(NOWHERE);
             self.table.marks.push(Mark::new(Fate::Invalid, Level::Viewer));
             return;
         }
         let email = self.email(&here, record);
         let role = self.role(&here, record);
-        let place = self.workspace(&here, record);
+        let workspace = self.workspace(&here, record);
         let deployments = self.deployment_roles(&here, record);
-        let (mark, place) = match (email, role, place, deployments) {
-            (true, Some(role), Some(place), true) => (Mark::new(Fate::Wanted, role), Some(place)),
-            (_, role, place, _) => {
+        let (mark, workspace) = match (email, role, workspace, deployments) {
+            (true, Some(role), Some(workspace), true) => (Mark::new(Fate::Wanted, role), Some(workspace)),
+            (_, role, workspace, _) => {
                 let mark = Mark::new(Fate::Invalid, role.unwrap_or(Level::Viewer));
                 // The rows that it may hide may be about any workspace.
-                (mark, place.filter(|_| form == Form::Whole))
+                (mark, workspace.filter(|_| form == Form::Whole))
             }
         };
-        self.table.places.push(place.unwrap_or(NOWHERE));
+        self.table.workspace_of.push(workspace.unwrap_or(NOWHERE));
         self.table.marks.push(mark);
     }
 
@@ -343,24 +343,24 @@ impl<'a> Checker<'a> {
     }
 
     fn workspace(&mut self, here: &Present<'_>, record: &ByteRecord) -> Option<u32> {
-        let Some(column) = self.columns.workspace else { return Some(self.default_place) };
+        let Some(column) = self.columns.workspace else { return Some(self.default_workspace) };
         let cell = &record[column];
         if let Ok(text) = std::str::from_utf8(cell)
-            && let Some(place) = self.workspaces.find(without_guard_str(text.trim()))
+            && let Some(index) = self.workspaces.find(without_guard_str(text.trim()))
         {
-            return Some(place);
+            return Some(index);
         }
         let text = self.needed(here, cell, column, "workspace")?;
-        // Joiners are part of honest words in some scripts.
+        // Joiners are part of ordinary words in some scripts.
         let unseen =
             |&(_, c): &(usize, char)| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}');
-        if let Some((place, c)) = text.chars().enumerate().find(unseen) {
+        if let Some((index, c)) = text.chars().enumerate().find(unseen) {
             let complaint = if matches!(c, '\n' | '\r' | '\t') {
                 let name = if c == '\t' { "a tab" } else { "a line break" };
                 let message = format!("{} has {name} in it: several workspaces in one cell?", quoted(text));
                 Complaint::new(IssueKind::InvisibleCharacter, message).hint("write one row per workspace")
             } else {
-                email::invisible(text, place, c)
+                email::invisible(text, index, c)
             };
             self.report(here, column, complaint);
             return None;

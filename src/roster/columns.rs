@@ -31,7 +31,7 @@ pub struct Columns {
     pub role: Option<usize>,
     /// The cell of the workspace; none if every row has the default.
     pub workspace: Option<usize>,
-    /// The cell of the deployment roles, if there is one.
+    /// The cell of the deployment roles, if the row has one.
     pub deployment_roles: Option<usize>,
 }
 
@@ -177,8 +177,8 @@ fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint
 
 /// Which character of a name cannot be seen, as a part of a sentence.
 fn unseen(name: &str) -> Option<String> {
-    let (place, c) = name.chars().enumerate().find(|(_, c)| is_invisible(*c) && !c.is_whitespace())?;
-    Some(format!("its character {} is invisible (U+{:04X})", place + 1, u32::from(c)))
+    let (index, c) = name.chars().enumerate().find(|(_, c)| is_invisible(*c) && !c.is_whitespace())?;
+    Some(format!("its character {} is invisible (U+{:04X})", index + 1, u32::from(c)))
 }
 
 /// The flag that names this header, to be typed or pasted into a shell: a header is a text of the

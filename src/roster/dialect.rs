@@ -36,7 +36,7 @@ pub struct Dialect {
     pub columns: Columns,
 }
 
-/// What the first bytes tell, before the header has been read.
+/// What the first bytes show, before the header has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Beginning {
     pub delimiter: u8,
@@ -60,17 +60,17 @@ pub(super) fn begin(sample: &[u8], settings: &Settings) -> Result<Beginning, Iss
     let has_bom = sample.starts_with(BOM);
     let mut start = if has_bom { BOM.len() } else { 0 };
     let mut start_line = 1;
-    let mut told = None;
+    let mut named = None;
     while let Some(line) = above::separator_line(&sample[start..]) {
-        told = line.delimiter.or(told);
+        named = line.delimiter.or(named);
         start += line.length;
         start_line += line.lines;
     }
     let body = &sample[start..];
     let given = settings.delimiter;
-    let delimiter = given.unwrap_or_else(|| detect(body, told, settings));
+    let delimiter = given.unwrap_or_else(|| detect(body, named, settings));
     let possible: Vec<u8> =
-        given.map_or_else(|| told.into_iter().chain(DELIMITERS).collect(), |given| vec![given]);
+        given.map_or_else(|| named.into_iter().chain(DELIMITERS).collect(), |given| vec![given]);
     match above::header_below(body, delimiter, &possible, settings) {
         Some((line, complaint)) => {
             Err(complaint.at(Position { line: start_line.saturating_add(line), column: 1 }))
@@ -114,7 +114,7 @@ fn is_utf16(sample: &[u8]) -> bool {
 
 /// The delimiter under which the header has the most known names, and the rows its width; the one
 /// that a line `sep=;` names if another is not better.
-fn detect(sample: &[u8], told: Option<u8>, settings: &Settings) -> u8 {
+fn detect(sample: &[u8], named: Option<u8>, settings: &Settings) -> u8 {
     const ROWS: usize = 20;
     let score = |delimiter: u8| {
         let mut records = above::records(sample, delimiter).map(|(_, cells)| cells);
@@ -124,7 +124,7 @@ fn detect(sample: &[u8], told: Option<u8>, settings: &Settings) -> u8 {
         let even = records.take(ROWS).filter(|cells| cells.len() == width).count();
         (known, width > 1, even, width)
     };
-    let mut best = told.unwrap_or(DELIMITERS[0]);
+    let mut best = named.unwrap_or(DELIMITERS[0]);
     let mut most = score(best);
     for delimiter in DELIMITERS {
         let this = score(delimiter);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_of_two_and_of_four_bytes_are_told_apart() {
+    fn characters_of_two_and_of_four_bytes_are_distinguished() {
         let text = "\u{feff}email,role,workspace\n";
         let wide = |unit: fn(u32) -> Vec<u8>| text.chars().map(u32::from).flat_map(unit).collect::<Vec<u8>>();
         let half = |unit: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();

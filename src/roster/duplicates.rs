@@ -1,8 +1,8 @@
-//! Finds rows that speak of the same person and workspace.
+//! Finds rows about the same person and workspace.
 //!
-//! Main function: [`groups`], which gives [`Groups`]. A hash brings rows of one address together and is never trusted
-//! beyond that: what counts as the same is decided by comparing the addresses themselves, which
-//! are in memory anyway. So nobody is lost to a collision, for eight bytes per row.
+//! Main function: [`groups`], which gives [`Groups`]. A hash brings rows of one address together
+//! and is never trusted beyond that: what counts as the same is decided by comparing the addresses
+//! themselves, which are in memory anyway. So a collision loses no one, for eight bytes per row.
 
 use std::hash::BuildHasher;
 
@@ -30,7 +30,7 @@ impl Groups {
         self.ends.push(u32::try_from(self.rows.len()).unwrap_or(u32::MAX));
     }
 
-    /// The groups of more than one row; rows are zero-based places, ascending.
+    /// The groups of more than one row; rows are zero-based indexes, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u32]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.rows[start as usize..end as usize])

@@ -1,8 +1,9 @@
 //! Decides whether a cell is an address that Houston can invite.
 //!
 //! Main function: [`parse_email`]. Texts that mail could be sent to and that no person has, such as
-//! a row that was commented out, are refused unless the user [allows](OddAddresses) them. A plain ASCII address is settled by one walk over its bytes;
-//! only what that walk does not know goes through the grammar of the RFCs and the Unicode tables.
+//! a row that was commented out, are refused unless the user [allows](OddAddresses) them. A plain
+//! ASCII address is settled by one walk over its bytes; only what that walk does not know goes
+//! through the grammar of the RFCs and the Unicode tables.
 
 use std::borrow::Cow;
 
@@ -55,7 +56,7 @@ const CLASS: [u8; 256] = {
     class
 };
 
-/// What one walk over the bytes can tell.
+/// What one walk over the bytes can find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plain {
     /// A good address, in lower case already.
@@ -222,13 +223,13 @@ fn foreign_character(text: &str, options: Options) -> Option<Complaint> {
         !matches!(c, '@' | '.' | '\\') && EmailAddress::parse_with_options(&alone, options).is_err()
     };
     let foreign = || text.chars().enumerate().filter(is_foreign);
-    let (place, c) = foreign().find(|&(_, c)| !is_combining_mark(c)).or_else(|| foreign().next())?;
-    let (code, place) = (u32::from(c), place + 1);
+    let (position, c) = foreign().find(|&(_, c)| !is_combining_mark(c)).or_else(|| foreign().next())?;
+    let (code, position) = (u32::from(c), position + 1);
     if !is_combining_mark(c) {
         let c = quoted(&c.to_string());
-        return Some(bad(text, &format!("it has {c} (U+{code:04X}) in position {place}")));
+        return Some(bad(text, &format!("it has {c} (U+{code:04X}) in position {position}")));
     }
-    let complaint = bad(text, &format!("it has U+{code:04X}, a combining mark, in position {place}"));
+    let complaint = bad(text, &format!("it has U+{code:04X}, a combining mark, in position {position}"));
     let composed: String = text.nfc().collect();
     let is_good = composed != text && inspect(&composed, OddAddresses::Allow).is_ok();
     Some(if is_good {
@@ -241,8 +242,8 @@ fn foreign_character(text: &str, options: Options) -> Option<Complaint> {
 /// What is wrong with an address that has something around it, or in it, which cannot be seen.
 fn dressed(text: &str) -> Option<Complaint> {
     let unseen = |&(_, c): &(usize, char)| is_invisible(c) && !matches!(c, '\t' | '\n' | '\r');
-    if let Some((place, c)) = text.chars().enumerate().find(unseen) {
-        return Some(invisible(text, place, c));
+    if let Some((index, c)) = text.chars().enumerate().find(unseen) {
+        return Some(invisible(text, index, c));
     }
     if let Some(inner) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')).map(|(_, inner)| inner)
     {
@@ -256,7 +257,7 @@ fn dressed(text: &str) -> Option<Complaint> {
     is_quoted.then(|| bad(text, "its local part is quoted, which Houston's mail cannot deliver to"))
 }
 
-/// What a text is meant to be that has the form of an address and is no person's.
+/// What a text in the form of an address that belongs to no person is meant to be.
 fn oddity(text: &str) -> Option<Complaint> {
     let (local, _) = text.split_once('@').filter(|(local, _)| !local.is_empty())?;
     let odd = |why: &str, hint: &str| {
@@ -304,7 +305,7 @@ fn oddity(text: &str) -> Option<Complaint> {
         return odd(&why, "write one row per person, with nothing but the address");
     }
     let first = local.chars().next()?;
-    // A dot is what the grammar refuses in its own words.
+    // The grammar has its own message for a dot.
     if is_letter_or_digit(first) || matches!(first, '_' | '.') {
         return None;
     }
@@ -432,13 +433,13 @@ fn look_alike(text: &str) -> Option<Complaint> {
     None
 }
 
-/// The complaint about a character that cannot be seen; `place` counts from 0.
-pub(super) fn invisible(text: &str, place: usize, c: char) -> Complaint {
+/// The complaint about an invisible character; `index` counts from 0.
+pub(super) fn invisible(text: &str, index: usize, c: char) -> Complaint {
     let message = format!(
         "{} has the invisible character U+{:04X} in it, in position {}",
         quoted(text),
         u32::from(c),
-        place + 1
+        index + 1
     );
     Complaint::new(IssueKind::InvisibleCharacter, message).hint("type it again instead of pasting it")
 }
@@ -551,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_addresses_are_told_why() {
+    fn bad_addresses_get_a_reason() {
         use IssueKind::{BadEmail, InvisibleCharacter, LookAlike};
         for (text, kind, part) in [
             ("ada", BadEmail, "no `@`"),

@@ -1,7 +1,7 @@
-//! Decides what becomes of good rows: which are chosen, which say the same, which are opposed.
+//! Decides the fate of good rows: which are chosen, which are equal, which conflict.
 //!
 //! The second half of [`Roster`]'s reading; it works on the packed rows and reads the file again
-//! only to place what it has to say.
+//! only to find the positions of its issues.
 
 use std::io;
 
@@ -20,7 +20,7 @@ const NOTES: usize = 10;
 /// What is to happen with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowState {
-    /// It is to be carried out.
+    /// To be applied.
     Wanted,
     /// It says the same as another row.
     Merged {
@@ -47,7 +47,7 @@ pub struct Notes {
     pub overruled: usize,
     /// Rows of nothing but empty cells; they have no number and no result.
     pub blank: usize,
-    /// The first few, with their places.
+    /// The first few, with their positions.
     pub first: Vec<Note>,
 }
 
@@ -62,15 +62,15 @@ pub struct Note {
 }
 
 impl Roster {
-    /// Applies `--only`, brings equal rows together, applies `--limit`.
+    /// Applies `--only`, merges equal rows, applies `--limit`.
     pub(super) fn choose(&mut self, settings: &Settings) -> io::Result<()> {
         let choice = Choice::new(&settings.only);
         if !choice.is_everything() {
-            let places: Vec<bool> = self.workspaces.iter().map(|text| choice.takes_workspace(text)).collect();
+            let chosen: Vec<bool> = self.workspaces.iter().map(|text| choice.takes_workspace(text)).collect();
             for index in 0..self.marks.len() {
                 let mark = self.marks[index];
                 let is_chosen = || {
-                    places.get(self.places[index] as usize).is_some_and(|&chosen| chosen)
+                    chosen.get(self.workspace_of[index] as usize).is_some_and(|&chosen| chosen)
                         && choice.takes_email(self.emails.spelled(RowNumber::from_index(index)))
                 };
                 if mark.fate() == Fate::Wanted && !is_chosen() {
@@ -78,9 +78,9 @@ impl Roster {
                 }
             }
         }
-        let places = std::mem::take(&mut self.places);
-        let fates = self.decide_fates(|row| places[row as usize], |fate| fate != Fate::Invalid);
-        self.places = places;
+        let workspace_of = std::mem::take(&mut self.workspace_of);
+        let fates = self.decide_fates(|row| workspace_of[row as usize], |fate| fate != Fate::Invalid);
+        self.workspace_of = workspace_of;
         self.people = fates?;
         if let Some(limit) = settings.limit
             && self.wanted_len() > limit
@@ -100,7 +100,7 @@ impl Roster {
         people.len()
     }
 
-    /// Brings rows of the same person and workspace together; gives the number of people with a
+    /// Merges rows of the same person and workspace; gives the number of people with a
     /// wanted row.
     fn decide_fates(
         &mut self,
@@ -146,7 +146,7 @@ impl Roster {
         targets.sort_unstable();
         let opposed = !conflicts.is_empty();
         self.report_conflicts(conflicts)?;
-        // Somebody whose rows are opposed may have no other.
+        // A person whose rows conflict may have no other row.
         Ok(if opposed { self.wanted_people() } else { people })
     }
 
@@ -154,7 +154,7 @@ impl Roster {
     pub fn state(&self, row: RowNumber) -> RowState {
         let mut state = self.own_state(row);
         let mut at = row;
-        // The row that stands for this one may have been merged or found wrong later.
+        // The row that replaces this one may have been merged or found wrong later.
         while let RowState::Merged { into: next } | RowState::Overruled { by: next } = state {
             match (self.own_state(next), state) {
                 (RowState::Wanted, _) => break,
@@ -217,16 +217,17 @@ impl Roster {
         self.complain(complaints)
     }
 
-    /// Looks for equal and opposed rows again, once it is known which workspace texts mean the
-    /// same: `canonical` has for each of [`Roster::workspaces`] a number of the workspace it means. States, notes and issues are brought up to date.
+    /// Looks for equal and conflicting rows again, once it is known which workspace texts mean the
+    /// same: `canonical` has for each of [`Roster::workspaces`] a number of the workspace it means.
+    /// Updates states, notes and issues.
     ///
     /// # Errors
-    /// If the file cannot be read again, to find the places of the cells.
+    /// If the file cannot be read again to find the positions of the cells.
     pub fn unify_workspaces(&mut self, canonical: &[u32]) -> io::Result<()> {
-        let places = std::mem::take(&mut self.places);
-        let fates =
-            self.decide_fates(|row| canonical[places[row as usize] as usize], |fate| fate == Fate::Wanted);
-        self.places = places;
+        let workspace_of = std::mem::take(&mut self.workspace_of);
+        let fates = self
+            .decide_fates(|row| canonical[workspace_of[row as usize] as usize], |fate| fate == Fate::Wanted);
+        self.workspace_of = workspace_of;
         self.people = fates?;
         self.describe()
     }
@@ -257,7 +258,7 @@ impl Roster {
     }
 }
 
-/// The row of a group that holds; none if the rows disagree and nobody said which.
+/// The row of a group that applies; none if the rows disagree and no rule for that was given.
 fn winner(
     rows: &[u32],
     on_conflict: Option<OnConflict>,

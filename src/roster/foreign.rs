@@ -1,7 +1,7 @@
-//! Recognises files that are no CSV at all by their first bytes.
+//! Recognises files that are not CSV at all by their first bytes.
 //!
-//! Main function: [`foreign`]. It names what such a file is, in one sentence, so that nobody has to
-//! guess from complaints about columns.
+//! Main function: [`foreign`]. It names what such a file is, in one sentence, so that users need
+//! not guess from complaints about columns.
 
 use super::issue::{Complaint, IssueKind};
 use super::scan::physical_lines;
@@ -63,7 +63,7 @@ const SIGNS: [Sign; 42] = [
     (b"#!/", "a script", "name the file that it writes"),
 ];
 
-/// What a file is that is no CSV, by its first bytes.
+/// What a file that is not CSV is, by its first bytes.
 pub(super) fn foreign(sample: &[u8]) -> Option<Complaint> {
     let text = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample).trim_ascii_start();
     let (what, hint) = archive(sample)

@@ -15,7 +15,7 @@ const AROUND: [char; 12] = [
     '\u{B4}',
 ];
 
-/// Signs between cells that are no delimiters unless the user says so, with their names.
+/// Signs between cells that are not delimiters unless the user says so, with their names.
 pub(super) const OTHERS: [(char, &str); 14] = [
     (' ', "blanks"),
     (':', "`:`"),
@@ -111,8 +111,8 @@ pub(super) fn name(delimiter: u8) -> String {
 /// A header that means a column without what cannot be seen in it.
 fn invisible(header: &str, settings: &Settings) -> Option<Complaint> {
     let is_unseen = |c: char| is_invisible(c) && !c.is_whitespace();
-    let place = header.trim_start().chars().position(is_unseen)?;
-    let c = header.trim_start().chars().nth(place)?;
+    let index = header.trim_start().chars().position(is_unseen)?;
+    let c = header.trim_start().chars().nth(index)?;
     let without: String = header.chars().filter(|&c| !is_unseen(c)).collect();
     // It may stand where a blank should be.
     let blank: String = header.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect();
@@ -122,7 +122,7 @@ fn invisible(header: &str, settings: &Settings) -> Option<Complaint> {
             "the header {} has an invisible character in it: U+{:04X}, its character {}",
             quoted(plain.trim()),
             u32::from(c),
-            place + 1
+            index + 1
         );
         Complaint::new(IssueKind::BrokenHeader, message)
             .hint("delete that character, or write the header again")

@@ -49,9 +49,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// There is nothing in the file.
+    /// The file is empty.
     EmptyFile = "empty_file", None;
-    /// There is a header and no row.
+    /// A header without rows.
     NoRows = "no_rows", None;
     /// No CSV at all: a workbook, an archive, a page.
     NotText = "not_text", None;
@@ -63,7 +63,7 @@ kinds! {
     NotUtf8 = "not_utf8", None;
     /// A quoted cell without an end.
     UnclosedQuote = "unclosed_quote", None;
-    /// A record that is longer than any honest one.
+    /// A record that is longer than any plausible one.
     RecordTooLong = "record_too_long", None;
     /// More rows or more text than one run can take.
     TooManyRows = "too_many_rows", None;
@@ -95,15 +95,15 @@ kinds! {
     RaggedRow = "ragged_row", Some(Code::RaggedRow);
     /// A needed cell is empty.
     EmptyCell = "empty_cell", Some(Code::EmptyCell);
-    /// A needed cell is longer than any honest one.
+    /// A needed cell is longer than any plausible one.
     CellTooLong = "cell_too_long", Some(Code::CellTooLong);
-    /// Characters that nobody can see.
+    /// Invisible characters.
     InvisibleCharacter = "invisible_character", Some(Code::InvisibleCharacter);
     /// Letters that only look like the ones they stand for.
     LookAlike = "look_alike", Some(Code::LookAlike);
     /// Not an address.
     BadEmail = "bad_email", Some(Code::BadEmail);
-    /// A text with the form of an address that is no person's, in all likelihood.
+    /// A text in the form of an address that most likely belongs to no person.
     OddAddress = "odd_address", Some(Code::OddAddress);
     /// Not a role at all.
     UnknownRole = "unknown_role", Some(Code::UnknownRole);
@@ -129,7 +129,7 @@ impl fmt::Display for IssueKind {
     }
 }
 
-/// A place in the file: the physical line and the character in it, both from 1.
+/// A position in the file: the physical line and the character in it, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Position {
     /// The physical line.
@@ -144,7 +144,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What is wrong with a value, without its place.
+/// What is wrong with a value, without its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// What kind of problem it is.
@@ -177,7 +177,7 @@ impl Complaint {
         self
     }
 
-    /// The complaint as an issue at a place.
+    /// The complaint as an issue at a position.
     pub fn at(self, position: Position) -> Issue {
         let Self { kind, message, hint, flag } = self;
         Issue {
@@ -243,7 +243,7 @@ impl Excerpt {
 }
 
 impl Issue {
-    /// What is wrong, without the place.
+    /// What is wrong, without the position.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -395,7 +395,7 @@ impl Issues {
         out
     }
 
-    /// Counts an issue and says whether there is room to keep it; if so, [`Issues::keep`] it.
+    /// Counts an issue and says whether it can still be kept; if so, [`Issues::keep`] it.
     pub(super) fn counted(&mut self, kind: IssueKind) -> bool {
         let count = &mut self.counts[kind as usize];
         *count = count.saturating_add(1);
@@ -407,7 +407,7 @@ impl Issues {
         self.kept.push(issue);
     }
 
-    /// Counts an issue, and keeps it if there is room.
+    /// Counts an issue, and keeps it while the limit allows.
     pub fn push(&mut self, issue: Issue) {
         if self.counted(issue.kind) {
             self.keep(issue);
@@ -447,7 +447,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The known word nearest to a misspelt one, if any is near enough to be meant.
+/// The known word nearest to a misspelt one, if any is near enough to suggest.
 pub(super) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
     if text.len() > LONGEST {

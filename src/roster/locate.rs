@@ -1,6 +1,6 @@
-//! Finds rows in the file again, so that what is learnt later can still be said of a cell.
+//! Finds rows in the file again, so that later findings can be reported for a cell.
 //!
-//! Part of [`Roster`]. Reads forward from the nearest known place; keeps nothing.
+//! Part of [`Roster`]. Reads forward from the nearest known position; keeps nothing.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl Roster {
     /// makes their rows invalid.
     ///
     /// # Errors
-    /// If the file cannot be read again, to find the places of the cells.
+    /// If the file cannot be read again to find the positions of the cells.
     pub fn complain(
         &mut self,
         complaints: impl IntoIterator<Item = (RowNumber, Column, Complaint)>,
@@ -90,7 +90,7 @@ impl Roster {
     }
 
     /// Where a cell of a row begins. Reads the file again; for many rows use
-    /// [`Roster::locate_all`]. If the file cannot be read any more, the beginning of the row.
+    /// [`Roster::locate_all`]. If the file can no longer be read, the beginning of the row.
     pub fn locate(&self, row: RowNumber, column: Column) -> Position {
         let found = self.locate_all(&[row], column).ok().and_then(|found| found.first().copied());
         found.unwrap_or(Position { line: self.line(row), column: 1 })

@@ -27,7 +27,7 @@ use crate::model::Role;
 /// Reads a map of workspaces: CSV with the header `from,to`.
 ///
 /// # Errors
-/// If it cannot be read, or is no map.
+/// If it cannot be read, or is not a map.
 pub fn workspace_map(path: &Path) -> Result<HashMap<String, String>, MapError> {
     let mut map = HashMap::new();
     each_line(path, |from, to| match map.insert(from.to_owned(), to.to_owned()) {
@@ -40,7 +40,7 @@ pub fn workspace_map(path: &Path) -> Result<HashMap<String, String>, MapError> {
 /// Reads a map of roles: CSV with the header `from,to`; names are compared in any case.
 ///
 /// # Errors
-/// If it cannot be read, or is no map.
+/// If it cannot be read, or is not a map.
 pub fn role_map(path: &Path) -> Result<HashMap<String, Role>, MapError> {
     let mut map = HashMap::new();
     each_line(path, |from, to| {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_of_another_place_becomes_one_of_houston() {
+    fn a_foreign_role_becomes_one_of_houston() {
         let good = file("from,to\nOwner,admin\nconsumer,WORKSPACE_VIEWER\n");
         let maps = Maps { roles: role_map(good.path()).unwrap(), ..Maps::default() };
         assert_eq!(maps.role("OWNER "), Some(Level::Admin));

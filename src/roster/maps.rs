@@ -106,7 +106,7 @@ impl Maps {
         self.workspaces.as_ref().and_then(|map| map.get(text)).map_or(text, String::as_str)
     }
 
-    /// The role that a name of another place means here, if the map has it.
+    /// The role that a foreign role name means here, if the map has it.
     pub(super) fn role(&self, text: &str) -> Option<Level> {
         if self.roles.is_empty() {
             None
@@ -145,7 +145,7 @@ impl Used {
     /// What no row has needed, in a sentence for each map that has such a thing.
     pub(super) fn unused(&self, maps: &Maps) -> Vec<String> {
         let domains = (maps.domains.iter().enumerate())
-            .filter(|(place, _)| !self.domains.contains(place))
+            .filter(|(index, _)| !self.domains.contains(index))
             .map(|(_, map)| map.from.as_str());
         let workspaces = maps.workspaces.iter().flatten().map(|(from, _)| from.as_str());
         let roles = maps.roles.keys().map(String::as_str);
@@ -166,7 +166,7 @@ impl Used {
     }
 }
 
-/// The first names in order, and how many more there are; none if there is none.
+/// The first names in order, and how many more follow; none without names.
 fn list(mut names: Vec<&str>) -> Option<String> {
     const SHOWN: usize = 5;
     if names.is_empty() {

@@ -1,9 +1,9 @@
-//! The wish: reads a CSV of email, role and workspace, and checks all of it before anything is
-//! done.
+//! The desired state: reads a CSV of email, role and workspace, and checks all of it before
+//! anything is sent.
 //!
-//! Main type: [`Roster`], the good rows packed small and every [`Issue`] with its place. A file is
-//! streamed, so memory grows with rows and not with columns. This module must not know that there
-//! is a remote side: a workspace is a text here.
+//! Main type: [`Roster`], the good rows packed small and every [`Issue`] with its position. A file
+//! is streamed, so memory grows with rows and not with columns. This module must not know that
+//! there is a remote side: a workspace is a text here.
 
 mod above;
 mod check;
@@ -56,7 +56,7 @@ pub use self::spool::{spool_file, spool_instead_in};
 pub use crate::roster::column::{COLUMNS, Column, ColumnSpec, header_form};
 pub use crate::roster::map_file::{role_map, workspace_map};
 
-/// Why a file could not be read at all. What is wrong *in* it is an [`Issue`].
+/// Why a file could not be read at all. Errors *in* it are [`Issue`]s.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not there, or not to be read.
@@ -67,13 +67,13 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A folder in the place of a file.
+    /// A folder instead of a file.
     #[error("{} is a folder, not a file", with_ends(.name))]
     IsFolder {
         /// The folder.
         name: String,
     },
-    /// A device in the place of a file: it may have no end.
+    /// A device instead of a file: it may have no end.
     #[error("{} is a device, not a file", with_ends(.name))]
     Device {
         /// The device.
@@ -114,9 +114,9 @@ pub struct Roster {
     notes: Notes,
     emails: Arc<Emails>,
     lines: Vec<u32>,
-    places: Vec<u32>,
+    workspace_of: Vec<u32>,
     marks: Vec<Mark>,
-    /// Merged and overruled rows with the row that stands for them; by row.
+    /// Merged and overruled rows with the row that replaces them; by row.
     targets: Vec<(u32, u32)>,
     workspaces: Vec<String>,
     deployments: Vec<(u32, u32)>,
@@ -162,7 +162,7 @@ impl Roster {
             notes: Notes::default(),
             emails: Arc::default(),
             lines: Vec::new(),
-            places: Vec::new(),
+            workspace_of: Vec::new(),
             marks: Vec::new(),
             targets: Vec::new(),
             workspaces: Vec::new(),
@@ -289,8 +289,9 @@ impl Roster {
         }
         let (table, workspaces, deployment_texts, unused) = checker.finish();
         self.unused = unused;
-        let Table { emails, lines, places, marks, deployments } = table;
-        (self.lines, self.places, self.marks, self.deployments) = (lines, places, marks, deployments);
+        let Table { emails, lines, workspace_of, marks, deployments } = table;
+        (self.lines, self.workspace_of, self.marks, self.deployments) =
+            (lines, workspace_of, marks, deployments);
         self.emails = Arc::new(emails);
         (self.workspaces, self.deployment_texts) = (workspaces, deployment_texts);
         let trouble = trouble.or_else(|| records.trouble());
@@ -316,7 +317,7 @@ impl Roster {
         self.issues.is_empty() || (self.skip_invalid && !self.issues.about_the_file())
     }
 
-    /// What to know of it although it is no mistake.
+    /// Notes that are not mistakes.
     pub fn notes(&self) -> &Notes {
         &self.notes
     }
@@ -336,7 +337,7 @@ impl Roster {
         self.marks.is_empty()
     }
 
-    /// How many rows are to be carried out.
+    /// How many rows will be applied.
     pub fn wanted_len(&self) -> usize {
         self.marks.iter().filter(|mark| mark.fate() == Fate::Wanted).count()
     }
@@ -354,7 +355,7 @@ impl Roster {
             line: self.line(row),
             email: self.emails.spelled(row),
             role: mark.role(),
-            workspace: self.places[row.index()],
+            workspace: self.workspace_of[row.index()],
         })
     }
 
@@ -383,7 +384,7 @@ impl Roster {
     /// The workspace of any row, also of an invalid one: index into [`Roster::workspaces`]; none
     /// if its cell cannot be read.
     pub fn workspace(&self, row: RowNumber) -> Option<u32> {
-        Some(self.places[row.index()]).filter(|&place| place != NOWHERE)
+        Some(self.workspace_of[row.index()]).filter(|&index| index != NOWHERE)
     }
 
     /// The physical line where a row begins, from 1.

@@ -1,4 +1,4 @@
-//! What the quotes of one raw record do that no honest CSV does, and which cells may hide rows.
+//! Finds faulty quotes in one raw record, and the cells that may hide rows.
 //!
 //! Main function: [`inspect`]. The CSV reader takes nearly everything: text after a closing quote
 //! becomes part of the cell, and a stray quote swallows what follows. Rows without a quote never come
@@ -13,9 +13,9 @@ use super::scan::{Cell, Cells, physical_lines};
 pub(super) enum Quotes {
     /// What quotes should do.
     Good,
-    /// A cell goes over several lines and holds the delimiter and an `@`.
+    /// A cell spans several lines and holds the delimiter and an `@`.
     MayHideRows(Cell),
-    /// Something is wrong with them, at this place.
+    /// The quotes are wrong at this position.
     Broken(Cell, Complaint),
 }
 
@@ -38,7 +38,7 @@ pub(super) fn inspect(raw: &[u8], delimiter: u8) -> Quotes {
     found
 }
 
-/// Text behind a closing quote, or quotes escaped with backslashes, which end the cell, too.
+/// Text after a closing quote, or quotes escaped with backslashes, which end the cell, too.
 fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
     let tail = cell.tail?;
     let behind = &raw[tail.start..cell.end];
@@ -51,7 +51,7 @@ fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
         return Some((cell, backslash()));
     }
     let start = cell.end - String::from_utf8_lossy(behind).trim_start().len();
-    let place = Cell { start, line: tail.line, line_start: tail.line_start, tail: None, ..cell };
+    let cell = Cell { start, line: tail.line, line_start: tail.line_start, tail: None, ..cell };
     let message = match text.chars().next().filter(|&c| is_invisible(c)) {
         Some(c) => format!("U+{:04X}, which is invisible, follows a closing quote", u32::from(c)),
         None => format!("{} follows a closing quote", quoted(text)),
@@ -63,7 +63,7 @@ fn text_after(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
             if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") }
         ),
     };
-    Some((place, Complaint::new(IssueKind::TextAfterQuote, message).hint(hint)))
+    Some((cell, Complaint::new(IssueKind::TextAfterQuote, message).hint(hint)))
 }
 
 fn backslash() -> Complaint {
@@ -74,7 +74,7 @@ fn backslash() -> Complaint {
     .hint("write two quotes (\"\") for one that belongs to the text")
 }
 
-/// A cell that has a quote behind blanks, where it does not count, or behind a backslash.
+/// A cell that has a quote after blanks, where it does not count, or after a backslash.
 fn before_quote(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
     let bytes = &raw[cell.start..cell.end];
     let first = *bytes.first()?;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_quotes_are_placed() {
+    fn faults_of_quotes_have_a_position() {
         use IssueKind::{BackslashQuote, BlankBeforeQuote, TextAfterQuote};
         for (raw, expected) in [
             ("\"a\"b,c", (TextAfterQuote, 0, 4)),

@@ -37,7 +37,7 @@ const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Du
 /// name first, because a roster is read more than once.
 ///
 /// # Errors
-/// If there is no such file, it is a folder or a device, no program writes to the pipe, or it cannot
+/// If no such file exists, it is a folder or a device, no program writes to the pipe, or it cannot
 /// be read or copied.
 pub fn open(path: &Path) -> Result<File, Error> {
     let name = || path.display().to_string();
@@ -69,7 +69,7 @@ pub fn open(path: &Path) -> Result<File, Error> {
 fn open_pipe(path: &Path) -> Option<io::Result<File>> {
     let (sender, receiver) = mpsc::channel();
     let path = path.to_owned();
-    // The thread stays behind where nobody comes; it holds nothing.
+    // If no writer comes, the thread stays; it holds nothing.
     std::thread::spawn(move || sender.send(File::open(path)));
     receiver.recv_timeout(PATIENCE).ok()
 }
@@ -103,7 +103,7 @@ fn spool(input: impl Read, name: &str, path: Option<&Path>) -> Result<File, Erro
     Ok(file)
 }
 
-/// Copies a stream that may have no end: up to a NUL byte, behind which nothing is read anyway, and
+/// Copies a stream that may have no end: up to a NUL byte, after which nothing is read anyway, and
 /// no more than [`LONGEST_STREAM`].
 fn copy(mut input: impl Read, name: &str, file: &mut File) -> Result<(), Error> {
     let failed = |source| Error::Spool { source };
@@ -132,7 +132,7 @@ fn copy(mut input: impl Read, name: &str, file: &mut File) -> Result<(), Error> 
     }
 }
 
-/// Reads from a place of the file until the buffer is full or the file ends.
+/// Reads from a position in the file until the buffer is full or the file ends.
 pub(super) fn read_at(file: &File, buffer: &mut [u8], mut from: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -160,7 +160,7 @@ pub(super) struct Span {
     pub quoting: Quoting,
 }
 
-/// The records of a file, from a place on that is the start of a line.
+/// The records of a file, from a position that is the start of a line.
 #[derive(Debug)]
 pub(super) struct Records {
     file: Arc<File>,
@@ -178,7 +178,7 @@ pub(super) struct Records {
     /// What the reader counts as the line of that byte.
     feeds: u64,
     at_end: bool,
-    /// Whether there is a quote in the block.
+    /// Whether the block contains a quote.
     has_quotes: bool,
     /// A byte of the block that stops everything.
     bad: Option<(usize, IssueKind)>,

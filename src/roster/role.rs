@@ -38,7 +38,7 @@ pub fn parse_role(text: &str) -> Result<Role, Complaint> {
 /// A complaint about a character that cannot be seen, if the text has one.
 fn unseen(text: &str) -> Option<Complaint> {
     let is_unseen = |&(_, c): &(usize, char)| is_invisible(c) && !c.is_whitespace();
-    text.chars().enumerate().find(is_unseen).map(|(place, c)| invisible(text, place, c))
+    text.chars().enumerate().find(is_unseen).map(|(index, c)| invisible(text, index, c))
 }
 
 fn explain(text: &str) -> Complaint {
@@ -90,7 +90,7 @@ fn explain(text: &str) -> Complaint {
 pub const NO_ROLE: &str = "NONE";
 
 /// The deployments and roles of a cell `release-name-or-id=DEPLOYMENT_EDITOR;...`; role names in
-/// any case, empty parts ignored. `NONE` is no role: one that is there is to be taken away.
+/// any case, empty parts ignored. `NONE` is no role: an existing one is removed.
 ///
 /// # Errors
 /// A complaint about the first part that cannot be read.

@@ -1,4 +1,4 @@
-//! Finds the cells of one raw record, which the CSV reader does not tell: where each begins and
+//! Finds the cells of one raw record, which the CSV reader does not report: where each begins and
 //! ends, and what its quotes do.
 //!
 //! Main type: [`Cells`]. It follows the same rules as the `csv` crate: a quote opens a cell only
@@ -21,7 +21,7 @@ pub(super) struct Cell {
     pub tail: Option<Tail>,
 }
 
-/// What a cell has behind its closing quote: up to the end of the cell.
+/// What a cell has after its closing quote: up to the end of the cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tail {
     /// The byte after the closing quote.
@@ -47,7 +47,7 @@ impl<'a> Cells<'a> {
         Self { raw, delimiter, next: Some(0), line: 0, line_start: 0 }
     }
 
-    /// Steps over a quoted text from behind its opening quote; gives the byte after the closing one.
+    /// Steps over a quoted text from after its opening quote; gives the byte after the closing one.
     fn close(&mut self, mut at: usize) -> Option<usize> {
         while let Some(&byte) = self.raw.get(at) {
             at += 1;
@@ -119,7 +119,7 @@ pub(super) enum Quoting {
     Odd,
 }
 
-/// Whether the quotes of a raw record need a second look: nearly no row of an honest file does.
+/// Whether the quotes of a raw record need a second look: hardly any row of a valid file does.
 pub(super) fn quoting(raw: &[u8], delimiter: u8) -> Quoting {
     let ends = |b: u8| b == delimiter || b == b'\n' || b == b'\r';
     let mut rest = raw;
@@ -168,7 +168,7 @@ pub(super) fn line_ends(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    fn places(raw: &str) -> Vec<(u32, u32, &str)> {
+    fn positions(raw: &str) -> Vec<(u32, u32, &str)> {
         Cells::new(raw.as_bytes(), b',')
             .map(|cell| (cell.line, cell.column(raw.as_bytes()), &raw[cell.start..cell.end]))
             .collect()
@@ -177,12 +177,12 @@ mod tests {
     #[test]
     fn cells_are_found_across_quotes_and_lines() {
         assert_eq!(
-            places("é,\"a,\"\"\nb\",c\"d\r\n"),
+            positions("é,\"a,\"\"\nb\",c\"d\r\n"),
             vec![(0, 1, "é"), (0, 3, "\"a,\"\"\nb\""), (1, 4, "c\"d")]
         );
-        assert_eq!(places("\"a\rb\r\nc\",d\r"), vec![(0, 1, "\"a\rb\r\nc\""), (2, 4, "d")]);
-        assert_eq!(places(""), vec![(0, 1, "")]);
-        assert_eq!(places(","), vec![(0, 1, ""), (0, 2, "")]);
+        assert_eq!(positions("\"a\rb\r\nc\",d\r"), vec![(0, 1, "\"a\rb\r\nc\""), (2, 4, "d")]);
+        assert_eq!(positions(""), vec![(0, 1, "")]);
+        assert_eq!(positions(","), vec![(0, 1, ""), (0, 2, "")]);
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_closing_quote_is_placed() {
+    fn what_follows_a_closing_quote_has_a_position() {
         let cell = Cells::new(b"\"a\n\"b,c", b',').next().unwrap();
         assert_eq!(cell.tail, Some(Tail { start: 4, line: 1, line_start: 3 }));
         assert_eq!(Cells::new(b"a\"b\"c", b',').next().unwrap().tail, None);

@@ -1,6 +1,6 @@
 //! What a user asks of the reader: names of columns, defaults, and which rows to take.
 //!
-//! Main type: [`Settings`]. It holds answers, it reads nothing.
+//! Main type: [`Settings`]. It holds the answers and reads nothing.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ impl Settings {
     }
 }
 
-/// How a roster is to be read. The default reads a file as it is and takes every row.
+/// How to read a roster. The default reads a file as it is and takes every row.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,11 +39,12 @@ pub struct Settings {
     pub skip_invalid: bool,
     /// Take only these rows: any of the patterns of one column, and so for each column named.
     pub only: Vec<Only>,
-    /// Take only so many rows, the first ones.
+    /// Take only this many rows, the first ones.
     pub limit: Option<usize>,
     /// What other installations call otherwise.
     pub maps: Maps,
-    /// People who are not in the file are removed: a cell that may hide rows is no mere warning then.
+    /// People who are not in the file are removed: then a cell that may hide rows is more than a
+    /// warning.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prune: bool,
     /// Take addresses that are none in all likelihood.
@@ -153,7 +154,7 @@ impl FromStr for Only {
     }
 }
 
-/// A pattern for people that can fit no address or user name, and so would choose nobody.
+/// A pattern for people that can fit no address or user name, and so would choose no rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
     /// Nothing, or blanks only.
@@ -187,7 +188,7 @@ const SIGNS: [char; 12] = [';', '^', '$', '"', '[', ']', '{', '}', '(', ')', '|'
 /// One pattern for addresses or user names, without the blanks and line ends around it.
 ///
 /// # Errors
-/// It could fit nobody.
+/// It can never match.
 pub fn people_pattern(text: &str) -> Result<String, BadPattern> {
     let pattern = text.trim();
     let is_quote =
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_fits_nobody_is_refused() {
+    fn a_pattern_that_can_never_match_is_refused() {
         for (text, pattern) in [
             ("svc-*", "svc-*"),
             (" svc-ci@example.com\r\n", "svc-ci@example.com"),

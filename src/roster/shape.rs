@@ -1,7 +1,7 @@
-//! Whether a row has the cells that the header promises, and if not, what it is instead.
+//! Whether a row has the cells that the header promises, and if not, why.
 //!
-//! Main type: [`Shape`]. It counts cells and looks for delimiters and quotes; what the cells say is
-//! not its business.
+//! Main type: [`Shape`]. It counts cells and looks for delimiters and quotes; it does not look at
+//! what the cells mean.
 
 use csv::ByteRecord;
 

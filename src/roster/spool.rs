@@ -1,6 +1,7 @@
-//! Files without a name, for what can be read only once.
+//! Files without a name, for input that can be read only once.
 //!
-//! Main function: [`spool_file`]. It knows where such a file may be, and nothing of what is in it.
+//! Main function: [`spool_file`]. It knows where such a file may be created, and nothing of its
+//! content.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -17,7 +18,7 @@ pub fn spool_instead_in(folder: &Path) {
     STAND_IN.get_or_init(|| folder.to_owned());
 }
 
-/// A new file for its owner only, whose name is gone already: it goes when it is closed.
+/// A new file for its owner only, already unlinked: the system deletes it when it is closed.
 ///
 /// # Errors
 /// If no folder takes it.
@@ -29,7 +30,7 @@ pub fn spool_file() -> io::Result<File> {
     nameless(temporary).or_else(|error| nameless_in_new(stand_in).map_err(|_| error))
 }
 
-/// The same in a folder that may have to be made, and is then taken away again.
+/// The same in a folder that may have to be created, and is then removed again.
 fn nameless_in_new(folder: &Path) -> io::Result<File> {
     let made: Vec<&Path> =
         folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();

@@ -275,7 +275,7 @@ fn both_spellings_of_a_domain_are_one_person_and_the_files_own_is_kept() {
 }
 
 #[test]
-fn bad_bytes_are_placed_and_rows_before_them_still_checked() {
+fn bad_bytes_have_a_position_and_rows_before_them_still_checked() {
     for (byte, kind) in [(b'\xE9', IssueKind::NotUtf8), (0, IssueKind::NulByte)] {
         let mut text = "email,role,workspace\nx,viewer,F\nb@example.com,\"a\né".as_bytes().to_vec();
         text.push(byte);
@@ -285,7 +285,7 @@ fn bad_bytes_are_placed_and_rows_before_them_still_checked() {
 }
 
 #[test]
-fn a_quote_left_open_is_placed_where_it_opens() {
+fn a_quote_left_open_is_reported_where_it_opens() {
     let mut text = "email,role,workspace\na@example.com,viewer,F\nb@example.com,\"viewer,F\n".to_owned();
     assert_eq!(issues(&read(&text)), [(3, 15, IssueKind::UnclosedQuote)]);
     for number in 0..100_000 {
@@ -296,7 +296,7 @@ fn a_quote_left_open_is_placed_where_it_opens() {
 }
 
 #[test]
-fn long_cells_and_rows_are_placed_where_they_begin() {
+fn long_cells_and_rows_are_reported_where_they_begin() {
     let long = "x".repeat(5000);
     let text =
         format!("email,role,workspace,note\na@example.com,viewer,{long},\nb@example.com,{long},F,{long}\n");
@@ -325,7 +325,7 @@ fn issues_are_capped_and_all_counted() {
 }
 
 #[test]
-fn somebody_whose_rows_are_all_opposed_is_not_counted_among_the_people() {
+fn a_person_whose_rows_all_conflict_is_not_counted_among_the_people() {
     let settings = Settings { skip_invalid: true, ..Settings::default() };
     let text = "email,role,workspace\na@b.co,admin,A\na@b.co,viewer,A\nc@b.co,admin,A\nd@b.co,admin,A\nd@b.co,viewer,A\nd@b.co,viewer,B\n";
     let roster = read_with(text, &settings);
@@ -484,10 +484,10 @@ fn written() -> impl Strategy<Value = Written> {
             let mut text = if bom { "\u{feff}".to_owned() } else { String::new() };
             let headers = ["User", " role", "WORKSPACE_LABEL", "note"];
             let line = |cells: &[String], dice: u8| {
-                let cell = |(place, &index): (usize, &usize)| {
+                let cell = |(bit, &index): (usize, &usize)| {
                     let cell = &cells[index];
                     let must = cell.contains([delimiter, '"', '\n', '\r']) || cell.is_empty();
-                    if must || dice >> place & 1 == 1 {
+                    if must || dice >> bit & 1 == 1 {
                         format!("\"{}\"", cell.replace('"', "\"\""))
                     } else {
                         cell.clone()
@@ -498,10 +498,10 @@ fn written() -> impl Strategy<Value = Written> {
             };
             text.push_str(&line(&headers.map(str::to_owned), 0));
             let (mut rows, mut bad) = (Vec::new(), Vec::new());
-            for (index, (name, role, place, note, dice)) in people.into_iter().enumerate() {
+            for (index, (name, role, workspace, note, dice)) in people.into_iter().enumerate() {
                 let role = Level::ALL[role];
                 let email = format!("{name}{index}@Example.com");
-                let place = format!("W{}", place.replace('\n', " ").trim_end());
+                let workspace = format!("W{}", workspace.replace('\n', " ").trim_end());
                 let spoilt = dice % 5 == 0;
                 let role_cell = match (spoilt, dice % 2) {
                     (true, _) => "boss".to_owned(),
@@ -512,11 +512,11 @@ fn written() -> impl Strategy<Value = Written> {
                     bad.push(index);
                 }
                 let note = if dice % 3 == 0 { format!("{note}\nx") } else { note };
-                text.push_str(&line(&[email.clone(), role_cell, place.clone(), note], dice));
+                text.push_str(&line(&[email.clone(), role_cell, workspace.clone(), note], dice));
                 if dice % 7 == 0 {
                     text.push_str(end);
                 }
-                rows.push((email.to_lowercase(), role, place));
+                rows.push((email.to_lowercase(), role, workspace));
             }
             Written { text, delimiter, rows, bad }
         })
@@ -700,24 +700,24 @@ proptest! {
         let roster = read(&written.text);
         prop_assert_eq!(roster.len(), written.rows.len(), "{:?}", roster.issues());
         prop_assert_eq!(roster.dialect().unwrap().delimiter, written.delimiter as u8);
-        for (index, (email, role, place)) in written.rows.iter().enumerate() {
+        for (index, (email, role, workspace)) in written.rows.iter().enumerate() {
             let number = RowNumber::from_index(index);
             match roster.assignment(number) {
                 Some(found) => {
                     prop_assert!(!written.bad.contains(&index));
                     prop_assert_eq!(found.email, email.as_str());
                     prop_assert_eq!(found.role, *role);
-                    prop_assert_eq!(&roster.workspaces()[found.workspace as usize], place);
+                    prop_assert_eq!(&roster.workspaces()[found.workspace as usize], workspace);
                 }
                 None => prop_assert!(written.bad.contains(&index), "{:?}", roster.issues()),
             }
         }
-        let places = naive_positions(&written.text, written.delimiter);
+        let positions = naive_positions(&written.text, written.delimiter);
         let role = roster.dialect().unwrap().columns.role.unwrap();
         let found: Vec<_> = roster.issues().kept().iter().map(|issue| (issue.line, issue.column)).collect();
-        let wanted: Vec<_> = written.bad.iter().map(|index| places[index + 1][role]).collect();
+        let wanted: Vec<_> = written.bad.iter().map(|index| positions[index + 1][role]).collect();
         prop_assert_eq!(found, wanted, "{}", written.text);
-        for (index, record) in places.iter().skip(1).enumerate() {
+        for (index, record) in positions.iter().skip(1).enumerate() {
             prop_assert_eq!(roster.line(RowNumber::from_index(index)), record[0].0);
         }
     }

@@ -43,7 +43,7 @@ impl Refused {
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// No token, a wrong one, an expired one, or one of somebody who is not active.
+    /// No token, a wrong one, an expired one, or one of a user who is not active.
     Nobody,
     /// A user.
     User(UserAt),
@@ -152,7 +152,7 @@ impl Rights<'_> {
         })
     }
 
-    pub(super) fn is_somebody(self) -> bool {
+    pub(super) fn is_authenticated(self) -> bool {
         *self.caller != Caller::Nobody
     }
 
@@ -215,7 +215,7 @@ impl Rights<'_> {
                 names.extend_from_slice(some);
             }
         };
-        add(self.is_somebody(), &["system.workspace.create"]);
+        add(self.is_authenticated(), &["system.workspace.create"]);
         add(self.reads_system(), &["system.users.get", "system.workspace.get"]);
         add(self.changes_system(), &["system.iam.update"]);
         let admin = self.is_system_admin();

@@ -1,4 +1,4 @@
-//! What the sandbox did: every mutation it met and the numbers a run is judged by.
+//! What the sandbox did: every mutation it received and the numbers a run is judged by.
 //!
 //! Main type: [`Audit`]. It is the witness of tests and rehearsals and must not influence what
 //! the server does.
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::world::{DuplicateBinding, DuplicateInvite, World};
 
-/// What became of a mutation.
+/// The outcome of a mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Applied {
-    /// It changed the state, whatever the client was told.
+    /// It changed the state, whatever the client was answered.
     Applied,
     /// It changed nothing.
     Refused,
@@ -41,7 +41,7 @@ pub struct AuditEntry {
     pub role: Option<String>,
     /// Who called.
     pub caller: String,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Applied,
     /// The error's text, or what was changed in detail.
     pub detail: Option<String>,

@@ -253,7 +253,7 @@ impl Engine {
     }
 }
 
-/// An error without a place.
+/// An error without a location.
 pub(super) fn plain(text: &str) -> GraphQLError {
     GraphQLError::new(text, None, &apollo_compiler::parser::SourceMap::default())
 }

@@ -1,9 +1,9 @@
 //! An export as a state: its workspaces and its people, with their roles.
 //!
 //! Main function: [`read`]. Takes CSV with a header or a JSON array of objects; both have `email`,
-//! `role` and `workspace`, and may have `workspace_id` beside it; then everybody is an active user.
-//! What the command `export` writes tells more, as CSV or as a JSON object: labels, who is pending,
-//! and roles in deployments.
+//! `role` and `workspace`, and may have `workspace_id` beside it; then everyone is an active user.
+//! The output of the command `export`, as CSV or as a JSON object, has more: labels, pending
+//! people, and roles in deployments.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::roles::{Role, Status};
 use super::state::{
-    Place, State, StateBinding, StateDeployment, StateError, StateInvite, StateUser, StateWorkspace,
+    Position, State, StateBinding, StateDeployment, StateError, StateInvite, StateUser, StateWorkspace,
 };
 use super::table::{Cell, Table, header_form, is_unseen, shown};
 
@@ -101,22 +101,22 @@ fn of_object(object: Object) -> Result<State, StateError> {
 }
 
 /// The rows of a JSON document, which has no lines of its own.
-fn numbered(rows: Vec<Row>) -> Vec<(Places, Row)> {
-    (1..).map(|number| Places::all(Place::Row(number))).zip(rows).collect()
+fn numbered(rows: Vec<Row>) -> Vec<(Positions, Row)> {
+    (1..).map(|number| Positions::all(Position::Row(number))).zip(rows).collect()
 }
 
 /// Where the cells of a row are.
 #[derive(Debug, Clone, Copy)]
-struct Places {
-    email: Place,
-    role: Place,
-    workspace: Place,
-    deployment_roles: Place,
+struct Positions {
+    email: Position,
+    role: Position,
+    workspace: Position,
+    deployment_roles: Position,
 }
 
-impl Places {
-    fn all(place: Place) -> Self {
-        Self { email: place, role: place, workspace: place, deployment_roles: place }
+impl Positions {
+    fn all(position: Position) -> Self {
+        Self { email: position, role: position, workspace: position, deployment_roles: position }
     }
 }
 
@@ -128,7 +128,7 @@ const LABEL: &[&str] = &["label"];
 const MEMBERSHIP: &[&str] = &["membership"];
 const DEPLOYMENT_ROLES: &[&str] = &["deployment_roles"];
 
-fn csv_rows(text: &str) -> Result<Vec<(Places, Row)>, StateError> {
+fn csv_rows(text: &str) -> Result<Vec<(Positions, Row)>, StateError> {
     let known = [EMAIL, ROLE, NAME, ID, LABEL, MEMBERSHIP, DEPLOYMENT_ROLES].concat();
     let table = Table::read(text, &known)?;
     if let Some(error) = table.header_in_one_cell(&known) {
@@ -142,15 +142,15 @@ fn csv_rows(text: &str) -> Result<Vec<(Places, Row)>, StateError> {
 /// Refuses headers that would mean something without what cannot be seen in them, or without quotes.
 fn spoilt(headers: &[Cell<'_>], known: &[&str]) -> Result<(), StateError> {
     let means = |header: &str| known.contains(&header_form(header).as_str());
-    for Cell { text, place } in headers.iter().filter(|header| !means(&header.text)) {
+    for Cell { text, position } in headers.iter().filter(|header| !means(&header.text)) {
         let seen: String = text.chars().filter(|&c| !is_unseen(c)).collect();
         if let Some(c) = text.chars().find(|&c| is_unseen(c)).filter(|_| means(&seen)) {
             let what =
                 format!("the header {seen:?} has the invisible character U+{:04X} in it", u32::from(c));
-            return Err(place.wrong(what));
+            return Err(position.wrong(what));
         }
         if means(text.trim_matches('"')) {
-            return Err(place.wrong(format!("the header {} is quoted twice", shown(text))));
+            return Err(position.wrong(format!("the header {} is quoted twice", shown(text))));
         }
     }
     Ok(())
@@ -171,17 +171,17 @@ struct Columns {
 impl Columns {
     fn find(table: &Table<'_>) -> Result<Self, StateError> {
         let headers = &table.headers;
-        let first = headers[0].place;
+        let first = headers[0].position;
         let missing = |name: &str| {
             if let Some(data) = headers.iter().find(|cell| no_address(&cell.text).is_none()) {
                 let what = format!("the first row has no header: {} is data", shown(&data.text));
-                return data.place.wrong(what);
+                return data.position.wrong(what);
             }
             table.first_rows().find(|row| is_header(row)).map_or_else(
                 || first.wrong(format!("the export has no column {name:?}")),
                 |row| {
                     row[0]
-                        .place
+                        .position
                         .wrong("the header begins here, not on the first line: delete the lines above it")
                 },
             )
@@ -203,27 +203,29 @@ impl Columns {
         [Some(*email), Some(*role), name.or(*id)].into_iter().flatten().max().unwrap_or(0) + 1
     }
 
-    fn row(&self, table: &Table<'_>, cells: &[Cell<'_>]) -> Result<(Places, Row), StateError> {
+    fn row(&self, table: &Table<'_>, cells: &[Cell<'_>]) -> Result<(Positions, Row), StateError> {
         table.check(cells, self.needed(), self.email)?;
         let Self { email, role, name, id, ours, deployment_roles } = self;
         let needed = [Some(*email), Some(*role), *name, *id].into_iter().flatten();
         if let Some(cell) =
             needed.filter_map(|column| cells.get(column)).find(|cell| is_quoted_twice(&cell.text))
         {
-            return Err(cell.place.wrong("the cell is quoted twice: the quotes would be part of its text"));
+            return Err(cell
+                .position
+                .wrong("the cell is quoted twice: the quotes would be part of its text"));
         }
         let cell = |column: Option<usize>| {
             let cell = column.and_then(|column| cells.get(column));
             without_guard(cell.map_or("", |cell| &*cell.text)).to_owned()
         };
-        let place = |column: Option<usize>| {
-            column.and_then(|column| cells.get(column)).map_or(cells[0].place, |cell| cell.place)
+        let position = |column: Option<usize>| {
+            column.and_then(|column| cells.get(column)).map_or(cells[0].position, |cell| cell.position)
         };
-        let places = Places {
-            email: place(Some(*email)),
-            role: place(Some(*role)),
-            workspace: place(name.or(*id)),
-            deployment_roles: place(*deployment_roles),
+        let positions = Positions {
+            email: position(Some(*email)),
+            role: position(Some(*role)),
+            workspace: position(name.or(*id)),
+            deployment_roles: position(*deployment_roles),
         };
         let row = Row {
             email: cell(Some(*email)),
@@ -234,7 +236,7 @@ impl Columns {
             membership: cell(ours.map(|(_, membership)| membership)),
             deployment_roles: cell(*deployment_roles),
         };
-        Ok((places, row))
+        Ok((positions, row))
     }
 }
 
@@ -246,7 +248,7 @@ fn column(headers: &[Cell<'_>], names: &[&str]) -> Result<Option<usize>, StateEr
         (Some(first), Some(second)) => {
             let (one, other) = (shown(&headers[first].text), shown(&headers[second].text));
             let what = format!("{one} and {other} both mean the column {:?}", names[0]);
-            Err(headers[second].place.wrong(what))
+            Err(headers[second].position.wrong(what))
         }
         (_, None) | (None, _) => Ok(first),
     }
@@ -270,11 +272,11 @@ fn without_guard(cell: &str) -> &str {
 }
 
 /// A cell of the form of an id names the workspace by id, any other by label.
-fn state_of(state: State, rows: Vec<(Places, Row)>) -> Result<State, StateError> {
+fn state_of(state: State, rows: Vec<(Positions, Row)>) -> Result<State, StateError> {
     let workspaces = state.workspaces.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect();
     let mut draft = Draft { state, workspaces, users: HashMap::new(), deployments: HashMap::new() };
-    for (places, row) in rows {
-        draft.take(places, &row)?;
+    for (positions, row) in rows {
+        draft.take(positions, &row)?;
     }
     Ok(draft.state)
 }
@@ -282,29 +284,33 @@ fn state_of(state: State, rows: Vec<(Places, Row)>) -> Result<State, StateError>
 /// A state in the making.
 struct Draft {
     state: State,
-    /// Places in the lists of the state, by what rows call them.
+    /// Indexes into the lists of the state, by what rows call them.
     workspaces: HashMap<String, usize>,
     users: HashMap<String, usize>,
     deployments: HashMap<String, String>,
 }
 
 impl Draft {
-    fn take(&mut self, places: Places, row: &Row) -> Result<(), StateError> {
+    fn take(&mut self, positions: Positions, row: &Row) -> Result<(), StateError> {
         if row.email.is_empty() {
-            return Err(places.email.wrong("the cell of \"email\" is empty"));
+            return Err(positions.email.wrong("the cell of \"email\" is empty"));
         }
         if let Some(what) = no_address(&row.email) {
-            return Err(places.email.wrong(format!("{} is not an email address: {what}", shown(&row.email))));
+            return Err(positions
+                .email
+                .wrong(format!("{} is not an email address: {what}", shown(&row.email))));
         }
         if row.workspace.is_empty() && row.workspace_id.is_empty() {
-            return Err(places.workspace.wrong("the cell of \"workspace\" is empty"));
+            return Err(positions.workspace.wrong("the cell of \"workspace\" is empty"));
         }
         if row.label.is_none() && row.workspace.contains(['\n', '\r', '\t']) {
             let what = format!("{} has a line break or a tab in it", shown(&row.workspace));
-            return Err(places.workspace.wrong(what));
+            return Err(positions.workspace.wrong(what));
         }
-        let bad = |place: Place, role: &str| place.wrong(format!("{} is not a workspace role", shown(role)));
-        let role = role_of_cell(&row.role).ok_or_else(|| bad(places.role, &row.role))?;
+        let bad = |position: Position, role: &str| {
+            position.wrong(format!("{} is not a workspace role", shown(role)))
+        };
+        let role = role_of_cell(&row.role).ok_or_else(|| bad(positions.role, &row.role))?;
         let workspace = self.workspace(row);
         let pending = matches!(row.membership.as_str(), "pending" | "invited");
         let user = self.user(&row.email, pending);
@@ -323,7 +329,7 @@ impl Draft {
         }
         for part in row.deployment_roles.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let bad =
-                || places.deployment_roles.wrong(format!("{} is not a role in a deployment", shown(part)));
+                || positions.deployment_roles.wrong(format!("{} is not a role in a deployment", shown(part)));
             let (name, role) = part.split_once('=').ok_or_else(bad)?;
             let role = Role::from_name(role).ok_or_else(bad)?;
             let deployment = self.deployment(name, &workspace);
@@ -399,7 +405,7 @@ pub(super) fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Why a text is no address; odd ones are let through, because a Houston may have them.
+/// Why a text is not an address; odd ones are let through, because a Houston may have them.
 fn no_address(text: &str) -> Option<String> {
     if let Some(c) = text.chars().find(|&c| is_unseen(c)) {
         return Some(format!("it has the invisible character U+{:04X} in it", u32::from(c)));
@@ -486,7 +492,7 @@ mod tests {
             ),
         ] {
             let error = read(text).unwrap_err();
-            assert!(format!("{}: {error}", error.place()).starts_with(expected), "{text:?}: {error:?}");
+            assert!(format!("{}: {error}", error.position()).starts_with(expected), "{text:?}: {error:?}");
         }
         for (row, expected) in [
             ("a@x.org,boss,F", ":2:9: \"boss\" is not a workspace role"),
@@ -506,15 +512,15 @@ mod tests {
             ("a@x.org,viewer,\"F\nG\"", ":2:16: \"F\\nG\" has a line break"),
         ] {
             let error = read(&format!("{header}{row}\n")).unwrap_err();
-            assert!(format!("{}: {error}", error.place()).starts_with(expected), "{row:?}: {error:?}");
+            assert!(format!("{}: {error}", error.position()).starts_with(expected), "{row:?}: {error:?}");
         }
         let error = read(r#"[{"email":"a@x.org","role":"boss","workspace":"F"}]"#).unwrap_err();
-        assert_eq!(format!("{}: {error}", error.place()), ", row 1: \"boss\" is not a workspace role");
+        assert_eq!(format!("{}: {error}", error.position()), ", row 1: \"boss\" is not a workspace role");
         assert!(
             read("email,role,workspace,note\na@x.org,admin,F,\"Dear all,\nask him, too, b@x.org\"\n").is_ok()
         );
         let hidden = read("email,role,workspace,note\na@x.org,admin,F,\"x\nb@x.org,admin,F\"\n");
-        assert_eq!(hidden.unwrap_err().place(), ":2:17");
+        assert_eq!(hidden.unwrap_err().position(), ":2:17");
         assert!(read("email,role,workspace,workspace_id\na@x.org,admin,F\n").is_ok());
         assert!(read("email,role,workspace,note\na@x.org,admin,F\nb@x.org,admin,F,,,\n").is_ok());
     }

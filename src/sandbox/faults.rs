@@ -1,4 +1,4 @@
-//! Faults on demand: what goes wrong, how often, and for which requests.
+//! Faults on demand: what fails, how often, and for which requests.
 //!
 //! Main type: [`Faults`], read from a text like `timeout=2%,reset=1%,429=5%:2s,slow=p95:3s`.
 //! This module decides; `server` and `engine` do the damage. [`FAULTS_HELP`] lists the names.
@@ -85,7 +85,7 @@ pub enum FaultError {
 const KNOWN: &str = "429, 429-date, 502, 503, 504, html, foreign, ise, reset-before, timeout, late, reset, \
 truncated, 502-after, 503-after, 504-after, ise-after, lag, lie, slow, limit, token-dies";
 
-/// What goes wrong with one request.
+/// How one request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     TooMany {
@@ -356,7 +356,7 @@ impl Dice {
         Self(Mutex::new(Inner { faults, seed, rng, counts, token_uses: 0, since: Instant::now(), limits }))
     }
 
-    /// Starts anew with other faults, numbers and counts included.
+    /// Restarts with other faults, numbers and counts included.
     pub(super) fn set(&self, faults: Faults) {
         let mut inner = locked(&self.0);
         let seed = inner.seed;

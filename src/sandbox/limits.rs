@@ -1,4 +1,4 @@
-//! Limits that a server does not tell anybody of: what is above them gets a 429.
+//! Limits that a server does not announce: requests above them get a 429.
 //!
 //! Main types: [`Limit`], one rule of the fault text, and [`Meter`], which holds requests against
 //! it. What is refused costs the server nothing and does not count.
@@ -13,7 +13,7 @@ use super::switches::duration;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Limit {
     most: Most,
-    /// The `Retry-After`, if there is one.
+    /// The `Retry-After`, if any.
     pub(super) wait: Option<Duration>,
 }
 
@@ -74,7 +74,7 @@ impl Meter {
         Self { limit, in_flight: Arc::default(), left: limit.burst(), filled: now }
     }
 
-    /// Whether there is room for one more.
+    /// Whether one more fits.
     pub(super) fn has_room(&mut self, now: Instant) -> bool {
         match self.limit.most {
             Most::InFlight(most) => self.in_flight.load(Ordering::Relaxed) < most,

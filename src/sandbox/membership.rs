@@ -218,7 +218,7 @@ pub(super) fn update_role(context: &Context<'_>, args: Args<'_>) -> Result<Done,
         && bindings == 1
     {
         world.set_roles_in(user, workspace, role);
-        // The token of a pending user goes along.
+        // The token of a pending user is removed, too.
         set_invite_role(&mut world, workspace, email, role);
         return Ok(Done::new(Answer::Role(role), "role"));
     }
@@ -228,8 +228,8 @@ pub(super) fn update_role(context: &Context<'_>, args: Args<'_>) -> Result<Done,
     Err(Refused::not_found())
 }
 
-/// `workspaceUpsertUserRole`: also gives a role to a user who has none there. An address that
-/// nobody has is an error (assumed).
+/// `workspaceUpsertUserRole`: also gives a role to a user without one there. An unknown address is
+/// an error (assumed).
 pub(super) fn upsert_role(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
     let mut world = context.lock();
     let (workspace, email, role) = target(context, &world, args)?;
@@ -283,7 +283,7 @@ pub(super) fn remove(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refu
         return Err(Refused::new(INTERNAL, text));
     }
     world.unbind(user, workspace);
-    // A pending user's token for this workspace has nothing to open any more.
+    // A pending user's token for this workspace no longer opens anything.
     let stale = |invite: &&Invite| invite.user == Some(user) && invite.workspace == Some(workspace);
     let stale = world.invites.values().filter(stale).map(|invite| invite.id.clone()).collect::<Vec<_>>();
     for id in stale {

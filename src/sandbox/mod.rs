@@ -1,6 +1,6 @@
 //! An embedded Houston: a real GraphQL engine over a state in memory, with faults on demand.
 //!
-//! Main type: [`Sandbox`]. It is a place to rehearse a run and the bed the client is tested in, so
+//! Main type: [`Sandbox`]. It serves to rehearse a run and to test the client, so
 //! it is never easier than the real server: it parses, validates and coerces like one, keeps the
 //! oddities of each version, carries a request on when the client has gone, and keeps an
 //! [`Audit`] of every mutation. It shares nothing with the client, not even the names of roles: a
@@ -85,7 +85,7 @@ pub enum Error {
     #[error("cannot start the server's threads")]
     Threads(#[source] std::io::Error),
     /// The state file cannot be used.
-    #[error("cannot use the state file {}{}", path.display(), source.place())]
+    #[error("cannot use the state file {}{}", path.display(), source.position())]
     StateFile {
         /// The file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub struct Options {
     pub model: Option<Model>,
     /// Latency of every request to `/v1`, on top of the work itself.
     pub latency: Duration,
-    /// What goes wrong.
+    /// The faults to inject.
     pub faults: Faults,
     /// Where chance starts: faults, latencies, new ids.
     pub seed: u64,
@@ -219,7 +219,7 @@ impl Sandbox {
         locked(&self.shared.world).to_state()
     }
 
-    /// Replaces the faults; their seeded sequence starts anew, dead tokens live again.
+    /// Replaces the faults; their seeded sequence restarts, dead tokens live again.
     pub fn set_faults(&self, faults: Faults) {
         self.shared.dice.set(faults);
     }
@@ -240,7 +240,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// The state with somebody who may do everything: a state from an export has no such person.
+/// The state with a person who may do everything: a state from an export has none.
 fn with_callers(mut state: State) -> State {
     if !state.bindings.iter().any(|binding| binding.role == Role::SystemAdmin) {
         let (id, email) = ("csbsandboxadmin0000000001", "sandbox.admin@example.com");

@@ -131,7 +131,7 @@ fn create_token(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> 
 fn create_workspace(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
     let mut world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_somebody())?;
+    rights.need(rights.is_authenticated())?;
     // The caller is connected as a user, so a service account breaks the connection.
     let Caller::User(user) = context.caller else {
         return Err(Refused::no_node("User", "null"));
@@ -148,9 +148,9 @@ fn delete_invite(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused>
     let found = world.invites.values().find(|invite| invite.id == id);
     let rights = context.rights(&world);
     // In 2020 any caller could; that a later server wants the right to change members is assumed.
-    let anybody = context.rules.profile <= Profile::V0_16;
+    let open_to_all = context.rules.profile <= Profile::V0_16;
     let may_change = rights.changes_members(found.and_then(|invite| invite.workspace));
-    rights.need(rights.is_somebody() && (anybody || may_change))?;
+    rights.need(rights.is_authenticated() && (open_to_all || may_change))?;
     let invite = world.remove_invite(id).ok_or_else(|| gone_invite(context.rules.model, id))?;
     Ok(Done::new(Answer::Thing(Thing::Invite(Box::new(invite))), "invite taken back"))
 }

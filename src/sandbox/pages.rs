@@ -1,6 +1,6 @@
 //! Answers that are not GraphQL: what proxies, gateways and the web framework send.
 //!
-//! Main types: [`Page`], an answer to be, and [`Payload`], the body that hyper sends.
+//! Main types: [`Page`], an answer to send, and [`Payload`], the body that hyper sends.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,7 +12,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
-/// The connection is to be closed, answered or not.
+/// The connection closes, answered or not.
 #[derive(Debug)]
 pub(super) struct Cut;
 
@@ -95,12 +95,12 @@ impl Page {
         Self::html(400, "Error", "SyntaxError: Unexpected token in JSON")
     }
 
-    /// JSON of somebody else.
+    /// JSON of another program.
     pub(super) fn foreign() -> Self {
         Self::json(200, br#"{"status":"ok","service":"not-houston"}"#.to_vec())
     }
 
-    /// Above a limit, with a `Retry-After` if there is a time.
+    /// Above a limit, with a `Retry-After` if a time is known.
     pub(super) fn limited(wait: Option<Duration>) -> Self {
         let page = wait.map(|wait| Self::too_many(wait, false));
         page.unwrap_or_else(|| Self::html(429, "429 Too Many Requests", "Slow down."))
@@ -168,7 +168,7 @@ impl Body for Payload {
         if self.flushed {
             return Poll::Ready(Some(Err(Cut)));
         }
-        // One turn for what is there to go out before the connection breaks.
+        // One turn to flush what was written before the connection breaks.
         self.flushed = true;
         context.waker().wake_by_ref();
         Poll::Pending

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A name on the command line that stands for nothing the sandbox knows.
+/// A name on the command line that the sandbox does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not a {what}: one of {known}")]
 pub struct UnknownName {
@@ -97,9 +97,9 @@ impl FromStr for Profile {
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let unknown = || UnknownName::new(text, "profile", "0.16, 0.23, 0.25, 0.28, 0.30, 1.x, 2.x");
         let mut parts = [0_u32; 3];
-        for (place, part) in text.trim().trim_start_matches('v').split('.').enumerate() {
-            let slot = parts.get_mut(place).ok_or_else(unknown)?;
-            let wild = place > 0 && matches!(part, "x" | "*");
+        for (index, part) in text.trim().trim_start_matches('v').split('.').enumerate() {
+            let slot = parts.get_mut(index).ok_or_else(unknown)?;
+            let wild = index > 0 && matches!(part, "x" | "*");
             *slot = if wild { u32::MAX } else { part.parse().map_err(|_| unknown())? };
         }
         // "0.25" names the profile, "0.25.0" the patch before it.
@@ -119,7 +119,7 @@ impl FromStr for Profile {
     }
 }
 
-/// What adding somebody twice does.
+/// What a repeated add does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Model {
     /// 2019 to 2020: a repeat makes a second binding; unknown addresses get invite tokens.

@@ -48,7 +48,7 @@ fn answer<'c>(context: &'c Context<'c>, field: &str, args: Args<'_>) -> Answer<'
 fn me<'c>(context: &'c Context<'c>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_somebody())?;
+    rights.need(rights.is_authenticated())?;
     Ok(Node::object(context, Thing::AuthUser(context.caller.clone())))
 }
 
@@ -68,7 +68,7 @@ fn workspace<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
 fn workspaces<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_somebody())?;
+    rights.need(rights.is_authenticated())?;
     let wanted = |at: &WorkspaceAt| {
         let workspace = &world.workspaces[*at];
         args.text("label").is_none_or(|label| workspace.label.as_deref() == Some(label))
@@ -99,7 +99,7 @@ fn page_size(context: &Context<'_>, take: Option<i64>) -> Result<i64, Refused> {
 fn paginated_workspaces<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_somebody())?;
+    rights.need(rights.is_authenticated())?;
     let size = usize::try_from(page_size(context, args.number("take"))?).unwrap_or(0);
     // Where pages count from 1, page 0 is page 1.
     let page = (args.number("pageNumber").unwrap_or(0) - context.rules.first_page).max(0);
@@ -144,7 +144,7 @@ fn workspace_user<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
                 }
             }
         }
-        // Whoever is active, member of this workspace or not; pending people are not found.
+        // Every active user, member of this workspace or not; pending people are not found.
         Model::Modern => {
             let active = (0..world.users.len()).filter(|at| world.users[*at].status == Status::Active);
             let found = search(&world, active.collect(), args.object("user"));
@@ -183,7 +183,7 @@ fn paginated_workspace_users<'c>(context: &'c Context<'c>, args: Args<'_>) -> An
         Some(cursor) => members
             .iter()
             .position(|at| world.users[*at].id == cursor)
-            .map_or(members.len(), |place| place + usize::from(!context.rules.switches.cursor_inclusive)),
+            .map_or(members.len(), |index| index + usize::from(!context.rules.switches.cursor_inclusive)),
     };
     let count = usize::try_from(take.unsigned_abs()).unwrap_or(usize::MAX);
     let mut page = members.into_iter().skip(skip).take(count).collect::<Vec<_>>();

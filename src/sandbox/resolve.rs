@@ -84,7 +84,7 @@ pub(super) struct Node<'c> {
     thing: Thing,
 }
 
-/// What a node stands for.
+/// What a node represents.
 pub(super) enum Thing {
     Query,
     Mutation,
@@ -270,9 +270,9 @@ impl<'c> Node<'c> {
             "status" => ResolvedValue::leaf(user.status.name()),
             "emails" => {
                 let verified = user.status == super::state::Status::Active;
-                let email = |(place, address): (usize, &String)| Thing::Email {
+                let email = |(index, address): (usize, &String)| Thing::Email {
                     address: address.clone(),
-                    primary: place == 0,
+                    primary: index == 0,
                     verified,
                 };
                 Self::objects(context, user.emails.iter().enumerate().map(email))

@@ -1,4 +1,4 @@
-//! The sandbox's own words for roles and for where a person stands.
+//! The sandbox's own types for roles and for the status of a person.
 //!
 //! Main type: [`Role`]. What a role may do is decided in `access`.
 

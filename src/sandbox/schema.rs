@@ -1,7 +1,6 @@
 //! The SDL of every profile, word for word, one file each under `schema/`.
 //!
-//! Main function: [`schema`]. It must not depend on anything of the client: the two are held
-//! against each other in tests.
+//! Main function: [`schema`]. It must not depend on anything of the client: tests compare the two.
 
 use super::profile::Profile;
 use super::switches::Switches;

@@ -1,7 +1,7 @@
-//! HTTP: takes requests, has them carried out, answers or fails to.
+//! HTTP: accepts requests, has them carried out, answers or fails to.
 //!
 //! Main type: [`Shared`], all that requests share. A request that has arrived completely is
-//! carried out on a task of its own, so that a client that goes away stops nothing.
+//! carried out in a task of its own, so that a disconnecting client stops nothing.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -81,8 +81,8 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     Ok(page.into_response(false))
 }
 
-/// Whether a request names this machine as the one it is for. A web page that makes its own name
-/// lead here (DNS rebinding) is thereby kept out.
+/// Whether the `Host` of a request names this machine. This keeps out web pages that make their own
+/// name resolve to it (DNS rebinding).
 fn is_for_this_machine<T>(request: &Request<T>) -> bool {
     let named: Vec<&[u8]> = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes).collect();
     let is_old = matches!(request.version(), Version::HTTP_09 | Version::HTTP_10);
@@ -106,8 +106,8 @@ fn is_loopback(host: &[u8]) -> bool {
 /// A body this much above the limit is not even read.
 const HOPELESS: usize = 16 * 1024 * 1024;
 
-/// The body, or `None` where it is above the limit. What is above is read and dropped, so that
-/// the client is there to hear of it.
+/// The body, or `None` above the limit. The excess is read and dropped, so that the client stays
+/// connected and reads the answer.
 async fn read_body(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, Cut> {
     let mut bytes = Vec::new();
     let mut length = 0;
@@ -140,7 +140,7 @@ async fn graphql(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
         body,
         open,
     };
-    // A task of its own: it goes on when this one is dropped with the connection.
+    // A task of its own: it continues when this one is dropped with the connection.
     let task = tokio::spawn(job.carry_out(Arc::clone(&shared)));
     let Answer { page, manner, open, admitted } = task.await.map_err(|_| Cut)?;
     let (page, truncated) = match manner {
@@ -415,10 +415,10 @@ impl Shared {
             }
             Work::Batch(all) => {
                 let mut body = b"[".to_vec();
-                for (place, prepared) in all.into_iter().enumerate() {
+                for (index, prepared) in all.into_iter().enumerate() {
                     let reply = prepared
                         .map_or_else(|reply| reply, |prepared| self.engine.execute(&prepared, context));
-                    if place > 0 {
+                    if index > 0 {
                         body.push(b',');
                     }
                     body.extend_from_slice(&reply.body);

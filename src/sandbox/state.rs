@@ -16,7 +16,7 @@
 //! }
 //! ```
 //!
-//! A state in which nobody is system admin gets a user and a service account that are.
+//! A state without a system admin gets a user and a service account that are.
 
 use std::fmt;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub enum StateError {
     /// The file could not be opened or read.
     #[error("cannot read it")]
     Read(#[source] std::io::Error),
-    /// Not a state file: wrong JSON. What stands there is not quoted: it may be a key.
+    /// Not a state file: wrong JSON. Its text is not quoted: it may be a key.
     #[error("it is not a state file: {}", without_text(.0))]
     Json(serde_json::Error),
     /// A file of another kind.
@@ -50,11 +50,11 @@ pub enum StateError {
     /// Nothing but blank lines.
     #[error("the file is empty")]
     Empty,
-    /// Something is wrong in one place of the file.
+    /// One entry of the file is wrong.
     #[error("{what}")]
     At {
         /// Where.
-        place: Place,
+        position: Position,
         /// A lower-case fragment.
         what: String,
     },
@@ -64,10 +64,10 @@ pub enum StateError {
 }
 
 impl StateError {
-    /// Where it is, to be written behind the name of the file; empty for the file as a whole.
-    pub fn place(&self) -> String {
+    /// The location, to be written after the name of the file; empty for the file as a whole.
+    pub fn position(&self) -> String {
         match self {
-            Self::At { place, .. } => place.to_string(),
+            Self::At { position, .. } => position.to_string(),
             Self::Read(_)
             | Self::Json(_)
             | Self::Foreign(_)
@@ -78,9 +78,9 @@ impl StateError {
     }
 }
 
-/// A place in a file, which is written behind its name.
+/// A location in a file, written after its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// The character of a line, both from 1.
     Text {
         /// The line.
@@ -92,14 +92,14 @@ pub enum Place {
     Row(usize),
 }
 
-impl Place {
+impl Position {
     /// What is wrong here.
     pub(super) fn wrong(self, what: impl Into<String>) -> StateError {
-        StateError::At { place: self, what: what.into() }
+        StateError::At { position: self, what: what.into() }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { line, column } => write!(f, ":{line}:{column}"),
@@ -123,7 +123,7 @@ fn without_text(error: &serde_json::Error) -> String {
     }
 }
 
-/// Everything a Houston knows, as far as membership goes.
+/// Everything a Houston knows about membership.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
@@ -306,9 +306,9 @@ mod tests {
         let state = State::default();
         let active = state.users.iter().filter(|user| user.status == Status::Active).collect::<Vec<_>>();
         assert_eq!(active.len(), 160);
-        for (place, user) in active.iter().enumerate() {
+        for (index, user) in active.iter().enumerate() {
             let member = state.bindings.iter().any(|b| b.user == user.id && b.role.is_workspace());
-            assert_eq!(member, place < 12, "{}", user.username);
+            assert_eq!(member, index < 12, "{}", user.username);
             assert!(user.username.ends_with("@example.com") && export::is_id(&user.id));
             assert_eq!(user.username, user.username.to_lowercase());
         }

@@ -1,4 +1,4 @@
-//! The behaviours that differ between installations or are not known: one switch each.
+//! The behaviours that differ between installations or are unknown: one switch each.
 //!
 //! Main type: [`Switches`]; [`Switches::set`] takes the `name=value` of the command line.
 
@@ -11,7 +11,7 @@ use super::profile::{Model, Profile, Refusal, Style, UnknownName};
 /// A switch that could not be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SwitchError {
-    /// There is no `=` in it.
+    /// It has no `=`.
     #[error("{0:?} is not a switch: name=value expected")]
     Form(String),
     /// No switch has this name.
@@ -62,7 +62,7 @@ pub struct Switches {
     pub batch: bool,
     /// The largest accepted body in bytes.
     pub body_limit: usize,
-    /// The pause between looking whether somebody is there and writing, so that parallel calls race.
+    /// The pause between checking for a person and writing, so that parallel calls race.
     pub check_window: Duration,
     /// Lists of a workspace show only the bindings of that workspace.
     pub narrow_bindings: Option<bool>,
@@ -86,7 +86,7 @@ pub struct Switches {
     pub local_auth: bool,
     /// A single-sign-on provider is configured.
     pub sso: bool,
-    /// Mail goes out.
+    /// Mail is sent.
     pub smtp: bool,
     /// How many requests are worked on at once; 0: no limit. The rest queue.
     pub concurrency_cap: usize,

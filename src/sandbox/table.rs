@@ -1,12 +1,12 @@
 //! A CSV text as people write rosters: any of four delimiters, blank lines, a line `sep=;`, quotes.
 //!
 //! Main type: [`Table`]. It shares nothing with the roster reader of the client and is as strict:
-//! what the client refuses as a roster is no state either.
+//! what the client refuses as a roster is not a state either.
 
 use std::borrow::Cow;
 use std::iter;
 
-use super::state::{Place, StateError};
+use super::state::{Position, StateError};
 
 /// The delimiters with what they are called; of equals the last one is taken.
 const DELIMITERS: [(char, &str); 4] = [('|', "bars"), ('\t', "tabs"), (';', "semicolons"), (',', "commas")];
@@ -30,7 +30,7 @@ const SEARCHED: usize = 20;
 #[derive(Debug, Clone)]
 pub(super) struct Cell<'a> {
     pub(super) text: Cow<'a, str>,
-    pub(super) place: Place,
+    pub(super) position: Position,
 }
 
 /// The cells of a text.
@@ -76,15 +76,15 @@ impl<'a> Table<'a> {
         let surplus = row.iter().skip(width).find(|cell| !cell.text.is_empty());
         if let Some(first) = row.first().filter(|_| surplus.is_some() || row.len() < needed) {
             if let Some(what) = self.other_form(row, width) {
-                return Err(first.place.wrong(what));
+                return Err(first.position.wrong(what));
             }
-            let place = surplus.unwrap_or(first).place;
+            let position = surplus.unwrap_or(first).position;
             let message = format!("the row has {}, the header has {width}", cells_in_words(row.len()));
-            return Err(place.wrong(message));
+            return Err(position.wrong(message));
         }
         match row.iter().find(|cell| self.hides_a_row(cell, needed, email)) {
             Some(cell) => Err(cell
-                .place
+                .position
                 .wrong("this cell holds whole rows: look for a stray quote at its beginning and its end")),
             None => Ok(()),
         }
@@ -111,7 +111,7 @@ impl<'a> Table<'a> {
             split(&header.text, by).iter().filter(|cell| known.contains(&&*header_form(cell))).count() > 1
         };
         let (by, name) = separators().find(|&(by, _)| means(by))?;
-        Some(header.place.wrong(if DELIMITERS.iter().any(|&(delimiter, _)| delimiter == by) {
+        Some(header.position.wrong(if DELIMITERS.iter().any(|&(delimiter, _)| delimiter == by) {
             "the whole line is one quoted cell: the file was saved as CSV twice".to_owned()
         } else {
             format!("the header is separated by {name}, not by , ; | or tab")
@@ -171,8 +171,8 @@ impl<'a> Reader<'a> {
         &self.text[self.at..]
     }
 
-    fn place(&self) -> Place {
-        Place::Text { line: self.line, column: self.column }
+    fn position(&self) -> Position {
+        Position::Text { line: self.line, column: self.column }
     }
 
     /// Steps over some bytes, and counts the lines that end in them.
@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
         loop {
             cells.push(self.cell()?);
             if cells.len() > MOST_CELLS {
-                return Err(self.place().wrong(format!("the row has more than {MOST_CELLS} cells")));
+                return Err(self.position().wrong(format!("the row has more than {MOST_CELLS} cells")));
             }
             if self.left().starts_with(self.delimiter) {
                 self.step(self.delimiter.len_utf8());
@@ -208,22 +208,22 @@ impl<'a> Reader<'a> {
     }
 
     fn cell(&mut self) -> Result<Cell<'a>, StateError> {
-        let place = self.place();
+        let position = self.position();
         if self.left().starts_with('"') {
-            return self.quoted(place);
+            return self.quoted(position);
         }
         let text = self.bare();
         let inner = text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c));
         if inner.starts_with("\\\"") {
-            return Err(place.wrong(BACKSLASH));
+            return Err(position.wrong(BACKSLASH));
         }
         if inner.starts_with('"') {
             let before = text[..text.len() - inner.len()].chars().find(|c| !c.is_whitespace());
             let what = before.map_or("a blank".to_owned(), |c| format!("U+{:04X}", u32::from(c)));
             let rule = "a quoted cell must begin right after the delimiter";
-            return Err(place.wrong(format!("{what} comes before the quote: {rule}")));
+            return Err(position.wrong(format!("{what} comes before the quote: {rule}")));
         }
-        Ok(Cell { text: Cow::Borrowed(text.trim()), place })
+        Ok(Cell { text: Cow::Borrowed(text.trim()), position })
     }
 
     /// What comes before the next delimiter or line end.
@@ -232,12 +232,12 @@ impl<'a> Reader<'a> {
         self.step(self.left().find(ends).unwrap_or(self.left().len()))
     }
 
-    fn quoted(&mut self, place: Place) -> Result<Cell<'a>, StateError> {
+    fn quoted(&mut self, position: Position) -> Result<Cell<'a>, StateError> {
         let mut text = String::new();
         self.step(1);
         loop {
             let Some(length) = self.left().find('"') else {
-                return Err(place.wrong("the quote that opens here is not closed by the end of the file"));
+                return Err(position.wrong("the quote that opens here is not closed by the end of the file"));
             };
             text.push_str(self.step(length));
             self.step(1);
@@ -246,16 +246,16 @@ impl<'a> Reader<'a> {
             }
             text.push_str(self.step(1));
         }
-        self.close(place, &text)?;
-        Ok(Cell { text: Cow::Owned(text.trim().to_owned()), place })
+        self.close(position, &text)?;
+        Ok(Cell { text: Cow::Owned(text.trim().to_owned()), position })
     }
 
     /// Steps over the blanks between a closing quote and the end of the cell.
-    fn close(&mut self, opened: Place, text: &str) -> Result<(), StateError> {
+    fn close(&mut self, opened: Position, text: &str) -> Result<(), StateError> {
         let blanks =
             self.left().find(|c: char| !c.is_whitespace() || [self.delimiter, '\n', '\r'].contains(&c));
         self.step(blanks.unwrap_or(self.left().len()));
-        let place = self.place();
+        let position = self.position();
         let rest = self.bare();
         if rest.is_empty() {
             return Ok(());
@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
         if text.ends_with('\\') {
             return Err(opened.wrong(BACKSLASH));
         }
-        Err(place.wrong(format!("{} follows a closing quote", shown(rest))))
+        Err(position.wrong(format!("{} follows a closing quote", shown(rest))))
     }
 }
 
@@ -289,7 +289,7 @@ pub(super) fn is_unseen(c: char) -> bool {
     ) || (c.is_control() && !c.is_whitespace())
 }
 
-/// The delimiter that a line `sep=;` above the header names, and the byte behind that line.
+/// The delimiter that a line `sep=;` above the header names, and the byte after that line.
 fn separator_line(text: &str) -> (Option<char>, usize) {
     let above = text.len() - text.trim_start_matches(['\n', '\r']).len();
     let end = text[above..].find(['\n', '\r']).map_or(text.len(), |end| above + end);
@@ -335,10 +335,10 @@ mod tests {
             let table = Table::read(text, &KNOWN).unwrap();
             let cells = |row: &Vec<Cell<'_>>| {
                 let text = row.iter().take(3).map(|cell| &*cell.text).collect::<Vec<_>>().join(" ");
-                (row[0].place, text)
+                (row[0].position, text)
             };
             let rows: Vec<_> = table.rows().map(|row| cells(&row.unwrap())).collect();
-            let at = |line: usize| Place::Text { line, column: 1 };
+            let at = |line: usize| Position::Text { line, column: 1 };
             assert_eq!(
                 rows,
                 [(at(lines[0]), "a admin F".to_owned()), (at(lines[1]), "b viewer F".to_owned())],
@@ -353,12 +353,12 @@ mod tests {
     fn a_line_without_end_is_given_up() {
         let text = format!("email,role,workspace\n{}", ",".repeat(1 << 20));
         let error = Table::read(&text, &KNOWN).unwrap().rows().find_map(Result::err).unwrap();
-        assert_eq!(error.place(), ":2:4097");
+        assert_eq!(error.position(), ":2:4097");
     }
 
     #[test]
-    fn stray_quotes_are_refused_at_their_place() {
-        for (row, place, part) in [
+    fn stray_quotes_are_refused_at_their_position() {
+        for (row, position, part) in [
             ("\"b@example.com\"x,admin,T", ":2:16", "\"x\" follows"),
             ("\"b@example.com\" x,admin,T", ":2:17", "\"x\" follows"),
             ("\"b@example.com\"\u{200b},admin,T", ":2:16", "200b"),
@@ -371,7 +371,7 @@ mod tests {
         ] {
             let text = format!("email,role,workspace\n{row}\n");
             let error = Table::read(&text, &KNOWN).unwrap().rows().find_map(Result::err).unwrap();
-            assert_eq!(error.place(), place, "{row}: {error}");
+            assert_eq!(error.position(), position, "{row}: {error}");
             assert!(error.to_string().contains(part), "{row}: {error}");
         }
         for good in ["\"a\"\"b\" ,c", "a\"b\"c,\"d\"\t,e", "\"C:\\x\\\",b"] {

@@ -1,9 +1,9 @@
-//! The bytes of a state file as text, or a word on what they are instead.
+//! The bytes of a state file as text, or the reason why they are not text.
 //!
-//! Main function: [`text_of`]. It knows files that people hand over in place of a state by their
+//! Main function: [`text_of`]. It knows files that people pass instead of a state by their
 //! first bytes, and shares nothing with the roster reader of the client.
 
-use super::state::{Place, StateError};
+use super::state::{Position, StateError};
 
 /// How files of other kinds begin, and what they are.
 const SIGNS: [(&[u8], &str); 14] = [
@@ -32,11 +32,11 @@ pub(super) fn text_of(bytes: Vec<u8>) -> Result<String, StateError> {
         return Err(StateError::Foreign(what));
     }
     if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
-        return Err(place_of(&bytes[..at]).wrong("a NUL byte: this is not plain text"));
+        return Err(position_of(&bytes[..at]).wrong("a NUL byte: this is not plain text"));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
-        place_of(&bytes[..at])
+        position_of(&bytes[..at])
             .wrong(format!("the byte 0x{:02X} is not UTF-8: save it as CSV UTF-8", bytes[at]))
     })?;
     if text.starts_with('\u{feff}') {
@@ -45,12 +45,12 @@ pub(super) fn text_of(bytes: Vec<u8>) -> Result<String, StateError> {
     Ok(text)
 }
 
-/// The place behind some bytes.
-fn place_of(before: &[u8]) -> Place {
+/// The position after some bytes.
+fn position_of(before: &[u8]) -> Position {
     let text = String::from_utf8_lossy(before);
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let last = text.rsplit('\n').next().unwrap_or_default();
-    Place::Text { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 }
+    Position::Text { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 }
 }
 
 /// The encoding of text whose characters have two or four bytes each.
@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn bad_bytes_are_placed() {
-        for (bytes, place) in [
+    fn bad_bytes_have_a_position() {
+        for (bytes, position) in [
             (&b"email,role\r\nb\xC3\xA9,\xFF"[..], ":2:4"),
             (b"\xEF\xBB\xBFa\0", ":1:2"),
             (b"a\rb\rcd\0", ":3:3"),
         ] {
-            assert_eq!(text_of(bytes.to_vec()).unwrap_err().place(), place);
+            assert_eq!(text_of(bytes.to_vec()).unwrap_err().position(), position);
         }
         assert_eq!(text_of(b"\xEF\xBB\xBFemail".to_vec()).unwrap(), "email");
     }

@@ -1,7 +1,7 @@
 //! The credentials of the sandbox: JWT-like tokens that no real Houston would take.
 //!
 //! Main type: [`Tokens`]. A token is a real JWT in shape (three parts, claims `uuid`, `iat`,
-//! `exp`); its signature is a checksum that anybody can make, so it protects nothing.
+//! `exp`); its signature is a checksum that anyone can make, so it protects nothing.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ const FAR_AWAY: i64 = 4_102_444_800;
 const OVER: i64 = ISSUED + 86_400;
 
 /// Credentials for the sandbox, one for each kind of caller. They are made from the users of the
-/// state; where the state has nobody of a kind, the token is one that nobody has (dead).
+/// state; if the state has no user of a kind, the token belongs to no user (dead).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// A user who is system admin.
@@ -62,7 +62,7 @@ impl Tokens {
         }
     }
 
-    /// The tokens with what they may do; those that nobody has are left out.
+    /// The tokens with what they may do; those without a user are left out.
     pub fn described(&self) -> Vec<(&str, &'static str)> {
         let Self {
             system_admin,
@@ -73,7 +73,7 @@ impl Tokens {
             workspace_viewer,
             expired,
         } = self;
-        let nobodys = lasting("nobody");
+        let dead = lasting("nobody");
         [
             (system_admin, "system admin, a user"),
             (service_account, "system admin, a service account"),
@@ -84,7 +84,7 @@ impl Tokens {
             (expired, "expired"),
         ]
         .into_iter()
-        .filter(|(token, _)| **token != nobodys)
+        .filter(|(token, _)| **token != dead)
         .map(|(token, may)| (token.as_str(), may))
         .collect()
     }
@@ -158,8 +158,8 @@ fn encode(bytes: &[u8]) -> String {
     for chunk in bytes.chunks(3) {
         let group = (0..3).fold(0_u32, |sum, at| sum << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
         for digit in 0..=chunk.len() {
-            let place = (group >> (18 - 6 * digit)) & 63;
-            text.push(char::from(ALPHABET[place as usize]));
+            let index = (group >> (18 - 6 * digit)) & 63;
+            text.push(char::from(ALPHABET[index as usize]));
         }
     }
     text
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_three_parts_and_survives_nobody_touching_it() {
+    fn a_token_has_three_parts_and_does_not_survive_tampering() {
         for length in 0..40 {
             let user = "u".repeat(length);
             let token = mint(&user, 1, 2);

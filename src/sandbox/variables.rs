@@ -1,6 +1,6 @@
-//! Why the variables of a request do not fit, in the words of graphql-js.
+//! Why the variables of a request do not fit, worded as graphql-js does.
 //!
-//! Main function: [`explain`]. The engine has found that something is wrong; this only says what.
+//! Main function: [`explain`]. The engine has found the error; this only words it.
 
 use apollo_compiler::executable::Operation;
 use apollo_compiler::parser::SourceSpan;
@@ -11,8 +11,8 @@ use apollo_compiler::{Schema, ast::Type};
 
 use super::profile::Style;
 
-/// The first variable that does not fit, and the place of its definition. `None` where the fault
-/// lies deeper than the value itself; the engine's own words do then.
+/// The first variable that does not fit, and the position of its definition. `None` if the fault
+/// lies deeper than the value itself; then the engine's own message serves.
 pub(super) fn explain(
     schema: &Valid<Schema>,
     operation: &Operation,

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use super::profile::Model;
 use super::state::{Role, State, StateError, Status};
 
-/// The place of a user in [`World::users`]. Users, workspaces and deployments are never taken out.
+/// The index of a user in [`World::users`]. Users, workspaces and deployments are never removed.
 pub(super) type UserAt = usize;
-/// The place of a workspace in [`World::workspaces`].
+/// The index of a workspace in [`World::workspaces`].
 pub(super) type WorkspaceAt = usize;
-/// The place of a deployment in [`World::deployments`].
+/// The index of a deployment in [`World::deployments`].
 pub(super) type DeploymentAt = usize;
 
 /// Where a role holds.
@@ -86,7 +86,7 @@ pub(super) struct Account {
     pub(super) scope: Scope,
 }
 
-/// Somebody with several workspace roles in one workspace.
+/// A person with several workspace roles in one workspace.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DuplicateBinding {
     /// Their address.
@@ -210,7 +210,7 @@ impl World {
         at
     }
 
-    /// Gives a role, without looking at what is there.
+    /// Gives a role, without looking at existing ones.
     pub(super) fn bind(&mut self, user: UserAt, role: Role, scope: Scope) -> Binding {
         let id = self.new_id();
         self.bind_as(id, user, role, scope)

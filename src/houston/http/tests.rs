@@ -113,7 +113,7 @@ fn graphql_is_an_answer_at_any_status_but_429() {
 }
 
 #[test]
-fn whoever_answers_in_place_of_houston_is_found_out() {
+fn an_answer_that_is_not_from_houston_is_recognised() {
     let fault = fault_of(page(
         "200 OK",
         "content-type: text/html\r\n",
@@ -327,7 +327,7 @@ fn a_private_authority_is_trusted_by_its_file_only() {
 }
 
 #[test]
-fn a_certificate_for_another_name_and_a_server_without_tls_are_told() {
+fn a_certificate_for_another_name_and_a_server_without_tls_are_reported() {
     let (target, authority) = serve_tls("other.example.com");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");

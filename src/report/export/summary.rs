@@ -1,4 +1,4 @@
-//! What has to be said of an export beside what it wrote.
+//! What to report about an export in addition to its files.
 //!
 //! Main type: [`ExportSummary`]. It counts and names; it does not print.
 
@@ -101,12 +101,12 @@ impl ExportSummary {
         let mut warn = |text: String| lines.push(format!("warning: {text}"));
         for why in LeftOut::ALL {
             if let Some(named) = self.left_out.get(&why) {
-                let place = match format {
+                let outcome = match format {
                     ExportFormat::Csv => "left out of the CSV (--format json has them)",
                     ExportFormat::Json => "could not be in a roster",
                 };
                 let entries = of(named.count, "entry", "entries");
-                warn(format!("{place}, {entries} {}: {}", why.reason(), named.list()));
+                warn(format!("{outcome}, {entries} {}: {}", why.reason(), named.list()));
             }
         }
         if self.doubled.count > 0 {

@@ -1,4 +1,6 @@
-//! How a plan shows who is in a workspace without being in the roster.
+//! The part of a plan about people who are in a workspace but not in the roster.
+//!
+//! Main type: `ExtraRow`. It shows; it decides nothing.
 
 use std::fmt::Write as _;
 
@@ -10,7 +12,7 @@ use crate::plan::extra::{Account, Extra};
 use crate::plan::guard::Refusal;
 use crate::plan::{Membership, Standing};
 
-/// Somebody who is not in the roster, for machines.
+/// A person who is not in the roster, for machines.
 #[derive(Debug, Serialize)]
 pub(super) struct ExtraRow<'l> {
     pub(super) email: &'l str,
@@ -44,10 +46,10 @@ impl PlanReport<'_> {
         self.plan.extras.iter().map(|extra| self.extra(extra))
     }
 
-    pub(super) fn extras_of(&self, place: usize) -> Vec<&Extra> {
+    pub(super) fn extras_of(&self, workspace: usize) -> Vec<&Extra> {
         // They come workspace by workspace.
-        let from = self.plan.extras.partition_point(|extra| (extra.workspace as usize) < place);
-        self.plan.extras[from..].iter().take_while(|extra| extra.workspace as usize == place).collect()
+        let from = self.plan.extras.partition_point(|extra| (extra.workspace as usize) < workspace);
+        self.plan.extras[from..].iter().take_while(|extra| extra.workspace as usize == workspace).collect()
     }
 
     pub(super) fn extra<'l>(&'l self, extra: &'l Extra) -> ExtraRow<'l> {
@@ -71,7 +73,7 @@ impl PlanReport<'_> {
 
     pub(super) fn refusals(&self) -> impl Iterator<Item = RefusalRow<'_>> {
         self.plan.refusals.iter().map(|refusal| RefusalRow {
-            workspace_id: refusal.workspace.map(|place| self.plan.workspaces[place as usize].id.as_str()),
+            workspace_id: refusal.workspace.map(|index| self.plan.workspaces[index as usize].id.as_str()),
             leaving: refusal.leaving,
             people: refusal.people,
             why: refusal.to_string(),
@@ -79,14 +81,14 @@ impl PlanReport<'_> {
         })
     }
 
-    /// What the guard says, a line each, and all limits that would let everybody be removed; `shown` is
-    /// how names are written.
+    /// What the guard says, a line each, and all limits that would allow removing everyone; `shown`
+    /// is how names are written.
     pub(super) fn guard(&self, shown: fn(&str) -> String) -> String {
-        let place = |refusal: &Refusal| match refusal.workspace {
-            Some(place) => shown(&self.plan.workspaces[place as usize].to_string()),
+        let scope = |refusal: &Refusal| match refusal.workspace {
+            Some(index) => shown(&self.plan.workspaces[index as usize].to_string()),
             None => "in all".to_owned(),
         };
-        let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", place(refusal));
+        let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", scope(refusal));
         let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();
         if !lines.is_empty() {
             let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
@@ -95,7 +97,7 @@ impl PlanReport<'_> {
         lines.concat()
     }
 
-    /// `-` goes, `=` stays although the roster does not name them.
+    /// `-` is removed, `=` stays although the roster does not name them.
     pub(super) fn strangers(&self, text: &mut String, extras: &[&Extra], detail: Detail) -> std::fmt::Result {
         for (mark, leaves) in [("-", true), ("=", false)] {
             let shown: Vec<_> = extras.iter().filter(|extra| extra.leaves() == leaves).collect();

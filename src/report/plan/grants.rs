@@ -1,4 +1,6 @@
-//! How a plan shows the roles in deployments that rows want.
+//! The part of a plan about deployment roles.
+//!
+//! Main type: `GrantRow`. It shows; it decides nothing.
 
 use std::fmt::Write as _;
 
@@ -31,10 +33,10 @@ impl PlanReport<'_> {
         self.plan.grants.iter().map(|grant| self.grant(grant))
     }
 
-    pub(super) fn grants_of(&self, place: usize) -> Vec<&Grant> {
+    pub(super) fn grants_of(&self, workspace: usize) -> Vec<&Grant> {
         // They come workspace by workspace.
-        let from = self.plan.grants.partition_point(|grant| (grant.workspace as usize) < place);
-        self.plan.grants[from..].iter().take_while(|grant| grant.workspace as usize == place).collect()
+        let from = self.plan.grants.partition_point(|grant| (grant.workspace as usize) < workspace);
+        self.plan.grants[from..].iter().take_while(|grant| grant.workspace as usize == workspace).collect()
     }
 
     pub(super) fn grant<'l>(&'l self, grant: &'l Grant) -> GrantRow<'l> {
@@ -53,7 +55,7 @@ impl PlanReport<'_> {
         }
     }
 
-    /// The roles in deployments of a workspace for which something is to be done or to be known.
+    /// The deployment roles of a workspace with something to do or to report.
     pub(super) fn deployments(
         &self,
         text: &mut String,
@@ -64,7 +66,7 @@ impl PlanReport<'_> {
         let limit = if detail == Detail::All { grants.len() } else { SHOWN };
         for grant in shown().take(limit) {
             let email = printable(self.roster.emails().spelled(grant.row));
-            let place = format!("{}:{}", printable(self.name), self.roster.line(grant.row));
+            let at = format!("{}:{}", printable(self.name), self.roster.line(grant.row));
             let what = match &grant.decision {
                 Decision::Change(Action::Add(_)) => name(grant.role.map(Role::deployment)).to_owned(),
                 Decision::Change(action @ (Action::SetRole { .. } | Action::Remove(_))) => {
@@ -75,8 +77,8 @@ impl PlanReport<'_> {
                     printable(&why(grant)).into_owned()
                 }
             };
-            let place_name = printable(&grant.deployment.name);
-            writeln!(text, "  {} {email}  in {place_name}: {what}  ({place})", mark(grant).unwrap_or(" "))?;
+            let deployment = printable(&grant.deployment.name);
+            writeln!(text, "  {} {email}  in {deployment}: {what}  ({at})", mark(grant).unwrap_or(" "))?;
         }
         match shown().count().saturating_sub(limit) {
             0 => Ok(()),

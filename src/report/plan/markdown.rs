@@ -1,4 +1,6 @@
 //! A plan as Markdown, for a pull request or a ticket: a table per workspace.
+//!
+//! Main function: `PlanReport::markdown`. It shows; it decides nothing.
 
 use std::fmt::Write as _;
 
@@ -18,7 +20,7 @@ struct Share<'p> {
 }
 
 impl PlanReport<'_> {
-    /// The plan as Markdown. Its tables hold those for whom something is to be done or to be known.
+    /// The plan as Markdown. Its tables hold the people with something to do or to report.
     pub(super) fn markdown(&self, detail: Detail) -> String {
         let mut text = String::new();
         self.write_markdown(&mut text, detail).expect("a string takes every text");
@@ -30,8 +32,8 @@ impl PlanReport<'_> {
         write!(text, "{}", self.closing(markdown_line))?;
         let (by_workspace, elsewhere) = self.grouped();
         let named = self.titles().zip(by_workspace).enumerate();
-        let named = named.map(|(place, (name, rows))| {
-            (name, Share { rows, grants: self.grants_of(place), extras: self.extras_of(place) })
+        let named = named.map(|(index, (name, rows))| {
+            (name, Share { rows, grants: self.grants_of(index), extras: self.extras_of(index) })
         });
         let elsewhere = Share { rows: elsewhere, ..Share::default() };
         for (name, share) in named.chain([("Not compared".to_owned(), elsewhere)]) {

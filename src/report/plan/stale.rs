@@ -1,6 +1,6 @@
-//! Pending invitations that nobody has taken up for long, beside a plan.
+//! Pending invitations that were not accepted for long, beside a plan.
 //!
-//! Main type: [`Stale`]. It shows what is known; an age that Houston does not tell stays unknown.
+//! Main type: [`Stale`]. It shows what is known; an age that Houston does not report stays unknown.
 
 use std::fmt::Write as _;
 
@@ -16,18 +16,18 @@ pub struct Stale {
     pub older_than: String,
     /// The old ones, the oldest first.
     pub invites: Vec<StaleInvite>,
-    /// Invitations whose age Houston does not tell.
+    /// Invitations whose age Houston does not report.
     pub undated: u64,
     /// Workspaces whose invitations cannot be seen.
     pub unseen_in: Vec<String>,
-    /// People of the roster who are members and have never signed in: of these nobody tells since when.
+    /// People of the roster who are members and have never signed in; since when is unknown.
     pub pending_members: u64,
 }
 
 /// An old invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StaleInvite {
-    /// Whom it is for.
+    /// The invited person.
     pub email: String,
     /// The label of the workspace, or its id.
     pub workspace: String,
@@ -93,8 +93,8 @@ impl Stale {
                 self.pending_members
             )?;
         }
-        for place in &self.unseen_in {
-            writeln!(text, "{gap}The invitations of {} cannot be seen.", line(place))?;
+        for workspace in &self.unseen_in {
+            writeln!(text, "{gap}The invitations of {} cannot be seen.", line(workspace))?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! What there is to say about a phase of a run, as text: shared by the bar and the plain lines.
+//! The progress of a phase of a run, as text: shared by the bar and the plain lines.
 //!
-//! Main types: [`Meter`], which measures, and [`Figures`], which words. Neither draws, nor knows
-//! what time it is.
+//! Main types: [`Meter`], which measures, and [`Figures`], which formats. Neither draws, nor reads
+//! the time.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -70,14 +70,14 @@ impl Meter {
         }
     }
 
-    /// Requests per second of late; none before there is something to measure.
+    /// Recent requests per second; none before the first measurement.
     pub(super) fn rate(&self) -> Option<f64> {
         let since = self.samples.iter().find(|sample| self.age(sample) <= RATE_WINDOW)?;
         let age = self.age(since);
         (age >= LEAST).then(|| per_second(self.latest.requests.saturating_sub(since.requests), age))
     }
 
-    /// How long `todo` more pieces of work take at the pace of late; none if that cannot be told.
+    /// How long `todo` more pieces of work take at the recent pace; none if unknown.
     pub(super) fn left(&self, todo: u64) -> Option<Duration> {
         let since = self.samples.front()?;
         let age = self.age(since);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_told_while_it_is_smaller_than_asked_for_and_an_empty_budget() {
+    fn a_window_is_shown_while_it_is_smaller_than_asked_for_and_an_empty_budget() {
         let mut strained = figures();
         strained.tally.strain = Strain {
             concurrency: 16,

@@ -120,7 +120,7 @@ fn what_was_sent_is_carried_out_when_the_client_has_gone() {
         let mut wire = Wire::to(&sandbox);
         let headers = [("Content-Type", "application/json"), ("Authorization", sandbox.token())];
         wire.send("POST", "/v1", &headers, &add_body(FINANCE, STRANGER));
-        // Arrived, not answered: now the client goes.
+        // Arrived, not answered: now the client disconnects.
         while sandbox.audit().requests == 0 {
             std::thread::yield_now();
         }

@@ -159,7 +159,7 @@ fn the_role_is_viewer_if_none_is_given() {
 }
 
 #[test]
-fn user_management_off_refuses_everybody_and_scim_new_users_assumed() {
+fn user_management_off_refuses_everyone_and_scim_new_users_assumed() {
     let sandbox = with_switch("user-management=false");
     for email in [STRANGER, UNKNOWN] {
         let (code, _) = add(&sandbox, FINANCE, email, "WORKSPACE_VIEWER").error();

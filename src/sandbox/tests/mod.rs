@@ -1,4 +1,4 @@
-//! The sandbox as a client meets it: over HTTP, with a client of a few lines.
+//! The sandbox as a client sees it: over HTTP, with a minimal client.
 
 mod faults;
 mod membership;

@@ -281,7 +281,7 @@ fn a_taken_port_and_a_bad_state_file_are_errors_with_a_cause() {
 }
 
 #[test]
-fn a_dropped_sandbox_answers_nobody() {
+fn a_dropped_sandbox_no_longer_answers() {
     let sandbox = start(Profile::V2);
     let mut wire = Wire::to(&sandbox);
     wire.post(sandbox.token(), &add_body(FINANCE, STRANGER)).unwrap().data();

@@ -25,7 +25,7 @@ fn workspace_users_have_all_bindings_in_legacy_and_only_those_of_the_workspace_i
 }
 
 #[test]
-fn workspace_user_finds_members_in_legacy_and_anybody_active_in_modern() {
+fn workspace_user_finds_members_in_legacy_and_any_active_user_in_modern() {
     let query = "query($u: UserSearch!) { workspaceUser(workspaceUuid: \"ckdataplatform00000000001\", user: $u) { username roleBindings { role } } }";
     let find = |sandbox: &Sandbox, search: Value| ask(sandbox, query, &json!({ "u": search }));
     let legacy = with_model(Model::Legacy);
