@@ -97,7 +97,7 @@ fn somebody_who_is_not_in_the_roster_is_explained_too() {
     drop(nobody.ended(2).says("no row of roster.csv has the address x@example.com"));
     let csv =
         workdir.call(["plan", "roster.csv", "--explain", "x@example.com", "--format", "csv"]).to(&sandbox);
-    drop(csv.run().ended(2).says("--explain goes with"));
+    drop(csv.run().ended(2).says("--explain requires --format"));
 }
 
 #[test]
