@@ -51,7 +51,7 @@ impl State<'_> {
         }
     }
 
-    /// Houston says that it removed a person who is to be added again: a read has to show it first.
+    /// Houston acknowledged the removal of a person whom the run adds again. A read must show it first.
     fn prove_removal(&mut self, lane: usize, operation: usize) {
         let cause = Cause::new(Code::NotReadBack, "Houston acknowledged the removal, and no read shows it");
         let now = self.now();

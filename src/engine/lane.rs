@@ -235,14 +235,14 @@ impl Lane {
         self.succeeded();
     }
 
-    /// Another write of an operation is to be sent that has been sent already, in a stage that has begun. It
-    /// is no further canary.
+    /// Queues the next write of an operation whose first write was sent, in a stage that has begun. It does
+    /// not count as another canary.
     pub fn send_next(&mut self, operation: usize, stage: Stage) {
         self.canary.readmit();
         self.stages.send_again(operation, stage);
     }
 
-    /// It is to be sent again. False if its stage has not begun: then it waits for it.
+    /// Queues an operation again. False if its stage has not begun: the operation then waits for that stage.
     pub fn send_again(&mut self, operation: usize, stage: Stage) -> bool {
         self.stages.send_again(operation, stage)
     }

@@ -293,8 +293,8 @@ pub struct People {
 
 impl People {
     /// How many people the workspaces of a run had before it, where `now` says how many some of them have
-    /// and `concluded` what reading has settled since the history was written. Whoever stays in doubt may
-    /// be gone: they count as removed, but not as one more person beside those who are there.
+    /// and `concluded` what reading has concluded since the history was written. A person in doubt may be
+    /// gone: that person counts as removed, but not as an additional member.
     pub fn before(
         history: &History,
         now: &HashMap<WorkspaceId, u64>,

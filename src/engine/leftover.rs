@@ -138,7 +138,7 @@ impl Leg {
     }
 
     /// Takes in how many admins this workspace has besides those whom the leg demotes or replaces, or
-    /// why nobody can tell.
+    /// why they cannot be counted.
     pub fn count_admins(&mut self, place: usize, others: Result<usize, &Cause>) {
         let Share { missing, decisions, .. } = &mut self.shares[place];
         let judged = decisions.iter_mut().zip(missing.iter().map(|(_, seen)| *seen));

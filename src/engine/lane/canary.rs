@@ -51,7 +51,7 @@ impl Canary {
         }
     }
 
-    /// A row that was admitted has another write to send, which is to be admitted as well.
+    /// Admits the next write of a row that was admitted before.
     pub fn readmit(&mut self) {
         match self {
             Self::Passed => {}

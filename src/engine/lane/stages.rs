@@ -10,7 +10,7 @@ use crate::plan::Stage;
 /// The operations of a workspace that are not sent, or are to be sent again.
 #[derive(Debug)]
 pub struct Stages {
-    /// What is to be sent now.
+    /// The operations to send now.
     to_send: VecDeque<usize>,
     /// What comes in each stage after it; those that have begun are empty.
     later: [VecDeque<usize>; Stage::COUNT],
