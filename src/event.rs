@@ -41,13 +41,13 @@ pub enum StopReason {
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::MaxDuration => "the time of --max-duration is over",
+            Self::MaxDuration => "--max-duration reached",
             Self::MaxErrors => "too many rows failed (--max-errors)",
             Self::MaxWait => "Houston asks for a longer pause than --max-wait",
-            Self::Away => "Houston was away for longer than --max-wait",
-            Self::JournalLost => "the journal of the run cannot be written any more",
+            Self::Away => "Houston was unavailable for longer than --max-wait",
+            Self::JournalLost => "the run's journal can no longer be written",
             Self::TargetUnusable => "the target cannot be used",
-            Self::TokenDead => "the token is not valid any more",
+            Self::TokenDead => "the token is no longer valid",
             Self::Terminated => "terminated",
             Self::Interrupted => "interrupted",
         })

@@ -234,19 +234,19 @@ impl ExitStatus {
 Exit status:
   0  done; nothing failed
   1  internal error, or an output cannot be written
-  2  usage, or a confirmation was needed and could not be given
-  3  the roster, or another input file, is bad (nothing was sent)
-  4  the token is missing or dead, or died in mid-run
-  5  the target is unusable, or its policy refuses
-  6  some rows failed for good
-  7  a guard refused removals or demotions, or held some back
-  8  stopped early, or rows are left that a later try can settle
-  9  the saved plan no longer fits the target (nothing was sent)
+  2  usage error, or a required confirmation is missing
+  3  the roster or another input file is invalid (nothing was sent)
+  4  the token is missing or invalid, or became invalid during the run
+  5  the target cannot be used, or its policy refuses the changes
+  6  some rows failed permanently
+  7  a guard refused or held back removals or demotions
+  8  stopped early, or rows remain that a retry can settle
+  9  the saved plan is out of date (nothing was sent)
   10  plan --detailed-exitcode: changes are pending
   11  another run is changing this target (nothing was sent)
-  130, 143  SIGINT; SIGTERM or SIGHUP: drained
+  130, 143  stopped by SIGINT; by SIGTERM or SIGHUP
 
-Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
+If several apply, the first of these is used: 130/143, 4, 5, 8, 7, 6, 10.";
 
     /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
     /// be changed.

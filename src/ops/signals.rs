@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(signals.stop(), None);
         assert_eq!(signals.take(SIGHUP, *signals.phase()), Reaction::Go);
         assert_eq!(signals.stop(), Some(StopReason::Terminated));
-        assert!(leaves(signals.take(SIGINT, *signals.phase()), "in doubt"));
+        assert!(leaves(signals.take(SIGINT, *signals.phase()), "unconfirmed"));
 
         let signals = Signals(Arc::default());
         signals.sending_begins(String::new());

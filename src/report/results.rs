@@ -34,7 +34,7 @@ pub const COLUMNS: [&str; 7] =
 
 /// The name of the file with a line for every row.
 pub const RESULTS: &str = "results.csv";
-/// The name of the file with the rows that failed or are unsettled.
+/// The name of the file with the rows that failed or are unresolved.
 pub const ERRORS: &str = "errors.csv";
 /// The name of the file with the rows that were never tried.
 pub const UNPROCESSED: &str = "unprocessed.csv";
@@ -61,7 +61,7 @@ pub enum ResultsError {
     #[error("the roster of the run has no header")]
     NoHeader,
     /// The copy of the roster is not the one that was planned.
-    #[error("the roster of the run has {roster} rows, its plan has {plan}")]
+    #[error("the roster of the run has {roster} rows, but its plan has {plan}")]
     Rows {
         /// Rows read; one more than planned means at least that many.
         roster: u64,
@@ -77,7 +77,7 @@ pub enum ResultsError {
         source: csv::Error,
     },
     /// A file does not say what the journal says.
-    #[error("{file} would have {found} rows {what}, the journal has {expected}")]
+    #[error("{file} would have {found} rows {what}, but the journal has {expected}")]
     Mismatch {
         /// Which file.
         file: &'static str,
@@ -337,7 +337,7 @@ fn verify(
         for_each_record(file, form.delimiter, draft, |_| rows += 1).map(|()| rows)
     };
     let failed = expected.of_kind(StatusKind::Failed) + expected.of_kind(StatusKind::Unresolved);
-    same(ERRORS, "that failed or are unsettled", count(ERRORS, errors)?, failed)?;
+    same(ERRORS, "that failed or are unresolved", count(ERRORS, errors)?, failed)?;
     let left = expected.of_kind(StatusKind::NotTried);
     same(UNPROCESSED, "that were not tried", count(UNPROCESSED, unprocessed)?, left)?;
     Ok(found)

@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn a_table_for_a_chat_or_a_pull_request() {
         insta::assert_snapshot!(written(&Fixture::new(), RunFormat::Md), @r"
-        ## team.csv: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
+        ## team.csv: stopped early: the token is no longer valid: expired ␛\[31mred␛]0;pwned␇ next�line
 
         run `20261123T154500Z-k3f9`: 13 rows, `https://houston.example.com/v1`, 1m 02s
 
@@ -389,10 +389,10 @@ mod tests {
 
         | line | who | workspace | status | why | what to do |
         |---:|---|---|---|---|---|
-        | 9 | `rejected@example.com` | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
-        | 11 | `gaveup@example.com` | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
-        | 12 | `doubt@example.com` | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
-        | 14 | =cmd\|' /C `calc'!A0` | data | invalid | not an address | not an email address to Houston or to this program: correct it |
+        | 9 | `rejected@example.com` | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
+        | 11 | `gaveup@example.com` | data | gave_up | no answer within 30 s | Houston answered too late: `resume` checks first and sends only what is missing; a lower --concurrency may help |
+        | 12 | `doubt@example.com` | data | in_doubt | acknowledged by Houston, not read back | Houston confirmed the change, but the run ended before verifying it: `resume` reads the workspace again |
+        | 14 | =cmd\|' /C `calc'!A0` | data | invalid | not an address | Houston or this tool does not accept the email address: correct it |
         ");
     }
 

@@ -604,7 +604,7 @@ mod tests {
         assert!(summary.check(&written).is_ok());
         written.count(Status::Added);
         let error = summary.check(&written).expect_err("one too many");
-        assert_eq!(error.to_string(), "results.csv would have 2 rows added, the journal has 1");
+        assert_eq!(error.to_string(), "results.csv would have 2 rows added, but the journal has 1");
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
         writeln!(text, "{},editor,{},rel-0-b=DEPLOYMENT_ADMIN", person(1, 1), workspace(0)).unwrap();
         workdir.write("roster.csv", text);
         let shown = plan(&workdir, &sandbox, &[]).ended(10).stdout;
-        assert!(shown.contains("3 roles in deployments to set"), "{shown}");
+        assert!(shown.contains("3 deployment roles to set"), "{shown}");
         assert!(
             shown.contains("+ person.0.1@example.com  in rel-0-a: DEPLOYMENT_EDITOR  (roster.csv:2)"),
             "{shown}"
@@ -184,10 +184,10 @@ fn deployments_that_the_other_installation_does_not_have_are_left_out_and_told()
     let flags = ["--create-workspaces", "--workspace-map", "map.csv"];
     workdir.write("map.csv", "from,to\nOld,Brand New\n");
     let shown = plan(&workdir, &sandbox, &flags).ended(10);
-    assert!(shown.stdout.contains("old-2: there is no such deployment: left out"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("old-2: no such deployment, skipped"), "{}", shown.stdout);
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
     assert!(
-        run.stderr.contains("2 roles in deployments that are not here: `old-1` and 1 other"),
+        run.stderr.contains("2 roles in deployments that do not exist: `old-1` and 1 other"),
         "{}",
         run.stderr
     );

@@ -150,7 +150,7 @@ fn what_the_caller_may_not_see_is_said() {
         .token(&token)
         .run()
         .ended(0)
-        .says("may not see the invitations of");
+        .says("cannot see the invitations of");
     let told: Value = serde_json::from_str(&run.stdout).unwrap();
     assert!(told["workspaces"].as_array().unwrap().iter().any(|place| place["invitations_read"] == false));
 }

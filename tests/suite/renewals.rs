@@ -67,7 +67,7 @@ fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_
     workdir.write("roster.csv", roster([0, 1, 2, 4]));
     drop(plan(&workdir, &sandbox, &[]).ended(0));
     let shown = plan(&workdir, &sandbox, REPAIR).ended(10);
-    assert!(shown.stdout.contains("2 to take away and add again"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("2 to replace"), "{}", shown.stdout);
     sandbox.received_no_mutation();
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
     let status: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
@@ -106,8 +106,8 @@ fn the_caller_the_last_admin_and_who_has_roles_in_deployments_are_left_alone() {
     let before = bindings(&sandbox);
     workdir.write("roster.csv", roster([0, 1, 2]));
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
-    assert!(run.stderr.contains("would have no admin meanwhile"), "{}", run.stderr);
-    assert!(run.stderr.contains("they have roles in deployments"), "{}", run.stderr);
+    assert!(run.stderr.contains("would temporarily have no admin"), "{}", run.stderr);
+    assert!(run.stderr.contains("they would lose their deployment roles"), "{}", run.stderr);
     assert_eq!(bindings(&sandbox), before);
     sandbox.received_no_mutation();
 }
@@ -202,11 +202,7 @@ fn a_pending_user_has_no_invitation_to_be_made_again() {
     workdir.write("roster.csv", format!("email,role,workspace\nnew@example.com,viewer,{}\n", workspace(0)));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
-    assert!(
-        run.stderr.contains("1 row left as they are, and not renewed: Houston has them as users"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("1 row not replaced: Houston lists them as users"), "{}", run.stderr);
     assert_eq!(sandbox.audit().mutations_received, 1);
 }
 

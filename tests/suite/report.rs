@@ -118,7 +118,7 @@ fn reports_that_are_gone_come_back_byte_for_byte() {
     fs::remove_file(workdir.path().join("roster.csv")).unwrap();
     for name in FILES {
         fs::remove_file(run.folder().join(name)).unwrap();
-        let report = workdir.run(["report"]).ended(0).says("made again from the journal: results.csv");
+        let report = workdir.run(["report"]).ended(0).says("rebuilt from the journal: results.csv");
         assert_eq!(report.stdout, run.stdout);
         assert_eq!(contents(run.folder()), before, "{name}");
     }
@@ -136,8 +136,8 @@ fn reports_that_are_gone_come_back_byte_for_byte() {
 fn a_killed_run_gets_the_reports_it_could_not_write() {
     let (workdir, folder) = killed();
     assert!(!folder.join("results.csv").exists());
-    let report = workdir.run(["report"]).ended(0).says("made again from the journal");
-    let head = "not finished: it ended without closing its journal\n";
+    let report = workdir.run(["report"]).ended(0).says("rebuilt from the journal");
+    let head = "interrupted: the process ended before the run did\n";
     assert!(report.stdout.starts_with(head), "{}", report.stdout);
     let rows = records(&fs::read_to_string(folder.join("results.csv")).unwrap(), b',');
     assert_eq!(rows.len(), 30);

@@ -109,7 +109,7 @@ fn the_plan_shows_from_what_to_what() {
     };
     let human = call("human").stdout;
     assert!(human.contains("~ person.0.0@example.com  WORKSPACE_ADMIN -> WORKSPACE_VIEWER"), "{human}");
-    assert!(human.contains("2 to get another role"), "{human}");
+    assert!(human.contains("2 roles to change"), "{human}");
     let json: serde_json::Value = serde_json::from_str(&call("json").stdout).unwrap();
     assert_eq!(json["counts"]["update_role"], 2, "{json}");
     assert_eq!(json["rows"][1]["from_role"], "WORKSPACE_VIEWER");

@@ -269,7 +269,7 @@ fn a_signal_during_the_writing_of_reports_changes_nothing_and_a_second_one_leave
     running.signal("CONT");
     // Of two that wait together, either may come first.
     running.signal("TERM");
-    let run = running.finish().ended(143).says("its reports are not complete");
+    let run = running.finish().ended(143).says("its reports are not");
     assert!(!run.folder().join("summary.json").exists());
     journal_is_valid(&run);
 }

@@ -119,7 +119,7 @@ fn a_token_that_ends_too_early_is_told_of_before_the_question() {
     let flags = ["apply", "roster.csv", "--token-file", "token", "--rate", "5/s"];
     let mut session = on_terminal(&workdir, &sandbox, &flags);
     let before = session.exp_string("Carry out 40 changes?").unwrap();
-    assert!(before.contains("warning: the token ends at "), "{before}");
+    assert!(before.contains("warning: the token expires at "), "{before}");
     session.send_line("n").unwrap();
     ended(session, 2);
     sandbox.received_no_mutation();
