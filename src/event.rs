@@ -117,7 +117,7 @@ pub enum Event<'a> {
         /// Why nothing is sent at the moment, if nothing is.
         pause: Option<Pause>,
     },
-    /// Houston did not accept the token any more, and this file holds another one, which is used now.
+    /// Houston did not accept the token any more, and this file using the new one from.
     TokenReplaced {
         /// The file.
         file: &'a Path,

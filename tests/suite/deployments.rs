@@ -167,7 +167,7 @@ fn a_deployment_that_is_not_there_is_bad_input_with_its_place_in_the_file() {
     drop(run.says("DEPLOYMENT_EDITOR and DEPLOYMENT_VIEWER in `rel-0-a`, which is named twice"));
     workdir.write("roster.csv", roster(&[(0, 2, &twice("DEPLOYMENT_EDITOR"))]));
     let same = plan(&workdir, &sandbox, &[]).ended(10);
-    assert!(same.stdout.contains("1 role in a deployment to set"), "{}", same.stdout);
+    assert!(same.stdout.contains("1 deployment role to set"), "{}", same.stdout);
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn a_plan_shows_them_in_every_format_and_explains_the_request() {
     workdir.write("roster.csv", text);
     let csv = plan(&workdir, &sandbox, &["--format", "csv"]).ended(10).stdout;
     let row = format!(
-        "{},Team 0,{},update_role,DEPLOYMENT_VIEWER,DEPLOYMENT_ADMIN,in rel-0-a: another role",
+        "{},Team 0,{},update_role,DEPLOYMENT_VIEWER,DEPLOYMENT_ADMIN,in rel-0-a: different role",
         person(0, 2),
         workspace(0)
     );

@@ -226,7 +226,7 @@ fn nobody_is_passed_over_in_silence() {
         .says("team@example.com in One (ck1)")
         .says("whose roles Houston does not show: hidden@example.com")
         .says("1 entry without an email address: u4 in One")
-        .says("1 member has more than one workspace role, the first is exported: ada@example.com");
+        .says("1 member has more than one workspace role; the first is exported: ada@example.com");
     let rows = records(&run.stdout, b',');
     assert_eq!((rows.len(), rows[0]["role"].as_str()), (1, "WORKSPACE_VIEWER"));
     assert_eq!(rows[0]["note"], "bound 2 times: WORKSPACE_VIEWER WORKSPACE_ADMIN");

@@ -152,7 +152,7 @@ fn a_killed_run_gets_the_reports_it_could_not_write() {
     // Now they are as new as the journal.
     assert_eq!(workdir.run(["report"]).ended(0).stderr, "");
     let listed = workdir.run(["report", "--list"]).ended(0);
-    assert!(listed.stdout.contains("  broken off"), "{}", listed.stdout);
+    assert!(listed.stdout.contains("  interrupted"), "{}", listed.stdout);
 }
 
 #[test]
@@ -168,11 +168,11 @@ fn a_run_that_goes_on_is_told_as_such_and_left_alone() {
         let report = workdir.run(["report", "--format", format]).ended(0);
         assert_eq!(report.stderr, "", "{format}");
         match format {
-            "human" => assert!(report.stdout.starts_with("still going: "), "{}", report.stdout),
+            "human" => assert!(report.stdout.starts_with("still running: "), "{}", report.stdout),
             "json" => assert_eq!(json(&report.stdout)["state"], "going"),
             "jsonl" => assert_eq!(report.stdout.lines().count(), 200),
             "csv" => assert_eq!(records(&report.stdout, b',').len(), 200),
-            "md" => assert!(report.stdout.starts_with("## roster.csv: still going: "), "{}", report.stdout),
+            "md" => assert!(report.stdout.starts_with("## roster.csv: still running: "), "{}", report.stdout),
             _ => assert_eq!(report.stdout.matches("<testcase ").count(), 200),
         }
     }
@@ -206,7 +206,7 @@ fn a_run_that_was_resumed_is_told_as_one() {
         journal.contains("\"entry\":\"resumed\"").then_some(())
     });
     let report = workdir.run(["report"]).ended(0);
-    assert!(report.stdout.starts_with("still going: "), "{}", report.stdout);
+    assert!(report.stdout.starts_with("still running: "), "{}", report.stdout);
     running.signal("TERM");
     drop(running.finish().ended(143));
     let report = workdir.run(["report", "--list"]).ended(0);
@@ -224,8 +224,8 @@ fn a_torn_last_line_is_no_obstacle_and_a_broken_one_is_named() {
     let path = run.folder().join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 7]).unwrap();
-    let report = workdir.run(["report"]).ended(0).says("made again");
-    assert!(report.stdout.starts_with("not finished"), "{}", report.stdout);
+    let report = workdir.run(["report"]).ended(0).says("rebuilt");
+    assert!(report.stdout.starts_with("interrupted: "), "{}", report.stdout);
     let broken = whole.replacen("{\"entry\":\"intent\"", "{\"entry\":\u{1b}", 1);
     let line = 1 + broken[..broken.find('\u{1b}').unwrap()].matches('\n').count();
     fs::write(&path, broken).unwrap();
@@ -250,7 +250,7 @@ fn a_journal_that_tells_nothing_is_told_from_one_of_a_later_version() {
     assert!(listed.stdout.contains("  older format  ") && listed.stdout.contains("(3)"), "{}", listed.stdout);
     let listed = json(&workdir.run(["report", "--list", "--format", "json"]).ended(0).stdout);
     let problem = listed["runs"][0]["problem"].as_str().unwrap();
-    assert!(problem.starts_with("of an older format (3)"), "{problem}");
+    assert!(problem.starts_with("older format (3)"), "{problem}");
     for content in ["", &whole[..40]] {
         fs::write(&path, content).unwrap();
         workdir.run(["report"]).ended(3).says("has no header").says("apply the roster").began_nothing();

@@ -95,8 +95,8 @@ fn a_token_that_is_rotated_in_mid_run_costs_nothing() {
         let mut running = applying(&workdir, &sandbox, &file.path()).args(&["-v"]).start();
         running.await_entries("intent", 1);
         file.rotate(&fresh);
-        let run = running.finish().ended(0).says("holds another one, which is used now");
-        assert_eq!(run.stderr.matches("holds another one").count(), 1, "{}", run.stderr);
+        let run = running.finish().ended(0).says("using the new one from");
+        assert_eq!(run.stderr.matches("using the new one from").count(), 1, "{}", run.stderr);
         assert_eq!(run.count("added") + run.count("invited"), 60, "{:?}", run.counts());
         let audit = sandbox.audit();
         assert_eq!(audit.mutations_applied, 60);
@@ -345,7 +345,7 @@ fn the_user_of_a_token_that_takes_the_place_of_another_is_not_removed_either() {
     let mut running = applying(&workdir, &sandbox, &file.path()).args(&limits).start();
     running.await_entries("intent", 1);
     file.rotate(&other);
-    let run = running.finish().ended(7).says("holds another one, which is used now");
+    let run = running.finish().ended(7).says("using the new one from");
     let removals = harness::records(&run.file("removals.csv"), b',');
     let end = |email: &str| {
         removals.iter().find(|row| row["email"] == email).map(|row| row["error_code"].clone()).unwrap()
