@@ -53,7 +53,10 @@ impl State<'_> {
 
     /// Houston acknowledged the removal of a person whom the run adds again. A read must show it first.
     fn prove_removal(&mut self, lane: usize, operation: usize) {
-        let cause = Cause::new(Code::NotReadBack, "Houston acknowledged the removal, and no read shows it");
+        let cause = Cause::new(
+            Code::NotReadBack,
+            "Houston acknowledged the removal, but the member list still shows the person",
+        );
         let now = self.now();
         let sends = self.unfinished.doubt(operation, true, &cause);
         self.books.tally.doubtful += 1;
@@ -220,10 +223,8 @@ impl State<'_> {
         if self.breakers.are_tripped() {
             self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {
-            let text = format!(
-                "sent {attempts} times, and it never took effect; the last time: {}",
-                doubtful.cause.text
-            );
+            let text =
+                format!("sent {attempts} times without effect; the last time: {}", doubtful.cause.text);
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
             let stage = self.stage_of(operation);
@@ -251,7 +252,7 @@ impl State<'_> {
                     self.lanes[lane].seen();
                     let cause = Cause::new(
                         Code::InvitesUnseen,
-                        "Houston acknowledged it, and the person is no member; this token may not see invitations",
+                        "Houston acknowledged the add, but the person is not a member; this token cannot see invitations",
                     );
                     self.prove(&acknowledged, Status::Invited, Some(cause));
                 }
@@ -260,8 +261,10 @@ impl State<'_> {
         }
         let now = self.now();
         if let Proof::Missing(missing) = self.lanes[lane].proof_missed(missing, now) {
-            let cause =
-                Cause::new(Code::NotThere, "Houston acknowledged it, but the member list does not show it");
+            let cause = Cause::new(
+                Code::NotThere,
+                "Houston acknowledged the change, but the member list does not show it",
+            );
             self.unproven(lane, missing, &cause);
         }
     }
@@ -312,7 +315,7 @@ impl State<'_> {
     /// A first row of a workspace came to nothing: the others are not sent.
     fn canary_failed(&mut self, lane: usize, cause: &Cause) {
         if self.lanes[lane].is_canary_out() {
-            let text = format!("not sent, since the first row failed: {}", cause.text);
+            let text = format!("not sent because the first row failed: {}", cause.text);
             self.close_workspace(lane, &Cause::new(Code::CanaryFailed, text));
         }
     }
@@ -351,7 +354,7 @@ impl State<'_> {
 
     /// A worker died over this job.
     fn lost(&mut self, job: &Job) {
-        let cause = Cause::new(Code::WorkerLost, "this program failed while it waited for the answer");
+        let cause = Cause::new(Code::WorkerLost, "internal error while waiting for the answer");
         match *job {
             Job::Send { operation, .. } => {
                 let lane = self.lane_of(operation);

@@ -193,7 +193,7 @@ impl State<'_> {
                 // An earlier leg sent it, this one has not come to it.
                 self.leave(operation);
             } else {
-                let cause = Cause::new(Code::NoOutcome, "the run ended before the answer came");
+                let cause = Cause::new(Code::NoOutcome, "the run ended before the answer arrived");
                 self.finish(operation, Status::InDoubt, Some(cause));
             }
         }
@@ -223,16 +223,12 @@ impl State<'_> {
 fn half_done(step: Option<ReplaceStep>, status: Status, cause: Cause) -> Cause {
     let is_doubled = cause.code == Code::DuplicateBinding;
     let what = match (step, status) {
-        (Some(ReplaceStep::Remove), Status::InDoubt) => {
-            "may have been taken away, and is not added again yet"
-        }
-        (Some(ReplaceStep::Add), Status::InDoubt) => "was taken away, and may not be there again",
+        (Some(ReplaceStep::Remove), Status::InDoubt) => "may have been removed and is not added again yet",
+        (Some(ReplaceStep::Add), Status::InDoubt) => "was removed and may not have been added again",
         (Some(ReplaceStep::Add), Status::Rejected) if !is_doubled => {
-            "was taken away, and could not be added again"
+            "was removed and could not be added again"
         }
-        (Some(ReplaceStep::Add), Status::GaveUp | Status::NotRun) => {
-            "was taken away, and is not added again yet"
-        }
+        (Some(ReplaceStep::Add), Status::GaveUp | Status::NotRun) => "was removed and is not added again yet",
         (Some(ReplaceStep::Remove | ReplaceStep::Add) | None, _) => return cause,
     };
     Cause { code: cause.code, text: format!("{what}: {}", cause.text) }

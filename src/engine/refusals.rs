@@ -161,18 +161,18 @@ fn words(text: &str) -> String {
 
 fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str, verb: &str) -> String {
     let means = match weight {
-        Weight::Certain => "user management is switched off there".to_owned(),
+        Weight::Certain => "user management is off".to_owned(),
         Weight::Policy => {
-            format!("SCIM manages its people (the first {} writes were refused)", refused.count)
+            format!("Houston refused the first {} writes, because SCIM manages its users", refused.count)
         }
         Weight::Unknown | Weight::Passing => format!(
-            "user management may be switched off, or SCIM may manage its people: the first {} writes, in {} workspaces, were refused alike",
+            "Houston refused the first {} writes, in {} workspaces, with the same message; user management may be off, or SCIM may manage its users",
             refused.count,
             refused.workspaces.len()
         ),
     };
     let text = if text.is_empty() { fault.to_string() } else { text.to_owned() };
-    format!("Houston lets nobody be {verb}; {means}. It says: {text}")
+    format!("people cannot be {verb}: {means}. Houston's message: {text}")
 }
 
 #[cfg(test)]
@@ -301,7 +301,7 @@ mod tests {
     fn the_words_say_what_was_refused() {
         let fault = rejected(RejectedKind::UserManagementOff, "no");
         let words = |mut refusals: Refusals| refusals.refused(&fault, 0, "a@example.com").unwrap().text;
-        assert!(words(Refusals::new(1, 1, 0)).starts_with("Houston lets nobody be added"));
-        assert!(words(Refusals::new(1, 1, 0).of("removed")).starts_with("Houston lets nobody be removed"));
+        assert!(words(Refusals::new(1, 1, 0)).starts_with("people cannot be added: "));
+        assert!(words(Refusals::new(1, 1, 0).of("removed")).starts_with("people cannot be removed: "));
     }
 }

@@ -212,11 +212,15 @@ impl Doubtful {
         match self.doubt {
             Doubt::Invited if is_add => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
-                Some(Cause::new(Code::RoleUnknown, "Houston says so; the invitation itself cannot be seen")),
+                Some(Cause::new(
+                    Code::RoleUnknown,
+                    "Houston reports an invitation, but this token cannot see it",
+                )),
             ),
             Doubt::Member | Doubt::Gone | Doubt::Unproved | Doubt::Denied if is_add => {
                 let said = &self.cause.text;
-                let text = format!("Houston says \"{said}\", but the member list has no role of theirs");
+                let text =
+                    format!("Houston reports \"{said}\", but the member list shows no role for the person");
                 Finding::Done(Status::InDoubt, Some(Cause::new(Code::MemberNotSeen, text)))
             }
             Doubt::Refused if is_late => Finding::Done(Status::Rejected, Some(self.cause.clone())),

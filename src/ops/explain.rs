@@ -185,7 +185,7 @@ impl Explainer<'_> {
                 let line = self.input.roster.line(*into);
                 format!("says the same as line {line}, which speaks for both")
             }
-            Reason::LeftOut => "outside of --only or --limit".to_owned(),
+            Reason::LeftOut => "excluded by --only or --limit".to_owned(),
             Reason::HeldBack(..)
             | Reason::Protected(_)
             | Reason::ViaTeam

@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn rows_that_were_not_chosen_leave_nothing_to_do() {
-        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "excluded by --only or --limit"));
         let fixture = Fixture::with(&[(Status::Added, None), (Status::NotRun, left_out)], None);
         assert_eq!(status(&fixture.history), ExitStatus::Done);
     }

@@ -213,14 +213,12 @@ impl Guard {
     fn why(self, action: Action) -> &'static str {
         let demotes = matches!(action, Action::SetRole { .. });
         match self {
-            Self::Caller if demotes => "this is the token's own user, who is never demoted",
-            Self::Caller => "this is the token's own user, who is never removed",
-            Self::LastAdmin if demotes => {
-                "without those who are to be demoted the workspace would have no admin"
-            }
-            Self::LastAdmin => "without those who are to go the workspace would have no admin",
-            Self::TooMany => "more would be removed than --max-remove and --max-remove-percent allow",
-            Self::Incomplete => "the workspace could not be read completely: nobody is removed there",
+            Self::Caller if demotes => "the token's own user is never demoted",
+            Self::Caller => "the token's own user is never removed",
+            Self::LastAdmin if demotes => "demoting them would leave the workspace without an admin",
+            Self::LastAdmin => "removing them would leave the workspace without an admin",
+            Self::TooMany => "more people would be removed than --max-remove and --max-remove-percent allow",
+            Self::Incomplete => "the workspace could not be read completely, so no one is removed there",
         }
     }
 }
@@ -281,12 +279,12 @@ impl Reason {
             Self::Protected(action) => {
                 let why = match action {
                     Action::SetRole { .. } => "--protect covers this person",
-                    Action::Add(_) | Action::Replace(_) | Action::Remove(_) => "--protect names them",
+                    Action::Add(_) | Action::Replace(_) | Action::Remove(_) => "--protect covers them",
                 };
                 (protected_status(scope, *action), Some(held(scope, *action, Code::Protected, why)))
             }
             Self::ViaTeam => {
-                let why = "is there through a Team or a custom role, which no removal takes away";
+                let why = "has access through a Team or custom role, which removing a member does not revoke";
                 (Status::Unchanged, Some(Cause::new(Code::TeamOrCustomRole, why)))
             }
             Self::RolesHidden => {
@@ -294,15 +292,15 @@ impl Reason {
                 (Status::Unchanged, Some(Cause::new(Code::RolesHidden, why)))
             }
             Self::UnsureRoster => {
-                let why = "a row about this workspace is not valid: nobody is removed there";
+                let why = "a row for this workspace is invalid, so no one is removed there";
                 (Status::Unchanged, Some(Cause::new(Code::InvalidRow, why)))
             }
             Self::Merged { into } => {
-                (Status::Merged, Some(Cause::new(Code::Merged, format!("says the same as row {into}"))))
+                (Status::Merged, Some(Cause::new(Code::Merged, format!("merged into row {into}"))))
             }
             Self::Invalid(cause) => (Status::Invalid, Some(cause.as_ref().clone())),
             Self::LeftOut => {
-                (Status::NotRun, Some(Cause::new(Code::LeftOut, "outside of --only or --limit")))
+                (Status::NotRun, Some(Cause::new(Code::LeftOut, "excluded by --only or --limit")))
             }
             Self::Rejected(cause) => (Status::Rejected, Some(cause.as_ref().clone())),
             Self::Unreadable(cause) => (Status::GaveUp, Some(cause.as_ref().clone())),
@@ -393,7 +391,7 @@ fn protected_status(scope: Scope, action: Action) -> Status {
 fn held(scope: Scope, action: Action, code: Code, why: &str) -> Cause {
     let text = match action {
         Action::SetRole { from, to, .. } => {
-            format!("is {} and stays it, not {}: {why}", scope.role(from), scope.role(to))
+            format!("keeps {} instead of {}: {why}", scope.role(from), scope.role(to))
         }
         Action::Add(_) | Action::Replace(_) | Action::Remove(_) => why.to_owned(),
     };
@@ -402,13 +400,13 @@ fn held(scope: Scope, action: Action, code: Code, why: &str) -> Cause {
 
 /// Why a member with another role than the wanted one is left as they are.
 pub fn other_role(scope: Scope, level: Level) -> Cause {
-    Cause::new(Code::OtherRole, format!("is {} and stays it", scope.role(level)))
+    Cause::new(Code::OtherRole, format!("keeps {}", scope.role(level)))
 }
 
 /// The remark for an invitation whose role is not the wanted one.
 fn invited_otherwise(scope: Scope, level: Option<Level>, wanted: Option<Level>) -> Option<Cause> {
     let (level, wanted) = (level?, wanted?);
-    let text = || format!("is invited as {}, the roster wants {}", scope.role(level), scope.role(wanted));
+    let text = || format!("is invited as {}, but the roster wants {}", scope.role(level), scope.role(wanted));
     (level != wanted).then(|| Cause::new(Code::OtherRole, text()))
 }
 

@@ -132,11 +132,11 @@ fn changed(
 fn replaced(scope: Scope, wanted: Level, seen: Membership, ground: Ground) -> Finding {
     match added(scope, wanted, seen, ground) {
         Finding::Done(Status::Added, _) => {
-            let text = "was there more than once: was taken away and added again";
+            let text = "was in the workspace more than once; removed and added again";
             Finding::Done(Status::RoleUpdated, Some(Cause::new(Code::Repaired, text)))
         }
         Finding::Done(Status::Invited, _) => {
-            let text = "the invitation was taken back and made again";
+            let text = "the old invitation was revoked and a new one created";
             Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
         }
         found @ (Finding::Done(..) | Finding::Missing | Finding::Overtaken(..)) => found,
@@ -172,29 +172,29 @@ fn kept(scope: Scope, wanted: Level, reason: &Reason) -> Finding {
 pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
     let was = role.map_or("invited", |level| scope.role(level).name());
     let now = seen.described(scope);
-    Cause::new(Code::OtherRole, format!("is {now} and stays it: was {was} when the removal was planned"))
+    Cause::new(Code::OtherRole, format!("not removed: was {was} when the removal was planned, now {now}"))
 }
 
 /// Why nothing was done about somebody who is not there any more.
 pub fn gone() -> Cause {
-    Cause::new(Code::GoneAlready, "was not there any more, without this run's doing")
+    Cause::new(Code::GoneAlready, "was already gone; this run did not remove them")
 }
 
 /// Why somebody is left alone who got yet another role since the plan was made.
 pub fn third_role(scope: Scope, role: Level, from: Level, to: Level) -> Cause {
     let [role, from, to] = [role, from, to].map(|level| scope.role(level));
-    let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
+    let text = format!("keeps {role}: was {from} when the change to {to} was planned");
     Cause::new(Code::OtherRole, text)
 }
 
 /// Why the role of somebody is not changed who was a member when the plan was made.
 pub fn no_member() -> Cause {
-    Cause::new(Code::NoMember, "is no member any more, so that there is no role to be changed")
+    Cause::new(Code::NoMember, "is no longer a member, so there is no role to change")
 }
 
 /// Why an acknowledged change is in doubt: Houston shows something else.
 fn acknowledged_otherwise(scope: Scope, seen: Membership) -> Cause {
-    let text = format!("Houston acknowledged it, but the person is {}", seen.described(scope));
+    let text = format!("Houston acknowledged the change, but the person is {}", seen.described(scope));
     Cause::new(Code::OtherRole, text)
 }
 

@@ -100,11 +100,11 @@ impl Runs {
     /// # Errors
     /// If it cannot be made or written, or others could swap what is in it.
     pub fn prepare(path: &Path) -> Result<Self, RunsError> {
-        make_private_dirs(path).map_err(FolderError::new("cannot make the folder", path))?;
+        make_private_dirs(path).map_err(FolderError::new("cannot create the folder", path))?;
         let runs = Self::open(path)?;
         let probe = format!(".probe-{}-{:08x}", std::process::id(), fastrand::u32(..));
         let made = runs.dir.create_dir(&probe).and_then(|_| runs.dir.remove_dir(OsStr::new(&probe)));
-        made.map_err(FolderError::new("cannot write in", path))?;
+        made.map_err(FolderError::new("cannot write to", path))?;
         runs.check()?;
         Ok(runs)
     }
@@ -157,12 +157,12 @@ impl Runs {
             let path = self.dir.path().join(&id);
             match self.dir.create_dir(&id) {
                 Ok(dir) => {
-                    self.dir.sync().map_err(FolderError::new("cannot make the folder", path.clone()))?;
+                    self.dir.sync().map_err(FolderError::new("cannot create the folder", path.clone()))?;
                     let is_checked = self.knows_rights;
                     return Ok(RunFolder { path, dir: Some(dir), distrust: None, is_checked });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(FolderError::new("cannot make the folder", path)(error)),
+                Err(error) => return Err(FolderError::new("cannot create the folder", path)(error)),
             }
         }
     }
@@ -275,7 +275,7 @@ impl RunFolder {
             dir.create_file(&probe)?;
             dir.remove_file(&probe)
         });
-        made.map_err(FolderError::new("cannot write in", self.path.clone()))
+        made.map_err(FolderError::new("cannot write to", self.path.clone()))
     }
 
     /// The id of the run: the name of its folder.

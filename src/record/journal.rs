@@ -313,7 +313,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// A line that is not the last one makes no sense.
-    #[error("{}:{line}: not an entry of a journal that this version knows", .path.display())]
+    #[error("{}:{line}: not a journal entry that this version understands", .path.display())]
     Broken {
         /// Which file.
         path: PathBuf,
@@ -329,7 +329,7 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// The plan has not as many rows as the header says.
-    #[error("{} has {found} whole lines, the journal speaks of {expected} rows", .path.display())]
+    #[error("{} has {found} complete lines, but the journal expects {expected} rows", .path.display())]
     Incomplete {
         /// Which file.
         path: PathBuf,
@@ -339,13 +339,13 @@ pub enum JournalError {
         expected: u64,
     },
     /// The content of a file is not the one that the header speaks of.
-    #[error("{} is not the file that this run began with", .path.display())]
+    #[error("{} is not the file that this run started with", .path.display())]
     Changed {
         /// Which file.
         path: PathBuf,
     },
     /// Written by an older version.
-    #[error("{} has the older format {format}, this version knows {FORMAT}", .path.display())]
+    #[error("{} has the older format {format}; this version reads {FORMAT}", .path.display())]
     Older {
         /// Which file.
         path: PathBuf,
@@ -355,7 +355,7 @@ pub enum JournalError {
         target: Option<String>,
     },
     /// Written by a newer version.
-    #[error("{} has format {format}, this version knows {FORMAT}", .path.display())]
+    #[error("{} has format {format}; this version reads {FORMAT}", .path.display())]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -463,7 +463,9 @@ impl Journal {
         // Behind a cut there would be a hole, and the length as it was.
         let whole = self.file.metadata().and_then(|metadata| match metadata.len() {
             found if found == self.length => Ok(()),
-            found => Err(io::Error::other(format!("it was cut: it has {found} of {} bytes", self.length))),
+            found => {
+                Err(io::Error::other(format!("it is truncated: it has {found} of {} bytes", self.length)))
+            }
         });
         let result = whole.and_then(|()| write_on(&mut disk(&mut self.file), &self.batch, &mut written));
         self.batch.drain(..written);

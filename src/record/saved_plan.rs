@@ -76,17 +76,17 @@ pub enum SavedPlanError {
     #[error("cannot read the plan")]
     Unreadable(#[source] io::Error),
     /// It is not JSON, or not to its end.
-    #[error("this is no saved plan, or only a part of one")]
+    #[error("this is not a saved plan, or it is incomplete")]
     NotJson(#[source] serde_json::Error),
     /// It is something else.
-    #[error("this is no saved plan: it has no `{0}`")]
+    #[error("this is not a saved plan: it has no `{0}`")]
     NoPlan(&'static str),
     /// Another version of the format.
-    #[error("the plan has schema version {0}, this program knows {SCHEMA_VERSION}")]
+    #[error("the plan has schema version {0}; this version reads {SCHEMA_VERSION}")]
     OtherVersion(u64),
     /// Its content is not the one of its digest.
     #[error(
-        "the plan was changed after it was made: its content has the digest {found}, its `digest` is {written}"
+        "the plan was modified after it was saved: its content has the digest {found}, but its `digest` is {written}"
     )]
     Altered {
         /// What it says.
@@ -95,10 +95,10 @@ pub enum SavedPlanError {
         found: String,
     },
     /// It holds what this version would not carry out.
-    #[error("the plan holds something that this version does not know")]
+    #[error("the plan contains something that this version does not understand")]
     Unknown(#[source] serde_json::Error),
     /// A field in it would be passed over.
-    #[error("the plan holds something that this version does not know, in {0}")]
+    #[error("the plan contains something that this version does not understand, in {0}")]
     PassedOver(String),
 }
 
@@ -406,8 +406,7 @@ fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against)
     }
     let any = then.or(now)?;
     let other = then.map(|then| &then.workspace) != now.map(|now| &now.workspace);
-    let described =
-        |line: Option<&PlanLine>| line.map_or("not there".to_owned(), |line| described(line, other));
+    let described = |line: Option<&PlanLine>| line.map_or("absent".to_owned(), |line| described(line, other));
     let email = [then.map(|then| &then.email), now.map(|now| &now.email)];
     Some(Moved {
         email: email.into_iter().flatten().find(|email| !email.is_empty()).cloned().unwrap_or_default(),
@@ -800,9 +799,9 @@ mod tests {
         let with = |extras: &[PlanLine]| [&plan().rows[..], extras].concat().into_iter();
         let moved = |extras: &[PlanLine]| moved(&then, with(extras), 2, Against::Everything);
         assert_eq!(moved(&[extra(2, "b"), extra(3, "a")]), []);
-        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "not there");
+        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "absent");
         let one_more = moved(&[extra(2, "a"), extra(3, "b"), extra(4, "c")]);
-        assert_eq!((one_more.len(), &*one_more[0].was), (1, "not there"));
+        assert_eq!((one_more.len(), &*one_more[0].was), (1, "absent"));
     }
 
     #[test]

@@ -419,7 +419,7 @@ mod tests {
         assert_eq!(verdict(&held), "done, but 1 of 2 rows and 17 removals held back by a guard");
         let failed = summary(&[kept, (Status::Rejected, None)]);
         assert_eq!(verdict(&failed), "done, but 1 of 2 rows failed, 1 row held back by a guard");
-        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "--protect names them")));
+        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "--protect covers them")));
         assert_eq!(verdict(&summary(&[wish])), "done");
     }
 

@@ -403,7 +403,7 @@ mod tests {
         unchanged@example.com;viewer;data;'+1 234;4;unchanged;ck1;;0;0;
         already@example.com;viewer;data;'-5;5;already_invited;ck1;;0;0;
         updated@example.com;viewer;data;'@home;6;role_updated;ck1;;1;40;
-        kept@example.com;viewer;data;"'	indented";7;role_kept;ck1;is WORKSPACE_ADMIN and stays it;0;0;other_role
+        kept@example.com;viewer;data;"'	indented";7;role_kept;ck1;keeps WORKSPACE_ADMIN;0;0;other_role
         removed@example.com;viewer;data;'  =1+1;8;removed;ck1;;1;40;
         rejected@example.com;viewer;secret;"two
         lines";9;rejected;ck1;"'=denied ␛[31mred␛]0;pwned␇ next�line";0;0;workspace_denied

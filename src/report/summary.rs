@@ -609,7 +609,7 @@ mod tests {
 
     #[test]
     fn rows_left_out_on_purpose_are_not_resumed() {
-        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "excluded by --only or --limit"));
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
         assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));

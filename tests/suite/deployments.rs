@@ -101,7 +101,7 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
         assert_eq!(status, ["role_updated", "role_kept", "unchanged", "unchanged", "added"]);
         let detail: Vec<_> = run.rows().into_iter().map(|row| row["detail"].clone()).collect();
         assert_eq!(detail[0], "rel-0-a: DEPLOYMENT_EDITOR given; rel-0-b: DEPLOYMENT_VIEWER given");
-        assert_eq!(detail[1], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
+        assert_eq!(detail[1], "rel-0-a: keeps DEPLOYMENT_VIEWER");
         assert_eq!(detail[4], "rel-0-b: DEPLOYMENT_ADMIN given");
         let sent = mutations(&sandbox);
         assert_eq!((sent["workspaceAddUser"], sent["deploymentAddUserRole"]), (1, 2), "{sent:?}");
@@ -192,7 +192,7 @@ fn deployments_that_the_other_installation_does_not_have_are_left_out_and_told()
         run.stderr
     );
     let rows = run.rows();
-    assert_eq!(rows[0]["detail"], "old-1: DEPLOYMENT_EDITOR is left out, there is no such deployment");
+    assert_eq!(rows[0]["detail"], "old-1: DEPLOYMENT_EDITOR skipped, no such deployment");
     assert_eq!(rows[1]["status"], "role_updated");
     assert_eq!(granted(&sandbox), grants(&[(0, 1, "rel-0-a", "viewer")]));
     // By their labels alone nobody knows that the file is from elsewhere.
@@ -467,7 +467,7 @@ fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
         let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
         workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=NONE"), (0, 2, "rel-0-a=none;rel-0-b=NONE")]));
         let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
-        assert_eq!(run.rows()[0]["detail"], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: keeps DEPLOYMENT_VIEWER");
         sandbox.received_no_mutation();
         let shown = plan(&workdir, &sandbox, &["--update-roles"]).ended(10).stdout;
         assert!(

@@ -72,7 +72,7 @@ fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
     let status: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
     assert_eq!(status, ["unchanged", "role_updated", "role_updated", "unchanged"]);
-    assert!(run.rows()[1]["detail"].contains("taken away and added again"), "{:?}", run.rows());
+    assert!(run.rows()[1]["detail"].contains("removed and added again"), "{:?}", run.rows());
     let there = bindings(&sandbox);
     assert_eq!(there[&user(0, 1)], ["WORKSPACE_VIEWER"]);
     assert_eq!(
@@ -148,7 +148,7 @@ fn who_cannot_be_added_again_is_told_so_and_the_rest_is_not_tried() {
     workdir.write("roster.csv", text);
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE);
     let row = run.rows().into_iter().find(|row| row["status"] == "rejected").unwrap();
-    assert!(row["detail"].contains("was taken away, and could not be added again: "), "{row:?}");
+    assert!(row["detail"].contains("was removed and could not be added again: "), "{row:?}");
     let lost = 9 - invites(&sandbox).len();
     assert_eq!(run.count("rejected"), lost, "{:?}", run.counts());
     assert!(lost <= 6, "the run ends when the first ones are all refused: {lost}");

@@ -270,7 +270,7 @@ fn a_plan_or_a_roster_that_was_changed_is_not_reported_as_if_it_were_the_same() 
         let report = workdir
             .run(["report", "--format", format])
             .ended(3)
-            .says("is not the file that this run began with");
+            .says("is not the file that this run started with");
         assert_eq!(report.stdout, "", "{format}");
     }
     let report = workdir.run(["report"]).ended(0).says("warning: the files in ");
@@ -283,7 +283,7 @@ fn a_plan_or_a_roster_that_was_changed_is_not_reported_as_if_it_were_the_same() 
     workdir
         .run(["report"])
         .ended(3)
-        .says("plan.jsonl is not the file that this run began with")
+        .says("plan.jsonl is not the file that this run started with")
         .began_nothing();
     fs::remove_file(&plan).unwrap();
     workdir.run(["report"]).ended(3).says("plan.jsonl").began_nothing();

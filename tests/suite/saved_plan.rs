@@ -268,7 +268,7 @@ fn when_a_plan_was_made_cannot_be_changed() {
         plan["made_at"] = made_at.into();
         workdir.write("plan.json", plan.to_string());
         let run = carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run();
-        run.ended(3).says("changed after it was made").began_nothing();
+        run.ended(3).says("modified after it was saved").began_nothing();
     }
     assert_eq!(sandbox.audit().mutations_received, sent);
 }
@@ -307,11 +307,11 @@ fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
     let version = format!("\"schema_version\":{SCHEMA_VERSION}");
     assert!(text.contains(&version), "{text}");
     for (content, why) in [
-        (text.replace("person.0.1@", "person.0.2@"), "changed after it was made"),
-        (text.replace("\"send_invites\":false", "\"send_invites\":true"), "changed after it was made"),
-        (half.to_owned(), "only a part of one"),
-        (String::new(), "only a part of one"),
-        (ROSTER.to_owned(), "no saved plan"),
+        (text.replace("person.0.1@", "person.0.2@"), "modified after it was saved"),
+        (text.replace("\"send_invites\":false", "\"send_invites\":true"), "modified after it was saved"),
+        (half.to_owned(), "or it is incomplete"),
+        (String::new(), "or it is incomplete"),
+        (ROSTER.to_owned(), "not a saved plan"),
         (format!("{{{version},\"rows\":[]}}"), "no `digest`"),
         (text.replace(&version, "\"schema_version\":2"), "schema version 2"),
     ] {

@@ -148,11 +148,11 @@ impl Dir {
         let opened = rustix::fs::openat(&self.handle, name, flags, Mode::from_raw_mode(PRIVATE_FILE));
         let file = File::from(opened.map_err(|error| match error {
             rustix::io::Errno::LOOP => not_regular("a link"),
-            rustix::io::Errno::NXIO | rustix::io::Errno::ISDIR => not_regular("no regular file"),
+            rustix::io::Errno::NXIO | rustix::io::Errno::ISDIR => not_regular("not a regular file"),
             other => other.into(),
         })?);
         if !file.metadata()?.is_file() {
-            return Err(not_regular("no regular file"));
+            return Err(not_regular("not a regular file"));
         }
         Ok(file)
     }

@@ -27,7 +27,7 @@ pub enum FindError {
         runs_dir: String,
     },
     /// No run is called so.
-    #[error("no run in {runs_dir} is called `{run}` or begins with it")]
+    #[error("no run in {runs_dir} has an id that begins with `{run}`")]
     Unknown {
         /// What was asked for.
         run: String,
@@ -51,7 +51,7 @@ pub enum FindError {
         why: Distrust,
     },
     /// A path leads elsewhere.
-    #[error("{path} is not the folder of a run: it has neither a journal nor a plan nor a roster")]
+    #[error("{path} is not a run folder: it has no journal, no plan and no roster")]
     NotARun {
         /// What was asked for.
         path: String,

@@ -76,16 +76,16 @@ impl GrantHistory {
         let why = self.end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
         Some(match self.end.status {
             Status::Unchanged if !deployment.is_there() => {
-                format!("{name}: {role} is left out, there is no such deployment")
+                format!("{name}: {role} skipped, no such deployment")
             }
             Status::Unchanged | Status::Merged | Status::Invalid => return None,
-            Status::Removed => format!("{name}: {} taken away", grant_name(*from_role)),
-            Status::Added => format!("{name}: {role} given"),
+            Status::Removed => format!("{name}: {} removed", grant_name(*from_role)),
+            Status::Added => format!("{name}: {role} granted"),
             Status::RoleUpdated => {
                 format!("{name}: {} -> {role}", grant_name(*from_role))
             }
             Status::Invited | Status::AlreadyInvited => {
-                format!("{name}: whether the invitation brings {role} along cannot be seen")
+                format!("{name}: Houston does not show whether the invitation carries {role}")
             }
             Status::RoleKept => format!("{name}: {why}"),
             status @ (Status::Rejected | Status::GaveUp | Status::InDoubt | Status::NotRun) => {

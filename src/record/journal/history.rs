@@ -160,9 +160,9 @@ fn unanswered(step: Option<ReplaceStep>) -> &'static str {
     match step {
         None => "sent, and the run ended before its answer",
         Some(ReplaceStep::Remove) => {
-            "the removal was sent, and the run ended before the person was added again"
+            "the removal was sent, but the run ended before the person was added again"
         }
-        Some(ReplaceStep::Add) => "was taken away, and the run ended before Houston answered the add",
+        Some(ReplaceStep::Add) => "was removed, but the run ended before Houston answered the add",
     }
 }
 

@@ -128,7 +128,7 @@ impl LineDecision {
         let (status, cause) = reason.end(scope, wanted);
         let doubled = || {
             let seen = seen.filter(|seen| seen.is_doubled())?;
-            let text = format!("is there more than once: {} first", seen.described(scope));
+            let text = format!("is in the workspace more than once: {} first", seen.described(scope));
             Some(Cause::new(Code::DuplicateBinding, text))
         };
         let cause = cause.or_else(doubled);
