@@ -557,9 +557,12 @@ mod tests {
             assert_eq!(fault.retry_after(), wait, "{status}");
         }
         let login = classify_http(200, None, None, html).to_string();
-        assert_eq!(login, "not Houston answered (HTTP 200): Sign in");
+        assert_eq!(login, "something other than Houston answered (HTTP 200): Sign in");
         let moved = classify_http(302, None, Some("https://sso.example.com/"), html).to_string();
-        assert_eq!(moved, "not Houston answered (HTTP 302): redirect to https://sso.example.com/");
+        assert_eq!(
+            moved,
+            "something other than Houston answered (HTTP 302): redirect to https://sso.example.com/"
+        );
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl<T: Transport> Transport for Renewing<T> {
                 // The caller knows what a refusal means.
                 Standing::Replaced | Standing::Dead if request.operation == WHO_AM_I => return result,
                 Standing::Replaced | Standing::Dead => {
-                    let fault = Fault::expired(&format!("{text}; its file holds no other one"));
+                    let fault = Fault::expired(&format!("{text}; its file holds no newer token"));
                     return Err(Failure { fault, attempts });
                 }
             }

@@ -147,7 +147,7 @@ impl<'r> Draft<'r> {
             .collect();
         let unknown = Arc::new(Cause::new(
             Code::Invalid,
-            "not a valid row, or another row wants the opposite; `validate` tells",
+            "invalid row, or another row contradicts it; run `validate` for details",
         ));
         let mut wanted = vec![Vec::new(); places.workspaces.len()];
         let meaning = |row: RowNumber| places.meanings[roster.workspace(row)? as usize].as_ref();

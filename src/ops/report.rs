@@ -121,7 +121,7 @@ pub fn list(runs_dir: &Path) -> Result<Vec<Listed>, Failure> {
     let folders = listed.map_err(|error| {
         Failure::new(ExitStatus::Usage, error)
             .about(&["runs-dir"])
-            .hint("name the folder of the runs with --runs-dir")
+            .hint("pass the folder of the runs with --runs-dir")
     })?;
     Ok(folders.iter().map(listed_run).collect())
 }
@@ -134,7 +134,7 @@ fn listed_run(folder: &RunFolder) -> Listed {
             ..Listed::new(&name, &report.summary)
         },
         Err(_) if folder.distrust().is_none() && !folder.is_run() => {
-            Listed::unreadable(&name, "not the folder of a run")
+            Listed::unreadable(&name, "not a run folder")
         }
         Err(JournalError::Older { format, .. }) => Listed::older(&name, format),
         Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),

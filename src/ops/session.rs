@@ -295,15 +295,15 @@ impl Session {
             Mail::Bypass if self.installation.bypass_invite == Support::No => {
                 let version = self.version().map_or_else(String::new, |version| format!(" {version}"));
                 Err(refuse(format!(
-                    "Houston{version} cannot add people without mailing them: it has no `bypassInvite` (0.25.3 and later have)"
+                    "Houston{version} cannot add people without emailing them: it has no `bypassInvite` (0.25.3 and later have it)"
                 ))
-                .hint("if the mails are wanted: --send-invites"))
+                .hint("to allow the emails, pass --send-invites"))
             }
             Mail::Bypass if self.is_local_only() && !settings.bypass_local => Err(refuse(
                 "this installation supports local passwords only: new people added without an invitation email could never log in"
                     .to_owned(),
             )
-            .hint("let Houston mail them with --send-invites, or, if all of them have accounts, go on with --bypass-local")),
+            .hint("pass --send-invites to have Houston email them, or --bypass-local if everyone already has an account")),
             Mail::Bypass | Mail::Send => Ok(()),
         }
     }
@@ -411,7 +411,7 @@ fn start_sandbox(choice: &target::SandboxChoice) -> Result<(crate::sandbox::Sand
     options.seed = choice.seed.unwrap_or_default();
     let sandbox = Sandbox::start(options).map_err(|error| {
         let status = if choice.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
-        Failure::new(status, anyhow::Error::new(error).context("the sandbox does not start"))
+        Failure::new(status, anyhow::Error::new(error).context("the sandbox cannot start"))
             .about(&["sandbox-state"])
     })?;
     let target =

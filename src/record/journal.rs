@@ -723,7 +723,7 @@ mod tests {
         std::fs::write(folder.plan(), "{\"row\":1}\n").expect("written");
         let error = History::read(&folder).expect_err("of another format");
         let text = error.to_string();
-        assert!(text.ends_with(" has the older format 3, this version knows 4"), "{text}");
+        assert!(text.ends_with(" has the older format 3; this version reads 4"), "{text}");
         let JournalError::Older { format: 3, target, .. } = error else { panic!("{error}") };
         assert_eq!(target.as_deref(), Some("https://old"));
         assert!(matches!(History::read_header(&folder), Err(JournalError::Older { .. })));

@@ -560,7 +560,7 @@ mod tests {
     fn a_run_that_would_have_mailed_people_is_not_to_be_resumed() {
         let left = [(Status::NotRun, None)];
         let stopped = |code| {
-            let cause = Cause::new(code, "it has no `bypassInvite`, and would mail");
+            let cause = Cause::new(code, "it has no `bypassInvite` and would email");
             closing(&left, Some((StopReason::TargetUnusable, Some(cause))))
         };
         let text = stopped(Code::WouldMail);

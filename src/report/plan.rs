@@ -35,13 +35,13 @@ const YEAR: u64 = 366 * 24 * 3600;
 /// How a plan is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For people
+    /// Text
     #[default]
     Human,
     /// One JSON document
     Json,
-    /// One CSV row per row of the roster, then one per role in a deployment, then one per person who is
-    /// not in the roster (`--prune`)
+    /// CSV: a row per roster row, then per deployment role, then per person who is not in the roster
+    /// (`--prune`)
     Csv,
     /// Markdown: a table per workspace
     Md,

@@ -26,18 +26,18 @@ const SHOWN: u64 = 50;
 /// How the report of a run is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum RunFormat {
-    /// The closing text, for people
+    /// The closing summary, as text
     #[default]
     Human,
-    /// One JSON document: what summary.json has
+    /// One JSON document: the content of summary.json
     Json,
     /// One JSON object per row of the roster
     Jsonl,
-    /// What results.csv has
+    /// The content of results.csv
     Csv,
-    /// Markdown: the counts, and the rows that failed
+    /// Markdown: the counts and the failed rows
     Md,
-    /// XML as test runners write it, one case per row of the roster
+    /// JUnit XML, one test case per roster row
     Junit,
 }
 

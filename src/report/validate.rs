@@ -17,7 +17,7 @@ use crate::roster::{Issue, Notes, Roster, RowState, Style};
 /// How the result of `validate` is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ValidateFormat {
-    /// For people: problems to stderr, a summary to stdout
+    /// Text: problems to stderr, a summary to stdout
     #[default]
     Human,
     /// One JSON document
@@ -28,7 +28,7 @@ pub enum ValidateFormat {
     Csv,
     /// A Markdown table
     Md,
-    /// XML as test runners write it, one failed case per problem
+    /// JUnit XML, one failed test case per problem
     Junit,
 }
 

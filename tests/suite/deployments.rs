@@ -164,7 +164,7 @@ fn a_deployment_that_is_not_there_is_bad_input_with_its_place_in_the_file() {
     let twice = |second: &str| format!("rel-0-a=DEPLOYMENT_EDITOR;ckdeploy0a={second}");
     workdir.write("roster.csv", roster(&[(0, 2, &twice("DEPLOYMENT_VIEWER"))]));
     let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(3);
-    drop(run.says("DEPLOYMENT_EDITOR and DEPLOYMENT_VIEWER in `rel-0-a`, which is named twice"));
+    drop(run.says("`rel-0-a` is named twice, with DEPLOYMENT_EDITOR and DEPLOYMENT_VIEWER"));
     workdir.write("roster.csv", roster(&[(0, 2, &twice("DEPLOYMENT_EDITOR"))]));
     let same = plan(&workdir, &sandbox, &[]).ended(10);
     assert!(same.stdout.contains("1 deployment role to set"), "{}", same.stdout);
@@ -225,7 +225,7 @@ fn a_houston_without_such_roles_is_refused_before_anything_is_sent() {
     let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 3), options));
     workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=DEPLOYMENT_EDITOR")]));
     let run = workdir.apply(&sandbox, "roster.csv", &["--send-invites"]);
-    drop(run.ended(5).says("knows no roles in deployments"));
+    drop(run.ended(5).says("does not support deployment roles"));
     sandbox.received_no_mutation();
 }
 

@@ -131,7 +131,7 @@ fn workspaces_are_chosen_by_id_and_by_label() {
     let two = labels(&["--workspace", "ckfinance*", "--workspace", "M*"]);
     assert_eq!(two.into_iter().collect::<Vec<_>>(), ["Finance", "Machine Learning", "Marketing Analytics"]);
     let wrong = export(&workdir, &sandbox, &["--workspace", "Finance", "--workspace", "Finanse"]).ended(2);
-    let _ = wrong.says("`Finanse` fits no workspace").says("did you mean `Finance`?");
+    let _ = wrong.says("`Finanse` matches no workspace").says("did you mean `Finance`?");
 }
 
 #[test]

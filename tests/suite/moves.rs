@@ -247,7 +247,7 @@ fn a_creation_without_an_answer_is_looked_for_and_never_repeated() {
         } else {
             let run = run.ended(8);
             assert!(
-                run.stderr.contains("nobody knows whether the workspace `Solar` was created"),
+                run.stderr.contains("it is unknown whether the workspace `Solar` was created"),
                 "{}",
                 run.stderr
             );

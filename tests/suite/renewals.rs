@@ -165,7 +165,7 @@ fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
     let flags = [REINVITE, &["--retries", "0"]].concat();
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(8);
     assert!(invites(&sandbox).is_empty());
-    assert!(run.rows()[0]["detail"].contains("was taken away"), "{:?}", run.rows());
+    assert!(run.rows()[0]["detail"].contains("was removed"), "{:?}", run.rows());
     sandbox.set_faults(Faults::default());
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(invites(&sandbox).len(), 1);
@@ -355,7 +355,7 @@ fn a_removal_that_never_took_effect_is_left_for_resume_and_the_person_stays() {
     assert_eq!(invites(&sandbox), before);
     let row = run.rows().remove(0);
     assert_eq!((&*row["status"], &*row["attempts"]), ("gave_up", "2"), "{row:?}");
-    assert!(!row["detail"].contains("was taken away"), "{row:?}");
+    assert!(!row["detail"].contains("was removed"), "{row:?}");
     sandbox.set_faults(Faults::default());
     let run = workdir.resume(&sandbox, &[]).ended(0);
     is_invited_again(&sandbox, &run);

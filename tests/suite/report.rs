@@ -98,13 +98,13 @@ fn what_cannot_be_found_is_said_with_what_to_do() {
     assert_eq!(listed.stdout, "");
     fs::create_dir(workdir.path().join("onboard-runs")).unwrap();
     workdir.run(["report"]).ended(2).says("there are no runs in onboard-runs").began_nothing();
-    workdir.run(["report", "../x"]).ended(2).says("../x is not the folder of a run").began_nothing();
+    workdir.run(["report", "../x"]).ended(2).says("../x is not a run folder").began_nothing();
     let hostile = workdir.run(["report", "\u{1b}[31m"]).ended(2);
     assert!(!hostile.stderr.contains('\u{1b}'), "{}", hostile.stderr);
     for run in ["20261123T154500Z-aaaa", "20261123T154500Z-aabb"] {
         fs::create_dir(workdir.path().join("onboard-runs").join(run)).unwrap();
     }
-    let report = workdir.run(["report", "20261123T154500Z-aa"]).ended(2).says("give more of the id");
+    let report = workdir.run(["report", "20261123T154500Z-aa"]).ended(2).says("pass more of the id");
     assert!(report.stderr.contains("20261123T154500Z-aabb, 20261123T154500Z-aaaa"), "{}", report.stderr);
     workdir.run(["report", "2027"]).ended(2).says("report --list").began_nothing();
     workdir.run(["report", "20261123T154500Z-aaaa"]).ended(3).says("it sent anything").began_nothing();
@@ -351,7 +351,7 @@ fn runs_are_listed_the_newest_first_and_foreign_folders_last() {
     assert_eq!(lines.len(), 4, "{}", listed.stdout);
     assert!(lines[1].starts_with(&ids[1]) && lines[2].starts_with(&ids[0]), "{}", listed.stdout);
     assert!(lines[1].contains("  ended 6 "), "{}", lines[1]);
-    assert!(lines[3].starts_with("zz␛[31m") && lines[3].ends_with("not the folder of a run"), "{}", lines[3]);
+    assert!(lines[3].starts_with("zz␛[31m") && lines[3].ends_with("not a run folder"), "{}", lines[3]);
     let listed = workdir.run(["report", "--list", "--format", "json"]).ended(0);
     let runs = json(&listed.stdout)["runs"].clone();
     assert_eq!((&runs[0]["run"], &runs[0]["failed"]), (&ids[1].as_str().into(), &1.into()));

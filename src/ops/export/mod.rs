@@ -190,15 +190,15 @@ fn unlisted(pattern: &str, listing: &Listing, session: &Session) -> Result<Works
             Err(fault) => return Err(unusable(&fault, &session.url)),
         }
     }
-    let error = anyhow::anyhow!("--workspace `{pattern}` fits no workspace that the token sees");
+    let error = anyhow::anyhow!("--workspace `{pattern}` matches no workspace that the token sees");
     let failure = Failure::new(ExitStatus::Usage, error).about(&["workspace"]);
     let hint = match &resolution {
         Some(Resolution::Unknown { near: Likeness::Several(_) }) => {
-            Some("give --workspace once for each of them".to_owned())
+            Some("pass --workspace once for each of them".to_owned())
         }
         Some(Resolution::Unknown { near }) => near.hint(),
         Some(Resolution::Found(_) | Resolution::Ambiguous { .. } | Resolution::Invisible(_)) | None => None,
     };
-    let letters = "an id or a label, letter by letter: `*` stands for any text, `?` for one character";
+    let letters = "pass an exact id or label; `*` matches any text, `?` one character";
     Err(failure.hint(hint.unwrap_or_else(|| letters.to_owned())))
 }

@@ -43,7 +43,7 @@ fn member(person: Person) -> Entry {
     }
     let deployment_roles = person.deployment_roles.as_deref().map(|roles| cell(roles, &mut notes));
     if deployment_roles.is_none() {
-        notes.push("roles in deployments are not known".to_owned());
+        notes.push("deployment roles are unknown".to_owned());
     }
     let no_role = role.is_none().then_some(LeftOut::NoWorkspaceRole);
     Entry {

@@ -53,7 +53,7 @@ struct Cell<'r> {
 /// Finds out which deployments the roster means.
 ///
 /// # Errors
-/// This Houston knows no roles in deployments (5), or the token is dead (4).
+/// This Houston does not support deployment roles (5), or the token is dead (4).
 pub fn find_grants(
     roster: &Roster,
     places: &Places,
@@ -121,7 +121,7 @@ impl Wishes {
                     name(known.role.map(Role::deployment)),
                     name(wish.role.map(Role::deployment)),
                 );
-                let message = format!("{one} and {other} in `{name}`, which is named twice");
+                let message = format!("`{name}` is named twice, with {one} and {other}");
                 let complaint = Complaint::new(IssueKind::Conflict, message).hint("keep one role for it");
                 self.complaints.push((wish.row, Column::DeploymentRoles, complaint));
             }
@@ -152,7 +152,7 @@ fn meant(
         let names = || listed.iter().filter_map(|one| one.release_name.as_deref()).take(5);
         let hint = match by_label.and_then(|one| one.release_name.as_deref()) {
             Some(release) => format!("that is a label; its release name is `{}`", printable(release)),
-            None if names().next().is_none() => "it has no deployments at all".to_owned(),
+            None if names().next().is_none() => "it has no deployments".to_owned(),
             None => {
                 let names: Vec<_> = names().map(|name| format!("`{}`", printable(name))).collect();
                 format!("it has {}", names.join(", "))
@@ -185,19 +185,19 @@ impl Wishes {
 fn knows_none(session: &Session) -> Failure {
     let version = session.version().map_or_else(String::new, |version| format!(" ({version})"));
     let error = anyhow::anyhow!(
-        "{}{} knows no roles in deployments, and the roster wants some; nothing was sent",
+        "{}{} does not support deployment roles, but the roster has some; nothing was sent",
         printable(&session.url),
         printable(&version)
     );
     Failure::new(ExitStatus::Target, error)
-        .hint("call the column something else, and its cells travel through to the results unread")
+        .hint("rename the column: its cells are then copied to the results unread")
 }
 
 /// Why nothing is done where something cannot be read.
 fn undecidable(fault: &Fault, session: &Session) -> Result<Reason, Failure> {
     let (status, cause) = unreadable(fault, session)?;
     let cause =
-        Arc::new(Cause { code: cause.code.clone(), text: format!("roles in deployments: {}", cause.text) });
+        Arc::new(Cause { code: cause.code.clone(), text: format!("deployment roles: {}", cause.text) });
     Ok(Reason::failed(status, cause))
 }
 

@@ -50,13 +50,13 @@ pub fn fits(
     session.notices.give(&Notice::Moved(&moved));
     let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
     Err(outdated(anyhow::anyhow!(
-        "the plan no longer fits {}: {rows} of {} moved; nothing was sent",
-        printable(&session.url),
-        then.len()
+        "the plan is out of date: {rows} of {} changed on {} since it was saved; nothing was sent",
+        then.len(),
+        printable(&session.url)
     )))
 }
 
 /// The present is not the one that the plan was made for (9).
 pub fn outdated(error: anyhow::Error) -> Failure {
-    Failure::new(ExitStatus::Outdated, error).hint("make another plan, and have it approved")
+    Failure::new(ExitStatus::Outdated, error).hint("make a new plan and have it approved")
 }

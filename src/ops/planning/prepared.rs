@@ -154,7 +154,7 @@ impl PreparedPlan {
         let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
         Err(Failure::new(ExitStatus::Guard, error)
-            .hint(format!("{allow} would allow it; --on-guard skip-removals carries out everything else")))
+            .hint(format!("{allow} would allow it; --on-guard skip-removals applies everything else")))
     }
 
     /// The plan in a format.

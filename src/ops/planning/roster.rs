@@ -136,10 +136,10 @@ impl Input {
         {
             return Ok(());
         }
-        let error = anyhow::anyhow!("--only and --limit leave none of the {} rows", self.roster.len());
-        Err(Failure::new(ExitStatus::Usage, error).about(&["only", "limit"]).hint(
-            "--only compares with the text of the file: `*` stands for anything, `?` for one character",
-        ))
+        let error = anyhow::anyhow!("--only and --limit exclude all {} rows", self.roster.len());
+        Err(Failure::new(ExitStatus::Usage, error)
+            .about(&["only", "limit"])
+            .hint("--only compares with the text in the file; `*` matches any text, `?` one character"))
     }
 
     fn refuse_if_bad(&self) -> Result<(), Failure> {
@@ -154,7 +154,7 @@ impl Input {
         Err(if self.roster.issues().about_the_file() || !flags.is_empty() {
             failure
         } else {
-            failure.hint("fix the file, or leave the bad rows out with --skip-invalid")
+            failure.hint("fix the file, or skip the bad rows with --skip-invalid")
         })
     }
 }

@@ -239,7 +239,7 @@ impl Finder<'_> {
                 None => self.mean(id.as_str(), resolution)?,
             };
             let Ok(Meaning::Place(place)) = meaning else {
-                let error = anyhow::anyhow!("there is no workspace {} any more", printable(id.as_str()));
+                let error = anyhow::anyhow!("the workspace {} no longer exists", printable(id.as_str()));
                 return Err(outdated(error));
             };
             people.insert((place, name));
@@ -289,7 +289,7 @@ impl Finder<'_> {
             Resolution::Ambiguous { ids } => Err(Box::new(move |text| {
                 let message = format!("{} workspaces have the label `{text}`", ids.len());
                 let ids: Vec<_> = ids.iter().map(|id| printable(id.as_str()).into_owned()).collect();
-                let hint = format!("name one by its id: {}", ids.join(", "));
+                let hint = format!("use the id of one of them: {}", ids.join(", "));
                 Complaint::new(IssueKind::AmbiguousWorkspace, message).hint(hint)
             })),
         })
@@ -380,11 +380,10 @@ impl Finder<'_> {
             let hint = match (near.hint(), scope) {
                 (Some(hint), _) => hint,
                 (None, _) if names == Names::Mapped => {
-                    "give it a line in the file of --workspace-map, with an id or a label of this Houston"
-                        .to_owned()
+                    "add it to the --workspace-map file, with an id or a label of this Houston".to_owned()
                 }
-                (None, Scope::System) => "ids and labels are compared letter by letter".to_owned(),
-                (None, Scope::Own) => "name one that is not the caller's own by its id".to_owned(),
+                (None, Scope::System) => "ids and labels must match exactly".to_owned(),
+                (None, Scope::Own) => "use the id if the workspace is not one of the caller's own".to_owned(),
             };
             Complaint::new(IssueKind::UnknownWorkspace, message).hint(hint)
         })
@@ -392,7 +391,8 @@ impl Finder<'_> {
 
     /// An id that is not among the caller's own workspaces may still be one they can see.
     fn look_for(&mut self, id: &WorkspaceId) -> Result<Meaning, Failure> {
-        const UNSEEN: &str = "the token sees no such workspace: it does not exist, or is not for this caller";
+        const UNSEEN: &str =
+            "the token sees no such workspace: it does not exist, or the caller has no access";
         let unseen =
             || Meaning::Decided(Reason::Rejected(Arc::new(Cause::new(Code::WorkspaceUnknown, UNSEEN))));
         let mut take = |id, label| {

@@ -88,7 +88,7 @@ pub enum DestinationError {
     #[error("--token-file takes the path of a file, and this looks like a token")]
     NotAFile,
     /// No token.
-    #[error("no token: set {TOKEN_VARIABLE}, or give --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
+    #[error("no token: set {TOKEN_VARIABLE}, or pass --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
     NoToken {
         /// Whether a login was named that has none.
         logged_out: bool,
@@ -247,7 +247,7 @@ mod tests {
         assert!(without_file.resolve_with(environment).is_ok());
         let error = without_file.resolve_with(|| None).unwrap_err();
         assert!(error.is_about_token());
-        assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or give --token-file");
+        assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or pass --token-file");
         let plain = settings(Choice::Url("http://example.com".into()), None);
         let error = plain.resolve_with(environment).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.is_about_token()), ("--url cannot be used", false));
