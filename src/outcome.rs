@@ -53,9 +53,9 @@ pub enum Status {
     RoleUpdated,
     /// A member with another role; changing it was not asked for.
     RoleKept,
-    /// A member who was taken away.
+    /// A member who was removed.
     Removed,
-    /// Houston refuses for good.
+    /// Houston refuses permanently.
     Rejected,
     /// The retries are used up; a later try can settle it.
     GaveUp,
@@ -124,8 +124,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// The kinds of ends a row can come to. The first two are successes; `errors.csv` has the failed
-/// and the unsettled, `unprocessed.csv` the ones that were not tried.
+/// The ways in which a row can end. The first two are successes; `errors.csv` has the failed and the
+/// unresolved rows, `unprocessed.csv` those that were not tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StatusKind {
     /// Houston was changed as wished.
@@ -167,7 +167,7 @@ pub struct Tally {
     pub concluded: u64,
     /// Requests sent so far, of every kind.
     pub requests: u64,
-    /// What was met with by asking for too much.
+    /// Throttling and retries so far.
     pub strain: Strain,
 }
 
@@ -182,7 +182,7 @@ impl Tally {
         self.counts[status as usize]
     }
 
-    /// How many rows came to this kind of end.
+    /// How many rows ended in this way.
     pub fn of_kind(&self, kind: StatusKind) -> u64 {
         Status::ALL.iter().filter(|status| status.kind() == kind).map(|&status| self.of(status)).sum()
     }
@@ -193,7 +193,7 @@ impl Tally {
     }
 }
 
-/// What the program ends with; documented in `--help`.
+/// The exit status of the program; documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     /// Done; nothing failed.
@@ -204,7 +204,7 @@ pub enum ExitStatus {
     Usage,
     /// The roster, or another input file, is bad.
     BadInput,
-    /// The token is missing, dead, or died in mid-run.
+    /// The token is missing or invalid, or became invalid during the run.
     Token,
     /// The target is unusable, or its policy refuses.
     Target,
@@ -214,7 +214,7 @@ pub enum ExitStatus {
     Guard,
     /// Stopped early, or rows are left that a later try can settle.
     Unresolved,
-    /// The saved plan no longer fits the target.
+    /// The saved plan is out of date.
     Outdated,
     /// `plan --detailed-exitcode`: changes are pending.
     ChangesPending,
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_has_one_place_and_one_word() {
+    fn every_status_has_one_position_and_one_word() {
         for (place, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, place);
             let json = serde_json::to_string(&status).expect("serialises");

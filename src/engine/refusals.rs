@@ -1,35 +1,35 @@
 //! The breaker of the whole run: what is refused in the same words wherever a run begins is not
-//! about the rows. An installation with its user management switched off, or under SCIM, cannot be
-//! recognised beforehand; it is recognised here.
+//! about the rows. An installation with user management off, or under SCIM, cannot be recognised
+//! beforehand; it is recognised here.
 //!
 //! Main type: [`Refusals`]. Pure: it counts refusals and says when they are enough. What Houston
-//! accepts even once speaks for the installation, and nothing is counted any more.
+//! accepts even once proves that the installation allows it, and counting ends.
 
 use crate::houston::{Fault, RejectedKind};
 use crate::outcome::Cause;
 
 /// So many refusals in the same words end the run.
 const REFUSALS: usize = 6;
-/// So many do where they may pass. A failing database that refuses three writes in ten by chance
+/// So many do if they may be temporary. A failing database that refuses three writes in ten by chance
 /// refuses the first twelve of a run once in more than a million runs.
 const PASSING_REFUSALS: usize = 12;
 /// They must come from so many workspaces, where the plan has as many.
 const WORKSPACES: usize = 3;
 /// And from so many people, where the plan has as many operations.
 const PEOPLE: usize = 3;
-/// So many different texts are told apart; a server with more of them does not repeat itself.
+/// So many different texts are distinguished; a server with more of them does not repeat itself.
 const TEXTS: usize = 16;
 
-/// How far a refusal speaks against the installation.
+/// How strongly a refusal points to the installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
     /// Nothing else can be meant.
     Certain,
-    /// Known to be about the installation, but not about everybody.
+    /// About the installation, but not about all of its people.
     Policy,
-    /// The words are not known. They may be about one workspace.
+    /// The message is unknown. It may be about one workspace.
     Unknown,
-    /// As before, and it may pass: the write is sent again.
+    /// As before, but it may be temporary: the write is sent again.
     Passing,
 }
 
@@ -120,7 +120,7 @@ impl Extent {
     }
 }
 
-/// How far a fault speaks against the installation, and its text; none if it does not.
+/// How strongly a fault points to the installation, and its text; none if it does not.
 fn weigh(fault: &Fault) -> Option<(Weight, &str)> {
     match fault {
         Fault::Rejected { kind, text } => {
@@ -151,7 +151,7 @@ fn weigh(fault: &Fault) -> Option<(Weight, &str)> {
     }
 }
 
-/// What two refusals have in common that mean the same: without addresses, ids, numbers and what
+/// The part of a message that is the same in equal refusals: without addresses, ids, numbers and what
 /// is quoted.
 fn words(text: &str) -> String {
     let plain = |word: &&str| !word.contains('@') && !word.contains(|c: char| c.is_ascii_digit());

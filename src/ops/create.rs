@@ -2,7 +2,7 @@
 //!
 //! Main function: [`PreparedPlan::create_missing`]. Labels need not be unique and a second request makes a
 //! second workspace, so nothing is ever sent twice here: where the answer is lost, the workspace is
-//! looked for by its label, and if it does not appear the run ends before anybody is added.
+//! looked for by its label, and if it does not appear the run ends before anyone is added.
 
 use super::planning::plan_created;
 use super::session::{Session, unusable};
@@ -20,11 +20,11 @@ use crate::report::notices::Notice;
 use crate::time::Waited;
 
 impl PreparedPlan {
-    /// Creates what is missing, reads it, and decides its rows again. Nothing was there when the
-    /// plan was made, so a workspace with the label is the one that was asked for.
+    /// Creates the missing workspaces, reads them, and decides their rows again. They did not exist when
+    /// the plan was made, so a workspace with the label is the requested one.
     ///
     /// # Errors
-    /// A workspace cannot be created (5, 4), or nobody can tell whether it was (8).
+    /// A workspace cannot be created (5, 4), or it is unknown whether it was (8).
     pub fn create_missing(
         &mut self,
         input: &ResolvedInput,

@@ -23,7 +23,7 @@ use crate::report::plan::{PlanFormat, reason_of_grant};
 /// One row, or one person who is not in the roster, explained.
 #[derive(Debug, Serialize)]
 struct Explained {
-    /// `file:line`; none for somebody who is not in the roster.
+    /// `file:line`; none for a person who is not in the roster.
     place: Option<String>,
     email: String,
     workspace: Option<String>,
@@ -31,7 +31,7 @@ struct Explained {
     /// The release name of the deployment, for a role in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<String>,
-    /// What Houston has; none if it was not looked at.
+    /// What Houston has; none if it was not read.
     present: Option<String>,
     rule: String,
     action: &'static str,
@@ -58,7 +58,7 @@ impl From<Rehearsed> for Sending {
 /// Everything about the person with this address, as JSON or as text.
 ///
 /// # Errors
-/// Nobody has this address (2).
+/// No one has this address (2).
 pub fn explain(
     email: &str,
     prepared: &PreparedPlan,

@@ -1,5 +1,5 @@
-//! How a run ended, told from its files alone: the exit status and the reports, the same for the
-//! command that carried it out and for one that looks at it a year later.
+//! How a run ended, from its files alone: the exit status and the reports, the same for the command
+//! that ran it and for one that reads it a year later.
 //!
 //! Main functions: [`open_run`], [`status`], [`write_reports`] and [`finish`].
 
@@ -81,7 +81,7 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
     Failure::new(ExitStatus::BadInput, error).hint(hint)
 }
 
-/// Holds `plan.jsonl` against the digest in the journal.
+/// Compares `plan.jsonl` with the digest in the journal.
 ///
 /// # Errors
 /// It was changed since, or cannot be read (3).
@@ -89,7 +89,7 @@ pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> 
     check(folder, PLAN, &history.header.plan_sha256)
 }
 
-/// Holds the copy of the roster against the digest in the journal.
+/// Compares the copy of the roster with the digest in the journal.
 ///
 /// # Errors
 /// It was changed since, or cannot be read (3).
@@ -189,7 +189,7 @@ impl RosterCopy {
     /// The rows from the beginning.
     ///
     /// # Errors
-    /// If the copy cannot be opened; a row that cannot be read is an error in its place.
+    /// If the copy cannot be opened; a row that cannot be read is an error at its position.
     pub fn read(
         &self,
         folder: &RunFolder,

@@ -28,7 +28,7 @@ use crate::roster::{Roster, Settings, spool_text};
 /// The hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 
-/// Holds what was approved against the digest of the plan.
+/// Compares the approved digest with that of the plan.
 fn check_approval(approved: &str, digest: &str) -> Result<(), Failure> {
     let approved = approved.trim().to_ascii_lowercase();
     let usage = |error| Err(Failure::new(ExitStatus::Usage, error));
@@ -122,8 +122,8 @@ impl Saved {
         Input::expecting(read, roster.clone(), settings, expected, notices)
     }
 
-    /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, and
-    /// stands for every other one.
+    /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, so any
+    /// sandbox will do.
     ///
     /// # Errors
     /// It is another one (2).

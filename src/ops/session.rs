@@ -154,7 +154,7 @@ pub struct Session {
     pub url: String,
     /// Which Houston was meant, and how it is reached.
     pub target: TargetSettings,
-    /// What it tells about itself.
+    /// What it reports about itself.
     pub installation: Installation,
     /// Who we are to it.
     pub caller: Option<Caller>,
@@ -264,7 +264,7 @@ impl Session {
         }
     }
 
-    /// How long the token is still valid by this machine's clock, if it tells its end.
+    /// How long the token is still valid by this machine's clock, if it states its expiry.
     pub fn token_left(&self) -> Option<Duration> {
         self.token.credential.expires().map(|end| end.duration_since(SystemTime::now()).unwrap_or_default())
     }
@@ -275,8 +275,7 @@ impl Session {
         crate::engine::pause(&self.pace).or_else(waiting)
     }
 
-    /// Shows an event, and before it what the session itself has to tell: that another token is
-    /// used now.
+    /// Shows an event, and before it a notice of the session itself if a new token is in use.
     pub fn show(&self, event: &Event<'_>, progress: &mut dyn Reporter) {
         if let Some(file) = self.token.replaced() {
             progress.event(&Event::TokenReplaced { file });
@@ -284,8 +283,8 @@ impl Session {
         progress.event(event);
     }
 
-    /// Refuses what the installation's policy would turn into trouble: mails that nobody wanted,
-    /// or people who could never log in.
+    /// Refuses what the installation's policy would turn into trouble: unwanted emails, or people who
+    /// could never log in.
     ///
     /// # Errors
     /// The policy refuses (5).
@@ -351,7 +350,7 @@ impl Session {
         names.map(|name| email_key(name).into_owned()).collect()
     }
 
-    /// That time goes by while something is read.
+    /// That time passes while something is read.
     pub fn tick(&self) -> Event<'static> {
         Event::Tick { tally: Tally::default(), pause: self.pause() }
     }
@@ -361,7 +360,7 @@ impl Session {
         self.installation.version.is_none_or(|version| version >= DEPLOYMENT_ROLES_SINCE)
     }
 
-    /// The version of Houston, if it tells.
+    /// The version of Houston, if it reports it.
     pub fn version(&self) -> Option<String> {
         self.installation.version.as_ref().map(ToString::to_string)
     }
@@ -385,7 +384,7 @@ fn introduce(
     let (start, before) = (clock.now(), pace.requests());
     let caller = match houston.caller() {
         Ok(caller) => Some(caller),
-        // It answered, only not in a way we know: the writes will tell.
+        // It answered, but not in a known way: the writes will show.
         Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => None,
         Err(failure) => return Err(failure.fault),
     };

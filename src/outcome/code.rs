@@ -159,7 +159,7 @@ codes! {
     );
     /// The identity provider manages the users (SCIM).
     ScimManaged = "scim_managed" => NO_SINGLE_USERS;
-    /// The installation does not let anybody manage single users.
+    /// The installation does not allow managing single users.
     UserManagementOff = "user_management_off" => NO_SINGLE_USERS;
     /// The installation does not let new people in.
     SignUp = "sign_up" => Some("this installation does not accept new people: ask its administrator");
@@ -240,7 +240,7 @@ codes! {
     MemberNotSeen = "member_not_seen" => Some(
         "compare the member list in Houston's user interface with the row, then resume"
     );
-    /// The person whose role was to be changed is no longer a member.
+    /// The person whose role should change is no longer a member.
     NoMember = "no_member" => Some(
         "the person is no longer a member of the workspace: apply the row again to add them"
     );

@@ -141,7 +141,7 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     strain(text, summary, palette)
 }
 
-/// What asking for too much came to, if it came to anything.
+/// Throttling and refused retries, if there were any.
 fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let warn = palette.warn;
     let Summary { congestion_events, window_min, window_end, retries, retries_refused, .. } = summary;

@@ -98,7 +98,7 @@ impl Listed {
         }
     }
 
-    /// What is wrong with it, or where it went.
+    /// What is wrong with it, or its target.
     fn last(&self) -> String {
         let target = self.problem.as_deref().or(self.target.as_deref()).unwrap_or_default();
         match &self.note {

@@ -1,4 +1,4 @@
-//! What a command says to people beside its result: warnings, and what it does meanwhile.
+//! What a command prints besides its result: warnings and progress notes.
 //!
 //! Main type: [`Notice`], which holds the facts; its words are made here and nowhere else. It does
 //! not print.
@@ -45,7 +45,7 @@ pub enum Notice<'n> {
     },
     /// The removals beyond the limits are left out; these limits would allow them.
     RemovalsLeftOut(&'n [Limit]),
-    /// Rows are not any more as a saved plan has them.
+    /// Rows have changed since a plan was saved.
     Moved(&'n [Moved]),
     /// A plan has been saved.
     PlanSaved {
@@ -75,7 +75,7 @@ pub enum Notice<'n> {
     Stopped {
         /// What it was doing.
         at: StoppedAt,
-        /// What to type to go on.
+        /// The command that resumes the run.
         resume: Option<&'n str>,
     },
     /// Some columns of the roster have the names of ours, which have these names in the results.
@@ -121,7 +121,7 @@ pub enum TokenNotice<'n> {
     Over(SystemTime),
 }
 
-/// What is said while a Houston that is away is waited for.
+/// What is printed while waiting for a Houston that is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitNotice<'n> {
     /// The wait begins.
@@ -133,7 +133,7 @@ pub enum WaitNotice<'n> {
         /// The longest wait.
         most: Duration,
     },
-    /// It goes on.
+    /// The wait continues.
     GoesOn {
         /// The URL of Houston.
         url: &'n str,
@@ -151,7 +151,7 @@ pub enum WaitNotice<'n> {
 pub enum PlanningNotice<'n> {
     /// A part of a map that no row has needed, as a sentence.
     UnusedMapping(&'n str),
-    /// Workspaces are to be created by a caller who does not see all of them.
+    /// The plan creates workspaces, and the caller does not see all existing ones.
     OwnWorkspacesOnly,
     /// A workspace would be created, and one with nearly that name exists.
     MaybeTypo {
@@ -178,7 +178,7 @@ pub enum PlanningNotice<'n> {
     },
     /// This pattern of `--protect` matches no one.
     UnmatchedProtect(&'n str),
-    /// People who were to be replaced stay as they are.
+    /// People who should have been replaced are left as they are.
     NotReplaced {
         /// How many rows.
         rows: usize,
@@ -187,7 +187,7 @@ pub enum PlanningNotice<'n> {
     },
 }
 
-/// What is said of the files of a run that is reported on.
+/// What is printed about the files of a run that is reported on.
 #[derive(Debug, Clone)]
 pub enum ReportNotice<'n> {
     /// They may be another user's.
@@ -213,7 +213,7 @@ pub enum ReportNotice<'n> {
     },
 }
 
-/// Why people who were to be replaced stay as they are.
+/// Why people who should have been replaced are left as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotReplaced {
     /// The workspace cannot be read.
@@ -228,7 +228,7 @@ pub enum NotReplaced {
     InDeployments,
     /// They were not found again.
     NotFound,
-    /// They never signed in, and no invitation of theirs is kept.
+    /// They never signed in, so there is no invitation to replace.
     Pending,
 }
 

@@ -102,7 +102,7 @@ pub struct PlanReport<'p> {
     pub name: &'p str,
     /// The URL of Houston.
     pub target: &'p str,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<&'p str>,
     /// What it will cost.
     pub estimate: Estimate,
@@ -141,7 +141,7 @@ struct Document<'d> {
     /// Who is in these workspaces without being in the roster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extras: Vec<ExtraRow<'d>>,
-    /// The limits that the removals do not keep to.
+    /// The limits that the removals exceed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refusals: Vec<RefusalRow<'d>>,
     /// Old invitations.
@@ -397,7 +397,7 @@ impl PlanReport<'_> {
     }
 }
 
-/// `+` is added, `~` gets another role, `-` is removed.
+/// `+` is added, `~` changes, `-` is removed.
 fn mark(action: Action) -> &'static str {
     match action {
         Action::Add(_) => "+",
@@ -406,7 +406,7 @@ fn mark(action: Action) -> &'static str {
     }
 }
 
-/// `=` stays although the roster says otherwise, `!` cannot be done.
+/// `=` is kept although the roster differs, `!` cannot be done.
 fn mark_kept(reason: &Reason) -> Option<&'static str> {
     match reason {
         Reason::RoleKept(_)

@@ -313,7 +313,7 @@ impl Table {
     }
 }
 
-/// Reads the files back and holds them against the history.
+/// Reads the files back and compares them with the history.
 fn verify(
     layout: &Layout,
     form: CsvForm,

@@ -71,7 +71,7 @@ pub struct Summary {
     pub target: String,
     /// Whether that was an embedded sandbox.
     pub sandbox: bool,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<String>,
     /// Version of this program.
     pub tool_version: String,
@@ -327,7 +327,7 @@ impl Summary {
         Amount { rows: self.held_back, removals: self.removals.map_or(0, |removals| removals.held_back) }
     }
 
-    /// Holds this summary against the counts of what is in `results.csv`.
+    /// Compares this summary with the counts in `results.csv`.
     ///
     /// # Errors
     /// [`ResultsError::Mismatch`] if they differ.

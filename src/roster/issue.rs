@@ -278,7 +278,7 @@ impl Issue {
     fn in_every_row(mut self, rows: usize) -> Self {
         self.kind = IssueKind::EveryRow;
         self.row = None;
-        self.message = format!("all {rows} rows have this problem: {}", self.message);
+        self.message = format!("all {rows} rows have the same error: {}", self.message);
         self
     }
 

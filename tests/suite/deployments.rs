@@ -100,9 +100,9 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
         let status: Vec<_> = run.rows().into_iter().map(|row| row["status"].clone()).collect();
         assert_eq!(status, ["role_updated", "role_kept", "unchanged", "unchanged", "added"]);
         let detail: Vec<_> = run.rows().into_iter().map(|row| row["detail"].clone()).collect();
-        assert_eq!(detail[0], "rel-0-a: DEPLOYMENT_EDITOR given; rel-0-b: DEPLOYMENT_VIEWER given");
+        assert_eq!(detail[0], "rel-0-a: DEPLOYMENT_EDITOR granted; rel-0-b: DEPLOYMENT_VIEWER granted");
         assert_eq!(detail[1], "rel-0-a: keeps DEPLOYMENT_VIEWER");
-        assert_eq!(detail[4], "rel-0-b: DEPLOYMENT_ADMIN given");
+        assert_eq!(detail[4], "rel-0-b: DEPLOYMENT_ADMIN granted");
         let sent = mutations(&sandbox);
         assert_eq!((sent["workspaceAddUser"], sent["deploymentAddUserRole"]), (1, 2), "{sent:?}");
         drop(plan(&workdir, &sandbox, &[]).ended(0));
@@ -133,7 +133,7 @@ fn what_an_invitation_brings_along_is_sent_once_and_told_as_what_it_is() {
         let second = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
         assert_eq!(second.rows()[0]["status"], "already_invited");
         if model == Model::Legacy {
-            assert!(second.rows()[0]["detail"].contains("cannot be seen"), "{:?}", second.rows());
+            assert!(second.rows()[0]["detail"].contains("Houston does not show"), "{:?}", second.rows());
         }
         assert_eq!(sandbox.audit().mutations_received, 1);
     }
@@ -475,7 +475,7 @@ fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
             "{shown}"
         );
         let run = workdir.apply(&sandbox, "roster.csv", &["--update-roles"]).ended(0);
-        assert_eq!(run.rows()[0]["detail"], "rel-0-a: DEPLOYMENT_VIEWER taken away");
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: DEPLOYMENT_VIEWER removed");
         assert_eq!(granted(&sandbox), []);
         drop(plan(&workdir, &sandbox, &["--update-roles"]).ended(0));
     }

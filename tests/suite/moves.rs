@@ -271,7 +271,7 @@ fn a_refused_creation_ends_the_run_before_anybody_is_added() {
     });
     workdir.write("r.csv", NEW_TEAMS);
     let call = workdir.call(["apply", "r.csv", "--yes", "--create-workspaces", "--url", &server.url()]);
-    drop(call.token(sandbox.token()).quick().run().ended(5).says("the workspace `Solar` cannot be created"));
+    drop(call.token(sandbox.token()).quick().run().ended(5).says("cannot create the workspace `Solar`"));
     sandbox.received_no_mutation();
 }
 

@@ -170,7 +170,7 @@ fn a_file_that_cannot_be_read_gets_one_sentence_and_not_one_packet() {
     let sandbox = Sandbox::new();
     for (name, says) in [
         ("broken_header.csv", "1:1: the whole line is one quoted cell"),
-        ("every_row.csv", "2:1: all 2 rows have this problem: the row is separated by commas"),
+        ("every_row.csv", "2:1: all 2 rows have the same error: the row is separated by commas"),
         ("header_further_down.csv", "3:1: the header begins here"),
         ("duplicate_header.csv", "1:22: `email` and `User` both mean"),
         ("empty_file.csv", "1:1: the file is empty"),

@@ -126,7 +126,8 @@ fn nothing_is_sent_where_the_present_has_moved() {
         let (workdir, _) = planned(&sandbox, &["--update-roles"]);
         meanwhile(&sandbox, row);
         let before = sandbox.audit().mutations_received;
-        let run = carried_out(&workdir, &sandbox).ended(9).says(was).says(is_now).says("1 row of 4 moved");
+        let run =
+            carried_out(&workdir, &sandbox).ended(9).says(was).says(is_now).says("1 row of 4 changed on ");
         assert!(run.stderr.contains(row.split(',').next().unwrap()), "{}", run.stderr);
         run.began_nothing();
         assert_eq!(sandbox.audit().mutations_received, before, "{row}");
@@ -151,7 +152,7 @@ fn a_long_list_of_what_moved_is_cut() {
     workdir.write("roster.csv", format!("email,role,workspace\n{}\n", rows.join("\n")));
     drop(workdir.call(["plan", "roster.csv", "--out", "plan.json"]).to(&sandbox).run().ended(0));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
-    let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 moved");
+    let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 changed on ");
     assert_eq!(run.stderr.matches(": was absent").count(), 20);
 }
 

@@ -1,4 +1,4 @@
-//! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
+//! The journal is cut at every byte, as a crash may leave it, and the run resumes from there.
 
 use super::super::leftover::Leg;
 use super::*;
@@ -59,7 +59,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     (0..stage.emails.len()).map(line).collect()
 }
 
-/// How often a person may be bound whose replacement the journal leaves like this; none for nobody.
+/// How often a person may be bound whose replacement the journal leaves like this.
 fn replaced(row: &RowHistory, random: &mut fastrand::Rng) -> Option<u32> {
     match (row.step, row.status) {
         (_, Status::RoleUpdated) => Some(1),

@@ -1,7 +1,7 @@
 //! `export`: reads who is in the workspaces, and who is invited, and writes it as it comes. It takes
 //! no lock.
 //!
-//! Main type: [`Export`]. One workspace at a time is written; nobody is passed over in silence.
+//! Main type: [`Export`]. One workspace at a time is written; no one is left out silently.
 
 pub mod people;
 
@@ -35,7 +35,7 @@ pub struct Export<'e> {
 
 /// Why an export did not come to its end.
 pub enum Stop {
-    /// Nobody reads it any more.
+    /// Its reader is gone.
     Gone,
     /// A signal ends it.
     Signal(StopReason),

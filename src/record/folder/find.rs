@@ -1,4 +1,4 @@
-//! Which run somebody means: by id, by the beginning of an id, by its folder, or the latest.
+//! Finds the run that a user names: by id, by the beginning of an id, by its folder, or the latest.
 //!
 //! Main function: [`find`]. It looks at names and owners only; what is in a run is
 //! [`crate::record::journal`]'s.
@@ -109,8 +109,8 @@ pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
     }
 }
 
-/// What folders are sorted by, so that a later run compares as greater. An id tells the second in
-/// which its run began; of one second, the run whose roster was copied later is the later one.
+/// What folders are sorted by, so that a later run compares as greater. An id has the second in
+/// which its run began; within a second, the run whose roster was copied later is the later one.
 pub(super) fn age(folder: &RunFolder) -> (bool, String, Option<SystemTime>, PathBuf) {
     let id = folder.id();
     let second = if is_id(id) { &id[..SECOND] } else { id };

@@ -17,7 +17,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 const LEFT_WINDOW: Duration = Duration::from_secs(60);
 /// The least time between two samples.
 const STEP: Duration = Duration::from_millis(500);
-/// Below this nothing is said about pace.
+/// Below this the pace is not shown.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// The phases of a run that have a bar.
