@@ -372,7 +372,7 @@ mod tests {
             let mut all = extras(0, leaving[0]);
             all.extend(extras(1, leaving[1]));
             let refusals = hold_too_many(&mut all, &people, caps, OnGuard::Stop);
-            assert!(all.iter().all(Extra::leaves), "nobody is marked where all of it stops");
+            assert!(all.iter().all(Extra::leaves), "no one is marked where all of it stops");
             refusals.into_iter().map(|refusal| (refusal.workspace, refusal.limit)).collect::<Vec<_>>()
         };
         let (number, share) = (Limit::People(10), Limit::Percent(10));

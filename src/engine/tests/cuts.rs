@@ -107,7 +107,7 @@ impl Recorded {
                         world.bindings.insert(place, bindings);
                     }
                 }
-                Action::Remove(_) => unreachable!("nobody is removed here"),
+                Action::Remove(_) => unreachable!("no one is removed here"),
             }
         }
     }

@@ -93,6 +93,6 @@ mod tests {
         assert_eq!(next(Some(20_000)), None);
         assert!(next(Some(20_200)).unwrap().contains("after 20s"));
         assert_eq!(next(None), None);
-        assert!(next(Some(0)).unwrap().contains("--max-wait"), "a second wait is told as the first");
+        assert!(next(Some(0)).unwrap().contains("--max-wait"), "a second wait is reported like the first");
     }
 }

@@ -355,6 +355,6 @@ mod tests {
         assert!(meter.rate().expect("measured") < 0.1, "a standstill is seen within the window");
         meter.note(later + LEFT_WINDOW * 2, 300, 150);
         meter.note(later + LEFT_WINDOW * 2 + RATE_WINDOW, 300, 150);
-        assert_eq!(meter.left(100), None, "nobody knows how long a standstill lasts");
+        assert_eq!(meter.left(100), None, "how long a standstill lasts is unknown");
     }
 }
