@@ -588,7 +588,7 @@ mod tests {
 
     #[test]
     fn a_run_that_goes_on_has_no_failures_in_flight_and_nothing_to_type() {
-        let doubt = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
+        let doubt = Cause::new(Code::NoOutcome, "sent, but the run ended before the answer");
         let mut fixture = Fixture::with(&[(Status::InDoubt, Some(doubt)), (Status::NotRun, None)], None);
         fixture.history.closed = false;
         insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"

@@ -158,7 +158,7 @@ fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
 /// What is known of a write whose intent is the last word about it.
 fn unanswered(step: Option<ReplaceStep>) -> &'static str {
     match step {
-        None => "sent, and the run ended before its answer",
+        None => "sent, but the run ended before the answer",
         Some(ReplaceStep::Remove) => {
             "the removal was sent, but the run ended before the person was added again"
         }
