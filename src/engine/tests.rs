@@ -374,7 +374,7 @@ impl Stage {
         }
     }
 
-    /// Whether an outcome says so, if the row's person was removed and is not there again.
+    /// Whether an outcome says so, if the row's person was removed and not added again.
     fn says_who_is_gone(&self, operation: &Operation, cause: Option<&Cause>) -> bool {
         let is_gone = matches!(operation.action, Action::Replace(_)) && self.bindings(operation) == 0;
         !is_gone || cause.is_some_and(|cause| cause.text.contains("removed"))

@@ -163,7 +163,7 @@ fn is_about_last_admin(message: &str) -> bool {
     STARTS.iter().any(|start| message.split(start).skip(1).any(is_admin))
 }
 
-/// Whether a message, in lower case, says that what was to be deleted is gone, in the words of Prisma 2
+/// Whether a message, in lower case, says that the object to delete is already gone, in the words of Prisma 2
 /// to 5 or of Prisma 6. P2 RUN
 fn is_about_a_gone_record(message: &str) -> bool {
     ["record to delete does not exist.", "no record was found for a delete."]

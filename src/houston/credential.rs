@@ -1,9 +1,8 @@
-//! The token of a process, which may be replaced while requests are under way.
+//! The token of a process, which may be replaced while requests are in flight.
 //!
 //! Main types: [`Credential`], the token in force, shared by all senders, and [`Renewing`],
-//! a transport that reads a token file again when Houston no longer takes what it held before. It
-//! asks Houston nothing but whether the token lives, and never sends again what may have had an
-//! effect.
+//! a transport that reads a token file again when Houston no longer takes what it held before. It asks
+//! Houston only whether the token is valid, and never sends again what may have had an effect.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

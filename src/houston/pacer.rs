@@ -342,7 +342,7 @@ impl Pace {
         loop {
             self.sit_out_hold()?;
             match self.limiter.as_ref().map(RateLimiter::check) {
-                // A hold that came meanwhile voids the permit: it is of the time before.
+                // A hold that came in between voids the permit, which is older.
                 None | Some(Ok(())) if self.held_for().is_some() => {}
                 None | Some(Ok(())) => break,
                 Some(Err(not_until)) => self.wait(not_until.wait_time_from(self.clock.now()))?,

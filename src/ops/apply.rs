@@ -52,7 +52,7 @@ pub fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, 
     Ok(saved.run_among(runs))
 }
 
-/// A roster whose workspaces are known, on a Houston that no other run may change meanwhile.
+/// A roster whose workspaces are known, on a Houston that no other run may change at the same time.
 pub struct Connected {
     input: ResolvedInput,
     session: Session,

@@ -99,10 +99,10 @@ impl Interrupted {
         left(&self.history).iter().map(Vec::len).sum()
     }
 
-    /// A run goes on where it began.
+    /// A run resumes on its own target.
     ///
     /// # Errors
-    /// This is another place (2).
+    /// This is another target (2).
     pub fn check_target(&self, destination: &Destination) -> Result<(), Failure> {
         let header = &self.history.header;
         let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
@@ -118,7 +118,7 @@ impl Interrupted {
     /// Takes the lock of the target, and reads the files once more.
     ///
     /// # Errors
-    /// Another run has the lock (11), or the files were changed meanwhile (3).
+    /// Another run has the lock (11), or the files have changed since (3).
     pub fn take(self, environment: &Environment) -> Result<Found<Taken>, Failure> {
         let Self { folder, history, origin } = self;
         let signals = environment.signals().context("cannot listen for signals")?;
@@ -260,7 +260,7 @@ impl Resuming {
         &self.session.url
     }
 
-    /// Whether anybody may be removed or demoted in this leg.
+    /// Whether people may be removed or demoted in this leg.
     fn takes_away(&self) -> bool {
         let may_take_roles = self.history.header.settings.roles == RolePolicy::Update;
         takes_away(&self.rows.operations)
@@ -349,7 +349,7 @@ fn left(history: &History) -> [Vec<ItemId>; 3] {
     [Phase::Members, Phase::Deployments, Phase::Removals].map(|phase| phase.left(history))
 }
 
-/// A run that was killed after its last row had its end: only the books are to be closed.
+/// A run that was killed after its last row had ended: only its books must be closed.
 fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;

@@ -138,7 +138,7 @@ impl Roster {
         Self::from_file(file, shown_name, settings)
     }
 
-    /// Reads and checks a file that is open, from its first byte; it must not change meanwhile.
+    /// Reads and checks a file that is open, from its first byte; it must not change while it is read.
     ///
     /// # Errors
     /// Only if the file cannot be read.

@@ -44,7 +44,7 @@ pub struct Input {
     pub name: String,
     settings: Settings,
     missing: Missing,
-    /// What a saved plan says of every row.
+    /// What a saved plan says about every row.
     expected: Option<Expected>,
 }
 
@@ -62,7 +62,7 @@ impl Input {
         Ok(input)
     }
 
-    /// A roster with the plan that was made from it, which is to be found as it was.
+    /// A roster with the plan that was made from it, which must still apply.
     ///
     /// # Errors
     /// It cannot be used (3).

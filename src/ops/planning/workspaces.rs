@@ -23,9 +23,9 @@ use crate::roster::{Column, Complaint, IssueKind, Roster};
 /// What a workspace text of the roster means.
 #[derive(Debug, Clone)]
 pub(crate) enum Meaning {
-    /// The workspace at this place of the list.
+    /// The workspace at this index of the list.
     Place(u32),
-    /// Nothing more is to be found out about its rows.
+    /// Nothing more needs to be read for its rows.
     Decided(Reason),
 }
 
@@ -35,11 +35,11 @@ pub struct Places {
     pub(crate) workspaces: Vec<Workspace>,
     /// The meaning of each text of the roster; none where no wanted row has it.
     pub(crate) meanings: Vec<Option<Meaning>>,
-    /// Those of the workspaces that are to be created.
+    /// The workspaces to create.
     pub(crate) to_create: Vec<u32>,
     /// Where each text of the roster leads, also where no wanted row has it.
     pub(crate) whereabouts: Vec<Whereabouts>,
-    /// The only people who are to be taken away, with the place of their workspace.
+    /// The only people to remove, with the index of their workspace.
     pub(crate) listed: Option<HashSet<(u32, String)>>,
 }
 
@@ -104,7 +104,7 @@ pub struct LookedFor {
     pub mapped: Looks,
     /// What becomes of labels that no workspace has.
     pub missing: Missing,
-    /// Who is to be taken away and where, if that is known before: then nobody else is.
+    /// Whom to remove and where, if that is known beforehand: then no one else is removed.
     pub listed: Option<Vec<(String, WorkspaceId)>>,
 }
 
@@ -150,8 +150,8 @@ pub enum BadRows {
 pub enum Names {
     /// Those of this Houston.
     Ours,
-    /// Those of another one, as far as the map has them: a name that nobody knows here is a slip,
-    /// never a workspace that the caller may not see.
+    /// Those of another one, as far as the map has them: an unknown name here is a typo, never a workspace
+    /// that the caller may not see.
     Mapped,
 }
 
@@ -160,7 +160,7 @@ pub enum Names {
 pub enum Missing {
     /// They are errors.
     Refuse,
-    /// Workspaces are to be created for them.
+    /// Workspaces are created for them.
     Create,
 }
 
@@ -213,13 +213,13 @@ struct Finder<'f> {
     names: Names,
     missing: Missing,
     places: Places,
-    /// The names of workspaces that are to be created.
+    /// The names of workspaces to create.
     looks: Looks,
     /// The names that the map has.
     mapped: Looks,
     /// The first line with each name.
     lines: HashMap<String, u32>,
-    /// Place in the listing to place in the list.
+    /// Index in the listing to index in the list.
     found: HashMap<usize, u32>,
 }
 
@@ -227,7 +227,7 @@ struct Finder<'f> {
 type Complain<'c> = Box<dyn Fn(&str) -> Complaint + 'c>;
 
 impl Finder<'_> {
-    /// Finds the workspaces of people who are to be taken away.
+    /// Finds the workspaces of people to remove.
     fn take_listed(&mut self, listed: Option<Vec<(String, WorkspaceId)>>) -> Result<(), Failure> {
         let Some(listed) = listed else { return Ok(()) };
         let resolutions = resolve(self.listing, listed.iter().map(|(_, id)| id.as_str()));
@@ -408,7 +408,7 @@ impl Finder<'_> {
                 fault @ (Fault::Unsent { .. } | Fault::Proxy { .. }) if fault.bars_all() => {
                     return Err(unusable(&fault, &self.session.url));
                 }
-                // Nobody knows for now; reading its members will tell.
+                // Unknown for now; reading its members will show it.
                 Fault::Unsent { .. }
                 | Fault::NoAnswer { .. }
                 | Fault::Proxy { .. }
@@ -422,7 +422,7 @@ impl Finder<'_> {
     }
 }
 
-/// The place of a workspace in a list.
+/// The index of a workspace in a list.
 pub(crate) fn place(index: usize) -> u32 {
     u32::try_from(index).expect("fewer workspaces than rows")
 }

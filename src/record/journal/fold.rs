@@ -19,7 +19,7 @@ pub struct GrantHistory {
     pub email: String,
     /// In which deployment.
     pub deployment: Deployment,
-    /// The wanted role; none if one that is there is to be removed.
+    /// The wanted role; none to remove the existing one.
     pub role: Option<Role>,
     /// The role that Houston had.
     pub from_role: Option<Role>,
@@ -69,7 +69,7 @@ impl History {
 }
 
 impl GrantHistory {
-    /// What is to be said of it in the row's detail.
+    /// Its part of the row's detail.
     fn told(&self) -> Option<String> {
         let Self { deployment, role, from_role, .. } = self;
         let (name, role) = (&deployment.name, grant_name(*role));
@@ -104,7 +104,7 @@ fn worse(row: Status, grant: Status) -> Status {
         Status::GaveUp => 4,
         Status::NotRun => 3,
         Status::Rejected | Status::Invalid => 2,
-        // Whoever keeps a role that a guard holds is told so, whatever else was given.
+        // A role that a guard holds back is always reported, whatever else was set.
         Status::Added | Status::Invited | Status::RoleUpdated | Status::Removed | Status::RoleKept => 1,
         Status::Unchanged | Status::AlreadyInvited | Status::Merged => 0,
     };

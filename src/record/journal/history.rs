@@ -1,4 +1,4 @@
-//! A run as its files tell it: every report is made from this, and from nothing else.
+//! A run as its files show it: every report is made from this, and from nothing else.
 //!
 //! Main type: [`History`]. It reads; it never writes.
 
@@ -75,7 +75,7 @@ impl RowHistory {
     }
 }
 
-/// A run as its files tell it.
+/// A run as its files show it.
 #[derive(Debug, Clone)]
 pub struct History {
     /// What the run is about.
@@ -92,7 +92,7 @@ pub struct History {
     /// One entry per person who is in a workspace of the roster without being in it, in the order of
     /// the plan.
     pub extras: Vec<RowHistory>,
-    /// Whether anybody who is not in the roster has roles in deployments.
+    /// Whether a person who is not in the roster has deployment roles.
     pub extras_have_deployments: bool,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
@@ -145,7 +145,7 @@ struct AnyHeader {
 /// Refuses a journal of another format than ours: the rest of it may mean anything.
 fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
     let path = folder.journal();
-    // What is no header at all is reported by whoever looks for ours.
+    // The reader of our own header reports what is not a header at all.
     match Lines::<AnyHeader>::open(folder, JOURNAL)?.next() {
         Some(Ok(AnyHeader { format, target })) if format < FORMAT => {
             Err(JournalError::Older { path, format, target })
@@ -219,8 +219,8 @@ impl History {
         Ok(begin(folder)?.0)
     }
 
-    /// Holds the roster and the plan in the folder against what the header says of them: a run goes
-    /// on with the files it began with, or not at all.
+    /// Compares the roster and the plan in the folder with the digests in the header: a run resumes with the
+    /// files it started with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
         let header = &self.header;
         for (name, digest) in [(ROSTER, &header.roster_sha256), (PLAN, &header.plan_sha256)] {
@@ -261,13 +261,13 @@ impl History {
         grants.map(|(place, _)| ItemId::from_index(self.rows.len() + place)).collect()
     }
 
-    /// Of those who are not in the roster, whom a later leg can still take away.
+    /// The people who are not in the roster and whom a later leg can still remove.
     pub fn left_extras(&self) -> Vec<ItemId> {
         let extras = self.extras.iter().enumerate().filter(|(_, extra)| extra.is_left());
         extras.map(|(place, _)| ItemId::from_index(self.first_extra() + place)).collect()
     }
 
-    /// The place of the first line about somebody who is not in the roster.
+    /// The index of the first line about a person who is not in the roster.
     pub fn first_extra(&self) -> usize {
         self.rows.len() + self.grants.len()
     }
@@ -277,8 +277,8 @@ impl History {
         self.left().is_empty() && self.left_grants().is_empty() && self.left_extras().is_empty()
     }
 
-    /// What became of a row of the roster, or of a line behind them: of a role in a deployment, or of
-    /// somebody who is not in the roster.
+    /// What became of a row of the roster, or of a line behind the rows: of a deployment role, or of a person
+    /// who is not in the roster.
     pub fn item(&self, item: ItemId) -> Option<&RowHistory> {
         let place = item.index();
         if let Some(extra) = place.checked_sub(self.first_extra()) {
