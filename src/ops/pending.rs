@@ -1,4 +1,4 @@
-//! The items of a phase that have no final outcome, and what a reading now makes of them.
+//! The items of a phase that have no final outcome, and what a reading now means for them.
 //!
 //! Main type: [`Pending`]. [`Pending::collect`] finds them in the files of the run, [`Pending::read`] looks at
 //! what Houston has now, and [`Pending::batch`] is what is left to be sent. The first leg of a run and every
@@ -35,7 +35,7 @@ use crate::present::survey::Task;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, JournalError, LineDecision, Origin, PlanLine, plan_lines};
 
-/// The phases of a run, in their order. Each begins when the one before has come to its end.
+/// The phases of a run, in their order. Each begins when the one before has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The rows of the roster.

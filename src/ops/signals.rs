@@ -101,7 +101,7 @@ impl Signals {
         *self.phase() = Phase::Reporting;
     }
 
-    /// From now on a file is being written, which a first signal does away with in order.
+    /// From now on a file is being written, which a first signal removes gracefully.
     pub fn writing_begins(&self) {
         *self.phase() = Phase::Writing;
     }
