@@ -300,7 +300,7 @@ impl Pending {
         self.settle(at);
     }
 
-    /// The admins of a workspace cannot be counted: none of them is changed, and nobody is removed.
+    /// The admins of a workspace cannot be counted: none of them is changed, and no one is removed.
     fn leave_admins(&mut self, at: usize, cause: &Arc<Cause>) {
         if self.phase == Phase::Removals {
             return self.give_up(at, Status::GaveUp, cause);

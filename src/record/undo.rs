@@ -1,5 +1,5 @@
-//! `undo.json`: a saved plan that takes back everything a run really changed, its additions too. It is
-//! made from the run's own files, so that `report` can make it again.
+//! `undo.json`: a saved plan that undoes everything a run really changed, its additions too. It is made from
+//! the run's own files, so that `report` can write it again.
 //!
 //! Main function: [`write()`].
 
@@ -60,14 +60,14 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     let header = &history.header;
     let plan = SavedPlan {
         schema_version: SCHEMA_VERSION,
-        // It counts for the digest, which is to be that of the run and not of when it was closed.
+        // It is part of the digest, which must depend on the run and not on when it was closed.
         made_at: header.started_at,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         target: header.target.clone(),
         sandbox: header.sandbox,
         houston_version: header.houston_version.clone(),
         caller: header.caller.clone(),
-        // How many may be removed is up to whoever carries it out.
+        // The user who applies it decides how many may be removed.
         settings: RunSettings {
             send_invites: header.settings.send_invites,
             bypass_local: header.settings.bypass_local,
@@ -96,22 +96,22 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How a line of a run's plan is taken back.
+/// How to undo a line of a run's plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// They come back, or get their former role.
+    /// Add them again, or restore their former role.
     PutBack,
-    /// They have this role in the workspace and keep it; something in deployments is taken back.
+    /// They have this role in the workspace and keep it; only deployment roles are undone.
     Beside(Role),
-    /// They are taken away.
+    /// Remove them.
     TakenAway,
 }
 
-/// A role in a deployment that is brought back.
+/// A deployment role to restore.
 struct Back {
     email: String,
     workspace: Option<WorkspaceId>,
-    /// The role in the workspace of somebody who stays there.
+    /// The workspace role of a person who stays there.
     beside: Option<Role>,
     deployment: Deployment,
     /// Before the run.
@@ -120,8 +120,8 @@ struct Back {
     from_role: Option<Role>,
 }
 
-/// The roles in deployments that a run has given, changed or taken away, by its lines, of people who stay
-/// in the workspace or come back into it.
+/// The deployment roles that a run has set or removed, by its lines, of people who stay in the workspace
+/// or return to it.
 struct Changed(BTreeMap<ItemId, Vec<Back>>);
 
 impl Changed {
@@ -153,7 +153,7 @@ impl Changed {
         Ok(Self(changed))
     }
 
-    /// The cell that brings a line's former roles in deployments back.
+    /// The cell that restores a line's former deployment roles.
     fn cell(&self, item: ItemId) -> String {
         let part = |back: &Back| {
             let role = back.role.map_or(NO_ROLE, Role::name);
@@ -176,7 +176,7 @@ impl Back {
         }
     }
 
-    /// The line of the plan for it, of the row at this place.
+    /// The line of the plan for it, of the row at this index.
     fn line(&self, place: usize, at: usize) -> PlanLine {
         let action = match (self.role, self.from_role) {
             (None, from) => Action::Remove(from.map(|role| role.level)),
@@ -200,7 +200,7 @@ impl Back {
     }
 }
 
-/// The row at this place of the roster, which has a header and a line per row.
+/// The row at this index of the roster, which has a header and a line per row.
 fn row_at(place: usize) -> Origin {
     let line = u32::try_from(place + 2).unwrap_or(u32::MAX);
     Origin::Row { number: RowNumber::from_index(place), line }
@@ -210,7 +210,7 @@ fn set_role(from: Role, to: Role) -> Action {
     Action::SetRole { from: from.level, to: to.level, holder: Holder::Member }
 }
 
-/// Whether a run has given, changed or taken away a role.
+/// Whether a run has set or removed a role.
 fn is_changed(end: &ItemEnd) -> bool {
     match end.status {
         Status::Added | Status::RoleUpdated | Status::Removed => true,
@@ -227,7 +227,7 @@ fn is_changed(end: &ItemEnd) -> bool {
     }
 }
 
-/// The lines of a run's plan that it has carried out, and how they are taken back.
+/// The lines of a run's plan that it has applied, and how to undo them.
 fn undone<'h>(
     folder: &RunFolder,
     history: &'h History,
@@ -245,8 +245,8 @@ fn undone<'h>(
     }))
 }
 
-/// The rows of the plan: first those of the roster, then their roles in deployments, then those who are
-/// taken away. `rows` are the rows of the run that the roster is made of.
+/// The rows of the plan: first those of the roster, then their deployment roles, then the people who are
+/// removed. `rows` are the rows of the run that the roster is made of.
 fn lines<'h>(
     folder: &RunFolder,
     history: &'h History,
@@ -306,7 +306,7 @@ fn put_back(line: PlanLine, place: usize) -> PlanLine {
         origin: row_at(place),
         role,
         seen: None,
-        // Without a former role there is nothing to put back, and no line comes here.
+        // Without a former role there is nothing to restore, and no line gets here.
         decision: action.map_or(line.decision, LineDecision::Change),
         accounts: Vec::new(),
         deployment_roles: Vec::new(),

@@ -47,11 +47,11 @@ pub enum End {
     Removed,
     /// Absent already, not removed by this run.
     GoneAlready,
-    /// A guard does not let them go.
+    /// A guard holds the removal back.
     HeldBack,
-    /// They stay, as was wished or as it cannot be otherwise.
+    /// They stay, by request or because they cannot be removed.
     Kept,
-    /// They stay, since a row of their workspace failed.
+    /// They stay, because a row of their workspace failed.
     NotRemoved,
     /// The same words as in `results.csv`.
     Other(Status),
@@ -83,7 +83,7 @@ impl End {
     }
 }
 
-/// How many people who were not in the roster came to which end.
+/// How the removals of people who were not in the roster ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RemovalCounts {
     /// Who was not in the roster, in all.
@@ -132,7 +132,7 @@ pub fn files(settings: &RunSettings) -> impl Iterator<Item = &'static str> {
 }
 
 /// Writes `removals.csv` of a run with `--prune`, and `undo.csv` of one that could remove people or
-/// change roles, in the form of the roster. Gives how many people `undo.csv` puts back.
+/// change roles, in the form of the roster. Gives how many people `undo.csv` restores.
 ///
 /// # Errors
 /// If the plan cannot be read or a file not be written; then neither is changed, unless a rename
@@ -196,7 +196,7 @@ pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError
 pub struct Undo {
     /// Removals and changes of roles in it.
     pub rows: u64,
-    /// People who were removed and cannot be put back by it: they have no address, or an invitation
+    /// People who were removed and cannot be restored by it: they have no address, or an invitation
     /// without a known role.
     pub left_out: u64,
     /// Whether it has addresses that a roster may have with `--allow-odd-addresses` only.

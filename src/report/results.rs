@@ -34,7 +34,7 @@ pub const COLUMNS: [&str; 7] =
 
 /// The name of the file with a line for every row.
 pub const RESULTS: &str = "results.csv";
-/// The name of the file with the rows that failed or are unsettled.
+/// The name of the file with the rows that failed or are unresolved.
 pub const ERRORS: &str = "errors.csv";
 /// The name of the file with the rows that were never tried.
 pub const UNPROCESSED: &str = "unprocessed.csv";
@@ -61,7 +61,7 @@ pub enum ResultsError {
     #[error("the roster of the run has no header")]
     NoHeader,
     /// The copy of the roster is not the one that was planned.
-    #[error("the roster of the run has {roster} rows, its plan has {plan}")]
+    #[error("the roster of the run has {roster} rows, but its plan has {plan}")]
     Rows {
         /// Rows read; one more than planned means at least that many.
         roster: u64,
@@ -77,7 +77,7 @@ pub enum ResultsError {
         source: csv::Error,
     },
     /// A file does not say what the journal says.
-    #[error("{file} would have {found} rows {what}, the journal has {expected}")]
+    #[error("{file} would have {found} rows {what}, but the journal has {expected}")]
     Mismatch {
         /// Which file.
         file: &'static str,
@@ -313,7 +313,7 @@ impl Table {
     }
 }
 
-/// Reads the files back and holds them against the history.
+/// Reads the files back and compares them with the history.
 fn verify(
     layout: &Layout,
     form: CsvForm,
@@ -337,7 +337,7 @@ fn verify(
         for_each_record(file, form.delimiter, draft, |_| rows += 1).map(|()| rows)
     };
     let failed = expected.of_kind(StatusKind::Failed) + expected.of_kind(StatusKind::Unresolved);
-    same(ERRORS, "that failed or are unsettled", count(ERRORS, errors)?, failed)?;
+    same(ERRORS, "that failed or are unresolved", count(ERRORS, errors)?, failed)?;
     let left = expected.of_kind(StatusKind::NotTried);
     same(UNPROCESSED, "that were not tried", count(UNPROCESSED, unprocessed)?, left)?;
     Ok(found)
@@ -403,7 +403,7 @@ mod tests {
         unchanged@example.com;viewer;data;'+1 234;4;unchanged;ck1;;0;0;
         already@example.com;viewer;data;'-5;5;already_invited;ck1;;0;0;
         updated@example.com;viewer;data;'@home;6;role_updated;ck1;;1;40;
-        kept@example.com;viewer;data;"'	indented";7;role_kept;ck1;is WORKSPACE_ADMIN and stays it;0;0;other_role
+        kept@example.com;viewer;data;"'	indented";7;role_kept;ck1;keeps WORKSPACE_ADMIN;0;0;other_role
         removed@example.com;viewer;data;'  =1+1;8;removed;ck1;;1;40;
         rejected@example.com;viewer;secret;"two
         lines";9;rejected;ck1;"'=denied ␛[31mred␛]0;pwned␇ next�line";0;0;workspace_denied

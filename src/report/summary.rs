@@ -71,7 +71,7 @@ pub struct Summary {
     pub target: String,
     /// Whether that was an embedded sandbox.
     pub sandbox: bool,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<String>,
     /// Version of this program.
     pub tool_version: String,
@@ -328,7 +328,7 @@ impl Summary {
         Amount { rows: self.held_back, removals: self.removals.map_or(0, |removals| removals.held_back) }
     }
 
-    /// Holds this summary against the counts of what is in `results.csv`.
+    /// Compares this summary with the counts in `results.csv`.
     ///
     /// # Errors
     /// [`ResultsError::Mismatch`] if they differ.
@@ -605,12 +605,12 @@ mod tests {
         assert!(summary.check(&written).is_ok());
         written.count(Status::Added);
         let error = summary.check(&written).expect_err("one too many");
-        assert_eq!(error.to_string(), "results.csv would have 2 rows added, the journal has 1");
+        assert_eq!(error.to_string(), "results.csv would have 2 rows added, but the journal has 1");
     }
 
     #[test]
     fn rows_left_out_on_purpose_are_not_resumed() {
-        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "excluded by --only or --limit"));
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
         assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));

@@ -1,4 +1,4 @@
-//! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
+//! The journal is cut at every byte, as a crash may leave it, and the run resumes from there.
 
 use super::*;
 use crate::model::{Assignment, RowNumber};
@@ -104,7 +104,7 @@ impl Recorded {
                         world.bindings.insert(place, bindings);
                     }
                 }
-                Action::Remove(_) => unreachable!("nobody is removed here"),
+                Action::Remove(_) => unreachable!("no one is removed here"),
             }
         }
     }

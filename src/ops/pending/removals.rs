@@ -40,7 +40,7 @@ impl PendingItem {
         };
         (
             status,
-            Cause::new(Code::NotRemovedAfterFailure, "not removed, since a row of this workspace failed"),
+            Cause::new(Code::NotRemovedAfterFailure, "not removed because a row of this workspace failed"),
         )
     }
 }
@@ -86,10 +86,10 @@ impl Pending {
         people.flatten().collect()
     }
 
-    /// Holds the removals of the whole run against its limits: those that it has made already, and those
-    /// that are due now. `others` are the people of workspaces where nobody is due; one that is missing makes
-    /// the limits stricter. What exceeds them is held back, or all removals, unless only those that are too
-    /// many are to be left out. Gives each refusal with the workspace that it is about.
+    /// Compares the removals of the whole run with its limits: those that it has already made, and those that
+    /// are due now. `others` are the people of workspaces where no removal is due; a missing one makes the
+    /// limits stricter. Excess removals are held back, or all removals, unless only the excess may be
+    /// skipped. Gives each refusal with the workspace that it is about.
     pub fn hold_too_many(
         &mut self,
         limits: RemovalLimits,

@@ -21,7 +21,7 @@ pub struct DeploymentRole {
     pub email: String,
     /// In which deployment.
     pub deployment: Deployment,
-    /// The wanted role; none if one that is there is to be removed.
+    /// The wanted role; none to remove the existing one.
     pub role: Option<Role>,
     /// The role that Houston had.
     pub from_role: Option<Role>,
@@ -62,7 +62,7 @@ impl History {
                 code = end.cause.as_ref().map(|cause| cause.code.clone()).or(code);
             }
             folded.status = status;
-            texts.extend(grant.told(end));
+            texts.extend(grant.detail(end));
         }
         if texts.len() > usize::from(own.cause.is_some()) {
             let code = code.unwrap_or(Code::DeploymentRoles);
@@ -85,23 +85,23 @@ impl DeploymentRole {
         }
     }
 
-    /// What is to be said of it in the row's detail.
-    fn told(&self, end: &ItemEnd) -> Option<String> {
+    /// Its part of the row's detail.
+    fn detail(&self, end: &ItemEnd) -> Option<String> {
         let Self { deployment, role, from_role, .. } = self;
         let (name, role) = (&deployment.name, grant_name(*role));
         let why = end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
         Some(match end.status {
             Status::Unchanged if !deployment.is_there() => {
-                format!("{name}: {role} is left out, there is no such deployment")
+                format!("{name}: {role} skipped, no such deployment")
             }
             Status::Unchanged | Status::Merged | Status::Invalid => return None,
-            Status::Removed => format!("{name}: {} taken away", grant_name(*from_role)),
-            Status::Added => format!("{name}: {role} given"),
+            Status::Removed => format!("{name}: {} removed", grant_name(*from_role)),
+            Status::Added => format!("{name}: {role} granted"),
             Status::RoleUpdated => {
                 format!("{name}: {} -> {role}", grant_name(*from_role))
             }
             Status::Invited | Status::AlreadyInvited => {
-                format!("{name}: whether the invitation brings {role} along cannot be seen")
+                format!("{name}: Houston does not show whether the invitation carries {role}")
             }
             Status::RoleKept => format!("{name}: {why}"),
             status @ (Status::Rejected | Status::GaveUp | Status::InDoubt | Status::NotRun) => {
@@ -120,7 +120,7 @@ fn worse(row: Status, grant: Status) -> Status {
         Status::GaveUp => 4,
         Status::NotRun => 3,
         Status::Rejected | Status::Invalid => 2,
-        // Whoever keeps a role that a guard holds is told so, whatever else was given.
+        // A role that a guard holds back is always reported, whatever else was set.
         Status::Added | Status::Invited | Status::RoleUpdated | Status::Removed | Status::RoleKept => 1,
         Status::Unchanged | Status::AlreadyInvited | Status::Merged => 0,
     };

@@ -1,4 +1,4 @@
-//! A run as its files tell it: every report is made from this, and from nothing else.
+//! A run as its files show it: every report is made from this, and from nothing else.
 //!
 //! Main type: [`History`]. It reads; it never writes.
 
@@ -91,7 +91,7 @@ impl Deref for RowEnd<'_> {
     }
 }
 
-/// A run as its files tell it.
+/// A run as its files show it.
 #[derive(Debug, Clone)]
 pub struct History {
     /// What the run is about.
@@ -107,7 +107,7 @@ pub struct History {
     pub(super) grants: Vec<DeploymentRole>,
     /// How rows ended whose roles in deployments, or the rows they are merged into, made a difference.
     pub(super) folded: HashMap<RowNumber, ItemEnd>,
-    /// Whether anybody who is not in the roster has roles in deployments.
+    /// Whether a person who is not in the roster has deployment roles.
     pub extras_have_deployments: bool,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
@@ -160,7 +160,7 @@ struct AnyHeader {
 /// Refuses a journal of another format than ours: the rest of it may mean anything.
 fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
     let path = folder.journal();
-    // What is no header at all is reported by whoever looks for ours.
+    // The reader of our own header reports what is not a header at all.
     match Lines::<AnyHeader>::open(folder, JOURNAL)?.next() {
         Some(Ok(AnyHeader { format, target })) if format < FORMAT => {
             Err(JournalError::Older { path, format, target })
@@ -173,11 +173,11 @@ fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
 /// What is known of a write whose intent is the last word about it.
 fn unanswered(step: Option<ReplaceStep>) -> &'static str {
     match step {
-        None => "sent, and the run ended before its answer",
+        None => "sent, but the run ended before the answer",
         Some(ReplaceStep::Remove) => {
-            "the removal was sent, and the run ended before the person was added again"
+            "the removal was sent, but the run ended before the person was added again"
         }
-        Some(ReplaceStep::Add) => "was taken away, and the run ended before Houston answered the add",
+        Some(ReplaceStep::Add) => "was removed, but the run ended before Houston answered the add",
     }
 }
 
@@ -234,8 +234,8 @@ impl History {
         Ok(begin(folder)?.0)
     }
 
-    /// Holds the roster and the plan in the folder against what the header says of them: a run goes
-    /// on with the files it began with, or not at all.
+    /// Compares the roster and the plan in the folder with the digests in the header: a run resumes with the
+    /// files it started with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
         let header = &self.header;
         for (name, digest) in [(ROSTER, &header.roster_sha256), (PLAN, &header.plan_sha256)] {
