@@ -16,6 +16,7 @@ pub mod finish;
 pub mod limits;
 pub mod notices;
 pub mod phases;
+pub mod plan;
 pub mod planning;
 pub mod report;
 pub mod resume;

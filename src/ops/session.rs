@@ -20,7 +20,7 @@ use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
     Caller, Contact, Credential, Fault, FirstContact, Houston, Installation, Mail, OutageWait, Pace,
-    Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
+    Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::ops::environment::Environment;
@@ -90,8 +90,19 @@ impl Destination {
     ///
     /// # Errors
     /// No usable token (4), or an address of no use (2).
-    pub fn with_token(mut self) -> Result<Self, Failure> {
-        self.resolved = self.target.resolve()?;
+    pub fn with_token(self) -> Result<Self, Failure> {
+        self.with_token_of(Token::from_environment)
+    }
+
+    /// Finds the token; `variable` is the one in the environment.
+    ///
+    /// # Errors
+    /// As [`Self::with_token`].
+    pub fn with_token_of(
+        mut self,
+        variable: impl FnOnce() -> Option<Result<Token, TokenError>>,
+    ) -> Result<Self, Failure> {
+        self.resolved = self.target.resolve_with(variable)?;
         Ok(self)
     }
 
