@@ -19,8 +19,8 @@ use crate::event::{Event, Pause};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
-    Caller, Contact, Credential, Fault, FirstContact, Houston, Installation, Mail, OutageWait, Pace,
-    Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
+    Caller, Contact, Credential, Fault, FirstContact, Houston, Installation, Mail, OutageWait, Pace, Paced,
+    ReadOnly, Renewing, Retrying, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::ops::environment::Environment;

@@ -1,10 +1,11 @@
-//! What the tests of this folder share: a [`Workdir`] in which the built program is run, a
-//! [`Sandbox`] for it to talk to, and the comparison of what the program reports with what the
+//! What the tests of this folder share: a [`Workdir`] in which the built program is run, or an
+//! [`InProcess`] for what needs no process, a [`Sandbox`] to talk to, and the comparison of what the program reports with what the
 //! sandbox has.
 //!
 //! This is the only place of the tests that waits, always for an event and never longer than a
 //! deadline.
 
+mod in_process;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +23,7 @@ use houston_onboard::sandbox::state::StateUser;
 use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State};
 use tempfile::TempDir;
 
+pub use self::in_process::InProcess;
 pub use self::world::{World, person, user, workspace};
 
 /// No run of a test takes longer, not even on a machine that is busy with something else.
@@ -488,7 +490,7 @@ pub fn records(text: &str, delimiter: u8) -> Vec<Row> {
 }
 
 /// A running sandbox on a port of its own.
-pub struct Sandbox(sandbox::Sandbox);
+pub struct Sandbox(Arc<sandbox::Sandbox>);
 
 impl Deref for Sandbox {
     type Target = sandbox::Sandbox;
@@ -510,11 +512,11 @@ impl Sandbox {
     }
 
     pub fn with(options: Options) -> Self {
-        Self(sandbox::Sandbox::start(options).unwrap())
+        Self(Arc::new(sandbox::Sandbox::start(options).unwrap()))
     }
 
     pub fn of(state: impl Into<State>, options: Options) -> Self {
-        Self(sandbox::Sandbox::start_with(options, state.into()).unwrap())
+        Self(Arc::new(sandbox::Sandbox::start_with(options, state.into()).unwrap()))
     }
 
     /// Asserts that what the program reports is what the sandbox has: every success is there with
