@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::harness::{
     self, Asked, Finished, InProcess, MODELS, Sandbox, Server, Workdir, World, faulty, json, person, playing,
@@ -595,19 +596,15 @@ fn removals_survive_kills_amid_lost_answers() {
 
 #[test]
 fn a_signal_while_everybody_is_looked_at_again_removes_nobody() {
-    let options = Options { latency: std::time::Duration::from_millis(120), ..Options::default() };
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(6, 4), options));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(6, 4), Options::default()));
     let wishes: Vec<(usize, &[usize])> = (0..6).map(|place| (place, &[0][..])).collect();
     workdir.write("roster.csv", roster(&wishes));
     let call = workdir.applying(&sandbox, "roster.csv").args(PRUNE).args(&["--concurrency", "1"]);
-    let running = call.start();
     // Nobody is to be added: once there is a journal, the removals are prepared.
-    harness::until("a journal", || {
-        let journal = harness::Running::journal_of(running.folder().as_deref());
-        (!journal.is_empty()).then_some(())
-    });
-    running.signal("INT");
-    drop(running.finish().ended(130));
+    let runs = workdir.path().join("onboard-runs");
+    let has_begun =
+        move |_: &_| harness::folders_in(&runs).iter().any(|run| run.join("journal.jsonl").exists());
+    drop(call.signal_when("INT", has_begun).run().ended(130));
     sandbox.received_no_mutation();
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(present(&sandbox), wanted(&wishes));
@@ -636,8 +633,8 @@ fn somebody_who_is_on_both_lists_comes_back_once() {
 
 #[test]
 fn nobody_goes_when_the_time_of_the_run_is_over() {
-    let options = Options { latency: std::time::Duration::from_millis(150), ..Options::default() };
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(6, 4), options));
+    let workdir = InProcess::new().answers_take(Duration::from_millis(150));
+    let sandbox = Sandbox::of(world(6, 4), Options::default());
     let wishes: Vec<(usize, &[usize])> = (0..6).map(|place| (place, &[0][..])).collect();
     workdir.write("roster.csv", roster(&wishes));
     // To look at six workspaces again, one by one, takes longer than that.

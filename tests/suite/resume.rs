@@ -15,7 +15,7 @@ use houston_onboard::sandbox::{Applied, Model, Options};
 fn interrupted(workdir: &InProcess, sandbox: &Sandbox) -> Finished {
     workdir.write("roster.csv", roster(24, 2));
     let call = workdir.applying(sandbox, "roster.csv").quick().args(&["--rate", "20/s"]);
-    let run = call.terminated_at(5).run().ended(143);
+    let run = call.signal_when("TERM", |sandbox| sandbox.audit().mutations_received >= 4).run().ended(143);
     assert!(run.count("not_run") > 0, "{:?}", run.counts());
     sandbox.agrees_with(&run);
     run
@@ -263,13 +263,12 @@ fn a_write_of_a_killed_run_that_lands_later_is_not_doubled() {
 
 #[test]
 fn the_settings_of_the_run_hold_for_its_later_legs() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     workdir.write("roster.csv", roster(40, 2));
     let arguments = ["--send-invites", "--rate", "20/s", "--exit-code-unchanged", "99"];
-    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&arguments).start();
-    running.await_entries("intent", 3);
-    running.signal("INT");
-    drop(running.finish().ended(130));
+    let call = workdir.applying(&sandbox, "roster.csv").quick().args(&arguments);
+    let run = call.signal_when("INT", |sandbox| sandbox.audit().mutations_received >= 2).run();
+    drop(run.ended(130));
     let mails = sandbox.audit().mails;
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(applied(&sandbox), 40);

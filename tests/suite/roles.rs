@@ -280,7 +280,7 @@ fn begun(workdir: &InProcess, sandbox: &Sandbox, wishes: &[(usize, usize, &str)]
     let additions = (0..12).map(|who| (0, 100 + who, "viewer"));
     workdir.write("roster.csv", roster(&additions.chain(wishes.iter().copied()).collect::<Vec<_>>()));
     let call = workdir.applying(sandbox, "roster.csv").quick().args(&["--update-roles", "--rate", "10/s"]);
-    let run = call.terminated_at(2).run().ended(143);
+    let run = call.signal_when("TERM", |sandbox| sandbox.audit().mutations_received >= 1).run().ended(143);
     for (_, who, _) in wishes {
         assert_eq!(status_of(&run, &person(0, *who)).0, "not_run");
     }

@@ -1,13 +1,13 @@
 //! Commands run in this process: [`InProcess`] makes settings of the words of a command line and calls
 //! `ops` with them, as `cli` does, but on a clock that stands still until somebody waits, and with a
 //! transport that asks a sandbox without a connection. What needs a process is not here: streams,
-//! terminals, signals, kills.
+//! terminals, real signals, kills, and faults of the sandbox that take real time (`lag`, its latency).
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,7 +20,7 @@ use houston_onboard::cli::work_args::WorkArgs;
 use houston_onboard::cli::{Cli, Command as Parsed};
 use houston_onboard::houston::answer::is_graphql;
 use houston_onboard::houston::catalogue::{classify_http, retry_after};
-use houston_onboard::houston::{Answer, Failure as Unanswered, Fault, Http, Kind, NoAnswerCause, Request};
+use houston_onboard::houston::{Answer, Failure as Unanswered, Fault, Http, NoAnswerCause, Request};
 use houston_onboard::houston::{Token, Transport, transport};
 use houston_onboard::ops::apply::{Connected, earlier_run};
 use houston_onboard::ops::environment::Environment;
@@ -44,14 +44,12 @@ use houston_onboard::time::ManualClock;
 
 use super::{Elapsed, Finished, QUICK, Sandbox, Workdir};
 
-/// How long an answer of a sandbox takes by the manual clock, so that time goes by.
-const ANSWER: Duration = Duration::from_millis(1);
-const SIGTERM: i32 = 15;
-
 /// A [`Workdir`] whose commands run in this process.
 pub struct InProcess {
     workdir: Workdir,
     clock: ManualClock,
+    /// How long an answer of a sandbox takes by that clock.
+    answer: Duration,
 }
 
 impl Deref for InProcess {
@@ -64,7 +62,15 @@ impl Deref for InProcess {
 
 impl InProcess {
     pub fn new() -> Self {
-        Self { workdir: Workdir::new(), clock: ManualClock::default() }
+        let (workdir, clock) = (Workdir::in_memory(), ManualClock::default());
+        Self { workdir, clock, answer: Duration::from_millis(1) }
+    }
+
+    /// An answer of a sandbox takes so long by the clock.
+    #[must_use]
+    pub fn answers_take(mut self, time: Duration) -> Self {
+        self.answer = time;
+        self
     }
 
     /// The same folder for the program, for what needs a process.
@@ -82,7 +88,7 @@ impl InProcess {
             variables: BTreeMap::new(),
             token: None,
             sandbox: None,
-            terminated_at: usize::MAX,
+            signal: None,
         }
     }
 
@@ -120,8 +126,14 @@ pub struct Command<'h> {
     variables: BTreeMap<OsString, OsString>,
     token: Option<String>,
     sandbox: Option<Arc<sandbox::Sandbox>>,
-    /// With which mutation SIGTERM comes.
-    terminated_at: usize,
+    signal: Option<Incoming>,
+}
+
+/// A signal, and when it comes: with the first request for which this is true.
+#[derive(Clone)]
+struct Incoming {
+    signal: i32,
+    is_time: Arc<dyn Fn(&sandbox::Sandbox) -> bool + Send + Sync>,
 }
 
 impl Command<'_> {
@@ -162,10 +174,15 @@ impl Command<'_> {
         self.at(sandbox).args(&["--url", sandbox.url()])
     }
 
-    /// SIGTERM comes with the n-th mutation.
+    /// A signal comes with the first request for which this is true: `INT`, `TERM`.
     #[must_use]
-    pub fn terminated_at(mut self, mutation: usize) -> Self {
-        self.terminated_at = mutation;
+    pub fn signal_when(
+        mut self,
+        name: &str,
+        is_time: impl Fn(&sandbox::Sandbox) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let signal = if name == "INT" { 2 } else { 15 };
+        self.signal = Some(Incoming { signal, is_time: Arc::new(is_time) });
         self
     }
 
@@ -204,16 +221,17 @@ struct Job<'h> {
 
 impl<'h> Job<'h> {
     fn new(command: Command<'h>) -> Self {
-        let Command { here, words, variables, token, sandbox, terminated_at } = command;
+        let Command { here, words, variables, token, sandbox, signal } = command;
         let said = Arc::new(Mutex::new(String::new()));
         let heard = Arc::clone(&said);
         let notices = Notices::new(move |notice| say(&heard, &notice.text(Style::Lines)));
         let signals = Signals::default();
         let way = Way {
             clock: here.clock.clone(),
+            answer: here.answer,
             signals: signals.clone(),
             notices: notices.clone(),
-            terminated_at,
+            incoming: signal,
         };
         let authorization = token.clone();
         let environment = Environment {
@@ -360,14 +378,14 @@ fn say(said: &Mutex<String>, text: &str) {
     said.push('\n');
 }
 
-/// What surrounds a transport.
+/// What happens on the way to a sandbox.
 #[derive(Clone)]
 struct Way {
     clock: ManualClock,
+    answer: Duration,
     signals: Signals,
     notices: Notices,
-    /// With which mutation SIGTERM comes.
-    terminated_at: usize,
+    incoming: Option<Incoming>,
 }
 
 /// Asks a sandbox without a connection.
@@ -376,13 +394,14 @@ struct InMemory {
     token: String,
     timeout: Duration,
     way: Way,
-    mutations: AtomicUsize,
+    /// Whether the signal has come.
+    has_come: AtomicBool,
 }
 
 impl InMemory {
     fn new(sandbox: &Arc<sandbox::Sandbox>, token: &str, timeout: Duration, way: Way) -> Self {
         let (sandbox, token) = (Arc::clone(sandbox), token.to_owned());
-        Self { sandbox, token, timeout, way, mutations: AtomicUsize::new(0) }
+        Self { sandbox, token, timeout, way, has_come: AtomicBool::new(false) }
     }
 
     /// What came back, if it came in time.
@@ -407,12 +426,14 @@ impl InMemory {
 
 impl Transport for InMemory {
     fn send(&self, request: &Request) -> Result<Answer, Unanswered> {
-        let Way { clock, signals, notices, terminated_at } = &self.way;
-        if request.kind != Kind::Read && self.mutations.fetch_add(1, Ordering::Relaxed) + 1 == *terminated_at
+        let Way { clock, answer, signals, notices, incoming } = &self.way;
+        if let Some(Incoming { signal, is_time }) = incoming
+            && is_time(&self.sandbox)
+            && !self.has_come.swap(true, Ordering::Relaxed)
         {
-            signals.receive(SIGTERM, notices, |status| panic!("{status:?}: nothing was being sent"));
+            signals.receive(*signal, notices, |status| panic!("{status:?}: nothing was being sent"));
         }
-        clock.advance(ANSWER);
+        clock.advance(*answer);
         let timeout = request.timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout));
         let delivery = self.sandbox.post(&self.token, &request.body);
         self.received(delivery, timeout).map_err(|fault| Unanswered { fault, attempts: 1 })

@@ -82,6 +82,11 @@ impl Workdir {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// A folder in memory, where that can be had: syncing takes no time there.
+    fn in_memory() -> Self {
+        tempfile::tempdir_in("/dev/shm").map_or_else(|_| Self::new(), Self)
+    }
+
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -140,11 +145,16 @@ impl Workdir {
 
     /// The folders of all runs.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.path().join("onboard-runs")) else { return Vec::new() };
-        let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|p| p.is_dir()).collect();
-        folders.sort();
-        folders
+        folders_in(&self.path().join("onboard-runs"))
     }
+}
+
+/// The folders in a folder, sorted; none where it does not exist.
+pub fn folders_in(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
+    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|p| p.is_dir()).collect();
+    folders.sort();
+    folders
 }
 
 /// The built program.
