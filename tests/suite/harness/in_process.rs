@@ -20,8 +20,11 @@ use houston_onboard::cli::work_args::WorkArgs;
 use houston_onboard::cli::{Cli, Command as Parsed};
 use houston_onboard::houston::answer::is_graphql;
 use houston_onboard::houston::catalogue::{classify_http, retry_after};
-use houston_onboard::houston::{Answer, Failure as Unanswered, Fault, Http, NoAnswerCause, Request};
-use houston_onboard::houston::{Token, Transport, transport};
+use houston_onboard::houston::transport::Held;
+use houston_onboard::houston::{
+    Answer, Budget, Credential, Failure as Unanswered, Fault, Http, HttpSettings, Kind, NoAnswerCause,
+    Request, Target, Token, Transport,
+};
 use houston_onboard::ops::apply::{Connected, earlier_run};
 use houston_onboard::ops::environment::Environment;
 use houston_onboard::ops::failure::Failure;
@@ -417,7 +420,7 @@ impl InMemory {
             return Err(lost(NoAnswerCause::Truncated));
         }
         if status != 429 && is_graphql(&body) {
-            return Ok(Answer { body, status, attempts: 1, held: transport::Held::default() });
+            return Ok(Answer { body, status, attempts: 1, held: Held::default() });
         }
         let wait = header.and_then(|value| retry_after(&value, SystemTime::now()));
         Err(classify_http(status, wait, None, &body))
@@ -437,5 +440,56 @@ impl Transport for InMemory {
         let timeout = request.timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout));
         let delivery = self.sandbox.post(&self.token, &request.body);
         self.received(delivery, timeout).map_err(|fault| Unanswered { fault, attempts: 1 })
+    }
+}
+
+/// The same request to the same sandbox, over HTTP and without a connection.
+#[test]
+fn a_fault_of_the_sandbox_is_the_same_with_and_without_a_connection() {
+    let timeout = Duration::from_millis(500);
+    let body = br#"{"query":"query Self { self { user { id } } }","operationName":"Self"}"#;
+    for faults in [
+        "",
+        "429=100%:7s",
+        "502=100%",
+        "503=100%",
+        "504=100%",
+        "html=100%",
+        "foreign=100%",
+        "ise=100%",
+        "reset-before=100%",
+        "reset=100%",
+        "truncated=100%",
+        "timeout=100%:600s",
+        "limit=1/m:3s,limit=1",
+        "token-dies=0",
+    ] {
+        let ends = [true, false].map(|is_in_memory| {
+            let sandbox = Sandbox::with(super::faulty(faults));
+            let here = InProcess::new();
+            let command = here.call(["plan", "none.csv"]).to(&sandbox);
+            let token = command.token.clone().unwrap();
+            let way = Job::new(if is_in_memory { command } else { here.call(["plan"]) }).environment.connect;
+            let target = Target::from_url(sandbox.url()).unwrap();
+            let credential = Credential::new(Token::new(&token, "the test").unwrap());
+            let transport = way(&target, credential, HttpSettings { timeout, ..HttpSettings::default() });
+            let request = Request {
+                operation: "Self",
+                kind: Kind::Read,
+                body: body.to_vec(),
+                timeout: None,
+                budget: Budget::Shared,
+            };
+            let all = (0..2).map(|_| transport.send(&request)).collect::<Vec<_>>();
+            assert_eq!(sandbox.audit().connections == 0, is_in_memory, "{faults}");
+            assert_eq!(sandbox.audit().requests, 2, "{faults}");
+            all.into_iter()
+                .map(|end| match end {
+                    Ok(answer) => (answer.status, String::from_utf8(answer.body).unwrap(), None),
+                    Err(failure) => (0, failure.fault.code().to_string(), failure.fault.retry_after()),
+                })
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(ends[0], ends[1], "{faults}");
     }
 }
