@@ -230,6 +230,7 @@ pub(crate) fn environment() -> Environment {
 }
 
 /// Ends the process at once.
+#[expect(clippy::exit, reason = "for signals that do not wait until `main` returns")]
 fn leave(status: ExitStatus) {
     std::process::exit(i32::from(status.code()));
 }

@@ -273,7 +273,12 @@ impl<'h> Job<'h> {
             Parsed::Plan(args) => self.plan(*args),
             Parsed::Apply(args) => self.apply(*args),
             Parsed::Resume(args) => self.resume(*args),
-            other => panic!("{other:?} does not run in process"),
+            Parsed::Validate(_)
+            | Parsed::Doctor(_)
+            | Parsed::Export(_)
+            | Parsed::Report(_)
+            | Parsed::Sandbox(_)
+            | Parsed::Template => panic!("only plan, apply and resume run in process"),
         }
     }
 
