@@ -131,9 +131,9 @@ impl Explainer<'_> {
         let rehearsed = match decision.action() {
             Some(Action::Add(role)) => {
                 let mail = self.mail;
-                let subjects = self.prepared.along();
-                let along = subjects.along.get(&row.into()).map_or(&[][..], Vec::as_slice);
-                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
+                let subjects = self.prepared.subjects();
+                let bundled = subjects.bundled.get(&row.into()).map_or(&[][..], Vec::as_slice);
+                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, bundled))
             }
             Some(Action::Replace(_)) => {
                 // The first of the two; the other one is an add.

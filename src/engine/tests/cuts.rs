@@ -1,8 +1,8 @@
 //! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
 
-use super::super::leftover::Leg;
 use super::*;
 use crate::model::{Assignment, RowNumber};
+use crate::ops::pending::{Pending, Phase};
 use crate::plan::{Decision, Membership, Plan, ReplaceStep, RowPlan};
 use crate::present::members;
 use crate::record::journal::{Entry, History, PlanLine, RowHistory, write_plan};
@@ -24,13 +24,7 @@ fn record(stage: Stage) -> Recorded {
     let rows = stage.operations.len() as u64;
     let header = Header { plan_sha256, rows, ..header() };
     let mut journal = Journal::create(&folder, header, clock.now()).unwrap();
-    let part = Part {
-        workspaces: &stage.workspaces,
-        operations: &stage.operations,
-        earlier: &HashMap::new(),
-        emails: &stage.emails,
-    };
-    stage.carry_out(&settings(), &clock, &mut journal, &part);
+    stage.carry_out(&settings(), &clock, &mut journal, &stage.batch());
     drop(journal);
     let journal = std::fs::read(folder.journal()).unwrap();
     Recorded { stage, _dir: dir, folder, journal }
@@ -50,11 +44,14 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
         .iter()
         .map(|operation| (operation.item, operation.action.level().expect("an add")))
         .collect();
+    let subjects = stage.subjects();
     let line = |index| {
         let row = RowNumber::from_index(index);
         let (email, role) = (stage.emails.get(row), roles[&row.into()]);
         let assignment = Assignment { row, line: row.get() + 1, email, role, workspace: 0 };
-        PlanLine::new(&plan, row, assignment.line, Some(&assignment))
+        let line = PlanLine::new(&plan, row, assignment.line, Some(&assignment));
+        let accounts = subjects.replaced.get(&row.into()).cloned().unwrap_or_default();
+        PlanLine { accounts, ..line }
     };
     (0..stage.emails.len()).map(line).collect()
 }
@@ -118,18 +115,11 @@ impl Recorded {
         let manual = ManualClock::default();
         let clock: Arc<dyn Clock> = Arc::new(manual.clone());
         let houston = self.stage.houston(settings, &clock, &Cancel::new());
-        let mut leg = Leg::collect(&self.folder, &history).unwrap();
-        let readings: Vec<_> = leg
-            .tasks()
-            .map(|(workspace, rows)| {
-                let wanted = rows.iter().map(|&row| leg.emails.get(row));
-                members::read(&houston, workspace, wanted, &PageSize::default()).unwrap()
-            })
-            .collect();
-        for (place, reading) in readings.iter().enumerate() {
-            leg.judge(place, reading, &[], &crate::plan::protect::Protect::default());
-        }
-        leg.assemble();
+        let mut pending = Pending::collect(Phase::Members, &self.folder, &history).unwrap();
+        pending.judge_rows(|workspace, emails| {
+            members::read(&houston, workspace, emails.iter().copied(), &PageSize::default()).unwrap()
+        });
+        let (batch, concluded) = pending.batch();
         let mut journal = Journal::append(&self.folder, &history, clock.now()).unwrap();
         journal.note(&Entry::Resumed {
             leg: history.legs + 1,
@@ -139,17 +129,11 @@ impl Recorded {
             caller: None,
             at_ms: journal.at_ms(clock.now()),
         });
-        for (row, outcome) in &leg.concluded {
+        for (row, outcome) in &concluded {
             journal.note_outcome(*row, outcome, clock.now());
         }
         journal.commit().unwrap();
-        let part = Part {
-            workspaces: &leg.workspaces,
-            operations: &leg.operations,
-            earlier: &leg.earlier,
-            emails: &leg.emails,
-        };
-        self.stage.carry_out(settings, &manual, &mut journal, &part);
+        self.stage.carry_out(settings, &manual, &mut journal, &batch);
     }
 }
 

@@ -8,7 +8,7 @@ use super::deployments::come_with_adds;
 use super::expected::fits;
 use super::plan;
 use super::roster::ResolvedInput;
-use crate::engine::part::Subjects;
+use crate::engine::batch::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
 use crate::model::{ItemId, RowNumber};
@@ -97,15 +97,14 @@ impl PreparedPlan {
 
     /// What rows are about beside a person in a workspace: roles in deployments that come along with adds,
     /// for a server that takes them so, and who is taken away first.
-    pub fn along(&self) -> Subjects {
-        let mut subjects = Subjects { first: self.plan.rows.len(), ..Subjects::default() };
-        subjects.replacements =
-            self.plan.replacements.iter().map(|(row, all)| ((*row).into(), all.clone())).collect();
+    pub fn subjects(&self) -> Subjects {
+        let replaced = self.plan.replacements.iter().map(|(row, all)| ((*row).into(), all.clone())).collect();
+        let mut subjects = Subjects { replaced, ..Subjects::default() };
         let wanted = self.plan.grants.iter().filter(|grant| grant.decision.is_add());
         for grant in wanted.filter(|_| self.grants_come_along) {
             let Some(role) = grant.role else { continue };
-            let along = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
-            subjects.along.entry(grant.row.into()).or_default().push(along);
+            let bundled = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
+            subjects.bundled.entry(grant.row.into()).or_default().push(bundled);
         }
         subjects
     }
