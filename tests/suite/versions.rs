@@ -196,8 +196,7 @@ fn nobody_is_mailed_who_need_not_be_however_little_is_told() {
             let what = format!("{profile} {told:?}");
             let (sandbox, workdir) = (told.by(profile), InProcess::new());
             workdir.write("roster.csv", roster());
-            let run = workdir.program().apply(&sandbox, "roster.csv", &["--timeout", "5s"]);
-            let run = run.ended(5).says("bypassInvite");
+            let run = apply(&workdir, &sandbox, &[]).ended(5).says("bypassInvite");
             assert!((run.stdout.clone() + &run.stderr).contains("--send-invites"), "{what}: {}", run.stdout);
             let audit = sandbox.audit();
             // The document that is refused is no mutation that arrived.
@@ -219,8 +218,7 @@ fn a_server_that_lacks_what_its_version_promises_is_noticed_before_anything_is_d
     let old = Options { profile: Profile::V0_23, switches, ..Options::default() };
     let (sandbox, workdir) = (Sandbox::with(old), InProcess::new());
     workdir.write("roster.csv", harness::roster(40, 2));
-    let run = workdir.program().apply(&sandbox, "roster.csv", &["--timeout", "5s"]);
-    let run = run.ended(5).says("would mail");
+    let run = apply(&workdir, &sandbox, &[]).ended(5).says("would mail");
     assert!(run.stdout.contains("apply the roster again with --send-invites"), "{}", run.stdout);
     let audit = sandbox.audit();
     assert_eq!((audit.mutations_received, audit.mutations_applied, audit.mails), (0, 0, 0));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +44,7 @@ use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::terminal::Progress;
 use houston_onboard::roster::Style;
 use houston_onboard::sandbox::{self, Delivery};
-use houston_onboard::time::ManualClock;
+use houston_onboard::time::{Clock as _, ManualClock};
 
 use super::{Elapsed, Finished, QUICK, Sandbox, Workdir};
 
@@ -293,6 +294,12 @@ impl<'h> Job<'h> {
         destination.with_token_of(|| self.token.as_deref().map(|token| Token::new(token, "the test")))
     }
 
+    /// Hears how a run goes.
+    fn reporter(&self) -> Progress {
+        let clock = self.here.clock.clone();
+        Progress::plain(Box::new(Lines(Arc::clone(&self.said))), move || clock.now())
+    }
+
     fn plan(&mut self, mut args: PlanArgs) -> Result<ExitStatus, Failure> {
         self.locate(&mut args.work);
         args.out.iter_mut().for_each(|path| self.here.locate(path));
@@ -301,7 +308,7 @@ impl<'h> Job<'h> {
         let session = Session::open(self.with_token(destination)?, Access::ReadOnly, &self.environment)?;
         let draft = args.out.as_deref().map(saved::begin).transpose()?;
         let (input, settings) = (input.resolve(&session)?, args.work.safety.settings());
-        let planned = Planned::prepare(input, &settings, &session, &mut Progress::silent())?;
+        let planned = Planned::prepare(input, &settings, &session, &mut self.reporter())?;
         self.shown = planned.render(&args.shown())?;
         if let Some(draft) = draft {
             planned.save(draft)?;
@@ -329,8 +336,8 @@ impl<'h> Job<'h> {
         assert!(args.yes && !args.dry_run, "nobody is asked in process");
         let digest = saved.map(|saved| saved.digest().to_owned());
         let run = Connected::open(input, destination, &args.runs_dir, &self.environment)?;
-        let run = run.prepare(settings, digest, &mut Progress::silent())?;
-        let finished = run.carry_out(Progress::silent())?;
+        let run = run.prepare(settings, digest, &mut self.reporter())?;
+        let finished = run.carry_out(self.reporter())?;
         Ok(self.conclude(&finished))
     }
 
@@ -356,8 +363,8 @@ impl<'h> Job<'h> {
             Found::Complete(run) => return run.write_reports().map(|()| run.status),
         };
         let limits = args.limits.settings();
-        let run = run.prepare(destination, &limits, &self.environment, &mut Progress::silent())?;
-        let finished = run.carry_out(Progress::silent())?;
+        let run = run.prepare(destination, &limits, &self.environment, &mut self.reporter())?;
+        let finished = run.carry_out(self.reporter())?;
         Ok(self.conclude(&finished))
     }
 
@@ -377,6 +384,20 @@ fn resume_of(args: &ApplyArgs, run: &RunFolder) -> ResumeArgs {
         yes: args.yes,
         trust_folder: false,
         runs_dir: args.runs_dir.clone(),
+    }
+}
+
+/// Where a run tells how it goes.
+struct Lines(Arc<Mutex<String>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().push_str(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
