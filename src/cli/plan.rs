@@ -70,7 +70,7 @@ impl ShowArgs {
     }
 
     /// What is shown of it.
-    pub(crate) fn shown(&self) -> Shown<'static> {
+    pub fn shown(&self) -> Shown<'static> {
         Shown { format: self.format, detail: self.detail(), explain: None, older_than: None }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use houston_onboard::cli::apply::ApplyArgs;
-use houston_onboard::cli::plan::PlanArgs;
+use houston_onboard::cli::plan::{After, PlanArgs};
 use houston_onboard::cli::resume::ResumeArgs;
 use houston_onboard::cli::settings::{self, Environment as Variables, Refused};
 use houston_onboard::cli::target_args::destination;
@@ -31,7 +31,7 @@ use houston_onboard::ops::environment::Environment;
 use houston_onboard::ops::failure::Failure;
 use houston_onboard::ops::finish::{self, open_run};
 use houston_onboard::ops::notices::Notices;
-use houston_onboard::ops::plan::Planned;
+use houston_onboard::ops::plan::{Planned, Shown};
 use houston_onboard::ops::planning::roster::Input;
 use houston_onboard::ops::resume::{Found, Interrupted};
 use houston_onboard::ops::saved;
@@ -40,6 +40,7 @@ use houston_onboard::ops::signals::Signals;
 use houston_onboard::ops::trust::Origin;
 use houston_onboard::outcome::ExitStatus;
 use houston_onboard::record::folder::RunFolder;
+use houston_onboard::record::journal::RunSettings;
 use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::terminal::Progress;
 use houston_onboard::roster::Style;
@@ -305,15 +306,28 @@ impl<'h> Job<'h> {
         args.out.iter_mut().for_each(|path| self.here.locate(path));
         let destination = destination(&args.work.target, &args.work.pace)?;
         let input = Input::read(args.work.source()?, &self.environment.notices)?;
-        let session = Session::open(self.with_token(destination)?, Access::ReadOnly, &self.environment)?;
-        let draft = args.out.as_deref().map(saved::begin).transpose()?;
-        let (input, settings) = (input.resolve(&session)?, args.work.safety.settings());
-        let planned = Planned::prepare(input, &settings, &session, &mut self.reporter())?;
-        self.shown = planned.render(&args.shown())?;
+        let destination = self.with_token(destination)?;
+        let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
+        self.show(input, destination, &args.work.safety.settings(), &args.shown(), &after)
+    }
+
+    fn show(
+        &mut self,
+        input: Input,
+        destination: Destination,
+        settings: &RunSettings,
+        shown: &Shown<'_>,
+        after: &After<'_>,
+    ) -> Result<ExitStatus, Failure> {
+        let session = Session::open(destination, Access::ReadOnly, &self.environment)?;
+        let draft = after.save_as.map(saved::begin).transpose()?;
+        let input = input.resolve(&session)?;
+        let planned = Planned::prepare(input, settings, &session, &mut self.reporter())?;
+        self.shown = planned.render(shown)?;
         if let Some(draft) = draft {
             planned.save(draft)?;
         }
-        planned.status(&args.shown(), args.detailed_exitcode)
+        planned.status(shown, after.detailed_exitcode)
     }
 
     fn apply(&mut self, mut args: ApplyArgs) -> Result<ExitStatus, Failure> {
@@ -329,11 +343,16 @@ impl<'h> Job<'h> {
         let destination = self.with_token(destination)?;
         if let Some(saved) = &saved {
             saved.check_target(destination.url().as_deref())?;
-            if let Some(run) = earlier_run(saved, &args.runs_dir)? {
+            if !args.dry_run
+                && let Some(run) = earlier_run(saved, &args.runs_dir)?
+            {
                 return self.resume_run(&resume_of(&args, &run), run);
             }
         }
-        assert!(args.yes && !args.dry_run, "nobody is asked in process");
+        if args.dry_run {
+            return self.show(input, destination, &settings, &args.show.shown(), &After::default());
+        }
+        assert!(args.yes, "nobody is asked in process");
         let digest = saved.map(|saved| saved.digest().to_owned());
         let run = Connected::open(input, destination, &args.runs_dir, &self.environment)?;
         let run = run.prepare(settings, digest, &mut self.reporter())?;

@@ -15,7 +15,7 @@ use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use houston_onboard::sandbox::state::StateUser;
 use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State};
 use tempfile::TempDir;
 
-pub use self::in_process::InProcess;
+pub use self::in_process::{Command, InProcess};
 pub use self::world::{World, person, user, workspace};
 
 /// No run of a test takes longer, not even on a machine that is busy with something else.
@@ -100,7 +100,7 @@ impl Workdir {
 
     /// A call of the program in this folder, with nothing of our environment that concerns it.
     pub fn call<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Call<'_> {
-        let mut command = Command::new(program());
+        let mut command = process::Command::new(program());
         command.current_dir(self.path()).env("HOME", self.path());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HOUSTON_") {
@@ -165,7 +165,7 @@ pub fn program() -> &'static str {
 /// A call of the program that is being put together.
 pub struct Call<'w> {
     workdir: &'w Workdir,
-    command: Command,
+    command: process::Command,
     stdin: Vec<u8>,
 }
 
@@ -209,7 +209,7 @@ impl<'w> Call<'w> {
     /// Through another program: these words come before the program and its arguments.
     #[must_use]
     pub fn through(mut self, words: &[&str]) -> Self {
-        let mut command = Command::new(words[0]);
+        let mut command = process::Command::new(words[0]);
         command.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
         command.current_dir(self.workdir.path());
         for (name, value) in self.command.get_envs() {
@@ -363,7 +363,7 @@ impl Drop for Running<'_> {
 /// Sends a signal to a process, or to the group after a minus.
 pub fn signal(name: &str, to: &str) {
     let kill = format!("kill -{name} {to}");
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    assert!(process::Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
 }
 
 /// The peak of a process's memory in MiB, where the system tells it; none once it has ended.
