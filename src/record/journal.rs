@@ -378,6 +378,14 @@ pub struct Journal {
     before_ms: u64,
 }
 
+/// A process that was started meanwhile may still have the file open: closing it here would not free it.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Else it is free when the last one closes it.
+        let _ = self.file.unlock();
+    }
+}
+
 impl Journal {
     /// Begins the journal of a run with its header, synced together with the folder.
     pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
@@ -588,6 +596,18 @@ mod tests {
 
     fn statuses(folder: &RunFolder) -> Vec<Status> {
         History::read(folder).expect("readable").rows().map(|row| row.status).collect()
+    }
+
+    #[test]
+    fn a_journal_is_free_after_its_writer_whoever_else_has_the_file_open() {
+        let (_dir, folder) = run(&[]);
+        let history = History::read(&folder).expect("readable");
+        let journal = Journal::append(&folder, &history, Instant::now()).expect("opened");
+        let inherited = journal.file.try_clone().expect("cloned");
+        assert!(folder.is_held());
+        drop(journal);
+        assert!(!folder.is_held());
+        drop(inherited);
     }
 
     #[test]
