@@ -121,19 +121,19 @@ pub fn status(history: &History) -> ExitStatus {
 
 /// How many changes of roles a guard held back.
 fn held_back(history: &History) -> usize {
-    history.rows.iter().filter(|row| row.is_held_back()).count()
+    history.rows().filter(|row| row.is_held_back()).count()
 }
 
 /// How many removals a guard held back.
 fn removals_held_back(history: &History) -> usize {
-    history.extras.iter().filter(|extra| extra.is_held_back()).count()
+    history.extras().iter().filter(|extra| extra.is_held_back()).count()
 }
 
 /// What guards held back, by workspace and guard.
 fn held_by_guards(history: &History) -> Vec<HeldBack> {
     let mut held: Vec<HeldBack> = Vec::new();
-    let rows = history.rows.iter().map(|row| (row, 1, 0));
-    let all = rows.chain(history.extras.iter().map(|extra| (extra, 0, 1)));
+    let rows = history.rows().map(|row| (row.end, 1, 0));
+    let all = rows.chain(history.extras().iter().map(|extra| (extra, 0, 1)));
     for (row, roles, removals) in all.filter(|(row, ..)| row.is_held_back()) {
         let Some(guard) = row.cause.as_ref().and_then(|cause| Guard::of(&cause.code)) else { continue };
         let workspace = row.workspace.map(|at| history.workspaces[at as usize].to_string());
@@ -151,8 +151,7 @@ fn held_by_guards(history: &History) -> Vec<HeldBack> {
 fn by_rows(history: &History) -> ExitStatus {
     let (rows, extras) = (history.tally(), history.tally_of_extras());
     let of = |kind| rows.of_kind(kind) + extras.of_kind(kind);
-    let left_out =
-        history.rows.iter().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
+    let left_out = history.rows().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
     let left = of(StatusKind::Unresolved) + of(StatusKind::NotTried) - left_out as u64;
     if left > 0 {
         ExitStatus::Unresolved

@@ -166,8 +166,8 @@ impl Taken {
     /// What the rows of the plan are called in messages.
     pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
         let history = &self.history;
-        let rows = history.rows.iter().map(|row| row.line);
-        let grants = history.grants.iter().map(|grant| history.rows[grant.of.index()].line);
+        let rows = history.rows().map(|row| row.line);
+        let grants = history.grants().filter_map(|(grant, _)| Some(history.row(grant.of)?.line));
         let lines: Vec<u32> = rows.chain(grants).collect();
         let name = history.header.roster.clone();
         move |item| match lines.get(item.index()) {
@@ -272,7 +272,7 @@ impl Resuming {
     pub fn shown(&self) -> String {
         let Self { rows: Batch { workspaces, operations, .. }, concluded, .. } = self;
         let header = &self.history.header;
-        let rows = self.history.rows.len();
+        let rows = self.history.row_count();
         let (done, found) = (rows - operations.len() - concluded.len(), concluded.len());
         let mut first = 0;
         let line = |share: &[Operation]| {
@@ -367,7 +367,7 @@ fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
 
 /// A run without `--prune` has no removals: its files do not belong together.
 fn refuse_contradiction(history: &History) -> Result<(), Failure> {
-    if history.header.settings.prune.is_some() || history.extras.is_empty() {
+    if history.header.settings.prune.is_some() || history.extras().is_empty() {
         return Ok(());
     }
     let error = anyhow::anyhow!(

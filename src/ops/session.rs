@@ -19,8 +19,8 @@ use crate::event::{Event, Pause};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
-    Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, OutageWait, Pace,
-    Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
+    Caller, Contact, Credential, Fault, FirstContact, Houston, Installation, Mail, OutageWait, Pace, Paced,
+    ReadOnly, Renewing, Retrying, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::ops::environment::Environment;
@@ -90,8 +90,19 @@ impl Destination {
     ///
     /// # Errors
     /// No usable token (4), or an address of no use (2).
-    pub fn with_token(mut self) -> Result<Self, Failure> {
-        self.resolved = self.target.resolve()?;
+    pub fn with_token(self) -> Result<Self, Failure> {
+        self.with_token_of(Token::from_environment)
+    }
+
+    /// Finds the token; `variable` is the one in the environment.
+    ///
+    /// # Errors
+    /// As [`Self::with_token`].
+    pub fn with_token_of(
+        mut self,
+        variable: impl FnOnce() -> Option<Result<Token, TokenError>>,
+    ) -> Result<Self, Failure> {
+        self.resolved = self.target.resolve_with(variable)?;
         Ok(self)
     }
 
@@ -179,7 +190,7 @@ impl Session {
         access: Access,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let Environment { clock, notices, .. } = environment.clone();
+        let Environment { clock, notices, connect, listen: _ } = environment.clone();
         let Destination { target: wanted, pace: settings, resolved } = destination;
         if wanted.insecure {
             notices.give(&Notice::Insecure);
@@ -205,8 +216,8 @@ impl Session {
         let token = TokenInForce::new(credential.clone(), token_file);
         let waiting = Waiting::new(Arc::clone(&clock));
         let time = || Arc::clone(&clock);
-        let http = Http::new(&target, Some(credential.clone()), wanted.http(&settings));
-        let transport = Paced::new(FirstContact::new(http, contact.clone()), Arc::clone(&pace));
+        let way = connect(&target, credential.clone(), wanted.http(&settings));
+        let transport = Paced::new(FirstContact::new(way, contact.clone()), Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
         let transport =
             Retrying::new(transport, settings.retry(), time(), cancel.clone()).with_budget(pace.budget());

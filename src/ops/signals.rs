@@ -2,7 +2,7 @@
 //! anything is sent there is nothing to finish, and the first one is enough.
 //!
 //! Main type: [`Signals`]. A terminal that closes (SIGHUP) is the same as SIGTERM, unless the
-//! user wants it ignored (`nohup`).
+//! user wants it ignored (`nohup`). Nothing here ends the process: the caller says how.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -16,7 +16,7 @@ use crate::outcome::ExitStatus;
 use crate::report::notices::{Notice, StoppedAt};
 
 /// What the outside has said so far.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Signals(Arc<State>);
 
 #[derive(Debug, Default)]
@@ -51,26 +51,33 @@ enum Reaction {
 }
 
 impl Signals {
-    /// Listens from now on.
-    pub fn listen(notices: Notices) -> io::Result<Self> {
+    /// Listens to the signals of this process from now on. `leave` ends the process at once, with this
+    /// status.
+    ///
+    /// # Errors
+    /// The system does not allow it.
+    pub fn listen(notices: Notices, leave: impl Fn(ExitStatus) + Send + 'static) -> io::Result<Self> {
         let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
         if !is_ignored(SIGHUP) {
             incoming.add_signal(SIGHUP)?;
         }
-        let signals = Self(Arc::default());
+        let signals = Self::default();
         let listener = signals.clone();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for signal in incoming.forever() {
-                // Sending cannot begin while it is held, so the message stays true.
-                let phase = listener.phase();
-                if let Reaction::Leave(at) = listener.take(signal, *phase) {
-                    let resume = listener.0.resume.get().map(String::as_str);
-                    notices.give(&Notice::Stopped { at, resume });
-                    std::process::exit(i32::from(status(signal).code()));
-                }
-            }
+            incoming.forever().for_each(|signal| listener.receive(signal, &notices, &leave));
         })?;
         Ok(signals)
+    }
+
+    /// Takes a signal. `leave` ends the process at once, with this status.
+    pub fn receive(&self, signal: i32, notices: &Notices, leave: impl Fn(ExitStatus)) {
+        // Nothing can begin to be sent while it is held: what is said here stays true.
+        let phase = self.phase();
+        if let Reaction::Leave(at) = self.take(signal, *phase) {
+            let resume = self.0.resume.get().map(String::as_str);
+            notices.give(&Notice::Stopped { at, resume });
+            leave(status(signal));
+        }
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -147,17 +154,17 @@ mod tests {
     fn what_a_signal_does_depends_on_what_is_going_on() {
         let leaves =
             |reaction, part: &str| matches!(reaction, Reaction::Leave(at) if at.to_string().contains(part));
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         assert!(leaves(signals.take(SIGTERM, *signals.phase()), "nothing was sent"));
 
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         signals.sending_begins(String::new());
         assert_eq!(signals.stop(), None);
         assert_eq!(signals.take(SIGHUP, *signals.phase()), Reaction::Go);
         assert_eq!(signals.stop(), Some(StopReason::Terminated));
         assert!(leaves(signals.take(SIGINT, *signals.phase()), "unconfirmed"));
 
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         signals.sending_begins(String::new());
         signals.reporting_begins();
         assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
@@ -166,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_being_written_is_taken_away_first() {
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         signals.writing_begins();
         assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
         let second = signals.take(SIGINT, *signals.phase());

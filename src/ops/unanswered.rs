@@ -46,7 +46,7 @@ pub fn left_unanswered(runs: &Runs, target: &str, recent: Duration) -> Unanswere
 
 impl Unanswered {
     fn search(&mut self, folder: &RunFolder, history: &History) {
-        let in_doubt = |row: &ItemId| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
+        let in_doubt = |row: &ItemId| history.item(*row).is_some_and(|row| row.status == Status::InDoubt);
         let left: HashSet<ItemId> = history.left().into_iter().filter(in_doubt).collect();
         if left.is_empty() {
             return;

@@ -22,8 +22,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 pub use self::digest::{Hashing, digest_of};
-pub use self::fold::GrantHistory;
-pub use self::history::{History, RowHistory};
+pub use self::fold::DeploymentRole;
+pub use self::history::{History, ItemEnd, RowEnd};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undone::{Undoing, Undone};
@@ -378,6 +378,14 @@ pub struct Journal {
     before_ms: u64,
 }
 
+/// A process that was started meanwhile may still have the file open: closing it here would not free it.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Else it is free when the last one closes it.
+        let _ = self.file.unlock();
+    }
+}
+
 impl Journal {
     /// Begins the journal of a run with its header, synced together with the folder.
     pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
@@ -587,7 +595,19 @@ mod tests {
     }
 
     fn statuses(folder: &RunFolder) -> Vec<Status> {
-        History::read(folder).expect("readable").rows.iter().map(|row| row.status).collect()
+        History::read(folder).expect("readable").rows().map(|row| row.status).collect()
+    }
+
+    #[test]
+    fn a_journal_is_free_after_its_writer_whoever_else_has_the_file_open() {
+        let (_dir, folder) = run(&[]);
+        let history = History::read(&folder).expect("readable");
+        let journal = Journal::append(&folder, &history, Instant::now()).expect("opened");
+        let inherited = journal.file.try_clone().expect("cloned");
+        assert!(folder.is_held());
+        drop(journal);
+        assert!(!folder.is_held());
+        drop(inherited);
     }
 
     #[test]
@@ -619,7 +639,7 @@ mod tests {
         for cut in header_end..=whole.len() {
             std::fs::write(folder.journal(), &whole[..cut]).expect("written");
             let history = History::read(&folder).expect("a cut journal can be read");
-            assert_eq!(history.rows.len(), 5, "cut at {cut}");
+            assert_eq!(history.row_count(), 5, "cut at {cut}");
         }
         for cut in 0..header_end {
             std::fs::write(folder.journal(), &whole[..cut]).expect("written");
@@ -754,8 +774,8 @@ mod tests {
         std::fs::write(folder.journal(), text.replacen("\"rows\":5", "\"rows\":3,\"extras\":2", 1))
             .expect("written");
         let history = History::read(&folder).expect("readable");
-        assert_eq!((history.rows.len(), history.extras.len()), (3, 2));
-        assert_eq!(history.item(ItemId::from_index(3)), history.extras.first());
+        assert_eq!((history.row_count(), history.extras().len()), (3, 2));
+        assert_eq!(history.item(ItemId::from_index(3)), history.extras().first());
         assert_eq!(history.left_extras(), [ItemId::from_index(3)], "the other one has its end");
         assert!(history.left().iter().all(|row| row.index() < 3));
         for (rows, extras) in [(3, 1), (3, 3), (3, 0)] {

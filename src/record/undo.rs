@@ -15,8 +15,8 @@ use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{Action, Holder, RolePolicy};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    GrantHistory, History, JournalError, LineDecision, Origin, PlanLine, Prune, RunSettings, Undoing, Undone,
-    plan_lines,
+    DeploymentRole, History, ItemEnd, JournalError, LineDecision, Origin, PlanLine, Prune, RunSettings,
+    Undoing, Undone, plan_lines,
 };
 use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::roster::{NO_ROLE, Settings, is_odd_email};
@@ -127,10 +127,10 @@ struct Changed(BTreeMap<ItemId, Vec<Back>>);
 impl Changed {
     fn of(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
         let mut changed: BTreeMap<ItemId, Vec<Back>> = BTreeMap::new();
-        for grant in history.grants.iter().filter(|grant| is_changed(grant)) {
-            let row = history.alone(grant.of.into()).map(|row| row.status);
+        for (grant, end) in history.grants().filter(|(_, end)| is_changed(end)) {
+            let row = history.item(grant.of.into()).map(|row| row.status);
             if !matches!(row, Some(Status::Added | Status::Invited)) {
-                changed.entry(grant.of.into()).or_default().push(Back::of(grant, history));
+                changed.entry(grant.of.into()).or_default().push(Back::of(grant, end, history));
             }
         }
         if history.extras_have_deployments {
@@ -164,15 +164,15 @@ impl Changed {
 }
 
 impl Back {
-    fn of(grant: &GrantHistory, history: &History) -> Self {
-        let GrantHistory { deployment, role, from_role, workspace_role, .. } = grant;
+    fn of(grant: &DeploymentRole, end: &ItemEnd, history: &History) -> Self {
+        let DeploymentRole { deployment, role, from_role, workspace_role, .. } = grant;
         Self {
             email: grant.email.clone(),
-            workspace: grant.end.workspace.map(|place| history.workspaces[place as usize].clone()),
+            workspace: end.workspace.map(|place| history.workspaces[place as usize].clone()),
             beside: *workspace_role,
             deployment: deployment.clone(),
-            role: from_role.filter(|_| grant.end.status != Status::Added),
-            from_role: role.filter(|_| grant.end.status != Status::Removed),
+            role: from_role.filter(|_| end.status != Status::Added),
+            from_role: role.filter(|_| end.status != Status::Removed),
         }
     }
 
@@ -211,8 +211,8 @@ fn set_role(from: Role, to: Role) -> Action {
 }
 
 /// Whether a run has set or removed a role.
-fn is_changed(grant: &GrantHistory) -> bool {
-    match grant.end.status {
+fn is_changed(end: &ItemEnd) -> bool {
+    match end.status {
         Status::Added | Status::RoleUpdated | Status::Removed => true,
         Status::Invited
         | Status::Unchanged

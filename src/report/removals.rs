@@ -17,7 +17,7 @@ use crate::plan::extra::Account;
 use crate::plan::{Membership, RolePolicy, Standing};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
+    History, ItemEnd, JournalError, PlanLine, RunSettings, Undoing, Undone, plan_lines,
 };
 use crate::roster::is_odd_email;
 
@@ -59,7 +59,7 @@ pub enum End {
 
 impl End {
     /// The end of one of [`History::extras`].
-    pub fn of(extra: &RowHistory) -> Self {
+    pub fn of(extra: &ItemEnd) -> Self {
         match (extra.status, extra.cause.as_ref().map(|cause| &cause.code)) {
             (Status::Removed, _) => Self::Removed,
             (Status::Unchanged, Some(Code::GoneAlready)) => Self::GoneAlready,
@@ -106,8 +106,8 @@ impl RemovalCounts {
     /// The counts of a run, if it had people to remove.
     pub fn of(history: &History) -> Option<Self> {
         history.header.settings.prune.as_ref()?;
-        let mut counts = Self { extra: history.extras.len() as u64, ..Self::default() };
-        for extra in &history.extras {
+        let mut counts = Self { extra: history.extras().len() as u64, ..Self::default() };
+        for extra in history.extras() {
             let counter = match (End::of(extra), extra.status.kind()) {
                 (End::Removed, _) => &mut counts.removed,
                 (End::HeldBack, _) => &mut counts.held_back,
@@ -220,7 +220,7 @@ fn is_extra(history: &History, item: ItemId) -> bool {
     item.index() >= history.first_extra()
 }
 
-fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
+fn record(line: &PlanLine, end: &ItemEnd) -> ByteRecord {
     let (kind, id) = match line.accounts.first() {
         Some(Account::Invite(id)) => ("invitation", id.as_str()),
         Some(Account::User(id)) if is_pending(line) => ("pending", id.as_str()),
@@ -265,9 +265,8 @@ mod tests {
     use crate::plan::{Action, Guard, Reason};
     use std::sync::Arc;
 
-    fn extra(status: Status, cause: Option<Cause>) -> RowHistory {
-        RowHistory {
-            line: 0,
+    fn extra(status: Status, cause: Option<Cause>) -> ItemEnd {
+        ItemEnd {
             status,
             cause: cause.map(Arc::new),
             workspace: None,

@@ -17,7 +17,7 @@ use super::summary::Summary;
 use super::{RosterAgain, spoken};
 use crate::model::{RowNumber, WorkspaceId};
 use crate::outcome::{Status, StatusKind};
-use crate::record::journal::{History, RowHistory};
+use crate::record::journal::{History, RowEnd};
 use crate::roster::Columns;
 
 /// How many failed rows a table for people has.
@@ -251,7 +251,7 @@ fn whose(columns: Columns, record: &ByteRecord) -> (String, String) {
     (cell(columns.email), columns.workspace.map(cell).unwrap_or_default())
 }
 
-fn workspace<'h>(history: &'h History, end: &RowHistory) -> Option<&'h WorkspaceId> {
+fn workspace<'h>(history: &'h History, end: RowEnd<'_>) -> Option<&'h WorkspaceId> {
     end.workspace.and_then(|index| history.workspaces.get(index as usize))
 }
 

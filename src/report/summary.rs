@@ -16,7 +16,7 @@ use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
 use crate::model::{is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
-use crate::record::journal::{History, RowHistory};
+use crate::record::journal::{History, RowEnd};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -150,9 +150,10 @@ pub struct GrantCounts {
 
 impl GrantCounts {
     fn of(history: &History) -> Option<Self> {
-        let mut counts = Self { wanted: history.grants.len() as u64, ..Self::default() };
-        for grant in &history.grants {
-            let counter = match grant.end.status.kind() {
+        let mut counts = Self::default();
+        for (_, end) in history.grants() {
+            counts.wanted += 1;
+            let counter = match end.status.kind() {
                 StatusKind::Changed => &mut counts.set,
                 StatusKind::AsItWas => &mut counts.kept,
                 StatusKind::Failed => &mut counts.failed,
@@ -218,11 +219,11 @@ impl Summary {
     /// Sums up the files of a run. `exit_status` is that of the program, if it is known.
     pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
         let header = &history.header;
-        let left_out = |row: &&RowHistory| row.status == Status::NotRun && row.is_left_out();
+        let left_out = |row: &RowEnd<'_>| row.status == Status::NotRun && row.is_left_out();
         let removals = RemovalCounts::of(history);
         let mut counts = history.tally();
         (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
-        let all = || history.rows.iter().chain(&history.extras);
+        let all = || history.rows().map(|row| row.end).chain(history.extras());
         Self {
             schema_version: 1,
             run: bounded(&header.run),
@@ -248,12 +249,12 @@ impl Summary {
             allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),
             legs: history.legs,
-            rows: history.rows.len() as u64,
+            rows: history.row_count() as u64,
             counts,
             removals,
             deployment_roles: GrantCounts::of(history),
             undo: Undo::default(),
-            left_out: history.rows.iter().filter(left_out).count() as u64,
+            left_out: history.rows().filter(left_out).count() as u64,
             operations: all().filter(|row| row.attempts > 0).count() as u64,
             attempts: all().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
@@ -262,8 +263,8 @@ impl Summary {
             window_end: history.strain.window_end,
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
-            held_back: history.rows.iter().filter(|row| row.is_held_back()).count() as u64,
-            failures: classes(&history.rows),
+            held_back: history.rows().filter(|row| row.is_held_back()).count() as u64,
+            failures: classes(history.rows()),
             other_failures: 0,
         }
     }
@@ -366,10 +367,10 @@ impl Summary {
 }
 
 /// The failed and unsettled rows, grouped.
-fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
+fn classes<'h>(rows: impl Iterator<Item = RowEnd<'h>>) -> Vec<FailureClass> {
     let mut indexes = HashMap::new();
     let mut classes: Vec<FailureClass> = Vec::new();
-    for row in rows {
+    for RowEnd { line, end: row } in rows {
         match row.status.kind() {
             StatusKind::Failed | StatusKind::Unresolved => {}
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => continue,
@@ -385,7 +386,7 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         let class = &mut classes[index];
         class.count += 1;
         if class.lines.len() < EXAMPLES {
-            class.lines.push(row.line);
+            class.lines.push(line);
             class.texts.push(bounded(text));
         }
     }

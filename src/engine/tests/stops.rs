@@ -46,7 +46,7 @@ fn disk() -> impl Strategy<Value = Option<Full>> {
 
 /// Compares what the files say about a row with the world.
 fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), String> {
-    let row = &played.history.rows[operation.item.index()];
+    let row = played.history.item(operation.item).unwrap();
     let bindings = stage.bindings(operation);
     let is_true = match row.status {
         Status::Added => bindings == 1,

@@ -12,7 +12,7 @@ use crate::plan::extra::Account;
 use crate::plan::finding::{Finding, Ground, finding};
 use crate::plan::grant;
 use crate::plan::{Action, Decision, Membership, Reason, ReplaceStep, RolePolicy, decide};
-use crate::record::journal::{History, LineDecision, Origin, PlanLine, RowHistory};
+use crate::record::journal::{History, ItemEnd, LineDecision, Origin, PlanLine};
 
 /// An item of the plan that has no final outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,13 +81,13 @@ impl PendingItem {
         let about = match (line.origin, &line.deployment) {
             (Origin::Row { .. }, None) => About::Row,
             (Origin::Row { number, .. }, Some(deployment)) => {
-                let row = history.alone(number.into())?.status;
+                let row = history.item(number.into())?.status;
                 let (id, name) = (deployment.id.clone(), deployment.name.clone());
                 deployment.is_there().then_some(About::Deployment { id, name, row })?
             }
             (Origin::Extra, _) => About::Extra(line.accounts.first()?.clone()),
         };
-        let earlier = earlier(history.alone(line.item)?);
+        let earlier = earlier(history.item(line.item)?);
         Some(Self { item: line.item, about, planned, earlier })
     }
 
@@ -250,7 +250,7 @@ impl PendingItem {
 }
 
 /// What earlier legs sent, as the journal says it.
-fn earlier(history: &RowHistory) -> Option<Earlier> {
+fn earlier(history: &ItemEnd) -> Option<Earlier> {
     let in_doubt = history.status == Status::InDoubt;
     let cause = || {
         let text = "sent, but the run ended before the answer";

@@ -152,7 +152,11 @@ impl TargetSettings {
         self.resolve_with(Token::from_environment)
     }
 
-    fn resolve_with(
+    /// The same; `environment` gives the token in the environment.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_with(
         &self,
         environment: impl FnOnce() -> Option<Result<Token, TokenError>>,
     ) -> Result<Option<Resolved>, DestinationError> {

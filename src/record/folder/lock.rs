@@ -118,3 +118,29 @@ impl TargetLock {
         signed.map_err(FolderError::new("cannot lock", self.path.clone()))
     }
 }
+
+/// A process that was started meanwhile may still have the file open: closing it here would not free it.
+impl Drop for TargetLock {
+    fn drop(&mut self) {
+        // Else it is free when the last one closes it.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_free_after_its_owner_whoever_else_has_the_file_open() {
+        let dir = tempfile::tempdir().expect("created");
+        let runs = Runs::prepare(dir.path()).expect("opened");
+        let take = || TargetLock::take(&runs, "https://a.example.com/v1");
+        let lock = take().expect("taken");
+        let inherited = lock.file.try_clone().expect("cloned");
+        assert!(matches!(take(), Err(LockError::Held { .. })));
+        drop(lock);
+        drop(take().expect("free"));
+        drop(inherited);
+    }
+}

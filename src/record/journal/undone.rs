@@ -39,7 +39,7 @@ impl Undone {
         if is_replaced && (from_role.is_none() || from_role == line.role) {
             return None;
         }
-        match history.alone(line.item)?.status {
+        match history.item(line.item)?.status {
             Status::Removed | Status::RoleUpdated => self.put_back(line),
             Status::Added | Status::Invited if is_replaced => self.put_back(line),
             Status::Added | Status::Invited => Some(Undoing::TakenAway),
