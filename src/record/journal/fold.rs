@@ -49,7 +49,7 @@ impl History {
         }
     }
 
-    /// The end of a row that ended like this by itself and wants these roles.
+    /// The end of a row that ended like this itself and wants these roles.
     fn folded(&self, own: &ItemEnd, grants: &[usize]) -> ItemEnd {
         let mut folded = own.clone();
         let mut texts: Vec<String> = own.cause.iter().map(|cause| cause.text.clone()).collect();
