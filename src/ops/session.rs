@@ -165,7 +165,7 @@ pub struct Session {
     pub url: String,
     /// Which Houston was meant, and how it is reached.
     pub target: TargetSettings,
-    /// What it tells about itself.
+    /// What it reports about itself.
     pub installation: Installation,
     /// Who we are to it.
     pub caller: Option<Caller>,
@@ -275,7 +275,7 @@ impl Session {
         }
     }
 
-    /// How long the token is still valid by this machine's clock, if it tells its end.
+    /// How long the token is still valid by this machine's clock, if it states its expiry.
     pub fn token_left(&self) -> Option<Duration> {
         self.token.credential.expires().map(|end| end.duration_since(SystemTime::now()).unwrap_or_default())
     }
@@ -286,8 +286,7 @@ impl Session {
         crate::engine::pause(&self.pace).or_else(waiting)
     }
 
-    /// Shows an event, and before it what the session itself has to tell: that another token is
-    /// used now.
+    /// Shows an event, and before it a notice of the session itself if a new token is in use.
     pub fn show(&self, event: &Event<'_>, progress: &mut dyn Reporter) {
         if let Some(file) = self.token.replaced() {
             progress.event(&Event::TokenReplaced { file });
@@ -295,8 +294,8 @@ impl Session {
         progress.event(event);
     }
 
-    /// Refuses what the installation's policy would turn into trouble: mails that nobody wanted,
-    /// or people who could never log in.
+    /// Refuses what the installation's policy would turn into trouble: unwanted emails, or people who
+    /// could never log in.
     ///
     /// # Errors
     /// The policy refuses (5).
@@ -306,15 +305,15 @@ impl Session {
             Mail::Bypass if self.installation.bypass_invite == Support::No => {
                 let version = self.version().map_or_else(String::new, |version| format!(" {version}"));
                 Err(refuse(format!(
-                    "Houston{version} cannot add people without mailing them: it has no `bypassInvite` (0.25.3 and later have)"
+                    "Houston{version} cannot add people without emailing them: it has no `bypassInvite` (0.25.3 and later have it)"
                 ))
-                .hint("if the mails are wanted: --send-invites"))
+                .hint("to allow the emails, pass --send-invites"))
             }
             Mail::Bypass if self.is_local_only() && !settings.bypass_local => Err(refuse(
                 "this installation supports local passwords only: new people added without an invitation email could never log in"
                     .to_owned(),
             )
-            .hint("let Houston mail them with --send-invites, or, if all of them have accounts, go on with --bypass-local")),
+            .hint("pass --send-invites to have Houston email them, or --bypass-local if everyone already has an account")),
             Mail::Bypass | Mail::Send => Ok(()),
         }
     }
@@ -362,7 +361,7 @@ impl Session {
         names.map(|name| email_key(name).into_owned()).collect()
     }
 
-    /// That time goes by while something is read.
+    /// That time passes while something is read.
     pub fn tick(&self) -> Event<'static> {
         Event::Tick { tally: Tally::default(), pause: self.pause() }
     }
@@ -372,7 +371,7 @@ impl Session {
         self.installation.version.is_none_or(|version| version >= DEPLOYMENT_ROLES_SINCE)
     }
 
-    /// The version of Houston, if it tells.
+    /// The version of Houston, if it reports it.
     pub fn version(&self) -> Option<String> {
         self.installation.version.as_ref().map(ToString::to_string)
     }
@@ -396,7 +395,7 @@ fn introduce(
     let (start, before) = (clock.now(), pace.requests());
     let caller = match houston.caller() {
         Ok(caller) => Some(caller),
-        // It answered, only not in a way we know: the writes will tell.
+        // It answered, but not in a known way: the writes will show.
         Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => None,
         Err(failure) => return Err(failure.fault),
     };
@@ -422,7 +421,7 @@ fn start_sandbox(choice: &target::SandboxChoice) -> Result<(crate::sandbox::Sand
     options.seed = choice.seed.unwrap_or_default();
     let sandbox = Sandbox::start(options).map_err(|error| {
         let status = if choice.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
-        Failure::new(status, anyhow::Error::new(error).context("the sandbox does not start"))
+        Failure::new(status, anyhow::Error::new(error).context("the sandbox cannot start"))
             .about(&["sandbox-state"])
     })?;
     let target =

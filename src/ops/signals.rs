@@ -1,8 +1,8 @@
-//! SIGINT, SIGTERM and SIGHUP: the first one ends a run in order, the second one at once. Before
-//! anything is sent there is nothing to put in order, and the first one is enough.
+//! SIGINT, SIGTERM and SIGHUP: the first one ends a run gracefully, the second one immediately. Before
+//! anything is sent there is nothing to finish, and the first one is enough.
 //!
-//! Main type: [`Signals`]. A terminal that goes away (SIGHUP) is the same as SIGTERM, unless
-//! somebody wished it to mean nothing (`nohup`). Nothing here ends the process: the caller says how.
+//! Main type: [`Signals`]. A terminal that closes (SIGHUP) is the same as SIGTERM, unless the
+//! user wants it ignored (`nohup`). Nothing here ends the process: the caller says how.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -23,7 +23,7 @@ pub struct Signals(Arc<State>);
 struct State {
     phase: Mutex<Phase>,
     received: AtomicI32,
-    /// What to type to go on with the run.
+    /// The command that resumes the run.
     resume: OnceLock<String>,
 }
 
@@ -35,7 +35,7 @@ enum Phase {
     Reading,
     /// There is something to put in order.
     Sending,
-    /// The run is over and told.
+    /// The run has ended and its reports are written.
     Reporting,
     /// Nothing is sent that changes anything, but a file is being written.
     Writing,
@@ -44,7 +44,7 @@ enum Phase {
 /// What to do about a signal.
 #[derive(Debug, PartialEq, Eq)]
 enum Reaction {
-    /// The run ends in order, or is being told: no more than a note of it.
+    /// The run is ending, or its reports are being written: the signal is only noted.
     Go,
     /// Leave at once; this is interrupted.
     Leave(StoppedAt),
@@ -96,14 +96,14 @@ impl Signals {
         }
     }
 
-    /// From now on there is something to put in order. `resume` is what to type to go on, should
-    /// the run end at once.
+    /// From now on there is something to finish. `resume` is the command to print if the run ends
+    /// immediately.
     pub fn sending_begins(&self, resume: String) {
         self.0.resume.get_or_init(|| resume);
         *self.phase() = Phase::Sending;
     }
 
-    /// From now on nothing is in flight any more; a first signal changes nothing.
+    /// From now on nothing is in flight; a first signal changes nothing.
     pub fn reporting_begins(&self) {
         *self.phase() = Phase::Reporting;
     }
@@ -137,8 +137,8 @@ pub fn outlive_file_limits() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether whoever started us wishes this signal to mean nothing. Where that cannot be known, the
-/// signal is left as it is, too.
+/// Whether the process that started us has this signal ignored. Where that is unknown, the signal is left
+/// as it is, too.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(signals.stop(), None);
         assert_eq!(signals.take(SIGHUP, *signals.phase()), Reaction::Go);
         assert_eq!(signals.stop(), Some(StopReason::Terminated));
-        assert!(leaves(signals.take(SIGINT, *signals.phase()), "in doubt"));
+        assert!(leaves(signals.take(SIGINT, *signals.phase()), "unconfirmed"));
 
         let signals = Signals::default();
         signals.sending_begins(String::new());

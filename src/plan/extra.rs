@@ -1,16 +1,15 @@
-//! People whom Houston has in a workspace and the roster does not name there, and whether they are
-//! to be taken away.
+//! People whom Houston has in a workspace and the roster does not name there, and whether to remove
+//! them.
 //!
-//! Main type: [`Extra`]. Pure; who is extra is found out elsewhere, and
-//! [`super::guard`] holds the number of removals against its limits.
+//! Main type: [`Extra`]. Pure; other modules find out who is extra, and [`super::guard`] compares
+//! the number of removals with its limits.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Decision, Guard, Membership, Reason};
 use crate::model::{Level, Role};
 
-/// What Houston knows somebody by who is to be taken away: an address may belong to somebody else
-/// tomorrow.
+/// What identifies a person to remove in Houston: an address may belong to another person tomorrow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Account {
@@ -20,7 +19,7 @@ pub enum Account {
     Invite(String),
 }
 
-/// Somebody who is in a workspace and whom the roster does not name there.
+/// A person who is in a workspace and whom the roster does not name there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extra {
     /// Index into [`super::Plan::workspaces`].
@@ -31,25 +30,25 @@ pub struct Extra {
     pub account: Account,
     /// What Houston has of them.
     pub seen: Membership,
-    /// Their roles in deployments, which go with them, by release name.
+    /// Their deployment roles, which they lose too, by release name.
     pub deployment_roles: Vec<(String, Role)>,
     /// Whether they are removed, or why not.
     pub decision: Decision,
 }
 
 impl Extra {
-    /// Whether they are to be taken away.
+    /// Whether they are removed.
     pub fn leaves(&self) -> bool {
         self.decision.is_change()
     }
 
-    /// Whether they are taken away, and an admin of the workspace whose going matters: who has never
-    /// signed in is none.
+    /// Whether this removes an active admin of the workspace; a person who has never signed in does not
+    /// count as one.
     pub fn takes_an_admin(&self) -> bool {
         self.decision.takes_an_admin(self.seen)
     }
 
-    /// They stay, if they were to be removed.
+    /// Holds the removal back, if there is one.
     pub fn hold(&mut self, guard: Guard) {
         if let Decision::Change(action) = self.decision {
             self.decision = Decision::Keep(Reason::HeldBack(guard, action));
@@ -63,7 +62,7 @@ impl Extra {
 }
 
 impl Membership {
-    /// Whether this is somebody who has signed in and is admin.
+    /// Whether this is an admin who has signed in.
     pub fn is_active_admin(self) -> bool {
         match self {
             Self::Member { role, standing: super::Standing::Active, .. } => role == Level::Admin,
@@ -71,7 +70,7 @@ impl Membership {
         }
     }
 
-    /// The role, if there is one and Houston tells it.
+    /// The role, if they have one and Houston reports it.
     pub fn role(self) -> Option<Level> {
         match self {
             Self::Member { role, .. } => Some(role),

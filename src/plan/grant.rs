@@ -1,4 +1,4 @@
-//! Roles in deployments that rows of the roster want beside their role in the workspace.
+//! Deployment roles that rows of the roster want besides their workspace role.
 //!
 //! Main type: [`Grant`]. Pure. Deployments have the same levels as workspaces, so that the same
 //! [`super::decide`] serves both.
@@ -11,7 +11,7 @@ use crate::model::{ItemId, Level, Role, RowNumber, Scope};
 /// A deployment of a workspace, as a plan knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Deployment {
-    /// Its id; empty where there is none of this name, or nobody can tell.
+    /// Its id; empty if none has this name, or if that is unknown.
     pub id: String,
     /// Its release name; its id where it has none.
     pub name: String,
@@ -33,11 +33,11 @@ pub struct Grant {
     pub workspace: u32,
     /// In which deployment.
     pub deployment: Deployment,
-    /// Which role; none if one that is there is to be taken away.
+    /// Which role; none to remove the existing one.
     pub role: Option<Level>,
     /// The id of the user and their address in the server's spelling, once they have been read.
     pub user: Option<(String, String)>,
-    /// What Houston has; none if it was not looked at.
+    /// What Houston has; none if it was not read.
     pub seen: Option<Membership>,
     /// What follows.
     pub decision: Decision,
@@ -68,7 +68,7 @@ pub fn decide(wanted: Option<Level>, present: Membership, roles: RolePolicy) -> 
     }
 }
 
-/// What a role is called; also that there is to be none.
+/// The name of a role, or of having none.
 pub fn name(role: Option<Role>) -> &'static str {
     role.map_or("no role", Role::name)
 }

@@ -42,7 +42,7 @@ pub enum Membership {
         /// Whether the user has never signed in: an invitation in the newer model of Houston.
         standing: Standing,
     },
-    /// A pending invitation, with its role if Houston tells it.
+    /// A pending invitation, with its role if Houston reports it.
     Invited {
         /// The role the person gets on signing up.
         #[serde(rename = "level")]
@@ -67,7 +67,7 @@ pub enum Standing {
 }
 
 impl Membership {
-    /// Whether Houston holds the same person twice, which no retry can mend.
+    /// Whether Houston lists the same person twice, which no retry can fix.
     pub fn is_doubled(self) -> bool {
         match self {
             Self::Member { bindings, .. } => bindings > 1,
@@ -78,7 +78,7 @@ impl Membership {
 }
 
 impl Membership {
-    /// What is to be said about somebody whom Houston holds twice.
+    /// The cause for a person whom Houston lists twice.
     pub fn doubled(self, scope: Scope) -> Option<Cause> {
         let text = match self {
             Self::Member { bindings, .. } => format!("has {bindings} role bindings in the {scope}"),
@@ -168,7 +168,7 @@ impl Operation {
     }
 }
 
-/// The name of an operation in the journal: 16 hexadecimal digits. It tells people which lines
+/// The name of an operation in the journal: 16 hexadecimal digits. It shows people which lines
 /// belong together; rows, not these names, identify operations within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -199,7 +199,7 @@ impl TryFrom<String> for OperationId {
 pub struct RowPlan {
     /// Index into [`Plan::workspaces`]; none for rows that were never resolved.
     pub workspace: Option<u32>,
-    /// What Houston had; none if it was not looked at.
+    /// What Houston had; none if it was not read.
     pub seen: Option<Membership>,
     /// What follows.
     pub decision: Decision,
@@ -217,16 +217,16 @@ pub struct Plan {
     /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
     /// id before they are created.
     pub to_create: Vec<u32>,
-    /// Of the people who are taken away and added again, what Houston knows them by.
+    /// The accounts of the people who are removed and added again.
     pub replacements: BTreeMap<RowNumber, Vec<Account>>,
     /// Roles in deployments that rows want, workspace by workspace and in the order of the rows.
     pub grants: Vec<Grant>,
-    /// Who is in these workspaces without being in the roster, workspace by workspace and in the
+    /// People who are in these workspaces but not in the roster, workspace by workspace and in the
     /// order of their names; empty unless removals were asked for.
     pub extras: Vec<Extra>,
-    /// The limits that the removals do not keep to.
+    /// The limits that the removals exceed.
     pub refusals: Vec<Refusal>,
-    /// The limits that would let everybody be removed who is held back by one that is too low.
+    /// The limits that would allow all the removals that are held back by a lower one.
     pub limits_needed: Vec<Limit>,
 }
 
@@ -237,19 +237,19 @@ pub struct Counts {
     pub add: u64,
     /// Members who get another role.
     pub update_role: u64,
-    /// To be taken away and added again.
+    /// To be removed and added again.
     pub renew: u64,
-    /// Roles in deployments to be given or changed.
+    /// Deployment roles to set.
     pub deployment_roles: u64,
-    /// Members and invitations that go.
+    /// Members and invitations to remove.
     pub remove: u64,
     /// Members with the wanted role.
     pub unchanged: u64,
     /// Members with another role, which they keep.
     pub role_kept: u64,
-    /// Members whose role a guard does not let be changed, or whom one does not let go.
+    /// Role changes and removals that a guard holds back.
     pub held_back: u64,
-    /// Members who are not in the roster and stay for a reason that is no guard's.
+    /// Members who are not in the roster and stay, but not because of a guard.
     pub extra_kept: u64,
     /// Pending invitations.
     pub already_invited: u64,
@@ -304,7 +304,7 @@ impl Counts {
         match &grant.decision {
             Decision::Change(_) => self.deployment_roles += 1,
             Decision::Keep(Reason::HeldBack(..)) => self.role_kept += 1,
-            // What is as it should be counts with its row.
+            // A role that needs no change counts with its row.
             Decision::Keep(reason) if reason.is_settled() => {}
             decision @ Decision::Keep(_) => self.count(decision),
         }
@@ -312,7 +312,7 @@ impl Counts {
 }
 
 impl Plan {
-    /// Whether the workspace at this place does not exist yet.
+    /// Whether the workspace at this index does not exist yet.
     pub fn is_to_be_created(&self, place: u32) -> bool {
         self.to_create.contains(&place)
     }
@@ -326,7 +326,7 @@ impl Plan {
         counts
     }
 
-    /// Who is to be taken away.
+    /// The people to remove.
     pub fn leavers(&self) -> impl Iterator<Item = &Extra> {
         self.extras.iter().filter(|extra| extra.leaves())
     }

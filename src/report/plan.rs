@@ -35,13 +35,13 @@ const YEAR: u64 = 366 * 24 * 3600;
 /// How a plan is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For people
+    /// Text
     #[default]
     Human,
     /// One JSON document
     Json,
-    /// One CSV row per row of the roster, then one per role in a deployment, then one per person who is
-    /// not in the roster (`--prune`)
+    /// CSV: a row per roster row, then per deployment role, then per person who is not in the roster
+    /// (`--prune`)
     Csv,
     /// Markdown: a table per workspace
     Md,
@@ -102,7 +102,7 @@ pub struct PlanReport<'p> {
     pub name: &'p str,
     /// The URL of Houston.
     pub target: &'p str,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<&'p str>,
     /// What it will cost.
     pub estimate: Estimate,
@@ -141,7 +141,7 @@ struct Document<'d> {
     /// Who is in these workspaces without being in the roster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extras: Vec<ExtraRow<'d>>,
-    /// The limits that the removals do not keep to.
+    /// The limits that the removals exceed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refusals: Vec<RefusalRow<'d>>,
     /// Old invitations.
@@ -309,7 +309,8 @@ impl PlanReport<'_> {
         };
         let Estimate { requests: _, mutations, reads, seconds, token_seconds } = self.estimate;
         if mutations == 0 {
-            return format!("In all: {all}.\n{guard}Nothing is to be done.\n");
+            let matches = if self.roster_is_met() { " Houston already matches the roster." } else { "" };
+            return format!("Total: {all}.\n{guard}No changes.{matches}\n");
         }
         let s = if mutations == 1 { "" } else { "s" };
         let time = match seconds {
@@ -322,8 +323,14 @@ impl PlanReport<'_> {
             Some(left) => format!("; the token is valid for another {}", spoken(Duration::from_secs(left))),
         };
         format!(
-            "In all: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
+            "Total: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
         )
+    }
+
+    /// Whether every row has what it wants, and nothing was kept, skipped or could not be read.
+    fn roster_is_met(&self) -> bool {
+        let Counts { unchanged, already_invited, merged, .. } = self.plan.counts();
+        self.plan.counts() == Counts { unchanged, already_invited, merged, ..Counts::default() }
     }
 
     fn counts_of(&self, rows: &[usize]) -> Counts {
@@ -368,8 +375,8 @@ impl PlanReport<'_> {
 
     fn reason(&self, decision: &Decision, role: Option<Level>) -> String {
         let reason = match decision {
-            Decision::Change(Action::SetRole { .. }) => return "another role".to_owned(),
-            Decision::Change(Action::Replace(_)) => return "taken away and added again".to_owned(),
+            Decision::Change(Action::SetRole { .. }) => return "different role".to_owned(),
+            Decision::Change(Action::Replace(_)) => return "removed and added again".to_owned(),
             Decision::Change(Action::Add(_) | Action::Remove(_)) => return "absent".to_owned(),
             Decision::Keep(reason) => reason,
         };
@@ -390,7 +397,7 @@ impl PlanReport<'_> {
     }
 }
 
-/// `+` is added, `~` gets another role, `-` is removed.
+/// `+` is added, `~` changes, `-` is removed.
 fn mark(action: Action) -> &'static str {
     match action {
         Action::Add(_) => "+",
@@ -399,7 +406,7 @@ fn mark(action: Action) -> &'static str {
     }
 }
 
-/// `=` stays although the roster says otherwise, `!` cannot be done.
+/// `=` is kept although the roster differs, `!` cannot be done.
 fn mark_kept(reason: &Reason) -> Option<&'static str> {
     match reason {
         Reason::RoleKept(_)
@@ -436,26 +443,24 @@ fn summed_up(counts: Counts) -> String {
         gave_up,
     } = counts;
     let parts = [
-        (add, "to add"),
-        (update_role, "to get another role"),
-        (renew, "to take away and add again"),
-        (deployment_roles, "roles in deployments to set"),
-        (remove, "to remove"),
-        (unchanged, "unchanged"),
-        (role_kept, "keep another role"),
-        (held_back, "held back by a guard"),
-        (extra_kept, "not in the roster and kept"),
-        (already_invited, "already invited"),
-        (merged, "merged"),
-        (invalid, "invalid"),
-        (left_out, "left out"),
-        (rejected, "rejected"),
-        (gave_up, "not readable"),
+        (add, "to add", "to add"),
+        (update_role, "role to change", "roles to change"),
+        (renew, "to replace", "to replace"),
+        (deployment_roles, "deployment role to set", "deployment roles to set"),
+        (remove, "to remove", "to remove"),
+        (unchanged, "unchanged", "unchanged"),
+        (role_kept, "keeps the current role", "keep their current role"),
+        (held_back, "held back by a guard", "held back by a guard"),
+        (extra_kept, "kept though not in the roster", "kept though not in the roster"),
+        (already_invited, "already invited", "already invited"),
+        (merged, "merged", "merged"),
+        (invalid, "invalid", "invalid"),
+        (left_out, "skipped", "skipped"),
+        (rejected, "rejected", "rejected"),
+        (gave_up, "could not be read", "could not be read"),
     ];
-    let said = |&(count, what): &(u64, &str)| match count {
-        1 => format!("1 {}", what.replace("roles in deployments", "role in a deployment")),
-        _ => format!("{count} {what}"),
-    };
-    let parts: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(said).collect();
+    let text =
+        |&(count, one, many): &(u64, &str, &str)| format!("{count} {}", if count == 1 { one } else { many });
+    let parts: Vec<String> = parts.iter().filter(|(count, ..)| *count > 0).map(text).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }

@@ -67,7 +67,7 @@ fn user_management_that_is_switched_off_ends_the_run_at_its_first_rows() {
         let workdir = with(&newcomers(200, labels));
         let run = apply(&sandbox, &workdir, &[])
             .ended(5)
-            .says("user management is switched off")
+            .says("user management is off")
             .says("User management is disabled");
         let sent = sent_by(&sandbox.audit(), &run);
         assert!(sent <= labels.len() as u64, "one canary per workspace at most: {sent}");
@@ -101,10 +101,7 @@ fn the_same_unknown_refusal_of_the_first_rows_ends_the_run() {
         for labels in [&LABELS[..2], &LABELS[..3], &LABELS[..]] {
             let sandbox = Sandbox::with(playing(model, faulty("write:ise=100%")));
             let workdir = with(&newcomers(200, labels));
-            let run = apply(&sandbox, &workdir, &[])
-                .ended(5)
-                .says("user management may be switched off")
-                .says("SCIM");
+            let run = apply(&sandbox, &workdir, &[]).ended(5).says("user management may be off").says("SCIM");
             let sent = sent_by(&sandbox.audit(), &run);
             // Two workspaces are closed after five tries each.
             let enough = if labels.len() == 2 { 10 } else { 12 };

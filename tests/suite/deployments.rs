@@ -81,7 +81,7 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
         writeln!(text, "{},editor,{},rel-0-b=DEPLOYMENT_ADMIN", person(1, 1), workspace(0)).unwrap();
         workdir.write("roster.csv", text);
         let shown = plan(&workdir, &sandbox, &[]).ended(10).stdout;
-        assert!(shown.contains("3 roles in deployments to set"), "{shown}");
+        assert!(shown.contains("3 deployment roles to set"), "{shown}");
         assert!(
             shown.contains("+ person.0.1@example.com  in rel-0-a: DEPLOYMENT_EDITOR  (roster.csv:2)"),
             "{shown}"
@@ -102,9 +102,9 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
         let status: Vec<_> = run.rows().into_iter().map(|row| row["status"].clone()).collect();
         assert_eq!(status, ["role_updated", "role_kept", "unchanged", "unchanged", "added"]);
         let detail: Vec<_> = run.rows().into_iter().map(|row| row["detail"].clone()).collect();
-        assert_eq!(detail[0], "rel-0-a: DEPLOYMENT_EDITOR given; rel-0-b: DEPLOYMENT_VIEWER given");
-        assert_eq!(detail[1], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
-        assert_eq!(detail[4], "rel-0-b: DEPLOYMENT_ADMIN given");
+        assert_eq!(detail[0], "rel-0-a: DEPLOYMENT_EDITOR granted; rel-0-b: DEPLOYMENT_VIEWER granted");
+        assert_eq!(detail[1], "rel-0-a: keeps DEPLOYMENT_VIEWER");
+        assert_eq!(detail[4], "rel-0-b: DEPLOYMENT_ADMIN granted");
         let sent = mutations(&sandbox);
         assert_eq!((sent["workspaceAddUser"], sent["deploymentAddUserRole"]), (1, 2), "{sent:?}");
         drop(plan(&workdir, &sandbox, &[]).ended(0));
@@ -135,7 +135,7 @@ fn what_an_invitation_brings_along_is_sent_once_and_told_as_what_it_is() {
         let second = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
         assert_eq!(second.rows()[0]["status"], "already_invited");
         if model == Model::Legacy {
-            assert!(second.rows()[0]["detail"].contains("cannot be seen"), "{:?}", second.rows());
+            assert!(second.rows()[0]["detail"].contains("Houston does not show"), "{:?}", second.rows());
         }
         assert_eq!(sandbox.audit().mutations_received, 1);
     }
@@ -166,10 +166,10 @@ fn a_deployment_that_is_not_there_is_bad_input_with_its_place_in_the_file() {
     let twice = |second: &str| format!("rel-0-a=DEPLOYMENT_EDITOR;ckdeploy0a={second}");
     workdir.write("roster.csv", roster(&[(0, 2, &twice("DEPLOYMENT_VIEWER"))]));
     let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(3);
-    drop(run.says("DEPLOYMENT_EDITOR and DEPLOYMENT_VIEWER in `rel-0-a`, which is named twice"));
+    drop(run.says("`rel-0-a` is named twice, with DEPLOYMENT_EDITOR and DEPLOYMENT_VIEWER"));
     workdir.write("roster.csv", roster(&[(0, 2, &twice("DEPLOYMENT_EDITOR"))]));
     let same = plan(&workdir, &sandbox, &[]).ended(10);
-    assert!(same.stdout.contains("1 role in a deployment to set"), "{}", same.stdout);
+    assert!(same.stdout.contains("1 deployment role to set"), "{}", same.stdout);
 }
 
 #[test]
@@ -186,15 +186,15 @@ fn deployments_that_the_other_installation_does_not_have_are_left_out_and_told()
     let flags = ["--create-workspaces", "--workspace-map", "map.csv"];
     workdir.write("map.csv", "from,to\nOld,Brand New\n");
     let shown = plan(&workdir, &sandbox, &flags).ended(10);
-    assert!(shown.stdout.contains("old-2: there is no such deployment: left out"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("old-2: no such deployment, skipped"), "{}", shown.stdout);
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
     assert!(
-        run.stderr.contains("2 roles in deployments that are not here: `old-1` and 1 other"),
+        run.stderr.contains("2 roles in deployments that do not exist: `old-1` and 1 other"),
         "{}",
         run.stderr
     );
     let rows = run.rows();
-    assert_eq!(rows[0]["detail"], "old-1: DEPLOYMENT_EDITOR is left out, there is no such deployment");
+    assert_eq!(rows[0]["detail"], "old-1: DEPLOYMENT_EDITOR skipped, no such deployment");
     assert_eq!(rows[1]["status"], "role_updated");
     assert_eq!(granted(&sandbox), grants(&[(0, 1, "rel-0-a", "viewer")]));
     // By their labels alone nobody knows that the file is from elsewhere.
@@ -227,7 +227,7 @@ fn a_houston_without_such_roles_is_refused_before_anything_is_sent() {
     let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 3), options));
     workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=DEPLOYMENT_EDITOR")]));
     let run = workdir.apply(&sandbox, "roster.csv", &["--send-invites"]);
-    drop(run.ended(5).says("knows no roles in deployments"));
+    drop(run.ended(5).says("does not support deployment roles"));
     sandbox.received_no_mutation();
 }
 
@@ -363,7 +363,7 @@ fn a_plan_shows_them_in_every_format_and_explains_the_request() {
     workdir.write("roster.csv", text);
     let csv = plan(&workdir, &sandbox, &["--format", "csv"]).ended(10).stdout;
     let row = format!(
-        "{},Team 0,{},update_role,DEPLOYMENT_VIEWER,DEPLOYMENT_ADMIN,in rel-0-a: another role",
+        "{},Team 0,{},update_role,DEPLOYMENT_VIEWER,DEPLOYMENT_ADMIN,in rel-0-a: different role",
         person(0, 2),
         workspace(0)
     );
@@ -470,7 +470,7 @@ fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
         let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, playing(model, Options::default())));
         workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=NONE"), (0, 2, "rel-0-a=none;rel-0-b=NONE")]));
         let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
-        assert_eq!(run.rows()[0]["detail"], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: keeps DEPLOYMENT_VIEWER");
         sandbox.received_no_mutation();
         let shown = plan(&workdir, &sandbox, &["--update-roles"]).ended(10).stdout;
         assert!(
@@ -478,7 +478,7 @@ fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
             "{shown}"
         );
         let run = workdir.apply(&sandbox, "roster.csv", &["--update-roles"]).ended(0);
-        assert_eq!(run.rows()[0]["detail"], "rel-0-a: DEPLOYMENT_VIEWER taken away");
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: DEPLOYMENT_VIEWER removed");
         assert_eq!(granted(&sandbox), []);
         drop(plan(&workdir, &sandbox, &["--update-roles"]).ended(0));
     }

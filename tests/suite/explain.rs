@@ -44,7 +44,7 @@ fn every_kind_of_row_says_what_is_there_which_rule_decides_and_what_is_sent() {
     let one =
         |who: &str, flags: &[&str], status| explained(&workdir, &sandbox, who, flags, status)[0].clone();
     let table = [
-        ("New@Example.com", "absent", "add", "is neither a member nor invited", "workspaceAddUser"),
+        ("New@Example.com", "absent", "add", "neither a member nor invited", "workspaceAddUser"),
         (&*person(0, 0), "member as WORKSPACE_ADMIN", "none", "guard_last_admin", ""),
         (
             &*person(0, 1),
@@ -64,12 +64,9 @@ fn every_kind_of_row_says_what_is_there_which_rule_decides_and_what_is_sent() {
         assert!(document.contains(field), "{told}");
     }
     let kept = one(&person(0, 1), &["--skip-invalid"], 6);
-    assert!(
-        kept["rule"].as_str().unwrap().contains("without --update-roles nobody's role is changed"),
-        "{kept}"
-    );
+    assert!(kept["rule"].as_str().unwrap().contains("roles change only with --update-roles"), "{kept}");
     let twice = explained(&workdir, &sandbox, &person(0, 2), &["--skip-invalid"], 6);
-    assert!(twice[1]["rule"].as_str().unwrap().contains("the same as line 5"), "{twice}");
+    assert!(twice[1]["rule"].as_str().unwrap().contains("merged into line 5"), "{twice}");
     let bad = one(&person(0, 3), &["--skip-invalid"], 6);
     assert_eq!((&bad["action"], &bad["request"]), (&"none".into(), &Value::Null), "{bad}");
     let out = one(&person(0, 2), &["--skip-invalid", "--limit", "1"], 6);

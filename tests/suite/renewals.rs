@@ -67,12 +67,12 @@ fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_
     workdir.write("roster.csv", roster([0, 1, 2, 4]));
     drop(plan(&workdir, &sandbox, &[]).ended(0));
     let shown = plan(&workdir, &sandbox, REPAIR).ended(10);
-    assert!(shown.stdout.contains("2 to take away and add again"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("2 to replace"), "{}", shown.stdout);
     sandbox.received_no_mutation();
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
     let status: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
     assert_eq!(status, ["unchanged", "role_updated", "role_updated", "unchanged"]);
-    assert!(run.rows()[1]["detail"].contains("taken away and added again"), "{:?}", run.rows());
+    assert!(run.rows()[1]["detail"].contains("removed and added again"), "{:?}", run.rows());
     let there = bindings(&sandbox);
     assert_eq!(there[&user(0, 1)], ["WORKSPACE_VIEWER"]);
     assert_eq!(
@@ -106,8 +106,8 @@ fn the_caller_the_last_admin_and_who_has_roles_in_deployments_are_left_alone() {
     let before = bindings(&sandbox);
     workdir.write("roster.csv", roster([0, 1, 2]));
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
-    assert!(run.stderr.contains("would have no admin meanwhile"), "{}", run.stderr);
-    assert!(run.stderr.contains("they have roles in deployments"), "{}", run.stderr);
+    assert!(run.stderr.contains("would temporarily have no admin"), "{}", run.stderr);
+    assert!(run.stderr.contains("they would lose their deployment roles"), "{}", run.stderr);
     assert_eq!(bindings(&sandbox), before);
     sandbox.received_no_mutation();
 }
@@ -148,7 +148,7 @@ fn who_cannot_be_added_again_is_told_so_and_the_rest_is_not_tried() {
     workdir.write("roster.csv", text);
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE);
     let row = run.rows().into_iter().find(|row| row["status"] == "rejected").unwrap();
-    assert!(row["detail"].contains("was taken away, and could not be added again: "), "{row:?}");
+    assert!(row["detail"].contains("was removed and could not be added again: "), "{row:?}");
     let lost = 9 - invites(&sandbox).len();
     assert_eq!(run.count("rejected"), lost, "{:?}", run.counts());
     assert!(lost <= 6, "the run ends when the first ones are all refused: {lost}");
@@ -165,7 +165,7 @@ fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
     let flags = [REINVITE, &["--retries", "0"]].concat();
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(8);
     assert!(invites(&sandbox).is_empty());
-    assert!(run.rows()[0]["detail"].contains("was taken away"), "{:?}", run.rows());
+    assert!(run.rows()[0]["detail"].contains("was removed"), "{:?}", run.rows());
     sandbox.set_faults(Faults::default());
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(invites(&sandbox).len(), 1);
@@ -202,11 +202,7 @@ fn a_pending_user_has_no_invitation_to_be_made_again() {
     workdir.write("roster.csv", format!("email,role,workspace\nnew@example.com,viewer,{}\n", workspace(0)));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
-    assert!(
-        run.stderr.contains("1 row left as they are, and not renewed: Houston has them as users"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("1 row not replaced: Houston lists them as users"), "{}", run.stderr);
     assert_eq!(sandbox.audit().mutations_received, 1);
 }
 
@@ -360,7 +356,7 @@ fn a_removal_that_never_took_effect_is_left_for_resume_and_the_person_stays() {
     assert_eq!(invites(&sandbox), before);
     let row = run.rows().remove(0);
     assert_eq!((&*row["status"], &*row["attempts"]), ("gave_up", "2"), "{row:?}");
-    assert!(!row["detail"].contains("was taken away"), "{row:?}");
+    assert!(!row["detail"].contains("was removed"), "{row:?}");
     sandbox.set_faults(Faults::default());
     let run = workdir.resume(&sandbox, &[]).ended(0);
     is_invited_again(&sandbox, &run);

@@ -314,7 +314,7 @@ fn a_run_of_an_older_format_is_named_where_it_can_be_neither_resumed_nor_searche
     fs::write(&path, journal.replacen("\"format\":4", "\"format\":3", 1)).unwrap();
     drop(workdir.resume(&sandbox, &[]).ended(3).says("older format 3"));
     let id = run.folder().file_name().unwrap().to_str().unwrap();
-    let warning = format!("warning: run {id} is of an older format");
+    let warning = format!("warning: run {id} has an older format");
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0).says(&warning));
     fs::write(
         &path,

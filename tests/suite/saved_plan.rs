@@ -131,7 +131,8 @@ fn nothing_is_sent_where_the_present_has_moved() {
         let (workdir, _) = planned(&sandbox, &["--update-roles"]);
         meanwhile(&sandbox, row);
         let before = sandbox.audit().mutations_received;
-        let run = carried_out(&workdir, &sandbox).ended(9).says(was).says(is_now).says("1 row of 4 moved");
+        let run =
+            carried_out(&workdir, &sandbox).ended(9).says(was).says(is_now).says("1 row of 4 changed on ");
         assert!(run.stderr.contains(row.split(',').next().unwrap()), "{}", run.stderr);
         run.began_nothing();
         assert_eq!(sandbox.audit().mutations_received, before, "{row}");
@@ -156,7 +157,7 @@ fn a_long_list_of_what_moved_is_cut() {
     workdir.write("roster.csv", format!("email,role,workspace\n{}\n", rows.join("\n")));
     drop(workdir.call(["plan", "roster.csv", "--out", "plan.json"]).to(&sandbox).run().ended(0));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
-    let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 moved");
+    let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 changed on ");
     assert_eq!(run.stderr.matches(": was absent").count(), 20);
 }
 
@@ -274,7 +275,7 @@ fn when_a_plan_was_made_cannot_be_changed() {
         plan["made_at"] = made_at.into();
         workdir.write("plan.json", plan.to_string());
         let run = carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run();
-        run.ended(3).says("changed after it was made").began_nothing();
+        run.ended(3).says("modified after it was saved").began_nothing();
     }
     assert_eq!(sandbox.audit().mutations_received, sent);
 }
@@ -313,11 +314,11 @@ fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
     let version = format!("\"schema_version\":{SCHEMA_VERSION}");
     assert!(text.contains(&version), "{text}");
     for (content, why) in [
-        (text.replace("person.0.1@", "person.0.2@"), "changed after it was made"),
-        (text.replace("\"send_invites\":false", "\"send_invites\":true"), "changed after it was made"),
-        (half.to_owned(), "only a part of one"),
-        (String::new(), "only a part of one"),
-        (ROSTER.to_owned(), "no saved plan"),
+        (text.replace("person.0.1@", "person.0.2@"), "modified after it was saved"),
+        (text.replace("\"send_invites\":false", "\"send_invites\":true"), "modified after it was saved"),
+        (half.to_owned(), "or it is incomplete"),
+        (String::new(), "or it is incomplete"),
+        (ROSTER.to_owned(), "not a saved plan"),
         (format!("{{{version},\"rows\":[]}}"), "no `digest`"),
         (text.replace(&version, "\"schema_version\":2"), "schema version 2"),
     ] {

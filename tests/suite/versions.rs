@@ -218,7 +218,7 @@ fn a_server_that_lacks_what_its_version_promises_is_noticed_before_anything_is_d
     let old = Options { profile: Profile::V0_23, switches, ..Options::default() };
     let (sandbox, workdir) = (Sandbox::with(old), InProcess::new());
     workdir.write("roster.csv", harness::roster(40, 2));
-    let run = apply(&workdir, &sandbox, &[]).ended(5).says("would mail");
+    let run = apply(&workdir, &sandbox, &[]).ended(5).says("would email");
     assert!(run.stdout.contains("apply the roster again with --send-invites"), "{}", run.stdout);
     let audit = sandbox.audit();
     assert_eq!((audit.mutations_received, audit.mutations_applied, audit.mails), (0, 0, 0));

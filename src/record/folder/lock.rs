@@ -1,4 +1,4 @@
-//! The lock that keeps two runs apart that would change one target from one folder of runs.
+//! The lock that keeps two runs from changing one target from the same runs folder.
 //!
 //! Main type: [`TargetLock`].
 
@@ -17,8 +17,8 @@ use crate::record::hexadecimal::hexadecimal;
 /// How much of a lock file is read: it holds one line.
 const LONGEST_HOLDER: u64 = 1000;
 
-/// The right to change one target from one folder of runs. The kernel takes it back when the
-/// process ends, in whatever way.
+/// The right to change one target from one runs folder. The kernel releases it when the process ends, in any
+/// way.
 #[derive(Debug)]
 pub struct TargetLock {
     file: File,
@@ -103,7 +103,7 @@ impl TargetLock {
         }
     }
 
-    /// Says which run it is that has the lock, for whoever comes second.
+    /// Records which run has the lock, for the process that comes second.
     ///
     /// # Errors
     /// If the lock file cannot be written.

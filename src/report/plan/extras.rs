@@ -86,7 +86,7 @@ impl PlanReport<'_> {
     pub(super) fn guard(&self, shown: fn(&str) -> String) -> String {
         let scope = |refusal: &Refusal| match refusal.workspace {
             Some(index) => shown(&self.plan.workspaces[index as usize].to_string()),
-            None => "in all".to_owned(),
+            None => "all workspaces".to_owned(),
         };
         let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", scope(refusal));
         let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();

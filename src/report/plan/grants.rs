@@ -82,7 +82,7 @@ impl PlanReport<'_> {
         }
         match shown().count().saturating_sub(limit) {
             0 => Ok(()),
-            more => writeln!(text, "  and {more} more roles in deployments (--all shows them)"),
+            more => writeln!(text, "  and {more} more deployment roles (--all shows them)"),
         }
     }
 }
@@ -104,17 +104,17 @@ pub fn reason(grant: &Grant) -> String {
 
 fn why(grant: &Grant) -> String {
     let reason = match &grant.decision {
-        Decision::Change(Action::SetRole { .. }) => return "another role".to_owned(),
-        Decision::Change(Action::Remove(_)) => return "is to have no role there".to_owned(),
+        Decision::Change(Action::SetRole { .. }) => return "different role".to_owned(),
+        Decision::Change(Action::Remove(_)) => return "the roster says NONE".to_owned(),
         Decision::Change(Action::Add(_) | Action::Replace(_)) => return "no role there".to_owned(),
         Decision::Keep(reason) => reason,
     };
     match reason.end(Scope::Deployment, grant.role) {
         (_, Some(cause)) => cause.text,
         (Status::AlreadyInvited, None) => {
-            "is invited: what the invitation brings along cannot be seen".to_owned()
+            "is invited; Houston does not show the deployment roles of an invitation".to_owned()
         }
-        (_, None) if !grant.deployment.is_there() => "there is no such deployment: left out".to_owned(),
+        (_, None) if !grant.deployment.is_there() => "no such deployment, skipped".to_owned(),
         (status, None) => status.word().replace('_', " "),
     }
 }
