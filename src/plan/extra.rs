@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Decision, Guard, Membership, Reason};
-use crate::model::{Level, Role};
+use crate::model::Role;
 
 /// What Houston knows somebody by who is to be taken away: an address may belong to somebody else
 /// tomorrow.
@@ -59,24 +59,5 @@ impl Extra {
     /// As a guard looks at them.
     pub fn to_judge(&mut self) -> (&mut Decision, Membership) {
         (&mut self.decision, self.seen)
-    }
-}
-
-impl Membership {
-    /// Whether this is somebody who has signed in and is admin.
-    pub fn is_active_admin(self) -> bool {
-        match self {
-            Self::Member { role, standing: super::Standing::Active, .. } => role == Level::Admin,
-            Self::Member { .. } | Self::Invited { .. } | Self::Absent => false,
-        }
-    }
-
-    /// The role, if there is one and Houston tells it.
-    pub fn role(self) -> Option<Level> {
-        match self {
-            Self::Member { role, .. } => Some(role),
-            Self::Invited { role, .. } => role,
-            Self::Absent => None,
-        }
     }
 }

@@ -12,6 +12,7 @@ pub mod extra;
 pub mod finding;
 pub mod grant;
 pub mod guard;
+mod membership;
 pub mod protect;
 
 use std::collections::BTreeMap;
@@ -25,86 +26,8 @@ pub use self::decision::{Action, Decision, Guard, Holder, Reason, ReplaceStep, S
 use self::extra::{Account, Extra};
 use self::grant::Grant;
 use self::guard::{Limit, Refusal};
-use crate::model::{ItemId, Level, RowNumber, Scope, WorkspaceId};
-use crate::outcome::{Cause, Code};
-
-/// What Houston has of one person in one workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Membership {
-    /// A direct role binding in the workspace.
-    Member {
-        /// The role of the binding that Houston lists first: the one that counts on old servers.
-        #[serde(rename = "level")]
-        role: Level,
-        /// How many direct bindings there are; more than one is a defect of old servers.
-        bindings: u8,
-        /// Whether the user has never signed in: an invitation in the newer model of Houston.
-        standing: Standing,
-    },
-    /// A pending invitation, with its role if Houston tells it.
-    Invited {
-        /// The role the person gets on signing up.
-        #[serde(rename = "level")]
-        role: Option<Level>,
-        /// How many invitations there are; more than one is a defect.
-        invites: u8,
-    },
-    /// Neither: proved by the complete list of members, and of invitations where readable.
-    Absent,
-}
-
-/// Whether a member has ever signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// A user who has signed in.
-    Active,
-    /// A user whose first sign-in is awaited.
-    Pending,
-    /// A user who is banned or inactive: a member who cannot sign in.
-    Disabled,
-}
-
-impl Membership {
-    /// Whether Houston holds the same person twice, which no retry can mend.
-    pub fn is_doubled(self) -> bool {
-        match self {
-            Self::Member { bindings, .. } => bindings > 1,
-            Self::Invited { invites, .. } => invites > 1,
-            Self::Absent => false,
-        }
-    }
-}
-
-impl Membership {
-    /// What is to be said about somebody whom Houston holds twice.
-    pub fn doubled(self, scope: Scope) -> Option<Cause> {
-        let text = match self {
-            Self::Member { bindings, .. } => format!("has {bindings} role bindings in the {scope}"),
-            Self::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
-            Self::Absent => return None,
-        };
-        self.is_doubled().then(|| Cause::new(Code::DuplicateBinding, text))
-    }
-}
-
-impl Membership {
-    /// In words, for people.
-    pub fn described(self, scope: Scope) -> String {
-        let name = |level| scope.role(level).name();
-        match self {
-            Self::Member { role, standing: Standing::Active, .. } => format!("member as {}", name(role)),
-            Self::Member { role, standing: Standing::Pending, .. } => format!("pending as {}", name(role)),
-            Self::Member { role, standing: Standing::Disabled, .. } => {
-                format!("member as {}, cannot sign in", name(role))
-            }
-            Self::Invited { role: Some(role), .. } => format!("invited as {}", name(role)),
-            Self::Invited { role: None, .. } => "invited".to_owned(),
-            Self::Absent => "absent".to_owned(),
-        }
-    }
-}
+pub use self::membership::{Membership, Standing};
+use crate::model::{ItemId, RowNumber, Scope, WorkspaceId};
 
 /// What is done about members who have another role than the roster wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -355,6 +278,8 @@ pub fn sort(operations: &mut [Operation]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Level;
+    use crate::outcome::Code;
     use Level::{Admin, Editor, Viewer};
 
     fn add(level: Level) -> Decision {
