@@ -10,8 +10,7 @@ use super::leftover::Earlier;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::Outcome;
-use crate::plan::extra::Account;
-use crate::plan::{Operation, Workspace};
+use crate::plan::{Account, Operation, Workspace};
 
 /// What the operations of a run are about beside a person in a workspace.
 #[derive(Debug, Clone, Default)]

@@ -24,8 +24,9 @@ use super::session::{Access, Destination, Session};
 use super::signals::Signals;
 use crate::engine::leftover::{Earlier, Unanswered, left_unanswered};
 use crate::event::Event;
-use crate::model::{ItemId, RowNumber, Scope};
+use crate::model::{ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
+use crate::plan::Phase;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
 use crate::report::Reporter;
@@ -202,17 +203,18 @@ impl Applying<'_> {
         let (folder, mut journal) = self.begin().map_err(unrecorded)?;
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
-        // The file of the plan has the decisions now; a million of them take room.
-        self.plan.plan.rows = Vec::new();
         let plan = &self.plan.plan;
-        let grants = plan.grants.iter().any(|grant| grant.decision.is_change());
-        let left = Left { grants, removals: plan.leavers().next().is_some() };
+        let left = Left { grants: plan.changes(Phase::Deployments), removals: plan.changes(Phase::Removals) };
+        let subjects = Arc::new(self.plan.along());
+        // The file of the plan has the decisions now; a million of them take room.
+        self.plan.plan.items = Vec::new();
+        let plan = &self.plan.plan;
         let rows = Batch {
             workspaces: &plan.workspaces,
             operations: &self.plan.operations,
             earlier: &self.earlier,
             emails: self.input.roster.emails(),
-            subjects: &Arc::new(self.plan.along()),
+            subjects: &subjects,
         };
         let (session, signals) = (self.session, &self.signals);
         let (settings, limits) = (engine_settings(session, &self.settings), Limits::from(&self.settings));
@@ -261,8 +263,8 @@ impl Applying<'_> {
             roster_sha256,
             plan_sha256,
             rows: roster.len() as u64,
-            grants: self.plan.plan.grants.len() as u64,
-            extras: self.plan.plan.extras.len() as u64,
+            grants: self.plan.plan.in_phase(Phase::Deployments).len() as u64,
+            extras: self.plan.plan.in_phase(Phase::Removals).len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.settings.clone(),
             reach: self.session.target.reach().context("cannot tell the working directory")?,
@@ -274,9 +276,8 @@ impl Applying<'_> {
     /// The rows that need no mutation.
     fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        for (index, planned) in self.plan.plan.rows.iter().enumerate() {
-            let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = planned.decision.end(Scope::Workspace, role) {
+        for item in self.plan.plan.in_phase(Phase::Members) {
+            if let Some((status, _)) = item.decision.end(Scope::Workspace, item.wanted) {
                 tally.count(status);
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::history::{History, RowHistory};
 use crate::model::{Role, RowNumber};
 use crate::outcome::{Cause, Code, Status, StatusKind};
-use crate::plan::grant::{Deployment, name as grant_name};
+use crate::plan::{Deployment, role_name};
 
 /// What is known of a role in a deployment after a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,17 +72,17 @@ impl GrantHistory {
     /// What is to be said of it in the row's detail.
     fn told(&self) -> Option<String> {
         let Self { deployment, role, from_role, .. } = self;
-        let (name, role) = (&deployment.name, grant_name(*role));
+        let (name, role) = (&deployment.name, role_name(*role));
         let why = self.end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
         Some(match self.end.status {
             Status::Unchanged if !deployment.is_there() => {
                 format!("{name}: {role} is left out, there is no such deployment")
             }
             Status::Unchanged | Status::Merged | Status::Invalid => return None,
-            Status::Removed => format!("{name}: {} taken away", grant_name(*from_role)),
+            Status::Removed => format!("{name}: {} taken away", role_name(*from_role)),
             Status::Added => format!("{name}: {role} given"),
             Status::RoleUpdated => {
-                format!("{name}: {} -> {role}", grant_name(*from_role))
+                format!("{name}: {} -> {role}", role_name(*from_role))
             }
             Status::Invited | Status::AlreadyInvited => {
                 format!("{name}: whether the invitation brings {role} along cannot be seen")
