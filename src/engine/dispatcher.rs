@@ -112,7 +112,7 @@ impl<'r> Dispatcher<'r> {
         let state = &mut self.state;
         let attempt = state.unfinished.begin(operation, now);
         let planned = state.planned(operation);
-        let workspace = &state.run.workspaces[planned.workspace as usize].id;
+        let workspace = &state.run.batch.workspaces[planned.workspace as usize].id;
         let id = planned.id(state.scope_of(operation), workspace, state.email_of(operation));
         state.books.intent(planned, id, attempt, state.step_of(operation), now);
     }

@@ -5,18 +5,15 @@
 //! and no file but the journal.
 
 mod answers;
+pub mod batch;
 mod books;
 mod breakers;
 mod channels;
 mod dispatcher;
-pub mod granting;
 pub mod lane;
 mod lanes;
-pub mod leaving;
-pub mod leftover;
 pub mod open;
 mod outcomes;
-pub mod part;
 mod people;
 pub mod refusals;
 mod replacing;
@@ -26,24 +23,20 @@ pub mod verdict;
 pub mod verify;
 pub mod worker;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::ThreadPool;
 
+use self::batch::Batch;
 use self::books::Books;
 pub use self::books::close;
 use self::channels::Channels;
 use self::dispatcher::Dispatcher;
-use self::leftover::Earlier;
-use self::part::Subjects;
 use self::worker::Worker;
 use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::{Houston, Mail, Pace, Repeats};
-use crate::model::Emails;
 use crate::outcome::Tally;
-use crate::plan::{Operation, Workspace};
 use crate::present::members::PageSize;
 use crate::record::journal::Journal;
 use crate::time::{Cancel, Clock};
@@ -84,16 +77,8 @@ pub struct Settings {
 
 /// What is to be carried out, and with what.
 pub struct Run<'r> {
-    /// The workspaces of the plan.
-    pub workspaces: &'r [Workspace],
-    /// The mutations, workspace by workspace.
-    pub operations: &'r [Operation],
-    /// What an earlier leg of the run did about some of them, by their index.
-    pub earlier: &'r HashMap<usize, Earlier>,
-    /// The addresses of all rows.
-    pub emails: &'r Arc<Emails>,
-    /// What they are about beside a person in a workspace.
-    pub subjects: &'r Arc<Subjects>,
+    /// The mutations.
+    pub batch: &'r Batch,
     /// Who is to carry them out.
     pub houston: &'r Houston,
     /// The pace of its transport.
@@ -149,8 +134,8 @@ impl Engine<'_> {
             let worker = Worker {
                 houston: run.houston.clone(),
                 reader: run.houston.for_verification(),
-                emails: Arc::clone(run.emails),
-                subjects: Arc::clone(run.subjects),
+                emails: Arc::clone(&run.batch.emails),
+                subjects: Arc::clone(&run.batch.subjects),
                 pages: Arc::clone(run.pages),
                 mail: self.settings.mail,
                 stopping: channels.stopping(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 
-use super::leftover::Earlier;
+use super::batch::Earlier;
 use crate::outcome::{Cause, Code};
 
 /// What was sent for one operation.

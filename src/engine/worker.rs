@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::part::{InDeployment, Subject, Subjects};
+use super::batch::{InDeployment, Subject, Subjects};
 use super::verify::Accounts;
 use crate::houston::{Caller, DeploymentUser, Effect, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, ItemId, Level, WorkspaceId, other_spelling};
@@ -218,7 +218,7 @@ impl Worker {
         let (mut leavers, mut asked) = (Vec::new(), Vec::new());
         for &row in rows {
             match self.subjects.get(row) {
-                Some(Subject::Leaver(account)) => leavers.push(account),
+                Some(Subject::Extra(account)) => leavers.push(account),
                 Some(Subject::Deployment(subject)) => {
                     asked.push(Asked { email: self.emails.get(row), deployment: &subject.name });
                 }
@@ -266,7 +266,7 @@ impl Worker {
 
     /// What Houston knows the person by who is removed for this row and added again.
     fn accounts(&self, row: ItemId) -> &[Account] {
-        self.subjects.replacements.get(&row).map_or(&[], Vec::as_slice)
+        self.subjects.replaced.get(&row).map_or(&[], Vec::as_slice)
     }
 
     fn mutate(&self, workspace: &WorkspaceId, row: ItemId, action: Action) -> Result<Answer, Failure> {
@@ -283,7 +283,7 @@ impl Worker {
                 set => set,
             }
             .map(Answer::from),
-            (Action::Remove(_), Some(Subject::Leaver(account))) => {
+            (Action::Remove(_), Some(Subject::Extra(account))) => {
                 self.remove(workspace, account).map(Answer::from)
             }
             (Action::Remove(_), None) => self.remove_all(workspace, row),
@@ -307,8 +307,8 @@ impl Worker {
     /// has done nothing: they are given afterwards.
     fn add(&self, workspace: &WorkspaceId, row: ItemId, role: Level) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
-        let along = self.subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
-        let whole = self.houston.add_member_with(workspace, email, role, self.mail, along);
+        let bundled = self.subjects.bundled.get(&row).map_or(&[][..], Vec::as_slice);
+        let whole = self.houston.add_member_with(workspace, email, role, self.mail, bundled);
         match whole {
             Err(failure) if failure.fault.is_about_deployment_roles() => {
                 self.houston.add_member(workspace, email, role, self.mail)

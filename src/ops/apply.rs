@@ -15,14 +15,15 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, finish};
 use super::limits::Limits;
-use super::phases::{Batch, Left, Phases, engine_settings};
+use super::phases::{Phases, engine_settings};
 use super::planning::prepared::PreparedPlan;
 use super::planning::roster::{Input, ResolvedInput};
 use super::runs::{RUNS, locked, unsafe_runs};
 use super::saved::Saved;
 use super::session::{Access, Destination, Session};
 use super::signals::Signals;
-use crate::engine::leftover::{Earlier, Unanswered, left_unanswered};
+use super::unanswered::{Unanswered, left_unanswered};
+use crate::engine::batch::{Batch, Earlier, InDoubt};
 use crate::event::Event;
 use crate::model::{ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
@@ -168,9 +169,9 @@ fn unanswered(
         if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
             let text = format!("run {run} sent it and has no answer");
             let cause = Cause::new(Code::NoOutcome, text);
-            let in_doubt =
-                Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true, is_removed: false };
-            earlier.insert(place, in_doubt);
+            let doubt = Some(InDoubt::NotSeen);
+            let sent = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, doubt, is_removed: false };
+            earlier.insert(place, sent);
         }
     }
     if !earlier.is_empty() {
@@ -203,29 +204,27 @@ impl Applying<'_> {
         let (folder, mut journal) = self.begin().map_err(unrecorded)?;
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
-        let plan = &self.plan.plan;
-        let left = Left { grants: plan.changes(Phase::Deployments), removals: plan.changes(Phase::Removals) };
-        let subjects = Arc::new(self.plan.along());
+        let (subjects, plan) = (Arc::new(self.plan.subjects()), &mut self.plan.plan);
+        let later: Vec<Phase> = Phase::LATER.into_iter().filter(|phase| plan.changes(*phase)).collect();
         // The file of the plan has the decisions now; a million of them take room.
-        self.plan.plan.items = Vec::new();
-        let plan = &self.plan.plan;
+        plan.items = Vec::new();
         let rows = Batch {
-            workspaces: &plan.workspaces,
-            operations: &self.plan.operations,
-            earlier: &self.earlier,
-            emails: self.input.roster.emails(),
-            subjects: &subjects,
+            workspaces: plan.workspaces.clone(),
+            operations: std::mem::take(&mut self.plan.operations),
+            earlier: std::mem::take(&mut self.earlier),
+            emails: Arc::clone(self.input.roster.emails()),
+            subjects,
         };
         let (session, signals) = (self.session, &self.signals);
         let (settings, limits) = (engine_settings(session, &self.settings), Limits::from(&self.settings));
-        let phases = Phases { folder: &folder, session, signals, settings: &settings, limits: &limits };
+        let (folder, began) = (&folder, session.clock.now());
+        let phases = Phases { folder, session, signals, settings: &settings, limits: &limits, began };
         signals.sending_begins(resume_command(folder.path(), self.settings.unattended));
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
-        let end = phases.carry_out(&rows, left, tally, &mut journal, announce);
+        let end = phases.carry_out(&rows, &later, tally, &mut journal, announce);
         signals.reporting_begins();
-        drop(progress);
-        self.plan.operations = Vec::new();
-        finish(&folder, &end, &session.notices)
+        drop((progress, rows));
+        finish(folder, &end, &session.notices)
     }
 
     /// Everything that must be on the disk before the first mutation; nothing, if not all of it.

@@ -168,9 +168,9 @@ impl Explainer<'_> {
         match action {
             Action::Add(role) => {
                 let mail = self.mail;
-                let subjects = self.prepared.along();
-                let along = subjects.along.get(&id).map_or(&[][..], Vec::as_slice);
-                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
+                let subjects = self.prepared.subjects();
+                let bundled = subjects.bundled.get(&id).map_or(&[][..], Vec::as_slice);
+                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, bundled))
             }
             Action::Replace(_) | Action::Remove(_) => match plan.accounts.get(&id)?.first()? {
                 Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),

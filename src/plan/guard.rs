@@ -74,12 +74,18 @@ pub struct Bars {
     pub is_incomplete: bool,
 }
 
-/// The decision about one person who is to be removed and has this role. The user's own wish comes first:
-/// no guard has to step in.
+/// The decision about one person who is to be removed and has this role.
 pub fn removal(level: Option<Level>, bars: Bars) -> Decision {
-    let action = Action::Remove(level);
+    barred(Action::Remove(level), bars)
+}
+
+/// The decision about a change that these facts may bar. The user's own wish comes first: no guard has to
+/// step in.
+pub fn barred(action: Action, bars: Bars) -> Decision {
     let Bars { is_protected, is_caller, is_incomplete } = bars;
-    if is_protected {
+    if !action.takes_away() {
+        Decision::Change(action)
+    } else if is_protected {
         Decision::Keep(Reason::Protected(action))
     } else if is_caller {
         Decision::Keep(Reason::HeldBack(Guard::Caller, action))

@@ -28,15 +28,21 @@ pub struct Subject {
     pub deployment: Option<u32>,
 }
 
-/// The phases of a run, in their order, which is that of the items.
+/// The phases of a run, in their order, which is that of the items. Each begins when the one before has come
+/// to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The rows of the roster: one item per row.
     Members,
     /// The roles in deployments that rows want besides.
     Deployments,
-    /// The people who are not in the roster.
+    /// The removal of people who are not in the roster.
     Removals,
+}
+
+impl Phase {
+    /// The phases that come after the rows of the roster.
+    pub const LATER: [Self; 2] = [Self::Deployments, Self::Removals];
 }
 
 /// What was found and decided about one person in one place.

@@ -1,8 +1,8 @@
 //! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
 
-use super::super::leftover::Leg;
 use super::*;
-use crate::plan::{self, Decision, Item, Membership, Plan, ReplaceStep, Subject};
+use crate::ops::pending::Pending;
+use crate::plan::{self, Decision, Item, Membership, Phase, Plan, ReplaceStep, Subject};
 use crate::present::members;
 use crate::record::journal::{Entry, History, Origin, PlanLine, RowHistory, write_plan};
 
@@ -23,13 +23,7 @@ fn record(stage: Stage) -> Recorded {
     let rows = stage.operations.len() as u64;
     let header = Header { plan_sha256, rows, ..header() };
     let mut journal = Journal::create(&folder, header, clock.now()).unwrap();
-    let part = Part {
-        workspaces: &stage.workspaces,
-        operations: &stage.operations,
-        earlier: &HashMap::new(),
-        emails: &stage.emails,
-    };
-    stage.carry_out(&settings(), &clock, &mut journal, &part);
+    stage.carry_out(&settings(), &clock, &mut journal, &stage.batch());
     drop(journal);
     let journal = std::fs::read(folder.journal()).unwrap();
     Recorded { stage, _dir: dir, folder, journal }
@@ -45,7 +39,8 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     };
     let mut items: Vec<Item> = stage.operations.iter().map(item).collect();
     items.sort_by_key(|item| item.origin);
-    let plan = Plan { workspaces: stage.workspaces.clone(), items, ..Plan::default() };
+    let accounts = stage.subjects().replaced.into_iter().collect();
+    let plan = Plan { workspaces: stage.workspaces.clone(), items, accounts, ..Plan::default() };
     let line = |(id, _): (ItemId, &Item)| {
         let origin = Origin::Row { number: id.row(), line: id.get() + 1 };
         PlanLine::of(&plan, id, origin, stage.emails.get(id).to_owned())
@@ -112,18 +107,11 @@ impl Recorded {
         let manual = ManualClock::default();
         let clock: Arc<dyn Clock> = Arc::new(manual.clone());
         let houston = self.stage.houston(settings, &clock, &Cancel::new());
-        let mut leg = Leg::collect(&self.folder, &history).unwrap();
-        let readings: Vec<_> = leg
-            .tasks()
-            .map(|(workspace, rows)| {
-                let wanted = rows.iter().map(|&row| leg.emails.get(row));
-                members::read(&houston, workspace, wanted, &PageSize::default()).unwrap()
-            })
-            .collect();
-        for (place, reading) in readings.iter().enumerate() {
-            leg.judge(place, reading, &[], &crate::plan::protect::Protect::default());
-        }
-        leg.assemble();
+        let mut pending = Pending::collect(Phase::Members, &self.folder, &history).unwrap();
+        pending.judge_rows(|workspace, emails| {
+            members::read(&houston, workspace, emails.iter().copied(), &PageSize::default()).unwrap()
+        });
+        let (batch, concluded) = pending.batch();
         let mut journal = Journal::append(&self.folder, &history, clock.now()).unwrap();
         journal.note(&Entry::Resumed {
             leg: history.legs + 1,
@@ -133,17 +121,11 @@ impl Recorded {
             caller: None,
             at_ms: journal.at_ms(clock.now()),
         });
-        for (row, outcome) in &leg.concluded {
+        for (row, outcome) in &concluded {
             journal.note_outcome(*row, outcome, clock.now());
         }
         journal.commit().unwrap();
-        let part = Part {
-            workspaces: &leg.workspaces,
-            operations: &leg.operations,
-            earlier: &leg.earlier,
-            emails: &leg.emails,
-        };
-        self.stage.carry_out(settings, &manual, &mut journal, &part);
+        self.stage.carry_out(settings, &manual, &mut journal, &batch);
     }
 }
 

@@ -23,14 +23,8 @@ fn play(stage: &Stage, disk: Option<Full>, change: impl FnOnce(&mut Settings)) -
     let clock = ManualClock::default();
     let header = Header { plan_sha256, rows: stage.operations.len() as u64, ..header() };
     let mut journal = Journal::create(&folder, header, clock.now()).unwrap();
-    let part = Part {
-        workspaces: &stage.workspaces,
-        operations: &stage.operations,
-        earlier: &HashMap::new(),
-        emails: &stage.emails,
-    };
     let filling = fill_up(disk);
-    let run = stage.carry_out(&settings, &clock, &mut journal, &part);
+    let run = stage.carry_out(&settings, &clock, &mut journal, &stage.batch());
     drop((filling, journal));
     Told { run, history: History::read(&folder).unwrap() }
 }

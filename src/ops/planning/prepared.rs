@@ -8,7 +8,7 @@ use super::deployments::come_with_adds;
 use super::expected::fits;
 use super::plan;
 use super::roster::ResolvedInput;
-use crate::engine::part::Subjects;
+use crate::engine::batch::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
 use crate::model::ItemId;
@@ -95,16 +95,15 @@ impl PreparedPlan {
 
     /// What rows are about beside a person in a workspace: roles in deployments that come along with adds,
     /// for a server that takes them so, and who is taken away first.
-    pub fn along(&self) -> Subjects {
-        let mut subjects =
-            Subjects { first: self.plan.in_phase(Phase::Members).len(), ..Subjects::default() };
-        subjects.replacements = self.replaced().map(|(id, all)| (id, all.clone())).collect();
+    pub fn subjects(&self) -> Subjects {
+        let replaced = self.replaced().map(|(id, all)| (id, all.clone())).collect();
+        let mut subjects = Subjects { replaced, ..Subjects::default() };
         let wanted = self.plan.in_phase(Phase::Deployments).iter().filter(|item| item.decision.is_add());
         for item in wanted.filter(|_| self.grants_come_along) {
             let (Some(row), Some(role)) = (item.row(), item.wanted) else { continue };
             let Some(deployment) = self.plan.deployment(item) else { continue };
-            let along = DeploymentGrant { deployment: deployment.id.clone(), role };
-            subjects.along.entry(row.into()).or_default().push(along);
+            let bundled = DeploymentGrant { deployment: deployment.id.clone(), role };
+            subjects.bundled.entry(row.into()).or_default().push(bundled);
         }
         subjects
     }
