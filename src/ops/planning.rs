@@ -19,7 +19,7 @@ use super::session::{Session, unusable};
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{ItemId, Level, RowNumber, Scope};
+use crate::model::{ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
@@ -27,7 +27,7 @@ use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::guard::{hold_caller, hold_last_admins, hold_protected};
+use crate::plan::guard::{Bars, hold_last_admins};
 use crate::plan::protect::Protect;
 use crate::plan::{
     Action, Decision, Guard, Item, Membership, Origin, Phase, Plan, Reason, RolePolicy, Subject, decide, pick,
@@ -257,27 +257,26 @@ impl<'r> Draft<'r> {
     }
 
     fn decide(&mut self, rows: &[ItemId], reading: &Reading, session: &Session) {
-        let wishes = pick(&mut self.plan.items, rows).filter_map(|item| item.wanted);
-        let decide =
-            |(wanted, &seen): (Level, &Membership)| decide(Scope::Workspace, wanted, seen, self.roles);
-        let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
         let caller = session.caller_names(reading);
-        let email = |place: usize| self.roster.emails().get(rows[place]);
-        // Asked of everybody, so that a pattern that matches is known to match.
-        let is_protected = |place: usize| {
-            self.protect.covers([email(place)]) || reading.protected.iter().any(|name| name == email(place))
-        };
-        let protected: Vec<bool> = (0..decisions.len()).map(is_protected).collect();
-        hold_protected(&mut decisions, |place| protected[place]);
-        hold_caller(&mut decisions, |place| caller.iter().any(|name| name == email(place)));
-        if let Some(doubt) = reading.cause_of_doubt().map(Arc::new) {
-            let add = decisions.iter_mut().filter(|decision| decision.is_add());
-            add.for_each(|decision| *decision = Decision::Keep(Reason::Unreadable(Arc::clone(&doubt))));
-        }
+        let doubt = reading.cause_of_doubt().map(Arc::new);
         let items = pick(&mut self.plan.items, rows);
-        for ((item, &seen), decision) in items.zip(&reading.memberships).zip(decisions) {
+        for ((item, &seen), &row) in items.zip(&reading.memberships).zip(rows) {
+            let Some(wanted) = item.wanted else { continue };
+            let email = self.roster.emails().get(row);
+            let is_theirs = |name: &String| name == email;
+            let bars = Bars {
+                // Asked of everybody, so that a pattern that matches is known to match.
+                is_protected: self.protect.covers([email]) || reading.protected.iter().any(is_theirs),
+                is_caller: caller.iter().any(is_theirs),
+                is_incomplete: false,
+            };
             item.seen = Some(seen);
-            item.decision = decision;
+            item.decision = match (decide(Scope::Workspace, wanted, seen, self.roles).barred(bars), &doubt) {
+                (Decision::Change(Action::Add(_)), Some(doubt)) => {
+                    Decision::Keep(Reason::Unreadable(Arc::clone(doubt)))
+                }
+                (decision, _) => decision,
+            };
         }
     }
 

@@ -2,7 +2,7 @@
 //! workspace loses its last admin, and not more people are removed than the limits allow. Pure, and
 //! the same in whatever order the rows come.
 //!
-//! Main functions: [`hold_caller`]; [`hold_last_admins`], where [`Decision::takes_an_admin`] says that the
+//! Main functions: [`barred`]; [`hold_last_admins`], where [`Decision::takes_an_admin`] says that the
 //! others have to be counted; [`removal`] and [`excess`] for removals. A row that is held back keeps its
 //! role; the others are carried out.
 
@@ -15,28 +15,6 @@ use crate::model::Level;
 
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
-
-/// Holds back what would take rights from the caller. `is_caller` says of each decision, by its index,
-/// whether it is about them.
-pub fn hold_caller(decisions: &mut [Decision], is_caller: impl Fn(usize) -> bool) {
-    hold(decisions, is_caller, |action| Reason::HeldBack(Guard::Caller, action));
-}
-
-/// The same for people whom `--protect` covers.
-pub fn hold_protected(decisions: &mut [Decision], is_protected: impl Fn(usize) -> bool) {
-    hold(decisions, is_protected, Reason::Protected);
-}
-
-fn hold(decisions: &mut [Decision], whom: impl Fn(usize) -> bool, why: impl Fn(Action) -> Reason) {
-    for (place, decision) in decisions.iter_mut().enumerate() {
-        if let Decision::Change(action) = *decision
-            && action.takes_away()
-            && whom(place)
-        {
-            *decision = Decision::Keep(why(action));
-        }
-    }
-}
 
 /// Holds back every change that takes an admin from one workspace unless an admin remains. Which
 /// of several admins stays is not ours to choose, so none of these changes is made. Each decision comes
@@ -63,7 +41,7 @@ pub fn hold_last_admins<'d>(
     }
 }
 
-/// What may keep one person from being removed, whatever the limits are.
+/// What may bar a change to one person, whatever the limits are.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bars {
     /// `--protect` covers them.
@@ -93,6 +71,17 @@ pub fn barred(action: Action, bars: Bars) -> Decision {
         Decision::Keep(Reason::HeldBack(Guard::Incomplete, action))
     } else {
         Decision::Change(action)
+    }
+}
+
+impl Decision {
+    /// The same, unless these facts bar it.
+    #[must_use]
+    pub fn barred(self, bars: Bars) -> Self {
+        match self {
+            Self::Change(action) => barred(action, bars),
+            Self::Keep(_) => self,
+        }
     }
 }
 
@@ -282,9 +271,11 @@ mod tests {
         caller: Option<usize>,
         policy: RolePolicy,
     ) -> Vec<Decision> {
-        let mut decisions: Vec<Decision> =
-            people.iter().map(|&(has, wants)| decide(Scope::Workspace, wants, seen(has), policy)).collect();
-        hold_caller(&mut decisions, |place| Some(place) == caller);
+        let decide = |(place, &(has, wants)): (usize, &(Level, Level))| {
+            let bars = Bars { is_caller: Some(place) == caller, ..Bars::default() };
+            decide(Scope::Workspace, wants, seen(has), policy).barred(bars)
+        };
+        let mut decisions: Vec<Decision> = people.iter().enumerate().map(decide).collect();
         let stay = |(&(has, _), decision): (&(Level, _), &Decision)| {
             has == Admin && !decision.takes_an_admin(seen(has))
         };
