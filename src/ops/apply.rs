@@ -205,7 +205,7 @@ impl Applying<'_> {
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
         let (subjects, plan) = (Arc::new(self.plan.subjects()), &mut self.plan.plan);
-        let later: Vec<Phase> = Phase::LATER.into_iter().filter(|phase| plan.changes(*phase)).collect();
+        let later: Vec<Phase> = Phase::LATER.into_iter().filter(|phase| plan.has_changes(*phase)).collect();
         // The file of the plan has the decisions now; a million of them take room.
         plan.items = Vec::new();
         let rows = Batch {

@@ -251,7 +251,7 @@ impl Plan {
     }
 
     /// Whether anything is to be done in a phase.
-    pub fn changes(&self, phase: Phase) -> bool {
+    pub fn has_changes(&self, phase: Phase) -> bool {
         self.in_phase(phase).iter().any(|item| item.decision.is_change())
     }
 

@@ -2,25 +2,25 @@
 //!
 //! Main type: [`PlanReport`]. It shows; it decides nothing.
 
+mod human;
 mod items;
 mod markdown;
 pub mod stale;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use self::items::PlannedItem;
 pub use self::items::reason;
-use self::items::{PlannedItem, why};
 use self::stale::Stale;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_pretty;
 use super::spoken;
 use crate::model::{ItemId, printable};
 use crate::plan::guard::Refusal;
-use crate::plan::{Action, Counts, Decision, Phase, Plan, role_name};
+use crate::plan::{Counts, Phase, Plan};
 use crate::roster::Roster;
 
 /// How many people are shown per workspace and kind, unless all are wanted.
@@ -210,21 +210,6 @@ impl PlanReport<'_> {
         })
     }
 
-    fn human(&self, detail: Detail) -> String {
-        let mut text = String::new();
-        self.write_human(&mut text, detail).expect("a string takes every text");
-        text
-    }
-
-    fn write_human(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
-        writeln!(text, "{}", printable(&self.title()))?;
-        for (title, ids) in self.groups() {
-            writeln!(text, "\n{title}: {}", summed_up(self.counts_of(&ids)))?;
-            self.people(text, &ids, detail)?;
-        }
-        write!(text, "\n{}", self.closing(str::to_owned))
-    }
-
     fn title(&self) -> String {
         let version =
             self.houston_version.map_or_else(String::new, |version| format!(" (Houston {version})"));
@@ -309,63 +294,6 @@ impl PlanReport<'_> {
         let items = ids.iter().map(|&id| (id, &self.plan.items[id.index()]));
         let items = items.filter(move |(_, item)| item.phase() == phase);
         items.filter_map(|(id, item)| Some((id, self.mark(item)?)))
-    }
-
-    /// The people of a workspace with something to do or to report: rows and people who are not in the
-    /// roster by their marks, then roles in deployments.
-    fn people(&self, text: &mut String, ids: &[ItemId], detail: Detail) -> std::fmt::Result {
-        let limit = if detail == Detail::All { ids.len() } else { SHOWN };
-        for (phase, marks) in [
-            (Phase::Members, &["+", "~", "=", "!"][..]),
-            (Phase::Deployments, &[]),
-            (Phase::Removals, &["-", "="]),
-        ] {
-            let marked: Vec<_> = self.marked(ids, phase).collect();
-            if phase == Phase::Deployments {
-                marked.iter().take(limit).try_for_each(|one| self.person(text, *one))?;
-                if marked.len() > limit {
-                    let more = marked.len() - limit;
-                    writeln!(text, "  and {more} more roles in deployments (--all shows them)")?;
-                }
-            }
-            for mark in marks {
-                let shown: Vec<_> = marked.iter().filter(|(_, of)| of == mark).collect();
-                shown.iter().take(limit).try_for_each(|one| self.person(text, **one))?;
-                if shown.len() > limit {
-                    writeln!(text, "  {mark} and {} more (--all shows them)", shown.len() - limit)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn person(&self, text: &mut String, (id, mark): (ItemId, &str)) -> std::fmt::Result {
-        let item = &self.plan.items[id.index()];
-        let email = printable(self.email(id));
-        write!(text, "  {mark} {email}  ")?;
-        if let Some(deployment) = self.plan.deployment(item) {
-            write!(text, "in {}: ", printable(&deployment.name))?;
-        }
-        let why = || why(self.plan, item, self.roster);
-        let Some(row) = item.row() else {
-            let PlannedItem { kind, from_role, .. } = self.item(id);
-            let (kind, role) = (kind.unwrap_or_default(), from_role.unwrap_or("no role of its own"));
-            write!(text, "{role}  ({kind}, not in the roster)")?;
-            return match item.decision {
-                Decision::Change(_) => writeln!(text),
-                Decision::Keep(_) => writeln!(text, "  {}", printable(&why())),
-            };
-        };
-        let role = |level| item.scope().role(level);
-        let what = match &item.decision {
-            Decision::Change(Action::Add(level)) => role(*level).to_string(),
-            Decision::Change(action @ (Action::SetRole { .. } | Action::Remove(_))) => {
-                let (from, to) = (action.from().map(role), action.level().map(role));
-                format!("{} -> {}", role_name(from), role_name(to))
-            }
-            Decision::Change(Action::Replace(_)) | Decision::Keep(_) => printable(&why()).into_owned(),
-        };
-        writeln!(text, "{what}  ({}:{})", printable(self.name), self.roster.line(row))
     }
 }
 
