@@ -1,4 +1,4 @@
-//! The doing: carries a plan out, once, safely.
+//! The engine: applies a plan, once and safely.
 //!
 //! Main type: [`Engine`]. One dispatcher on the calling thread owns the run; workers in a rayon
 //! pool of their own call Houston; two bounded channels join them. The engine knows no terminal
@@ -41,7 +41,7 @@ use crate::present::members::PageSize;
 use crate::record::journal::Journal;
 use crate::time::{Cancel, Clock};
 
-/// When so many rows failed that the run is to end.
+/// When so many rows have failed that the run ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MaxErrors {
     /// So many in a row.
@@ -59,7 +59,7 @@ pub struct Settings {
     pub mail: Mail,
     /// How often a mutation that turned out not to have taken effect is sent again.
     pub retries: u32,
-    /// How long a write without an answer is waited for.
+    /// How long to wait for a write without an answer.
     pub settle: Duration,
     /// The longest pause that Houston may ask for.
     pub max_wait: Duration,
@@ -71,11 +71,11 @@ pub struct Settings {
     pub grace: Duration,
     /// First rows of a workspace that are read back before the rest is sent.
     pub canary: u32,
-    /// What the server does with a repeated add, as far as its version tells.
+    /// What the server does with a repeated add, as far as its version shows.
     pub repeats: Repeats,
 }
 
-/// What is to be carried out, and with what.
+/// What to apply, and with what.
 pub struct Run<'r> {
     /// The mutations.
     pub batch: &'r Batch,
@@ -120,7 +120,7 @@ impl Engine<'_> {
         close(end, journal, run.clock.now(), announce)
     }
 
-    /// Carries out `run`, noting everything in `journal` and telling it to `announce`; the books stay
+    /// Applies `run`, noting everything in `journal` and reporting it to `announce`; the books stay
     /// open for what follows. `tally` has the rows that have their end already.
     pub fn carry_out(
         &self,

@@ -47,7 +47,7 @@ impl<'r> State<'r> {
         let in_doubt = |operation| run.batch.is_in_doubt(operation);
         let is_removed =
             |operation| run.batch.earlier.get(&operation).is_some_and(|earlier| earlier.is_removed);
-        // Who has been removed is added again before anything else.
+        // A removed person is added again before anything else.
         let stage_of = |operation: usize| {
             if is_removed(operation) { Stage::Adds } else { run.batch.operations[operation].action.stage() }
         };
@@ -119,7 +119,7 @@ impl<'r> State<'r> {
         &self.run.batch.workspaces[self.lanes.workspace(lane) as usize]
     }
 
-    /// Of a replacement, which of its two writes is due.
+    /// Which of its two writes is due, for a replacement.
     pub fn step_of(&self, operation: usize) -> Option<ReplaceStep> {
         match self.planned(operation).action {
             Action::Replace(_) if self.unfinished.is_removed(operation) => Some(ReplaceStep::Add),
@@ -137,7 +137,7 @@ impl<'r> State<'r> {
         }
     }
 
-    /// When what is due of an operation is sent. Who has been removed is added again before anything else.
+    /// When the due write of an operation is sent. A removed person is added again before anything else.
     pub fn stage_of(&self, operation: usize) -> Stage {
         match self.step_of(operation) {
             Some(ReplaceStep::Add) => Stage::Adds,
@@ -150,7 +150,7 @@ impl<'r> State<'r> {
     pub fn repeats_of(&self, operation: usize) -> Repeats {
         match (self.planned(operation).action, self.step_of(operation)) {
             (Action::Add(_), _) | (Action::Replace(_), Some(ReplaceStep::Add)) => self.breakers.repeats(),
-            // A removal that lands after the add would undo it: it is waited for.
+            // A removal that takes effect after the add would undo it, so the run waits for it.
             (Action::Replace(_), Some(ReplaceStep::Remove) | None) => Repeats::Unknown,
             (Action::SetRole { .. } | Action::Remove(_), _) => Repeats::Refused,
         }

@@ -1,5 +1,5 @@
 //! The engine against a small Houston in memory, under a clock that stands still: whatever the
-//! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
+//! server does, every row ends once, no one is bound twice, and the journal is right.
 
 mod cuts;
 mod stops;
@@ -50,7 +50,7 @@ struct World {
     in_flight: HashMap<String, u32>,
     reactions: Vec<Reaction>,
     token_is_dead: bool,
-    /// Somebody whose first adds fail, so many of them.
+    /// A person whose first so many adds fail.
     unlucky: Option<(String, u32)>,
 }
 
@@ -225,7 +225,7 @@ fn denied(field: &str) -> String {
 }
 
 impl Stage {
-    /// `people` persons, each in as many of `workspaces` as the number tells.
+    /// `people` persons, each in as many of `workspaces` as the number says.
     fn new(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
         Self::with(workspaces, people, reactions, |_| Action::Add(Level::Editor))
     }
@@ -373,10 +373,10 @@ impl Stage {
         }
     }
 
-    /// Whether an outcome says so, if the row's person was removed and is not there again.
+    /// Whether an outcome says so, if the row's person was removed and not added again.
     fn says_who_is_gone(&self, operation: &Operation, cause: Option<&Cause>) -> bool {
         let is_gone = matches!(operation.action, Action::Replace(_)) && self.bindings(operation) == 0;
-        !is_gone || cause.is_some_and(|cause| cause.text.contains("taken away"))
+        !is_gone || cause.is_some_and(|cause| cause.text.contains("removed"))
     }
 
     fn role(&self, operation: &Operation) -> Level {
@@ -393,7 +393,7 @@ impl Stage {
     }
 }
 
-/// How often a row's person may be bound at most: those who are to be replaced are bound twice.
+/// How often a row's person may be bound at most: people to replace are bound twice.
 fn most_bindings(operation: &Operation) -> u32 {
     match operation.action {
         Action::Replace(_) => 2,

@@ -52,7 +52,7 @@ pub fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, 
     Ok(saved.run_among(runs))
 }
 
-/// A roster whose workspaces are known, on a Houston that no other run may change meanwhile.
+/// A roster whose workspaces are known, on a Houston that no other run may change at the same time.
 pub struct Connected {
     input: ResolvedInput,
     session: Session,
@@ -167,7 +167,7 @@ fn unanswered(
         let email = input.roster.emails().get(operation.item);
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
-            let text = format!("run {run} sent it and has no answer");
+            let text = format!("run {run} sent it and got no answer");
             let cause = Cause::new(Code::NoOutcome, text);
             let doubt = Some(InDoubt::NotSeen);
             let sent = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, doubt, is_removed: false };
@@ -266,7 +266,7 @@ impl Applying<'_> {
             extras: self.plan.plan.in_phase(Phase::Removals).len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.settings.clone(),
-            reach: self.session.target.reach().context("cannot tell the working directory")?,
+            reach: self.session.target.reach().context("cannot find the working directory")?,
             saved_plan: self.saved_plan.clone(),
         };
         Ok(Journal::create(folder, header, start)?)

@@ -21,7 +21,7 @@ use crate::report::plan::{PlanFormat, reason};
 /// One row, or one person who is not in the roster, explained.
 #[derive(Debug, Serialize)]
 struct Explained {
-    /// `file:line`; none for somebody who is not in the roster.
+    /// `file:line`; none for a person who is not in the roster.
     place: Option<String>,
     email: String,
     workspace: Option<String>,
@@ -29,7 +29,7 @@ struct Explained {
     /// The release name of the deployment, for a role in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<String>,
-    /// What Houston has; none if it was not looked at.
+    /// What Houston has; none if it was not read.
     present: Option<String>,
     rule: String,
     action: &'static str,
@@ -56,7 +56,7 @@ impl From<Rehearsed> for Sending {
 /// Everything about the person with this address, as JSON or as text.
 ///
 /// # Errors
-/// Nobody has this address (2).
+/// No one has this address (2).
 pub fn explain(
     email: &str,
     prepared: &PreparedPlan,
@@ -70,8 +70,9 @@ pub fn explain(
     let all = explainer.all(&email_key(&normalize_email(email)));
     if all.is_empty() {
         let (email, name) = (printable(email), printable(&input.name));
-        return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}"))
-            .hint("`plan --all` shows everybody; who is not in the roster is looked at with --prune"));
+        return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}")).hint(
+            "`plan --all` lists everyone in the roster; other people are considered only with --prune",
+        ));
     }
     match format {
         PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md => {
@@ -89,7 +90,7 @@ struct Explainer<'e> {
 }
 
 impl Explainer<'_> {
-    /// Each row with its roles in deployments; then who is not in the roster.
+    /// Each row with its deployment roles; then the people who are not in the roster.
     fn all(&self, email: &str) -> Vec<Explained> {
         let (plan, emails) = (&self.prepared.plan, self.input.roster.emails());
         let is_theirs = |&(id, item): &(ItemId, &Item)| match item.origin {
@@ -185,19 +186,17 @@ impl Explainer<'_> {
 
     fn rule(&self, decision: &Decision, role: Option<Level>) -> String {
         match decision {
-            Decision::Change(Action::Add(_)) => "is neither a member nor invited: is added".to_owned(),
+            Decision::Change(Action::Add(_)) => "neither a member nor invited: will be added".to_owned(),
             Decision::Change(Action::Remove(_)) => String::new(),
             Decision::Change(Action::Replace(_)) => {
-                "is taken away by this request and then added again (--repair-duplicates, --reinvite)"
-                    .to_owned()
+                "removed by this request, then added again (--repair-duplicates, --reinvite)".to_owned()
             }
             Decision::Change(Action::SetRole { holder: Holder::Invitation, .. }) => {
-                "is invited with another role, and --update-roles gives the invitation the one of the roster"
+                "invited with a different role: --update-roles sets the roster's role on the invitation"
                     .to_owned()
             }
             Decision::Change(Action::SetRole { holder: Holder::Member, .. }) => {
-                "is a member with another role, and --update-roles gives members the one of the roster"
-                    .to_owned()
+                "a member with a different role: --update-roles sets the roster's role".to_owned()
             }
             Decision::Keep(reason) => self.rule_of(reason, role),
         }
@@ -207,17 +206,17 @@ impl Explainer<'_> {
         let cause = || reason.end(Scope::Workspace, role).1;
         let because = || cause().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match reason {
-            Reason::Unchanged => "is a member with the wanted role: nothing is to be done".to_owned(),
-            Reason::RoleKept(_) => format!("{}: without --update-roles nobody's role is changed", because()),
+            Reason::Unchanged => "a member with the wanted role: nothing to do".to_owned(),
+            Reason::RoleKept(_) => format!("{}: roles change only with --update-roles", because()),
             Reason::AlreadyInvited(_) => {
                 let more = cause().map_or_else(String::new, |cause| format!("; {}", cause.text));
-                format!("is invited, or has never signed in: is not invited again{more}")
+                format!("already invited, or has never signed in: not invited again{more}")
             }
             Reason::Merged { into } => {
                 let line = self.input.roster.line(*into);
-                format!("says the same as line {line}, which speaks for both")
+                format!("merged into line {line}")
             }
-            Reason::LeftOut => "outside of --only or --limit".to_owned(),
+            Reason::LeftOut => "excluded by --only or --limit".to_owned(),
             Reason::HeldBack(..)
             | Reason::Protected(_)
             | Reason::ViaTeam
@@ -232,15 +231,14 @@ impl Explainer<'_> {
     fn rule_in_deployment(&self, item: &Item) -> String {
         match &item.decision {
             Decision::Change(Action::Add(_)) if self.prepared.comes_along(item) => {
-                "is given together with the workspace, in the same request".to_owned()
+                "set by the request that adds the person to the workspace".to_owned()
             }
-            Decision::Change(Action::Add(_)) => "has no role in this deployment: is given one".to_owned(),
+            Decision::Change(Action::Add(_)) => "has no role in this deployment: will get one".to_owned(),
             Decision::Change(Action::SetRole { .. }) => {
-                "has another role in this deployment, and --update-roles gives the one of the roster"
-                    .to_owned()
+                "has a different role in this deployment: --update-roles sets the roster's role".to_owned()
             }
             Decision::Change(Action::Remove(_)) => {
-                "has a role in this deployment where the roster says NONE, and --update-roles takes it away"
+                "has a role in this deployment, but the roster says NONE: --update-roles removes it"
                     .to_owned()
             }
             Decision::Change(Action::Replace(_)) | Decision::Keep(_) => {
@@ -252,8 +250,8 @@ impl Explainer<'_> {
 
 fn rule_of_extra(decision: &Decision) -> String {
     match decision.end(Scope::Workspace, None).and_then(|(_, cause)| cause) {
-        None => "is not in the roster, and --prune removes such people".to_owned(),
-        Some(cause) => format!("is not in the roster and stays: {} ({})", cause.text, cause.code),
+        None => "not in the roster: --prune removes such people".to_owned(),
+        Some(cause) => format!("not in the roster, but kept: {} ({})", cause.text, cause.code),
     }
 }
 
@@ -268,13 +266,13 @@ fn write(out: &mut String, explained: &Explained) -> std::fmt::Result {
         explained;
     let place = place.as_deref().unwrap_or("not in the roster");
     writeln!(out, "{}: {}", printable(place), printable(email))?;
-    let label = workspace.as_deref().unwrap_or("no workspace that can be read");
+    let label = workspace.as_deref().unwrap_or("no readable workspace");
     let id = workspace_id.as_ref().map_or_else(String::new, |id| format!(" ({})", printable(id)));
     writeln!(out, "  workspace: {}{id}", printable(label))?;
     if let Some(name) = &explained.deployment {
         writeln!(out, "  deployment: {}", printable(name))?;
     }
-    writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not looked at")))?;
+    writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not checked")))?;
     if let Some(role) = to_role {
         writeln!(out, "  wanted:    {role}")?;
     }

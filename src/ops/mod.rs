@@ -17,6 +17,7 @@ pub mod limits;
 pub mod notices;
 pub mod pending;
 pub mod phases;
+pub mod plan;
 pub mod planning;
 pub mod report;
 pub mod resume;

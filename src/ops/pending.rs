@@ -286,7 +286,7 @@ impl Pending {
         self.settle(at);
     }
 
-    /// The admins of a workspace cannot be counted: none of them is changed, and nobody is removed.
+    /// The admins of a workspace cannot be counted: none of them is changed, and no one is removed.
     fn leave_admins(&mut self, at: usize, cause: &Arc<Cause>) {
         if self.phase == Phase::Removals {
             return self.give_up(at, Status::GaveUp, cause);
@@ -299,7 +299,7 @@ impl Pending {
 
     /// The rows of the run that have their end, besides those that are due.
     pub fn tally(&self, history: &History) -> Tally {
-        let mut rows: Vec<Option<Status>> = history.rows.iter().map(|row| Some(row.status)).collect();
+        let mut rows: Vec<Option<Status>> = history.rows().map(|row| Some(row.status)).collect();
         self.concluded.iter().for_each(|(row, outcome)| rows[row.index()] = Some(outcome.status));
         let due = self.shares.iter().flat_map(|share| &share.due);
         due.for_each(|due| rows[due.item.item.index()] = None);

@@ -91,8 +91,8 @@ impl Phases<'_> {
         close(end, journal, self.session.clock.now(), announce)
     }
 
-    /// What is to be sent in a phase; what reading has settled is in the journal then. What keeps the phase
-    /// from beginning ends the run early; the phase is left for another leg.
+    /// What a phase has to send; the journal then has what reading has settled. Whatever keeps the phase from
+    /// beginning ends the run early and leaves the phase for another leg.
     fn begin(
         &self,
         phase: Phase,
@@ -136,8 +136,8 @@ impl Phases<'_> {
         journal.commit()
     }
 
-    /// The ids of the token's own user, who is never removed: also of the user of a token that has taken
-    /// the place of the first one.
+    /// The ids of the token's own user, who is never removed: also of the user of a token that has replaced
+    /// the first one.
     fn callers(&self) -> Result<Vec<String>, Ended> {
         let now = match self.session.identity_now() {
             Ok(now) => now,
@@ -150,16 +150,16 @@ impl Phases<'_> {
             }
         };
         if now == Identity::Unknown {
-            let text = "cannot tell whose token this is, so the run removes no one";
+            let text = "the owner of the token is unknown, so the run removes no one";
             return Err((StopReason::TargetUnusable, Some(Cause::new(Code::CallerUnknown, text))));
         }
         let ids = [self.session.identity.user_id(), now.user_id()];
         Ok(ids.into_iter().flatten().map(str::to_owned).collect())
     }
 
-    /// Holds the removals of the run against the limits once more: what Houston has now counts, and what
-    /// earlier legs have removed. The other workspaces of the run are read only where their people are
-    /// needed to keep to the percentage.
+    /// Compares the removals of the run with the limits once more: what Houston has now counts, and what
+    /// earlier legs have removed. The other workspaces of the run are read only where their people are needed
+    /// to keep to the percentage.
     fn hold_too_many(&self, pending: &mut Pending, history: &History, announce: Announce<'_>) {
         let limits = RemovalLimits { caps: self.limits.caps(), on_guard: self.limits.on_guard() };
         let uncounted = pending.uncounted(limits, history);
@@ -203,8 +203,8 @@ fn ended(failure: &Failure) -> Ended {
     (reason, Some(Cause::new(Code::Unreadable, format!("{:#}", failure.error))))
 }
 
-/// The files of the run cannot be read or written any more.
+/// The files of the run can no longer be read or written.
 fn lost(error: JournalError) -> Ended {
-    let text = format!("the run cannot go on: {:#}", anyhow::Error::new(error));
+    let text = format!("the run cannot continue: {:#}", anyhow::Error::new(error));
     (StopReason::JournalLost, Some(Cause::new(Code::JournalLost, text)))
 }

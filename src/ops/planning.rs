@@ -1,5 +1,4 @@
-//! From a roster whose workspaces are known, and a Houston, to a plan: read what is there, decide per
-//! row.
+//! From a roster whose workspaces are known, and a Houston, to a plan: read Houston, decide per row.
 //!
 //! Main function: [`plan`]. It sends nothing but reads.
 
@@ -75,15 +74,15 @@ pub fn plan(
     Ok(plan)
 }
 
-/// A pattern that matches nobody protects nobody: it may be mistyped.
+/// A pattern that matches no one protects no one: it may be mistyped.
 fn warn_of_unmatched(protect: &Protect, notices: &Notices) {
     for pattern in protect.unmatched() {
         notices.give(&Notice::Planning(PlanningNotice::UnmatchedProtect(pattern)));
     }
 }
 
-/// Reads workspaces that have been created since the plan was made, and decides their rows again:
-/// whoever created them is a member already.
+/// Reads workspaces that have been created since the plan was made, and decides their rows again: the user
+/// who created them is already a member.
 ///
 /// # Errors
 /// The token is dead (4).
@@ -127,7 +126,7 @@ struct Draft<'r> {
     protect: Protect,
     /// The search for people who are not in the roster, if they are to go.
     pruning: Option<Pruning>,
-    /// What was read of the roles in deployments that were asked for, by place.
+    /// What was read of the deployment roles that were asked for, by index.
     grants: Vec<Answers>,
     /// The admins of each workspace whose list was read to its end.
     admins: Vec<Option<Admins>>,
@@ -145,7 +144,7 @@ impl<'r> Draft<'r> {
             .collect();
         let unknown = Arc::new(Cause::new(
             Code::Invalid,
-            "not a valid row, or another row wants the opposite; `validate` tells",
+            "invalid row, or another row contradicts it; run `validate` for details",
         ));
         let mut wanted = vec![Vec::new(); places.workspaces.len()];
         let meaning = |row: RowNumber| places.meanings[roster.workspace(row)? as usize].as_ref();
@@ -188,7 +187,7 @@ impl<'r> Draft<'r> {
         Self { roster, plan, wanted, roles: RolePolicy::Keep, protect, pruning: None, grants, admins }
     }
 
-    /// Reads every workspace and decides its rows. In one that does not exist nobody is.
+    /// Reads every workspace and decides its rows. One that does not exist has no members.
     fn read(
         &mut self,
         asked: &HashMap<u32, Vec<Asked<'_>>>,
@@ -265,7 +264,7 @@ impl<'r> Draft<'r> {
             let email = self.roster.emails().get(row);
             let is_theirs = |name: &String| name == email;
             let bars = Bars {
-                // Asked of everybody, so that a pattern that matches is known to match.
+                // Asked for every person, so that every matching pattern is known to match.
                 is_protected: self.protect.covers([email]) || reading.protected.iter().any(is_theirs),
                 is_caller: caller.iter().any(is_theirs),
                 is_incomplete: false,
@@ -280,7 +279,7 @@ impl<'r> Draft<'r> {
         }
     }
 
-    /// No workspace loses its last admin: where somebody is to be demoted, the others are counted.
+    /// No workspace loses its last admin: where a demotion is planned, the other admins are counted.
     fn count_admins(
         &mut self,
         session: &Session,

@@ -99,10 +99,10 @@ impl Interrupted {
         left(&self.history).iter().map(Vec::len).sum()
     }
 
-    /// A run goes on where it began.
+    /// A run resumes on its own target.
     ///
     /// # Errors
-    /// This is another place (2).
+    /// This is another target (2).
     pub fn check_target(&self, destination: &Destination) -> Result<(), Failure> {
         let header = &self.history.header;
         let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
@@ -110,15 +110,15 @@ impl Interrupted {
             return Ok(());
         }
         let [run, then, now] = [&header.run, &header.target, &url].map(|text| printable(text));
-        let error = anyhow::anyhow!("run {run} is about {then}, not about {now}");
+        let error = anyhow::anyhow!("run {run} targets {then}, not {now}");
         Err(Failure::new(ExitStatus::Usage, error)
-            .hint("a run goes on where it began: leave --url, --domain, --context and --sandbox out, also in the environment (HOUSTON_ONBOARD_URL) and in a --config file"))
+            .hint("a run resumes on its own target: drop --url, --domain, --context and --sandbox, also from the environment (HOUSTON_ONBOARD_URL) and from a --config file"))
     }
 
     /// Takes the lock of the target, and reads the files once more.
     ///
     /// # Errors
-    /// Another run has the lock (11), or the files were changed meanwhile (3).
+    /// Another run has the lock (11), or the files have changed since (3).
     pub fn take(self, environment: &Environment) -> Result<Found<Taken>, Failure> {
         let Self { folder, history, origin } = self;
         let signals = environment.signals().context("cannot listen for signals")?;
@@ -136,7 +136,7 @@ impl Interrupted {
                 printable(folder.id())
             );
             return Err(
-                Failure::new(ExitStatus::BadInput, error).hint("look at it with `report`, then resume again")
+                Failure::new(ExitStatus::BadInput, error).hint("review it with `report`, then resume again")
             );
         }
         if history.is_concluded() {
@@ -166,8 +166,8 @@ impl Taken {
     /// What the rows of the plan are called in messages.
     pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
         let history = &self.history;
-        let rows = history.rows.iter().map(|row| row.line);
-        let grants = history.grants.iter().map(|grant| history.rows[grant.of.index()].line);
+        let rows = history.rows().map(|row| row.line);
+        let grants = history.grants().filter_map(|(grant, _)| Some(history.row(grant.of)?.line));
         let lines: Vec<u32> = rows.chain(grants).collect();
         let name = history.header.roster.clone();
         move |item| match lines.get(item.index()) {
@@ -260,7 +260,7 @@ impl Resuming {
         &self.session.url
     }
 
-    /// Whether anybody may be removed or demoted in this leg.
+    /// Whether people may be removed or demoted in this leg.
     fn takes_away(&self) -> bool {
         let may_take_roles = self.history.header.settings.roles == RolePolicy::Update;
         takes_away(&self.rows.operations)
@@ -272,29 +272,29 @@ impl Resuming {
     pub fn shown(&self) -> String {
         let Self { rows: Batch { workspaces, operations, .. }, concluded, .. } = self;
         let header = &self.history.header;
-        let rows = self.history.rows.len();
+        let rows = self.history.row_count();
         let (done, found) = (rows - operations.len() - concluded.len(), concluded.len());
         let mut first = 0;
         let line = |share: &[Operation]| {
             let in_doubt = (first..first + share.len()).filter(|place| self.rows.is_in_doubt(*place)).count();
             first += share.len();
             let id = printable(workspaces[share[0].workspace as usize].id.as_str());
-            format!("{id}: {} to send, {in_doubt} to look for first\n", share.len() - in_doubt)
+            format!("{id}: {} to send, {in_doubt} to check first\n", share.len() - in_doubt)
         };
         let lines: String = operations.chunk_by(|a, b| a.workspace == b.workspace).map(line).collect();
         let (run, roster) = (printable(&header.run), printable(&header.roster));
         let grants = match self.history.left_grants().len() {
             0 => String::new(),
-            1 => "1 role in a deployment is left to be given.\n".to_owned(),
-            left => format!("{left} roles in deployments are left to be given.\n"),
+            1 => "1 deployment role is left to set.\n".to_owned(),
+            left => format!("{left} deployment roles are left to set.\n"),
         };
         let removals = match self.history.left_extras().len() {
             0 => String::new(),
-            1 => "1 person who is not in the roster is left to be removed.\n".to_owned(),
-            left => format!("{left} people who are not in the roster are left to be removed.\n"),
+            1 => "1 person who is not in the roster is left to remove.\n".to_owned(),
+            left => format!("{left} people who are not in the roster are left to remove.\n"),
         };
         format!(
-            "Run {run} of {roster}\n\n{lines}{grants}{removals}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
+            "Run {run} of {roster}\n\n{lines}{grants}{removals}\n{done} of {rows} rows are finished, and {found} more need nothing after all.\n"
         )
     }
 
@@ -349,7 +349,7 @@ fn left(history: &History) -> [Vec<ItemId>; 3] {
     [Phase::Members, Phase::Deployments, Phase::Removals].map(|phase| phase.left(history))
 }
 
-/// A run that was killed after its last row had its end: only the books are to be closed.
+/// A run that was killed after its last row had ended: only its books must be closed.
 fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
@@ -367,7 +367,7 @@ fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
 
 /// A run without `--prune` has no removals: its files do not belong together.
 fn refuse_contradiction(history: &History) -> Result<(), Failure> {
-    if history.header.settings.prune.is_some() || history.extras.is_empty() {
+    if history.header.settings.prune.is_some() || history.extras().is_empty() {
         return Ok(());
     }
     let error = anyhow::anyhow!(
@@ -383,11 +383,12 @@ fn refuse_sandbox(header: &Header) -> Result<(), Failure> {
         return Ok(());
     }
     let error = anyhow::anyhow!(
-        "run {} cannot be resumed: it was a rehearsal with --sandbox, whose Houston ended with it",
+        "run {} cannot be resumed: it was a --sandbox rehearsal, whose Houston ended with it",
         printable(&header.run)
     );
-    Err(Failure::new(ExitStatus::Usage, error)
-        .hint("apply the roster again, or rehearse against a standing one: `houston-onboard sandbox`"))
+    Err(Failure::new(ExitStatus::Usage, error).hint(
+        "apply the roster again, or rehearse with a sandbox that keeps running: `houston-onboard sandbox`",
+    ))
 }
 
 /// What the server does with repeats, if writes that went to another version of it may still land:

@@ -21,8 +21,8 @@ pub struct Unanswered {
 }
 
 /// Searches the runs against this target for writes without an answer. Only runs count whose journal was
-/// written within `recent`: nothing of an older one can land any more. A run that cannot be read says
-/// nothing, and one of another user may say anything.
+/// written within `recent`: nothing of an older one can still take effect. A run that cannot be read proves
+/// nothing, and one of another user may contain anything.
 pub fn left_unanswered(runs: &Runs, target: &str, recent: Duration) -> Unanswered {
     let mut unanswered = Unanswered::default();
     let is_own = |folder: &RunFolder| folder.distrust().is_none();
@@ -46,7 +46,7 @@ pub fn left_unanswered(runs: &Runs, target: &str, recent: Duration) -> Unanswere
 
 impl Unanswered {
     fn search(&mut self, folder: &RunFolder, history: &History) {
-        let in_doubt = |row: &ItemId| history.alone(*row).is_some_and(|row| row.status == Status::InDoubt);
+        let in_doubt = |row: &ItemId| history.item(*row).is_some_and(|row| row.status == Status::InDoubt);
         let left: HashSet<ItemId> = history.left().into_iter().filter(in_doubt).collect();
         if left.is_empty() {
             return;

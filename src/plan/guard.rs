@@ -4,7 +4,7 @@
 //!
 //! Main functions: [`barred`]; [`hold_last_admins`], where [`Decision::takes_an_admin`] says that the
 //! others have to be counted; [`removal`] and [`excess`] for removals. A row that is held back keeps its
-//! role; the others are carried out.
+//! role; the others are applied.
 
 use std::fmt;
 
@@ -16,9 +16,9 @@ use crate::model::Level;
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
 
-/// Holds back every change that takes an admin from one workspace unless an admin remains. Which
-/// of several admins stays is not ours to choose, so none of these changes is made. Each decision comes
-/// with what Houston has of its person.
+/// Holds back every change that takes an admin from one workspace unless an admin remains. It is not for the
+/// tool to choose which of several admins stays, so none of these changes is made. Each decision comes with
+/// what Houston has of its person.
 ///
 /// `others` counts the admins of the complete member list whom no decision demotes or replaces; those of
 /// them who are removed do not count, and neither do people who become admins in the same plan, since
@@ -41,18 +41,18 @@ pub fn hold_last_admins<'d>(
     }
 }
 
-/// What may bar a change to one person, whatever the limits are.
+/// What may bar a change to one person, regardless of the limits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bars {
     /// `--protect` covers them.
     pub is_protected: bool,
     /// They are the token's own user.
     pub is_caller: bool,
-    /// Not everybody in the workspace could be read.
+    /// Some people in the workspace could not be read.
     pub is_incomplete: bool,
 }
 
-/// The decision about one person who is to be removed and has this role.
+/// The decision about removing one person, who has this role.
 pub fn removal(level: Option<Level>, bars: Bars) -> Decision {
     barred(Action::Remove(level), bars)
 }
@@ -116,7 +116,7 @@ pub enum OnGuard {
     /// Nothing of it is carried out.
     #[default]
     Stop,
-    /// Everything but the removals that are too many.
+    /// Everything except the excess removals.
     SkipRemovals,
 }
 
@@ -195,7 +195,7 @@ pub struct Excess {
 
 /// Compares the number of removals in each workspace with the limits. `people` counts its members and
 /// pending invitations. With [`OnGuard::SkipRemovals`] a workspace that loses too many of its people
-/// keeps them all; if what is left is still too much, everybody stays.
+/// keeps them all; if what is left is still too much, no one is removed.
 pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) -> Excess {
     let mut refusals = Vec::new();
     let mut leaving = leaving.to_vec();
@@ -225,7 +225,7 @@ pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) ->
     Excess { refusals, held }
 }
 
-/// Holds the removals of a plan against the limits.
+/// Compares the removals of a plan with the limits.
 pub fn hold_too_many(extras: &mut [Item], people: &[u64], caps: Caps, on_guard: OnGuard) -> Vec<Refusal> {
     let Excess { refusals, held } = excess(&leaving(extras, people.len()), people, caps, on_guard);
     let is_held = |extra: &&mut Item| extra.workspace().is_some_and(|place| held[place as usize]);
@@ -263,8 +263,8 @@ mod tests {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
     }
 
-    /// Decides everybody's wish (member role, wanted role) in a workspace that has so many admins
-    /// besides; `caller` is the place of the caller.
+    /// Decides every wish (member role, wanted role) in a workspace that has so many admins
+    /// besides; `caller` is the index of the caller.
     fn guarded(
         people: &[(Level, Level)],
         besides: usize,
@@ -306,7 +306,7 @@ mod tests {
             for (place, (&(has, wants), decision)) in people.iter().zip(&decisions).enumerate() {
                 let demoted = decision.action().is_some_and(Action::takes_away);
                 prop_assert!(!(demoted && Some(place) == caller));
-                // Nobody is held back without need.
+                // Nothing is held back without need.
                 let held = matches!(decision, Decision::Keep(Reason::HeldBack(..)));
                 prop_assert!(!held || Some(place) == caller || (has == Admin && left == admins), "{:?}", decisions);
                 prop_assert_eq!(wants > has, decision.action().is_some_and(|action| !action.takes_away()));
@@ -364,7 +364,7 @@ mod tests {
             let refusals = hold_too_many(&mut all, &people, caps, OnGuard::Stop);
             assert!(
                 all.iter().all(|extra| extra.decision.is_change()),
-                "nobody is marked where all of it stops"
+                "no one is marked where all of it stops"
             );
             refusals.into_iter().map(|refusal| (refusal.workspace, refusal.limit)).collect::<Vec<_>>()
         };

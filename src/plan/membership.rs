@@ -21,7 +21,7 @@ pub enum Membership {
         /// Whether the user has never signed in: an invitation in the newer model of Houston.
         standing: Standing,
     },
-    /// A pending invitation, with its role if Houston tells it.
+    /// A pending invitation, with its role if Houston reports it.
     Invited {
         /// The role the person gets on signing up.
         #[serde(rename = "level")]
@@ -46,7 +46,7 @@ pub enum Standing {
 }
 
 impl Membership {
-    /// Whether this is somebody who has signed in and is admin.
+    /// Whether this is an admin who has signed in.
     pub fn is_active_admin(self) -> bool {
         match self {
             Self::Member { role, standing: Standing::Active, .. } => role == Level::Admin,
@@ -54,7 +54,7 @@ impl Membership {
         }
     }
 
-    /// The role, if there is one and Houston tells it.
+    /// The role, if they have one and Houston reports it.
     pub fn role(self) -> Option<Level> {
         match self {
             Self::Member { role, .. } => Some(role),
@@ -63,7 +63,7 @@ impl Membership {
         }
     }
 
-    /// Whether Houston holds the same person twice, which no retry can mend.
+    /// Whether Houston lists the same person twice, which no retry can fix.
     pub fn is_doubled(self) -> bool {
         match self {
             Self::Member { bindings, .. } => bindings > 1,
@@ -72,7 +72,7 @@ impl Membership {
         }
     }
 
-    /// What is to be said about somebody whom Houston holds twice.
+    /// The cause for a person whom Houston lists twice.
     pub fn doubled(self, scope: Scope) -> Option<Cause> {
         let text = match self {
             Self::Member { bindings, .. } => format!("has {bindings} role bindings in the {scope}"),

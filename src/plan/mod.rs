@@ -90,7 +90,7 @@ impl Operation {
     }
 }
 
-/// The name of an operation in the journal: 16 hexadecimal digits. It tells people which lines
+/// The name of an operation in the journal: 16 hexadecimal digits. It shows people which lines
 /// belong together; rows, not these names, identify operations within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -126,22 +126,22 @@ pub struct Plan {
     /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
     /// id before they are created.
     pub to_create: Vec<u32>,
-    /// One item per row of the roster, in its order; then the roles in deployments that rows want,
-    /// workspace by workspace and in the order of the rows; then, if removals were asked for, who is in
-    /// these workspaces without being in the roster, workspace by workspace and in the order of their names.
+    /// One item per row of the roster, in its order; then the deployment roles that rows want, workspace by
+    /// workspace and in the order of the rows; then, if removals were asked for, the people who are in these
+    /// workspaces but not in the roster, workspace by workspace and in the order of their names.
     pub items: Vec<Item>,
-    /// Of the people who are removed, or removed and added again, what Houston knows them by.
+    /// The accounts of the people who are removed, or removed and added again.
     pub accounts: BTreeMap<ItemId, Vec<Account>>,
-    /// The names of those who are not in the roster: their first address, else the user name, else the id.
+    /// The names of the people who are not in the roster: the first address, else the user name, else the id.
     pub people: BTreeMap<ItemId, String>,
-    /// Their roles in deployments, which go with them, by release name.
+    /// Their deployment roles, which they lose too, by release name.
     pub deployment_roles: BTreeMap<ItemId, Vec<(String, Role)>>,
-    /// Of roles in deployments, the id of the user and their address in the server's spelling, once they
-    /// have been read.
+    /// For deployment roles, the id of the user and their address in the server's spelling, once they have
+    /// been read.
     pub users: BTreeMap<ItemId, (String, String)>,
-    /// The limits that the removals do not keep to.
+    /// The limits that the removals exceed.
     pub refusals: Vec<Refusal>,
-    /// The limits that would let everybody be removed who is held back by one that is too low.
+    /// The limits that would allow all the removals that are held back by a lower one.
     pub limits_needed: Vec<Limit>,
 }
 
@@ -152,19 +152,19 @@ pub struct Counts {
     pub add: u64,
     /// Members who get another role.
     pub update_role: u64,
-    /// To be taken away and added again.
+    /// To be removed and added again.
     pub renew: u64,
-    /// Roles in deployments to be given or changed.
+    /// Deployment roles to set.
     pub deployment_roles: u64,
-    /// Members and invitations that go.
+    /// Members and invitations to remove.
     pub remove: u64,
     /// Members with the wanted role.
     pub unchanged: u64,
     /// Members with another role, which they keep.
     pub role_kept: u64,
-    /// Members whose role a guard does not let be changed, or whom one does not let go.
+    /// Role changes and removals that a guard holds back.
     pub held_back: u64,
-    /// Members who are not in the roster and stay for a reason that is no guard's.
+    /// Members who are not in the roster and stay, but not because of a guard.
     pub extra_kept: u64,
     /// Pending invitations.
     pub already_invited: u64,
@@ -185,7 +185,7 @@ impl Counts {
     pub fn count(&mut self, item: &Item) {
         let counter = match (&item.decision, item.phase()) {
             (Decision::Change(_), Phase::Deployments) => &mut self.deployment_roles,
-            // What is as it should be counts with its row.
+            // A role that needs no change counts with its row.
             (Decision::Keep(reason), Phase::Deployments) if reason.is_settled() => return,
             (Decision::Keep(Reason::HeldBack(..)), Phase::Deployments) => &mut self.role_kept,
             (Decision::Keep(Reason::Protected(_)), Phase::Removals) => &mut self.extra_kept,
@@ -218,7 +218,7 @@ impl Counts {
 }
 
 impl Plan {
-    /// Whether the workspace at this place does not exist yet.
+    /// Whether the workspace at this index does not exist yet.
     pub fn is_to_be_created(&self, place: u32) -> bool {
         self.to_create.contains(&place)
     }
@@ -250,7 +250,7 @@ impl Plan {
         &self.items[from..to]
     }
 
-    /// Whether anything is to be done in a phase.
+    /// Whether a phase changes anything.
     pub fn has_changes(&self, phase: Phase) -> bool {
         self.in_phase(phase).iter().any(|item| item.decision.is_change())
     }

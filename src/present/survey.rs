@@ -26,7 +26,7 @@ pub struct Task<'a> {
     pub workspace: &'a WorkspaceId,
     /// The rows whose people are looked for; their addresses are distinct.
     pub rows: &'a [ItemId],
-    /// The rows that name the expected people, if everyone else is to be listed.
+    /// The rows that name the expected people, if everyone else is listed too.
     pub named: Option<&'a [ItemId]>,
     /// Whose roles in which deployments are asked for.
     pub asked: &'a [Asked<'a>],

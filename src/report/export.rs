@@ -92,13 +92,13 @@ impl LeftOut {
     pub fn reason(self) -> &'static str {
         match self {
             Self::NoWorkspaceRole => {
-                "without a workspace role of their own (through a Team or a custom role only)"
+                "without a workspace role of their own (only through a Team or a custom role)"
             }
             Self::RolesHidden => "whose roles Houston does not show",
             Self::NoAddress => "without an email address",
-            Self::BadAddress => "with an address that a roster cannot have",
-            Self::SameAddress => "with the address of somebody else in the same workspace",
-            Self::MemberToo => "invited, and a member already",
+            Self::BadAddress => "with an address that a roster does not accept",
+            Self::SameAddress => "with the same address as another person in the workspace",
+            Self::MemberToo => "invited, but already a member",
         }
     }
 }

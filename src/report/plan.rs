@@ -32,13 +32,13 @@ const YEAR: u64 = 366 * 24 * 3600;
 /// How a plan is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For people
+    /// Text
     #[default]
     Human,
     /// One JSON document
     Json,
-    /// One CSV row per row of the roster, then one per role in a deployment, then one per person who is
-    /// not in the roster (`--prune`)
+    /// CSV: a row per roster row, then per deployment role, then per person who is not in the roster
+    /// (`--prune`)
     Csv,
     /// Markdown: a table per workspace
     Md,
@@ -99,7 +99,7 @@ pub struct PlanReport<'p> {
     pub name: &'p str,
     /// The URL of Houston.
     pub target: &'p str,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<&'p str>,
     /// What it will cost.
     pub estimate: Estimate,
@@ -137,7 +137,7 @@ struct Document<'d> {
     /// Who is in these workspaces without being in the roster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extras: Vec<PlannedItem<'d>>,
-    /// The limits that the removals do not keep to.
+    /// The limits that the removals exceed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refusals: Vec<RefusalRow<'d>>,
     /// Old invitations.
@@ -248,7 +248,8 @@ impl PlanReport<'_> {
         };
         let Estimate { requests: _, mutations, reads, seconds, token_seconds } = self.estimate;
         if mutations == 0 {
-            return format!("In all: {all}.\n{guard}Nothing is to be done.\n");
+            let matches = if self.roster_is_met() { " Houston already matches the roster." } else { "" };
+            return format!("Total: {all}.\n{guard}No changes.{matches}\n");
         }
         let s = if mutations == 1 { "" } else { "s" };
         let time = match seconds {
@@ -261,7 +262,7 @@ impl PlanReport<'_> {
             Some(left) => format!("; the token is valid for another {}", spoken(Duration::from_secs(left))),
         };
         format!(
-            "In all: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
+            "Total: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
         )
     }
 
@@ -270,7 +271,7 @@ impl PlanReport<'_> {
     fn guard(&self, shown: fn(&str) -> String) -> String {
         let scope = |refusal: &Refusal| match refusal.workspace {
             Some(index) => shown(&self.plan.workspaces[index as usize].to_string()),
-            None => "in all".to_owned(),
+            None => "all workspaces".to_owned(),
         };
         let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", scope(refusal));
         let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();
@@ -281,11 +282,18 @@ impl PlanReport<'_> {
         lines.concat()
     }
 
+    /// Whether every row has what it wants, and nothing was kept, skipped or could not be read.
+    fn roster_is_met(&self) -> bool {
+        let counts = Counts::of(&self.plan.items);
+        let Counts { unchanged, already_invited, merged, .. } = counts;
+        counts == Counts { unchanged, already_invited, merged, ..Counts::default() }
+    }
+
     fn counts_of(&self, ids: &[ItemId]) -> Counts {
         Counts::of(ids.iter().map(|id| &self.plan.items[id.index()]))
     }
 
-    /// The items of a phase among these with something to do or to report, and their marks.
+    /// The items of a phase among these that need a change or a remark, and their marks.
     fn marked<'s>(
         &'s self,
         ids: &'s [ItemId],
@@ -316,26 +324,24 @@ fn summed_up(counts: Counts) -> String {
         gave_up,
     } = counts;
     let parts = [
-        (add, "to add"),
-        (update_role, "to get another role"),
-        (renew, "to take away and add again"),
-        (deployment_roles, "roles in deployments to set"),
-        (remove, "to remove"),
-        (unchanged, "unchanged"),
-        (role_kept, "keep another role"),
-        (held_back, "held back by a guard"),
-        (extra_kept, "not in the roster and kept"),
-        (already_invited, "already invited"),
-        (merged, "merged"),
-        (invalid, "invalid"),
-        (left_out, "left out"),
-        (rejected, "rejected"),
-        (gave_up, "not readable"),
+        (add, "to add", "to add"),
+        (update_role, "role to change", "roles to change"),
+        (renew, "to replace", "to replace"),
+        (deployment_roles, "deployment role to set", "deployment roles to set"),
+        (remove, "to remove", "to remove"),
+        (unchanged, "unchanged", "unchanged"),
+        (role_kept, "keeps the current role", "keep their current role"),
+        (held_back, "held back by a guard", "held back by a guard"),
+        (extra_kept, "kept though not in the roster", "kept though not in the roster"),
+        (already_invited, "already invited", "already invited"),
+        (merged, "merged", "merged"),
+        (invalid, "invalid", "invalid"),
+        (left_out, "skipped", "skipped"),
+        (rejected, "rejected", "rejected"),
+        (gave_up, "could not be read", "could not be read"),
     ];
-    let said = |&(count, what): &(u64, &str)| match count {
-        1 => format!("1 {}", what.replace("roles in deployments", "role in a deployment")),
-        _ => format!("{count} {what}"),
-    };
-    let parts: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(said).collect();
+    let text =
+        |&(count, one, many): &(u64, &str, &str)| format!("{count} {}", if count == 1 { one } else { many });
+    let parts: Vec<String> = parts.iter().filter(|(count, ..)| *count > 0).map(text).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{Sandbox, Workdir, World, playing, records, workspace};
+use crate::harness::{InProcess, Sandbox, World, playing, records, workspace};
 use houston_onboard::sandbox::state::Status;
 use houston_onboard::sandbox::{Model, Options, Role};
 
@@ -228,7 +228,7 @@ fn applying_the_plan_gives_exactly_the_wanted_state_and_the_next_plan_is_empty()
     for (seed, turn) in (0..CASES).zip((1..8).cycle()) {
         let case = Case::new(seed);
         let (expected, held) = case.expected();
-        let workdir = Workdir::new();
+        let workdir = InProcess::new();
         let sandbox = Sandbox::of(case.world(), playing(case.model, Options::default()));
         let before = present(&sandbox);
         assert_eq!(before, case.present, "{seed}: the world is the one of the case");

@@ -1,10 +1,10 @@
-//! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
+//! The journal is cut at every byte, as a crash may leave it, and the run resumes from there.
 
 use super::*;
 use crate::ops::pending::Pending;
 use crate::plan::{self, Decision, Item, Membership, Phase, Plan, ReplaceStep, Subject};
 use crate::present::members;
-use crate::record::journal::{Entry, History, Origin, PlanLine, RowHistory, write_plan};
+use crate::record::journal::{Entry, History, ItemEnd, Origin, PlanLine, write_plan};
 
 /// A run with all its files.
 struct Recorded {
@@ -49,7 +49,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
 }
 
 /// How often a person may be bound whose replacement the journal leaves like this; none for nobody.
-fn replaced(row: &RowHistory, random: &mut fastrand::Rng) -> Option<u32> {
+fn replaced(row: &ItemEnd, random: &mut fastrand::Rng) -> Option<u32> {
     match (row.step, row.status) {
         (_, Status::RoleUpdated) => Some(1),
         (Some(ReplaceStep::Remove), Status::InDoubt) => random.bool().then_some(2),
@@ -79,7 +79,7 @@ impl Recorded {
             })
             .collect();
         for operation in &self.stage.operations {
-            let row = &history.rows[operation.item.index()];
+            let row = history.item(operation.item).unwrap();
             let may_be_there = row.status == Status::InDoubt && random.bool();
             let is_there = matches!(row.status, Status::Added | Status::RoleUpdated) || may_be_there;
             let workspace = self.stage.workspaces[operation.workspace as usize].id.to_string();
@@ -96,7 +96,7 @@ impl Recorded {
                         world.bindings.insert(place, bindings);
                     }
                 }
-                Action::Remove(_) => unreachable!("nobody is removed here"),
+                Action::Remove(_) => unreachable!("no one is removed here"),
             }
         }
     }
@@ -149,7 +149,7 @@ fn a_journal_cut_at_every_byte_loses_and_doubles_nobody() {
         recorded.resume(&settings());
         let history = History::read(&recorded.folder).unwrap();
         for operation in &recorded.stage.operations {
-            let row = &history.rows[operation.item.index()];
+            let row = history.item(operation.item).unwrap();
             let bindings = recorded.stage.bindings(operation);
             let most = most_bindings(operation);
             assert!(

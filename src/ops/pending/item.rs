@@ -1,6 +1,6 @@
 //! One item without a final outcome, and what a reading means for it.
 //!
-//! Main type: [`PendingItem`]. Pure. What a reading means for a change is said by [`finding`]; this adds what
+//! Main type: [`PendingItem`]. Pure. [`finding`] says what a reading means for a change; this adds what
 //! earlier legs of the run have sent. Nothing is done that was not planned.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::plan::finding::{Finding, Ground, finding};
 use crate::plan::{
     Account, Action, Decision, Membership, Reason, ReplaceStep, RolePolicy, decide, decide_in_deployment,
 };
-use crate::record::journal::{History, LineDecision, Origin, PlanLine, RowHistory};
+use crate::record::journal::{History, ItemEnd, LineDecision, Origin, PlanLine};
 
 /// An item of the plan that has no final outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum Planned {
     Change(Action),
     /// Nothing, since Houston could not be read: it is decided now.
     Undecided {
-        /// The wanted role; none if a role is to be removed.
+        /// The wanted role; none to remove a role.
         wanted: Option<Level>,
         /// What is done about people with another role.
         roles: RolePolicy,
@@ -81,13 +81,13 @@ impl PendingItem {
         let about = match (line.origin, &line.deployment) {
             (Origin::Row { .. }, None) => About::Row,
             (Origin::Row { number, .. }, Some(deployment)) => {
-                let row = history.alone(number.into())?.status;
+                let row = history.item(number.into())?.status;
                 let (id, name) = (deployment.id.clone(), deployment.name.clone());
                 deployment.is_there().then_some(About::Deployment { id, name, row })?
             }
             (Origin::Extra, _) => About::Extra(line.accounts.first()?.clone()),
         };
-        let earlier = earlier(history.alone(line.item)?);
+        let earlier = earlier(history.item(line.item)?);
         Some(Self { item: line.item, about, planned, earlier })
     }
 
@@ -134,8 +134,8 @@ impl PendingItem {
         }
     }
 
-    /// Whether the person has been removed already, or may have been, so that they must be added again,
-    /// whoever they are.
+    /// Whether the person has been removed already, or may have been, so that they must be added again in any
+    /// case.
     pub fn has_begun_to_replace(&self, seen: Membership) -> bool {
         match self.planned {
             Planned::Change(Action::Replace(_)) => self.earlier.is_some() || seen == Membership::Absent,
@@ -210,8 +210,8 @@ impl PendingItem {
         }
     }
 
-    /// Until the removal is proved, the person may be there by the accounts that are to be removed: the
-    /// engine looks for these, by id, before it adds the person. A member whom Houston has once needs no
+    /// Until the removal is proved, the person may still be there with the accounts to remove: the engine
+    /// looks for these, by id, before it adds the person. A member whom Houston lists once needs no
     /// replacement, unless a removal may still take effect.
     fn next_replacement(&self, level: Level, seen: Membership) -> Next {
         match seen {
@@ -250,10 +250,10 @@ impl PendingItem {
 }
 
 /// What earlier legs sent, as the journal says it.
-fn earlier(history: &RowHistory) -> Option<Earlier> {
+fn earlier(history: &ItemEnd) -> Option<Earlier> {
     let in_doubt = history.status == Status::InDoubt;
     let cause = || {
-        let text = "sent, and the run ended before its answer";
+        let text = "sent, but the run ended before the answer";
         history.cause.as_deref().cloned().unwrap_or_else(|| Cause::new(Code::NoOutcome, text))
     };
     (in_doubt || history.attempts > 0).then(|| Earlier {

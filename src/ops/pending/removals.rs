@@ -10,7 +10,7 @@ use crate::model::{ItemId, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use crate::plan::guard::{Caps, Excess, Limit, OnGuard, Refusal, excess};
 use crate::plan::{Decision, Guard, Reason};
-use crate::record::journal::{History, RowHistory};
+use crate::record::journal::{History, ItemEnd};
 
 /// What a run may remove in all.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ impl PendingItem {
         };
         (
             status,
-            Cause::new(Code::NotRemovedAfterFailure, "not removed, since a row of this workspace failed"),
+            Cause::new(Code::NotRemovedAfterFailure, "not removed because a row of this workspace failed"),
         )
     }
 }
@@ -48,7 +48,7 @@ impl PendingItem {
 /// The workspaces in which rows of the roster failed or have no end yet.
 pub(super) fn spoiled(history: &History) -> HashMap<WorkspaceId, Spoiled> {
     let mut spoiled = HashMap::new();
-    for row in &history.rows {
+    for row in history.rows() {
         let how = match row.status.kind() {
             StatusKind::Changed | StatusKind::AsItWas => continue,
             StatusKind::NotTried if row.is_left_out() => continue,
@@ -86,10 +86,10 @@ impl Pending {
         people.flatten().collect()
     }
 
-    /// Holds the removals of the whole run against its limits: those that it has made already, and those
-    /// that are due now. `others` are the people of workspaces where nobody is due; one that is missing makes
-    /// the limits stricter. What exceeds them is held back, or all removals, unless only those that are too
-    /// many are to be left out. Gives each refusal with the workspace that it is about.
+    /// Compares the removals of the whole run with its limits: those that it has already made, and those that
+    /// are due now. `others` are the people of workspaces where no removal is due; a missing one makes the
+    /// limits stricter. Excess removals are held back, or all removals, unless only the excess may be
+    /// skipped. Gives each refusal with the workspace that it is about.
     pub fn hold_too_many(
         &mut self,
         limits: RemovalLimits,
@@ -143,18 +143,18 @@ impl Pending {
         let in_all = |id: &WorkspaceId| counted.get(id).copied().unwrap_or_default();
         let start = |id: &WorkspaceId| (id.clone(), People { in_all: in_all(id), removed: 0 });
         let mut all: BTreeMap<WorkspaceId, People> = history.workspaces.iter().map(start).collect();
-        let of = |row: &RowHistory| row.workspace.map(|at| &history.workspaces[at as usize]);
+        let of = |row: &ItemEnd| row.workspace.map(|at| &history.workspaces[at as usize]);
         let status = |(item, outcome): &(ItemId, Outcome)| (*item, outcome.status);
         let concluded: HashMap<ItemId, Status> = self.concluded.iter().map(status).collect();
-        for (item, extra) in (history.first_extra()..).map(ItemId::from_index).zip(&history.extras) {
+        for (item, extra) in (history.first_extra()..).map(ItemId::from_index).zip(history.extras()) {
             let lost = People::lost(extra.status, concluded.get(&item).copied());
             if let Some(people) = of(extra).and_then(|id| all.get_mut(id)) {
                 people.in_all += lost.in_all;
                 people.removed += lost.removed;
             }
         }
-        let rows = (0..history.rows.len()).map(ItemId::from_index);
-        for added in rows.filter_map(|row| history.alone(row)).filter(|row| is_new(row)) {
+        let rows = (0..history.row_count()).map(ItemId::from_index);
+        for added in rows.filter_map(|row| history.item(row)).filter(|row| is_new(row)) {
             if let Some(people) = of(added).and_then(|id| all.get_mut(id)) {
                 people.in_all = people.in_all.saturating_sub(1);
             }
@@ -191,7 +191,7 @@ impl People {
 }
 
 /// Whether a row has brought one more person in; an invitation that was made again has not.
-fn is_new(row: &RowHistory) -> bool {
+fn is_new(row: &ItemEnd) -> bool {
     let is_replaced = row.cause.as_ref().is_some_and(|cause| cause.code == Code::Renewed);
     matches!(row.status, Status::Added | Status::Invited) && !is_replaced
 }

@@ -13,7 +13,7 @@ use crate::present::members::Reading;
 use Level::{Admin, Editor, Viewer};
 
 impl Pending {
-    /// Judges rows by what these reads show; nobody is kept.
+    /// Judges rows by what these reads show; no one is kept.
     pub fn judge_rows(&mut self, read: impl Fn(&WorkspaceId, &[&str]) -> Reading) {
         for at in 0..self.shares.len() {
             let Share { workspace, ids, .. } = &self.shares[at];

@@ -28,7 +28,7 @@ use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deploy
 #[derive(Debug, Clone)]
 pub struct Wish {
     row: RowNumber,
-    /// The place of its workspace.
+    /// The index of its workspace.
     workspace: u32,
     deployment: Deployment,
     role: Option<Level>,
@@ -55,7 +55,7 @@ struct Cell<'r> {
 /// Finds out which deployments the roster means.
 ///
 /// # Errors
-/// This Houston knows no roles in deployments (5), or the token is dead (4).
+/// This Houston does not support deployment roles (5), or the token is dead (4).
 pub fn find_grants(
     roster: &Roster,
     places: &Places,
@@ -95,7 +95,7 @@ pub fn find_grants(
     Ok(wishes)
 }
 
-/// The cells of wanted rows: whoever says the same as one has the same roles.
+/// The cells of wanted rows: rows with equal cells have the same roles.
 fn cells<'r>(roster: &'r Roster, places: &'r Places) -> impl Iterator<Item = Cell<'r>> {
     (0..roster.len()).map(RowNumber::from_index).filter_map(move |row| {
         let text = roster.deployment_roles(row)?;
@@ -123,7 +123,7 @@ impl Wishes {
                     role_name(known.role.map(Role::deployment)),
                     role_name(wish.role.map(Role::deployment)),
                 );
-                let message = format!("{one} and {other} in `{name}`, which is named twice");
+                let message = format!("`{name}` is named twice, with {one} and {other}");
                 let complaint = Complaint::new(IssueKind::Conflict, message).hint("keep one role for it");
                 self.complaints.push((wish.row, Column::DeploymentRoles, complaint));
             }
@@ -154,7 +154,7 @@ fn meant(
         let names = || listed.iter().filter_map(|one| one.release_name.as_deref()).take(5);
         let hint = match by_label.and_then(|one| one.release_name.as_deref()) {
             Some(release) => format!("that is a label; its release name is `{}`", printable(release)),
-            None if names().next().is_none() => "it has no deployments at all".to_owned(),
+            None if names().next().is_none() => "it has no deployments".to_owned(),
             None => {
                 let names: Vec<_> = names().map(|name| format!("`{}`", printable(name))).collect();
                 format!("it has {}", names.join(", "))
@@ -187,23 +187,23 @@ impl Wishes {
 fn knows_none(session: &Session) -> Failure {
     let version = session.version().map_or_else(String::new, |version| format!(" ({version})"));
     let error = anyhow::anyhow!(
-        "{}{} knows no roles in deployments, and the roster wants some; nothing was sent",
+        "{}{} does not support deployment roles, but the roster has some; nothing was sent",
         printable(&session.url),
         printable(&version)
     );
     Failure::new(ExitStatus::Target, error)
-        .hint("call the column something else, and its cells travel through to the results unread")
+        .hint("rename the column: its cells are then copied to the results unread")
 }
 
 /// Why nothing is done where something cannot be read.
 fn undecidable(fault: &Fault, session: &Session) -> Result<Reason, Failure> {
     let (status, cause) = unreadable(fault, session)?;
     let cause =
-        Arc::new(Cause { code: cause.code.clone(), text: format!("roles in deployments: {}", cause.text) });
+        Arc::new(Cause { code: cause.code.clone(), text: format!("deployment roles: {}", cause.text) });
     Ok(Reason::failed(status, cause))
 }
 
-/// What is wanted, and of whom nothing is taken away.
+/// What is wanted, and who loses nothing.
 pub struct Wanted<'w> {
     /// The roster.
     pub roster: &'w Roster,
@@ -214,8 +214,7 @@ pub struct Wanted<'w> {
 }
 
 impl Wanted<'_> {
-    /// What becomes of a role in a deployment: nothing is taken away from people who are protected. `address`
-    /// is that of the user, and `row` what was decided about their row.
+    /// What becomes of a deployment role: protected people lose none. `address` is that of the user, and `row` what was decided about their row.
     fn decide(&self, wish: &Wish, seen: Membership, address: Option<&str>, row: &Decision) -> Decision {
         let decision = decide_in_deployment(wish.role, seen, self.roles);
         let address = address.map(str::to_lowercase);
@@ -232,7 +231,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Whose role in which deployment has to be read, by the place of the workspace, in the order of the wishes.
+/// Whose role in which deployment has to be read, by the index of the workspace, in the order of the wishes.
 pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Asked<'w>>> {
     let mut asked: HashMap<u32, Vec<Asked<'w>>> = HashMap::new();
     for wish in wishes.iter().filter(|wish| wish.decided.is_none()) {
@@ -242,11 +241,11 @@ pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Ask
     asked
 }
 
-/// Decides every wish whose row has not failed already. `seen` has, by place, what was read of those who
-/// were [`asked`] for, if anything was. Who is to be added has no role in any deployment.
+/// Decides every wish whose row has not failed already. `seen` has, by index, what was read of those who were
+/// [`asked`] for, if anything was. A person to add has no role in any deployment.
 ///
 /// # Errors
-/// The token is dead (4), or a role is to be given by a Houston that knows none (5).
+/// The token is dead (4), or Houston does not support deployment roles (5).
 pub fn decide_grants(
     wishes: Vec<Wish>,
     seen: Vec<Answers>,
@@ -282,7 +281,8 @@ pub fn decide_grants(
             }
             (_, None) => match found {
                 Ok(found) => {
-                    // Who is not in the list is invited: what an invitation brings along is not told.
+                    // A person who is not in the list is invited: Houston does not show the roles of an
+                    // invitation.
                     let invited = Membership::Invited { role: None, invites: 1 };
                     let seen = found.as_ref().map_or(invited, |found| found.seen);
                     let address = found.as_ref().map(|found| found.address.as_str());
@@ -312,8 +312,8 @@ pub fn decide_grants(
     Ok(())
 }
 
-/// Whether roles in deployments come along with the adds of a plan, as far as Houston tells; where it
-/// does not, the first add shows it.
+/// Whether the adds of a plan can set deployment roles, as far as Houston reports it; otherwise the first add
+/// shows it.
 pub fn come_with_adds(plan: &Plan, session: &Session) -> bool {
     let is_added = |item: &Item| item.row().is_some_and(|row| plan.of_row(row).decision.is_add());
     let wanted = plan.in_phase(Phase::Deployments).iter().any(is_added);

@@ -38,11 +38,11 @@ pub struct PreparedPlan {
 }
 
 impl PreparedPlan {
-    /// Reads what is there and decides every row.
+    /// Reads Houston and decides every row.
     ///
     /// # Errors
-    /// As [`plan`]; or it is not the plan that was saved (9), or the installation's policy refuses
-    /// what the plan would do (5).
+    /// As [`plan`]; or it is no longer the saved plan (9), or the installation's policy refuses what the plan
+    /// would do (5).
     pub fn prepare(
         input: &mut ResolvedInput,
         settings: &RunSettings,
@@ -93,8 +93,8 @@ impl PreparedPlan {
         self.alone(&self.plan.items).count()
     }
 
-    /// What rows are about beside a person in a workspace: roles in deployments that come along with adds,
-    /// for a server that takes them so, and who is taken away first.
+    /// What rows need besides a person in a workspace: deployment roles that are set together with adds, if
+    /// the server supports that, and whom to remove first.
     pub fn subjects(&self) -> Subjects {
         let replaced = self.replaced().map(|(id, all)| (id, all.clone())).collect();
         let mut subjects = Subjects { replaced, ..Subjects::default() };
@@ -125,7 +125,7 @@ impl PreparedPlan {
         self.grants_come_along && item.phase() == Phase::Deployments && item.row().is_some_and(is_added)
     }
 
-    /// Whether anybody is removed or demoted, also for a moment or in a deployment.
+    /// Whether people are removed or demoted, also for a moment or in a deployment.
     fn takes_away(&self) -> bool {
         self.plan.items.iter().filter_map(|item| item.decision.action()).any(Action::takes_away)
     }
@@ -153,7 +153,7 @@ impl PreparedPlan {
         let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
         Err(Failure::new(ExitStatus::Guard, error)
-            .hint(format!("{allow} would allow it; --on-guard skip-removals carries out everything else")))
+            .hint(format!("{allow} would allow it; --on-guard skip-removals applies everything else")))
     }
 
     /// The plan in a format.
@@ -191,7 +191,7 @@ impl PreparedPlan {
     fn estimate(&self, session: &Session) -> Estimate {
         // A workspace that is created is read after it.
         let created = self.plan.to_create.len() as u64;
-        // Who is added again is taken away first.
+        // A replaced person is removed first.
         let replacements: usize = self.replaced().map(|(_, all)| all.len()).sum();
         let mutations = (self.changes() + replacements) as u64 + created;
         let requests = self.requests() + replacements as u64 + 2 * created;
@@ -203,7 +203,7 @@ impl PreparedPlan {
         Estimate { requests, mutations, reads: requests - mutations, seconds, token_seconds }
     }
 
-    /// What a run of this plan would end with, if everything it sends goes well.
+    /// The exit status of a run of this plan, if everything it sends succeeds.
     pub fn status(&self) -> ExitStatus {
         if self.counts.gave_up > 0 {
             ExitStatus::Unresolved
@@ -221,7 +221,7 @@ fn skips_removals(settings: &RunSettings) -> bool {
     settings.prune.as_ref().is_some_and(|prune| prune.on_guard == OnGuard::SkipRemovals)
 }
 
-/// Whether anybody is removed or demoted by these, also for a moment.
+/// Whether these remove or demote people, also for a moment.
 pub fn takes_away(operations: &[Operation]) -> bool {
     operations.iter().any(|operation| operation.action.takes_away())
 }

@@ -1,7 +1,7 @@
-//! Who is taken away and added again: members whom an old Houston has twice (`--repair-duplicates`), and
-//! people whose invitation is to be made again (`--reinvite`).
+//! Who is removed and added again: members whom an old Houston lists twice (`--repair-duplicates`), and
+//! people whose invitation is renewed (`--reinvite`).
 //!
-//! Main function: [`plan_replacements`]. It reads; what it cannot be sure of stays as it is, and notice is given of it.
+//! Main function: [`plan_replacements`]. It reads; uncertain cases are left as they are, with a notice.
 
 use std::collections::BTreeMap;
 
@@ -60,8 +60,8 @@ pub fn plan_replacements(
     Ok(())
 }
 
-/// Whether somebody who is in Houston like this is to be replaced. Nobody gets another role by it unless
-/// roles are changed at all.
+/// Whether to replace a person whom Houston lists like this. It changes no role unless roles are changed at
+/// all.
 fn needs_one(seen: Membership, wanted: Level, settings: &RunSettings) -> bool {
     let is_asked_for = match seen {
         Membership::Member { bindings, .. } => bindings > 1 && settings.repair_duplicates,
@@ -104,7 +104,7 @@ impl Left {
     }
 }
 
-/// One workspace, with everybody in it.
+/// One workspace, with everyone in it.
 struct Place<'p> {
     everybody: Everybody,
     session: &'p Session,

@@ -1,4 +1,4 @@
-//! `plan --invites-older-than`: which pending invitations nobody has taken up for long.
+//! `plan --invites-older-than`: lists old pending invitations.
 //!
 //! Main function: [`find`].
 

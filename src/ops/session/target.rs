@@ -27,7 +27,7 @@ pub struct TargetSettings {
     pub insecure: bool,
 }
 
-/// The one place to talk to.
+/// The one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// `--url`.
@@ -36,12 +36,12 @@ pub enum Choice {
     Domain(String),
     /// `--context`.
     Context(String),
-    /// `--sandbox`, which somebody has to start first.
+    /// `--sandbox`, which has to be started first.
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxChoice),
 }
 
-/// How the sandbox is to be started.
+/// How to start the sandbox.
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SandboxChoice {
@@ -84,11 +84,11 @@ pub enum DestinationError {
     /// The token is of no use.
     #[error("the token cannot be used")]
     Token(#[source] TokenError),
-    /// The token itself in the place of its file.
+    /// The token itself instead of its file.
     #[error("--token-file takes the path of a file, and this looks like a token")]
     NotAFile,
     /// No token.
-    #[error("no token: set {TOKEN_VARIABLE}, or give --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
+    #[error("no token: set {TOKEN_VARIABLE}, or pass --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
     NoToken {
         /// Whether a login was named that has none.
         logged_out: bool,
@@ -137,7 +137,7 @@ fn is_a_token(path: &Path) -> bool {
 }
 
 impl TargetSettings {
-    /// Whether a sandbox is to be started.
+    /// Whether to start a sandbox.
     pub fn is_sandbox(&self) -> bool {
         match self.choice {
             Choice::Url(_) | Choice::Domain(_) | Choice::Context(_) => false,
@@ -152,7 +152,11 @@ impl TargetSettings {
         self.resolve_with(Token::from_environment)
     }
 
-    fn resolve_with(
+    /// The same; `environment` gives the token in the environment.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_with(
         &self,
         environment: impl FnOnce() -> Option<Result<Token, TokenError>>,
     ) -> Result<Option<Resolved>, DestinationError> {
@@ -214,7 +218,7 @@ impl TargetSettings {
         }
     }
 
-    /// How the HTTP transport is to be set up.
+    /// How to set up the HTTP transport.
     pub fn http(&self, pace: &PaceSettings) -> HttpSettings {
         HttpSettings {
             concurrency: pace.concurrency,
@@ -247,7 +251,7 @@ mod tests {
         assert!(without_file.resolve_with(environment).is_ok());
         let error = without_file.resolve_with(|| None).unwrap_err();
         assert!(error.is_about_token());
-        assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or give --token-file");
+        assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or pass --token-file");
         let plain = settings(Choice::Url("http://example.com".into()), None);
         let error = plain.resolve_with(environment).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.is_about_token()), ("--url cannot be used", false));

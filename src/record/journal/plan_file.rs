@@ -22,7 +22,7 @@ pub struct PlanLine {
     pub origin: Origin,
     /// The address as compared, or another name of a person who has none; empty for an invalid row.
     pub email: String,
-    /// The role that the roster wants; none for an extra, and if a role in a deployment is to be removed.
+    /// The role that the roster wants; none for an extra, and to remove a deployment role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// The workspace it resolved to.
@@ -41,7 +41,7 @@ pub struct PlanLine {
     /// The roles in deployments of an extra, by release name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployment_roles: Vec<(String, Role)>,
-    /// What Houston had; none if it was not looked at.
+    /// What Houston had; none if it was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Membership>,
     /// What follows.
@@ -121,7 +121,7 @@ impl LineDecision {
         let (status, cause) = reason.end(item.scope(), item.wanted);
         let doubled = || {
             let seen = item.seen.filter(|seen| seen.is_doubled() && item.phase() == Phase::Members)?;
-            let text = format!("is there more than once: {} first", seen.described(item.scope()));
+            let text = format!("is in the workspace more than once: {} first", seen.described(item.scope()));
             Some(Cause::new(Code::DuplicateBinding, text))
         };
         let cause = cause.or_else(doubled);

@@ -1,4 +1,4 @@
-//! A plan for people: what is to be done or to be known, per workspace.
+//! A plan for people: the changes and remarks per workspace.
 //!
 //! Main function: `PlanReport::human`. It shows; it decides nothing.
 
@@ -36,7 +36,7 @@ impl PlanReport<'_> {
         write!(text, "\n{}", self.closing(str::to_owned))
     }
 
-    /// The items of a workspace with something to do or to report.
+    /// The items of a workspace that need a change or a remark.
     fn people(&self, text: &mut String, ids: &[ItemId], detail: Detail) -> std::fmt::Result {
         let limit = if detail == Detail::All { ids.len() } else { SHOWN };
         for (phase, mark) in LISTS {
@@ -46,7 +46,7 @@ impl PlanReport<'_> {
                 (0, _) => {}
                 (more, Some(mark)) => writeln!(text, "  {mark} and {more} more (--all shows them)")?,
                 (more, None) => {
-                    writeln!(text, "  and {more} more roles in deployments (--all shows them)")?;
+                    writeln!(text, "  and {more} more deployment roles (--all shows them)")?;
                 }
             }
         }

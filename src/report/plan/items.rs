@@ -24,7 +24,7 @@ pub(super) struct PlannedItem<'l> {
     deployment: Option<&'l str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment_id: Option<&'l str>,
-    /// Of somebody who is not in the roster: `member`, `pending` or `invitation`.
+    /// Of a person who is not in the roster: `member`, `pending` or `invitation`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<&'static str>,
     pub(super) action: &'static str,
@@ -114,8 +114,7 @@ impl PlanReport<'_> {
         }
     }
 
-    /// `+` is added, `~` gets another role, `-` is removed, `=` stays although the roster says otherwise, `!`
-    /// cannot be done.
+    /// `+` is added, `~` changes, `-` is removed, `=` is kept although the roster differs, `!` cannot be done.
     pub(super) fn mark(&self, item: &Item) -> Option<&'static str> {
         let is_of_deployment = item.scope() == Scope::Deployment;
         match &item.decision {
@@ -145,7 +144,7 @@ fn is_left_out(plan: &Plan, item: &Item) -> bool {
     plan.deployment(item).is_some_and(|deployment| !deployment.is_there())
 }
 
-/// Why nothing, or what, is done, and in which deployment.
+/// Why a change is made or not, and in which deployment.
 pub fn reason(plan: &Plan, item: &Item, roster: &Roster) -> String {
     let why = why(plan, item, roster);
     plan.deployment(item).map(|deployment| format!("in {}: {why}", deployment.name)).unwrap_or(why)
@@ -162,25 +161,25 @@ pub(super) fn why(plan: &Plan, item: &Item, roster: &Roster) -> String {
     match (reason.end(item.scope(), item.wanted), item.scope()) {
         ((_, Some(cause)), _) => cause.text,
         ((Status::AlreadyInvited, None), Scope::Deployment) => {
-            "is invited: what the invitation brings along cannot be seen".to_owned()
+            "is invited; Houston does not show the deployment roles of an invitation".to_owned()
         }
-        ((_, None), _) if is_left_out(plan, item) => "there is no such deployment: left out".to_owned(),
+        ((_, None), _) if is_left_out(plan, item) => "no such deployment, skipped".to_owned(),
         ((status, None), _) => status.word().replace('_', " "),
     }
 }
 
 fn why_changed(action: Action, item: &Item) -> &'static str {
     match (action, item.phase()) {
-        (Action::SetRole { .. }, _) => "another role",
-        (Action::Replace(_), _) => "taken away and added again",
+        (Action::SetRole { .. }, _) => "different role",
+        (Action::Replace(_), _) => "removed and added again",
         (Action::Add(_), Phase::Members | Phase::Removals) => "absent",
         (Action::Add(_), Phase::Deployments) => "no role there",
-        (Action::Remove(_), Phase::Deployments) => "is to have no role there",
+        (Action::Remove(_), Phase::Deployments) => "the roster says NONE",
         (Action::Remove(_), Phase::Members | Phase::Removals) => kind(item.seen).1,
     }
 }
 
-/// What somebody is who is not in the roster, in a word and with the reason why they go.
+/// What a person is who is not in the roster, in a word, and why they are removed.
 fn kind(seen: Option<Membership>) -> (&'static str, &'static str) {
     match seen {
         Some(Membership::Member { standing: Standing::Pending, .. }) => {

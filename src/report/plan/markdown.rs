@@ -126,15 +126,15 @@ mod tests {
         insta::assert_snapshot!(rendered(text, &plan, Detail::Some), @r"
         # Plan for r\|1.csv on `https://houston.example.com/v1` (Houston 2.1.0)
 
-        In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
+        Total: 1 to add, 1 role to change, 1 unchanged, 1 rejected.
         2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
 
-        ## Data \| &lt;b> # all (ck1): 1 to add, 1 to get another role, 1 unchanged
+        ## Data \| &lt;b> # all (ck1): 1 to add, 1 role to change, 1 unchanged
 
         | email | action | from | to | reason | line |
         | --- | --- | --- | --- | --- | --- |
         | `a@x.org` | add |  | WORKSPACE_VIEWER | absent | 2 |
-        | `b@x.org` | update_role | WORKSPACE_ADMIN | WORKSPACE_VIEWER | another role | 3 |
+        | `b@x.org` | update_role | WORKSPACE_ADMIN | WORKSPACE_VIEWER | different role | 3 |
 
         ## Not compared: 1 rejected
 

@@ -73,7 +73,7 @@ impl Stale {
         for invite in &self.invites {
             let StaleInvite { email, workspace, role, created_at, days, in_roster, .. } = invite;
             let (email, workspace) = (clean(email), clean(workspace));
-            let role = role.map_or("no role that is known", Role::name);
+            let role = role.map_or("unknown role", Role::name);
             let since = created_at.strftime("%Y-%m-%d");
             let roster = if *in_roster { "in the roster" } else { "not in the roster" };
             if md {
@@ -84,17 +84,17 @@ impl Stale {
         }
         let gap = if md { "\n" } else { "" };
         if self.undated > 0 {
-            writeln!(text, "{gap}Houston does not tell how old {} more are.", self.undated)?;
+            writeln!(text, "{gap}Houston gives no date for {} more.", self.undated)?;
         }
         if self.pending_members > 0 {
             writeln!(
                 text,
-                "{gap}{} of the roster have never signed in; Houston does not tell since when they are waited for.",
+                "{gap}{} of the roster have never signed in; Houston gives no date for them.",
                 self.pending_members
             )?;
         }
         for workspace in &self.unseen_in {
-            writeln!(text, "{gap}The invitations of {} cannot be seen.", line(workspace))?;
+            writeln!(text, "{gap}The token cannot see the invitations of {}.", line(workspace))?;
         }
         Ok(())
     }
