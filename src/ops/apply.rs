@@ -151,8 +151,8 @@ impl Ready {
     }
 }
 
-/// Writes that a recent run against this Houston left without an answer: they may still land, so
-/// those of them that this run is to send are looked for over the settle time first.
+/// Writes that a recent run against this Houston left unanswered: they may still take effect, so this run
+/// first checks for those that it would send, over the settle time.
 fn unanswered(
     runs: &Runs,
     input: &ResolvedInput,

@@ -1,4 +1,4 @@
-//! `--create-workspaces`: makes the workspaces that a plan wants and Houston does not have.
+//! `--create-workspaces`: creates the workspaces that a plan wants and Houston does not have.
 //!
 //! Main function: [`PreparedPlan::create_missing`]. Labels need not be unique and a second request makes a
 //! second workspace, so nothing is ever sent twice here: where the answer is lost, the workspace is
@@ -62,7 +62,7 @@ fn create(session: &Session, label: &str) -> Result<WorkspaceId, Failure> {
     }
 }
 
-/// Looks for a workspace whose creation has no answer: at once, and when the settle time is over.
+/// Looks for a workspace whose creation got no answer: immediately, and again after the settle time.
 fn look(session: &Session, label: &str, fault: &Fault) -> Result<WorkspaceId, Failure> {
     let name = printable(label);
     for wait in [None, Some(session.settings.settle)] {

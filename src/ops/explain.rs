@@ -1,4 +1,4 @@
-//! `plan --explain EMAIL`: what is known of one person, which rule decides, and what exactly would be
+//! `plan --explain EMAIL`: what is known about one person, which rule applies, and exactly what would be
 //! sent.
 //!
 //! Main function: [`explain`]. It shows; it decides nothing and sends nothing.

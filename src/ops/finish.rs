@@ -264,7 +264,7 @@ pub fn finish(folder: &RunFolder, end: &RunEnd, notices: &Notices) -> Result<Fin
     Ok(Finished { status, summary })
 }
 
-/// The files of a run cannot be read at its end. What was sent is known to this process alone then.
+/// The files of a run cannot be read at its end. Then only this process knows what was sent.
 fn unreadable(error: JournalError, end: &RunEnd) -> Failure {
     let is_lost = matches!(end.stopped, Some((StopReason::JournalLost, _)));
     let status = if is_lost { ExitStatus::Unresolved } else { ExitStatus::Internal };

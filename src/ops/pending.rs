@@ -1,4 +1,4 @@
-//! The items of a phase that have no final outcome, and what a reading now makes of them.
+//! The items of a phase that have no final outcome, and what a reading now means for them.
 //!
 //! Main type: [`Pending`]. [`Pending::collect`] finds them in the files of the run, [`Pending::read`] looks at
 //! what Houston has now, and [`Pending::batch`] is what is left to be sent. The first leg of a run and every

@@ -1,5 +1,5 @@
 //! The phases of a run: the rows of the roster, then roles in deployments, then the removal of people who
-//! are not in the roster. Each begins when the one before has come to its end.
+//! are not in the roster. Each begins when the one before has ended.
 //!
 //! Main function: [`Phases::carry_out`], the same for a run's first leg and for later ones.
 

@@ -312,7 +312,7 @@ impl<'r> Draft<'r> {
         Ok(())
     }
 
-    /// How many admins each of these workspaces has beside the people of its rows: as they were seen, or,
+    /// How many admins each of these workspaces has besides the people of its rows: as they were seen, or,
     /// where the list was not read to its end, as they are read now.
     fn other_admins(
         &self,
@@ -334,7 +334,7 @@ impl<'r> Draft<'r> {
     }
 }
 
-/// What it means for its rows that a workspace cannot be read: for good, or for now.
+/// What an unreadable workspace means for its rows: a permanent or a temporary failure.
 ///
 /// # Errors
 /// The token is dead (4), or something in front of Houston lets nothing through (5).

@@ -1,5 +1,5 @@
-//! `resume`: finishes an interrupted run from its own files: what has an end keeps it, what is in
-//! doubt is looked for, what is missing is sent.
+//! `resume`: finishes an interrupted run from its own files. Finished items keep their outcome, doubtful ones
+//! are checked, missing ones are sent.
 //!
 //! Main types, in the order in which one makes the next: [`Interrupted`], [`Taken`], [`Resuming`] and
 //! [`Finished`]. Between them the caller may show what is about to happen, and ask.
@@ -391,8 +391,8 @@ fn refuse_sandbox(header: &Header) -> Result<(), Failure> {
     ))
 }
 
-/// What the server does with repeats, if writes that went to another version of it may still land:
-/// that one may have doubled them.
+/// What the server does with repeats, if writes to another version of it may still take effect: that version
+/// may have doubled them.
 fn careful(now: Repeats, then: Option<&str>) -> Repeats {
     if Repeats::of(then.and_then(Version::parse)) == Repeats::Refused { now } else { Repeats::Unknown }
 }

@@ -74,8 +74,8 @@ impl Saved {
         &self.digest
     }
 
-    /// The run that carries this plan out, of these runs, the newest first. The same change that is
-    /// wanted once more is another plan: when a plan was made is in its digest.
+    /// The newest of these runs that applies this plan. The same change made again is another plan, because
+    /// the digest includes the time at which a plan was made.
     pub fn run_among(&self, runs: Vec<RunFolder>) -> Option<RunFolder> {
         let is_it = |folder: &RunFolder| {
             let Ok(header) = History::read_header(folder) else { return false };

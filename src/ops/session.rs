@@ -171,7 +171,7 @@ pub struct Session {
     pub caller: Option<Caller>,
     /// Whose token it was when the session began.
     pub identity: Identity,
-    /// Whether a read waits for a Houston that is away.
+    /// Whether a read waits for an unavailable Houston.
     pub waiting: Waiting,
     /// How long one answer took.
     latency: Duration,
@@ -181,7 +181,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects, and asks who answers and who we are. A Houston that is away is waited for.
+    /// Connects, and asks who answers and who we are. Waits for an unavailable Houston.
     ///
     /// # Errors
     /// The target cannot be used (5), or the token is dead (4).

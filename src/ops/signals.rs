@@ -71,7 +71,7 @@ impl Signals {
 
     /// Takes a signal. `leave` ends the process at once, with this status.
     pub fn receive(&self, signal: i32, notices: &Notices, leave: impl Fn(ExitStatus)) {
-        // Nothing can begin to be sent while it is held: what is said here stays true.
+        // Sending cannot begin while it is held, so the message stays true.
         let phase = self.phase();
         if let Reaction::Leave(at) = self.take(signal, *phase) {
             let resume = self.0.resume.get().map(String::as_str);
@@ -108,7 +108,7 @@ impl Signals {
         *self.phase() = Phase::Reporting;
     }
 
-    /// From now on a file is being written, which a first signal does away with in order.
+    /// From now on a file is being written, which a first signal removes gracefully.
     pub fn writing_begins(&self) {
         *self.phase() = Phase::Writing;
     }

@@ -28,8 +28,7 @@ pub struct Subject {
     pub deployment: Option<u32>,
 }
 
-/// The phases of a run, in their order, which is that of the items. Each begins when the one before has come
-/// to its end.
+/// The phases of a run, in their order, which is that of the items. Each begins when the one before has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The rows of the roster: one item per row.

@@ -1,7 +1,7 @@
 //! Who is in the workspaces of an installation, as a roster or as JSON.
 //!
-//! Main types: [`Exported`], what is written of one workspace, and [`ExportWriter`]. Workspaces are
-//! written as they come; none is kept.
+//! Main types: [`Exported`], what is written of one workspace, and [`ExportWriter`]. Workspaces are written
+//! as they are read; none is kept.
 //!
 //! The CSV has the columns of a roster and three more, [`COLUMNS`], and one row for everyone whom a
 //! roster can name. The JSON has everyone: people whom the CSV leaves out have the reason in

@@ -67,9 +67,9 @@ pub enum Notice<'n> {
     },
     /// Something about the folder of the runs, as a sentence.
     RunsFolder(&'n str),
-    /// This run has an older format: it could not be searched for writes that may still land.
+    /// This run has an older format: it could not be searched for writes that may still take effect.
     OlderRun(&'n str),
-    /// So many writes of an earlier run may still land that this run is to send.
+    /// So many writes of an earlier run may still take effect that this run would send.
     UnderWay(usize),
     /// A signal ends the program at once.
     Stopped {
@@ -232,7 +232,7 @@ pub enum NotReplaced {
     Pending,
 }
 
-/// What a signal that ends the program at once has interrupted.
+/// What a signal that ends the program immediately has interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoppedAt {
     /// Nothing was sent.

@@ -84,7 +84,7 @@ pub struct Summary {
     /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
-    /// Whether addresses were taken that are none in all likelihood.
+    /// Whether unlikely addresses were accepted.
     #[serde(skip)]
     pub allow_odd_addresses: bool,
     /// The file that the token came from, if it did.
@@ -114,8 +114,7 @@ pub struct Summary {
     pub attempts: u64,
     /// Requests of every kind; 0 while that is not known.
     pub requests: u64,
-    /// How often Houston was found to be asked for too much at once, and the requests in flight were
-    /// cut down.
+    /// How often Houston was overloaded and the requests in flight were reduced.
     pub congestion_events: u64,
     /// The fewest requests that were allowed in flight; 0 while that is not known.
     pub window_min: u32,
@@ -217,8 +216,7 @@ impl FailureClass {
 }
 
 impl Summary {
-    /// Sums up the files of a run. `exit_status` is what the program ends with, if that
-    /// is known.
+    /// Sums up the files of a run. `exit_status` is that of the program, if it is known.
     pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
         let header = &history.header;
         let left_out = |row: &RowEnd<'_>| row.status == Status::NotRun && row.is_left_out();

@@ -178,7 +178,10 @@ fn resume_shows_what_is_left_and_asks() {
     let before = sandbox.audit().mutations_received;
     let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
     let shown = session.exp_string("Apply ").unwrap();
-    assert!(shown.contains(" to send, 0 to look for first") && shown.contains("Of 40 rows "), "{shown}");
+    assert!(
+        shown.contains(" to send, 0 to check first") && shown.contains(" of 40 rows are finished"),
+        "{shown}"
+    );
     session.send_line("n").unwrap();
     assert!(ended(session, 2).contains("nothing was sent"));
     assert_eq!(sandbox.audit().mutations_received, before);

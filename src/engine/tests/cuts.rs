@@ -48,7 +48,7 @@ pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     plan.numbered().map(line).collect()
 }
 
-/// How often a person may be bound whose replacement the journal leaves like this; none for nobody.
+/// How often a person may be bound whose replacement the journal leaves like this.
 fn replaced(row: &ItemEnd, random: &mut fastrand::Rng) -> Option<u32> {
     match (row.step, row.status) {
         (_, Status::RoleUpdated) => Some(1),

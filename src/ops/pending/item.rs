@@ -199,7 +199,7 @@ impl PendingItem {
         match finding(self.scope(), action, seen, self.ground()) {
             Finding::Done(status, cause) => Next::Done(status, cause),
             Finding::Missing => Next::Missing(action),
-            // What is in doubt may still land on top of it.
+            // A doubtful write may still take effect on top of it.
             Finding::Overtaken(status, cause) => match &mut self.earlier {
                 Some(Earlier { doubt: doubt @ Some(_), .. }) => {
                     *doubt = Some(InDoubt::Overtaken);

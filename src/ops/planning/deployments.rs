@@ -32,7 +32,7 @@ pub struct Wish {
     workspace: u32,
     deployment: Deployment,
     role: Option<Level>,
-    /// Why nothing is done: the deployments of the workspace cannot be read.
+    /// Why there is no change: the deployments of the workspace cannot be read.
     decided: Option<Reason>,
 }
 
@@ -195,7 +195,7 @@ fn knows_none(session: &Session) -> Failure {
         .hint("rename the column: its cells are then copied to the results unread")
 }
 
-/// Why nothing is done where something cannot be read.
+/// Why there is no change where something cannot be read.
 fn undecidable(fault: &Fault, session: &Session) -> Result<Reason, Failure> {
     let (status, cause) = unreadable(fault, session)?;
     let cause =

@@ -128,7 +128,7 @@ impl Input {
         }
     }
 
-    /// A choice that leaves nothing is a slip of the fingers.
+    /// A selection that leaves nothing is probably a typo.
     fn refuse_empty_choice(&self) -> Result<(), Failure> {
         let rows = (0..self.roster.len()).map(RowNumber::from_index);
         if self.roster.is_empty()

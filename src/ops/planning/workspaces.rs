@@ -94,7 +94,7 @@ pub(crate) fn changed(error: std::io::Error) -> Failure {
     Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read")
 }
 
-/// What is looked for beside the workspaces that wanted rows name, and how.
+/// What to look for besides the workspaces that wanted rows name, and how.
 pub struct LookedFor {
     /// What happens to rows whose workspace is not right.
     pub bad_rows: BadRows,
@@ -108,7 +108,7 @@ pub struct LookedFor {
     pub listed: Option<Vec<(String, WorkspaceId)>>,
 }
 
-/// All workspaces that the token sees. A Houston that is away is waited for.
+/// All workspaces that the token sees. Waits for an unavailable Houston.
 ///
 /// # Errors
 /// They cannot be listed (5), or the token is dead (4).

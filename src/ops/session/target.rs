@@ -21,7 +21,7 @@ pub struct TargetSettings {
     pub choice: Choice,
     /// The file that holds the token, if it is in one.
     pub token_file: Option<PathBuf>,
-    /// Certificate authorities to trust beside those of the system.
+    /// Certificate authorities to trust besides those of the system.
     pub ca_file: Option<PathBuf>,
     /// Whether any certificate is trusted.
     pub insecure: bool,
@@ -69,7 +69,7 @@ pub struct Resolved {
 /// Why address or token cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
-    /// The address is of no use.
+    /// The address is unusable.
     #[error("{flag} cannot be used")]
     Target {
         /// Which flag gave it.
@@ -182,10 +182,10 @@ impl TargetSettings {
         Ok(Some(Resolved { target, token, token_file: self.token_file.clone() }))
     }
 
-    /// The address, whatever is the matter with its token. `None` for the sandbox.
+    /// The address, even if its token is unusable. `None` for the sandbox.
     ///
     /// # Errors
-    /// The address is of no use.
+    /// The address is unusable.
     pub fn address(&self) -> Result<Option<Target>, DestinationError> {
         // A token that is good enough to look no further.
         let any = || Some(Token::new("none", "nowhere"));

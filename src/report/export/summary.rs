@@ -24,7 +24,7 @@ pub struct ExportSummary {
     without_deployments: usize,
     without_invitations: Named,
     left_out: BTreeMap<LeftOut, Named>,
-    /// The workspaces that could not be read, with why; whether that is for good.
+    /// The workspaces that could not be read, with the reason, and whether that is permanent.
     unreadable: Vec<(String, String, bool)>,
 }
 

@@ -1,4 +1,4 @@
-//! Pending invitations that were not accepted for long, beside a plan.
+//! Old pending invitations, shown with a plan.
 //!
 //! Main type: [`Stale`]. It shows what is known; an age that Houston does not report stays unknown.
 
@@ -9,10 +9,10 @@ use serde::Serialize;
 use crate::model::{Role, printable};
 use crate::report::escape::{markdown, markdown_line};
 
-/// What is known of old invitations in the workspaces of a plan.
+/// What is known about old invitations in the workspaces of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stale {
-    /// How old an invitation is at least to be listed: as it was asked for.
+    /// The least age of a listed invitation, as the user wrote it.
     pub older_than: String,
     /// The old ones, the oldest first.
     pub invites: Vec<StaleInvite>,
