@@ -90,7 +90,7 @@ struct Explainer<'e> {
 }
 
 impl Explainer<'_> {
-    /// Each row with its roles in deployments; then who is not in the roster.
+    /// Each row with its deployment roles; then the people who are not in the roster.
     fn all(&self, email: &str) -> Vec<Explained> {
         let (plan, emails) = (&self.prepared.plan, self.input.roster.emails());
         let is_theirs = |&(id, item): &(ItemId, &Item)| match item.origin {

@@ -41,7 +41,7 @@ pub fn hold_last_admins<'d>(
     }
 }
 
-/// What may protect one person from a change, regardless of the limits.
+/// What may bar a change to one person, regardless of the limits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bars {
     /// `--protect` covers them.

@@ -1,5 +1,5 @@
 //! One item of a plan: a role that a row of the roster wants in a workspace or in a deployment, or a
-//! person who is in a workspace and not in the roster.
+//! person who is in a workspace but not in the roster.
 //!
 //! Main type: [`Item`]. Pure; what only some items have is in the tables of [`super::Plan`].
 
@@ -15,7 +15,7 @@ use crate::model::{Level, Role, RowNumber, Scope};
 pub enum Origin {
     /// A row of the roster wants it.
     Row(RowNumber),
-    /// A person is in a workspace of the roster, and not in the roster.
+    /// A person is in a workspace of the roster, but not in the roster.
     Extra,
 }
 
@@ -28,13 +28,12 @@ pub struct Subject {
     pub deployment: Option<u32>,
 }
 
-/// The phases of a run, in their order, which is that of the items. Each begins when the one before has come
-/// to its end.
+/// The phases of a run, in their order, which is that of the items. Each begins when the one before has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The rows of the roster: one item per row.
     Members,
-    /// The roles in deployments that rows want besides.
+    /// The deployment roles that rows want.
     Deployments,
     /// The removal of people who are not in the roster.
     Removals,
@@ -52,10 +51,9 @@ pub struct Item {
     pub origin: Origin,
     /// Where it is; none for rows that were never resolved.
     pub subject: Option<Subject>,
-    /// The role that the roster wants; none for a row that is not valid, for an extra, and if a role in a
-    /// deployment is to be removed.
+    /// The role that the roster wants; none for an invalid row, for an extra, and to remove a deployment role.
     pub wanted: Option<Level>,
-    /// What Houston has; none if it was not looked at.
+    /// What Houston has; none if it was not read.
     pub seen: Option<Membership>,
     /// What follows.
     pub decision: Decision,
@@ -101,19 +99,20 @@ impl Item {
         self.seen.and_then(Membership::role)
     }
 
-    /// Whether it takes an admin from its workspace: who has never signed in is none.
+    /// Whether this takes an active admin from its workspace; a person who has never signed in does not count as
+    /// one.
     pub fn takes_an_admin(&self) -> bool {
         self.seen.is_some_and(|seen| self.decision.takes_an_admin(seen))
     }
 
-    /// Nothing is done, if something was to be done.
+    /// Holds the change back, if there is one.
     pub fn hold(&mut self, guard: Guard) {
         if let Decision::Change(action) = self.decision {
             self.decision = Decision::Keep(Reason::HeldBack(guard, action));
         }
     }
 
-    /// As a guard looks at it; none if Houston was not read.
+    /// What a guard judges; none if what Houston has was not read.
     pub fn to_judge(&mut self) -> Option<(&mut Decision, Membership)> {
         Some((&mut self.decision, self.seen?))
     }
@@ -122,7 +121,7 @@ impl Item {
 /// A deployment of a workspace, as a plan knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Deployment {
-    /// Its id; empty where there is none of this name, or that is unknown.
+    /// Its id; empty if none has this name, or if that is unknown.
     pub id: String,
     /// Its release name; its id where it has none.
     pub name: String,
@@ -140,7 +139,7 @@ pub fn role_name(role: Option<Role>) -> &'static str {
     role.map_or("no role", Role::name)
 }
 
-/// A person whom the plan removes, by id: an address may belong to another person tomorrow.
+/// What identifies a person to remove in Houston: an address may belong to another person tomorrow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Account {

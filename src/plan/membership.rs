@@ -21,7 +21,7 @@ pub enum Membership {
         /// Whether the user has never signed in: an invitation in the newer model of Houston.
         standing: Standing,
     },
-    /// A pending invitation, with its role if Houston tells it.
+    /// A pending invitation, with its role if Houston reports it.
     Invited {
         /// The role the person gets on signing up.
         #[serde(rename = "level")]
@@ -54,7 +54,7 @@ impl Membership {
         }
     }
 
-    /// The role, if there is one and Houston tells it.
+    /// The role, if they have one and Houston reports it.
     pub fn role(self) -> Option<Level> {
         match self {
             Self::Member { role, .. } => Some(role),

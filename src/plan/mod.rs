@@ -126,18 +126,18 @@ pub struct Plan {
     /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
     /// id before they are created.
     pub to_create: Vec<u32>,
-    /// One item per row of the roster, in its order; then the roles in deployments that rows want,
-    /// workspace by workspace and in the order of the rows; then, if removals were asked for, who is in
-    /// these workspaces without being in the roster, workspace by workspace and in the order of their names.
+    /// One item per row of the roster, in its order; then the deployment roles that rows want, workspace by
+    /// workspace and in the order of the rows; then, if removals were asked for, the people who are in these
+    /// workspaces but not in the roster, workspace by workspace and in the order of their names.
     pub items: Vec<Item>,
-    /// Of the people who are removed, or removed and added again, what Houston knows them by.
+    /// The accounts of the people who are removed, or removed and added again.
     pub accounts: BTreeMap<ItemId, Vec<Account>>,
-    /// The names of those who are not in the roster: their first address, else the user name, else the id.
+    /// The names of the people who are not in the roster: the first address, else the user name, else the id.
     pub people: BTreeMap<ItemId, String>,
-    /// Their roles in deployments, which go with them, by release name.
+    /// Their deployment roles, which they lose too, by release name.
     pub deployment_roles: BTreeMap<ItemId, Vec<(String, Role)>>,
-    /// Of roles in deployments, the id of the user and their address in the server's spelling, once they
-    /// have been read.
+    /// For deployment roles, the id of the user and their address in the server's spelling, once they have
+    /// been read.
     pub users: BTreeMap<ItemId, (String, String)>,
     /// The limits that the removals exceed.
     pub refusals: Vec<Refusal>,
@@ -185,7 +185,7 @@ impl Counts {
     pub fn count(&mut self, item: &Item) {
         let counter = match (&item.decision, item.phase()) {
             (Decision::Change(_), Phase::Deployments) => &mut self.deployment_roles,
-            // What is as it should be counts with its row.
+            // A role that needs no change counts with its row.
             (Decision::Keep(reason), Phase::Deployments) if reason.is_settled() => return,
             (Decision::Keep(Reason::HeldBack(..)), Phase::Deployments) => &mut self.role_kept,
             (Decision::Keep(Reason::Protected(_)), Phase::Removals) => &mut self.extra_kept,
@@ -250,7 +250,7 @@ impl Plan {
         &self.items[from..to]
     }
 
-    /// Whether the plan changes anything in a phase.
+    /// Whether a phase changes anything.
     pub fn has_changes(&self, phase: Phase) -> bool {
         self.in_phase(phase).iter().any(|item| item.decision.is_change())
     }

@@ -266,13 +266,6 @@ impl PlanReport<'_> {
         )
     }
 
-    /// Whether every row has what it wants, and nothing was kept, skipped or could not be read.
-    fn roster_is_met(&self) -> bool {
-        let counts = Counts::of(&self.plan.items);
-        let Counts { unchanged, already_invited, merged, .. } = counts;
-        counts == Counts { unchanged, already_invited, merged, ..Counts::default() }
-    }
-
     /// What the guard says, a line each, and all limits that would allow removing everyone; `shown`
     /// is how names are written.
     fn guard(&self, shown: fn(&str) -> String) -> String {
@@ -289,11 +282,18 @@ impl PlanReport<'_> {
         lines.concat()
     }
 
+    /// Whether every row has what it wants, and nothing was kept, skipped or could not be read.
+    fn roster_is_met(&self) -> bool {
+        let counts = Counts::of(&self.plan.items);
+        let Counts { unchanged, already_invited, merged, .. } = counts;
+        counts == Counts { unchanged, already_invited, merged, ..Counts::default() }
+    }
+
     fn counts_of(&self, ids: &[ItemId]) -> Counts {
         Counts::of(ids.iter().map(|id| &self.plan.items[id.index()]))
     }
 
-    /// The items of a phase among these with something to do or to report, and their marks.
+    /// The items of a phase among these that need a change or a remark, and their marks.
     fn marked<'s>(
         &'s self,
         ids: &'s [ItemId],

@@ -214,8 +214,7 @@ pub struct Wanted<'w> {
 }
 
 impl Wanted<'_> {
-    /// What becomes of a deployment role: protected people lose none. `address`
-    /// is that of the user, and `row` what was decided about their row.
+    /// What becomes of a deployment role: protected people lose none. `address` is that of the user, and `row` what was decided about their row.
     fn decide(&self, wish: &Wish, seen: Membership, address: Option<&str>, row: &Decision) -> Decision {
         let decision = decide_in_deployment(wish.role, seen, self.roles);
         let address = address.map(str::to_lowercase);

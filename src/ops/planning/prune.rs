@@ -63,7 +63,7 @@ impl Belonging {
     }
 }
 
-/// A person who is in a workspace but not in the roster.
+/// A person who is in a workspace and whom the roster does not name there.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// What becomes of them.
@@ -158,7 +158,7 @@ impl Pruning {
         self.people[place] = reading.strangers.in_all;
     }
 
-    /// Adds them to the plan, behind all other items, and compares their number with the limits.
+    /// Adds them to the plan, after all other items, and compares their number with the limits.
     pub fn conclude(self, plan: &mut Plan) {
         let first = plan.items.len();
         for Found { item, name, account, deployment_roles } in self.extras.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! A plan for people: what changes, and what the reader should know, per workspace.
+//! A plan for people: the changes and remarks per workspace.
 //!
 //! Main function: `PlanReport::human`. It shows; it decides nothing.
 
@@ -36,7 +36,7 @@ impl PlanReport<'_> {
         write!(text, "\n{}", self.closing(str::to_owned))
     }
 
-    /// The items of a workspace with something to do or to report.
+    /// The items of a workspace that need a change or a remark.
     fn people(&self, text: &mut String, ids: &[ItemId], detail: Detail) -> std::fmt::Result {
         let limit = if detail == Detail::All { ids.len() } else { SHOWN };
         for (phase, mark) in LISTS {

@@ -144,7 +144,7 @@ fn is_left_out(plan: &Plan, item: &Item) -> bool {
     plan.deployment(item).is_some_and(|deployment| !deployment.is_there())
 }
 
-/// Why nothing, or what, is done, and in which deployment.
+/// Why a change is made or not, and in which deployment.
 pub fn reason(plan: &Plan, item: &Item, roster: &Roster) -> String {
     let why = why(plan, item, roster);
     plan.deployment(item).map(|deployment| format!("in {}: {why}", deployment.name)).unwrap_or(why)
@@ -179,7 +179,7 @@ fn why_changed(action: Action, item: &Item) -> &'static str {
     }
 }
 
-/// The kind of a person who is not in the roster, and why they are removed.
+/// What a person is who is not in the roster, in a word, and why they are removed.
 fn kind(seen: Option<Membership>) -> (&'static str, &'static str) {
     match seen {
         Some(Membership::Member { standing: Standing::Pending, .. }) => {
