@@ -181,6 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn a_second_signal_is_told_and_the_caller_ends_the_process_with_its_status() {
+        let signals = Signals::default();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let notices =
+            Notices::new(move |notice| heard.lock().unwrap().push(notice.text(crate::roster::Style::Lines)));
+        let left = Mutex::new(Vec::new());
+        let receive = |signal| signals.receive(signal, &notices, |status| left.lock().unwrap().push(status));
+        signals.sending_begins("resume that-run".to_owned());
+        receive(SIGINT);
+        assert!(left.lock().unwrap().is_empty() && told.lock().unwrap().is_empty());
+        receive(SIGTERM);
+        assert_eq!(*left.lock().unwrap(), [ExitStatus::Terminated]);
+        assert!(told.lock().unwrap()[0].contains("resume that-run"));
+    }
+
+    #[test]
     fn signals_end_with_the_status_of_their_kind() {
         let codes = [SIGINT, SIGTERM, SIGHUP].map(|signal| status(signal).code());
         assert_eq!(codes, [130, 143, 143]);
