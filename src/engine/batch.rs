@@ -9,8 +9,7 @@ use std::time::Duration;
 use crate::houston::DeploymentGrant;
 use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::Cause;
-use crate::plan::extra::Account;
-use crate::plan::{Operation, Workspace};
+use crate::plan::{Account, Operation, Workspace};
 
 /// The mutations of a phase, and what they need.
 #[derive(Debug, Default)]

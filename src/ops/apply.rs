@@ -15,7 +15,6 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, finish};
 use super::limits::Limits;
-use super::pending::Phase;
 use super::phases::{Phases, engine_settings};
 use super::planning::prepared::PreparedPlan;
 use super::planning::roster::{Input, ResolvedInput};
@@ -26,8 +25,9 @@ use super::signals::Signals;
 use super::unanswered::{Unanswered, left_unanswered};
 use crate::engine::batch::{Batch, Earlier, InDoubt};
 use crate::event::Event;
-use crate::model::{ItemId, RowNumber, Scope};
+use crate::model::{ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
+use crate::plan::Phase;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
 use crate::report::Reporter;
@@ -204,15 +204,16 @@ impl Applying<'_> {
         let (folder, mut journal) = self.begin().map_err(unrecorded)?;
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
+        let (subjects, plan) = (Arc::new(self.plan.subjects()), &mut self.plan.plan);
+        let later: Vec<Phase> = Phase::LATER.into_iter().filter(|phase| plan.has_changes(*phase)).collect();
         // The file of the plan has the decisions now; a million of them take room.
-        self.plan.plan.rows = Vec::new();
-        let later: Vec<Phase> = Phase::LATER.into_iter().filter(|phase| self.has(*phase)).collect();
+        plan.items = Vec::new();
         let rows = Batch {
-            workspaces: self.plan.plan.workspaces.clone(),
+            workspaces: plan.workspaces.clone(),
             operations: std::mem::take(&mut self.plan.operations),
             earlier: std::mem::take(&mut self.earlier),
             emails: Arc::clone(self.input.roster.emails()),
-            subjects: Arc::new(self.plan.subjects()),
+            subjects,
         };
         let (session, signals) = (self.session, &self.signals);
         let (settings, limits) = (engine_settings(session, &self.settings), Limits::from(&self.settings));
@@ -224,15 +225,6 @@ impl Applying<'_> {
         signals.reporting_begins();
         drop((progress, rows));
         finish(folder, &end, &session.notices)
-    }
-
-    /// Whether the plan changes anything in this phase.
-    fn has(&self, phase: Phase) -> bool {
-        match phase {
-            Phase::Members => !self.plan.operations.is_empty(),
-            Phase::Deployments => self.plan.plan.grants.iter().any(|grant| grant.decision.is_change()),
-            Phase::Removals => self.plan.plan.leavers().next().is_some(),
-        }
     }
 
     /// Everything that must be on the disk before the first mutation; nothing, if not all of it.
@@ -270,8 +262,8 @@ impl Applying<'_> {
             roster_sha256,
             plan_sha256,
             rows: roster.len() as u64,
-            grants: self.plan.plan.grants.len() as u64,
-            extras: self.plan.plan.extras.len() as u64,
+            grants: self.plan.plan.in_phase(Phase::Deployments).len() as u64,
+            extras: self.plan.plan.in_phase(Phase::Removals).len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.settings.clone(),
             reach: self.session.target.reach().context("cannot find the working directory")?,
@@ -283,9 +275,8 @@ impl Applying<'_> {
     /// The rows that need no mutation.
     fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        for (index, planned) in self.plan.plan.rows.iter().enumerate() {
-            let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = planned.decision.end(Scope::Workspace, role) {
+        for item in self.plan.plan.in_phase(Phase::Members) {
+            if let Some((status, _)) = item.decision.end(Scope::Workspace, item.wanted) {
                 tally.count(status);
             }
         }

@@ -30,26 +30,12 @@ use crate::model::{Emails, ItemId, WorkspaceId, email_key};
 use crate::outcome::{Cause, Outcome, Status, Tally};
 use crate::plan::guard::{Bars, barred, hold_last_admins};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Membership, Operation, Reason, Workspace, sort};
+use crate::plan::{Action, Decision, Membership, Operation, Phase, Reason, Workspace, sort};
 use crate::present::survey::Task;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, JournalError, LineDecision, Origin, PlanLine, plan_lines};
 
-/// The phases of a run, in their order. Each begins when the one before has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The rows of the roster.
-    Members,
-    /// The roles in deployments that rows want.
-    Deployments,
-    /// The removal of people who are not in the roster.
-    Removals,
-}
-
 impl Phase {
-    /// The phases that come after the rows of the roster.
-    pub const LATER: [Self; 2] = [Self::Deployments, Self::Removals];
-
     /// The items of this phase that a leg can settle, in the order of the plan.
     pub fn left(self, history: &History) -> Vec<ItemId> {
         match self {

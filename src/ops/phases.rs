@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
-use super::pending::{Kept, Pending, Phase, RemovalLimits};
+use super::pending::{Kept, Pending, RemovalLimits};
 use super::planning::unreadable;
 use super::session::Session;
 use super::signals::Signals;
@@ -18,6 +18,7 @@ use crate::ops::limits::Limits;
 use crate::ops::session::identity::Identity;
 use crate::ops::session::mail;
 use crate::outcome::{Cause, Code, ExitStatus, Outcome, Tally};
+use crate::plan::Phase;
 use crate::plan::protect::Protect;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, Journal, JournalError, RunSettings};

@@ -432,3 +432,16 @@ pub fn decide(scope: Scope, wanted: Level, present: Membership, roles: RolePolic
         (Membership::Member { role, .. }, _) => Decision::Keep(Reason::RoleKept(role)),
     }
 }
+
+/// The decision for one wish in a deployment; the wish may be that there is no role.
+pub fn decide_in_deployment(wanted: Option<Level>, present: Membership, roles: RolePolicy) -> Decision {
+    match (wanted, present, roles) {
+        (Some(wanted), present, roles) => decide(Scope::Deployment, wanted, present, roles),
+        (None, Membership::Absent, _) => Decision::Keep(Reason::Unchanged),
+        (None, Membership::Invited { role, .. }, _) => Decision::Keep(Reason::AlreadyInvited(role)),
+        (None, Membership::Member { role, .. }, RolePolicy::Update) => {
+            Decision::Change(Action::Remove(Some(role)))
+        }
+        (None, Membership::Member { role, .. }, RolePolicy::Keep) => Decision::Keep(Reason::RoleKept(role)),
+    }
+}

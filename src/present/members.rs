@@ -15,8 +15,8 @@ use super::walk::walk;
 use crate::houston::{Fault, Houston};
 use crate::model::WorkspaceId;
 use crate::outcome::{Cause, Code};
+use crate::plan::Account;
 use crate::plan::Membership;
-use crate::plan::extra::Account;
 
 /// What a workspace has of the wanted people.
 #[derive(Debug, Clone, PartialEq, Eq)]

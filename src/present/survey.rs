@@ -12,7 +12,7 @@ use super::grants::{Answers, Asked};
 use super::members::{self, Care, Look, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, ItemId, WorkspaceId};
-use crate::plan::extra::Account;
+use crate::plan::Account;
 use crate::plan::protect::Protect;
 use crate::time::Cancel;
 

@@ -509,32 +509,35 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Assignment, Level, RowNumber, Scope, WorkspaceId};
+    use crate::model::{Level, RowNumber, Scope, WorkspaceId};
     use crate::outcome::Cause;
-    use crate::plan::{Action, Decision, Membership, Operation, Plan, Reason, RowPlan, Workspace};
+    use crate::plan::{
+        self, Action, Decision, Item, Membership, Operation, Plan, Reason, Subject, Workspace,
+    };
     use crate::record::folder::Runs;
     use std::sync::Arc;
 
     fn plan() -> Plan {
-        let row = |decision| RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision };
+        let rejected = Arc::new(Cause::new(Code::WorkspaceUnknown, "no such workspace"));
+        let decisions = [
+            Decision::Change(Action::Add(Level::Editor)),
+            Decision::Keep(Reason::Merged { into: RowNumber::from_index(0) }),
+            Decision::Keep(Reason::Unchanged),
+            Decision::Change(Action::Add(Level::Editor)),
+            Decision::Keep(Reason::Rejected(rejected)),
+        ];
+        let item = |(index, decision)| Item {
+            origin: plan::Origin::Row(RowNumber::from_index(index)),
+            subject: Some(Subject { workspace: 0, deployment: None }),
+            wanted: Some(Level::Editor),
+            seen: Some(Membership::Absent),
+            decision,
+        };
         Plan {
             workspaces: vec![Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: None }],
-            rows: vec![
-                row(Decision::Change(Action::Add(Level::Editor))),
-                row(Decision::Keep(Reason::Merged { into: RowNumber::from_index(0) })),
-                row(Decision::Keep(Reason::Unchanged)),
-                row(Decision::Change(Action::Add(Level::Editor))),
-                row(Decision::Keep(Reason::Rejected(Arc::new(Cause::new(
-                    Code::WorkspaceUnknown,
-                    "no such workspace",
-                ))))),
-            ],
+            items: decisions.into_iter().enumerate().map(item).collect(),
             ..Plan::default()
         }
-    }
-
-    fn assignment(row: RowNumber) -> Assignment<'static> {
-        Assignment { row, line: row.get() + 1, email: "a@example.com", role: Level::Editor, workspace: 0 }
     }
 
     fn header(plan_sha256: String) -> Header {
@@ -566,8 +569,10 @@ mod tests {
         let folder =
             Runs::prepare(dir.path()).expect("usable").create(jiff::Timestamp::UNIX_EPOCH).expect("created");
         let plan = plan();
-        let rows = (0..plan.rows.len()).map(RowNumber::from_index);
-        let lines = rows.map(|row| PlanLine::new(&plan, row, row.get() + 1, Some(&assignment(row))));
+        let lines = plan.numbered().map(|(id, _)| {
+            let origin = Origin::Row { number: id.row(), line: id.get() + 1 };
+            PlanLine::of(&plan, id, origin, "a@example.com".to_owned())
+        });
         let digest = write_plan(&folder, lines).expect("written");
         let mut journal = Journal::create(&folder, header(digest), Instant::now()).expect("created");
         entries.iter().for_each(|entry| journal.note(entry));

@@ -17,8 +17,7 @@ use super::journal::{Hashing, Kept, LineDecision, Origin, PlanLine, RunSettings}
 use crate::files::{Links, open_regular};
 use crate::model::{ItemId, Role, RowNumber, WorkspaceId, email_key, escaped_json};
 use crate::outcome::{Code, Status};
-use crate::plan::extra::Account;
-use crate::plan::grant::{Deployment, name as grant_name};
+use crate::plan::{Account, Deployment, role_name};
 use crate::plan::{Action, Holder, Membership};
 
 /// The version of the format; a reader refuses every other one.
@@ -525,7 +524,7 @@ fn described(line: &PlanLine, with_workspace: bool) -> String {
     let seen = line.seen.map(|seen| seen.described(line.scope()));
     let mut text = seen.unwrap_or_else(|| "not compared".to_owned());
     if let Some(deployment) = &line.deployment {
-        text = format!("{text} in {}, wanted {}", deployment.name, grant_name(line.role));
+        text = format!("{text} in {}, wanted {}", deployment.name, role_name(line.role));
     }
     if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
         text = format!("{text} in {workspace}");

@@ -10,9 +10,8 @@ use std::io::{self, BufWriter};
 
 use crate::model::{ItemId, Role, RowNumber, WorkspaceId};
 use crate::outcome::Status;
-use crate::plan::grant::Deployment;
 use crate::plan::guard::{Caps, OnGuard};
-use crate::plan::{Action, Holder, RolePolicy};
+use crate::plan::{Action, Deployment, Holder, RolePolicy};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     DeploymentRole, History, ItemEnd, JournalError, LineDecision, Origin, PlanLine, Prune, RunSettings,

@@ -13,8 +13,7 @@ use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
 use crate::model::{ItemId, Role, printable};
 use crate::outcome::{Code, Status, StatusKind};
-use crate::plan::extra::Account;
-use crate::plan::{Membership, RolePolicy, Standing};
+use crate::plan::{Account, Membership, RolePolicy, Standing};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
     History, ItemEnd, JournalError, PlanLine, RunSettings, Undoing, Undone, plan_lines,

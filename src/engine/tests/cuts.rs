@@ -1,11 +1,10 @@
 //! The journal is cut at every byte, as a crash may leave it, and the run resumes from there.
 
 use super::*;
-use crate::model::{Assignment, RowNumber};
-use crate::ops::pending::{Pending, Phase};
-use crate::plan::{Decision, Membership, Plan, ReplaceStep, RowPlan};
+use crate::ops::pending::Pending;
+use crate::plan::{self, Decision, Item, Membership, Phase, Plan, ReplaceStep, Subject};
 use crate::present::members;
-use crate::record::journal::{Entry, History, ItemEnd, PlanLine, write_plan};
+use crate::record::journal::{Entry, History, ItemEnd, Origin, PlanLine, write_plan};
 
 /// A run with all its files.
 struct Recorded {
@@ -31,29 +30,22 @@ fn record(stage: Stage) -> Recorded {
 }
 
 pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
-    let mut rows = vec![None; stage.operations.len()];
-    for operation in &stage.operations {
-        let (workspace, seen) = (Some(operation.workspace), Some(Membership::Absent));
-        let decision = Decision::Change(operation.action);
-        rows[operation.item.index()] = Some(RowPlan { workspace, seen, decision });
-    }
-    let rows = rows.into_iter().map(Option::unwrap).collect();
-    let plan = Plan { workspaces: stage.workspaces.clone(), rows, ..Plan::default() };
-    let roles: HashMap<ItemId, Level> = stage
-        .operations
-        .iter()
-        .map(|operation| (operation.item, operation.action.level().expect("an add")))
-        .collect();
-    let subjects = stage.subjects();
-    let line = |index| {
-        let row = RowNumber::from_index(index);
-        let (email, role) = (stage.emails.get(row), roles[&row.into()]);
-        let assignment = Assignment { row, line: row.get() + 1, email, role, workspace: 0 };
-        let line = PlanLine::new(&plan, row, assignment.line, Some(&assignment));
-        let accounts = subjects.replaced.get(&row.into()).cloned().unwrap_or_default();
-        PlanLine { accounts, ..line }
+    let item = |operation: &Operation| Item {
+        origin: plan::Origin::Row(operation.item.row()),
+        subject: Some(Subject { workspace: operation.workspace, deployment: None }),
+        wanted: Some(operation.action.level().expect("an add")),
+        seen: Some(Membership::Absent),
+        decision: Decision::Change(operation.action),
     };
-    (0..stage.emails.len()).map(line).collect()
+    let mut items: Vec<Item> = stage.operations.iter().map(item).collect();
+    items.sort_by_key(|item| item.origin);
+    let accounts = stage.subjects().replaced.into_iter().collect();
+    let plan = Plan { workspaces: stage.workspaces.clone(), items, accounts, ..Plan::default() };
+    let line = |(id, _): (ItemId, &Item)| {
+        let origin = Origin::Row { number: id.row(), line: id.get() + 1 };
+        PlanLine::of(&plan, id, origin, stage.emails.get(id).to_owned())
+    };
+    plan.numbered().map(line).collect()
 }
 
 /// How often a person may be bound whose replacement the journal leaves like this.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::engine::batch::{Earlier, InDoubt};
 use crate::model::{ItemId, Level, Scope};
 use crate::outcome::{Cause, Code, Outcome, Status};
-use crate::plan::extra::Account;
 use crate::plan::finding::{Finding, Ground, finding};
-use crate::plan::grant;
-use crate::plan::{Action, Decision, Membership, Reason, ReplaceStep, RolePolicy, decide};
+use crate::plan::{
+    Account, Action, Decision, Membership, Reason, ReplaceStep, RolePolicy, decide, decide_in_deployment,
+};
 use crate::record::journal::{History, ItemEnd, LineDecision, Origin, PlanLine};
 
 /// An item of the plan that has no final outcome.
@@ -230,7 +230,7 @@ impl PendingItem {
     fn decided(&mut self, wanted: Option<Level>, roles: RolePolicy, seen: Membership) -> Next {
         let decision = match wanted {
             Some(level) => decide(self.scope(), level, seen, roles),
-            None => grant::decide(None, seen, roles),
+            None => decide_in_deployment(None, seen, roles),
         };
         let reason = match decision {
             Decision::Change(action) => return Next::Missing(action),

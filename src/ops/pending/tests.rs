@@ -7,8 +7,7 @@ use super::*;
 use crate::engine::batch::{Earlier, InDoubt};
 use crate::model::{Level, Scope};
 use crate::outcome::Code;
-use crate::plan::extra::Account;
-use crate::plan::{Action, Holder, RolePolicy, Standing};
+use crate::plan::{Account, Action, Holder, RolePolicy, Standing};
 use crate::present::members::Reading;
 
 use Level::{Admin, Editor, Viewer};

@@ -6,11 +6,10 @@
 use std::collections::HashSet;
 
 use crate::houston::Grounds;
-use crate::model::{ItemId, RowNumber, email_key};
-use crate::plan::extra::{Account, Extra};
+use crate::model::{ItemId, Role, RowNumber, email_key};
 use crate::plan::guard::{Bars, hold_too_many, limits_needed, removal};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Guard, Plan, Reason};
+use crate::plan::{Account, Action, Decision, Guard, Item, Origin, Plan, Reason, Subject};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
 use crate::record::journal::Prune;
@@ -64,6 +63,16 @@ impl Belonging {
     }
 }
 
+/// A person who is in a workspace but not in the roster.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What becomes of them.
+    pub item: Item,
+    name: String,
+    account: Account,
+    deployment_roles: Vec<(String, Role)>,
+}
+
 /// The search for extra people, workspace by workspace.
 #[derive(Debug)]
 pub struct Pruning {
@@ -72,7 +81,7 @@ pub struct Pruning {
     /// Who belongs where.
     pub belonging: Belonging,
     /// Who was found, by workspace.
-    pub extras: Vec<Vec<Extra>>,
+    pub extras: Vec<Vec<Found>>,
     /// How many people there are, by workspace.
     people: Vec<u64>,
     /// The only people to look for; none for everyone.
@@ -130,26 +139,40 @@ impl Pruning {
             }
         };
         let extra = |stranger: &Stranger| {
-            Some(Extra {
-                workspace,
+            Some(Found {
+                item: Item {
+                    origin: Origin::Extra,
+                    subject: Some(Subject { workspace, deployment: None }),
+                    wanted: None,
+                    seen: Some(stranger.seen),
+                    decision: decide(stranger),
+                },
                 name: name(stranger)?,
                 account: stranger.account.clone(),
-                seen: stranger.seen,
                 deployment_roles: stranger.deployment_roles.clone(),
-                decision: decide(stranger),
             })
         };
-        let mut extras: Vec<Extra> = reading.strangers.people.iter().filter_map(extra).collect();
+        let mut extras: Vec<Found> = reading.strangers.people.iter().filter_map(extra).collect();
         extras.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
         self.extras[place] = extras;
         self.people[place] = reading.strangers.in_all;
     }
 
-    /// Adds them to the plan, and compares their number with the limits.
+    /// Adds them to the plan, behind all other items, and compares their number with the limits.
     pub fn conclude(self, plan: &mut Plan) {
-        plan.extras = self.extras.into_iter().flatten().collect();
-        plan.limits_needed = limits_needed(&plan.extras, &self.people, self.prune.caps);
-        plan.refusals = hold_too_many(&mut plan.extras, &self.people, self.prune.caps, self.prune.on_guard);
+        let first = plan.items.len();
+        for Found { item, name, account, deployment_roles } in self.extras.into_iter().flatten() {
+            let id = ItemId::from_index(plan.items.len());
+            plan.items.push(item);
+            plan.people.insert(id, name);
+            plan.accounts.insert(id, vec![account]);
+            if !deployment_roles.is_empty() {
+                plan.deployment_roles.insert(id, deployment_roles);
+            }
+        }
+        let extras = &mut plan.items[first..];
+        plan.limits_needed = limits_needed(extras, &self.people, self.prune.caps);
+        plan.refusals = hold_too_many(extras, &self.people, self.prune.caps, self.prune.on_guard);
     }
 }
 
@@ -202,7 +225,7 @@ mod tests {
         pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);
         let mut plan = Plan::default();
         pruning.conclude(&mut plan);
-        plan.extras.into_iter().map(|extra| extra.decision).collect()
+        plan.items.into_iter().map(|extra| extra.decision).collect()
     }
 
     #[test]

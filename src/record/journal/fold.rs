@@ -10,7 +10,7 @@ use super::PlanLine;
 use super::history::{History, ItemEnd};
 use crate::model::{Role, RowNumber};
 use crate::outcome::{Cause, Code, Status, StatusKind};
-use crate::plan::grant::{Deployment, name as grant_name};
+use crate::plan::{Deployment, role_name};
 
 /// A role in a deployment that a row wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,17 +88,17 @@ impl DeploymentRole {
     /// Its part of the row's detail.
     fn detail(&self, end: &ItemEnd) -> Option<String> {
         let Self { deployment, role, from_role, .. } = self;
-        let (name, role) = (&deployment.name, grant_name(*role));
+        let (name, role) = (&deployment.name, role_name(*role));
         let why = end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
         Some(match end.status {
             Status::Unchanged if !deployment.is_there() => {
                 format!("{name}: {role} skipped, no such deployment")
             }
             Status::Unchanged | Status::Merged | Status::Invalid => return None,
-            Status::Removed => format!("{name}: {} removed", grant_name(*from_role)),
+            Status::Removed => format!("{name}: {} removed", role_name(*from_role)),
             Status::Added => format!("{name}: {role} granted"),
             Status::RoleUpdated => {
-                format!("{name}: {} -> {role}", grant_name(*from_role))
+                format!("{name}: {} -> {role}", role_name(*from_role))
             }
             Status::Invited | Status::AlreadyInvited => {
                 format!("{name}: Houston does not show whether the invitation carries {role}")

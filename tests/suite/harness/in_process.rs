@@ -8,9 +8,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use houston_onboard::cli::apply::ApplyArgs;
 use houston_onboard::cli::plan::{After, PlanArgs};
@@ -19,13 +18,7 @@ use houston_onboard::cli::settings::{self, Environment as Variables, Refused};
 use houston_onboard::cli::target_args::destination;
 use houston_onboard::cli::work_args::WorkArgs;
 use houston_onboard::cli::{Cli, Command as Parsed};
-use houston_onboard::houston::answer::is_graphql;
-use houston_onboard::houston::catalogue::{classify_http, retry_after};
-use houston_onboard::houston::transport::Held;
-use houston_onboard::houston::{
-    Answer, Budget, Credential, Failure as Unanswered, Fault, Http, HttpSettings, Kind, NoAnswerCause,
-    Request, Target, Token, Transport,
-};
+use houston_onboard::houston::{Http, Token};
 use houston_onboard::ops::apply::{Connected, earlier_run};
 use houston_onboard::ops::environment::Environment;
 use houston_onboard::ops::failure::Failure;
@@ -44,9 +37,10 @@ use houston_onboard::record::journal::RunSettings;
 use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::terminal::Progress;
 use houston_onboard::roster::Style;
-use houston_onboard::sandbox::{self, Delivery};
+use houston_onboard::sandbox;
 use houston_onboard::time::{Clock as _, ManualClock};
 
+use super::in_memory::{InMemory, Incoming, Way};
 use super::{Elapsed, Finished, QUICK, Sandbox, Workdir};
 
 /// A [`Workdir`] whose commands run in this process.
@@ -132,13 +126,6 @@ pub struct Command<'h> {
     token: Option<String>,
     sandbox: Option<Arc<sandbox::Sandbox>>,
     signal: Option<Incoming>,
-}
-
-/// A signal, and when it comes: with the first request for which this is true.
-#[derive(Clone)]
-struct Incoming {
-    signal: i32,
-    is_time: Arc<dyn Fn(&sandbox::Sandbox) -> bool + Send + Sync>,
 }
 
 impl Command<'_> {
@@ -424,117 +411,4 @@ fn say(said: &Mutex<String>, text: &str) {
     let mut said = said.lock().unwrap();
     said.push_str(text);
     said.push('\n');
-}
-
-/// What happens on the way to a sandbox.
-#[derive(Clone)]
-struct Way {
-    clock: ManualClock,
-    answer: Duration,
-    signals: Signals,
-    notices: Notices,
-    incoming: Option<Incoming>,
-}
-
-/// Asks a sandbox without a connection.
-struct InMemory {
-    sandbox: Arc<sandbox::Sandbox>,
-    token: String,
-    timeout: Duration,
-    way: Way,
-    /// Whether the signal has come.
-    has_come: AtomicBool,
-}
-
-impl InMemory {
-    fn new(sandbox: &Arc<sandbox::Sandbox>, token: &str, timeout: Duration, way: Way) -> Self {
-        let (sandbox, token) = (Arc::clone(sandbox), token.to_owned());
-        Self { sandbox, token, timeout, way, has_come: AtomicBool::new(false) }
-    }
-
-    /// What came back, if it came in time.
-    fn received(&self, delivery: Option<Delivery>, timeout: Duration) -> Result<Answer, Fault> {
-        let lost = |cause| Fault::NoAnswer { cause, text: String::new() };
-        let delivery = delivery.ok_or(lost(NoAnswerCause::Reset))?;
-        self.way.clock.advance(delivery.after.min(timeout));
-        if delivery.after >= timeout {
-            return Err(lost(NoAnswerCause::Timeout));
-        }
-        let Delivery { status, retry_after: header, body, is_whole, .. } = delivery;
-        if !is_whole {
-            return Err(lost(NoAnswerCause::Truncated));
-        }
-        if status != 429 && is_graphql(&body) {
-            return Ok(Answer { body, status, attempts: 1, held: Held::default() });
-        }
-        let wait = header.and_then(|value| retry_after(&value, SystemTime::now()));
-        Err(classify_http(status, wait, None, &body))
-    }
-}
-
-impl Transport for InMemory {
-    fn send(&self, request: &Request) -> Result<Answer, Unanswered> {
-        let Way { clock, answer, signals, notices, incoming } = &self.way;
-        if let Some(Incoming { signal, is_time }) = incoming
-            && is_time(&self.sandbox)
-            && !self.has_come.swap(true, Ordering::Relaxed)
-        {
-            signals.receive(*signal, notices, |status| panic!("{status:?}: nothing was being sent"));
-        }
-        clock.advance(*answer);
-        let timeout = request.timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout));
-        let delivery = self.sandbox.post(&self.token, &request.body);
-        self.received(delivery, timeout).map_err(|fault| Unanswered { fault, attempts: 1 })
-    }
-}
-
-/// The same request to the same sandbox, over HTTP and without a connection.
-#[test]
-fn a_fault_of_the_sandbox_is_the_same_with_and_without_a_connection() {
-    let timeout = Duration::from_millis(500);
-    let body = br#"{"query":"query Self { self { user { id } } }","operationName":"Self"}"#;
-    for faults in [
-        "",
-        "429=100%:7s",
-        "502=100%",
-        "503=100%",
-        "504=100%",
-        "html=100%",
-        "foreign=100%",
-        "ise=100%",
-        "reset-before=100%",
-        "reset=100%",
-        "truncated=100%",
-        "timeout=100%:600s",
-        "limit=1/m:3s,limit=1",
-        "token-dies=0",
-    ] {
-        let ends = [true, false].map(|is_in_memory| {
-            let sandbox = Sandbox::with(super::faulty(faults));
-            let here = InProcess::new();
-            let command = here.call(["plan", "none.csv"]).to(&sandbox);
-            let token = command.token.clone().unwrap();
-            let way = Job::new(if is_in_memory { command } else { here.call(["plan"]) }).environment.connect;
-            let target = Target::from_url(sandbox.url()).unwrap();
-            let credential = Credential::new(Token::new(&token, "the test").unwrap());
-            let transport = way(&target, credential, HttpSettings { timeout, ..HttpSettings::default() });
-            let request = Request {
-                operation: "Self",
-                kind: Kind::Read,
-                body: body.to_vec(),
-                timeout: None,
-                budget: Budget::Shared,
-            };
-            let all = (0..2).map(|_| transport.send(&request)).collect::<Vec<_>>();
-            assert_eq!(sandbox.audit().connections == 0, is_in_memory, "{faults}");
-            assert_eq!(sandbox.audit().requests, 2, "{faults}");
-            all.into_iter()
-                .map(|end| match end {
-                    Ok(answer) => (answer.status, String::from_utf8(answer.body).unwrap(), None),
-                    Err(failure) => (0, failure.fault.code().to_string(), failure.fault.retry_after()),
-                })
-                .collect::<Vec<_>>()
-        });
-        assert_eq!(ends[0], ends[1], "{faults}");
-    }
 }
