@@ -37,7 +37,7 @@ pub enum RunFormat {
     Csv,
     /// Markdown: the counts and the failed rows
     Md,
-    /// JUnit XML, one test case per roster row
+    /// XML for test runners, one test case per roster row
     Junit,
 }
 

@@ -28,7 +28,7 @@ pub enum ValidateFormat {
     Csv,
     /// A Markdown table
     Md,
-    /// JUnit XML, one failed test case per problem
+    /// XML for test runners, one failed test case per problem
     Junit,
 }
 
