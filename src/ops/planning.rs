@@ -173,7 +173,7 @@ impl<'r> Draft<'r> {
             };
             Item {
                 origin: Origin::Row(row),
-                subject: place.map(|workspace| Subject { workspace, deployment: None }),
+                subject: place.map(|workspace| Subject::new(workspace, None)),
                 wanted: roster.assignment(row).map(|wish| wish.role),
                 seen: None,
                 decision,

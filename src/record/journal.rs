@@ -528,7 +528,7 @@ mod tests {
         ];
         let item = |(index, decision)| Item {
             origin: plan::Origin::Row(RowNumber::from_index(index)),
-            subject: Some(Subject { workspace: 0, deployment: None }),
+            subject: Some(Subject::new(0, None)),
             wanted: Some(Level::Editor),
             seen: Some(Membership::Absent),
             decision,
