@@ -12,7 +12,7 @@ pub(crate) mod full;
 mod history;
 mod lines;
 mod plan_file;
-mod undone;
+mod undoable;
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -26,7 +26,7 @@ pub use self::fold::DeploymentRole;
 pub use self::history::{History, ItemEnd, RowEnd};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
-pub use self::undone::{Undoing, Undone};
+pub use self::undoable::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
 use crate::model::{ItemId, Strain, escaped_json};

@@ -5,23 +5,23 @@
 //! is streamed, so memory grows with rows and not with columns. This module must not know that
 //! there is a remote side: a workspace is a text here.
 
-mod above;
 mod check;
 mod column;
-mod columns;
 mod dialect;
 mod duplicates;
 mod email;
-mod fate;
-mod foreign;
+mod header_map;
 mod headers;
 mod issue;
 mod locate;
 mod map_file;
 mod maps;
+mod not_csv;
+mod preamble;
 mod quotes;
 mod reader;
 mod role;
+mod row_state;
 mod scan;
 mod select;
 mod shape;
@@ -41,14 +41,14 @@ use self::scan::{Cells, Quoting};
 use self::shape::Shape;
 use crate::model::{Assignment, Emails, RowNumber, with_ends};
 
-pub use self::columns::Columns;
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::{OddAddresses, is_odd_email, parse_email};
-pub use self::fate::{Note, Notes, RowState};
+pub use self::header_map::Columns;
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
 pub use self::maps::{DomainMap, MapError, Maps};
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
 pub use self::role::{NO_ROLE, parse_deployment_roles, parse_role};
+pub use self::row_state::{Note, Notes, RowState};
 pub use self::select::{
     BadPattern, BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter, people_pattern,
 };
@@ -207,7 +207,7 @@ impl Roster {
             return Ok(());
         }
         let spoilt = headers::spoilt(&headers, beginning.delimiter, settings);
-        let columns = if spoilt.is_empty() { columns::resolve(&headers, settings) } else { Err(spoilt) };
+        let columns = if spoilt.is_empty() { header_map::resolve(&headers, settings) } else { Err(spoilt) };
         let columns = match columns {
             Ok(columns) => columns,
             Err(complaints) => {
