@@ -25,7 +25,7 @@ use super::signals::Signals;
 use super::unanswered::{Unanswered, left_unanswered};
 use crate::engine::batch::{Batch, Earlier, InDoubt};
 use crate::event::Event;
-use crate::model::{ItemId, Scope};
+use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
 use crate::plan::Phase;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
@@ -186,12 +186,11 @@ fn unanswered(
 }
 
 /// The rows that are sent, with what other runs sent for some of them.
-fn batch(input: &ResolvedInput, plan: PreparedPlan, mut earlier: HashMap<ItemId, Earlier>) -> Batch {
+fn batch(emails: Arc<Emails>, plan: PreparedPlan, mut earlier: HashMap<ItemId, Earlier>) -> Batch {
     let subjects = Arc::new(plan.subjects());
     let operations = plan.plan.operations(Phase::Members);
     let sent = operations.iter().enumerate();
     let earlier = sent.filter_map(|(at, one)| Some((at, earlier.remove(&one.item)?))).collect();
-    let emails = Arc::clone(input.roster.emails());
     Batch { workspaces: plan.plan.workspaces, operations, earlier, emails, subjects }
 }
 
@@ -223,8 +222,9 @@ impl Applying<'_> {
         let later: Vec<Phase> = phases.collect();
         // The files of the run have the roster and the decisions now; a million of them take memory.
         let Self { input, session, plan, settings, signals, lock: _lock, earlier, .. } = self;
-        let rows = batch(&input, plan, earlier);
+        let emails = Arc::clone(input.roster.emails());
         drop(input);
+        let rows = batch(emails, plan, earlier);
         let (limits, unattended) = (Limits::from(&settings), settings.unattended);
         let (folder, began) = (&folder, session.clock.now());
         let (signals, settings) = (&signals, &engine_settings(session, &settings));

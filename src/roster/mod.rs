@@ -113,7 +113,7 @@ pub struct Roster {
     warnings: Issues,
     notes: Notes,
     emails: Arc<Emails>,
-    lines: Vec<u32>,
+    lines: Arc<Vec<u32>>,
     workspace_of: Vec<u32>,
     marks: Vec<Mark>,
     /// Merged and overruled rows with the row that replaces them; by row.
@@ -161,7 +161,7 @@ impl Roster {
             warnings: Issues::default(),
             notes: Notes::default(),
             emails: Arc::default(),
-            lines: Vec::new(),
+            lines: Arc::default(),
             workspace_of: Vec::new(),
             marks: Vec::new(),
             targets: Vec::new(),
@@ -291,7 +291,7 @@ impl Roster {
         self.unused = unused;
         let Table { emails, lines, workspace_of, marks, deployments } = table;
         (self.lines, self.workspace_of, self.marks, self.deployments) =
-            (lines, workspace_of, marks, deployments);
+            (Arc::new(lines), workspace_of, marks, deployments);
         self.emails = Arc::new(emails);
         (self.workspaces, self.deployment_texts) = (workspaces, deployment_texts);
         let trouble = trouble.or_else(|| records.trouble());
@@ -385,6 +385,11 @@ impl Roster {
     /// if its cell cannot be read.
     pub fn workspace(&self, row: RowNumber) -> Option<u32> {
         Some(self.workspace_of[row.index()]).filter(|&index| index != NOWHERE)
+    }
+
+    /// The physical line where each row begins, from 1.
+    pub fn lines(&self) -> Arc<Vec<u32>> {
+        Arc::clone(&self.lines)
     }
 
     /// The physical line where a row begins, from 1.
