@@ -14,10 +14,12 @@
 //! which versions have the modern membership model, whether `workspaceAddUser` is nullable, the
 //! texts for user management off, SCIM on and the last admin of a workspace, the pattern for
 //! addresses, the order and the cursor of paged lists, whether pending people are in the lists,
-//! the shape of `permissions`, what an upsert does for strangers.
+//! what an upsert does for strangers, whether a dead token still fails inside `self` after 0.23, and
+//! that `isAdmin` and `permissions` stayed the constants that they were in 2020.
 
 mod access;
 mod audit;
+mod database;
 mod engine;
 mod export;
 mod faults;
@@ -53,9 +55,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 pub use audit::{Applied, Audit, AuditEntry};
+pub use database::Database;
 pub use faults::{FAULTS_HELP, FaultError, Faults};
 pub use mutations::LOCAL_PASSWORD;
-pub use profile::{Model, Profile, Refusal, Style, UnknownName};
+pub use profile::{DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
 pub use schema::schema;
 pub use state::{Role, State};
 pub use switches::{SWITCH_NAMES, SwitchError, Switches, Version};
@@ -184,6 +187,11 @@ impl Sandbox {
     /// The GraphQL endpoint: `http://127.0.0.1:PORT/v1`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether its users have local passwords.
+    pub fn has_local_passwords(&self) -> bool {
+        self.shared.rules.local_auth
     }
 
     /// The token of a system admin.

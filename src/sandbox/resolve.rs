@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::access::{Caller, Refused, Rights};
 use super::audit::{Recorder, locked};
+use super::database::Operation;
 use super::faults::Fault;
 use super::switches::Behaviour;
 use super::world::{Account, Binding, DeploymentAt, Invite, Scope, UserAt, WorkspaceAt, World};
@@ -37,6 +38,16 @@ impl<'c> Context<'c> {
         'c: 'r,
     {
         Rights { caller: self.caller, world, rules: self.rules }
+    }
+
+    /// The user whose address is spelled like this, or is this one however it is spelled, as the server
+    /// does it.
+    pub(super) fn user_by_email(&self, world: &World, email: &str) -> Option<UserAt> {
+        if self.rules.switches.any_case {
+            world.user_by_email_in_any_case(email)
+        } else {
+            world.user_by_email(email)
+        }
     }
 
     /// The members of a workspace that its lists show.
@@ -92,6 +103,7 @@ pub(super) enum Thing {
     AuthConfig,
     AuthProvider,
     AuthUser(Caller),
+    Capabilities(Caller),
     Token(UserAt),
     TokenPayload {
         uuid: String,
@@ -115,6 +127,8 @@ pub(super) enum Thing {
     Workspace(WorkspaceAt),
     Deployment(DeploymentAt),
     Invite(Box<Invite>),
+    /// An invitation of which the server hands out nothing but the id.
+    InviteId(String),
     Account(Box<Account>),
 }
 
@@ -151,14 +165,14 @@ impl<'c> Node<'c> {
             Thing::AppConfig => match field {
                 "version" => ResolvedValue::leaf(context.rules.version.clone()),
                 "baseDomain" => text("sandbox.invalid"),
-                "smtpConfigured" => ResolvedValue::leaf(context.rules.switches.smtp),
+                "smtpConfigured" => ResolvedValue::leaf(context.rules.smtp),
                 _ => return Err(unexpected(field)),
             },
             Thing::AuthConfig => match field {
                 "publicSignup" | "initialSignup" => ResolvedValue::leaf(false),
-                "localEnabled" => ResolvedValue::leaf(context.rules.switches.local_auth),
+                "localEnabled" => ResolvedValue::leaf(context.rules.local_auth),
                 "providers" => {
-                    let providers = usize::from(context.rules.switches.sso);
+                    let providers = usize::from(context.rules.sso);
                     Self::objects(context, (0..providers).map(|_| Thing::AuthProvider))
                 }
                 _ => return Err(unexpected(field)),
@@ -170,6 +184,14 @@ impl<'c> Node<'c> {
                 _ => return Err(unexpected(field)),
             },
             Thing::AuthUser(caller) => self.auth_user(caller, field)?,
+            Thing::Capabilities(caller) => {
+                let world = context.lock();
+                let rights = Rights { caller, world: &world, rules: context.rules };
+                match field {
+                    "canSysAdmin" => ResolvedValue::leaf(rights.is_system_admin()),
+                    _ => return Err(unexpected(field)),
+                }
+            }
             Thing::Token(user) => {
                 let world = context.lock();
                 let (uuid, iat) = (world.users[*user].id.clone(), world.now().as_second());
@@ -227,6 +249,10 @@ impl<'c> Node<'c> {
                 "createdAt" | "updatedAt" => date(invite.created_at),
                 _ => return Err(unexpected(field)),
             },
+            Thing::InviteId(id) => match field {
+                "id" => text(id),
+                _ => ResolvedValue::null(),
+            },
             Thing::Account(account) => match field {
                 "id" => text(&account.id),
                 "label" => text(&account.label),
@@ -243,18 +269,14 @@ impl<'c> Node<'c> {
             Caller::User(at) => Some(*at),
             Caller::Nobody | Caller::Account { .. } => None,
         };
-        let world = context.lock();
-        let rights = Rights { caller, world: &world, rules: context.rules };
         Ok(match field {
             "user" => user
                 .map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::User { at, only: None })),
             "token" => user.map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::Token(at))),
-            // The real shape is not known; a map from name to true is assumed.
-            "permissions" => {
-                let names = rights.names().into_iter();
-                ResolvedValue::leaf(names.map(|name| (name, JsonValue::Bool(true))).collect::<JsonValue>())
-            }
-            "isAdmin" => ResolvedValue::leaf(rights.is_system_admin()),
+            // Both are constants, whoever calls.
+            "permissions" => ResolvedValue::leaf(JsonValue::Object(JsonMap::new())),
+            "isAdmin" => ResolvedValue::leaf(false),
+            "authUserCapabilities" => Self::object(context, Thing::Capabilities(caller.clone())),
             _ => return Err(unexpected(field)),
         })
     }
@@ -343,6 +365,7 @@ impl ObjectValue for Node<'_> {
             Thing::AuthConfig => "AuthConfig",
             Thing::AuthProvider => "AuthProvider",
             Thing::AuthUser(_) => "AuthUser",
+            Thing::Capabilities(_) => "AuthUserCapabilities",
             Thing::Token(_) => "Token",
             Thing::TokenPayload { .. } => "TokenPayload",
             Thing::User { .. } => "User",
@@ -350,13 +373,16 @@ impl ObjectValue for Node<'_> {
             Thing::Binding { .. } => "RoleBinding",
             Thing::Workspace(_) => "Workspace",
             Thing::Deployment(_) => "Deployment",
-            Thing::Invite(_) => "Invite",
+            Thing::Invite(_) | Thing::InviteId(_) => "Invite",
             Thing::Account(_) => "ServiceAccount",
         }
     }
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Result<ResolvedValue<'a>, FieldError> {
         let answer = self.resolve(info.field_name(), Args(info.arguments()));
-        answer.map_err(|Refused { code, message }| FieldError { message: format!("{code}\0{message}") })
+        answer.map_err(|Refused { code, message, database }| {
+            let operation = database.map_or("", Operation::name);
+            FieldError { message: format!("{code}\0{operation}\0{message}") }
+        })
     }
 }

@@ -209,7 +209,7 @@ fn decode(shared: &Shared, method: &Method, query: Option<&str>, headers: &Heade
         },
         Some(b'[') => match serde_json::from_slice(body) {
             Err(error) => Asked::Nothing(wrong(&error)),
-            Ok(requests) if shared.rules.switches.batch && style != Style::As4 => Asked::Batch(requests),
+            Ok(requests) if shared.rules.batch => Asked::Batch(requests),
             Ok(_) => Asked::Nothing(rejected("Operation batching disabled.")),
         },
         Some(_) | None => Asked::Nothing(Page::bad_json()),

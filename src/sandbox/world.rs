@@ -120,6 +120,7 @@ pub(super) struct World {
     pub(super) mails: u64,
     users_by_id: HashMap<String, UserAt>,
     users_by_email: HashMap<String, UserAt>,
+    users_by_folded_email: HashMap<String, UserAt>,
     workspaces_by_id: HashMap<String, WorkspaceAt>,
     deployments_by_id: HashMap<String, DeploymentAt>,
     invites_by_target: HashMap<(Option<WorkspaceAt>, String), Vec<u64>>,
@@ -144,6 +145,7 @@ impl World {
             mails: 0,
             users_by_id: HashMap::new(),
             users_by_email: HashMap::new(),
+            users_by_folded_email: HashMap::new(),
             workspaces_by_id: HashMap::new(),
             deployments_by_id: HashMap::new(),
             invites_by_target: HashMap::new(),
@@ -184,6 +186,11 @@ impl World {
         self.users_by_email.get(email).copied()
     }
 
+    /// The oldest user with this address, however it is spelled.
+    pub(super) fn user_by_email_in_any_case(&self, email: &str) -> Option<UserAt> {
+        self.users_by_folded_email.get(&email.to_lowercase()).copied()
+    }
+
     pub(super) fn workspace(&self, id: &str) -> Option<WorkspaceAt> {
         self.workspaces_by_id.get(id).copied()
     }
@@ -197,6 +204,7 @@ impl World {
         self.users_by_id.insert(user.id.clone(), at);
         for email in &user.emails {
             self.users_by_email.insert(email.clone(), at);
+            self.users_by_folded_email.entry(email.to_lowercase()).or_insert(at);
         }
         self.users.push(user);
         at
@@ -234,11 +242,11 @@ impl World {
         self.users[user].bindings.iter().filter(move |b| b.scope == wanted).map(|b| b.role)
     }
 
-    /// Sets every direct role of a user in a workspace; says how many there were.
-    pub(super) fn set_roles_in(&mut self, user: UserAt, workspace: WorkspaceAt, role: Role) -> usize {
+    /// Sets every direct role of a user in a workspace.
+    pub(super) fn set_roles_in(&mut self, user: UserAt, workspace: WorkspaceAt, role: Role) {
         let wanted = Scope::Workspace(workspace);
         let bindings = self.users[user].bindings.iter_mut().filter(|b| b.scope == wanted);
-        bindings.map(|binding| binding.role = role).count()
+        bindings.for_each(|binding| binding.role = role);
     }
 
     /// Takes a user out of a workspace and of its deployments; says whether they were in it.
@@ -273,6 +281,11 @@ impl World {
     /// The tokens for this address in this workspace (none: the platform).
     pub(super) fn invites_for(&self, workspace: Option<WorkspaceAt>, email: &str) -> &[u64] {
         self.invites_by_target.get(&(workspace, email.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether this address has a token, for whatever workspace.
+    pub(super) fn is_invited_anywhere(&self, email: &str) -> bool {
+        self.invites.values().any(|invite| invite.email == email)
     }
 
     pub(super) fn remove_invite(&mut self, id: &str) -> Option<Invite> {

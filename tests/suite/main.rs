@@ -32,6 +32,7 @@ mod network;
 mod pace;
 mod prune;
 mod readme;
+mod real_server;
 mod renewals;
 mod report;
 mod resume;

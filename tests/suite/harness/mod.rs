@@ -5,6 +5,7 @@
 //! This is the only place of the tests that waits, always for an event and never longer than a
 //! deadline.
 
+pub mod by_hand;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
