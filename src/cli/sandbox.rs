@@ -88,7 +88,8 @@ The server prints its URL and tokens, and runs until SIGINT or SIGTERM. The toke
   GET /state       the current state, in the format of --state
 
 Some behaviour is assumed, because it is not documented publicly: the version from which a repeated add is refused and \
-unknown people become pending users; the messages for user management off, SCIM on and the last admin of a workspace; the \
+unknown people become pending users; whether a dead token fails inside after 0.23; that isAdmin is always false; the \
+messages for user management off, SCIM on and the last admin of a workspace; the \
 pattern for addresses; the order and the cursor of paged lists; whether lists include pending people; whether \
 workspaceAddUser may return null. Most of these have a switch.";
 

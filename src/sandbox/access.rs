@@ -3,53 +3,12 @@
 //! Main type: [`Caller`]. The rights follow the published role tables of 0.35; an installation
 //! can change them. This module only answers yes or no: it changes nothing.
 
-use super::database::Operation;
 use super::profile::{DeadToken, Profile, Refusal};
+use super::refused::{INTERNAL, Refused};
 use super::state::Role;
 use super::switches::Behaviour;
 use super::tokens;
 use super::world::{DeploymentAt, Scope, UserAt, WorkspaceAt, World};
-
-/// An error of one field: a message and the code under `extensions`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) code: &'static str,
-    pub(super) message: String,
-    /// The database's operation that the error names as its path.
-    pub(super) database: Option<Operation>,
-}
-
-pub(super) const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
-pub(super) const FORBIDDEN: &str = "FORBIDDEN";
-pub(super) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
-pub(super) const NOT_FOUND: &str = "RESOURCE_NOT_FOUND";
-
-impl Refused {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), database: None }
-    }
-
-    pub(super) fn bad_input(message: &str) -> Self {
-        Self::new(BAD_USER_INPUT, message)
-    }
-
-    pub(super) fn not_found() -> Self {
-        Self::new(NOT_FOUND, "The requested resource was not found")
-    }
-
-    /// What a right or a login is missing for.
-    fn forbidden() -> Self {
-        Self::new(FORBIDDEN, "You do not have the appropriate permissions for that")
-    }
-
-    fn shielded() -> Self {
-        Self::new(INTERNAL, "Insufficient permissions.")
-    }
-
-    fn refresh_failed() -> Self {
-        Self::new(INTERNAL, "AUTH_TOKEN_REFRESH_FAILED")
-    }
-}
 
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,9 +168,19 @@ impl Rights<'_> {
         self.is_system_admin() || editors_too && self.caller.has_system(self.world, &[Role::SystemEditor])
     }
 
-    /// The caller's role in a workspace.
+    /// The caller's role in a scope.
+    pub(super) fn role_in(self, scope: Scope) -> Option<Role> {
+        self.caller.role_in(self.world, scope)
+    }
+
     fn workspace_role(self, workspace: Option<WorkspaceAt>) -> Option<Role> {
-        workspace.and_then(|at| self.caller.role_in(self.world, Scope::Workspace(at)))
+        workspace.and_then(|at| self.role_in(Scope::Workspace(at)))
+    }
+
+    /// `workspace.config.update`, or the system's.
+    pub(super) fn changes_workspace(self, workspace: Option<WorkspaceAt>) -> bool {
+        let role = self.workspace_role(workspace);
+        self.is_system_admin() || matches!(role, Some(Role::WorkspaceAdmin | Role::WorkspaceEditor))
     }
 
     /// `workspace.iam.update` or `system.iam.update`.
@@ -247,16 +216,14 @@ impl Rights<'_> {
 
     /// `deployment.userRoles.update`.
     pub(super) fn changes_deployment(self, deployment: Option<DeploymentAt>) -> bool {
-        let role = deployment.and_then(|at| self.caller.role_in(self.world, Scope::Deployment(at)));
+        let role = deployment.and_then(|at| self.role_in(Scope::Deployment(at)));
         self.is_system_admin() || role == Some(Role::DeploymentAdmin)
     }
 
     /// The workspaces `workspaces` lists: the caller's own; from 0.29 on all for system admins.
     pub(super) fn own_workspaces(self) -> Vec<WorkspaceAt> {
         let all = self.is_system_admin() && self.rules.profile >= Profile::V0_30;
-        (0..self.world.workspaces.len())
-            .filter(|at| all || self.workspace_role(Some(*at)).is_some())
-            .collect()
+        self.world.all_workspaces().filter(|at| all || self.workspace_role(Some(*at)).is_some()).collect()
     }
 }
 

@@ -4,62 +4,8 @@
 //! Main functions: [`Database::gone`], [`Database::unconnected`], [`Database::trouble`]. Prisma 1 names its
 //! own operation as the path of an error, not the field of the request.
 
-use std::str::FromStr;
-
-use super::access::{INTERNAL, Refused};
-use super::profile::UnknownName;
-
-/// The database layer that is played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Database {
-    /// 2019 and 2020.
-    Prisma1,
-    /// After that.
-    Prisma2,
-}
-
-impl FromStr for Database {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        match text {
-            "prisma1" => Ok(Self::Prisma1),
-            "prisma2" => Ok(Self::Prisma2),
-            _ => Err(UnknownName::new(text, "database layer", "prisma1, prisma2")),
-        }
-    }
-}
-
-/// An operation of the database layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
-    CreateRoleBinding,
-    CreateInviteToken,
-    DeleteInviteToken,
-    CreateWorkspace,
-}
-
-impl Operation {
-    /// As Prisma 1 calls it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::CreateRoleBinding => "createRoleBinding",
-            Self::CreateInviteToken => "createInviteToken",
-            Self::DeleteInviteToken => "deleteInviteToken",
-            Self::CreateWorkspace => "createWorkspace",
-        }
-    }
-
-    /// As later versions call it.
-    fn call(self) -> &'static str {
-        match self {
-            Self::CreateRoleBinding => "roleBinding.create",
-            Self::CreateInviteToken => "inviteToken.create",
-            Self::DeleteInviteToken => "inviteToken.delete",
-            Self::CreateWorkspace => "workspace.create",
-        }
-    }
-}
+use super::profile::Database;
+use super::refused::{INTERNAL, Operation, Refused};
 
 impl Database {
     /// A record is to be deleted that is gone. Of the later texts, this is that of Prisma 6.

@@ -20,9 +20,9 @@ use apollo_compiler::{ExecutableDocument, Name, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::access::{BAD_USER_INPUT, INTERNAL};
 use super::audit::locked;
 use super::profile::Style;
+use super::refused::{BAD_USER_INPUT, INTERNAL};
 use super::resolve::{Context, Node};
 use super::switches::Behaviour;
 use super::{schema, variables};

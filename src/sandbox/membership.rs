@@ -3,11 +3,10 @@
 //! Main functions: [`add`], [`update_role`], [`upsert_role`], [`remove`]. They do what the server
 //! does, its oddities included; where that is not known the comment says "assumed".
 
-use super::access::{INTERNAL, Refused};
-use super::database::Operation;
 use super::mutations::{Answer, Done, role};
 use super::profile::Model;
 use super::queries::named_workspace;
+use super::refused::{INTERNAL, Operation, Refused};
 use super::resolve::{Args, Context};
 use super::state::{Role, Status};
 use super::world::{Binding, DeploymentAt, Invite, Scope, User, UserAt, WorkspaceAt, World};

@@ -18,17 +18,21 @@
 //! that `isAdmin` and `permissions` stayed the constants that they were in 2020.
 
 mod access;
+mod accounts;
 mod audit;
 mod database;
+mod deployments;
 mod engine;
 mod export;
 mod faults;
+mod installation;
 mod limits;
 mod membership;
 mod mutations;
 mod pages;
 mod profile;
 mod queries;
+mod refused;
 mod resolve;
 mod roles;
 mod schema;
@@ -36,9 +40,11 @@ mod server;
 pub mod state;
 mod switches;
 mod table;
+mod teams;
 mod text;
 mod tokens;
 mod variables;
+mod workspaces;
 mod world;
 
 #[cfg(test)]
@@ -55,10 +61,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 pub use audit::{Applied, Audit, AuditEntry};
-pub use database::Database;
 pub use faults::{FAULTS_HELP, FaultError, Faults};
 pub use mutations::LOCAL_PASSWORD;
-pub use profile::{DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
+pub use profile::{Database, DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
 pub use schema::schema;
 pub use state::{Role, State};
 pub use switches::{SWITCH_NAMES, SwitchError, Switches, Version};
@@ -276,6 +281,8 @@ fn with_callers(mut state: State) -> State {
             api_key: SERVICE_ACCOUNT_KEY.to_owned(),
             role: Role::SystemAdmin,
             workspace: None,
+            deployment: None,
+            created_at: None,
         });
     }
     state

@@ -5,16 +5,16 @@
 
 use apollo_compiler::resolvers::ResolvedValue;
 
-use super::access::{Caller, INTERNAL, Refused};
+use super::access::Caller;
 use super::audit::{Applied, AuditEntry};
-use super::database::Operation;
 use super::faults::Fault;
-use super::membership;
 use super::profile::{DeadToken, Model, Profile};
 use super::queries::DATABASE_TROUBLE;
+use super::refused::{INTERNAL, Operation, Refused};
 use super::resolve::{Args, Context, Node, Thing, unexpected};
 use super::state::{Role, Status};
-use super::world::{Account, Binding, Invite, Scope, UserAt, WorkspaceAt};
+use super::world::{Binding, Invite, UserAt, WorkspaceAt};
+use super::{accounts, membership, teams, workspaces};
 
 /// What a mutation answers.
 pub(super) enum Answer {
@@ -95,10 +95,20 @@ fn change(context: &Context<'_>, field: &str, args: Args<'_>) -> Result<Done, Re
         "deploymentUpdateUserRole" => membership::update_deployment_role(context, args),
         "deploymentRemoveUserRole" => membership::remove_deployment_role(context, args),
         "createToken" => create_token(context, args),
-        "createWorkspace" => create_workspace(context, args),
+        "createUser" => create_user(args),
+        "createWorkspace" => workspaces::create(context, args),
+        "updateWorkspace" => workspaces::update(context, args),
+        "deleteWorkspace" => workspaces::delete(context, args),
         "deleteInviteToken" => delete_invite(context, args),
         "inviteUser" => invite_user(context, args),
-        "createSystemServiceAccount" => create_account(context, args),
+        "createSystemServiceAccount" => accounts::create(context, accounts::Kind::System, args),
+        "createWorkspaceServiceAccount" => accounts::create(context, accounts::Kind::Workspace, args),
+        "createDeploymentServiceAccount" => accounts::create(context, accounts::Kind::Deployment, args),
+        "deleteWorkspaceServiceAccount" => accounts::delete(context, accounts::Kind::Workspace, args),
+        "deleteDeploymentServiceAccount" => accounts::delete(context, accounts::Kind::Deployment, args),
+        "workspaceAddTeam" | "workspaceRemoveTeam" | "workspaceUpdateTeamRole" => {
+            teams::change(context, field, args)
+        }
         _ => Err(unexpected(field)),
     }
 }
@@ -129,22 +139,14 @@ fn create_token(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> 
     Ok(Done::new(Answer::Thing(Thing::AuthUser(Caller::User(user))), "token"))
 }
 
-fn create_workspace(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
-    let mut world = context.lock();
-    let rights = context.rights(&world);
-    rights.need(rights.is_authenticated())?;
-    // The caller is connected as a user, so a service account breaks the connection.
-    let user = match context.caller {
-        Caller::User(user) => user,
-        Caller::Account { id, .. } => {
-            return Err(context.rules.database.unconnected(Operation::CreateWorkspace, "User", id));
-        }
-        Caller::Nobody => return Err(Refused::not_found()),
-    };
-    let label = args.text("label").unwrap_or_default().to_owned();
-    let at = world.push_workspace(label, args.text("description").map(str::to_owned));
-    world.bind(*user, Role::WorkspaceAdmin, Scope::Workspace(at));
-    Ok(Done::new(Answer::Workspace(at), "workspace"))
+/// `createUser`: nobody signs up here, since invitations hand out no token.
+fn create_user(args: Args<'_>) -> Result<Done, Refused> {
+    if args.text("inviteToken").is_some() {
+        return Err(Refused::bad_input("Invite token not found"));
+    }
+    // The end of the text is assumed.
+    let text = "Public sign ups are disabled, a valid inviteToken is required";
+    Err(Refused::new("PUBLIC_SIGNUPS_DISABLED", text))
 }
 
 fn delete_invite(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
@@ -203,26 +205,4 @@ fn invite_user(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
     world.push_invite(invite.clone());
     world.mails += u64::from(context.rules.smtp);
     Ok(Done::new(invite_answer(context, invite), "invite"))
-}
-
-fn create_account(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
-    let mut world = context.lock();
-    let rights = context.rights(&world);
-    rights.need(rights.is_system_admin())?;
-    let role = role(args)?;
-    if !role.is_system() {
-        return Err(Refused::bad_input("Invalid role"));
-    }
-    // Another account with this label does not matter here.
-    let label = args.text("label").unwrap_or_default();
-    let account = Account {
-        id: world.new_id(),
-        label: label.to_owned(),
-        category: args.text("category").map(str::to_owned),
-        api_key: world.new_key(),
-        role,
-        scope: Scope::System,
-    };
-    world.accounts.push(account.clone());
-    Ok(Done::new(Answer::Thing(Thing::Account(Box::new(account))), "service account"))
 }

@@ -213,6 +213,27 @@ impl FromStr for Refusal {
     }
 }
 
+/// The database layer that is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Database {
+    /// 2019 and 2020.
+    Prisma1,
+    /// After that.
+    Prisma2,
+}
+
+impl FromStr for Database {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "prisma1" => Ok(Self::Prisma1),
+            "prisma2" => Ok(Self::Prisma2),
+            _ => Err(UnknownName::new(text, "database layer", "prisma1, prisma2")),
+        }
+    }
+}
+
 /// How a call without a token that lives is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadToken {

@@ -4,12 +4,13 @@
 
 use apollo_compiler::resolvers::ResolvedValue;
 
-use super::access::{INTERNAL, Refused};
 use super::faults::Fault;
 use super::profile::Model;
+use super::refused::{INTERNAL, Refused};
 use super::resolve::{Args, Context, Node, Thing, unexpected};
 use super::state::Status;
 use super::world::{Invite, UserAt, WorkspaceAt, World};
+use super::{accounts, deployments, teams};
 
 type Answer<'c> = Result<ResolvedValue<'c>, Refused>;
 
@@ -38,7 +39,12 @@ fn answer<'c>(context: &'c Context<'c>, field: &str, args: Args<'_>) -> Answer<'
         "workspaceUsers" => workspace_users(context, args),
         "paginatedWorkspaceUsers" => paginated_workspace_users(context, args),
         "workspaceInvites" => workspace_invites(context, args),
-        "workspaceDeployments" => workspace_deployments(context, args),
+        "workspaceDeployments" => deployments::of_workspace(context, args),
+        "paginatedDeployments" => deployments::page(context, args),
+        "deploymentUsers" => deployments::users(context, args),
+        "workspaceServiceAccounts" => accounts::list(context, accounts::Kind::Workspace, args),
+        "deploymentServiceAccounts" => accounts::list(context, accounts::Kind::Deployment, args),
+        "workspaceTeams" | "paginatedTeams" | "team" | "teamUsers" => teams::query(context, field, args),
         "users" => users(context, args),
         "invites" => invites(context, args),
         _ => Err(unexpected(field)),
@@ -82,12 +88,12 @@ fn sys_workspaces<'c>(context: &'c Context<'c>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
     rights.need(rights.reads_system())?;
-    Ok(Node::objects(context, (0..world.workspaces.len()).map(Thing::Workspace)))
+    Ok(Node::objects(context, world.all_workspaces().map(Thing::Workspace)))
 }
 
 /// How many a page may have: `take`, cut or refused above the maximum. Which of the two the real
 /// server does is not known.
-fn page_size(context: &Context<'_>, take: Option<i64>) -> Result<i64, Refused> {
+pub(super) fn page_size(context: &Context<'_>, take: Option<i64>) -> Result<i64, Refused> {
     let max = context.rules.switches.max_take;
     let take = take.unwrap_or(max);
     if take.abs() > max && context.rules.switches.max_take_error {
@@ -110,7 +116,12 @@ fn paginated_workspaces<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<
 
 /// The users that fit a search. Of several criteria the first of id, address, user name and full
 /// name counts; the last two match parts.
-fn search(context: &Context<'_>, world: &World, users: Vec<UserAt>, search: Option<Args<'_>>) -> Vec<UserAt> {
+pub(super) fn search(
+    context: &Context<'_>,
+    world: &World,
+    users: Vec<UserAt>,
+    search: Option<Args<'_>>,
+) -> Vec<UserAt> {
     let Some(search) = search else { return users };
     let kept = |wanted: &dyn Fn(UserAt) -> bool| users.iter().copied().filter(|at| wanted(*at)).collect();
     if let Some(id) = search.text("userUuid") {
@@ -219,20 +230,6 @@ fn workspace_invites<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c>
     };
     let found = world.invites.values().filter(wanted).cloned();
     Ok(Node::objects(context, found.map(|invite| Thing::Invite(Box::new(invite)))))
-}
-
-fn workspace_deployments<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
-    let world = context.lock();
-    let workspace = named_workspace(&world, args);
-    let rights = context.rights(&world);
-    rights.need(rights.reads_workspace(workspace))?;
-    let wanted = |at: &usize| {
-        let deployment = &world.deployments[*at];
-        Some(deployment.workspace) == workspace
-            && args.text("releaseName").is_none_or(|name| deployment.release_name == name)
-    };
-    let found = (0..world.deployments.len()).filter(wanted);
-    Ok(Node::objects(context, found.map(Thing::Deployment)))
 }
 
 fn users<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {

@@ -9,13 +9,13 @@ use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedV
 use apollo_compiler::response::{JsonMap, JsonValue};
 use jiff::Timestamp;
 
-use super::access::{Caller, Refused, Rights};
+use super::access::{Caller, Rights};
 use super::audit::{Recorder, locked};
-use super::database::Operation;
 use super::faults::Fault;
+use super::refused::{Operation, Refused};
 use super::switches::Behaviour;
 use super::world::{Account, Binding, DeploymentAt, Invite, Scope, UserAt, WorkspaceAt, World};
-use super::{mutations, queries, tokens};
+use super::{accounts, deployments, installation, mutations, queries, teams, tokens};
 
 /// All that a resolver may use while one request is executed.
 #[derive(Clone, Copy)]
@@ -126,10 +126,13 @@ pub(super) enum Thing {
     },
     Workspace(WorkspaceAt),
     Deployment(DeploymentAt),
+    DeployInfo,
+    TeamPage,
     Invite(Box<Invite>),
     /// An invitation of which the server hands out nothing but the id.
     InviteId(String),
     Account(Box<Account>),
+    AccountBinding(Box<Account>),
 }
 
 const ONE_DAY: i64 = 86_400;
@@ -162,27 +165,9 @@ impl<'c> Node<'c> {
         Ok(match &self.thing {
             Thing::Query => return queries::resolve(context, field, args),
             Thing::Mutation => return mutations::resolve(context, field, args),
-            Thing::AppConfig => match field {
-                "version" => ResolvedValue::leaf(context.rules.version.clone()),
-                "baseDomain" => text("sandbox.invalid"),
-                "smtpConfigured" => ResolvedValue::leaf(context.rules.smtp),
-                _ => return Err(unexpected(field)),
-            },
-            Thing::AuthConfig => match field {
-                "publicSignup" | "initialSignup" => ResolvedValue::leaf(false),
-                "localEnabled" => ResolvedValue::leaf(context.rules.local_auth),
-                "providers" => {
-                    let providers = usize::from(context.rules.sso);
-                    Self::objects(context, (0..providers).map(|_| Thing::AuthProvider))
-                }
-                _ => return Err(unexpected(field)),
-            },
-            Thing::AuthProvider => match field {
-                "name" => text("okta"),
-                "displayName" => text("Okta (sandbox)"),
-                "url" => text("https://login.sandbox.invalid/authorize"),
-                _ => return Err(unexpected(field)),
-            },
+            Thing::AppConfig => installation::app_config(context, field)?,
+            Thing::AuthConfig => installation::auth_config(context, field)?,
+            Thing::AuthProvider => installation::provider(field)?,
             Thing::AuthUser(caller) => self.auth_user(caller, field)?,
             Thing::Capabilities(caller) => {
                 let world = context.lock();
@@ -219,6 +204,7 @@ impl<'c> Node<'c> {
                 "id" => text(&binding.id),
                 "role" => text(binding.role.name()),
                 "user" => Self::object(context, Thing::User { at: *user, only: None }),
+                "serviceAccount" => ResolvedValue::null(),
                 "workspace" => {
                     let workspace = context.lock().workspace_of(binding);
                     workspace
@@ -231,17 +217,9 @@ impl<'c> Node<'c> {
                 _ => return Err(unexpected(field)),
             },
             Thing::Workspace(at) => self.workspace(*at, field)?,
-            Thing::Deployment(at) => {
-                let world = context.lock();
-                let deployment = &world.deployments[*at];
-                match field {
-                    "id" => text(&deployment.id),
-                    "label" => text(&deployment.label),
-                    "releaseName" => text(&deployment.release_name),
-                    "workspace" => Self::object(context, Thing::Workspace(deployment.workspace)),
-                    _ => return Err(unexpected(field)),
-                }
-            }
+            Thing::Deployment(at) => deployments::field(context, *at, field)?,
+            Thing::DeployInfo => deployments::info(field)?,
+            Thing::TeamPage => teams::page(context, field)?,
             Thing::Invite(invite) => match field {
                 "id" => text(&invite.id),
                 "email" => text(&invite.email),
@@ -253,11 +231,21 @@ impl<'c> Node<'c> {
                 "id" => text(id),
                 _ => ResolvedValue::null(),
             },
-            Thing::Account(account) => match field {
+            Thing::Account(account) => accounts::field(context, account, field)?,
+            // The role of an account, which is not stored as one of a user.
+            Thing::AccountBinding(account) => match field {
                 "id" => text(&account.id),
-                "label" => text(&account.label),
-                "category" => ResolvedValue::leaf(account.category.clone()),
-                "apiKey" => text(&account.api_key),
+                "role" => text(account.role.name()),
+                "serviceAccount" => Self::object(context, Thing::Account(account.clone())),
+                "user" => ResolvedValue::null(),
+                "workspace" => match account.scope {
+                    Scope::Workspace(at) => Self::object(context, Thing::Workspace(at)),
+                    Scope::System | Scope::Deployment(_) => ResolvedValue::null(),
+                },
+                "deployment" => match account.scope {
+                    Scope::Deployment(at) => Self::object(context, Thing::Deployment(at)),
+                    Scope::System | Scope::Workspace(_) => ResolvedValue::null(),
+                },
                 _ => return Err(unexpected(field)),
             },
         })
@@ -338,7 +326,10 @@ impl<'c> Node<'c> {
                     let bindings = world.users[*user].bindings.iter().filter(here).cloned();
                     bindings.map(|binding| Thing::Binding { binding, user: *user })
                 });
-                Self::objects(context, bindings)
+
+                let accounts = world.accounts.iter().filter(|account| account.scope == Scope::Workspace(at));
+                let accounts = accounts.map(|account| Thing::AccountBinding(Box::new(account.clone())));
+                Self::objects(context, bindings.chain(accounts))
             }
             "createdAt" | "updatedAt" => date(workspace.created_at),
             _ => return Err(unexpected(field)),
@@ -347,13 +338,13 @@ impl<'c> Node<'c> {
 }
 
 /// As JavaScript writes dates: three digits of a second.
-fn date<'c>(at: Timestamp) -> ResolvedValue<'c> {
+pub(super) fn date<'c>(at: Timestamp) -> ResolvedValue<'c> {
     ResolvedValue::leaf(format!("{at:.3}"))
 }
 
 /// A field of the schema that no resolver knows: a mistake of ours, found by a test.
 pub(super) fn unexpected(field: &str) -> Refused {
-    Refused::new(super::access::INTERNAL, format!("the sandbox has no resolver for {field}"))
+    Refused::new(super::refused::INTERNAL, format!("the sandbox has no resolver for {field}"))
 }
 
 impl ObjectValue for Node<'_> {
@@ -370,9 +361,11 @@ impl ObjectValue for Node<'_> {
             Thing::TokenPayload { .. } => "TokenPayload",
             Thing::User { .. } => "User",
             Thing::Email { .. } => "Email",
-            Thing::Binding { .. } => "RoleBinding",
+            Thing::Binding { .. } | Thing::AccountBinding(_) => "RoleBinding",
             Thing::Workspace(_) => "Workspace",
             Thing::Deployment(_) => "Deployment",
+            Thing::DeployInfo => "DeployInfo",
+            Thing::TeamPage => "TeamPage",
             Thing::Invite(_) | Thing::InviteId(_) => "Invite",
             Thing::Account(_) => "ServiceAccount",
         }

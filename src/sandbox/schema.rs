@@ -96,7 +96,7 @@ mod tests {
         });
         assert!(changed.contains("  ): Workspace!"));
         assert!(changed.contains("  self: AuthUser!"));
-        assert!(!changed.contains("deploymentRoles: ["));
+        assert!(!changed.contains("deploymentRoles: [DeploymentRoles!]\n"));
         Schema::parse_and_validate(changed, "schema.graphql").expect("still a valid schema");
     }
 }

@@ -17,13 +17,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::access::{BAD_USER_INPUT, Caller, Credential};
+use super::access::{Caller, Credential};
 use super::audit::{InFlight, Recorder, locked};
 use super::engine::{self, Engine, Prepared, Reply};
 use super::faults::{Dice, Fault};
 use super::limits::Admitted;
 use super::pages::{Cut, Page, Payload};
 use super::profile::Style;
+use super::refused::BAD_USER_INPUT;
 use super::resolve::Context;
 use super::switches::Behaviour;
 use super::world::World;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::database::Database;
-use super::profile::{DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
+use super::profile::{Database, DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
 
 /// A switch that could not be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

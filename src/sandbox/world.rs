@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::profile::Model;
 use super::state::{Role, State, StateError, Status};
 
-/// The index of a user in [`World::users`]. Users, workspaces and deployments are never removed.
+/// The index of a user in [`World::users`]. Users, workspaces and deployments are never removed, so that
+/// an index stays what it is; a deleted workspace is only marked.
 pub(super) type UserAt = usize;
 /// The index of a workspace in [`World::workspaces`].
 pub(super) type WorkspaceAt = usize;
@@ -55,6 +56,7 @@ pub(super) struct Workspace {
     pub(super) created_at: Timestamp,
     /// Users with at least one direct role in it, in the order of joining.
     pub(super) members: Vec<UserAt>,
+    pub(super) is_deleted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +65,7 @@ pub(super) struct Deployment {
     pub(super) label: String,
     pub(super) release_name: String,
     pub(super) workspace: WorkspaceAt,
+    pub(super) created_at: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +87,7 @@ pub(super) struct Account {
     pub(super) api_key: String,
     pub(super) role: Role,
     pub(super) scope: Scope,
+    pub(super) created_at: Timestamp,
 }
 
 /// A person with several workspace roles in one workspace.
@@ -213,9 +217,29 @@ impl World {
     pub(super) fn push_workspace(&mut self, label: String, description: Option<String>) -> WorkspaceAt {
         let (id, created_at, at) = (self.new_id(), self.now(), self.workspaces.len());
         self.workspaces_by_id.insert(id.clone(), at);
-        let label = Some(label);
-        self.workspaces.push(Workspace { id, label, description, created_at, members: Vec::new() });
+        let (label, members) = (Some(label), Vec::new());
+        self.workspaces.push(Workspace { id, label, description, created_at, members, is_deleted: false });
         at
+    }
+
+    /// The workspaces that are not deleted.
+    pub(super) fn all_workspaces(&self) -> impl Iterator<Item = WorkspaceAt> {
+        (0..self.workspaces.len()).filter(|at| !self.workspaces[*at].is_deleted)
+    }
+
+    /// Deletes a workspace that has no deployments, with everything that hangs on it.
+    pub(super) fn delete_workspace(&mut self, at: WorkspaceAt) {
+        for member in self.workspaces[at].members.clone() {
+            self.unbind(member, at);
+        }
+        let here = |invite: &&Invite| invite.workspace == Some(at);
+        let ids: Vec<_> = self.invites.values().filter(here).map(|invite| invite.id.clone()).collect();
+        for id in ids {
+            self.remove_invite(&id);
+        }
+        self.accounts.retain(|account| account.scope != Scope::Workspace(at));
+        self.workspaces_by_id.remove(&self.workspaces[at].id);
+        self.workspaces[at].is_deleted = true;
     }
 
     /// Gives a role, without looking at existing ones.

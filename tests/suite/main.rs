@@ -11,6 +11,7 @@
 #[cfg(feature = "sandbox")]
 mod harness;
 
+mod astro_cli;
 mod breakers;
 mod calls;
 mod deployments;

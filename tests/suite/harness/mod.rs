@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use houston_onboard::sandbox::state::StateUser;
-use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State};
+use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State, Switches};
 use tempfile::TempDir;
 
 pub use self::world::{World, person, user, workspace};
@@ -666,6 +666,11 @@ pub fn playing(model: Model, options: Options) -> Options {
         Model::Modern => Profile::V2,
     };
     Options { model: Some(model), profile, ..options }
+}
+
+/// Switches of an installation with single sign-on and mail, whatever its version ships with.
+pub fn with_mail() -> Switches {
+    Switches { local_auth: Some(false), sso: Some(true), smtp: Some(true), ..Switches::default() }
 }
 
 /// Writes to a terminal that somebody has asked for, to see what a failing test saw.
