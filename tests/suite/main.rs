@@ -14,6 +14,7 @@ mod harness;
 mod astro_cli;
 mod breakers;
 mod calls;
+mod dead_token;
 mod deployments;
 mod disk;
 mod doctor;
