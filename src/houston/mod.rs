@@ -37,6 +37,7 @@ pub mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod scrub;
+mod spellings;
 pub mod target;
 pub mod token;
 pub mod transport;
@@ -63,6 +64,7 @@ use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::rehearsal::Rehearsed;
 pub use self::retry::{RetryBudget, RetryPolicy, Retrying};
+use self::spellings::Spellings;
 pub use self::target::{Target, TargetError};
 pub use self::token::{TOKEN_VARIABLE, Token, TokenError, TokenKind};
 pub use self::transport::{Answer, Budget, Failure, Kind, ReadOnly, Request, Transport};
@@ -184,6 +186,7 @@ pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub struct Houston {
     transport: Arc<dyn Transport>,
     profile: Arc<Profile>,
+    spellings: Arc<Spellings>,
     budget: Budget,
 }
 
@@ -196,7 +199,7 @@ impl std::fmt::Debug for Houston {
 impl Houston {
     /// Houston through this transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, profile: Arc::default(), budget: Budget::Shared }
+        Self { transport, profile: Arc::default(), spellings: Arc::default(), budget: Budget::Shared }
     }
 
     /// The same Houston for reads that settle the outcome of a write: their repeats are not charged

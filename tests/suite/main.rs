@@ -43,6 +43,7 @@ mod rosters;
 mod saved_plan;
 mod security;
 mod signals;
+mod spellings;
 mod storm;
 mod terminal;
 mod token;
