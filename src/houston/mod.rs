@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use self::call::{Call, acknowledged, ignore_unsupported, missing, required, sound};
 pub use self::changes::{Created, Removal};
-pub use self::checkup::{Rights, ServerTime, Skew};
+pub use self::checkup::{OnPlatform, Rights, ServerTime, Skew};
 pub use self::contact::{Contact, FirstContact};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
@@ -117,8 +117,6 @@ pub struct Caller {
     pub user_id: Option<String>,
     /// The user's name, in the server's spelling.
     pub username: Option<String>,
-    /// Whether it is a system admin; `None` where the server does not say.
-    pub is_system_admin: Option<bool>,
 }
 
 /// What to read in addition to the members of a workspace.
@@ -244,7 +242,7 @@ impl Houston {
             let data: operations::caller::ResponseData = required(decoded, "self")?;
             let caller = data.self_.ok_or_else(|| missing("self"))?;
             let (user_id, username) = caller.user.map_or((None, None), |user| (user.id, user.username));
-            Ok(Caller { user_id, username, is_system_admin: caller.is_admin })
+            Ok(Caller { user_id, username })
         })
     }
 

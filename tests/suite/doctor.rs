@@ -319,7 +319,7 @@ fn self_signed() -> (Server, String) {
     let server = Server::over(
         |_| {
             json(&json!({ "data": { "appConfig": { "version": "2.0.0" }, "authConfig": null,
-            "self": { "user": null, "isAdmin": true, "permissions": {} } } }))
+            "self": { "user": null, "authUserCapabilities": { "canSysAdmin": true } } } }))
         },
         move |socket, serve| {
             let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();

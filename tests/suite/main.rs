@@ -38,6 +38,7 @@ mod real_server;
 mod renewals;
 mod report;
 mod resume;
+mod rights;
 mod roles;
 mod rosters;
 mod saved_plan;
