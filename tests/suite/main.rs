@@ -49,5 +49,6 @@ mod storm;
 mod terminal;
 mod token;
 mod trust;
+mod two_bindings;
 mod versions;
 mod wanted_state;
