@@ -10,9 +10,12 @@ use std::sync::{Mutex, PoisonError};
 use super::people::Person;
 use crate::model::{WorkspaceId, email_key, normalize_email};
 
-/// Stored addresses by workspace, and by the address that is compared with rosters.
+/// Stored addresses by the address that is compared with rosters.
+type Stored = HashMap<Box<str>, Box<str>>;
+
+/// Stored addresses by workspace.
 #[derive(Debug, Default)]
-pub(super) struct Spellings(Mutex<HashMap<WorkspaceId, HashMap<Box<str>, Box<str>>>>);
+pub(super) struct Spellings(Mutex<HashMap<WorkspaceId, Stored>>);
 
 impl Spellings {
     /// Takes in how the people of a page are spelled.

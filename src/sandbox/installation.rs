@@ -15,7 +15,7 @@ pub(super) fn app_config<'c>(context: &'c Context<'c>, field: &str) -> Answer<'c
     Ok(match field {
         "version" => ResolvedValue::leaf(context.rules.version.clone()),
         "baseDomain" => ResolvedValue::leaf("sandbox.invalid"),
-        "smtpConfigured" => ResolvedValue::leaf(context.rules.smtp),
+        "smtpConfigured" => ResolvedValue::leaf(context.rules.people.smtp),
         "manualReleaseNames"
         | "manualNamespaceNames"
         | "configureDagDeployment"
@@ -32,9 +32,9 @@ pub(super) fn app_config<'c>(context: &'c Context<'c>, field: &str) -> Answer<'c
 pub(super) fn auth_config<'c>(context: &'c Context<'c>, field: &str) -> Answer<'c> {
     Ok(match field {
         "publicSignup" | "initialSignup" => ResolvedValue::leaf(false),
-        "localEnabled" => ResolvedValue::leaf(context.rules.local_auth),
+        "localEnabled" => ResolvedValue::leaf(context.rules.people.local_auth),
         "providers" => {
-            let providers = usize::from(context.rules.sso);
+            let providers = usize::from(context.rules.people.sso);
             Node::objects(context, (0..providers).map(|_| Thing::AuthProvider))
         }
         _ => return Err(unexpected(field)),

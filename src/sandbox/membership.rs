@@ -141,7 +141,7 @@ pub(super) fn add(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused
     };
     world.push_invite(invite);
     // Left out or null means false (assumed).
-    let mails = context.rules.smtp && args.flag("bypassInvite") != Some(true);
+    let mails = context.rules.people.smtp && args.flag("bypassInvite") != Some(true);
     world.mails += u64::from(mails);
     Ok(Done::new(answer, detail))
 }

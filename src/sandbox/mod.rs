@@ -196,7 +196,7 @@ impl Sandbox {
 
     /// Whether its users have local passwords.
     pub fn has_local_passwords(&self) -> bool {
-        self.shared.rules.local_auth
+        self.shared.rules.people.local_auth
     }
 
     /// The token of a system admin.

@@ -126,7 +126,7 @@ fn create_token(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> 
         user.username == identity || user.emails.iter().any(|email| email == identity)
     };
     let user = (0..world.users.len()).find(named).ok_or_else(Refused::not_found)?;
-    if !context.rules.local_auth {
+    if !context.rules.people.local_auth {
         return Err(Refused::new("UNAUTHENTICATED", "No password credentials found"));
     }
     if args.text("password") != Some(LOCAL_PASSWORD) {
@@ -203,6 +203,6 @@ fn invite_user(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
         created_at: world.now(),
     };
     world.push_invite(invite.clone());
-    world.mails += u64::from(context.rules.smtp);
+    world.mails += u64::from(context.rules.people.smtp);
     Ok(Done::new(invite_answer(context, invite), "invite"))
 }

@@ -208,6 +208,14 @@ impl Switches {
     }
 }
 
+/// How people log in, and whether they get mail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct People {
+    pub(super) local_auth: bool,
+    pub(super) sso: bool,
+    pub(super) smtp: bool,
+}
+
 /// The switches with the profile's defaults filled in: what the server works with.
 #[derive(Debug, Clone)]
 pub(super) struct Behaviour {
@@ -219,9 +227,7 @@ pub(super) struct Behaviour {
     pub(super) database: Database,
     pub(super) system_reads_invites: bool,
     pub(super) batch: bool,
-    pub(super) local_auth: bool,
-    pub(super) sso: bool,
-    pub(super) smtp: bool,
+    pub(super) people: People,
     pub(super) narrow: bool,
     pub(super) first_page: i64,
     pub(super) version: Option<String>,
@@ -254,9 +260,11 @@ impl Behaviour {
                 .unwrap_or(profile.shows_invites_to_system_roles()),
             // Apollo Server 2 was seen to accept them.
             batch: switches.batch.unwrap_or(style == Style::As2) && style != Style::As4,
-            local_auth: switches.local_auth.unwrap_or(is_local),
-            sso: switches.sso.unwrap_or(!is_local),
-            smtp: switches.smtp.unwrap_or(!is_local),
+            people: People {
+                local_auth: switches.local_auth.unwrap_or(is_local),
+                sso: switches.sso.unwrap_or(!is_local),
+                smtp: switches.smtp.unwrap_or(!is_local),
+            },
             narrow: switches.narrow_bindings.unwrap_or(model == Model::Modern),
             first_page: switches.first_page.unwrap_or(i64::from(profile > Profile::V0_30)),
             version,

@@ -23,6 +23,13 @@ const BINDINGS: &str = "roleBindings { role user { id username } serviceAccount 
 const ACCOUNT: &str =
     "{ id apiKey label category entityType entityUuid active createdAt updatedAt lastUsedAt }";
 
+const PAGE_OF_WORKSPACES: &str = "query paginatedWorkspaces($pageSize: Int, $pageNumber: Int) {
+    paginatedWorkspaces(take: $pageSize, pageNumber: $pageNumber) { id label description createdAt updatedAt } }";
+const ADD_TO: &str =
+    "mutation($w: Uuid, $e: String!) { workspaceAddUser(workspaceUuid: $w, email: $e) { id } }";
+const CREATE_ACCOUNT: &str = "mutation($label: String!, $role: Role!, $w: Uuid!) {
+    createWorkspaceServiceAccount(label: $label, workspaceUuid: $w, role: $role) { id } }";
+
 /// Sends a document as the system admin; it must be answered without an error.
 #[track_caller]
 fn run(sandbox: &Sandbox, document: &str, variables: &Value) -> Value {
@@ -118,8 +125,6 @@ fn workspaces_are_listed_with_the_people_and_the_accounts_that_have_a_role_there
         "query GetWorkspace($workspaceUuid: Uuid!) {{ workspace(workspaceUuid: $workspaceUuid) {{
             id label description createdAt updatedAt {BINDINGS} }} }}"
     );
-    const PAGE: &str = "query paginatedWorkspaces($pageSize: Int, $pageNumber: Int) {
-        paginatedWorkspaces(take: $pageSize, pageNumber: $pageNumber) { id label description createdAt updatedAt } }";
     for profile in Profile::ALL {
         let sandbox = version(profile, &[]);
         let listed = run(&sandbox, &list, &Value::Null);
@@ -130,7 +135,7 @@ fn workspaces_are_listed_with_the_people_and_the_accounts_that_have_a_role_there
         let has = |kind: &str, name: &str, value: &str| bindings.iter().any(|b| b[kind][name] == value);
         assert!(has("user", "username", EDITOR) && has("serviceAccount", "label", "robot"), "{profile}");
         if profile >= Profile::V0_30 {
-            let page = run(&sandbox, PAGE, &json!({ "pageSize": 20, "pageNumber": 0 }));
+            let page = run(&sandbox, PAGE_OF_WORKSPACES, &json!({ "pageSize": 20, "pageNumber": 0 }));
             assert_eq!(page["paginatedWorkspaces"].as_array().unwrap().len(), 7, "{profile}");
         }
     }
@@ -328,15 +333,13 @@ fn an_account_of_a_workspace_is_made_used_listed_and_deleted() {
         "mutation deleteWorkspaceServiceAccount($serviceAccountUuid: Uuid!, $workspaceUuid: Uuid!) {{
             deleteWorkspaceServiceAccount(serviceAccountUuid: $serviceAccountUuid, workspaceUuid: $workspaceUuid) {ACCOUNT} }}"
     );
-    const ADD: &str =
-        "mutation($w: Uuid, $e: String!) { workspaceAddUser(workspaceUuid: $w, email: $e) { id } }";
     for profile in Profile::ALL {
         let sandbox = version(profile, &[]);
         let made = account(&sandbox, "robot");
         let key = made["apiKey"].as_str().unwrap();
         assert_eq!((key.len(), &made["entityType"]), (32, &json!("WORKSPACE")), "{profile}");
         // It is an admin of its workspace, and of no other.
-        let add = |workspace: &str| ask(&sandbox, key, ADD, &json!({ "w": workspace, "e": STRANGER }));
+        let add = |workspace: &str| ask(&sandbox, key, ADD_TO, &json!({ "w": workspace, "e": STRANGER }));
         assert_eq!([add(DATA_PLATFORM).failed(), add(OPERATIONS).failed()], [false, true], "{profile}");
         let listed = run(&sandbox, &list, &json!({ "workspaceUuid": DATA_PLATFORM }));
         assert_eq!(listed["workspaceServiceAccounts"][0]["entityUuid"], DATA_PLATFORM, "{profile}");
@@ -355,10 +358,8 @@ fn an_account_of_a_workspace_is_made_used_listed_and_deleted() {
 fn two_accounts_of_a_workspace_cannot_share_a_label_and_a_viewer_makes_none() {
     let sandbox = version(Profile::V2, &[]);
     account(&sandbox, "robot");
-    const CREATE: &str = "mutation($label: String!, $role: Role!, $w: Uuid!) {
-        createWorkspaceServiceAccount(label: $label, workspaceUuid: $w, role: $role) { id } }";
     let create = |token: &str, label: &str, role: &str| -> Reply {
-        ask(&sandbox, token, CREATE, &json!({ "label": label, "role": role, "w": DATA_PLATFORM }))
+        ask(&sandbox, token, CREATE_ACCOUNT, &json!({ "label": label, "role": role, "w": DATA_PLATFORM }))
     };
     let taken = create(sandbox.token(), "robot", "WORKSPACE_VIEWER").error();
     assert_eq!(taken.1, "Service Account already exists with the name robot");

@@ -3,6 +3,7 @@
 
 #![cfg(feature = "sandbox")]
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use houston_onboard::sandbox::{Options, Profile, Role};
@@ -127,7 +128,7 @@ fn a_dead_token_takes_no_further_invitations_away() {
     };
     let mut text = String::from("email,role,workspace\n");
     for guest in &guests {
-        text.push_str(&format!("{guest},viewer,{}\n", workspace(0)));
+        writeln!(text, "{guest},viewer,{}", workspace(0)).unwrap();
     }
     for profile in [Profile::V0_23, Profile::V0_28] {
         let legacy = Some(houston_onboard::sandbox::Model::Legacy);

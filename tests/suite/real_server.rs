@@ -28,6 +28,8 @@ const DELETE_INVITE: &str = "mutation($i: Uuid) { deleteInviteToken(inviteUuid: 
 const INVITES: &str = "query($w: Uuid!) { workspaceInvites(workspaceUuid: $w) { id email role } }";
 const MEMBERS: &str = "query($w: Uuid!) { workspaceUsers(workspaceUuid: $w) { id } }";
 
+const BINDINGS: &str = "query($w: Uuid!) { workspaceUsers(workspaceUuid: $w) { id roleBindings { role } } }";
+
 const ADMIN: &str = "maria.silva@example.com";
 const NOBODY: &str = "brand.new@example.com";
 const EDITOR: Role = Role::WorkspaceEditor;
@@ -244,8 +246,6 @@ fn the_first_of_two_bindings_counts() {
             let token = sandbox.token_of(&person(0, 0)).unwrap();
             let added = ask(&sandbox, &token, ADD, &json!({ "w": workspace(0), "e": NOBODY }));
             assert_eq!(!added.failed(), may, "{profile} {first}");
-            const BINDINGS: &str =
-                "query($w: Uuid!) { workspaceUsers(workspaceUuid: $w) { id roleBindings { role } } }";
             let list = send(&sandbox, BINDINGS, &json!({ "w": workspace(0) }));
             let members = list.data()["workspaceUsers"].as_array().unwrap();
             let theirs = members.iter().find(|member| member["id"] == user(0, 0)).unwrap();

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "sandbox")]
 
+use std::fmt::Write as _;
+
 use houston_onboard::sandbox::{Options, Profile, Role};
 
 use crate::harness::by_hand::playing_as;
@@ -27,9 +29,9 @@ fn world() -> World {
 /// Everybody by lower case and by the name that the roster knows, as editors; 5 is left out.
 fn roster(first: &str) -> String {
     let mut text = String::from("email,role,workspace\n");
-    text.push_str(&format!("{},admin,{}\n", person(0, 0), workspace(0)));
+    writeln!(text, "{},admin,{}", person(0, 0), workspace(0)).unwrap();
     for name in [first, "ben@corp.test", "cy@corp.test", "dora@xn--bcher-kva.test"] {
-        text.push_str(&format!("{name},editor,{}\n", workspace(0)));
+        writeln!(text, "{name},editor,{}", workspace(0)).unwrap();
     }
     text
 }
