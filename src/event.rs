@@ -18,15 +18,15 @@ use crate::plan::Workspace;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// `--max-duration` is over.
+    /// `--max-duration` was reached.
     MaxDuration,
     /// `--max-errors` was reached.
     MaxErrors,
     /// Houston asks for a longer pause than `--max-wait`.
     MaxWait,
-    /// Houston was away for longer than `--max-wait`.
+    /// Houston was unavailable for longer than `--max-wait`.
     Away,
-    /// The journal cannot be written any more.
+    /// The journal can no longer be written.
     JournalLost,
     /// The target is not usable: something else answers, or it does not understand us.
     TargetUnusable,
@@ -41,13 +41,13 @@ pub enum StopReason {
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::MaxDuration => "the time of --max-duration is over",
+            Self::MaxDuration => "--max-duration reached",
             Self::MaxErrors => "too many rows failed (--max-errors)",
             Self::MaxWait => "Houston asks for a longer pause than --max-wait",
-            Self::Away => "Houston was away for longer than --max-wait",
-            Self::JournalLost => "the journal of the run cannot be written any more",
+            Self::Away => "Houston was unavailable for longer than --max-wait",
+            Self::JournalLost => "the run's journal can no longer be written",
             Self::TargetUnusable => "the target cannot be used",
-            Self::TokenDead => "the token is not valid any more",
+            Self::TokenDead => "the token is no longer valid",
             Self::Terminated => "terminated",
             Self::Interrupted => "interrupted",
         })
@@ -59,7 +59,7 @@ impl fmt::Display for StopReason {
 pub enum Event<'a> {
     /// Reading what Houston has begins.
     ReadingStarted {
-        /// How many workspaces are to be read.
+        /// How many workspaces there are to read.
         workspaces: u64,
     },
     /// One more workspace has been read.
@@ -101,34 +101,34 @@ pub enum Event<'a> {
         /// The totals.
         tally: Tally,
     },
-    /// A workspace does not let the caller in; its other rows are not tried.
+    /// The caller has no access to a workspace; its other rows are skipped.
     WorkspaceClosed {
         /// Which one.
         workspace: &'a Workspace,
         /// Why.
         cause: &'a Cause,
-        /// How many of its rows are thereby rejected.
+        /// How many of its rows are rejected as a result.
         rows: u64,
     },
-    /// Time went by: redraw.
+    /// Time has passed: redraw.
     Tick {
         /// The totals.
         tally: Tally,
         /// Why nothing is sent at the moment, if nothing is.
         pause: Option<Pause>,
     },
-    /// Houston did not accept the token any more, and this file holds another one, which is used now.
+    /// Houston no longer accepts the token; the run now uses the new one from this file.
     TokenReplaced {
         /// The file.
         file: &'a Path,
     },
-    /// The run will end early: nothing new is begun.
+    /// The run will end early: nothing new begins.
     Stopping {
         /// Why.
         reason: StopReason,
         /// More about it, if there is more.
         cause: Option<&'a Cause>,
-        /// Requests whose answer is still awaited.
+        /// Requests that still wait for their answer.
         in_flight: usize,
     },
     /// The run is over.
@@ -141,13 +141,13 @@ pub enum Event<'a> {
 /// Why nothing is sent for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pause {
-    /// Houston asks to be left alone for this long from now.
+    /// Houston asks for a pause of this length from now.
     Asked(Duration),
-    /// Houston has been away for this long.
+    /// Houston has been unavailable for this long.
     Away(Duration),
 }
 
-/// What a run of the engine came to.
+/// How a run of the engine ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEnd {
     /// The totals.

@@ -2,7 +2,7 @@
 //! through its Houston GraphQL API.
 //!
 //! A roster (what the file wants) is compared with the present (what Houston has), which gives a
-//! plan (what must change). The engine carries the plan out, once, safely; reports tell it to
+//! plan (what must change). The engine applies the plan, once and safely; reports are written for
 //! people and machines. Data flows one way.
 //!
 //! # The story of a run
@@ -12,13 +12,13 @@
 //! 1. **Flags become settings.** [`cli`] makes plain settings of flags, variables and the settings
 //!    file; no other module sees a flag. It also asks the user and prints. Between the two it calls
 //!    [`ops`], which does the work of a command: settings in, data out. [`ops::apply`] leads through
-//!    the steps below. What people should know meanwhile is a [`report::notices::Notice`].
+//!    the steps below. What the user should know on the way is a [`report::notices::Notice`].
 //! 2. **The file becomes a roster.** A [`roster::Roster`] reads every row, keeps the good ones
 //!    packed small and every problem as an [`Issue`](roster::Issue) with line and column. A good
 //!    row is a [`model::Assignment`]: this person, this role, this workspace. A file with an issue
 //!    ends the run here, before anything is sent.
 //! 3. **Houston answers.** An [`ops::session::Session`] connects; a rehearsal starts a
-//!    [`sandbox::Sandbox`] in the same process and goes on as if it were the real thing.
+//!    [`sandbox::Sandbox`] in the same process and continues as if it were the real thing.
 //!    [`houston::Houston`] is the remote side as typed calls. Below it, every
 //!    request passes one [`houston::Pace`], is repeated by [`houston::Retrying`] if nothing was
 //!    done, and comes back as data or as a [`houston::Fault`] that says why not. Version, caller
@@ -30,20 +30,20 @@
 //!    workspaces at a time, and gives a [`plan::Membership`] for every wanted row.
 //! 6. **Differences become a plan.** [`ops::planning`] puts it together. [`plan::decide`] is a pure
 //!    function from a wish and a membership to a [`plan::Decision`]; what has to be sent is a
-//!    [`plan::Operation`]. `plan` shows it and ends here; `apply` asks, or was told `--yes`.
+//!    [`plan::Operation`]. `plan` shows it and ends here; `apply` asks, or was given `--yes`.
 //! 7. **The plan is written down.** An [`record::folder::RunFolder`] holds a copy of the roster
 //!    and the plan, and the [`record::journal`] is open, before the first mutation.
-//! 8. **The plan is carried out.** The [`engine::Engine`] has one dispatcher, which owns the run,
+//! 8. **The plan is applied.** The [`engine::Engine`] has one dispatcher, which owns the run,
 //!    and workers, which call. Each workspace has a lane of its own ([`engine::lane`]): a few
 //!    rows first, then the rest, then a read-back. What to do about a fault is decided by
 //!    [`engine::verdict::judge`]; a write without an answer goes to [`engine::verify`], which looks
 //!    before anything is sent again. [`ops::phases`] is the order: the rows first, then roles in
 //!    deployments, and at last the removal of people who are not in the roster. `resume` enters there.
-//! 9. **It is told.** Everybody who listens hears the same [`event::Event`]s through a
+//! 9. **It is reported.** Every listener gets the same [`event::Event`]s through a
 //!    [`report::Reporter`]. When the run is over, its reports are made from the files of the run
 //!    alone, and the totals decide the [`outcome::ExitStatus`].
 //!
-//! [`time`] is beside all of this: the one place where the program waits, so that every wait can be
+//! [`time`] is beside all of this: only there does the program wait, so that every wait can be
 //! cut short, and tests need none. So is [`files`], which opens files that another person may have
 //! made.
 //!

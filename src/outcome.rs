@@ -53,9 +53,9 @@ pub enum Status {
     RoleUpdated,
     /// A member with another role; changing it was not asked for.
     RoleKept,
-    /// A member who was taken away.
+    /// A member who was removed.
     Removed,
-    /// Houston refuses for good.
+    /// Houston refuses permanently.
     Rejected,
     /// The retries are used up; a later try can settle it.
     GaveUp,
@@ -124,8 +124,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// The kinds of ends a row can come to. The first two are successes; `errors.csv` has the failed
-/// and the unsettled, `unprocessed.csv` the ones that were not tried.
+/// The ways in which a row can end. The first two are successes; `errors.csv` has the failed and the
+/// unresolved rows, `unprocessed.csv` those that were not tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StatusKind {
     /// Houston was changed as wished.
@@ -167,7 +167,7 @@ pub struct Tally {
     pub concluded: u64,
     /// Requests sent so far, of every kind.
     pub requests: u64,
-    /// What was met with by asking for too much.
+    /// Throttling and retries so far.
     pub strain: Strain,
 }
 
@@ -182,7 +182,7 @@ impl Tally {
         self.counts[status as usize]
     }
 
-    /// How many rows came to this kind of end.
+    /// How many rows ended in this way.
     pub fn of_kind(&self, kind: StatusKind) -> u64 {
         Status::ALL.iter().filter(|status| status.kind() == kind).map(|&status| self.of(status)).sum()
     }
@@ -193,7 +193,7 @@ impl Tally {
     }
 }
 
-/// What the program ends with; documented in `--help`.
+/// The exit status of the program; documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     /// Done; nothing failed.
@@ -204,7 +204,7 @@ pub enum ExitStatus {
     Usage,
     /// The roster, or another input file, is bad.
     BadInput,
-    /// The token is missing, dead, or died in mid-run.
+    /// The token is missing or invalid, or became invalid during the run.
     Token,
     /// The target is unusable, or its policy refuses.
     Target,
@@ -214,7 +214,7 @@ pub enum ExitStatus {
     Guard,
     /// Stopped early, or rows are left that a later try can settle.
     Unresolved,
-    /// The saved plan no longer fits the target.
+    /// The saved plan is out of date.
     Outdated,
     /// `plan --detailed-exitcode`: changes are pending.
     ChangesPending,
@@ -234,19 +234,19 @@ impl ExitStatus {
 Exit status:
   0  done; nothing failed
   1  internal error, or an output cannot be written
-  2  usage, or a confirmation was needed and could not be given
-  3  the roster, or another input file, is bad (nothing was sent)
-  4  the token is missing or dead, or died in mid-run
-  5  the target is unusable, or its policy refuses
-  6  some rows failed for good
-  7  a guard refused removals or demotions, or held some back
-  8  stopped early, or rows are left that a later try can settle
-  9  the saved plan no longer fits the target (nothing was sent)
+  2  usage error, or a required confirmation is missing
+  3  the roster or another input file is invalid (nothing was sent)
+  4  the token is missing or invalid, or became invalid during the run
+  5  the target cannot be used, or its policy refuses the changes
+  6  some rows failed permanently
+  7  a guard refused or held back removals or demotions
+  8  stopped early, or rows remain that a retry can settle
+  9  the saved plan is out of date (nothing was sent)
   10  plan --detailed-exitcode: changes are pending
   11  another run is changing this target (nothing was sent)
-  130, 143  SIGINT; SIGTERM or SIGHUP: drained
+  130, 143  stopped by SIGINT; by SIGTERM or SIGHUP
 
-Where several hold: 130/143, 4, 5, 8, 7, 6, 10, in this order.";
+If several apply, the first of these is used: 130/143, 4, 5, 8, 7, 6, 10.";
 
     /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
     /// be changed.
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_has_one_place_and_one_word() {
+    fn every_status_has_one_position_and_one_word() {
         for (place, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, place);
             let json = serde_json::to_string(&status).expect("serialises");

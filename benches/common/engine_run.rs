@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use houston_onboard::engine::batch::Batch;
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
 use houston_onboard::event::Event;
 use houston_onboard::houston::{
@@ -151,12 +152,9 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         canary: 0,
         repeats: Repeats::Refused,
     };
+    let batch = Batch { workspaces, operations, emails: Arc::new(emails), ..Batch::default() };
     let run = Run {
-        workspaces: &workspaces,
-        operations: &operations,
-        earlier: &std::collections::HashMap::new(),
-        emails: &Arc::new(emails),
-        subjects: &Arc::default(),
+        batch: &batch,
         houston: &houston,
         pace: &pace,
         pages: &Arc::new(PageSize::default()),

@@ -62,7 +62,7 @@ pub struct ApplyArgs {
 
 impl ApplyArgs {
     /// The settings of the run; a saved plan has its own, with the stricter limits.
-    fn settings(&self, saved: Option<&Saved>) -> RunSettings {
+    pub fn settings(&self, saved: Option<&Saved>) -> RunSettings {
         let safety = &self.work.safety;
         let settings = match saved {
             None => safety.settings(),
@@ -97,7 +97,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     }
     if args.dry_run {
         let session = Session::open(destination, Access::ReadOnly, &environment)?;
-        return show(input, &settings, &args.show, &After::default(), &session, global);
+        return show(input, &settings, &args.show.shown(), &After::default(), &session, global);
     }
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let digest = saved.map(|saved| saved.digest().to_owned());

@@ -67,7 +67,7 @@ fn confirm(plan: &str, changes: usize, url: &str) -> Result<bool, Failure> {
     let people = if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
     let failed = |error| Failure::new(ExitStatus::Usage, anyhow::Error::new(error).context("no answer"));
     // Standard error stays unlocked during the wait: a signal handler must be able to write to it.
-    write!(anstream::stderr(), "Carry out {people}? ({}) [y/N] ", printable(url)).map_err(failed)?;
+    write!(anstream::stderr(), "Apply {people}? ({}) [y/N] ", printable(url)).map_err(failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

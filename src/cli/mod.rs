@@ -37,6 +37,7 @@ use clap::{Parser, Subcommand};
 use self::settings::{Distance, Environment as Variables, Origins, Refused};
 use self::target_args::TargetArgs;
 
+use crate::houston::Http;
 use crate::model::{ItemId, printable};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
@@ -218,7 +219,20 @@ pub(crate) fn environment() -> Environment {
         let text = notice.text(style());
         if notice.has_colours() { tell_in_colour(&text) } else { tell(&text) }
     };
-    Environment { clock: Arc::new(SystemClock), notices: Notices::new(print), listen: Signals::listen }
+    Environment {
+        clock: Arc::new(SystemClock),
+        notices: Notices::new(print),
+        connect: Arc::new(|target, credential, settings| {
+            Arc::new(Http::new(target, Some(credential), settings))
+        }),
+        listen: Arc::new(|notices| Signals::listen(notices, leave)),
+    }
+}
+
+/// Ends the process at once.
+#[expect(clippy::exit, reason = "for signals that do not wait until `main` returns")]
+fn leave(status: ExitStatus) {
+    std::process::exit(i32::from(status.code()));
 }
 
 /// How issues are shown on standard error.

@@ -10,13 +10,12 @@ use clap::Args;
 use super::target_args::destination;
 use super::work_args::WorkArgs;
 use super::{GlobalArgs, environment, print, print_data};
-use crate::ops::explain::explain;
 use crate::ops::failure::Failure;
-use crate::ops::planning::prepared::PreparedPlan;
+use crate::ops::plan::{Planned, Shown};
 use crate::ops::planning::roster::Input;
-use crate::ops::planning::stale::{Age, find};
+use crate::ops::planning::stale::Age;
 use crate::ops::saved;
-use crate::ops::session::{Access, Session, mail};
+use crate::ops::session::{Access, Session};
 use crate::outcome::ExitStatus;
 use crate::record::journal::RunSettings;
 use crate::report::plan::{Detail, PlanFormat};
@@ -69,6 +68,18 @@ impl ShowArgs {
     pub(crate) fn detail(&self) -> Detail {
         if self.all { Detail::All } else { Detail::Some }
     }
+
+    /// What is shown of it.
+    pub fn shown(&self) -> Shown<'static> {
+        Shown { format: self.format, detail: self.detail(), explain: None, older_than: None }
+    }
+}
+
+impl PlanArgs {
+    /// What is shown of the plan.
+    pub fn shown(&self) -> Shown<'_> {
+        Shown { explain: self.explain.as_deref(), older_than: self.invites_older_than, ..self.show.shown() }
+    }
 }
 
 /// Shows the plan.
@@ -89,13 +100,8 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
     let environment = environment();
     let input = Input::read(args.work.source()?, &environment.notices)?;
     let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;
-    let after = After {
-        older_than: args.invites_older_than,
-        detailed_exitcode: args.detailed_exitcode,
-        save_as: args.out.as_deref(),
-        explain: args.explain.as_deref(),
-    };
-    show(input, &args.work.safety.settings(), &args.show, &after, &session, global)
+    let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
+    show(input, &args.work.safety.settings(), &args.shown(), &after, &session, global)
 }
 
 /// The plan must not overwrite the roster that it is made from.
@@ -118,10 +124,6 @@ pub struct After<'a> {
     pub detailed_exitcode: bool,
     /// The file to save it in.
     pub save_as: Option<&'a Path>,
-    /// The person to explain instead of showing the plan.
-    pub explain: Option<&'a str>,
-    /// The minimum age of the invitations to list.
-    pub older_than: Option<Age>,
 }
 
 /// Prepares the plan and prints it.
@@ -131,41 +133,23 @@ pub struct After<'a> {
 pub fn show(
     input: Input,
     settings: &RunSettings,
-    show: &ShowArgs,
+    shown: &Shown<'_>,
     after: &After<'_>,
     session: &Session,
     global: &GlobalArgs,
 ) -> Result<ExitStatus, Failure> {
     let draft = after.save_as.map(saved::begin).transpose()?;
-    let mut input = input.resolve(session)?;
+    let input = input.resolve(session)?;
     let mut progress = global.progress(input.row_names());
-    let prepared = PreparedPlan::prepare(&mut input, settings, session, &mut progress)?;
+    let planned = Planned::prepare(input, settings, session, &mut progress)?;
     drop(progress);
-    let text = if let Some(email) = after.explain {
-        explain(email, &prepared, &input, mail(settings), session, show.format)?
-    } else {
-        let now = jiff::Timestamp::now();
-        let stale = after.older_than.map(|age| find(&prepared, &input, session, age, now));
-        prepared.render(&input, session, show.format, show.detail(), stale.as_ref())?
-    };
-    match show.format {
+    let text = planned.render(shown)?;
+    match shown.format {
         PlanFormat::Human => print(&text)?,
         PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md => print_data(&text)?,
     }
     if let Some(draft) = draft {
-        saved::save(draft, &prepared, &input, settings.clone(), session)?;
+        planned.save(draft)?;
     }
-    if after.explain.is_some() || !show.format.shows_guards() {
-        prepared.announce_excess(settings, &session.notices);
-    }
-    prepared.refuse(settings)?;
-    let changes = prepared.changes() > 0;
-    let status = prepared.status();
-    Ok(if status != ExitStatus::Done {
-        status
-    } else if after.detailed_exitcode && changes {
-        ExitStatus::ChangesPending
-    } else {
-        ExitStatus::good(changes, settings.exit_code_unchanged)
-    })
+    planned.status(shown, after.detailed_exitcode)
 }

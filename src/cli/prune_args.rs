@@ -80,7 +80,7 @@ impl From<OnGuardArg> for OnGuard {
 pub enum OnGuardArg {
     /// Send nothing at all
     Stop,
-    /// Leave out the removals over the limit and apply everything else
+    /// Skip the removals over the limit and apply everything else
     SkipRemovals,
 }
 

@@ -55,12 +55,15 @@ pub struct ResumeArgs {
 
 impl ResumeArgs {
     /// The target of the run, with its connection settings unless flags override them.
-    fn destination(&self, run: &Interrupted) -> Result<Destination, Failure> {
+    ///
+    /// # Errors
+    /// The flags are invalid (2).
+    pub fn destination(&self, run: &Interrupted) -> Result<Destination, Failure> {
         let header = &run.history.header;
         let (mut target, mut pace) = (self.target.clone(), self.pace);
         target.default_to(&header.target, &run.origin.reach(header));
         header.settings.pace.iter().for_each(|then| pace.default_to(then));
-        destination(&target, &pace)?.with_token()
+        destination(&target, &pace)
     }
 }
 
@@ -91,7 +94,7 @@ pub(super) fn resume_run(
         Found::Complete(run) => return say_complete(&run, global),
     };
     let consent = trust::consent(origin, args.yes, &args.target)?;
-    let destination = args.destination(&run)?;
+    let destination = args.destination(&run)?.with_token()?;
     run.check_target(&destination)?;
     if !trust::confirm(&run, consent, &destination.target, global.quiet)? {
         return Ok(ExitStatus::Usage);

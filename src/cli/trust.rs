@@ -92,7 +92,7 @@ fn shown(
         ("trust", why.to_string()),
         ("roster", header.roster.clone()),
         ("target", header.target.clone()),
-        ("rows left", format!("{} of {}", history.left().len(), history.rows.len())),
+        ("rows left", format!("{} of {}", history.left().len(), history.row_count())),
         ("deployment roles left", history.left_grants().len().to_string()),
         ("removals left", history.left_extras().len().to_string()),
         (

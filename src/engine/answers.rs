@@ -1,6 +1,6 @@
 //! What signals mean for the run: a mutation that came back, a read, the word about the caller.
 //!
-//! These are the methods of [`State`] that take in what workers report. They send nothing but the probe.
+//! These are the methods of [`State`] that process what workers report. They send nothing but the probe.
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,10 @@ impl State<'_> {
 
     /// Houston acknowledged the removal of a person whom the run adds again. A read must show it first.
     fn prove_removal(&mut self, lane: usize, operation: usize) {
-        let cause = Cause::new(Code::NotReadBack, "Houston acknowledged the removal, and no read shows it");
+        let cause = Cause::new(
+            Code::NotReadBack,
+            "Houston acknowledged the removal, but the member list still shows the person",
+        );
         let now = self.now();
         let sends = self.unfinished.doubt(operation, true, &cause);
         self.books.tally.doubtful += 1;
@@ -81,7 +84,7 @@ impl State<'_> {
         let cause = cause(fault);
         let is_removing = self.step_of(operation) == Some(ReplaceStep::Remove);
         match judge(fault, self.settings.max_wait) {
-            // Of what is gone already a server may say anything.
+            // A server may say anything about an account that is already gone.
             Verdict::End(Status::Rejected) if is_removing => {
                 self.doubt(lane, operation, Doubt::Refused, cause);
             }
@@ -120,8 +123,8 @@ impl State<'_> {
         self.lanes[lane].doubts().push(operation, sends, doubt, cause, now);
     }
 
-    /// A refusal for good says nothing about an earlier try without an answer: that is looked for as
-    /// long as it may land. False if there was none.
+    /// A permanent refusal says nothing about an earlier try without an answer: the run keeps looking for
+    /// that one as long as it may take effect. False if there was none.
     pub fn doubt_refusal(&mut self, lane: usize, operation: usize, cause: &Cause) -> bool {
         let ours = self.unfinished.is_ours(operation);
         if ours {
@@ -130,11 +133,11 @@ impl State<'_> {
         ours
     }
 
-    /// A row that used up its tries: it ends here, or waits for a last chance.
+    /// A row that exhausted its tries: it ends here, or waits for a last chance.
     fn exhausted(&mut self, lane: usize, operation: usize, cause: &Cause) {
         let is_alive = self.is_alive();
         if self.breakers.are_tripped() {
-            // Nothing was done, and no more is tried: a later run takes it up.
+            // Nothing was done, and nothing more is tried: a later run continues.
             self.take_back(operation);
         } else if self.lanes[lane].exhausted(operation, cause, is_alive) {
             // The last chance is a second allowance: with 30 % of the writes failing, one of
@@ -195,7 +198,7 @@ impl State<'_> {
             action: self.planned(operation).action,
             settle: self.settings.settle,
             repeats: self.repeats_of(operation),
-            // Whoever is there again after this run has removed them is there through it, as far as it can tell.
+            // If a person is back after this run removed them, this run added them, as far as it can know.
             ours: is_removed || self.unfinished.is_ours(operation),
             accounts: shown.accounts.get(&self.item_of(operation)).copied(),
         }
@@ -213,24 +216,21 @@ impl State<'_> {
         }
     }
 
-    /// A write that is not there goes out again, as often as `--retries` allows.
+    /// Sends a write that took no effect again, as often as `--retries` allows.
     fn send_again(&mut self, lane: usize, operation: usize, doubtful: Doubtful) {
         let (sends, attempts) =
             self.unfinished.get(operation).map_or((0, 0), |sends| (sends.tries, sends.of_this_write()));
         if self.breakers.are_tripped() {
             self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {
-            let text = format!(
-                "sent {attempts} times, and it never took effect; the last time: {}",
-                doubtful.cause.text
-            );
+            let text = format!("sent {attempts} times without effect; last error: {}", doubtful.cause.text);
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
             let stage = self.stage_of(operation);
             if self.lanes[lane].send_again(operation, stage) {
                 return;
             }
-            // An earlier leg sent it, and its turn has not come: nothing waits for it meanwhile.
+            // An earlier leg sent it and its turn has not come yet: nothing waits for it.
             self.release_person(operation);
         }
     }
@@ -251,7 +251,7 @@ impl State<'_> {
                     self.lanes[lane].seen();
                     let cause = Cause::new(
                         Code::InvitesUnseen,
-                        "Houston acknowledged it, and the person is no member; this token may not see invitations",
+                        "Houston acknowledged the add, but the person is not a member; this token cannot see invitations",
                     );
                     self.prove(&acknowledged, Status::Invited, Some(cause));
                 }
@@ -260,13 +260,15 @@ impl State<'_> {
         }
         let now = self.now();
         if let Proof::Missing(missing) = self.lanes[lane].proof_missed(missing, now) {
-            let cause =
-                Cause::new(Code::NotThere, "Houston acknowledged it, but the member list does not show it");
+            let cause = Cause::new(
+                Code::NotThere,
+                "Houston acknowledged the change, but the member list does not show it",
+            );
             self.unproven(lane, missing, &cause);
         }
     }
 
-    /// An acknowledged write was read back, as it should be or otherwise.
+    /// An acknowledged write was read back, with the expected result or another one.
     fn prove(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>) {
         self.books.tally.unproven -= 1;
         self.finish_acknowledged(acknowledged, status, cause);
@@ -328,7 +330,7 @@ impl State<'_> {
         }
     }
 
-    /// Acknowledged writes stay without proof. If they were the canary, the rest is not sent.
+    /// Acknowledged writes remain unproven. If they were the canary, the rest is not sent.
     fn unproven(&mut self, lane: usize, writes: Vec<Acknowledged>, cause: &Cause) {
         for acknowledged in writes {
             self.books.tally.unproven -= 1;
@@ -338,15 +340,15 @@ impl State<'_> {
         self.canary_failed(lane, cause);
     }
 
-    /// A first row of a workspace came to nothing: the others are not sent.
+    /// A first row of a workspace failed: the others are not sent.
     fn canary_failed(&mut self, lane: usize, cause: &Cause) {
         if self.lanes[lane].is_canary_out() {
-            let text = format!("not sent, since the first row failed: {}", cause.text);
+            let text = format!("not sent because the first row failed: {}", cause.text);
             self.close_workspace(lane, &Cause::new(Code::CanaryFailed, text));
         }
     }
 
-    /// The caller answered, or not: the denied mutations are understood now.
+    /// The probe for the caller has ended, so the denied mutations can be interpreted.
     fn probed(&mut self, probed: Probed) {
         self.breakers.note_probe(probed);
         for DeniedRead { lane, purpose, fault } in self.breakers.take_denied_reads() {
@@ -389,7 +391,7 @@ impl State<'_> {
 
     /// A worker died over this job.
     fn lost(&mut self, job: &Job) {
-        let cause = Cause::new(Code::WorkerLost, "this program failed while it waited for the answer");
+        let cause = Cause::new(Code::WorkerLost, "internal error while waiting for the answer");
         match *job {
             Job::Send { operation, .. } => {
                 let lane = self.lane_of(operation);

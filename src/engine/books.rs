@@ -19,12 +19,12 @@ pub struct Books<'r> {
     announce: &'r mut dyn FnMut(&Event<'_>),
     /// The totals.
     pub tally: Tally,
-    /// Nothing can be noted any more, so nothing is begun.
+    /// The journal can no longer be written, so nothing new begins.
     journal_is_lost: bool,
 }
 
 impl<'r> Books<'r> {
-    /// Open books. `tally` has the rows that need no mutation.
+    /// Opens the books. `tally` has the rows that need no mutation.
     pub fn new(journal: &'r mut Journal, announce: &'r mut dyn FnMut(&Event<'_>), tally: Tally) -> Self {
         Self { journal, announce, tally, journal_is_lost: false }
     }
@@ -62,7 +62,7 @@ impl<'r> Books<'r> {
         (self.announce)(&Event::Acknowledged { item, tally: self.tally });
     }
 
-    /// It is not known what became of a mutation.
+    /// The effect of a mutation is unknown.
     pub fn doubtful(&mut self, item: ItemId, cause: &Cause) {
         self.tally.doubtful += 1;
         (self.announce)(&Event::Doubtful { item, cause, tally: self.tally });
@@ -76,12 +76,12 @@ impl<'r> Books<'r> {
         (self.announce)(&Event::Concluded { item, outcome, tally: self.tally });
     }
 
-    /// A workspace takes no more; so many rows of it are not sent.
+    /// A workspace is closed; so many of its rows are not sent.
     pub fn workspace_closed(&mut self, workspace: &Workspace, cause: &Cause, rows: usize) {
         (self.announce)(&Event::WorkspaceClosed { workspace, cause, rows: rows as u64 });
     }
 
-    /// The run is to end early, while so many requests are in flight.
+    /// The run ends early, while so many requests are in flight.
     pub fn stopping(&mut self, reason: StopReason, cause: Option<&Cause>, in_flight: usize) {
         (self.announce)(&Event::Stopping { reason, cause, in_flight });
     }
@@ -91,7 +91,7 @@ impl<'r> Books<'r> {
         (self.announce)(&Event::Tick { tally: self.tally, pause });
     }
 
-    /// Takes over what the transport has counted.
+    /// Takes over the counts of the transport.
     pub fn count_requests(&mut self, pace: &Pace) {
         self.tally.requests = pace.requests();
         self.tally.strain = pace.strain();
@@ -104,7 +104,7 @@ impl<'r> Books<'r> {
         }
     }
 
-    /// Whether nothing can be noted any more.
+    /// Whether the journal can no longer be written.
     pub fn are_lost(&self) -> bool {
         self.journal_is_lost
     }
@@ -112,7 +112,7 @@ impl<'r> Books<'r> {
     /// Syncs what was noted.
     ///
     /// # Errors
-    /// Why nothing can be noted any more.
+    /// Why the journal can no longer be written.
     pub fn commit(&mut self) -> Result<(), Cause> {
         let result = self.journal.commit();
         self.check(result)
@@ -121,7 +121,7 @@ impl<'r> Books<'r> {
     /// Hands what was noted to the operating system.
     ///
     /// # Errors
-    /// Why nothing can be noted any more.
+    /// Why the journal can no longer be written.
     pub fn flush(&mut self) -> Result<(), Cause> {
         let result = self.journal.flush();
         self.check(result)
@@ -133,7 +133,7 @@ impl<'r> Books<'r> {
     }
 }
 
-/// Closes the books of a run, or of a leg of it, that came to this end.
+/// Closes the books of a run, or of a leg of it, that ended like this.
 pub fn close(
     mut end: RunEnd,
     journal: &mut Journal,
@@ -162,7 +162,7 @@ pub fn close(
     end
 }
 
-/// Why nothing can be noted any more.
+/// Why the journal can no longer be written.
 fn journal_lost(error: &JournalError) -> Cause {
     let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
     Cause::new(Code::JournalLost, format!("{error}{why}"))

@@ -1,5 +1,5 @@
-//! What stops a workspace or a run: refusals that speak for the installation, too many errors, pages
-//! of something that is not Houston, a dead token, a signal, the time.
+//! What stops a workspace or a run: refusals that are about the installation, too many errors, pages of
+//! something that is not Houston, a dead token, a signal, the time.
 //!
 //! Main type: [`Breakers`]. Pure: it counts, and says when to stop and how; [`super::outcomes`] does it.
 //! The canary, which closes one workspace only, belongs to its lane.
@@ -42,7 +42,7 @@ pub struct DeniedRead {
 /// What the probe says about a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probed {
-    /// The token lives: it is the workspace that is closed to it.
+    /// The token is valid: it has no access to the workspace.
     WorkspaceClosed,
     /// The token is dead.
     TokenDead,
@@ -73,7 +73,7 @@ pub struct Breakers {
     is_token_in_doubt: bool,
     /// What the server does with a repeated add, as far as it has shown.
     repeats: Repeats,
-    /// When the time of `--max-duration` is over.
+    /// When `--max-duration` is reached.
     ends_at: Option<Instant>,
     grace: Duration,
     /// When a signal's grace is over.
@@ -82,7 +82,7 @@ pub struct Breakers {
 }
 
 impl Errors {
-    /// Counts a finished row. Whether they are too many by now.
+    /// Counts a finished row. True once there are too many.
     fn count(&mut self, bad: bool) -> bool {
         self.finished += 1;
         self.bad += u64::from(bad);
@@ -130,12 +130,12 @@ impl Breakers {
         self.refusals.accepted();
     }
 
-    /// A row is finished. Whether too many ended badly.
+    /// A row is finished. True once too many have failed.
     pub fn count(&mut self, bad: bool) -> bool {
         self.errors.count(bad)
     }
 
-    /// What a fault tells about the server. Gives the cause to end the run for, once there is one.
+    /// What a fault says about the server. Gives the cause to end the run for, once there is one.
     pub fn learn(&mut self, fault: &Fault) -> Option<Cause> {
         if let Fault::Already { kind: AlreadyKind::Bound, .. } = fault {
             self.repeats = Repeats::Refused;
@@ -169,7 +169,7 @@ impl Breakers {
         is_first
     }
 
-    /// Whether the answer of the probe is awaited.
+    /// Whether a probe is in flight.
     pub fn are_probing(&self) -> bool {
         !self.denied.is_empty() || !self.denied_reads.is_empty()
     }
@@ -195,7 +195,7 @@ impl Breakers {
         self.is_token_in_doubt
     }
 
-    /// The run is to end early. False if it does already, for a reason at least as serious.
+    /// Ends the run early. False if it already ends for a reason at least as serious.
     pub fn trip(&mut self, reason: StopReason, cause: Option<Cause>, now: Instant) -> bool {
         if self.stopped.as_ref().is_some_and(|(known, _)| *known >= reason) {
             return false;
@@ -222,7 +222,7 @@ impl Breakers {
         self.stopped.as_ref().is_some_and(|(reason, _)| is_signal(*reason))
     }
 
-    /// Whether the time of `--max-duration` is over.
+    /// Whether `--max-duration` was reached.
     pub fn is_time_over(&self, now: Instant) -> bool {
         self.ends_at.is_some_and(|end| now >= end)
     }
@@ -272,7 +272,7 @@ pub fn hurries(reason: StopReason) -> bool {
     }
 }
 
-/// Whether what is in flight is abandoned after the grace. Without a journal, what comes back can
+/// Whether requests in flight are abandoned after the grace. Without a journal, answers can
 /// hardly be noted; even so it is not abandoned at once.
 fn has_grace(reason: StopReason) -> bool {
     is_signal(reason) || reason == StopReason::JournalLost

@@ -19,7 +19,7 @@ pub struct Channels {
     /// Cloned into every ticket.
     answers: Sender<Signal>,
     signals: Receiver<Signal>,
-    /// Set when the workers are to hand back what they have not sent.
+    /// Set when the workers must hand back what they have not sent.
     stopping: Arc<AtomicBool>,
     in_flight: usize,
     /// The most tickets that are out at a time, apart from the probe's.
@@ -37,7 +37,7 @@ impl Channels {
         (Self { tickets, answers, signals, stopping, in_flight: 0, window }, waiting)
     }
 
-    /// What is set when the workers are to hand back what they have not sent.
+    /// The flag that makes the workers hand back what they have not sent.
     pub fn stopping(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stopping)
     }
@@ -52,7 +52,7 @@ impl Channels {
         self.in_flight
     }
 
-    /// How many jobs may be given now. None while more than three quarters of the window are in use,
+    /// How many jobs may be sent now. None while more than three quarters of the window are in use,
     /// so that intents come in batches: one sync of the journal serves many of them.
     pub fn room(&self) -> usize {
         if self.in_flight > self.window * 3 / 4 { 0 } else { self.window - self.in_flight }

@@ -18,7 +18,7 @@ use crate::outcome::Status;
 use crate::plan::ReplaceStep;
 use crate::time::Waited;
 
-/// How often bars are redrawn and the outside is looked at.
+/// How often bars are redrawn and stop conditions are polled.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Carries out one run.
@@ -54,7 +54,7 @@ impl<'r> Dispatcher<'r> {
         state.breakers.is_grace_over(state.now()) || (state.channels.in_flight() == 0 && is_idle())
     }
 
-    /// Redraws, and looks whether the outside, or the time, wants the run to end.
+    /// Redraws, and checks whether a signal or a time limit ends the run.
     fn poll_stop_conditions(&mut self) {
         let state = &mut self.state;
         let now = state.now();
@@ -77,7 +77,7 @@ impl<'r> Dispatcher<'r> {
     /// Fills the window.
     fn hand_out(&mut self) {
         let room = self.state.channels.room();
-        // While a probe asks whether the token lives, nothing new is begun.
+        // While a probe checks whether the token is valid, nothing new begins.
         if room == 0 || self.state.breakers.are_probing() || self.state.books.are_lost() {
             return;
         }
@@ -95,7 +95,7 @@ impl<'r> Dispatcher<'r> {
         }
     }
 
-    /// The jobs that may be given: nothing is sent whose intent is not on the disk.
+    /// The jobs that may be sent now: none is sent whose intent is not on disk.
     fn with_synced_intents(&mut self, jobs: Vec<Job>) -> Vec<Job> {
         if !jobs.iter().any(|job| sent_by(job).is_some()) || self.state.commit_journal() {
             return jobs;
@@ -112,7 +112,7 @@ impl<'r> Dispatcher<'r> {
         let state = &mut self.state;
         let attempt = state.unfinished.begin(operation, now);
         let planned = state.planned(operation);
-        let workspace = &state.run.workspaces[planned.workspace as usize].id;
+        let workspace = &state.run.batch.workspaces[planned.workspace as usize].id;
         let id = planned.id(state.scope_of(operation), workspace, state.email_of(operation));
         state.books.intent(planned, id, attempt, state.step_of(operation), now);
     }

@@ -28,11 +28,11 @@ pub enum Step {
     Read(Vec<usize>),
     /// Nothing before this moment.
     Later(Instant),
-    /// Nothing before something that is under way has ended.
+    /// Nothing until what is in flight has ended.
     Idle,
-    /// Put these operations, which had used up their tries, to their end.
+    /// End these operations, which had exhausted their tries.
     GiveUp(Vec<Exhausted>),
-    /// Nothing any more.
+    /// Nothing more.
     Done,
 }
 
@@ -154,7 +154,7 @@ impl Lane {
     }
 
     fn next_send(&mut self) -> Option<usize> {
-        // Where nothing is to be sent, no canary is used up: the next stage may need it.
+        // Where there is nothing to send, no canary is used up: the next stage may need it.
         if self.mode != Mode::Full || !self.stages.has_some_now() {
             return None;
         }
@@ -171,7 +171,7 @@ impl Lane {
         self.sending > 0 || self.reading.is_some() || doubts
     }
 
-    /// The moment at which something is due that only time brings.
+    /// When the next timed step is due.
     fn due(&self) -> Option<Instant> {
         if self.reading.is_some() || self.is_hurried() {
             return None;
@@ -180,7 +180,7 @@ impl Lane {
         [self.doubts.due(), prove_at].into_iter().flatten().min()
     }
 
-    /// Rows that used up their tries get one more chance at the end, if Houston answered others.
+    /// Rows that exhausted their tries get one more chance at the end, if Houston answered others.
     fn sweep(&mut self) -> Step {
         if self.last_chance.rows.is_empty() {
             return self.next_stage();
@@ -194,7 +194,7 @@ impl Lane {
         self.begin_sending()
     }
 
-    /// Nothing of this stage is open any more: the next one begins.
+    /// Everything in this stage is closed: the next one begins.
     fn next_stage(&mut self) -> Step {
         if self.mode != Mode::Full || !self.stages.has_later() {
             return Step::Done;
@@ -217,14 +217,14 @@ impl Lane {
         self.stages.park();
     }
 
-    /// A parked operation may go; it goes first. False if the workspace takes no more.
+    /// A parked operation may be sent; it is sent first. False if the workspace is closed.
     pub fn unpark(&mut self, operation: usize) -> bool {
         let open = self.mode == Mode::Full && self.closed.is_none();
         self.stages.unpark(operation, open);
         open
     }
 
-    /// A mutation that was sent has come back, in whatever way.
+    /// A mutation that was sent has come back, with whatever result.
     pub fn came_back(&mut self) {
         self.sending -= 1;
     }
@@ -247,7 +247,7 @@ impl Lane {
         self.stages.send_again(operation, stage)
     }
 
-    /// It used up its tries. True if it is kept for a last chance at the end: where Houston
+    /// It exhausted its tries. True if it is kept for a last chance at the end: where Houston
     /// accepted others of this workspace, or, for one canary, of another (`is_alive`), so that bad
     /// luck with one row does not close a workspace.
     pub fn exhausted(&mut self, operation: usize, cause: &Cause, is_alive: bool) -> bool {

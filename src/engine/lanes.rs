@@ -74,7 +74,7 @@ impl Lanes {
         self.slots[lane].workspace
     }
 
-    /// Whether no lane has, or will have, anything to do by itself.
+    /// Whether no lane has, or will have, anything to do on its own.
     pub fn are_idle(&self) -> bool {
         self.ring.is_empty() && self.slots.iter().all(|slot| slot.timer.is_none())
     }

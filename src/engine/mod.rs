@@ -1,22 +1,19 @@
-//! The doing: carries a plan out, once, safely.
+//! The engine: applies a plan, once and safely.
 //!
 //! Main type: [`Engine`]. One dispatcher on the calling thread owns the run; workers in a rayon
 //! pool of their own call Houston; two bounded channels join them. The engine knows no terminal
 //! and no file but the journal.
 
 mod answers;
+pub mod batch;
 mod books;
 mod breakers;
 mod channels;
 mod dispatcher;
-pub mod granting;
 pub mod lane;
 mod lanes;
-pub mod leaving;
-pub mod leftover;
 pub mod open;
 mod outcomes;
-pub mod part;
 mod people;
 pub mod refusals;
 mod replacing;
@@ -26,29 +23,25 @@ pub mod verdict;
 pub mod verify;
 pub mod worker;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::ThreadPool;
 
+use self::batch::Batch;
 use self::books::Books;
 pub use self::books::close;
 use self::channels::Channels;
 use self::dispatcher::Dispatcher;
-use self::leftover::Earlier;
-use self::part::Subjects;
 use self::worker::Worker;
 use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::{Houston, Mail, Pace, Repeats};
-use crate::model::Emails;
 use crate::outcome::Tally;
-use crate::plan::{Operation, Workspace};
 use crate::present::members::PageSize;
 use crate::record::journal::Journal;
 use crate::time::{Cancel, Clock};
 
-/// When so many rows failed that the run is to end.
+/// When so many rows have failed that the run ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MaxErrors {
     /// So many in a row.
@@ -66,7 +59,7 @@ pub struct Settings {
     pub mail: Mail,
     /// How often a mutation that turned out not to have taken effect is sent again.
     pub retries: u32,
-    /// How long a write without an answer is waited for.
+    /// How long to wait for a write without an answer.
     pub settle: Duration,
     /// The longest pause that Houston may ask for.
     pub max_wait: Duration,
@@ -78,22 +71,14 @@ pub struct Settings {
     pub grace: Duration,
     /// First rows of a workspace that are read back before the rest is sent.
     pub canary: u32,
-    /// What the server does with a repeated add, as far as its version tells.
+    /// What the server does with a repeated add, as far as its version shows.
     pub repeats: Repeats,
 }
 
-/// What is to be carried out, and with what.
+/// What to apply, and with what.
 pub struct Run<'r> {
-    /// The workspaces of the plan.
-    pub workspaces: &'r [Workspace],
-    /// The mutations, workspace by workspace.
-    pub operations: &'r [Operation],
-    /// What an earlier leg of the run did about some of them, by their index.
-    pub earlier: &'r HashMap<usize, Earlier>,
-    /// The addresses of all rows.
-    pub emails: &'r Arc<Emails>,
-    /// What they are about beside a person in a workspace.
-    pub subjects: &'r Arc<Subjects>,
+    /// The mutations.
+    pub batch: &'r Batch,
     /// Who is to carry them out.
     pub houston: &'r Houston,
     /// The pace of its transport.
@@ -135,7 +120,7 @@ impl Engine<'_> {
         close(end, journal, run.clock.now(), announce)
     }
 
-    /// Carries out `run`, noting everything in `journal` and telling it to `announce`; the books stay
+    /// Applies `run`, noting everything in `journal` and reporting it to `announce`; the books stay
     /// open for what follows. `tally` has the rows that have their end already.
     pub fn carry_out(
         &self,
@@ -149,8 +134,8 @@ impl Engine<'_> {
             let worker = Worker {
                 houston: run.houston.clone(),
                 reader: run.houston.for_verification(),
-                emails: Arc::clone(run.emails),
-                subjects: Arc::clone(run.subjects),
+                emails: Arc::clone(&run.batch.emails),
+                subjects: Arc::clone(&run.batch.subjects),
                 pages: Arc::clone(run.pages),
                 mail: self.settings.mail,
                 stopping: channels.stopping(),

@@ -1,4 +1,4 @@
-//! How rows end, and how the run ends: outcomes, stopping, and what is still open at the end.
+//! How rows and the run end: outcomes, stopping, and what is still open at the end.
 //!
 //! These are the methods of [`State`] that end something. They begin nothing.
 
@@ -13,7 +13,7 @@ use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use crate::plan::{Action, ReplaceStep};
 
 impl State<'_> {
-    /// A ticket was not carried out: its mutation was certainly not sent.
+    /// A ticket was not executed: its mutation was certainly not sent.
     pub fn hand_back(&mut self, operation: usize) {
         let lane = self.lane_of(operation);
         self.lanes[lane].came_back();
@@ -31,7 +31,7 @@ impl State<'_> {
     pub fn take_back(&mut self, operation: usize) {
         self.books.released(self.item_of(operation), self.now());
         match self.unfinished.take_last(operation) {
-            // It was sent before; that it is not there has been read since.
+            // It was sent before; a later read showed that it had no effect.
             Some(cause) => self.finish(operation, Status::GaveUp, Some(cause)),
             None => drop(self.unfinished.remove(operation)),
         }
@@ -53,7 +53,7 @@ impl State<'_> {
         }
     }
 
-    /// An operation that has waited may go, or has its end where nothing is sent any more.
+    /// Sends an operation that has waited, or ends it if nothing more is sent.
     fn unpark(&mut self, operation: usize) -> bool {
         let lane = self.lane_of(operation);
         let may_go = self.lanes[lane].unpark(operation);
@@ -67,7 +67,7 @@ impl State<'_> {
         may_go
     }
 
-    /// Ends the run early, for the most serious reason that there is.
+    /// Ends the run early, for the most serious reason so far.
     pub fn stop(&mut self, reason: StopReason, cause: Option<Cause>) {
         if !self.breakers.trip(reason, cause, self.now()) {
             return;
@@ -85,8 +85,8 @@ impl State<'_> {
         }
     }
 
-    /// Where Houston wants to be left alone, or is away, waiting in a signal's grace brings nothing. It
-    /// may turn out to be so after the signal came.
+    /// Where Houston asks for a pause, or is unavailable, waiting in a signal's grace is useless. It may turn
+    /// out to be so after the signal came.
     pub fn skip_grace_if_paused(&self) {
         if self.breakers.are_signalled() && pause(self.run.pace).is_some() {
             self.run.cancel.pull();
@@ -101,15 +101,15 @@ impl State<'_> {
         }
     }
 
-    /// Hands what was noted to the operating system. If nothing can be noted any more, nothing is begun
-    /// any more, verification included.
+    /// Hands what was noted to the operating system. If the journal can no longer be written, nothing new
+    /// begins, not even verification.
     pub fn flush_journal(&mut self) {
         if let Err(cause) = self.books.flush() {
             self.stop(StopReason::JournalLost, Some(cause));
         }
     }
 
-    /// Syncs what was noted. False if that cannot be done; then nothing is begun any more.
+    /// Syncs what was noted. False if that fails; then nothing new begins.
     pub fn commit_journal(&mut self) -> bool {
         let committed = self.books.commit();
         let is_safe = committed.is_ok();
@@ -135,7 +135,7 @@ impl State<'_> {
         self.release_person(operation);
     }
 
-    /// The end of a row that was not sent, because its workspace takes no more. It does not count
+    /// The end of a row that was not sent, because its workspace is closed. It does not count
     /// as an error of its own.
     pub fn conclude_unsent(&mut self, operation: usize, cause: Cause) {
         let lane = self.lane_of(operation);
@@ -154,7 +154,7 @@ impl State<'_> {
         self.release_person(operation);
     }
 
-    /// Gives a row its end whose write Houston acknowledged.
+    /// Ends a row whose write Houston acknowledged.
     pub fn finish_acknowledged(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>) {
         let (attempts, elapsed) = (acknowledged.attempts, acknowledged.elapsed());
         let operation = acknowledged.operation();
@@ -187,7 +187,7 @@ impl State<'_> {
         }
     }
 
-    /// Writes down what is open, and ends the run.
+    /// Records what is open, and ends the run.
     pub fn close(mut self) -> RunEnd {
         if self.channels.in_flight() > 0 {
             self.run.cancel.pull();
@@ -197,10 +197,10 @@ impl State<'_> {
         }
         for (operation, sends) in self.unfinished.list() {
             if sends == 0 {
-                // An earlier leg sent it, this one has not come to it.
+                // An earlier leg sent it; this leg has not reached it.
                 self.leave(operation);
             } else {
-                let cause = Cause::new(Code::NoOutcome, "the run ended before the answer came");
+                let cause = Cause::new(Code::NoOutcome, "the run ended before the answer arrived");
                 self.finish(operation, Status::InDoubt, Some(cause));
             }
         }
@@ -230,16 +230,12 @@ impl State<'_> {
 fn half_done(step: Option<ReplaceStep>, status: Status, cause: Cause) -> Cause {
     let is_doubled = cause.code == Code::DuplicateBinding;
     let what = match (step, status) {
-        (Some(ReplaceStep::Remove), Status::InDoubt) => {
-            "may have been taken away, and is not added again yet"
-        }
-        (Some(ReplaceStep::Add), Status::InDoubt) => "was taken away, and may not be there again",
+        (Some(ReplaceStep::Remove), Status::InDoubt) => "may have been removed and is not added again yet",
+        (Some(ReplaceStep::Add), Status::InDoubt) => "was removed and may not have been added again",
         (Some(ReplaceStep::Add), Status::Rejected) if !is_doubled => {
-            "was taken away, and could not be added again"
+            "was removed and could not be added again"
         }
-        (Some(ReplaceStep::Add), Status::GaveUp | Status::NotRun) => {
-            "was taken away, and is not added again yet"
-        }
+        (Some(ReplaceStep::Add), Status::GaveUp | Status::NotRun) => "was removed and is not added again yet",
         (Some(ReplaceStep::Remove | ReplaceStep::Add) | None, _) => return cause,
     };
     Cause { code: cause.code, text: format!("{what}: {}", cause.text) }

@@ -1,7 +1,7 @@
 //! One person, one request at a time: who has a mutation in flight or in doubt, and which operations
 //! wait for it.
 //!
-//! Main type: [`People`]. Pure: it says who may go, and who has waited; it sends nothing and knows no
+//! Main type: [`People`]. Pure: it says whose operation may be sent, and which has waited; it sends nothing and knows no
 //! workspace.
 
 use std::collections::HashMap;

@@ -1,35 +1,35 @@
 //! The breaker of the whole run: what is refused in the same words wherever a run begins is not
-//! about the rows. An installation with its user management switched off, or under SCIM, cannot be
-//! recognised beforehand; it is recognised here.
+//! about the rows. An installation with user management off, or under SCIM, cannot be recognised
+//! beforehand; it is recognised here.
 //!
 //! Main type: [`Refusals`]. Pure: it counts refusals and says when they are enough. What Houston
-//! accepts even once speaks for the installation, and nothing is counted any more.
+//! accepts even once proves that the installation allows it, and counting ends.
 
 use crate::houston::{Fault, RejectedKind};
 use crate::outcome::Cause;
 
 /// So many refusals in the same words end the run.
 const REFUSALS: usize = 6;
-/// So many do where they may pass. A failing database that refuses three writes in ten by chance
+/// So many do if they may be temporary. A failing database that refuses three writes in ten by chance
 /// refuses the first twelve of a run once in more than a million runs.
 const PASSING_REFUSALS: usize = 12;
 /// They must come from so many workspaces, where the plan has as many.
 const WORKSPACES: usize = 3;
 /// And from so many people, where the plan has as many operations.
 const PEOPLE: usize = 3;
-/// So many different texts are told apart; a server with more of them does not repeat itself.
+/// So many different texts are distinguished; a server with more of them does not repeat itself.
 const TEXTS: usize = 16;
 
-/// How far a refusal speaks against the installation.
+/// How strongly a refusal points to the installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
     /// Nothing else can be meant.
     Certain,
-    /// Known to be about the installation, but not about everybody.
+    /// About the installation, but not about all of its people.
     Policy,
-    /// The words are not known. They may be about one workspace.
+    /// The message is unknown. It may be about one workspace.
     Unknown,
-    /// As before, and it may pass: the write is sent again.
+    /// As before, but it may be temporary: the write is sent again.
     Passing,
 }
 
@@ -120,7 +120,7 @@ impl Extent {
     }
 }
 
-/// How far a fault speaks against the installation, and its text; none if it does not.
+/// How strongly a fault points to the installation, and its text; none if it does not.
 fn weigh(fault: &Fault) -> Option<(Weight, &str)> {
     match fault {
         Fault::Rejected { kind, text } => {
@@ -151,7 +151,7 @@ fn weigh(fault: &Fault) -> Option<(Weight, &str)> {
     }
 }
 
-/// What two refusals have in common that mean the same: without addresses, ids, numbers and what
+/// The part of a message that is the same in equal refusals: without addresses, ids, numbers and what
 /// is quoted.
 fn words(text: &str) -> String {
     let plain = |word: &&str| !word.contains('@') && !word.contains(|c: char| c.is_ascii_digit());
@@ -161,18 +161,18 @@ fn words(text: &str) -> String {
 
 fn sentence(fault: &Fault, weight: Weight, refused: &Refused, text: &str, verb: &str) -> String {
     let means = match weight {
-        Weight::Certain => "user management is switched off there".to_owned(),
+        Weight::Certain => "user management is off".to_owned(),
         Weight::Policy => {
-            format!("SCIM manages its people (the first {} writes were refused)", refused.count)
+            format!("Houston refused the first {} writes, because SCIM manages its users", refused.count)
         }
         Weight::Unknown | Weight::Passing => format!(
-            "user management may be switched off, or SCIM may manage its people: the first {} writes, in {} workspaces, were refused alike",
+            "Houston refused the first {} writes, in {} workspaces, with the same message; user management may be off, or SCIM may manage its users",
             refused.count,
             refused.workspaces.len()
         ),
     };
     let text = if text.is_empty() { fault.to_string() } else { text.to_owned() };
-    format!("Houston lets nobody be {verb}; {means}. It says: {text}")
+    format!("people cannot be {verb}: {means}. Houston's message: {text}")
 }
 
 #[cfg(test)]
@@ -301,7 +301,7 @@ mod tests {
     fn the_words_say_what_was_refused() {
         let fault = rejected(RejectedKind::UserManagementOff, "no");
         let words = |mut refusals: Refusals| refusals.refused(&fault, 0, "a@example.com").unwrap().text;
-        assert!(words(Refusals::new(1, 1, 0)).starts_with("Houston lets nobody be added"));
-        assert!(words(Refusals::new(1, 1, 0).of("removed")).starts_with("Houston lets nobody be removed"));
+        assert!(words(Refusals::new(1, 1, 0)).starts_with("people cannot be added: "));
+        assert!(words(Refusals::new(1, 1, 0).of("removed")).starts_with("people cannot be removed: "));
     }
 }

@@ -1,5 +1,5 @@
-//! How many people may be between the two writes of their replacement at a time: a run that ends early
-//! leaves no more of them removed.
+//! Limits how many people may be between the two writes of their replacement at a time: a run that ends
+//! early leaves no more of them removed.
 //!
 //! Main type: [`Replacing`]. Pure: it says whose turn it is; it sends nothing and knows no workspace.
 
@@ -39,7 +39,7 @@ impl Replacing {
         self.begun.remove(&operation)
     }
 
-    /// Takes out the next one that has waited and may be begun.
+    /// Takes out the next waiting one that may begin.
     pub fn next_waiting(&mut self) -> Option<usize> {
         if self.begun.len() < AT_A_TIME { self.waiting.pop_front() } else { None }
     }

@@ -6,11 +6,11 @@
 
 use std::time::Instant;
 
+use super::batch::{InDoubt, Subject};
 use super::books::Books;
 use super::breakers::Breakers;
 use super::channels::Channels;
 use super::lanes::Lanes;
-use super::part::Subject;
 use super::people::People;
 use super::refusals::Refusals;
 use super::replacing::Replacing;
@@ -43,15 +43,16 @@ pub struct State<'r> {
 impl<'r> State<'r> {
     /// A run that has not begun.
     pub fn new(run: &'r Run<'r>, settings: &'r Settings, channels: Channels, mut books: Books<'r>) -> Self {
-        books.tally.operations += run.operations.len() as u64;
-        let in_doubt = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.in_doubt);
-        let is_removed = |operation| run.earlier.get(&operation).is_some_and(|earlier| earlier.is_removed);
-        // Who has been removed is added again before anything else.
+        books.tally.operations += run.batch.operations.len() as u64;
+        let in_doubt = |operation| run.batch.is_in_doubt(operation);
+        let is_removed =
+            |operation| run.batch.earlier.get(&operation).is_some_and(|earlier| earlier.is_removed);
+        // A removed person is added again before anything else.
         let stage_of = |operation: usize| {
-            if is_removed(operation) { Stage::Adds } else { run.operations[operation].action.stage() }
+            if is_removed(operation) { Stage::Adds } else { run.batch.operations[operation].action.stage() }
         };
-        let lanes = Lanes::new(run.operations, in_doubt, stage_of, settings.canary, settings.settle);
-        let refusals = Refusals::new(lanes.len(), run.operations.len(), settings.retries).of(verb(run));
+        let lanes = Lanes::new(&run.batch.operations, in_doubt, stage_of, settings.canary, settings.settle);
+        let refusals = Refusals::new(lanes.len(), run.batch.operations.len(), settings.retries).of(verb(run));
         let now = run.clock.now();
         let mut state = Self {
             run,
@@ -71,14 +72,18 @@ impl<'r> State<'r> {
     /// Takes up what an earlier leg of the run has sent. What is in doubt may take effect until the
     /// settle time is over, from now on: a killed process does not say when it sent its last request.
     fn recall(&mut self, now: Instant) {
-        for (&operation, earlier) in self.run.earlier {
+        for (&operation, earlier) in &self.run.batch.earlier {
             let cause = self.unfinished.recall(operation, earlier, now);
-            if earlier.in_doubt {
+            if let Some(doubt) = earlier.doubt {
                 self.people.hold(self.email_of(operation), operation);
                 if self.step_of(operation).is_some() {
                     self.replacing.begin(operation);
                 }
-                let (lane, repeats) = (self.lane_of(operation), self.repeats_of(operation));
+                let lane = self.lane_of(operation);
+                let repeats = match doubt {
+                    InDoubt::NotSeen => self.repeats_of(operation),
+                    InDoubt::Overtaken => Repeats::Unknown,
+                };
                 self.lanes[lane].doubts().recall(operation, cause, now, repeats);
                 self.books.tally.doubtful += 1;
             }
@@ -90,7 +95,7 @@ impl<'r> State<'r> {
     }
 
     pub fn planned(&self, operation: usize) -> &'r Operation {
-        &self.run.operations[operation]
+        &self.run.batch.operations[operation]
     }
 
     pub fn item_of(&self, operation: usize) -> ItemId {
@@ -99,11 +104,11 @@ impl<'r> State<'r> {
 
     /// What the role of an operation is about.
     pub fn scope_of(&self, operation: usize) -> Scope {
-        self.run.subjects.scope(self.item_of(operation))
+        self.run.batch.subjects.scope(self.item_of(operation))
     }
 
     pub fn email_of(&self, operation: usize) -> &'r str {
-        self.run.emails.get(self.item_of(operation))
+        self.run.batch.emails.get(self.item_of(operation))
     }
 
     pub fn lane_of(&self, operation: usize) -> usize {
@@ -111,10 +116,10 @@ impl<'r> State<'r> {
     }
 
     pub fn workspace_of(&self, lane: usize) -> &'r Workspace {
-        &self.run.workspaces[self.lanes.workspace(lane) as usize]
+        &self.run.batch.workspaces[self.lanes.workspace(lane) as usize]
     }
 
-    /// Of a replacement, which of its two writes is due.
+    /// Which of its two writes is due, for a replacement.
     pub fn step_of(&self, operation: usize) -> Option<ReplaceStep> {
         match self.planned(operation).action {
             Action::Replace(_) if self.unfinished.is_removed(operation) => Some(ReplaceStep::Add),
@@ -132,7 +137,7 @@ impl<'r> State<'r> {
         }
     }
 
-    /// When what is due of an operation is sent. Who has been removed is added again before anything else.
+    /// When the due write of an operation is sent. A removed person is added again before anything else.
     pub fn stage_of(&self, operation: usize) -> Stage {
         match self.step_of(operation) {
             Some(ReplaceStep::Add) => Stage::Adds,
@@ -145,7 +150,7 @@ impl<'r> State<'r> {
     pub fn repeats_of(&self, operation: usize) -> Repeats {
         match (self.planned(operation).action, self.step_of(operation)) {
             (Action::Add(_), _) | (Action::Replace(_), Some(ReplaceStep::Add)) => self.breakers.repeats(),
-            // A removal that lands after the add would undo it: it is waited for.
+            // A removal that takes effect after the add would undo it, so the run waits for it.
             (Action::Replace(_), Some(ReplaceStep::Remove) | None) => Repeats::Unknown,
             (Action::SetRole { .. } | Action::Remove(_), _) => Repeats::Refused,
         }
@@ -154,9 +159,10 @@ impl<'r> State<'r> {
 
 /// What the writes of a run do to people.
 fn verb(run: &Run<'_>) -> &'static str {
-    match run.subjects.behind.first() {
+    let first = run.batch.operations.first();
+    match first.and_then(|operation| run.batch.subjects.get(operation.item)) {
         None => "added",
         Some(Subject::Deployment(_)) => "given a role in a deployment",
-        Some(Subject::Leaver(_)) => "removed",
+        Some(Subject::Extra(_)) => "removed",
     }
 }

@@ -1,8 +1,7 @@
 //! The engine against a small Houston in memory, under a clock that stands still: whatever the
-//! server does, every row ends once, nobody is bound twice, and the journal tells the truth.
+//! server does, every row ends once, no one is bound twice, and the journal is right.
 
 mod cuts;
-mod findings;
 mod stops;
 
 use std::collections::{HashMap, HashSet};
@@ -11,13 +10,13 @@ use std::sync::{Mutex, MutexGuard};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::batch::{Earlier, InDoubt, Subjects};
 use super::*;
 use crate::houston::scripted::Scripted;
 use crate::houston::{Fault, NoAnswerCause, RetryPolicy, Retrying};
-use crate::model::{ItemId, Level, Role, WorkspaceId};
+use crate::model::{Emails, ItemId, Level, Role, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status};
-use crate::plan::extra::Account;
-use crate::plan::{Action, Holder, Stage as LifeStage};
+use crate::plan::{Account, Action, Holder, Operation, Stage as LifeStage, Workspace};
 use crate::record::folder::{RunFolder, Runs};
 use crate::record::journal::{FORMAT, Header, Reach, RunSettings};
 use crate::time::ManualClock;
@@ -51,7 +50,7 @@ struct World {
     in_flight: HashMap<String, u32>,
     reactions: Vec<Reaction>,
     token_is_dead: bool,
-    /// Somebody whose first adds fail, so many of them.
+    /// A person whose first so many adds fail.
     unlucky: Option<(String, u32)>,
 }
 
@@ -70,14 +69,6 @@ struct Stage {
     workspaces: Vec<Workspace>,
     operations: Vec<Operation>,
     emails: Arc<Emails>,
-}
-
-/// What a leg of a run carries out.
-struct Part<'a> {
-    workspaces: &'a [Workspace],
-    operations: &'a [Operation],
-    earlier: &'a HashMap<usize, Earlier>,
-    emails: &'a Arc<Emails>,
 }
 
 /// What came of a run.
@@ -234,7 +225,7 @@ fn denied(field: &str) -> String {
 }
 
 impl Stage {
-    /// `people` persons, each in as many of `workspaces` as the number tells.
+    /// `people` persons, each in as many of `workspaces` as the number says.
     fn new(workspaces: usize, people: &[usize], reactions: Vec<Reaction>) -> Self {
         Self::with(workspaces, people, reactions, |_| Action::Add(Level::Editor))
     }
@@ -303,13 +294,7 @@ impl Stage {
         let folder = Runs::prepare(dir.path()).unwrap().create(jiff::Timestamp::UNIX_EPOCH).unwrap();
         let clock = ManualClock::default();
         let mut journal = Journal::create(&folder, header(), clock.now()).unwrap();
-        let part = Part {
-            workspaces: &self.workspaces,
-            operations: &self.operations,
-            earlier: &HashMap::new(),
-            emails: &self.emails,
-        };
-        self.carry_out(&settings, &clock, &mut journal, &part)
+        self.carry_out(&settings, &clock, &mut journal, &self.batch())
     }
 
     fn houston(&self, settings: &Settings, clock: &Arc<dyn Clock>, cancel: &Cancel) -> Houston {
@@ -328,7 +313,7 @@ impl Stage {
         settings: &Settings,
         clock: &ManualClock,
         journal: &mut Journal,
-        part: &Part<'_>,
+        batch: &Batch,
     ) -> Played {
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let cancel = Cancel::new();
@@ -337,11 +322,7 @@ impl Stage {
         let pages = Arc::default();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.concurrency).build().unwrap();
         let run = Run {
-            workspaces: part.workspaces,
-            operations: part.operations,
-            earlier: part.earlier,
-            subjects: &Arc::new(self.subjects()),
-            emails: part.emails,
+            batch,
             houston: &houston,
             pace: &pace,
             pages: &pages,
@@ -363,13 +344,24 @@ impl Stage {
         Played { end, outcomes, concluded_twice }
     }
 
+    /// All of it, in the first leg.
+    fn batch(&self) -> Batch {
+        Batch {
+            workspaces: self.workspaces.clone(),
+            operations: self.operations.clone(),
+            emails: Arc::clone(&self.emails),
+            subjects: Arc::new(self.subjects()),
+            ..Batch::default()
+        }
+    }
+
     /// Whom the replacements are about: the ids of people are their addresses.
     fn subjects(&self) -> Subjects {
         let is_replaced = |operation: &&Operation| matches!(operation.action, Action::Replace(_));
         let account = |row: ItemId| vec![Account::User(self.emails.get(row).to_owned())];
         let replaced = self.operations.iter().filter(is_replaced);
-        let replacements = replaced.map(|operation| (operation.item, account(operation.item))).collect();
-        Subjects { replacements, first: usize::MAX, ..Subjects::default() }
+        let replaced = replaced.map(|operation| (operation.item, account(operation.item))).collect();
+        Subjects { replaced, ..Subjects::default() }
     }
 
     /// Whether the world is as an operation wants it, or as it was before.
@@ -381,10 +373,10 @@ impl Stage {
         }
     }
 
-    /// Whether an outcome says so, if the row's person was removed and is not there again.
+    /// Whether an outcome says so, if the row's person was removed and not added again.
     fn says_who_is_gone(&self, operation: &Operation, cause: Option<&Cause>) -> bool {
         let is_gone = matches!(operation.action, Action::Replace(_)) && self.bindings(operation) == 0;
-        !is_gone || cause.is_some_and(|cause| cause.text.contains("taken away"))
+        !is_gone || cause.is_some_and(|cause| cause.text.contains("removed"))
     }
 
     fn role(&self, operation: &Operation) -> Level {
@@ -401,7 +393,7 @@ impl Stage {
     }
 }
 
-/// How often a row's person may be bound at most: those who are to be replaced are bound twice.
+/// How often a row's person may be bound at most: people to replace are bound twice.
 fn most_bindings(operation: &Operation) -> u32 {
     match operation.action {
         Action::Replace(_) => 2,
@@ -622,6 +614,28 @@ fn a_role_is_set_again_without_waiting_for_the_settle_time() {
     assert_eq!(played.end.tally.of(Status::RoleUpdated), 1);
     assert_eq!(played.outcomes[&1].attempts, 2);
     assert!(played.outcomes[&1].elapsed < Duration::from_secs(30), "{:?}", played.outcomes[&1]);
+}
+
+#[test]
+fn a_write_in_doubt_that_another_change_has_overtaken_is_waited_for_over_the_settle_time() {
+    let change = Action::SetRole { from: Level::Viewer, to: Level::Editor, holder: Holder::Member };
+    for (doubt, is_waited_for) in [(InDoubt::NotSeen, false), (InDoubt::Overtaken, true)] {
+        let stage = Stage::with(1, &[1], Vec::new(), |_| change);
+        stage.world().roles.values_mut().for_each(|role| *role = Level::Admin);
+        let cause = Cause::new(Code::Timeout, "no answer");
+        let (attempts, elapsed) = (1, Duration::ZERO);
+        let sent = Earlier { attempts, elapsed, cause, doubt: Some(doubt), is_removed: false };
+        let batch = Batch { earlier: HashMap::from([(0, sent)]), ..stage.batch() };
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Runs::prepare(dir.path()).unwrap().create(jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let clock = ManualClock::default();
+        let began = clock.now();
+        let mut journal = Journal::create(&folder, header(), began).unwrap();
+        let played = stage.carry_out(&settings(), &clock, &mut journal, &batch);
+        assert_eq!(played.status(&stage.operations[0]), Status::RoleKept, "{doubt:?}");
+        assert_eq!(clock.now() - began >= settings().settle, is_waited_for, "{doubt:?}");
+        assert_eq!(stage.world().mutations, 0, "{doubt:?}: nothing is sent over the other change");
+    }
 }
 
 #[test]

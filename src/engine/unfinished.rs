@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 
-use super::leftover::Earlier;
+use super::batch::Earlier;
 use crate::outcome::{Cause, Code};
 
 /// What was sent for one operation.
@@ -25,7 +25,7 @@ pub struct Sends {
     ours: bool,
     /// Why its last send failed.
     last: Option<Cause>,
-    /// Whether it replaces a person who has been removed and is to be added again.
+    /// Whether it replaces a person who has been removed and must be added again.
     pub is_removed: bool,
     /// Requests sent for it before the write that it is about now.
     before: u32,
@@ -127,7 +127,7 @@ impl Unfinished {
         }
     }
 
-    /// Whether it replaces a person who has been removed and is to be added again.
+    /// Whether it replaces a person who has been removed and must be added again.
     pub fn is_removed(&self, operation: usize) -> bool {
         self.by_operation.get(&operation).is_some_and(|sends| sends.is_removed)
     }

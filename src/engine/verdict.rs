@@ -1,7 +1,7 @@
 //! What to do about the fault of a mutation. Pure: it neither waits nor asks.
 //!
 //! Main type: [`Verdict`], given by [`judge`]. The transport has used up its retries by then: it
-//! repeats by itself only what certainly had no effect.
+//! retries only what certainly had no effect.
 
 use std::time::Duration;
 
@@ -14,15 +14,14 @@ use crate::outcome::{Cause, Status};
 pub enum Verdict {
     /// This is the row's end.
     End(Status),
-    /// The mutation was certainly not applied, and nothing speaks against the row: it is handed
-    /// back as not tried.
+    /// The mutation was certainly not applied, and the row is not at fault: it is handed back as not tried.
     Release,
     /// Only Houston knows: read before anything else is done for this person.
     Verify(Doubt),
     /// The workspace may be closed to the caller, or the token dead: asking who the caller is
-    /// tells them apart.
+    /// distinguishes the two.
     CloseWorkspace,
-    /// Nothing else can go well: end the run. The row was not tried.
+    /// Nothing else can succeed: end the run. The row was not tried.
     StopRun(StopReason),
 }
 
@@ -31,13 +30,13 @@ pub enum Verdict {
 pub enum Doubt {
     /// Whether it took effect, and whether it still will.
     Effect,
-    /// Which role the person has who, as Houston says, is a member already.
+    /// Which role a person has who is already a member, according to Houston.
     Member,
-    /// Which role the person has who, as Houston says, is invited already.
+    /// Which role a person has who is already invited, according to Houston.
     Invited,
-    /// Whether an earlier try took effect, or still will: this one was refused for good.
+    /// Whether an earlier try took effect, or still will: this one was refused permanently.
     Refused,
-    /// Whether the person really is not there who was to be taken away, as Houston says.
+    /// Whether the person to remove is really absent, as Houston says.
     Gone,
     /// Whether the accounts of a person who is replaced really are gone, as Houston says.
     Unproved,

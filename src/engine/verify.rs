@@ -1,4 +1,4 @@
-//! The doubtful writes of one workspace: mutations whose answer did not come or did not tell
+//! The doubtful writes of one workspace: mutations whose answer did not come or did not say
 //! enough. One shared read answers many of them; a write that is absent may still land, and is
 //! sent again only when that is safe.
 //!
@@ -36,7 +36,7 @@ pub struct Doubtful {
     pub cause: Cause,
     /// When its answer failed.
     since: Instant,
-    /// When it is to be read next.
+    /// When to read it next.
     due: Instant,
     /// How often it has been read and not found.
     reads: u32,
@@ -49,7 +49,7 @@ pub struct Doubtful {
 pub enum Finding {
     /// The row has its end.
     Done(Status, Option<Cause>),
-    /// It is not there, and it is safe to send it again.
+    /// It had no effect, and it is safe to send it again.
     SendAgain,
     /// It is not there yet: read again later.
     Wait,
@@ -64,7 +64,7 @@ pub struct Context {
     pub scope: Scope,
     /// What it was to do.
     pub action: Action,
-    /// How long a write without an answer is waited for.
+    /// How long to wait for a write without an answer.
     pub settle: Duration,
     /// What the server does with a repeat of it.
     pub repeats: Repeats,
@@ -79,7 +79,7 @@ pub struct Context {
 pub enum Accounts {
     /// One of them is still there.
     There,
-    /// None of them is there.
+    /// None of them has taken effect.
     Gone,
 }
 
@@ -92,7 +92,7 @@ pub struct Doubts {
 }
 
 impl Doubts {
-    /// None yet. `settle` is how long a write without an answer is waited for.
+    /// None yet. `settle` is how long to wait for a write without an answer.
     pub fn new(settle: Duration) -> Self {
         Self { queue: Vec::new(), failed_reads: 0, settle }
     }
@@ -114,7 +114,7 @@ impl Doubts {
     }
 
     /// Takes in a write of an earlier leg of the run that has just been looked for and not found:
-    /// it is looked for again when nothing of that leg can land any more.
+    /// it is looked for again once nothing of that leg can still take effect.
     pub fn recall(&mut self, operation: usize, cause: Cause, now: Instant, repeats: Repeats) {
         let (doubt, sends, reads) = (Doubt::Effect, 1, 1);
         let mut doubtful = Doubtful { operation, doubt, cause, since: now, due: now, reads, sends };
@@ -133,7 +133,7 @@ impl Doubts {
         self.queue.iter().any(|doubtful| doubtful.reads == 0)
     }
 
-    /// The operations that are in doubt, in the order in which they came.
+    /// The doubtful operations, in the order in which they came.
     pub fn operations(&self) -> impl Iterator<Item = usize> {
         self.queue.iter().map(|doubtful| doubtful.operation)
     }
@@ -193,7 +193,7 @@ impl Doubtful {
             Some(Accounts::Gone) if seen == Membership::Absent => return Finding::Removed,
             Some(Accounts::Gone) | None => {}
         }
-        // While a replacement removes, it has not added anybody: a person who is there was added by others.
+        // During its removal a replacement has added no one: a person who is there was added by others.
         let may_be_ours = ours && accounts.is_none();
         let ground = if may_be_ours { Ground::MaybeOurs } else { Ground::NothingSent };
         match shown(scope, seen, action, ground) {
@@ -212,11 +212,15 @@ impl Doubtful {
         match self.doubt {
             Doubt::Invited if is_add => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
-                Some(Cause::new(Code::RoleUnknown, "Houston says so; the invitation itself cannot be seen")),
+                Some(Cause::new(
+                    Code::RoleUnknown,
+                    "Houston reports an invitation, but this token cannot see it",
+                )),
             ),
             Doubt::Member | Doubt::Gone | Doubt::Unproved | Doubt::Denied if is_add => {
                 let said = &self.cause.text;
-                let text = format!("Houston says \"{said}\", but the member list has no role of theirs");
+                let text =
+                    format!("Houston reports \"{said}\", but the member list shows no role for the person");
                 Finding::Done(Status::InDoubt, Some(Cause::new(Code::MemberNotSeen, text)))
             }
             Doubt::Refused if is_late => Finding::Done(Status::Rejected, Some(self.cause.clone())),
@@ -241,7 +245,7 @@ impl Doubtful {
     }
 
     /// What follows for the removal of a replacement while one of its accounts is still there. A refusal
-    /// holds once no earlier try can land any more.
+    /// is final once no earlier try can still take effect.
     fn judge_removal(&self, read_at: Instant, context: Context) -> Finding {
         let Context { settle, repeats, ours, .. } = context;
         let is_late = read_at >= self.since + self.patience(settle, repeats);

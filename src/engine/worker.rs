@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::part::{InDeployment, Subject, Subjects};
+use super::batch::{InDeployment, Subject, Subjects};
 use super::verify::Accounts;
 use crate::houston::{Caller, DeploymentUser, Effect, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, ItemId, Level, WorkspaceId, other_spelling};
-use crate::plan::extra::Account;
-use crate::plan::{Action, Holder, Membership};
+use crate::plan::{Account, Action, Holder, Membership};
 use crate::present::grants::{Asked, Found};
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
@@ -48,7 +47,7 @@ pub enum Job {
         /// Those of them whose accounts are being removed, so that they can be added again.
         removing: HashSet<ItemId>,
     },
-    /// Ask who the caller is: tells a dead token from a missing right.
+    /// Ask who the caller is: distinguishes a dead token from a missing right.
     Probe,
 }
 
@@ -60,7 +59,7 @@ pub enum Answer {
         /// How many requests it took.
         attempts: u32,
     },
-    /// Whoever was to be taken away is not there.
+    /// The person to remove is absent.
     NothingThere {
         /// How many requests it took.
         attempts: u32,
@@ -85,7 +84,7 @@ impl From<Removal> for Answer {
 /// What a read of a workspace shows.
 #[derive(Debug)]
 pub struct Shown {
-    /// Of everybody, in the order of the question.
+    /// Of every person, in the order of the question.
     pub reading: Reading,
     /// Of those whose accounts are being removed, whether these are gone.
     pub accounts: HashMap<ItemId, Accounts>,
@@ -133,7 +132,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// A ticket whose answer goes to `signals`.
+    /// A ticket that sends its answer to `signals`.
     pub fn new(job: Job, signals: Sender<Signal>) -> Self {
         Self { job: Some(job), signals }
     }
@@ -161,7 +160,7 @@ pub struct Worker {
     pub reader: Houston,
     /// The addresses of all rows.
     pub emails: Arc<Emails>,
-    /// What operations are about beside a person in a workspace.
+    /// What operations need besides a person in a workspace.
     pub subjects: Arc<Subjects>,
     /// What is known of the server's pages.
     pub pages: Arc<PageSize>,
@@ -177,7 +176,7 @@ impl Worker {
     /// Works until there are no more tickets.
     pub fn work(&self, tickets: &Receiver<Ticket>) {
         for ticket in tickets {
-            // A panic drops the ticket, which reports itself; the worker goes on.
+            // A panic drops the ticket, which reports itself; the worker continues.
             let _ = catch_unwind(AssertUnwindSafe(|| self.perform(ticket)));
         }
     }
@@ -202,15 +201,15 @@ impl Worker {
         ticket.answer(signal);
     }
 
-    /// Reads a workspace for people of the roster, for their roles in deployments, or for those who are
-    /// to go: a run has only one of them at a time.
+    /// Reads a workspace for people of the roster, for their roles in deployments, or for people to remove: a
+    /// run has only one of them at a time.
     fn read(
         &self,
         workspace: &WorkspaceId,
         rows: &[ItemId],
         removing: &HashSet<ItemId>,
     ) -> Result<Shown, Fault> {
-        // First, so that nobody who is seen afterwards can be one of these accounts.
+        // First, so that no one seen afterwards can be one of these accounts.
         let accounts = self.read_accounts(workspace, removing)?;
         Ok(Shown { reading: self.read_people(workspace, rows)?, accounts })
     }
@@ -219,7 +218,7 @@ impl Worker {
         let (mut leavers, mut asked) = (Vec::new(), Vec::new());
         for &row in rows {
             match self.subjects.get(row) {
-                Some(Subject::Leaver(account)) => leavers.push(account),
+                Some(Subject::Extra(account)) => leavers.push(account),
                 Some(Subject::Deployment(subject)) => {
                     asked.push(Asked { email: self.emails.get(row), deployment: &subject.name });
                 }
@@ -265,9 +264,9 @@ impl Worker {
         Ok(shown)
     }
 
-    /// What Houston knows the person by who is removed for this row and added again.
+    /// The accounts of the person who is removed for this row and added again.
     fn accounts(&self, row: ItemId) -> &[Account] {
-        self.subjects.replacements.get(&row).map_or(&[], Vec::as_slice)
+        self.subjects.replaced.get(&row).map_or(&[], Vec::as_slice)
     }
 
     fn mutate(&self, workspace: &WorkspaceId, row: ItemId, action: Action) -> Result<Answer, Failure> {
@@ -279,7 +278,7 @@ impl Worker {
             (Action::SetRole { to, holder, .. }, _) => {
                 self.set_role_of(workspace, row, to, holder).map(Answer::from)
             }
-            (Action::Remove(_), Some(Subject::Leaver(account))) => {
+            (Action::Remove(_), Some(Subject::Extra(account))) => {
                 self.remove(workspace, account).map(Answer::from)
             }
             (Action::Remove(_), None) => self.remove_all(workspace, row),
@@ -325,12 +324,12 @@ impl Worker {
         }
     }
 
-    /// Adds somebody, with their roles in deployments where the server takes them. One that does not
-    /// has done nothing: they are given afterwards.
+    /// Adds a person, with their deployment roles if the server accepts them. One that does not
+    /// has done nothing: they are set afterwards.
     fn add(&self, workspace: &WorkspaceId, row: ItemId, role: Level) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
-        let along = self.subjects.along.get(&row).map_or(&[][..], Vec::as_slice);
-        let whole = self.houston.add_member_with(workspace, email, role, self.mail, along);
+        let bundled = self.subjects.bundled.get(&row).map_or(&[][..], Vec::as_slice);
+        let whole = self.houston.add_member_with(workspace, email, role, self.mail, bundled);
         match whole {
             Err(failure) if failure.fault.is_about_deployment_roles() => {
                 self.houston.add_member(workspace, email, role, self.mail)

@@ -37,7 +37,7 @@ impl<'a> Envelope<'a> {
             return Err(Fault::malformed("not a JSON object"));
         }
         if body.iter().map(|&byte| u64::from(byte == b',')).sum::<u64>() >= MOST_VALUES {
-            return Err(Fault::malformed("more values than any Houston has to tell"));
+            return Err(Fault::malformed("more values than any Houston returns"));
         }
         serde_json::from_slice(body).map_err(|error| Fault::malformed(&error.to_string()))
     }

@@ -18,8 +18,8 @@ use super::transport::Held;
 pub const MAX_READ_ANSWER: u64 = 64 * 1024 * 1024;
 /// The longest answer to a write, in bytes after decompression.
 pub const MAX_WRITE_ANSWER: u64 = 1024 * 1024;
-/// The most memory that all answers under way may take together, in bytes: what they are after
-/// decompression, their copies, and [`VALUE`] for every value in them.
+/// The most memory that all answers in flight may take together, in bytes: what they are after decompression,
+/// their copies, and [`VALUE`] for every value in them.
 pub const MAX_ALL_ANSWERS: u64 = 512 * 1024 * 1024;
 /// How often an answer is copied while it is taken apart.
 const COPIES: u64 = 2;
@@ -31,7 +31,7 @@ const LONGEST_HINT: u64 = 1024 * 1024;
 /// What some programs put before a text in UTF-8; no part of JSON.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// The memory of all answers under way. Cheap to clone; all clones are one.
+/// The memory of all answers in flight. Cheap to clone; all clones are one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory(Arc<AtomicU64>);
 

@@ -174,7 +174,7 @@ fn is_about_undefined(message: &str) -> bool {
     fails("cannot read properties of undefined") || fails("cannot read property ")
 }
 
-/// Whether a message, in lower case, says that what was to be deleted is gone, in the words of Prisma 2
+/// Whether a message, in lower case, says that the object to delete is already gone, in the words of Prisma 2
 /// to 5 or of Prisma 6. P2 RUN
 fn is_about_a_gone_record(message: &str) -> bool {
     ["record to delete does not exist.", "no record was found for a delete."]
@@ -587,9 +587,12 @@ mod tests {
             assert_eq!(fault.retry_after(), wait, "{status}");
         }
         let login = classify_http(200, None, None, html).to_string();
-        assert_eq!(login, "not Houston answered (HTTP 200): Sign in");
+        assert_eq!(login, "something other than Houston answered (HTTP 200): Sign in");
         let moved = classify_http(302, None, Some("https://sso.example.com/"), html).to_string();
-        assert_eq!(moved, "not Houston answered (HTTP 302): redirect to https://sso.example.com/");
+        assert_eq!(
+            moved,
+            "something other than Houston answered (HTTP 302): redirect to https://sso.example.com/"
+        );
     }
 
     #[test]

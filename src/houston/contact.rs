@@ -2,7 +2,7 @@
 //!
 //! Main types: [`Contact`], which remembers whether anything was answered, and [`FirstContact`],
 //! the lowest transport but one, which ends the tries when the time is over. This reports a
-//! mistyped address soon, while a Houston that goes down later is waited for longer.
+//! mistyped address soon, while the wait for a Houston that becomes unavailable later is longer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -29,7 +29,7 @@ pub struct Login {
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
     /// No home directory to look in.
-    #[error("there is no home directory to find the logins of the astro CLI in")]
+    #[error("there is no home directory, so the logins of the astro CLI cannot be found")]
     NoHome,
     /// The file cannot be read.
     #[error("cannot read {}, where the astro CLI keeps its logins", .path.display())]
@@ -49,7 +49,7 @@ pub enum ContextError {
         position: Option<(u64, u64)>,
     },
     /// No such login.
-    #[error("there is no login `{name}` in {}; it has: {}", .path.display(), .known)]
+    #[error("no login `{name}` in {}; it has: {}", .path.display(), .known)]
     Unknown {
         /// What was asked for.
         name: String,
@@ -255,7 +255,7 @@ page_size: "20"
     #[test]
     fn an_unknown_login_lists_those_there_are() {
         let error = read(FILE, "nowhere.example.com").unwrap_err().to_string();
-        assert!(error.starts_with("there is no login `nowhere.example.com` in "), "{error}");
+        assert!(error.starts_with("no login `nowhere.example.com` in "), "{error}");
         assert!(
             error.ends_with("it has: astro.example.com, astronomer.io, localhost, old.example.com"),
             "{error}"

@@ -1,9 +1,8 @@
-//! The token of a process, which may be replaced while requests are under way.
+//! The token of a process, which may be replaced while requests are in flight.
 //!
 //! Main types: [`Credential`], the token in force, shared by all senders, and [`Renewing`],
-//! a transport that reads a token file again when Houston no longer takes what it held before. It
-//! asks Houston nothing but whether the token lives, and never sends again what may have had an
-//! effect.
+//! a transport that reads a token file again when Houston no longer takes what it held before. It asks
+//! Houston only whether the token is valid, and never sends again what may have had an effect.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -186,7 +185,7 @@ impl<T: Transport> Transport for Renewing<T> {
                 // The caller knows what a refusal means.
                 Standing::Replaced | Standing::Dead if request.operation == WHO_AM_I => return result,
                 Standing::Replaced | Standing::Dead => {
-                    let fault = Fault::expired(&format!("{text}; its file holds no other one"));
+                    let fault = Fault::expired(&format!("{text}; its file holds no newer token"));
                     return Err(Failure { fault, attempts });
                 }
             }

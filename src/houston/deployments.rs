@@ -205,6 +205,6 @@ impl Call<'_> {
 
 /// The refusal to add a person without the deployment roles that were asked for.
 fn would_leave_out() -> Fault {
-    let text = "this server cannot give roles in deployments together with an add".to_owned();
+    let text = "this server cannot set deployment roles in the request that adds a person".to_owned();
     Fault::Schema { subject: Some(DEPLOYMENT_ROLES.to_owned()), text }
 }

@@ -38,7 +38,7 @@ pub enum Fault {
         text: String,
     },
     /// Something in front of Houston answered instead.
-    #[error("not Houston answered (HTTP {status}){}", tail(.text))]
+    #[error("something other than Houston answered (HTTP {status}){}", tail(.text))]
     Proxy {
         /// The HTTP status.
         status: u16,
@@ -88,7 +88,7 @@ pub enum Fault {
         text: String,
     },
     /// An internal error without a known meaning; its effect is unknown.
-    #[error("internal error of Houston{}", tail(.text))]
+    #[error("internal error in Houston{}", tail(.text))]
     Internal {
         /// Houston's message.
         text: String,
@@ -130,7 +130,7 @@ pub enum UnsentCause {
     #[error("no usable certificate authorities")]
     Authorities,
     /// Houston has been away for longer than is waited for.
-    #[error("Houston is away")]
+    #[error("Houston is unavailable")]
     Away,
     /// The run was being cancelled.
     #[error("cancelled")]
@@ -159,7 +159,7 @@ pub enum NoAnswerCause {
     #[error("unavailable (HTTP 503)")]
     Unavailable,
     /// HTTP 503 that says when to come back.
-    #[error("unavailable (HTTP 503), asked to come back in {} s", .0.as_secs())]
+    #[error("unavailable (HTTP 503), retry after {} s", .0.as_secs())]
     Busy(Duration),
     /// HTTP 504.
     #[error("gateway timeout (HTTP 504)")]

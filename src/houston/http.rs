@@ -198,7 +198,7 @@ impl Http {
     /// The header of the token in force; `None` without a token.
     fn authorization(&self) -> Result<Option<HeaderValue>, Fault> {
         let Some(token) = self.credential.as_ref().and_then(Credential::token) else { return Ok(None) };
-        let unfit = || Fault::unsent(UnsentCause::Body, "the token fits no header");
+        let unfit = || Fault::unsent(UnsentCause::Body, "the token does not fit into a header");
         token.header().ok_or_else(unfit).map(Some)
     }
 
@@ -289,7 +289,7 @@ impl Http {
 impl Transport for Http {
     fn send(&self, request: &Request) -> Result<Answer, Failure> {
         if request.body.len() > MAX_REQUEST {
-            let text = format!("{} bytes are more than Houston takes", request.body.len());
+            let text = format!("{} bytes are more than Houston accepts", request.body.len());
             return Err(Failure { fault: Fault::unsent(UnsentCause::Body, &text), attempts: 0 });
         }
         if let Some(fault) = self.barred.get() {

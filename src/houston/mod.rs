@@ -400,7 +400,7 @@ impl Call<'_> {
             };
             bytes += found[before..].iter().map(text).sum::<usize>();
             if found.len() > MAX_WORKSPACES || bytes > MAX_WORKSPACE_TEXT {
-                return Err(Fault::malformed("a list of workspaces that does not end"));
+                return Err(Fault::malformed("an endless list of workspaces"));
             }
             if is_empty || (found.len() == before && page_number != 1) {
                 break;
@@ -439,7 +439,7 @@ impl Call<'_> {
 
 /// Nothing was sent, or nothing of it done: without this argument people would be mailed.
 fn would_mail() -> Fault {
-    let text = "it has no `bypassInvite`, and would mail whoever is added".to_owned();
+    let text = "it has no `bypassInvite` and would email everyone who is added".to_owned();
     Fault::Schema { subject: Some(BYPASS.to_owned()), text }
 }
 

@@ -209,7 +209,7 @@ mod tests {
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
         assert_eq!(clock.now() - start, LONG);
         assert_eq!(failure.fault.code(), Code::Away);
-        assert_eq!(failure.to_string(), "not sent: Houston is away: no connection: refused");
+        assert_eq!(failure.to_string(), "not sent: Houston is unavailable: no connection: refused");
         assert_eq!(failure.attempts, 1);
     }
 

@@ -342,7 +342,7 @@ impl Pace {
         loop {
             self.sit_out_hold()?;
             match self.limiter.as_ref().map(RateLimiter::check) {
-                // A hold that came meanwhile voids the permit: it is of the time before.
+                // A hold that came in between voids the permit, which is older.
                 None | Some(Ok(())) if self.held_for().is_some() => {}
                 None | Some(Ok(())) => break,
                 Some(Err(not_until)) => self.wait(not_until.wait_time_from(self.clock.now()))?,
@@ -414,7 +414,7 @@ impl<T: Transport> Paced<T> {
         while let Some(away) = self.pace.away_for() {
             let patience = self.pace.patience(away);
             if patience.is_zero() {
-                return Err(Fault::unsent(UnsentCause::Away, "nobody answers"));
+                return Err(Fault::unsent(UnsentCause::Away, "no answer"));
             }
             self.pace.wait(pause.min(patience))?;
             pause = (pause * 2).min(LAST_PROBE);
@@ -654,7 +654,7 @@ mod tests {
                 scope.spawn(|| (0..100).for_each(|_| drop(transport.send(&request(Kind::Read)))));
             }
         });
-        assert_eq!(transport.inner.sent(), 1600, "nobody waits for ever");
+        assert_eq!(transport.inner.sent(), 1600, "no request waits for ever");
         let most = inside.1.load(Ordering::SeqCst);
         assert!((1..=3).contains(&most), "{most}");
         let strain = transport.pace.strain();

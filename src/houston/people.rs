@@ -78,8 +78,8 @@ impl Person {
         }
     }
 
-    /// How the server spells the address that this one, in lower case, means; for mutations that
-    /// compare it letter by letter. A user name serves as the person's first address.
+    /// How the server spells the address that this one, in lower case, means; for mutations that compare it
+    /// exactly. A user name serves as the person's first address.
     pub fn spelled<'a>(&'a self, email: &'a str) -> &'a str {
         let known = self.addresses.iter().find(|address| email_key(address) == email_key(email));
         let address = known.or(self.addresses.first()).map_or(email, String::as_str);

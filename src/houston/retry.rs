@@ -168,7 +168,7 @@ fn may_repeat(kind: Kind, fault: &Fault) -> bool {
     }
 }
 
-/// Whether a fault may pass by itself.
+/// Whether a fault may be temporary.
 fn is_passing(fault: &Fault) -> bool {
     match fault {
         Fault::Unsent { cause, .. } => match cause {

@@ -916,7 +916,7 @@ fn who_may_have_other_addresses_is_known_and_so_is_who_cannot_sign_in() {
         let (houston, _) = houston(move |_| json!({"data": {"workspaceUsers": [person, null]}}));
         let all = houston.all_members(&id(), Parts::default()).unwrap();
         assert_eq!(all.people[0].hides_addresses, hides, "{emails} {username}");
-        assert_eq!(all.unread, 1, "an entry that shows nobody may be anybody");
+        assert_eq!(all.unread, 1, "an entry without a name may be anyone");
     }
     for (status, expected) in [
         (json!("active"), UserStatus::Active),

@@ -46,8 +46,8 @@ pub struct Request {
     pub budget: Budget,
 }
 
-/// A part of the memory that all answers under way may take together; given back when the last
-/// clone is dropped.
+/// A part of the memory that all answers in flight may take together; given back when the last clone is
+/// dropped.
 #[derive(Debug, Clone, Default)]
 pub struct Held(
     #[expect(dead_code, reason = "held for its end")] Option<Arc<dyn std::any::Any + Send + Sync>>,

@@ -15,17 +15,19 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, finish};
 use super::limits::Limits;
-use super::phases::{Batch, Left, Phases, engine_settings};
+use super::phases::{Phases, engine_settings};
 use super::planning::prepared::PreparedPlan;
 use super::planning::roster::{Input, ResolvedInput};
 use super::runs::{RUNS, locked, unsafe_runs};
 use super::saved::Saved;
 use super::session::{Access, Destination, Session};
 use super::signals::Signals;
-use crate::engine::leftover::{Earlier, Unanswered, left_unanswered};
+use super::unanswered::{Unanswered, left_unanswered};
+use crate::engine::batch::{Batch, Earlier, InDoubt};
 use crate::event::Event;
-use crate::model::{ItemId, RowNumber, Scope};
+use crate::model::{ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
+use crate::plan::Phase;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
 use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
 use crate::report::Reporter;
@@ -50,7 +52,7 @@ pub fn earlier_run(saved: &Saved, runs_dir: &Path) -> Result<Option<RunFolder>, 
     Ok(saved.run_among(runs))
 }
 
-/// A roster whose workspaces are known, on a Houston that no other run may change meanwhile.
+/// A roster whose workspaces are known, on a Houston that no other run may change at the same time.
 pub struct Connected {
     input: ResolvedInput,
     session: Session,
@@ -149,8 +151,8 @@ impl Ready {
     }
 }
 
-/// Writes that a recent run against this Houston left without an answer: they may still land, so
-/// those of them that this run is to send are looked for over the settle time first.
+/// Writes that a recent run against this Houston left unanswered: they may still take effect, so this run
+/// first checks for those that it would send, over the settle time.
 fn unanswered(
     runs: &Runs,
     input: &ResolvedInput,
@@ -165,11 +167,11 @@ fn unanswered(
         let email = input.roster.emails().get(operation.item);
         let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
         if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
-            let text = format!("run {run} sent it and has no answer");
+            let text = format!("run {run} sent it and got no answer");
             let cause = Cause::new(Code::NoOutcome, text);
-            let in_doubt =
-                Earlier { attempts: 0, elapsed: Duration::ZERO, cause, in_doubt: true, is_removed: false };
-            earlier.insert(place, in_doubt);
+            let doubt = Some(InDoubt::NotSeen);
+            let sent = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, doubt, is_removed: false };
+            earlier.insert(place, sent);
         }
     }
     if !earlier.is_empty() {
@@ -202,28 +204,27 @@ impl Applying<'_> {
         let (folder, mut journal) = self.begin().map_err(unrecorded)?;
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
+        let (subjects, plan) = (Arc::new(self.plan.subjects()), &mut self.plan.plan);
+        let later: Vec<Phase> = Phase::LATER.into_iter().filter(|phase| plan.has_changes(*phase)).collect();
         // The file of the plan has the decisions now; a million of them take room.
-        self.plan.plan.rows = Vec::new();
-        let plan = &self.plan.plan;
-        let grants = plan.grants.iter().any(|grant| grant.decision.is_change());
-        let left = Left { grants, removals: plan.leavers().next().is_some() };
+        plan.items = Vec::new();
         let rows = Batch {
-            workspaces: &plan.workspaces,
-            operations: &self.plan.operations,
-            earlier: &self.earlier,
-            emails: self.input.roster.emails(),
-            subjects: &Arc::new(self.plan.along()),
+            workspaces: plan.workspaces.clone(),
+            operations: std::mem::take(&mut self.plan.operations),
+            earlier: std::mem::take(&mut self.earlier),
+            emails: Arc::clone(self.input.roster.emails()),
+            subjects,
         };
         let (session, signals) = (self.session, &self.signals);
         let (settings, limits) = (engine_settings(session, &self.settings), Limits::from(&self.settings));
-        let phases = Phases { folder: &folder, session, signals, settings: &settings, limits: &limits };
+        let (folder, began) = (&folder, session.clock.now());
+        let phases = Phases { folder, session, signals, settings: &settings, limits: &limits, began };
         signals.sending_begins(resume_command(folder.path(), self.settings.unattended));
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
-        let end = phases.carry_out(&rows, left, tally, &mut journal, announce);
+        let end = phases.carry_out(&rows, &later, tally, &mut journal, announce);
         signals.reporting_begins();
-        drop(progress);
-        self.plan.operations = Vec::new();
-        finish(&folder, &end, &session.notices)
+        drop((progress, rows));
+        finish(folder, &end, &session.notices)
     }
 
     /// Everything that must be on the disk before the first mutation; nothing, if not all of it.
@@ -261,11 +262,11 @@ impl Applying<'_> {
             roster_sha256,
             plan_sha256,
             rows: roster.len() as u64,
-            grants: self.plan.plan.grants.len() as u64,
-            extras: self.plan.plan.extras.len() as u64,
+            grants: self.plan.plan.in_phase(Phase::Deployments).len() as u64,
+            extras: self.plan.plan.in_phase(Phase::Removals).len() as u64,
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.settings.clone(),
-            reach: self.session.target.reach().context("cannot tell the working directory")?,
+            reach: self.session.target.reach().context("cannot find the working directory")?,
             saved_plan: self.saved_plan.clone(),
         };
         Ok(Journal::create(folder, header, start)?)
@@ -274,9 +275,8 @@ impl Applying<'_> {
     /// The rows that need no mutation.
     fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        for (index, planned) in self.plan.plan.rows.iter().enumerate() {
-            let role = self.input.roster.assignment(RowNumber::from_index(index)).map(|wish| wish.role);
-            if let Some((status, _)) = planned.decision.end(Scope::Workspace, role) {
+        for item in self.plan.plan.in_phase(Phase::Members) {
+            if let Some((status, _)) = item.decision.end(Scope::Workspace, item.wanted) {
                 tally.count(status);
             }
         }

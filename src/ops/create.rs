@@ -1,8 +1,8 @@
-//! `--create-workspaces`: makes the workspaces that a plan wants and Houston does not have.
+//! `--create-workspaces`: creates the workspaces that a plan wants and Houston does not have.
 //!
 //! Main function: [`PreparedPlan::create_missing`]. Labels need not be unique and a second request makes a
 //! second workspace, so nothing is ever sent twice here: where the answer is lost, the workspace is
-//! looked for by its label, and if it does not appear the run ends before anybody is added.
+//! looked for by its label, and if it does not appear the run ends before anyone is added.
 
 use super::planning::plan_created;
 use super::session::{Session, unusable};
@@ -14,17 +14,17 @@ use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::ops::planning::workspaces::list_workspaces;
 use crate::outcome::ExitStatus;
-use crate::plan::RolePolicy;
+use crate::plan::{Counts, Phase, RolePolicy};
 use crate::report::Reporter;
 use crate::report::notices::Notice;
 use crate::time::Waited;
 
 impl PreparedPlan {
-    /// Creates what is missing, reads it, and decides its rows again. Nothing was there when the
-    /// plan was made, so a workspace with the label is the one that was asked for.
+    /// Creates the missing workspaces, reads them, and decides their rows again. They did not exist when
+    /// the plan was made, so a workspace with the label is the requested one.
     ///
     /// # Errors
-    /// A workspace cannot be created (5, 4), or nobody can tell whether it was (8).
+    /// A workspace cannot be created (5, 4), or it is unknown whether it was (8).
     pub fn create_missing(
         &mut self,
         input: &ResolvedInput,
@@ -45,8 +45,8 @@ impl PreparedPlan {
         let plan = std::mem::take(&mut self.plan);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         self.plan = plan_created(plan, &created, &input.roster, roles, session, announce)?;
-        self.operations = self.plan.operations();
-        self.counts = self.plan.counts();
+        self.operations = self.plan.operations(Phase::Members);
+        self.counts = Counts::of(&self.plan.items);
         Ok(())
     }
 }
@@ -62,7 +62,7 @@ fn create(session: &Session, label: &str) -> Result<WorkspaceId, Failure> {
     }
 }
 
-/// Looks for a workspace whose creation has no answer: at once, and when the settle time is over.
+/// Looks for a workspace whose creation got no answer: immediately, and again after the settle time.
 fn look(session: &Session, label: &str, fault: &Fault) -> Result<WorkspaceId, Failure> {
     let name = printable(label);
     for wait in [None, Some(session.settings.settle)] {
@@ -81,18 +81,20 @@ fn look(session: &Session, label: &str, fault: &Fault) -> Result<WorkspaceId, Fa
         match (found.next(), found.next()) {
             (Some(workspace), None) => return Ok(workspace.id),
             (Some(_), Some(_)) => {
-                let error = anyhow::anyhow!("there are several workspaces `{name}` now; nobody was added");
+                let error = anyhow::anyhow!("several workspaces are now called `{name}`; no one was added");
                 return Err(Failure::new(ExitStatus::Target, error)
-                    .hint("somebody else made one too: name the right one by its id"));
+                    .hint("someone else created one too: use the id of the right one"));
             }
             (None, _) => {}
         }
     }
     let error = anyhow::anyhow!(
-        "nobody knows whether the workspace `{name}` was created ({fault}); nobody was added"
+        "it is unknown whether the workspace `{name}` was created ({fault}); no one was added"
     );
     let hint = match session.caller.as_ref().and_then(|caller| caller.user_id.as_ref()) {
-        Some(_) => "look for it in a few minutes, then run this again: what exists is not created twice",
+        Some(_) => {
+            "check for it in a few minutes, then run this again: an existing workspace is not created twice"
+        }
         None => "a service account may not be able to create workspaces: use the token of a user",
     };
     Err(Failure::new(ExitStatus::Unresolved, error).hint(hint))
@@ -103,7 +105,7 @@ fn refused(session: &Session, label: &str, fault: &Fault) -> Failure {
         return unusable(fault, &session.url);
     }
     let name = printable(label);
-    let error = anyhow::anyhow!("the workspace `{name}` cannot be created: {fault}; nobody was added");
+    let error = anyhow::anyhow!("cannot create the workspace `{name}`: {fault}; no one was added");
     let status = if fault.effect() == Effect::None { ExitStatus::Unresolved } else { ExitStatus::Target };
-    Failure::new(status, error).hint("create it by hand, or take its rows out; then run this again")
+    Failure::new(status, error).hint("create it by hand or remove its rows, then run this again")
 }

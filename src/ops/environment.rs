@@ -1,4 +1,5 @@
-//! What surrounds a command: the time, the signals, and where notices go. A test replaces it.
+//! What surrounds a command: the time, the way to Houston, the signals, and where notices go. A test
+//! replaces it.
 //!
 //! Main type: [`Environment`].
 
@@ -7,7 +8,14 @@ use std::sync::Arc;
 
 use super::notices::Notices;
 use super::signals::Signals;
+use crate::houston::{Credential, HttpSettings, Target, Transport};
 use crate::time::Clock;
+
+/// Opens a transport to a target. Pace, repeats and patience are put on top of it.
+pub type Connect = dyn Fn(&Target, Credential, HttpSettings) -> Arc<dyn Transport> + Send + Sync;
+
+/// Begins to listen for signals.
+pub type Listen = dyn Fn(Notices) -> io::Result<Signals> + Send + Sync;
 
 /// What a command does not make itself.
 #[derive(Clone)]
@@ -16,8 +24,10 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Where notices go.
     pub notices: Notices,
+    /// Opens a transport to a target.
+    pub connect: Arc<Connect>,
     /// Begins to listen for signals.
-    pub listen: fn(Notices) -> io::Result<Signals>,
+    pub listen: Arc<Listen>,
 }
 
 impl Environment {

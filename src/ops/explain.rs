@@ -1,4 +1,4 @@
-//! `plan --explain EMAIL`: what is known of one person, which rule decides, and what exactly would be
+//! `plan --explain EMAIL`: what is known about one person, which rule applies, and exactly what would be
 //! sent.
 //!
 //! Main function: [`explain`]. It shows; it decides nothing and sends nothing.
@@ -9,21 +9,19 @@ use serde::Serialize;
 
 use super::session::Session;
 use crate::houston::{DeploymentUser, Mail, Rehearsed};
-use crate::model::{Level, Role, RowNumber, Scope, email_key, normalize_email, printable};
+use crate::model::{ItemId, Level, Scope, email_key, normalize_email, printable};
 use crate::ops::failure::Failure;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::outcome::ExitStatus;
-use crate::plan::extra::{Account, Extra};
-use crate::plan::grant::{Grant, name};
-use crate::plan::{Action, Decision, Holder, Membership, Reason, Workspace};
+use crate::plan::{Account, Action, Decision, Holder, Item, Origin, Phase, Reason, Workspace, role_name};
 use crate::report::escape::json_pretty;
-use crate::report::plan::{PlanFormat, reason_of_grant};
+use crate::report::plan::{PlanFormat, reason};
 
 /// One row, or one person who is not in the roster, explained.
 #[derive(Debug, Serialize)]
 struct Explained {
-    /// `file:line`; none for somebody who is not in the roster.
+    /// `file:line`; none for a person who is not in the roster.
     place: Option<String>,
     email: String,
     workspace: Option<String>,
@@ -31,7 +29,7 @@ struct Explained {
     /// The release name of the deployment, for a role in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<String>,
-    /// What Houston has; none if it was not looked at.
+    /// What Houston has; none if it was not read.
     present: Option<String>,
     rule: String,
     action: &'static str,
@@ -58,7 +56,7 @@ impl From<Rehearsed> for Sending {
 /// Everything about the person with this address, as JSON or as text.
 ///
 /// # Errors
-/// Nobody has this address (2).
+/// No one has this address (2).
 pub fn explain(
     email: &str,
     prepared: &PreparedPlan,
@@ -72,8 +70,9 @@ pub fn explain(
     let all = explainer.all(&email_key(&normalize_email(email)));
     if all.is_empty() {
         let (email, name) = (printable(email), printable(&input.name));
-        return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}"))
-            .hint("`plan --all` shows everybody; who is not in the roster is looked at with --prune"));
+        return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}")).hint(
+            "`plan --all` lists everyone in the roster; other people are considered only with --prune",
+        ));
     }
     match format {
         PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md => {
@@ -91,81 +90,113 @@ struct Explainer<'e> {
 }
 
 impl Explainer<'_> {
+    /// Each row with its deployment roles; then the people who are not in the roster.
     fn all(&self, email: &str) -> Vec<Explained> {
-        let rows = (0..self.input.roster.len()).map(RowNumber::from_index);
-        let rows = rows.filter(|&row| self.input.roster.emails().get(row) == email);
-        let extras = self.prepared.plan.extras.iter().filter(|extra| email_key(&extra.name) == email);
-        let grants = |row| self.prepared.plan.grants.iter().filter(move |grant| grant.row == row);
-        let rows =
-            rows.flat_map(|row| [self.row(row)].into_iter().chain(grants(row).map(|one| self.grant(one))));
-        rows.chain(extras.map(|extra| self.extra(extra))).collect()
+        let (plan, emails) = (&self.prepared.plan, self.input.roster.emails());
+        let is_theirs = |&(id, item): &(ItemId, &Item)| match item.origin {
+            Origin::Row(row) => emails.get(row) == email,
+            Origin::Extra => email_key(&plan.people[&id]) == email,
+        };
+        let mut items: Vec<(ItemId, &Item)> = plan.numbered().filter(is_theirs).collect();
+        items.sort_by_key(|(_, item)| item.origin);
+        items.into_iter().map(|(id, item)| self.explained(id, item)).collect()
     }
 
-    fn row(&self, row: RowNumber) -> Explained {
+    fn explained(&self, id: ItemId, item: &Item) -> Explained {
         let (plan, roster) = (&self.prepared.plan, &self.input.roster);
-        let planned = &plan.rows[row.index()];
-        let wish = roster.assignment(row);
-        let workspace = planned.workspace.map(|place| &plan.workspaces[place as usize]);
-        let text = roster.workspace(row).map(|text| roster.workspaces()[text as usize].clone());
-        let exists = planned.workspace.is_some_and(|place| !plan.is_to_be_created(place));
-        let role = wish.map(|wish| wish.role);
+        let workspace = plan.workspace(item);
+        let exists = item.workspace().is_some_and(|place| !plan.is_to_be_created(place));
+        let phase = item.phase();
+        let text = item.row().filter(|_| phase == Phase::Members).and_then(|row| roster.workspace(row));
+        let text = text.map(|text| roster.workspaces()[text as usize].clone());
+        let role = |level| item.scope().role(level);
+        let rehearsed = workspace.filter(|_| exists).and_then(|workspace| self.request(workspace, id, item));
         Explained {
-            place: Some(format!("{}:{}", self.input.name, roster.line(row))),
-            email: roster.emails().spelled(row).to_owned(),
+            place: item.row().map(|row| format!("{}:{}", self.input.name, roster.line(row))),
+            email: self.email(id, item).to_owned(),
             workspace: workspace.and_then(|workspace| workspace.label.clone()).or(text),
             workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.to_string()),
-            deployment: None,
-            present: planned.seen.map(|seen| seen.described(Scope::Workspace)),
-            rule: self.rule(&planned.decision, role),
-            action: planned.decision.word(),
-            from_role: planned.seen.and_then(Membership::role).map(|level| Role::workspace(level).name()),
-            to_role: role.map(|level| Role::workspace(level).name()),
-            request: workspace
-                .filter(|_| exists)
-                .and_then(|workspace| self.request(workspace, row, &planned.decision)),
+            deployment: plan.deployment(item).map(|deployment| deployment.name.clone()),
+            present: item.seen.map(|seen| seen.described(item.scope())),
+            rule: match phase {
+                Phase::Members => self.rule(&item.decision, item.wanted),
+                Phase::Deployments => self.rule_in_deployment(item),
+                Phase::Removals => rule_of_extra(&item.decision),
+            },
+            action: item.decision.word(),
+            from_role: item.from().map(|level| role(level).name()),
+            to_role: match phase {
+                Phase::Members => item.wanted.map(|level| role(level).name()),
+                Phase::Deployments => Some(role_name(item.wanted.map(role))),
+                Phase::Removals => None,
+            },
+            request: rehearsed.map(Sending::from),
         }
     }
 
-    fn request(&self, workspace: &Workspace, row: RowNumber, decision: &Decision) -> Option<Sending> {
-        let (houston, email) = (&self.session.houston, self.input.roster.emails().spelled(row));
-        let rehearsed = match decision.action() {
-            Some(Action::Add(role)) => {
-                let mail = self.mail;
-                let subjects = self.prepared.along();
-                let along = subjects.along.get(&row.into()).map_or(&[][..], Vec::as_slice);
-                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, along))
-            }
-            Some(Action::Replace(_)) => {
-                // The first of the two; the other one is an add.
-                match self.prepared.plan.replacements.get(&row)?.first()? {
-                    Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
-                    Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+    fn email(&self, id: ItemId, item: &Item) -> &str {
+        match item.origin {
+            Origin::Row(row) => self.input.roster.emails().spelled(row),
+            Origin::Extra => &self.prepared.plan.people[&id],
+        }
+    }
+
+    /// What would be sent first: of a replacement the removal, whose other half is an add.
+    fn request(&self, workspace: &Workspace, id: ItemId, item: &Item) -> Option<Rehearsed> {
+        let (plan, houston) = (&self.prepared.plan, &self.session.houston);
+        let action = item.decision.action().filter(|_| !self.prepared.comes_along(item))?;
+        let email = self.email(id, item);
+        if let Some(deployment) = plan.deployment(item) {
+            let user = plan.users.get(&id);
+            let user = DeploymentUser {
+                id: user.map(|(id, _)| id.as_str()),
+                email: user.map_or(email, |(_, address)| address),
+            };
+            let deployment = &deployment.id;
+            return match action {
+                Action::Add(role) => {
+                    houston.rehearse(|houston| houston.add_deployment_role(deployment, user, role))
                 }
+                Action::SetRole { to, .. } => {
+                    houston.rehearse(|houston| houston.set_deployment_role(deployment, user, to))
+                }
+                Action::Remove(_) => {
+                    houston.rehearse(|houston| houston.remove_deployment_role(deployment, user))
+                }
+                Action::Replace(_) => None,
+            };
+        }
+        match action {
+            Action::Add(role) => {
+                let mail = self.mail;
+                let subjects = self.prepared.subjects();
+                let bundled = subjects.bundled.get(&id).map_or(&[][..], Vec::as_slice);
+                houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, bundled))
             }
-            Some(Action::SetRole { to, holder, .. }) => houston.rehearse(|houston| match holder {
+            Action::Replace(_) | Action::Remove(_) => match plan.accounts.get(&id)?.first()? {
+                Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
+                Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
+            },
+            Action::SetRole { to, holder, .. } => houston.rehearse(|houston| match holder {
                 Holder::Member => houston.set_role(&workspace.id, email, to),
                 Holder::Invitation => houston.set_invite_role(&workspace.id, email, to),
             }),
-            Some(Action::Remove(_)) | None => None,
-        };
-        rehearsed.map(Sending::from)
+        }
     }
 
     fn rule(&self, decision: &Decision, role: Option<Level>) -> String {
         match decision {
-            Decision::Change(Action::Add(_)) => "is neither a member nor invited: is added".to_owned(),
+            Decision::Change(Action::Add(_)) => "neither a member nor invited: will be added".to_owned(),
             Decision::Change(Action::Remove(_)) => String::new(),
             Decision::Change(Action::Replace(_)) => {
-                "is taken away by this request and then added again (--repair-duplicates, --reinvite)"
-                    .to_owned()
+                "removed by this request, then added again (--repair-duplicates, --reinvite)".to_owned()
             }
             Decision::Change(Action::SetRole { holder: Holder::Invitation, .. }) => {
-                "is invited with another role, and --update-roles gives the invitation the one of the roster"
+                "invited with a different role: --update-roles sets the roster's role on the invitation"
                     .to_owned()
             }
             Decision::Change(Action::SetRole { holder: Holder::Member, .. }) => {
-                "is a member with another role, and --update-roles gives members the one of the roster"
-                    .to_owned()
+                "a member with a different role: --update-roles sets the roster's role".to_owned()
             }
             Decision::Keep(reason) => self.rule_of(reason, role),
         }
@@ -175,17 +206,17 @@ impl Explainer<'_> {
         let cause = || reason.end(Scope::Workspace, role).1;
         let because = || cause().map_or_else(String::new, |cause| format!("{} ({})", cause.text, cause.code));
         match reason {
-            Reason::Unchanged => "is a member with the wanted role: nothing is to be done".to_owned(),
-            Reason::RoleKept(_) => format!("{}: without --update-roles nobody's role is changed", because()),
+            Reason::Unchanged => "a member with the wanted role: nothing to do".to_owned(),
+            Reason::RoleKept(_) => format!("{}: roles change only with --update-roles", because()),
             Reason::AlreadyInvited(_) => {
                 let more = cause().map_or_else(String::new, |cause| format!("; {}", cause.text));
-                format!("is invited, or has never signed in: is not invited again{more}")
+                format!("already invited, or has never signed in: not invited again{more}")
             }
             Reason::Merged { into } => {
                 let line = self.input.roster.line(*into);
-                format!("says the same as line {line}, which speaks for both")
+                format!("merged into line {line}")
             }
-            Reason::LeftOut => "outside of --only or --limit".to_owned(),
+            Reason::LeftOut => "excluded by --only or --limit".to_owned(),
             Reason::HeldBack(..)
             | Reason::Protected(_)
             | Reason::ViaTeam
@@ -197,79 +228,30 @@ impl Explainer<'_> {
         }
     }
 
-    fn grant(&self, grant: &Grant) -> Explained {
-        let (plan, roster) = (&self.prepared.plan, &self.input.roster);
-        let workspace = &plan.workspaces[grant.workspace as usize];
-        let (houston, email) = (&self.session.houston, roster.emails().spelled(grant.row));
-        let (id, user) = (&grant.deployment.id, grant.user.as_ref());
-        let user = DeploymentUser {
-            id: user.map(|(id, _)| id.as_str()),
-            email: user.map_or(email, |(_, address)| address),
-        };
-        let (request, rule) = match &grant.decision {
-            Decision::Change(Action::Add(_)) if self.prepared.comes_along(grant) => {
-                (None, "is given together with the workspace, in the same request".to_owned())
+    fn rule_in_deployment(&self, item: &Item) -> String {
+        match &item.decision {
+            Decision::Change(Action::Add(_)) if self.prepared.comes_along(item) => {
+                "set by the request that adds the person to the workspace".to_owned()
             }
-            Decision::Change(Action::Add(_)) => (
-                grant
-                    .role
-                    .and_then(|role| houston.rehearse(|houston| houston.add_deployment_role(id, user, role))),
-                "has no role in this deployment: is given one".to_owned(),
-            ),
-            Decision::Change(Action::SetRole { .. }) => (
-                grant
-                    .role
-                    .and_then(|role| houston.rehearse(|houston| houston.set_deployment_role(id, user, role))),
-                "has another role in this deployment, and --update-roles gives the one of the roster"
-                    .to_owned(),
-            ),
-            Decision::Change(Action::Remove(_)) => (
-                houston.rehearse(|houston| houston.remove_deployment_role(id, user)),
-                "has a role in this deployment where the roster says NONE, and --update-roles takes it away"
-                    .to_owned(),
-            ),
-            Decision::Change(Action::Replace(_)) | Decision::Keep(_) => (None, reason_of_grant(grant)),
-        };
-        Explained {
-            place: Some(format!("{}:{}", self.input.name, roster.line(grant.row))),
-            email: email.to_owned(),
-            workspace: workspace.label.clone(),
-            workspace_id: (!plan.is_to_be_created(grant.workspace)).then(|| workspace.id.to_string()),
-            deployment: Some(grant.deployment.name.clone()),
-            present: grant.seen.map(|seen| seen.described(Scope::Deployment)),
-            rule,
-            action: grant.decision.word(),
-            from_role: grant.from().map(|level| Role::deployment(level).name()),
-            to_role: Some(name(grant.role.map(Role::deployment))),
-            request: request.map(Sending::from),
+            Decision::Change(Action::Add(_)) => "has no role in this deployment: will get one".to_owned(),
+            Decision::Change(Action::SetRole { .. }) => {
+                "has a different role in this deployment: --update-roles sets the roster's role".to_owned()
+            }
+            Decision::Change(Action::Remove(_)) => {
+                "has a role in this deployment, but the roster says NONE: --update-roles removes it"
+                    .to_owned()
+            }
+            Decision::Change(Action::Replace(_)) | Decision::Keep(_) => {
+                reason(&self.prepared.plan, item, &self.input.roster)
+            }
         }
     }
+}
 
-    fn extra(&self, extra: &Extra) -> Explained {
-        let workspace = &self.prepared.plan.workspaces[extra.workspace as usize];
-        let houston = &self.session.houston;
-        let request = extra.leaves().then(|| match &extra.account {
-            Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
-            Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
-        });
-        Explained {
-            place: None,
-            email: extra.name.clone(),
-            workspace: workspace.label.clone(),
-            workspace_id: Some(workspace.id.to_string()),
-            deployment: None,
-            present: Some(extra.seen.described(Scope::Workspace)),
-            rule: match extra.decision.end(Scope::Workspace, None).and_then(|(_, cause)| cause) {
-                None => "is not in the roster, and --prune removes such people".to_owned(),
-                Some(cause) => {
-                    format!("is not in the roster and stays: {} ({})", cause.text, cause.code)
-                }
-            },
-            action: extra.decision.word(),
-            from_role: extra.seen.role().map(|level| Role::workspace(level).name()),
-            to_role: None,
-            request: request.flatten().map(Sending::from),
-        }
+fn rule_of_extra(decision: &Decision) -> String {
+    match decision.end(Scope::Workspace, None).and_then(|(_, cause)| cause) {
+        None => "not in the roster: --prune removes such people".to_owned(),
+        Some(cause) => format!("not in the roster, but kept: {} ({})", cause.text, cause.code),
     }
 }
 
@@ -284,13 +266,13 @@ fn write(out: &mut String, explained: &Explained) -> std::fmt::Result {
         explained;
     let place = place.as_deref().unwrap_or("not in the roster");
     writeln!(out, "{}: {}", printable(place), printable(email))?;
-    let label = workspace.as_deref().unwrap_or("no workspace that can be read");
+    let label = workspace.as_deref().unwrap_or("no readable workspace");
     let id = workspace_id.as_ref().map_or_else(String::new, |id| format!(" ({})", printable(id)));
     writeln!(out, "  workspace: {}{id}", printable(label))?;
     if let Some(name) = &explained.deployment {
         writeln!(out, "  deployment: {}", printable(name))?;
     }
-    writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not looked at")))?;
+    writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not checked")))?;
     if let Some(role) = to_role {
         writeln!(out, "  wanted:    {role}")?;
     }

@@ -24,7 +24,7 @@ impl Failure {
         Self { status, error: error.into(), hint: None, about: Vec::new() }
     }
 
-    /// The same about these flags: if their values were not typed, people are told who set them.
+    /// The same about these flags: if their values were not typed, the message names their origin.
     #[must_use]
     pub fn about(mut self, flags: &[&'static str]) -> Self {
         self.about.extend_from_slice(flags);

@@ -1,5 +1,5 @@
-//! How a run ended, told from its files alone: the exit status and the reports, the same for the
-//! command that carried it out and for one that looks at it a year later.
+//! How a run ended, from its files alone: the exit status and the reports, the same for the command
+//! that ran it and for one that reads it a year later.
 //!
 //! Main functions: [`open_run`], [`status`], [`write_reports`] and [`finish`].
 
@@ -33,13 +33,13 @@ use crate::roster::{Dialect, rows_of};
 pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
     find(runs_dir, run).map_err(|error| {
         let hint = match &error {
-            FindError::NoRuns { .. } | FindError::Folder(_) => "name the folder of the runs with --runs-dir",
+            FindError::NoRuns { .. } | FindError::Folder(_) => "pass the folder of the runs with --runs-dir",
             FindError::Unknown { .. } => "`report --list` shows the runs; --runs-dir names another folder",
-            FindError::Ambiguous { .. } => "give more of the id",
+            FindError::Ambiguous { .. } => "pass more of the id",
             FindError::LatestDistrusted { .. } => {
                 "list the runs with `report --list`, then pass the id of the one you mean"
             }
-            FindError::NotARun { .. } => "a run is named by its id, the beginning of it, or its folder",
+            FindError::NotARun { .. } => "name a run by its id, the beginning of its id, or its folder",
         };
         Failure::new(ExitStatus::Usage, error).about(&["runs-dir"]).hint(hint)
     })
@@ -56,23 +56,23 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
     let hint = match &error {
         JournalError::NoHeader { .. } => again(),
         JournalError::Read { .. } if has_none => {
-            format!("it ended before it sent anything, or a file of it was taken away: {}", again())
+            format!("the run ended before it sent anything, or one of its files was removed: {}", again())
         }
         JournalError::Older { .. } => {
             "read it with the version of this program that wrote it, or apply its roster again".to_owned()
         }
         JournalError::Newer { .. } => "use the version that wrote it, or a later one".to_owned(),
         JournalError::Broken { .. } => {
-            "put it back as it was; or apply the roster again: what is there already is not sent again"
+            "restore the file, or apply the roster again (what Houston already has is not sent again)"
                 .to_owned()
         }
         JournalError::Changed { .. } | JournalError::Incomplete { .. } => {
-            "put it back as it was: what became of a row is known by its place in the file".to_owned()
+            "restore the file: the journal refers to rows by their position in it".to_owned()
         }
         JournalError::Read { source, .. }
             if matches!(source.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) =>
         {
-            "the files of a run are regular files of your own; see whose folder this is".to_owned()
+            "the files of a run must be regular files that you own; check who owns the folder".to_owned()
         }
         JournalError::Folder(_) | JournalError::Write { .. } | JournalError::Read { .. } => {
             return Failure::new(ExitStatus::Internal, error);
@@ -81,7 +81,7 @@ pub fn broken(folder: &RunFolder, error: JournalError) -> Failure {
     Failure::new(ExitStatus::BadInput, error).hint(hint)
 }
 
-/// Holds `plan.jsonl` against the digest in the journal.
+/// Compares `plan.jsonl` with the digest in the journal.
 ///
 /// # Errors
 /// It was changed since, or cannot be read (3).
@@ -89,7 +89,7 @@ pub fn check_plan(folder: &RunFolder, history: &History) -> Result<(), Failure> 
     check(folder, PLAN, &history.header.plan_sha256)
 }
 
-/// Holds the copy of the roster against the digest in the journal.
+/// Compares the copy of the roster with the digest in the journal.
 ///
 /// # Errors
 /// It was changed since, or cannot be read (3).
@@ -121,19 +121,19 @@ pub fn status(history: &History) -> ExitStatus {
 
 /// How many changes of roles a guard held back.
 fn held_back(history: &History) -> usize {
-    history.rows.iter().filter(|row| row.is_held_back()).count()
+    history.rows().filter(|row| row.is_held_back()).count()
 }
 
 /// How many removals a guard held back.
 fn removals_held_back(history: &History) -> usize {
-    history.extras.iter().filter(|extra| extra.is_held_back()).count()
+    history.extras().iter().filter(|extra| extra.is_held_back()).count()
 }
 
 /// What guards held back, by workspace and guard.
 fn held_by_guards(history: &History) -> Vec<HeldBack> {
     let mut held: Vec<HeldBack> = Vec::new();
-    let rows = history.rows.iter().map(|row| (row, 1, 0));
-    let all = rows.chain(history.extras.iter().map(|extra| (extra, 0, 1)));
+    let rows = history.rows().map(|row| (row.end, 1, 0));
+    let all = rows.chain(history.extras().iter().map(|extra| (extra, 0, 1)));
     for (row, roles, removals) in all.filter(|(row, ..)| row.is_held_back()) {
         let Some(guard) = row.cause.as_ref().and_then(|cause| Guard::of(&cause.code)) else { continue };
         let workspace = row.workspace.map(|at| history.workspaces[at as usize].to_string());
@@ -151,8 +151,7 @@ fn held_by_guards(history: &History) -> Vec<HeldBack> {
 fn by_rows(history: &History) -> ExitStatus {
     let (rows, extras) = (history.tally(), history.tally_of_extras());
     let of = |kind| rows.of_kind(kind) + extras.of_kind(kind);
-    let left_out =
-        history.rows.iter().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
+    let left_out = history.rows().filter(|row| row.status == Status::NotRun && row.is_left_out()).count();
     let left = of(StatusKind::Unresolved) + of(StatusKind::NotTried) - left_out as u64;
     if left > 0 {
         ExitStatus::Unresolved
@@ -181,7 +180,7 @@ impl RosterCopy {
     /// If the journal does not say so.
     pub fn of(history: &History) -> anyhow::Result<Self> {
         let dialect = Dialect::deserialize(&history.header.dialect)
-            .context("the journal does not say how the roster of the run is read")?;
+            .context("the journal does not say how to read the roster of the run")?;
         let header = ByteRecord::from(dialect.headers.clone());
         Ok(Self { dialect, header })
     }
@@ -189,7 +188,7 @@ impl RosterCopy {
     /// The rows from the beginning.
     ///
     /// # Errors
-    /// If the copy cannot be opened; a row that cannot be read is an error in its place.
+    /// If the copy cannot be opened; a row that cannot be read is an error at its position.
     pub fn read(
         &self,
         folder: &RunFolder,
@@ -226,7 +225,7 @@ pub fn write_reports(
         let bad = status.filter(|status| !matches!(status, ExitStatus::Done | ExitStatus::Unchanged(_)));
         Failure::new(bad.unwrap_or(ExitStatus::Internal), error.context("the reports cannot be written"))
             .hint(format!(
-                "nothing is lost, the run is in its journal: once there is room, `houston-onboard report {}` makes them",
+                "nothing is lost: the journal has the whole run. Once there is room, `houston-onboard report {}` writes the reports",
                 shell_word(folder.path())
             ))
     })
@@ -265,7 +264,7 @@ pub fn finish(folder: &RunFolder, end: &RunEnd, notices: &Notices) -> Result<Fin
     Ok(Finished { status, summary })
 }
 
-/// The files of a run cannot be read at its end. What was sent is known to this process alone then.
+/// The files of a run cannot be read at its end. Then only this process knows what was sent.
 fn unreadable(error: JournalError, end: &RunEnd) -> Failure {
     let is_lost = matches!(end.stopped, Some((StopReason::JournalLost, _)));
     let status = if is_lost { ExitStatus::Unresolved } else { ExitStatus::Internal };
@@ -340,7 +339,7 @@ mod tests {
 
     #[test]
     fn rows_that_were_not_chosen_leave_nothing_to_do() {
-        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "excluded by --only or --limit"));
         let fixture = Fixture::with(&[(Status::Added, None), (Status::NotRun, left_out)], None);
         assert_eq!(status(&fixture.history), ExitStatus::Done);
     }
@@ -369,7 +368,7 @@ mod tests {
     fn reports_need_to_know_how_the_roster_is_read() {
         let fixture = Fixture::new();
         let error = RosterCopy::of(&fixture.history).expect_err("the fixture does not say so");
-        assert!(error.to_string().contains("how the roster of the run is read"), "{error}");
+        assert!(error.to_string().contains("how to read the roster of the run"), "{error}");
         for (given, ends_with) in
             [(ExitStatus::Done, 1), (ExitStatus::Unchanged(99), 1), (ExitStatus::Token, 4)]
         {

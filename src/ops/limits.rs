@@ -34,8 +34,8 @@ impl Limits {
         self.on_guard.unwrap_or_default()
     }
 
-    /// The stricter of both, one by one; everybody is protected whom either protects. What is not given
-    /// on one side is the other side's.
+    /// The stricter of both, one by one; a person is protected if either protects them. A limit that one
+    /// side does not set comes from the other.
     #[must_use]
     pub fn stricter(&self, other: &Self) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Limits {
         }
     }
 
-    /// The same with the defaults in the place of what is not given.
+    /// The same with the defaults for limits that are not set.
     #[must_use]
     pub fn with_defaults(&self) -> Self {
         let Caps { people, percent } = self.caps();
@@ -58,8 +58,8 @@ impl Limits {
         }
     }
 
-    /// The settings of a run under these limits and no others. Where nobody is demoted, the patterns
-    /// mean nothing.
+    /// The settings of a run under these limits and no others. Where no one is demoted, the patterns
+    /// have no effect.
     #[must_use]
     pub fn bind(&self, settings: &RunSettings) -> RunSettings {
         let prune = settings.prune.is_some().then(|| Prune {
@@ -78,7 +78,7 @@ fn stricter<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
 }
 
 impl From<&RunSettings> for Limits {
-    /// The limits of a run; those of a run that removes nobody protect from demotions only.
+    /// The limits of a run; without removals they only protect from demotions.
     fn from(settings: &RunSettings) -> Self {
         let prune = settings.prune.as_ref();
         Self {

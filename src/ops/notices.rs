@@ -1,4 +1,4 @@
-//! Where a command puts what people should know beside its result.
+//! Where a command sends notices for the user, besides its result.
 //!
 //! Main type: [`Notices`]. It passes notices on; their words are made by [`Notice`].
 

@@ -1,5 +1,4 @@
-//! From a roster whose workspaces are known, and a Houston, to a plan: read what is there, decide per
-//! row.
+//! From a roster whose workspaces are known, and a Houston, to a plan: read Houston, decide per row.
 //!
 //! Main function: [`plan`]. It sends nothing but reads.
 
@@ -19,7 +18,7 @@ use super::session::{Session, unusable};
 use crate::engine::verdict::cause;
 use crate::event::Event;
 use crate::houston::{Fault, RejectedKind};
-use crate::model::{Assignment, ItemId, RowNumber, Scope};
+use crate::model::{ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
@@ -27,10 +26,11 @@ use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::extra::Extra;
-use crate::plan::guard::{hold_caller, hold_incomplete, hold_last_admins, hold_protected};
+use crate::plan::guard::{Bars, hold_last_admins};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Membership, Plan, Reason, RolePolicy, RowPlan, decide};
+use crate::plan::{
+    Action, Decision, Guard, Item, Membership, Origin, Phase, Plan, Reason, RolePolicy, Subject, decide, pick,
+};
 use crate::present::grants::{Answers, Asked};
 use crate::present::members::{Admins, Reading};
 use crate::present::survey::{Progress, Task};
@@ -62,27 +62,27 @@ pub fn plan(
     draft.pruning = pruning;
     draft.read(&asked(&wishes, roster), session, announce)?;
     let Draft { mut plan, pruning, grants, .. } = draft;
-    if let Some(pruning) = pruning {
-        pruning.conclude(&mut plan);
-    }
     if settings.repair_duplicates || settings.reinvite {
         plan_replacements(&mut plan, roster, settings, &protect, session, announce)?;
     }
     let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
     decide_grants(wishes, grants, &mut plan, &wanted, session)?;
+    if let Some(pruning) = pruning {
+        pruning.conclude(&mut plan);
+    }
     warn_of_unmatched(&protect, &session.notices);
     Ok(plan)
 }
 
-/// A pattern that matches nobody protects nobody: it may be mistyped.
+/// A pattern that matches no one protects no one: it may be mistyped.
 fn warn_of_unmatched(protect: &Protect, notices: &Notices) {
     for pattern in protect.unmatched() {
         notices.give(&Notice::Planning(PlanningNotice::UnmatchedProtect(pattern)));
     }
 }
 
-/// Reads workspaces that have been created since the plan was made, and decides their rows again:
-/// whoever created them is a member already.
+/// Reads workspaces that have been created since the plan was made, and decides their rows again: the user
+/// who created them is already a member.
 ///
 /// # Errors
 /// The token is dead (4).
@@ -95,12 +95,9 @@ pub fn plan_created(
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Plan, Failure> {
     let mut wanted = vec![Vec::new(); plan.workspaces.len()];
-    for (index, planned) in plan.rows.iter().enumerate() {
-        if let Some(place) = planned.workspace
-            && planned.decision.is_add()
-            && created.contains(&place)
-        {
-            wanted[place as usize].push(ItemId::from_index(index));
+    for operation in plan.operations(Phase::Members) {
+        if created.contains(&operation.workspace) && matches!(operation.action, Action::Add(_)) {
+            wanted[operation.workspace as usize].push(operation.item);
         }
     }
     let (admins, grants) = nothing_read(&plan);
@@ -129,7 +126,7 @@ struct Draft<'r> {
     protect: Protect,
     /// The search for people who are not in the roster, if they are to go.
     pruning: Option<Pruning>,
-    /// What was read of the roles in deployments that were asked for, by place.
+    /// What was read of the deployment roles that were asked for, by index.
     grants: Vec<Answers>,
     /// The admins of each workspace whose list was read to its end.
     admins: Vec<Option<Admins>>,
@@ -147,7 +144,7 @@ impl<'r> Draft<'r> {
             .collect();
         let unknown = Arc::new(Cause::new(
             Code::Invalid,
-            "not a valid row, or another row wants the opposite; `validate` tells",
+            "invalid row, or another row contradicts it; run `validate` for details",
         ));
         let mut wanted = vec![Vec::new(); places.workspaces.len()];
         let meaning = |row: RowNumber| places.meanings[roster.workspace(row)? as usize].as_ref();
@@ -156,7 +153,7 @@ impl<'r> Draft<'r> {
             Meaning::Decided(_) => None,
         };
         let mut plan_row = |row: RowNumber| {
-            let (workspace, decision) = match roster.state(row) {
+            let (place, decision) = match roster.state(row) {
                 RowState::LeftOut => (None, Decision::Keep(Reason::LeftOut)),
                 RowState::Merged { into } | RowState::Overruled { by: into } => {
                     (place(row), Decision::Keep(Reason::Merged { into }))
@@ -174,17 +171,23 @@ impl<'r> Draft<'r> {
                     None => (None, Decision::Keep(Reason::Invalid(Arc::clone(&unknown)))),
                 },
             };
-            RowPlan { workspace, seen: None, decision }
+            Item {
+                origin: Origin::Row(row),
+                subject: place.map(|workspace| Subject { workspace, deployment: None }),
+                wanted: roster.assignment(row).map(|wish| wish.role),
+                seen: None,
+                decision,
+            }
         };
-        let rows = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
+        let items = (0..roster.len()).map(RowNumber::from_index).map(&mut plan_row).collect();
         let plan =
-            Plan { workspaces: places.workspaces, rows, to_create: places.to_create, ..Plan::default() };
+            Plan { workspaces: places.workspaces, items, to_create: places.to_create, ..Plan::default() };
         let (admins, grants) = nothing_read(&plan);
         let protect = Protect::default();
         Self { roster, plan, wanted, roles: RolePolicy::Keep, protect, pruning: None, grants, admins }
     }
 
-    /// Reads every workspace and decides its rows. In one that does not exist nobody is.
+    /// Reads every workspace and decides its rows. One that does not exist has no members.
     fn read(
         &mut self,
         asked: &HashMap<u32, Vec<Asked<'_>>>,
@@ -194,9 +197,10 @@ impl<'r> Draft<'r> {
         let (to_create, existing): (Vec<usize>, Vec<usize>) =
             (0..self.plan.workspaces.len()).partition(|&at| self.plan.is_to_be_created(place(at)));
         for place in to_create {
-            for row in std::mem::take(&mut self.wanted[place]) {
-                let Some(wish) = self.roster.assignment(row.row()) else { continue };
-                self.note(row, Membership::Absent, Decision::Change(Action::Add(wish.role)));
+            for item in pick(&mut self.plan.items, &std::mem::take(&mut self.wanted[place])) {
+                let Some(wanted) = item.wanted else { continue };
+                item.seen = Some(Membership::Absent);
+                item.decision = Decision::Change(Action::Add(wanted));
             }
         }
         self.read_places(existing, asked, session, announce)
@@ -240,9 +244,8 @@ impl<'r> Draft<'r> {
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
-                    for row in rows {
-                        self.plan.rows[row.index()].decision =
-                            Decision::Keep(Reason::failed(status, Arc::clone(&cause)));
+                    for item in pick(&mut self.plan.items, &rows) {
+                        item.decision = Decision::Keep(Reason::failed(status, Arc::clone(&cause)));
                     }
                 }
             }
@@ -253,42 +256,39 @@ impl<'r> Draft<'r> {
     }
 
     fn decide(&mut self, rows: &[ItemId], reading: &Reading, session: &Session) {
-        let wishes = rows.iter().filter_map(|&row| self.roster.assignment(row.row()));
-        let decide = |(wish, &seen): (Assignment<'_>, &Membership)| {
-            decide(Scope::Workspace, wish.role, seen, self.roles)
-        };
-        let mut decisions: Vec<Decision> = wishes.zip(&reading.memberships).map(decide).collect();
         let caller = session.caller_names(reading);
-        let email = |place: usize| self.roster.emails().get(rows[place]);
-        // Asked of everybody, so that a pattern that matches is known to match.
-        let is_protected = |place: usize| {
-            self.protect.covers([email(place)]) || reading.protected.iter().any(|name| name == email(place))
-        };
-        let protected: Vec<bool> = (0..decisions.len()).map(is_protected).collect();
-        hold_protected(&mut decisions, |place| protected[place]);
-        hold_caller(&mut decisions, |place| caller.iter().any(|name| name == email(place)));
-        if let Some(doubt) = reading.cause_of_doubt().map(Arc::new) {
-            let add = decisions.iter_mut().filter(|decision| decision.is_add());
-            add.for_each(|decision| *decision = Decision::Keep(Reason::Unreadable(Arc::clone(&doubt))));
-        }
-        for ((&row, &seen), decision) in rows.iter().zip(&reading.memberships).zip(decisions) {
-            self.note(row, seen, decision);
+        let doubt = reading.cause_of_doubt().map(Arc::new);
+        let items = pick(&mut self.plan.items, rows);
+        for ((item, &seen), &row) in items.zip(&reading.memberships).zip(rows) {
+            let Some(wanted) = item.wanted else { continue };
+            let email = self.roster.emails().get(row);
+            let is_theirs = |name: &String| name == email;
+            let bars = Bars {
+                // Asked for every person, so that every matching pattern is known to match.
+                is_protected: self.protect.covers([email]) || reading.protected.iter().any(is_theirs),
+                is_caller: caller.iter().any(is_theirs),
+                is_incomplete: false,
+            };
+            item.seen = Some(seen);
+            item.decision = match (decide(Scope::Workspace, wanted, seen, self.roles).barred(bars), &doubt) {
+                (Decision::Change(Action::Add(_)), Some(doubt)) => {
+                    Decision::Keep(Reason::Unreadable(Arc::clone(doubt)))
+                }
+                (decision, _) => decision,
+            };
         }
     }
 
-    /// No workspace loses its last admin: where somebody is to be demoted, the others are counted.
+    /// No workspace loses its last admin: where a demotion is planned, the other admins are counted.
     fn count_admins(
         &mut self,
         session: &Session,
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), Failure> {
-        let is_demoted = |row: &&ItemId| {
-            let planned = &self.plan.rows[row.index()];
-            planned.seen.is_some_and(|seen| planned.decision.takes_an_admin(seen))
-        };
+        let is_demoted = |row: &&ItemId| self.plan.items[row.index()].takes_an_admin();
         let loses_one = |place: usize| {
             let extras = self.pruning.as_ref().map(|pruning| &pruning.extras[place]);
-            extras.is_some_and(|extras| extras.iter().any(Extra::takes_an_admin))
+            extras.is_some_and(|extras| extras.iter().any(|extra| extra.item.takes_an_admin()))
         };
         let demoted: Vec<(usize, Vec<ItemId>)> = (self.wanted.iter().enumerate())
             .map(|(place, rows)| (place, rows.iter().filter(is_demoted).copied().collect()))
@@ -297,32 +297,22 @@ impl<'r> Draft<'r> {
         let counts = self.other_admins(&demoted, session, announce);
         for ((place, rows), others) in demoted.iter().zip(counts) {
             let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);
-            let leavers = extras.unwrap_or_default();
-            let mut judged: Vec<(Decision, Membership)> = rows
-                .iter()
-                .map(|row| &self.plan.rows[row.index()])
-                .filter_map(|planned| Some((planned.decision.clone(), planned.seen?)))
-                .collect();
+            let leavers = extras.unwrap_or_default().iter_mut().map(|extra| &mut extra.item);
+            let demoted = pick(&mut self.plan.items, rows);
             match others {
-                Ok(others) => {
-                    let demoted = judged.iter_mut().map(|(decision, seen)| (decision, *seen));
-                    hold_last_admins(demoted.chain(leavers.iter_mut().map(Extra::to_judge)), others);
-                }
+                Ok(others) => hold_last_admins(demoted.chain(leavers).filter_map(Item::to_judge), others),
                 Err(fault) => {
                     let (_, cause) = unreadable(&fault, session)?;
                     let unread = Decision::Keep(Reason::Unreadable(cause));
-                    judged.iter_mut().for_each(|(decision, _)| *decision = unread.clone());
-                    hold_incomplete(leavers);
+                    demoted.for_each(|item| item.decision = unread.clone());
+                    leavers.for_each(|leaver| leaver.hold(Guard::Incomplete));
                 }
-            }
-            for (row, (decision, _)) in rows.iter().zip(judged) {
-                self.plan.rows[row.index()].decision = decision;
             }
         }
         Ok(())
     }
 
-    /// How many admins each of these workspaces has beside the people of its rows: as they were seen, or,
+    /// How many admins each of these workspaces has besides the people of its rows: as they were seen, or,
     /// where the list was not read to its end, as they are read now.
     fn other_admins(
         &self,
@@ -342,15 +332,9 @@ impl<'r> Draft<'r> {
         let mut counts = survey.other_admins(&tasks, |_| announce(&session.tick())).into_iter();
         demoted.iter().filter_map(|one| seen(one).map(Ok).or_else(|| counts.next())).collect()
     }
-
-    fn note(&mut self, row: ItemId, seen: Membership, decision: Decision) {
-        let planned = &mut self.plan.rows[row.index()];
-        planned.seen = Some(seen);
-        planned.decision = decision;
-    }
 }
 
-/// What it means for its rows that a workspace cannot be read: for good, or for now.
+/// What an unreadable workspace means for its rows: a permanent or a temporary failure.
 ///
 /// # Errors
 /// The token is dead (4), or something in front of Houston lets nothing through (5).

@@ -1,5 +1,5 @@
-//! `report`: what became of a run, told from its folder alone, at any time. It asks nobody, needs no
-//! token, and changes nothing but reports that are missing or out of date.
+//! `report`: what became of a run, from its folder alone, at any time. It sends nothing, needs no token,
+//! and changes only reports that are missing or out of date.
 //!
 //! Main type: [`RunReport`]; main function: [`list`].
 
@@ -20,7 +20,7 @@ use crate::report::results::{ERRORS, RESULTS, ResultsError, UNPROCESSED};
 use crate::report::run::{RunFormat, write};
 use crate::report::summary::{self, Summary};
 
-/// A run as its files tell it at the moment.
+/// A run as its files show it at the moment.
 pub struct RunReport {
     folder: RunFolder,
     history: History,
@@ -58,8 +58,8 @@ impl RunReport {
         Ok(Self { folder, history, is_held, status, summary })
     }
 
-    /// Makes the files of the run again, if nobody else is about to and they are not as new as the
-    /// journal. That this cannot be done does not keep anybody from reading.
+    /// Writes the files of the run again, if no other process will and they are older than the journal.
+    /// If that fails, the run can still be read.
     fn rebuild(&self, notices: &Notices) {
         let folder = &self.folder;
         let mut files = vec![RESULTS, ERRORS, UNPROCESSED, summary::FILE, undo::UNDO];
@@ -121,7 +121,7 @@ pub fn list(runs_dir: &Path) -> Result<Vec<Listed>, Failure> {
     let folders = listed.map_err(|error| {
         Failure::new(ExitStatus::Usage, error)
             .about(&["runs-dir"])
-            .hint("name the folder of the runs with --runs-dir")
+            .hint("pass the folder of the runs with --runs-dir")
     })?;
     Ok(folders.iter().map(listed_run).collect())
 }
@@ -134,7 +134,7 @@ fn listed_run(folder: &RunFolder) -> Listed {
             ..Listed::new(&name, &report.summary)
         },
         Err(_) if folder.distrust().is_none() && !folder.is_run() => {
-            Listed::unreadable(&name, "not the folder of a run")
+            Listed::unreadable(&name, "not a run folder")
         }
         Err(JournalError::Older { format, .. }) => Listed::older(&name, format),
         Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),

@@ -1,10 +1,9 @@
-//! `resume`: finishes an interrupted run from its own files: what has an end keeps it, what is in
-//! doubt is looked for, what is missing is sent.
+//! `resume`: finishes an interrupted run from its own files. Finished items keep their outcome, doubtful ones
+//! are checked, missing ones are sent.
 //!
 //! Main types, in the order in which one makes the next: [`Interrupted`], [`Taken`], [`Resuming`] and
 //! [`Finished`]. Between them the caller may show what is about to happen, and ask.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -13,25 +12,22 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, broken, finish, status, write_reports};
 use super::limits::Limits;
-use super::phases::{Batch, Left, Phases, engine_settings};
+use super::pending::{Kept, Pending};
+use super::phases::{Phases, engine_settings};
 use super::planning::prepared::{requests, takes_away};
 use super::planning::roster::line_of_removal;
-use super::planning::unreadable;
 use super::runs::{RUNS, locked, unsafe_runs};
 use super::session::{Access, Destination, Session};
 use super::signals::Signals;
 use super::trust::Origin;
-use crate::engine::granting::along;
-use crate::engine::leftover::Leg;
+use crate::engine::batch::Batch;
 use crate::event::Event;
-use crate::houston::{Fault, Repeats, Version};
+use crate::houston::{Repeats, Version};
 use crate::model::target_key::is_same_target;
 use crate::model::{ItemId, Strain, printable};
-use crate::outcome::ExitStatus;
+use crate::outcome::{ExitStatus, Outcome, Tally};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Operation, RolePolicy};
-use crate::present::members::Reading;
-use crate::present::survey::{Progress as Step, Task};
+use crate::plan::{Action, Operation, Phase, RolePolicy};
 use crate::record::folder::{RunFolder, TargetLock};
 use crate::record::journal::{Entry, Header, History, Journal, JournalError};
 use crate::report::Reporter;
@@ -103,10 +99,10 @@ impl Interrupted {
         left(&self.history).iter().map(Vec::len).sum()
     }
 
-    /// A run goes on where it began.
+    /// A run resumes on its own target.
     ///
     /// # Errors
-    /// This is another place (2).
+    /// This is another target (2).
     pub fn check_target(&self, destination: &Destination) -> Result<(), Failure> {
         let header = &self.history.header;
         let url = destination.url().unwrap_or_else(|| "a sandbox".to_owned());
@@ -114,15 +110,15 @@ impl Interrupted {
             return Ok(());
         }
         let [run, then, now] = [&header.run, &header.target, &url].map(|text| printable(text));
-        let error = anyhow::anyhow!("run {run} is about {then}, not about {now}");
+        let error = anyhow::anyhow!("run {run} targets {then}, not {now}");
         Err(Failure::new(ExitStatus::Usage, error)
-            .hint("a run goes on where it began: leave --url, --domain, --context and --sandbox out, also in the environment (HOUSTON_ONBOARD_URL) and in a --config file"))
+            .hint("a run resumes on its own target: drop --url, --domain, --context and --sandbox, also from the environment (HOUSTON_ONBOARD_URL) and from a --config file"))
     }
 
     /// Takes the lock of the target, and reads the files once more.
     ///
     /// # Errors
-    /// Another run has the lock (11), or the files were changed meanwhile (3).
+    /// Another run has the lock (11), or the files have changed since (3).
     pub fn take(self, environment: &Environment) -> Result<Found<Taken>, Failure> {
         let Self { folder, history, origin } = self;
         let signals = environment.signals().context("cannot listen for signals")?;
@@ -140,7 +136,7 @@ impl Interrupted {
                 printable(folder.id())
             );
             return Err(
-                Failure::new(ExitStatus::BadInput, error).hint("look at it with `report`, then resume again")
+                Failure::new(ExitStatus::BadInput, error).hint("review it with `report`, then resume again")
             );
         }
         if history.is_concluded() {
@@ -170,8 +166,8 @@ impl Taken {
     /// What the rows of the plan are called in messages.
     pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
         let history = &self.history;
-        let rows = history.rows.iter().map(|row| row.line);
-        let grants = history.grants.iter().map(|grant| history.rows[grant.of.index()].line);
+        let rows = history.rows().map(|row| row.line);
+        let grants = history.grants().filter_map(|(grant, _)| Some(history.row(grant.of)?.line));
         let lines: Vec<u32> = rows.chain(grants).collect();
         let name = history.header.roster.clone();
         move |item| match lines.get(item.index()) {
@@ -194,37 +190,30 @@ impl Taken {
         let Self { folder, history, signals, lock } = self;
         let session = Session::open(destination, Access::ReadWrite, environment)?;
         let limits = Limits::from(&history.header.settings).stricter(limits);
-        let leg = collect(&folder, &history, &session, &limits, progress)?;
-        let resuming = Resuming { folder, history, session, signals, limits, leg, lock };
+        let pending = collect(&folder, &history, &session, &limits, progress)?;
+        let tally = pending.tally(&history);
+        let (rows, concluded) = pending.batch();
+        let resuming =
+            Resuming { folder, history, session, signals, limits, rows, concluded, tally, _lock: lock };
         resuming.check()?;
         Ok(resuming)
     }
 }
 
-/// What is left of a run, as Houston has it now.
+/// The rows that are left of a run, as Houston has them now.
 fn collect(
     folder: &RunFolder,
     history: &History,
     session: &Session,
     limits: &Limits,
     progress: &mut dyn Reporter,
-) -> Result<Leg, Failure> {
-    let mut leg = Leg::collect(folder, history).map_err(|error| broken(folder, error))?;
+) -> Result<Pending, Failure> {
+    let mut pending =
+        Pending::collect(Phase::Members, folder, history).map_err(|error| broken(folder, error))?;
     let protect = Protect::new(&limits.protect);
-    for (place, reading) in survey(&leg, session, &protect, progress).into_iter().enumerate() {
-        match reading {
-            Ok(reading) => {
-                leg.judge(place, &reading, &session.caller_names(&reading), &protect);
-            }
-            Err(fault) => {
-                let (status, cause) = unreadable(&fault, session)?;
-                leg.give_up(place, status, &cause);
-            }
-        }
-    }
-    count_admins(&mut leg, session)?;
-    leg.assemble();
-    Ok(leg)
+    let kept = Kept { callers: &[], protect: &protect };
+    pending.read(&kept, session, &mut |event: &Event<'_>| session.show(event, progress))?;
+    Ok(pending)
 }
 
 /// A later leg of a run, about to begin.
@@ -234,14 +223,20 @@ pub struct Resuming {
     session: Session,
     signals: Signals,
     limits: Limits,
-    leg: Leg,
-    lock: TargetLock,
+    /// The rows that are sent.
+    rows: Batch,
+    /// The rows that reading alone has settled.
+    concluded: Vec<(ItemId, Outcome)>,
+    /// The rows that have their end.
+    tally: Tally,
+    /// Held until the run is over.
+    _lock: TargetLock,
 }
 
 impl Resuming {
     /// Refuses what the caller or the policy of the installation would turn into trouble.
     fn check(&self) -> Result<(), Failure> {
-        let (session, operations) = (&self.session, &self.leg.operations);
+        let (session, operations) = (&self.session, &self.rows.operations);
         if self.takes_away() {
             session.identity.check(&session.url)?;
         }
@@ -257,7 +252,7 @@ impl Resuming {
 
     /// How many changes it makes.
     pub fn changes(&self) -> usize {
-        self.leg.operations.len() + self.history.left_grants().len() + self.history.left_extras().len()
+        self.rows.operations.len() + self.history.left_grants().len() + self.history.left_extras().len()
     }
 
     /// The URL of Houston.
@@ -265,41 +260,41 @@ impl Resuming {
         &self.session.url
     }
 
-    /// Whether anybody may be removed or demoted in this leg.
+    /// Whether people may be removed or demoted in this leg.
     fn takes_away(&self) -> bool {
         let may_take_roles = self.history.header.settings.roles == RolePolicy::Update;
-        takes_away(&self.leg.operations)
+        takes_away(&self.rows.operations)
             || !self.history.left_extras().is_empty()
             || (may_take_roles && !self.history.left_grants().is_empty())
     }
 
     /// What is about to be done, for the question.
     pub fn shown(&self) -> String {
-        let Leg { operations, concluded, .. } = &self.leg;
+        let Self { rows: Batch { workspaces, operations, .. }, concluded, .. } = self;
         let header = &self.history.header;
-        let rows = self.history.rows.len();
+        let rows = self.history.row_count();
         let (done, found) = (rows - operations.len() - concluded.len(), concluded.len());
         let mut first = 0;
         let line = |share: &[Operation]| {
-            let in_doubt = (first..first + share.len()).filter(|place| self.leg.is_in_doubt(*place)).count();
+            let in_doubt = (first..first + share.len()).filter(|place| self.rows.is_in_doubt(*place)).count();
             first += share.len();
-            let id = printable(self.leg.workspaces[share[0].workspace as usize].id.as_str());
-            format!("{id}: {} to send, {in_doubt} to look for first\n", share.len() - in_doubt)
+            let id = printable(workspaces[share[0].workspace as usize].id.as_str());
+            format!("{id}: {} to send, {in_doubt} to check first\n", share.len() - in_doubt)
         };
         let lines: String = operations.chunk_by(|a, b| a.workspace == b.workspace).map(line).collect();
         let (run, roster) = (printable(&header.run), printable(&header.roster));
         let grants = match self.history.left_grants().len() {
             0 => String::new(),
-            1 => "1 role in a deployment is left to be given.\n".to_owned(),
-            left => format!("{left} roles in deployments are left to be given.\n"),
+            1 => "1 deployment role is left to set.\n".to_owned(),
+            left => format!("{left} deployment roles are left to set.\n"),
         };
         let removals = match self.history.left_extras().len() {
             0 => String::new(),
-            1 => "1 person who is not in the roster is left to be removed.\n".to_owned(),
-            left => format!("{left} people who are not in the roster are left to be removed.\n"),
+            1 => "1 person who is not in the roster is left to remove.\n".to_owned(),
+            left => format!("{left} people who are not in the roster are left to remove.\n"),
         };
         format!(
-            "Run {run} of {roster}\n\n{lines}{grants}{removals}\nOf {rows} rows {done} have their end, {found} more turn out to be settled.\n"
+            "Run {run} of {roster}\n\n{lines}{grants}{removals}\n{done} of {rows} rows are finished, and {found} more need nothing after all.\n"
         )
     }
 
@@ -312,21 +307,14 @@ impl Resuming {
             let error = anyhow::Error::new(error).context("the run cannot be recorded; nothing was sent");
             Failure::new(ExitStatus::Internal, error)
         })?;
-        let Self { folder, history, session, signals, limits, leg, lock: _lock } = &self;
-        let rows = Batch {
-            workspaces: &leg.workspaces,
-            operations: &leg.operations,
-            earlier: &leg.earlier,
-            emails: &leg.emails,
-            subjects: &Arc::new(along(folder, history).map_err(|error| broken(folder, error))?),
-        };
+        let Self { folder, history, session, signals, limits, rows, .. } = &self;
         let mut settings = engine_settings(session, &history.header.settings);
         settings.repeats = careful(settings.repeats, history.header.houston_version.as_deref());
-        let phases = Phases { folder, session, signals, settings: &settings, limits };
-        let left = Left { grants: !history.grants.is_empty(), removals: !history.left_extras().is_empty() };
+        let began = session.clock.now();
+        let phases = Phases { folder, session, signals, settings: &settings, limits, began };
         signals.sending_begins(resume_command(folder.path(), history.header.settings.unattended));
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
-        let end = phases.carry_out(&rows, left, leg.tally(history), &mut journal, announce);
+        let end = phases.carry_out(rows, &Phase::LATER, self.tally, &mut journal, announce);
         signals.reporting_begins();
         drop(progress);
         finish(folder, &end, &session.notices)
@@ -344,7 +332,7 @@ impl Resuming {
             caller: self.session.identity.user_id().map(str::to_owned),
             at_ms: journal.at_ms(now),
         });
-        for (row, outcome) in &self.leg.concluded {
+        for (row, outcome) in &self.concluded {
             journal.note_outcome(*row, outcome, now);
         }
         journal.commit()?;
@@ -358,10 +346,10 @@ fn read(folder: &RunFolder) -> Result<History, Failure> {
 
 /// What is left of a run.
 fn left(history: &History) -> [Vec<ItemId>; 3] {
-    [history.left(), history.left_grants(), history.left_extras()]
+    [Phase::Members, Phase::Deployments, Phase::Removals].map(|phase| phase.left(history))
 }
 
-/// A run that was killed after its last row had its end: only the books are to be closed.
+/// A run that was killed after its last row had ended: only its books must be closed.
 fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
@@ -379,7 +367,7 @@ fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
 
 /// A run without `--prune` has no removals: its files do not belong together.
 fn refuse_contradiction(history: &History) -> Result<(), Failure> {
-    if history.header.settings.prune.is_some() || history.extras.is_empty() {
+    if history.header.settings.prune.is_some() || history.extras().is_empty() {
         return Ok(());
     }
     let error = anyhow::anyhow!(
@@ -395,54 +383,16 @@ fn refuse_sandbox(header: &Header) -> Result<(), Failure> {
         return Ok(());
     }
     let error = anyhow::anyhow!(
-        "run {} cannot be resumed: it was a rehearsal with --sandbox, whose Houston ended with it",
+        "run {} cannot be resumed: it was a --sandbox rehearsal, whose Houston ended with it",
         printable(&header.run)
     );
-    Err(Failure::new(ExitStatus::Usage, error)
-        .hint("apply the roster again, or rehearse against a standing one: `houston-onboard sandbox`"))
+    Err(Failure::new(ExitStatus::Usage, error).hint(
+        "apply the roster again, or rehearse with a sandbox that keeps running: `houston-onboard sandbox`",
+    ))
 }
 
-/// What the server does with repeats, if writes that went to another version of it may still land:
-/// that one may have doubled them.
+/// What the server does with repeats, if writes to another version of it may still take effect: that version
+/// may have doubled them.
 fn careful(now: Repeats, then: Option<&str>) -> Repeats {
     if Repeats::of(then.and_then(Version::parse)) == Repeats::Refused { now } else { Repeats::Unknown }
-}
-
-/// Reads the workspaces of a leg.
-fn survey(
-    leg: &Leg,
-    session: &Session,
-    protect: &Protect,
-    progress: &mut dyn Reporter,
-) -> Vec<Result<Reading, Fault>> {
-    let tasks: Vec<Task<'_>> = leg.tasks().map(|(workspace, rows)| Task::new(workspace, rows)).collect();
-    let workspaces = tasks.len() as u64;
-    session.show(&Event::ReadingStarted { workspaces }, progress);
-    let readings = session.survey(&leg.emails).protecting(protect).read(&tasks, |step| {
-        let event = match step {
-            Step::Read(done) => Event::WorkspaceRead { done: done as u64, workspaces },
-            Step::Tick => session.tick(),
-        };
-        session.show(&event, progress);
-    });
-    session.show(&Event::ReadingFinished, progress);
-    readings
-}
-
-/// Where somebody is to be demoted, the other admins are counted.
-fn count_admins(leg: &mut Leg, session: &Session) -> Result<(), Failure> {
-    let demoted: Vec<(usize, Vec<ItemId>)> = (0..leg.workspaces.len())
-        .map(|place| (place, leg.admins_taken(place)))
-        .filter(|(_, rows)| !rows.is_empty())
-        .collect();
-    let tasks: Vec<Task<'_>> =
-        demoted.iter().map(|(place, rows)| Task::new(&leg.workspaces[*place].id, rows)).collect();
-    let counts = session.survey(&leg.emails).other_admins(&tasks, |_| {});
-    for ((place, _), others) in demoted.iter().zip(counts) {
-        match others {
-            Ok(others) => leg.count_admins(*place, Ok(others)),
-            Err(fault) => leg.count_admins(*place, Err(&*unreadable(&fault, session)?.1)),
-        }
-    }
-    Ok(())
 }

@@ -13,8 +13,9 @@ pub const RUNS: [&str; 1] = ["runs-dir"];
 /// Another run has the lock, or there can be none.
 pub fn locked(error: LockError) -> Failure {
     let failure = match error {
-        LockError::Held { .. } => Failure::new(ExitStatus::Locked, error)
-            .hint("wait until it has ended; `plan` may be used meanwhile"),
+        LockError::Held { .. } => {
+            Failure::new(ExitStatus::Locked, error).hint("wait until it ends; `plan` works meanwhile")
+        }
         LockError::Distrusted { ref path, .. } => {
             let hint = format!("if no other user's run is in progress, delete it: rm {}", shell_word(path));
             Failure::new(ExitStatus::Internal, error).hint(hint)

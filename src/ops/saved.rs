@@ -28,7 +28,7 @@ use crate::roster::{Roster, Settings, spool_text};
 /// The hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 
-/// Holds what was approved against the digest of the plan.
+/// Compares the approved digest with that of the plan.
 fn check_approval(approved: &str, digest: &str) -> Result<(), Failure> {
     let approved = approved.trim().to_ascii_lowercase();
     let usage = |error| Err(Failure::new(ExitStatus::Usage, error));
@@ -61,7 +61,7 @@ impl Saved {
         };
         let (plan, digest) = SavedPlan::read(path).map_err(|error| {
             bad(error.into())
-                .hint("make one with `plan ROSTER --out FILE`; it is carried out as it is or not at all")
+                .hint("make one with `plan ROSTER --out FILE`; it is applied as it is or not at all")
         })?;
         if let Some(approved) = approved {
             check_approval(approved, &digest)?;
@@ -74,8 +74,8 @@ impl Saved {
         &self.digest
     }
 
-    /// The run that carries this plan out, of these runs, the newest first. The same change that is
-    /// wanted once more is another plan: when a plan was made is in its digest.
+    /// The newest of these runs that applies this plan. The same change made again is another plan, because
+    /// the digest includes the time at which a plan was made.
     pub fn run_among(&self, runs: Vec<RunFolder>) -> Option<RunFolder> {
         let is_it = |folder: &RunFolder| {
             let Ok(header) = History::read_header(folder) else { return false };
@@ -108,7 +108,7 @@ impl Saved {
         };
         let SavedPlan { roster, roster_text, reading, rows, .. } = &self.plan;
         let settings = Settings::deserialize(reading).map_err(|error| {
-            bad(anyhow::Error::new(error).context("how the roster is read is not understood"))
+            bad(anyhow::Error::new(error).context("its settings for reading the roster cannot be understood"))
         })?;
         let file = spool_text(roster_text)?;
         let read = Roster::from_file(file, roster, &settings)
@@ -116,14 +116,14 @@ impl Saved {
         let planned = rows.iter().filter(|line| line.is_row()).count();
         if read.len() != planned {
             let there = read.len();
-            return Err(bad(anyhow::anyhow!("the plan has {planned} rows, its roster {there}")));
+            return Err(bad(anyhow::anyhow!("the plan has {planned} rows, but its roster has {there}")));
         }
         let expected = Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some() };
         Input::expecting(read, roster.clone(), settings, expected, notices)
     }
 
-    /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, and
-    /// stands for every other one.
+    /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, so any
+    /// sandbox will do.
     ///
     /// # Errors
     /// It is another one (2).
@@ -138,7 +138,7 @@ impl Saved {
         let then = if self.plan.sandbox { "a sandbox" } else { &self.plan.target };
         let now = url.unwrap_or("a sandbox");
         let error = anyhow::anyhow!("the plan was made for {}, not for {}", printable(then), printable(now));
-        Err(Failure::new(ExitStatus::Usage, error).hint("a plan is carried out where it was made"))
+        Err(Failure::new(ExitStatus::Usage, error).hint("apply a plan to the target it was made for"))
     }
 }
 
@@ -164,7 +164,7 @@ pub fn save(
     session: &Session,
 ) -> Result<(), Failure> {
     if !prepared.plan.to_create.is_empty() {
-        let error = anyhow::anyhow!("a plan with workspaces to be created cannot be saved");
+        let error = anyhow::anyhow!("a plan that creates workspaces cannot be saved");
         return Err(Failure::new(ExitStatus::Usage, error)
             .hint("`apply` it directly, or create the workspaces first"));
     }
@@ -174,7 +174,7 @@ pub fn save(
     let mut text = Vec::new();
     input.roster.copy_to(&mut text).map_err(failed)?;
     let roster_text = String::from_utf8(text).map_err(|error| {
-        let error = anyhow::Error::new(error).context("a plan can be saved of a roster in UTF-8 only");
+        let error = anyhow::Error::new(error).context("a plan can be saved only for a roster in UTF-8");
         Failure::new(ExitStatus::BadInput, error)
     })?;
     // In which order patterns were given has no effect.

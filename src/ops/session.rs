@@ -19,8 +19,8 @@ use crate::event::{Event, Pause};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
-    Caller, Contact, Credential, Fault, FirstContact, Houston, Http, Installation, Mail, OutageWait, Pace,
-    Paced, ReadOnly, Renewing, Retrying, Support, Target, Token, Transport, UnsentCause, Waiting,
+    Caller, Contact, Credential, Fault, FirstContact, Houston, Installation, Mail, OutageWait, Pace, Paced,
+    ReadOnly, Renewing, Retrying, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::ops::environment::Environment;
@@ -90,8 +90,19 @@ impl Destination {
     ///
     /// # Errors
     /// No usable token (4), or an address of no use (2).
-    pub fn with_token(mut self) -> Result<Self, Failure> {
-        self.resolved = self.target.resolve()?;
+    pub fn with_token(self) -> Result<Self, Failure> {
+        self.with_token_of(Token::from_environment)
+    }
+
+    /// Finds the token; `variable` is the one in the environment.
+    ///
+    /// # Errors
+    /// As [`Self::with_token`].
+    pub fn with_token_of(
+        mut self,
+        variable: impl FnOnce() -> Option<Result<Token, TokenError>>,
+    ) -> Result<Self, Failure> {
+        self.resolved = self.target.resolve_with(variable)?;
         Ok(self)
     }
 
@@ -154,13 +165,13 @@ pub struct Session {
     pub url: String,
     /// Which Houston was meant, and how it is reached.
     pub target: TargetSettings,
-    /// What it tells about itself.
+    /// What it reports about itself.
     pub installation: Installation,
     /// Who we are to it.
     pub caller: Option<Caller>,
     /// Whose token it was when the session began.
     pub identity: Identity,
-    /// Whether a read waits for a Houston that is away.
+    /// Whether a read waits for an unavailable Houston.
     pub waiting: Waiting,
     /// How long one answer took.
     latency: Duration,
@@ -170,7 +181,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects, and asks who answers and who we are. A Houston that is away is waited for.
+    /// Connects, and asks who answers and who we are. Waits for an unavailable Houston.
     ///
     /// # Errors
     /// The target cannot be used (5), or the token is dead (4).
@@ -179,7 +190,7 @@ impl Session {
         access: Access,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let Environment { clock, notices, .. } = environment.clone();
+        let Environment { clock, notices, connect, listen: _ } = environment.clone();
         let Destination { target: wanted, pace: settings, resolved } = destination;
         if wanted.insecure {
             notices.give(&Notice::Insecure);
@@ -205,8 +216,8 @@ impl Session {
         let token = TokenInForce::new(credential.clone(), token_file);
         let waiting = Waiting::new(Arc::clone(&clock));
         let time = || Arc::clone(&clock);
-        let http = Http::new(&target, Some(credential.clone()), wanted.http(&settings));
-        let transport = Paced::new(FirstContact::new(http, contact.clone()), Arc::clone(&pace));
+        let way = connect(&target, credential.clone(), wanted.http(&settings));
+        let transport = Paced::new(FirstContact::new(way, contact.clone()), Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
         let transport =
             Retrying::new(transport, settings.retry(), time(), cancel.clone()).with_budget(pace.budget());
@@ -264,7 +275,7 @@ impl Session {
         }
     }
 
-    /// How long the token is still valid by this machine's clock, if it tells its end.
+    /// How long the token is still valid by this machine's clock, if it states its expiry.
     pub fn token_left(&self) -> Option<Duration> {
         self.token.credential.expires().map(|end| end.duration_since(SystemTime::now()).unwrap_or_default())
     }
@@ -275,8 +286,7 @@ impl Session {
         crate::engine::pause(&self.pace).or_else(waiting)
     }
 
-    /// Shows an event, and before it what the session itself has to tell: that another token is
-    /// used now.
+    /// Shows an event, and before it a notice of the session itself if a new token is in use.
     pub fn show(&self, event: &Event<'_>, progress: &mut dyn Reporter) {
         if let Some(file) = self.token.replaced() {
             progress.event(&Event::TokenReplaced { file });
@@ -284,8 +294,8 @@ impl Session {
         progress.event(event);
     }
 
-    /// Refuses what the installation's policy would turn into trouble: mails that nobody wanted,
-    /// or people who could never log in.
+    /// Refuses what the installation's policy would turn into trouble: unwanted emails, or people who
+    /// could never log in.
     ///
     /// # Errors
     /// The policy refuses (5).
@@ -295,15 +305,15 @@ impl Session {
             Mail::Bypass if self.installation.bypass_invite == Support::No => {
                 let version = self.version().map_or_else(String::new, |version| format!(" {version}"));
                 Err(refuse(format!(
-                    "Houston{version} cannot add people without mailing them: it has no `bypassInvite` (0.25.3 and later have)"
+                    "Houston{version} cannot add people without emailing them: it has no `bypassInvite` (0.25.3 and later have it)"
                 ))
-                .hint("if the mails are wanted: --send-invites"))
+                .hint("to allow the emails, pass --send-invites"))
             }
             Mail::Bypass if self.is_local_only() && !settings.bypass_local => Err(refuse(
                 "this installation supports local passwords only: new people added without an invitation email could never log in"
                     .to_owned(),
             )
-            .hint("let Houston mail them with --send-invites, or, if all of them have accounts, go on with --bypass-local")),
+            .hint("pass --send-invites to have Houston email them, or --bypass-local if everyone already has an account")),
             Mail::Bypass | Mail::Send => Ok(()),
         }
     }
@@ -351,7 +361,7 @@ impl Session {
         names.map(|name| email_key(name).into_owned()).collect()
     }
 
-    /// That time goes by while something is read.
+    /// That time passes while something is read.
     pub fn tick(&self) -> Event<'static> {
         Event::Tick { tally: Tally::default(), pause: self.pause() }
     }
@@ -361,7 +371,7 @@ impl Session {
         self.installation.version.is_none_or(|version| version >= DEPLOYMENT_ROLES_SINCE)
     }
 
-    /// The version of Houston, if it tells.
+    /// The version of Houston, if it reports it.
     pub fn version(&self) -> Option<String> {
         self.installation.version.as_ref().map(ToString::to_string)
     }
@@ -385,7 +395,7 @@ fn introduce(
     let (start, before) = (clock.now(), pace.requests());
     let caller = match houston.caller() {
         Ok(caller) => Some(caller),
-        // It answered, only not in a way we know: the writes will tell.
+        // It answered, but not in a known way: the writes will show.
         Err(failure) if matches!(failure.fault, Fault::Malformed { .. } | Fault::Schema { .. }) => None,
         Err(failure) => return Err(failure.fault),
     };
@@ -411,7 +421,7 @@ fn start_sandbox(choice: &target::SandboxChoice) -> Result<(crate::sandbox::Sand
     options.seed = choice.seed.unwrap_or_default();
     let sandbox = Sandbox::start(options).map_err(|error| {
         let status = if choice.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
-        Failure::new(status, anyhow::Error::new(error).context("the sandbox does not start"))
+        Failure::new(status, anyhow::Error::new(error).context("the sandbox cannot start"))
             .about(&["sandbox-state"])
     })?;
     let target =

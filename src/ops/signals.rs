@@ -1,8 +1,8 @@
-//! SIGINT, SIGTERM and SIGHUP: the first one ends a run in order, the second one at once. Before
-//! anything is sent there is nothing to put in order, and the first one is enough.
+//! SIGINT, SIGTERM and SIGHUP: the first one ends a run gracefully, the second one immediately. Before
+//! anything is sent there is nothing to finish, and the first one is enough.
 //!
-//! Main type: [`Signals`]. A terminal that goes away (SIGHUP) is the same as SIGTERM, unless
-//! somebody wished it to mean nothing (`nohup`).
+//! Main type: [`Signals`]. A terminal that closes (SIGHUP) is the same as SIGTERM, unless the
+//! user wants it ignored (`nohup`). Nothing here ends the process: the caller says how.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -16,14 +16,14 @@ use crate::outcome::ExitStatus;
 use crate::report::notices::{Notice, StoppedAt};
 
 /// What the outside has said so far.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Signals(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
     phase: Mutex<Phase>,
     received: AtomicI32,
-    /// What to type to go on with the run.
+    /// The command that resumes the run.
     resume: OnceLock<String>,
 }
 
@@ -35,7 +35,7 @@ enum Phase {
     Reading,
     /// There is something to put in order.
     Sending,
-    /// The run is over and told.
+    /// The run has ended and its reports are written.
     Reporting,
     /// Nothing is sent that changes anything, but a file is being written.
     Writing,
@@ -44,33 +44,40 @@ enum Phase {
 /// What to do about a signal.
 #[derive(Debug, PartialEq, Eq)]
 enum Reaction {
-    /// The run ends in order, or is being told: no more than a note of it.
+    /// The run is ending, or its reports are being written: the signal is only noted.
     Go,
     /// Leave at once; this is interrupted.
     Leave(StoppedAt),
 }
 
 impl Signals {
-    /// Listens from now on.
-    pub fn listen(notices: Notices) -> io::Result<Self> {
+    /// Listens to the signals of this process from now on. `leave` ends the process at once, with this
+    /// status.
+    ///
+    /// # Errors
+    /// The system does not allow it.
+    pub fn listen(notices: Notices, leave: impl Fn(ExitStatus) + Send + 'static) -> io::Result<Self> {
         let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
         if !is_ignored(SIGHUP) {
             incoming.add_signal(SIGHUP)?;
         }
-        let signals = Self(Arc::default());
+        let signals = Self::default();
         let listener = signals.clone();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for signal in incoming.forever() {
-                // Nothing can begin to be sent while it is held: what is said here stays true.
-                let phase = listener.phase();
-                if let Reaction::Leave(at) = listener.take(signal, *phase) {
-                    let resume = listener.0.resume.get().map(String::as_str);
-                    notices.give(&Notice::Stopped { at, resume });
-                    std::process::exit(i32::from(status(signal).code()));
-                }
-            }
+            incoming.forever().for_each(|signal| listener.receive(signal, &notices, &leave));
         })?;
         Ok(signals)
+    }
+
+    /// Takes a signal. `leave` ends the process at once, with this status.
+    pub fn receive(&self, signal: i32, notices: &Notices, leave: impl Fn(ExitStatus)) {
+        // Sending cannot begin while it is held, so the message stays true.
+        let phase = self.phase();
+        if let Reaction::Leave(at) = self.take(signal, *phase) {
+            let resume = self.0.resume.get().map(String::as_str);
+            notices.give(&Notice::Stopped { at, resume });
+            leave(status(signal));
+        }
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -89,19 +96,19 @@ impl Signals {
         }
     }
 
-    /// From now on there is something to put in order. `resume` is what to type to go on, should
-    /// the run end at once.
+    /// From now on there is something to finish. `resume` is the command to print if the run ends
+    /// immediately.
     pub fn sending_begins(&self, resume: String) {
         self.0.resume.get_or_init(|| resume);
         *self.phase() = Phase::Sending;
     }
 
-    /// From now on nothing is in flight any more; a first signal changes nothing.
+    /// From now on nothing is in flight; a first signal changes nothing.
     pub fn reporting_begins(&self) {
         *self.phase() = Phase::Reporting;
     }
 
-    /// From now on a file is being written, which a first signal does away with in order.
+    /// From now on a file is being written, which a first signal removes gracefully.
     pub fn writing_begins(&self) {
         *self.phase() = Phase::Writing;
     }
@@ -130,8 +137,8 @@ pub fn outlive_file_limits() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether whoever started us wishes this signal to mean nothing. Where that cannot be known, the
-/// signal is left as it is, too.
+/// Whether the process that started us has this signal ignored. Where that is unknown, the signal is left
+/// as it is, too.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -147,17 +154,17 @@ mod tests {
     fn what_a_signal_does_depends_on_what_is_going_on() {
         let leaves =
             |reaction, part: &str| matches!(reaction, Reaction::Leave(at) if at.to_string().contains(part));
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         assert!(leaves(signals.take(SIGTERM, *signals.phase()), "nothing was sent"));
 
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         signals.sending_begins(String::new());
         assert_eq!(signals.stop(), None);
         assert_eq!(signals.take(SIGHUP, *signals.phase()), Reaction::Go);
         assert_eq!(signals.stop(), Some(StopReason::Terminated));
-        assert!(leaves(signals.take(SIGINT, *signals.phase()), "in doubt"));
+        assert!(leaves(signals.take(SIGINT, *signals.phase()), "unconfirmed"));
 
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         signals.sending_begins(String::new());
         signals.reporting_begins();
         assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
@@ -166,11 +173,28 @@ mod tests {
 
     #[test]
     fn a_file_that_is_being_written_is_taken_away_first() {
-        let signals = Signals(Arc::default());
+        let signals = Signals::default();
         signals.writing_begins();
         assert_eq!(signals.take(SIGINT, *signals.phase()), Reaction::Go);
         let second = signals.take(SIGINT, *signals.phase());
         assert!(second == Reaction::Leave(StoppedAt::Writing));
+    }
+
+    #[test]
+    fn a_second_signal_is_told_and_the_caller_ends_the_process_with_its_status() {
+        let signals = Signals::default();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let notices =
+            Notices::new(move |notice| heard.lock().unwrap().push(notice.text(crate::roster::Style::Lines)));
+        let left = Mutex::new(Vec::new());
+        let receive = |signal| signals.receive(signal, &notices, |status| left.lock().unwrap().push(status));
+        signals.sending_begins("resume that-run".to_owned());
+        receive(SIGINT);
+        assert!(left.lock().unwrap().is_empty() && told.lock().unwrap().is_empty());
+        receive(SIGTERM);
+        assert_eq!(*left.lock().unwrap(), [ExitStatus::Terminated]);
+        assert!(told.lock().unwrap()[0].contains("resume that-run"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::record::journal::{Header, Reach};
 /// Who wrote what a run's folder says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The present user, and nobody else can.
+    /// The present user, and no one else can.
     Own,
     /// Perhaps another user; the present one said `--trust-folder`.
     Foreign(Distrust),

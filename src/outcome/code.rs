@@ -52,24 +52,25 @@ macro_rules! codes {
 }
 
 const TOO_LATE: Option<&str> = Some(
-    "Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help",
+    "Houston answered too late: `resume` checks first and sends only what is missing; a lower --concurrency may help",
 );
 const BROKE_OFF: Option<&str> =
-    Some("the connection broke off: `resume` looks first and sends only what is missing");
-const AWAY: Option<&str> = Some("Houston was away: resume once it is back");
+    Some("the connection broke: `resume` checks first and sends only what is missing");
+const AWAY: Option<&str> = Some("Houston was unavailable: resume once it is back");
 const UNREACHABLE: Option<&str> =
     Some("Houston could not be reached: check address, network and --ca-file, then resume");
 const NOT_ADMIN: Option<&str> =
-    Some("the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again");
-const FAILED_INSIDE: Option<&str> =
-    Some("Houston failed inside: `resume` looks first; if it fails again, its log tells why");
+    Some("the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again");
+const FAILED_INSIDE: Option<&str> = Some(
+    "Houston reported an internal error. `resume` checks before it sends; if it recurs, see Houston's log",
+);
 const NO_SINGLE_USERS: Option<&str> = Some(
-    "this installation leaves members to its identity provider: put the person into the right group there",
+    "an identity provider manages the members of this installation: add the person to the right group there",
 );
 const NOT_SHOWN: Option<&str> =
-    Some("Houston says that it did it and does not show it: look into that before anything more is sent");
+    Some("Houston confirmed the change but does not show it. Investigate before sending more");
 const UNVERIFIED: Option<&str> =
-    Some("Houston reports a role or an invitation, but the run could not read it: resume to check it");
+    Some("Houston reports a role or an invitation, but the run could not verify it: resume to check");
 const CELLS: Option<&str> =
     Some("fix the cells of this row in the roster; `validate` shows the exact position");
 const ROLE: Option<&str> = Some("use WORKSPACE_ADMIN, WORKSPACE_EDITOR or WORKSPACE_VIEWER as the role");
@@ -133,12 +134,12 @@ codes! {
     /// Houston denied the request.
     Denied = "denied" => NOT_ADMIN;
     /// The token is not, or no longer, valid.
-    TokenInvalid = "token_invalid" => Some("the token is not valid any more: resume with a new one");
+    TokenInvalid = "token_invalid" => Some("the token is no longer valid: resume with a new one");
     /// Not an address to Houston, or to this program.
-    BadEmail = "bad_email" => Some("not an email address to Houston or to this program: correct it");
+    BadEmail = "bad_email" => Some("Houston or this tool does not accept the email address: correct it");
     /// Not a role to Houston.
     BadRole = "bad_role" => Some(
-        "roles are WORKSPACE_ADMIN, WORKSPACE_EDITOR and WORKSPACE_VIEWER: correct it"
+        "correct the role: WORKSPACE_ADMIN, WORKSPACE_EDITOR or WORKSPACE_VIEWER"
     );
     /// Houston found no such workspace, user or role.
     NotFound = "not_found" => Some(
@@ -154,17 +155,17 @@ codes! {
     );
     /// Several users match.
     AmbiguousUser = "ambiguous_user" => Some(
-        "several users of Houston have this address: ask the administrator to leave only one of them"
+        "several Houston users have this address: ask the administrator to keep only one"
     );
     /// The identity provider manages the users (SCIM).
     ScimManaged = "scim_managed" => NO_SINGLE_USERS;
-    /// The installation does not let anybody manage single users.
+    /// The installation does not allow managing single users.
     UserManagementOff = "user_management_off" => NO_SINGLE_USERS;
     /// The installation does not let new people in.
-    SignUp = "sign_up" => Some("this installation does not let new people in: ask its administrator");
+    SignUp = "sign_up" => Some("this installation does not accept new people: ask its administrator");
     /// The workspace is suspended, or cannot take members for another reason.
     WorkspaceState = "workspace_state" => Some(
-        "the workspace does not take members now: look at it in Houston's user interface"
+        "the workspace does not accept members now: check it in Houston's user interface"
     );
     /// Houston refused for another reason.
     Rejected = "rejected" => Some("read Houston's message, fix the row and apply it again");
@@ -176,11 +177,11 @@ codes! {
     EmailInUse = "email_in_use" => UNVERIFIED;
     /// There is no role to remove.
     NotAMember = "not_a_member" => Some(
-        "Houston reports that there is no role to remove, but the run could not confirm it: resume to check it"
+        "Houston reports that there is no role to remove, but the run could not verify it: resume to check"
     );
     /// The document does not fit this server.
     Schema = "schema" => Some(
-        "this Houston does not understand the request; if `bypassInvite` is what it does not know, and mails are wanted: --send-invites"
+        "this Houston does not understand the request; if it lacks `bypassInvite`, pass --send-invites to allow invitation emails"
     );
     /// Without `bypassInvite`, Houston would mail the people that it adds; this ends the run.
     WouldMail = "would_mail" => None;
@@ -195,7 +196,7 @@ codes! {
     WorkspaceDenied = "workspace_denied" => NOT_ADMIN;
     /// The token sees no such workspace.
     WorkspaceUnknown = "workspace_unknown" => Some(
-        "no such workspace for this token: correct the id, or let its owner into the workspace"
+        "the token sees no such workspace: correct the id, or give the token's owner access"
     );
     /// What Houston has could not be read.
     Unreadable = "unreadable" => Some(
@@ -203,7 +204,7 @@ codes! {
     );
     /// Houston has the person twice.
     DuplicateBinding = "duplicate_binding" => Some(
-        "Houston holds this person twice in the workspace: `plan --repair-duplicates` shows what would mend it"
+        "Houston lists this person twice in the workspace: `plan --repair-duplicates` shows the fix"
     );
     /// The person has, or is invited with, another role; or the roster has a role of another scope.
     OtherRole = "other_role" => ROLE;
@@ -221,15 +222,15 @@ codes! {
     NotThere = "not_there" => NOT_SHOWN;
     /// Houston confirmed the change, and the run ended before it read it back.
     NotReadBack = "not_read_back" => Some(
-        "Houston said yes, and the run ended before its proof: `resume` reads the workspace again"
+        "Houston confirmed the change, but the run ended before verifying it: `resume` reads the workspace again"
     );
     /// Sent, and no answer was recorded.
     NoOutcome = "no_outcome" => Some(
-        "sent, and no answer was written down: `resume` reads the workspace before it sends anything"
+        "sent, but no answer was recorded: `resume` reads the workspace before it sends anything"
     );
     /// This program failed while it waited for the answer.
     WorkerLost = "worker_lost" => Some(
-        "this program failed: resume the run, and report the failure if it happens again"
+        "internal error: resume the run, and report the failure if it recurs"
     );
     /// An invitation that the token may not see.
     InvitesUnseen = "invites_unseen" => None;
@@ -239,7 +240,7 @@ codes! {
     MemberNotSeen = "member_not_seen" => Some(
         "compare the member list in Houston's user interface with the row, then resume"
     );
-    /// The person whose role was to be changed is no longer a member.
+    /// The person whose role should change is no longer a member.
     NoMember = "no_member" => Some(
         "the person is no longer a member of the workspace: apply the row again to add them"
     );
@@ -249,14 +250,14 @@ codes! {
     Renewed = "renewed" => None;
     /// A person who is replaced was removed, and the run ended before it added them.
     NotAddedAgain = "not_added_again" => Some(
-        "the person was removed and is not added again yet: resume the run"
+        "the person was removed but not added again yet: resume the run"
     );
     /// A removal found the person gone.
     GoneAlready = "gone_already" => None;
     /// A removal was left out, since a row of the workspace failed.
     NotRemovedAfterFailure = "not_removed_after_failure" => None;
     /// A role in a deployment decided how the row ended.
-    DeploymentRoles = "deployment_roles" => Some("not every role in a deployment was set: resume the run");
+    DeploymentRoles = "deployment_roles" => Some("not every deployment role was set: resume the run");
 
     // What holds a change or a removal back.
 

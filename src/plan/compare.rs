@@ -30,7 +30,7 @@ struct Sighting {
     bindings: u8,
     /// A user name matched, not an address: an address match replaces it.
     by_username: bool,
-    /// The role of the first invitation, if Houston told it.
+    /// The role of the first invitation, if Houston reports it.
     invited_as: Option<Level>,
     invites: u8,
 }
@@ -69,7 +69,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Whether somebody with these addresses or this user name is wanted.
+    /// Whether a person with these addresses or this user name is wanted.
     pub fn wants(&self, addresses: &[String], username: Option<&str>) -> bool {
         let mut names = addresses.iter().map(String::as_str).chain(username);
         names.any(|name| self.place(name).is_some())
@@ -128,7 +128,7 @@ impl<'a> Comparison<'a> {
         self.places.iter().filter(|&(_, &place)| !self.sightings[place].is_met()).map(|(&email, _)| email)
     }
 
-    /// What was seen of each wanted person, in the order in which they were given; whoever was
+    /// What was seen of each wanted person, in the order in which they were given. A person who was
     /// not seen is reported as absent, so the caller must have read everything or have met all.
     pub fn memberships(&self) -> impl Iterator<Item = Membership> {
         self.sightings.iter().map(|sighting| sighting.membership())

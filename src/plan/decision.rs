@@ -1,4 +1,4 @@
-//! What is done about one person in one workspace or deployment, or why nothing is.
+//! The change to one person in one workspace or deployment, or why there is none.
 //!
 //! Main types: [`Decision`], made by [`decide`] from a wish and a [`Membership`], and [`Action`], the one
 //! change that it may lead to. Pure; [`super::guard`] holds back what must not be done.
@@ -27,8 +27,8 @@ pub enum Action {
         /// What has the role.
         holder: Holder,
     },
-    /// Removes a person and adds them again with this role, since Houston has them twice, or to make
-    /// their invitation again.
+    /// Removes a person and adds them again with this role, because Houston lists them twice, or to renew
+    /// their invitation.
     Replace(Level),
     /// Removes a person who has this role, if it is known: one mutation.
     Remove(Option<Level>),
@@ -55,7 +55,7 @@ pub enum Holder {
 }
 
 impl Action {
-    /// Its word in plans. Whoever reads a plan is interested in what comes of a replacement.
+    /// Its word in plans. A replacement is named after its result, which is what readers of a plan look for.
     pub fn word(self) -> &'static str {
         match self {
             Self::Add(_) | Self::Replace(_) => "add",
@@ -82,7 +82,7 @@ impl Action {
         }
     }
 
-    /// Whether it takes rights away, if only for a moment.
+    /// Whether it removes rights, if only for a moment.
     pub fn takes_away(self) -> bool {
         match self {
             Self::Add(_) => false,
@@ -91,8 +91,8 @@ impl Action {
         }
     }
 
-    /// Whether a workspace in which Houston has this of the person has one admin less afterwards, if
-    /// only for a moment. An invitation, or a user who has never signed in, is no admin yet.
+    /// Whether this leaves the workspace with one admin fewer, given what Houston has of the person, if only
+    /// for a moment. An invitation, or a user who has never signed in, is no admin yet.
     pub fn takes_an_admin(self, seen: Membership) -> bool {
         match self {
             Self::Add(_) => false,
@@ -122,9 +122,9 @@ pub enum Stage {
     Adds,
     /// Who gets more rights gets them.
     Promotions,
-    /// Who gets fewer rights loses the others, when there are enough who have them.
+    /// Demotions, once the workspace has enough other admins.
     Demotions,
-    /// Who is not in the roster goes.
+    /// Removes a person who is not in the roster.
     Removals,
 }
 
@@ -139,7 +139,7 @@ impl Stage {
 pub enum Decision {
     /// This is done.
     Change(Action),
-    /// Nothing is done.
+    /// No change.
     Keep(Reason),
 }
 
@@ -154,15 +154,15 @@ pub enum Reason {
     RoleKept(Level),
     /// A pending invitation; its role, if Houston gives it.
     AlreadyInvited(Option<Level>),
-    /// A guard does not let this happen: the run ends with 7.
+    /// A guard prevents this: the run ends with 7.
     HeldBack(Guard, Action),
-    /// `--protect` covers the person, who would have met with this: the user's own wish.
+    /// `--protect` covers the person, at the user's own request.
     Protected(Action),
-    /// Not in the roster, and a member through a Team or a custom role, which no removal takes away.
+    /// Not in the roster, and a member through a Team or a custom role, which removing a member does not revoke.
     ViaTeam,
     /// Not in the roster, and Houston does not show the roles of this member.
     RolesHidden,
-    /// Not in the roster, which has a row about this workspace that is not valid: it may be meant for them.
+    /// Not in the roster, which has an invalid row for this workspace: it may be meant for them.
     UnsureRoster,
     /// This row says the same as an earlier one, or lost a conflict against it.
     Merged {
@@ -173,29 +173,29 @@ pub enum Reason {
     Invalid(Arc<Cause>),
     /// Outside of `--only` or `--limit`.
     LeftOut,
-    /// It cannot be done, for good: the workspace is unknown or closed to the caller.
+    /// It cannot be done: the workspace is unknown, or the caller has no access.
     Rejected(Arc<Cause>),
-    /// What Houston has could not be read. A later try can settle it.
+    /// Houston's state could not be read. A later try can settle it.
     Unreadable(Arc<Cause>),
 }
 
 /// What holds a change back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// It would take rights away from the token's own user.
+    /// It would remove rights from the token's own user.
     Caller,
-    /// The workspace would have no admin any more.
+    /// It would leave the workspace without an admin.
     LastAdmin,
     /// More would be removed than the limits allow.
     TooMany,
-    /// What the workspace has could not be read completely.
+    /// The workspace could not be read completely.
     Incomplete,
 }
 
 impl Guard {
     const ALL: [Self; 4] = [Self::Caller, Self::LastAdmin, Self::TooMany, Self::Incomplete];
 
-    /// The guard that this code stands for; none for every other code.
+    /// The guard of this code; none for every other code.
     pub fn of(code: &Code) -> Option<Self> {
         Self::ALL.into_iter().find(|guard| guard.code() == *code)
     }
@@ -213,14 +213,12 @@ impl Guard {
     fn why(self, action: Action) -> &'static str {
         let demotes = matches!(action, Action::SetRole { .. });
         match self {
-            Self::Caller if demotes => "this is the token's own user, who is never demoted",
-            Self::Caller => "this is the token's own user, who is never removed",
-            Self::LastAdmin if demotes => {
-                "without those who are to be demoted the workspace would have no admin"
-            }
-            Self::LastAdmin => "without those who are to go the workspace would have no admin",
-            Self::TooMany => "more would be removed than --max-remove and --max-remove-percent allow",
-            Self::Incomplete => "the workspace could not be read completely: nobody is removed there",
+            Self::Caller if demotes => "the token's own user is never demoted",
+            Self::Caller => "the token's own user is never removed",
+            Self::LastAdmin if demotes => "demoting them would leave the workspace without an admin",
+            Self::LastAdmin => "removing them would leave the workspace without an admin",
+            Self::TooMany => "more people would be removed than --max-remove and --max-remove-percent allow",
+            Self::Incomplete => "the workspace could not be read completely, so no one is removed there",
         }
     }
 }
@@ -252,12 +250,12 @@ impl Decision {
         self.action().is_some()
     }
 
-    /// Whether the workspace has one admin less afterwards, where Houston has this of the person.
+    /// Whether this leaves the workspace with one admin fewer, given what Houston has of the person.
     pub fn takes_an_admin(&self, seen: Membership) -> bool {
         self.action().is_some_and(|action| action.takes_an_admin(seen))
     }
 
-    /// Whether the person is to be added.
+    /// Whether this adds the person.
     pub fn is_add(&self) -> bool {
         matches!(self, Self::Change(Action::Add(_)))
     }
@@ -281,12 +279,12 @@ impl Reason {
             Self::Protected(action) => {
                 let why = match action {
                     Action::SetRole { .. } => "--protect covers this person",
-                    Action::Add(_) | Action::Replace(_) | Action::Remove(_) => "--protect names them",
+                    Action::Add(_) | Action::Replace(_) | Action::Remove(_) => "--protect covers them",
                 };
                 (protected_status(scope, *action), Some(held(scope, *action, Code::Protected, why)))
             }
             Self::ViaTeam => {
-                let why = "is there through a Team or a custom role, which no removal takes away";
+                let why = "has access through a Team or custom role, which removing a member does not revoke";
                 (Status::Unchanged, Some(Cause::new(Code::TeamOrCustomRole, why)))
             }
             Self::RolesHidden => {
@@ -294,15 +292,15 @@ impl Reason {
                 (Status::Unchanged, Some(Cause::new(Code::RolesHidden, why)))
             }
             Self::UnsureRoster => {
-                let why = "a row about this workspace is not valid: nobody is removed there";
+                let why = "a row for this workspace is invalid, so no one is removed there";
                 (Status::Unchanged, Some(Cause::new(Code::InvalidRow, why)))
             }
             Self::Merged { into } => {
-                (Status::Merged, Some(Cause::new(Code::Merged, format!("says the same as row {into}"))))
+                (Status::Merged, Some(Cause::new(Code::Merged, format!("merged into row {into}"))))
             }
             Self::Invalid(cause) => (Status::Invalid, Some(cause.as_ref().clone())),
             Self::LeftOut => {
-                (Status::NotRun, Some(Cause::new(Code::LeftOut, "outside of --only or --limit")))
+                (Status::NotRun, Some(Cause::new(Code::LeftOut, "excluded by --only or --limit")))
             }
             Self::Rejected(cause) => (Status::Rejected, Some(cause.as_ref().clone())),
             Self::Unreadable(cause) => (Status::GaveUp, Some(cause.as_ref().clone())),
@@ -346,7 +344,7 @@ impl Reason {
         }
     }
 
-    /// Whether nothing has to be done or known: also for what another row, or the selection, takes care of.
+    /// Whether there is nothing to do or to find out, also because another row or the selection covers it.
     pub fn is_settled(&self) -> bool {
         match self {
             Self::Unchanged
@@ -365,14 +363,13 @@ impl Reason {
         }
     }
 
-    /// What could not be done for good, or not be read.
+    /// A permanent failure, or a state that could not be read.
     pub fn failed(status: Status, cause: Arc<Cause>) -> Self {
         if status == Status::Rejected { Self::Rejected(cause) } else { Self::Unreadable(cause) }
     }
 }
 
-/// The status of something that a guard holds back. The replacement of the last admin can be done by a
-/// later try.
+/// The status of a change that a guard holds back. A later try can replace the last admin.
 fn held_status(guard: Guard, action: Action) -> Status {
     match (guard, action) {
         (_, Action::Remove(_)) => Status::Unchanged,
@@ -381,7 +378,7 @@ fn held_status(guard: Guard, action: Action) -> Status {
     }
 }
 
-/// The status of something that is not done to a protected person.
+/// The status of a change to a protected person, which is not made.
 fn protected_status(scope: Scope, action: Action) -> Status {
     match (scope, action) {
         (Scope::Workspace, Action::Remove(_)) => Status::Unchanged,
@@ -393,28 +390,28 @@ fn protected_status(scope: Scope, action: Action) -> Status {
 fn held(scope: Scope, action: Action, code: Code, why: &str) -> Cause {
     let text = match action {
         Action::SetRole { from, to, .. } => {
-            format!("is {} and stays it, not {}: {why}", scope.role(from), scope.role(to))
+            format!("keeps {} instead of {}: {why}", scope.role(from), scope.role(to))
         }
         Action::Add(_) | Action::Replace(_) | Action::Remove(_) => why.to_owned(),
     };
     Cause::new(code, text)
 }
 
-/// Why a member with another role than the wanted one is left as they are.
+/// Why a member with a different role is left as they are.
 pub fn other_role(scope: Scope, level: Level) -> Cause {
-    Cause::new(Code::OtherRole, format!("is {} and stays it", scope.role(level)))
+    Cause::new(Code::OtherRole, format!("keeps {}", scope.role(level)))
 }
 
-/// The remark for an invitation whose role is not the wanted one.
+/// The remark for an invitation with a different role.
 fn invited_otherwise(scope: Scope, level: Option<Level>, wanted: Option<Level>) -> Option<Cause> {
     let (level, wanted) = (level?, wanted?);
-    let text = || format!("is invited as {}, the roster wants {}", scope.role(level), scope.role(wanted));
+    let text = || format!("is invited as {}, but the roster wants {}", scope.role(level), scope.role(wanted));
     (level != wanted).then(|| Cause::new(Code::OtherRole, text()))
 }
 
-/// The decision for one wish. Whoever is there in any way is never added; with
-/// [`RolePolicy::Keep`] they are left as they are. Of somebody with several bindings or invitations
-/// nobody knows what a change would do.
+/// The decision for one wish. A person who is in the workspace in any way is never added; with
+/// [`RolePolicy::Keep`] they are left as they are. People with several bindings or invitations are not
+/// changed, since the effect would be unknown.
 pub fn decide(scope: Scope, wanted: Level, present: Membership, roles: RolePolicy) -> Decision {
     match (present, roles) {
         (Membership::Absent, _) => Decision::Change(Action::Add(wanted)),
@@ -433,5 +430,18 @@ pub fn decide(scope: Scope, wanted: Level, present: Membership, roles: RolePolic
         }
         (Membership::Member { role, .. }, _) if role == wanted => Decision::Keep(Reason::Unchanged),
         (Membership::Member { role, .. }, _) => Decision::Keep(Reason::RoleKept(role)),
+    }
+}
+
+/// The decision for one wish in a deployment; the wish may be that there is no role.
+pub fn decide_in_deployment(wanted: Option<Level>, present: Membership, roles: RolePolicy) -> Decision {
+    match (wanted, present, roles) {
+        (Some(wanted), present, roles) => decide(Scope::Deployment, wanted, present, roles),
+        (None, Membership::Absent, _) => Decision::Keep(Reason::Unchanged),
+        (None, Membership::Invited { role, .. }, _) => Decision::Keep(Reason::AlreadyInvited(role)),
+        (None, Membership::Member { role, .. }, RolePolicy::Update) => {
+            Decision::Change(Action::Remove(Some(role)))
+        }
+        (None, Membership::Member { role, .. }, RolePolicy::Keep) => Decision::Keep(Reason::RoleKept(role)),
     }
 }

@@ -61,7 +61,7 @@ pub fn finding(scope: Scope, action: Action, seen: Membership, ground: Ground) -
     }
 }
 
-/// A person who has the wanted role without this run's doing is as they were.
+/// A person whom someone else gave the wanted role counts as unchanged.
 fn added(scope: Scope, wanted: Level, seen: Membership, ground: Ground) -> Finding {
     let has_wanted_role = seen.role().is_none_or(|level| level == wanted);
     match (ground, seen) {
@@ -89,8 +89,8 @@ fn new(seen: Membership) -> Status {
     }
 }
 
-/// A third role is another person's change and stays. A person who has no role any more is not added
-/// either. A person who has accepted an invitation meanwhile has the role that it promised.
+/// A third role is another person's change and stays. A person who no longer has a role is not added
+/// either. A person who has since accepted an invitation has the role that it promised.
 fn changed(
     scope: Scope,
     (from, to, holder): (Level, Level, Holder),
@@ -132,11 +132,11 @@ fn changed(
 fn replaced(scope: Scope, wanted: Level, seen: Membership, ground: Ground) -> Finding {
     match added(scope, wanted, seen, ground) {
         Finding::Done(Status::Added, _) => {
-            let text = "was there more than once: was taken away and added again";
+            let text = "was in the workspace more than once; removed and added again";
             Finding::Done(Status::RoleUpdated, Some(Cause::new(Code::Repaired, text)))
         }
         Finding::Done(Status::Invited, _) => {
-            let text = "the invitation was taken back and made again";
+            let text = "the old invitation was revoked and a new one created";
             Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
         }
         found @ (Finding::Done(..) | Finding::Missing | Finding::Overtaken(..)) => found,
@@ -168,33 +168,33 @@ fn kept(scope: Scope, wanted: Level, reason: &Reason) -> Finding {
     }
 }
 
-/// Why somebody is not removed who has another role than when the plan was made.
+/// Why a person is not removed whose role has changed since the plan was made.
 pub fn wanted_after_all(scope: Scope, seen: Membership, role: Option<Level>) -> Cause {
     let was = role.map_or("invited", |level| scope.role(level).name());
     let now = seen.described(scope);
-    Cause::new(Code::OtherRole, format!("is {now} and stays it: was {was} when the removal was planned"))
+    Cause::new(Code::OtherRole, format!("not removed: was {was} when the removal was planned, now {now}"))
 }
 
-/// Why nothing was done about somebody who is not there any more.
+/// Why there was nothing to do for a person who is already gone.
 pub fn gone() -> Cause {
-    Cause::new(Code::GoneAlready, "was not there any more, without this run's doing")
+    Cause::new(Code::GoneAlready, "was already gone; this run did not remove them")
 }
 
-/// Why somebody is left alone who got yet another role since the plan was made.
+/// Why a person keeps a third role that they got since the plan was made.
 pub fn third_role(scope: Scope, role: Level, from: Level, to: Level) -> Cause {
     let [role, from, to] = [role, from, to].map(|level| scope.role(level));
-    let text = format!("is {role} and stays it: was {from} when the change to {to} was planned");
+    let text = format!("keeps {role}: was {from} when the change to {to} was planned");
     Cause::new(Code::OtherRole, text)
 }
 
-/// Why the role of somebody is not changed who was a member when the plan was made.
+/// Why the role of a person is not changed who is no longer a member.
 pub fn no_member() -> Cause {
-    Cause::new(Code::NoMember, "is no member any more, so that there is no role to be changed")
+    Cause::new(Code::NoMember, "is no longer a member, so there is no role to change")
 }
 
 /// Why an acknowledged change is in doubt: Houston shows something else.
 fn acknowledged_otherwise(scope: Scope, seen: Membership) -> Cause {
-    let text = format!("Houston acknowledged it, but the person is {}", seen.described(scope));
+    let text = format!("Houston acknowledged the change, but the person is {}", seen.described(scope));
     Cause::new(Code::OtherRole, text)
 }
 

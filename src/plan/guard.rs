@@ -2,47 +2,23 @@
 //! workspace loses its last admin, and not more people are removed than the limits allow. Pure, and
 //! the same in whatever order the rows come.
 //!
-//! Main functions: [`hold_caller`]; [`hold_last_admins`], where [`Decision::takes_an_admin`] says that the
+//! Main functions: [`barred`]; [`hold_last_admins`], where [`Decision::takes_an_admin`] says that the
 //! others have to be counted; [`removal`] and [`excess`] for removals. A row that is held back keeps its
-//! role; the others are carried out.
+//! role; the others are applied.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Membership;
-use super::decision::{Action, Decision, Guard, Reason};
-use super::extra::Extra;
+use super::{Action, Decision, Guard, Item, Membership, Reason};
 use crate::model::Level;
 
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
 
-/// Holds back what would take rights from the caller. `is_caller` says of each decision, by its index,
-/// whether it is about them.
-pub fn hold_caller(decisions: &mut [Decision], is_caller: impl Fn(usize) -> bool) {
-    hold(decisions, is_caller, |action| Reason::HeldBack(Guard::Caller, action));
-}
-
-/// The same for people whom `--protect` covers.
-pub fn hold_protected(decisions: &mut [Decision], is_protected: impl Fn(usize) -> bool) {
-    hold(decisions, is_protected, Reason::Protected);
-}
-
-fn hold(decisions: &mut [Decision], whom: impl Fn(usize) -> bool, why: impl Fn(Action) -> Reason) {
-    for (place, decision) in decisions.iter_mut().enumerate() {
-        if let Decision::Change(action) = *decision
-            && action.takes_away()
-            && whom(place)
-        {
-            *decision = Decision::Keep(why(action));
-        }
-    }
-}
-
-/// Holds back every change that takes an admin from one workspace unless an admin remains. Which
-/// of several admins stays is not ours to choose, so none of these changes is made. Each decision comes
-/// with what Houston has of its person.
+/// Holds back every change that takes an admin from one workspace unless an admin remains. It is not for the
+/// tool to choose which of several admins stays, so none of these changes is made. Each decision comes with
+/// what Houston has of its person.
 ///
 /// `others` counts the admins of the complete member list whom no decision demotes or replaces; those of
 /// them who are removed do not count, and neither do people who become admins in the same plan, since
@@ -65,23 +41,29 @@ pub fn hold_last_admins<'d>(
     }
 }
 
-/// What may keep one person from being removed, whatever the limits are.
+/// What may bar a change to one person, regardless of the limits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bars {
     /// `--protect` covers them.
     pub is_protected: bool,
     /// They are the token's own user.
     pub is_caller: bool,
-    /// Not everybody in the workspace could be read.
+    /// Some people in the workspace could not be read.
     pub is_incomplete: bool,
 }
 
-/// The decision about one person who is to be removed and has this role. The user's own wish comes first:
-/// no guard has to step in.
+/// The decision about removing one person, who has this role.
 pub fn removal(level: Option<Level>, bars: Bars) -> Decision {
-    let action = Action::Remove(level);
+    barred(Action::Remove(level), bars)
+}
+
+/// The decision about a change that these facts may bar. The user's own wish comes first: no guard has to
+/// step in.
+pub fn barred(action: Action, bars: Bars) -> Decision {
     let Bars { is_protected, is_caller, is_incomplete } = bars;
-    if is_protected {
+    if !action.takes_away() {
+        Decision::Change(action)
+    } else if is_protected {
         Decision::Keep(Reason::Protected(action))
     } else if is_caller {
         Decision::Keep(Reason::HeldBack(Guard::Caller, action))
@@ -92,9 +74,15 @@ pub fn removal(level: Option<Level>, bars: Bars) -> Decision {
     }
 }
 
-/// Holds back every removal from a workspace that could not be read to its end.
-pub fn hold_incomplete(extras: &mut [Extra]) {
-    extras.iter_mut().for_each(|extra| extra.hold(Guard::Incomplete));
+impl Decision {
+    /// The same, unless these facts bar it.
+    #[must_use]
+    pub fn barred(self, bars: Bars) -> Self {
+        match self {
+            Self::Change(action) => barred(action, bars),
+            Self::Keep(_) => self,
+        }
+    }
 }
 
 /// How many people may be removed.
@@ -128,7 +116,7 @@ pub enum OnGuard {
     /// Nothing of it is carried out.
     #[default]
     Stop,
-    /// Everything but the removals that are too many.
+    /// Everything except the excess removals.
     SkipRemovals,
 }
 
@@ -207,7 +195,7 @@ pub struct Excess {
 
 /// Compares the number of removals in each workspace with the limits. `people` counts its members and
 /// pending invitations. With [`OnGuard::SkipRemovals`] a workspace that loses too many of its people
-/// keeps them all; if what is left is still too much, everybody stays.
+/// keeps them all; if what is left is still too much, no one is removed.
 pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) -> Excess {
     let mut refusals = Vec::new();
     let mut leaving = leaving.to_vec();
@@ -237,16 +225,16 @@ pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) ->
     Excess { refusals, held }
 }
 
-/// Holds the removals of a plan against the limits.
-pub fn hold_too_many(extras: &mut [Extra], people: &[u64], caps: Caps, on_guard: OnGuard) -> Vec<Refusal> {
+/// Compares the removals of a plan with the limits.
+pub fn hold_too_many(extras: &mut [Item], people: &[u64], caps: Caps, on_guard: OnGuard) -> Vec<Refusal> {
     let Excess { refusals, held } = excess(&leaving(extras, people.len()), people, caps, on_guard);
-    let is_held = |extra: &&mut Extra| held[extra.workspace as usize];
+    let is_held = |extra: &&mut Item| extra.workspace().is_some_and(|place| held[place as usize]);
     extras.iter_mut().filter(is_held).for_each(|extra| extra.hold(Guard::TooMany));
     refusals
 }
 
 /// The lowest limits under which all of these people could be removed, each that is too low now.
-pub fn limits_needed(extras: &[Extra], people: &[u64], caps: Caps) -> Vec<Limit> {
+pub fn limits_needed(extras: &[Item], people: &[u64], caps: Caps) -> Vec<Limit> {
     let refusals = excess(&leaving(extras, people.len()), people, caps, OnGuard::Stop).refusals;
     let needed = || refusals.iter().map(Refusal::needed);
     let number = needed().filter(|limit| matches!(limit, Limit::People(_))).max();
@@ -255,9 +243,10 @@ pub fn limits_needed(extras: &[Extra], people: &[u64], caps: Caps) -> Vec<Limit>
 }
 
 /// How many are removed from each workspace.
-fn leaving(extras: &[Extra], workspaces: usize) -> Vec<u64> {
+fn leaving(extras: &[Item], workspaces: usize) -> Vec<u64> {
     let mut leaving = vec![0; workspaces];
-    extras.iter().filter(|extra| extra.leaves()).for_each(|extra| leaving[extra.workspace as usize] += 1);
+    let leavers = extras.iter().filter(|extra| extra.decision.is_change());
+    leavers.filter_map(Item::workspace).for_each(|place| leaving[place as usize] += 1);
     leaving
 }
 
@@ -265,7 +254,7 @@ fn leaving(extras: &[Extra], workspaces: usize) -> Vec<u64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Holder, RolePolicy, Standing, decide};
+    use super::super::{Holder, Origin, RolePolicy, Standing, Subject, decide};
     use super::*;
     use crate::model::Level::{Admin, Editor, Viewer};
     use crate::model::Scope;
@@ -274,17 +263,19 @@ mod tests {
         Membership::Member { role, bindings: 1, standing: Standing::Active }
     }
 
-    /// Decides everybody's wish (member role, wanted role) in a workspace that has so many admins
-    /// besides; `caller` is the place of the caller.
+    /// Decides every wish (member role, wanted role) in a workspace that has so many admins
+    /// besides; `caller` is the index of the caller.
     fn guarded(
         people: &[(Level, Level)],
         besides: usize,
         caller: Option<usize>,
         policy: RolePolicy,
     ) -> Vec<Decision> {
-        let mut decisions: Vec<Decision> =
-            people.iter().map(|&(has, wants)| decide(Scope::Workspace, wants, seen(has), policy)).collect();
-        hold_caller(&mut decisions, |place| Some(place) == caller);
+        let decide = |(place, &(has, wants)): (usize, &(Level, Level))| {
+            let bars = Bars { is_caller: Some(place) == caller, ..Bars::default() };
+            decide(Scope::Workspace, wants, seen(has), policy).barred(bars)
+        };
+        let mut decisions: Vec<Decision> = people.iter().enumerate().map(decide).collect();
         let stay = |(&(has, _), decision): (&(Level, _), &Decision)| {
             has == Admin && !decision.takes_an_admin(seen(has))
         };
@@ -315,7 +306,7 @@ mod tests {
             for (place, (&(has, wants), decision)) in people.iter().zip(&decisions).enumerate() {
                 let demoted = decision.action().is_some_and(Action::takes_away);
                 prop_assert!(!(demoted && Some(place) == caller));
-                // Nobody is held back without need.
+                // Nothing is held back without need.
                 let held = matches!(decision, Decision::Keep(Reason::HeldBack(..)));
                 prop_assert!(!held || Some(place) == caller || (has == Admin && left == admins), "{:?}", decisions);
                 prop_assert_eq!(wants > has, decision.action().is_some_and(|action| !action.takes_away()));
@@ -350,19 +341,18 @@ mod tests {
         assert!(!cause(Reason::Protected(action)).code.is_guard(), "a wish is no guard");
     }
 
-    fn extra(workspace: u32, role: Level, name: usize) -> Extra {
-        Extra {
-            workspace,
-            name: format!("p{name}@example.com"),
-            account: super::super::extra::Account::User(format!("u{name}")),
-            seen: Membership::Member { role, bindings: 1, standing: Standing::Active },
-            deployment_roles: Vec::new(),
+    fn extra(workspace: u32, role: Level) -> Item {
+        Item {
+            origin: Origin::Extra,
+            subject: Some(Subject { workspace, deployment: None }),
+            wanted: None,
+            seen: Some(seen(role)),
             decision: Decision::Change(Action::Remove(Some(role))),
         }
     }
 
-    fn extras(workspace: u32, count: usize) -> Vec<Extra> {
-        (0..count).map(|name| extra(workspace, Editor, name)).collect()
+    fn extras(workspace: u32, count: usize) -> Vec<Item> {
+        vec![extra(workspace, Editor); count]
     }
 
     #[test]
@@ -372,7 +362,10 @@ mod tests {
             let mut all = extras(0, leaving[0]);
             all.extend(extras(1, leaving[1]));
             let refusals = hold_too_many(&mut all, &people, caps, OnGuard::Stop);
-            assert!(all.iter().all(Extra::leaves), "nobody is marked where all of it stops");
+            assert!(
+                all.iter().all(|extra| extra.decision.is_change()),
+                "no one is marked where all of it stops"
+            );
             refusals.into_iter().map(|refusal| (refusal.workspace, refusal.limit)).collect::<Vec<_>>()
         };
         let (number, share) = (Limit::People(10), Limit::Percent(10));
@@ -435,8 +428,8 @@ mod tests {
         );
         assert_eq!(refusals[0].needed().to_string(), "--max-remove-percent 25");
         let held =
-            |extra: &Extra| matches!(extra.decision, Decision::Keep(Reason::HeldBack(Guard::TooMany, _)));
-        assert!(all.iter().all(|extra| held(extra) == (extra.workspace == 0)));
+            |extra: &Item| matches!(extra.decision, Decision::Keep(Reason::HeldBack(Guard::TooMany, _)));
+        assert!(all.iter().all(|extra| held(extra) == (extra.workspace() == Some(0))));
 
         let mut all = extras(0, 11);
         let refusals = hold_too_many(&mut all, &[1000], caps, OnGuard::SkipRemovals);
@@ -449,23 +442,23 @@ mod tests {
         let demotion = Decision::Change(Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member });
         for (others, stays) in [(2, false), (1, true), (0, true)] {
             let mut decisions = [demotion.clone()];
-            let mut leavers = [extra(0, Admin, 0), extra(0, Viewer, 1)];
-            let demoted = (&mut decisions[0], leavers[0].seen);
-            hold_last_admins([demoted].into_iter().chain(leavers.iter_mut().map(Extra::to_judge)), others);
+            let mut leavers = [extra(0, Admin), extra(0, Viewer)];
+            let demoted = (&mut decisions[0], seen(Admin));
+            let leaving = leavers.iter_mut().filter_map(Item::to_judge);
+            hold_last_admins([demoted].into_iter().chain(leaving), others);
             let held = |decision: &Decision| {
                 matches!(decision, Decision::Keep(Reason::HeldBack(Guard::LastAdmin, _)))
             };
             assert_eq!(held(&decisions[0]), stays, "{others}");
             assert_eq!(held(&leavers[0].decision), stays, "{others}");
-            assert!(leavers[1].leaves(), "a viewer is no admin");
+            assert!(leavers[1].decision.is_change(), "a viewer is no admin");
         }
     }
 
     #[test]
     fn limits_are_the_same_in_any_order_of_people() {
         let caps = Caps { people: 4, percent: 50 };
-        let mut all: Vec<Extra> =
-            (0..6).map(|name| extra(u32::try_from(name % 2).unwrap(), Editor, name)).collect();
+        let mut all: Vec<Item> = (0..6).map(|place| extra(place % 2, Editor)).collect();
         let mut turned = all.clone();
         turned.reverse();
         let people = [10, 10];

@@ -1,110 +1,32 @@
 //! The change: what must be done so that Houston has what the roster wants. Pure: no files, no
 //! network, no threads.
 //!
-//! Main type: [`Plan`], made of one [`Decision`] per row by [`decide`] from a wish and a
-//! [`Membership`]; [`compare::Comparison`] finds the membership of many people in one pass over
-//! what Houston has, and [`guard`] holds back what must not be done. Nothing here may know where
-//! wishes or memberships come from.
+//! Main type: [`Plan`], made of an [`Item`] per row, per role in a deployment and per person who is not in
+//! the roster, each with a [`Decision`] by [`decide`] from a wish and a [`Membership`];
+//! [`compare::Comparison`] finds the membership of many people in one pass over what Houston has, and
+//! [`guard`] holds back what must not be done. Nothing here may know where wishes or memberships come from.
 
 pub mod compare;
 mod decision;
-pub mod extra;
 pub mod finding;
-pub mod grant;
 pub mod guard;
+mod item;
+mod membership;
 pub mod protect;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::mem::size_of;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::decision::{Action, Decision, Guard, Holder, Reason, ReplaceStep, Stage, decide, other_role};
-use self::extra::{Account, Extra};
-use self::grant::Grant;
+pub use self::decision::{
+    Action, Decision, Guard, Holder, Reason, ReplaceStep, Stage, decide, decide_in_deployment, other_role,
+};
 use self::guard::{Limit, Refusal};
-use crate::model::{ItemId, Level, RowNumber, Scope, WorkspaceId};
-use crate::outcome::{Cause, Code};
-
-/// What Houston has of one person in one workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Membership {
-    /// A direct role binding in the workspace.
-    Member {
-        /// The role of the binding that Houston lists first: the one that counts on old servers.
-        #[serde(rename = "level")]
-        role: Level,
-        /// How many direct bindings there are; more than one is a defect of old servers.
-        bindings: u8,
-        /// Whether the user has never signed in: an invitation in the newer model of Houston.
-        standing: Standing,
-    },
-    /// A pending invitation, with its role if Houston tells it.
-    Invited {
-        /// The role the person gets on signing up.
-        #[serde(rename = "level")]
-        role: Option<Level>,
-        /// How many invitations there are; more than one is a defect.
-        invites: u8,
-    },
-    /// Neither: proved by the complete list of members, and of invitations where readable.
-    Absent,
-}
-
-/// Whether a member has ever signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// A user who has signed in.
-    Active,
-    /// A user whose first sign-in is awaited.
-    Pending,
-    /// A user who is banned or inactive: a member who cannot sign in.
-    Disabled,
-}
-
-impl Membership {
-    /// Whether Houston holds the same person twice, which no retry can mend.
-    pub fn is_doubled(self) -> bool {
-        match self {
-            Self::Member { bindings, .. } => bindings > 1,
-            Self::Invited { invites, .. } => invites > 1,
-            Self::Absent => false,
-        }
-    }
-}
-
-impl Membership {
-    /// What is to be said about somebody whom Houston holds twice.
-    pub fn doubled(self, scope: Scope) -> Option<Cause> {
-        let text = match self {
-            Self::Member { bindings, .. } => format!("has {bindings} role bindings in the {scope}"),
-            Self::Invited { invites, .. } => format!("has {invites} invitations to the workspace"),
-            Self::Absent => return None,
-        };
-        self.is_doubled().then(|| Cause::new(Code::DuplicateBinding, text))
-    }
-}
-
-impl Membership {
-    /// In words, for people.
-    pub fn described(self, scope: Scope) -> String {
-        let name = |level| scope.role(level).name();
-        match self {
-            Self::Member { role, standing: Standing::Active, .. } => format!("member as {}", name(role)),
-            Self::Member { role, standing: Standing::Pending, .. } => format!("pending as {}", name(role)),
-            Self::Member { role, standing: Standing::Disabled, .. } => {
-                format!("member as {}, cannot sign in", name(role))
-            }
-            Self::Invited { role: Some(role), .. } => format!("invited as {}", name(role)),
-            Self::Invited { role: None, .. } => "invited".to_owned(),
-            Self::Absent => "absent".to_owned(),
-        }
-    }
-}
+pub use self::item::{Account, Deployment, Item, Origin, Phase, Subject, role_name};
+pub use self::membership::{Membership, Standing};
+use crate::model::{ItemId, Role, RowNumber, Scope, WorkspaceId};
 
 /// What is done about members who have another role than the roster wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,7 +90,7 @@ impl Operation {
     }
 }
 
-/// The name of an operation in the journal: 16 hexadecimal digits. It tells people which lines
+/// The name of an operation in the journal: 16 hexadecimal digits. It shows people which lines
 /// belong together; rows, not these names, identify operations within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -194,39 +116,32 @@ impl TryFrom<String> for OperationId {
     }
 }
 
-/// What was found and decided for one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowPlan {
-    /// Index into [`Plan::workspaces`]; none for rows that were never resolved.
-    pub workspace: Option<u32>,
-    /// What Houston had; none if it was not looked at.
-    pub seen: Option<Membership>,
-    /// What follows.
-    pub decision: Decision,
-}
-
-const _: () = assert!(size_of::<RowPlan>() == 32, "there is one per row of a roster");
-
-/// The whole change: a decision for every row, and the mutations that follow from them.
+/// The whole change: a decision for every item, and the mutations that follow from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The workspaces that rows name.
     pub workspaces: Vec<Workspace>,
-    /// One entry per row of the roster, in its order.
-    pub rows: Vec<RowPlan>,
+    /// The deployments that rows name.
+    pub deployments: Vec<Deployment>,
     /// Indices into [`Plan::workspaces`] of those that do not exist yet: they have a label, and no
     /// id before they are created.
     pub to_create: Vec<u32>,
-    /// Of the people who are taken away and added again, what Houston knows them by.
-    pub replacements: BTreeMap<RowNumber, Vec<Account>>,
-    /// Roles in deployments that rows want, workspace by workspace and in the order of the rows.
-    pub grants: Vec<Grant>,
-    /// Who is in these workspaces without being in the roster, workspace by workspace and in the
-    /// order of their names; empty unless removals were asked for.
-    pub extras: Vec<Extra>,
-    /// The limits that the removals do not keep to.
+    /// One item per row of the roster, in its order; then the deployment roles that rows want, workspace by
+    /// workspace and in the order of the rows; then, if removals were asked for, the people who are in these
+    /// workspaces but not in the roster, workspace by workspace and in the order of their names.
+    pub items: Vec<Item>,
+    /// The accounts of the people who are removed, or removed and added again.
+    pub accounts: BTreeMap<ItemId, Vec<Account>>,
+    /// The names of the people who are not in the roster: the first address, else the user name, else the id.
+    pub people: BTreeMap<ItemId, String>,
+    /// Their deployment roles, which they lose too, by release name.
+    pub deployment_roles: BTreeMap<ItemId, Vec<(String, Role)>>,
+    /// For deployment roles, the id of the user and their address in the server's spelling, once they have
+    /// been read.
+    pub users: BTreeMap<ItemId, (String, String)>,
+    /// The limits that the removals exceed.
     pub refusals: Vec<Refusal>,
-    /// The limits that would let everybody be removed who is held back by one that is too low.
+    /// The limits that would allow all the removals that are held back by a lower one.
     pub limits_needed: Vec<Limit>,
 }
 
@@ -237,19 +152,19 @@ pub struct Counts {
     pub add: u64,
     /// Members who get another role.
     pub update_role: u64,
-    /// To be taken away and added again.
+    /// To be removed and added again.
     pub renew: u64,
-    /// Roles in deployments to be given or changed.
+    /// Deployment roles to set.
     pub deployment_roles: u64,
-    /// Members and invitations that go.
+    /// Members and invitations to remove.
     pub remove: u64,
     /// Members with the wanted role.
     pub unchanged: u64,
     /// Members with another role, which they keep.
     pub role_kept: u64,
-    /// Members whose role a guard does not let be changed, or whom one does not let go.
+    /// Role changes and removals that a guard holds back.
     pub held_back: u64,
-    /// Members who are not in the roster and stay for a reason that is no guard's.
+    /// Members who are not in the roster and stay, but not because of a guard.
     pub extra_kept: u64,
     /// Pending invitations.
     pub already_invited: u64,
@@ -266,85 +181,100 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts one more decision.
-    pub fn count(&mut self, decision: &Decision) {
-        let counter = match decision {
-            Decision::Change(Action::Add(_)) => &mut self.add,
-            Decision::Change(Action::SetRole { .. }) => &mut self.update_role,
-            Decision::Change(Action::Replace(_)) => &mut self.renew,
-            Decision::Change(Action::Remove(_)) => &mut self.remove,
-            Decision::Keep(Reason::HeldBack(..)) => &mut self.held_back,
-            Decision::Keep(Reason::ViaTeam | Reason::RolesHidden | Reason::UnsureRoster) => {
+    /// Counts one more item.
+    pub fn count(&mut self, item: &Item) {
+        let counter = match (&item.decision, item.phase()) {
+            (Decision::Change(_), Phase::Deployments) => &mut self.deployment_roles,
+            // A role that needs no change counts with its row.
+            (Decision::Keep(reason), Phase::Deployments) if reason.is_settled() => return,
+            (Decision::Keep(Reason::HeldBack(..)), Phase::Deployments) => &mut self.role_kept,
+            (Decision::Keep(Reason::Protected(_)), Phase::Removals) => &mut self.extra_kept,
+            (Decision::Change(Action::Add(_)), _) => &mut self.add,
+            (Decision::Change(Action::SetRole { .. }), _) => &mut self.update_role,
+            (Decision::Change(Action::Replace(_)), _) => &mut self.renew,
+            (Decision::Change(Action::Remove(_)), _) => &mut self.remove,
+            (Decision::Keep(Reason::HeldBack(..)), _) => &mut self.held_back,
+            (Decision::Keep(Reason::ViaTeam | Reason::RolesHidden | Reason::UnsureRoster), _) => {
                 &mut self.extra_kept
             }
-            Decision::Keep(Reason::Unchanged) => &mut self.unchanged,
-            Decision::Keep(Reason::RoleKept(_) | Reason::Protected(_)) => &mut self.role_kept,
-            Decision::Keep(Reason::AlreadyInvited(_)) => &mut self.already_invited,
-            Decision::Keep(Reason::Merged { .. }) => &mut self.merged,
-            Decision::Keep(Reason::Invalid(_)) => &mut self.invalid,
-            Decision::Keep(Reason::LeftOut) => &mut self.left_out,
-            Decision::Keep(Reason::Rejected(_)) => &mut self.rejected,
-            Decision::Keep(Reason::Unreadable(_)) => &mut self.gave_up,
+            (Decision::Keep(Reason::Unchanged), _) => &mut self.unchanged,
+            (Decision::Keep(Reason::RoleKept(_) | Reason::Protected(_)), _) => &mut self.role_kept,
+            (Decision::Keep(Reason::AlreadyInvited(_)), _) => &mut self.already_invited,
+            (Decision::Keep(Reason::Merged { .. }), _) => &mut self.merged,
+            (Decision::Keep(Reason::Invalid(_)), _) => &mut self.invalid,
+            (Decision::Keep(Reason::LeftOut), _) => &mut self.left_out,
+            (Decision::Keep(Reason::Rejected(_)), _) => &mut self.rejected,
+            (Decision::Keep(Reason::Unreadable(_)), _) => &mut self.gave_up,
         };
         *counter += 1;
     }
 
-    /// Counts one more person who is not in the roster.
-    pub fn count_extra(&mut self, extra: &Extra) {
-        match &extra.decision {
-            Decision::Keep(Reason::Protected(_)) => self.extra_kept += 1,
-            decision @ (Decision::Change(_) | Decision::Keep(_)) => self.count(decision),
-        }
-    }
-}
-
-impl Counts {
-    /// Counts one more role in a deployment.
-    pub fn count_grant(&mut self, grant: &Grant) {
-        match &grant.decision {
-            Decision::Change(_) => self.deployment_roles += 1,
-            Decision::Keep(Reason::HeldBack(..)) => self.role_kept += 1,
-            // What is as it should be counts with its row.
-            Decision::Keep(reason) if reason.is_settled() => {}
-            decision @ Decision::Keep(_) => self.count(decision),
-        }
+    /// The sum of these items.
+    pub fn of<'i>(items: impl IntoIterator<Item = &'i Item>) -> Self {
+        let mut counts = Self::default();
+        items.into_iter().for_each(|item| counts.count(item));
+        counts
     }
 }
 
 impl Plan {
-    /// Whether the workspace at this place does not exist yet.
+    /// Whether the workspace at this index does not exist yet.
     pub fn is_to_be_created(&self, place: u32) -> bool {
         self.to_create.contains(&place)
     }
 
-    /// How many rows ended in which decision.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        self.rows.iter().for_each(|row| counts.count(&row.decision));
-        self.extras.iter().for_each(|extra| counts.count_extra(extra));
-        self.grants.iter().for_each(|grant| counts.count_grant(grant));
-        counts
+    /// The workspace of an item.
+    pub fn workspace(&self, item: &Item) -> Option<&Workspace> {
+        item.workspace().map(|place| &self.workspaces[place as usize])
     }
 
-    /// Who is to be taken away.
-    pub fn leavers(&self) -> impl Iterator<Item = &Extra> {
-        self.extras.iter().filter(|extra| extra.leaves())
+    /// The deployment of an item.
+    pub fn deployment(&self, item: &Item) -> Option<&Deployment> {
+        item.deployment().map(|place| &self.deployments[place as usize])
     }
 
-    /// The mutations, workspace by workspace, within one stage by stage in the order of the rows.
-    pub fn operations(&self) -> Vec<Operation> {
-        let mut operations: Vec<Operation> = self
-            .rows
-            .iter()
-            .enumerate()
-            .filter_map(|(index, planned)| {
-                let item = ItemId::from_index(index);
-                Some(Operation { item, workspace: planned.workspace?, action: planned.decision.action()? })
-            })
-            .collect();
+    /// All items with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (ItemId, &Item)> {
+        self.items.iter().enumerate().map(|(index, item)| (ItemId::from_index(index), item))
+    }
+
+    /// The item of a row.
+    pub fn of_row(&self, row: RowNumber) -> &Item {
+        &self.items[row.index()]
+    }
+
+    /// The items of a phase.
+    pub fn in_phase(&self, phase: Phase) -> &[Item] {
+        let from = self.items.partition_point(|item| item.phase() < phase);
+        let to = self.items.partition_point(|item| item.phase() <= phase);
+        &self.items[from..to]
+    }
+
+    /// Whether a phase changes anything.
+    pub fn has_changes(&self, phase: Phase) -> bool {
+        self.in_phase(phase).iter().any(|item| item.decision.is_change())
+    }
+
+    /// The mutations of a phase, workspace by workspace, within one stage by stage in the order of the items.
+    pub fn operations(&self, phase: Phase) -> Vec<Operation> {
+        let operation = |(id, item): (ItemId, &Item)| {
+            let action = item.decision.action().filter(|_| item.phase() == phase)?;
+            Some(Operation { item: id, workspace: item.workspace()?, action })
+        };
+        let mut operations: Vec<Operation> = self.numbered().filter_map(operation).collect();
         sort(&mut operations);
         operations
     }
+}
+
+/// These of some items, whose numbers come in their order.
+pub fn pick<'i>(items: &'i mut [Item], ids: &[ItemId]) -> impl Iterator<Item = &'i mut Item> {
+    let (mut rest, mut next) = (items.iter_mut(), 0);
+    ids.iter().filter_map(move |id| {
+        let skipped = id.index() - next;
+        next = id.index() + 1;
+        rest.nth(skipped)
+    })
 }
 
 /// Puts operations into the order in which they are sent.
@@ -355,6 +285,8 @@ pub fn sort(operations: &mut [Operation]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Level;
+    use crate::outcome::Code;
     use Level::{Admin, Editor, Viewer};
 
     fn add(level: Level) -> Decision {
@@ -438,31 +370,85 @@ mod tests {
         assert_eq!(OperationId::try_from(id.to_string()), Ok(id));
     }
 
+    fn plan(rows: impl IntoIterator<Item = (u32, Decision)>) -> Plan {
+        let row = |(index, (workspace, decision))| Item {
+            origin: Origin::Row(RowNumber::from_index(index)),
+            subject: Some(Subject { workspace, deployment: None }),
+            wanted: None,
+            seen: None,
+            decision,
+        };
+        Plan { items: rows.into_iter().enumerate().map(row).collect(), ..Plan::default() }
+    }
+
     #[test]
     fn operations_come_stage_by_stage() {
         let change = |from, to| set(from, to, Holder::Member);
         let decisions = [change(Admin, Viewer), change(Viewer, Admin), add(Viewer), change(Editor, Admin)];
-        let row = |decision| RowPlan { workspace: Some(0), seen: None, decision };
-        let plan = Plan { rows: decisions.map(row).into(), ..Plan::default() };
-        let order: Vec<_> = plan.operations().iter().map(|op| op.item.get()).collect();
+        let plan = plan(decisions.map(|decision| (0, decision)));
+        let order: Vec<_> = plan.operations(Phase::Members).iter().map(|op| op.item.get()).collect();
         assert_eq!(order, [3, 2, 4, 1]);
-        assert_eq!(plan.counts(), Counts { add: 1, update_role: 3, ..Counts::default() });
+        assert_eq!(Counts::of(&plan.items), Counts { add: 1, update_role: 3, ..Counts::default() });
     }
 
     #[test]
     fn operations_come_workspace_by_workspace() {
-        let row = |workspace, decision| RowPlan { workspace: Some(workspace), seen: None, decision };
-        let plan = Plan {
-            rows: vec![
-                row(1, add(Viewer)),
-                row(0, add(Viewer)),
-                row(0, Decision::Keep(Reason::Unchanged)),
-                row(1, add(Viewer)),
-            ],
-            ..Plan::default()
-        };
-        let order: Vec<_> = plan.operations().iter().map(|op| (op.workspace, op.item.get())).collect();
+        let rows =
+            [(1, add(Viewer)), (0, add(Viewer)), (0, Decision::Keep(Reason::Unchanged)), (1, add(Viewer))];
+        let plan = plan(rows);
+        let operations = plan.operations(Phase::Members);
+        let order: Vec<_> = operations.iter().map(|op| (op.workspace, op.item.get())).collect();
         assert_eq!(order, [(0, 2), (1, 1), (1, 4)]);
-        assert_eq!(plan.counts(), Counts { add: 3, unchanged: 1, ..Counts::default() });
+        assert_eq!(Counts::of(&plan.items), Counts { add: 3, unchanged: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn every_item_has_one_phase_and_counts_in_it() {
+        let row = Origin::Row(RowNumber::from_index(0));
+        let item = |origin, deployment, decision| Item {
+            origin,
+            subject: Some(Subject { workspace: 0, deployment }),
+            wanted: None,
+            seen: None,
+            decision,
+        };
+        let remove = Action::Remove(Some(Viewer));
+        let held = |guard| Decision::Keep(Reason::HeldBack(guard, remove));
+        let items = vec![
+            item(row, None, add(Viewer)),
+            item(row, None, held(Guard::Caller)),
+            item(row, None, Decision::Keep(Reason::Protected(remove))),
+            item(row, Some(0), add(Viewer)),
+            item(row, Some(1), Decision::Change(remove)),
+            item(row, Some(2), held(Guard::Caller)),
+            item(row, Some(3), Decision::Keep(Reason::Unchanged)),
+            item(Origin::Extra, None, Decision::Change(remove)),
+            item(Origin::Extra, None, Decision::Keep(Reason::Protected(remove))),
+        ];
+        let plan = Plan { items, ..Plan::default() };
+        let phases = [Phase::Members, Phase::Deployments, Phase::Removals];
+        assert_eq!(phases.map(|phase| plan.in_phase(phase).len()), [3, 4, 2]);
+        let numbers = |phase| plan.operations(phase).iter().map(|op| op.item.get()).collect::<Vec<_>>();
+        assert_eq!(phases.map(numbers), [vec![1], vec![4, 5], vec![8]]);
+        let counts = Counts {
+            add: 1,
+            held_back: 1,
+            role_kept: 2,
+            deployment_roles: 2,
+            remove: 1,
+            extra_kept: 1,
+            ..Counts::default()
+        };
+        assert_eq!(Counts::of(&plan.items), counts);
+    }
+
+    #[test]
+    fn items_are_picked_by_their_numbers() {
+        let mut plan = plan([0, 1, 2, 3, 4].map(|workspace| (workspace, add(Viewer))));
+        for places in [&[][..], &[0], &[4], &[1, 2], &[0, 3, 4], &[0, 1, 2, 3, 4]] {
+            let ids: Vec<ItemId> = places.iter().map(|&place| RowNumber::from_index(place).into()).collect();
+            let picked = pick(&mut plan.items, &ids).filter_map(|item| item.row());
+            assert_eq!(picked.map(ItemId::from).collect::<Vec<_>>(), ids);
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Protect {
         Self(patterns.into_iter().map(pattern).collect())
     }
 
-    /// Whether somebody with these names, in lower case, is protected. Every pattern that matches is
+    /// Whether a person with these names, in lower case, is protected. Every pattern that matches is
     /// remembered.
     pub fn covers<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
         let mut covers = false;

@@ -15,8 +15,8 @@ use super::walk::walk;
 use crate::houston::{Fault, Houston};
 use crate::model::WorkspaceId;
 use crate::outcome::{Cause, Code};
+use crate::plan::Account;
 use crate::plan::Membership;
-use crate::plan::extra::Account;
 
 /// What a workspace has of the wanted people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Reading {
         };
         Some(Cause::new(
             Code::Unreadable,
-            format!("{text}, so the run cannot tell whether this person is a member"),
+            format!("{text}, so it is unknown whether this person is a member"),
         ))
     }
 }
@@ -361,8 +361,8 @@ pub(super) mod tests {
             found.grants.map(|grants| grants.iter().map(Option::is_some).collect::<Vec<_>>())
         };
         assert_eq!(shown(|_| {}), Ok(vec![true, false]));
-        assert!(shown(|page| page[2] = Value::Null).is_err(), "an entry may be anybody");
-        assert!(shown(|page| page[2]["emails"] = Value::Null).is_err(), "an address may be anybody's");
+        assert!(shown(|page| page[2] = Value::Null).is_err(), "an entry may be anyone");
+        assert!(shown(|page| page[2]["emails"] = Value::Null).is_err(), "an address may be anyone's");
         assert!(shown(|page| page[0]["roleBindings"] = Value::Null).is_err(), "roles are not shown");
     }
 
@@ -419,7 +419,7 @@ pub(super) mod tests {
             assert_eq!(found.hidden, if index == 3 { 1 } else { 2 }, "{index}: with an invitation");
             assert_eq!(found.memberships[0], MEMBER, "{index}");
             assert!(matches!(found.memberships[1], Membership::Invited { .. }), "{index}");
-            let doubt = found.cause_of_doubt().expect("nobody can tell");
+            let doubt = found.cause_of_doubt().expect("a doubt");
             assert_eq!(doubt.code, Code::Unreadable);
         }
         assert_eq!(reading(&server_of_few(), &["absent@example.com"]).cause_of_doubt(), None);

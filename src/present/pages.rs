@@ -70,7 +70,7 @@ pub(super) fn check_end(pages: usize, people: usize) -> Result<(), Fault> {
     if pages < MOST_PAGES && people <= MOST_PEOPLE {
         return Ok(());
     }
-    Err(Fault::Malformed { text: "a member list that does not end".to_owned() })
+    Err(Fault::Malformed { text: "an endless member list".to_owned() })
 }
 
 /// Whether invitations cannot be read here, now or later: the caller may not see them, or the

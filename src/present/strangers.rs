@@ -9,8 +9,7 @@ use foldhash::fast::FixedState;
 
 use crate::houston::{Grounds, Invite, Person, UserStatus};
 use crate::model::{Role, Scope, email_key};
-use crate::plan::extra::Account;
-use crate::plan::{Membership, Standing};
+use crate::plan::{Account, Membership, Standing};
 
 /// A person on a list whom no row names.
 #[derive(Debug, Clone, PartialEq, Eq)]

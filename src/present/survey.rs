@@ -12,7 +12,7 @@ use super::grants::{Answers, Asked};
 use super::members::{self, Care, Look, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, ItemId, WorkspaceId};
-use crate::plan::extra::Account;
+use crate::plan::Account;
 use crate::plan::protect::Protect;
 use crate::time::Cancel;
 
@@ -26,7 +26,7 @@ pub struct Task<'a> {
     pub workspace: &'a WorkspaceId,
     /// The rows whose people are looked for; their addresses are distinct.
     pub rows: &'a [ItemId],
-    /// The rows that name the expected people, if everyone else is to be listed.
+    /// The rows that name the expected people, if everyone else is listed too.
     pub named: Option<&'a [ItemId]>,
     /// Whose roles in which deployments are asked for.
     pub asked: &'a [Asked<'a>],

@@ -94,17 +94,17 @@ impl Runs {
         Self { dir, user: User::present(), knows_rights }
     }
 
-    /// Opens the folder for runs that are to be carried out, and makes it if need be: finds out before
-    /// anything is asked or sent whether folders can be made in it. Leaves nothing behind but itself.
+    /// Opens the folder for new runs, and creates it if necessary. Checks before anything is asked or sent
+    /// that folders can be created in it. Leaves nothing behind but itself.
     ///
     /// # Errors
-    /// If it cannot be made or written, or others could swap what is in it.
+    /// If it cannot be created or written, or if others could replace its content.
     pub fn prepare(path: &Path) -> Result<Self, RunsError> {
-        make_private_dirs(path).map_err(FolderError::new("cannot make the folder", path))?;
+        make_private_dirs(path).map_err(FolderError::new("cannot create the folder", path))?;
         let runs = Self::open(path)?;
         let probe = format!(".probe-{}-{:08x}", std::process::id(), fastrand::u32(..));
         let made = runs.dir.create_dir(&probe).and_then(|_| runs.dir.remove_dir(OsStr::new(&probe)));
-        made.map_err(FolderError::new("cannot write in", path))?;
+        made.map_err(FolderError::new("cannot write to", path))?;
         runs.check()?;
         Ok(runs)
     }
@@ -157,12 +157,12 @@ impl Runs {
             let path = self.dir.path().join(&id);
             match self.dir.create_dir(&id) {
                 Ok(dir) => {
-                    self.dir.sync().map_err(FolderError::new("cannot make the folder", path.clone()))?;
+                    self.dir.sync().map_err(FolderError::new("cannot create the folder", path.clone()))?;
                     let is_checked = self.knows_rights;
                     return Ok(RunFolder { path, dir: Some(dir), distrust: None, is_checked });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(FolderError::new("cannot make the folder", path)(error)),
+                Err(error) => return Err(FolderError::new("cannot create the folder", path)(error)),
             }
         }
     }
@@ -191,7 +191,7 @@ impl Runs {
                 let distrust = self.user.distrust_of_folder(rights);
                 Some(RunFolder { path, dir: None, distrust, is_checked: true })
             }
-            // A link may lead to another user's run: it is not passed over as if nothing were there.
+            // A link may lead to another user's run: it must not be ignored.
             Err(_) if find::is_id(&name.to_string_lossy()) && path.is_dir() => {
                 Some(RunFolder { path, dir: None, distrust: Some(Distrust::Link), is_checked: true })
             }
@@ -249,14 +249,14 @@ impl RunFolder {
         self.distrust
     }
 
-    /// The user takes its files as they are, whoever made them.
+    /// The user accepts its files as they are, regardless of their owner.
     #[must_use]
     pub fn trusted(self) -> Self {
         Self { distrust: None, is_checked: false, ..self }
     }
 
-    /// Takes the folder away again, with a run that could not begin: there is nothing in it that
-    /// anybody could need. What cannot be taken away stays.
+    /// Removes the folder of a run that could not begin: it has nothing in it that anyone could need.
+    /// What cannot be removed stays.
     pub fn discard(self) {
         let (Some(dir), Some(name)) = (&self.dir, self.path.file_name()) else { return };
         for name in dir.names().unwrap_or_default() {
@@ -275,7 +275,7 @@ impl RunFolder {
             dir.create_file(&probe)?;
             dir.remove_file(&probe)
         });
-        made.map_err(FolderError::new("cannot write in", self.path.clone()))
+        made.map_err(FolderError::new("cannot write to", self.path.clone()))
     }
 
     /// The id of the run: the name of its folder.
@@ -310,7 +310,7 @@ impl RunFolder {
         })
     }
 
-    /// Whether any of the files of a run is there.
+    /// Whether any of the files of a run exists.
     pub fn is_run(&self) -> bool {
         self.dir.as_ref().is_some_and(|dir| [JOURNAL, PLAN, ROSTER].iter().any(|name| dir.has(name)))
     }
@@ -338,19 +338,19 @@ impl RunFolder {
         }
     }
 
-    /// Makes a new file of the run, for its owner only.
+    /// Creates a new file of the run, for its owner only.
     ///
     /// # Errors
-    /// If it is there already, or cannot be made.
+    /// If it already exists, or cannot be created.
     pub fn new_file(&self, name: &str) -> Result<File, FolderError> {
         let made = self.dir().and_then(|dir| dir.create_file(name));
         made.map_err(FolderError::new("cannot write", self.path.join(name)))
     }
 
-    /// Begins a file of the run that is there whole or not at all.
+    /// Begins a file of the run that appears complete or not at all.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn draft(&self, name: &str) -> Result<Draft, FolderError> {
         let dir = self.dir().map_err(FolderError::new("cannot write", self.path.join(name)))?;
         Draft::open(dir, name)
@@ -362,7 +362,7 @@ impl RunFolder {
     }
 
     /// Whether the names of the folder and of its journal still lead to this journal: one that was
-    /// deleted, moved away or replaced takes every byte and keeps none of them for anybody.
+    /// deleted, moved away or replaced accepts every byte and keeps none.
     pub(super) fn still_has_journal(&self, journal: &File) -> io::Result<()> {
         let dir = self.dir()?;
         if dir.is_where_it_was()? && dir.still_names(JOURNAL, journal)? {
@@ -371,8 +371,8 @@ impl RunFolder {
         Err(io::Error::new(io::ErrorKind::NotFound, "it was moved away or replaced"))
     }
 
-    /// Holds the journal for its one writer until the file is closed or the process ends, in
-    /// whatever way: so others can tell a run that goes on from one that was killed.
+    /// Locks the journal for its one writer until the file is closed or the process ends in any way,
+    /// so that others can distinguish a running run from one that was killed.
     ///
     /// # Errors
     /// `WouldBlock` if another process is carrying the run out.
@@ -532,7 +532,7 @@ mod tests {
         allow(old.path(), 0o777);
         allow(new.path(), 0o770);
         assert_eq!(latest().expect("one's own group may write").id(), new.id());
-        // A link with the name of a newer run may lead to anybody's.
+        // A link with the name of a newer run may lead to another user's run.
         symlink(old.path(), dir.path().join("20261125T154500Z-aaaa")).expect("linked");
         assert!(matches!(latest(), Err(FindError::LatestDistrusted { why: Distrust::Link, .. })));
     }

@@ -22,8 +22,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 pub use self::digest::{Hashing, digest_of};
-pub use self::fold::GrantHistory;
-pub use self::history::{History, RowHistory};
+pub use self::fold::DeploymentRole;
+pub use self::history::{History, ItemEnd, RowEnd};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undone::{Undoing, Undone};
@@ -46,7 +46,7 @@ pub enum Entry {
     /// What the run is about.
     Header(Box<Header>),
     /// A mutation is about to be sent. Without an [`Entry::Outcome`] or [`Entry::Released`] after
-    /// it, nobody knows whether it took effect.
+    /// it, it is unknown whether it took effect.
     Intent {
         /// Whose.
         item: ItemId,
@@ -101,7 +101,7 @@ pub enum Entry {
         at: jiff::Timestamp,
         /// Version of this program.
         tool_version: String,
-        /// What Houston says of its version now.
+        /// The version that Houston reports now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         houston_version: Option<String>,
         /// The caller's user id, if the token is a person's.
@@ -131,7 +131,7 @@ pub enum Entry {
     },
 }
 
-/// What a run is about: enough to judge later whether it may go on, and to make its reports.
+/// What a run is about: enough to decide later whether it may resume, and to write its reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// [`FORMAT`].
@@ -146,7 +146,7 @@ pub struct Header {
     pub target: String,
     /// Whether that is an embedded sandbox, gone with its process.
     pub sandbox: bool,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<String>,
     /// The caller's user id, if the token is a person's.
     pub caller: Option<String>,
@@ -212,7 +212,7 @@ pub struct RunSettings {
     pub send_invites: bool,
     /// First rows of a workspace that are read back before the rest is sent.
     pub canary: u32,
-    /// Whether nobody was asked before it began.
+    /// Whether it began without a question.
     #[serde(default)]
     pub unattended: bool,
     /// How fast and how patiently.
@@ -221,25 +221,25 @@ pub struct RunSettings {
     /// Whether people may be added who could never log in.
     #[serde(default)]
     pub bypass_local: bool,
-    /// What the program ends with instead of 0 when nothing had to be changed.
+    /// The exit status instead of 0 if nothing had to be changed.
     #[serde(default)]
     pub exit_code_unchanged: Option<u8>,
     /// What is done about members with another role.
     #[serde(default)]
     pub roles: RolePolicy,
-    /// Whether members whom Houston has twice are taken away and added again.
+    /// Whether members whom Houston lists twice are removed and added again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub repair_duplicates: bool,
     /// Whether pending invitations are made again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub reinvite: bool,
-    /// How people are taken away who are not in the roster, if they are.
+    /// How people who are not in the roster are removed, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<Prune>,
-    /// Whether the roster may have addresses that are none in all likelihood.
+    /// Whether the roster may have unlikely addresses.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_odd_addresses: bool,
-    /// Patterns of those who are not demoted, and not taken away to be added again.
+    /// Patterns of people who are neither demoted nor replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protect: Vec<String>,
 }
@@ -251,18 +251,18 @@ impl RunSettings {
         union([&self.protect[..], of_removals])
     }
 
-    /// Whether somebody may be demoted, or taken away to be added again.
+    /// Whether people may be demoted or replaced.
     pub fn changes_members(&self) -> bool {
         self.roles == RolePolicy::Update || self.repair_duplicates || self.reinvite
     }
 
-    /// Whether somebody may be removed or demoted at all.
+    /// Whether people may be removed or demoted at all.
     pub fn takes_away(&self) -> bool {
         self.prune.is_some() || self.changes_members()
     }
 }
 
-/// How people are taken away who are not in the roster.
+/// How people who are not in the roster are removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prune {
     /// How many at most.
@@ -274,7 +274,7 @@ pub struct Prune {
     pub protect: Vec<String>,
 }
 
-/// How fast and how patiently a run is carried out, in every leg of it.
+/// The pace and patience of a run, in every leg of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPace {
     /// Requests in flight at most.
@@ -286,7 +286,7 @@ pub struct RunPace {
     pub retries: u32,
     /// How long one request may take, in milliseconds.
     pub timeout_ms: u64,
-    /// How long a write without an answer is waited for, in milliseconds.
+    /// How long to wait for a write without an answer, in milliseconds.
     pub settle_ms: u64,
 }
 
@@ -313,7 +313,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// A line that is not the last one makes no sense.
-    #[error("{}:{line}: not an entry of a journal that this version knows", .path.display())]
+    #[error("{}:{line}: not a journal entry that this version understands", .path.display())]
     Broken {
         /// Which file.
         path: PathBuf,
@@ -328,8 +328,8 @@ pub enum JournalError {
         /// Which file.
         path: PathBuf,
     },
-    /// The plan has not as many rows as the header says.
-    #[error("{} has {found} whole lines, the journal speaks of {expected} rows", .path.display())]
+    /// The number of rows of the plan differs from the header.
+    #[error("{} has {found} complete lines, but the journal expects {expected} rows", .path.display())]
     Incomplete {
         /// Which file.
         path: PathBuf,
@@ -338,14 +338,14 @@ pub enum JournalError {
         /// The rows of the run.
         expected: u64,
     },
-    /// The content of a file is not the one that the header speaks of.
-    #[error("{} is not the file that this run began with", .path.display())]
+    /// The content of a file does not match the digest in the header.
+    #[error("{} is not the file that this run started with", .path.display())]
     Changed {
         /// Which file.
         path: PathBuf,
     },
     /// Written by an older version.
-    #[error("{} has the older format {format}, this version knows {FORMAT}", .path.display())]
+    #[error("{} has the older format {format}; this version reads {FORMAT}", .path.display())]
     Older {
         /// Which file.
         path: PathBuf,
@@ -355,7 +355,7 @@ pub enum JournalError {
         target: Option<String>,
     },
     /// Written by a newer version.
-    #[error("{} has format {format}, this version knows {FORMAT}", .path.display())]
+    #[error("{} has format {format}; this version reads {FORMAT}", .path.display())]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -376,6 +376,14 @@ pub struct Journal {
     start: Instant,
     /// Milliseconds of work in earlier legs.
     before_ms: u64,
+}
+
+/// A process that was started meanwhile may still have the file open: closing it here would not free it.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Else it is free when the last one closes it.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Journal {
@@ -400,7 +408,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Goes on with the journal of a run as far as `history` has read it: a torn last line is cut
+    /// Continues the journal of a run as far as `history` has read it: a torn last line is cut
     /// off first, so that nothing is ever written behind one.
     pub fn append(folder: &RunFolder, history: &History, start: Instant) -> Result<Self, JournalError> {
         let path = folder.journal();
@@ -455,15 +463,17 @@ impl Journal {
         synced.map_err(|source| JournalError::Write { path: self.path.clone(), source })
     }
 
-    /// Hands what was noted to the operating system: it survives the end of this process, not
-    /// that of the machine. What could not be written is kept, to the byte: the next call goes on
-    /// where this one broke off, so that a line is torn at the end of the file or nowhere.
+    /// Hands what was noted to the operating system: it survives the end of this process, but not
+    /// of the machine. What could not be written is kept, to the byte: the next call continues
+    /// where this one stopped, so that only the last line of the file can be torn.
     pub fn flush(&mut self) -> Result<(), JournalError> {
         let mut written = 0;
         // Behind a cut there would be a hole, and the length as it was.
         let whole = self.file.metadata().and_then(|metadata| match metadata.len() {
             found if found == self.length => Ok(()),
-            found => Err(io::Error::other(format!("it was cut: it has {found} of {} bytes", self.length))),
+            found => {
+                Err(io::Error::other(format!("it is truncated: it has {found} of {} bytes", self.length)))
+            }
         });
         let result = whole.and_then(|()| write_on(&mut disk(&mut self.file), &self.batch, &mut written));
         self.batch.drain(..written);
@@ -499,32 +509,35 @@ fn write_on(file: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Assignment, Level, RowNumber, Scope, WorkspaceId};
+    use crate::model::{Level, RowNumber, Scope, WorkspaceId};
     use crate::outcome::Cause;
-    use crate::plan::{Action, Decision, Membership, Operation, Plan, Reason, RowPlan, Workspace};
+    use crate::plan::{
+        self, Action, Decision, Item, Membership, Operation, Plan, Reason, Subject, Workspace,
+    };
     use crate::record::folder::Runs;
     use std::sync::Arc;
 
     fn plan() -> Plan {
-        let row = |decision| RowPlan { workspace: Some(0), seen: Some(Membership::Absent), decision };
+        let rejected = Arc::new(Cause::new(Code::WorkspaceUnknown, "no such workspace"));
+        let decisions = [
+            Decision::Change(Action::Add(Level::Editor)),
+            Decision::Keep(Reason::Merged { into: RowNumber::from_index(0) }),
+            Decision::Keep(Reason::Unchanged),
+            Decision::Change(Action::Add(Level::Editor)),
+            Decision::Keep(Reason::Rejected(rejected)),
+        ];
+        let item = |(index, decision)| Item {
+            origin: plan::Origin::Row(RowNumber::from_index(index)),
+            subject: Some(Subject { workspace: 0, deployment: None }),
+            wanted: Some(Level::Editor),
+            seen: Some(Membership::Absent),
+            decision,
+        };
         Plan {
             workspaces: vec![Workspace { id: WorkspaceId::new("ck1").expect("valid"), label: None }],
-            rows: vec![
-                row(Decision::Change(Action::Add(Level::Editor))),
-                row(Decision::Keep(Reason::Merged { into: RowNumber::from_index(0) })),
-                row(Decision::Keep(Reason::Unchanged)),
-                row(Decision::Change(Action::Add(Level::Editor))),
-                row(Decision::Keep(Reason::Rejected(Arc::new(Cause::new(
-                    Code::WorkspaceUnknown,
-                    "no such workspace",
-                ))))),
-            ],
+            items: decisions.into_iter().enumerate().map(item).collect(),
             ..Plan::default()
         }
-    }
-
-    fn assignment(row: RowNumber) -> Assignment<'static> {
-        Assignment { row, line: row.get() + 1, email: "a@example.com", role: Level::Editor, workspace: 0 }
     }
 
     fn header(plan_sha256: String) -> Header {
@@ -556,8 +569,10 @@ mod tests {
         let folder =
             Runs::prepare(dir.path()).expect("usable").create(jiff::Timestamp::UNIX_EPOCH).expect("created");
         let plan = plan();
-        let rows = (0..plan.rows.len()).map(RowNumber::from_index);
-        let lines = rows.map(|row| PlanLine::new(&plan, row, row.get() + 1, Some(&assignment(row))));
+        let lines = plan.numbered().map(|(id, _)| {
+            let origin = Origin::Row { number: id.row(), line: id.get() + 1 };
+            PlanLine::of(&plan, id, origin, "a@example.com".to_owned())
+        });
         let digest = write_plan(&folder, lines).expect("written");
         let mut journal = Journal::create(&folder, header(digest), Instant::now()).expect("created");
         entries.iter().for_each(|entry| journal.note(entry));
@@ -585,7 +600,19 @@ mod tests {
     }
 
     fn statuses(folder: &RunFolder) -> Vec<Status> {
-        History::read(folder).expect("readable").rows.iter().map(|row| row.status).collect()
+        History::read(folder).expect("readable").rows().map(|row| row.status).collect()
+    }
+
+    #[test]
+    fn a_journal_is_free_after_its_writer_whoever_else_has_the_file_open() {
+        let (_dir, folder) = run(&[]);
+        let history = History::read(&folder).expect("readable");
+        let journal = Journal::append(&folder, &history, Instant::now()).expect("opened");
+        let inherited = journal.file.try_clone().expect("cloned");
+        assert!(folder.is_held());
+        drop(journal);
+        assert!(!folder.is_held());
+        drop(inherited);
     }
 
     #[test]
@@ -617,7 +644,7 @@ mod tests {
         for cut in header_end..=whole.len() {
             std::fs::write(folder.journal(), &whole[..cut]).expect("written");
             let history = History::read(&folder).expect("a cut journal can be read");
-            assert_eq!(history.rows.len(), 5, "cut at {cut}");
+            assert_eq!(history.row_count(), 5, "cut at {cut}");
         }
         for cut in 0..header_end {
             std::fs::write(folder.journal(), &whole[..cut]).expect("written");
@@ -721,7 +748,7 @@ mod tests {
         std::fs::write(folder.plan(), "{\"row\":1}\n").expect("written");
         let error = History::read(&folder).expect_err("of another format");
         let text = error.to_string();
-        assert!(text.ends_with(" has the older format 3, this version knows 4"), "{text}");
+        assert!(text.ends_with(" has the older format 3; this version reads 4"), "{text}");
         let JournalError::Older { format: 3, target, .. } = error else { panic!("{error}") };
         assert_eq!(target.as_deref(), Some("https://old"));
         assert!(matches!(History::read_header(&folder), Err(JournalError::Older { .. })));
@@ -752,8 +779,8 @@ mod tests {
         std::fs::write(folder.journal(), text.replacen("\"rows\":5", "\"rows\":3,\"extras\":2", 1))
             .expect("written");
         let history = History::read(&folder).expect("readable");
-        assert_eq!((history.rows.len(), history.extras.len()), (3, 2));
-        assert_eq!(history.item(ItemId::from_index(3)), history.extras.first());
+        assert_eq!((history.row_count(), history.extras().len()), (3, 2));
+        assert_eq!(history.item(ItemId::from_index(3)), history.extras().first());
         assert_eq!(history.left_extras(), [ItemId::from_index(3)], "the other one has its end");
         assert!(history.left().iter().all(|row| row.index() < 3));
         for (rows, extras) in [(3, 1), (3, 3), (3, 0)] {

@@ -1,4 +1,4 @@
-//! A plan in a file, to be looked at, approved and carried out later: like a run in which nothing
+//! A plan in a file, to be reviewed, approved and applied later: like a run in which nothing
 //! has been sent yet, with the same [`PlanLine`] per row, and the roster itself.
 //!
 //! Main type: [`SavedPlan`]. What is approved is its digest: SHA-256 of the document without what has no
@@ -17,8 +17,7 @@ use super::journal::{Hashing, Kept, LineDecision, Origin, PlanLine, RunSettings}
 use crate::files::{Links, open_regular};
 use crate::model::{ItemId, Role, RowNumber, WorkspaceId, email_key, escaped_json};
 use crate::outcome::{Code, Status};
-use crate::plan::extra::Account;
-use crate::plan::grant::{Deployment, name as grant_name};
+use crate::plan::{Account, Deployment, role_name};
 use crate::plan::{Action, Holder, Membership};
 
 /// The version of the format; a reader refuses every other one.
@@ -27,12 +26,12 @@ pub const SCHEMA_VERSION: u64 = 4;
 /// The fields of a plan that change nothing: where and by whom it was made. When it was made counts:
 /// the same change that is wanted once more is another plan, with another digest.
 const ASIDE: [&str; 5] = ["digest", "tool_version", "houston_version", "caller", "roster"];
-/// The settings that are those of `apply`: how fast and how carefully a plan is carried out.
+/// The settings that belong to `apply`: how fast and how carefully it applies a plan.
 const MANNER: [&str; 3] = ["canary", "unattended", "pace"];
-/// The field of a row that is made for people.
+/// The field of a row that is for people only.
 const WHY: &str = "why";
 
-/// A file of a plan that is longer is none, in bytes: a million rows take half of it.
+/// The longest file of a plan in bytes: a million rows take half of it.
 const LONGEST: u64 = 512 << 20;
 
 /// A plan as its file has it.
@@ -51,11 +50,11 @@ pub struct SavedPlan {
     pub sandbox: bool,
     /// What Houston said of its version.
     pub houston_version: Option<String>,
-    /// The user id of whoever made it, if the token was a person's.
+    /// The user id of the person who made it, if the token was a person's.
     pub caller: Option<String>,
     /// What the plan means beside its rows. How fast and how carefully it is carried out is `apply`'s.
     pub settings: RunSettings,
-    /// The run that this plan takes back, if it takes one back.
+    /// The run that this plan undoes, if it undoes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_of: Option<String>,
     /// The roster as the user named it.
@@ -69,24 +68,24 @@ pub struct SavedPlan {
     pub rows: Vec<PlanLine>,
 }
 
-/// A file that is no plan that could be carried out.
+/// A file that is not a plan that can be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
     /// It cannot be read.
     #[error("cannot read the plan")]
     Unreadable(#[source] io::Error),
     /// It is not JSON, or not to its end.
-    #[error("this is no saved plan, or only a part of one")]
+    #[error("this is not a saved plan, or it is incomplete")]
     NotJson(#[source] serde_json::Error),
     /// It is something else.
-    #[error("this is no saved plan: it has no `{0}`")]
+    #[error("this is not a saved plan: it has no `{0}`")]
     NoPlan(&'static str),
     /// Another version of the format.
-    #[error("the plan has schema version {0}, this program knows {SCHEMA_VERSION}")]
+    #[error("the plan has schema version {0}; this version reads {SCHEMA_VERSION}")]
     OtherVersion(u64),
     /// Its content is not the one of its digest.
     #[error(
-        "the plan was changed after it was made: its content has the digest {found}, its `digest` is {written}"
+        "the plan was modified after it was saved: its content has the digest {found}, but its `digest` is {written}"
     )]
     Altered {
         /// What it says.
@@ -94,11 +93,11 @@ pub enum SavedPlanError {
         /// What it has.
         found: String,
     },
-    /// It holds what this version would not carry out.
-    #[error("the plan holds something that this version does not know")]
+    /// It contains something that this version does not support.
+    #[error("the plan contains something that this version does not understand")]
     Unknown(#[source] serde_json::Error),
     /// A field in it would be passed over.
-    #[error("the plan holds something that this version does not know, in {0}")]
+    #[error("the plan contains something that this version does not understand, in {0}")]
     PassedOver(String),
 }
 
@@ -169,7 +168,7 @@ impl SavedPlan {
         }
     }
 
-    /// Reads a plan and its digest, which its content is held against.
+    /// Reads a plan and compares its content with its digest.
     ///
     /// # Errors
     /// It cannot be read, was changed, or is not a plan that this version could carry out to the
@@ -209,7 +208,7 @@ impl SavedPlan {
         Ok((plan, written))
     }
 
-    /// Whatever the file says is understood: a field that is passed over could mean anything.
+    /// Every field of the file must be understood: an ignored one could mean anything.
     fn passes_nothing_over(&self, document: &Value) -> Result<(), SavedPlanError> {
         let same = |ours: serde_json::Result<Value>, theirs: &Value, what: String| match ours {
             Ok(ours) if ours == *theirs => Ok(()),
@@ -332,12 +331,12 @@ fn write_canonical(value: &Value, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// What has come to be different between a plan and the present.
+/// A difference between a plan and the present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// Who.
     pub email: String,
-    /// Where; none if the row came to no workspace.
+    /// The workspace; none if the row has none.
     pub workspace: Option<String>,
     /// What was seen and decided.
     pub was: String,
@@ -350,13 +349,13 @@ pub struct Moved {
 pub enum Against {
     /// All that was seen and decided, but for what a cause says in its sentence.
     Everything,
-    /// What is to be done about whom: a plan that takes a run back was made before anybody looked. What
-    /// a guard holds back now is no difference.
+    /// Only the changes, per person: an undo plan is made without reading Houston. What a guard holds
+    /// back now does not count as a difference.
     Deeds,
 }
 
-/// The people of whom something else is to be seen or to be done now; `rows` is how many lines are
-/// about rows of the roster, the others are about people who are not in it.
+/// The people whose state or change differs now. The first `rows` lines are about rows of the roster,
+/// the others about people who are not in it.
 pub fn moved(
     then: &[PlanLine],
     now: impl Iterator<Item = PlanLine>,
@@ -368,7 +367,7 @@ pub fn moved(
     let of_rows = wishes.iter().zip(now.by_ref().take(rows));
     let mut moved: Vec<Moved> =
         of_rows.filter_map(|(then, now)| difference(Some(then), Some(&now), against)).collect();
-    // Who is extra now may come in another place.
+    // Extras may come in another order now.
     let mut there: HashMap<_, PlanLine> = now.map(|line| (whose(&line, against), line)).collect();
     for then in extras {
         let now = there.remove(&whose(then, against));
@@ -380,10 +379,10 @@ pub fn moved(
     moved
 }
 
-/// Who somebody is, and where, in a line behind the rows of the roster.
+/// The person and the workspace of a line behind the rows of the roster.
 type Who = (Option<WorkspaceId>, String, Option<Deployment>, Option<Account>);
 
-/// Who somebody is of whom a line behind the rows of the roster tells.
+/// The person of a line behind the rows of the roster.
 fn whose(line: &PlanLine, against: Against) -> Who {
     let account = line.accounts.first().filter(|_| against == Against::Everything).cloned();
     let deployment = line.deployment.as_ref().map(|deployment| in_deeds(deployment, against));
@@ -406,8 +405,7 @@ fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against)
     }
     let any = then.or(now)?;
     let other = then.map(|then| &then.workspace) != now.map(|now| &now.workspace);
-    let described =
-        |line: Option<&PlanLine>| line.map_or("not there".to_owned(), |line| described(line, other));
+    let described = |line: Option<&PlanLine>| line.map_or("absent".to_owned(), |line| described(line, other));
     let email = [then.map(|then| &then.email), now.map(|now| &now.email)];
     Some(Moved {
         email: email.into_iter().flatten().find(|email| !email.is_empty()).cloned().unwrap_or_default(),
@@ -426,8 +424,8 @@ fn code(line: &PlanLine) -> Option<&Code> {
     line.decision.kept().and_then(|kept| kept.code.as_ref())
 }
 
-/// Whether limits hold a person back who was to be removed or demoted. Those that are given when a plan
-/// is carried out may be stricter than its own.
+/// Whether limits hold back a planned removal or demotion. The limits given when a plan is applied may
+/// be stricter than its own.
 fn is_held_by_limits(line: &PlanLine) -> bool {
     matches!(code(line), Some(Code::Protected | Code::GuardMaxRemove))
 }
@@ -435,7 +433,7 @@ fn is_held_by_limits(line: &PlanLine) -> bool {
 /// What of a line has to be the same.
 #[derive(PartialEq)]
 struct Essence<'l> {
-    /// Of a row of the roster only: what is behind the rows has no place of its own.
+    /// Of a row of the roster only: lines behind the rows have no index of their own.
     item: Option<ItemId>,
     origin: Origin,
     email: Cow<'l, str>,
@@ -501,7 +499,7 @@ impl<'l> Essence<'l> {
     }
 }
 
-/// An action as it is compared: a plan that takes a run back does not know what has the role.
+/// An action as it is compared: an undo plan does not know what holds the role.
 fn without_holder(action: Action, against: Against) -> Action {
     match (action, against) {
         (Action::SetRole { from, to, .. }, Against::Deeds) => {
@@ -526,7 +524,7 @@ fn described(line: &PlanLine, with_workspace: bool) -> String {
     let seen = line.seen.map(|seen| seen.described(line.scope()));
     let mut text = seen.unwrap_or_else(|| "not compared".to_owned());
     if let Some(deployment) = &line.deployment {
-        text = format!("{text} in {}, wanted {}", deployment.name, grant_name(line.role));
+        text = format!("{text} in {}, wanted {}", deployment.name, role_name(line.role));
     }
     if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
         text = format!("{text} in {workspace}");
@@ -584,7 +582,7 @@ mod tests {
         Membership::Member { role: Level::Viewer, bindings: 1, standing: Standing::Active }
     }
 
-    /// A person who is not in the roster and is to be removed.
+    /// A person who is not in the roster and should be removed.
     fn extra(index: usize, id: &str) -> PlanLine {
         let line = serde_json::json!({"item": ItemId::from_index(index), "origin": "extra",
             "email": "e@example.com", "workspace": "ck1", "accounts": [{"user": id}],
@@ -633,7 +631,7 @@ mod tests {
         assert!(matches!(reread(&text.replace("ann@", "bob@")), Err(SavedPlanError::Altered { .. })));
     }
 
-    /// Every place of a document that holds a value, as a JSON pointer.
+    /// Every position of a document that has a value, as a JSON pointer.
     fn places(value: &Value, at: &str, found: &mut Vec<String>) {
         match value {
             Value::Object(object) => {
@@ -714,7 +712,7 @@ mod tests {
             let Value::Object(other) = other else { unreachable!("it was one") };
             assert_eq!(digest_of(&other).unwrap() == digest, is_aside(at), "{at}");
         }
-        // Every field of the plan, of its settings and of a row was there to be tried.
+        // Every field of the plan, of its settings and of a row was tried.
         let tried = |name: &str| found.iter().any(|at| at.starts_with(name));
         for field in
             ["schema_version", "target", "sandbox", "undo_of", "roster_text", "reading/b", "reading/a/0/c"]
@@ -795,14 +793,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_extra_is_known_by_the_handle_and_not_by_the_place() {
+    fn an_extra_is_identified_by_the_account_and_not_by_the_position() {
         let then = [plan().rows, vec![extra(2, "a"), extra(3, "b")]].concat();
         let with = |extras: &[PlanLine]| [&plan().rows[..], extras].concat().into_iter();
         let moved = |extras: &[PlanLine]| moved(&then, with(extras), 2, Against::Everything);
         assert_eq!(moved(&[extra(2, "b"), extra(3, "a")]), []);
-        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "not there");
+        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "absent");
         let one_more = moved(&[extra(2, "a"), extra(3, "b"), extra(4, "c")]);
-        assert_eq!((one_more.len(), &*one_more[0].was), (1, "not there"));
+        assert_eq!((one_more.len(), &*one_more[0].was), (1, "absent"));
     }
 
     #[test]

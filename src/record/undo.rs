@@ -1,5 +1,5 @@
-//! `undo.json`: a saved plan that takes back everything a run really changed, its additions too. It is
-//! made from the run's own files, so that `report` can make it again.
+//! `undo.json`: a saved plan that undoes everything a run really changed, its additions too. It is made from
+//! the run's own files, so that `report` can write it again.
 //!
 //! Main function: [`write()`].
 
@@ -10,13 +10,12 @@ use std::io::{self, BufWriter};
 
 use crate::model::{ItemId, Role, RowNumber, WorkspaceId};
 use crate::outcome::Status;
-use crate::plan::grant::Deployment;
 use crate::plan::guard::{Caps, OnGuard};
-use crate::plan::{Action, Holder, RolePolicy};
+use crate::plan::{Action, Deployment, Holder, RolePolicy};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    GrantHistory, History, JournalError, LineDecision, Origin, PlanLine, Prune, RunSettings, Undoing, Undone,
-    plan_lines,
+    DeploymentRole, History, ItemEnd, JournalError, LineDecision, Origin, PlanLine, Prune, RunSettings,
+    Undoing, Undone, plan_lines,
 };
 use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::roster::{NO_ROLE, Settings, is_odd_email};
@@ -60,14 +59,14 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     let header = &history.header;
     let plan = SavedPlan {
         schema_version: SCHEMA_VERSION,
-        // It counts for the digest, which is to be that of the run and not of when it was closed.
+        // It is part of the digest, which must depend on the run and not on when it was closed.
         made_at: header.started_at,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         target: header.target.clone(),
         sandbox: header.sandbox,
         houston_version: header.houston_version.clone(),
         caller: header.caller.clone(),
-        // How many may be removed is up to whoever carries it out.
+        // The user who applies it decides how many may be removed.
         settings: RunSettings {
             send_invites: header.settings.send_invites,
             bypass_local: header.settings.bypass_local,
@@ -96,22 +95,22 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How a line of a run's plan is taken back.
+/// How to undo a line of a run's plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// They come back, or get their former role.
+    /// Add them again, or restore their former role.
     PutBack,
-    /// They have this role in the workspace and keep it; something in deployments is taken back.
+    /// They have this role in the workspace and keep it; only deployment roles are undone.
     Beside(Role),
-    /// They are taken away.
+    /// Remove them.
     TakenAway,
 }
 
-/// A role in a deployment that is brought back.
+/// A deployment role to restore.
 struct Back {
     email: String,
     workspace: Option<WorkspaceId>,
-    /// The role in the workspace of somebody who stays there.
+    /// The workspace role of a person who stays there.
     beside: Option<Role>,
     deployment: Deployment,
     /// Before the run.
@@ -120,17 +119,17 @@ struct Back {
     from_role: Option<Role>,
 }
 
-/// The roles in deployments that a run has given, changed or taken away, by its lines, of people who stay
-/// in the workspace or come back into it.
+/// The deployment roles that a run has set or removed, by its lines, of people who stay in the workspace
+/// or return to it.
 struct Changed(BTreeMap<ItemId, Vec<Back>>);
 
 impl Changed {
     fn of(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
         let mut changed: BTreeMap<ItemId, Vec<Back>> = BTreeMap::new();
-        for grant in history.grants.iter().filter(|grant| is_changed(grant)) {
-            let row = history.alone(grant.of.into()).map(|row| row.status);
+        for (grant, end) in history.grants().filter(|(_, end)| is_changed(end)) {
+            let row = history.item(grant.of.into()).map(|row| row.status);
             if !matches!(row, Some(Status::Added | Status::Invited)) {
-                changed.entry(grant.of.into()).or_default().push(Back::of(grant, history));
+                changed.entry(grant.of.into()).or_default().push(Back::of(grant, end, history));
             }
         }
         if history.extras_have_deployments {
@@ -153,7 +152,7 @@ impl Changed {
         Ok(Self(changed))
     }
 
-    /// The cell that brings a line's former roles in deployments back.
+    /// The cell that restores a line's former deployment roles.
     fn cell(&self, item: ItemId) -> String {
         let part = |back: &Back| {
             let role = back.role.map_or(NO_ROLE, Role::name);
@@ -164,19 +163,19 @@ impl Changed {
 }
 
 impl Back {
-    fn of(grant: &GrantHistory, history: &History) -> Self {
-        let GrantHistory { deployment, role, from_role, workspace_role, .. } = grant;
+    fn of(grant: &DeploymentRole, end: &ItemEnd, history: &History) -> Self {
+        let DeploymentRole { deployment, role, from_role, workspace_role, .. } = grant;
         Self {
             email: grant.email.clone(),
-            workspace: grant.end.workspace.map(|place| history.workspaces[place as usize].clone()),
+            workspace: end.workspace.map(|place| history.workspaces[place as usize].clone()),
             beside: *workspace_role,
             deployment: deployment.clone(),
-            role: from_role.filter(|_| grant.end.status != Status::Added),
-            from_role: role.filter(|_| grant.end.status != Status::Removed),
+            role: from_role.filter(|_| end.status != Status::Added),
+            from_role: role.filter(|_| end.status != Status::Removed),
         }
     }
 
-    /// The line of the plan for it, of the row at this place.
+    /// The line of the plan for it, of the row at this index.
     fn line(&self, place: usize, at: usize) -> PlanLine {
         let action = match (self.role, self.from_role) {
             (None, from) => Action::Remove(from.map(|role| role.level)),
@@ -200,7 +199,7 @@ impl Back {
     }
 }
 
-/// The row at this place of the roster, which has a header and a line per row.
+/// The row at this index of the roster, which has a header and a line per row.
 fn row_at(place: usize) -> Origin {
     let line = u32::try_from(place + 2).unwrap_or(u32::MAX);
     Origin::Row { number: RowNumber::from_index(place), line }
@@ -210,9 +209,9 @@ fn set_role(from: Role, to: Role) -> Action {
     Action::SetRole { from: from.level, to: to.level, holder: Holder::Member }
 }
 
-/// Whether a run has given, changed or taken away a role.
-fn is_changed(grant: &GrantHistory) -> bool {
-    match grant.end.status {
+/// Whether a run has set or removed a role.
+fn is_changed(end: &ItemEnd) -> bool {
+    match end.status {
         Status::Added | Status::RoleUpdated | Status::Removed => true,
         Status::Invited
         | Status::Unchanged
@@ -227,7 +226,7 @@ fn is_changed(grant: &GrantHistory) -> bool {
     }
 }
 
-/// The lines of a run's plan that it has carried out, and how they are taken back.
+/// The lines of a run's plan that it has applied, and how to undo them.
 fn undone<'h>(
     folder: &RunFolder,
     history: &'h History,
@@ -245,8 +244,8 @@ fn undone<'h>(
     }))
 }
 
-/// The rows of the plan: first those of the roster, then their roles in deployments, then those who are
-/// taken away. `rows` are the rows of the run that the roster is made of.
+/// The rows of the plan: first those of the roster, then their deployment roles, then the people who are
+/// removed. `rows` are the rows of the run that the roster is made of.
 fn lines<'h>(
     folder: &RunFolder,
     history: &'h History,
@@ -306,7 +305,7 @@ fn put_back(line: PlanLine, place: usize) -> PlanLine {
         origin: row_at(place),
         role,
         seen: None,
-        // Without a former role there is nothing to put back, and no line comes here.
+        // Without a former role there is nothing to restore, and no line gets here.
         decision: action.map_or(line.decision, LineDecision::Change),
         accounts: Vec::new(),
         deployment_roles: Vec::new(),

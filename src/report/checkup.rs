@@ -20,7 +20,7 @@ const MARGIN: usize = "warning  user management  ".len();
 /// How a checkup is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum CheckupFormat {
-    /// For people
+    /// Text
     #[default]
     Human,
     /// One JSON document

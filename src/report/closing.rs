@@ -73,15 +73,15 @@ pub fn verdict(summary: &Summary) -> String {
     let (failed, left) = (summary.failed(), summary.resumable());
     let all = rows(summary.rows);
     match (summary.state, &summary.stopped) {
-        (RunState::Going, _) => format!("still going: {} to do", of_all(left, &all)),
-        (RunState::BrokenOff, _) => "not finished: it ended without closing its journal".to_owned(),
+        (RunState::Going, _) => format!("still running: {} left", of_all(left, &all)),
+        (RunState::BrokenOff, _) => "interrupted: the process ended before the run did".to_owned(),
         (RunState::Closed, Some(stopped)) => {
             let detail = stopped.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
             format!("stopped early: {}{detail}", stopped.reason)
         }
         (RunState::Closed, None) => {
             let parts =
-                [(failed, "failed"), (left, "not settled"), (summary.guarded(), "held back by a guard")];
+                [(failed, "failed"), (left, "unresolved"), (summary.guarded(), "held back by a guard")];
             let mut parts = parts.into_iter().filter(|(amount, _)| amount.total() > 0);
             let Some((first, what)) = parts.next() else { return "done".to_owned() };
             let first = format!("done, but {} {what}", of_all(first, &all));
@@ -141,7 +141,7 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     strain(text, summary, palette)
 }
 
-/// What asking for too much came to, if it came to anything.
+/// Throttling and refused retries, if there were any.
 fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let warn = palette.warn;
     let Summary { congestion_events, window_min, window_end, retries, retries_refused, .. } = summary;
@@ -150,13 +150,13 @@ fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
             if *congestion_events == 1 { "once".to_owned() } else { format!("{congestion_events} times") };
         writeln!(
             text,
-            "{warn}asked Houston for too much {times}{warn:#}: the requests in flight went down to {window_min}, and were {window_end} at the end"
+            "{warn}Houston throttled us {times}{warn:#}: concurrency dropped to {window_min} and ended at {window_end}"
         )?;
     }
     if *retries_refused > 0 {
         writeln!(
             text,
-            "{warn}the retry budget was used up{warn:#}: {retries} requests were sent again, {retries_refused} were not"
+            "{warn}the retry budget was exhausted{warn:#}: {retries} requests were retried, {retries_refused} were not"
         )?;
     }
     Ok(())
@@ -176,10 +176,10 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         let count = summary.counts.of(status);
         write!(text, "  {style}{count:>width$}{style:#} {status}")?;
         if status == Status::NotRun && summary.left_out > 0 {
-            write!(text, " ({} outside of --only or --limit)", summary.left_out)?;
+            write!(text, " ({} excluded by --only or --limit)", summary.left_out)?;
         }
         if status == Status::InDoubt && summary.state == RunState::Going {
-            write!(text, " (in flight, or not read back yet)")?;
+            write!(text, " (in flight, or not yet verified)")?;
         }
         writeln!(text)?;
     }
@@ -191,12 +191,13 @@ fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> 
     let Some(GrantCounts { wanted, set, kept, failed, open }) = summary.deployment_roles else {
         return Ok(());
     };
-    let parts = [(set, "given or changed"), (kept, "not changed"), (failed, "refused"), (open, "open")];
+    let parts = [(set, "set"), (kept, "not changed"), (failed, "refused"), (open, "open")];
     let parts: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     let style = if failed + open > 0 { palette.warn } else { Style::new() };
-    let roles = if wanted == 1 { "1 role".to_owned() } else { format!("{wanted} roles") };
-    writeln!(text, "\n{style}of {roles} in deployments: {}{style:#}", parts.join(", "))
+    let roles =
+        if wanted == 1 { "1 deployment role".to_owned() } else { format!("{wanted} deployment roles") };
+    writeln!(text, "\n{style}{roles}: {}{style:#}", parts.join(", "))
 }
 
 /// The outcome for people who were not in the roster, in a run that removes them.
@@ -204,13 +205,13 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
     let Some(counts) = summary.removals else { return Ok(()) };
     let RemovalCounts { extra, removed, held_back, kept, failed, unsettled, not_run } = counts;
     if extra == 0 {
-        return writeln!(text, "\nno removals: every member is in the roster");
+        return writeln!(text, "\nno removals: the roster names every member");
     }
     let parts = [
         (held_back, "held back by a guard"),
         (kept, "kept"),
         (failed, "could not be removed"),
-        (unsettled, "not settled"),
+        (unsettled, "unresolved"),
         (not_run, "not tried"),
     ];
     let parts: Vec<String> = parts
@@ -219,10 +220,10 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         .map(|(count, what)| format!(", {count} {what}"))
         .collect();
     let style = if held_back + failed + unsettled + not_run > 0 { palette.warn } else { Style::new() };
-    let people = if extra == 1 { "1 person who is".to_owned() } else { format!("{extra} people who are") };
+    let people = if extra == 1 { "1 person".to_owned() } else { format!("{extra} people") };
     writeln!(
         text,
-        "\n{style}of {people} not in the roster: {removed} removed{}{style:#}; see {REMOVALS}",
+        "\n{style}{people} not in the roster: {removed} removed{}{style:#}; see {REMOVALS}",
         parts.concat()
     )
 }
@@ -266,7 +267,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
 
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     if summary.state == RunState::Going {
-        return writeln!(text, "\nits reports are written at its end");
+        return writeln!(text, "\nreports are written when the run ends");
     }
     let strong = palette.strong;
     let folder = &summary.folder;
@@ -279,28 +280,27 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
             |file| printable(&file.to_string_lossy()).into_owned(),
         );
         steps.push(match token_page(&summary.target) {
-            Some(page) => format!("get a token at {page} and put it into {destination}, then"),
-            None => format!("put a valid token into {destination}, then"),
+            Some(page) => format!("get a new token at {page} and put it into {destination}"),
+            None => format!("put a valid token into {destination}"),
         });
     }
     let left = summary.resumable();
     if left.total() > 0 || summary.finished_at.is_none() {
         if would_mail(summary) {
-            steps.push("if mails are wanted, apply the roster again with --send-invites: this Houston adds nobody without one".into());
+            steps.push("this Houston emails everyone it adds: to allow the emails, apply the roster again with --send-invites".into());
         } else if summary.sandbox {
-            steps.push("the Houston of --sandbox is gone with its run: apply the roster again".into());
+            steps.push("the --sandbox Houston ended with its run: apply the roster again".into());
         } else {
-            let what =
-                if left.total() > 0 { format!("finish {}", amount(left)) } else { "finish".to_owned() };
+            let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
             let command = resume_command(folder, summary.unattended);
             steps.push(format!(
-                "{what}; what is there already is not sent again:\n    {strong}{command}{strong:#}"
+                "{what}Resume the run (finished rows are not sent again):\n    {strong}{command}{strong:#}"
             ));
         }
     }
     let failed = summary.counts.of_kind(StatusKind::Failed);
     if failed > 0 {
-        let then = if steps.is_empty() { "" } else { "after that, " };
+        let then = if steps.is_empty() { "" } else { "then " };
         let command = apply_command(&folder.join(ERRORS), summary.allow_odd_addresses);
         // It would remove everyone whose row did not fail.
         let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
@@ -329,16 +329,16 @@ fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
     if rows > 0 && !summary.sandbox {
         let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
         let changes = if rows == 1 {
-            "the 1 removal or change".to_owned()
+            "the removal or role change".to_owned()
         } else {
-            format!("the {rows} removals and changes")
+            format!("the {rows} removals and role changes")
         };
-        writeln!(text, "\nto take {changes} of roles back:\n    {command} --update-roles")?;
+        writeln!(text, "\nto undo {changes}:\n    {command} --update-roles")?;
     }
     if left_out > 0 {
         writeln!(
             text,
-            "\n{left_out} of those who were removed cannot be put back by {UNDO}: Houston told no address, or no role"
+            "\n{UNDO} cannot restore {left_out} of the removed people: Houston gave no address or no role for them"
         )?;
     }
     Ok(())
@@ -400,9 +400,9 @@ mod tests {
             let removals = Some(RemovalCounts { extra: 3, unsettled, failed, ..RemovalCounts::default() });
             verdict(&Summary { removals, ..summary(&fixture) })
         };
-        assert_eq!(with(0, 0), "done, but 1 of 2 rows not settled");
-        assert_eq!(with(2, 0), "done, but 1 of 2 rows and 2 removals not settled");
-        assert_eq!(with(2, 1), "done, but 1 removal failed, 1 row and 2 removals not settled");
+        assert_eq!(with(0, 0), "done, but 1 of 2 rows unresolved");
+        assert_eq!(with(2, 0), "done, but 1 of 2 rows and 2 removals unresolved");
+        assert_eq!(with(2, 1), "done, but 1 removal failed, 1 row and 2 removals unresolved");
     }
 
     #[test]
@@ -419,14 +419,14 @@ mod tests {
         assert_eq!(verdict(&held), "done, but 1 of 2 rows and 17 removals held back by a guard");
         let failed = summary(&[kept, (Status::Rejected, None)]);
         assert_eq!(verdict(&failed), "done, but 1 of 2 rows failed, 1 row held back by a guard");
-        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "--protect names them")));
+        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "--protect covers them")));
         assert_eq!(verdict(&summary(&[wish])), "done");
     }
 
     #[test]
     fn a_run_that_was_stopped_says_why_and_what_to_type() {
         insta::assert_snapshot!(render(&summary(&Fixture::new()), Paint::Plain), @r"
-        stopped early: the token is not valid any more: expired ␛[31mred␛]0;pwned␇ next�line
+        stopped early: the token is no longer valid: expired ␛[31mred␛]0;pwned␇ next�line
         run 20261123T154500Z-k3f9: 13 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
 
           1 added
@@ -445,25 +445,25 @@ mod tests {
 
         1 rejected (workspace_denied): =denied ␛[31mred␛]0;pwned␇ next�line
           team.csv:9
-          the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
+          the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
 
         1 gave_up (timeout): no answer within 30 s
           team.csv:11
-          Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help
+          Houston answered too late: `resume` checks first and sends only what is missing; a lower --concurrency may help
 
         1 in_doubt (not_read_back): acknowledged by Houston, not read back
           team.csv:12
-          Houston said yes, and the run ended before its proof: `resume` reads the workspace again
+          Houston confirmed the change, but the run ended before verifying it: `resume` reads the workspace again
 
         1 invalid (bad_email): not an address
           team.csv:14
-          not an email address to Houston or to this program: correct it
+          Houston or this tool does not accept the email address: correct it
 
         next:
-          get a token at https://app.example.com/token and put it into HOUSTON_API_TOKEN, then
-          finish 3 rows; what is there already is not sent again:
+          get a new token at https://app.example.com/token and put it into HOUSTON_API_TOKEN
+          3 rows left. Resume the run (finished rows are not sent again):
             houston-onboard resume onboard-runs/20261123T154500Z-k3f9
-          after that, fix the rows in errors.csv and apply it with the same flags:
+          then fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
         reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
@@ -486,8 +486,8 @@ mod tests {
         let throttled = render(&summary(&fixture), Paint::Plain);
         let more: Vec<_> = throttled.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
         insta::assert_snapshot!(more.join("\n"), @r"
-        asked Houston for too much once: the requests in flight went down to 9, and were 12 at the end
-        the retry budget was used up: 41 requests were sent again, 3 were not
+        Houston throttled us once: concurrency dropped to 9 and ended at 12
+        the retry budget was exhausted: 41 requests were retried, 3 were not
         ");
         assert_eq!(throttled.lines().count(), quiet.lines().count() + 2);
     }
@@ -526,12 +526,12 @@ mod tests {
         4 rejected (workspace_denied): not allowed
           team.csv:3, team.csv:4, team.csv:6
           and 1 more
-          the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
+          the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
 
         2 rejected (bad_email)
           team.csv:2: "a" is not an address
           team.csv:5: "b" is not an address
-          not an email address to Houston or to this program: correct it
+          Houston or this tool does not accept the email address: correct it
 
         next:
           fix the rows in errors.csv and apply it with the same flags:
@@ -560,7 +560,7 @@ mod tests {
     fn a_run_that_would_have_mailed_people_is_not_to_be_resumed() {
         let left = [(Status::NotRun, None)];
         let stopped = |code| {
-            let cause = Cause::new(code, "it has no `bypassInvite`, and would mail");
+            let cause = Cause::new(code, "it has no `bypassInvite` and would email");
             closing(&left, Some((StopReason::TargetUnusable, Some(cause))))
         };
         let text = stopped(Code::WouldMail);
@@ -578,27 +578,27 @@ mod tests {
         let mut fixture = Fixture::with(&[(Status::NotRun, None)], None);
         fixture.history.closed = false;
         let text = render(&summary(&fixture), Paint::Plain);
-        assert!(text.starts_with("not finished: it ended without closing its journal\n"), "{text}");
+        assert!(text.starts_with("interrupted: the process ended before the run did\n"), "{text}");
         assert!(text.contains("houston-onboard resume onboard-runs/20261123T154500Z-k3f9\n"), "{text}");
         fixture.history.header.sandbox = true;
         let text = render(&summary(&fixture), Paint::Plain);
         assert!(!text.contains("houston-onboard apply"), "{text}");
-        assert!(text.contains("is gone with its run"), "{text}");
+        assert!(text.contains("ended with its run"), "{text}");
     }
 
     #[test]
     fn a_run_that_goes_on_has_no_failures_in_flight_and_nothing_to_type() {
-        let doubt = Cause::new(Code::NoOutcome, "sent, and the run ended before its answer");
+        let doubt = Cause::new(Code::NoOutcome, "sent, but the run ended before the answer");
         let mut fixture = Fixture::with(&[(Status::InDoubt, Some(doubt)), (Status::NotRun, None)], None);
         fixture.history.closed = false;
         insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"
-        still going: 2 of 2 rows to do
+        still running: 2 of 2 rows left
         run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
 
-          1 in_doubt (in flight, or not read back yet)
+          1 in_doubt (in flight, or not yet verified)
           1 not_run
 
-        its reports are written at its end
+        reports are written when the run ends
         ");
     }
 

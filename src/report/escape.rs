@@ -247,12 +247,9 @@ mod tests {
         ] {
             assert_eq!(markdown(text), shown, "{text}");
         }
-        for text in [
-            "is WORKSPACE_ADMIN and stays it",
-            "line 2: (timeout), 5 of 7.",
-            "--all shows them.",
-            "␛]0;x Data (ck1)",
-        ] {
+        for text in
+            ["keeps WORKSPACE_ADMIN", "line 2: (timeout), 5 of 7.", "--all shows them.", "␛]0;x Data (ck1)"]
+        {
             assert_eq!(markdown(text), text);
         }
     }

@@ -1,7 +1,7 @@
 //! Who is in the workspaces of an installation, as a roster or as JSON.
 //!
-//! Main types: [`Exported`], what is written of one workspace, and [`ExportWriter`]. Workspaces are
-//! written as they come; none is kept.
+//! Main types: [`Exported`], what is written of one workspace, and [`ExportWriter`]. Workspaces are written
+//! as they are read; none is kept.
 //!
 //! The CSV has the columns of a roster and three more, [`COLUMNS`], and one row for everyone whom a
 //! roster can name. The JSON has everyone: people whom the CSV leaves out have the reason in
@@ -92,13 +92,13 @@ impl LeftOut {
     pub fn reason(self) -> &'static str {
         match self {
             Self::NoWorkspaceRole => {
-                "without a workspace role of their own (through a Team or a custom role only)"
+                "without a workspace role of their own (only through a Team or a custom role)"
             }
             Self::RolesHidden => "whose roles Houston does not show",
             Self::NoAddress => "without an email address",
-            Self::BadAddress => "with an address that a roster cannot have",
-            Self::SameAddress => "with the address of somebody else in the same workspace",
-            Self::MemberToo => "invited, and a member already",
+            Self::BadAddress => "with an address that a roster does not accept",
+            Self::SameAddress => "with the same address as another person in the workspace",
+            Self::MemberToo => "invited, but already a member",
         }
     }
 }

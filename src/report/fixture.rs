@@ -54,14 +54,14 @@ fn ends() -> Vec<(Status, Option<Cause>)> {
         (Status::Unchanged, None),
         (Status::AlreadyInvited, None),
         (Status::RoleUpdated, None),
-        (Status::RoleKept, cause(Code::OtherRole, "is WORKSPACE_ADMIN and stays it")),
+        (Status::RoleKept, cause(Code::OtherRole, "keeps WORKSPACE_ADMIN")),
         (Status::Removed, None),
         (Status::Rejected, cause(Code::WorkspaceDenied, &format!("=denied {HOSTILE}"))),
         (Status::GaveUp, cause(Code::Timeout, "no answer within 30 s")),
         (Status::InDoubt, cause(Code::NotReadBack, "acknowledged by Houston, not read back")),
         (Status::NotRun, None),
         (Status::Invalid, cause(Code::BadEmail, "not an address")),
-        (Status::Merged, cause(Code::Merged, "says the same as row 1")),
+        (Status::Merged, cause(Code::Merged, "merged into row 1")),
     ]
 }
 

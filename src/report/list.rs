@@ -64,7 +64,7 @@ impl Listed {
 
     /// The line of a run in a format that only older versions of the program read.
     pub fn older(run: &str, format: u32) -> Self {
-        let problem = format!("of an older format ({format}): the version that wrote it can read it");
+        let problem = format!("older format ({format}): read it with the version that wrote it");
         Self { is_older: true, ..Self::unreadable(run, &problem) }
     }
 
@@ -91,14 +91,14 @@ impl Listed {
         match (self.state, self.exit_status) {
             (None, _) if self.is_older => "older format".to_owned(),
             (None, _) => "unreadable".to_owned(),
-            (Some(RunState::Going), _) => "going".to_owned(),
-            (Some(RunState::BrokenOff), _) => "broken off".to_owned(),
+            (Some(RunState::Going), _) => "running".to_owned(),
+            (Some(RunState::BrokenOff), _) => "interrupted".to_owned(),
             (Some(RunState::Closed), None) => "ended".to_owned(),
             (Some(RunState::Closed), Some(status)) => format!("ended {status}"),
         }
     }
 
-    /// What is wrong with it, or where it went.
+    /// What is wrong with it, or its target.
     fn last(&self) -> String {
         let target = self.problem.as_deref().or(self.target.as_deref()).unwrap_or_default();
         match &self.note {
@@ -177,11 +177,11 @@ mod tests {
     #[test]
     fn people_get_a_table() {
         insta::assert_snapshot!(table(&runs()), @r"
-        RUN                           STARTED               STATE       ROWS  FAILED  LEFT  TARGET
-        20261123T154500Z-k3f9         2026-11-23 15:45:00Z  ended 4       13       2     3  https://houston.example.com/v1
-        20261123T154400Z-aaaa         2026-11-23 15:45:00Z  going         13       2     3  --sandbox
-        20261123T154300Z-aaaa         2026-11-23 15:45:00Z  broken off    13       2     3  --sandbox
-        ␛[31mred␛]0;pwned␇ next�line                        unreadable                      no journal
+        RUN                           STARTED               STATE        ROWS  FAILED  LEFT  TARGET
+        20261123T154500Z-k3f9         2026-11-23 15:45:00Z  ended 4        13       2     3  https://houston.example.com/v1
+        20261123T154400Z-aaaa         2026-11-23 15:45:00Z  running        13       2     3  --sandbox
+        20261123T154300Z-aaaa         2026-11-23 15:45:00Z  interrupted    13       2     3  --sandbox
+        ␛[31mred␛]0;pwned␇ next�line                        unreadable                       no journal
         ");
         assert_eq!(table(&[]).lines().count(), 1);
     }

@@ -87,8 +87,8 @@ pub struct RosterAgain<'a, I> {
 }
 
 /// Writes `results.csv`, `errors.csv`, `unprocessed.csv`, where they belong `removals.csv` and
-/// `undo.csv`, and `summary.json` of a run and gives what the last one says. `exit_status` is what
-/// the program will end with, if it is known.
+/// `undo.csv`, and `summary.json` of a run and returns the content of the last one. `exit_status` is that of
+/// the program, if it is known.
 ///
 /// # Errors
 /// When a file cannot be written, or the files would not account for every row (exit status 1).
@@ -124,7 +124,7 @@ fn spoken(duration: Duration) -> String {
 
 /// A path as one word of a command line, quoted where a shell would otherwise take it apart.
 pub(crate) fn shell_word(path: &Path) -> String {
-    // What begins with a dash would be taken for a flag.
+    // A word that begins with a dash would be parsed as a flag.
     let is_like_a_flag = path.as_os_str().as_encoded_bytes().starts_with(b"-");
     let path = if is_like_a_flag { Cow::Owned(Path::new(".").join(path)) } else { Cow::Borrowed(path) };
     match path.to_str() {

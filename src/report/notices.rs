@@ -1,4 +1,4 @@
-//! What a command says to people beside its result: warnings, and what it does meanwhile.
+//! What a command prints besides its result: warnings and progress notes.
 //!
 //! Main type: [`Notice`], which holds the facts; its words are made here and nowhere else. It does
 //! not print.
@@ -45,7 +45,7 @@ pub enum Notice<'n> {
     },
     /// The removals beyond the limits are left out; these limits would allow them.
     RemovalsLeftOut(&'n [Limit]),
-    /// Rows are not any more as a saved plan has them.
+    /// Rows have changed since a plan was saved.
     Moved(&'n [Moved]),
     /// A plan has been saved.
     PlanSaved {
@@ -67,15 +67,15 @@ pub enum Notice<'n> {
     },
     /// Something about the folder of the runs, as a sentence.
     RunsFolder(&'n str),
-    /// This run has an older format: it could not be searched for writes that may still land.
+    /// This run has an older format: it could not be searched for writes that may still take effect.
     OlderRun(&'n str),
-    /// So many writes of an earlier run may still land that this run is to send.
+    /// So many writes of an earlier run may still take effect that this run would send.
     UnderWay(usize),
     /// A signal ends the program at once.
     Stopped {
         /// What it was doing.
         at: StoppedAt,
-        /// What to type to go on.
+        /// The command that resumes the run.
         resume: Option<&'n str>,
     },
     /// Some columns of the roster have the names of ours, which have these names in the results.
@@ -121,7 +121,7 @@ pub enum TokenNotice<'n> {
     Over(SystemTime),
 }
 
-/// What is said while a Houston that is away is waited for.
+/// What is printed while waiting for a Houston that is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitNotice<'n> {
     /// The wait begins.
@@ -133,7 +133,7 @@ pub enum WaitNotice<'n> {
         /// The longest wait.
         most: Duration,
     },
-    /// It goes on.
+    /// The wait continues.
     GoesOn {
         /// The URL of Houston.
         url: &'n str,
@@ -151,7 +151,7 @@ pub enum WaitNotice<'n> {
 pub enum PlanningNotice<'n> {
     /// A part of a map that no row has needed, as a sentence.
     UnusedMapping(&'n str),
-    /// Workspaces are to be created by a caller who does not see all of them.
+    /// The plan creates workspaces, and the caller does not see all existing ones.
     OwnWorkspacesOnly,
     /// A workspace would be created, and one with nearly that name exists.
     MaybeTypo {
@@ -178,7 +178,7 @@ pub enum PlanningNotice<'n> {
     },
     /// This pattern of `--protect` matches no one.
     UnmatchedProtect(&'n str),
-    /// People who were to be replaced stay as they are.
+    /// People who should have been replaced are left as they are.
     NotReplaced {
         /// How many rows.
         rows: usize,
@@ -187,7 +187,7 @@ pub enum PlanningNotice<'n> {
     },
 }
 
-/// What is said of the files of a run that is reported on.
+/// What is printed about the files of a run that is reported on.
 #[derive(Debug, Clone)]
 pub enum ReportNotice<'n> {
     /// They may be another user's.
@@ -213,7 +213,7 @@ pub enum ReportNotice<'n> {
     },
 }
 
-/// Why people who were to be replaced stay as they are.
+/// Why people who should have been replaced are left as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotReplaced {
     /// The workspace cannot be read.
@@ -228,11 +228,11 @@ pub enum NotReplaced {
     InDeployments,
     /// They were not found again.
     NotFound,
-    /// They never signed in, and no invitation of theirs is kept.
+    /// They never signed in, so there is no invitation to replace.
     Pending,
 }
 
-/// What a signal that ends the program at once has interrupted.
+/// What a signal that ends the program immediately has interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoppedAt {
     /// Nothing was sent.
@@ -255,38 +255,38 @@ impl Notice<'_> {
     pub fn text(&self, style: Style) -> String {
         match self {
             Self::Roster { issues, name } => issues.render(name, style).trim_end().to_owned(),
-            Self::Insecure => "warning: certificates are not checked (--insecure): whoever sits on the way can read the token and change answers".to_owned(),
+            Self::Insecure => "warning: certificates are not verified (--insecure): anyone on the network path can read the token and alter answers".to_owned(),
             Self::Token(notice) => format!("warning: {notice}"),
             Self::Wait(notice) => notice.to_string(),
             Self::Planning(notice) => format!("warning: {notice}"),
             Self::Guard { workspace, refusal } => {
-                format!("guard: {}: {refusal}", printable(workspace.unwrap_or("in all")))
+                format!("guard: {}: {refusal}", printable(workspace.unwrap_or("all workspaces")))
             }
             Self::RemovalsLeftOut(limits) => {
                 let needed: Vec<_> = limits.iter().map(ToString::to_string).collect();
-                format!("these removals are left out; {} would allow them", needed.join(" "))
+                format!("skipping these removals; {} would allow them", needed.join(" "))
             }
             Self::Moved(moved) => moved_rows(moved),
             Self::PlanSaved { path, digest } => format!("plan saved to {}\ndigest: {digest}", shown(path)),
-            Self::Created(workspace) => format!("created the workspace {workspace}"),
+            Self::Created(workspace) => format!("created workspace {workspace}"),
             Self::CreationUnanswered { label, fault, settle } => format!(
-                "no answer to the creation of `{}` ({fault}): looking for it again in {settle:?}",
+                "no answer to the creation of workspace `{}` ({fault}): checking for it in {settle:?}",
                 printable(label)
             ),
             Self::RunsFolder(words) => format!("warning: {}", printable(words)),
             Self::OlderRun(run) => format!(
-                "warning: run {} is of an older format: it was not searched for writes without an answer",
+                "warning: run {} has an older format: it was not searched for unanswered writes",
                 printable(run)
             ),
             Self::UnderWay(writes) => format!(
-                "{writes} of the writes may still be under way from an earlier run: they are looked for before they are sent (--settle)"
+                "{writes} writes of an earlier run may still take effect; this run checks for them before it sends them again (--settle)"
             ),
             Self::Stopped { at, resume } => {
-                let more = resume.map_or_else(String::new, |command| format!("\nto go on: {command}"));
+                let more = resume.map_or_else(String::new, |command| format!("\nto resume: {command}"));
                 format!("{at}{more}")
             }
             Self::RenamedColumns(names) => format!(
-                "note: some roster columns have the names of our columns; {RESULTS} calls ours {}",
+                "note: some roster columns have the same names as result columns; {RESULTS} renames the result columns to {}",
                 names.join(", ")
             ),
             Self::Report(notice) => printable(&notice.to_string()).into_owned(),
@@ -311,14 +311,14 @@ impl fmt::Display for TokenNotice<'_> {
             Self::TooShort { ends, left, needed, file } => {
                 let advice = match file {
                     Some(file) => {
-                        format!("put a fresh one into {} before then, it is read again", shown(file))
+                        format!("put a new one into {} before then (the file is read again)", shown(file))
                     }
-                    None => "take a fresh one, or a --token-file that is renewed before then".to_owned(),
+                    None => "get a new one, or pass a --token-file that is renewed before then".to_owned(),
                 };
                 write!(
                     f,
-                    "the token ends at {}, in {}, but the run will need about {}: {advice}; or use a service \
-                     account's key, which does not end",
+                    "the token expires at {}, in {}, but the run needs about {}: {advice}; or use a service \
+                     account's key, which does not expire",
                     moment(ends),
                     spoken(left),
                     spoken(needed),
@@ -326,7 +326,7 @@ impl fmt::Display for TokenNotice<'_> {
             }
             Self::Over(ended) => write!(
                 f,
-                "by this machine's clock the token ended at {}; the clock may be wrong, Houston decides",
+                "by this machine's clock the token expired at {}; the clock may be wrong, so Houston decides",
                 moment(ended)
             ),
         }
@@ -338,7 +338,7 @@ impl fmt::Display for WaitNotice<'_> {
         match *self {
             Self::Began { url, why, most } => write!(
                 f,
-                "no answer from {url} ({why}): waiting for it, {} at most (--max-wait); Ctrl-C ends it",
+                "no answer from {url} ({why}): waiting for up to {} (--max-wait); press Ctrl-C to stop",
                 Period(most)
             ),
             Self::GoesOn { url, why, so_far } => {
@@ -355,14 +355,11 @@ impl fmt::Display for PlanningNotice<'_> {
         match *self {
             Self::UnusedMapping(unused) => f.write_str(unused),
             Self::OwnWorkspacesOnly => f.write_str(
-                "this token sees its own workspaces only; others may have one of the labels that are to be created",
+                "this token sees only its own workspaces; a label to be created may already be in use",
             ),
-            Self::MaybeTypo { name, near } => write!(
-                f,
-                "`{}` would be created, but `{}` exists: a typo?",
-                printable(name),
-                printable(near)
-            ),
+            Self::MaybeTypo { name, near } => {
+                write!(f, "`{}` would be created, but `{}` exists: a typo?", printable(name), printable(near))
+            }
             Self::MaybeOthers { name, reason } => {
                 write!(f, "`{}` would be created, but {reason}", printable(name))
             }
@@ -375,18 +372,16 @@ impl fmt::Display for PlanningNotice<'_> {
                 };
                 write!(
                     f,
-                    "{roles} in deployments that are not here: `{}`{others}; these roles are left out, and `detail` says so",
+                    "skipping {roles} in deployments that do not exist: `{}`{others}; see the column `detail`",
                     printable(first)
                 )
             }
-            Self::UnmatchedProtect(pattern) => write!(
-                f,
-                "--protect `{}` matches no one in the roster or its workspaces",
-                printable(pattern)
-            ),
+            Self::UnmatchedProtect(pattern) => {
+                write!(f, "--protect `{}` matches no one in the roster or its workspaces", printable(pattern))
+            }
             Self::NotReplaced { rows, why } => {
                 let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-                write!(f, "{rows} left as they are, and not renewed: {why}")
+                write!(f, "{rows} not replaced: {why}")
             }
         }
     }
@@ -399,10 +394,10 @@ impl fmt::Display for ReportNotice<'_> {
                 write!(f, "note: run {run}: {why}; nothing is written to its folder")
             }
             Self::Rebuilt { folder, files } => {
-                write!(f, "made again from the journal: {} in {}", files.join(", "), folder.display())
+                write!(f, "rebuilt from the journal: {} in {}", files.join(", "), folder.display())
             }
             Self::NotRebuilt { folder, why } => {
-                write!(f, "warning: the files in {} are not up to date: {why}", folder.display())
+                write!(f, "warning: the files in {} are out of date: {why}", folder.display())
             }
         }
     }
@@ -414,11 +409,11 @@ impl fmt::Display for NotReplaced {
             Self::Unread => "their workspace cannot be read",
             Self::Caller => "this is the token's own user",
             Self::Protected => "--protect covers them",
-            Self::LastAdmin => "their workspace would have no admin meanwhile",
-            Self::InDeployments => "they have roles in deployments, which would be lost",
-            Self::NotFound => "they are not found again",
+            Self::LastAdmin => "their workspace would temporarily have no admin",
+            Self::InDeployments => "they would lose their deployment roles",
+            Self::NotFound => "they can no longer be found",
             Self::Pending => {
-                "Houston has them as users who never signed in, and keeps no invitation to be made again"
+                "Houston lists them as users who never signed in, so there is no invitation to replace"
             }
         })
     }
@@ -427,14 +422,12 @@ impl fmt::Display for NotReplaced {
 impl fmt::Display for StoppedAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Reading => "stopped by a signal: nothing was sent",
+            Self::Reading => "stopped by a signal; nothing was sent",
             Self::Sending => {
-                "stopped at once: what was in flight is in doubt, the journal of the run knows it"
+                "stopped immediately. Requests in flight are unconfirmed; the run's journal lists them"
             }
-            Self::Writing => "stopped at once: nothing was written",
-            Self::Reporting => {
-                "stopped at once: the run is over and in its journal, its reports are not complete"
-            }
+            Self::Writing => "stopped immediately; nothing was written",
+            Self::Reporting => "stopped immediately. The run's journal is complete; its reports are not",
         })
     }
 }
@@ -499,7 +492,7 @@ mod tests {
             assert!(warning.contains(part), "{part} in {warning}");
         }
         let warning = short(Some(Path::new("/run/secrets/houston")));
-        assert!(warning.contains("fresh one into /run/secrets/houston"), "{warning}");
+        assert!(warning.contains("new one into /run/secrets/houston"), "{warning}");
         assert!(!warning.contains("--token-file"), "{warning}");
         let warning = TokenNotice::Over(ends).to_string();
         assert!(

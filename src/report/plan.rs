@@ -2,28 +2,25 @@
 //!
 //! Main type: [`PlanReport`]. It shows; it decides nothing.
 
-mod extras;
-mod grants;
+mod human;
+mod items;
 mod markdown;
 pub mod stale;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-use self::extras::{ExtraRow, RefusalRow};
-use self::grants::GrantRow;
-pub use self::grants::reason as reason_of_grant;
+use self::items::PlannedItem;
+pub use self::items::reason;
 use self::stale::Stale;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_pretty;
 use super::spoken;
-use crate::model::{Level, Role, RowNumber, Scope, printable};
-use crate::plan::extra::Extra;
-use crate::plan::grant::Grant;
-use crate::plan::{Action, Counts, Decision, Membership, Plan, Reason};
+use crate::model::{ItemId, printable};
+use crate::plan::guard::Refusal;
+use crate::plan::{Counts, Phase, Plan};
 use crate::roster::Roster;
 
 /// How many people are shown per workspace and kind, unless all are wanted.
@@ -35,13 +32,13 @@ const YEAR: u64 = 366 * 24 * 3600;
 /// How a plan is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For people
+    /// Text
     #[default]
     Human,
     /// One JSON document
     Json,
-    /// One CSV row per row of the roster, then one per role in a deployment, then one per person who is
-    /// not in the roster (`--prune`)
+    /// CSV: a row per roster row, then per deployment role, then per person who is not in the roster
+    /// (`--prune`)
     Csv,
     /// Markdown: a table per workspace
     Md,
@@ -102,7 +99,7 @@ pub struct PlanReport<'p> {
     pub name: &'p str,
     /// The URL of Houston.
     pub target: &'p str,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<&'p str>,
     /// What it will cost.
     pub estimate: Estimate,
@@ -110,17 +107,16 @@ pub struct PlanReport<'p> {
     pub stale: Option<&'p Stale>,
 }
 
-/// One row of a plan for machines.
+/// A limit that the removals do not keep to, for machines.
 #[derive(Debug, Serialize)]
-struct PlannedRow<'l> {
-    line: u32,
-    email: &'l str,
-    workspace: Option<&'l str>,
+struct RefusalRow<'l> {
+    /// None if it is about all workspaces together.
     workspace_id: Option<&'l str>,
-    action: &'static str,
-    from_role: Option<&'static str>,
-    to_role: Option<&'static str>,
-    reason: String,
+    leaving: u64,
+    people: u64,
+    why: String,
+    /// The flag that would allow it.
+    needed: String,
 }
 
 #[derive(Serialize)]
@@ -134,14 +130,14 @@ struct Document<'d> {
     /// The labels of workspaces that do not exist yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     create_workspaces: Vec<&'d str>,
-    rows: Vec<PlannedRow<'d>>,
+    rows: Vec<PlannedItem<'d>>,
     /// Roles in deployments that rows want.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    deployment_roles: Vec<GrantRow<'d>>,
+    deployment_roles: Vec<PlannedItem<'d>>,
     /// Who is in these workspaces without being in the roster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    extras: Vec<ExtraRow<'d>>,
-    /// The limits that the removals do not keep to.
+    extras: Vec<PlannedItem<'d>>,
+    /// The limits that the removals exceed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refusals: Vec<RefusalRow<'d>>,
     /// Old invitations.
@@ -163,12 +159,12 @@ impl PlanReport<'_> {
                     roster: self.name,
                     target: self.target,
                     houston_version: self.houston_version,
-                    counts: self.plan.counts(),
+                    counts: Counts::of(&self.plan.items),
                     estimate: self.estimate,
                     create_workspaces: self.to_create().collect(),
-                    rows: self.lines().collect(),
-                    deployment_roles: self.grants().collect(),
-                    extras: self.extras().collect(),
+                    rows: self.planned(Phase::Members).collect(),
+                    deployment_roles: self.planned(Phase::Deployments).collect(),
+                    extras: self.planned(Phase::Removals).collect(),
                     refusals: self.refusals().collect(),
                     stale_invites: self.stale,
                 };
@@ -182,31 +178,18 @@ impl PlanReport<'_> {
     fn csv(&self) -> Result<String, PlanError> {
         let mut out = CsvWriter::begin(Vec::new(), CsvForm::default())?;
         out.put(["email", "workspace", "workspace_id", "action", "from_role", "to_role", "reason"])?;
-        for line in self.lines() {
-            let PlannedRow { line: _, email, workspace, workspace_id, action, from_role, to_role, reason } =
-                line;
+        for (id, _) in self.plan.numbered() {
+            let PlannedItem { email, workspace, workspace_id, action, from_role, to_role, reason, .. } =
+                self.item(id);
             let cells = [
                 email,
                 workspace.unwrap_or_default(),
                 workspace_id.unwrap_or_default(),
                 action,
                 from_role.unwrap_or_default(),
-                to_role.unwrap_or_default(),
+                to_role.cell(),
                 &reason,
             ];
-            out.put(cells)?;
-        }
-        for row in self.grants() {
-            let (workspace, from_role) =
-                (row.workspace.unwrap_or_default(), row.from_role.unwrap_or_default());
-            let GrantRow { email, workspace_id, action, to_role, reason, .. } = &row;
-            let to_role = to_role.unwrap_or_default();
-            let cells = [email, workspace, workspace_id, action, from_role, to_role, reason];
-            out.put(cells)?;
-        }
-        for ExtraRow { email, workspace, workspace_id, action, from_role, reason, .. } in self.extras() {
-            let (workspace, from_role) = (workspace.unwrap_or_default(), from_role.unwrap_or_default());
-            let cells = [email, workspace, workspace_id, action, from_role, "", &reason];
             out.put(cells)?;
         }
         Ok(String::from_utf8_lossy(&out.finish()?).into_owned())
@@ -217,55 +200,14 @@ impl PlanReport<'_> {
         workspaces.filter_map(|workspace| workspace.label.as_deref())
     }
 
-    fn lines(&self) -> impl Iterator<Item = PlannedRow<'_>> {
-        (0..self.plan.rows.len()).map(|index| self.row(index))
-    }
-
-    fn row(&self, index: usize) -> PlannedRow<'_> {
-        let planned = &self.plan.rows[index];
-        let row = RowNumber::from_index(index);
-        let wish = self.roster.assignment(row);
-        let workspace = planned.workspace.map(|index| &self.plan.workspaces[index as usize]);
-        let text = wish.map(|wish| self.roster.workspaces()[wish.workspace as usize].as_str());
-        let role = wish.map(|wish| wish.role);
-        let exists = planned.workspace.is_some_and(|index| !self.plan.is_to_be_created(index));
-        PlannedRow {
-            line: self.roster.line(row),
-            email: self.roster.emails().spelled(row),
-            workspace: workspace.and_then(|workspace| workspace.label.as_deref()).or(text),
-            workspace_id: workspace.filter(|_| exists).map(|workspace| workspace.id.as_str()),
-            action: planned.decision.word(),
-            from_role: planned.seen.and_then(present_role),
-            to_role: role.map(|level| Role::workspace(level).name()),
-            reason: self.reason(&planned.decision, role),
-        }
-    }
-
-    fn human(&self, detail: Detail) -> String {
-        let mut text = String::new();
-        self.write_human(&mut text, detail).expect("a string takes every text");
-        text
-    }
-
-    fn write_human(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
-        writeln!(text, "{}", printable(&self.title()))?;
-        let (by_workspace, elsewhere) = self.grouped();
-        for (index, (title, rows)) in self.titles().zip(&by_workspace).enumerate() {
-            let extras = self.extras_of(index);
-            if rows.is_empty() && extras.is_empty() {
-                continue;
-            }
-            let grants = self.grants_of(index);
-            writeln!(text, "\n{title}: {}", summed_up(self.counts_with(rows, &grants, &extras)))?;
-            self.people(text, rows, detail)?;
-            self.deployments(text, &grants, detail)?;
-            self.strangers(text, &extras, detail)?;
-        }
-        if !elsewhere.is_empty() {
-            writeln!(text, "\nNot compared: {}", summed_up(self.counts_of(&elsewhere)))?;
-            self.people(text, &elsewhere, detail)?;
-        }
-        write!(text, "\n{}", self.closing(str::to_owned))
+    fn refusals(&self) -> impl Iterator<Item = RefusalRow<'_>> {
+        self.plan.refusals.iter().map(|refusal| RefusalRow {
+            workspace_id: refusal.workspace.map(|index| self.plan.workspaces[index as usize].id.as_str()),
+            leaving: refusal.leaving,
+            people: refusal.people,
+            why: refusal.to_string(),
+            needed: refusal.needed().to_string(),
+        })
     }
 
     fn title(&self) -> String {
@@ -274,32 +216,29 @@ impl PlanReport<'_> {
         format!("Plan for {} on {}{version}", self.name, self.target)
     }
 
-    /// The rows of each workspace, and those of none.
-    fn grouped(&self) -> (Vec<Vec<usize>>, Vec<usize>) {
-        let mut by_workspace: Vec<Vec<usize>> = vec![Vec::new(); self.plan.workspaces.len()];
+    /// The items of each workspace that has some, and those of none, with what they are called.
+    fn groups(&self) -> impl Iterator<Item = (String, Vec<ItemId>)> {
+        let mut by_workspace: Vec<Vec<ItemId>> = vec![Vec::new(); self.plan.workspaces.len()];
         let mut elsewhere = Vec::new();
-        for (index, planned) in self.plan.rows.iter().enumerate() {
-            match planned.workspace {
-                Some(workspace) => by_workspace[workspace as usize].push(index),
-                None => elsewhere.push(index),
+        for (id, item) in self.plan.numbered() {
+            match item.workspace() {
+                Some(workspace) => by_workspace[workspace as usize].push(id),
+                None => elsewhere.push(id),
             }
         }
-        (by_workspace, elsewhere)
-    }
-
-    /// What each workspace is called.
-    fn titles(&self) -> impl Iterator<Item = String> {
-        (0..).zip(&self.plan.workspaces).map(|(index, workspace)| match &workspace.label {
+        let titles = (0..).zip(&self.plan.workspaces).map(|(index, workspace)| match &workspace.label {
             Some(label) if self.plan.is_to_be_created(index) => {
                 format!("{} (to be created)", printable(label))
             }
             Some(_) | None => workspace.to_string(),
-        })
+        });
+        let groups = titles.zip(by_workspace).chain([("Not compared".to_owned(), elsewhere)]);
+        groups.filter(|(_, ids)| !ids.is_empty())
     }
 
     /// The totals and the costs; `shown` is how names are written.
     fn closing(&self, shown: fn(&str) -> String) -> String {
-        let (all, guard) = (summed_up(self.plan.counts()), self.guard(shown));
+        let (all, guard) = (summed_up(Counts::of(&self.plan.items)), self.guard(shown));
         let created = match self.plan.to_create.len() {
             0 => String::new(),
             1 => "1 workspace is created first; the token's own user becomes its admin.\n".to_owned(),
@@ -309,7 +248,8 @@ impl PlanReport<'_> {
         };
         let Estimate { requests: _, mutations, reads, seconds, token_seconds } = self.estimate;
         if mutations == 0 {
-            return format!("In all: {all}.\n{guard}Nothing is to be done.\n");
+            let matches = if self.roster_is_met() { " Houston already matches the roster." } else { "" };
+            return format!("Total: {all}.\n{guard}No changes.{matches}\n");
         }
         let s = if mutations == 1 { "" } else { "s" };
         let time = match seconds {
@@ -322,99 +262,47 @@ impl PlanReport<'_> {
             Some(left) => format!("; the token is valid for another {}", spoken(Duration::from_secs(left))),
         };
         format!(
-            "In all: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
+            "Total: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
         )
     }
 
-    fn counts_of(&self, rows: &[usize]) -> Counts {
-        self.counts_with(rows, &[], &[])
-    }
-
-    fn counts_with(&self, rows: &[usize], grants: &[&Grant], extras: &[&Extra]) -> Counts {
-        let mut counts = Counts::default();
-        rows.iter().for_each(|&row| counts.count(&self.plan.rows[row].decision));
-        grants.iter().for_each(|grant| counts.count_grant(grant));
-        extras.iter().for_each(|extra| counts.count_extra(extra));
-        counts
-    }
-
-    /// The people of a workspace with something to do or to report.
-    fn people(&self, text: &mut String, rows: &[usize], detail: Detail) -> std::fmt::Result {
-        for mark in ["+", "~", "=", "!"] {
-            let shown: Vec<usize> =
-                rows.iter().copied().filter(|&row| self.mark(row) == Some(mark)).collect();
-            let limit = if detail == Detail::All { shown.len() } else { SHOWN };
-            for &index in shown.iter().take(limit) {
-                let row = RowNumber::from_index(index);
-                let role = self.roster.assignment(row).map(|wish| wish.role);
-                let email = printable(self.roster.emails().spelled(row));
-                let at = format!("{}:{}", printable(self.name), self.roster.line(row));
-                let what = match &self.plan.rows[index].decision {
-                    Decision::Change(Action::Add(level)) => Role::workspace(*level).to_string(),
-                    Decision::Change(Action::SetRole { from, to, .. }) => {
-                        format!("{} -> {}", Role::workspace(*from), Role::workspace(*to))
-                    }
-                    decision @ (Decision::Change(Action::Replace(_) | Action::Remove(_))
-                    | Decision::Keep(_)) => printable(&self.reason(decision, role)).into_owned(),
-                };
-                writeln!(text, "  {mark} {email}  {what}  ({at})")?;
-            }
-            if shown.len() > limit {
-                writeln!(text, "  {mark} and {} more (--all shows them)", shown.len() - limit)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn reason(&self, decision: &Decision, role: Option<Level>) -> String {
-        let reason = match decision {
-            Decision::Change(Action::SetRole { .. }) => return "another role".to_owned(),
-            Decision::Change(Action::Replace(_)) => return "taken away and added again".to_owned(),
-            Decision::Change(Action::Add(_) | Action::Remove(_)) => return "absent".to_owned(),
-            Decision::Keep(reason) => reason,
+    /// What the guard says, a line each, and all limits that would allow removing everyone; `shown`
+    /// is how names are written.
+    fn guard(&self, shown: fn(&str) -> String) -> String {
+        let scope = |refusal: &Refusal| match refusal.workspace {
+            Some(index) => shown(&self.plan.workspaces[index as usize].to_string()),
+            None => "all workspaces".to_owned(),
         };
-        if let Some(into) = reason.merged_into() {
-            return format!("the same as line {}", self.roster.line(into));
+        let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", scope(refusal));
+        let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();
+        if !lines.is_empty() {
+            let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
+            lines.push(format!("guard: {} would allow all removals\n", needed.join(" ")));
         }
-        match reason.end(Scope::Workspace, role) {
-            (_, Some(cause)) => cause.text,
-            (status, None) => status.word().replace('_', " "),
-        }
+        lines.concat()
     }
 
-    fn mark(&self, row: usize) -> Option<&'static str> {
-        match &self.plan.rows[row].decision {
-            Decision::Change(action) => Some(mark(*action)),
-            Decision::Keep(reason) => mark_kept(reason),
-        }
+    /// Whether every row has what it wants, and nothing was kept, skipped or could not be read.
+    fn roster_is_met(&self) -> bool {
+        let counts = Counts::of(&self.plan.items);
+        let Counts { unchanged, already_invited, merged, .. } = counts;
+        counts == Counts { unchanged, already_invited, merged, ..Counts::default() }
     }
-}
 
-/// `+` is added, `~` gets another role, `-` is removed.
-fn mark(action: Action) -> &'static str {
-    match action {
-        Action::Add(_) => "+",
-        Action::SetRole { .. } | Action::Replace(_) => "~",
-        Action::Remove(_) => "-",
+    fn counts_of(&self, ids: &[ItemId]) -> Counts {
+        Counts::of(ids.iter().map(|id| &self.plan.items[id.index()]))
     }
-}
 
-/// `=` stays although the roster says otherwise, `!` cannot be done.
-fn mark_kept(reason: &Reason) -> Option<&'static str> {
-    match reason {
-        Reason::RoleKept(_)
-        | Reason::HeldBack(..)
-        | Reason::Protected(_)
-        | Reason::ViaTeam
-        | Reason::RolesHidden
-        | Reason::UnsureRoster => Some("="),
-        Reason::Rejected(_) | Reason::Unreadable(_) | Reason::Invalid(_) => Some("!"),
-        Reason::Unchanged | Reason::AlreadyInvited(_) | Reason::Merged { .. } | Reason::LeftOut => None,
+    /// The items of a phase among these that need a change or a remark, and their marks.
+    fn marked<'s>(
+        &'s self,
+        ids: &'s [ItemId],
+        phase: Phase,
+    ) -> impl Iterator<Item = (ItemId, &'static str)> + use<'s> {
+        let items = ids.iter().map(|&id| (id, &self.plan.items[id.index()]));
+        let items = items.filter(move |(_, item)| item.phase() == phase);
+        items.filter_map(|(id, item)| Some((id, self.mark(item)?)))
     }
-}
-
-fn present_role(seen: Membership) -> Option<&'static str> {
-    seen.role().map(|level| Role::workspace(level).name())
 }
 
 fn summed_up(counts: Counts) -> String {
@@ -436,26 +324,24 @@ fn summed_up(counts: Counts) -> String {
         gave_up,
     } = counts;
     let parts = [
-        (add, "to add"),
-        (update_role, "to get another role"),
-        (renew, "to take away and add again"),
-        (deployment_roles, "roles in deployments to set"),
-        (remove, "to remove"),
-        (unchanged, "unchanged"),
-        (role_kept, "keep another role"),
-        (held_back, "held back by a guard"),
-        (extra_kept, "not in the roster and kept"),
-        (already_invited, "already invited"),
-        (merged, "merged"),
-        (invalid, "invalid"),
-        (left_out, "left out"),
-        (rejected, "rejected"),
-        (gave_up, "not readable"),
+        (add, "to add", "to add"),
+        (update_role, "role to change", "roles to change"),
+        (renew, "to replace", "to replace"),
+        (deployment_roles, "deployment role to set", "deployment roles to set"),
+        (remove, "to remove", "to remove"),
+        (unchanged, "unchanged", "unchanged"),
+        (role_kept, "keeps the current role", "keep their current role"),
+        (held_back, "held back by a guard", "held back by a guard"),
+        (extra_kept, "kept though not in the roster", "kept though not in the roster"),
+        (already_invited, "already invited", "already invited"),
+        (merged, "merged", "merged"),
+        (invalid, "invalid", "invalid"),
+        (left_out, "skipped", "skipped"),
+        (rejected, "rejected", "rejected"),
+        (gave_up, "could not be read", "could not be read"),
     ];
-    let said = |&(count, what): &(u64, &str)| match count {
-        1 => format!("1 {}", what.replace("roles in deployments", "role in a deployment")),
-        _ => format!("{count} {what}"),
-    };
-    let parts: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(said).collect();
+    let text =
+        |&(count, one, many): &(u64, &str, &str)| format!("{count} {}", if count == 1 { one } else { many });
+    let parts: Vec<String> = parts.iter().filter(|(count, ..)| *count > 0).map(text).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }

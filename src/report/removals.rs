@@ -13,11 +13,10 @@ use super::csv_file::CsvForm;
 use super::results::{ResultsError, Table};
 use crate::model::{ItemId, Role, printable};
 use crate::outcome::{Code, Status, StatusKind};
-use crate::plan::extra::Account;
-use crate::plan::{Membership, RolePolicy, Standing};
+use crate::plan::{Account, Membership, RolePolicy, Standing};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    History, JournalError, PlanLine, RowHistory, RunSettings, Undoing, Undone, plan_lines,
+    History, ItemEnd, JournalError, PlanLine, RunSettings, Undoing, Undone, plan_lines,
 };
 use crate::roster::is_odd_email;
 
@@ -47,11 +46,11 @@ pub enum End {
     Removed,
     /// Absent already, not removed by this run.
     GoneAlready,
-    /// A guard does not let them go.
+    /// A guard holds the removal back.
     HeldBack,
-    /// They stay, as was wished or as it cannot be otherwise.
+    /// They stay, by request or because they cannot be removed.
     Kept,
-    /// They stay, since a row of their workspace failed.
+    /// They stay, because a row of their workspace failed.
     NotRemoved,
     /// The same words as in `results.csv`.
     Other(Status),
@@ -59,7 +58,7 @@ pub enum End {
 
 impl End {
     /// The end of one of [`History::extras`].
-    pub fn of(extra: &RowHistory) -> Self {
+    pub fn of(extra: &ItemEnd) -> Self {
         match (extra.status, extra.cause.as_ref().map(|cause| &cause.code)) {
             (Status::Removed, _) => Self::Removed,
             (Status::Unchanged, Some(Code::GoneAlready)) => Self::GoneAlready,
@@ -83,7 +82,7 @@ impl End {
     }
 }
 
-/// How many people who were not in the roster came to which end.
+/// How the removals of people who were not in the roster ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RemovalCounts {
     /// Who was not in the roster, in all.
@@ -106,8 +105,8 @@ impl RemovalCounts {
     /// The counts of a run, if it had people to remove.
     pub fn of(history: &History) -> Option<Self> {
         history.header.settings.prune.as_ref()?;
-        let mut counts = Self { extra: history.extras.len() as u64, ..Self::default() };
-        for extra in &history.extras {
+        let mut counts = Self { extra: history.extras().len() as u64, ..Self::default() };
+        for extra in history.extras() {
             let counter = match (End::of(extra), extra.status.kind()) {
                 (End::Removed, _) => &mut counts.removed,
                 (End::HeldBack, _) => &mut counts.held_back,
@@ -132,7 +131,7 @@ pub fn files(settings: &RunSettings) -> impl Iterator<Item = &'static str> {
 }
 
 /// Writes `removals.csv` of a run with `--prune`, and `undo.csv` of one that could remove people or
-/// change roles, in the form of the roster. Gives how many people `undo.csv` puts back.
+/// change roles, in the form of the roster. Gives how many people `undo.csv` restores.
 ///
 /// # Errors
 /// If the plan cannot be read or a file not be written; then neither is changed, unless a rename
@@ -196,7 +195,7 @@ pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError
 pub struct Undo {
     /// Removals and changes of roles in it.
     pub rows: u64,
-    /// People who were removed and cannot be put back by it: they have no address, or an invitation
+    /// People who were removed and cannot be restored by it: they have no address, or an invitation
     /// without a known role.
     pub left_out: u64,
     /// Whether it has addresses that a roster may have with `--allow-odd-addresses` only.
@@ -220,7 +219,7 @@ fn is_extra(history: &History, item: ItemId) -> bool {
     item.index() >= history.first_extra()
 }
 
-fn record(line: &PlanLine, end: &RowHistory) -> ByteRecord {
+fn record(line: &PlanLine, end: &ItemEnd) -> ByteRecord {
     let (kind, id) = match line.accounts.first() {
         Some(Account::Invite(id)) => ("invitation", id.as_str()),
         Some(Account::User(id)) if is_pending(line) => ("pending", id.as_str()),
@@ -265,9 +264,8 @@ mod tests {
     use crate::plan::{Action, Guard, Reason};
     use std::sync::Arc;
 
-    fn extra(status: Status, cause: Option<Cause>) -> RowHistory {
-        RowHistory {
-            line: 0,
+    fn extra(status: Status, cause: Option<Cause>) -> ItemEnd {
+        ItemEnd {
             status,
             cause: cause.map(Arc::new),
             workspace: None,

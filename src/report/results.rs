@@ -22,10 +22,10 @@ use csv::ByteRecord;
 use super::RosterAgain;
 use super::atomic::WriteError;
 use super::csv_file::{CsvForm, CsvWriter};
-use crate::model::{WorkspaceId, printable};
+use crate::model::{RowNumber, WorkspaceId, printable};
 use crate::outcome::{Status, StatusKind, Tally};
 use crate::record::folder::{Draft, FolderError, RunFolder};
-use crate::record::journal::{History, JournalError, RowHistory};
+use crate::record::journal::{History, JournalError, RowEnd};
 use crate::roster::header_form;
 
 /// The columns that `results.csv` adds to the caller's, in their order.
@@ -34,7 +34,7 @@ pub const COLUMNS: [&str; 7] =
 
 /// The name of the file with a line for every row.
 pub const RESULTS: &str = "results.csv";
-/// The name of the file with the rows that failed or are unsettled.
+/// The name of the file with the rows that failed or are unresolved.
 pub const ERRORS: &str = "errors.csv";
 /// The name of the file with the rows that were never tried.
 pub const UNPROCESSED: &str = "unprocessed.csv";
@@ -61,7 +61,7 @@ pub enum ResultsError {
     #[error("the roster of the run has no header")]
     NoHeader,
     /// The copy of the roster is not the one that was planned.
-    #[error("the roster of the run has {roster} rows, its plan has {plan}")]
+    #[error("the roster of the run has {roster} rows, but its plan has {plan}")]
     Rows {
         /// Rows read; one more than planned means at least that many.
         roster: u64,
@@ -77,7 +77,7 @@ pub enum ResultsError {
         source: csv::Error,
     },
     /// A file does not say what the journal says.
-    #[error("{file} would have {found} rows {what}, the journal has {expected}")]
+    #[error("{file} would have {found} rows {what}, but the journal has {expected}")]
     Mismatch {
         /// Which file.
         file: &'static str,
@@ -174,7 +174,7 @@ where
 pub(super) fn each_row<E>(
     history: &History,
     rows: impl Iterator<Item = Result<ByteRecord, E>>,
-    mut look: impl FnMut(&ByteRecord, &RowHistory) -> Result<(), ResultsError>,
+    mut look: impl FnMut(&ByteRecord, RowEnd<'_>) -> Result<(), ResultsError>,
 ) -> Result<(), ResultsError>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
@@ -183,11 +183,11 @@ where
     for row in rows {
         let row = row.map_err(|error| ResultsError::Roster(error.into()))?;
         done += 1;
-        let Some(end) = history.rows.get(done - 1) else { break };
+        let Some(end) = history.row(RowNumber::from_index(done - 1)) else { break };
         look(&row, end)?;
     }
-    if done != history.rows.len() {
-        return Err(ResultsError::Rows { roster: done as u64, plan: history.rows.len() as u64 });
+    if done != history.row_count() {
+        return Err(ResultsError::Rows { roster: done as u64, plan: history.row_count() as u64 });
     }
     Ok(())
 }
@@ -265,7 +265,7 @@ impl Layout {
 }
 
 /// Adds the cells of [`COLUMNS`].
-fn push_ours(cells: &mut ByteRecord, end: &RowHistory, workspaces: &[WorkspaceId]) {
+fn push_ours(cells: &mut ByteRecord, end: RowEnd<'_>, workspaces: &[WorkspaceId]) {
     let workspace = end.workspace.and_then(|index| workspaces.get(index as usize));
     let (detail, code) = end.cause.as_ref().map_or(("", ""), |cause| (&*cause.text, cause.code.word()));
     let ours: [&str; COLUMNS.len()] = [
@@ -313,7 +313,7 @@ impl Table {
     }
 }
 
-/// Reads the files back and holds them against the history.
+/// Reads the files back and compares them with the history.
 fn verify(
     layout: &Layout,
     form: CsvForm,
@@ -337,7 +337,7 @@ fn verify(
         for_each_record(file, form.delimiter, draft, |_| rows += 1).map(|()| rows)
     };
     let failed = expected.of_kind(StatusKind::Failed) + expected.of_kind(StatusKind::Unresolved);
-    same(ERRORS, "that failed or are unsettled", count(ERRORS, errors)?, failed)?;
+    same(ERRORS, "that failed or are unresolved", count(ERRORS, errors)?, failed)?;
     let left = expected.of_kind(StatusKind::NotTried);
     same(UNPROCESSED, "that were not tried", count(UNPROCESSED, unprocessed)?, left)?;
     Ok(found)
@@ -367,7 +367,7 @@ fn for_each_record(
 mod tests {
     use super::*;
     use crate::outcome::Cause;
-    use crate::record::journal::RowHistory;
+    use crate::record::journal::ItemEnd;
     use crate::report::fixture::{self, Fixture};
     use proptest::prelude::*;
     use std::convert::Infallible;
@@ -403,7 +403,7 @@ mod tests {
         unchanged@example.com;viewer;data;'+1 234;4;unchanged;ck1;;0;0;
         already@example.com;viewer;data;'-5;5;already_invited;ck1;;0;0;
         updated@example.com;viewer;data;'@home;6;role_updated;ck1;;1;40;
-        kept@example.com;viewer;data;"'	indented";7;role_kept;ck1;is WORKSPACE_ADMIN and stays it;0;0;other_role
+        kept@example.com;viewer;data;"'	indented";7;role_kept;ck1;keeps WORKSPACE_ADMIN;0;0;other_role
         removed@example.com;viewer;data;'  =1+1;8;removed;ck1;;1;40;
         rejected@example.com;viewer;secret;"two
         lines";9;rejected;ck1;"'=denied ␛[31mred␛]0;pwned␇ next�line";0;0;workspace_denied
@@ -565,11 +565,10 @@ mod tests {
         assert!(matches!(error, ResultsError::Mismatch { found: 0, expected: 1, .. }), "{error}");
     }
 
-    fn end(line: u32) -> impl Strategy<Value = RowHistory> {
+    fn end() -> impl Strategy<Value = ItemEnd> {
         let cause = prop::option::of(("[a-z_]{1,12}", any::<String>()));
         (0..Status::ALL.len(), cause, any::<u32>(), any::<u32>()).prop_map(move |(status, cause, n, ms)| {
-            RowHistory {
-                line,
+            ItemEnd {
                 status: Status::ALL[status],
                 cause: cause.map(|(code, text)| Arc::new(Cause::new(code.into(), text))),
                 workspace: None,
@@ -585,14 +584,14 @@ mod tests {
 
         #[test]
         fn the_three_files_account_for_every_row_once(
-            rows in prop::collection::vec((prop::collection::vec(".{0,6}", 0..5), end(2)), 0..20),
+            rows in prop::collection::vec((prop::collection::vec(".{0,6}", 0..5), end()), 0..20),
             width in 1_usize..4,
             delimiter in prop::sample::select(&b",;\t|"[..]),
             has_bom in any::<bool>(),
         ) {
             let mut fixture = Fixture::with(&[], None);
-            let (cells, ends): (Vec<Vec<String>>, Vec<RowHistory>) = rows.into_iter().unzip();
-            fixture.history.rows = ends;
+            let (cells, ends): (Vec<Vec<String>>, Vec<ItemEnd>) = rows.into_iter().unzip();
+            fixture.history.set_rows(ends);
             let header: ByteRecord = (0..width).map(|index| format!("column {index}")).collect::<Vec<_>>().into();
             let roster = cells.iter().map(|cells| ByteRecord::from(cells.clone())).collect();
             let form = CsvForm { delimiter, has_bom, names_delimiter: false };
@@ -605,7 +604,7 @@ mod tests {
             let mut errors = records(&fixture.read(ERRORS), delimiter).into_iter().skip(1);
             let mut unprocessed = records(&fixture.read(UNPROCESSED), delimiter).into_iter().skip(1);
             prop_assert_eq!(results.len(), cells.len() + 1);
-            for (result, end) in results.iter().skip(1).zip(&fixture.history.rows) {
+            for (result, end) in results.iter().skip(1).zip(fixture.history.rows()) {
                 prop_assert_eq!(result.len(), width + COLUMNS.len());
                 prop_assert_eq!(&result[width + 1], end.status.word().as_bytes());
                 let own: Vec<&[u8]> = result.iter().take(width).collect();

@@ -17,7 +17,7 @@ use super::summary::Summary;
 use super::{RosterAgain, spoken};
 use crate::model::{RowNumber, WorkspaceId};
 use crate::outcome::{Status, StatusKind};
-use crate::record::journal::{History, RowHistory};
+use crate::record::journal::{History, RowEnd};
 use crate::roster::Columns;
 
 /// How many failed rows a table for people has.
@@ -26,18 +26,18 @@ const SHOWN: u64 = 50;
 /// How the report of a run is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum RunFormat {
-    /// The closing text, for people
+    /// The closing summary, as text
     #[default]
     Human,
-    /// One JSON document: what summary.json has
+    /// One JSON document: the content of summary.json
     Json,
     /// One JSON object per row of the roster
     Jsonl,
-    /// What results.csv has
+    /// The content of results.csv
     Csv,
-    /// Markdown: the counts, and the rows that failed
+    /// Markdown: the counts and the failed rows
     Md,
-    /// XML as test runners write it, one case per row of the roster
+    /// XML for test runners, one test case per roster row
     Junit,
 }
 
@@ -251,7 +251,7 @@ fn whose(columns: Columns, record: &ByteRecord) -> (String, String) {
     (cell(columns.email), columns.workspace.map(cell).unwrap_or_default())
 }
 
-fn workspace<'h>(history: &'h History, end: &RowHistory) -> Option<&'h WorkspaceId> {
+fn workspace<'h>(history: &'h History, end: RowEnd<'_>) -> Option<&'h WorkspaceId> {
     end.workspace.and_then(|index| history.workspaces.get(index as usize))
 }
 
@@ -347,7 +347,7 @@ mod tests {
         {"row":3,"line":4,"status":"unchanged","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"unchanged@example.com","role":"viewer","workspace":"data","=note":"+1 234"}}
         {"row":4,"line":5,"status":"already_invited","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"already@example.com","role":"viewer","workspace":"data","=note":"-5"}}
         {"row":5,"line":6,"status":"role_updated","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"updated@example.com","role":"viewer","workspace":"data","=note":"@home"}}
-        {"row":6,"line":7,"status":"role_kept","resolved_workspace_id":"ck1","detail":"is WORKSPACE_ADMIN and stays it","attempts":0,"elapsed_ms":0,"error_code":"other_role","roster":{"Email":"kept@example.com","role":"viewer","workspace":"data","=note":"\tindented"}}
+        {"row":6,"line":7,"status":"role_kept","resolved_workspace_id":"ck1","detail":"keeps WORKSPACE_ADMIN","attempts":0,"elapsed_ms":0,"error_code":"other_role","roster":{"Email":"kept@example.com","role":"viewer","workspace":"data","=note":"\tindented"}}
         {"row":7,"line":8,"status":"removed","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"removed@example.com","role":"viewer","workspace":"data","=note":"  =1+1"}}
         {"row":8,"line":9,"status":"rejected","resolved_workspace_id":"ck1","detail":"=denied \u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline","attempts":0,"elapsed_ms":0,"error_code":"workspace_denied","roster":{"Email":"rejected@example.com","role":"viewer","workspace":"secret","=note":"two\nlines"}}
         {"row":9,"line":11,"status":"gave_up","resolved_workspace_id":"ck1","detail":"no answer within 30 s","attempts":5,"elapsed_ms":40,"error_code":"timeout","roster":{"Email":"gaveup@example.com","role":"viewer","workspace":"data","=note":"a, b"}}
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn a_table_for_a_chat_or_a_pull_request() {
         insta::assert_snapshot!(written(&Fixture::new(), RunFormat::Md), @r"
-        ## team.csv: stopped early: the token is not valid any more: expired ␛\[31mred␛]0;pwned␇ next�line
+        ## team.csv: stopped early: the token is no longer valid: expired ␛\[31mred␛]0;pwned␇ next�line
 
         run `20261123T154500Z-k3f9`: 13 rows, `https://houston.example.com/v1`, 1m 02s
 
@@ -389,10 +389,10 @@ mod tests {
 
         | line | who | workspace | status | why | what to do |
         |---:|---|---|---|---|---|
-        | 9 | `rejected@example.com` | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the owner of the token must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
-        | 11 | `gaveup@example.com` | data | gave_up | no answer within 30 s | Houston answered too late: `resume` looks first and sends only what is missing; a lower --concurrency may help |
-        | 12 | `doubt@example.com` | data | in_doubt | acknowledged by Houston, not read back | Houston said yes, and the run ended before its proof: `resume` reads the workspace again |
-        | 14 | =cmd\|' /C `calc'!A0` | data | invalid | not an address | not an email address to Houston or to this program: correct it |
+        | 9 | `rejected@example.com` | secret | rejected | =denied ␛\[31mred␛]0;pwned␇ next�line | the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again |
+        | 11 | `gaveup@example.com` | data | gave_up | no answer within 30 s | Houston answered too late: `resume` checks first and sends only what is missing; a lower --concurrency may help |
+        | 12 | `doubt@example.com` | data | in_doubt | acknowledged by Houston, not read back | Houston confirmed the change, but the run ended before verifying it: `resume` reads the workspace again |
+        | 14 | =cmd\|' /C `calc'!A0` | data | invalid | not an address | Houston or this tool does not accept the email address: correct it |
         ");
     }
 

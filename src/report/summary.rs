@@ -16,7 +16,7 @@ use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
 use crate::model::{is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
-use crate::record::journal::{History, RowHistory};
+use crate::record::journal::{History, RowEnd};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -71,7 +71,7 @@ pub struct Summary {
     pub target: String,
     /// Whether that was an embedded sandbox.
     pub sandbox: bool,
-    /// What Houston says of its version.
+    /// The version that Houston reports.
     pub houston_version: Option<String>,
     /// Version of this program.
     pub tool_version: String,
@@ -84,7 +84,7 @@ pub struct Summary {
     /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
-    /// Whether addresses were taken that are none in all likelihood.
+    /// Whether unlikely addresses were accepted.
     #[serde(skip)]
     pub allow_odd_addresses: bool,
     /// The file that the token came from, if it did.
@@ -114,8 +114,7 @@ pub struct Summary {
     pub attempts: u64,
     /// Requests of every kind; 0 while that is not known.
     pub requests: u64,
-    /// How often Houston was found to be asked for too much at once, and the requests in flight were
-    /// cut down.
+    /// How often Houston was overloaded and the requests in flight were reduced.
     pub congestion_events: u64,
     /// The fewest requests that were allowed in flight; 0 while that is not known.
     pub window_min: u32,
@@ -151,9 +150,10 @@ pub struct GrantCounts {
 
 impl GrantCounts {
     fn of(history: &History) -> Option<Self> {
-        let mut counts = Self { wanted: history.grants.len() as u64, ..Self::default() };
-        for grant in &history.grants {
-            let counter = match grant.end.status.kind() {
+        let mut counts = Self::default();
+        for (_, end) in history.grants() {
+            counts.wanted += 1;
+            let counter = match end.status.kind() {
                 StatusKind::Changed => &mut counts.set,
                 StatusKind::AsItWas => &mut counts.kept,
                 StatusKind::Failed => &mut counts.failed,
@@ -216,15 +216,14 @@ impl FailureClass {
 }
 
 impl Summary {
-    /// Sums up the files of a run. `exit_status` is what the program ends with, if that
-    /// is known.
+    /// Sums up the files of a run. `exit_status` is that of the program, if it is known.
     pub fn new(history: &History, folder: &Path, exit_status: Option<u8>) -> Self {
         let header = &history.header;
-        let left_out = |row: &&RowHistory| row.status == Status::NotRun && row.is_left_out();
+        let left_out = |row: &RowEnd<'_>| row.status == Status::NotRun && row.is_left_out();
         let removals = RemovalCounts::of(history);
         let mut counts = history.tally();
         (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
-        let all = || history.rows.iter().chain(&history.extras);
+        let all = || history.rows().map(|row| row.end).chain(history.extras());
         Self {
             schema_version: 1,
             run: bounded(&header.run),
@@ -250,12 +249,12 @@ impl Summary {
             allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),
             legs: history.legs,
-            rows: history.rows.len() as u64,
+            rows: history.row_count() as u64,
             counts,
             removals,
             deployment_roles: GrantCounts::of(history),
             undo: Undo::default(),
-            left_out: history.rows.iter().filter(left_out).count() as u64,
+            left_out: history.rows().filter(left_out).count() as u64,
             operations: all().filter(|row| row.attempts > 0).count() as u64,
             attempts: all().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
@@ -264,8 +263,8 @@ impl Summary {
             window_end: history.strain.window_end,
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
-            held_back: history.rows.iter().filter(|row| row.is_held_back()).count() as u64,
-            failures: classes(&history.rows),
+            held_back: history.rows().filter(|row| row.is_held_back()).count() as u64,
+            failures: classes(history.rows()),
             other_failures: 0,
         }
     }
@@ -327,7 +326,7 @@ impl Summary {
         Amount { rows: self.held_back, removals: self.removals.map_or(0, |removals| removals.held_back) }
     }
 
-    /// Holds this summary against the counts of what is in `results.csv`.
+    /// Compares this summary with the counts in `results.csv`.
     ///
     /// # Errors
     /// [`ResultsError::Mismatch`] if they differ.
@@ -368,10 +367,10 @@ impl Summary {
 }
 
 /// The failed and unsettled rows, grouped.
-fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
+fn classes<'h>(rows: impl Iterator<Item = RowEnd<'h>>) -> Vec<FailureClass> {
     let mut indexes = HashMap::new();
     let mut classes: Vec<FailureClass> = Vec::new();
-    for row in rows {
+    for RowEnd { line, end: row } in rows {
         match row.status.kind() {
             StatusKind::Failed | StatusKind::Unresolved => {}
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => continue,
@@ -387,7 +386,7 @@ fn classes(rows: &[RowHistory]) -> Vec<FailureClass> {
         let class = &mut classes[index];
         class.count += 1;
         if class.lines.len() < EXAMPLES {
-            class.lines.push(row.line);
+            class.lines.push(line);
             class.texts.push(bounded(text));
         }
     }
@@ -604,12 +603,12 @@ mod tests {
         assert!(summary.check(&written).is_ok());
         written.count(Status::Added);
         let error = summary.check(&written).expect_err("one too many");
-        assert_eq!(error.to_string(), "results.csv would have 2 rows added, the journal has 1");
+        assert_eq!(error.to_string(), "results.csv would have 2 rows added, but the journal has 1");
     }
 
     #[test]
     fn rows_left_out_on_purpose_are_not_resumed() {
-        let left_out = Some(Cause::new(Code::LeftOut, "outside of --only or --limit"));
+        let left_out = Some(Cause::new(Code::LeftOut, "excluded by --only or --limit"));
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
         assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));

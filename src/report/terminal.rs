@@ -220,7 +220,7 @@ impl Progress {
         self.line(&format!("{}: {}{why}", (self.position)(item), outcome.status));
         self.failures_left = self.failures_left.saturating_sub(1);
         if self.failures_left == 0 && !self.verbose {
-            self.line(&format!("further failures are not shown here, {RESULTS} will have them all"));
+            self.line(&format!("further failures are not shown; {RESULTS} will list them all"));
         }
     }
 
@@ -228,12 +228,12 @@ impl Progress {
         let more = cause.map_or_else(String::new, |cause| format!(": {}", reason(cause)));
         let awaited = match in_flight {
             0 => String::new(),
-            1 => "; 1 answer is still awaited".to_owned(),
-            many => format!("; {many} answers are still awaited"),
+            1 => "; waiting for 1 answer".to_owned(),
+            many => format!("; waiting for {many} answers"),
         };
         let hurry = match why {
             StopReason::Interrupted | StopReason::Terminated if in_flight > 0 => {
-                ", a second signal ends the run at once"
+                ", a second signal ends the run immediately"
             }
             StopReason::Interrupted
             | StopReason::Terminated
@@ -274,9 +274,9 @@ impl Reporter for Progress {
             }
             Event::WorkspaceClosed { workspace, cause, rows } => {
                 let why = reason(cause);
-                self.line(&format!(
-                    "workspace {workspace} is closed to us: {why}; rows that are not sent: {rows}"
-                ));
+                let rows =
+                    if rows == 1 { "remaining row".to_owned() } else { format!("{rows} remaining rows") };
+                self.line(&format!("no access to workspace {workspace}: {why}; skipping its {rows}"));
             }
             Event::Tick { tally, pause } => {
                 if let Some(going) = &mut self.going {
@@ -285,7 +285,7 @@ impl Reporter for Progress {
                 self.update(tally);
             }
             Event::TokenReplaced { file } => self.line(&format!(
-                "Houston did not take the token any more; {} holds another one, which is used now",
+                "Houston no longer accepts the token; using the new one from {}",
                 file.display()
             )),
             Event::Stopping { reason, cause, in_flight } => self.stopping(reason, cause, in_flight),
@@ -595,7 +595,7 @@ mod tests {
         applying: 0/1000 (0 %), unchanged 1
         applying: 10/1000 (1 %), unchanged 1, 2.0 requests/s, about 16m 30s left
         applying: 20/1000 (2 %), unchanged 1, 2.0 requests/s, about 16m 20s left
-        applying: 30/1000 (3 %), unchanged 1, waiting 31s because Houston asks for it
+        applying: 30/1000 (3 %), unchanged 1, waiting 31s at Houston's request
         applying: 35/1000 (3 %), unchanged 1, took 35s
         ");
     }
@@ -625,9 +625,9 @@ mod tests {
         let (mut progress, paper, _) = plain();
         talk(&mut progress);
         insta::assert_snapshot!(paper.text(), @r"
-        workspace ␛[31mred␛]0;pwned␇ next�line (ck1) is closed to us: ␛[31mred␛]0;pwned␇ next�line (workspace_denied); rows that are not sent: 7
-        stopping: the token is not valid any more: ␛[31mred␛]0;pwned␇ next�line (workspace_denied)
-        stopping: interrupted: ␛[31mred␛]0;pwned␇ next�line (workspace_denied); 8 answers are still awaited, a second signal ends the run at once
+        no access to workspace ␛[31mred␛]0;pwned␇ next�line (ck1): ␛[31mred␛]0;pwned␇ next�line (workspace_denied); skipping its 7 remaining rows
+        stopping: the token is no longer valid: ␛[31mred␛]0;pwned␇ next�line (workspace_denied)
+        stopping: interrupted: ␛[31mred␛]0;pwned␇ next�line (workspace_denied); waiting for 8 answers, a second signal ends the run immediately
         ");
         let (progress, paper, _) = plain();
         talk(&mut progress.verbose());
@@ -639,7 +639,7 @@ mod tests {
         let (mut progress, paper, clock) = plain();
         run(&mut progress, &clock, 100, Duration::ZERO);
         assert_eq!(paper.text().matches(": rejected: ").count(), 5);
-        assert_eq!(paper.text().matches("further failures are not shown here").count(), 1);
+        assert_eq!(paper.text().matches("further failures are not shown").count(), 1);
         let (progress, paper, clock) = plain();
         run(&mut progress.verbose(), &clock, 100, Duration::ZERO);
         assert_eq!(paper.text().matches(": rejected: ").count(), 10);
@@ -693,7 +693,7 @@ mod tests {
         talk(&mut progress);
         run(&mut progress, &clock, 100, Duration::from_millis(10));
         let text = paper.text();
-        assert!(text.contains("stopping: the token is not valid any more: "), "{text}");
+        assert!(text.contains("stopping: the token is no longer valid: "), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
     }
 

@@ -17,7 +17,7 @@ use crate::roster::{Issue, Notes, Roster, RowState, Style};
 /// How the result of `validate` is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ValidateFormat {
-    /// For people: problems to stderr, a summary to stdout
+    /// Text: problems to stderr, a summary to stdout
     #[default]
     Human,
     /// One JSON document
@@ -28,7 +28,7 @@ pub enum ValidateFormat {
     Csv,
     /// A Markdown table
     Md,
-    /// XML as test runners write it, one failed case per problem
+    /// XML for test runners, one failed test case per problem
     Junit,
 }
 
@@ -192,10 +192,10 @@ fn human(
         counted(summary.workspaces as u64, "workspace name")
     )?;
     for (count, what) in [
-        (summary.merged, "the same as another row, merged"),
+        (summary.merged, "merged (same as another row)"),
         (summary.overruled, "overruled by another row"),
-        (summary.invalid, "invalid, left out"),
-        (summary.left_out, "not chosen"),
+        (summary.invalid, "invalid, skipped"),
+        (summary.left_out, "not selected"),
         (summary.blank_rows, "blank"),
     ] {
         if count > 0 {
@@ -239,7 +239,7 @@ fn markdown_table(what: &str, issues: &[Issue], total: u64, out: &mut impl Write
     if issues.is_empty() {
         return Ok(());
     }
-    writeln!(out, "| place | kind | {what} | what to do |\n|---|---|---|---|")?;
+    writeln!(out, "| position | kind | {what} | what to do |\n|---|---|---|---|")?;
     for issue in issues {
         let hint = issue.hint().unwrap_or_default();
         let (at, kind) = (issue.position(), issue.kind);
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!((err.as_str(), status), ("", 0));
         assert_eq!(
             out,
-            "r.csv is good: 2 rows, 1 person, 1 workspace name\n  1 row: the same as another row, merged\n  \
+            "r.csv is good: 2 rows, 1 person, 1 workspace name\n  1 row: merged (same as another row)\n  \
              r.csv:3:1: the same as line 2, merged\n"
         );
     }

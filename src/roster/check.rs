@@ -401,7 +401,7 @@ impl<'a> Checker<'a> {
         let text = without_guard_str(std::str::from_utf8(cell).unwrap_or_default().trim());
         let complaint = if text.is_empty() {
             Complaint::new(IssueKind::EmptyCell, format!("the cell of `{name}` is empty"))
-                .hint("fill it in, or take the row out")
+                .hint("fill it in, or remove the row")
         } else if text.len() > LONGEST_CELL {
             Complaint::new(
                 IssueKind::CellTooLong,

@@ -72,7 +72,7 @@ pub(super) fn resolve(headers: &[String], settings: &Settings) -> Result<Columns
             IssueKind::MissingHeader,
             format!("the first row has no header: {} is data", quoted(&headers[cell])),
         )
-        .hint("put a first line such as `email,role,workspace` over it");
+        .hint("add a first line such as `email,role,workspace`");
         return Err(vec![(cell, complaint)]);
     }
     if let Some(complaint) = no_table(headers, settings) {
@@ -124,7 +124,7 @@ fn no_table(headers: &[String], settings: &Settings) -> Option<Complaint> {
     {
         return None;
     }
-    let message = format!("the first line is no header: {}", quoted(text.trim()));
+    let message = format!("the first line is not a header: {}", quoted(text.trim()));
     let hint = "a roster begins with a line such as `email,role,workspace`, or with headers that --column names; check that the file is not an error message";
     Some(Complaint::new(IssueKind::MissingHeader, message).hint(hint))
 }
@@ -161,8 +161,8 @@ fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint
     let message = format!("the column `{name}` is missing");
     let near = near(column, headers);
     let default = match column {
-        Column::Role => ", or give all rows one with --default-role",
-        Column::Workspace => ", or give all rows one with --default-workspace",
+        Column::Role => ", or set one for all rows with --default-role",
+        Column::Workspace => ", or set one for all rows with --default-workspace",
         Column::Email | Column::DeploymentRoles => "",
     };
     let hint = match near {

@@ -342,7 +342,7 @@ fn inspect_domain(text: &str, domain: &str) -> Result<(), Complaint> {
         return Err(bad(text, "its domain is a number, not a name"));
     }
     if domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
-        return Err(bad(text, "its domain has a dot too many"));
+        return Err(bad(text, "its domain has an extra dot"));
     }
     let Some((_, last)) = domain.rsplit_once('.') else {
         return Err(bad(text, "its domain has no dot").hint("write the whole domain, such as `example.com`"));
@@ -377,11 +377,11 @@ fn inspect_domain(text: &str, domain: &str) -> Result<(), Complaint> {
 
 fn grammar(error: &Error, local: &str) -> &'static str {
     match error {
-        Error::LocalPartEmpty => "nothing stands before the `@`",
+        Error::LocalPartEmpty => "nothing comes before the `@`",
         Error::LocalPartTooLong => "the part before the `@` is longer than 64 characters",
         Error::DomainEmpty | Error::DomainTooFew => "its domain is not complete",
         Error::DomainTooLong | Error::SubDomainTooLong => "its domain is too long",
-        Error::SubDomainEmpty | Error::DomainInvalidSeparator => "its domain has a dot too many",
+        Error::SubDomainEmpty | Error::DomainInvalidSeparator => "its domain has an extra dot",
         Error::UnbalancedQuotes => "it has a quote in it",
         Error::InvalidComment => "it has a comment in it",
         Error::InvalidIPAddress | Error::UnsupportedDomainLiteral => "its domain is a number, not a name",
@@ -390,7 +390,7 @@ fn grammar(error: &Error, local: &str) -> &'static str {
         }
         Error::MissingSeparator => "it has no `@`",
         Error::InvalidCharacter if local.starts_with('.') || local.ends_with('.') || local.contains("..") => {
-            "the part before the `@` has a dot too many"
+            "the part before the `@` has an extra dot"
         }
         Error::InvalidCharacter => "it has a character that an address cannot have",
     }
@@ -557,16 +557,16 @@ mod tests {
         for (text, kind, part) in [
             ("ada", BadEmail, "no `@`"),
             ("ada@", BadEmail, "nothing follows"),
-            ("@example.com", BadEmail, "nothing stands before"),
+            ("@example.com", BadEmail, "nothing comes before"),
             ("ada@localhost", BadEmail, "no dot"),
             ("ada@example.c", BadEmail, "top-level"),
             ("ada@example.123", BadEmail, "ends in a number"),
             ("ada@10.0.0.1", BadEmail, "ends in a number"),
             ("ada@[10.0.0.1]", BadEmail, "a number, not a name"),
             ("ada@example.c0m", BadEmail, "top-level"),
-            ("ada..l@example.com", BadEmail, "dot too many"),
-            (".ada@example.com", BadEmail, "dot too many"),
-            ("ada@example..com", BadEmail, "dot too many"),
+            ("ada..l@example.com", BadEmail, "extra dot"),
+            (".ada@example.com", BadEmail, "extra dot"),
+            ("ada@example..com", BadEmail, "extra dot"),
             ("ada@-example.com", BadEmail, "hyphen"),
             ("ada@exa_mple.com", BadEmail, "`_`"),
             ("ada lovelace@example.com", BadEmail, "a blank"),

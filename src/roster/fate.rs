@@ -210,7 +210,7 @@ impl Roster {
             };
             let message =
                 format!("{} has two roles in this workspace: {message}", quoted(self.emails.spelled(row)));
-            let hint = "keep one of the rows, or let one hold with --on-conflict highest|last";
+            let hint = "keep one of the rows, or choose one with --on-conflict highest|last";
             (row, column, Complaint::new(IssueKind::Conflict, message).hint(hint))
         });
         let complaints: Vec<_> = complaints.collect();
@@ -248,7 +248,7 @@ impl Roster {
         let note = |(row, position): (&RowNumber, Position)| {
             let message = match self.state(*row) {
                 RowState::Merged { into } => format!("the same as line {}, merged", self.line(into)),
-                RowState::Overruled { by } => format!("the role on line {} holds", self.line(by)),
+                RowState::Overruled { by } => format!("the role on line {} is used", self.line(by)),
                 RowState::Wanted | RowState::Invalid | RowState::LeftOut => return None,
             };
             Some(Note { position, message })

@@ -72,7 +72,7 @@ fn one_cell(headers: &[String], delimiter: u8, settings: &Settings) -> Option<Co
                 IssueKind::BrokenHeader,
                 "the whole line is one quoted cell: the file was saved as CSV twice",
             )
-            .hint("save the table once, or take off the quotes around each line"),
+            .hint("save the table once, or remove the quotes around each line"),
         );
     }
     let (other, name) = OTHERS.into_iter().find(|&(other, _)| recognised(line.split(other), settings) > 1)?;
@@ -145,7 +145,7 @@ fn in_quotes(header: &str, settings: &Settings) -> Option<Complaint> {
             "save the table once, with one pair of quotes at most",
         )
     } else {
-        ("is in characters that CSV does not take for quotes", "delete them, or write \"")
+        ("has characters around it that CSV does not treat as quotes", "delete them, or write \"")
     };
     let message = format!("the header {} {what}", quoted(text));
     Some(Complaint::new(IssueKind::BrokenHeader, message).hint(hint))
@@ -172,7 +172,7 @@ mod tests {
             (&["email;role", "", " "], 0, "one quoted cell"),
             (&["\"email\"", "\"role\""], 0, "quoted twice"),
             (&["email", "\\\"role\\\""], 1, "backslashes"),
-            (&["\u{201C}email\u{201D}"], 0, "not take for quotes"),
+            (&["\u{201C}email\u{201D}"], 0, "not treat as quotes"),
             (&["email role workspace"], 0, "separated by blanks"),
             (&["email:role"], 0, "separated by `:`"),
             (&["email\u{FF0C}role"], 0, "separated by full-width commas (U+FF0C)"),

@@ -278,7 +278,7 @@ impl Issue {
     fn in_every_row(mut self, rows: usize) -> Self {
         self.kind = IssueKind::EveryRow;
         self.row = None;
-        self.message = format!("all {rows} rows have this fault: {}", self.message);
+        self.message = format!("all {rows} rows have the same error: {}", self.message);
         self
     }
 
@@ -389,8 +389,7 @@ impl Issues {
         let more = self.total() - self.kept.len() as u64;
         if more > 0 {
             let kinds: Vec<_> = self.counts().map(|(kind, count)| format!("{count} {kind}")).collect();
-            let _ =
-                writeln!(out, "{shown_name}: {more} more issues not shown (in all: {})", kinds.join(", "));
+            let _ = writeln!(out, "{shown_name}: {more} more issues not shown (total: {})", kinds.join(", "));
         }
         out
     }
@@ -505,7 +504,7 @@ mod tests {
         assert!(
             issues
                 .render("f", Style::Lines)
-                .ends_with("1 more issues not shown (in all: 1001 unknown_role)\n")
+                .ends_with("1 more issues not shown (total: 1001 unknown_role)\n")
         );
     }
 

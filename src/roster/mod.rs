@@ -138,7 +138,7 @@ impl Roster {
         Self::from_file(file, shown_name, settings)
     }
 
-    /// Reads and checks a file that is open, from its first byte; it must not change meanwhile.
+    /// Reads and checks a file that is open, from its first byte; it must not change while it is read.
     ///
     /// # Errors
     /// Only if the file cannot be read.
@@ -193,7 +193,7 @@ impl Roster {
         let mut record = ByteRecord::new();
         let Some(span) = records.next(&mut record)? else {
             let empty = Complaint::new(IssueKind::EmptyFile, "the file is empty")
-                .hint("`houston-onboard template` prints one to begin with");
+                .hint("`houston-onboard template` prints a sample");
             let issue = records.trouble();
             self.issues.push(issue.unwrap_or_else(|| empty.at(Position { line: 1, column: 1 })));
             return Ok(());
@@ -230,7 +230,7 @@ impl Roster {
         let whole = self.take_rows(&mut records, &mut record, &dialect, settings)?;
         self.notes.blank = records.blank;
         if whole && self.marks.is_empty() && !settings.may_be_empty {
-            let complaint = Complaint::new(IssueKind::NoRows, "there is a header and no row")
+            let complaint = Complaint::new(IssueKind::NoRows, "the file has a header but no rows")
                 .hint("add a row per person");
             self.issues.push(complaint.at(Position { line: header_line, column: 1 }));
         }
@@ -280,7 +280,7 @@ impl Roster {
                 self.milestones.push(Milestone { row, byte: records.offset(span), line: span.line });
             }
             if !checker.has_room() {
-                let complaint = Complaint::new(IssueKind::TooManyRows, "more rows than one run can take")
+                let complaint = Complaint::new(IssueKind::TooManyRows, "more rows than one run can handle")
                     .hint("split the file");
                 trouble = Some(complaint.at(Position { line: span.line, column: 1 }));
                 break;

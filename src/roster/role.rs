@@ -52,14 +52,14 @@ fn explain(text: &str) -> Complaint {
     if let Some(&(_, level)) = hosted {
         return Complaint::new(
             IssueKind::HostedRole,
-            format!("{shown} is a role of the hosted product, Houston has none of that name"),
+            format!("{shown} is a role of the hosted product; Houston has no role of that name"),
         )
         .hint(format!("use {} (`{}`)", Role::workspace(level), level.short_name()));
     }
     if upper.starts_with("ORGANIZATION_") {
         return Complaint::new(
             IssueKind::HostedRole,
-            format!("{shown} is a role of the hosted product, Houston knows no organizations"),
+            format!("{shown} is a role of the hosted product; Houston has no organizations"),
         )
         .hint(KNOWN);
     }

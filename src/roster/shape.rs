@@ -159,7 +159,7 @@ impl Shape {
 fn nothing_to_see(raw: &[u8]) -> Option<Complaint> {
     let text = std::str::from_utf8(raw).ok()?.trim();
     let c = text.chars().next().filter(|_| text.chars().all(|c| c.is_whitespace() || is_invisible(c)))?;
-    let message = format!("the line looks blank and is not: it has U+{:04X} in it", u32::from(c));
+    let message = format!("the line looks blank but is not: it has U+{:04X} in it", u32::from(c));
     Some(Complaint::new(IssueKind::InvisibleCharacter, message).hint("delete the line"))
 }
 

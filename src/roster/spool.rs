@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         nameless_in_new(&dir.path().join("runs/of/today")).unwrap();
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "what was made is taken away");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "what was created is removed");
         fs::create_dir(dir.path().join("runs")).unwrap();
         nameless_in_new(&dir.path().join("runs")).unwrap();
         assert!(dir.path().join("runs").is_dir(), "what was there stays");

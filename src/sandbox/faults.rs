@@ -36,7 +36,7 @@ Neither:
   lag        (writes) applied and answered after the time (default 2s)
   lie        (writes) success is answered, nothing is applied
   slow       slow=p95:3s: latency, exponential, with this percentile (all requests; read: and write: work)
-  limit      a limit nobody tells of: limit=12 requests in flight, limit=50/s or 300/m (at once: a tenth of
+  limit      an unannounced limit: limit=12 requests in flight, limit=50/s or 300/m (at once: a tenth of
              a second's worth); what is above gets a 429 at once, without Retry-After unless limit=12:2s
   token-dies token-dies=500: after so many requests with a user's token the tokens of users are dead;
              token-dies=30s: after that time";

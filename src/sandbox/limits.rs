@@ -1,7 +1,7 @@
 //! Limits that a server does not announce: requests above them get a 429.
 //!
-//! Main types: [`Limit`], one rule of the fault text, and [`Meter`], which holds requests against
-//! it. What is refused costs the server nothing and does not count.
+//! Main types: [`Limit`], one rule of the fault text, and [`Meter`], which compares requests with it. What is
+//! refused costs the server nothing and does not count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::switches::duration;
 
-/// How much is too much, and what is said then.
+/// How much is too much, and the answer to what exceeds it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Limit {
     most: Most,
@@ -49,7 +49,7 @@ impl Limit {
     }
 }
 
-/// Holds requests against a limit.
+/// Compares requests with a limit.
 #[derive(Debug)]
 pub(super) struct Meter {
     limit: Limit,
@@ -94,7 +94,7 @@ impl Meter {
         Admitted(Arc::clone(&self.in_flight))
     }
 
-    /// What is said to those that are refused.
+    /// The answer to refused requests.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.limit.wait
     }

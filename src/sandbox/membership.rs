@@ -294,7 +294,7 @@ pub(super) fn remove(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refu
     let member = user.filter(|user| world.roles_in(*user, workspace).next().is_some());
     let Some(user) = member else {
         return match context.rules.model {
-            Model::Legacy => Ok(Done::new(Answer::Workspace(workspace), "nobody to remove")),
+            Model::Legacy => Ok(Done::new(Answer::Workspace(workspace), "no one to remove")),
             Model::Modern => Err(Refused::bad_input("The role binding does not exist for this user")),
         };
     };

@@ -63,6 +63,7 @@ use tokio::sync::Semaphore;
 pub use audit::{Applied, Audit, AuditEntry};
 pub use faults::{FAULTS_HELP, FaultError, Faults};
 pub use mutations::LOCAL_PASSWORD;
+pub use pages::Delivery;
 pub use profile::{Database, DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
 pub use schema::schema;
 pub use state::{Role, State};
@@ -220,6 +221,14 @@ impl Sandbox {
     pub fn fresh_token_of(&self, email: &str, ends: jiff::Timestamp) -> Option<String> {
         let world = locked(&self.shared.world);
         world.user_by_email(email).map(|at| tokens::fresh(&world.users[at].id, ends.as_second()))
+    }
+
+    /// What a client gets that posts this JSON to `/v1` without a connection, for tests in one process;
+    /// `None` where the connection would be closed in place of an answer. An answer that is to come late
+    /// comes at once, and says so.
+    pub fn post(&self, authorization: &str, body: &[u8]) -> Option<Delivery> {
+        let (authorization, body) = (authorization.to_owned(), body.to_vec().into());
+        self.runtime.as_ref()?.block_on(server::post(Arc::clone(&self.shared), authorization, body))
     }
 
     /// What has happened so far.

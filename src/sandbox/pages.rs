@@ -1,6 +1,7 @@
 //! Answers that are not GraphQL: what proxies, gateways and the web framework send.
 //!
-//! Main types: [`Page`], an answer to send, and [`Payload`], the body that hyper sends.
+//! Main types: [`Page`], an answer to send, [`Payload`], the body that hyper sends, and [`Delivery`], an
+//! answer that needs no connection.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -28,6 +29,21 @@ impl From<Infallible> for Cut {
     fn from(never: Infallible) -> Self {
         match never {}
     }
+}
+
+/// What a client gets that asks without a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// How long it is held back.
+    pub after: Duration,
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Retry-After`.
+    pub retry_after: Option<String>,
+    /// The body, as far as it arrives.
+    pub body: Vec<u8>,
+    /// Whether the body arrives whole; else the connection breaks.
+    pub is_whole: bool,
 }
 
 /// An answer to be sent.
@@ -121,6 +137,15 @@ impl Page {
     pub(super) fn only_post() -> Self {
         let page = Self::text(405, "GET supports only query operation");
         Self { header: Some((ALLOW, "POST".to_owned())), ..page }
+    }
+
+    /// The same answer without a connection.
+    pub(super) fn into_delivery(mut self, truncated: bool, after: Duration) -> Delivery {
+        if truncated {
+            self.body.truncate(self.body.len() / 2);
+        }
+        let retry_after = self.header.filter(|(name, _)| *name == RETRY_AFTER).map(|(_, value)| value);
+        Delivery { after, status: self.status, retry_after, body: self.body, is_whole: !truncated }
     }
 
     /// The whole answer, or its first half before the connection breaks.

@@ -22,7 +22,7 @@ use super::audit::{InFlight, Recorder, locked};
 use super::engine::{self, Engine, Prepared, Reply};
 use super::faults::{Dice, Fault};
 use super::limits::Admitted;
-use super::pages::{Cut, Page, Payload};
+use super::pages::{Cut, Delivery, Page, Payload};
 use super::profile::Style;
 use super::refused::BAD_USER_INPUT;
 use super::resolve::Context;
@@ -156,6 +156,28 @@ async fn graphql(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     shared.recorder.status(page.status);
     drop((open, admitted));
     Ok(page.into_response(truncated))
+}
+
+/// Carries out a request of JSON that comes over no connection; `None` where the connection would be
+/// closed in place of an answer.
+pub(super) async fn post(shared: Arc<Shared>, authorization: String, body: Bytes) -> Option<Delivery> {
+    let open = shared.recorder.request();
+    if body.len() > shared.rules.switches.body_limit {
+        shared.recorder.status(413);
+        return Some(Page::too_large().into_delivery(false, Duration::ZERO));
+    }
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    let asked = decode(&shared, &Method::POST, None, &headers, &body);
+    let job = Job { asked, is_get: false, authorization: Some(authorization), body, open };
+    let Answer { page, manner, open: _open, admitted: _admitted } = job.carry_out(Arc::clone(&shared)).await;
+    let (truncated, after) = match manner {
+        Manner::Send => (false, Duration::ZERO),
+        Manner::Truncate => (true, Duration::ZERO),
+        Manner::Close => return None,
+        Manner::After(wait) => (false, wait),
+    };
+    shared.recorder.status(page.status);
+    Some(page.into_delivery(truncated, after))
 }
 
 /// What a request asks for.

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::harness::{self, Finished, LABELS, MODELS, Sandbox, Workdir, faulty, playing, roster};
+use crate::harness::{self, Finished, InProcess, LABELS, MODELS, Sandbox, faulty, playing, roster};
 use houston_onboard::sandbox::{Audit, Faults, Model, Options, Switches};
 
 /// A sandbox with this switch set.
@@ -26,13 +26,13 @@ fn newcomers(rows: usize, labels: &[&str]) -> String {
 }
 
 /// A folder with this roster in it.
-fn with(content: &str) -> Workdir {
-    let workdir = Workdir::new();
+fn with(content: &str) -> InProcess {
+    let workdir = InProcess::new();
     workdir.write("roster.csv", content);
     workdir
 }
 
-fn apply(sandbox: &Sandbox, workdir: &Workdir, more: &[&str]) -> Finished {
+fn apply(sandbox: &Sandbox, workdir: &InProcess, more: &[&str]) -> Finished {
     let mut flags = vec!["--timeout", "5s"];
     flags.extend(more);
     let run = workdir.apply(sandbox, "roster.csv", &flags);
@@ -67,7 +67,7 @@ fn user_management_that_is_switched_off_ends_the_run_at_its_first_rows() {
         let workdir = with(&newcomers(200, labels));
         let run = apply(&sandbox, &workdir, &[])
             .ended(5)
-            .says("user management is switched off")
+            .says("user management is off")
             .says("User management is disabled");
         let sent = sent_by(&sandbox.audit(), &run);
         assert!(sent <= labels.len() as u64, "one canary per workspace at most: {sent}");
@@ -101,10 +101,7 @@ fn the_same_unknown_refusal_of_the_first_rows_ends_the_run() {
         for labels in [&LABELS[..2], &LABELS[..3], &LABELS[..]] {
             let sandbox = Sandbox::with(playing(model, faulty("write:ise=100%")));
             let workdir = with(&newcomers(200, labels));
-            let run = apply(&sandbox, &workdir, &[])
-                .ended(5)
-                .says("user management may be switched off")
-                .says("SCIM");
+            let run = apply(&sandbox, &workdir, &[]).ended(5).says("user management may be off").says("SCIM");
             let sent = sent_by(&sandbox.audit(), &run);
             // Two workspaces are closed after five tries each.
             let enough = if labels.len() == 2 { 10 } else { 12 };
@@ -151,7 +148,7 @@ fn a_storm_of_random_errors_is_no_refusal() {
 fn a_denied_workspace_of_five_thousand_rows_costs_one_mutation() {
     // A system viewer reads every workspace and may add nobody.
     let sandbox = Sandbox::new();
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     workdir.write("roster.csv", newcomers(5_000, &LABELS[..1]));
     let token = sandbox.tokens().system_viewer.clone();
     let run = workdir.applying(&sandbox, "roster.csv").quick().token(&token).run().ended(6);
@@ -186,7 +183,7 @@ fn a_write_that_lands_after_the_settle_time_and_is_doubled_is_found_by_the_proof
     });
     let workdir = with(&format!("email,role,workspace\n{people}"));
     let flags = ["--canary", "0", "--concurrency", "1", "--rate", "5/s"];
-    let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(6);
+    let run = workdir.program().apply(&sandbox, "roster.csv", &flags).ended(6);
     assert_eq!((run.count("added"), run.count("rejected")), (7, 1), "{:?}", run.counts());
     let doubled: Vec<_> = run.rows().into_iter().filter(|row| row["status"] == "rejected").collect();
     assert_eq!(doubled[0]["error_code"], "duplicate_binding");
@@ -201,8 +198,8 @@ fn what_a_limit_of_the_run_leaves_is_in_the_file_of_the_untried_and_is_resumed()
         ("write:ise=@new.hire1", ["--max-errors", "5%"], "max_errors"),
         ("write:429=#20-999:1h", ["--max-wait", "5s"], "max_wait"),
     ] {
-        let sandbox = Sandbox::with(Options { latency, ..faulty(faults) });
-        let workdir = with(&newcomers(400, &LABELS[..3]));
+        let sandbox = Sandbox::with(faulty(faults));
+        let workdir = with(&newcomers(400, &LABELS[..3])).answers_take(latency);
         let mut all = vec!["--concurrency", "4", "--canary", "0", "--retries", "0", "--timeout", "5s"];
         all.extend(flags);
         let run = workdir.apply(&sandbox, "roster.csv", &all).ended(8);
@@ -214,9 +211,7 @@ fn what_a_limit_of_the_run_leaves_is_in_the_file_of_the_untried_and_is_resumed()
         assert_eq!(emails(&untried), emails(&left), "{reason}");
         sandbox.agrees_with(&run);
         sandbox.set_faults(Faults::default());
-        let resume = workdir.call(["resume", "--yes"]).token(sandbox.token()).quick();
-        let resumed =
-            Finished { folder: run.folder.clone(), ..resume.args(&["--timeout", "5s"]).run().ended(0) };
+        let resumed = workdir.resume(&sandbox, &["--timeout", "5s"]).ended(0);
         assert_eq!(resumed.count("invited"), 400, "{reason}: {:?}", resumed.counts());
         sandbox.agrees_with(&resumed);
     }

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{self, Finished, MODELS, Sandbox, Workdir, World, faulty, person, playing, workspace};
+use crate::harness::{
+    self, Finished, InProcess, MODELS, Sandbox, Workdir, World, faulty, person, playing, workspace,
+};
 use houston_onboard::sandbox::state::StateBinding;
 use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, Switches};
 
@@ -48,7 +50,7 @@ fn grants(all: &[(usize, usize, &str, &str)]) -> Vec<(String, String, String)> {
     all
 }
 
-fn plan(workdir: &Workdir, sandbox: &Sandbox, more: &[&str]) -> Finished {
+fn plan(workdir: &InProcess, sandbox: &Sandbox, more: &[&str]) -> Finished {
     workdir.call(["plan", "roster.csv", "--detailed-exitcode"]).args(more).to(sandbox).quick().run()
 }
 
@@ -69,7 +71,7 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
     for model in MODELS {
         // An account that is in the other workspace only.
         let world = world(2, 6).granted(0, 2, Role::DeploymentViewer).granted(0, 3, Role::DeploymentEditor);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, playing(model, Options::default())));
         let mut text = roster(&[
             (0, 1, "rel-0-a=DEPLOYMENT_EDITOR;rel-0-b=deployment_viewer"),
             (0, 2, "ckdeploy0a=DEPLOYMENT_ADMIN"),
@@ -79,7 +81,7 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
         writeln!(text, "{},editor,{},rel-0-b=DEPLOYMENT_ADMIN", person(1, 1), workspace(0)).unwrap();
         workdir.write("roster.csv", text);
         let shown = plan(&workdir, &sandbox, &[]).ended(10).stdout;
-        assert!(shown.contains("3 roles in deployments to set"), "{shown}");
+        assert!(shown.contains("3 deployment roles to set"), "{shown}");
         assert!(
             shown.contains("+ person.0.1@example.com  in rel-0-a: DEPLOYMENT_EDITOR  (roster.csv:2)"),
             "{shown}"
@@ -100,9 +102,9 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
         let status: Vec<_> = run.rows().into_iter().map(|row| row["status"].clone()).collect();
         assert_eq!(status, ["role_updated", "role_kept", "unchanged", "unchanged", "added"]);
         let detail: Vec<_> = run.rows().into_iter().map(|row| row["detail"].clone()).collect();
-        assert_eq!(detail[0], "rel-0-a: DEPLOYMENT_EDITOR given; rel-0-b: DEPLOYMENT_VIEWER given");
-        assert_eq!(detail[1], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
-        assert_eq!(detail[4], "rel-0-b: DEPLOYMENT_ADMIN given");
+        assert_eq!(detail[0], "rel-0-a: DEPLOYMENT_EDITOR granted; rel-0-b: DEPLOYMENT_VIEWER granted");
+        assert_eq!(detail[1], "rel-0-a: keeps DEPLOYMENT_VIEWER");
+        assert_eq!(detail[4], "rel-0-b: DEPLOYMENT_ADMIN granted");
         let sent = mutations(&sandbox);
         assert_eq!((sent["workspaceAddUser"], sent["deploymentAddUserRole"]), (1, 2), "{sent:?}");
         drop(plan(&workdir, &sandbox, &[]).ended(0));
@@ -120,7 +122,7 @@ fn roles_in_deployments_come_with_an_add_and_are_given_to_members() {
 fn what_an_invitation_brings_along_is_sent_once_and_told_as_what_it_is() {
     for model in MODELS {
         let (workdir, sandbox) =
-            (Workdir::new(), Sandbox::of(world(1, 3), playing(model, Options::default())));
+            (InProcess::new(), Sandbox::of(world(1, 3), playing(model, Options::default())));
         let text = format!(
             "email,role,workspace,deployment_roles\nnew@example.com,viewer,{},rel-0-a=DEPLOYMENT_EDITOR\n",
             workspace(0)
@@ -133,7 +135,7 @@ fn what_an_invitation_brings_along_is_sent_once_and_told_as_what_it_is() {
         let second = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
         assert_eq!(second.rows()[0]["status"], "already_invited");
         if model == Model::Legacy {
-            assert!(second.rows()[0]["detail"].contains("cannot be seen"), "{:?}", second.rows());
+            assert!(second.rows()[0]["detail"].contains("Houston does not show"), "{:?}", second.rows());
         }
         assert_eq!(sandbox.audit().mutations_received, 1);
     }
@@ -141,7 +143,7 @@ fn what_an_invitation_brings_along_is_sent_once_and_told_as_what_it_is() {
 
 #[test]
 fn a_deployment_that_is_not_there_is_bad_input_with_its_place_in_the_file() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 3), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 3), Options::default()));
     workdir.write(
         "roster.csv",
         roster(&[
@@ -164,15 +166,15 @@ fn a_deployment_that_is_not_there_is_bad_input_with_its_place_in_the_file() {
     let twice = |second: &str| format!("rel-0-a=DEPLOYMENT_EDITOR;ckdeploy0a={second}");
     workdir.write("roster.csv", roster(&[(0, 2, &twice("DEPLOYMENT_VIEWER"))]));
     let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(3);
-    drop(run.says("DEPLOYMENT_EDITOR and DEPLOYMENT_VIEWER in `rel-0-a`, which is named twice"));
+    drop(run.says("`rel-0-a` is named twice, with DEPLOYMENT_EDITOR and DEPLOYMENT_VIEWER"));
     workdir.write("roster.csv", roster(&[(0, 2, &twice("DEPLOYMENT_EDITOR"))]));
     let same = plan(&workdir, &sandbox, &[]).ended(10);
-    assert!(same.stdout.contains("1 role in a deployment to set"), "{}", same.stdout);
+    assert!(same.stdout.contains("1 deployment role to set"), "{}", same.stdout);
 }
 
 #[test]
 fn deployments_that_the_other_installation_does_not_have_are_left_out_and_told() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 3), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 3), Options::default()));
     workdir.write(
         "roster.csv",
         format!(
@@ -184,15 +186,15 @@ fn deployments_that_the_other_installation_does_not_have_are_left_out_and_told()
     let flags = ["--create-workspaces", "--workspace-map", "map.csv"];
     workdir.write("map.csv", "from,to\nOld,Brand New\n");
     let shown = plan(&workdir, &sandbox, &flags).ended(10);
-    assert!(shown.stdout.contains("old-2: there is no such deployment: left out"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("old-2: no such deployment, skipped"), "{}", shown.stdout);
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
     assert!(
-        run.stderr.contains("2 roles in deployments that are not here: `old-1` and 1 other"),
+        run.stderr.contains("2 roles in deployments that do not exist: `old-1` and 1 other"),
         "{}",
         run.stderr
     );
     let rows = run.rows();
-    assert_eq!(rows[0]["detail"], "old-1: DEPLOYMENT_EDITOR is left out, there is no such deployment");
+    assert_eq!(rows[0]["detail"], "old-1: DEPLOYMENT_EDITOR skipped, no such deployment");
     assert_eq!(rows[1]["status"], "role_updated");
     assert_eq!(granted(&sandbox), grants(&[(0, 1, "rel-0-a", "viewer")]));
     // By their labels alone nobody knows that the file is from elsewhere.
@@ -204,7 +206,7 @@ fn a_server_that_takes_no_roles_with_an_add_gets_them_afterwards() {
     for introspection in [true, false] {
         let switches = Switches { deployment_roles: false, introspection, ..Switches::default() };
         let options = Options { profile: Profile::V0_23, switches, ..Options::default() };
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 3), options));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 3), options));
         let mut text = roster(&[]);
         for who in 1..3 {
             let (email, place) = (person(1, who), workspace(0));
@@ -222,10 +224,10 @@ fn a_server_that_takes_no_roles_with_an_add_gets_them_afterwards() {
 #[test]
 fn a_houston_without_such_roles_is_refused_before_anything_is_sent() {
     let options = Options { profile: Profile::V0_16, ..Options::default() };
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 3), options));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 3), options));
     workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=DEPLOYMENT_EDITOR")]));
     let run = workdir.apply(&sandbox, "roster.csv", &["--send-invites"]);
-    drop(run.ended(5).says("knows no roles in deployments"));
+    drop(run.ended(5).says("does not support deployment roles"));
     sandbox.received_no_mutation();
 }
 
@@ -254,7 +256,7 @@ fn in_a_storm_everybody_gets_every_role_once() {
     for model in MODELS {
         for seed in [1, 2] {
             let options = playing(model, Options { seed, ..faulty(faults) });
-            let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(3, 10), options));
+            let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(3, 10), options));
             let (text, wanted) = everything(3, 10);
             workdir.write("roster.csv", text);
             let run = workdir.apply(&sandbox, "roster.csv", &["--retries", "8"]).ended(0);
@@ -300,7 +302,7 @@ fn a_run_that_is_killed_again_and_again_gives_every_role_once() {
 #[test]
 fn a_role_that_cannot_be_given_leaves_its_row_open_and_keeps_everybody_in_the_workspace() {
     let world = world(1, 4).granted(0, 1, Role::DeploymentViewer);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, faulty("write:ise=@ckdeploy0b")));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, faulty("write:ise=@ckdeploy0b")));
     let rows = [(0, 0, ""), (0, 1, "rel-0-b=DEPLOYMENT_EDITOR"), (0, 2, "rel-0-a=DEPLOYMENT_EDITOR")];
     workdir.write("roster.csv", roster(&rows));
     let flags = ["--prune", "--max-remove-percent", "100"];
@@ -323,7 +325,7 @@ fn a_role_that_cannot_be_given_leaves_its_row_open_and_keeps_everybody_in_the_wo
 
 #[test]
 fn a_saved_plan_has_them_and_no_longer_fits_when_one_has_changed() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 4), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 4), Options::default()));
     workdir.write(
         "roster.csv",
         roster(&[(0, 1, "rel-0-a=DEPLOYMENT_EDITOR"), (0, 2, "rel-0-a=DEPLOYMENT_ADMIN")]),
@@ -342,9 +344,10 @@ fn a_saved_plan_has_them_and_no_longer_fits_when_one_has_changed() {
 #[test]
 fn an_export_carried_out_elsewhere_gives_the_same_roles() {
     let granted_some = world(2, 4).granted(0, 1, Role::DeploymentAdmin).granted(1, 2, Role::DeploymentViewer);
-    let (workdir, here) = (Workdir::new(), Sandbox::of(granted_some, Options::default()));
+    let (workdir, here) = (InProcess::new(), Sandbox::of(granted_some, Options::default()));
     let there = Sandbox::of(world(2, 4), playing(Model::Legacy, Options::default()));
-    let export = |sandbox: &Sandbox| workdir.call(["export"]).to(sandbox).quick().run().ended(0).stdout;
+    let export =
+        |sandbox: &Sandbox| workdir.program().call(["export"]).to(sandbox).quick().run().ended(0).stdout;
     workdir.write("roster.csv", export(&here));
     drop(workdir.apply(&there, "roster.csv", &[]).ended(0));
     assert_eq!(export(&there), export(&here));
@@ -354,13 +357,13 @@ fn an_export_carried_out_elsewhere_gives_the_same_roles() {
 #[test]
 fn a_plan_shows_them_in_every_format_and_explains_the_request() {
     let world = world(2, 4).granted(0, 2, Role::DeploymentViewer);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, Options::default()));
     let mut text = roster(&[(0, 1, "rel-0-a=DEPLOYMENT_EDITOR"), (0, 2, "rel-0-a=DEPLOYMENT_ADMIN")]);
     writeln!(text, "{},viewer,{},rel-0-b=DEPLOYMENT_VIEWER", person(1, 1), workspace(0)).unwrap();
     workdir.write("roster.csv", text);
     let csv = plan(&workdir, &sandbox, &["--format", "csv"]).ended(10).stdout;
     let row = format!(
-        "{},Team 0,{},update_role,DEPLOYMENT_VIEWER,DEPLOYMENT_ADMIN,in rel-0-a: another role",
+        "{},Team 0,{},update_role,DEPLOYMENT_VIEWER,DEPLOYMENT_ADMIN,in rel-0-a: different role",
         person(0, 2),
         workspace(0)
     );
@@ -442,7 +445,7 @@ fn whatever_there_is_the_wanted_roles_are_there_afterwards_and_the_next_plan_is_
     for (seed, model) in (0..16).zip(MODELS.into_iter().cycle()) {
         let update_roles = seed % 4 < 2;
         let (world, text, present, wanted) = generated(seed, update_roles);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, playing(model, Options::default())));
         workdir.write("roster.csv", &text);
         let flags: &[&str] = if update_roles { &["--update-roles"] } else { &[] };
         let run = workdir.apply(&sandbox, "roster.csv", flags).ended(0);
@@ -464,10 +467,10 @@ fn whatever_there_is_the_wanted_roles_are_there_afterwards_and_the_next_plan_is_
 fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
     for model in MODELS {
         let world = world(1, 4).granted(0, 1, Role::DeploymentViewer);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, playing(model, Options::default())));
         workdir.write("roster.csv", roster(&[(0, 1, "rel-0-a=NONE"), (0, 2, "rel-0-a=none;rel-0-b=NONE")]));
         let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
-        assert_eq!(run.rows()[0]["detail"], "rel-0-a: is DEPLOYMENT_VIEWER and stays it");
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: keeps DEPLOYMENT_VIEWER");
         sandbox.received_no_mutation();
         let shown = plan(&workdir, &sandbox, &["--update-roles"]).ended(10).stdout;
         assert!(
@@ -475,7 +478,7 @@ fn a_role_that_is_to_be_none_is_taken_away_where_roles_may_be_changed() {
             "{shown}"
         );
         let run = workdir.apply(&sandbox, "roster.csv", &["--update-roles"]).ended(0);
-        assert_eq!(run.rows()[0]["detail"], "rel-0-a: DEPLOYMENT_VIEWER taken away");
+        assert_eq!(run.rows()[0]["detail"], "rel-0-a: DEPLOYMENT_VIEWER removed");
         assert_eq!(granted(&sandbox), []);
         drop(plan(&workdir, &sandbox, &["--update-roles"]).ended(0));
     }
@@ -495,7 +498,7 @@ fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
             world = world.role(place, 3, Role::WorkspaceEditor);
         }
         writeln!(text, "{},viewer,{},rel-0-a=NONE", person(1, 5), workspace(0)).unwrap();
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, playing(model, Options::default())));
         let before = bindings(&sandbox);
         // The same person may come twice: the last row is left out then.
         let flags = ["--update-roles", "--on-conflict", "last"];
@@ -504,14 +507,12 @@ fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
         assert_ne!(bindings(&sandbox), before);
         let undo = run.folder().join("undo.json").display().to_string();
         let limits = ["--max-remove", "100", "--max-remove-percent", "100"];
-        let carry_out = || {
-            let call = workdir.call(["apply", "--yes", "--plan", undo.as_str()]).args(&limits);
-            call.quick().to(&sandbox).run()
-        };
-        drop(carry_out().ended(0));
+        let plan = ["apply", "--yes", "--plan", undo.as_str()];
+        drop(workdir.call(plan).args(&limits).quick().to(&sandbox).run().ended(0));
         assert_eq!(bindings(&sandbox), before, "{seed} {model:?}: {}", run.stderr);
         let sent = sandbox.audit().mutations_received;
-        drop(carry_out().ended(0).says("is complete"));
+        let again = workdir.program().call(plan).args(&limits).quick().to(&sandbox).run();
+        drop(again.ended(0).says("is complete"));
         assert_eq!(sandbox.audit().mutations_received, sent);
     }
 }
@@ -520,7 +521,7 @@ fn what_a_run_did_in_deployments_is_taken_back_by_its_undo() {
 fn whoever_was_removed_comes_back_with_their_roles_in_deployments() {
     for (model, by_plan) in MODELS.into_iter().flat_map(|model| [true, false].map(|by| (model, by))) {
         let world = world(1, 5).granted(0, 1, Role::DeploymentViewer).granted(0, 2, Role::DeploymentAdmin);
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, playing(model, Options::default())));
         let before = bindings(&sandbox);
         workdir.write("roster.csv", roster(&[(0, 0, ""), (0, 3, "rel-0-b=DEPLOYMENT_EDITOR")]));
         let limits = ["--max-remove", "100", "--max-remove-percent", "100"];
@@ -548,7 +549,7 @@ fn protected_people_keep_their_roles_in_deployments() {
         .granted(0, 1, Role::DeploymentAdmin)
         .granted(0, 2, Role::DeploymentEditor)
         .granted(0, 3, Role::DeploymentViewer);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, Options::default()));
     workdir.write(
         "roster.csv",
         roster(&[
@@ -573,7 +574,7 @@ fn a_plan_reads_each_member_list_once_whatever_it_is_read_for() {
     // Before 0.30 the list has no pages; since then a page that may be the last is followed by one more.
     for (profile, pages, whole_lists, most) in [(Profile::V2, 2, 0, 6), (Profile::V0_28, 0, 1, 5)] {
         let sandbox = Sandbox::with(Options { profile, ..Options::default() });
-        let workdir = Workdir::new();
+        let workdir = InProcess::new();
         workdir.write(
             "roster.csv",
             "email,role,workspace,deployment_roles\n\

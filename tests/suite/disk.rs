@@ -154,7 +154,7 @@ fn a_disk_that_fills_up_in_mid_run_stops_it_and_loses_nothing() {
             let run = apply_limited(&workdir, &sandbox, blocks)
                 .ended(8)
                 .says("journal.jsonl")
-                .says("the journal of the run cannot be written any more")
+                .says("the run's journal can no longer be written")
                 .says("File too large");
             applied.insert(journal_knows(run.folder(), &sandbox, &content));
             if run.folder().join("results.csv").exists() {

@@ -433,7 +433,7 @@ fn a_second_signal_leaves_at_once() {
     running.signal("INT");
     harness::until("word of the first signal", || running.stderr().contains("stopping").then_some(()));
     running.signal("INT");
-    let run = running.finish().ended(130).says("in doubt");
+    let run = running.finish().ended(130).says("unconfirmed");
     run.is_within(Duration::from_secs(20), &watch);
 }
 

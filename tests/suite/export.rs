@@ -131,7 +131,7 @@ fn workspaces_are_chosen_by_id_and_by_label() {
     let two = labels(&["--workspace", "ckfinance*", "--workspace", "M*"]);
     assert_eq!(two.into_iter().collect::<Vec<_>>(), ["Finance", "Machine Learning", "Marketing Analytics"]);
     let wrong = export(&workdir, &sandbox, &["--workspace", "Finance", "--workspace", "Finanse"]).ended(2);
-    let _ = wrong.says("`Finanse` fits no workspace").says("did you mean `Finance`?");
+    let _ = wrong.says("`Finanse` matches no workspace").says("did you mean `Finance`?");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_the_caller_may_not_see_is_said() {
         .token(&token)
         .run()
         .ended(0)
-        .says("may not see the invitations of");
+        .says("cannot see the invitations of");
     let told: Value = serde_json::from_str(&run.stdout).unwrap();
     assert!(told["workspaces"].as_array().unwrap().iter().any(|place| place["invitations_read"] == false));
 }
@@ -226,7 +226,7 @@ fn nobody_is_passed_over_in_silence() {
         .says("team@example.com in One (ck1)")
         .says("whose roles Houston does not show: hidden@example.com")
         .says("1 entry without an email address: u4 in One")
-        .says("1 member has more than one workspace role, the first is exported: ada@example.com");
+        .says("1 member has more than one workspace role; the first is exported: ada@example.com");
     let rows = records(&run.stdout, b',');
     assert_eq!((rows.len(), rows[0]["role"].as_str()), (1, "WORKSPACE_VIEWER"));
     assert_eq!(rows[0]["note"], "bound 2 times: WORKSPACE_VIEWER WORKSPACE_ADMIN");

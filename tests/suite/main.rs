@@ -1,6 +1,7 @@
-//! The tests of the program from outside: one test program, so that the crate and its sandbox are
-//! linked once. A file is a subject, and its name a filter: `cargo test --test suite -- prune`.
-//! What the subjects share is in [`harness`].
+//! The tests across layers: one test program, so that the crate and its sandbox are linked once. A
+//! file is a subject, and its name a filter: `cargo test --test suite -- prune`. What needs a process,
+//! real time or the words on the screen goes through the built program, everything else calls `ops`
+//! in this process. What the subjects share is in [`harness`].
 //!
 //! Tests run beside each other in one process. They may change nothing that belongs to the process:
 //! the environment, the current folder, limits, signal handlers. What needs that runs in a process

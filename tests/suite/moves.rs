@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{self, Sandbox, Server, Workdir, World, answer, records, relay, strangers};
+use crate::harness::{self, InProcess, Sandbox, Server, Workdir, World, answer, records, relay, strangers};
 use houston_onboard::sandbox::state::{StateBinding, StateUser};
 use houston_onboard::sandbox::{Options, Profile, Role, State};
 
@@ -32,7 +32,7 @@ const FLAGS: [&str; 6] = [
 
 #[test]
 fn people_of_another_installation_get_their_places_here() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     maps(&workdir);
     let run = workdir.apply(&sandbox, "old.csv", &FLAGS).ended(0);
     assert_eq!(run.count("invited"), 3, "{:?}", run.counts());
@@ -52,7 +52,7 @@ fn people_of_another_installation_get_their_places_here() {
 
 #[test]
 fn an_unmapped_workspace_is_told_before_anything_is_sent() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     maps(&workdir);
     workdir.write("workspaces.csv", "from,to\nOld Finance,Finance\n");
     let bad = workdir.apply(&sandbox, "old.csv", &FLAGS).ended(3);
@@ -67,7 +67,7 @@ fn an_unmapped_workspace_is_told_before_anything_is_sent() {
 
 #[test]
 fn people_who_become_one_by_the_map_are_merged_or_opposed() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let known = strangers().swap_remove(0);
     let name = known.split_once('@').unwrap().0;
     workdir.write(
@@ -128,7 +128,7 @@ fn labels(sandbox: &Sandbox) -> BTreeMap<String, usize> {
 
 #[test]
 fn missing_workspaces_are_planned_created_once_and_filled() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     workdir.write("r.csv", NEW_TEAMS);
     let before = labels(&sandbox);
     drop(workdir.apply(&sandbox, "r.csv", &[]).ended(3).says("there is no workspace `Solar`"));
@@ -156,7 +156,7 @@ fn missing_workspaces_are_planned_created_once_and_filled() {
 
     let run = workdir.apply(&sandbox, "r.csv", &CREATE).ended(0);
     assert_eq!(run.count("invited"), 4, "{:?}", run.counts());
-    assert!(run.stderr.contains("created the workspace Solar (cs"), "{}", run.stderr);
+    assert!(run.stderr.contains("created workspace Solar (cs"), "{}", run.stderr);
     let after = labels(&sandbox);
     let expected: BTreeMap<_, _> =
         before.into_iter().chain([("Lunar".to_owned(), 1), ("Solar".to_owned(), 1)]).collect();
@@ -172,7 +172,7 @@ fn missing_workspaces_are_planned_created_once_and_filled() {
 
 #[test]
 fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     for (workspace, part) in [
         ("ck35y9uf44y8l0a19cmwd1x8x", "there is no workspace `ck35y9uf44y8l0a19cmwd1x8x`"),
         ("Staging", "2 workspaces have the label `Staging`"),
@@ -202,14 +202,15 @@ fn nothing_is_created_for_an_id_or_while_the_file_has_an_error() {
     }
     // Nor is anything created by somebody who was not told to go on.
     workdir.write("r.csv", NEW_TEAMS);
-    drop(workdir.call(["apply", "r.csv", "--create-workspaces"]).to(&sandbox).quick().run().ended(2));
+    let unasked = workdir.program().call(["apply", "r.csv", "--create-workspaces"]);
+    drop(unasked.to(&sandbox).quick().run().ended(2));
     sandbox.received_no_mutation();
 }
 
 #[test]
 fn who_creates_a_workspace_is_its_admin_and_is_not_added_twice() {
     let (workdir, sandbox) =
-        (Workdir::new(), Sandbox::with(Options { profile: Profile::V0_25, ..Options::default() }));
+        (InProcess::new(), Sandbox::with(Options { profile: Profile::V0_25, ..Options::default() }));
     let state = sandbox.state();
     let is_admin = |user: &str| {
         let mut roles = state.bindings.iter().filter(|binding| binding.user == user);
@@ -225,7 +226,7 @@ fn who_creates_a_workspace_is_its_admin_and_is_not_added_twice() {
 #[test]
 fn a_creation_without_an_answer_is_looked_for_and_never_repeated() {
     for lands in [true, false] {
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
         let url = sandbox.url().to_owned();
         let server = Server::start(move |asked| {
             if asked.operation() != "CreateWorkspace" {
@@ -247,7 +248,7 @@ fn a_creation_without_an_answer_is_looked_for_and_never_repeated() {
         } else {
             let run = run.ended(8);
             assert!(
-                run.stderr.contains("nobody knows whether the workspace `Solar` was created"),
+                run.stderr.contains("it is unknown whether the workspace `Solar` was created"),
                 "{}",
                 run.stderr
             );
@@ -259,7 +260,7 @@ fn a_creation_without_an_answer_is_looked_for_and_never_repeated() {
 
 #[test]
 fn a_refused_creation_ends_the_run_before_anybody_is_added() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let url = sandbox.url().to_owned();
     let server = Server::start(move |asked| match asked.operation().as_str() {
         "CreateWorkspace" => harness::json(&serde_json::json!({
@@ -271,7 +272,7 @@ fn a_refused_creation_ends_the_run_before_anybody_is_added() {
     });
     workdir.write("r.csv", NEW_TEAMS);
     let call = workdir.call(["apply", "r.csv", "--yes", "--create-workspaces", "--url", &server.url()]);
-    drop(call.token(sandbox.token()).quick().run().ended(5).says("the workspace `Solar` cannot be created"));
+    drop(call.token(sandbox.token()).quick().run().ended(5).says("cannot create the workspace `Solar`"));
     sandbox.received_no_mutation();
 }
 
@@ -308,7 +309,7 @@ fn people_by_label(sandbox: &Sandbox, old: &str, new: &str) -> BTreeSet<(String,
 
 #[test]
 fn an_installation_moves_to_another_of_another_version() {
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     let old = Sandbox::of(old_installation(), Options { profile: Profile::V0_28, ..Options::default() });
     let empty = old_installation().edit(|state| {
         state.workspaces.clear();
@@ -317,7 +318,7 @@ fn an_installation_moves_to_another_of_another_version() {
     });
     let new = Sandbox::of(empty, Options { profile: Profile::V2, ..Options::default() });
 
-    let export = workdir.call(["export", "--output", "members.csv"]).to(&old).quick().run();
+    let export = workdir.program().call(["export", "--output", "members.csv"]).to(&old).quick().run();
     drop(export.ended(0));
     let members = std::fs::read_to_string(workdir.path().join("members.csv")).unwrap();
     let members = records(&members, b',');
@@ -345,5 +346,5 @@ fn an_installation_moves_to_another_of_another_version() {
     assert_eq!(people_by_label(&new, "", ""), moved);
     let plan = workdir.call(["plan", "members.csv", "--update-roles", "--detailed-exitcode"]);
     let plan = plan.to(&new).quick().args(&flags).run().ended(0);
-    assert!(plan.stdout.contains("Nothing is to be done."), "{}", plan.stdout);
+    assert!(plan.stdout.contains("No changes. Houston already matches the roster."), "{}", plan.stdout);
 }

@@ -56,7 +56,7 @@ fn a_limit_that_nobody_tells_of_is_hardly_ever_exceeded() {
         assert_eq!(summary["requests"], requests);
         assert_eq!(summary["retries"], refused, "{limit}: what is refused is sent again");
         assert!(summary["congestion_events"].as_u64().unwrap() > 0, "{summary}");
-        assert!(run.stdout.contains("asked Houston for too much"), "{}", run.stdout);
+        assert!(run.stdout.contains("Houston throttled us"), "{}", run.stdout);
     }
 }
 
@@ -143,7 +143,7 @@ fn a_run_that_was_killed_knows_all_it_sent_and_its_roster_can_be_applied_again()
     running.signal("KILL");
     let killed = running.finish();
     assert_eq!(killed.status, None);
-    harness::until("what was in flight", || {
+    harness::until("Requests in flight", || {
         let audit = sandbox.audit();
         (audit.mutations_applied == audit.mutations_received).then_some(())
     });

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::harness::{
-    self, Asked, Finished, MODELS, Sandbox, Server, Workdir, World, faulty, json, person, playing, relay,
-    workspace,
+    self, Asked, Finished, InProcess, MODELS, Sandbox, Server, Workdir, World, faulty, json, person, playing,
+    relay, workspace,
 };
 use houston_onboard::sandbox::state::Status;
 use houston_onboard::sandbox::{Faults, Model, Options, Profile, Role, Switches};
@@ -86,7 +87,7 @@ fn who_is_not_in_the_roster_goes_on_every_version_and_a_second_run_has_nothing_t
             let invited = |world: World, who| world.invited(0, &person(0, who), Role::WorkspaceViewer);
             world = [7, 8].into_iter().fold(world, invited);
         }
-        let workdir = Workdir::new();
+        let workdir = InProcess::new();
         let sandbox = Sandbox::of(world, Options { profile, ..Options::default() });
         let wishes: &[(usize, &[usize])] = &[(0, &[0, 1, 2])];
         workdir.write("roster.csv", roster(wishes));
@@ -102,7 +103,7 @@ fn who_is_not_in_the_roster_goes_on_every_version_and_a_second_run_has_nothing_t
 
 #[test]
 fn without_the_flag_nobody_goes() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 5), Options::default()));
     workdir.write("roster.csv", roster(&[(0, &[0])]));
     drop(workdir.apply(&sandbox, "roster.csv", &["--max-remove", "100"]).ended(0));
     sandbox.received_no_mutation();
@@ -110,7 +111,7 @@ fn without_the_flag_nobody_goes() {
 
 #[test]
 fn too_many_removals_stop_everything_before_anything_is_sent_and_name_the_flag() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 12), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 12), Options::default()));
     // Two of twelve, and somebody to be added elsewhere.
     workdir.write(
         "roster.csv",
@@ -135,7 +136,7 @@ fn too_many_removals_stop_everything_before_anything_is_sent_and_name_the_flag()
 
 #[test]
 fn everything_else_is_carried_out_where_that_was_asked_for() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 30), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 30), Options::default()));
     let most: Vec<usize> = (0..28).collect();
     let (few, more) = (&most[..10], [&most[..], &[30]].concat());
     workdir.write("roster.csv", roster(&[(0, few), (1, &more)]));
@@ -150,7 +151,7 @@ fn everything_else_is_carried_out_where_that_was_asked_for() {
 
 #[test]
 fn the_caller_the_last_admin_and_the_protected_stay() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 6), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 6), Options::default()));
     // The caller is admin of both workspaces; nobody of either is in the roster but one viewer.
     let mut wishes = roster(&[(0, &[1]), (1, &[0, 1])]);
     wishes.push_str("new@example.com,viewer,ckworkspace00000000000000\n");
@@ -177,7 +178,7 @@ fn the_caller_the_last_admin_and_the_protected_stay() {
 
 #[test]
 fn an_admin_who_is_not_in_the_roster_goes_where_another_one_stays() {
-    let (workdir, world) = (Workdir::new(), world(1, 6).role(0, 5, Role::WorkspaceAdmin));
+    let (workdir, world) = (InProcess::new(), world(1, 6).role(0, 5, Role::WorkspaceAdmin));
     let sandbox = Sandbox::of(world, Options::default());
     workdir.write("roster.csv", roster(&[(0, &[0, 1])]));
     drop(workdir.apply(&sandbox, "roster.csv", PRUNE).ended(0));
@@ -186,7 +187,7 @@ fn an_admin_who_is_not_in_the_roster_goes_where_another_one_stays() {
 
 #[test]
 fn the_last_two_admins_are_not_demoted_and_removed_together() {
-    let (workdir, world) = (Workdir::new(), world(1, 6).role(0, 5, Role::WorkspaceAdmin));
+    let (workdir, world) = (InProcess::new(), world(1, 6).role(0, 5, Role::WorkspaceAdmin));
     let sandbox = Sandbox::of(world, Options::default());
     workdir.write("roster.csv", roster(&[(0, &[0, 1])]).replace("admin", "viewer"));
     let flags = [PRUNE, &["--update-roles"]].concat();
@@ -199,7 +200,8 @@ fn the_last_two_admins_are_not_demoted_and_removed_together() {
 #[test]
 fn nobody_goes_from_a_workspace_in_which_a_row_failed() {
     let world = world(2, 5).doubled(0, 1, Role::WorkspaceViewer);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(Model::Legacy, Options::default())));
+    let (workdir, sandbox) =
+        (InProcess::new(), Sandbox::of(world, playing(Model::Legacy, Options::default())));
     // Of somebody with two bindings nobody knows what a change of the role would do.
     let text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
     workdir
@@ -210,13 +212,13 @@ fn nobody_goes_from_a_workspace_in_which_a_row_failed() {
     assert_eq!(present(&sandbox), wanted(&[(0, &[0, 1, 2, 3, 4]), (1, &[0, 1])]), "{}", run.stderr);
     assert_eq!(of_removals(&run)["not_removed_after_failure"], 3);
     // Nothing is left for another leg: the row has failed for good.
-    drop(workdir.resume(&sandbox, &[]).ended(6).says("is complete"));
+    drop(workdir.program().resume(&sandbox, &[]).ended(6).says("is complete"));
 }
 
 #[test]
 fn nobody_goes_if_the_run_stops_before_it_comes_to_the_removals() {
     let options = Options { switches: Switches { scim: true, ..Switches::default() }, ..Options::default() };
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), options));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 5), options));
     let mut text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
     writeln!(text, "unknown@example.com,viewer,{}", workspace(0)).unwrap();
     workdir.write("roster.csv", text);
@@ -227,7 +229,7 @@ fn nobody_goes_if_the_run_stops_before_it_comes_to_the_removals() {
 
 #[test]
 fn where_an_add_may_still_succeed_the_removals_wait_for_the_resume() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), faulty("ise=@late.comer")));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 5), faulty("ise=@late.comer")));
     let mut text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
     writeln!(text, "late.comer@example.com,viewer,{}", workspace(0)).unwrap();
     workdir.write("roster.csv", text);
@@ -251,7 +253,7 @@ fn a_row_that_is_not_valid_keeps_everybody_of_its_workspace_or_of_all() {
         (bad("No such team"), wanted(&[(0, &[0, 1, 2]), (1, &[0, 1, 2])])),
         (bad(""), wanted(&[(0, &[0, 1, 2]), (1, &[0, 1, 2])])),
     ] {
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 3), Options::default()));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 3), Options::default()));
         workdir.write("roster.csv", &text);
         drop(workdir.apply(&sandbox, "roster.csv", PRUNE).ended(3));
         let flags = [PRUNE, &["--skip-invalid"]].concat();
@@ -262,7 +264,7 @@ fn a_row_that_is_not_valid_keeps_everybody_of_its_workspace_or_of_all() {
 
 #[test]
 fn it_compares_with_the_whole_file() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 4), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 4), Options::default()));
     // One row names the workspace by its label, and is left out by a choice of the id.
     let mut text = roster(&[(0, &[0]), (1, &[0])]);
     writeln!(text, "{},viewer,Team 0", person(0, 2)).unwrap();
@@ -287,7 +289,7 @@ fn whoever_is_named_by_another_address_or_by_the_user_name_stays() {
             user.emails[0] = "Capital.Letters@Example.com".to_owned();
             user.username = "somebody".to_owned();
         });
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, Options::default()));
     let mut text = roster(&[(0, &[0])]);
     for name in ["second.address@example.com", "capital.letters@example.com"] {
         writeln!(text, "{name},viewer,{}", workspace(0)).unwrap();
@@ -307,7 +309,7 @@ fn removals_in_a_storm_are_carried_out_once_and_told_as_they_are() {
     for model in MODELS {
         let faults = "reset=10%,503-after=10%,ise-after=5%,429=5%,truncated=5%";
         let options = playing(model, faulty(faults));
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(4, 40), options));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(4, 40), options));
         let few: Vec<usize> = (0..10).collect();
         let wishes: Vec<(usize, &[usize])> = (0..4).map(|place| (place, &few[..])).collect();
         workdir.write("roster.csv", roster(&wishes));
@@ -364,7 +366,7 @@ fn what_was_removed_or_changed_comes_back_by_the_roster_of_undo() {
             Model::Modern => world(2, 8).person(0, 6, |user| user.status = Status::Pending),
         };
         let sandbox = Sandbox::of(world, playing(model, Options::default()));
-        let workdir = Workdir::new();
+        let workdir = InProcess::new();
         let before = memberships(&sandbox);
         // Some go, some get another role, somebody comes and stays.
         let mut text = roster(&[(0, &[0, 2, 3]), (1, &[0, 1, 2])])
@@ -391,7 +393,7 @@ fn the_reports_say_of_everybody_what_became_of_them_and_can_be_made_again() {
         user.username = "=cmd@example.com".to_owned();
     });
     let sandbox = Sandbox::of(world, playing(Model::Legacy, Options::default()));
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3, 4])]));
     let flags = [PRUNE, &["--protect", "person.0.5@example.com"]].concat();
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(0);
@@ -428,7 +430,7 @@ fn the_reports_say_of_everybody_what_became_of_them_and_can_be_made_again() {
 #[test]
 fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
     let sandbox = Sandbox::of(world_with_guest(1, 8), playing(Model::Legacy, Options::default()));
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3, 4, 5])]));
     let call = |format: &str, more: &[&str], status: i32| {
         let flags = ["--protect", "person.0.7@*", "--detailed-exitcode", "--format", format];
@@ -439,7 +441,7 @@ fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
         "2 to remove",
         "- person.0.6@example.com  WORKSPACE_VIEWER  (member, not in the roster)",
         "- person.0.9@example.com  WORKSPACE_VIEWER  (invitation, not in the roster)",
-        "= person.0.7@example.com  WORKSPACE_VIEWER  (member, not in the roster)  --protect names them",
+        "= person.0.7@example.com  WORKSPACE_VIEWER  (member, not in the roster)  --protect covers them",
         "2 mutations",
     ] {
         assert!(human.contains(line), "{line}: {human}");
@@ -458,7 +460,7 @@ fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
 }
 
 /// A run of everything at once: some go, some get another role, somebody comes.
-fn everything(workdir: &Workdir, sandbox: &Sandbox) -> Finished {
+fn everything(workdir: &InProcess, sandbox: &Sandbox) -> Finished {
     let mut text = roster(&[(0, &[0, 2, 3]), (1, &[0, 1, 2])])
         .replace("person.0.3@example.com,viewer", "person.0.3@example.com,admin");
     for (who, place) in [(person(1, 3), 0), ("quite.new@example.com".to_owned(), 1)] {
@@ -470,7 +472,7 @@ fn everything(workdir: &Workdir, sandbox: &Sandbox) -> Finished {
 }
 
 /// Carries out the plan that takes a run back.
-fn undo(workdir: &Workdir, sandbox: &Sandbox, run: &Finished, flags: &[&str]) -> Finished {
+fn undo(workdir: &InProcess, sandbox: &Sandbox, run: &Finished, flags: &[&str]) -> Finished {
     let plan = run.folder().join("undo.json");
     workdir.call(["apply", "--plan", plan.to_str().unwrap(), "--yes"]).args(flags).to(sandbox).run()
 }
@@ -484,7 +486,7 @@ fn the_plan_of_undo_restores_the_membership_additions_too() {
             Model::Legacy => world_with_guest(2, 8),
             Model::Modern => world(2, 8).person(0, 6, |user| user.status = Status::Pending),
         };
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, playing(model, Options::default())));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, playing(model, Options::default())));
         let before = memberships(&sandbox);
         let run = everything(&workdir, &sandbox);
         let after = memberships(&sandbox);
@@ -499,7 +501,7 @@ fn the_plan_of_undo_restores_the_membership_additions_too() {
 
 #[test]
 fn a_run_that_only_adds_is_taken_back_within_the_same_limits() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 30), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 30), Options::default()));
     let before = memberships(&sandbox);
     let mut text = "email,role,workspace\n".to_owned();
     (0..12).for_each(|who| writeln!(text, "new.{who}@example.com,viewer,Team 0").unwrap());
@@ -518,7 +520,7 @@ fn a_run_that_only_adds_is_taken_back_within_the_same_limits() {
 
 #[test]
 fn what_has_moved_since_the_run_is_not_taken_back_over_somebody_else() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 8), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 8), Options::default()));
     let run = everything(&workdir, &sandbox);
     // Somebody else gives one of the newcomers more rights.
     workdir.write("other.csv", format!("email,role,workspace\n{},admin,{}\n", person(1, 3), workspace(0)));
@@ -535,7 +537,7 @@ fn what_has_moved_since_the_run_is_not_taken_back_over_somebody_else() {
 
 #[test]
 fn a_saved_plan_removes_whom_it_was_approved_for_and_nobody_else() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 8), Options::default()));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 8), Options::default()));
     workdir.write("roster.csv", roster(&[(0, &[0, 1, 2, 3])]));
     let save = || {
         drop(
@@ -594,19 +596,15 @@ fn removals_survive_kills_amid_lost_answers() {
 
 #[test]
 fn a_signal_while_everybody_is_looked_at_again_removes_nobody() {
-    let options = Options { latency: std::time::Duration::from_millis(120), ..Options::default() };
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(6, 4), options));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(6, 4), Options::default()));
     let wishes: Vec<(usize, &[usize])> = (0..6).map(|place| (place, &[0][..])).collect();
     workdir.write("roster.csv", roster(&wishes));
     let call = workdir.applying(&sandbox, "roster.csv").args(PRUNE).args(&["--concurrency", "1"]);
-    let running = call.start();
     // Nobody is to be added: once there is a journal, the removals are prepared.
-    harness::until("a journal", || {
-        let journal = harness::Running::journal_of(running.folder().as_deref());
-        (!journal.is_empty()).then_some(())
-    });
-    running.signal("INT");
-    drop(running.finish().ended(130));
+    let runs = workdir.path().join("onboard-runs");
+    let has_begun =
+        move |_: &_| harness::folders_in(&runs).iter().any(|run| run.join("journal.jsonl").exists());
+    drop(call.signal_when("INT", has_begun).run().ended(130));
     sandbox.received_no_mutation();
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(present(&sandbox), wanted(&wishes));
@@ -617,7 +615,7 @@ fn somebody_who_is_on_both_lists_comes_back_once() {
     // Whether 2.x lists the invitation of a pending user beside the user is not known.
     let switches = Switches { pending_in_invites: true, ..Switches::default() };
     let options = playing(Model::Modern, Options { switches, ..Options::default() });
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), options));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 5), options));
     workdir.write("guest.csv", format!("email,role,workspace\nguest@example.com,viewer,{}\n", workspace(0)));
     drop(workdir.apply(&sandbox, "guest.csv", &[]).ended(0));
     let before = memberships(&sandbox);
@@ -635,8 +633,8 @@ fn somebody_who_is_on_both_lists_comes_back_once() {
 
 #[test]
 fn nobody_goes_when_the_time_of_the_run_is_over() {
-    let options = Options { latency: std::time::Duration::from_millis(150), ..Options::default() };
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(6, 4), options));
+    let workdir = InProcess::new().answers_take(Duration::from_millis(150));
+    let sandbox = Sandbox::of(world(6, 4), Options::default());
     let wishes: Vec<(usize, &[usize])> = (0..6).map(|place| (place, &[0][..])).collect();
     workdir.write("roster.csv", roster(&wishes));
     // To look at six workspaces again, one by one, takes longer than that.
@@ -692,7 +690,7 @@ fn hide(document: &mut serde_json::Value, email: &str, whole: bool) {
 #[test]
 fn where_the_addresses_of_a_member_are_not_shown_nobody_is_removed_and_nobody_taken_for_absent() {
     for whole in [false, true] {
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), Options::default()));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 5), Options::default()));
         let server = saying_otherwise(&sandbox, None, move |document| hide(document, &person(0, 4), whole));
         let call = |command: &str, more: &[&str]| {
             let call = workdir.call([command, "roster.csv", "--url", &server.url()]).args(PRUNE).args(more);
@@ -727,7 +725,7 @@ fn a_caller_who_is_not_known_removes_and_demotes_nobody() {
     };
     let world = world(1, 5).role(0, 1, Role::WorkspaceAdmin);
     let sandbox = Sandbox::of(world, Options::default());
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     workdir.write(
         "roster.csv",
         roster(&[(0, &[0, 1])]).replace("person.0.1@example.com,viewer", "person.0.1@example.com,editor"),
@@ -767,7 +765,7 @@ fn the_limits_of_a_resume_count_what_was_removed_before_and_are_never_relaxed() 
         ("HOUSTON_ONBOARD_PROTECT", "Person.0.3@*", 0, &[0, 1, 3]),
         ("HOUSTON_ONBOARD_MAX_REMOVE", "1000000", 0, &[0, 1]),
     ] {
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(2, 5), faulty("ise=@late.comer")));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(2, 5), faulty("ise=@late.comer")));
         let mut text = roster(&[(0, &[0, 1]), (1, &[0, 1])]);
         writeln!(text, "late.comer@example.com,viewer,{}", workspace(0)).unwrap();
         workdir.write("roster.csv", text);
@@ -789,7 +787,7 @@ fn the_limits_of_a_resume_count_what_was_removed_before_and_are_never_relaxed() 
         ("\"percent\":100", "\"percent\":99", 7),
         ("\"prune\":{", "\"unknown\":{", 3),
     ] {
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world(1, 5), faulty("ise=@late.comer")));
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world(1, 5), faulty("ise=@late.comer")));
         let text = format!("{}late.comer@example.com,viewer,{}\n", roster(&[(0, &[0, 1])]), workspace(0));
         workdir.write("roster.csv", text);
         drop(workdir.applying(&sandbox, "roster.csv").args(PRUNE).quick().run().ended(8));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::harness::{Finished, Sandbox, Workdir, World, faulty, person, playing, user, workspace};
+use crate::harness::{Finished, InProcess, Sandbox, World, faulty, person, playing, user, workspace};
 use houston_onboard::sandbox::{Applied, Faults, Model, Options, Profile, Role, Switches};
 
 /// A workspace of viewers with an admin, in which these people have a second role.
@@ -52,7 +52,7 @@ fn invites(sandbox: &Sandbox) -> BTreeSet<(String, String)> {
     sandbox.state().invites.iter().map(|invite| (invite.email.clone(), invite.id.clone())).collect()
 }
 
-fn plan(workdir: &Workdir, sandbox: &Sandbox, more: &[&str]) -> Finished {
+fn plan(workdir: &InProcess, sandbox: &Sandbox, more: &[&str]) -> Finished {
     workdir.call(["plan", "roster.csv", "--detailed-exitcode"]).args(more).to(sandbox).quick().run()
 }
 
@@ -63,16 +63,16 @@ const REINVITE: &[&str] = &["--reinvite", "--send-invites"];
 fn whoever_is_there_twice_is_there_once_afterwards_and_only_when_that_was_asked_for() {
     let world =
         world(5, &[(1, Role::WorkspaceViewer), (2, Role::WorkspaceAdmin), (3, Role::WorkspaceViewer)]);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, old(Options::default())));
     workdir.write("roster.csv", roster([0, 1, 2, 4]));
     drop(plan(&workdir, &sandbox, &[]).ended(0));
     let shown = plan(&workdir, &sandbox, REPAIR).ended(10);
-    assert!(shown.stdout.contains("2 to take away and add again"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("2 to replace"), "{}", shown.stdout);
     sandbox.received_no_mutation();
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
     let status: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
     assert_eq!(status, ["unchanged", "role_updated", "role_updated", "unchanged"]);
-    assert!(run.rows()[1]["detail"].contains("taken away and added again"), "{:?}", run.rows());
+    assert!(run.rows()[1]["detail"].contains("removed and added again"), "{:?}", run.rows());
     let there = bindings(&sandbox);
     assert_eq!(there[&user(0, 1)], ["WORKSPACE_VIEWER"]);
     assert_eq!(
@@ -102,12 +102,12 @@ fn the_caller_the_last_admin_and_who_has_roles_in_deployments_are_left_alone() {
         1,
         Role::DeploymentViewer,
     );
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, old(Options::default())));
     let before = bindings(&sandbox);
     workdir.write("roster.csv", roster([0, 1, 2]));
     let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
-    assert!(run.stderr.contains("would have no admin meanwhile"), "{}", run.stderr);
-    assert!(run.stderr.contains("they have roles in deployments"), "{}", run.stderr);
+    assert!(run.stderr.contains("would temporarily have no admin"), "{}", run.stderr);
+    assert!(run.stderr.contains("they would lose their deployment roles"), "{}", run.stderr);
     assert_eq!(bindings(&sandbox), before);
     sandbox.received_no_mutation();
 }
@@ -115,7 +115,7 @@ fn the_caller_the_last_admin_and_who_has_roles_in_deployments_are_left_alone() {
 #[test]
 fn invitations_are_made_again_once_and_the_others_stay() {
     let world = world_with_guests(2, ["a@example.com", "b@example.com", "c@example.com"]);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, old(Options::default())));
     let before = invites(&sandbox);
     let mut text = roster([0]);
     ["a@example.com", "b@example.com"].iter().for_each(|email| {
@@ -142,13 +142,13 @@ fn who_cannot_be_added_again_is_told_so_and_the_rest_is_not_tried() {
     let world = world_with_guests(2, (0..9).map(guest));
     let switches = Switches { scim: true, ..Switches::default() };
     let (workdir, sandbox) =
-        (Workdir::new(), Sandbox::of(world, old(Options { switches, ..Options::default() })));
+        (InProcess::new(), Sandbox::of(world, old(Options { switches, ..Options::default() })));
     let mut text = roster([]);
     (0..9).for_each(|number| writeln!(text, "{},viewer,{}", guest(number), workspace(0)).unwrap());
     workdir.write("roster.csv", text);
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE);
     let row = run.rows().into_iter().find(|row| row["status"] == "rejected").unwrap();
-    assert!(row["detail"].contains("was taken away, and could not be added again: "), "{row:?}");
+    assert!(row["detail"].contains("was removed and could not be added again: "), "{row:?}");
     let lost = 9 - invites(&sandbox).len();
     assert_eq!(run.count("rejected"), lost, "{:?}", run.counts());
     assert!(lost <= 6, "the run ends when the first ones are all refused: {lost}");
@@ -159,13 +159,13 @@ fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
     let world = world_with_guests(2, ["guest0@example.com"]);
     // The first of the two requests names the invitation by its id, and passes.
     let sandbox = Sandbox::of(world, old(faulty("write:429=@guest0@example.com")));
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     workdir
         .write("roster.csv", format!("email,role,workspace\nguest0@example.com,viewer,{}\n", workspace(0)));
     let flags = [REINVITE, &["--retries", "0"]].concat();
     let run = workdir.apply(&sandbox, "roster.csv", &flags).ended(8);
     assert!(invites(&sandbox).is_empty());
-    assert!(run.rows()[0]["detail"].contains("was taken away"), "{:?}", run.rows());
+    assert!(run.rows()[0]["detail"].contains("was removed"), "{:?}", run.rows());
     sandbox.set_faults(Faults::default());
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(invites(&sandbox).len(), 1);
@@ -174,7 +174,7 @@ fn who_was_taken_away_and_is_not_back_yet_is_told_so() {
 #[test]
 fn a_saved_plan_renews_what_it_was_made_for_and_nothing_else() {
     let world = world(3, &[(1, Role::WorkspaceViewer)]);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options::default())));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, old(Options::default())));
     workdir.write("roster.csv", roster([0, 1, 2]));
     // Two plans of the same change: of the same one the run would be finished.
     [("now.json", "98"), ("late.json", "99")].iter().for_each(|(file, unchanged)| {
@@ -198,15 +198,11 @@ fn a_saved_plan_renews_what_it_was_made_for_and_nothing_else() {
 #[test]
 fn a_pending_user_has_no_invitation_to_be_made_again() {
     let (workdir, sandbox) =
-        (Workdir::new(), Sandbox::of(world(2, &[]), playing(Model::Modern, Options::default())));
+        (InProcess::new(), Sandbox::of(world(2, &[]), playing(Model::Modern, Options::default())));
     workdir.write("roster.csv", format!("email,role,workspace\nnew@example.com,viewer,{}\n", workspace(0)));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
     let run = workdir.apply(&sandbox, "roster.csv", REINVITE).ended(0);
-    assert!(
-        run.stderr.contains("1 row left as they are, and not renewed: Houston has them as users"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("1 row not replaced: Houston lists them as users"), "{}", run.stderr);
     assert_eq!(sandbox.audit().mutations_received, 1);
 }
 
@@ -215,13 +211,13 @@ fn survives(seed: u64, faults: &str, kills: bool) {
     let world = (1..9).fold(world_with_guests(10, (0..4).map(guest)), |world, who| {
         world.doubled(0, who, Role::WorkspaceViewer)
     });
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(Options { seed, ..faulty(faults) })));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, old(Options { seed, ..faulty(faults) })));
     let before = invites(&sandbox);
     let mut text = roster(0..10);
     (0..4).for_each(|number| writeln!(text, "{},viewer,{}", guest(number), workspace(0)).unwrap());
     workdir.write("roster.csv", text);
     let flags = [REPAIR, REINVITE, &["--retries", "8"]].concat();
-    let mut running = workdir.applying(&sandbox, "roster.csv").args(&flags).quick().start();
+    let mut running = workdir.program().applying(&sandbox, "roster.csv").args(&flags).quick().start();
     let (mut ended, mut random) = (None, fastrand::Rng::with_seed(seed));
     for _ in 0..40 {
         if kills {
@@ -233,7 +229,7 @@ fn survives(seed: u64, faults: &str, kills: bool) {
             ended = Some(end);
             break;
         }
-        running = workdir.resuming(&sandbox).args(&["--retries", "8"]).quick().start();
+        running = workdir.program().resuming(&sandbox).args(&["--retries", "8"]).quick().start();
     }
     let end = ended.unwrap();
     for (who, roles) in bindings(&sandbox) {
@@ -263,9 +259,9 @@ fn nobody_is_lost_when_the_run_is_killed_between_the_two_requests() {
 const OLD_INVITE: &str = "ckinvite00000000";
 
 /// One invitation that is to be made again, where these faults happen.
-fn one_guest(faults: &str) -> (Workdir, Sandbox) {
+fn one_guest(faults: &str) -> (InProcess, Sandbox) {
     let world = world_with_guests(2, [guest(0)]);
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::of(world, old(faulty(faults))));
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::of(world, old(faulty(faults))));
     workdir.write("roster.csv", format!("email,role,workspace\n{},viewer,{}\n", guest(0), workspace(0)));
     let is_old = |(_, id): &(String, String)| id == OLD_INVITE;
     assert!(invites(&sandbox).iter().all(is_old), "{:?}", invites(&sandbox));
@@ -316,7 +312,7 @@ fn who_is_there_twice_is_there_once_when_either_answer_is_lost() {
         for fault in ["reset", "ise-after"] {
             let world = world(3, &[(1, Role::WorkspaceViewer)]);
             let (workdir, sandbox) =
-                (Workdir::new(), Sandbox::of(world, old(faulty(&format!("write:{fault}=@{about}")))));
+                (InProcess::new(), Sandbox::of(world, old(faulty(&format!("write:{fault}=@{about}")))));
             workdir.write("roster.csv", roster([1]));
             let run = workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0);
             assert_eq!(bindings(&sandbox)[&user(0, 1)], ["WORKSPACE_VIEWER"], "{fault} {about}");
@@ -334,6 +330,7 @@ fn a_run_that_is_killed_after_the_removal_is_finished_by_resume_with_one_add() {
             // Applied at once and answered too late, or applied after the kill.
             let (workdir, sandbox) = one_guest(&format!("write:{fault}=@{about}:1500ms"));
             let mut running = workdir
+                .program()
                 .applying(&sandbox, "roster.csv")
                 .args(REINVITE)
                 .quick()
@@ -344,7 +341,7 @@ fn a_run_that_is_killed_after_the_removal_is_finished_by_resume_with_one_add() {
             drop(running.finish());
             sandbox.set_faults(Faults::default());
             // Longer than a request of the killed process can take.
-            let run = workdir.resume(&sandbox, &["--settle", "3s"]).ended(0);
+            let run = workdir.program().resume(&sandbox, &["--settle", "3s"]).ended(0);
             let row = is_invited_again(&sandbox, &run);
             assert_eq!(row["attempts"], "2", "{fault} {about}: {row:?}");
         }
@@ -359,7 +356,7 @@ fn a_removal_that_never_took_effect_is_left_for_resume_and_the_person_stays() {
     assert_eq!(invites(&sandbox), before);
     let row = run.rows().remove(0);
     assert_eq!((&*row["status"], &*row["attempts"]), ("gave_up", "2"), "{row:?}");
-    assert!(!row["detail"].contains("was taken away"), "{row:?}");
+    assert!(!row["detail"].contains("was removed"), "{row:?}");
     sandbox.set_faults(Faults::default());
     let run = workdir.resume(&sandbox, &[]).ended(0);
     is_invited_again(&sandbox, &run);
@@ -369,6 +366,7 @@ fn a_removal_that_never_took_effect_is_left_for_resume_and_the_person_stays() {
 fn the_report_of_a_killed_run_says_who_was_removed_and_not_added_again() {
     let (workdir, sandbox) = one_guest(&format!("write:late=@{OLD_INVITE}:30s"));
     let mut running = workdir
+        .program()
         .applying(&sandbox, "roster.csv")
         .args(REINVITE)
         .quick()
@@ -376,7 +374,7 @@ fn the_report_of_a_killed_run_says_who_was_removed_and_not_added_again() {
         .start();
     assert!(running.kill_when(|_| sandbox.audit().mutations_received >= 1));
     drop(running.finish());
-    let told = workdir.call(["report", "--format", "csv"]).run();
+    let told = workdir.program().call(["report", "--format", "csv"]).run();
     assert!(told.stdout.contains("in_doubt"), "{} {}", told.stdout, told.stderr);
     assert!(told.stdout.contains("removal was sent"), "{} {}", told.stdout, told.stderr);
 }

@@ -98,13 +98,13 @@ fn what_cannot_be_found_is_said_with_what_to_do() {
     assert_eq!(listed.stdout, "");
     fs::create_dir(workdir.path().join("onboard-runs")).unwrap();
     workdir.run(["report"]).ended(2).says("there are no runs in onboard-runs").began_nothing();
-    workdir.run(["report", "../x"]).ended(2).says("../x is not the folder of a run").began_nothing();
+    workdir.run(["report", "../x"]).ended(2).says("../x is not a run folder").began_nothing();
     let hostile = workdir.run(["report", "\u{1b}[31m"]).ended(2);
     assert!(!hostile.stderr.contains('\u{1b}'), "{}", hostile.stderr);
     for run in ["20261123T154500Z-aaaa", "20261123T154500Z-aabb"] {
         fs::create_dir(workdir.path().join("onboard-runs").join(run)).unwrap();
     }
-    let report = workdir.run(["report", "20261123T154500Z-aa"]).ended(2).says("give more of the id");
+    let report = workdir.run(["report", "20261123T154500Z-aa"]).ended(2).says("pass more of the id");
     assert!(report.stderr.contains("20261123T154500Z-aabb, 20261123T154500Z-aaaa"), "{}", report.stderr);
     workdir.run(["report", "2027"]).ended(2).says("report --list").began_nothing();
     workdir.run(["report", "20261123T154500Z-aaaa"]).ended(3).says("it sent anything").began_nothing();
@@ -118,7 +118,7 @@ fn reports_that_are_gone_come_back_byte_for_byte() {
     fs::remove_file(workdir.path().join("roster.csv")).unwrap();
     for name in FILES {
         fs::remove_file(run.folder().join(name)).unwrap();
-        let report = workdir.run(["report"]).ended(0).says("made again from the journal: results.csv");
+        let report = workdir.run(["report"]).ended(0).says("rebuilt from the journal: results.csv");
         assert_eq!(report.stdout, run.stdout);
         assert_eq!(contents(run.folder()), before, "{name}");
     }
@@ -136,8 +136,8 @@ fn reports_that_are_gone_come_back_byte_for_byte() {
 fn a_killed_run_gets_the_reports_it_could_not_write() {
     let (workdir, folder) = killed();
     assert!(!folder.join("results.csv").exists());
-    let report = workdir.run(["report"]).ended(0).says("made again from the journal");
-    let head = "not finished: it ended without closing its journal\n";
+    let report = workdir.run(["report"]).ended(0).says("rebuilt from the journal");
+    let head = "interrupted: the process ended before the run did\n";
     assert!(report.stdout.starts_with(head), "{}", report.stdout);
     let rows = records(&fs::read_to_string(folder.join("results.csv")).unwrap(), b',');
     assert_eq!(rows.len(), 30);
@@ -152,7 +152,7 @@ fn a_killed_run_gets_the_reports_it_could_not_write() {
     // Now they are as new as the journal.
     assert_eq!(workdir.run(["report"]).ended(0).stderr, "");
     let listed = workdir.run(["report", "--list"]).ended(0);
-    assert!(listed.stdout.contains("  broken off"), "{}", listed.stdout);
+    assert!(listed.stdout.contains("  interrupted"), "{}", listed.stdout);
 }
 
 #[test]
@@ -168,11 +168,11 @@ fn a_run_that_goes_on_is_told_as_such_and_left_alone() {
         let report = workdir.run(["report", "--format", format]).ended(0);
         assert_eq!(report.stderr, "", "{format}");
         match format {
-            "human" => assert!(report.stdout.starts_with("still going: "), "{}", report.stdout),
+            "human" => assert!(report.stdout.starts_with("still running: "), "{}", report.stdout),
             "json" => assert_eq!(json(&report.stdout)["state"], "going"),
             "jsonl" => assert_eq!(report.stdout.lines().count(), 200),
             "csv" => assert_eq!(records(&report.stdout, b',').len(), 200),
-            "md" => assert!(report.stdout.starts_with("## roster.csv: still going: "), "{}", report.stdout),
+            "md" => assert!(report.stdout.starts_with("## roster.csv: still running: "), "{}", report.stdout),
             _ => assert_eq!(report.stdout.matches("<testcase ").count(), 200),
         }
     }
@@ -206,7 +206,7 @@ fn a_run_that_was_resumed_is_told_as_one() {
         journal.contains("\"entry\":\"resumed\"").then_some(())
     });
     let report = workdir.run(["report"]).ended(0);
-    assert!(report.stdout.starts_with("still going: "), "{}", report.stdout);
+    assert!(report.stdout.starts_with("still running: "), "{}", report.stdout);
     running.signal("TERM");
     drop(running.finish().ended(143));
     let report = workdir.run(["report", "--list"]).ended(0);
@@ -224,8 +224,8 @@ fn a_torn_last_line_is_no_obstacle_and_a_broken_one_is_named() {
     let path = run.folder().join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 7]).unwrap();
-    let report = workdir.run(["report"]).ended(0).says("made again");
-    assert!(report.stdout.starts_with("not finished"), "{}", report.stdout);
+    let report = workdir.run(["report"]).ended(0).says("rebuilt");
+    assert!(report.stdout.starts_with("interrupted: "), "{}", report.stdout);
     let broken = whole.replacen("{\"entry\":\"intent\"", "{\"entry\":\u{1b}", 1);
     let line = 1 + broken[..broken.find('\u{1b}').unwrap()].matches('\n').count();
     fs::write(&path, broken).unwrap();
@@ -250,7 +250,7 @@ fn a_journal_that_tells_nothing_is_told_from_one_of_a_later_version() {
     assert!(listed.stdout.contains("  older format  ") && listed.stdout.contains("(3)"), "{}", listed.stdout);
     let listed = json(&workdir.run(["report", "--list", "--format", "json"]).ended(0).stdout);
     let problem = listed["runs"][0]["problem"].as_str().unwrap();
-    assert!(problem.starts_with("of an older format (3)"), "{problem}");
+    assert!(problem.starts_with("older format (3)"), "{problem}");
     for content in ["", &whole[..40]] {
         fs::write(&path, content).unwrap();
         workdir.run(["report"]).ended(3).says("has no header").says("apply the roster").began_nothing();
@@ -270,7 +270,7 @@ fn a_plan_or_a_roster_that_was_changed_is_not_reported_as_if_it_were_the_same() 
         let report = workdir
             .run(["report", "--format", format])
             .ended(3)
-            .says("is not the file that this run began with");
+            .says("is not the file that this run started with");
         assert_eq!(report.stdout, "", "{format}");
     }
     let report = workdir.run(["report"]).ended(0).says("warning: the files in ");
@@ -283,7 +283,7 @@ fn a_plan_or_a_roster_that_was_changed_is_not_reported_as_if_it_were_the_same() 
     workdir
         .run(["report"])
         .ended(3)
-        .says("plan.jsonl is not the file that this run began with")
+        .says("plan.jsonl is not the file that this run started with")
         .began_nothing();
     fs::remove_file(&plan).unwrap();
     workdir.run(["report"]).ended(3).says("plan.jsonl").began_nothing();
@@ -351,7 +351,7 @@ fn runs_are_listed_the_newest_first_and_foreign_folders_last() {
     assert_eq!(lines.len(), 4, "{}", listed.stdout);
     assert!(lines[1].starts_with(&ids[1]) && lines[2].starts_with(&ids[0]), "{}", listed.stdout);
     assert!(lines[1].contains("  ended 6 "), "{}", lines[1]);
-    assert!(lines[3].starts_with("zz␛[31m") && lines[3].ends_with("not the folder of a run"), "{}", lines[3]);
+    assert!(lines[3].starts_with("zz␛[31m") && lines[3].ends_with("not a run folder"), "{}", lines[3]);
     let listed = workdir.run(["report", "--list", "--format", "json"]).ended(0);
     let runs = json(&listed.stdout)["runs"].clone();
     assert_eq!((&runs[0]["run"], &runs[0]["failed"]), (&ids[1].as_str().into(), &1.into()));

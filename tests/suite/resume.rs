@@ -6,16 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::harness::{self, Finished, Sandbox, Stopwatch, Workdir, faulty, playing, roster, sample};
+use crate::harness::{
+    self, Finished, InProcess, Sandbox, Stopwatch, Workdir, faulty, playing, roster, sample,
+};
 use houston_onboard::sandbox::{Applied, Model, Options};
 
 /// A run of 24 rows that SIGTERM ended in the middle, and its folder.
-fn interrupted(workdir: &Workdir, sandbox: &Sandbox) -> Finished {
+fn interrupted(workdir: &InProcess, sandbox: &Sandbox) -> Finished {
     workdir.write("roster.csv", roster(24, 2));
-    let mut running = workdir.applying(sandbox, "roster.csv").quick().args(&["--rate", "20/s"]).start();
-    running.await_entries("intent", 5);
-    running.signal("TERM");
-    let run = running.finish().ended(143);
+    let call = workdir.applying(sandbox, "roster.csv").quick().args(&["--rate", "20/s"]);
+    let run = call.signal_when("TERM", |sandbox| sandbox.audit().mutations_received >= 4).run().ended(143);
     assert!(run.count("not_run") > 0, "{:?}", run.counts());
     sandbox.agrees_with(&run);
     run
@@ -33,11 +33,11 @@ fn told(run: &Finished) -> Vec<String> {
 
 #[test]
 fn an_interrupted_run_names_the_command_that_finishes_it() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
     // The input may be gone by then.
     fs::remove_file(workdir.path().join("roster.csv")).unwrap();
-    let finished = workdir.call(told(&run)).quick().token(sandbox.token()).run().ended(0);
+    let finished = workdir.program().call(told(&run)).quick().token(sandbox.token()).run().ended(0);
     let whole = Finished { folder: run.folder.clone(), ..finished };
     assert_eq!(whole.rows().len(), 24);
     assert_eq!(whole.count("added") + whole.count("invited"), 24, "{:?}", whole.counts());
@@ -76,10 +76,10 @@ fn a_rehearsal_cannot_be_resumed_and_says_why() {
 
 #[test]
 fn a_run_is_resumed_at_its_own_houston_only() {
-    let (workdir, sandbox, other) = (Workdir::new(), Sandbox::new(), Sandbox::new());
+    let (workdir, sandbox, other) = (InProcess::new(), Sandbox::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
     let wrong = workdir.call(["resume", "--yes"]).to(&other).quick().run().ended(2);
-    assert!(wrong.stderr.contains("not about"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains(" targets "), "{}", wrong.stderr);
     other.received_no_mutation();
     // The same address may be said again.
     let right = workdir.call(["resume", "--yes"]).to(&sandbox).quick().run().ended(0);
@@ -88,10 +88,10 @@ fn a_run_is_resumed_at_its_own_houston_only() {
 
 #[test]
 fn nobody_is_asked_without_a_terminal() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     interrupted(&workdir, &sandbox);
     let before = applied(&sandbox);
-    drop(workdir.call(["resume"]).quick().token(sandbox.token()).run().ended(2).says("--yes"));
+    drop(workdir.program().call(["resume"]).quick().token(sandbox.token()).run().ended(2).says("--yes"));
     assert_eq!(applied(&sandbox), before);
 }
 
@@ -103,29 +103,29 @@ fn a_run_is_named_by_id_prefix_and_folder() {
         |folder: &Path| folder.display().to_string(),
         |_: &Path| "latest".to_owned(),
     ] {
-        let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
         let run = interrupted(&workdir, &sandbox);
         let run_name = name(run.folder());
-        drop(workdir.call(["resume", &run_name, "--yes"]).quick().token(sandbox.token()).run().ended(0));
+        drop(workdir.call(["resume", &run_name, "--yes"]).quick().at(&sandbox).run().ended(0));
         assert_eq!(applied(&sandbox), 24);
     }
-    let workdir = Workdir::new();
-    drop(workdir.run(["resume", "2026", "--yes"]).ended(2).says("onboard-runs"));
+    let workdir = InProcess::new();
+    drop(workdir.call(["resume", "2026", "--yes"]).run().ended(2).says("onboard-runs"));
 }
 
 #[test]
 fn the_second_of_two_is_sent_away_and_told_of_the_first() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
     let id = run.folder().file_name().unwrap().to_str().unwrap().to_owned();
-    let first = workdir.resuming(&sandbox).args(&["--rate", "20/s"]).start();
+    let first = workdir.program().resuming(&sandbox).args(&["--rate", "20/s"]).start();
     let journal = run.folder().join("journal.jsonl");
     harness::until("the second leg", || {
         fs::read_to_string(&journal).unwrap().contains("\"entry\":\"resumed\"").then_some(())
     });
-    let second = workdir.resuming(&sandbox).run().ended(11);
+    let second = workdir.program().resuming(&sandbox).run().ended(11);
     assert!(second.stderr.contains(&id), "{}", second.stderr);
-    let third = workdir.applying(&sandbox, "roster.csv").quick().run().ended(11);
+    let third = workdir.program().applying(&sandbox, "roster.csv").quick().run().ended(11);
     assert!(third.stderr.contains(&id), "{}", third.stderr);
     let first = first.finish().ended(0);
     sandbox.agrees_with(&Finished { folder: run.folder, ..first });
@@ -148,7 +148,7 @@ impl Files {
 
 #[test]
 fn files_that_do_not_belong_together_are_refused_with_their_names() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
     let files = Files::of(run.folder());
     let before = sandbox.audit().mutations_received;
@@ -187,7 +187,7 @@ fn files_that_do_not_belong_together_are_refused_with_their_names() {
 
 #[test]
 fn a_journal_that_is_cut_anywhere_is_taken_up() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     workdir.write("roster.csv", roster(6, 2));
     let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
     let journal = run.folder().join("journal.jsonl");
@@ -210,7 +210,7 @@ fn a_journal_that_is_cut_anywhere_is_taken_up() {
 
 #[test]
 fn rows_that_were_given_up_are_tried_again_and_final_ones_are_not() {
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     let options = Options { seed: 3, ..faulty("write:503=#1-30") };
     let sandbox = Sandbox::with(playing(Model::Legacy, options));
     let bad = "not.an.address@example,viewer,Finance\n";
@@ -234,12 +234,12 @@ fn rows_that_were_given_up_are_tried_again_and_final_ones_are_not() {
 
 #[test]
 fn what_somebody_else_has_done_meanwhile_is_found_and_not_sent() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
     let before = sandbox.audit().mutations_received;
     let id = run.folder().display().to_string();
-    let done = workdir.call(["resume", &id, "--yes"]).quick().token(sandbox.token()).run().ended(0);
+    let done = workdir.call(["resume", &id, "--yes"]).quick().at(&sandbox).run().ended(0);
     assert_eq!(sandbox.audit().mutations_received, before);
     let whole = Finished { folder: run.folder, ..done };
     assert!(whole.count("unchanged") + whole.count("already_invited") > 0, "{:?}", whole.counts());
@@ -263,13 +263,12 @@ fn a_write_of_a_killed_run_that_lands_later_is_not_doubled() {
 
 #[test]
 fn the_settings_of_the_run_hold_for_its_later_legs() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     workdir.write("roster.csv", roster(40, 2));
     let arguments = ["--send-invites", "--rate", "20/s", "--exit-code-unchanged", "99"];
-    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&arguments).start();
-    running.await_entries("intent", 3);
-    running.signal("INT");
-    drop(running.finish().ended(130));
+    let call = workdir.applying(&sandbox, "roster.csv").quick().args(&arguments);
+    let run = call.signal_when("INT", |sandbox| sandbox.audit().mutations_received >= 2).run();
+    drop(run.ended(130));
     let mails = sandbox.audit().mails;
     drop(workdir.resume(&sandbox, &[]).ended(0));
     assert_eq!(applied(&sandbox), 40);
@@ -279,14 +278,14 @@ fn the_settings_of_the_run_hold_for_its_later_legs() {
 #[test]
 fn a_token_that_dies_between_two_legs_ends_the_second_and_loses_nothing() {
     let watch = Stopwatch::take();
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
-    let dead = workdir.call(["resume", "--yes"]).quick().token("not.a.token").run().ended(4);
+    let dead = workdir.program().call(["resume", "--yes"]).quick().token("not.a.token").run().ended(4);
     let summary = Finished { folder: run.folder.clone(), ..dead }.summary();
     assert_eq!(summary["exit_status"], 143, "nothing has begun: the reports stay those of the first leg");
-    let none = workdir.call(["resume", "--yes"]).quick().run().ended(4);
+    let none = workdir.program().call(["resume", "--yes"]).quick().run().ended(4);
     assert!(none.stderr.contains("HOUSTON_API_TOKEN"), "{}", none.stderr);
-    let done = workdir.resume(&sandbox, &[]).ended(0);
+    let done = workdir.program().resume(&sandbox, &[]).ended(0);
     sandbox.agrees_with(&done);
     done.is_within(Duration::from_secs(30), &watch);
 }
@@ -308,14 +307,14 @@ fn an_apply_in_place_of_resume_waits_for_what_may_still_land() {
 
 #[test]
 fn a_run_of_an_older_format_is_named_where_it_can_be_neither_resumed_nor_searched() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
     let path = run.folder().join("journal.jsonl");
     let journal = fs::read_to_string(&path).unwrap();
     fs::write(&path, journal.replacen("\"format\":4", "\"format\":3", 1)).unwrap();
     drop(workdir.resume(&sandbox, &[]).ended(3).says("older format 3"));
     let id = run.folder().file_name().unwrap().to_str().unwrap();
-    let warning = format!("warning: run {id} is of an older format");
+    let warning = format!("warning: run {id} has an older format");
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0).says(&warning));
     fs::write(
         &path,
@@ -345,15 +344,17 @@ fn a_run_is_resumed_as_patiently_as_it_began() {
 
 #[test]
 fn a_link_to_a_run_is_locked_where_the_run_is() {
-    let (workdir, sandbox) = (Workdir::new(), Sandbox::new());
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let run = interrupted(&workdir, &sandbox);
     std::os::unix::fs::symlink(run.folder(), workdir.path().join("link")).unwrap();
-    let first = workdir.resuming(&sandbox).args(&["--rate", "20/s"]).start();
+    let first = workdir.program().resuming(&sandbox).args(&["--rate", "20/s"]).start();
     let journal = run.folder().join("journal.jsonl");
     harness::until("the second leg", || {
         fs::read_to_string(&journal).unwrap().contains("\"entry\":\"resumed\"").then_some(())
     });
-    drop(workdir.call(["resume", "./link", "--yes"]).quick().token(sandbox.token()).run().ended(11));
+    drop(
+        workdir.program().call(["resume", "./link", "--yes"]).quick().token(sandbox.token()).run().ended(11),
+    );
     drop(first.finish().ended(0));
     assert_eq!(applied(&sandbox), 24);
 }

@@ -170,13 +170,13 @@ fn a_file_that_cannot_be_read_gets_one_sentence_and_not_one_packet() {
     let sandbox = Sandbox::new();
     for (name, says) in [
         ("broken_header.csv", "1:1: the whole line is one quoted cell"),
-        ("every_row.csv", "2:1: all 2 rows have this fault: the row is separated by commas"),
+        ("every_row.csv", "2:1: all 2 rows have the same error: the row is separated by commas"),
         ("header_further_down.csv", "3:1: the header begins here"),
         ("duplicate_header.csv", "1:22: `email` and `User` both mean"),
         ("empty_file.csv", "1:1: the file is empty"),
         ("missing_column.csv", "1:1: the column `email` is missing"),
         ("missing_header.csv", "1:1: the first row has no header"),
-        ("no_rows.csv", "1:1: there is a header and no row"),
+        ("no_rows.csv", "1:1: the file has a header but no rows"),
         ("not_text.csv", "1:1: this is a spreadsheet or an archive"),
         ("not_utf8.csv", "3:56: the byte 0xE9 is not UTF-8"),
         ("nul_byte.csv", "3:46: a NUL byte"),

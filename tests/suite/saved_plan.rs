@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use crate::harness::{self, Call, Finished, Sandbox, Workdir, World};
+use crate::harness::{self, Call, Command, Finished, InProcess, Sandbox, Workdir, World};
 use houston_onboard::record::saved_plan::SCHEMA_VERSION;
 use houston_onboard::sandbox::{Options, Role};
 
@@ -23,8 +23,8 @@ fn sandbox() -> Sandbox {
 }
 
 /// A folder with a roster and the plan for it; the plan's digest.
-fn planned(sandbox: &Sandbox, flags: &[&str]) -> (Workdir, String) {
-    let workdir = Workdir::new();
+fn planned(sandbox: &Sandbox, flags: &[&str]) -> (InProcess, String) {
+    let workdir = InProcess::new();
     workdir.write("roster.csv", ROSTER);
     let call = workdir.call(["plan", "roster.csv", "--out", "plan.json"]).args(flags).to(sandbox);
     let plan = call.run().ended(0).says("plan saved to plan.json");
@@ -32,11 +32,16 @@ fn planned(sandbox: &Sandbox, flags: &[&str]) -> (Workdir, String) {
     (workdir, digest)
 }
 
-fn carrying_out<'w>(workdir: &'w Workdir, sandbox: &Sandbox) -> Call<'w> {
+fn carrying_out<'w>(workdir: &'w InProcess, sandbox: &Sandbox) -> Command<'w> {
     workdir.call(["apply", "--plan", "plan.json", "--yes"]).quick().to(sandbox)
 }
 
-fn carried_out(workdir: &Workdir, sandbox: &Sandbox) -> Finished {
+/// The same through the program, for what it says of a run that goes on or is complete.
+fn by_the_program<'w>(workdir: &'w InProcess, sandbox: &Sandbox) -> Call<'w> {
+    workdir.program().call(["apply", "--plan", "plan.json", "--yes"]).quick().to(sandbox)
+}
+
+fn carried_out(workdir: &InProcess, sandbox: &Sandbox) -> Finished {
     carrying_out(workdir, sandbox).run()
 }
 
@@ -49,7 +54,7 @@ fn results(run: &Finished) -> Vec<harness::Row> {
 
 /// Somebody else is at work meanwhile.
 fn meanwhile(sandbox: &Sandbox, row: &str) {
-    let other = Workdir::new();
+    let other = InProcess::new();
     other.write("roster.csv", format!("email,role,workspace\n{row}\n"));
     drop(other.apply(sandbox, "roster.csv", &["--update-roles"]).ended(0));
 }
@@ -66,7 +71,7 @@ fn a_saved_plan_does_what_apply_does() {
         fs::remove_file(workdir.path().join("roster.csv")).unwrap();
         let run = carried_out(&workdir, planned_for).ended(0);
         planned_for.agrees_with(&run);
-        let other = Workdir::new();
+        let other = InProcess::new();
         other.write("roster.csv", ROSTER);
         let expected = other.apply(direct, "roster.csv", flags).ended(0);
         assert_eq!(results(&run), results(&expected), "{flags:?}");
@@ -126,7 +131,8 @@ fn nothing_is_sent_where_the_present_has_moved() {
         let (workdir, _) = planned(&sandbox, &["--update-roles"]);
         meanwhile(&sandbox, row);
         let before = sandbox.audit().mutations_received;
-        let run = carried_out(&workdir, &sandbox).ended(9).says(was).says(is_now).says("1 row of 4 moved");
+        let run =
+            carried_out(&workdir, &sandbox).ended(9).says(was).says(is_now).says("1 row of 4 changed on ");
         assert!(run.stderr.contains(row.split(',').next().unwrap()), "{}", run.stderr);
         run.began_nothing();
         assert_eq!(sandbox.audit().mutations_received, before, "{row}");
@@ -146,12 +152,12 @@ fn somebody_else_who_comes_or_goes_does_not_matter() {
 #[test]
 fn a_long_list_of_what_moved_is_cut() {
     let sandbox = Sandbox::of(World::of(2, 30), Options::default());
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     let rows: Vec<_> = (0..30).map(|who| format!("person.0.{who}@example.com,viewer,Team 1")).collect();
     workdir.write("roster.csv", format!("email,role,workspace\n{}\n", rows.join("\n")));
     drop(workdir.call(["plan", "roster.csv", "--out", "plan.json"]).to(&sandbox).run().ended(0));
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0));
-    let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 moved");
+    let run = carried_out(&workdir, &sandbox).ended(9).says("and 10 more").says("30 rows of 30 changed on ");
     assert_eq!(run.stderr.matches(": was absent").count(), 20);
 }
 
@@ -165,7 +171,7 @@ fn a_plan_that_was_carried_out_is_not_carried_out_again() {
     // The run is finished: its status, whatever Houston has now, and nothing is sent.
     meanwhile(&sandbox, "person.1.2@example.com,admin,Team 0");
     let sent = sent + 1;
-    carried_out(&workdir, &sandbox).ended(0).says(&id).says("is complete").began_nothing();
+    by_the_program(&workdir, &sandbox).run().ended(0).says(&id).says("is complete").began_nothing();
     assert_eq!(sandbox.audit().mutations_received, sent);
     // A copy of the runs elsewhere does not count, and neither does a run about another target.
     fs::rename(workdir.path().join("onboard-runs"), workdir.path().join("other-runs")).unwrap();
@@ -193,16 +199,16 @@ fn a_plan_that_was_interrupted_is_resumed_by_the_same_command() {
     drop(carried_out(&workdir, &sandbox).ended(8));
     assert_eq!(workdir.folders().len(), 1);
     sandbox.set_faults(houston_onboard::sandbox::Faults::default());
-    let approved = carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run();
+    let approved = by_the_program(&workdir, &sandbox).args(&["--approve", &digest]).run();
     let run = approved.ended(0).says("applies this plan; continuing");
     assert_eq!(workdir.folders().len(), 1, "{}", run.stderr);
     assert_eq!(workdir.resume(&sandbox, &[]).ended(0).count("invited"), 1);
-    drop(carried_out(&workdir, &sandbox).ended(0).says("is complete"));
+    drop(by_the_program(&workdir, &sandbox).run().ended(0).says("is complete"));
 }
 
 /// Everybody of team 1 but its first admin and one viewer is to be removed.
-fn pruning(sandbox: &Sandbox, flags: &[&str]) -> Workdir {
-    let workdir = Workdir::new();
+fn pruning(sandbox: &Sandbox, flags: &[&str]) -> InProcess {
+    let workdir = InProcess::new();
     workdir.write(
         "roster.csv",
         "email,role,workspace\nperson.1.0@example.com,viewer,Team 1\nperson.1.1@example.com,viewer,Team 1\n",
@@ -217,14 +223,15 @@ fn pruning(sandbox: &Sandbox, flags: &[&str]) -> Workdir {
 fn a_plan_is_carried_out_under_the_stricter_of_its_limits_and_those_given_now() {
     let sandbox = Sandbox::of(World::of(2, 5), Options::default());
     let workdir = pruning(&sandbox, &[]);
-    workdir.write("site.toml", "max-remove = 2\n");
-    workdir.write("share.toml", "max-remove-percent = 10\n");
-    let refused = |call: Call<'_>| call.run().ended(7).began_nothing();
+    let file = |name: &str, line: &str| workdir.write(name, line).display().to_string();
+    let site = file("site.toml", "max-remove = 2\n");
+    let share = file("share.toml", "max-remove-percent = 10\n");
+    let refused = |call: Command<'_>| call.run().ended(7).began_nothing();
     refused(carrying_out(&workdir, &sandbox).args(&["--max-remove", "2"]));
     refused(carrying_out(&workdir, &sandbox).env("HOUSTON_ONBOARD_MAX_REMOVE", "2"));
     refused(carrying_out(&workdir, &sandbox).env("HOUSTON_ONBOARD_MAX_REMOVE_PERCENT", "10"));
-    refused(carrying_out(&workdir, &sandbox).args(&["--config", "site.toml"]));
-    refused(carrying_out(&workdir, &sandbox).args(&["--config", "share.toml"]));
+    refused(carrying_out(&workdir, &sandbox).args(&["--config", &site]));
+    refused(carrying_out(&workdir, &sandbox).args(&["--config", &share]));
     sandbox.received_no_mutation();
     // A wider flag does not relax the plan.
     let narrow = pruning(&sandbox, &["--protect", "person.1.2@*"]);
@@ -268,7 +275,7 @@ fn when_a_plan_was_made_cannot_be_changed() {
         plan["made_at"] = made_at.into();
         workdir.write("plan.json", plan.to_string());
         let run = carrying_out(&workdir, &sandbox).args(&["--approve", &digest]).run();
-        run.ended(3).says("changed after it was made").began_nothing();
+        run.ended(3).says("modified after it was saved").began_nothing();
     }
     assert_eq!(sandbox.audit().mutations_received, sent);
 }
@@ -307,11 +314,11 @@ fn a_file_that_is_not_the_plan_as_it_was_made_is_refused() {
     let version = format!("\"schema_version\":{SCHEMA_VERSION}");
     assert!(text.contains(&version), "{text}");
     for (content, why) in [
-        (text.replace("person.0.1@", "person.0.2@"), "changed after it was made"),
-        (text.replace("\"send_invites\":false", "\"send_invites\":true"), "changed after it was made"),
-        (half.to_owned(), "only a part of one"),
-        (String::new(), "only a part of one"),
-        (ROSTER.to_owned(), "no saved plan"),
+        (text.replace("person.0.1@", "person.0.2@"), "modified after it was saved"),
+        (text.replace("\"send_invites\":false", "\"send_invites\":true"), "modified after it was saved"),
+        (half.to_owned(), "or it is incomplete"),
+        (String::new(), "or it is incomplete"),
+        (ROSTER.to_owned(), "not a saved plan"),
         (format!("{{{version},\"rows\":[]}}"), "no `digest`"),
         (text.replace(&version, "\"schema_version\":2"), "schema version 2"),
     ] {
@@ -342,23 +349,23 @@ fn beside_a_plan_nothing_may_be_said_that_changes_its_meaning() {
     let sandbox = sandbox();
     let (workdir, _) = planned(&sandbox, &[]);
     for more in [&["--update-roles"][..], &["--limit", "1"], &["--send-invites"], &["roster.csv"]] {
-        carrying_out(&workdir, &sandbox).args(more).run().ended(2).began_nothing();
+        by_the_program(&workdir, &sandbox).args(more).run().ended(2).began_nothing();
     }
-    drop(workdir.call(["apply", "--yes"]).to(&sandbox).run().ended(2));
-    let alone = workdir.call(["apply", "roster.csv", "--yes", "--approve", "0123456789ab"]);
+    drop(workdir.program().call(["apply", "--yes"]).to(&sandbox).run().ended(2));
+    let alone = workdir.program().call(["apply", "roster.csv", "--yes", "--approve", "0123456789ab"]);
     drop(alone.to(&sandbox).run().ended(2));
-    let unasked = workdir.call(["apply", "--plan", "plan.json"]).to(&sandbox);
+    let unasked = workdir.program().call(["apply", "--plan", "plan.json"]).to(&sandbox);
     drop(unasked.run().ended(2).says("no terminal to ask on"));
     sandbox.received_no_mutation();
     // The environment is about rosters; the plan is what it is.
-    let run = carrying_out(&workdir, &sandbox).env("HOUSTON_ONBOARD_UPDATE_ROLES", "1").run().ended(0);
+    let run = by_the_program(&workdir, &sandbox).env("HOUSTON_ONBOARD_UPDATE_ROLES", "1").run().ended(0);
     assert_eq!(run.count("role_updated"), 0);
 }
 
 #[test]
 fn maps_and_columns_are_in_the_plan() {
     let sandbox = sandbox();
-    let workdir = Workdir::new();
+    let workdir = InProcess::new();
     workdir.write("map.csv", "from,to\nOld,Team 0\n");
     workdir.write("roster.csv", "Who\tWhere\tid\na.b@old.example.com\tOld\t007\n");
     let flags = ["--column", "email=Who", "--column", "workspace=Where", "--default-role", "editor"];
@@ -383,12 +390,13 @@ fn a_rehearsal_may_be_saved_and_carried_out_on_a_sandbox_like_it() {
     drop(call(&["apply", "--plan", "plan.json", "--yes"]).ended(0));
     workdir.write("state.csv", "email,role,workspace\nnew.hire@example.com,viewer,Finance\n");
     drop(call(&["apply", "--plan", "plan.json", "--yes", "--sandbox-state", "state.csv"]).ended(9));
-    drop(carried_out(&workdir, &sandbox()).ended(2).says("a sandbox"));
+    let elsewhere = workdir.call(["apply", "--plan", "plan.json", "--yes"]).quick().to(&sandbox());
+    drop(elsewhere.run().ended(2).says("a sandbox"));
 }
 
 #[test]
 fn a_plan_that_cannot_be_saved_asks_nothing() {
-    let (workdir, sandbox) = (Workdir::new(), sandbox());
+    let (workdir, sandbox) = (InProcess::new(), sandbox());
     workdir.write("roster.csv", ROSTER);
     let run = workdir.call(["plan", "roster.csv", "--out", "gone/plan.json"]).to(&sandbox).run().ended(1);
     assert_eq!(run.stdout, "");

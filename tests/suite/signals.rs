@@ -128,7 +128,7 @@ fn a_run_as_pid_1_leaves_at_once_while_nothing_was_sent_and_at_the_second_signal
     harness::signal("TERM", &inner);
     until("word of the first signal", || running.stderr().contains("stopping").then_some(()));
     harness::signal("TERM", &inner);
-    let run = running.finish().ended(143).says("in doubt");
+    let run = running.finish().ended(143).says("unconfirmed");
     run.is_within(SOON, &watch);
     journal_is_valid(&run);
 }
@@ -158,8 +158,8 @@ fn a_second_signal_of_any_kind_leaves_at_once_with_a_valid_journal() {
         let run = running
             .finish()
             .ended(status)
-            .says("in doubt")
-            .says("to go on: houston-onboard resume onboard-runs/");
+            .says("unconfirmed")
+            .says("to resume: houston-onboard resume onboard-runs/");
         run.is_within(SOON, &watch);
         journal_is_valid(&run);
         it_can_be_resumed(&workdir, &sandbox, &run);
@@ -269,7 +269,7 @@ fn a_signal_during_the_writing_of_reports_changes_nothing_and_a_second_one_leave
     running.signal("CONT");
     // Of two that wait together, either may come first.
     running.signal("TERM");
-    let run = running.finish().ended(143).says("its reports are not complete");
+    let run = running.finish().ended(143).says("its reports are not");
     assert!(!run.folder().join("summary.json").exists());
     journal_is_valid(&run);
 }

@@ -80,7 +80,7 @@ fn neither_bar_nor_colour_where_they_are_not_wanted() {
 fn a_yes_at_the_prompt_carries_the_plan_out() {
     let (sandbox, workdir) = (slow(), with_roster());
     let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
-    let before = session.exp_string("Carry out 40 changes?").unwrap();
+    let before = session.exp_string("Apply 40 changes?").unwrap();
     assert!(before.contains("40 to add"), "the plan comes first: {before}");
     assert_eq!(sandbox.audit().mutations_received, 0, "nothing before the answer");
     session.send("y").unwrap();
@@ -97,7 +97,7 @@ fn a_no_at_the_prompt_sends_nothing() {
     for answer in ["n", ""] {
         let (sandbox, workdir) = (slow(), with_roster());
         let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
-        session.exp_string("Carry out 40 changes?").unwrap();
+        session.exp_string("Apply 40 changes?").unwrap();
         session.send(answer).unwrap();
         session.flush().unwrap();
         let _ = session.send_line("");
@@ -118,8 +118,8 @@ fn a_token_that_ends_too_early_is_told_of_before_the_question() {
     workdir.write("token", sandbox.fresh_token_of("maria.silva@example.com", ends).unwrap());
     let flags = ["apply", "roster.csv", "--token-file", "token", "--rate", "5/s"];
     let mut session = on_terminal(&workdir, &sandbox, &flags);
-    let before = session.exp_string("Carry out 40 changes?").unwrap();
-    assert!(before.contains("warning: the token ends at "), "{before}");
+    let before = session.exp_string("Apply 40 changes?").unwrap();
+    assert!(before.contains("warning: the token expires at "), "{before}");
     session.send_line("n").unwrap();
     ended(session, 2);
     sandbox.received_no_mutation();
@@ -129,7 +129,7 @@ fn a_token_that_ends_too_early_is_told_of_before_the_question() {
 fn ctrl_c_at_the_prompt_sends_nothing_and_gives_the_cursor_back() {
     let (sandbox, workdir) = (slow(), with_roster());
     let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
-    session.exp_string("Carry out 40 changes?").unwrap();
+    session.exp_string("Apply 40 changes?").unwrap();
     session.send_control('c').unwrap();
     let shown = ended(session, 130);
     assert!(shown.contains("nothing was sent"), "{shown}");
@@ -143,7 +143,7 @@ fn ctrl_c_at_the_prompt_sends_nothing_and_gives_the_cursor_back() {
 fn a_signal_from_elsewhere_at_the_prompt_gives_the_terminal_back_as_it_was() {
     let (sandbox, workdir) = (slow(), with_roster());
     let mut session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]);
-    session.exp_string("Carry out 40 changes?").unwrap();
+    session.exp_string("Apply 40 changes?").unwrap();
     let terminal = session.process().get_file_handle().unwrap();
     session.process_mut().signal(Signal::SIGTERM).unwrap();
     let shown = ended(session, 143);
@@ -177,13 +177,16 @@ fn resume_shows_what_is_left_and_asks() {
     drop(running.finish().ended(143));
     let before = sandbox.audit().mutations_received;
     let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
-    let shown = session.exp_string("Carry out ").unwrap();
-    assert!(shown.contains(" to send, 0 to look for first") && shown.contains("Of 40 rows "), "{shown}");
+    let shown = session.exp_string("Apply ").unwrap();
+    assert!(
+        shown.contains(" to send, 0 to check first") && shown.contains(" of 40 rows are finished"),
+        "{shown}"
+    );
     session.send_line("n").unwrap();
     assert!(ended(session, 2).contains("nothing was sent"));
     assert_eq!(sandbox.audit().mutations_received, before);
     let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
-    session.exp_string("Carry out ").unwrap();
+    session.exp_string("Apply ").unwrap();
     session.send_line("y").unwrap();
     let shown = ended(session, 0);
     assert!(shown.contains("done"), "{shown}");
@@ -195,7 +198,7 @@ fn nobody_is_asked_where_nothing_is_to_be_done() {
     let (sandbox, workdir) = (slow(), with_roster());
     let _ = workdir.apply(&sandbox, "roster.csv", &["--timeout", "5s"]).ended(0);
     let shown = ended(on_terminal(&workdir, &sandbox, &["apply", "roster.csv"]), 0);
-    assert!(!shown.contains("Carry out"), "{shown}");
+    assert!(!shown.contains("Apply"), "{shown}");
     assert_eq!(sandbox.audit().mutations_received, 40);
 }
 
@@ -246,7 +249,7 @@ fn a_folder_of_another_user_is_shown_and_asked_for_before_anything_is_sent() {
     let mut session = on_terminal(&workdir, &sandbox, &resume);
     session.exp_string("[y/N]").unwrap();
     session.send_line("y").unwrap();
-    session.exp_string("Carry out").unwrap();
+    session.exp_string("Apply").unwrap();
     session.exp_string("[y/N]").unwrap();
     session.send_line("y").unwrap();
     drop(ended(session, 0));

@@ -95,8 +95,8 @@ fn a_token_that_is_rotated_in_mid_run_costs_nothing() {
         let mut running = applying(&workdir, &sandbox, &file.path()).args(&["-v"]).start();
         running.await_entries("intent", 1);
         file.rotate(&fresh);
-        let run = running.finish().ended(0).says("holds another one, which is used now");
-        assert_eq!(run.stderr.matches("holds another one").count(), 1, "{}", run.stderr);
+        let run = running.finish().ended(0).says("using the new one from");
+        assert_eq!(run.stderr.matches("using the new one from").count(), 1, "{}", run.stderr);
         assert_eq!(run.count("added") + run.count("invited"), 60, "{:?}", run.counts());
         let audit = sandbox.audit();
         assert_eq!(audit.mutations_applied, 60);
@@ -197,8 +197,8 @@ fn a_token_that_ends_before_the_run_is_told_of_and_the_run_goes_on() {
     let path = file.path().display().to_string();
     let flags = ["--url", sandbox.url(), "--token-file", &path, "--rate", "5/s"];
     let run = workdir.call(["apply", "roster.csv", "--yes"]).args(&flags).run().ended(0);
-    let warning = run.stderr.lines().find(|line| line.starts_with("warning: the token ends at ")).unwrap();
-    for part in [" UTC, in ", "but the run will need about 9s", &path, "service account's key"] {
+    let warning = run.stderr.lines().find(|line| line.starts_with("warning: the token expires at ")).unwrap();
+    for part in [" UTC, in ", "but the run needs about 9s", &path, "service account's key"] {
         assert!(warning.contains(part), "{part:?} is not in {warning}");
     }
     assert_eq!(run.count("added") + run.count("invited"), 40);
@@ -212,7 +212,7 @@ fn a_plan_tells_of_it_too_and_whoever_cannot_be_asked_sends_nothing() {
     let token = sandbox.fresh_token_of(ADMIN, in_seconds(8)).unwrap();
     let flags = ["--url", sandbox.url(), "--rate", "5/s"];
     let plan = workdir.call(["plan", "roster.csv"]).args(&flags).token(&token).run().ended(0);
-    assert!(plan.stderr.contains("warning: the token ends at "), "{}", plan.stderr);
+    assert!(plan.stderr.contains("warning: the token expires at "), "{}", plan.stderr);
     assert!(plan.stderr.contains("--token-file"), "{}", plan.stderr);
     assert!(!plan.stdout.contains("warning"), "{}", plan.stdout);
     let before = sandbox.audit().requests;
@@ -226,11 +226,11 @@ fn an_end_in_the_past_is_told_and_houston_decides() {
     let over = sandbox.fresh_token_of(ADMIN, "2026-06-02T00:00:00Z".parse().unwrap()).unwrap();
     let workdir = with(ONE);
     let run = workdir.applying(&sandbox, "roster.csv").token(&over).run().ended(0);
-    assert!(run.stderr.contains("the token ended at 2026-06-02 00:00:00 UTC"), "{}", run.stderr);
+    assert!(run.stderr.contains("the token expired at 2026-06-02 00:00:00 UTC"), "{}", run.stderr);
     assert_eq!(run.stderr.matches("warning: ").count(), 1, "{}", run.stderr);
     let strict = Sandbox::new();
     let run = workdir.applying(&strict, "roster.csv").token(&over).run().ended(4);
-    assert!(run.stderr.contains("the token ended at 2026-06-02 00:00:00 UTC"), "{}", run.stderr);
+    assert!(run.stderr.contains("the token expired at 2026-06-02 00:00:00 UTC"), "{}", run.stderr);
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn the_wait_ends_with_max_wait_and_a_sentence_that_helps() {
         let call = workdir.call(["apply", "roster.csv", "--yes", "--url", &url(port)]).args(&flags);
         let run = call.token("x.y.z").run().ended(5);
         let error = run.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
-        for part in [&url(port), "away", "no connection", "refused"] {
+        for part in [&url(port), "unavailable", "no connection", "refused"] {
             assert!(error.contains(part), "{part} in {error}");
         }
         assert!(run.stderr.contains("hint: check the address"), "{}", run.stderr);
@@ -345,7 +345,7 @@ fn the_user_of_a_token_that_takes_the_place_of_another_is_not_removed_either() {
     let mut running = applying(&workdir, &sandbox, &file.path()).args(&limits).start();
     running.await_entries("intent", 1);
     file.rotate(&other);
-    let run = running.finish().ended(7).says("holds another one, which is used now");
+    let run = running.finish().ended(7).says("using the new one from");
     let removals = harness::records(&run.file("removals.csv"), b',');
     let end = |email: &str| {
         removals.iter().find(|row| row["email"] == email).map(|row| row["error_code"].clone()).unwrap()

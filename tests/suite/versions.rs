@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::harness::{self, Finished, Sandbox, Workdir, records, with_mail};
+use crate::harness::{self, Finished, InProcess, Sandbox, Workdir, records, with_mail};
 use houston_onboard::sandbox::state::StateBinding;
 use houston_onboard::sandbox::{Audit, Options, Profile, Switches, Version};
 
@@ -77,7 +77,7 @@ fn added() -> BTreeSet<(String, String)> {
     new.map(|(email, _, workspace, _)| ((*workspace).to_owned(), (*email).to_owned())).collect()
 }
 
-fn apply(workdir: &Workdir, sandbox: &Sandbox, more: &[&str]) -> Finished {
+fn apply(workdir: &InProcess, sandbox: &Sandbox, more: &[&str]) -> Finished {
     workdir.apply(sandbox, "roster.csv", &[&["--timeout", "5s"], more].concat())
 }
 
@@ -115,7 +115,7 @@ fn every_version_takes_everybody_once_however_much_it_tells() {
     for profile in Profile::ALL {
         for told in Told::ALL {
             let what = format!("{profile} {told:?}");
-            let (sandbox, workdir) = (told.by(profile), Workdir::new());
+            let (sandbox, workdir) = (told.by(profile), InProcess::new());
             workdir.write("roster.csv", roster());
             let run = apply(&workdir, &sandbox, willing(profile)).ended(0);
             for (row, (email, _, _, status)) in run.rows().iter().zip(PEOPLE) {
@@ -141,7 +141,7 @@ fn every_version_takes_everybody_once_however_much_it_tells() {
 #[test]
 fn what_a_server_does_not_know_is_found_out_once() {
     for profile in Profile::ALL {
-        let (sandbox, workdir) = (Told::Nothing.by(profile), Workdir::new());
+        let (sandbox, workdir) = (Told::Nothing.by(profile), InProcess::new());
         workdir.write("roster.csv", roster());
         let one_by_one = [willing(profile), &["--concurrency", "1"]].concat();
         let _ = apply(&workdir, &sandbox, &one_by_one).ended(0);
@@ -157,7 +157,7 @@ fn every_version_changes_roles_once_however_much_it_tells() {
     for profile in Profile::ALL {
         for told in Told::ALL {
             let what = format!("{profile} {told:?}");
-            let (sandbox, workdir) = (told.by(profile), Workdir::new());
+            let (sandbox, workdir) = (told.by(profile), InProcess::new());
             let people = [("pedro.park@example.com", "admin"), ("ingrid.zulu@example.com", "editor")];
             let row = |(email, role): &(&str, &str)| format!("{email},{role},{DATA_PLATFORM}\n");
             workdir.write("roster.csv", people.iter().map(row).fold(HEADER.to_owned(), |a, b| a + &b));
@@ -194,7 +194,7 @@ fn nobody_is_mailed_who_need_not_be_however_little_is_told() {
     for profile in [Profile::V0_16, Profile::V0_23] {
         for told in Told::ALL {
             let what = format!("{profile} {told:?}");
-            let (sandbox, workdir) = (told.by(profile), Workdir::new());
+            let (sandbox, workdir) = (told.by(profile), InProcess::new());
             workdir.write("roster.csv", roster());
             let run = apply(&workdir, &sandbox, &[]).ended(5).says("bypassInvite");
             assert!((run.stdout.clone() + &run.stderr).contains("--send-invites"), "{what}: {}", run.stdout);
@@ -216,9 +216,9 @@ fn nobody_is_mailed_who_need_not_be_however_little_is_told() {
 fn a_server_that_lacks_what_its_version_promises_is_noticed_before_anything_is_done() {
     let switches = Switches { version: Version::Text("2.1.0".to_owned()), ..Switches::default() };
     let old = Options { profile: Profile::V0_23, switches, ..Options::default() };
-    let (sandbox, workdir) = (Sandbox::with(old), Workdir::new());
+    let (sandbox, workdir) = (Sandbox::with(old), InProcess::new());
     workdir.write("roster.csv", harness::roster(40, 2));
-    let run = apply(&workdir, &sandbox, &[]).ended(5).says("would mail");
+    let run = apply(&workdir, &sandbox, &[]).ended(5).says("would email");
     assert!(run.stdout.contains("apply the roster again with --send-invites"), "{}", run.stdout);
     let audit = sandbox.audit();
     assert_eq!((audit.mutations_received, audit.mutations_applied, audit.mails), (0, 0, 0));
@@ -237,7 +237,8 @@ fn a_server_that_lacks_what_its_version_promises_is_noticed_before_anything_is_d
 fn a_server_that_can_more_than_its_version_says_is_taken_at_its_word() {
     for (version, by_page, status) in [("0.29.0", false, 0), ("0.30.0", true, 0), ("0.24.1", false, 5)] {
         let switches = Switches { version: Version::Text(version.to_owned()), ..Switches::default() };
-        let (sandbox, workdir) = (Sandbox::with(Options { switches, ..Options::default() }), Workdir::new());
+        let (sandbox, workdir) =
+            (Sandbox::with(Options { switches, ..Options::default() }), InProcess::new());
         workdir.write("roster.csv", roster());
         let _ = apply(&workdir, &sandbox, &[]).ended(status);
         let audit = sandbox.audit();
@@ -250,7 +251,7 @@ fn a_server_that_can_more_than_its_version_says_is_taken_at_its_word() {
 #[test]
 fn the_admin_of_a_workspace_is_served_by_every_version() {
     for profile in Profile::ALL {
-        let (sandbox, workdir) = (Told::Version.by(profile), Workdir::new());
+        let (sandbox, workdir) = (Told::Version.by(profile), InProcess::new());
         let here = |line: &&str| line.starts_with("email") || line.ends_with(DATA_PLATFORM);
         let roster = roster().lines().filter(here).fold(String::new(), |text, line| text + line + "\n");
         workdir.write("roster.csv", roster);

@@ -349,13 +349,10 @@ pub fn run_files(bytes: &[u8]) -> bool {
         }
     };
     let lines = plan.split(|&byte| byte == b'\n').count() - 1;
-    let items = |history: &History| history.rows.len() + history.grants.len() + history.extras.len();
+    let items = |history: &History| history.first_extra() + history.extras().len();
     assert_eq!(items(&history), lines);
     assert!(
-        history
-            .rows
-            .iter()
-            .all(|row| row.workspace.is_none_or(|at| (at as usize) < history.workspaces.len()))
+        history.rows().all(|row| row.workspace.is_none_or(|at| (at as usize) < history.workspaces.len()))
     );
     reports(&history, folder.path());
     // A journal grows at its end, and may be cut there.
@@ -371,7 +368,7 @@ pub fn run_files(bytes: &[u8]) -> bool {
 
 fn reports(history: &History, folder: &Path) {
     let tally = history.tally();
-    assert_eq!(tally.rows(), history.rows.len() as u64);
+    assert_eq!(tally.rows(), history.row_count() as u64);
     let summary = Summary::new(history, folder, None);
     assert!(summary.to_json().len() <= LIMIT);
     let told = render(&summary, Paint::Plain);
@@ -379,10 +376,10 @@ fn reports(history: &History, folder: &Path) {
     assert!(history.duration <= Duration::from_millis(u64::MAX));
     let header = ByteRecord::from(vec!["email", "role", "workspace"]);
     let row = ByteRecord::from(vec!["a@example.com", "viewer", "=Finance"]);
-    let rows = (0..history.rows.len()).map(|_| Ok::<_, std::convert::Infallible>(row.clone()));
+    let rows = (0..history.row_count()).map(|_| Ok::<_, std::convert::Infallible>(row.clone()));
     let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
     let again = RosterAgain { header: &header, form: CsvForm::default(), columns, rows };
     let folder = RunFolder::open(PathBuf::from(folder)).expect("a folder");
     let written = write_files(&folder, history, None, again).expect("written");
-    assert_eq!(written.rows, history.rows.len() as u64);
+    assert_eq!(written.rows, history.row_count() as u64);
 }

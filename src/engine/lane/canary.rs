@@ -1,4 +1,4 @@
-//! The first rows of a workspace go one by one and are read back before the rest is sent.
+//! The first rows of a workspace are sent one by one and read back before the rest is sent.
 //!
 //! Main type: [`Canary`]. Pure: it counts; the lane sends and reads.
 
@@ -12,7 +12,7 @@ pub enum Canary {
     Pending {
         /// So many rows are still to be sent before the read-back.
         left: u32,
-        /// Whether one of them used up its tries and was forgiven.
+        /// Whether one of them exhausted its tries and was forgiven.
         lost_one: bool,
     },
     /// A row was seen in the read-back, or there is no canary.
@@ -37,11 +37,11 @@ impl Canary {
     }
 
     /// Whether one more row may be sent; counts it as sent. `quiet` is a workspace in which nothing is
-    /// under way, `unproven` whether one of its writes can be read back.
+    /// in flight, `unproven` whether one of its writes can be read back.
     pub fn admit(&mut self, quiet: bool, unproven: bool) -> bool {
         match self {
             Self::Passed => true,
-            // None of them came to anything that could be read back: one more.
+            // None of them led to anything that could be read back: one more.
             Self::Pending { left: 0, .. } => quiet && !unproven,
             Self::Pending { left, .. } if quiet => {
                 *left -= 1;

@@ -1,4 +1,4 @@
-//! The proof of a workspace: acknowledged writes are read back, again and again if need be.
+//! The proof of a workspace: acknowledged writes are read back, repeatedly if necessary.
 //!
 //! Main types: [`Proofs`] and [`Proof`]. Pure: it says when to look and when to give up; the lane
 //! says whether it is time for a proof at all.
@@ -35,7 +35,7 @@ pub enum Proof {
 }
 
 impl Proofs {
-    /// Nothing to prove. `settle` is how long a write without an answer is waited for.
+    /// Nothing to prove. `settle` is how long to wait for a write without an answer.
     pub fn new(settle: Duration) -> Self {
         Self { unproven: Vec::new(), at: None, fruitless: 0, failed: 0, settle }
     }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::plan::Stage;
 
-/// The operations of a workspace that are not sent, or are to be sent again.
+/// The operations of a workspace that are not sent yet, or must be sent again.
 #[derive(Debug)]
 pub struct Stages {
     /// The operations to send now.
@@ -71,7 +71,7 @@ impl Stages {
         self.parked += 1;
     }
 
-    /// A parked operation no longer waits. It goes first, if it `may_go` at all.
+    /// A parked operation no longer waits. It is sent first, if it `may_go` at all.
     pub fn unpark(&mut self, operation: usize, may_go: bool) {
         self.parked -= 1;
         if may_go {

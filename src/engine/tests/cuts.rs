@@ -1,11 +1,10 @@
-//! The journal is cut at every byte, as a crash may leave it, and the run goes on from there.
+//! The journal is cut at every byte, as a crash may leave it, and the run resumes from there.
 
-use super::super::leftover::Leg;
 use super::*;
-use crate::model::{Assignment, RowNumber};
-use crate::plan::{Decision, Membership, Plan, ReplaceStep, RowPlan};
+use crate::ops::pending::Pending;
+use crate::plan::{self, Decision, Item, Membership, Phase, Plan, ReplaceStep, Subject};
 use crate::present::members;
-use crate::record::journal::{Entry, History, PlanLine, RowHistory, write_plan};
+use crate::record::journal::{Entry, History, ItemEnd, Origin, PlanLine, write_plan};
 
 /// A run with all its files.
 struct Recorded {
@@ -24,43 +23,33 @@ fn record(stage: Stage) -> Recorded {
     let rows = stage.operations.len() as u64;
     let header = Header { plan_sha256, rows, ..header() };
     let mut journal = Journal::create(&folder, header, clock.now()).unwrap();
-    let part = Part {
-        workspaces: &stage.workspaces,
-        operations: &stage.operations,
-        earlier: &HashMap::new(),
-        emails: &stage.emails,
-    };
-    stage.carry_out(&settings(), &clock, &mut journal, &part);
+    stage.carry_out(&settings(), &clock, &mut journal, &stage.batch());
     drop(journal);
     let journal = std::fs::read(folder.journal()).unwrap();
     Recorded { stage, _dir: dir, folder, journal }
 }
 
 pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
-    let mut rows = vec![None; stage.operations.len()];
-    for operation in &stage.operations {
-        let (workspace, seen) = (Some(operation.workspace), Some(Membership::Absent));
-        let decision = Decision::Change(operation.action);
-        rows[operation.item.index()] = Some(RowPlan { workspace, seen, decision });
-    }
-    let rows = rows.into_iter().map(Option::unwrap).collect();
-    let plan = Plan { workspaces: stage.workspaces.clone(), rows, ..Plan::default() };
-    let roles: HashMap<ItemId, Level> = stage
-        .operations
-        .iter()
-        .map(|operation| (operation.item, operation.action.level().expect("an add")))
-        .collect();
-    let line = |index| {
-        let row = RowNumber::from_index(index);
-        let (email, role) = (stage.emails.get(row), roles[&row.into()]);
-        let assignment = Assignment { row, line: row.get() + 1, email, role, workspace: 0 };
-        PlanLine::new(&plan, row, assignment.line, Some(&assignment))
+    let item = |operation: &Operation| Item {
+        origin: plan::Origin::Row(operation.item.row()),
+        subject: Some(Subject { workspace: operation.workspace, deployment: None }),
+        wanted: Some(operation.action.level().expect("an add")),
+        seen: Some(Membership::Absent),
+        decision: Decision::Change(operation.action),
     };
-    (0..stage.emails.len()).map(line).collect()
+    let mut items: Vec<Item> = stage.operations.iter().map(item).collect();
+    items.sort_by_key(|item| item.origin);
+    let accounts = stage.subjects().replaced.into_iter().collect();
+    let plan = Plan { workspaces: stage.workspaces.clone(), items, accounts, ..Plan::default() };
+    let line = |(id, _): (ItemId, &Item)| {
+        let origin = Origin::Row { number: id.row(), line: id.get() + 1 };
+        PlanLine::of(&plan, id, origin, stage.emails.get(id).to_owned())
+    };
+    plan.numbered().map(line).collect()
 }
 
-/// How often a person may be bound whose replacement the journal leaves like this; none for nobody.
-fn replaced(row: &RowHistory, random: &mut fastrand::Rng) -> Option<u32> {
+/// How often a person may be bound whose replacement the journal leaves like this.
+fn replaced(row: &ItemEnd, random: &mut fastrand::Rng) -> Option<u32> {
     match (row.step, row.status) {
         (_, Status::RoleUpdated) => Some(1),
         (Some(ReplaceStep::Remove), Status::InDoubt) => random.bool().then_some(2),
@@ -90,7 +79,7 @@ impl Recorded {
             })
             .collect();
         for operation in &self.stage.operations {
-            let row = &history.rows[operation.item.index()];
+            let row = history.item(operation.item).unwrap();
             let may_be_there = row.status == Status::InDoubt && random.bool();
             let is_there = matches!(row.status, Status::Added | Status::RoleUpdated) || may_be_there;
             let workspace = self.stage.workspaces[operation.workspace as usize].id.to_string();
@@ -107,7 +96,7 @@ impl Recorded {
                         world.bindings.insert(place, bindings);
                     }
                 }
-                Action::Remove(_) => unreachable!("nobody is removed here"),
+                Action::Remove(_) => unreachable!("no one is removed here"),
             }
         }
     }
@@ -118,18 +107,11 @@ impl Recorded {
         let manual = ManualClock::default();
         let clock: Arc<dyn Clock> = Arc::new(manual.clone());
         let houston = self.stage.houston(settings, &clock, &Cancel::new());
-        let mut leg = Leg::collect(&self.folder, &history).unwrap();
-        let readings: Vec<_> = leg
-            .tasks()
-            .map(|(workspace, rows)| {
-                let wanted = rows.iter().map(|&row| leg.emails.get(row));
-                members::read(&houston, workspace, wanted, &PageSize::default()).unwrap()
-            })
-            .collect();
-        for (place, reading) in readings.iter().enumerate() {
-            leg.judge(place, reading, &[], &crate::plan::protect::Protect::default());
-        }
-        leg.assemble();
+        let mut pending = Pending::collect(Phase::Members, &self.folder, &history).unwrap();
+        pending.judge_rows(|workspace, emails| {
+            members::read(&houston, workspace, emails.iter().copied(), &PageSize::default()).unwrap()
+        });
+        let (batch, concluded) = pending.batch();
         let mut journal = Journal::append(&self.folder, &history, clock.now()).unwrap();
         journal.note(&Entry::Resumed {
             leg: history.legs + 1,
@@ -139,17 +121,11 @@ impl Recorded {
             caller: None,
             at_ms: journal.at_ms(clock.now()),
         });
-        for (row, outcome) in &leg.concluded {
+        for (row, outcome) in &concluded {
             journal.note_outcome(*row, outcome, clock.now());
         }
         journal.commit().unwrap();
-        let part = Part {
-            workspaces: &leg.workspaces,
-            operations: &leg.operations,
-            earlier: &leg.earlier,
-            emails: &leg.emails,
-        };
-        self.stage.carry_out(settings, &manual, &mut journal, &part);
+        self.stage.carry_out(settings, &manual, &mut journal, &batch);
     }
 }
 
@@ -173,7 +149,7 @@ fn a_journal_cut_at_every_byte_loses_and_doubles_nobody() {
         recorded.resume(&settings());
         let history = History::read(&recorded.folder).unwrap();
         for operation in &recorded.stage.operations {
-            let row = &history.rows[operation.item.index()];
+            let row = history.item(operation.item).unwrap();
             let bindings = recorded.stage.bindings(operation);
             let most = most_bindings(operation);
             assert!(

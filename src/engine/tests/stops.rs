@@ -7,7 +7,7 @@ use crate::outcome::{Code, StatusKind};
 use crate::record::journal::full::{Full, fill_up};
 use crate::record::journal::{History, write_plan};
 
-/// A run and what its files tell of it.
+/// A run and what its files say about it.
 struct Told {
     run: Played,
     history: History,
@@ -23,14 +23,8 @@ fn play(stage: &Stage, disk: Option<Full>, change: impl FnOnce(&mut Settings)) -
     let clock = ManualClock::default();
     let header = Header { plan_sha256, rows: stage.operations.len() as u64, ..header() };
     let mut journal = Journal::create(&folder, header, clock.now()).unwrap();
-    let part = Part {
-        workspaces: &stage.workspaces,
-        operations: &stage.operations,
-        earlier: &HashMap::new(),
-        emails: &stage.emails,
-    };
     let filling = fill_up(disk);
-    let run = stage.carry_out(&settings, &clock, &mut journal, &part);
+    let run = stage.carry_out(&settings, &clock, &mut journal, &stage.batch());
     drop((filling, journal));
     Told { run, history: History::read(&folder).unwrap() }
 }
@@ -50,9 +44,9 @@ fn disk() -> impl Strategy<Value = Option<Full>> {
     prop::option::of(full)
 }
 
-/// What the files say of a row, held against the world.
+/// Compares what the files say about a row with the world.
 fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), String> {
-    let row = &played.history.rows[operation.item.index()];
+    let row = played.history.item(operation.item).unwrap();
     let bindings = stage.bindings(operation);
     let is_true = match row.status {
         Status::Added => bindings == 1,
@@ -75,7 +69,7 @@ fn judge(stage: &Stage, played: &Told, operation: &Operation) -> Result<(), Stri
     if is_true && is_told && is_said {
         Ok(())
     } else {
-        Err(format!("{row:?} with {bindings} bindings, told as {told:?}"))
+        Err(format!("{row:?} with {bindings} bindings, reported as {told:?}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `export`: reads who is in the workspaces, and who is invited, and writes it as it comes. It takes
 //! no lock.
 //!
-//! Main type: [`Export`]. One workspace at a time is written; nobody is passed over in silence.
+//! Main type: [`Export`]. One workspace at a time is written; no one is left out silently.
 
 pub mod people;
 
@@ -35,7 +35,7 @@ pub struct Export<'e> {
 
 /// Why an export did not come to its end.
 pub enum Stop {
-    /// Nobody reads it any more.
+    /// Its reader is gone.
     Gone,
     /// A signal ends it.
     Signal(StopReason),
@@ -190,15 +190,15 @@ fn unlisted(pattern: &str, listing: &Listing, session: &Session) -> Result<Works
             Err(fault) => return Err(unusable(&fault, &session.url)),
         }
     }
-    let error = anyhow::anyhow!("--workspace `{pattern}` fits no workspace that the token sees");
+    let error = anyhow::anyhow!("--workspace `{pattern}` matches no workspace that the token sees");
     let failure = Failure::new(ExitStatus::Usage, error).about(&["workspace"]);
     let hint = match &resolution {
         Some(Resolution::Unknown { near: Likeness::Several(_) }) => {
-            Some("give --workspace once for each of them".to_owned())
+            Some("pass --workspace once for each of them".to_owned())
         }
         Some(Resolution::Unknown { near }) => near.hint(),
         Some(Resolution::Found(_) | Resolution::Ambiguous { .. } | Resolution::Invisible(_)) | None => None,
     };
-    let letters = "an id or a label, letter by letter: `*` stands for any text, `?` for one character";
+    let letters = "pass an exact id or label; `*` matches any text, `?` one character";
     Err(failure.hint(hint.unwrap_or_else(|| letters.to_owned())))
 }

@@ -1,5 +1,5 @@
-//! Members and invitations of a workspace as entries of an export: one row for everybody whom a
-//! roster can name, the same person once, and a reason for everybody else.
+//! Members and invitations of a workspace as entries of an export: one row for everyone whom a
+//! roster can name, the same person once, and a reason for everyone else.
 //!
 //! Main function: [`entries`]. Pure.
 
@@ -11,7 +11,7 @@ use crate::present::everybody::Everybody;
 use crate::report::export::{Belonging, Entry, LeftOut};
 use crate::roster::{OddAddresses, parse_deployment_roles, parse_email};
 
-/// Everybody of a workspace, by address; those without one last.
+/// Everyone in a workspace, by address; those without one last.
 pub fn entries(everybody: Everybody) -> Vec<Entry> {
     let Everybody { people, invites, invites_seen: _ } = everybody;
     let members = Members::of(&people);
@@ -43,7 +43,7 @@ fn member(person: Person) -> Entry {
     }
     let deployment_roles = person.deployment_roles.as_deref().map(|roles| cell(roles, &mut notes));
     if deployment_roles.is_none() {
-        notes.push("roles in deployments are not known".to_owned());
+        notes.push("deployment roles are unknown".to_owned());
     }
     let no_role = role.is_none().then_some(LeftOut::NoWorkspaceRole);
     Entry {

@@ -7,17 +7,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::houston::{Deployment as Listed, Fault, Support};
-use crate::model::{Level, Role, RowNumber, WorkspaceId, printable};
+use crate::model::{ItemId, Level, Role, RowNumber, WorkspaceId, printable};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::unreadable;
-use crate::ops::planning::workspaces::{Meaning, Names, Places};
+use crate::ops::planning::workspaces::{Meaning, Names, Places, place};
 use crate::ops::session::Session;
 use crate::outcome::Cause;
 use crate::outcome::ExitStatus;
-use crate::plan::grant::{Deployment, Grant, decide, name};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Membership, Plan, Reason, RolePolicy};
+use crate::plan::{
+    Action, Decision, Deployment, Item, Membership, Origin, Phase, Plan, Reason, RolePolicy, Subject,
+    decide_in_deployment, role_name,
+};
 use crate::present::grants::{Answers, Asked};
 use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deployment_roles};
@@ -26,11 +28,11 @@ use crate::roster::{Column, Complaint, IssueKind, Roster, RowState, parse_deploy
 #[derive(Debug, Clone)]
 pub struct Wish {
     row: RowNumber,
-    /// The place of its workspace.
+    /// The index of its workspace.
     workspace: u32,
     deployment: Deployment,
     role: Option<Level>,
-    /// Why nothing is done: the deployments of the workspace cannot be read.
+    /// Why there is no change: the deployments of the workspace cannot be read.
     decided: Option<Reason>,
 }
 
@@ -53,7 +55,7 @@ struct Cell<'r> {
 /// Finds out which deployments the roster means.
 ///
 /// # Errors
-/// This Houston knows no roles in deployments (5), or the token is dead (4).
+/// This Houston does not support deployment roles (5), or the token is dead (4).
 pub fn find_grants(
     roster: &Roster,
     places: &Places,
@@ -93,7 +95,7 @@ pub fn find_grants(
     Ok(wishes)
 }
 
-/// The cells of wanted rows: whoever says the same as one has the same roles.
+/// The cells of wanted rows: rows with equal cells have the same roles.
 fn cells<'r>(roster: &'r Roster, places: &'r Places) -> impl Iterator<Item = Cell<'r>> {
     (0..roster.len()).map(RowNumber::from_index).filter_map(move |row| {
         let text = roster.deployment_roles(row)?;
@@ -118,10 +120,10 @@ impl Wishes {
             Some(known) => {
                 let (name, one, other) = (
                     printable(&wish.deployment.name),
-                    name(known.role.map(Role::deployment)),
-                    name(wish.role.map(Role::deployment)),
+                    role_name(known.role.map(Role::deployment)),
+                    role_name(wish.role.map(Role::deployment)),
                 );
-                let message = format!("{one} and {other} in `{name}`, which is named twice");
+                let message = format!("`{name}` is named twice, with {one} and {other}");
                 let complaint = Complaint::new(IssueKind::Conflict, message).hint("keep one role for it");
                 self.complaints.push((wish.row, Column::DeploymentRoles, complaint));
             }
@@ -152,7 +154,7 @@ fn meant(
         let names = || listed.iter().filter_map(|one| one.release_name.as_deref()).take(5);
         let hint = match by_label.and_then(|one| one.release_name.as_deref()) {
             Some(release) => format!("that is a label; its release name is `{}`", printable(release)),
-            None if names().next().is_none() => "it has no deployments at all".to_owned(),
+            None if names().next().is_none() => "it has no deployments".to_owned(),
             None => {
                 let names: Vec<_> = names().map(|name| format!("`{}`", printable(name))).collect();
                 format!("it has {}", names.join(", "))
@@ -185,23 +187,23 @@ impl Wishes {
 fn knows_none(session: &Session) -> Failure {
     let version = session.version().map_or_else(String::new, |version| format!(" ({version})"));
     let error = anyhow::anyhow!(
-        "{}{} knows no roles in deployments, and the roster wants some; nothing was sent",
+        "{}{} does not support deployment roles, but the roster has some; nothing was sent",
         printable(&session.url),
         printable(&version)
     );
     Failure::new(ExitStatus::Target, error)
-        .hint("call the column something else, and its cells travel through to the results unread")
+        .hint("rename the column: its cells are then copied to the results unread")
 }
 
-/// Why nothing is done where something cannot be read.
+/// Why there is no change where something cannot be read.
 fn undecidable(fault: &Fault, session: &Session) -> Result<Reason, Failure> {
     let (status, cause) = unreadable(fault, session)?;
     let cause =
-        Arc::new(Cause { code: cause.code.clone(), text: format!("roles in deployments: {}", cause.text) });
+        Arc::new(Cause { code: cause.code.clone(), text: format!("deployment roles: {}", cause.text) });
     Ok(Reason::failed(status, cause))
 }
 
-/// What is wanted, and of whom nothing is taken away.
+/// What is wanted, and who loses nothing.
 pub struct Wanted<'w> {
     /// The roster.
     pub roster: &'w Roster,
@@ -212,14 +214,14 @@ pub struct Wanted<'w> {
 }
 
 impl Wanted<'_> {
-    /// What becomes of a role in a deployment: nothing is taken away from people who are protected.
-    fn decide(&self, grant: &Grant, seen: Membership, row: &Decision) -> Decision {
-        let decision = decide(grant.role, seen, self.roles);
-        let names = grant.user.iter().map(|(_, address)| address.to_lowercase()).collect::<Vec<_>>();
-        let email = self.roster.emails().get(grant.row);
+    /// What becomes of a deployment role: protected people lose none. `address` is that of the user, and `row` what was decided about their row.
+    fn decide(&self, wish: &Wish, seen: Membership, address: Option<&str>, row: &Decision) -> Decision {
+        let decision = decide_in_deployment(wish.role, seen, self.roles);
+        let address = address.map(str::to_lowercase);
+        let email = self.roster.emails().get(wish.row);
         let is_protected = || {
             matches!(row, Decision::Keep(Reason::Protected(_)))
-                || self.protect.covers(names.iter().map(String::as_str).chain([email]))
+                || self.protect.covers(address.as_deref().into_iter().chain([email]))
         };
         match decision.action().filter(|action| action.takes_away() && is_protected()) {
             Some(Action::Remove(Some(level))) => Decision::Keep(Reason::RoleKept(level)),
@@ -229,7 +231,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Whose role in which deployment has to be read, by the place of the workspace, in the order of the wishes.
+/// Whose role in which deployment has to be read, by the index of the workspace, in the order of the wishes.
 pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Asked<'w>>> {
     let mut asked: HashMap<u32, Vec<Asked<'w>>> = HashMap::new();
     for wish in wishes.iter().filter(|wish| wish.decided.is_none()) {
@@ -239,11 +241,11 @@ pub fn asked<'w>(wishes: &'w [Wish], roster: &'w Roster) -> HashMap<u32, Vec<Ask
     asked
 }
 
-/// Decides every wish whose row has not failed already. `seen` has, by place, what was read of those who
-/// were [`asked`] for, if anything was. Who is to be added has no role in any deployment.
+/// Decides every wish whose row has not failed already. `seen` has, by index, what was read of those who were
+/// [`asked`] for, if anything was. A person to add has no role in any deployment.
 ///
 /// # Errors
-/// The token is dead (4), or a role is to be given by a Houston that knows none (5).
+/// The token is dead (4), or Houston does not support deployment roles (5).
 pub fn decide_grants(
     wishes: Vec<Wish>,
     seen: Vec<Answers>,
@@ -252,24 +254,16 @@ pub fn decide_grants(
     session: &Session,
 ) -> Result<(), Failure> {
     let mut seen: Vec<_> = seen.into_iter().map(|found| found.map(Vec::into_iter)).collect();
-    let mut grants: Vec<Grant> = Vec::new();
-    for Wish { row, workspace, deployment, role, decided } in wishes {
-        let found = match (&decided, &mut seen[workspace as usize]) {
+    let mut known: HashMap<Deployment, u32> = HashMap::new();
+    let mut items = Vec::new();
+    for wish in wishes {
+        let found = match (&wish.decided, &mut seen[wish.workspace as usize]) {
             (None, Ok(found)) => Ok(found.next().flatten()),
             (None, Err(fault)) => Err(&*fault),
             (Some(_), _) => Ok(None),
         };
-        let mut grant = Grant {
-            row,
-            workspace,
-            deployment,
-            role,
-            user: None,
-            seen: None,
-            decision: Decision::Keep(Reason::LeftOut),
-        };
-        let of_row = &plan.rows[row.index()].decision;
-        grant.decision = match (of_row, decided) {
+        let of_row = &plan.of_row(wish.row).decision;
+        let (seen, user, decision) = match (of_row, &wish.decided) {
             (
                 Decision::Keep(
                     Reason::Merged { .. }
@@ -280,36 +274,48 @@ pub fn decide_grants(
                 ),
                 _,
             ) => continue,
-            (_, Some(reason)) => Decision::Keep(reason),
+            (_, Some(reason)) => (None, None, Decision::Keep(reason.clone())),
             (Decision::Change(Action::Add(_)), None) => {
-                grant.seen = Some(Membership::Absent);
-                decide(role, Membership::Absent, wanted.roles)
+                let decision = decide_in_deployment(wish.role, Membership::Absent, wanted.roles);
+                (Some(Membership::Absent), None, decision)
             }
             (_, None) => match found {
                 Ok(found) => {
-                    // Who is not in the list is invited: what an invitation brings along is not told.
+                    // A person who is not in the list is invited: Houston does not show the roles of an
+                    // invitation.
                     let invited = Membership::Invited { role: None, invites: 1 };
                     let seen = found.as_ref().map_or(invited, |found| found.seen);
-                    grant.user = found.map(|found| (found.id, found.address));
-                    grant.seen = Some(seen);
-                    wanted.decide(&grant, seen, of_row)
+                    let address = found.as_ref().map(|found| found.address.as_str());
+                    let decision = wanted.decide(&wish, seen, address, of_row);
+                    (Some(seen), found.map(|found| (found.id, found.address)), decision)
                 }
-                Err(fault) => Decision::Keep(undecidable(fault, session)?),
+                Err(fault) => (None, None, Decision::Keep(undecidable(fault, session)?)),
             },
         };
-        grants.push(grant);
+        let deployment = *known.entry(wish.deployment).or_insert_with_key(|deployment| {
+            plan.deployments.push(deployment.clone());
+            place(plan.deployments.len() - 1)
+        });
+        let subject = Some(Subject { workspace: wish.workspace, deployment: Some(deployment) });
+        let origin = Origin::Row(wish.row);
+        items.push((Item { origin, subject, wanted: wish.role, seen, decision }, user));
     }
-    grants.sort_by(|a, b| (a.workspace, a.row, &a.deployment).cmp(&(b.workspace, b.row, &b.deployment)));
-    if grants.iter().any(|grant| grant.decision.is_change()) && !session.knows_deployment_roles() {
+    items.sort_by_key(|(item, _)| (item.workspace(), item.origin, plan.deployment(item)));
+    if items.iter().any(|(item, _)| item.decision.is_change()) && !session.knows_deployment_roles() {
         return Err(knows_none(session));
     }
-    plan.grants = grants;
+    for (item, user) in items {
+        let id = ItemId::from_index(plan.items.len());
+        plan.items.push(item);
+        plan.users.extend(user.map(|user| (id, user)));
+    }
     Ok(())
 }
 
-/// Whether roles in deployments come along with the adds of a plan, as far as Houston tells; where it
-/// does not, the first add shows it.
+/// Whether the adds of a plan can set deployment roles, as far as Houston reports it; otherwise the first add
+/// shows it.
 pub fn come_with_adds(plan: &Plan, session: &Session) -> bool {
-    let wanted = plan.grants.iter().any(|grant| plan.rows[grant.row.index()].decision.is_add());
+    let is_added = |item: &Item| item.row().is_some_and(|row| plan.of_row(row).decision.is_add());
+    let wanted = plan.in_phase(Phase::Deployments).iter().any(is_added);
     wanted && !matches!(session.houston.adds_deployment_roles(), Ok(Support::No))
 }

@@ -11,7 +11,7 @@ use crate::record::journal::PlanLine;
 use crate::record::saved_plan::{Against, moved};
 use crate::report::notices::Notice;
 
-/// What a saved plan says of every row, and of everybody who is not in the roster.
+/// What a saved plan says about every row, and about everyone who is not in the roster.
 pub struct Expected {
     /// A line per row, and per person.
     pub lines: Vec<PlanLine>,
@@ -20,7 +20,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Who is to be taken away and where, if nobody else is: the people whom a run has added.
+    /// Whom to remove and where, if no one else: the people whom a run has added.
     pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
         let remove = |line: &&PlanLine| {
             line.deployment.is_none() && matches!(line.decision.action(), Some(Action::Remove(_)))
@@ -30,7 +30,7 @@ impl Expected {
     }
 }
 
-/// Holds the present against a saved plan; gives notice of what has moved.
+/// Compares the present with a saved plan; gives notice of what has changed.
 ///
 /// # Errors
 /// Something has (9).
@@ -50,13 +50,13 @@ pub fn fits(
     session.notices.give(&Notice::Moved(&moved));
     let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
     Err(outdated(anyhow::anyhow!(
-        "the plan no longer fits {}: {rows} of {} moved; nothing was sent",
-        printable(&session.url),
-        then.len()
+        "the plan is out of date: {rows} of {} changed on {} since it was saved; nothing was sent",
+        then.len(),
+        printable(&session.url)
     )))
 }
 
 /// The present is not the one that the plan was made for (9).
 pub fn outdated(error: anyhow::Error) -> Failure {
-    Failure::new(ExitStatus::Outdated, error).hint("make another plan, and have it approved")
+    Failure::new(ExitStatus::Outdated, error).hint("make a new plan and have it approved")
 }

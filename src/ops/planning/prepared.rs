@@ -8,18 +8,17 @@ use super::deployments::come_with_adds;
 use super::expected::fits;
 use super::plan;
 use super::roster::ResolvedInput;
-use crate::engine::part::Subjects;
+use crate::engine::batch::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
-use crate::model::{ItemId, RowNumber};
+use crate::model::ItemId;
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
-use crate::plan::grant::Grant;
 use crate::plan::guard::OnGuard;
-use crate::plan::{Counts, Operation, Plan};
-use crate::record::journal::{PlanLine, RunSettings};
+use crate::plan::{self, Account, Action, Counts, Item, Operation, Phase, Plan};
+use crate::record::journal::{Origin, PlanLine, RunSettings};
 use crate::report::Reporter;
 use crate::report::notices::Notice;
 use crate::report::plan::stale::Stale;
@@ -39,11 +38,11 @@ pub struct PreparedPlan {
 }
 
 impl PreparedPlan {
-    /// Reads what is there and decides every row.
+    /// Reads Houston and decides every row.
     ///
     /// # Errors
-    /// As [`plan`]; or it is not the plan that was saved (9), or the installation's policy refuses
-    /// what the plan would do (5).
+    /// As [`plan`]; or it is no longer the saved plan (9), or the installation's policy refuses what the plan
+    /// would do (5).
     pub fn prepare(
         input: &mut ResolvedInput,
         settings: &RunSettings,
@@ -54,9 +53,10 @@ impl PreparedPlan {
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         let wishes = std::mem::take(&mut input.wishes);
         let plan = plan(&input.roster, places, wishes, settings, session, announce)?;
-        input.rows_of_grants.get_or_init(|| plan.grants.iter().map(|grant| grant.row).collect());
-        let operations = plan.operations();
-        let counts = plan.counts();
+        let roles = plan.in_phase(Phase::Deployments).iter();
+        input.rows_of_grants.get_or_init(|| roles.filter_map(Item::row).collect());
+        let operations = plan.operations(Phase::Members);
+        let counts = Counts::of(&plan.items);
         let grants_come_along = come_with_adds(&plan, session);
         let prepared = Self { plan, operations, counts, grants_come_along };
         if let Some(expected) = input.expected.take() {
@@ -74,61 +74,60 @@ impl PreparedPlan {
         Ok(prepared)
     }
 
-    /// What was seen and decided: a line per row, then one per role in a deployment, then one per person
-    /// who is not in the roster.
+    /// What was seen and decided: a line per item.
     pub fn lines(&self, roster: &Roster) -> impl Iterator<Item = PlanLine> {
-        let rows = (0..roster.len())
-            .map(RowNumber::from_index)
-            .map(|row| PlanLine::new(&self.plan, row, roster.line(row), roster.assignment(row).as_ref()));
-        let behind = |at: usize| ItemId::from_index(roster.len() + at);
-        let grants = self.plan.grants.iter().enumerate().filter_map(move |(at, grant)| {
-            let wish = roster.assignment(grant.row)?;
-            Some(PlanLine::of_grant(&self.plan, grant, &wish, behind(at)))
-        });
-        let extras = self.plan.extras.iter().zip(self.plan.grants.len()..);
-        let extras = extras.map(move |(extra, at)| PlanLine::of_extra(&self.plan, extra, behind(at)));
-        rows.chain(grants).chain(extras)
+        self.plan.numbered().map(move |(id, item)| {
+            let (origin, email) = match item.origin {
+                plan::Origin::Row(number) => {
+                    let origin = Origin::Row { number, line: roster.line(number) };
+                    (origin, roster.assignment(number).map(|wish| wish.email).unwrap_or_default())
+                }
+                plan::Origin::Extra => (Origin::Extra, self.plan.people[&id].as_str()),
+            };
+            PlanLine::of(&self.plan, id, origin, email.to_owned())
+        })
     }
 
     /// Mutations of members.
     pub fn changes(&self) -> usize {
-        self.operations.len() + self.grants_alone().count() + self.plan.leavers().count()
+        self.alone(&self.plan.items).count()
     }
 
-    /// What rows are about beside a person in a workspace: roles in deployments that come along with adds,
-    /// for a server that takes them so, and who is taken away first.
-    pub fn along(&self) -> Subjects {
-        let mut subjects = Subjects { first: self.plan.rows.len(), ..Subjects::default() };
-        subjects.replacements =
-            self.plan.replacements.iter().map(|(row, all)| ((*row).into(), all.clone())).collect();
-        let wanted = self.plan.grants.iter().filter(|grant| grant.decision.is_add());
-        for grant in wanted.filter(|_| self.grants_come_along) {
-            let Some(role) = grant.role else { continue };
-            let along = DeploymentGrant { deployment: grant.deployment.id.clone(), role };
-            subjects.along.entry(grant.row.into()).or_default().push(along);
+    /// What rows need besides a person in a workspace: deployment roles that are set together with adds, if
+    /// the server supports that, and whom to remove first.
+    pub fn subjects(&self) -> Subjects {
+        let replaced = self.replaced().map(|(id, all)| (id, all.clone())).collect();
+        let mut subjects = Subjects { replaced, ..Subjects::default() };
+        let wanted = self.plan.in_phase(Phase::Deployments).iter().filter(|item| item.decision.is_add());
+        for item in wanted.filter(|_| self.grants_come_along) {
+            let (Some(row), Some(role)) = (item.row(), item.wanted) else { continue };
+            let Some(deployment) = self.plan.deployment(item) else { continue };
+            let bundled = DeploymentGrant { deployment: deployment.id.clone(), role };
+            subjects.bundled.entry(row.into()).or_default().push(bundled);
         }
         subjects
     }
 
-    /// The roles in deployments that need a mutation of their own.
-    fn grants_alone(&self) -> impl Iterator<Item = &Grant> {
-        let changed = self.plan.grants.iter().filter(|grant| grant.decision.is_change());
-        changed.filter(|grant| !self.comes_along(grant))
+    /// What Houston knows the people by who are removed and added again.
+    fn replaced(&self) -> impl Iterator<Item = (ItemId, &Vec<Account>)> {
+        let is_row = |id: ItemId| self.plan.items[id.index()].phase() == Phase::Members;
+        self.plan.accounts.iter().map(|(id, all)| (*id, all)).filter(move |(id, _)| is_row(*id))
     }
 
-    /// Whether a role in a deployment is given in the same request as the one in the workspace.
-    pub fn comes_along(&self, grant: &Grant) -> bool {
-        self.grants_come_along && self.plan.rows[grant.row.index()].decision.is_add()
+    /// Those of some items that need a mutation of their own.
+    fn alone<'i>(&self, items: &'i [Item]) -> impl Iterator<Item = &'i Item> {
+        items.iter().filter(|item| item.decision.is_change() && !self.comes_along(item))
     }
 
-    /// Whether anybody is removed or demoted, also for a moment or in a deployment.
+    /// Whether it is a role in a deployment that is given in the same request as the one in the workspace.
+    pub fn comes_along(&self, item: &Item) -> bool {
+        let is_added = |row| self.plan.of_row(row).decision.is_add();
+        self.grants_come_along && item.phase() == Phase::Deployments && item.row().is_some_and(is_added)
+    }
+
+    /// Whether people are removed or demoted, also for a moment or in a deployment.
     fn takes_away(&self) -> bool {
-        let grants = self.plan.grants.iter();
-        self.plan.leavers().next().is_some()
-            || takes_away(&self.operations)
-            || grants
-                .filter_map(|grant| grant.operation(grant.row.into()))
-                .any(|operation| operation.action.takes_away())
+        self.plan.items.iter().filter_map(|item| item.decision.action()).any(Action::takes_away)
     }
 
     /// Announces which limits the removals exceed, and which would allow them.
@@ -154,7 +153,7 @@ impl PreparedPlan {
         let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
         Err(Failure::new(ExitStatus::Guard, error)
-            .hint(format!("{allow} would allow it; --on-guard skip-removals carries out everything else")))
+            .hint(format!("{allow} would allow it; --on-guard skip-removals applies everything else")))
     }
 
     /// The plan in a format.
@@ -183,16 +182,17 @@ impl PreparedPlan {
     }
 
     fn requests(&self) -> u64 {
-        let leavers = self.plan.leavers().map(|leaver| leaver.workspace);
-        let grants = self.grants_alone().map(|grant| grant.workspace);
-        requests(&self.operations) + requests_of_part(leavers) + requests_of_part(grants)
+        let workspaces = |phase| self.alone(self.plan.in_phase(phase)).filter_map(Item::workspace);
+        requests(&self.operations)
+            + requests_of_part(workspaces(Phase::Deployments))
+            + requests_of_part(workspaces(Phase::Removals))
     }
 
     fn estimate(&self, session: &Session) -> Estimate {
         // A workspace that is created is read after it.
         let created = self.plan.to_create.len() as u64;
-        // Who is added again is taken away first.
-        let replacements: usize = self.plan.replacements.values().map(Vec::len).sum();
+        // A replaced person is removed first.
+        let replacements: usize = self.replaced().map(|(_, all)| all.len()).sum();
         let mutations = (self.changes() + replacements) as u64 + created;
         let requests = self.requests() + replacements as u64 + 2 * created;
         let seconds = session.settings.rate.map_or(0, |rate| {
@@ -203,7 +203,7 @@ impl PreparedPlan {
         Estimate { requests, mutations, reads: requests - mutations, seconds, token_seconds }
     }
 
-    /// What a run of this plan would end with, if everything it sends goes well.
+    /// The exit status of a run of this plan, if everything it sends succeeds.
     pub fn status(&self) -> ExitStatus {
         if self.counts.gave_up > 0 {
             ExitStatus::Unresolved
@@ -221,7 +221,7 @@ fn skips_removals(settings: &RunSettings) -> bool {
     settings.prune.as_ref().is_some_and(|prune| prune.on_guard == OnGuard::SkipRemovals)
 }
 
-/// Whether anybody is removed or demoted by these, also for a moment.
+/// Whether these remove or demote people, also for a moment.
 pub fn takes_away(operations: &[Operation]) -> bool {
     operations.iter().any(|operation| operation.action.takes_away())
 }

@@ -1,16 +1,15 @@
-//! Who is in a workspace without being in the roster, and whether they are to be taken away. Compared
-//! with the whole file: also rows that are left out, merged or not valid say who belongs where.
+//! Finds who is in a workspace but not in the roster, and decides whether to remove them. It compares with
+//! the whole file: rows that are skipped, merged or invalid also say who belongs where.
 //!
 //! Main types: [`Belonging`] and [`Pruning`]. They decide from readings; they ask for nothing.
 
 use std::collections::HashSet;
 
 use crate::houston::Grounds;
-use crate::model::{ItemId, RowNumber, email_key};
-use crate::plan::extra::{Account, Extra};
+use crate::model::{ItemId, Role, RowNumber, email_key};
 use crate::plan::guard::{Bars, hold_too_many, limits_needed, removal};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Guard, Plan, Reason};
+use crate::plan::{Account, Action, Decision, Guard, Item, Origin, Plan, Reason, Subject};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
 use crate::record::journal::Prune;
@@ -19,18 +18,18 @@ use crate::roster::{Roster, RowState};
 /// Where a workspace text of the roster leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whereabouts {
-    /// To the workspace at this place of the plan.
+    /// To the workspace at this index of the plan.
     Place(u32),
     /// To a workspace that this plan does not touch.
     Elsewhere,
-    /// Nobody knows: it may mean any of them.
+    /// Unknown: it may mean any of them.
     Anywhere,
 }
 
 /// Who the roster says belongs into each workspace.
 #[derive(Debug)]
 pub struct Belonging {
-    /// The rows that name somebody, by workspace.
+    /// The rows that name a person, by workspace.
     named: Vec<Vec<ItemId>>,
     /// Whether the roster can be believed about it: no row of it is broken.
     is_sure: Vec<bool>,
@@ -58,10 +57,20 @@ impl Belonging {
         belonging
     }
 
-    /// The rows that name somebody in the workspace at this place.
+    /// The rows that name a person in the workspace at this index.
     pub fn named(&self, place: usize) -> &[ItemId] {
         &self.named[place]
     }
+}
+
+/// A person who is in a workspace and whom the roster does not name there.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What becomes of them.
+    pub item: Item,
+    name: String,
+    account: Account,
+    deployment_roles: Vec<(String, Role)>,
 }
 
 /// The search for extra people, workspace by workspace.
@@ -72,15 +81,15 @@ pub struct Pruning {
     /// Who belongs where.
     pub belonging: Belonging,
     /// Who was found, by workspace.
-    pub extras: Vec<Vec<Extra>>,
+    pub extras: Vec<Vec<Found>>,
     /// How many people there are, by workspace.
     people: Vec<u64>,
-    /// The only people who are looked for, if not everybody is.
+    /// The only people to look for; none for everyone.
     listed: Option<HashSet<(u32, String)>>,
 }
 
 impl Pruning {
-    /// A search in the workspaces of `belonging`, for everybody or for these people only.
+    /// A search in the workspaces of `belonging`, for everyone or only for these people.
     pub fn new(
         prune: &Prune,
         protect: Protect,
@@ -92,8 +101,8 @@ impl Pruning {
         Self { prune: prune.clone(), protect, belonging, extras, people: vec![0; workspaces], listed }
     }
 
-    /// Takes in what was read of the workspace at this place. `caller` is the id of the token's own
-    /// user, if it has one; these are their names.
+    /// Takes in what was read of the workspace at this index. `caller` is the id of the token's own user, if
+    /// it has one; these are their names.
     pub fn meet(&mut self, place: usize, reading: &Reading, caller: Option<&str>, names: &[String]) {
         let is_caller = |stranger: &Stranger| {
             matches!(&stranger.account, Account::User(id) if Some(id.as_str()) == caller)
@@ -101,7 +110,7 @@ impl Pruning {
         };
         let decide = |stranger: &Stranger| {
             let bars = Bars {
-                // Asked of everybody, so that a pattern that matches is known to match.
+                // Asked for every person, so that every matching pattern is known to match.
                 is_protected: self.protect.covers(stranger.names.iter().map(String::as_str)),
                 is_caller: is_caller(stranger),
                 is_incomplete: reading.invites == InvitesSeen::Refused || reading.hidden > 0,
@@ -130,26 +139,40 @@ impl Pruning {
             }
         };
         let extra = |stranger: &Stranger| {
-            Some(Extra {
-                workspace,
+            Some(Found {
+                item: Item {
+                    origin: Origin::Extra,
+                    subject: Some(Subject { workspace, deployment: None }),
+                    wanted: None,
+                    seen: Some(stranger.seen),
+                    decision: decide(stranger),
+                },
                 name: name(stranger)?,
                 account: stranger.account.clone(),
-                seen: stranger.seen,
                 deployment_roles: stranger.deployment_roles.clone(),
-                decision: decide(stranger),
             })
         };
-        let mut extras: Vec<Extra> = reading.strangers.people.iter().filter_map(extra).collect();
+        let mut extras: Vec<Found> = reading.strangers.people.iter().filter_map(extra).collect();
         extras.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
         self.extras[place] = extras;
         self.people[place] = reading.strangers.in_all;
     }
 
-    /// Puts them into the plan, and holds their number against the limits.
+    /// Adds them to the plan, after all other items, and compares their number with the limits.
     pub fn conclude(self, plan: &mut Plan) {
-        plan.extras = self.extras.into_iter().flatten().collect();
-        plan.limits_needed = limits_needed(&plan.extras, &self.people, self.prune.caps);
-        plan.refusals = hold_too_many(&mut plan.extras, &self.people, self.prune.caps, self.prune.on_guard);
+        let first = plan.items.len();
+        for Found { item, name, account, deployment_roles } in self.extras.into_iter().flatten() {
+            let id = ItemId::from_index(plan.items.len());
+            plan.items.push(item);
+            plan.people.insert(id, name);
+            plan.accounts.insert(id, vec![account]);
+            if !deployment_roles.is_empty() {
+                plan.deployment_roles.insert(id, deployment_roles);
+            }
+        }
+        let extras = &mut plan.items[first..];
+        plan.limits_needed = limits_needed(extras, &self.people, self.prune.caps);
+        plan.refusals = hold_too_many(extras, &self.people, self.prune.caps, self.prune.on_guard);
     }
 }
 
@@ -183,12 +206,12 @@ mod tests {
         Decision::Keep(Reason::HeldBack(guard, REMOVAL))
     }
 
-    /// What is decided about everybody, in the order of their names.
+    /// The decision about each person, in the order of their names.
     fn stays(sure: bool, invites: InvitesSeen, people: Vec<Stranger>) -> Vec<Decision> {
         stays_beside(sure, invites, people, 0)
     }
 
-    /// The same in a workspace in which so many people cannot be told.
+    /// The same in a workspace in which so many people are unknown.
     fn stays_beside(sure: bool, invites: InvitesSeen, people: Vec<Stranger>, hidden: u64) -> Vec<Decision> {
         let prune = Prune {
             caps: Caps { people: 100, percent: 100 },
@@ -202,7 +225,7 @@ mod tests {
         pruning.meet(0, &reading, Some("ckme"), &["alias@example.com".to_owned()]);
         let mut plan = Plan::default();
         pruning.conclude(&mut plan);
-        plan.extras.into_iter().map(|extra| extra.decision).collect()
+        plan.items.into_iter().map(|extra| extra.decision).collect()
     }
 
     #[test]

@@ -1,20 +1,19 @@
-//! Who is taken away and added again: members whom an old Houston has twice (`--repair-duplicates`), and
-//! people whose invitation is to be made again (`--reinvite`).
+//! Who is removed and added again: members whom an old Houston lists twice (`--repair-duplicates`), and
+//! people whose invitation is renewed (`--reinvite`).
 //!
-//! Main function: [`plan_replacements`]. It reads; what it cannot be sure of stays as it is, and notice is given of it.
+//! Main function: [`plan_replacements`]. It reads; uncertain cases are left as they are, with a notice.
 
 use std::collections::BTreeMap;
 
 use crate::event::Event;
 use crate::houston::{Invite, Person, UserStatus};
-use crate::model::{Level, RowNumber, email_key};
+use crate::model::{ItemId, Level, email_key};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::unreadable;
 use crate::ops::session::Session;
-use crate::plan::extra::Account;
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Membership, Plan, RolePolicy, Standing};
+use crate::plan::{Account, Action, Decision, Membership, Plan, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
 use crate::record::journal::RunSettings;
 use crate::report::notices::{NotReplaced, Notice, PlanningNotice};
@@ -33,19 +32,16 @@ pub fn plan_replacements(
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), Failure> {
     let mut left = Left::default();
-    let mut wanted: BTreeMap<u32, Vec<RowNumber>> = BTreeMap::new();
-    for (place, planned) in plan.rows.iter().enumerate() {
-        let row = RowNumber::from_index(place);
-        let (Some(workspace), Some(seen), Some(wish)) =
-            (planned.workspace, planned.seen, roster.assignment(row))
-        else {
+    let mut wanted: BTreeMap<u32, Vec<ItemId>> = BTreeMap::new();
+    for (id, item) in plan.numbered() {
+        let (Some(workspace), Some(seen), Some(role)) = (item.workspace(), item.seen, item.wanted) else {
             continue;
         };
         if settings.reinvite && matches!(seen, Membership::Member { standing: Standing::Pending, .. }) {
             left.pending += 1;
         }
-        if needs_one(seen, wish.role, settings) {
-            wanted.entry(workspace).or_default().push(row);
+        if needs_one(seen, role, settings) {
+            wanted.entry(workspace).or_default().push(id);
         }
     }
     let ids: Vec<_> = wanted.keys().map(|&place| &plan.workspaces[place as usize].id).collect();
@@ -64,8 +60,8 @@ pub fn plan_replacements(
     Ok(())
 }
 
-/// Whether somebody who is in Houston like this is to be replaced. Nobody gets another role by it unless
-/// roles are changed at all.
+/// Whether to replace a person whom Houston lists like this. It changes no role unless roles are changed at
+/// all.
 fn needs_one(seen: Membership, wanted: Level, settings: &RunSettings) -> bool {
     let is_asked_for = match seen {
         Membership::Member { bindings, .. } => bindings > 1 && settings.repair_duplicates,
@@ -108,7 +104,7 @@ impl Left {
     }
 }
 
-/// One workspace, with everybody in it.
+/// One workspace, with everyone in it.
 struct Place<'p> {
     everybody: Everybody,
     session: &'p Session,
@@ -117,7 +113,7 @@ struct Place<'p> {
 }
 
 impl Place<'_> {
-    fn decide(&self, rows: &[RowNumber], plan: &mut Plan, left: &mut Left) {
+    fn decide(&self, rows: &[ItemId], plan: &mut Plan, left: &mut Left) {
         let doubled: Vec<&Person> = rows.iter().filter_map(|&row| self.person(row)).collect();
         let is_admin = |person: &Person| person.bindings.contains(&Level::Admin);
         let is_replaced = |person: &Person| doubled.iter().any(|one| one.id == person.id);
@@ -126,8 +122,8 @@ impl Place<'_> {
         };
         let has_admin = self.everybody.people.iter().any(|person| stays(&person));
         for &row in rows {
-            let planned = &mut plan.rows[row.index()];
-            let Some(seen) = planned.seen else { continue };
+            let item = &mut plan.items[row.index()];
+            let (Some(seen), Some(role)) = (item.seen, item.wanted) else { continue };
             let accounts = match (seen, self.person(row)) {
                 (Membership::Member { .. }, None) | (Membership::Absent, _) => Vec::new(),
                 (Membership::Invited { .. }, _) if self.protect.covers([self.roster.emails().get(row)]) => {
@@ -158,20 +154,19 @@ impl Place<'_> {
                 left.not_found += 1;
                 continue;
             }
-            let Some(wish) = self.roster.assignment(row) else { continue };
-            planned.decision = Decision::Change(Action::Replace(wish.role));
-            plan.replacements.insert(row, accounts);
+            item.decision = Decision::Change(Action::Replace(role));
+            plan.accounts.insert(row, accounts);
         }
     }
 
-    fn person(&self, row: RowNumber) -> Option<&Person> {
+    fn person(&self, row: ItemId) -> Option<&Person> {
         let email = self.roster.emails().get(row);
         let people = &self.everybody.people;
         let has = |person: &&Person| person.addresses.iter().any(|address| email_key(address) == email);
         people.iter().find(has).or_else(|| people.iter().find(|person| person.answers_to(email)))
     }
 
-    fn invites(&self, row: RowNumber) -> Vec<Account> {
+    fn invites(&self, row: ItemId) -> Vec<Account> {
         let email = self.roster.emails().get(row);
         let is_theirs = |invite: &&Invite| invite.email.as_deref().is_some_and(|own| email_key(own) == email);
         let all = self.everybody.invites.iter().filter(is_theirs);

@@ -44,7 +44,7 @@ pub struct Input {
     pub name: String,
     settings: Settings,
     missing: Missing,
-    /// What a saved plan says of every row.
+    /// What a saved plan says about every row.
     expected: Option<Expected>,
 }
 
@@ -62,7 +62,7 @@ impl Input {
         Ok(input)
     }
 
-    /// A roster with the plan that was made from it, which is to be found as it was.
+    /// A roster with the plan that was made from it, which must still apply.
     ///
     /// # Errors
     /// It cannot be used (3).
@@ -128,7 +128,7 @@ impl Input {
         }
     }
 
-    /// A choice that leaves nothing is a slip of the fingers.
+    /// A selection that leaves nothing is probably a typo.
     fn refuse_empty_choice(&self) -> Result<(), Failure> {
         let rows = (0..self.roster.len()).map(RowNumber::from_index);
         if self.roster.is_empty()
@@ -136,10 +136,10 @@ impl Input {
         {
             return Ok(());
         }
-        let error = anyhow::anyhow!("--only and --limit leave none of the {} rows", self.roster.len());
-        Err(Failure::new(ExitStatus::Usage, error).about(&["only", "limit"]).hint(
-            "--only compares with the text of the file: `*` stands for anything, `?` for one character",
-        ))
+        let error = anyhow::anyhow!("--only and --limit exclude all {} rows", self.roster.len());
+        Err(Failure::new(ExitStatus::Usage, error)
+            .about(&["only", "limit"])
+            .hint("--only compares with the text in the file; `*` matches any text, `?` one character"))
     }
 
     fn refuse_if_bad(&self) -> Result<(), Failure> {
@@ -154,7 +154,7 @@ impl Input {
         Err(if self.roster.issues().about_the_file() || !flags.is_empty() {
             failure
         } else {
-            failure.hint("fix the file, or leave the bad rows out with --skip-invalid")
+            failure.hint("fix the file, or skip the bad rows with --skip-invalid")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `plan --invites-older-than`: which pending invitations nobody has taken up for long.
+//! `plan --invites-older-than`: lists old pending invitations.
 //!
 //! Main function: [`find`].
 
@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::houston::Invite;
 use crate::model::period::Period;
-use crate::model::{Role, RowNumber, email_key};
+use crate::model::{Role, email_key};
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::ops::session::Session;
-use crate::plan::{Membership, Standing};
+use crate::plan::{Item, Membership, Phase, Standing};
 use crate::report::plan::stale::{Stale, StaleInvite};
 
 /// An age: a number of days, such as `14d`, or another length of time.
@@ -60,19 +60,13 @@ pub fn find(
     let existing: Vec<u32> = (0..).zip(&plan.workspaces).map(|(place, _)| place).collect();
     let existing: Vec<u32> = existing.into_iter().filter(|&place| !plan.is_to_be_created(place)).collect();
     let ids: Vec<_> = existing.iter().map(|&place| &plan.workspaces[place as usize].id).collect();
-    let named: HashSet<(u32, &str)> = plan
-        .rows
-        .iter()
-        .enumerate()
-        .filter_map(|(index, row)| {
-            Some((row.workspace?, input.roster.emails().get(RowNumber::from_index(index))))
-        })
-        .collect();
+    let named = |item: &Item| Some((item.workspace()?, input.roster.emails().get(item.row()?)));
+    let named: HashSet<(u32, &str)> = plan.items.iter().filter_map(named).collect();
     let mut stale = Stale { older_than: older_than.to_string(), ..Stale::default() };
     let is_pending =
         |seen: &Membership| matches!(seen, Membership::Member { standing: Standing::Pending, .. });
-    stale.pending_members =
-        plan.rows.iter().filter(|row| row.seen.as_ref().is_some_and(is_pending)).count() as u64;
+    let rows = plan.in_phase(Phase::Members).iter();
+    stale.pending_members = rows.filter(|row| row.seen.as_ref().is_some_and(is_pending)).count() as u64;
     let answers = session.survey(input.roster.emails()).dated_invites(&ids);
     for (&place, answer) in existing.iter().zip(answers) {
         let workspace = &plan.workspaces[place as usize];

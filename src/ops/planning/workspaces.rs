@@ -23,9 +23,9 @@ use crate::roster::{Column, Complaint, IssueKind, Roster};
 /// What a workspace text of the roster means.
 #[derive(Debug, Clone)]
 pub(crate) enum Meaning {
-    /// The workspace at this place of the list.
+    /// The workspace at this index of the list.
     Place(u32),
-    /// Nothing more is to be found out about its rows.
+    /// Nothing more needs to be read for its rows.
     Decided(Reason),
 }
 
@@ -35,11 +35,11 @@ pub struct Places {
     pub(crate) workspaces: Vec<Workspace>,
     /// The meaning of each text of the roster; none where no wanted row has it.
     pub(crate) meanings: Vec<Option<Meaning>>,
-    /// Those of the workspaces that are to be created.
+    /// The workspaces to create.
     pub(crate) to_create: Vec<u32>,
     /// Where each text of the roster leads, also where no wanted row has it.
     pub(crate) whereabouts: Vec<Whereabouts>,
-    /// The only people who are to be taken away, with the place of their workspace.
+    /// The only people to remove, with the index of their workspace.
     pub(crate) listed: Option<HashSet<(u32, String)>>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn changed(error: std::io::Error) -> Failure {
     Failure::new(ExitStatus::BadInput, error).hint("the roster changed while it was read")
 }
 
-/// What is looked for beside the workspaces that wanted rows name, and how.
+/// What to look for besides the workspaces that wanted rows name, and how.
 pub struct LookedFor {
     /// What happens to rows whose workspace is not right.
     pub bad_rows: BadRows,
@@ -104,11 +104,11 @@ pub struct LookedFor {
     pub mapped: Looks,
     /// What becomes of labels that no workspace has.
     pub missing: Missing,
-    /// Who is to be taken away and where, if that is known before: then nobody else is.
+    /// Whom to remove and where, if that is known beforehand: then no one else is removed.
     pub listed: Option<Vec<(String, WorkspaceId)>>,
 }
 
-/// All workspaces that the token sees. A Houston that is away is waited for.
+/// All workspaces that the token sees. Waits for an unavailable Houston.
 ///
 /// # Errors
 /// They cannot be listed (5), or the token is dead (4).
@@ -150,8 +150,8 @@ pub enum BadRows {
 pub enum Names {
     /// Those of this Houston.
     Ours,
-    /// Those of another one, as far as the map has them: a name that nobody knows here is a slip,
-    /// never a workspace that the caller may not see.
+    /// Those of another one, as far as the map has them: an unknown name here is a typo, never a workspace
+    /// that the caller may not see.
     Mapped,
 }
 
@@ -160,7 +160,7 @@ pub enum Names {
 pub enum Missing {
     /// They are errors.
     Refuse,
-    /// Workspaces are to be created for them.
+    /// Workspaces are created for them.
     Create,
 }
 
@@ -213,13 +213,13 @@ struct Finder<'f> {
     names: Names,
     missing: Missing,
     places: Places,
-    /// The names of workspaces that are to be created.
+    /// The names of workspaces to create.
     looks: Looks,
     /// The names that the map has.
     mapped: Looks,
     /// The first line with each name.
     lines: HashMap<String, u32>,
-    /// Place in the listing to place in the list.
+    /// Index in the listing to index in the list.
     found: HashMap<usize, u32>,
 }
 
@@ -227,7 +227,7 @@ struct Finder<'f> {
 type Complain<'c> = Box<dyn Fn(&str) -> Complaint + 'c>;
 
 impl Finder<'_> {
-    /// Finds the workspaces of people who are to be taken away.
+    /// Finds the workspaces of people to remove.
     fn take_listed(&mut self, listed: Option<Vec<(String, WorkspaceId)>>) -> Result<(), Failure> {
         let Some(listed) = listed else { return Ok(()) };
         let resolutions = resolve(self.listing, listed.iter().map(|(_, id)| id.as_str()));
@@ -239,7 +239,7 @@ impl Finder<'_> {
                 None => self.mean(id.as_str(), resolution)?,
             };
             let Ok(Meaning::Place(place)) = meaning else {
-                let error = anyhow::anyhow!("there is no workspace {} any more", printable(id.as_str()));
+                let error = anyhow::anyhow!("the workspace {} no longer exists", printable(id.as_str()));
                 return Err(outdated(error));
             };
             people.insert((place, name));
@@ -289,7 +289,7 @@ impl Finder<'_> {
             Resolution::Ambiguous { ids } => Err(Box::new(move |text| {
                 let message = format!("{} workspaces have the label `{text}`", ids.len());
                 let ids: Vec<_> = ids.iter().map(|id| printable(id.as_str()).into_owned()).collect();
-                let hint = format!("name one by its id: {}", ids.join(", "));
+                let hint = format!("use the id of one of them: {}", ids.join(", "));
                 Complaint::new(IssueKind::AmbiguousWorkspace, message).hint(hint)
             })),
         })
@@ -380,11 +380,10 @@ impl Finder<'_> {
             let hint = match (near.hint(), scope) {
                 (Some(hint), _) => hint,
                 (None, _) if names == Names::Mapped => {
-                    "give it a line in the file of --workspace-map, with an id or a label of this Houston"
-                        .to_owned()
+                    "add it to the --workspace-map file, with an id or a label of this Houston".to_owned()
                 }
-                (None, Scope::System) => "ids and labels are compared letter by letter".to_owned(),
-                (None, Scope::Own) => "name one that is not the caller's own by its id".to_owned(),
+                (None, Scope::System) => "ids and labels must match exactly".to_owned(),
+                (None, Scope::Own) => "use the id if the workspace is not one of the caller's own".to_owned(),
             };
             Complaint::new(IssueKind::UnknownWorkspace, message).hint(hint)
         })
@@ -392,7 +391,8 @@ impl Finder<'_> {
 
     /// An id that is not among the caller's own workspaces may still be one they can see.
     fn look_for(&mut self, id: &WorkspaceId) -> Result<Meaning, Failure> {
-        const UNSEEN: &str = "the token sees no such workspace: it does not exist, or is not for this caller";
+        const UNSEEN: &str =
+            "the token sees no such workspace: it does not exist, or the caller has no access";
         let unseen =
             || Meaning::Decided(Reason::Rejected(Arc::new(Cause::new(Code::WorkspaceUnknown, UNSEEN))));
         let mut take = |id, label| {
@@ -408,7 +408,7 @@ impl Finder<'_> {
                 fault @ (Fault::Unsent { .. } | Fault::Proxy { .. }) if fault.bars_all() => {
                     return Err(unusable(&fault, &self.session.url));
                 }
-                // Nobody knows for now; reading its members will tell.
+                // Unknown for now; reading its members will show it.
                 Fault::Unsent { .. }
                 | Fault::NoAnswer { .. }
                 | Fault::Proxy { .. }
@@ -422,7 +422,7 @@ impl Finder<'_> {
     }
 }
 
-/// The place of a workspace in a list.
+/// The index of a workspace in a list.
 pub(crate) fn place(index: usize) -> u32 {
     u32::try_from(index).expect("fewer workspaces than rows")
 }

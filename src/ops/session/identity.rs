@@ -38,10 +38,10 @@ impl Identity {
         }
     }
 
-    /// Refuses to remove or demote anybody where the caller could be one of them.
+    /// Refuses to remove or demote people if the caller could be one of them.
     ///
     /// # Errors
-    /// The caller cannot be told (5).
+    /// The caller is unknown (5).
     pub fn check(&self, url: &str) -> Result<(), Failure> {
         match self {
             Self::User(_) | Self::ServiceAccount => Ok(()),

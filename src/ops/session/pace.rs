@@ -44,7 +44,7 @@ impl PaceSettings {
         }
     }
 
-    /// How the retrying transport is to be set up.
+    /// How to set up the retrying transport.
     pub fn retry(&self) -> RetryPolicy {
         RetryPolicy { retries: self.retries, max_wait: self.max_wait }
     }

@@ -21,13 +21,13 @@ pub struct TargetSettings {
     pub choice: Choice,
     /// The file that holds the token, if it is in one.
     pub token_file: Option<PathBuf>,
-    /// Certificate authorities to trust beside those of the system.
+    /// Certificate authorities to trust besides those of the system.
     pub ca_file: Option<PathBuf>,
     /// Whether any certificate is trusted.
     pub insecure: bool,
 }
 
-/// The one place to talk to.
+/// The one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// `--url`.
@@ -36,12 +36,12 @@ pub enum Choice {
     Domain(String),
     /// `--context`.
     Context(String),
-    /// `--sandbox`, which somebody has to start first.
+    /// `--sandbox`, which has to be started first.
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxChoice),
 }
 
-/// How the sandbox is to be started.
+/// How to start the sandbox.
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SandboxChoice {
@@ -69,7 +69,7 @@ pub struct Resolved {
 /// Why address or token cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
-    /// The address is of no use.
+    /// The address is unusable.
     #[error("{flag} cannot be used")]
     Target {
         /// Which flag gave it.
@@ -84,11 +84,11 @@ pub enum DestinationError {
     /// The token is of no use.
     #[error("the token cannot be used")]
     Token(#[source] TokenError),
-    /// The token itself in the place of its file.
+    /// The token itself instead of its file.
     #[error("--token-file takes the path of a file, and this looks like a token")]
     NotAFile,
     /// No token.
-    #[error("no token: set {TOKEN_VARIABLE}, or give --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
+    #[error("no token: set {TOKEN_VARIABLE}, or pass --token-file{}", if *.logged_out { ", or log in with `astro login`" } else { "" })]
     NoToken {
         /// Whether a login was named that has none.
         logged_out: bool,
@@ -137,7 +137,7 @@ fn is_a_token(path: &Path) -> bool {
 }
 
 impl TargetSettings {
-    /// Whether a sandbox is to be started.
+    /// Whether to start a sandbox.
     pub fn is_sandbox(&self) -> bool {
         match self.choice {
             Choice::Url(_) | Choice::Domain(_) | Choice::Context(_) => false,
@@ -152,7 +152,11 @@ impl TargetSettings {
         self.resolve_with(Token::from_environment)
     }
 
-    fn resolve_with(
+    /// The same; `environment` gives the token in the environment.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_with(
         &self,
         environment: impl FnOnce() -> Option<Result<Token, TokenError>>,
     ) -> Result<Option<Resolved>, DestinationError> {
@@ -178,10 +182,10 @@ impl TargetSettings {
         Ok(Some(Resolved { target, token, token_file: self.token_file.clone() }))
     }
 
-    /// The address, whatever is the matter with its token. `None` for the sandbox.
+    /// The address, even if its token is unusable. `None` for the sandbox.
     ///
     /// # Errors
-    /// The address is of no use.
+    /// The address is unusable.
     pub fn address(&self) -> Result<Option<Target>, DestinationError> {
         // A token that is good enough to look no further.
         let any = || Some(Token::new("none", "nowhere"));
@@ -214,7 +218,7 @@ impl TargetSettings {
         }
     }
 
-    /// How the HTTP transport is to be set up.
+    /// How to set up the HTTP transport.
     pub fn http(&self, pace: &PaceSettings) -> HttpSettings {
         HttpSettings {
             concurrency: pace.concurrency,
@@ -247,7 +251,7 @@ mod tests {
         assert!(without_file.resolve_with(environment).is_ok());
         let error = without_file.resolve_with(|| None).unwrap_err();
         assert!(error.is_about_token());
-        assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or give --token-file");
+        assert_eq!(error.to_string(), "no token: set HOUSTON_API_TOKEN, or pass --token-file");
         let plain = settings(Choice::Url("http://example.com".into()), None);
         let error = plain.resolve_with(environment).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.is_about_token()), ("--url cannot be used", false));

@@ -1,7 +1,7 @@
 //! Whether a token will live as long as a run.
 //!
 //! Main functions: [`judge`], and [`time_for`], which says how long a run will take; main type:
-//! [`TokenInForce`]. What a token says of its end is read here, on this machine's clock, and only for a
+//! [`TokenInForce`]. A token's expiry is read here, by this machine's clock, and only for a
 //! warning: Houston decides.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::houston::token::{Exposure, exposure};
 use crate::houston::{Credential, Rate};
 use crate::report::notices::TokenNotice;
 
-/// What is to be said about the end of a token.
+/// What to report about the expiry of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenLife {
     /// Nothing: it outlives the run, or does not end.
@@ -78,12 +78,12 @@ pub struct TokenInForce {
     pub credential: Credential,
     /// The file it came from, if it did.
     pub file: Option<PathBuf>,
-    /// How many times people have been told that it was replaced.
+    /// How many times its replacement has been reported.
     told: AtomicUsize,
 }
 
 impl TokenInForce {
-    /// A token that nothing has been told about yet.
+    /// A token about which nothing has been reported yet.
     pub fn new(credential: Credential, file: Option<PathBuf>) -> Self {
         Self { credential, file, told: AtomicUsize::new(0) }
     }
@@ -93,12 +93,12 @@ impl TokenInForce {
         judge(self.credential.expires(), SystemTime::now(), needed)
     }
 
-    /// What there is to be said about its end.
+    /// What to report about its expiry.
     pub fn notice(&self, life: TokenLife) -> Option<TokenNotice<'_>> {
         life.notice(self.file.as_deref())
     }
 
-    /// The file that another token has been read from, if people have not been told of it yet.
+    /// The file that a new token has been read from, if that has not been reported yet.
     pub fn replaced(&self) -> Option<&Path> {
         let renewals = self.credential.renewals();
         let is_news = self.told.swap(renewals, Ordering::Relaxed) != renewals;

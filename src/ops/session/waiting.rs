@@ -1,5 +1,4 @@
-//! Tells people that a Houston which is away is waited for, so that nobody sits before a silent
-//! terminal.
+//! Reports that the program waits for an unavailable Houston, so that no one watches a silent terminal.
 //!
 //! Main function: [`announcing_waits`]. It watches; the waiting itself is the transport's.
 
@@ -17,7 +16,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// The time between two lines.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Does the work, and gives notice meanwhile of a wait for Houston.
+/// Does the work, and reports a wait for Houston while it lasts.
 ///
 /// # Errors
 /// Those of the work.
@@ -48,7 +47,7 @@ pub fn announcing_waits<T, E>(
     })
 }
 
-/// When something is said about a wait.
+/// When a wait is reported.
 struct Heartbeat {
     max_wait: Duration,
     /// After how long a wait something was said last; `None` if nothing was yet.
@@ -94,6 +93,6 @@ mod tests {
         assert_eq!(next(Some(20_000)), None);
         assert!(next(Some(20_200)).unwrap().contains("after 20s"));
         assert_eq!(next(None), None);
-        assert!(next(Some(0)).unwrap().contains("--max-wait"), "a second wait is told as the first");
+        assert!(next(Some(0)).unwrap().contains("--max-wait"), "a second wait is reported like the first");
     }
 }

@@ -148,11 +148,11 @@ impl Dir {
         let opened = rustix::fs::openat(&self.handle, name, flags, Mode::from_raw_mode(PRIVATE_FILE));
         let file = File::from(opened.map_err(|error| match error {
             rustix::io::Errno::LOOP => not_regular("a link"),
-            rustix::io::Errno::NXIO | rustix::io::Errno::ISDIR => not_regular("no regular file"),
+            rustix::io::Errno::NXIO | rustix::io::Errno::ISDIR => not_regular("not a regular file"),
             other => other.into(),
         })?);
         if !file.metadata()?.is_file() {
-            return Err(not_regular("no regular file"));
+            return Err(not_regular("not a regular file"));
         }
         Ok(file)
     }
@@ -168,7 +168,7 @@ impl Dir {
     pub(super) fn create_dir(&self, name: &str) -> io::Result<Self> {
         rustix::fs::mkdirat(&self.handle, name, Mode::from_raw_mode(PRIVATE_DIR))?;
         let made = self.open_dir(OsStr::new(name)).or_else(|error| {
-            // A umask that takes the owner's own rights away: the name is set right, then opened.
+            // A umask that removes the owner's own rights: the mode is corrected, then the file is opened.
             if error.kind() != io::ErrorKind::PermissionDenied {
                 return Err(error);
             }
@@ -219,7 +219,7 @@ pub(super) fn make_private(file: &File, mode: u32) -> io::Result<()> {
         return Ok(());
     }
     match file.set_permissions(Permissions::from_mode(mode)) {
-        // A file system that knows no modes: whoever prepared the folder of the runs has warned.
+        // A file system without modes: a warning was given when the runs folder was prepared.
         Err(error) if matches!(error.raw_os_error(), Some(PERM | NOT_SUPPORTED)) => Ok(()),
         done => done,
     }

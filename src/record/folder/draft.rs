@@ -1,4 +1,4 @@
-//! Files of a run that are there whole or not at all: written beside their name, synced, then
+//! Files of a run that appear complete or not at all: written beside their name, synced, then
 //! renamed, all through the open folder.
 //!
 //! Main type: [`Draft`]. It does not know what is in a file.
@@ -54,7 +54,7 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(scratch) = &self.scratch {
-            // What cannot be removed stays: it is nobody's report.
+            // What cannot be removed stays: it is not a report.
             let _ = self.dir.remove_file(scratch);
         }
     }

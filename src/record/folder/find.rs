@@ -1,4 +1,4 @@
-//! Which run somebody means: by id, by the beginning of an id, by its folder, or the latest.
+//! Finds the run that a user names: by id, by the beginning of an id, by its folder, or the latest.
 //!
 //! Main function: [`find`]. It looks at names and owners only; what is in a run is
 //! [`crate::record::journal`]'s.
@@ -27,7 +27,7 @@ pub enum FindError {
         runs_dir: String,
     },
     /// No run is called so.
-    #[error("no run in {runs_dir} is called `{run}` or begins with it")]
+    #[error("no run in {runs_dir} has an id that begins with `{run}`")]
     Unknown {
         /// What was asked for.
         run: String,
@@ -51,7 +51,7 @@ pub enum FindError {
         why: Distrust,
     },
     /// A path leads elsewhere.
-    #[error("{path} is not the folder of a run: it has neither a journal nor a plan nor a roster")]
+    #[error("{path} is not a run folder: it has no journal, no plan and no roster")]
     NotARun {
         /// What was asked for.
         path: String,
@@ -109,8 +109,8 @@ pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
     }
 }
 
-/// What folders are sorted by, so that a later run compares as greater. An id tells the second in
-/// which its run began; of one second, the run whose roster was copied later is the later one.
+/// What folders are sorted by, so that a later run compares as greater. An id has the second in
+/// which its run began; within a second, the run whose roster was copied later is the later one.
 pub(super) fn age(folder: &RunFolder) -> (bool, String, Option<SystemTime>, PathBuf) {
     let id = folder.id();
     let second = if is_id(id) { &id[..SECOND] } else { id };

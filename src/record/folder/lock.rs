@@ -1,4 +1,4 @@
-//! The lock that keeps two runs apart that would change one target from one folder of runs.
+//! The lock that keeps two runs from changing one target from the same runs folder.
 //!
 //! Main type: [`TargetLock`].
 
@@ -17,8 +17,8 @@ use crate::record::hexadecimal::hexadecimal;
 /// How much of a lock file is read: it holds one line.
 const LONGEST_HOLDER: u64 = 1000;
 
-/// The right to change one target from one folder of runs. The kernel takes it back when the
-/// process ends, in whatever way.
+/// The right to change one target from one runs folder. The kernel releases it when the process ends, in any
+/// way.
 #[derive(Debug)]
 pub struct TargetLock {
     file: File,
@@ -103,7 +103,7 @@ impl TargetLock {
         }
     }
 
-    /// Says which run it is that has the lock, for whoever comes second.
+    /// Records which run has the lock, for the process that comes second.
     ///
     /// # Errors
     /// If the lock file cannot be written.
@@ -116,5 +116,31 @@ impl TargetLock {
         let rewound = self.file.rewind().and_then(|()| self.file.set_len(0));
         let signed = rewound.and_then(|()| self.file.write_all(holder.as_bytes()));
         signed.map_err(FolderError::new("cannot lock", self.path.clone()))
+    }
+}
+
+/// A process that was started meanwhile may still have the file open: closing it here would not free it.
+impl Drop for TargetLock {
+    fn drop(&mut self) {
+        // Else it is free when the last one closes it.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_free_after_its_owner_whoever_else_has_the_file_open() {
+        let dir = tempfile::tempdir().expect("created");
+        let runs = Runs::prepare(dir.path()).expect("opened");
+        let take = || TargetLock::take(&runs, "https://a.example.com/v1");
+        let lock = take().expect("taken");
+        let inherited = lock.file.try_clone().expect("cloned");
+        assert!(matches!(take(), Err(LockError::Held { .. })));
+        drop(lock);
+        drop(take().expect("free"));
+        drop(inherited);
     }
 }

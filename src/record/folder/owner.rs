@@ -5,7 +5,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
-/// Anybody may write.
+/// Every user may write.
 const OTHERS_WRITE: u32 = 0o002;
 /// The group may write.
 const GROUP_WRITES: u32 = 0o020;
@@ -19,7 +19,7 @@ pub(super) struct User {
     groups: Vec<u32>,
 }
 
-/// Why something in a run's folder is not taken on trust: it may say what somebody else wants.
+/// Why something in a run's folder is not trusted: another user may have written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
     /// Another user made it.
@@ -42,7 +42,7 @@ pub enum Distrust {
         /// Its mode.
         mode: u32,
     },
-    /// It is a link: where it leads may be anybody's.
+    /// It is a link: its target may belong to another user.
     #[error("it is a link")]
     Link,
     /// It has a second name, through which it can be changed.
@@ -86,8 +86,8 @@ impl User {
         Self { id: rustix::process::geteuid().as_raw(), groups }
     }
 
-    /// What speaks against the folder of a run: it must be the user's own, and nobody but the user and
-    /// the user's own groups may write to it. (Kubernetes makes volumes writable for a pod's group.)
+    /// Why the folder of a run is not trusted: it must belong to the user, and only the user and the
+    /// user's own groups may write to it. (Kubernetes makes volumes writable for a pod's group.)
     pub(super) fn distrust_of_folder(&self, rights: Rights) -> Option<Distrust> {
         let owner = rights.owner;
         if owner != self.id {
@@ -96,14 +96,14 @@ impl User {
         self.written_by_others(rights)
     }
 
-    /// What speaks against a file of a run: as for its folder, and it must have one name only.
+    /// Why a file of a run is not trusted: as for its folder, and it must have only one name.
     pub(super) fn distrust_of_file(&self, rights: Rights) -> Option<Distrust> {
         let links = rights.links;
         self.distrust_of_folder(rights).or((links > 1).then_some(Distrust::Linked { links }))
     }
 
-    /// What speaks against the folder that the runs are in: there others could swap what is in it. It
-    /// may belong to somebody else.
+    /// Why the folder that the runs are in is not trusted: others could replace its content. It may
+    /// belong to another user.
     pub(super) fn distrust_of_runs_dir(&self, rights: Rights) -> Option<Distrust> {
         if rights.mode & STICKY != 0 { None } else { self.written_by_others(rights) }
     }

@@ -1,4 +1,4 @@
-//! SHA-256 of what is written and of what is there.
+//! SHA-256 of what is written and of existing files.
 //!
 //! Main type: [`Hashing`].
 
@@ -10,7 +10,7 @@ use super::JournalError;
 use crate::record::folder::RunFolder;
 use crate::record::hexadecimal::hexadecimal;
 
-/// A writer with the digest of what goes through it.
+/// A writer with the digest of what passes through it.
 #[derive(Debug)]
 pub struct Hashing<W> {
     inner: W,

@@ -1,91 +1,107 @@
 //! What became of the roles in deployments that rows want, and what that means for the rows: a row has
 //! one end, which is never better than that of any of its roles.
 //!
-//! Main type: [`GrantHistory`].
+//! Main type: [`DeploymentRole`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::history::{History, RowHistory};
+use super::PlanLine;
+use super::history::{History, ItemEnd};
 use crate::model::{Role, RowNumber};
 use crate::outcome::{Cause, Code, Status, StatusKind};
-use crate::plan::grant::{Deployment, name as grant_name};
+use crate::plan::{Deployment, role_name};
 
-/// What is known of a role in a deployment after a run.
+/// A role in a deployment that a row wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrantHistory {
+pub struct DeploymentRole {
     /// The row that wants it.
     pub of: RowNumber,
     /// The address of its person.
     pub email: String,
     /// In which deployment.
     pub deployment: Deployment,
-    /// The wanted role; none if one that is there is to be removed.
+    /// The wanted role; none to remove the existing one.
     pub role: Option<Role>,
     /// The role that Houston had.
     pub from_role: Option<Role>,
     /// The role that the person has in the workspace once the row has succeeded.
     pub workspace_role: Option<Role>,
-    /// What became of it.
-    pub end: RowHistory,
 }
 
 impl History {
     /// Gives every row that came to a good end of its own what became of its roles in deployments.
     pub(super) fn fold_grants(&mut self) {
         let mut by_row: BTreeMap<RowNumber, Vec<usize>> = BTreeMap::new();
-        for (place, grant) in self.grants.iter().enumerate() {
-            by_row.entry(grant.of).or_default().push(place);
+        for (at, grant) in self.grants.iter().enumerate() {
+            by_row.entry(grant.of).or_default().push(at);
         }
-        for (row, places) in by_row {
-            let alone = &self.rows[row.index()];
-            match alone.status.kind() {
-                StatusKind::Changed | StatusKind::AsItWas => {}
+        for (row, grants) in by_row {
+            let own = &self.items[row.index()];
+            let folded = match own.status.kind() {
+                StatusKind::Changed | StatusKind::AsItWas => self.folded(own, &grants),
                 // The roles wait for their row, or have failed with it.
                 StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => continue,
-            }
-            let mut folded = alone.clone();
-            let mut texts: Vec<String> = alone.cause.iter().map(|cause| cause.text.clone()).collect();
-            let mut code = alone.cause.as_ref().map(|cause| cause.code.clone());
-            for grant in places.iter().map(|&place| &self.grants[place]) {
-                folded.attempts = folded.attempts.saturating_add(grant.end.attempts);
-                folded.elapsed_ms = folded.elapsed_ms.saturating_add(grant.end.elapsed_ms);
-                let status = worse(folded.status, grant.end.status);
-                if status != folded.status && status.kind() != StatusKind::Changed {
-                    code = grant.end.cause.as_ref().map(|cause| cause.code.clone()).or(code);
-                }
-                folded.status = status;
-                texts.extend(grant.told());
-            }
-            if texts.len() > usize::from(alone.cause.is_some()) {
-                let code = code.unwrap_or(Code::DeploymentRoles);
-                folded.cause = Some(self.causes.share(Cause { code, text: texts.join("; ") }));
-            }
-            if folded != self.rows[row.index()] {
-                let alone = std::mem::replace(&mut self.rows[row.index()], folded);
-                self.alone.insert(row.into(), alone);
+            };
+            if folded != *own {
+                self.folded.insert(row, folded);
             }
         }
     }
+
+    /// The end of a row that ended like this itself and wants these roles.
+    fn folded(&self, own: &ItemEnd, grants: &[usize]) -> ItemEnd {
+        let mut folded = own.clone();
+        let mut texts: Vec<String> = own.cause.iter().map(|cause| cause.text.clone()).collect();
+        let mut code = own.cause.as_ref().map(|cause| cause.code.clone());
+        for (grant, end) in grants.iter().map(|&at| (&self.grants[at], &self.items[self.row_count() + at])) {
+            folded.attempts = folded.attempts.saturating_add(end.attempts);
+            folded.elapsed_ms = folded.elapsed_ms.saturating_add(end.elapsed_ms);
+            let status = worse(folded.status, end.status);
+            if status != folded.status && status.kind() != StatusKind::Changed {
+                code = end.cause.as_ref().map(|cause| cause.code.clone()).or(code);
+            }
+            folded.status = status;
+            texts.extend(grant.detail(end));
+        }
+        if texts.len() > usize::from(own.cause.is_some()) {
+            let code = code.unwrap_or(Code::DeploymentRoles);
+            folded.cause = Some(Arc::new(Cause { code, text: texts.join("; ") }));
+        }
+        folded
+    }
 }
 
-impl GrantHistory {
-    /// What is to be said of it in the row's detail.
-    fn told(&self) -> Option<String> {
+impl DeploymentRole {
+    /// The role that a line of the plan is about.
+    pub(super) fn of(row: RowNumber, line: &PlanLine, deployment: &Deployment) -> Self {
+        Self {
+            of: row,
+            email: line.email.clone(),
+            deployment: deployment.clone(),
+            role: line.role,
+            from_role: line.from_role(),
+            workspace_role: line.workspace_role,
+        }
+    }
+
+    /// Its part of the row's detail.
+    fn detail(&self, end: &ItemEnd) -> Option<String> {
         let Self { deployment, role, from_role, .. } = self;
-        let (name, role) = (&deployment.name, grant_name(*role));
-        let why = self.end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
-        Some(match self.end.status {
+        let (name, role) = (&deployment.name, role_name(*role));
+        let why = end.cause.as_ref().map_or_else(String::new, |cause| cause.text.clone());
+        Some(match end.status {
             Status::Unchanged if !deployment.is_there() => {
-                format!("{name}: {role} is left out, there is no such deployment")
+                format!("{name}: {role} skipped, no such deployment")
             }
             Status::Unchanged | Status::Merged | Status::Invalid => return None,
-            Status::Removed => format!("{name}: {} taken away", grant_name(*from_role)),
-            Status::Added => format!("{name}: {role} given"),
+            Status::Removed => format!("{name}: {} removed", role_name(*from_role)),
+            Status::Added => format!("{name}: {role} granted"),
             Status::RoleUpdated => {
-                format!("{name}: {} -> {role}", grant_name(*from_role))
+                format!("{name}: {} -> {role}", role_name(*from_role))
             }
             Status::Invited | Status::AlreadyInvited => {
-                format!("{name}: whether the invitation brings {role} along cannot be seen")
+                format!("{name}: Houston does not show whether the invitation carries {role}")
             }
             Status::RoleKept => format!("{name}: {why}"),
             status @ (Status::Rejected | Status::GaveUp | Status::InDoubt | Status::NotRun) => {
@@ -104,7 +120,7 @@ fn worse(row: Status, grant: Status) -> Status {
         Status::GaveUp => 4,
         Status::NotRun => 3,
         Status::Rejected | Status::Invalid => 2,
-        // Whoever keeps a role that a guard holds is told so, whatever else was given.
+        // A role that a guard holds back is always reported, whatever else was set.
         Status::Added | Status::Invited | Status::RoleUpdated | Status::Removed | Status::RoleKept => 1,
         Status::Unchanged | Status::AlreadyInvited | Status::Merged => 0,
     };

@@ -1,15 +1,16 @@
-//! A run as its files tell it: every report is made from this, and from nothing else.
+//! A run as its files show it: every report is made from this, and from nothing else.
 //!
 //! Main type: [`History`]. It reads; it never writes.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::lines::Lines;
-use super::{Entry, FORMAT, GrantHistory, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
+use super::{DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
 use crate::model::{ItemId, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
@@ -21,16 +22,14 @@ const MOST_LEGS: u32 = u32::MAX - 1;
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
 const SHORTEST_LINE: u64 = 40;
 
-/// What is known of one row after a run. Small, since there is one per row: causes are shared.
+/// How an item of the plan ended, as far as it ended. Small, since there is one per row: causes are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowHistory {
-    /// Its physical line in the roster.
-    pub line: u32,
+pub struct ItemEnd {
     /// How it ended, as far as it ended.
     pub status: Status,
     /// Why, where that is known.
     pub cause: Option<Arc<Cause>>,
-    /// The workspace it resolved to, as an index into [`History::workspaces`].
+    /// The workspace that it resolved to, as an index into [`History::workspaces`].
     pub workspace: Option<u32>,
     /// Mutations sent for it.
     pub attempts: u32,
@@ -40,7 +39,7 @@ pub struct RowHistory {
     pub step: Option<ReplaceStep>,
 }
 
-impl RowHistory {
+impl ItemEnd {
     /// Whether a later leg of the run can settle the row.
     pub(super) fn is_left(&self) -> bool {
         match self.status.kind() {
@@ -75,24 +74,40 @@ impl RowHistory {
     }
 }
 
-/// A run as its files tell it.
+/// How a row of the roster ended, with the roles in deployments that it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowEnd<'h> {
+    /// The physical line of the row.
+    pub line: u32,
+    /// Its end.
+    pub end: &'h ItemEnd,
+}
+
+impl Deref for RowEnd<'_> {
+    type Target = ItemEnd;
+
+    fn deref(&self) -> &ItemEnd {
+        self.end
+    }
+}
+
+/// A run as its files show it.
 #[derive(Debug, Clone)]
 pub struct History {
     /// What the run is about.
     pub header: Header,
     /// The workspaces that rows resolved to.
     pub workspaces: Vec<WorkspaceId>,
-    /// One entry per row of the roster, in its order, with what became of the roles in deployments that
-    /// it wants.
-    pub rows: Vec<RowHistory>,
-    /// One entry per role in a deployment that a row wants, in the order of the plan.
-    pub grants: Vec<GrantHistory>,
-    /// Of rows whose roles in deployments made a difference: what became of the row alone.
-    pub(super) alone: HashMap<ItemId, RowHistory>,
-    /// One entry per person who is in a workspace of the roster without being in it, in the order of
-    /// the plan.
-    pub extras: Vec<RowHistory>,
-    /// Whether anybody who is not in the roster has roles in deployments.
+    /// How each item of the plan ended, in the order of the plan: rows, roles in deployments, people who are
+    /// not in the roster.
+    pub(super) items: Vec<ItemEnd>,
+    /// The physical line of each row of the roster.
+    pub(super) lines: Vec<u32>,
+    /// What the roles in deployments are, in the order of the plan.
+    pub(super) grants: Vec<DeploymentRole>,
+    /// How rows ended whose roles in deployments, or the rows they are merged into, made a difference.
+    pub(super) folded: HashMap<RowNumber, ItemEnd>,
+    /// Whether a person who is not in the roster has deployment roles.
     pub extras_have_deployments: bool,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
@@ -111,7 +126,7 @@ pub struct History {
     /// When the last leg began, and how much work there had been before it.
     last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
-    merges: Vec<(ItemId, RowNumber)>,
+    merges: Vec<(RowNumber, RowNumber)>,
     pub(super) causes: Causes,
 }
 
@@ -145,7 +160,7 @@ struct AnyHeader {
 /// Refuses a journal of another format than ours: the rest of it may mean anything.
 fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
     let path = folder.journal();
-    // What is no header at all is reported by whoever looks for ours.
+    // The reader of our own header reports what is not a header at all.
     match Lines::<AnyHeader>::open(folder, JOURNAL)?.next() {
         Some(Ok(AnyHeader { format, target })) if format < FORMAT => {
             Err(JournalError::Older { path, format, target })
@@ -158,11 +173,11 @@ fn check_format(folder: &RunFolder) -> Result<(), JournalError> {
 /// What is known of a write whose intent is the last word about it.
 fn unanswered(step: Option<ReplaceStep>) -> &'static str {
     match step {
-        None => "sent, and the run ended before its answer",
+        None => "sent, but the run ended before the answer",
         Some(ReplaceStep::Remove) => {
-            "the removal was sent, and the run ended before the person was added again"
+            "the removal was sent, but the run ended before the person was added again"
         }
-        Some(ReplaceStep::Add) => "was taken away, and the run ended before Houston answered the add",
+        Some(ReplaceStep::Add) => "was removed, but the run ended before Houston answered the add",
     }
 }
 
@@ -185,10 +200,10 @@ impl History {
         let mut history = Self {
             header,
             workspaces: Vec::new(),
-            rows: Vec::new(),
+            items: Vec::new(),
+            lines: Vec::new(),
             grants: Vec::new(),
-            alone: HashMap::new(),
-            extras: Vec::new(),
+            folded: HashMap::new(),
             extras_have_deployments: false,
             stopped: None,
             closed: false,
@@ -219,8 +234,8 @@ impl History {
         Ok(begin(folder)?.0)
     }
 
-    /// Holds the roster and the plan in the folder against what the header says of them: a run goes
-    /// on with the files it began with, or not at all.
+    /// Compares the roster and the plan in the folder with the digests in the header: a run resumes with the
+    /// files it started with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
         let header = &self.header;
         for (name, digest) in [(ROSTER, &header.roster_sha256), (PLAN, &header.plan_sha256)] {
@@ -241,35 +256,70 @@ impl History {
         }
     }
 
+    /// How many rows the roster has.
+    pub fn row_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// How a row of the roster ended, with the roles in deployments that it wants.
+    pub fn row(&self, row: RowNumber) -> Option<RowEnd<'_>> {
+        let line = *self.lines.get(row.index())?;
+        let end = self.folded.get(&row).unwrap_or(&self.items[row.index()]);
+        Some(RowEnd { line, end })
+    }
+
+    /// The same of every row, in the order of the roster.
+    pub fn rows(&self) -> impl Iterator<Item = RowEnd<'_>> + Clone {
+        (0..self.row_count()).map(RowNumber::from_index).filter_map(|row| self.row(row))
+    }
+
+    /// The roles in deployments that rows want, with how each ended.
+    pub fn grants(&self) -> impl Iterator<Item = (&DeploymentRole, &ItemEnd)> {
+        self.grants.iter().zip(&self.items[self.lines.len()..])
+    }
+
+    /// How each person ended who is in a workspace of the roster without being in it, in the order of the
+    /// plan.
+    pub fn extras(&self) -> &[ItemEnd] {
+        &self.items[self.first_extra()..]
+    }
+
     /// The rows that a later leg can settle: `gave_up`, `in_doubt`, and `not_run` but for the rows
     /// that were left out on purpose. A row that says the same as another follows that one.
     pub fn left(&self) -> Vec<ItemId> {
-        let merged: HashSet<ItemId> = self.merges.iter().map(|&(row, _)| row).collect();
-        let rows = (0..self.rows.len()).map(ItemId::from_index);
-        let is_left = |row: &ItemId| self.alone(*row).is_some_and(RowHistory::is_left);
-        rows.filter(is_left).filter(|row| !merged.contains(row)).collect()
+        let merged: HashSet<ItemId> = self.merges.iter().map(|&(row, _)| row.into()).collect();
+        let mut left = self.left_of(0..self.row_count());
+        left.retain(|row| !merged.contains(row));
+        left
     }
 
     /// Of the roles in deployments, those that a later leg can still give: their rows have come to a
     /// good end.
     pub fn left_grants(&self) -> Vec<ItemId> {
-        let is_open = |grant: &GrantHistory| {
-            let row = self.alone(grant.of.into()).map(|row| row.status.kind());
-            grant.end.is_left() && matches!(row, Some(StatusKind::Changed | StatusKind::AsItWas))
+        let has_good_row = |item: &ItemId| {
+            let row = self.grants[item.index() - self.row_count()].of;
+            match self.items[row.index()].status.kind() {
+                StatusKind::Changed | StatusKind::AsItWas => true,
+                StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => false,
+            }
         };
-        let grants = self.grants.iter().enumerate().filter(|(_, grant)| is_open(grant));
-        grants.map(|(place, _)| ItemId::from_index(self.rows.len() + place)).collect()
+        let mut left = self.left_of(self.row_count()..self.first_extra());
+        left.retain(has_good_row);
+        left
     }
 
-    /// Of those who are not in the roster, whom a later leg can still take away.
+    /// Of those who are not in the roster, whom a later leg can still remove.
     pub fn left_extras(&self) -> Vec<ItemId> {
-        let extras = self.extras.iter().enumerate().filter(|(_, extra)| extra.is_left());
-        extras.map(|(place, _)| ItemId::from_index(self.first_extra() + place)).collect()
+        self.left_of(self.first_extra()..self.items.len())
     }
 
-    /// The place of the first line about somebody who is not in the roster.
+    fn left_of(&self, items: Range<usize>) -> Vec<ItemId> {
+        items.filter(|&item| self.items[item].is_left()).map(ItemId::from_index).collect()
+    }
+
+    /// The index of the first item about a person who is not in the roster.
     pub fn first_extra(&self) -> usize {
-        self.rows.len() + self.grants.len()
+        self.lines.len() + self.grants.len()
     }
 
     /// Whether nothing is left for a later leg.
@@ -277,22 +327,9 @@ impl History {
         self.left().is_empty() && self.left_grants().is_empty() && self.left_extras().is_empty()
     }
 
-    /// What became of a row of the roster, or of a line behind them: of a role in a deployment, or of
-    /// somebody who is not in the roster.
-    pub fn item(&self, item: ItemId) -> Option<&RowHistory> {
-        let place = item.index();
-        if let Some(extra) = place.checked_sub(self.first_extra()) {
-            return self.extras.get(extra);
-        }
-        match place.checked_sub(self.rows.len()) {
-            Some(grant) => self.grants.get(grant).map(|grant| &grant.end),
-            None => self.rows.get(place),
-        }
-    }
-
-    /// The same without what became of the roles in deployments that a row wants.
-    pub fn alone(&self, item: ItemId) -> Option<&RowHistory> {
-        self.alone.get(&item).or_else(|| self.item(item))
+    /// How an item ended: a row without the roles in deployments that it wants.
+    pub fn item(&self, item: ItemId) -> Option<&ItemEnd> {
+        self.items.get(item.index())
     }
 
     /// When the last leg ended, if it ended in order.
@@ -304,7 +341,7 @@ impl History {
     /// The counts of all people who are not in the roster.
     pub fn tally_of_extras(&self) -> Tally {
         let mut tally = Tally::default();
-        self.extras.iter().for_each(|extra| tally.count(extra.status));
+        self.extras().iter().for_each(|extra| tally.count(extra.status));
         tally
     }
 
@@ -313,7 +350,7 @@ impl History {
         let mut tally = Tally::default();
         tally.requests = self.requests;
         tally.strain = self.strain;
-        self.rows.iter().for_each(|row| tally.count(row.status));
+        self.rows().for_each(|row| tally.count(row.status));
         tally
     }
 
@@ -323,59 +360,30 @@ impl History {
         // The header is believed as far as the file is long enough for what it says.
         let mut lines = Lines::<PlanLine>::open(folder, PLAN)?;
         let most = usize::try_from(lines.size / SHORTEST_LINE).unwrap_or_default();
-        self.rows.reserve_exact(rows.min(most));
+        self.items.reserve_exact(rows.min(most));
+        self.lines.reserve_exact(rows.min(most));
         while let Some(line) = lines.next().transpose()? {
-            if line.item.index() != self.first_extra() + self.extras.len() {
+            if line.item.index() != self.items.len() {
                 return Err(lines.broken("not the next item"));
             }
-            let from_role = line.from_role();
+            self.note_origin(&line, rows).map_err(|why| lines.broken(why))?;
             let workspace = line.workspace.map(|id| {
                 *places.entry(id.clone()).or_insert_with(|| {
                     self.workspaces.push(id);
                     u32::try_from(self.workspaces.len() - 1).expect("fewer workspaces than rows")
                 })
             });
-            let (status, cause, into) = match line.decision {
-                LineDecision::Change(_) => (Status::NotRun, None, None),
+            let (status, cause) = match line.decision {
+                LineDecision::Change(_) => (Status::NotRun, None),
                 LineDecision::Keep(kept) => {
                     let cause = kept.code.zip(line.why).map(|(code, text)| Cause { code, text });
-                    (kept.status, cause.map(|cause| self.causes.share(cause)), kept.into)
+                    (kept.status, cause.map(|cause| self.causes.share(cause)))
                 }
             };
-            if let Some(first) = into {
-                if line.item.index() >= rows || first.index() >= rows || ItemId::from(first) == line.item {
-                    return Err(lines.broken("not the same as a row of the roster"));
-                }
-                self.merges.push((line.item, first));
-            }
             self.extras_have_deployments |= !line.deployment_roles.is_empty();
-            let of_line =
-                |line| RowHistory { line, status, cause, workspace, attempts: 0, elapsed_ms: 0, step: None };
-            let (is_row, is_behind) = (self.rows.len() < rows, self.rows.len() == rows);
-            match (line.origin, line.deployment) {
-                (Origin::Row { number, line: at }, None) if is_row && ItemId::from(number) == line.item => {
-                    self.rows.push(of_line(at));
-                }
-                (Origin::Row { number, .. }, Some(deployment))
-                    if is_behind && self.extras.is_empty() && number.index() < rows =>
-                {
-                    self.grants.push(GrantHistory {
-                        of: number,
-                        email: line.email,
-                        deployment,
-                        role: line.role,
-                        from_role,
-                        workspace_role: line.workspace_role,
-                        end: of_line(0),
-                    });
-                }
-                (Origin::Extra, None) if is_behind => self.extras.push(of_line(0)),
-                (Origin::Row { .. } | Origin::Extra, _) => {
-                    return Err(lines.broken("an item in the wrong order"));
-                }
-            }
+            self.items.push(ItemEnd { status, cause, workspace, attempts: 0, elapsed_ms: 0, step: None });
         }
-        let found = (self.first_extra() + self.extras.len()) as u64;
+        let found = self.items.len() as u64;
         let Header { rows, grants, extras, .. } = self.header;
         let expected = rows.saturating_add(grants).saturating_add(extras);
         if found != expected {
@@ -384,45 +392,73 @@ impl History {
         Ok(())
     }
 
+    /// Takes in what an item is about; `rows` is how many rows the roster has.
+    fn note_origin(&mut self, line: &PlanLine, rows: usize) -> Result<(), &'static str> {
+        let (at, first_extra) = (line.item.index(), self.first_extra());
+        match (line.origin, &line.deployment) {
+            (Origin::Row { number, line: physical }, None) if at < rows && number.index() == at => {
+                self.lines.push(physical);
+            }
+            (Origin::Row { number, .. }, Some(deployment))
+                if at >= rows && at == first_extra && number.index() < rows =>
+            {
+                self.grants.push(DeploymentRole::of(number, line, deployment));
+            }
+            (Origin::Extra, None) if at >= rows => {}
+            (Origin::Row { .. } | Origin::Extra, _) => return Err("an item in the wrong order"),
+        }
+        let into = line.decision.kept().and_then(|kept| kept.into);
+        match (into, line.origin) {
+            (None, _) => Ok(()),
+            (Some(first), Origin::Row { number, .. })
+                if at < rows && first.index() < rows && first != number =>
+            {
+                self.merges.push((number, first));
+                Ok(())
+            }
+            (Some(_), Origin::Row { .. } | Origin::Extra) => Err("not the same as a row of the roster"),
+        }
+    }
+
     fn take(&mut self, entry: Entry) {
         let at_ms = match entry {
             Entry::Header(_) => return,
             Entry::Intent { item, attempt, step, at_ms, .. } => {
                 let cause = self.causes.share(Cause::new(Code::NoOutcome, unanswered(step)));
-                self.with(item, |row| {
-                    row.attempts = attempt;
-                    row.step = step;
-                    row.status = Status::InDoubt;
-                    row.cause = Some(cause);
+                self.with(item, |end| {
+                    end.attempts = attempt;
+                    end.step = step;
+                    end.status = Status::InDoubt;
+                    end.cause = Some(cause);
                 });
                 at_ms
             }
             Entry::Acknowledged { item, at_ms } => {
                 let cause = Cause::new(Code::NotReadBack, "acknowledged by Houston, not read back");
                 let cause = self.causes.share(cause);
-                self.with(item, |row| {
-                    row.status = Status::InDoubt;
-                    row.cause = Some(cause);
+                self.with(item, |end| {
+                    end.status = Status::InDoubt;
+                    end.cause = Some(cause);
                 });
                 at_ms
             }
             Entry::Outcome { item, status, code, detail, attempts, elapsed_ms, at_ms } => {
                 let cause = code.map(|code| Cause { code, text: detail.unwrap_or_default() });
                 let cause = cause.map(|cause| self.causes.share(cause));
-                self.with(item, |row| {
-                    row.status = status;
-                    row.attempts = attempts;
-                    row.elapsed_ms = u32::try_from(elapsed_ms).unwrap_or(u32::MAX);
-                    row.cause = cause;
+                self.with(item, |end| {
+                    end.status = status;
+                    end.attempts = attempts;
+                    end.elapsed_ms = u32::try_from(elapsed_ms).unwrap_or(u32::MAX);
+                    end.cause = cause;
                 });
                 at_ms
             }
             Entry::Released { item, at_ms } => {
-                self.with(item, |row| {
-                    row.attempts = row.attempts.saturating_sub(1);
-                    if row.attempts == 0 {
-                        row.status = Status::NotRun;
-                        row.cause = None;
+                self.with(item, |end| {
+                    end.attempts = end.attempts.saturating_sub(1);
+                    if end.attempts == 0 {
+                        end.status = Status::NotRun;
+                        end.cause = None;
                     }
                 });
                 at_ms
@@ -446,34 +482,36 @@ impl History {
         self.duration = self.duration.max(Duration::from_millis(at_ms));
     }
 
-    fn with(&mut self, item: ItemId, change: impl FnOnce(&mut RowHistory)) {
-        let (rows, first_extra) = (self.rows.len(), self.first_extra());
-        let entry = match item.index() {
-            place if place >= first_extra => self.extras.get_mut(place - first_extra),
-            place if place >= rows => self.grants.get_mut(place - rows).map(|grant| &mut grant.end),
-            place => self.rows.get_mut(place),
-        };
-        if let Some(history) = entry {
-            change(history);
+    fn with(&mut self, item: ItemId, change: impl FnOnce(&mut ItemEnd)) {
+        if let Some(end) = self.items.get_mut(item.index()) {
+            change(end);
         }
     }
 
     /// A row that says the same as an earlier one which failed has failed like it.
     fn follow_merges(&mut self) {
         for &(row, first) in &self.merges {
-            let Some(spokesman) = self.rows.get(first.index()) else { continue };
-            match spokesman.status.kind() {
+            let Some(spokesman) = self.row(first) else { continue };
+            let (status, cause) = match spokesman.status.kind() {
                 StatusKind::Changed | StatusKind::AsItWas => {
                     let text = format!("the same as line {}", spokesman.line);
-                    self.rows[row.index()].cause = Some(Arc::new(Cause::new(Code::Merged, text)));
+                    (Status::Merged, Some(Arc::new(Cause::new(Code::Merged, text))))
                 }
                 StatusKind::Failed | StatusKind::Unresolved | StatusKind::NotTried => {
-                    let (status, cause) = (spokesman.status, spokesman.cause.clone());
-                    let merged = &mut self.rows[row.index()];
-                    merged.status = status;
-                    merged.cause = cause;
+                    (spokesman.status, spokesman.cause.clone())
                 }
-            }
+            };
+            let merged = &mut self.items[row.index()];
+            (merged.status, merged.cause) = (status, cause);
         }
+    }
+}
+
+#[cfg(test)]
+impl History {
+    /// A roster of which each row ended like this.
+    pub fn set_rows(&mut self, ends: Vec<ItemEnd>) {
+        self.lines = (2..).take(ends.len()).collect();
+        self.items = ends;
     }
 }

@@ -1,7 +1,7 @@
 //! The lines of a run's files, one by one.
 //!
 //! Main type: [`Lines`]; main function: [`plan_lines`]. It reads; a line that makes no sense is an error
-//! with its place.
+//! with its position.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};

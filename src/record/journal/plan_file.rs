@@ -7,11 +7,9 @@ use std::io::{BufWriter, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Hashing, JournalError};
-use crate::model::{Assignment, ItemId, Level, Role, RowNumber, Scope, WorkspaceId, escaped_json};
+use crate::model::{ItemId, Level, Role, RowNumber, Scope, WorkspaceId, escaped_json};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::extra::{Account, Extra};
-use crate::plan::grant::{Deployment, Grant};
-use crate::plan::{Action, Decision, Membership, Plan, Reason};
+use crate::plan::{Account, Action, Decision, Deployment, Item, Membership, Phase, Plan, Reason};
 use crate::record::folder::{PLAN, RunFolder};
 
 /// What was decided about one item of a plan: a line of `plan.jsonl`. A row of the roster, a role in a
@@ -24,7 +22,7 @@ pub struct PlanLine {
     pub origin: Origin,
     /// The address as compared, or another name of a person who has none; empty for an invalid row.
     pub email: String,
-    /// The role that the roster wants; none for an extra, and if a role in a deployment is to be removed.
+    /// The role that the roster wants; none for an extra, and to remove a deployment role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// The workspace it resolved to.
@@ -43,7 +41,7 @@ pub struct PlanLine {
     /// The roles in deployments of an extra, by release name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployment_roles: Vec<(String, Role)>,
-    /// What Houston had; none if it was not looked at.
+    /// What Houston had; none if it was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Membership>,
     /// What follows.
@@ -113,22 +111,17 @@ impl LineDecision {
         }
     }
 
-    /// The line's part of a decision about an item for which the roster wants this role, and its sentence
-    /// for people. Of a row it is mentioned if the person was seen twice.
-    fn of(
-        decision: &Decision,
-        scope: Scope,
-        wanted: Option<Level>,
-        seen: Option<Membership>,
-    ) -> (Self, Option<String>) {
-        let reason = match decision {
+    /// The line's part of what is decided about an item, and its sentence for people. Of a row it is
+    /// mentioned if the person was seen twice.
+    fn of(item: &Item) -> (Self, Option<String>) {
+        let reason = match &item.decision {
             Decision::Change(action) => return (Self::Change(*action), None),
             Decision::Keep(reason) => reason,
         };
-        let (status, cause) = reason.end(scope, wanted);
+        let (status, cause) = reason.end(item.scope(), item.wanted);
         let doubled = || {
-            let seen = seen.filter(|seen| seen.is_doubled())?;
-            let text = format!("is there more than once: {} first", seen.described(scope));
+            let seen = item.seen.filter(|seen| seen.is_doubled() && item.phase() == Phase::Members)?;
+            let text = format!("is in the workspace more than once: {} first", seen.described(item.scope()));
             Some(Cause::new(Code::DuplicateBinding, text))
         };
         let cause = cause.or_else(doubled);
@@ -137,66 +130,32 @@ impl LineDecision {
     }
 }
 
+/// The role that the person of a row has in the workspace once the row has succeeded.
+fn level_afterwards(row: &Item) -> Option<Level> {
+    match row.decision.reason() {
+        Some(Reason::AlreadyInvited(level)) => *level,
+        reason => reason.and_then(Reason::level_kept).or(row.wanted),
+    }
+}
+
 impl PlanLine {
-    /// The line for a row. `assignment` is absent for rows that are not valid.
-    pub fn new(plan: &Plan, row: RowNumber, line: u32, assignment: Option<&Assignment<'_>>) -> Self {
-        let planned = &plan.rows[row.index()];
-        let role = assignment.map(|assignment| assignment.role);
-        let (decision, why) = LineDecision::of(&planned.decision, Scope::Workspace, role, planned.seen);
+    /// The line for an item of a plan. `email` is empty for a row that is not valid.
+    pub fn of(plan: &Plan, id: ItemId, origin: Origin, email: String) -> Self {
+        let item = &plan.items[id.index()];
+        let scope = item.scope();
+        let (decision, why) = LineDecision::of(item);
+        let of_row = item.row().filter(|_| scope == Scope::Deployment).map(|row| plan.of_row(row));
         Self {
-            item: row.into(),
-            origin: Origin::Row { number: row, line },
-            email: assignment.map_or_else(String::new, |assignment| assignment.email.to_owned()),
-            role: role.map(Role::workspace),
-            workspace: planned.workspace.map(|place| plan.workspaces[place as usize].id.clone()),
-            deployment: None,
-            workspace_role: None,
-            accounts: plan.replacements.get(&row).cloned().unwrap_or_default(),
-            deployment_roles: Vec::new(),
-            seen: planned.seen,
-            decision,
-            why,
-        }
-    }
-
-    /// The line for a role in a deployment that the person of this wish gets: `item` comes behind the rows
-    /// of the roster.
-    pub fn of_grant(plan: &Plan, grant: &Grant, wish: &Assignment<'_>, item: ItemId) -> Self {
-        let workspace_role = match plan.rows[grant.row.index()].decision.reason() {
-            Some(Reason::AlreadyInvited(level)) => *level,
-            reason => reason.and_then(Reason::level_kept).or(Some(wish.role)),
-        };
-        let (decision, why) = LineDecision::of(&grant.decision, Scope::Deployment, grant.role, None);
-        Self {
-            item,
-            origin: Origin::Row { number: grant.row, line: wish.line },
-            email: wish.email.to_owned(),
-            role: grant.role.map(Role::deployment),
-            workspace: Some(plan.workspaces[grant.workspace as usize].id.clone()),
-            deployment: Some(grant.deployment.clone()),
-            workspace_role: workspace_role.map(Role::workspace),
-            accounts: Vec::new(),
-            deployment_roles: Vec::new(),
-            seen: grant.seen,
-            decision,
-            why,
-        }
-    }
-
-    /// The line for a person who is not in the roster: `item` comes behind its rows.
-    pub fn of_extra(plan: &Plan, extra: &Extra, item: ItemId) -> Self {
-        let (decision, why) = LineDecision::of(&extra.decision, Scope::Workspace, None, None);
-        Self {
-            item,
-            origin: Origin::Extra,
-            email: extra.name.clone(),
-            role: None,
-            workspace: Some(plan.workspaces[extra.workspace as usize].id.clone()),
-            deployment: None,
-            workspace_role: None,
-            accounts: vec![extra.account.clone()],
-            deployment_roles: extra.deployment_roles.clone(),
-            seen: Some(extra.seen),
+            item: id,
+            origin,
+            email,
+            role: item.wanted.map(|level| scope.role(level)),
+            workspace: plan.workspace(item).map(|workspace| workspace.id.clone()),
+            deployment: plan.deployment(item).cloned(),
+            workspace_role: of_row.and_then(level_afterwards).map(Role::workspace),
+            accounts: plan.accounts.get(&id).cloned().unwrap_or_default(),
+            deployment_roles: plan.deployment_roles.get(&id).cloned().unwrap_or_default(),
+            seen: item.seen,
             decision,
             why,
         }

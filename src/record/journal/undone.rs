@@ -1,4 +1,4 @@
-//! What a run really changed, as far as it can be taken back: `undo.csv` and `undo.json` are made
+//! What a run really changed, as far as it can be undone: `undo.csv` and `undo.json` are made
 //! from the same answer.
 //!
 //! Main type: [`Undone`]. It reads nothing and writes nothing.
@@ -8,38 +8,38 @@ use crate::model::WorkspaceId;
 use crate::outcome::Status;
 use crate::plan::Action;
 
-/// How a line of the plan is taken back.
+/// How to undo a line of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undoing {
-    /// They come back, or get their former role.
+    /// Add them again, or restore their former role.
     PutBack,
     /// They should come back, but no row could say so: they have no address, or had no known role.
     LeftOut,
-    /// They are taken away.
+    /// Remove them.
     TakenAway,
 }
 
 /// Looks at the lines of a plan in their order.
 #[derive(Debug, Default)]
 pub struct Undone {
-    /// The person who is put back by the line before.
+    /// The person whom the line before restores.
     last: Option<(Option<WorkspaceId>, String)>,
 }
 
 impl Undone {
-    /// How a line is taken back; none if nothing was changed, for roles in deployments, and where the line
-    /// before brings the same person back: Houston may have a pending user and their invitation as well.
+    /// How to undo a line; none if nothing was changed, for deployment roles, and where the line before
+    /// restores the same person: Houston may have both a pending user and their invitation.
     pub fn of(&mut self, line: &PlanLine, history: &History) -> Option<Undoing> {
         if line.deployment.is_some() {
             return None;
         }
-        // Who was taken away and added again was there before; their role may have been another one.
+        // A person who was removed and added again was there before, perhaps with another role.
         let is_replaced = matches!(line.decision, LineDecision::Change(Action::Replace(_)));
         let from_role = line.from_role();
         if is_replaced && (from_role.is_none() || from_role == line.role) {
             return None;
         }
-        match history.alone(line.item)?.status {
+        match history.item(line.item)?.status {
             Status::Removed | Status::RoleUpdated => self.put_back(line),
             Status::Added | Status::Invited if is_replaced => self.put_back(line),
             Status::Added | Status::Invited => Some(Undoing::TakenAway),

@@ -24,7 +24,7 @@ pub struct ExportSummary {
     without_deployments: usize,
     without_invitations: Named,
     left_out: BTreeMap<LeftOut, Named>,
-    /// The workspaces that could not be read, with why; whether that is for good.
+    /// The workspaces that could not be read, with the reason, and whether that is permanent.
     unreadable: Vec<(String, String, bool)>,
 }
 
@@ -73,7 +73,7 @@ impl ExportSummary {
     fn count_entry(&mut self, entry: &Entry, workspace: impl Fn() -> String) {
         let name = || {
             let known = entry.email.as_deref().or(entry.username.as_deref());
-            let who = known.or(entry.user_id.as_deref()).unwrap_or("somebody");
+            let who = known.or(entry.user_id.as_deref()).unwrap_or("unknown person");
             format!("{} in {}", printable(who), workspace())
         };
         if entry.bindings > 1 {
@@ -102,8 +102,8 @@ impl ExportSummary {
         for why in LeftOut::ALL {
             if let Some(named) = self.left_out.get(&why) {
                 let outcome = match format {
-                    ExportFormat::Csv => "left out of the CSV (--format json has them)",
-                    ExportFormat::Json => "could not be in a roster",
+                    ExportFormat::Csv => "not in the CSV (--format json includes them)",
+                    ExportFormat::Json => "not usable in a roster",
                 };
                 let entries = of(named.count, "entry", "entries");
                 warn(format!("{outcome}, {entries} {}: {}", why.reason(), named.list()));
@@ -112,20 +112,23 @@ impl ExportSummary {
         if self.doubled.count > 0 {
             let many = of(self.doubled.count, "member has", "members have");
             let list = self.doubled.list();
-            warn(format!("{many} more than one workspace role, the first is exported: {list}"));
+            warn(format!("{many} more than one workspace role; the first is exported: {list}"));
         }
         if self.odd.count > 0 {
             let many = of(self.odd.count, "person has an address", "people have addresses");
-            warn(format!("{many} that a roster takes with --allow-odd-addresses only: {}", self.odd.list()));
+            warn(format!(
+                "{many} that a roster accepts only with --allow-odd-addresses: {}",
+                self.odd.list()
+            ));
         }
         if self.without_deployments > 0 {
             let many = of(self.without_deployments, "member", "members");
-            warn(format!("the roles in deployments of {many} are not known"));
+            warn(format!("the deployment roles of {many} are unknown"));
         }
         if self.without_invitations.count > 0 {
             let many = of(self.without_invitations.count, "workspace", "workspaces");
             let list = self.without_invitations.list();
-            warn(format!("the token may not see the invitations of {many}: {list}"));
+            warn(format!("the token cannot see the invitations of {many}: {list}"));
         }
         if self.workspaces == 0 {
             warn("the token sees no workspace".to_owned());

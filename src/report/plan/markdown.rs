@@ -4,20 +4,11 @@
 
 use std::fmt::Write as _;
 
-use super::extras::ExtraRow;
-use super::grants::{GrantRow, mark};
-use super::{Detail, PlanReport, PlannedRow, SHOWN, summed_up};
-use crate::plan::extra::Extra;
-use crate::plan::grant::Grant;
+use super::items::PlannedItem;
+use super::{Detail, PlanReport, SHOWN, summed_up};
+use crate::model::ItemId;
+use crate::plan::Phase;
 use crate::report::escape::{markdown, markdown_line};
-
-/// What a plan has about one workspace.
-#[derive(Default)]
-struct Share<'p> {
-    rows: Vec<usize>,
-    grants: Vec<&'p Grant>,
-    extras: Vec<&'p Extra>,
-}
 
 impl PlanReport<'_> {
     /// The plan as Markdown. Its tables hold the people with something to do or to report.
@@ -30,58 +21,32 @@ impl PlanReport<'_> {
     fn write_markdown(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
         writeln!(text, "# {}\n", markdown_line(&self.title()))?;
         write!(text, "{}", self.closing(markdown_line))?;
-        let (by_workspace, elsewhere) = self.grouped();
-        let named = self.titles().zip(by_workspace).enumerate();
-        let named = named.map(|(index, (name, rows))| {
-            (name, Share { rows, grants: self.grants_of(index), extras: self.extras_of(index) })
-        });
-        let elsewhere = Share { rows: elsewhere, ..Share::default() };
-        for (name, share) in named.chain([("Not compared".to_owned(), elsewhere)]) {
-            let Share { rows, grants, extras } = &share;
-            if !rows.is_empty() || !extras.is_empty() {
-                let counts = self.counts_with(rows, grants, extras);
-                writeln!(text, "\n## {}: {}", markdown_line(&name), summed_up(counts))?;
-                self.table(text, &share, detail)?;
-            }
+        for (title, ids) in self.groups() {
+            writeln!(text, "\n## {}: {}", markdown_line(&title), summed_up(self.counts_of(&ids)))?;
+            self.table(text, &ids, detail)?;
         }
         Ok(())
     }
 
-    fn table(&self, text: &mut String, share: &Share<'_>, detail: Detail) -> std::fmt::Result {
-        let Share { rows, grants, extras } = share;
-        let shown: Vec<usize> = rows.iter().copied().filter(|&row| self.mark(row).is_some()).collect();
-        let grants: Vec<&Grant> = grants.iter().copied().filter(|grant| mark(grant).is_some()).collect();
-        if shown.is_empty() && grants.is_empty() && extras.is_empty() {
+    fn table(&self, text: &mut String, ids: &[ItemId], detail: Detail) -> std::fmt::Result {
+        let phases = [Phase::Members, Phase::Deployments, Phase::Removals];
+        let shown = phases.map(|phase| self.marked(ids, phase).map(|(id, _)| id).collect::<Vec<_>>());
+        if shown.iter().all(Vec::is_empty) {
             return Ok(());
         }
         writeln!(
             text,
             "\n| email | action | from | to | reason | line |\n| --- | --- | --- | --- | --- | --- |"
         )?;
-        let limit = if detail == Detail::All { shown.len() } else { 4 * SHOWN };
-        for &index in shown.iter().take(limit) {
-            let PlannedRow { line, email, workspace: _, workspace_id: _, action, from_role, to_role, reason } =
-                self.row(index);
-            let (from, to) = (from_role.unwrap_or_default(), to_role.unwrap_or_default());
+        let limit = if detail == Detail::All { ids.len() } else { 4 * SHOWN };
+        for &id in shown.iter().flat_map(|of_phase| of_phase.iter().take(limit)) {
+            let PlannedItem { line, email, action, from_role, to_role, reason, .. } = self.item(id);
+            let (from, to) = (from_role.unwrap_or_default(), to_role.cell());
             let (email, reason) = (markdown(email), markdown(&reason));
+            let line = line.map_or_else(String::new, |line| line.to_string());
             writeln!(text, "| {email} | {action} | {from} | {to} | {reason} | {line} |")?;
         }
-        let grant_limit = if detail == Detail::All { grants.len() } else { 4 * SHOWN };
-        for grant in grants.iter().take(grant_limit) {
-            let GrantRow { line, email, action, from_role, to_role, reason, .. } = self.grant(grant);
-            let (from, to) = (from_role.unwrap_or_default(), to_role.unwrap_or_default());
-            let (email, reason) = (markdown(email), markdown(&reason));
-            writeln!(text, "| {email} | {action} | {from} | {to} | {reason} | {line} |")?;
-        }
-        let extra_limit = if detail == Detail::All { extras.len() } else { 4 * SHOWN };
-        for extra in extras.iter().take(extra_limit) {
-            let ExtraRow { email, action, from_role, reason, .. } = self.extra(extra);
-            let (email, from, reason) = (markdown(email), from_role.unwrap_or_default(), markdown(&reason));
-            writeln!(text, "| {email} | {action} | {from} |  | {reason} |  |")?;
-        }
-        let more = shown.len().saturating_sub(limit)
-            + grants.len().saturating_sub(grant_limit)
-            + extras.len().saturating_sub(extra_limit);
+        let more: usize = shown.iter().map(|of_phase| of_phase.len().saturating_sub(limit)).sum();
         if more > 0 {
             writeln!(text, "\n{more} more are not shown; `--all` shows them.")?;
         }
@@ -95,9 +60,9 @@ mod tests {
 
     use super::super::{Estimate, PlanFormat};
     use super::*;
-    use crate::model::{Level, WorkspaceId};
+    use crate::model::{Level, RowNumber, WorkspaceId};
     use crate::outcome::{Cause, Code};
-    use crate::plan::{Action, Decision, Holder, Membership, Plan, Reason, RowPlan, Workspace};
+    use crate::plan::{Action, Decision, Holder, Item, Membership, Origin, Plan, Reason, Subject, Workspace};
     use crate::roster::{Roster, Settings, spool_text};
 
     fn rendered(text: &str, plan: &Plan, detail: Detail) -> String {
@@ -125,19 +90,34 @@ mod tests {
         Workspace { id: WorkspaceId::new("ck1").unwrap(), label: Some(label.to_owned()) }
     }
 
+    /// The item of a row without a workspace.
+    fn item(index: usize, decision: Decision) -> Item {
+        Item {
+            origin: Origin::Row(RowNumber::from_index(index)),
+            subject: None,
+            wanted: Some(Level::Viewer),
+            seen: None,
+            decision,
+        }
+    }
+
     #[test]
     fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
-        let row = |decision, seen| RowPlan { workspace: Some(0), seen, decision };
+        let row = |index, decision, seen| Item {
+            subject: Some(Subject { workspace: 0, deployment: None }),
+            seen,
+            ..item(index, decision)
+        };
         let cause = Arc::new(Cause::new(Code::Other("x".to_owned()), "a|b\n<script> [x](y)"));
         let change = Action::SetRole { from: Level::Admin, to: Level::Viewer, holder: Holder::Member };
         let seen = Membership::Invited { role: Some(Level::Admin), invites: 1 };
         let plan = Plan {
             workspaces: vec![workspace("Data | <b>\n# all")],
-            rows: vec![
-                row(Decision::Change(Action::Add(Level::Viewer)), Some(Membership::Absent)),
-                row(Decision::Change(change), Some(seen)),
-                row(Decision::Keep(Reason::Unchanged), None),
-                RowPlan { workspace: None, seen: None, decision: Decision::Keep(Reason::Rejected(cause)) },
+            items: vec![
+                row(0, Decision::Change(Action::Add(Level::Viewer)), Some(Membership::Absent)),
+                row(1, Decision::Change(change), Some(seen)),
+                row(2, Decision::Keep(Reason::Unchanged), None),
+                item(3, Decision::Keep(Reason::Rejected(cause))),
             ],
             ..Plan::default()
         };
@@ -146,15 +126,15 @@ mod tests {
         insta::assert_snapshot!(rendered(text, &plan, Detail::Some), @r"
         # Plan for r\|1.csv on `https://houston.example.com/v1` (Houston 2.1.0)
 
-        In all: 1 to add, 1 to get another role, 1 unchanged, 1 rejected.
+        Total: 1 to add, 1 role to change, 1 unchanged, 1 rejected.
         2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
 
-        ## Data \| &lt;b> # all (ck1): 1 to add, 1 to get another role, 1 unchanged
+        ## Data \| &lt;b> # all (ck1): 1 to add, 1 role to change, 1 unchanged
 
         | email | action | from | to | reason | line |
         | --- | --- | --- | --- | --- | --- |
         | `a@x.org` | add |  | WORKSPACE_VIEWER | absent | 2 |
-        | `b@x.org` | update_role | WORKSPACE_ADMIN | WORKSPACE_VIEWER | another role | 3 |
+        | `b@x.org` | update_role | WORKSPACE_ADMIN | WORKSPACE_VIEWER | different role | 3 |
 
         ## Not compared: 1 rejected
 
@@ -176,13 +156,13 @@ mod tests {
 
     #[test]
     fn a_long_table_is_cut_unless_all_is_wanted() {
-        let row = || RowPlan {
-            workspace: Some(0),
+        let row = |index| Item {
+            subject: Some(Subject { workspace: 0, deployment: None }),
             seen: Some(Membership::Absent),
-            decision: Decision::Change(Action::Add(Level::Viewer)),
+            ..item(index, Decision::Change(Action::Add(Level::Viewer)))
         };
-        let rows = (0..23).map(|_| row()).collect();
-        let plan = Plan { workspaces: vec![workspace("W")], rows, ..Plan::default() };
+        let items = (0..23).map(row).collect();
+        let plan = Plan { workspaces: vec![workspace("W")], items, ..Plan::default() };
         let rows: Vec<_> = (0..23).map(|who| format!("p{who}@x.org,viewer,W")).collect();
         let text = format!("email,role,workspace\n{}\n", rows.join("\n"));
         let some = rendered(&text, &plan, Detail::Some);

@@ -1,4 +1,4 @@
-//! Pending invitations that were not accepted for long, beside a plan.
+//! Old pending invitations, shown with a plan.
 //!
 //! Main type: [`Stale`]. It shows what is known; an age that Houston does not report stays unknown.
 
@@ -9,10 +9,10 @@ use serde::Serialize;
 use crate::model::{Role, printable};
 use crate::report::escape::{markdown, markdown_line};
 
-/// What is known of old invitations in the workspaces of a plan.
+/// What is known about old invitations in the workspaces of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stale {
-    /// How old an invitation is at least to be listed: as it was asked for.
+    /// The least age of a listed invitation, as the user wrote it.
     pub older_than: String,
     /// The old ones, the oldest first.
     pub invites: Vec<StaleInvite>,
@@ -73,7 +73,7 @@ impl Stale {
         for invite in &self.invites {
             let StaleInvite { email, workspace, role, created_at, days, in_roster, .. } = invite;
             let (email, workspace) = (clean(email), clean(workspace));
-            let role = role.map_or("no role that is known", Role::name);
+            let role = role.map_or("unknown role", Role::name);
             let since = created_at.strftime("%Y-%m-%d");
             let roster = if *in_roster { "in the roster" } else { "not in the roster" };
             if md {
@@ -84,17 +84,17 @@ impl Stale {
         }
         let gap = if md { "\n" } else { "" };
         if self.undated > 0 {
-            writeln!(text, "{gap}Houston does not tell how old {} more are.", self.undated)?;
+            writeln!(text, "{gap}Houston gives no date for {} more.", self.undated)?;
         }
         if self.pending_members > 0 {
             writeln!(
                 text,
-                "{gap}{} of the roster have never signed in; Houston does not tell since when they are waited for.",
+                "{gap}{} of the roster have never signed in; Houston gives no date for them.",
                 self.pending_members
             )?;
         }
         for workspace in &self.unseen_in {
-            writeln!(text, "{gap}The invitations of {} cannot be seen.", line(workspace))?;
+            writeln!(text, "{gap}The token cannot see the invitations of {}.", line(workspace))?;
         }
         Ok(())
     }

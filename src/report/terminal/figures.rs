@@ -17,7 +17,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 const LEFT_WINDOW: Duration = Duration::from_secs(60);
 /// The least time between two samples.
 const STEP: Duration = Duration::from_millis(500);
-/// Below this nothing is said about pace.
+/// Below this the pace is not shown.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// The phases of a run that have a bar.
@@ -200,11 +200,11 @@ impl Figures {
     fn join_pace(&self, line: &mut String) {
         match self.pause {
             Some(Pause::Asked(left)) if !left.is_zero() => {
-                return push(line, format_args!("waiting {} because Houston asks for it", countdown(left)));
+                return push(line, format_args!("waiting {} at Houston's request", countdown(left)));
             }
             Some(Pause::Away(so_far)) => {
                 let so_far = countdown(so_far);
-                return push(line, format_args!("Houston has been away for {so_far}, waiting for it"));
+                return push(line, format_args!("Houston has been unavailable for {so_far}, waiting"));
             }
             Some(Pause::Asked(_)) | None => {}
         }
@@ -213,7 +213,7 @@ impl Figures {
             push(line, format_args!("window {}/{}", strain.window_end, strain.concurrency));
         }
         if strain.budget_is_empty {
-            push(line, format_args!("retry budget used up"));
+            push(line, format_args!("retry budget exhausted"));
         }
         if let Some(rate) = self.rate {
             push(line, format_args!("{rate:.1} requests/s"));
@@ -291,7 +291,7 @@ mod tests {
         strained.tally.strain.budget_is_empty = true;
         insta::assert_snapshot!(
             strained.heartbeat(),
-            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, retry budget used up, 19.8 requests/s, about 3m 12s left"
+            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, retry budget exhausted, 19.8 requests/s, about 3m 12s left"
         );
     }
 
@@ -301,10 +301,10 @@ mod tests {
         held.pause = Some(Pause::Asked(Duration::from_millis(41_200)));
         insta::assert_snapshot!(
             held.heartbeat(),
-            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, waiting 42s because Houston asks for it"
+            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, waiting 42s at Houston's request"
         );
         held.pause = Some(Pause::Asked(Duration::from_millis(100)));
-        assert!(held.bar(false).ends_with("waiting 1s because Houston asks for it"), "{}", held.bar(false));
+        assert!(held.bar(false).ends_with("waiting 1s at Houston's request"), "{}", held.bar(false));
     }
 
     #[test]
@@ -355,6 +355,6 @@ mod tests {
         assert!(meter.rate().expect("measured") < 0.1, "a standstill is seen within the window");
         meter.note(later + LEFT_WINDOW * 2, 300, 150);
         meter.note(later + LEFT_WINDOW * 2 + RATE_WINDOW, 300, 150);
-        assert_eq!(meter.left(100), None, "nobody knows how long a standstill lasts");
+        assert_eq!(meter.left(100), None, "how long a standstill lasts is unknown");
     }
 }

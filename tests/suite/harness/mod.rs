@@ -1,11 +1,13 @@
-//! What the tests of this folder share: a [`Workdir`] in which the built program is run, a
-//! [`Sandbox`] for it to talk to, and the comparison of what the program reports with what the
+//! What the tests of this folder share: a [`Workdir`] in which the built program is run, or an
+//! [`InProcess`] for what needs no process, a [`Sandbox`] to talk to, and the comparison of what the program reports with what the
 //! sandbox has.
 //!
 //! This is the only place of the tests that waits, always for an event and never longer than a
 //! deadline.
 
 pub mod by_hand;
+mod in_memory;
+mod in_process;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +17,7 @@ use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ use houston_onboard::sandbox::state::StateUser;
 use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State, Switches};
 use tempfile::TempDir;
 
+pub use self::in_process::{Command, InProcess};
 pub use self::world::{World, person, user, workspace};
 
 /// No run of a test takes longer, not even on a machine that is busy with something else.
@@ -81,6 +84,11 @@ impl Workdir {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// A folder in memory, where that can be had: syncing takes no time there.
+    fn in_memory() -> Self {
+        tempfile::tempdir_in("/dev/shm").map_or_else(|_| Self::new(), Self)
+    }
+
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -94,7 +102,7 @@ impl Workdir {
 
     /// A call of the program in this folder, with nothing of our environment that concerns it.
     pub fn call<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Call<'_> {
-        let mut command = Command::new(program());
+        let mut command = process::Command::new(program());
         command.current_dir(self.path()).env("HOME", self.path());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HOUSTON_") {
@@ -139,11 +147,16 @@ impl Workdir {
 
     /// The folders of all runs.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.path().join("onboard-runs")) else { return Vec::new() };
-        let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|p| p.is_dir()).collect();
-        folders.sort();
-        folders
+        folders_in(&self.path().join("onboard-runs"))
     }
+}
+
+/// The folders in a folder, sorted; none where it does not exist.
+pub fn folders_in(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
+    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|p| p.is_dir()).collect();
+    folders.sort();
+    folders
 }
 
 /// The built program.
@@ -154,7 +167,7 @@ pub fn program() -> &'static str {
 /// A call of the program that is being put together.
 pub struct Call<'w> {
     workdir: &'w Workdir,
-    command: Command,
+    command: process::Command,
     stdin: Vec<u8>,
 }
 
@@ -198,7 +211,7 @@ impl<'w> Call<'w> {
     /// Through another program: these words come before the program and its arguments.
     #[must_use]
     pub fn through(mut self, words: &[&str]) -> Self {
-        let mut command = Command::new(words[0]);
+        let mut command = process::Command::new(words[0]);
         command.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
         command.current_dir(self.workdir.path());
         for (name, value) in self.command.get_envs() {
@@ -352,7 +365,7 @@ impl Drop for Running<'_> {
 /// Sends a signal to a process, or to the group after a minus.
 pub fn signal(name: &str, to: &str) {
     let kill = format!("kill -{name} {to}");
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    assert!(process::Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
 }
 
 /// The peak of a process's memory in MiB, where the system tells it; none once it has ended.
@@ -489,7 +502,7 @@ pub fn records(text: &str, delimiter: u8) -> Vec<Row> {
 }
 
 /// A running sandbox on a port of its own.
-pub struct Sandbox(sandbox::Sandbox);
+pub struct Sandbox(Arc<sandbox::Sandbox>);
 
 impl Deref for Sandbox {
     type Target = sandbox::Sandbox;
@@ -511,11 +524,11 @@ impl Sandbox {
     }
 
     pub fn with(options: Options) -> Self {
-        Self(sandbox::Sandbox::start(options).unwrap())
+        Self(Arc::new(sandbox::Sandbox::start(options).unwrap()))
     }
 
     pub fn of(state: impl Into<State>, options: Options) -> Self {
-        Self(sandbox::Sandbox::start_with(options, state.into()).unwrap())
+        Self(Arc::new(sandbox::Sandbox::start_with(options, state.into()).unwrap()))
     }
 
     /// Asserts that what the program reports is what the sandbox has: every success is there with
