@@ -4,6 +4,7 @@
 #![cfg(feature = "sandbox")]
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use houston_onboard::sandbox::{Options, Profile, Role};
@@ -151,4 +152,46 @@ fn a_dead_token_takes_no_further_invitations_away() {
         assert_eq!(sandbox.state().invites.len(), guests.len(), "{profile}: {:?}", run.counts());
     }
     assert_ne!(person(0, 0), guests[0]);
+}
+
+/// Hands everything on to a sandbox, but denies adds, and fails over `self` once the run has begun.
+fn that_denies_adds(sandbox: &Sandbox) -> Server {
+    let (url, callers) = (sandbox.url().to_owned(), AtomicUsize::new(0));
+    let failure = |field: &str, message: &str| {
+        harness::json(&json!({ "data": { field: null }, "errors": [{ "message": message, "path": [field],
+            "extensions": { "code": "INTERNAL_SERVER_ERROR" } }] }))
+    };
+    Server::start(move |asked| {
+        if asked.body.contains("workspaceAddUser") {
+            return failure("workspaceAddUser", "Insufficient permissions.");
+        }
+        if asked.operation() == "Caller" && callers.fetch_add(1, Ordering::Relaxed) > 0 {
+            return failure("self", "Timed out fetching a new connection from the connection pool.");
+        }
+        relay(&url, asked)
+    })
+}
+
+#[test]
+fn a_token_in_doubt_takes_no_further_invitations_away() {
+    let guests: Vec<String> = (0..60).map(|number| format!("guest{number}@example.com")).collect();
+    let invited = |world: World, guest: &String| world.invited(0, guest, Role::WorkspaceViewer);
+    let world = guests.iter().fold(World::of(1, 2).admins(1), invited);
+    let sandbox = Sandbox::of(world, options(Profile::V0_23, &[]));
+    let server = that_denies_adds(&sandbox);
+    let mut text = String::from("email,role,workspace\n");
+    for guest in &guests {
+        writeln!(text, "{guest},viewer,{}", workspace(0)).unwrap();
+    }
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", &text);
+    let flags =
+        ["apply", "roster.csv", "--yes", "--reinvite", "--send-invites", "--max-wait", "1s", "--canary", "0"];
+    let more = ["--max-errors", "100", "--retries", "1"];
+    let call = workdir.call(flags).args(&more).args(&["--url", &server.url()]);
+    let run = call.quick().token(sandbox.token()).run();
+    let left = sandbox.state().invites.len();
+    assert!(left >= guests.len() - AT_A_TIME, "{left} are left\n{}{}", run.stdout, run.stderr);
+    let results = run.file("results.csv");
+    assert!(results.contains("Houston does not say whether the token is still valid"), "{results}");
 }
