@@ -170,9 +170,13 @@ impl Engine {
             }
             self.rejection(400, "GRAPHQL_PARSE_FAILED", errors)
         })?;
-        let document = parsed
-            .to_executable_validate(&self.schema)
-            .map_err(|error| self.rejection(400, "GRAPHQL_VALIDATION_FAILED", compatible(&error.errors)))?;
+        let document = parsed.to_executable_validate(&self.schema).map_err(|error| {
+            let mut errors = compatible(&error.errors);
+            if self.style == Style::As2 {
+                errors.iter_mut().for_each(name_the_type_apart);
+            }
+            self.rejection(400, "GRAPHQL_VALIDATION_FAILED", errors)
+        })?;
         if !self.introspection && asks_for_the_schema(&document) {
             let text = "GraphQL introspection is not allowed by Apollo Server, but the query contained __schema or __type. \
                         To enable introspection, pass introspection: true to ApolloServer in production";
@@ -286,6 +290,16 @@ pub(super) fn plain(text: &str) -> GraphQLError {
 /// In the wording of graphql-js.
 fn compatible(errors: &DiagnosticList) -> Vec<GraphQLError> {
     errors.iter().map(|error| error.unstable_to_json_compat()).collect()
+}
+
+/// Words an unknown argument as graphql 14 does: `on field "f" of type "T".`, not `on field "T.f".`
+fn name_the_type_apart(error: &mut GraphQLError) {
+    let message = &error.message;
+    let Some((argument, rest)) = message.split_once(" on field \"") else { return };
+    let name = rest.split('"').next().and_then(|name| name.split_once('.'));
+    if let Some((of, field)) = name.filter(|_| argument.starts_with("Unknown argument ")) {
+        error.message = format!("{argument} on field \"{field}\" of type \"{of}\".");
+    }
 }
 
 fn asks_for_the_schema(document: &ExecutableDocument) -> bool {

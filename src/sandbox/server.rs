@@ -209,9 +209,11 @@ fn decode(shared: &Shared, method: &Method, query: Option<&str>, headers: &Heade
         return Asked::Nothing(Page::only_post());
     }
     let is_json = content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
-    if body.is_empty() || !is_json {
+    // The oldest one looks for keys, too.
+    let is_bare = style == Style::As2 && body.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}");
+    if body.is_empty() || is_bare || !is_json {
         return Asked::Nothing(match style {
-            Style::As2 => Page::text(500, "POST body missing. Did you forget use body-parser middleware?"),
+            Style::As2 => Page::bodyless(),
             Style::As3 => {
                 Page::text(400, "POST body missing, invalid Content-Type, or JSON object has no keys.")
             }

@@ -8,7 +8,7 @@ use houston_onboard::sandbox::{DeadToken, Profile, Role, State};
 use serde_json::{Value, json};
 
 use crate::harness::by_hand::{Reply, ask, playing_as, version};
-use crate::harness::{Sandbox, World, person, user, workspace};
+use crate::harness::{Asked, Sandbox, World, person, relay, user, workspace};
 
 const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 const UNDEFINED: &str = "Cannot read properties of undefined (reading 'id')";
@@ -470,4 +470,46 @@ fn the_checks_of_an_add_come_in_the_order_of_the_source() {
     assert_eq!(roles(&sandbox, &user(0, 0)), [Role::WorkspaceAdmin, VIEWER]);
     let kept: Vec<StateInvite> = sandbox.state().invites;
     assert_eq!(kept[0].role, VIEWER);
+}
+
+/// Sends a body as it is; gives the answer as it came.
+fn send_body(sandbox: &Sandbox, body: &str) -> String {
+    let asked = Asked { head: format!("\r\nauthorization: {}", sandbox.token()), body: body.to_owned() };
+    String::from_utf8(relay(sandbox.url(), &asked)).unwrap()
+}
+
+#[test]
+fn the_server_of_2020_answers_an_empty_body_with_500_and_takes_several_requests_at_once() {
+    let sandbox = version(Profile::V0_16, &[]);
+    for body in ["", "{}", " {\n} "] {
+        let answer = send_body(&sandbox, body);
+        assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("text/html"), "{body:?}: {answer}");
+        assert!(
+            answer.ends_with("POST body missing. Did you forget use body-parser middleware?"),
+            "{answer}"
+        );
+    }
+    let one = r#"{"query":"{ appConfig { version } }"}"#;
+    let batch = format!("[{one},{one}]");
+    assert!(
+        send_body(&sandbox, &batch).ends_with("]") && send_body(&sandbox, &batch).starts_with("HTTP/1.1 200")
+    );
+    for (profile, switches) in
+        [(Profile::V0_16, &["batch=false"][..]), (Profile::V2, &["style=as4", "batch=true"])]
+    {
+        let answer = send_body(&version(profile, switches), &batch);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+}
+
+#[test]
+fn an_unknown_argument_is_worded_as_the_graphql_of_the_time_did() {
+    const WITH_BYPASS: &str =
+        "mutation { workspaceAddUser(workspaceUuid: \"w\", email: \"e\", bypassInvite: true) { id } }";
+    let old = "Unknown argument \"bypassInvite\" on field \"workspaceAddUser\" of type \"Mutation\".";
+    let new = "Unknown argument \"bypassInvite\" on field \"Mutation.workspaceAddUser\".";
+    for (switches, text) in [(&[][..], old), (&["style=as3"], new)] {
+        let answer = send(&version(Profile::V0_16, switches), WITH_BYPASS, &Value::Null);
+        assert_eq!((answer.status, answer.error().1.as_str()), (400, text));
+    }
 }
