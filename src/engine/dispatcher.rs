@@ -147,6 +147,10 @@ impl<'r> Dispatcher<'r> {
     fn send(&mut self, lane: usize, operation: usize) -> Option<Job> {
         let planned = self.state.planned(operation);
         let is_removal = self.state.step_of(operation) == Some(ReplaceStep::Remove);
+        if is_removal && self.state.breakers.is_token_in_doubt() {
+            self.state.hold_back(lane, operation);
+            return None;
+        }
         let is_free = self.state.people.claim(self.state.email_of(operation), operation);
         if !is_free || (is_removal && !self.state.replacing.claim(operation)) {
             self.state.lanes[lane].park();

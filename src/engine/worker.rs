@@ -275,18 +275,39 @@ impl Worker {
             (Action::Replace(_), _) => unreachable!("a replacement is sent as a removal and an add"),
             (action, Some(Subject::Deployment(subject))) => self.grant(subject, email, action),
             (Action::Add(role), _) => self.add(workspace, row, role),
-            (Action::SetRole { to, holder, .. }, _) => match self.set_role(workspace, email, to, holder) {
-                Err(failure) => match other_spelling(email).filter(|_| failure.fault.is_unknown_address()) {
-                    Some(other) => self.set_role(workspace, &other, to, holder),
-                    None => Err(failure),
-                },
-                set => set,
+            (Action::SetRole { to, holder, .. }, _) => {
+                self.set_role_of(workspace, row, to, holder).map(Answer::from)
             }
-            .map(Answer::from),
             (Action::Remove(_), Some(Subject::Extra(account))) => {
                 self.remove(workspace, account).map(Answer::from)
             }
             (Action::Remove(_), None) => self.remove_all(workspace, row),
+        }
+    }
+
+    /// Sets a role under the spelling that Houston has. If it does not know the address, the person has not
+    /// been shown to this process, and is looked at first.
+    fn set_role_of(
+        &self,
+        workspace: &WorkspaceId,
+        row: ItemId,
+        to: Level,
+        holder: Holder,
+    ) -> Result<Sent, Failure> {
+        let email = self.emails.spelled(row);
+        let unknown = match self.set_role(workspace, email, to, holder) {
+            Err(failure) if failure.fault.is_unknown_address() => failure,
+            settled => return settled,
+        };
+        let wanted = [self.emails.get(row)];
+        let is_shown = members::read(&self.reader, workspace, wanted, &self.pages)
+            .is_ok_and(|reading| matches!(reading.memberships[..], [Membership::Member { .. }]));
+        let again = if is_shown { self.set_role(workspace, email, to, holder) } else { Err(unknown) };
+        match (again, other_spelling(email)) {
+            (Err(failure), Some(other)) if failure.fault.is_unknown_address() => {
+                self.set_role(workspace, &other, to, holder)
+            }
+            (settled, _) => settled,
         }
     }
 
