@@ -492,7 +492,7 @@ fn the_server_of_2020_answers_an_empty_body_with_500_and_takes_several_requests_
     let one = r#"{"query":"{ appConfig { version } }"}"#;
     let batch = format!("[{one},{one}]");
     assert!(
-        send_body(&sandbox, &batch).ends_with("]") && send_body(&sandbox, &batch).starts_with("HTTP/1.1 200")
+        send_body(&sandbox, &batch).ends_with(']') && send_body(&sandbox, &batch).starts_with("HTTP/1.1 200")
     );
     for (profile, switches) in
         [(Profile::V0_16, &["batch=false"][..]), (Profile::V2, &["style=as4", "batch=true"])]
