@@ -93,11 +93,11 @@ impl Lane {
         let stages = Stages::new(operations);
         Self {
             canary: Canary::new(canary, stages.len()),
+            proofs: Proofs::new(settle, stages.len()),
             stages,
             sending: 0,
             reading: None,
             doubts: Doubts::new(settle),
-            proofs: Proofs::new(settle),
             last_chance: LastChance::default(),
             paused: false,
             closed: None,

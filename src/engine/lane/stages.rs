@@ -27,6 +27,7 @@ impl Stages {
         for (operation, stage) in operations {
             later[stage as usize].push_back(small(operation));
         }
+        later.iter_mut().for_each(VecDeque::shrink_to_fit);
         let to_send = std::mem::take(&mut later[0]);
         Self { to_send, later, begun: 0, parked: 0 }
     }
