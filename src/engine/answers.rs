@@ -223,7 +223,8 @@ impl State<'_> {
         if self.breakers.are_tripped() {
             self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {
-            let text = format!("sent {attempts} times without effect; last error: {}", doubtful.cause.text);
+            let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+            let text = format!("sent {times} without effect; last error: {}", doubtful.cause.text);
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
             let stage = self.stage_of(operation);
