@@ -23,6 +23,8 @@ use crate::plan::Membership;
 pub struct Reading {
     /// One entry per wanted person, in their order.
     pub memberships: Vec<Membership>,
+    /// The wanted people who are one person under several addresses, as indices in ascending order.
+    pub shared: Vec<Vec<usize>>,
     /// Whether the caller may see pending invitations.
     pub invites: InvitesSeen,
     /// All names of the caller, if they were met and asked for.
@@ -46,6 +48,7 @@ impl Reading {
     pub fn of(memberships: Vec<Membership>) -> Self {
         Self {
             memberships,
+            shared: Vec::new(),
             invites: InvitesSeen::Yes,
             caller: Vec::new(),
             protected: Vec::new(),
@@ -116,6 +119,7 @@ pub fn read_all(
     };
     let memberships = &mut collectors.memberships;
     Ok(Reading {
+        shared: memberships.comparison.shared(),
         invites: walked.invites,
         caller: std::mem::take(&mut memberships.caller),
         protected: std::mem::take(&mut memberships.protected),

@@ -19,6 +19,7 @@ mod issue;
 mod locate;
 mod map_file;
 mod maps;
+mod one_person;
 mod quotes;
 mod reader;
 mod role;
@@ -47,6 +48,7 @@ pub use self::email::{OddAddresses, is_odd_email, parse_email};
 pub use self::fate::{Note, Notes, RowState};
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
 pub use self::maps::{DomainMap, MapError, Maps};
+pub use self::one_person::OnePerson;
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
 pub use self::role::{NO_ROLE, parse_deployment_roles, parse_role};
 pub use self::select::{

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::deployments::come_with_adds;
 use super::expected::fits;
-use super::plan;
+use super::{Wanted, plan};
 use super::roster::ResolvedInput;
 use crate::engine::batch::Subjects;
 use crate::event::Event;
@@ -52,7 +52,9 @@ impl PreparedPlan {
         let places = std::mem::take(&mut input.places);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         let wishes = std::mem::take(&mut input.wishes);
-        let plan = plan(&input.roster, places, wishes, settings, session, announce)?;
+        let is_saved = input.expected.is_some();
+        let wanted = Wanted { roster: &input.roster, name: &input.name, is_saved };
+        let plan = plan(wanted, places, wishes, settings, session, announce)?;
         let roles = plan.in_phase(Phase::Deployments).iter();
         input.rows_of_grants.get_or_init(|| roles.filter_map(Item::row).collect());
         let operations = plan.operations(Phase::Members);

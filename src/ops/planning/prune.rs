@@ -57,6 +57,11 @@ impl Belonging {
         belonging
     }
 
+    /// A row of the workspace at this index is left out after all.
+    pub fn doubt(&mut self, place: usize) {
+        self.is_sure[place] = false;
+    }
+
     /// The rows that name a person in the workspace at this index.
     pub fn named(&self, place: usize) -> &[ItemId] {
         &self.named[place]
