@@ -162,6 +162,10 @@ impl State<'_> {
         match (result, purpose) {
             (Ok(shown), Some(Purpose::Verify)) => self.verified(lane, operations, &shown, began),
             (Ok(shown), Some(Purpose::Prove)) => self.proved(lane, &shown.reading),
+            (Ok(shown), Some(Purpose::CountAdmins)) => {
+                self.proved(lane, &shown.reading);
+                self.judge_demotions(lane, shown.reading.admins.as_ref());
+            }
             (Err(fault), Some(purpose)) => self.could_not_read(lane, &fault, purpose),
             (_, None) => {}
         }
@@ -292,10 +296,13 @@ impl State<'_> {
                     self.canary_failed(lane, &cause);
                 }
             }
-            Purpose::Prove => {
+            Purpose::Prove | Purpose::CountAdmins => {
                 if let Proof::Missing(missing) = self.lanes[lane].proof_failed(now) {
                     let text = format!("acknowledged by Houston, but the workspace cannot be read: {fault}");
                     self.unproven(lane, missing, &Cause::new(Code::NotReadBack, text));
+                    if purpose == Purpose::CountAdmins {
+                        self.leave_admins(lane, fault);
+                    }
                 }
             }
         }

@@ -26,11 +26,11 @@ use super::session::Session;
 use crate::engine::batch::{Batch, InDeployment, Subject, Subjects};
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
-use crate::model::{Emails, ItemId, WorkspaceId, email_key};
+use crate::model::{Emails, ItemId, Level, WorkspaceId, email_key};
 use crate::outcome::{Cause, Outcome, Status, Tally};
-use crate::plan::guard::{Bars, barred, hold_last_admins};
+use crate::plan::guard::{AdminCount, Bars, barred, hold_last_admins};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Membership, Operation, Phase, Reason, Workspace, sort};
+use crate::plan::{Action, Decision, Holder, Membership, Operation, Phase, Reason, Workspace, sort};
 use crate::present::survey::Task;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, JournalError, LineDecision, Origin, PlanLine, plan_lines};
@@ -280,9 +280,16 @@ impl Pending {
         Ok(())
     }
 
+    /// Where people are due to become admins, the engine counts the admins once more, when it has added and
+    /// promoted them.
     fn hold_last_admins(&mut self, at: usize, others: usize) {
+        let coming = match self.phase {
+            Phase::Members => self.shares[at].due.iter().filter(|due| due.makes_an_admin()).count(),
+            Phase::Deployments | Phase::Removals => 0,
+        };
+        let admins = AdminCount { others, coming };
         let judged = self.shares[at].due.iter_mut().map(|due| (&mut due.decision, due.seen));
-        hold_last_admins(judged, others);
+        hold_last_admins(judged, admins);
         self.settle(at);
     }
 
@@ -342,6 +349,17 @@ impl Share {
 }
 
 impl Due {
+    /// Whether it may make an admin of the person: adding them may turn out as an invitation.
+    fn makes_an_admin(&self) -> bool {
+        match self.decision {
+            Decision::Change(Action::Add(level)) => level == Level::Admin,
+            Decision::Change(Action::SetRole { to, holder, .. }) => {
+                to == Level::Admin && holder == Holder::Member
+            }
+            Decision::Change(Action::Replace(_) | Action::Remove(_)) | Decision::Keep(_) => false,
+        }
+    }
+
     fn takes_an_admin(&self) -> bool {
         self.decision.takes_an_admin(self.seen)
     }

@@ -4,6 +4,7 @@
 
 pub mod deployments;
 pub mod expected;
+pub mod handover;
 pub mod people;
 pub mod prepared;
 pub mod prune;
@@ -23,12 +24,13 @@ use crate::model::{ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{GrantPolicy, Wish, asked, decide_grants};
+use crate::ops::planning::handover::{Candidate, announce, successors};
 use crate::ops::planning::people::{Agreement, People};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::guard::{Bars, hold_last_admins};
+use crate::plan::guard::{AdminCount, Bars, hold_last_admins};
 use crate::plan::protect::Protect;
 use crate::plan::{
     Action, Decision, Guard, Item, Membership, Origin, Phase, Plan, Reason, RolePolicy, Subject, decide, pick,
@@ -319,11 +321,18 @@ impl<'r> Draft<'r> {
             .collect();
         let counts = self.other_admins(&demoted, session, announce);
         for ((place, rows), others) in demoted.iter().zip(counts) {
+            let coming = match &others {
+                Ok(others) => self.coming_admins(*place, rows, *others, session)?,
+                Err(_) => 0,
+            };
             let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);
             let leavers = extras.unwrap_or_default().iter_mut().map(|extra| &mut extra.item);
             let demoted = pick(&mut self.plan.items, rows);
             match others {
-                Ok(others) => hold_last_admins(demoted.chain(leavers).filter_map(Item::to_judge), others),
+                Ok(others) => {
+                    let admins = AdminCount { others, coming };
+                    hold_last_admins(demoted.chain(leavers).filter_map(Item::to_judge), admins);
+                }
                 Err(fault) => {
                     let (_, cause) = unreadable(&fault, session)?;
                     let unread = Decision::Keep(Reason::Unreadable(cause));
@@ -333,6 +342,37 @@ impl<'r> Draft<'r> {
             }
         }
         Ok(())
+    }
+
+    /// How many people become admins of a workspace that would otherwise have none left: one at most, which
+    /// is enough. Who hands over to whom is announced.
+    fn coming_admins(
+        &self,
+        place: usize,
+        demoted: &[ItemId],
+        others: usize,
+        session: &Session,
+    ) -> Result<usize, Failure> {
+        let extras = self.pruning.as_ref().map(|pruning| &pruning.extras[place][..]);
+        let removed = extras.unwrap_or_default().iter().filter(|extra| extra.item.takes_an_admin());
+        let removed: Vec<&str> = removed.map(|extra| extra.name.as_str()).collect();
+        let Some(needed) = (removed.len() + 1).checked_sub(others).filter(|&needed| needed > 0) else {
+            return Ok(0);
+        };
+        let emails = self.roster.emails();
+        let candidate = |&row: &ItemId| {
+            let (email, item) = (emails.spelled(row), &self.plan.items[row.index()]);
+            Candidate { row, email, item }
+        };
+        let workspace = &self.plan.workspaces[place];
+        let candidates = self.wanted[place].iter().map(candidate);
+        let coming = successors(candidates, &workspace.id, needed, session)?;
+        if coming.len() >= needed {
+            let demoted = demoted.iter().map(|&row| emails.spelled(row));
+            let leaving: Vec<&str> = demoted.chain(removed).collect();
+            announce(session, &workspace.to_string(), &leaving, &coming);
+        }
+        Ok(coming.len())
     }
 
     /// How many admins each of these workspaces has besides the people of its rows: as they were seen, or,

@@ -85,6 +85,8 @@ pub struct Look<'a> {
     pub named: Option<HashSet<&'a str, FixedState>>,
     /// Whose roles in which deployments.
     pub asked: &'a [Asked<'a>],
+    /// Whether the list of members is read to its end, whoever has been found.
+    pub to_the_end: bool,
 }
 
 /// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known.
@@ -110,6 +112,7 @@ pub fn read_all(
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
     let mut collectors = Collectors::new(look.wanted, look.care);
+    collectors.to_the_end = look.to_the_end;
     collectors.strangers = look.named.map(StrangerSearch::new);
     collectors.grants = (!look.asked.is_empty()).then(|| Grants::new(look.asked));
     let walked = walk(houston, workspace, pages, &mut collectors)?;
@@ -179,6 +182,21 @@ pub fn read_grants(
     walk(houston, workspace, pages, &mut collectors)?;
     collectors.refuse_unread()?;
     collectors.grants.map_or_else(|| Ok(Vec::new()), |grants| grants.found())
+}
+
+/// Reads `workspace` like [`read`], and its admins, from its complete member list.
+///
+/// # Errors
+/// The lists cannot be read.
+pub fn read_with_admins<'a>(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    wanted: impl IntoIterator<Item = &'a str>,
+    pages: &PageSize,
+) -> Result<Reading, Fault> {
+    let care = Care { admins: true, ..Care::default() };
+    let wanted = wanted.into_iter().collect();
+    read_all(houston, workspace, Look { wanted, care, to_the_end: true, ..Look::default() }, pages)
 }
 
 /// Counts the admins of `workspace` who are none of `people` (distinct, normalised addresses), from

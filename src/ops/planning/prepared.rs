@@ -237,9 +237,12 @@ fn requests_of_part(workspaces: impl Iterator<Item = u32>) -> u64 {
 }
 
 /// How many requests carry these operations out: a mutation each, and per workspace the proof; the
-/// first row's read-back where there is one.
+/// first row's read-back where there is one, and a count of the admins before some are demoted.
 pub fn requests(operations: &[Operation]) -> u64 {
     let workspaces = operations.chunk_by(|a, b| a.workspace == b.workspace);
-    let reads: u64 = workspaces.map(|rows| if rows.len() > 4 { 2 } else { 1 }).sum();
-    operations.len() as u64 + reads
+    let reads = workspaces.map(|rows| {
+        let counts_admins = rows.iter().any(|operation| operation.action.demotes_an_admin());
+        if rows.len() > 4 { 2 } else { 1 } + u64::from(counts_admins)
+    });
+    operations.len() as u64 + reads.sum::<u64>()
 }

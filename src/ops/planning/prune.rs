@@ -73,7 +73,8 @@ impl Belonging {
 pub struct Found {
     /// What becomes of them.
     pub item: Item,
-    name: String,
+    /// What they are called.
+    pub name: String,
     account: Account,
     deployment_roles: Vec<(String, Role)>,
 }
