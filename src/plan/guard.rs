@@ -297,7 +297,10 @@ mod tests {
             has == Admin && !decision.takes_an_admin(seen(has))
         };
         let others = besides + people.iter().zip(&decisions).filter(|&pair| stay(pair)).count();
-        hold_last_admins(decisions.iter_mut().zip(people.iter().map(|&(has, _)| seen(has))), AdminCount::now(others));
+        hold_last_admins(
+            decisions.iter_mut().zip(people.iter().map(|&(has, _)| seen(has))),
+            AdminCount::now(others),
+        );
         decisions
     }
 

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use super::deployments::come_with_adds;
 use super::expected::fits;
-use super::{Wanted, plan};
 use super::roster::ResolvedInput;
+use super::{Wanted, plan};
 use crate::engine::batch::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
@@ -242,7 +242,8 @@ pub fn requests(operations: &[Operation]) -> u64 {
     let workspaces = operations.chunk_by(|a, b| a.workspace == b.workspace);
     let reads = workspaces.map(|rows| {
         let counts_admins = rows.iter().any(|operation| operation.action.demotes_an_admin());
-        if rows.len() > 4 { 2 } else { 1 } + u64::from(counts_admins)
+        let proofs = if rows.len() > 4 { 2 } else { 1 };
+        proofs + u64::from(counts_admins)
     });
     operations.len() as u64 + reads.sum::<u64>()
 }
