@@ -184,6 +184,8 @@ impl State<'_> {
                 }
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
+                    let end = self.as_second_row(operation, &shown.reading, status);
+                    let (status, cause) = end.unwrap_or((status, cause));
                     self.conclude(operation, status, cause);
                 }
                 Finding::SendAgain => self.send_again(lane, operation, doubtful),

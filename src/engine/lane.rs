@@ -337,6 +337,11 @@ impl Lane {
         self.reading.take()
     }
 
+    /// Whether Houston acknowledged this operation, and no read has shown it yet.
+    pub fn is_acknowledged(&self, operation: usize) -> bool {
+        self.proofs.has(operation)
+    }
+
     /// The acknowledged writes that a proof is to show, in the order of its read.
     pub fn unproven(&mut self) -> Vec<Acknowledged> {
         self.proofs.take()

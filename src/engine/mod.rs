@@ -18,6 +18,7 @@ mod outcomes;
 mod people;
 pub mod refusals;
 mod replacing;
+mod same_person;
 mod state;
 mod unfinished;
 pub mod verdict;

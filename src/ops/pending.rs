@@ -7,6 +7,7 @@
 mod item;
 mod reading;
 mod removals;
+mod same_person;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use self::item::{About, Next, PendingItem};
 pub use self::reading::Kept;
 use self::reading::{Reader, Sight, Sights};
 pub use self::removals::RemovalLimits;
+use self::same_person::second_rows;
 use super::failure::Failure;
 use super::planning::unreadable;
 use super::session::Session;
@@ -196,8 +198,14 @@ impl Pending {
     /// Takes in what was read of one workspace, in the order of its items.
     fn judge(&mut self, at: usize, sights: Sights) {
         self.shares[at].people = sights.people;
-        for (mut item, sight) in std::mem::take(&mut self.shares[at].items).into_iter().zip(sights.items) {
+        let items = std::mem::take(&mut self.shares[at].items);
+        let mut second_rows = second_rows(&items, &sights.shared);
+        for (index, (mut item, sight)) in items.into_iter().zip(sights.items).enumerate() {
             let Sight { seen, bars, user } = sight;
+            if let Some((status, cause)) = second_rows.remove(&index) {
+                self.concluded.push(item.outcome(status, Some(cause)));
+                continue;
+            }
             if let (Phase::Members, Membership::Absent, Some(doubt)) = (self.phase, seen, &sights.doubt) {
                 self.leave(&item, Status::GaveUp, doubt);
                 continue;

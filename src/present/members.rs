@@ -25,6 +25,8 @@ pub struct Reading {
     pub memberships: Vec<Membership>,
     /// The wanted people who are one person under several addresses, as indices in ascending order.
     pub shared: Vec<Vec<usize>>,
+    /// All addresses of wanted people who have several, person by person, if they were asked for.
+    pub aliases: Vec<Vec<String>>,
     /// Whether the caller may see pending invitations.
     pub invites: InvitesSeen,
     /// All names of the caller, if they were met and asked for.
@@ -49,6 +51,7 @@ impl Reading {
         Self {
             memberships,
             shared: Vec::new(),
+            aliases: Vec::new(),
             invites: InvitesSeen::Yes,
             caller: Vec::new(),
             protected: Vec::new(),
@@ -89,14 +92,16 @@ pub struct Look<'a> {
     pub to_the_end: bool,
 }
 
-/// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known.
+/// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known, and
+/// their other addresses.
 pub fn read<'a>(
     houston: &Houston,
     workspace: &WorkspaceId,
     wanted: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    let look = Look { wanted: wanted.into_iter().collect(), ..Look::default() };
+    let care = Care { aliases: true, ..Care::default() };
+    let look = Look { wanted: wanted.into_iter().collect(), care, ..Look::default() };
     read_all(houston, workspace, look, pages)
 }
 
@@ -123,6 +128,7 @@ pub fn read_all(
     let memberships = &mut collectors.memberships;
     Ok(Reading {
         shared: memberships.comparison.shared(),
+        aliases: std::mem::take(&mut memberships.aliases),
         invites: walked.invites,
         caller: std::mem::take(&mut memberships.caller),
         protected: std::mem::take(&mut memberships.protected),
@@ -194,7 +200,7 @@ pub fn read_with_admins<'a>(
     wanted: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    let care = Care { admins: true, ..Care::default() };
+    let care = Care { admins: true, aliases: true, ..Care::default() };
     let wanted = wanted.into_iter().collect();
     read_all(houston, workspace, Look { wanted, care, to_the_end: true, ..Look::default() }, pages)
 }
