@@ -156,7 +156,13 @@ impl State<'_> {
         self.books.tally.unproven > 0 || self.books.tally.of_kind(StatusKind::Changed) > 0
     }
 
-    fn was_read(&mut self, lane: usize, operations: &[usize], result: Result<Shown, Fault>, began: Instant) {
+    fn was_read(
+        &mut self,
+        lane: usize,
+        operations: &[usize],
+        result: Result<Box<Shown>, Fault>,
+        began: Instant,
+    ) {
         let purpose = self.lanes[lane].read_came_back();
         self.lanes.wake(lane);
         match (result, purpose) {

@@ -437,4 +437,32 @@ mod tests {
         }
         assert_eq!(lane.next(now), Step::Read(vec![0, 1]));
     }
+
+    #[test]
+    fn the_admins_are_counted_when_all_before_the_demotions_is_over_and_read_again_until_it_is_proved() {
+        let now = Instant::now();
+        let stages = [Stage::Promotions, Stage::Demotions, Stage::Demotions];
+        let settle = Duration::from_secs(16);
+        let mut lane = Lane::new(stages.into_iter().enumerate(), 1, settle, AdminCheck::Due);
+        assert_eq!(lane.next(now), Step::Send(0));
+        assert_eq!(lane.next(now), Step::Idle, "no demotion while the promotion is in flight");
+        lane.came_back();
+        let acknowledged = Acknowledged::new(0, 1, Duration::ZERO);
+        lane.acknowledged(acknowledged);
+        assert_eq!(lane.next(now), Step::CountAdmins(vec![0]));
+        assert_eq!(lane.read_came_back(), Some(Purpose::CountAdmins));
+        let unproven = lane.unproven();
+        assert_eq!(lane.proof_missed(unproven, now), Proof::Again);
+        assert!(lane.demotions().is_none(), "the promotion may still be seen");
+        let later = now + settle / 4;
+        assert_eq!(lane.next(now), Step::Later(later));
+        assert_eq!(lane.next(later), Step::CountAdmins(vec![0]));
+        assert_eq!(lane.read_came_back(), Some(Purpose::CountAdmins));
+        drop(lane.unproven());
+        assert_eq!(lane.proof_missed(Vec::new(), later), Proof::Again);
+        let demotions: Vec<usize> = lane.demotions().expect("everything is proved").collect();
+        assert_eq!(demotions, [1, 2]);
+        lane.admins_counted(&[1]);
+        assert_eq!(lane.next(later), Step::Send(2), "what is held back is not sent");
+    }
 }

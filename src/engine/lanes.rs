@@ -166,7 +166,7 @@ mod tests {
         let operations: Vec<Operation> = (0..2 * workspaces)
             .map(|place| Operation { item: ItemId::from_index(place as usize), workspace: place / 2, action })
             .collect();
-        Lanes::new(&operations, |_| false, |_| Stage::Adds, 0, SETTLE)
+        Lanes::new(&operations, |_| false, |_| Stage::Adds, |_| false, 0, SETTLE)
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub enum Signal {
         /// Indices of the operations, in the order of the memberships.
         operations: Vec<usize>,
         /// What was found.
-        result: Result<Shown, Fault>,
+        result: Result<Box<Shown>, Fault>,
         /// When the read began.
         began: Instant,
     },
@@ -204,7 +204,7 @@ impl Worker {
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
             Job::Read { lane, ref workspace, ref operations, ref rows, ref removing, admins } => {
-                let result = self.read(workspace, rows, removing, admins);
+                let result = self.read(workspace, rows, removing, admins).map(Box::new);
                 Signal::Read { lane, operations: operations.clone(), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),

@@ -465,13 +465,31 @@ mod tests {
             let mut leavers = [extra(0, Admin), extra(0, Viewer)];
             let demoted = (&mut decisions[0], seen(Admin));
             let leaving = leavers.iter_mut().filter_map(Item::to_judge);
-            hold_last_admins([demoted].into_iter().chain(leaving), others);
+            hold_last_admins([demoted].into_iter().chain(leaving), AdminCount::now(others));
             let held = |decision: &Decision| {
                 matches!(decision, Decision::Keep(Reason::HeldBack(Guard::LastAdmin, _)))
             };
             assert_eq!(held(&decisions[0]), stays, "{others}");
             assert_eq!(held(&leavers[0].decision), stays, "{others}");
             assert!(leavers[1].decision.is_change(), "a viewer is no admin");
+        }
+    }
+
+    #[test]
+    fn people_who_become_admins_count_for_all_who_leave_after_them() {
+        let demotion = Decision::Change(Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member });
+        let (removal, replacement) = (Action::Remove(Some(Admin)), Action::Replace(Admin));
+        for (others, coming, stay) in [(0, 1, [false, true]), (0, 0, [true, true]), (1, 0, [false, false])] {
+            let mut decisions = [demotion.clone(), Decision::Change(replacement)];
+            let admins = AdminCount { others, coming };
+            hold_last_admins(decisions.iter_mut().map(|decision| (decision, seen(Admin))), admins);
+            let held = decisions.map(|decision| !decision.is_change());
+            assert_eq!(held, stay, "{others} {coming}: a replacement is sent before new admins are proved");
+        }
+        for (others, coming, stays) in [(1, 1, false), (1, 0, true), (0, 1, true)] {
+            let mut decision = Decision::Change(removal);
+            hold_last_admins([(&mut decision, seen(Admin))], AdminCount { others, coming });
+            assert_eq!(!decision.is_change(), stays, "{others} {coming}: the person is among the others");
         }
     }
 

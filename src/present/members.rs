@@ -330,7 +330,8 @@ pub(super) mod tests {
                 let server = || server_of(one_of_a_crew, people, page, cursor);
                 let together = server();
                 let care = Care { admins: true, ..Care::default() };
-                let look = Look { wanted: wanted.to_vec(), care, named: Some(named.clone()), asked: &asked };
+                let (wanted_people, named) = (wanted.to_vec(), Some(named.clone()));
+                let look = Look { wanted: wanted_people, care, named, asked: &asked, ..Look::default() };
                 let found = read_all(&client(&together), &workspace, look, &pages()).unwrap();
                 let label = format!("{people} people, {cursor:?}, pages of {page}");
 

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::harness::{Finished, InProcess, Sandbox, World, person, playing, workspace};
+use houston_onboard::sandbox::state::Status;
 use houston_onboard::sandbox::{Applied, Model, Options, Role};
 
 const UPDATE: &[&str] = &["--update-roles"];
@@ -20,8 +21,11 @@ fn world(is_member: bool) -> World {
         &[ANN, ANNA],
         houston_onboard::sandbox::state::Status::Active,
     );
-    let world =
-        world.edit(|state| state.users.last_mut().unwrap().username = "a.smith@example.com".to_owned());
+    let world = World::of(2, 3).admins(1).user("ckann", &["a.smith@example.com", ANN, ANNA], Status::Active);
+    let world = world.edit(|state| {
+        // The user name is no address of hers.
+        state.users.last_mut().unwrap().emails.remove(0);
+    });
     if is_member { world.bound("ckbindann", "ckann", 0, Role::WorkspaceViewer) } else { world }
 }
 

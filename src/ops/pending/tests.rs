@@ -21,7 +21,7 @@ impl Pending {
             let reading = read(workspace, &emails);
             let doubt = reading.cause_of_doubt();
             let items = reading.memberships.into_iter().map(sight).collect();
-            self.judge(at, Sights { items, doubt, people: None });
+            self.judge(at, Sights { items, shared: Vec::new(), doubt, people: None });
         }
     }
 }
