@@ -16,11 +16,6 @@ const ANNA: &str = "anna@example.com";
 /// Two workspaces, and Ann, a user with two addresses and a user name that is a third one. She is a viewer in
 /// the first workspace if she `is_member`.
 fn world(is_member: bool) -> World {
-    let world = World::of(2, 3).admins(1).user(
-        "ckann",
-        &[ANN, ANNA],
-        houston_onboard::sandbox::state::Status::Active,
-    );
     let world = World::of(2, 3).admins(1).user("ckann", &["a.smith@example.com", ANN, ANNA], Status::Active);
     let world = world.edit(|state| {
         // The user name is no address of hers.
