@@ -156,12 +156,22 @@ impl State<'_> {
         self.books.tally.unproven > 0 || self.books.tally.of_kind(StatusKind::Changed) > 0
     }
 
-    fn was_read(&mut self, lane: usize, operations: &[usize], result: Result<Shown, Fault>, began: Instant) {
+    fn was_read(
+        &mut self,
+        lane: usize,
+        operations: &[usize],
+        result: Result<Box<Shown>, Fault>,
+        began: Instant,
+    ) {
         let purpose = self.lanes[lane].read_came_back();
         self.lanes.wake(lane);
         match (result, purpose) {
             (Ok(shown), Some(Purpose::Verify)) => self.verified(lane, operations, &shown, began),
             (Ok(shown), Some(Purpose::Prove)) => self.proved(lane, &shown.reading),
+            (Ok(shown), Some(Purpose::CountAdmins)) => {
+                self.proved(lane, &shown.reading);
+                self.judge_demotions(lane, shown.reading.admins.as_ref());
+            }
             (Err(fault), Some(purpose)) => self.could_not_read(lane, &fault, purpose),
             (_, None) => {}
         }
@@ -180,6 +190,8 @@ impl State<'_> {
                 }
                 Finding::Done(status, cause) => {
                     self.lanes[lane].seen();
+                    let end = self.as_second_row(operation, &shown.reading, status);
+                    let (status, cause) = end.unwrap_or((status, cause));
                     self.conclude(operation, status, cause);
                 }
                 Finding::SendAgain => self.send_again(lane, operation, doubtful),
@@ -322,10 +334,13 @@ impl State<'_> {
                     self.canary_failed(lane, &cause);
                 }
             }
-            Purpose::Prove => {
+            Purpose::Prove | Purpose::CountAdmins => {
                 if let Proof::Missing(missing) = self.lanes[lane].proof_failed(now) {
                     let text = format!("acknowledged by Houston, but the workspace cannot be read: {fault}");
                     self.unproven(lane, missing, &Cause::new(Code::NotReadBack, text));
+                    if purpose == Purpose::CountAdmins {
+                        self.leave_admins(lane, fault);
+                    }
                 }
             }
         }

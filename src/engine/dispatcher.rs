@@ -11,7 +11,7 @@ use super::channels::Channels;
 use super::lane::Step;
 use super::open::Exhausted;
 use super::state::State;
-use super::worker::Job;
+use super::worker::{Admins, Job};
 use super::{Run, Settings, pause};
 use crate::event::{RunEnd, StopReason};
 use crate::outcome::Status;
@@ -128,7 +128,11 @@ impl<'r> Dispatcher<'r> {
                 }
                 Step::Read(operations) => {
                     self.state.lanes.wake(lane);
-                    return Some(self.read(lane, operations));
+                    return Some(self.read(lane, operations, Admins::Unasked));
+                }
+                Step::CountAdmins(operations) => {
+                    self.state.lanes.wake(lane);
+                    return Some(self.read(lane, operations, Admins::Counted));
                 }
                 Step::GiveUp(rows) => {
                     for Exhausted { operation, cause } in rows {
@@ -160,7 +164,7 @@ impl<'r> Dispatcher<'r> {
         Some(Job::Send { operation, row: planned.item, workspace, action: self.state.write_of(operation) })
     }
 
-    fn read(&self, lane: usize, operations: Vec<usize>) -> Job {
+    fn read(&self, lane: usize, operations: Vec<usize>, admins: Admins) -> Job {
         let rows = operations.iter().map(|&operation| self.state.item_of(operation)).collect();
         let is_removing = |&&operation: &&usize| {
             let is_open = self.state.unfinished.get(operation).is_some();
@@ -169,7 +173,7 @@ impl<'r> Dispatcher<'r> {
         let removing = operations.iter().filter(is_removing);
         let removing = removing.map(|&operation| self.state.item_of(operation)).collect();
         let workspace = self.state.workspace_of(lane).id.clone();
-        Job::Read { lane, workspace, operations: operations.into(), rows, removing }
+        Job::Read { lane, workspace, operations: operations.into(), rows, removing, admins }
     }
 
     /// Waits for workers, or for the next moment at which something is due.

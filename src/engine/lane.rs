@@ -26,6 +26,8 @@ pub enum Step {
     Send(usize),
     /// Read the workspace for these operations.
     Read(Vec<usize>),
+    /// Read the workspace for these operations, and count its admins.
+    CountAdmins(Vec<usize>),
     /// Nothing before this moment.
     Later(Instant),
     /// Nothing until what is in flight has ended.
@@ -58,6 +60,15 @@ struct LastChance {
     has_hope: bool,
 }
 
+/// No workspace loses its last admin: before admins are demoted, those who are there are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminCheck {
+    /// They still have to be counted.
+    Due,
+    /// No admin is demoted, or they were counted.
+    Over,
+}
+
 /// One workspace in the engine.
 #[derive(Debug)]
 pub struct Lane {
@@ -71,6 +82,8 @@ pub struct Lane {
     doubts: Doubts,
     proofs: Proofs,
     last_chance: LastChance,
+    /// Whether the admins have to be counted before the demotions.
+    admins: AdminCheck,
     /// Nothing is begun until the denial of a write is understood.
     paused: bool,
     closed: Option<Cause>,
@@ -84,12 +97,19 @@ pub enum Purpose {
     Verify,
     /// For the acknowledged ones.
     Prove,
+    /// For the acknowledged ones, and for the admins: some are demoted next.
+    CountAdmins,
 }
 
 impl Lane {
     /// The lane of a workspace with these operations. `canary` rows go first; `settle` is how
-    /// long a write without an answer is waited for.
-    pub fn new(operations: impl IntoIterator<Item = (usize, Stage)>, canary: u32, settle: Duration) -> Self {
+    /// long a write without an answer is waited for, and `admins` whether the admins are counted.
+    pub fn new(
+        operations: impl IntoIterator<Item = (usize, Stage)>,
+        canary: u32,
+        settle: Duration,
+        admins: AdminCheck,
+    ) -> Self {
         let stages = Stages::new(operations);
         Self {
             canary: Canary::new(canary, stages.len()),
@@ -99,6 +119,7 @@ impl Lane {
             reading: None,
             doubts: Doubts::new(settle),
             last_chance: LastChance::default(),
+            admins,
             paused: false,
             closed: None,
             mode: Mode::Full,
@@ -139,18 +160,47 @@ impl Lane {
         }
         let is_time = self.proofs.due().is_none_or(|at| at <= now);
         if self.is_to_be_proved() && is_time {
-            self.reading = Some(Purpose::Prove);
-            return Some(Step::Read(self.proofs.operations().collect()));
+            let operations = self.proofs.operations().collect();
+            let (purpose, step) = if self.waits_for_admins() {
+                (Purpose::CountAdmins, Step::CountAdmins(operations))
+            } else {
+                (Purpose::Prove, Step::Read(operations))
+            };
+            self.reading = Some(purpose);
+            return Some(step);
         }
         None
     }
 
-    /// The proof comes when nothing is open: at the end, and after the canary.
+    /// The proof comes when nothing is open: at the end, after the canary, and before admins are demoted.
     fn is_to_be_proved(&self) -> bool {
         let exhausted = self.is_hurried() && self.proofs.have_looked();
         let quiet = self.sending == 0 && (self.doubts.is_empty() || self.is_hurried());
         let is_time = self.stages.are_over() || self.canary.waits_for_proof() || self.mode != Mode::Full;
-        quiet && !exhausted && !self.proofs.is_empty() && is_time
+        quiet && ((!exhausted && !self.proofs.is_empty() && is_time) || self.waits_for_admins())
+    }
+
+    /// Whether everything before the demotions has ended, and the admins are not counted.
+    fn waits_for_admins(&self) -> bool {
+        self.admins == AdminCheck::Due
+            && self.mode == Mode::Full
+            && self.stages.next() == Some(Stage::Demotions)
+            && !self.stages.has_some_now()
+            && !self.stages.has_parked()
+            && self.last_chance.rows.is_empty()
+    }
+
+    /// What is demoted once the admins are counted; nothing while acknowledged writes before it are
+    /// unproven, which may make the difference.
+    pub fn demotions(&self) -> Option<impl Iterator<Item = usize>> {
+        let is_next = self.proofs.is_empty() && self.admins == AdminCheck::Due;
+        is_next.then(|| self.stages.later(Stage::Demotions))
+    }
+
+    /// The admins were counted, or cannot be: these demotions are not sent.
+    pub fn admins_counted(&mut self, held: &[usize]) {
+        self.admins = AdminCheck::Over;
+        self.stages.withdraw(Stage::Demotions, held);
     }
 
     fn next_send(&mut self) -> Option<usize> {
@@ -287,6 +337,11 @@ impl Lane {
         self.reading.take()
     }
 
+    /// Whether Houston acknowledged this operation, and no read has shown it yet.
+    pub fn is_acknowledged(&self, operation: usize) -> bool {
+        self.proofs.has(operation)
+    }
+
     /// The acknowledged writes that a proof is to show, in the order of its read.
     pub fn unproven(&mut self) -> Vec<Acknowledged> {
         self.proofs.take()
@@ -373,12 +428,41 @@ mod tests {
             Stage::Promotions,
             Stage::Demotions,
         ];
-        let mut lane = Lane::new(stages.into_iter().enumerate(), 2, Duration::from_secs(10));
+        let mut lane =
+            Lane::new(stages.into_iter().enumerate(), 2, Duration::from_secs(10), AdminCheck::Over);
         for operation in [0, 1] {
             assert_eq!(lane.next(now), Step::Send(operation));
             lane.came_back();
             lane.acknowledged(Acknowledged::new(operation, 1, Duration::ZERO));
         }
         assert_eq!(lane.next(now), Step::Read(vec![0, 1]));
+    }
+
+    #[test]
+    fn the_admins_are_counted_when_all_before_the_demotions_is_over_and_read_again_until_it_is_proved() {
+        let now = Instant::now();
+        let stages = [Stage::Promotions, Stage::Demotions, Stage::Demotions];
+        let settle = Duration::from_secs(16);
+        let mut lane = Lane::new(stages.into_iter().enumerate(), 1, settle, AdminCheck::Due);
+        assert_eq!(lane.next(now), Step::Send(0));
+        assert_eq!(lane.next(now), Step::Idle, "no demotion while the promotion is in flight");
+        lane.came_back();
+        let acknowledged = Acknowledged::new(0, 1, Duration::ZERO);
+        lane.acknowledged(acknowledged);
+        assert_eq!(lane.next(now), Step::CountAdmins(vec![0]));
+        assert_eq!(lane.read_came_back(), Some(Purpose::CountAdmins));
+        let unproven = lane.unproven();
+        assert_eq!(lane.proof_missed(unproven, now), Proof::Again);
+        assert!(lane.demotions().is_none(), "the promotion may still be seen");
+        let later = now + settle / 4;
+        assert_eq!(lane.next(now), Step::Later(later));
+        assert_eq!(lane.next(later), Step::CountAdmins(vec![0]));
+        assert_eq!(lane.read_came_back(), Some(Purpose::CountAdmins));
+        drop(lane.unproven());
+        assert_eq!(lane.proof_missed(Vec::new(), later), Proof::Again);
+        let demotions: Vec<usize> = lane.demotions().expect("everything is proved").collect();
+        assert_eq!(demotions, [1, 2]);
+        lane.admins_counted(&[1]);
+        assert_eq!(lane.next(later), Step::Send(2), "what is held back is not sent");
     }
 }

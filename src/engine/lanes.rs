@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 
-use super::lane::{Lane, Step};
+use super::lane::{AdminCheck, Lane, Step};
 use crate::plan::{Operation, Stage};
 
 /// One lane, and its turn.
@@ -36,11 +36,13 @@ pub struct Lanes {
 
 impl Lanes {
     /// A lane for each workspace of these operations, all of them due. What is `in_doubt` is not sent
-    /// before it has been read; each is sent in its `stage`. See [`Lane::new`] for `canary` and `settle`.
+    /// before it has been read; each is sent in its `stage`; before any that `demotes_an_admin`, the admins of
+    /// its workspace are counted. See [`Lane::new`] for `canary` and `settle`.
     pub fn new(
         operations: &[Operation],
         in_doubt: impl Fn(usize) -> bool,
         stage: impl Fn(usize) -> Stage,
+        demotes_an_admin: impl Fn(usize) -> bool,
         canary: u32,
         settle: Duration,
     ) -> Self {
@@ -52,7 +54,9 @@ impl Lanes {
             by_workspace.insert(workspace, slots.len());
             let to_send = (first..first + chunk.len()).filter(|&operation| !in_doubt(operation));
             let to_send = to_send.map(|operation| (operation, stage(operation)));
-            let lane = Lane::new(to_send, canary, settle);
+            let demotes = (first..first + chunk.len()).any(&demotes_an_admin);
+            let admins = if demotes { AdminCheck::Due } else { AdminCheck::Over };
+            let lane = Lane::new(to_send, canary, settle, admins);
             slots.push(Slot { lane, workspace, in_ring: true, timer: None });
             first += chunk.len();
         }
@@ -118,7 +122,12 @@ impl Lanes {
     fn set_timer(&mut self, lane: usize, step: &Step) {
         let at = match step {
             Step::Later(at) => Some(*at),
-            Step::Send(_) | Step::Read(_) | Step::GiveUp(_) | Step::Idle | Step::Done => None,
+            Step::Send(_)
+            | Step::Read(_)
+            | Step::CountAdmins(_)
+            | Step::GiveUp(_)
+            | Step::Idle
+            | Step::Done => None,
         };
         if self.slots[lane].timer != at {
             self.timers.extend(at.map(|at| Reverse((at, lane))));
@@ -157,7 +166,7 @@ mod tests {
         let operations: Vec<Operation> = (0..2 * workspaces)
             .map(|place| Operation { item: ItemId::from_index(place as usize), workspace: place / 2, action })
             .collect();
-        Lanes::new(&operations, |_| false, |_| Stage::Adds, 0, SETTLE)
+        Lanes::new(&operations, |_| false, |_| Stage::Adds, |_| false, 0, SETTLE)
     }
 
     #[test]

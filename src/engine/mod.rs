@@ -4,6 +4,7 @@
 //! pool of their own call Houston; two bounded channels join them. The engine knows no terminal
 //! and no file but the journal.
 
+mod admins;
 mod answers;
 pub mod batch;
 mod books;
@@ -17,6 +18,7 @@ mod outcomes;
 mod people;
 pub mod refusals;
 mod replacing;
+mod same_person;
 mod state;
 mod unfinished;
 pub mod verdict;

@@ -135,6 +135,13 @@ impl State<'_> {
         self.release_person(operation);
     }
 
+    /// The end of a row that was never sent in this leg, because its workspace would lose its last admin, or
+    /// because the admins cannot be counted.
+    pub fn hold(&mut self, operation: usize, status: Status, cause: Option<Cause>) {
+        self.finish(operation, status, cause);
+        self.release_person(operation);
+    }
+
     /// The end of a row that was not sent, because its workspace is closed. It does not count
     /// as an error of its own.
     pub fn conclude_unsent(&mut self, operation: usize, cause: Cause) {

@@ -51,7 +51,10 @@ impl<'r> State<'r> {
         let stage_of = |operation: usize| {
             if is_removed(operation) { Stage::Adds } else { run.batch.operations[operation].action.stage() }
         };
-        let lanes = Lanes::new(&run.batch.operations, in_doubt, stage_of, settings.canary, settings.settle);
+        let demotes_an_admin = |operation: usize| demotes_an_admin(run, operation);
+        let Settings { canary, settle, .. } = *settings;
+        let operations = &run.batch.operations;
+        let lanes = Lanes::new(operations, in_doubt, stage_of, demotes_an_admin, canary, settle);
         let refusals = Refusals::new(lanes.len(), run.batch.operations.len(), settings.retries).of(verb(run));
         let now = run.clock.now();
         let mut state = Self {
@@ -155,6 +158,12 @@ impl<'r> State<'r> {
             (Action::SetRole { .. } | Action::Remove(_), _) => Repeats::Refused,
         }
     }
+}
+
+/// Whether an operation leaves its workspace with one admin fewer, and the person in it.
+pub fn demotes_an_admin(run: &Run<'_>, operation: usize) -> bool {
+    let Operation { item, action, .. } = run.batch.operations[operation];
+    action.demotes_an_admin() && run.batch.subjects.scope(item) == Scope::Workspace
 }
 
 /// What the writes of a run do to people.

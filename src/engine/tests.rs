@@ -211,11 +211,19 @@ impl World {
                 json!({"id": email, "username": email, "emails": [{"address": email}],
                     "roleBindings": vec![binding; *count as usize]})
             })
+            .chain([boss(workspace)])
             .collect();
         let people = json!(people);
         json!({"data": {"paginatedWorkspaceUsers": &people, "workspaceUsers": &people, "workspaceInvites": []}})
             .to_string()
     }
+}
+
+/// An admin who is in no roster, in every workspace: others may be demoted.
+fn boss(workspace: &str) -> Value {
+    let binding = json!({"role": "WORKSPACE_ADMIN", "workspace": {"id": workspace}});
+    json!({"id": "boss", "username": "boss", "emails": [{"address": "boss@example.com"}],
+        "roleBindings": [binding]})
 }
 
 fn denied(field: &str) -> String {

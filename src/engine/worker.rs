@@ -46,9 +46,20 @@ pub enum Job {
         rows: Vec<ItemId>,
         /// Those of them whose accounts are being removed, so that they can be added again.
         removing: HashSet<ItemId>,
+        /// Whether its admins are counted, too.
+        admins: Admins,
     },
     /// Ask who the caller is: distinguishes a dead token from a missing right.
     Probe,
+}
+
+/// Whether a read counts the admins of the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admins {
+    /// It does not: the list need not be read to its end.
+    Unasked,
+    /// It does.
+    Counted,
 }
 
 /// What Houston said to a mutation.
@@ -114,7 +125,7 @@ pub enum Signal {
         /// Indices of the operations, in the order of the memberships.
         operations: Arc<[usize]>,
         /// What was found.
-        result: Result<Shown, Fault>,
+        result: Result<Box<Shown>, Fault>,
         /// When the read began.
         began: Instant,
     },
@@ -192,8 +203,8 @@ impl Worker {
                 let result = self.mutate(workspace, row, action);
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
-            Job::Read { lane, ref workspace, ref operations, ref rows, ref removing } => {
-                let result = self.read(workspace, rows, removing);
+            Job::Read { lane, ref workspace, ref operations, ref rows, ref removing, admins } => {
+                let result = self.read(workspace, rows, removing, admins).map(Box::new);
                 Signal::Read { lane, operations: Arc::clone(operations), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),
@@ -208,13 +219,19 @@ impl Worker {
         workspace: &WorkspaceId,
         rows: &[ItemId],
         removing: &HashSet<ItemId>,
+        admins: Admins,
     ) -> Result<Shown, Fault> {
         // First, so that no one seen afterwards can be one of these accounts.
         let accounts = self.read_accounts(workspace, removing)?;
-        Ok(Shown { reading: self.read_people(workspace, rows)?, accounts })
+        Ok(Shown { reading: self.read_people(workspace, rows, admins)?, accounts })
     }
 
-    fn read_people(&self, workspace: &WorkspaceId, rows: &[ItemId]) -> Result<Reading, Fault> {
+    fn read_people(
+        &self,
+        workspace: &WorkspaceId,
+        rows: &[ItemId],
+        admins: Admins,
+    ) -> Result<Reading, Fault> {
         let (mut leavers, mut asked) = (Vec::new(), Vec::new());
         for &row in rows {
             match self.subjects.get(row) {
@@ -234,7 +251,10 @@ impl Worker {
             return members::read_accounts(&self.reader, workspace, &leavers, &self.pages);
         }
         let wanted = rows.iter().map(|&row| self.emails.get(row));
-        let reading = members::read(&self.reader, workspace, wanted, &self.pages)?;
+        let reading = match admins {
+            Admins::Unasked => members::read(&self.reader, workspace, wanted, &self.pages)?,
+            Admins::Counted => members::read_with_admins(&self.reader, workspace, wanted, &self.pages)?,
+        };
         if let (Some(cause), true) =
             (reading.cause_of_doubt(), reading.memberships.contains(&Membership::Absent))
         {

@@ -7,6 +7,7 @@
 mod item;
 mod reading;
 mod removals;
+mod same_person;
 #[cfg(test)]
 mod tests;
 
@@ -20,17 +21,18 @@ use self::item::{About, Next, PendingItem};
 pub use self::reading::Kept;
 use self::reading::{Reader, Sight, Sights};
 pub use self::removals::RemovalLimits;
+use self::same_person::second_rows;
 use super::failure::Failure;
 use super::planning::unreadable;
 use super::session::Session;
 use crate::engine::batch::{Batch, InDeployment, Subject, Subjects};
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
-use crate::model::{Emails, ItemId, WorkspaceId, email_key};
+use crate::model::{Emails, ItemId, Level, WorkspaceId, email_key};
 use crate::outcome::{Cause, Outcome, Status, Tally};
-use crate::plan::guard::{Bars, barred, hold_last_admins};
+use crate::plan::guard::{AdminCount, Bars, barred, hold_last_admins};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Membership, Operation, Phase, Reason, Workspace, sort};
+use crate::plan::{Action, Decision, Holder, Membership, Operation, Phase, Reason, Workspace, sort};
 use crate::present::survey::Task;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, JournalError, LineDecision, Origin, PlanLine, plan_lines};
@@ -196,8 +198,14 @@ impl Pending {
     /// Takes in what was read of one workspace, in the order of its items.
     fn judge(&mut self, at: usize, sights: Sights) {
         self.shares[at].people = sights.people;
-        for (mut item, sight) in std::mem::take(&mut self.shares[at].items).into_iter().zip(sights.items) {
+        let items = std::mem::take(&mut self.shares[at].items);
+        let mut second_rows = second_rows(&items, &sights.shared);
+        for (index, (mut item, sight)) in items.into_iter().zip(sights.items).enumerate() {
             let Sight { seen, bars, user } = sight;
+            if let Some((status, cause)) = second_rows.remove(&index) {
+                self.concluded.push(item.outcome(status, Some(cause)));
+                continue;
+            }
             if let (Phase::Members, Membership::Absent, Some(doubt)) = (self.phase, seen, &sights.doubt) {
                 self.leave(&item, Status::GaveUp, doubt);
                 continue;
@@ -280,9 +288,16 @@ impl Pending {
         Ok(())
     }
 
+    /// Where people are due to become admins, the engine counts the admins once more, when it has added and
+    /// promoted them.
     fn hold_last_admins(&mut self, at: usize, others: usize) {
+        let coming = match self.phase {
+            Phase::Members => self.shares[at].due.iter().filter(|due| due.makes_an_admin()).count(),
+            Phase::Deployments | Phase::Removals => 0,
+        };
+        let admins = AdminCount { others, coming };
         let judged = self.shares[at].due.iter_mut().map(|due| (&mut due.decision, due.seen));
-        hold_last_admins(judged, others);
+        hold_last_admins(judged, admins);
         self.settle(at);
     }
 
@@ -342,6 +357,17 @@ impl Share {
 }
 
 impl Due {
+    /// Whether it may make an admin of the person: adding them may turn out as an invitation.
+    fn makes_an_admin(&self) -> bool {
+        match self.decision {
+            Decision::Change(Action::Add(level)) => level == Level::Admin,
+            Decision::Change(Action::SetRole { to, holder, .. }) => {
+                to == Level::Admin && holder == Holder::Member
+            }
+            Decision::Change(Action::Replace(_) | Action::Remove(_)) | Decision::Keep(_) => false,
+        }
+    }
+
     fn takes_an_admin(&self) -> bool {
         self.decision.takes_an_admin(self.seen)
     }

@@ -4,6 +4,8 @@
 
 pub mod deployments;
 pub mod expected;
+pub mod handover;
+pub mod people;
 pub mod prepared;
 pub mod prune;
 pub mod replace;
@@ -21,12 +23,14 @@ use crate::houston::{Fault, RejectedKind};
 use crate::model::{ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
-use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
+use crate::ops::planning::deployments::{GrantPolicy, Wish, asked, decide_grants};
+use crate::ops::planning::handover::{Candidate, announce, successors};
+use crate::ops::planning::people::{Agreement, People};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::guard::{Bars, hold_last_admins};
+use crate::plan::guard::{AdminCount, Bars, hold_last_admins};
 use crate::plan::protect::Protect;
 use crate::plan::{
     Action, Decision, Guard, Item, Membership, Origin, Phase, Plan, Reason, RolePolicy, Subject, decide, pick,
@@ -38,18 +42,30 @@ use crate::record::journal::RunSettings;
 use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::{Roster, RowState};
 
+/// The roster of a plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'r> {
+    /// What it says.
+    pub roster: &'r Roster,
+    /// What it is called in messages.
+    pub name: &'r str,
+    /// Whether it comes with a plan that was made from it.
+    pub is_saved: bool,
+}
+
 /// Makes the plan: reads every workspace and decides every row.
 ///
 /// # Errors
-/// The token is dead (4).
+/// The token is dead (4), or rows about one person contradict each other (3; 9 for a saved plan).
 pub fn plan(
-    roster: &Roster,
+    wanted: Wanted<'_>,
     places: Places,
     wishes: Vec<Wish>,
     settings: &RunSettings,
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Plan, Failure> {
+    let Wanted { roster, name, is_saved } = wanted;
     let listed = places.listed.clone();
     let protect = Protect::new(&settings.protected());
     let pruning = settings.prune.as_ref().map(|prune| {
@@ -61,11 +77,12 @@ pub fn plan(
     draft.protect = protect.clone();
     draft.pruning = pruning;
     draft.read(&asked(&wishes, roster), session, announce)?;
-    let Draft { mut plan, pruning, grants, .. } = draft;
+    let Draft { mut plan, people, pruning, grants, .. } = draft;
+    people.check(name, is_saved, &session.notices)?;
     if settings.repair_duplicates || settings.reinvite {
         plan_replacements(&mut plan, roster, settings, &protect, session, announce)?;
     }
-    let wanted = Wanted { roster, roles: settings.roles, protect: &protect };
+    let wanted = GrantPolicy { roster, roles: settings.roles, protect: &protect };
     decide_grants(wishes, grants, &mut plan, &wanted, session)?;
     if let Some(pruning) = pruning {
         pruning.conclude(&mut plan);
@@ -102,7 +119,8 @@ pub fn plan_created(
     }
     let (admins, grants) = nothing_read(&plan);
     let protect = Protect::default();
-    let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None, grants, admins };
+    let people = People::new(roster);
+    let mut draft = Draft { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins };
     let places = created.iter().map(|&place| place as usize).collect();
     draft.read_places(places, &HashMap::new(), session, announce)?;
     Ok(draft.plan)
@@ -120,6 +138,8 @@ struct Draft<'r> {
     plan: Plan,
     /// The wanted rows of each workspace of the plan.
     wanted: Vec<Vec<ItemId>>,
+    /// The people who have several rows.
+    people: People<'r>,
     /// What is done about members with another role.
     roles: RolePolicy,
     /// Who is neither removed nor demoted.
@@ -188,8 +208,9 @@ impl<'r> Draft<'r> {
         let plan =
             Plan { workspaces: places.workspaces, items, to_create: places.to_create, ..Plan::default() };
         let (admins, grants) = nothing_read(&plan);
-        let protect = Protect::default();
-        Self { roster, plan, wanted, roles: RolePolicy::Keep, protect, pruning: None, grants, admins }
+        let (people, protect) = (People::new(roster), Protect::default());
+        let roles = RolePolicy::Keep;
+        Self { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins }
     }
 
     /// Reads every workspace and decides its rows. One that does not exist has no members.
@@ -239,7 +260,11 @@ impl<'r> Draft<'r> {
             match reading {
                 Ok(reading) => {
                     self.decide(&rows, &reading, session);
+                    let agreement = self.people.settle(&rows, &reading.shared, &mut self.plan.items);
                     if let Some(pruning) = &mut self.pruning {
+                        if agreement == Agreement::Opposed {
+                            pruning.belonging.doubt(at);
+                        }
                         let id = session.identity.user_id();
                         pruning.meet(at, &reading, id, &session.caller_names(&reading));
                     }
@@ -301,11 +326,18 @@ impl<'r> Draft<'r> {
             .collect();
         let counts = self.other_admins(&demoted, session, announce);
         for ((place, rows), others) in demoted.iter().zip(counts) {
+            let coming = match &others {
+                Ok(others) => self.coming_admins(*place, rows, *others, session)?,
+                Err(_) => 0,
+            };
             let extras = self.pruning.as_mut().map(|pruning| &mut pruning.extras[*place][..]);
             let leavers = extras.unwrap_or_default().iter_mut().map(|extra| &mut extra.item);
             let demoted = pick(&mut self.plan.items, rows);
             match others {
-                Ok(others) => hold_last_admins(demoted.chain(leavers).filter_map(Item::to_judge), others),
+                Ok(others) => {
+                    let admins = AdminCount { others, coming };
+                    hold_last_admins(demoted.chain(leavers).filter_map(Item::to_judge), admins);
+                }
                 Err(fault) => {
                     let (_, cause) = unreadable(&fault, session)?;
                     let unread = Decision::Keep(Reason::Unreadable(cause));
@@ -315,6 +347,37 @@ impl<'r> Draft<'r> {
             }
         }
         Ok(())
+    }
+
+    /// How many people become admins of a workspace that would otherwise have none left: one at most, which
+    /// is enough. Who hands over to whom is announced.
+    fn coming_admins(
+        &self,
+        place: usize,
+        demoted: &[ItemId],
+        others: usize,
+        session: &Session,
+    ) -> Result<usize, Failure> {
+        let extras = self.pruning.as_ref().map(|pruning| &pruning.extras[place][..]);
+        let removed = extras.unwrap_or_default().iter().filter(|extra| extra.item.takes_an_admin());
+        let removed: Vec<&str> = removed.map(|extra| extra.name.as_str()).collect();
+        let Some(needed) = (removed.len() + 1).checked_sub(others).filter(|&needed| needed > 0) else {
+            return Ok(0);
+        };
+        let emails = self.roster.emails();
+        let candidate = |&row: &ItemId| {
+            let (email, item) = (emails.spelled(row), &self.plan.items[row.index()]);
+            Candidate { row, email, item }
+        };
+        let workspace = &self.plan.workspaces[place];
+        let candidates = self.wanted[place].iter().map(candidate);
+        let coming = successors(candidates, &workspace.id, needed, session)?;
+        if coming.len() >= needed {
+            let demoted = demoted.iter().map(|&row| emails.spelled(row));
+            let leaving: Vec<&str> = demoted.chain(removed).collect();
+            announce(session, &workspace.to_string(), &leaving, &coming);
+        }
+        Ok(coming.len())
     }
 
     /// How many admins each of these workspaces has besides the people of its rows: as they were seen, or,

@@ -45,6 +45,17 @@ pub struct Comparison<'a> {
     places: HashTable<u32>,
     sightings: Vec<Sighting>,
     met: usize,
+    /// Wanted addresses that one member answers to; rare.
+    shared: Vec<Shared>,
+}
+
+/// Two wanted addresses that one member answers to.
+#[derive(Debug, Clone, Copy)]
+struct Shared {
+    first: usize,
+    other: usize,
+    /// The other one is the user name: it counts only if no other member has it for an address.
+    by_username: bool,
 }
 
 impl<'a> Comparison<'a> {
@@ -55,7 +66,13 @@ impl<'a> Comparison<'a> {
         for (place, email) in (0..).zip(&wanted) {
             places.insert_unique(hash(email), place, |&place: &u32| hash(wanted[place as usize]));
         }
-        Self { sightings: vec![Sighting::default(); wanted.len()], wanted, places, met: 0 }
+        Self {
+            sightings: vec![Sighting::default(); wanted.len()],
+            wanted,
+            places,
+            met: 0,
+            shared: Vec::new(),
+        }
     }
 
     /// Takes note of a member. Users match by address first, by user name only where no user
@@ -63,18 +80,32 @@ impl<'a> Comparison<'a> {
     pub fn meet_member(&mut self, member: &Member<'_>) {
         let Some(&role) = member.roles.first() else { return };
         let bindings = u8::try_from(member.roles.len()).unwrap_or(u8::MAX);
-        let mut matched = false;
-        for address in member.addresses {
-            if let Some(place) = self.place(address) {
-                matched = true;
-                self.note_member(place, role, member.standing, bindings, false);
+        let (begin, mut first) = (self.shared.len(), None);
+        let addresses = member.addresses.iter().map(|address| (address.as_str(), false));
+        for (name, by_username) in addresses.chain(member.username.map(|name| (name, true))) {
+            let Some(other) = self.place(name) else { continue };
+            let is_known = self.shared[begin..].iter().any(|shared| shared.other == other);
+            match first {
+                None => first = Some(other),
+                Some(first) if first == other || is_known => continue,
+                Some(first) => self.shared.push(Shared { first, other, by_username }),
             }
+            self.note_member(other, role, member.standing, bindings, by_username);
         }
-        if let Some(place) = member.username.and_then(|name| self.place(name))
-            && !matched
-        {
-            self.note_member(place, role, member.standing, bindings, true);
-        }
+    }
+
+    /// The wanted addresses that belong to one person, as indices in ascending order, person by person.
+    pub fn shared(&self) -> Vec<Vec<usize>> {
+        let counts = |shared: &&Shared| !shared.by_username || self.sightings[shared.other].by_username;
+        let shared: Vec<Shared> = self.shared.iter().filter(counts).copied().collect();
+        let people = shared.chunk_by(|a, b| a.first == b.first);
+        let person = |shared: &[Shared]| {
+            let mut all: Vec<usize> = shared.iter().map(|shared| shared.other).collect();
+            all.push(shared[0].first);
+            all.sort_unstable();
+            all
+        };
+        people.map(person).collect()
     }
 
     /// Whether a person with these addresses or this user name is wanted.
@@ -208,6 +239,36 @@ mod tests {
 
     fn member(role: Level, bindings: u8) -> Membership {
         Membership::Member { role, bindings, standing: Standing::Active }
+    }
+
+    #[test]
+    fn addresses_of_one_person_are_known_to_be_shared() {
+        let shared = |members: &[(&[&str], Option<&str>)], wanted: &[&str]| {
+            let mut comparison = Comparison::new(wanted.iter().copied());
+            for (addresses, username) in members {
+                let addresses: Vec<String> = addresses.iter().map(|&a| a.to_owned()).collect();
+                let standing = Standing::Active;
+                comparison.meet_member(&Member {
+                    addresses: &addresses,
+                    username: *username,
+                    standing,
+                    roles: &[Viewer],
+                });
+            }
+            let bindings = |seen| matches!(seen, Membership::Member { bindings: 2.., .. });
+            assert!(!comparison.memberships().any(bindings), "nobody is bound twice");
+            comparison.shared()
+        };
+        let (one, by_name): ((&[&str], _), (&[&str], _)) =
+            ((&["b@x", "a@x", "a@x", "c@x"], Some("a@x")), (&["a@x"], Some("b@x")));
+        assert_eq!(shared(&[one], &["a@x", "other@x", "b@x"]), [[0, 2]]);
+        assert_eq!(shared(&[one], &["a@x", "b@x", "c@x"]), [[0, 1, 2]]);
+        assert_eq!(shared(&[one], &["c@x", "other@x"]), [[0; 0]; 0]);
+        assert_eq!(shared(&[by_name], &["a@x", "b@x"]), [[0, 1]]);
+        let owner: (&[&str], _) = (&["b@x"], None);
+        for members in [[by_name, owner], [owner, by_name]] {
+            assert_eq!(shared(&members, &["a@x", "b@x"]), [[0; 0]; 0], "the address of another person");
+        }
     }
 
     #[test]

@@ -95,11 +95,18 @@ impl Action {
     /// for a moment. An invitation, or a user who has never signed in, is no admin yet.
     pub fn takes_an_admin(self, seen: Membership) -> bool {
         match self {
-            Self::Add(_) => false,
+            Self::Add(_) | Self::SetRole { .. } => self.demotes_an_admin(),
+            Self::Replace(_) | Self::Remove(_) => seen.is_active_admin(),
+        }
+    }
+
+    /// Whether this demotes an admin, who stays a member.
+    pub fn demotes_an_admin(self) -> bool {
+        match self {
             Self::SetRole { from, holder, .. } => {
                 from == Level::Admin && self.takes_away() && holder == Holder::Member
             }
-            Self::Replace(_) | Self::Remove(_) => seen.is_active_admin(),
+            Self::Add(_) | Self::Replace(_) | Self::Remove(_) => false,
         }
     }
 
@@ -129,8 +136,10 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::Adds, Self::Promotions, Self::Demotions, Self::Removals];
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = Self::ALL.len();
 }
 
 /// What to do about one row, one role in a deployment, or one person who is not in the roster. Small,

@@ -19,13 +19,9 @@ const PERCENT_FROM: u64 = 10;
 /// Holds back every change that takes an admin from one workspace unless an admin remains. It is not for the
 /// tool to choose which of several admins stays, so none of these changes is made. Each decision comes with
 /// what Houston has of its person.
-///
-/// `others` counts the admins of the complete member list whom no decision demotes or replaces; those of
-/// them who are removed do not count, and neither do people who become admins in the same plan, since
-/// that may still fail.
 pub fn hold_last_admins<'d>(
     decisions: impl IntoIterator<Item = (&'d mut Decision, Membership)>,
-    others: usize,
+    admins: AdminCount,
 ) {
     let takes = |(decision, seen): (&'d mut Decision, Membership)| {
         let action = decision.action().filter(|action| action.takes_an_admin(seen))?;
@@ -33,11 +29,32 @@ pub fn hold_last_admins<'d>(
     };
     let taking: Vec<(&mut Decision, Action)> = decisions.into_iter().filter_map(takes).collect();
     let leaving = taking.iter().filter(|(_, action)| matches!(action, Action::Remove(_))).count();
-    if others > leaving {
-        return;
-    }
     for (decision, action) in taking {
-        *decision = Decision::Keep(Reason::HeldBack(Guard::LastAdmin, action));
+        let left = match action {
+            // It is sent before the new admins are proved.
+            Action::Replace(_) => admins.others,
+            Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => admins.others + admins.coming,
+        };
+        if left <= leaving {
+            *decision = Decision::Keep(Reason::HeldBack(Guard::LastAdmin, action));
+        }
+    }
+}
+
+/// The admins of a workspace besides those whom decisions demote or replace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AdminCount {
+    /// Those on the complete member list, also if they are removed.
+    pub others: usize,
+    /// People with an account who become admins in the same plan. The others are demoted and removed once
+    /// Houston shows these as admins, so that nothing is lost if that fails.
+    pub coming: usize,
+}
+
+impl AdminCount {
+    /// This many on the member list, and nobody who becomes one.
+    pub fn now(others: usize) -> Self {
+        Self { others, coming: 0 }
     }
 }
 
@@ -280,7 +297,10 @@ mod tests {
             has == Admin && !decision.takes_an_admin(seen(has))
         };
         let others = besides + people.iter().zip(&decisions).filter(|&pair| stay(pair)).count();
-        hold_last_admins(decisions.iter_mut().zip(people.iter().map(|&(has, _)| seen(has))), others);
+        hold_last_admins(
+            decisions.iter_mut().zip(people.iter().map(|&(has, _)| seen(has))),
+            AdminCount::now(others),
+        );
         decisions
     }
 
@@ -445,13 +465,31 @@ mod tests {
             let mut leavers = [extra(0, Admin), extra(0, Viewer)];
             let demoted = (&mut decisions[0], seen(Admin));
             let leaving = leavers.iter_mut().filter_map(Item::to_judge);
-            hold_last_admins([demoted].into_iter().chain(leaving), others);
+            hold_last_admins([demoted].into_iter().chain(leaving), AdminCount::now(others));
             let held = |decision: &Decision| {
                 matches!(decision, Decision::Keep(Reason::HeldBack(Guard::LastAdmin, _)))
             };
             assert_eq!(held(&decisions[0]), stays, "{others}");
             assert_eq!(held(&leavers[0].decision), stays, "{others}");
             assert!(leavers[1].decision.is_change(), "a viewer is no admin");
+        }
+    }
+
+    #[test]
+    fn people_who_become_admins_count_for_all_who_leave_after_them() {
+        let demotion = Decision::Change(Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member });
+        let (removal, replacement) = (Action::Remove(Some(Admin)), Action::Replace(Admin));
+        for (others, coming, stay) in [(0, 1, [false, true]), (0, 0, [true, true]), (1, 0, [false, false])] {
+            let mut decisions = [demotion.clone(), Decision::Change(replacement)];
+            let admins = AdminCount { others, coming };
+            hold_last_admins(decisions.iter_mut().map(|decision| (decision, seen(Admin))), admins);
+            let held = decisions.map(|decision| !decision.is_change());
+            assert_eq!(held, stay, "{others} {coming}: a replacement is sent before new admins are proved");
+        }
+        for (others, coming, stays) in [(1, 1, false), (1, 0, true), (0, 1, true)] {
+            let mut decision = Decision::Change(removal);
+            hold_last_admins([(&mut decision, seen(Admin))], AdminCount { others, coming });
+            assert_eq!(!decision.is_change(), stays, "{others} {coming}: the person is among the others");
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Care<'c> {
     pub protect: Option<&'c Protect>,
     /// Whether the admins are kept, where the list is read to its end anyway.
     pub admins: bool,
+    /// Wanted people who have several addresses: all of them.
+    pub aliases: bool,
 }
 
 /// What a walk feeds: each collector as far as it is wanted.
@@ -155,11 +157,19 @@ pub(super) struct Memberships<'a> {
     pub(super) caller: Vec<String>,
     /// All names of wanted people who are protected.
     pub(super) protected: Vec<String>,
+    /// All addresses of wanted people who have several, person by person.
+    pub(super) aliases: Vec<Vec<String>>,
 }
 
 impl<'a> Memberships<'a> {
     fn new(wanted: impl IntoIterator<Item = &'a str>, care: Care<'a>) -> Self {
-        Self { comparison: Comparison::new(wanted), care, caller: Vec::new(), protected: Vec::new() }
+        Self {
+            comparison: Comparison::new(wanted),
+            care,
+            caller: Vec::new(),
+            protected: Vec::new(),
+            aliases: Vec::new(),
+        }
     }
 
     fn meet(&mut self, person: &Person) -> Result<(), Fault> {
@@ -178,6 +188,13 @@ impl<'a> Memberships<'a> {
         // Asked of everyone, so that a pattern that matches is known to match.
         if self.care.protect.is_some_and(|protect| protect.covers(names(person))) && is_wanted {
             self.protected.extend(names(person).map(|name| email_key(name).into_owned()));
+        }
+        if self.care.aliases && is_wanted {
+            let addresses = names(person).filter(|name| name.contains('@'));
+            let mut addresses: Vec<String> = addresses.map(|name| email_key(name).into_owned()).collect();
+            addresses.sort_unstable();
+            addresses.dedup();
+            self.aliases.extend(Some(addresses).filter(|addresses| addresses.len() > 1));
         }
         self.comparison.meet_member(&Member {
             addresses: &person.addresses,

@@ -23,6 +23,10 @@ use crate::plan::Membership;
 pub struct Reading {
     /// One entry per wanted person, in their order.
     pub memberships: Vec<Membership>,
+    /// The wanted people who are one person under several addresses, as indices in ascending order.
+    pub shared: Vec<Vec<usize>>,
+    /// All addresses of wanted people who have several, person by person, if they were asked for.
+    pub aliases: Vec<Vec<String>>,
     /// Whether the caller may see pending invitations.
     pub invites: InvitesSeen,
     /// All names of the caller, if they were met and asked for.
@@ -46,6 +50,8 @@ impl Reading {
     pub fn of(memberships: Vec<Membership>) -> Self {
         Self {
             memberships,
+            shared: Vec::new(),
+            aliases: Vec::new(),
             invites: InvitesSeen::Yes,
             caller: Vec::new(),
             protected: Vec::new(),
@@ -82,16 +88,20 @@ pub struct Look<'a> {
     pub named: Option<HashSet<&'a str, FixedState>>,
     /// Whose roles in which deployments.
     pub asked: &'a [Asked<'a>],
+    /// Whether the list of members is read to its end, whoever has been found.
+    pub to_the_end: bool,
 }
 
-/// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known.
+/// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known, and
+/// their other addresses.
 pub fn read<'a>(
     houston: &Houston,
     workspace: &WorkspaceId,
     wanted: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    let look = Look { wanted: wanted.into_iter().collect(), ..Look::default() };
+    let care = Care { aliases: true, ..Care::default() };
+    let look = Look { wanted: wanted.into_iter().collect(), care, ..Look::default() };
     read_all(houston, workspace, look, pages)
 }
 
@@ -107,6 +117,7 @@ pub fn read_all(
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
     let mut collectors = Collectors::new(look.wanted, look.care);
+    collectors.to_the_end = look.to_the_end;
     collectors.strangers = look.named.map(StrangerSearch::new);
     collectors.grants = (!look.asked.is_empty()).then(|| Grants::new(look.asked));
     let walked = walk(houston, workspace, pages, &mut collectors)?;
@@ -116,6 +127,8 @@ pub fn read_all(
     };
     let memberships = &mut collectors.memberships;
     Ok(Reading {
+        shared: memberships.comparison.shared(),
+        aliases: std::mem::take(&mut memberships.aliases),
         invites: walked.invites,
         caller: std::mem::take(&mut memberships.caller),
         protected: std::mem::take(&mut memberships.protected),
@@ -175,6 +188,21 @@ pub fn read_grants(
     walk(houston, workspace, pages, &mut collectors)?;
     collectors.refuse_unread()?;
     collectors.grants.map_or_else(|| Ok(Vec::new()), |grants| grants.found())
+}
+
+/// Reads `workspace` like [`read`], and its admins, from its complete member list.
+///
+/// # Errors
+/// The lists cannot be read.
+pub fn read_with_admins<'a>(
+    houston: &Houston,
+    workspace: &WorkspaceId,
+    wanted: impl IntoIterator<Item = &'a str>,
+    pages: &PageSize,
+) -> Result<Reading, Fault> {
+    let care = Care { admins: true, aliases: true, ..Care::default() };
+    let wanted = wanted.into_iter().collect();
+    read_all(houston, workspace, Look { wanted, care, to_the_end: true, ..Look::default() }, pages)
 }
 
 /// Counts the admins of `workspace` who are none of `people` (distinct, normalised addresses), from
@@ -302,7 +330,8 @@ pub(super) mod tests {
                 let server = || server_of(one_of_a_crew, people, page, cursor);
                 let together = server();
                 let care = Care { admins: true, ..Care::default() };
-                let look = Look { wanted: wanted.to_vec(), care, named: Some(named.clone()), asked: &asked };
+                let (wanted_people, named) = (wanted.to_vec(), Some(named.clone()));
+                let look = Look { wanted: wanted_people, care, named, asked: &asked, ..Look::default() };
                 let found = read_all(&client(&together), &workspace, look, &pages()).unwrap();
                 let label = format!("{people} people, {cursor:?}, pages of {page}");
 

@@ -90,6 +90,7 @@ impl Survey<'_> {
                 care: self.care,
                 named: named.map(|rows| self.wanted(rows).collect()),
                 asked,
+                to_the_end: false,
             };
             members::read_all(self.houston, workspace, look, self.pages)
         })

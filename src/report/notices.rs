@@ -43,6 +43,15 @@ pub enum Notice<'n> {
         /// Which limit.
         refusal: &'n Refusal,
     },
+    /// The admins of a workspace change: the old ones leave once the new ones are there.
+    HandOver {
+        /// The workspace.
+        workspace: &'n str,
+        /// Who is demoted or removed.
+        leaving: &'n [&'n str],
+        /// Who becomes an admin.
+        coming: &'n [&'n str],
+    },
     /// The removals beyond the limits are left out; these limits would allow them.
     RemovalsLeftOut(&'n [Limit]),
     /// Rows have changed since a plan was saved.
@@ -262,6 +271,13 @@ impl Notice<'_> {
             Self::Guard { workspace, refusal } => {
                 format!("guard: {}: {refusal}", printable(workspace.unwrap_or("all workspaces")))
             }
+            Self::HandOver { workspace, leaving, coming } => {
+                let (leaving, coming) = (named(leaving), named(coming));
+                let workspace = printable(workspace);
+                format!(
+                    "{workspace}: {leaving} will lose the admin role only after Houston shows {coming} as an admin; the workspace has no other admin"
+                )
+            }
             Self::RemovalsLeftOut(limits) => {
                 let needed: Vec<_> = limits.iter().map(ToString::to_string).collect();
                 format!("skipping these removals; {} would allow them", needed.join(" "))
@@ -292,6 +308,16 @@ impl Notice<'_> {
             Self::Report(notice) => printable(&notice.to_string()).into_owned(),
             Self::HeldBack(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         }
+    }
+}
+
+/// The first of these names, and how many others there are.
+fn named(names: &[&str]) -> String {
+    let first = printable(names.first().copied().unwrap_or_default());
+    match names.len() {
+        0 | 1 => first.into_owned(),
+        2 => format!("{first} and 1 other"),
+        more => format!("{first} and {} others", more - 1),
     }
 }
 

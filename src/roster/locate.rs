@@ -9,7 +9,7 @@ use csv::ByteRecord;
 
 use super::check::Fate;
 use super::dialect::Dialect;
-use super::issue::{Complaint, KEPT, Position};
+use super::issue::{Complaint, Issue, KEPT, Position};
 use super::reader::{Records, Span, issue_at};
 use super::scan::Cells;
 use super::{Column, Roster};
@@ -32,6 +32,15 @@ impl Roster {
                 kept.push((row, column, complaint));
             }
         }
+        for issue in self.located(kept)? {
+            self.issues.keep(issue);
+        }
+        self.issues.sort();
+        Ok(())
+    }
+
+    /// Finds the cells that complaints are about.
+    pub(super) fn located(&self, mut kept: Vec<(RowNumber, Column, Complaint)>) -> io::Result<Vec<Issue>> {
         kept.sort_by_key(|&(row, ..)| row);
         let rows: Vec<RowNumber> = kept.iter().map(|&(row, ..)| row).collect();
         let mut kept = kept.into_iter();
@@ -43,11 +52,7 @@ impl Roster {
                 issues.push(issue_at(raw, cell, line, complaint).in_row(row));
             }
         })?;
-        for issue in issues {
-            self.issues.keep(issue);
-        }
-        self.issues.sort();
-        Ok(())
+        Ok(issues)
     }
 
     /// Reads rows again, given in ascending order.

@@ -109,9 +109,7 @@ impl Roster {
     ) -> io::Result<usize> {
         let Self { emails, marks, targets, deployments, .. } = self;
         let all = 0..u32::try_from(marks.len()).unwrap_or(u32::MAX);
-        let deployment = |row: u32| {
-            deployments.binary_search_by_key(&row, |&(row, _)| row).ok().map(|index| deployments[index].1)
-        };
+        let deployment = |row: u32| deployment_roles_of(deployments, row);
         let found = duplicates::groups(
             emails,
             all.filter(|&row| takes_part(marks[row as usize].fate())),
@@ -182,6 +180,11 @@ impl Roster {
             Fate::Invalid => RowState::Invalid,
             Fate::LeftOut => RowState::LeftOut,
         }
+    }
+
+    /// Equal numbers are equal deployment roles.
+    pub(super) fn deployment_roles_of(&self, row: RowNumber) -> Option<u32> {
+        deployment_roles_of(&self.deployments, row.get() - 1)
     }
 
     fn report_conflicts(&mut self, mut conflicts: Vec<(u32, u32)>) -> io::Result<()> {
@@ -258,8 +261,13 @@ impl Roster {
     }
 }
 
+/// The text of the deployment roles of a row, among those of all rows.
+fn deployment_roles_of(deployments: &[(u32, u32)], row: u32) -> Option<u32> {
+    deployments.binary_search_by_key(&row, |&(row, _)| row).ok().map(|index| deployments[index].1)
+}
+
 /// The row of a group that applies; none if the rows disagree and no rule for that was given.
-fn winner(
+pub(super) fn winner(
     rows: &[u32],
     on_conflict: Option<OnConflict>,
     wish: impl Fn(u32) -> (Level, Option<u32>),

@@ -72,6 +72,11 @@ impl Proofs {
         self.unproven.iter().map(Acknowledged::operation)
     }
 
+    /// Whether Houston acknowledged this operation, and no read has shown it yet.
+    pub fn has(&self, operation: usize) -> bool {
+        self.operations().any(|one| one == operation)
+    }
+
     /// Takes all unproven writes out.
     pub fn take(&mut self) -> Vec<Acknowledged> {
         std::mem::take(&mut self.unproven)

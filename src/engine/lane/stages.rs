@@ -44,7 +44,22 @@ impl Stages {
 
     /// Whether a later stage has something to send.
     pub fn has_later(&self) -> bool {
-        self.later.iter().any(|operations| !operations.is_empty())
+        self.next().is_some()
+    }
+
+    /// The stage that begins next, if one has something to send.
+    pub fn next(&self) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| !self.later[*stage as usize].is_empty())
+    }
+
+    /// What is sent in a stage that has not begun.
+    pub fn later(&self, stage: Stage) -> impl Iterator<Item = usize> {
+        self.later[stage as usize].iter().map(|&operation| operation as usize)
+    }
+
+    /// Takes these operations out of a stage that has not begun.
+    pub fn withdraw(&mut self, stage: Stage, operations: &[usize]) {
+        self.later[stage as usize].retain(|&operation| !operations.contains(&(operation as usize)));
     }
 
     /// Whether an operation waits for another one of the same person.

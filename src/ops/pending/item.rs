@@ -100,7 +100,7 @@ impl PendingItem {
     }
 
     /// The wanted role, if a role is wanted.
-    fn wanted(&self) -> Option<Level> {
+    pub fn wanted(&self) -> Option<Level> {
         match self.planned {
             Planned::Change(action) => action.level(),
             Planned::Undecided { wanted, .. } => wanted,

@@ -32,6 +32,8 @@ pub struct Kept<'k> {
 pub(super) struct Sights {
     /// Of each item, in their order.
     pub items: Vec<Sight>,
+    /// The items that are about one person under several addresses, by index.
+    pub shared: Vec<Vec<usize>>,
     /// Why absence cannot be proved, if it cannot.
     pub doubt: Option<Cause>,
     /// How many members and pending invitations there are, if they were counted.
@@ -96,7 +98,8 @@ impl Reader<'_> {
             Sight { seen, bars, user: None }
         };
         let items = share.items.iter().zip(&reading.memberships).map(sight).collect();
-        Sights { items, doubt: reading.cause_of_doubt(), people: None }
+        let shared = reading.shared.clone();
+        Sights { items, shared, doubt: reading.cause_of_doubt(), people: None }
     }
 
     /// Roles in deployments.
@@ -111,7 +114,7 @@ impl Reader<'_> {
         });
         each(shares, readings, |share, found| {
             let items = share.items.iter().zip(found).map(|(item, found)| self.sight_of_role(item, found));
-            Sights { items: items.collect(), doubt: None, people: None }
+            Sights { items: items.collect(), shared: Vec::new(), doubt: None, people: None }
         })
     }
 
@@ -167,7 +170,7 @@ impl Reader<'_> {
             Sight { seen: reading.memberships[at], bars, user: None }
         };
         let items = share.items.iter().enumerate().map(sight).collect();
-        Sights { items, doubt: None, people: Some(reading.strangers.in_all) }
+        Sights { items, shared: Vec::new(), doubt: None, people: Some(reading.strangers.in_all) }
     }
 
     /// How many members and pending invitations these workspaces have, where they can be read.

@@ -21,7 +21,7 @@ impl Pending {
             let reading = read(workspace, &emails);
             let doubt = reading.cause_of_doubt();
             let items = reading.memberships.into_iter().map(sight).collect();
-            self.judge(at, Sights { items, doubt, people: None });
+            self.judge(at, Sights { items, shared: Vec::new(), doubt, people: None });
         }
     }
 }
@@ -68,7 +68,7 @@ fn item(at: usize, about: About, planned: Planned, before: Before) -> PendingIte
     PendingItem { item: ItemId::from_index(at), about, planned, earlier: before.earlier(false) }
 }
 
-fn row(action: Action, before: Before) -> PendingItem {
+pub(super) fn row(action: Action, before: Before) -> PendingItem {
     item(0, About::Row, Planned::Change(action), before)
 }
 
@@ -245,7 +245,7 @@ pub(super) fn pending(phase: Phase, items: Vec<PendingItem>) -> Pending {
 pub(super) fn sights(seen: &[Membership], bars: &[Bars]) -> Sights {
     let bars = bars.iter().copied().chain(std::iter::repeat(Bars::default()));
     let items = seen.iter().zip(bars).map(|(&seen, bars)| Sight { seen, bars, user: None }).collect();
-    Sights { items, doubt: None, people: Some(10) }
+    Sights { items, shared: Vec::new(), doubt: None, people: Some(10) }
 }
 
 /// How each item ended, in their order; none for those that are sent.

@@ -204,7 +204,7 @@ fn undecidable(fault: &Fault, session: &Session) -> Result<Reason, Failure> {
 }
 
 /// What is wanted, and who loses nothing.
-pub struct Wanted<'w> {
+pub struct GrantPolicy<'w> {
     /// The roster.
     pub roster: &'w Roster,
     /// What is done about people with another role.
@@ -213,7 +213,7 @@ pub struct Wanted<'w> {
     pub protect: &'w Protect,
 }
 
-impl Wanted<'_> {
+impl GrantPolicy<'_> {
     /// What becomes of a deployment role: protected people lose none. `address` is that of the user, and `row` what was decided about their row.
     fn decide(&self, wish: &Wish, seen: Membership, address: Option<&str>, row: &Decision) -> Decision {
         let decision = decide_in_deployment(wish.role, seen, self.roles);
@@ -250,7 +250,7 @@ pub fn decide_grants(
     wishes: Vec<Wish>,
     seen: Vec<Answers>,
     plan: &mut Plan,
-    wanted: &Wanted<'_>,
+    wanted: &GrantPolicy<'_>,
     session: &Session,
 ) -> Result<(), Failure> {
     let mut seen: Vec<_> = seen.into_iter().map(|found| found.map(Vec::into_iter)).collect();

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use super::deployments::come_with_adds;
 use super::expected::fits;
-use super::plan;
 use super::roster::ResolvedInput;
+use super::{Wanted, plan};
 use crate::engine::batch::Subjects;
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
@@ -50,7 +50,9 @@ impl PreparedPlan {
         let places = std::mem::take(&mut input.places);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         let wishes = std::mem::take(&mut input.wishes);
-        let plan = plan(&input.roster, places, wishes, settings, session, announce)?;
+        let is_saved = input.expected.is_some();
+        let wanted = Wanted { roster: &input.roster, name: &input.name, is_saved };
+        let plan = plan(wanted, places, wishes, settings, session, announce)?;
         let roles = plan.in_phase(Phase::Deployments).iter();
         input.rows_of_grants.get_or_init(|| roles.filter_map(Item::row).collect());
         let counts = Counts::of(&plan.items);
@@ -179,10 +181,14 @@ impl PreparedPlan {
     }
 
     fn requests(&self) -> u64 {
-        let workspaces = |phase| self.alone(self.plan.in_phase(phase)).filter_map(Item::workspace);
-        requests_in(workspaces(Phase::Members), PROOF)
-            + requests_in(workspaces(Phase::Deployments), LOOK + PROOF)
-            + requests_in(workspaces(Phase::Removals), LOOK + PROOF)
+        let demotes = |item: &Item| {
+            item.phase() == Phase::Members && item.decision.action().is_some_and(Action::demotes_an_admin)
+        };
+        let share = |item: &Item| Some((item.workspace()?, demotes(item)));
+        let shares = |phase| self.alone(self.plan.in_phase(phase)).filter_map(share);
+        requests_in(shares(Phase::Members), PROOF)
+            + requests_in(shares(Phase::Deployments), LOOK + PROOF)
+            + requests_in(shares(Phase::Removals), LOOK + PROOF)
     }
 
     fn estimate(&self, session: &Session) -> Estimate {
@@ -230,14 +236,23 @@ const PROOF: u64 = 1;
 const CANARY_FROM: u64 = 4;
 
 /// How many requests carry mutations out that are in these workspaces: each of them, so many reads per
-/// workspace, and the read-back of the first one where there are many.
-fn requests_in(workspaces: impl Iterator<Item = u32>, reads: u64) -> u64 {
-    let mut shares: HashMap<u32, u64> = HashMap::new();
-    workspaces.for_each(|workspace| *shares.entry(workspace).or_default() += 1);
-    shares.values().map(|&all| all + reads + u64::from(all > CANARY_FROM)).sum()
+/// workspace, the read-back of the first one where there are many, and a count of the admins where a
+/// mutation demotes one.
+fn requests_in(mutations: impl Iterator<Item = (u32, bool)>, reads: u64) -> u64 {
+    let mut shares: HashMap<u32, (u64, bool)> = HashMap::new();
+    for (workspace, demotes_an_admin) in mutations {
+        let share = shares.entry(workspace).or_default();
+        share.0 += 1;
+        share.1 |= demotes_an_admin;
+    }
+    let of_share = |&(all, counts_admins): &(u64, bool)| {
+        all + reads + u64::from(all > CANARY_FROM) + u64::from(counts_admins)
+    };
+    shares.values().map(of_share).sum()
 }
 
 /// How many requests carry these mutations of members out.
 pub fn requests(operations: &[Operation]) -> u64 {
-    requests_in(operations.iter().map(|operation| operation.workspace), PROOF)
+    let share = |operation: &Operation| (operation.workspace, operation.action.demotes_an_admin());
+    requests_in(operations.iter().map(share), PROOF)
 }

@@ -57,6 +57,11 @@ impl Belonging {
         belonging
     }
 
+    /// A row of the workspace at this index is left out after all.
+    pub fn doubt(&mut self, place: usize) {
+        self.is_sure[place] = false;
+    }
+
     /// The rows that name a person in the workspace at this index.
     pub fn named(&self, place: usize) -> &[ItemId] {
         &self.named[place]
@@ -68,7 +73,8 @@ impl Belonging {
 pub struct Found {
     /// What becomes of them.
     pub item: Item,
-    name: String,
+    /// What they are called.
+    pub name: String,
     account: Account,
     deployment_roles: Vec<(String, Role)>,
 }

@@ -18,7 +18,7 @@ use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
 use crate::report::notices::{Notice, PlanningNotice};
 use crate::report::removals::REMOVALS;
-use crate::roster::{Roster, RowState, Settings};
+use crate::roster::{Issues, Roster, RowState, Settings};
 
 /// Where a roster is, and how it is read.
 #[derive(Debug)]
@@ -146,16 +146,21 @@ impl Input {
         if self.roster.is_usable() {
             return Ok(());
         }
-        let count = self.roster.issues().total();
-        let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
-        let error = anyhow::anyhow!("{problems} in {}; nothing was sent", printable(&self.name));
-        let flags = self.roster.issues().flags();
-        let failure = Failure::new(ExitStatus::BadInput, error).about(&flags);
-        Err(if self.roster.issues().about_the_file() || !flags.is_empty() {
-            failure
-        } else {
-            failure.hint("fix the file, or skip the bad rows with --skip-invalid")
-        })
+        Err(bad_input(self.roster.issues(), &self.name))
+    }
+}
+
+/// A roster with these issues cannot be used (3).
+pub fn bad_input(issues: &Issues, name: &str) -> Failure {
+    let count = issues.total();
+    let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+    let error = anyhow::anyhow!("{problems} in {}; nothing was sent", printable(name));
+    let flags = issues.flags();
+    let failure = Failure::new(ExitStatus::BadInput, error).about(&flags);
+    if issues.about_the_file() || !flags.is_empty() {
+        failure
+    } else {
+        failure.hint("fix the file, or skip the bad rows with --skip-invalid")
     }
 }
 
