@@ -88,7 +88,8 @@ The server prints its URL and tokens, and runs until SIGINT or SIGTERM. The toke
   GET /state       the current state, in the format of --state
 
 Some behaviour is assumed, because it is not documented publicly: the version from which a repeated add is refused and \
-unknown people become pending users; the messages for user management off, SCIM on and the last admin of a workspace; the \
+unknown people become pending users; whether a dead token fails inside after 0.23; that isAdmin is always false; the \
+messages for user management off, SCIM on and the last admin of a workspace; the \
 pattern for addresses; the order and the cursor of paged lists; whether lists include pending people; whether \
 workspaceAddUser may return null. Most of these have a switch.";
 
@@ -132,13 +133,12 @@ pub fn run(args: &SandboxArgs) -> Result<(), Failure> {
     // Before anything is printed: a script may send a signal as soon as it has the URL.
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let options = args.options()?;
-    let local_auth = options.switches.local_auth;
     let status = if options.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
     let failed = |error| Failure::new(status, error).about(&["state", "port"]);
     let sandbox = Sandbox::start(options).map_err(failed)?;
     let mut out = anstream::stdout().lock();
     let written = out
-        .write_all(greeting(sandbox.url(), sandbox.tokens(), local_auth).as_bytes())
+        .write_all(greeting(sandbox.url(), sandbox.tokens(), sandbox.has_local_passwords()).as_bytes())
         .and_then(|()| out.flush());
     match written {
         // The reader only wanted the first line.
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(options.latency, Duration::from_millis(5));
         assert_eq!(options.faults.to_string(), "timeout=2%,slow=p95:3s");
         assert_eq!((options.seed, options.port), (7, 0));
-        assert!(options.switches.scim && !options.switches.smtp);
+        assert!(options.switches.scim && options.switches.smtp == Some(false));
         assert_eq!(parse("sandbox").unwrap().latency, Duration::from_millis(20));
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::breakers::{Denied, Probed, judge_probe};
+use super::breakers::{Denied, DeniedRead, Probed, judge_probe};
 use super::lane::{Proof, Purpose};
 use super::open::Acknowledged;
 use super::state::State;
@@ -235,7 +235,8 @@ impl State<'_> {
         if self.breakers.are_tripped() {
             self.conclude(operation, Status::GaveUp, Some(doubtful.cause));
         } else if sends > self.settings.retries {
-            let text = format!("sent {attempts} times without effect; last error: {}", doubtful.cause.text);
+            let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+            let text = format!("sent {times} without effect; last error: {}", doubtful.cause.text);
             self.exhausted(lane, operation, &Cause { code: doubtful.cause.code, text });
         } else {
             let stage = self.stage_of(operation);
@@ -290,6 +291,35 @@ impl State<'_> {
         if fault.bars_all() {
             self.stop(StopReason::TargetUnusable, Some(cause(fault)));
         }
+        match fault {
+            Fault::Expired { .. } => self.stop(StopReason::TokenDead, Some(cause(fault))),
+            Fault::Denied { .. } if !self.breakers.are_tripped() => {
+                return self.denied_read(DeniedRead { lane, purpose, fault: fault.clone() });
+            }
+            Fault::Denied { .. }
+            | Fault::Unsent { .. }
+            | Fault::NoAnswer { .. }
+            | Fault::Proxy { .. }
+            | Fault::Throttled { .. }
+            | Fault::Rejected { .. }
+            | Fault::Already { .. }
+            | Fault::Schema { .. }
+            | Fault::Internal { .. }
+            | Fault::Malformed { .. } => {}
+        }
+        self.stays_unread(lane, fault, purpose);
+    }
+
+    /// Houston denied a read: what was to be read waits until the caller is known.
+    fn denied_read(&mut self, read: DeniedRead) {
+        self.lanes[read.lane].pause();
+        if self.breakers.deny_read(read) {
+            self.channels.give(Job::Probe);
+        }
+    }
+
+    /// A workspace could not be read, and that is not the token's fault.
+    fn stays_unread(&mut self, lane: usize, fault: &Fault, purpose: Purpose) {
         let now = self.now();
         match purpose {
             Purpose::Verify => {
@@ -336,6 +366,15 @@ impl State<'_> {
 
     /// The probe for the caller has ended, so the denied mutations can be interpreted.
     fn probed(&mut self, probed: Probed) {
+        self.breakers.note_probe(probed);
+        for DeniedRead { lane, purpose, fault } in self.breakers.take_denied_reads() {
+            self.lanes[lane].go_on();
+            self.lanes.wake(lane);
+            match probed {
+                Probed::TokenDead => self.stop(StopReason::TokenDead, Some(cause(&fault))),
+                Probed::WorkspaceClosed | Probed::Unclear => self.stays_unread(lane, &fault, purpose),
+            }
+        }
         for Denied { operation, cause: denial } in self.breakers.take_denied() {
             let lane = self.lane_of(operation);
             self.lanes[lane].go_on();

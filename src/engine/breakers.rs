@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::lane::Purpose;
 use super::refusals::Refusals;
 use super::verdict::cause;
 use super::{MaxErrors, Settings};
@@ -25,6 +26,17 @@ pub struct Denied {
     pub operation: usize,
     /// What Houston said.
     pub cause: Cause,
+}
+
+/// A read of a workspace that Houston denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeniedRead {
+    /// Index of the lane.
+    pub lane: usize,
+    /// What was to be read.
+    pub purpose: Purpose,
+    /// What Houston said.
+    pub fault: Fault,
 }
 
 /// What the probe says about a denial.
@@ -55,6 +67,10 @@ pub struct Breakers {
     pages_in_a_row: u32,
     /// Denied mutations that wait for the answer of the probe.
     denied: Vec<Denied>,
+    /// Denied reads that wait for it, too.
+    denied_reads: Vec<DeniedRead>,
+    /// Whether the last probe failed without saying whether the token lives.
+    is_token_in_doubt: bool,
     /// What the server does with a repeated add, as far as it has shown.
     repeats: Repeats,
     /// When `--max-duration` is reached.
@@ -93,6 +109,8 @@ impl Breakers {
             errors: Errors { limit: settings.max_errors, finished: 0, bad: 0, bad_in_a_row: 0 },
             pages_in_a_row: 0,
             denied: Vec::new(),
+            denied_reads: Vec::new(),
+            is_token_in_doubt: false,
             repeats: settings.repeats,
             ends_at: settings.max_duration.and_then(|limit| now.checked_add(limit)),
             grace: settings.grace,
@@ -139,18 +157,42 @@ impl Breakers {
 
     /// Houston denied a mutation. True if a probe is needed; one answers for all that wait.
     pub fn deny(&mut self, operation: usize, cause: Cause) -> bool {
+        let is_first = !self.are_probing();
         self.denied.push(Denied { operation, cause });
-        self.denied.len() == 1
+        is_first
+    }
+
+    /// Houston denied a read. True if a probe is needed.
+    pub fn deny_read(&mut self, read: DeniedRead) -> bool {
+        let is_first = !self.are_probing();
+        self.denied_reads.push(read);
+        is_first
     }
 
     /// Whether a probe is in flight.
     pub fn are_probing(&self) -> bool {
-        !self.denied.is_empty()
+        !self.denied.is_empty() || !self.denied_reads.is_empty()
     }
 
     /// The probe is over: takes the denied mutations out.
     pub fn take_denied(&mut self) -> Vec<Denied> {
         std::mem::take(&mut self.denied)
+    }
+
+    /// The same for denied reads.
+    pub fn take_denied_reads(&mut self) -> Vec<DeniedRead> {
+        std::mem::take(&mut self.denied_reads)
+    }
+
+    /// What the probe showed. Until another one shows more, people are not removed with a token that may
+    /// be dead: Houston may do that and refuse to add them again.
+    pub fn note_probe(&mut self, probed: Probed) {
+        self.is_token_in_doubt = probed != Probed::WorkspaceClosed;
+    }
+
+    /// Whether nobody may be removed any more.
+    pub fn is_token_in_doubt(&self) -> bool {
+        self.is_token_in_doubt
     }
 
     /// Ends the run early. False if it already ends for a reason at least as serious.
@@ -279,6 +321,8 @@ mod tests {
             errors: errors(MaxErrors::InARow(1)),
             pages_in_a_row: 0,
             denied: Vec::new(),
+            denied_reads: Vec::new(),
+            is_token_in_doubt: false,
             repeats: Repeats::Unknown,
             ends_at: Some(now + Duration::from_secs(60)),
             grace: Duration::from_secs(5),
@@ -323,5 +367,22 @@ mod tests {
         assert_eq!(operations, [1, 2]);
         assert!(!breakers.are_probing());
         assert!(breakers.deny(3, denial()), "the next denial asks again");
+        let fault = Fault::Denied { text: String::new() };
+        let read = || DeniedRead { lane: 0, purpose: Purpose::Verify, fault: fault.clone() };
+        assert!(!breakers.deny_read(read()), "the answer is awaited already");
+        assert_eq!((breakers.take_denied().len(), breakers.take_denied_reads().len()), (1, 1));
+        assert!(breakers.deny_read(read()) && breakers.are_probing());
+    }
+
+    #[test]
+    fn a_probe_that_fails_without_a_word_about_the_token_leaves_it_in_doubt_until_another_one() {
+        let mut breakers = breakers(Instant::now());
+        assert!(!breakers.is_token_in_doubt());
+        for (probed, is_in_doubt) in
+            [(Probed::Unclear, true), (Probed::WorkspaceClosed, false), (Probed::TokenDead, true)]
+        {
+            breakers.note_probe(probed);
+            assert_eq!(breakers.is_token_in_doubt(), is_in_doubt, "{probed:?}");
+        }
     }
 }

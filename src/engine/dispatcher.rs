@@ -151,6 +151,10 @@ impl<'r> Dispatcher<'r> {
     fn send(&mut self, lane: usize, operation: usize) -> Option<Job> {
         let planned = self.state.planned(operation);
         let is_removal = self.state.step_of(operation) == Some(ReplaceStep::Remove);
+        if is_removal && self.state.breakers.is_token_in_doubt() {
+            self.state.hold_back(lane, operation);
+            return None;
+        }
         let is_free = self.state.people.claim(self.state.email_of(operation), operation);
         if !is_free || (is_removal && !self.state.replacing.claim(operation)) {
             self.state.lanes[lane].park();
@@ -169,7 +173,7 @@ impl<'r> Dispatcher<'r> {
         let removing = operations.iter().filter(is_removing);
         let removing = removing.map(|&operation| self.state.item_of(operation)).collect();
         let workspace = self.state.workspace_of(lane).id.clone();
-        Job::Read { lane, workspace, operations, rows, removing, admins }
+        Job::Read { lane, workspace, operations: operations.into(), rows, removing, admins }
     }
 
     /// Waits for workers, or for the next moment at which something is due.

@@ -113,11 +113,11 @@ impl Lane {
         let stages = Stages::new(operations);
         Self {
             canary: Canary::new(canary, stages.len()),
+            proofs: Proofs::new(settle, stages.len()),
             stages,
             sending: 0,
             reading: None,
             doubts: Doubts::new(settle),
-            proofs: Proofs::new(settle),
             last_chance: LastChance::default(),
             admins,
             paused: false,
@@ -194,7 +194,7 @@ impl Lane {
     /// unproven, which may make the difference.
     pub fn demotions(&self) -> Option<impl Iterator<Item = usize>> {
         let is_next = self.proofs.is_empty() && self.admins == AdminCheck::Due;
-        is_next.then(|| self.stages.later(Stage::Demotions).iter().copied())
+        is_next.then(|| self.stages.later(Stage::Demotions))
     }
 
     /// The admins were counted, or cannot be: these demotions are not sent.

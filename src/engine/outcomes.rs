@@ -20,6 +20,13 @@ impl State<'_> {
         self.take_back(operation);
     }
 
+    /// Nobody is removed with a token that may be dead, since it might not be able to add them again.
+    pub fn hold_back(&mut self, lane: usize, operation: usize) {
+        self.lanes[lane].came_back();
+        let text = "not sent: Houston does not say whether the token is still valid";
+        self.conclude_unsent(operation, Cause::new(Code::Denied, text));
+    }
+
     /// An intent whose mutation was certainly not sent.
     pub fn take_back(&mut self, operation: usize) {
         self.books.released(self.item_of(operation), self.now());

@@ -41,7 +41,7 @@ pub enum Job {
         /// Which.
         workspace: WorkspaceId,
         /// Indices of the operations, in the order of the rows.
-        operations: Vec<usize>,
+        operations: Arc<[usize]>,
         /// Whose.
         rows: Vec<ItemId>,
         /// Those of them whose accounts are being removed, so that they can be added again.
@@ -123,7 +123,7 @@ pub enum Signal {
         /// Index of the lane that asked.
         lane: usize,
         /// Indices of the operations, in the order of the memberships.
-        operations: Vec<usize>,
+        operations: Arc<[usize]>,
         /// What was found.
         result: Result<Box<Shown>, Fault>,
         /// When the read began.
@@ -205,7 +205,7 @@ impl Worker {
             }
             Job::Read { lane, ref workspace, ref operations, ref rows, ref removing, admins } => {
                 let result = self.read(workspace, rows, removing, admins).map(Box::new);
-                Signal::Read { lane, operations: operations.clone(), result, began }
+                Signal::Read { lane, operations: Arc::clone(operations), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),
         };
@@ -295,18 +295,39 @@ impl Worker {
             (Action::Replace(_), _) => unreachable!("a replacement is sent as a removal and an add"),
             (action, Some(Subject::Deployment(subject))) => self.grant(subject, email, action),
             (Action::Add(role), _) => self.add(workspace, row, role),
-            (Action::SetRole { to, holder, .. }, _) => match self.set_role(workspace, email, to, holder) {
-                Err(failure) => match other_spelling(email).filter(|_| failure.fault.is_unknown_address()) {
-                    Some(other) => self.set_role(workspace, &other, to, holder),
-                    None => Err(failure),
-                },
-                set => set,
+            (Action::SetRole { to, holder, .. }, _) => {
+                self.set_role_of(workspace, row, to, holder).map(Answer::from)
             }
-            .map(Answer::from),
             (Action::Remove(_), Some(Subject::Extra(account))) => {
                 self.remove(workspace, account).map(Answer::from)
             }
             (Action::Remove(_), None) => self.remove_all(workspace, row),
+        }
+    }
+
+    /// Sets a role under the spelling that Houston has. If it does not know the address, the person has not
+    /// been shown to this process, and is looked at first.
+    fn set_role_of(
+        &self,
+        workspace: &WorkspaceId,
+        row: ItemId,
+        to: Level,
+        holder: Holder,
+    ) -> Result<Sent, Failure> {
+        let email = self.emails.spelled(row);
+        let unknown = match self.set_role(workspace, email, to, holder) {
+            Err(failure) if failure.fault.is_unknown_address() => failure,
+            settled => return settled,
+        };
+        let wanted = [self.emails.get(row)];
+        let is_shown = members::read(&self.reader, workspace, wanted, &self.pages)
+            .is_ok_and(|reading| matches!(reading.memberships[..], [Membership::Member { .. }]));
+        let again = if is_shown { self.set_role(workspace, email, to, holder) } else { Err(unknown) };
+        match (again, other_spelling(email)) {
+            (Err(failure), Some(other)) if failure.fault.is_unknown_address() => {
+                self.set_role(workspace, &other, to, holder)
+            }
+            (settled, _) => settled,
         }
     }
 

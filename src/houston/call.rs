@@ -10,6 +10,7 @@ use super::fault::Fault;
 use super::members_query::MembersQuery;
 use super::operations::{self, Operation};
 use super::profile::Profile;
+use super::spellings::Spellings;
 use super::transport::{Kind, Request};
 use crate::model::WorkspaceId;
 
@@ -28,6 +29,11 @@ impl<'a> Call<'a> {
     /// What the server turned out not to know.
     pub(super) fn profile(&self) -> &'a Profile {
         &self.houston.profile
+    }
+
+    /// How the server spells people.
+    pub(super) fn spellings(&self) -> &'a Spellings {
+        &self.houston.spellings
     }
 
     /// Sends one document and takes its answer apart.

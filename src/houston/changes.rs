@@ -39,13 +39,15 @@ impl Houston {
     /// Sets the role of a member or of a pending invitation. Where the server can (0.30 and later),
     /// gives people who have access only through a Team a role of their own.
     ///
-    /// `email` must be spelled as the server has it: the server does not lower-case it here. Old
-    /// servers answer [`RejectedKind::NotFound`] where there is not exactly one binding or
-    /// invitation. Newer ones set the role of all bindings in that case and answer null: then the
-    /// fault is [`Fault::Malformed`], whose effect is unknown, and the caller has to read back.
+    /// The server compares the address letter by letter. It is sent as the server spells it, if it has
+    /// shown the person since this client was made; otherwise as it is given. Old servers answer
+    /// [`RejectedKind::NotFound`] where there is not exactly one binding or invitation. Newer ones set
+    /// the role of all bindings in that case and answer null: then the fault is [`Fault::Malformed`],
+    /// whose effect is unknown, and the caller has to read back.
     pub fn set_role(&self, workspace: &WorkspaceId, email: &str, role: Level) -> Result<Sent, Failure> {
         self.counted(|call| {
-            call.set_role(workspace, email, role)?;
+            let email = call.spellings().stored(workspace, email);
+            call.set_role(workspace, &email, role)?;
             Ok(Sent { attempts: call.attempts })
         })
     }

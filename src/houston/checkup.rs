@@ -4,6 +4,7 @@
 //! Main types: [`Rights`], [`Surface`] and [`ServerTime`]. What is not reported is unknown and not
 //! a failure; nothing is judged here.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -11,20 +12,39 @@ use super::call::{Call, ignore_unsupported, missing, required};
 use super::operations as ops;
 use super::profile::Surface;
 use super::transport::Failure;
-use super::{Caller, Fault, Houston};
+use super::{Caller, Fault, Houston, Version};
 use crate::model::WorkspaceId;
 
-/// The right to change who is in which workspace, wherever.
-const EVERYWHERE: &str = "system.iam.update";
+/// From here on only a system admin changes the members of every workspace; before it, a system editor
+/// does, too (houston.md 4).
+const ADMINS_ONLY_SINCE: Version = Version::new(0, 30, 0);
+
+/// The caller's role on the whole platform, as far as Houston reports it.
+///
+/// `isAdmin` and `permissions` say nothing: they are the same for every caller (houston.md 1.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnPlatform {
+    /// System admin.
+    Admin,
+    /// System editor.
+    Editor,
+    /// System viewer.
+    Viewer,
+    /// No role there.
+    Nothing,
+    /// Not system admin; more is not reported, as for a service account.
+    NotAdmin,
+    /// Not reported.
+    Unknown,
+}
 
 /// The caller, and what they may do as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights {
     /// Who.
     pub caller: Caller,
-    /// Whether `permissions` has the right to change members everywhere; `None` if it is not
-    /// reported.
-    pub manages_all: Option<bool>,
+    /// Their role on the platform.
+    pub on_platform: OnPlatform,
     /// The workspaces that the caller is an admin of, by bindings of their own; `None` where
     /// bindings are not reported, as for a service account. Rights through a Team are not among
     /// them.
@@ -32,29 +52,48 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Whether the caller may add people in every workspace; `None` if unknown.
-    pub fn is_everywhere(&self) -> Option<bool> {
-        match (self.caller.is_system_admin, self.manages_all) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), _) | (None, Some(false)) => Some(false),
-            (None, None) => None,
+    /// Whether the caller may add people in every workspace of this version; `None` if unknown.
+    pub fn adds_everywhere(&self, version: Option<Version>) -> Option<bool> {
+        let are_admins_only = version.map(|version| version >= ADMINS_ONLY_SINCE);
+        match self.on_platform {
+            OnPlatform::Admin => Some(true),
+            OnPlatform::Editor => are_admins_only.map(|only| !only),
+            OnPlatform::Viewer | OnPlatform::Nothing => Some(false),
+            // It may be an editor.
+            OnPlatform::NotAdmin => are_admins_only.filter(|only| *only).map(|_| false),
+            OnPlatform::Unknown => None,
         }
+    }
+
+    /// Whether a binding of the caller's own makes them an admin of this workspace.
+    pub fn administers(&self, workspace: &WorkspaceId) -> bool {
+        self.admin_of.as_ref().is_some_and(|admin_of| admin_of.contains(workspace))
     }
 }
 
 impl Houston {
     /// Who calls and what they may do. A refusal means that the token is dead.
     pub fn rights(&self) -> Result<Rights, Failure> {
-        let asked = self.counted(|call| {
+        let is_unknown = |fault: &Fault| matches!(fault, Fault::Schema { .. } | Fault::Malformed { .. });
+        let by_capabilities = self.counted(|call| {
             let decoded = call.ask::<ops::Rights>(ops::rights::Variables {})?;
             let data: ops::rights::ResponseData = required(decoded, "self")?;
-            Ok(rights_of(data.self_.ok_or_else(|| missing("self"))?))
+            Ok(Reported::from(data.self_.ok_or_else(|| missing("self"))?).rights())
         });
-        match asked {
+        let Err(failure) = &by_capabilities else { return by_capabilities };
+        if !is_unknown(&failure.fault) {
+            return by_capabilities;
+        }
+        let by_bindings = self.counted(|call| {
+            let decoded = call.ask::<ops::RightsByBindings>(ops::rights_by_bindings::Variables {})?;
+            let data: ops::rights_by_bindings::ResponseData = required(decoded, "self")?;
+            Ok(Reported::from(data.self_.ok_or_else(|| missing("self"))?).rights())
+        });
+        match by_bindings {
             // An older or newer server: who it is matters more than what they may do.
-            Err(Failure { fault: Fault::Schema { .. } | Fault::Malformed { .. }, .. }) => {
+            Err(failure) if is_unknown(&failure.fault) => {
                 let caller = self.caller()?;
-                Ok(Rights { caller, manages_all: None, admin_of: None })
+                Ok(Rights { caller, on_platform: OnPlatform::Unknown, admin_of: None })
             }
             other => other,
         }
@@ -88,43 +127,95 @@ pub(super) fn ask_surface(call: &mut Call<'_>) -> Result<Option<Surface>, Fault>
     Ok(data.schema.and_then(surface_of))
 }
 
-fn rights_of(data: ops::rights::RightsSelf) -> Rights {
-    let manages_all = data.permissions.as_ref().and_then(|permissions| grants(permissions, EVERYWHERE));
-    let Some(user) = data.user else {
-        let caller = Caller { user_id: None, username: None, is_system_admin: data.is_admin };
-        return Rights { caller, manages_all, admin_of: None };
-    };
-    let is_admin = |role: Option<&str>| role == Some("WORKSPACE_ADMIN");
-    let admin_of = user.role_bindings.map(|bindings| {
-        let theirs = bindings.into_iter().flatten().filter(|binding| is_admin(binding.role.as_deref()));
-        let ids = theirs.filter_map(|binding| WorkspaceId::new(&binding.workspace?.id?).ok());
-        ids.collect()
-    });
-    let caller = Caller { user_id: user.id, username: user.username, is_system_admin: data.is_admin };
-    // On some versions a service account is an empty user without bindings of its own.
-    let admin_of = admin_of.filter(|_| caller.user_id.is_some() && caller.username.is_some());
-    Rights { caller, manages_all, admin_of }
+/// A role that Houston reports for the caller.
+struct ReportedRole {
+    name: Option<String>,
+    workspace: Option<String>,
 }
 
-/// Whether a right is granted: as a key that is not false, or as a word of a list. The shape is not
-/// known for every version; nothing, or no names at all, decides nothing.
-fn grants(permissions: &serde_json::Value, right: &str) -> Option<bool> {
-    use serde_json::Value;
-    match permissions {
-        Value::Object(map) if !map.is_empty() => {
-            let is_true = |value: &Value| !matches!(value, Value::Bool(false) | Value::Null);
-            Some(map.get(right).is_some_and(is_true))
+/// What Houston reports of the caller.
+struct Reported {
+    caller: Caller,
+    /// The roles, in its order; `None` where they are not reported.
+    roles: Option<Vec<ReportedRole>>,
+    can_administer: Option<bool>,
+}
+
+macro_rules! reported {
+    ($data:ty, $can_administer:expr) => {
+        impl From<$data> for Reported {
+            fn from(data: $data) -> Self {
+                let can_administer = $can_administer(&data);
+                let Some(user) = data.user else {
+                    let caller = Caller { user_id: None, username: None };
+                    return Self { caller, roles: None, can_administer };
+                };
+                let roles = user.role_bindings.map(|bindings| {
+                    let known = bindings.into_iter().flatten();
+                    let roles = known.map(|binding| ReportedRole {
+                        name: binding.role,
+                        workspace: binding.workspace.and_then(|workspace| workspace.id),
+                    });
+                    roles.collect()
+                });
+                Self { caller: Caller { user_id: user.id, username: user.username }, roles, can_administer }
+            }
         }
-        Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_string) => {
-            Some(list.iter().any(|word| word == right))
-        }
-        Value::Object(_)
-        | Value::Array(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_) => None,
+    };
+}
+
+reported!(ops::rights::RightsSelf, |data: &ops::rights::RightsSelf| {
+    data.auth_user_capabilities.as_ref().and_then(|can| can.can_sys_admin)
+});
+reported!(
+    ops::rights_by_bindings::RightsByBindingsSelf,
+    |_: &ops::rights_by_bindings::RightsByBindingsSelf| { None }
+);
+
+impl Reported {
+    fn rights(self) -> Rights {
+        // On some versions a service account is an empty user without bindings of its own.
+        let is_user = self.caller.user_id.is_some() && self.caller.username.is_some();
+        let roles = self.roles.filter(|_| is_user);
+        let on_platform = match (self.can_administer, &roles) {
+            (Some(true), _) => OnPlatform::Admin,
+            (Some(false) | None, Some(roles)) => on_platform(roles),
+            (Some(false), None) => OnPlatform::NotAdmin,
+            (None, None) => OnPlatform::Unknown,
+        };
+        Rights { caller: self.caller, on_platform, admin_of: roles.as_deref().map(admin_of) }
     }
+}
+
+/// The strongest role on the platform: Houston looks at all of them.
+fn on_platform(roles: &[ReportedRole]) -> OnPlatform {
+    let has = |wanted: &str| {
+        roles.iter().any(|role| role.workspace.is_none() && role.name.as_deref() == Some(wanted))
+    };
+    if has("SYSTEM_ADMIN") {
+        OnPlatform::Admin
+    } else if has("SYSTEM_EDITOR") {
+        OnPlatform::Editor
+    } else if has("SYSTEM_VIEWER") {
+        OnPlatform::Viewer
+    } else {
+        OnPlatform::Nothing
+    }
+}
+
+/// The workspaces whose first role, which is the one that counts, is that of an admin.
+fn admin_of(roles: &[ReportedRole]) -> Vec<WorkspaceId> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for role in roles {
+        let (Some(name), Some(workspace)) = (role.name.as_deref(), role.workspace.as_deref()) else {
+            continue;
+        };
+        if name.starts_with("WORKSPACE_") && seen.insert(workspace) && name == "WORKSPACE_ADMIN" {
+            found.extend(WorkspaceId::new(workspace).ok());
+        }
+    }
+    found
 }
 
 fn surface_of(schema: ops::surface::SurfaceSchema) -> Option<Surface> {
@@ -196,8 +287,6 @@ impl ServerTime {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::houston::scripted::Scripted;
     use crate::outcome::Code;
@@ -206,47 +295,75 @@ mod tests {
         Houston::new(Arc::new(Scripted::in_turn(bodies)))
     }
 
+    /// An answer of `self` with these capabilities and this user.
+    fn reported(can: &str, user: &str) -> Rights {
+        let body =
+            format!(r#"{{"data":{{"self":{{"isAdmin":true,"authUserCapabilities":{can},"user":{user}}}}}}}"#);
+        houston(&[Box::leak(body.into_boxed_str())]).rights().unwrap()
+    }
+
     #[test]
-    fn a_right_is_found_in_whatever_shape_and_silence_tells_nothing() {
-        for (permissions, granted) in [
-            (json!({ EVERYWHERE: true, "a": true }), Some(true)),
-            (json!({ EVERYWHERE: {} }), Some(true)),
-            (json!({ EVERYWHERE: false }), Some(false)),
-            (json!({ "workspace.iam.update": true }), Some(false)),
-            (json!([EVERYWHERE]), Some(true)),
-            (json!(["a"]), Some(false)),
-            (json!({}), None),
-            (json!([]), None),
-            (json!([1]), None),
-            (json!(null), None),
-            (json!("all"), None),
+    fn the_role_on_the_platform_comes_from_bindings_and_capabilities_and_never_from_is_admin() {
+        let (yes, no, none) = (r#"{"canSysAdmin":true}"#, r#"{"canSysAdmin":false}"#, "null");
+        let user = |role: &str| {
+            format!(
+                r#"{{"id":"u","username":"me","roleBindings":[{{"role":"USER","workspace":null}},{{"role":"{role}","workspace":null}}]}}"#
+            )
+        };
+        let husk = r#"{"id":"s","username":null,"roleBindings":[]}"#;
+        for (can, user, expected) in [
+            (none, user("SYSTEM_ADMIN"), OnPlatform::Admin),
+            (none, user("SYSTEM_EDITOR"), OnPlatform::Editor),
+            (no, user("SYSTEM_VIEWER"), OnPlatform::Viewer),
+            (no, user("WORKSPACE_ADMIN"), OnPlatform::Nothing),
+            (yes, user("SYSTEM_EDITOR"), OnPlatform::Admin),
+            (yes, "null".to_owned(), OnPlatform::Admin),
+            (no, "null".to_owned(), OnPlatform::NotAdmin),
+            (no, husk.to_owned(), OnPlatform::NotAdmin),
+            (none, husk.to_owned(), OnPlatform::Unknown),
+            (none, "null".to_owned(), OnPlatform::Unknown),
         ] {
-            assert_eq!(grants(&permissions, EVERYWHERE), granted, "{permissions}");
+            assert_eq!(reported(can, &user).on_platform, expected, "{can} {user}");
         }
     }
 
     #[test]
-    fn rights_come_from_bindings_of_the_callers_own() {
-        let body = r#"{"data":{"self":{"isAdmin":false,"permissions":{"x":true},"user":{"id":"u","username":"me",
-            "roleBindings":[{"role":"WORKSPACE_ADMIN","workspace":{"id":"w1"}},{"role":"WORKSPACE_VIEWER",
-            "workspace":{"id":"w2"}},{"role":"WORKSPACE_ADMIN","workspace":null},null]}}}}"#;
-        let rights = houston(&[body]).rights().unwrap();
+    fn who_adds_everywhere_depends_on_the_version() {
+        let (old, new) = (Version::parse("0.29.9"), Version::parse("0.30.0"));
+        for (role, expected) in [
+            (OnPlatform::Admin, [Some(true), Some(true), Some(true)]),
+            (OnPlatform::Editor, [Some(true), Some(false), None]),
+            (OnPlatform::Viewer, [Some(false); 3]),
+            (OnPlatform::Nothing, [Some(false); 3]),
+            (OnPlatform::NotAdmin, [None, Some(false), None]),
+            (OnPlatform::Unknown, [None; 3]),
+        ] {
+            let caller = Caller { user_id: None, username: None };
+            let rights = Rights { caller, on_platform: role, admin_of: None };
+            assert_eq!([old, new, None].map(|version| rights.adds_everywhere(version)), expected, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_roles_in_a_workspace_the_first_counts() {
+        let user = r#"{"id":"u","username":"me","roleBindings":[
+            {"role":"DEPLOYMENT_VIEWER","workspace":{"id":"w1"}},{"role":"WORKSPACE_ADMIN","workspace":{"id":"w1"}},
+            {"role":"WORKSPACE_VIEWER","workspace":{"id":"w1"}},{"role":"WORKSPACE_VIEWER","workspace":{"id":"w2"}},
+            {"role":"WORKSPACE_ADMIN","workspace":{"id":"w2"}},{"role":"WORKSPACE_ADMIN","workspace":null},null]}"#;
+        let rights = reported("null", user);
         assert_eq!(rights.admin_of, Some(vec![WorkspaceId::new("w1").unwrap()]));
-        assert_eq!(rights.is_everywhere(), Some(false));
-        for husk in ["null", r#"{"id":"s","username":null,"roleBindings":[]}"#] {
-            let body =
-                format!(r#"{{"data":{{"self":{{"isAdmin":null,"permissions":null,"user":{husk}}}}}}}"#);
-            let rights = houston(&[Box::leak(body.into_boxed_str())]).rights().unwrap();
-            assert_eq!((rights.admin_of.as_ref(), rights.is_everywhere()), (None, None));
-        }
+        assert_eq!(reported("null", "null").admin_of, None);
     }
 
     #[test]
-    fn a_server_that_does_not_know_permissions_still_tells_who_calls() {
-        let schema = r#"{"errors":[{"message":"Cannot query field \"permissions\" on type \"AuthUser\".","extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}"#;
-        let caller = r#"{"data":{"self":{"isAdmin":true,"user":{"id":"u","username":"me"}}}}"#;
-        let rights = houston(&[schema, caller]).rights().unwrap();
-        assert_eq!((rights.admin_of.as_ref(), rights.is_everywhere()), (None, Some(true)));
+    fn a_server_that_does_not_know_capabilities_is_asked_for_bindings_and_then_only_who_calls() {
+        let schema = r#"{"errors":[{"message":"Cannot query field \"authUserCapabilities\" on type \"AuthUser\".","extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}"#;
+        let bound = r#"{"data":{"self":{"user":{"id":"u","username":"me","roleBindings":[{"role":"SYSTEM_ADMIN","workspace":null}]}}}}"#;
+        assert_eq!(houston(&[schema, bound]).rights().unwrap().on_platform, OnPlatform::Admin);
+        let caller = r#"{"data":{"self":{"user":{"id":"u","username":"me"}}}}"#;
+        let rights = houston(&[schema, schema, caller]).rights().unwrap();
+        assert_eq!((rights.admin_of.as_ref(), rights.on_platform), (None, OnPlatform::Unknown));
+        assert_eq!(rights.caller.username.as_deref(), Some("me"));
         let denied =
             r#"{"data":{"self":null},"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}]}"#;
         assert_eq!(houston(&[denied]).rights().unwrap_err().fault.code(), Code::Denied);

@@ -71,7 +71,9 @@ impl Call<'_> {
                 Paged::Page => data.paginated_workspace_users,
                 Paged::Whole => data.workspace_users,
             };
-            return page_of(people.unwrap_or_default(), workspace, query, invites);
+            let page = page_of(people.unwrap_or_default(), workspace, query, invites)?;
+            self.spellings().note(workspace, &page.people);
+            return Ok(page);
         }
     }
 

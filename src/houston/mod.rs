@@ -37,6 +37,7 @@ pub mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod scrub;
+mod spellings;
 pub mod target;
 pub mod token;
 pub mod transport;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 
 use self::call::{Call, acknowledged, ignore_unsupported, missing, required, sound};
 pub use self::changes::{Created, Removal};
-pub use self::checkup::{Rights, ServerTime, Skew};
+pub use self::checkup::{OnPlatform, Rights, ServerTime, Skew};
 pub use self::contact::{Contact, FirstContact};
 pub use self::context::{ContextError, Login};
 pub use self::credential::{Credential, Renewing};
@@ -63,6 +64,7 @@ use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::rehearsal::Rehearsed;
 pub use self::retry::{RetryBudget, RetryPolicy, Retrying};
+use self::spellings::Spellings;
 pub use self::target::{Target, TargetError};
 pub use self::token::{TOKEN_VARIABLE, Token, TokenError, TokenKind};
 pub use self::transport::{Answer, Budget, Failure, Kind, ReadOnly, Request, Transport};
@@ -115,8 +117,6 @@ pub struct Caller {
     pub user_id: Option<String>,
     /// The user's name, in the server's spelling.
     pub username: Option<String>,
-    /// Whether it is a system admin; `None` where the server does not say.
-    pub is_system_admin: Option<bool>,
 }
 
 /// What to read in addition to the members of a workspace.
@@ -184,6 +184,7 @@ pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub struct Houston {
     transport: Arc<dyn Transport>,
     profile: Arc<Profile>,
+    spellings: Arc<Spellings>,
     budget: Budget,
 }
 
@@ -196,7 +197,7 @@ impl std::fmt::Debug for Houston {
 impl Houston {
     /// Houston through this transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, profile: Arc::default(), budget: Budget::Shared }
+        Self { transport, profile: Arc::default(), spellings: Arc::default(), budget: Budget::Shared }
     }
 
     /// The same Houston for reads that settle the outcome of a write: their repeats are not charged
@@ -241,7 +242,7 @@ impl Houston {
             let data: operations::caller::ResponseData = required(decoded, "self")?;
             let caller = data.self_.ok_or_else(|| missing("self"))?;
             let (user_id, username) = caller.user.map_or((None, None), |user| (user.id, user.username));
-            Ok(Caller { user_id, username, is_system_admin: caller.is_admin })
+            Ok(Caller { user_id, username })
         })
     }
 

@@ -24,9 +24,6 @@ mod scalars {
     pub(super) type DateTime = String;
     /// A role, as text: a server may know more of them than we do.
     pub(super) type Role = String;
-    /// A value of whatever shape.
-    #[expect(clippy::upper_case_acronyms, reason = "the schema's own name")]
-    pub(super) type JSON = serde_json::Value;
 }
 
 /// A document with its variables and the shape of its data.
@@ -67,6 +64,7 @@ operations! {
     Mail Read "src/houston/operations/mail.graphql",
     Caller Read "src/houston/operations/caller.graphql",
     Rights Read "src/houston/operations/rights.graphql",
+    RightsByBindings Read "src/houston/operations/rights_by_bindings.graphql",
     SysWorkspaces Read "src/houston/operations/sys_workspaces.graphql",
     Workspaces Read "src/houston/operations/workspaces.graphql",
     PaginatedWorkspaces Read "src/houston/operations/paginated_workspaces.graphql",

@@ -44,7 +44,7 @@ fn ids(page: &MemberPage) -> Vec<&str> {
 
 #[test]
 fn every_document_is_named_and_asks_for_no_secret() {
-    assert_eq!(documents().count(), 25 + 24);
+    assert_eq!(documents().count(), 26 + 24);
     for (name, text) in documents() {
         let starts = [format!("query {name}"), format!("mutation {name}")];
         assert!(starts.iter().any(|start| text.starts_with(start.as_str())), "{name}");
@@ -226,11 +226,10 @@ fn a_dead_token_is_no_unknown_version() {
 #[test]
 fn a_service_account_has_no_user() {
     let ask = |body: Value| houston(move |_| body.clone()).0.caller();
-    let caller =
-        ask(json!({"data": {"self": {"user": {"id": "u1", "username": "Ada"}, "isAdmin": false}}})).unwrap();
-    assert_eq!((caller.user_id.as_deref(), caller.is_system_admin), (Some("u1"), Some(false)));
-    let caller = ask(json!({"data": {"self": {"user": null, "isAdmin": true}}})).unwrap();
-    assert_eq!((caller.user_id, caller.is_system_admin), (None, Some(true)));
+    let caller = ask(json!({"data": {"self": {"user": {"id": "u1", "username": "Ada"}}}})).unwrap();
+    assert_eq!(caller.user_id.as_deref(), Some("u1"));
+    let caller = ask(json!({"data": {"self": {"user": null}}})).unwrap();
+    assert_eq!(caller.user_id, None);
     let failure = ask(json!({"data": {"self": null}, "errors": [denied("self")]})).unwrap_err();
     assert_eq!(failure.fault.code(), Code::Denied);
 }

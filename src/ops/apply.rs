@@ -25,7 +25,7 @@ use super::signals::Signals;
 use super::unanswered::{Unanswered, left_unanswered};
 use crate::engine::batch::{Batch, Earlier, InDoubt};
 use crate::event::Event;
-use crate::model::{ItemId, Scope};
+use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
 use crate::plan::Phase;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
@@ -146,8 +146,9 @@ impl Ready {
             allow_odd_addresses: input.settings.allow_odd_addresses,
             ..settings
         };
-        let (input, session) = (&input, &session);
-        Applying { runs, input, session, plan, settings, signals, lock, earlier, saved_plan }.run(progress)
+        let applying =
+            Applying { runs, input, session: &session, plan, settings, signals, lock, earlier, saved_plan };
+        applying.run(progress)
     }
 }
 
@@ -158,20 +159,24 @@ fn unanswered(
     input: &ResolvedInput,
     session: &Session,
     prepared: &PreparedPlan,
-) -> HashMap<usize, Earlier> {
+) -> HashMap<ItemId, Earlier> {
     let recent = session.settings.settle + LONGEST_GATEWAY;
     let Unanswered { writes, older } = left_unanswered(runs, &session.url, recent);
     older.iter().for_each(|run| session.notices.give(&Notice::OlderRun(run)));
     let mut earlier = HashMap::new();
-    for (place, operation) in prepared.operations.iter().enumerate() {
-        let email = input.roster.emails().get(operation.item);
-        let workspace = &prepared.plan.workspaces[operation.workspace as usize].id;
-        if let Some(run) = writes.get(&(email.to_owned(), workspace.clone())) {
+    if writes.is_empty() {
+        return earlier;
+    }
+    let changed = prepared.plan.in_phase(Phase::Members).iter().filter(|item| item.decision.is_change());
+    for item in changed {
+        let (Some(row), Some(workspace)) = (item.row(), prepared.plan.workspace(item)) else { continue };
+        let email = input.roster.emails().get(row);
+        if let Some(run) = writes.get(&(email.to_owned(), workspace.id.clone())) {
             let text = format!("run {run} sent it and got no answer");
             let cause = Cause::new(Code::NoOutcome, text);
             let doubt = Some(InDoubt::NotSeen);
             let sent = Earlier { attempts: 0, elapsed: Duration::ZERO, cause, doubt, is_removed: false };
-            earlier.insert(place, sent);
+            earlier.insert(row.into(), sent);
         }
     }
     if !earlier.is_empty() {
@@ -180,17 +185,26 @@ fn unanswered(
     earlier
 }
 
+/// The rows that are sent, with what other runs sent for some of them.
+fn batch(emails: Arc<Emails>, plan: PreparedPlan, mut earlier: HashMap<ItemId, Earlier>) -> Batch {
+    let subjects = Arc::new(plan.subjects());
+    let operations = plan.plan.operations(Phase::Members);
+    let sent = operations.iter().enumerate();
+    let earlier = sent.filter_map(|(at, one)| Some((at, earlier.remove(&one.item)?))).collect();
+    Batch { workspaces: plan.plan.workspaces, operations, earlier, emails, subjects }
+}
+
 /// A run about to begin.
 struct Applying<'a> {
     runs: Runs,
-    input: &'a ResolvedInput,
+    input: ResolvedInput,
     session: &'a Session,
     plan: PreparedPlan,
     settings: RunSettings,
     signals: Signals,
     lock: TargetLock,
     /// Writes that other runs left without an answer.
-    earlier: HashMap<usize, Earlier>,
+    earlier: HashMap<ItemId, Earlier>,
     /// The digest of the saved plan, if it is one.
     saved_plan: Option<String>,
 }
@@ -204,22 +218,18 @@ impl Applying<'_> {
         let (folder, mut journal) = self.begin().map_err(unrecorded)?;
         self.lock.name(folder.id()).map_err(|error| unrecorded(error.into()))?;
         let tally = self.tally();
-        let (subjects, plan) = (Arc::new(self.plan.subjects()), &mut self.plan.plan);
-        let later: Vec<Phase> = Phase::LATER.into_iter().filter(|phase| plan.has_changes(*phase)).collect();
-        // The file of the plan has the decisions now; a million of them take room.
-        plan.items = Vec::new();
-        let rows = Batch {
-            workspaces: plan.workspaces.clone(),
-            operations: std::mem::take(&mut self.plan.operations),
-            earlier: std::mem::take(&mut self.earlier),
-            emails: Arc::clone(self.input.roster.emails()),
-            subjects,
-        };
-        let (session, signals) = (self.session, &self.signals);
-        let (settings, limits) = (engine_settings(session, &self.settings), Limits::from(&self.settings));
+        let phases = Phase::LATER.into_iter().filter(|phase| self.plan.plan.has_changes(*phase));
+        let later: Vec<Phase> = phases.collect();
+        // The files of the run have the roster and the decisions now; a million of them take memory.
+        let Self { input, session, plan, settings, signals, lock: _lock, earlier, .. } = self;
+        let emails = Arc::clone(input.roster.emails());
+        drop(input);
+        let rows = batch(emails, plan, earlier);
+        let (limits, unattended) = (Limits::from(&settings), settings.unattended);
         let (folder, began) = (&folder, session.clock.now());
-        let phases = Phases { folder, session, signals, settings: &settings, limits: &limits, began };
-        signals.sending_begins(resume_command(folder.path(), self.settings.unattended));
+        let (signals, settings) = (&signals, &engine_settings(session, &settings));
+        let phases = Phases { folder, session, signals, settings, limits: &limits, began };
+        signals.sending_begins(resume_command(folder.path(), unattended));
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let end = phases.carry_out(&rows, &later, tally, &mut journal, announce);
         signals.reporting_begins();

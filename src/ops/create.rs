@@ -14,7 +14,7 @@ use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::ResolvedInput;
 use crate::ops::planning::workspaces::list_workspaces;
 use crate::outcome::ExitStatus;
-use crate::plan::{Counts, Phase, RolePolicy};
+use crate::plan::{Counts, RolePolicy};
 use crate::report::Reporter;
 use crate::report::notices::Notice;
 use crate::time::Waited;
@@ -45,7 +45,6 @@ impl PreparedPlan {
         let plan = std::mem::take(&mut self.plan);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         self.plan = plan_created(plan, &created, &input.roster, roles, session, announce)?;
-        self.operations = self.plan.operations(Phase::Members);
         self.counts = Counts::of(&self.plan.items);
         Ok(())
     }

@@ -166,12 +166,17 @@ impl<'r> Draft<'r> {
             Code::Invalid,
             "invalid row, or another row contradicts it; run `validate` for details",
         ));
-        let mut wanted = vec![Vec::new(); places.workspaces.len()];
         let meaning = |row: RowNumber| places.meanings[roster.workspace(row)? as usize].as_ref();
         let place = |row: RowNumber| match meaning(row)? {
             Meaning::Place(place) => Some(*place),
             Meaning::Decided(_) => None,
         };
+        // Counted first, so that the lists of a million rows need not grow.
+        let mut counts = vec![0; places.workspaces.len()];
+        let rows = (0..roster.len()).map(RowNumber::from_index);
+        let of_wanted = rows.filter(|&row| roster.state(row) == RowState::Wanted).filter_map(place);
+        of_wanted.for_each(|place| counts[place as usize] += 1);
+        let mut wanted: Vec<Vec<ItemId>> = counts.into_iter().map(Vec::with_capacity).collect();
         let mut plan_row = |row: RowNumber| {
             let (place, decision) = match roster.state(row) {
                 RowState::LeftOut => (None, Decision::Keep(Reason::LeftOut)),
@@ -193,7 +198,7 @@ impl<'r> Draft<'r> {
             };
             Item {
                 origin: Origin::Row(row),
-                subject: place.map(|workspace| Subject { workspace, deployment: None }),
+                subject: place.map(|workspace| Subject::new(workspace, None)),
                 wanted: roster.assignment(row).map(|wish| wish.role),
                 seen: None,
                 decision,

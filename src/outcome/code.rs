@@ -217,7 +217,9 @@ codes! {
     /// The journal can no longer be written; this ends the run.
     JournalLost = "journal_lost" => None;
     /// The first rows of the workspace failed, or are not shown; the rest was held back.
-    CanaryFailed = "canary_failed" => NOT_SHOWN;
+    CanaryFailed = "canary_failed" => Some(
+        "the first rows of the workspace failed, so the others were not sent. Fix the cause, then resume"
+    );
     /// Houston confirmed the change and does not show it.
     NotThere = "not_there" => NOT_SHOWN;
     /// Houston confirmed the change, and the run ended before it read it back.

@@ -364,7 +364,7 @@ mod tests {
     fn extra(workspace: u32, role: Level) -> Item {
         Item {
             origin: Origin::Extra,
-            subject: Some(Subject { workspace, deployment: None }),
+            subject: Some(Subject::new(workspace, None)),
             wanted: None,
             seen: Some(seen(role)),
             decision: Decision::Change(Action::Remove(Some(role))),

@@ -4,6 +4,7 @@
 //! Main type: [`Item`]. Pure; what only some items have is in the tables of [`super::Plan`].
 
 use std::mem::size_of;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +23,28 @@ pub enum Origin {
 /// Where an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
+    /// One more than the index, which leaves 0 for "none": an item stays small.
+    workspace: NonZeroU32,
+    deployment: Option<NonZeroU32>,
+}
+
+impl Subject {
+    /// In the workspace at this index of [`super::Plan::workspaces`], or in one of its deployments, at that
+    /// index of [`super::Plan::deployments`].
+    pub fn new(workspace: u32, deployment: Option<u32>) -> Self {
+        let from_one = |index: u32| NonZeroU32::MIN.saturating_add(index);
+        Self { workspace: from_one(workspace), deployment: deployment.map(from_one) }
+    }
+
     /// Index into [`super::Plan::workspaces`].
-    pub workspace: u32,
+    pub fn workspace(self) -> u32 {
+        self.workspace.get() - 1
+    }
+
     /// Index into [`super::Plan::deployments`]; none for a role in the workspace itself.
-    pub deployment: Option<u32>,
+    pub fn deployment(self) -> Option<u32> {
+        self.deployment.map(|deployment| deployment.get() - 1)
+    }
 }
 
 /// The phases of a run, in their order, which is that of the items. Each begins when the one before has ended.
@@ -59,7 +78,7 @@ pub struct Item {
     pub decision: Decision,
 }
 
-const _: () = assert!(size_of::<Item>() <= 40, "a million rows are a million items");
+const _: () = assert!(size_of::<Item>() == 32, "a million rows are a million items");
 
 impl Item {
     /// The phase of a run in which it is carried out.
@@ -86,12 +105,12 @@ impl Item {
 
     /// Index into [`super::Plan::workspaces`].
     pub fn workspace(&self) -> Option<u32> {
-        self.subject.map(|subject| subject.workspace)
+        self.subject.map(Subject::workspace)
     }
 
     /// Index into [`super::Plan::deployments`].
     pub fn deployment(&self) -> Option<u32> {
-        self.subject.and_then(|subject| subject.deployment)
+        self.subject.and_then(Subject::deployment)
     }
 
     /// The role that Houston has, if there is one.

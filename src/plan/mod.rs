@@ -261,7 +261,10 @@ impl Plan {
             let action = item.decision.action().filter(|_| item.phase() == phase)?;
             Some(Operation { item: id, workspace: item.workspace()?, action })
         };
-        let mut operations: Vec<Operation> = self.numbered().filter_map(operation).collect();
+        // A million of them are not to be copied as the list grows.
+        let changes = self.in_phase(phase).iter().filter(|item| item.decision.is_change()).count();
+        let mut operations = Vec::with_capacity(changes);
+        operations.extend(self.numbered().filter_map(operation));
         sort(&mut operations);
         operations
     }
@@ -279,7 +282,8 @@ pub fn pick<'i>(items: &'i mut [Item], ids: &[ItemId]) -> impl Iterator<Item = &
 
 /// Puts operations into the order in which they are sent.
 pub fn sort(operations: &mut [Operation]) {
-    operations.sort_by_key(|operation| (operation.workspace, operation.action.stage(), operation.item));
+    operations
+        .sort_unstable_by_key(|operation| (operation.workspace, operation.action.stage(), operation.item));
 }
 
 #[cfg(test)]
@@ -373,7 +377,7 @@ mod tests {
     fn plan(rows: impl IntoIterator<Item = (u32, Decision)>) -> Plan {
         let row = |(index, (workspace, decision))| Item {
             origin: Origin::Row(RowNumber::from_index(index)),
-            subject: Some(Subject { workspace, deployment: None }),
+            subject: Some(Subject::new(workspace, None)),
             wanted: None,
             seen: None,
             decision,
@@ -407,7 +411,7 @@ mod tests {
         let row = Origin::Row(RowNumber::from_index(0));
         let item = |origin, deployment, decision| Item {
             origin,
-            subject: Some(Subject { workspace: 0, deployment }),
+            subject: Some(Subject::new(0, deployment)),
             wanted: None,
             seen: None,
             decision,

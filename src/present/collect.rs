@@ -212,8 +212,8 @@ impl<'a> Memberships<'a> {
     }
 }
 
-/// The admins of a workspace who can act: without those who have never signed in or have another
-/// role, too.
+/// The admins of a workspace who can act: without those who have never signed in. Of several roles of one
+/// person Houston counts the first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admins {
     /// All names of each, as addresses are compared.
@@ -222,8 +222,7 @@ pub struct Admins {
 
 impl Admins {
     fn meet(&mut self, person: &Person) {
-        let is_admin =
-            !person.bindings.is_empty() && person.bindings.iter().all(|role| *role == Level::Admin);
+        let is_admin = person.bindings.first() == Some(&Level::Admin);
         if is_admin && standing(person) == Standing::Active {
             self.names.push(names(person).map(|name| email_key(name).into_owned()).collect());
         }

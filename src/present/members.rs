@@ -206,7 +206,7 @@ pub fn read_with_admins<'a>(
 }
 
 /// Counts the admins of `workspace` who are none of `people` (distinct, normalised addresses), from
-/// its complete member list. Who has never signed in does not count, nor who has several roles.
+/// its complete member list. Who has never signed in does not count; of several roles the first does.
 pub fn other_admins<'a>(
     houston: &Houston,
     workspace: &WorkspaceId,

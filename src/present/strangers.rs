@@ -151,8 +151,8 @@ pub(super) fn standing(person: &Person) -> Standing {
 
 fn membership(person: &Person) -> Membership {
     let standing = standing(person);
-    // Of several roles the highest counts: it is what would be lost.
-    person.bindings.iter().max().map_or(Membership::Absent, |&role| {
+    // Of several roles the first counts, as for Houston: it is what the person can do.
+    person.bindings.first().map_or(Membership::Absent, |&role| {
         let bindings = u8::try_from(person.bindings.len()).unwrap_or(u8::MAX);
         Membership::Member { role, bindings, standing }
     })

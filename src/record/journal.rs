@@ -12,7 +12,7 @@ pub(crate) mod full;
 mod history;
 mod lines;
 mod plan_file;
-mod undone;
+mod undoable;
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -26,7 +26,7 @@ pub use self::fold::DeploymentRole;
 pub use self::history::{History, ItemEnd, RowEnd};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
-pub use self::undone::{Undoing, Undone};
+pub use self::undoable::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
 use crate::model::{ItemId, Strain, escaped_json};
@@ -364,6 +364,9 @@ pub enum JournalError {
     },
 }
 
+/// Bytes of entries that gather in memory, as long as they can be written.
+const MOST_IN_MEMORY: usize = 1 << 20;
+
 /// Writes the journal: entries gather in memory until [`Journal::commit`] puts them on the disk.
 #[derive(Debug)]
 pub struct Journal {
@@ -436,6 +439,10 @@ impl Journal {
         let json = serde_json::to_string(entry).expect("memory takes every entry");
         self.batch.extend_from_slice(escaped_json(&json).as_bytes());
         self.batch.push(b'\n');
+        if self.batch.len() >= MOST_IN_MEMORY {
+            // What cannot be written is kept, and the next commit fails for it.
+            let _ = self.flush();
+        }
     }
 
     /// Takes note of the end of a row.
@@ -528,7 +535,7 @@ mod tests {
         ];
         let item = |(index, decision)| Item {
             origin: plan::Origin::Row(RowNumber::from_index(index)),
-            subject: Some(Subject { workspace: 0, deployment: None }),
+            subject: Some(Subject::new(0, None)),
             wanted: Some(Level::Editor),
             seen: Some(Membership::Absent),
             decision,
@@ -601,6 +608,20 @@ mod tests {
 
     fn statuses(folder: &RunFolder) -> Vec<Status> {
         History::read(folder).expect("readable").rows().map(|row| row.status).collect()
+    }
+
+    #[test]
+    fn entries_that_nobody_commits_do_not_gather_in_memory_without_end() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder =
+            Runs::prepare(dir.path()).expect("made").create(jiff::Timestamp::UNIX_EPOCH).expect("made");
+        let mut journal = Journal::create(&folder, header(String::new()), Instant::now()).expect("made");
+        let entry = Entry::Acknowledged { item: ItemId::from_index(0), at_ms: 1 };
+        let all = 3 * MOST_IN_MEMORY / serde_json::to_string(&entry).expect("JSON").len();
+        (0..all).for_each(|_| journal.note(&entry));
+        let written = std::fs::metadata(folder.journal()).expect("there").len();
+        assert!(written > 2 * MOST_IN_MEMORY as u64, "{written} bytes are written");
+        assert!(journal.batch.len() < MOST_IN_MEMORY, "{} bytes wait", journal.batch.len());
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use csv::ByteRecord;
 
-use super::columns::Columns;
 use super::email::{self, OddAddresses, Plain, is_invisible};
+use super::header_map::Columns;
 use super::issue::{Complaint, IssueKind, Issues, quoted};
 use super::maps::{Maps, Used};
 use super::quotes::{self, Quotes};

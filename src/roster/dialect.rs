@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::above;
-use super::columns::{Columns, recognised};
-use super::foreign::foreign;
+use super::header_map::{Columns, recognised};
 use super::issue::{Complaint, Issue, IssueKind, Position};
+use super::not_csv::foreign;
+use super::preamble;
 use super::select::Settings;
 
 /// The delimiters that are found out, the likeliest first.
@@ -61,7 +61,7 @@ pub(super) fn begin(sample: &[u8], settings: &Settings) -> Result<Beginning, Iss
     let mut start = if has_bom { BOM.len() } else { 0 };
     let mut start_line = 1;
     let mut named = None;
-    while let Some(line) = above::separator_line(&sample[start..]) {
+    while let Some(line) = preamble::separator_line(&sample[start..]) {
         named = line.delimiter.or(named);
         start += line.length;
         start_line += line.lines;
@@ -71,7 +71,7 @@ pub(super) fn begin(sample: &[u8], settings: &Settings) -> Result<Beginning, Iss
     let delimiter = given.unwrap_or_else(|| detect(body, named, settings));
     let possible: Vec<u8> =
         given.map_or_else(|| named.into_iter().chain(DELIMITERS).collect(), |given| vec![given]);
-    match above::header_below(body, delimiter, &possible, settings) {
+    match preamble::header_below(body, delimiter, &possible, settings) {
         Some((line, complaint)) => {
             Err(complaint.at(Position { line: start_line.saturating_add(line), column: 1 }))
         }
@@ -117,7 +117,7 @@ fn is_utf16(sample: &[u8]) -> bool {
 fn detect(sample: &[u8], named: Option<u8>, settings: &Settings) -> u8 {
     const ROWS: usize = 20;
     let score = |delimiter: u8| {
-        let mut records = above::records(sample, delimiter).map(|(_, cells)| cells);
+        let mut records = preamble::records(sample, delimiter).map(|(_, cells)| cells);
         let Some(header) = records.next() else { return (0, false, 0, 0) };
         let width = header.len();
         let known = recognised(header.iter().map(String::as_str), settings);

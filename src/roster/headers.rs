@@ -3,9 +3,9 @@
 //!
 //! Main function: [`spoilt`]. It says what such a header is, instead of which column is missing.
 
-use super::columns::{means_a_column, recognised};
 use super::dialect::DELIMITERS;
 use super::email::is_invisible;
+use super::header_map::{means_a_column, recognised};
 use super::issue::{Complaint, IssueKind, quoted};
 use super::select::{Settings, parse_delimiter};
 

@@ -5,24 +5,24 @@
 //! is streamed, so memory grows with rows and not with columns. This module must not know that
 //! there is a remote side: a workspace is a text here.
 
-mod above;
 mod check;
 mod column;
-mod columns;
 mod dialect;
 mod duplicates;
 mod email;
-mod fate;
-mod foreign;
+mod header_map;
 mod headers;
 mod issue;
 mod locate;
 mod map_file;
 mod maps;
+mod not_csv;
 mod one_person;
+mod preamble;
 mod quotes;
 mod reader;
 mod role;
+mod row_state;
 mod scan;
 mod select;
 mod shape;
@@ -42,15 +42,15 @@ use self::scan::{Cells, Quoting};
 use self::shape::Shape;
 use crate::model::{Assignment, Emails, RowNumber, with_ends};
 
-pub use self::columns::Columns;
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::{OddAddresses, is_odd_email, parse_email};
-pub use self::fate::{Note, Notes, RowState};
+pub use self::header_map::Columns;
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
 pub use self::maps::{DomainMap, MapError, Maps};
 pub use self::one_person::OnePerson;
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
 pub use self::role::{NO_ROLE, parse_deployment_roles, parse_role};
+pub use self::row_state::{Note, Notes, RowState};
 pub use self::select::{
     BadPattern, BadSetting, ColumnName, Glob, OnConflict, Only, Settings, parse_delimiter, people_pattern,
 };
@@ -115,7 +115,7 @@ pub struct Roster {
     warnings: Issues,
     notes: Notes,
     emails: Arc<Emails>,
-    lines: Vec<u32>,
+    lines: Arc<Vec<u32>>,
     workspace_of: Vec<u32>,
     marks: Vec<Mark>,
     /// Merged and overruled rows with the row that replaces them; by row.
@@ -163,7 +163,7 @@ impl Roster {
             warnings: Issues::default(),
             notes: Notes::default(),
             emails: Arc::default(),
-            lines: Vec::new(),
+            lines: Arc::default(),
             workspace_of: Vec::new(),
             marks: Vec::new(),
             targets: Vec::new(),
@@ -209,7 +209,7 @@ impl Roster {
             return Ok(());
         }
         let spoilt = headers::spoilt(&headers, beginning.delimiter, settings);
-        let columns = if spoilt.is_empty() { columns::resolve(&headers, settings) } else { Err(spoilt) };
+        let columns = if spoilt.is_empty() { header_map::resolve(&headers, settings) } else { Err(spoilt) };
         let columns = match columns {
             Ok(columns) => columns,
             Err(complaints) => {
@@ -293,7 +293,7 @@ impl Roster {
         self.unused = unused;
         let Table { emails, lines, workspace_of, marks, deployments } = table;
         (self.lines, self.workspace_of, self.marks, self.deployments) =
-            (lines, workspace_of, marks, deployments);
+            (Arc::new(lines), workspace_of, marks, deployments);
         self.emails = Arc::new(emails);
         (self.workspaces, self.deployment_texts) = (workspaces, deployment_texts);
         let trouble = trouble.or_else(|| records.trouble());
@@ -387,6 +387,11 @@ impl Roster {
     /// if its cell cannot be read.
     pub fn workspace(&self, row: RowNumber) -> Option<u32> {
         Some(self.workspace_of[row.index()]).filter(|&index| index != NOWHERE)
+    }
+
+    /// The physical line where each row begins, from 1.
+    pub fn lines(&self) -> Arc<Vec<u32>> {
+        Arc::clone(&self.lines)
     }
 
     /// The physical line where a row begins, from 1.

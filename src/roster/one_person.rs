@@ -5,8 +5,8 @@
 
 use std::io;
 
-use super::fate::winner;
 use super::issue::{Complaint, IssueKind, Issues, quoted};
+use super::row_state::winner;
 use super::{Column, Roster};
 use crate::model::{Role, RowNumber};
 

@@ -5,9 +5,9 @@
 
 use csv::ByteRecord;
 
-use super::columns::Columns;
 use super::dialect::DELIMITERS;
 use super::email::{is_bare_email, is_invisible};
+use super::header_map::Columns;
 use super::headers;
 use super::issue::{Complaint, IssueKind};
 use super::quotes::{self, Quotes};

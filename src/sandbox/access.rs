@@ -3,52 +3,22 @@
 //! Main type: [`Caller`]. The rights follow the published role tables of 0.35; an installation
 //! can change them. This module only answers yes or no: it changes nothing.
 
-use super::profile::{Profile, Refusal};
-use super::state::{Role, Status};
+use super::profile::{DeadToken, Profile, Refusal};
+use super::refused::{INTERNAL, Refused};
+use super::state::Role;
 use super::switches::Behaviour;
 use super::tokens;
 use super::world::{DeploymentAt, Scope, UserAt, WorkspaceAt, World};
 
-/// An error of one field: a message and the code under `extensions`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) code: &'static str,
-    pub(super) message: String,
-}
-
-pub(super) const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
-pub(super) const FORBIDDEN: &str = "FORBIDDEN";
-pub(super) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
-pub(super) const NOT_FOUND: &str = "RESOURCE_NOT_FOUND";
-
-impl Refused {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-
-    pub(super) fn bad_input(message: &str) -> Self {
-        Self::new(BAD_USER_INPUT, message)
-    }
-
-    pub(super) fn not_found() -> Self {
-        Self::new(NOT_FOUND, "The requested resource was not found")
-    }
-
-    /// What the database layer says about an id that is not there (assumed wording).
-    pub(super) fn no_node(kind: &str, id: &str) -> Self {
-        Self::new(INTERNAL, format!("No Node for the model {kind} with value {id} for id found."))
-    }
-}
-
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// No token, a wrong one, an expired one, or one of a user who is not active.
+    /// No token, a wrong one, an expired one, or one of no user. The status of a user does not matter.
     Nobody,
     /// A user.
     User(UserAt),
-    /// A service account: one role, where it holds, its label.
-    Account { role: Role, scope: Scope, label: String },
+    /// A service account: one role, where it holds, its id and label.
+    Account { role: Role, scope: Scope, id: String, label: String },
 }
 
 /// What the sandbox makes of an `Authorization` header.
@@ -82,7 +52,12 @@ impl Caller {
             Credential::None => Self::Nobody,
             Credential::Key(key) => {
                 world.accounts.iter().find(|account| account.api_key == key).map_or(Self::Nobody, |account| {
-                    Self::Account { role: account.role, scope: account.scope, label: account.label.clone() }
+                    Self::Account {
+                        role: account.role,
+                        scope: account.scope,
+                        id: account.id.clone(),
+                        label: account.label.clone(),
+                    }
                 })
             }
             Credential::Token(token) => {
@@ -92,7 +67,6 @@ impl Caller {
                 tokens::read(token)
                     .filter(alive)
                     .and_then(|claims| world.user(&claims.uuid))
-                    .filter(|at| world.users[*at].status == Status::Active)
                     .map_or(Self::Nobody, Self::User)
             }
         }
@@ -143,13 +117,36 @@ impl Rights<'_> {
             return Ok(());
         }
         Err(match (self.caller, self.rules.refusal) {
-            (Caller::Nobody, _) | (_, Refusal::Forbidden) => {
-                Refused::new(FORBIDDEN, "You do not have the appropriate permissions for that")
-            }
-            (Caller::User(_) | Caller::Account { .. }, Refusal::Shield) => {
-                Refused::new(INTERNAL, "Insufficient permissions.")
-            }
+            (Caller::Nobody, _) => self.not_logged_in(),
+            (Caller::User(_) | Caller::Account { .. }, Refusal::Forbidden) => Refused::forbidden(),
+            (Caller::User(_) | Caller::Account { .. }, Refusal::Shield) => Refused::shielded(),
         })
+    }
+
+    fn not_logged_in(self) -> Refused {
+        match self.rules.dead_token {
+            DeadToken::Forbidden => Refused::forbidden(),
+            DeadToken::Inside => Refused::shielded(),
+            DeadToken::Refresh => Refused::refresh_failed(),
+        }
+    }
+
+    /// Passes where there is a caller. The rule of the first servers with the shield compares with null
+    /// and lets a missing caller through; what then asks who calls fails inside.
+    pub(super) fn need_caller(self) -> Result<(), Refused> {
+        self.need_login()?;
+        if self.is_authenticated() {
+            return Ok(());
+        }
+        Err(Refused::new(INTERNAL, "Cannot read properties of undefined (reading 'id')"))
+    }
+
+    /// The rule for what asks only for a login.
+    pub(super) fn need_login(self) -> Result<(), Refused> {
+        if self.is_authenticated() || self.rules.dead_token == DeadToken::Inside {
+            return Ok(());
+        }
+        Err(self.not_logged_in())
     }
 
     pub(super) fn is_authenticated(self) -> bool {
@@ -171,9 +168,19 @@ impl Rights<'_> {
         self.is_system_admin() || editors_too && self.caller.has_system(self.world, &[Role::SystemEditor])
     }
 
-    /// The caller's role in a workspace.
+    /// The caller's role in a scope.
+    pub(super) fn role_in(self, scope: Scope) -> Option<Role> {
+        self.caller.role_in(self.world, scope)
+    }
+
     fn workspace_role(self, workspace: Option<WorkspaceAt>) -> Option<Role> {
-        workspace.and_then(|at| self.caller.role_in(self.world, Scope::Workspace(at)))
+        workspace.and_then(|at| self.role_in(Scope::Workspace(at)))
+    }
+
+    /// `workspace.config.update`, or the system's.
+    pub(super) fn changes_workspace(self, workspace: Option<WorkspaceAt>) -> bool {
+        let role = self.workspace_role(workspace);
+        self.is_system_admin() || matches!(role, Some(Role::WorkspaceAdmin | Role::WorkspaceEditor))
     }
 
     /// `workspace.iam.update` or `system.iam.update`.
@@ -181,46 +188,42 @@ impl Rights<'_> {
         self.changes_system() || self.workspace_role(workspace) == Some(Role::WorkspaceAdmin)
     }
 
-    /// `workspace.users.get`, `workspace.config.get` and the like, or the system's.
+    /// `workspace.config.get` and the like, or the system's.
     pub(super) fn reads_workspace(self, workspace: Option<WorkspaceAt>) -> bool {
         self.reads_system() || self.workspace_role(workspace).is_some()
     }
 
+    /// `workspace.users.get`, or the system's.
+    pub(super) fn reads_members(self, workspace: Option<WorkspaceAt>) -> bool {
+        let readers = self.rules.switches.readers;
+        readers.has_system() && self.reads_system()
+            || readers.has_members() && self.workspace_role(workspace).is_some()
+    }
+
     /// `workspace.invites.get` (every member up to 0.23, admins after), or `system.invites.get`.
     pub(super) fn reads_invites(self, workspace: Option<WorkspaceAt>) -> bool {
+        let readers = self.rules.switches.readers;
         let role = self.workspace_role(workspace);
         let all_members = self.rules.profile <= Profile::V0_23;
-        self.is_system_admin() || role == Some(Role::WorkspaceAdmin) || all_members && role.is_some()
+        readers.has_system() && self.reads_all_invites()
+            || readers.has_members() && (role == Some(Role::WorkspaceAdmin) || all_members && role.is_some())
+    }
+
+    /// `system.invites.get`.
+    pub(super) fn reads_all_invites(self) -> bool {
+        self.is_system_admin() || self.rules.system_reads_invites && self.reads_system()
     }
 
     /// `deployment.userRoles.update`.
     pub(super) fn changes_deployment(self, deployment: Option<DeploymentAt>) -> bool {
-        let role = deployment.and_then(|at| self.caller.role_in(self.world, Scope::Deployment(at)));
+        let role = deployment.and_then(|at| self.role_in(Scope::Deployment(at)));
         self.is_system_admin() || role == Some(Role::DeploymentAdmin)
     }
 
     /// The workspaces `workspaces` lists: the caller's own; from 0.29 on all for system admins.
     pub(super) fn own_workspaces(self) -> Vec<WorkspaceAt> {
         let all = self.is_system_admin() && self.rules.profile >= Profile::V0_30;
-        (0..self.world.workspaces.len())
-            .filter(|at| all || self.workspace_role(Some(*at)).is_some())
-            .collect()
-    }
-
-    /// Names of the rights, for `self { permissions }`. A short list; the real one is longer.
-    pub(super) fn names(self) -> Vec<&'static str> {
-        let mut names = Vec::new();
-        let mut add = |has: bool, some: &[&'static str]| {
-            if has {
-                names.extend_from_slice(some);
-            }
-        };
-        add(self.is_authenticated(), &["system.workspace.create"]);
-        add(self.reads_system(), &["system.users.get", "system.workspace.get"]);
-        add(self.changes_system(), &["system.iam.update"]);
-        let admin = self.is_system_admin();
-        add(admin, &["system.invites.get", "system.user.invite", "system.serviceAccounts.create"]);
-        names
+        self.world.all_workspaces().filter(|at| all || self.workspace_role(Some(*at)).is_some()).collect()
     }
 }
 

@@ -9,17 +9,20 @@ use std::sync::{Arc, Mutex};
 
 use apollo_compiler::ast;
 use apollo_compiler::executable::Operation;
+use apollo_compiler::parser::LineColumn;
+use apollo_compiler::request::RequestError;
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::resolvers::Execution;
-use apollo_compiler::response::{GraphQLError, JsonMap};
+use apollo_compiler::response::{GraphQLError, JsonMap, ResponseDataPathSegment};
 use apollo_compiler::schema::Implementers;
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use apollo_compiler::{ExecutableDocument, Name, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::access::{BAD_USER_INPUT, INTERNAL};
 use super::audit::locked;
 use super::profile::Style;
+use super::refused::{BAD_USER_INPUT, INTERNAL};
 use super::resolve::{Context, Node};
 use super::switches::Behaviour;
 use super::{schema, variables};
@@ -81,10 +84,10 @@ enum Body<'a> {
 #[derive(Serialize)]
 struct ErrorBody {
     message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locations: Option<Vec<LineColumn>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    locations: Vec<apollo_compiler::parser::LineColumn>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    path: Vec<apollo_compiler::response::ResponseDataPathSegment>,
+    path: Vec<ResponseDataPathSegment>,
     extensions: Extensions,
     #[serde(skip_serializing_if = "Option::is_none")]
     level: Option<&'static str>,
@@ -101,12 +104,16 @@ struct Extensions {
 
 #[derive(Serialize)]
 struct Exception {
+    /// What the database answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     stacktrace: Vec<String>,
 }
 
 impl Engine {
     pub(super) fn new(rules: &Behaviour) -> Self {
-        let sdl = schema::served(rules.profile, &rules.switches);
+        let sdl = schema::served(rules);
         let schema =
             Schema::parse_and_validate(sdl, "houston.graphql").expect("every served schema is valid: tested");
         Self {
@@ -163,9 +170,13 @@ impl Engine {
             }
             self.rejection(400, "GRAPHQL_PARSE_FAILED", errors)
         })?;
-        let document = parsed
-            .to_executable_validate(&self.schema)
-            .map_err(|error| self.rejection(400, "GRAPHQL_VALIDATION_FAILED", compatible(&error.errors)))?;
+        let document = parsed.to_executable_validate(&self.schema).map_err(|error| {
+            let mut errors = compatible(&error.errors);
+            if self.style == Style::As2 {
+                errors.iter_mut().for_each(name_the_type_apart);
+            }
+            self.rejection(400, "GRAPHQL_VALIDATION_FAILED", errors)
+        })?;
         if !self.introspection && asks_for_the_schema(&document) {
             let text = "GraphQL introspection is not allowed by Apollo Server, but the query contained __schema or __type. \
                         To enable introspection, pass introspection: true to ApolloServer in production";
@@ -185,7 +196,7 @@ impl Engine {
         document: &ExecutableDocument,
         operation: &Operation,
         given: &JsonMap,
-        error: &apollo_compiler::request::RequestError,
+        error: &RequestError,
     ) -> Reply {
         let (status, code) = match self.style {
             Style::As2 => (400, INTERNAL),
@@ -229,27 +240,45 @@ impl Engine {
         reply(status, &Body::Rejected { errors })
     }
 
-    /// Resolvers hand over code and text in one string.
+    /// Resolvers hand over code, operation of the database and text in one string.
     fn field_error(&self, mut error: GraphQLError) -> ErrorBody {
         let text = error.message.strip_prefix("resolver error: ").unwrap_or(&error.message);
-        let (code, message) = text.split_once('\0').unwrap_or((INTERNAL, text));
-        let (code, message) = (code.to_owned(), message.to_owned());
+        let mut parts = text.splitn(3, '\0').map(str::to_owned);
+        let (Some(code), Some(operation), Some(message)) = (parts.next(), parts.next(), parts.next()) else {
+            return self.error_body(error, INTERNAL.to_owned());
+        };
         error.message = message;
-        self.error_body(error, code)
+        let body = self.error_body(error, code);
+        if operation.is_empty() { body } else { body.of_database(&operation) }
     }
 
     fn error_body(&self, error: GraphQLError, code: String) -> ErrorBody {
         let GraphQLError { message, locations, path, .. } = error;
-        let trace = || vec![format!("Error: {message}"), "    at sandbox (not a real stack)".to_owned()];
-        let exception = self.extras.then(|| Exception { stacktrace: trace() });
+        let stacktrace = || vec![format!("Error: {message}"), "    at sandbox (not a real stack)".to_owned()];
+        let exception = self.extras.then(|| Exception { result: None, stacktrace: stacktrace() });
         ErrorBody {
-            locations,
+            locations: (!locations.is_empty()).then_some(locations),
             path,
             extensions: Extensions { code, exception },
             level: self.extras.then_some("\u{1b}[31merror\u{1b}[39m"),
             timestamp: self.extras.then(|| jiff::Timestamp::now().to_string()),
             message,
         }
+    }
+}
+
+impl ErrorBody {
+    /// An error that the database answered and the server passes on: with the database's operation for
+    /// its path, and with its answer.
+    fn of_database(mut self, operation: &str) -> Self {
+        let mut result = json!({ "data": { operation: null } });
+        result["errors"] =
+            json!([{ "message": self.message, "locations": [], "path": [operation], "code": 3039 }]);
+        let stacktrace = self.extensions.exception.map_or_else(Vec::new, |exception| exception.stacktrace);
+        self.extensions.exception = Some(Exception { result: Some(result), stacktrace });
+        self.locations = Some(Vec::new());
+        self.path = Name::new(operation).map(ResponseDataPathSegment::Field).into_iter().collect();
+        self
     }
 }
 
@@ -261,6 +290,16 @@ pub(super) fn plain(text: &str) -> GraphQLError {
 /// In the wording of graphql-js.
 fn compatible(errors: &DiagnosticList) -> Vec<GraphQLError> {
     errors.iter().map(|error| error.unstable_to_json_compat()).collect()
+}
+
+/// Words an unknown argument as graphql 14 does: `on field "f" of type "T".`, not `on field "T.f".`
+fn name_the_type_apart(error: &mut GraphQLError) {
+    let message = &error.message;
+    let Some((argument, rest)) = message.split_once(" on field \"") else { return };
+    let name = rest.split('"').next().and_then(|name| name.split_once('.'));
+    if let Some((of, field)) = name.filter(|_| argument.starts_with("Unknown argument ")) {
+        error.message = format!("{argument} on field \"{field}\" of type \"{of}\".");
+    }
 }
 
 fn asks_for_the_schema(document: &ExecutableDocument) -> bool {

@@ -3,10 +3,10 @@
 //! Main functions: [`add`], [`update_role`], [`upsert_role`], [`remove`]. They do what the server
 //! does, its oddities included; where that is not known the comment says "assumed".
 
-use super::access::{INTERNAL, Refused};
 use super::mutations::{Answer, Done, role};
 use super::profile::Model;
 use super::queries::named_workspace;
+use super::refused::{INTERNAL, Operation, Refused};
 use super::resolve::{Args, Context};
 use super::state::{Role, Status};
 use super::world::{Binding, DeploymentAt, Invite, Scope, User, UserAt, WorkspaceAt, World};
@@ -85,16 +85,11 @@ pub(super) fn add(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused
     if !role.is_workspace() {
         return Err(Refused::bad_input("invalid workspace role"));
     }
-    let workspace = workspace.ok_or_else(|| match args.text("workspaceUuid") {
-        Some(id) => Refused::no_node("Workspace", id),
-        None => {
-            Refused::new(INTERNAL, "You provided an invalid argument for the where selector on Workspace.")
-        }
-    })?;
-    let deployment_roles = deployment_roles(&world, workspace, args)?;
+    let user = context.user_by_email(&world, &email);
+    let workspace = workspace.ok_or_else(|| no_workspace(context, args, user))?;
+    let deployment_roles = deployment_roles(context, &world, workspace, args)?;
 
     // Looking.
-    let user = world.user_by_email(&email);
     match (context.rules.model, user) {
         (Model::Legacy, Some(_)) => {}
         (Model::Legacy, None) => {
@@ -126,7 +121,7 @@ pub(super) fn add(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused
         Model::Legacy => (None, "invite"),
         Model::Modern => {
             // Addresses are unique in the database, so of two that race one fails there.
-            if world.user_by_email(&email).is_some() {
+            if context.user_by_email(&world, &email).is_some() {
                 return Err(Refused::new(INTERNAL, "Unique constraint failed on the fields: (`address`)"));
             }
             let user = push_pending_user(&mut world, &email);
@@ -146,13 +141,23 @@ pub(super) fn add(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused
     };
     world.push_invite(invite);
     // Left out or null means false (assumed).
-    let mails = context.rules.switches.smtp && args.flag("bypassInvite") != Some(true);
+    let mails = context.rules.people.smtp && args.flag("bypassInvite") != Some(true);
     world.mails += u64::from(mails);
     Ok(Done::new(answer, detail))
 }
 
+/// What the database says when the new binding or the new token is to be connected with no workspace.
+fn no_workspace(context: &Context<'_>, args: Args<'_>, user: Option<UserAt>) -> Refused {
+    let operation = if user.is_some() { Operation::CreateRoleBinding } else { Operation::CreateInviteToken };
+    match args.text("workspaceUuid") {
+        Some(id) => context.rules.database.unconnected(operation, "Workspace", id),
+        None => context.rules.database.unselected(operation, "Workspace"),
+    }
+}
+
 /// The deployments and roles of `deploymentRoles`. All texts are assumed.
 fn deployment_roles(
+    context: &Context<'_>,
     world: &World,
     workspace: WorkspaceAt,
     args: Args<'_>,
@@ -162,7 +167,7 @@ fn deployment_roles(
         .map(|wish| {
             let id = wish.text("deploymentId").unwrap_or_default();
             let found = world.deployment(id).filter(|at| world.deployments[*at].workspace == workspace);
-            let deployment = found.ok_or_else(|| Refused::no_node("Deployment", id))?;
+            let deployment = found.ok_or_else(|| no_deployment(context, id))?;
             let role = role(wish)?;
             if !role.is_deployment() {
                 return Err(Refused::bad_input("invalid deployment role"));
@@ -170,6 +175,10 @@ fn deployment_roles(
             Ok((deployment, role))
         })
         .collect()
+}
+
+fn no_deployment(context: &Context<'_>, id: &str) -> Refused {
+    context.rules.database.unconnected(Operation::CreateRoleBinding, "Deployment", id)
 }
 
 fn bind_deployments(world: &mut World, user: UserAt, roles: &[(DeploymentAt, Role)]) {
@@ -199,8 +208,16 @@ fn target<'a>(
     Ok((workspace, args.text("email").unwrap_or_default(), role))
 }
 
-/// Sets the role of the only invite for an address; says whether there was exactly one.
-fn set_invite_role(world: &mut World, workspace: WorkspaceAt, email: &str, role: Role) -> bool {
+/// Sets the role of the only invite for an address; says whether there was exactly one. Invites are
+/// stored in lower case, so an address in capitals finds one only where case does not matter.
+fn set_invite_role(
+    context: &Context<'_>,
+    world: &mut World,
+    workspace: WorkspaceAt,
+    email: &str,
+    role: Role,
+) -> bool {
+    let email = if context.rules.switches.any_case { &email.to_lowercase() } else { email };
     let &[age] = world.invites_for(Some(workspace), email) else { return false };
     if let Some(invite) = world.invites.get_mut(&age) {
         invite.role = role;
@@ -208,21 +225,26 @@ fn set_invite_role(world: &mut World, workspace: WorkspaceAt, email: &str, role:
     true
 }
 
-/// `workspaceUpdateUserRole`: of exactly one binding, else of exactly one invite.
+/// Sets the only role of a member. The token of a pending user goes with it, the invitation beside an
+/// account does not.
+fn set_only_role(world: &mut World, user: UserAt, workspace: WorkspaceAt, role: Role) {
+    world.set_roles_in(user, workspace, role);
+    let theirs = |invite: &&mut Invite| invite.user == Some(user) && invite.workspace == Some(workspace);
+    world.invites.values_mut().filter(theirs).for_each(|invite| invite.role = role);
+}
+
+/// `workspaceUpdateUserRole`: of exactly one binding, else of exactly one invite, also if there are
+/// several bindings.
 pub(super) fn update_role(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
     let mut world = context.lock();
     let (workspace, email, role) = target(context, &world, args)?;
-    let user = world.user_by_email(email);
-    let bindings = user.map_or(0, |user| world.roles_in(user, workspace).count());
-    if let Some(user) = user
-        && bindings == 1
-    {
-        world.set_roles_in(user, workspace, role);
-        // The token of a pending user is removed, too.
-        set_invite_role(&mut world, workspace, email, role);
+    let user = context.user_by_email(&world, email);
+    let only = user.filter(|user| world.roles_in(*user, workspace).count() == 1);
+    if let Some(user) = only {
+        set_only_role(&mut world, user, workspace, role);
         return Ok(Done::new(Answer::Role(role), "role"));
     }
-    if bindings == 0 && user.is_none() && set_invite_role(&mut world, workspace, email, role) {
+    if set_invite_role(context, &mut world, workspace, email, role) {
         return Ok(Done::new(Answer::Role(role), "role of the invite"));
     }
     Err(Refused::not_found())
@@ -233,23 +255,26 @@ pub(super) fn update_role(context: &Context<'_>, args: Args<'_>) -> Result<Done,
 pub(super) fn upsert_role(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
     let mut world = context.lock();
     let (workspace, email, role) = target(context, &world, args)?;
-    let Some(user) = world.user_by_email(email) else {
-        if set_invite_role(&mut world, workspace, email, role) {
+    let Some(user) = context.user_by_email(&world, email) else {
+        if set_invite_role(context, &mut world, workspace, email, role) {
             return Ok(Done::new(Answer::Role(role), "role of the invite"));
         }
         return Err(Refused::not_found());
     };
-    match world.set_roles_in(user, workspace, role) {
+    match world.roles_in(user, workspace).count() {
         0 => {
             world.bind(user, role, Scope::Workspace(workspace));
             Ok(Done::new(Answer::Role(role), "binding"))
         }
         1 => {
-            set_invite_role(&mut world, workspace, email, role);
+            set_only_role(&mut world, user, workspace, role);
             Ok(Done::new(Answer::Role(role), "role"))
         }
         // Known oddity: it is done, and the answer is null.
-        _ => Ok(Done::new(Answer::Null, "role of several bindings")),
+        _ => {
+            world.set_roles_in(user, workspace, role);
+            Ok(Done::new(Answer::Null, "role of several bindings"))
+        }
     }
 }
 
@@ -302,10 +327,10 @@ fn deployment_target(
     let deployment = world.deployment(id);
     let rights = context.rights(world);
     rights.need(rights.changes_deployment(deployment))?;
-    let deployment = deployment.ok_or_else(|| Refused::no_node("Deployment", id))?;
+    let deployment = deployment.ok_or_else(|| no_deployment(context, id))?;
     let email = checked_email(context, args)?;
     let by_id = args.text("userId").filter(|id| !id.is_empty()).and_then(|id| world.user(id));
-    let user = by_id.or_else(|| world.user_by_email(&email)).ok_or_else(Refused::not_found)?;
+    let user = by_id.or_else(|| context.user_by_email(world, &email)).ok_or_else(Refused::not_found)?;
     let wanted = Scope::Deployment(deployment);
     let binding = world.users[user].bindings.iter().find(|binding| binding.scope == wanted).cloned();
     Ok((user, deployment, binding))

@@ -14,19 +14,25 @@
 //! which versions have the modern membership model, whether `workspaceAddUser` is nullable, the
 //! texts for user management off, SCIM on and the last admin of a workspace, the pattern for
 //! addresses, the order and the cursor of paged lists, whether pending people are in the lists,
-//! the shape of `permissions`, what an upsert does for strangers.
+//! what an upsert does for strangers, whether a dead token still fails inside `self` after 0.23, and
+//! that `isAdmin` and `permissions` stayed the constants that they were in 2020.
 
 mod access;
+mod accounts;
 mod audit;
+mod database;
+mod deployments;
 mod engine;
 mod export;
 mod faults;
+mod installation;
 mod limits;
 mod membership;
 mod mutations;
 mod pages;
 mod profile;
 mod queries;
+mod refused;
 mod resolve;
 mod roles;
 mod schema;
@@ -34,9 +40,11 @@ mod server;
 pub mod state;
 mod switches;
 mod table;
+mod teams;
 mod text;
 mod tokens;
 mod variables;
+mod workspaces;
 mod world;
 
 #[cfg(test)]
@@ -56,7 +64,7 @@ pub use audit::{Applied, Audit, AuditEntry};
 pub use faults::{FAULTS_HELP, FaultError, Faults};
 pub use mutations::LOCAL_PASSWORD;
 pub use pages::Delivery;
-pub use profile::{Model, Profile, Refusal, Style, UnknownName};
+pub use profile::{Database, DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
 pub use schema::schema;
 pub use state::{Role, State};
 pub use switches::{SWITCH_NAMES, SwitchError, Switches, Version};
@@ -187,6 +195,11 @@ impl Sandbox {
         &self.url
     }
 
+    /// Whether its users have local passwords.
+    pub fn has_local_passwords(&self) -> bool {
+        self.shared.rules.people.local_auth
+    }
+
     /// The token of a system admin.
     pub fn token(&self) -> &str {
         &self.tokens.system_admin
@@ -277,6 +290,8 @@ fn with_callers(mut state: State) -> State {
             api_key: SERVICE_ACCOUNT_KEY.to_owned(),
             role: Role::SystemAdmin,
             workspace: None,
+            deployment: None,
+            created_at: None,
         });
     }
     state

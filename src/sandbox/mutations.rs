@@ -5,15 +5,16 @@
 
 use apollo_compiler::resolvers::ResolvedValue;
 
-use super::access::{BAD_USER_INPUT, Caller, INTERNAL, Refused};
+use super::access::Caller;
 use super::audit::{Applied, AuditEntry};
 use super::faults::Fault;
-use super::membership;
-use super::profile::{Model, Profile};
+use super::profile::{DeadToken, Model, Profile};
 use super::queries::DATABASE_TROUBLE;
+use super::refused::{INTERNAL, Operation, Refused};
 use super::resolve::{Args, Context, Node, Thing, unexpected};
 use super::state::{Role, Status};
-use super::world::{Account, Binding, Invite, Scope, UserAt, WorkspaceAt};
+use super::world::{Binding, Invite, UserAt, WorkspaceAt};
+use super::{accounts, membership, teams, workspaces};
 
 /// What a mutation answers.
 pub(super) enum Answer {
@@ -94,10 +95,20 @@ fn change(context: &Context<'_>, field: &str, args: Args<'_>) -> Result<Done, Re
         "deploymentUpdateUserRole" => membership::update_deployment_role(context, args),
         "deploymentRemoveUserRole" => membership::remove_deployment_role(context, args),
         "createToken" => create_token(context, args),
-        "createWorkspace" => create_workspace(context, args),
+        "createUser" => create_user(args),
+        "createWorkspace" => workspaces::create(context, args),
+        "updateWorkspace" => workspaces::update(context, args),
+        "deleteWorkspace" => workspaces::delete(context, args),
         "deleteInviteToken" => delete_invite(context, args),
         "inviteUser" => invite_user(context, args),
-        "createSystemServiceAccount" => create_account(context, args),
+        "createSystemServiceAccount" => accounts::create(context, accounts::Kind::System, args),
+        "createWorkspaceServiceAccount" => accounts::create(context, accounts::Kind::Workspace, args),
+        "createDeploymentServiceAccount" => accounts::create(context, accounts::Kind::Deployment, args),
+        "deleteWorkspaceServiceAccount" => accounts::delete(context, accounts::Kind::Workspace, args),
+        "deleteDeploymentServiceAccount" => accounts::delete(context, accounts::Kind::Deployment, args),
+        "workspaceAddTeam" | "workspaceRemoveTeam" | "workspaceUpdateTeamRole" => {
+            teams::change(context, field, args)
+        }
         _ => Err(unexpected(field)),
     }
 }
@@ -115,7 +126,7 @@ fn create_token(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> 
         user.username == identity || user.emails.iter().any(|email| email == identity)
     };
     let user = (0..world.users.len()).find(named).ok_or_else(Refused::not_found)?;
-    if !context.rules.switches.local_auth {
+    if !context.rules.people.local_auth {
         return Err(Refused::new("UNAUTHENTICATED", "No password credentials found"));
     }
     if args.text("password") != Some(LOCAL_PASSWORD) {
@@ -128,18 +139,14 @@ fn create_token(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> 
     Ok(Done::new(Answer::Thing(Thing::AuthUser(Caller::User(user))), "token"))
 }
 
-fn create_workspace(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
-    let mut world = context.lock();
-    let rights = context.rights(&world);
-    rights.need(rights.is_authenticated())?;
-    // The caller is connected as a user, so a service account breaks the connection.
-    let Caller::User(user) = context.caller else {
-        return Err(Refused::no_node("User", "null"));
-    };
-    let label = args.text("label").unwrap_or_default().to_owned();
-    let at = world.push_workspace(label, args.text("description").map(str::to_owned));
-    world.bind(*user, Role::WorkspaceAdmin, Scope::Workspace(at));
-    Ok(Done::new(Answer::Workspace(at), "workspace"))
+/// `createUser`: nobody signs up here, since invitations hand out no token.
+fn create_user(args: Args<'_>) -> Result<Done, Refused> {
+    if args.text("inviteToken").is_some() {
+        return Err(Refused::bad_input("Invite token not found"));
+    }
+    // The end of the text is assumed.
+    let text = "Public sign ups are disabled, a valid inviteToken is required";
+    Err(Refused::new("PUBLIC_SIGNUPS_DISABLED", text))
 }
 
 fn delete_invite(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
@@ -147,24 +154,25 @@ fn delete_invite(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused>
     let id = args.text("inviteUuid").unwrap_or_default();
     let found = world.invites.values().find(|invite| invite.id == id);
     let rights = context.rights(&world);
-    // In 2020 any caller could; that a later server wants the right to change members is assumed.
-    let open_to_all = context.rules.profile <= Profile::V0_16;
-    let may_change = rights.changes_members(found.and_then(|invite| invite.workspace));
-    rights.need(rights.is_authenticated() && (open_to_all || may_change))?;
-    let invite = world.remove_invite(id).ok_or_else(|| gone_invite(context.rules.model, id))?;
-    Ok(Done::new(Answer::Thing(Thing::Invite(Box::new(invite))), "invite taken back"))
+    // In 2020 a login was enough; that a later server wants the right to change members is assumed.
+    let login_is_enough =
+        context.rules.profile <= Profile::V0_23 || context.rules.dead_token == DeadToken::Inside;
+    if login_is_enough {
+        rights.need_login()?;
+    } else {
+        rights.need(rights.changes_members(found.and_then(|invite| invite.workspace)))?;
+    }
+    let gone = || context.rules.database.gone(Operation::DeleteInviteToken, "InviteToken", id);
+    let invite = world.remove_invite(id).ok_or_else(gone)?;
+    Ok(Done::new(invite_answer(context, invite), "invite taken back"))
 }
 
-/// The database layer fails over an invitation that is gone: Prisma 1 until 2020, a later Prisma after it.
-fn gone_invite(model: Model, id: &str) -> Refused {
-    match model {
-        Model::Legacy => Refused::no_node("InviteToken", id),
-        Model::Modern => Refused::new(
-            INTERNAL,
-            "\nInvalid `prisma.inviteToken.delete()` invocation:\n\n\nAn operation failed because it depends on \
-             one or more records that were required but not found. No record was found for a delete.",
-        ),
-    }
+/// The server of 2019 and 2020 hands out nothing of an invitation but its id.
+fn invite_answer(context: &Context<'_>, invite: Invite) -> Answer {
+    Answer::Thing(match context.rules.model {
+        Model::Legacy => Thing::InviteId(invite.id),
+        Model::Modern => Thing::Invite(Box::new(invite)),
+    })
 }
 
 fn invite_user(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
@@ -173,10 +181,11 @@ fn invite_user(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
     rights.need(rights.is_system_admin())?;
     let email = membership::checked_email(context, args)?;
     membership::check_user_management(context)?;
-    if world.user_by_email(&email).is_some() {
+    if context.user_by_email(&world, &email).is_some() {
         return Err(Refused::new("DUPLICATE_EMAIL", "Email address in use"));
     }
-    if !world.invites_for(None, &email).is_empty() {
+    // An invitation into a workspace counts, too.
+    if world.is_invited_anywhere(&email) {
         return Err(Refused::new("USER_ALREADY_INVITED", "User already invited"));
     }
     membership::check_scim(context)?;
@@ -194,31 +203,6 @@ fn invite_user(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
         created_at: world.now(),
     };
     world.push_invite(invite.clone());
-    world.mails += u64::from(context.rules.switches.smtp);
-    Ok(Done::new(Answer::Thing(Thing::Invite(Box::new(invite))), "invite"))
-}
-
-fn create_account(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> {
-    let mut world = context.lock();
-    let rights = context.rights(&world);
-    rights.need(rights.is_system_admin())?;
-    let role = role(args)?;
-    if !role.is_system() {
-        return Err(Refused::bad_input("Entity and role types don't match"));
-    }
-    let label = args.text("label").unwrap_or_default();
-    if world.accounts.iter().any(|account| account.label == label) {
-        let text = format!("Service Account already exists with the name {label}");
-        return Err(Refused::new(BAD_USER_INPUT, text));
-    }
-    let account = Account {
-        id: world.new_id(),
-        label: label.to_owned(),
-        category: args.text("category").map(str::to_owned),
-        api_key: world.new_key(),
-        role,
-        scope: Scope::System,
-    };
-    world.accounts.push(account.clone());
-    Ok(Done::new(Answer::Thing(Thing::Account(Box::new(account))), "service account"))
+    world.mails += u64::from(context.rules.people.smtp);
+    Ok(Done::new(invite_answer(context, invite), "invite"))
 }

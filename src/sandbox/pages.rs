@@ -68,6 +68,12 @@ impl Page {
         Self { status, content_type: TEXT, body: body.as_bytes().to_vec(), header: None }
     }
 
+    /// What Apollo Server 2 says where there is nothing to carry out.
+    pub(super) fn bodyless() -> Self {
+        let text = "POST body missing. Did you forget use body-parser middleware?";
+        Self { content_type: HTML, ..Self::text(500, text) }
+    }
+
     fn html(status: u16, title: &str, text: &str) -> Self {
         let body = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n\

@@ -75,6 +75,25 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// What a dead token gets. The first servers with the shield let it through to where it fails inside;
+    /// the wording of 2019 was seen again in June 2021, so that is assumed from 0.25 on.
+    pub fn dead_token(self) -> DeadToken {
+        if self == Self::V0_23 { DeadToken::Inside } else { DeadToken::Forbidden }
+    }
+
+    /// Whether system viewers and editors may list invitations.
+    pub fn shows_invites_to_system_roles(self) -> bool {
+        self == Self::V0_16
+    }
+
+    /// Whether the installation has local passwords, no single sign-on and no mail: what the source of
+    /// 2020 ships as its configuration.
+    pub fn is_local(self) -> bool {
+        self == Self::V0_16
+    }
+}
+
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -173,8 +192,7 @@ impl FromStr for Style {
     }
 }
 
-/// How an authenticated caller without the right is refused. A dead token always gets
-/// [`Refusal::Forbidden`].
+/// How an authenticated caller without the right is refused; [`DeadToken`] is how all others are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The wording of 2019, code `FORBIDDEN`.
@@ -191,6 +209,93 @@ impl FromStr for Refusal {
             "forbidden" => Ok(Self::Forbidden),
             "shield" => Ok(Self::Shield),
             _ => Err(UnknownName::new(text, "refusal", "forbidden, shield")),
+        }
+    }
+}
+
+/// The database layer that is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Database {
+    /// 2019 and 2020.
+    Prisma1,
+    /// After that.
+    Prisma2,
+}
+
+impl FromStr for Database {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "prisma1" => Ok(Self::Prisma1),
+            "prisma2" => Ok(Self::Prisma2),
+            _ => Err(UnknownName::new(text, "database layer", "prisma1, prisma2")),
+        }
+    }
+}
+
+/// How a call without a token that lives is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadToken {
+    /// The wording of 2019, code `FORBIDDEN`.
+    Forbidden,
+    /// What needs a right is "Insufficient permissions."; what needs only a login is let through, and
+    /// `self` and `workspaces` fail inside over a caller that is `undefined`.
+    Inside,
+    /// `AUTH_TOKEN_REFRESH_FAILED` on everything that needs a login.
+    Refresh,
+}
+
+impl FromStr for DeadToken {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "forbidden" => Ok(Self::Forbidden),
+            "inside" => Ok(Self::Inside),
+            "refresh" => Ok(Self::Refresh),
+            _ => Err(UnknownName::new(text, "refusal of dead tokens", "forbidden, inside, refresh")),
+        }
+    }
+}
+
+/// Whose roles open the lists of members and invitations of a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Readers {
+    /// Roles in the workspace and system roles, as since July 2020.
+    #[default]
+    All,
+    /// Roles in the workspace only: a system admin who is no member may add, but not read.
+    Members,
+    /// System roles only: an admin of the workspace may add, but not read.
+    System,
+}
+
+impl Readers {
+    pub(super) fn has_members(self) -> bool {
+        match self {
+            Self::All | Self::Members => true,
+            Self::System => false,
+        }
+    }
+
+    pub(super) fn has_system(self) -> bool {
+        match self {
+            Self::All | Self::System => true,
+            Self::Members => false,
+        }
+    }
+}
+
+impl FromStr for Readers {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "all" => Ok(Self::All),
+            "members" => Ok(Self::Members),
+            "system" => Ok(Self::System),
+            _ => Err(UnknownName::new(text, "kind of readers", "all, members, system")),
         }
     }
 }

@@ -4,12 +4,13 @@
 
 use apollo_compiler::resolvers::ResolvedValue;
 
-use super::access::{INTERNAL, Refused};
 use super::faults::Fault;
 use super::profile::Model;
+use super::refused::{INTERNAL, Refused};
 use super::resolve::{Args, Context, Node, Thing, unexpected};
 use super::state::Status;
 use super::world::{Invite, UserAt, WorkspaceAt, World};
+use super::{accounts, deployments, teams};
 
 type Answer<'c> = Result<ResolvedValue<'c>, Refused>;
 
@@ -38,7 +39,12 @@ fn answer<'c>(context: &'c Context<'c>, field: &str, args: Args<'_>) -> Answer<'
         "workspaceUsers" => workspace_users(context, args),
         "paginatedWorkspaceUsers" => paginated_workspace_users(context, args),
         "workspaceInvites" => workspace_invites(context, args),
-        "workspaceDeployments" => workspace_deployments(context, args),
+        "workspaceDeployments" => deployments::of_workspace(context, args),
+        "paginatedDeployments" => deployments::page(context, args),
+        "deploymentUsers" => deployments::users(context, args),
+        "workspaceServiceAccounts" => accounts::list(context, accounts::Kind::Workspace, args),
+        "deploymentServiceAccounts" => accounts::list(context, accounts::Kind::Deployment, args),
+        "workspaceTeams" | "paginatedTeams" | "team" | "teamUsers" => teams::query(context, field, args),
         "users" => users(context, args),
         "invites" => invites(context, args),
         _ => Err(unexpected(field)),
@@ -48,7 +54,7 @@ fn answer<'c>(context: &'c Context<'c>, field: &str, args: Args<'_>) -> Answer<'
 fn me<'c>(context: &'c Context<'c>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_authenticated())?;
+    rights.need_caller()?;
     Ok(Node::object(context, Thing::AuthUser(context.caller.clone())))
 }
 
@@ -68,7 +74,7 @@ fn workspace<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
 fn workspaces<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_authenticated())?;
+    rights.need_caller()?;
     let wanted = |at: &WorkspaceAt| {
         let workspace = &world.workspaces[*at];
         args.text("label").is_none_or(|label| workspace.label.as_deref() == Some(label))
@@ -82,12 +88,12 @@ fn sys_workspaces<'c>(context: &'c Context<'c>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
     rights.need(rights.reads_system())?;
-    Ok(Node::objects(context, (0..world.workspaces.len()).map(Thing::Workspace)))
+    Ok(Node::objects(context, world.all_workspaces().map(Thing::Workspace)))
 }
 
 /// How many a page may have: `take`, cut or refused above the maximum. Which of the two the real
 /// server does is not known.
-fn page_size(context: &Context<'_>, take: Option<i64>) -> Result<i64, Refused> {
+pub(super) fn page_size(context: &Context<'_>, take: Option<i64>) -> Result<i64, Refused> {
     let max = context.rules.switches.max_take;
     let take = take.unwrap_or(max);
     if take.abs() > max && context.rules.switches.max_take_error {
@@ -99,7 +105,7 @@ fn page_size(context: &Context<'_>, take: Option<i64>) -> Result<i64, Refused> {
 fn paginated_workspaces<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_authenticated())?;
+    rights.need_caller()?;
     let size = usize::try_from(page_size(context, args.number("take"))?).unwrap_or(0);
     // Where pages count from 1, page 0 is page 1.
     let page = (args.number("pageNumber").unwrap_or(0) - context.rules.first_page).max(0);
@@ -110,13 +116,18 @@ fn paginated_workspaces<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<
 
 /// The users that fit a search. Of several criteria the first of id, address, user name and full
 /// name counts; the last two match parts.
-fn search(world: &World, users: Vec<UserAt>, search: Option<Args<'_>>) -> Vec<UserAt> {
+pub(super) fn search(
+    context: &Context<'_>,
+    world: &World,
+    users: Vec<UserAt>,
+    search: Option<Args<'_>>,
+) -> Vec<UserAt> {
     let Some(search) = search else { return users };
     let kept = |wanted: &dyn Fn(UserAt) -> bool| users.iter().copied().filter(|at| wanted(*at)).collect();
     if let Some(id) = search.text("userUuid") {
         kept(&|at| world.users[at].id == id)
     } else if let Some(email) = search.text("email") {
-        let found = world.user_by_email(&email.to_lowercase());
+        let found = context.user_by_email(world, &email.to_lowercase());
         kept(&|at| Some(at) == found)
     } else if let Some(part) = search.text("username") {
         kept(&|at| world.users[at].username.contains(part))
@@ -131,11 +142,12 @@ fn workspace_user<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let workspace = named_workspace(&world, args);
     let rights = context.rights(&world);
-    rights.need(rights.reads_workspace(workspace))?;
+    rights.need(rights.reads_members(workspace))?;
     let at = workspace.ok_or_else(Refused::not_found)?;
     let user = match context.rules.model {
         Model::Legacy => {
-            match search(&world, context.visible_members(&world, at), args.object("user")).as_slice() {
+            match search(context, &world, context.visible_members(&world, at), args.object("user")).as_slice()
+            {
                 [] => return Err(Refused::not_found()),
                 [one] => *one,
                 [_, _, ..] => {
@@ -147,7 +159,7 @@ fn workspace_user<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
         // Every active user, member of this workspace or not; pending people are not found.
         Model::Modern => {
             let active = (0..world.users.len()).filter(|at| world.users[*at].status == Status::Active);
-            let found = search(&world, active.collect(), args.object("user"));
+            let found = search(context, &world, active.collect(), args.object("user"));
             *found.first().ok_or_else(Refused::not_found)?
         }
     };
@@ -158,9 +170,9 @@ fn workspace_users<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let workspace = named_workspace(&world, args);
     let rights = context.rights(&world);
-    rights.need(rights.reads_workspace(workspace))?;
+    rights.need(rights.reads_members(workspace))?;
     let members = workspace.map(|at| context.visible_members(&world, at)).unwrap_or_default();
-    let found = search(&world, members, args.object("user"));
+    let found = search(context, &world, members, args.object("user"));
     let only = workspace.filter(|_| context.rules.narrow);
     Ok(Node::objects(context, found.into_iter().map(|at| Thing::User { at, only })))
 }
@@ -169,7 +181,7 @@ fn paginated_workspace_users<'c>(context: &'c Context<'c>, args: Args<'_>) -> An
     let world = context.lock();
     let workspace = named_workspace(&world, args);
     let rights = context.rights(&world);
-    rights.need(rights.reads_workspace(workspace))?;
+    rights.need(rights.reads_members(workspace))?;
     let take = page_size(context, args.number("take"))?;
     // The real order is not known; by id it is one that no client should count on.
     let mut members = workspace.map(|at| context.visible_members(&world, at)).unwrap_or_default();
@@ -220,32 +232,18 @@ fn workspace_invites<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c>
     Ok(Node::objects(context, found.map(|invite| Thing::Invite(Box::new(invite)))))
 }
 
-fn workspace_deployments<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
-    let world = context.lock();
-    let workspace = named_workspace(&world, args);
-    let rights = context.rights(&world);
-    rights.need(rights.reads_workspace(workspace))?;
-    let wanted = |at: &usize| {
-        let deployment = &world.deployments[*at];
-        Some(deployment.workspace) == workspace
-            && args.text("releaseName").is_none_or(|name| deployment.release_name == name)
-    };
-    let found = (0..world.deployments.len()).filter(wanted);
-    Ok(Node::objects(context, found.map(Thing::Deployment)))
-}
-
 fn users<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
     rights.need(rights.reads_system())?;
-    let found = search(&world, (0..world.users.len()).collect(), args.object("user"));
+    let found = search(context, &world, (0..world.users.len()).collect(), args.object("user"));
     Ok(Node::objects(context, found.into_iter().map(|at| Thing::User { at, only: None })))
 }
 
 fn invites<'c>(context: &'c Context<'c>, args: Args<'_>) -> Answer<'c> {
     let world = context.lock();
     let rights = context.rights(&world);
-    rights.need(rights.is_system_admin())?;
+    rights.need(rights.reads_all_invites())?;
     let search = args.object("invite");
     let wanted = |invite: &&Invite| context.shows_invite(invite) && invite_fits(invite, search);
     let found = world.invites.values().filter(wanted).cloned();

@@ -9,12 +9,13 @@ use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedV
 use apollo_compiler::response::{JsonMap, JsonValue};
 use jiff::Timestamp;
 
-use super::access::{Caller, Refused, Rights};
+use super::access::{Caller, Rights};
 use super::audit::{Recorder, locked};
 use super::faults::Fault;
+use super::refused::{Operation, Refused};
 use super::switches::Behaviour;
 use super::world::{Account, Binding, DeploymentAt, Invite, Scope, UserAt, WorkspaceAt, World};
-use super::{mutations, queries, tokens};
+use super::{accounts, deployments, installation, mutations, queries, teams, tokens};
 
 /// All that a resolver may use while one request is executed.
 #[derive(Clone, Copy)]
@@ -37,6 +38,16 @@ impl<'c> Context<'c> {
         'c: 'r,
     {
         Rights { caller: self.caller, world, rules: self.rules }
+    }
+
+    /// The user whose address is spelled like this, or is this one however it is spelled, as the server
+    /// does it.
+    pub(super) fn user_by_email(&self, world: &World, email: &str) -> Option<UserAt> {
+        if self.rules.switches.any_case {
+            world.user_by_email_in_any_case(email)
+        } else {
+            world.user_by_email(email)
+        }
     }
 
     /// The members of a workspace that its lists show.
@@ -92,6 +103,7 @@ pub(super) enum Thing {
     AuthConfig,
     AuthProvider,
     AuthUser(Caller),
+    Capabilities(Caller),
     Token(UserAt),
     TokenPayload {
         uuid: String,
@@ -114,8 +126,13 @@ pub(super) enum Thing {
     },
     Workspace(WorkspaceAt),
     Deployment(DeploymentAt),
+    DeployInfo,
+    TeamPage,
     Invite(Box<Invite>),
+    /// An invitation of which the server hands out nothing but the id.
+    InviteId(String),
     Account(Box<Account>),
+    AccountBinding(Box<Account>),
 }
 
 const ONE_DAY: i64 = 86_400;
@@ -148,28 +165,18 @@ impl<'c> Node<'c> {
         Ok(match &self.thing {
             Thing::Query => return queries::resolve(context, field, args),
             Thing::Mutation => return mutations::resolve(context, field, args),
-            Thing::AppConfig => match field {
-                "version" => ResolvedValue::leaf(context.rules.version.clone()),
-                "baseDomain" => text("sandbox.invalid"),
-                "smtpConfigured" => ResolvedValue::leaf(context.rules.switches.smtp),
-                _ => return Err(unexpected(field)),
-            },
-            Thing::AuthConfig => match field {
-                "publicSignup" | "initialSignup" => ResolvedValue::leaf(false),
-                "localEnabled" => ResolvedValue::leaf(context.rules.switches.local_auth),
-                "providers" => {
-                    let providers = usize::from(context.rules.switches.sso);
-                    Self::objects(context, (0..providers).map(|_| Thing::AuthProvider))
-                }
-                _ => return Err(unexpected(field)),
-            },
-            Thing::AuthProvider => match field {
-                "name" => text("okta"),
-                "displayName" => text("Okta (sandbox)"),
-                "url" => text("https://login.sandbox.invalid/authorize"),
-                _ => return Err(unexpected(field)),
-            },
+            Thing::AppConfig => installation::app_config(context, field)?,
+            Thing::AuthConfig => installation::auth_config(context, field)?,
+            Thing::AuthProvider => installation::provider(field)?,
             Thing::AuthUser(caller) => self.auth_user(caller, field)?,
+            Thing::Capabilities(caller) => {
+                let world = context.lock();
+                let rights = Rights { caller, world: &world, rules: context.rules };
+                match field {
+                    "canSysAdmin" => ResolvedValue::leaf(rights.is_system_admin()),
+                    _ => return Err(unexpected(field)),
+                }
+            }
             Thing::Token(user) => {
                 let world = context.lock();
                 let (uuid, iat) = (world.users[*user].id.clone(), world.now().as_second());
@@ -197,6 +204,7 @@ impl<'c> Node<'c> {
                 "id" => text(&binding.id),
                 "role" => text(binding.role.name()),
                 "user" => Self::object(context, Thing::User { at: *user, only: None }),
+                "serviceAccount" => ResolvedValue::null(),
                 "workspace" => {
                     let workspace = context.lock().workspace_of(binding);
                     workspace
@@ -209,17 +217,9 @@ impl<'c> Node<'c> {
                 _ => return Err(unexpected(field)),
             },
             Thing::Workspace(at) => self.workspace(*at, field)?,
-            Thing::Deployment(at) => {
-                let world = context.lock();
-                let deployment = &world.deployments[*at];
-                match field {
-                    "id" => text(&deployment.id),
-                    "label" => text(&deployment.label),
-                    "releaseName" => text(&deployment.release_name),
-                    "workspace" => Self::object(context, Thing::Workspace(deployment.workspace)),
-                    _ => return Err(unexpected(field)),
-                }
-            }
+            Thing::Deployment(at) => deployments::field(context, *at, field)?,
+            Thing::DeployInfo => deployments::info(field)?,
+            Thing::TeamPage => teams::page(context, field)?,
             Thing::Invite(invite) => match field {
                 "id" => text(&invite.id),
                 "email" => text(&invite.email),
@@ -227,11 +227,25 @@ impl<'c> Node<'c> {
                 "createdAt" | "updatedAt" => date(invite.created_at),
                 _ => return Err(unexpected(field)),
             },
-            Thing::Account(account) => match field {
+            Thing::InviteId(id) => match field {
+                "id" => text(id),
+                _ => ResolvedValue::null(),
+            },
+            Thing::Account(account) => accounts::field(context, account, field)?,
+            // The role of an account, which is not stored as one of a user.
+            Thing::AccountBinding(account) => match field {
                 "id" => text(&account.id),
-                "label" => text(&account.label),
-                "category" => ResolvedValue::leaf(account.category.clone()),
-                "apiKey" => text(&account.api_key),
+                "role" => text(account.role.name()),
+                "serviceAccount" => Self::object(context, Thing::Account(account.clone())),
+                "user" => ResolvedValue::null(),
+                "workspace" => match account.scope {
+                    Scope::Workspace(at) => Self::object(context, Thing::Workspace(at)),
+                    Scope::System | Scope::Deployment(_) => ResolvedValue::null(),
+                },
+                "deployment" => match account.scope {
+                    Scope::Deployment(at) => Self::object(context, Thing::Deployment(at)),
+                    Scope::System | Scope::Workspace(_) => ResolvedValue::null(),
+                },
                 _ => return Err(unexpected(field)),
             },
         })
@@ -243,18 +257,14 @@ impl<'c> Node<'c> {
             Caller::User(at) => Some(*at),
             Caller::Nobody | Caller::Account { .. } => None,
         };
-        let world = context.lock();
-        let rights = Rights { caller, world: &world, rules: context.rules };
         Ok(match field {
             "user" => user
                 .map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::User { at, only: None })),
             "token" => user.map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::Token(at))),
-            // The real shape is not known; a map from name to true is assumed.
-            "permissions" => {
-                let names = rights.names().into_iter();
-                ResolvedValue::leaf(names.map(|name| (name, JsonValue::Bool(true))).collect::<JsonValue>())
-            }
-            "isAdmin" => ResolvedValue::leaf(rights.is_system_admin()),
+            // Both are constants, whoever calls.
+            "permissions" => ResolvedValue::leaf(JsonValue::Object(JsonMap::new())),
+            "isAdmin" => ResolvedValue::leaf(false),
+            "authUserCapabilities" => Self::object(context, Thing::Capabilities(caller.clone())),
             _ => return Err(unexpected(field)),
         })
     }
@@ -316,7 +326,10 @@ impl<'c> Node<'c> {
                     let bindings = world.users[*user].bindings.iter().filter(here).cloned();
                     bindings.map(|binding| Thing::Binding { binding, user: *user })
                 });
-                Self::objects(context, bindings)
+
+                let accounts = world.accounts.iter().filter(|account| account.scope == Scope::Workspace(at));
+                let accounts = accounts.map(|account| Thing::AccountBinding(Box::new(account.clone())));
+                Self::objects(context, bindings.chain(accounts))
             }
             "createdAt" | "updatedAt" => date(workspace.created_at),
             _ => return Err(unexpected(field)),
@@ -325,13 +338,13 @@ impl<'c> Node<'c> {
 }
 
 /// As JavaScript writes dates: three digits of a second.
-fn date<'c>(at: Timestamp) -> ResolvedValue<'c> {
+pub(super) fn date<'c>(at: Timestamp) -> ResolvedValue<'c> {
     ResolvedValue::leaf(format!("{at:.3}"))
 }
 
 /// A field of the schema that no resolver knows: a mistake of ours, found by a test.
 pub(super) fn unexpected(field: &str) -> Refused {
-    Refused::new(super::access::INTERNAL, format!("the sandbox has no resolver for {field}"))
+    Refused::new(super::refused::INTERNAL, format!("the sandbox has no resolver for {field}"))
 }
 
 impl ObjectValue for Node<'_> {
@@ -343,20 +356,26 @@ impl ObjectValue for Node<'_> {
             Thing::AuthConfig => "AuthConfig",
             Thing::AuthProvider => "AuthProvider",
             Thing::AuthUser(_) => "AuthUser",
+            Thing::Capabilities(_) => "AuthUserCapabilities",
             Thing::Token(_) => "Token",
             Thing::TokenPayload { .. } => "TokenPayload",
             Thing::User { .. } => "User",
             Thing::Email { .. } => "Email",
-            Thing::Binding { .. } => "RoleBinding",
+            Thing::Binding { .. } | Thing::AccountBinding(_) => "RoleBinding",
             Thing::Workspace(_) => "Workspace",
             Thing::Deployment(_) => "Deployment",
-            Thing::Invite(_) => "Invite",
+            Thing::DeployInfo => "DeployInfo",
+            Thing::TeamPage => "TeamPage",
+            Thing::Invite(_) | Thing::InviteId(_) => "Invite",
             Thing::Account(_) => "ServiceAccount",
         }
     }
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Result<ResolvedValue<'a>, FieldError> {
         let answer = self.resolve(info.field_name(), Args(info.arguments()));
-        answer.map_err(|Refused { code, message }| FieldError { message: format!("{code}\0{message}") })
+        answer.map_err(|Refused { code, message, database }| {
+            let operation = database.map_or("", Operation::name);
+            FieldError { message: format!("{code}\0{operation}\0{message}") }
+        })
     }
 }

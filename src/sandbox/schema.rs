@@ -2,8 +2,8 @@
 //!
 //! Main function: [`schema`]. It must not depend on anything of the client: tests compare the two.
 
-use super::profile::Profile;
-use super::switches::Switches;
+use super::profile::{DeadToken, Profile};
+use super::switches::Behaviour;
 
 /// The SDL a profile serves when no switch changes it.
 pub fn schema(profile: Profile) -> String {
@@ -23,13 +23,18 @@ fn text(profile: Profile) -> &'static str {
 }
 
 /// The SDL that is served: that of the profile with the switches that change the surface.
-pub(super) fn served(profile: Profile, switches: &Switches) -> String {
-    let mut sdl = schema(profile);
+pub(super) fn served(rules: &Behaviour) -> String {
+    let mut sdl = schema(rules.profile);
+    let switches = &rules.switches;
     if !switches.deployment_roles {
         sdl = sdl.replace("    deploymentRoles: [DeploymentRoles!]\n", "");
     }
     if switches.add_user_non_null {
         sdl = sdl.replace("\n  ): Workspace\n", "\n  ): Workspace!\n");
+    }
+    if rules.dead_token == DeadToken::Inside {
+        // There, nothing is left of an answer without a caller.
+        sdl = sdl.replace("\n  self: AuthUser\n", "\n  self: AuthUser!\n");
     }
     sdl
 }
@@ -37,6 +42,7 @@ pub(super) fn served(profile: Profile, switches: &Switches) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::switches::Switches;
     use super::*;
     use apollo_compiler::Schema;
 
@@ -79,12 +85,18 @@ mod tests {
 
     #[test]
     fn switches_change_the_served_surface_only() {
-        let plain = served(Profile::V2, &Switches::default());
+        let serve = |switches| served(&Behaviour::new(Profile::V2, None, switches));
+        let plain = serve(Switches::default());
         assert_eq!(plain, schema(Profile::V2));
-        let switches = Switches { add_user_non_null: true, deployment_roles: false, ..Switches::default() };
-        let changed = served(Profile::V2, &switches);
+        let changed = serve(Switches {
+            add_user_non_null: true,
+            deployment_roles: false,
+            dead_token: Some(DeadToken::Inside),
+            ..Switches::default()
+        });
         assert!(changed.contains("  ): Workspace!"));
-        assert!(!changed.contains("deploymentRoles: ["));
+        assert!(changed.contains("  self: AuthUser!"));
+        assert!(!changed.contains("deploymentRoles: [DeploymentRoles!]\n"));
         Schema::parse_and_validate(changed, "schema.graphql").expect("still a valid schema");
     }
 }

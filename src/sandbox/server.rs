@@ -17,13 +17,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::access::{BAD_USER_INPUT, Caller, Credential};
+use super::access::{Caller, Credential};
 use super::audit::{InFlight, Recorder, locked};
 use super::engine::{self, Engine, Prepared, Reply};
 use super::faults::{Dice, Fault};
 use super::limits::Admitted;
 use super::pages::{Cut, Delivery, Page, Payload};
 use super::profile::Style;
+use super::refused::BAD_USER_INPUT;
 use super::resolve::Context;
 use super::switches::Behaviour;
 use super::world::World;
@@ -208,9 +209,11 @@ fn decode(shared: &Shared, method: &Method, query: Option<&str>, headers: &Heade
         return Asked::Nothing(Page::only_post());
     }
     let is_json = content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
-    if body.is_empty() || !is_json {
+    // The oldest one looks for keys, too.
+    let is_bare = style == Style::As2 && body.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}");
+    if body.is_empty() || is_bare || !is_json {
         return Asked::Nothing(match style {
-            Style::As2 => Page::text(500, "POST body missing. Did you forget use body-parser middleware?"),
+            Style::As2 => Page::bodyless(),
             Style::As3 => {
                 Page::text(400, "POST body missing, invalid Content-Type, or JSON object has no keys.")
             }
@@ -231,7 +234,7 @@ fn decode(shared: &Shared, method: &Method, query: Option<&str>, headers: &Heade
         },
         Some(b'[') => match serde_json::from_slice(body) {
             Err(error) => Asked::Nothing(wrong(&error)),
-            Ok(requests) if shared.rules.switches.batch && style != Style::As4 => Asked::Batch(requests),
+            Ok(requests) if shared.rules.batch => Asked::Batch(requests),
             Ok(_) => Asked::Nothing(rejected("Operation batching disabled.")),
         },
         Some(_) | None => Asked::Nothing(Page::bad_json()),

@@ -256,7 +256,7 @@ pub struct StateInvite {
 pub struct StateAccount {
     /// Its id.
     pub id: String,
-    /// Its label, unique.
+    /// Its label.
     pub label: String,
     /// Its category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -268,6 +268,12 @@ pub struct StateAccount {
     /// The workspace of that role, if it is a workspace role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
+    /// The deployment of that role, if it is a role in a deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
 }
 
 impl Default for State {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::profile::{Model, Profile, Refusal, Style, UnknownName};
+use super::profile::{Database, DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
 
 /// A switch that could not be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +49,16 @@ pub struct Switches {
     pub style: Option<Style>,
     /// The refusal of authenticated callers.
     pub refusal: Option<Refusal>,
+    /// The refusal of calls without a token that lives.
+    pub dead_token: Option<DeadToken>,
+    /// Whose words and paths the errors of the database have.
+    pub database: Option<Database>,
+    /// Whose roles open the lists of members and invitations.
+    pub readers: Readers,
+    /// System viewers and editors may list invitations.
+    pub system_reads_invites: Option<bool>,
+    /// People are found by their address however it is spelled, also when their role is changed.
+    pub any_case: bool,
     /// The reported version.
     pub version: Version,
     /// `workspaceAddUser` returns `Workspace!`: a failing alias stops the document and hides the
@@ -59,7 +69,7 @@ pub struct Switches {
     /// Introspection is answered.
     pub introspection: bool,
     /// JSON array batches are accepted (style `as4` never does).
-    pub batch: bool,
+    pub batch: Option<bool>,
     /// The largest accepted body in bytes.
     pub body_limit: usize,
     /// The pause between checking for a person and writing, so that parallel calls race.
@@ -83,11 +93,11 @@ pub struct Switches {
     /// SCIM is on: new users are refused.
     pub scim: bool,
     /// Local passwords exist.
-    pub local_auth: bool,
+    pub local_auth: Option<bool>,
     /// A single-sign-on provider is configured.
-    pub sso: bool,
+    pub sso: Option<bool>,
     /// Mail is sent.
-    pub smtp: bool,
+    pub smtp: Option<bool>,
     /// How many requests are worked on at once; 0: no limit. The rest queue.
     pub concurrency_cap: usize,
     /// Errors carry `level`, `timestamp` and `extensions.exception`.
@@ -103,11 +113,16 @@ impl Default for Switches {
         Self {
             style: None,
             refusal: None,
+            dead_token: None,
+            database: None,
+            readers: Readers::All,
+            system_reads_invites: None,
+            any_case: false,
             version: Version::Profile,
             add_user_non_null: false,
             deployment_roles: true,
             introspection: true,
-            batch: false,
+            batch: None,
             body_limit: 100 * 1024,
             check_window: Duration::ZERO,
             narrow_bindings: None,
@@ -119,9 +134,9 @@ impl Default for Switches {
             pending_in_invites: false,
             user_management: true,
             scim: false,
-            local_auth: false,
-            sso: true,
-            smtp: true,
+            local_auth: None,
+            sso: None,
+            smtp: None,
             concurrency_cap: 0,
             error_extras: false,
             now: None,
@@ -131,7 +146,9 @@ impl Default for Switches {
 }
 
 /// The names [`Switches::set`] knows, for help texts.
-pub const SWITCH_NAMES: &str = "style (as2, as3, as4), refusal (forbidden, shield), version (text or null), \
+pub const SWITCH_NAMES: &str = "style (as2, as3, as4), refusal (forbidden, shield), \
+dead-token (forbidden, inside, refresh), database (prisma1, prisma2), readers of members and invitations (all, members, \
+system), system-reads-invites, any-case (in addresses), version (text or null), \
 add-user-non-null, deployment-roles, introspection, batch, body-limit (bytes), check-window (duration), \
 narrow-bindings, cursor-inclusive, max-take, max-take-error, first-page (0 or 1), pending-in-users, \
 pending-in-invites, user-management, scim, local-auth, sso, smtp, concurrency-cap (0: none), error-extras, \
@@ -154,12 +171,17 @@ impl Switches {
         match name {
             "style" => self.style = Some(value.parse()?),
             "refusal" => self.refusal = Some(value.parse()?),
+            "dead-token" => self.dead_token = Some(value.parse()?),
+            "database" => self.database = Some(value.parse()?),
+            "readers" => self.readers = value.parse()?,
+            "system-reads-invites" => self.system_reads_invites = Some(yes_no()?),
+            "any-case" => self.any_case = yes_no()?,
             "version" if value == "null" => self.version = Version::Null,
             "version" => self.version = Version::Text(value.to_owned()),
             "add-user-non-null" => self.add_user_non_null = yes_no()?,
             "deployment-roles" => self.deployment_roles = yes_no()?,
             "introspection" => self.introspection = yes_no()?,
-            "batch" => self.batch = yes_no()?,
+            "batch" => self.batch = Some(yes_no()?),
             "body-limit" => self.body_limit = size()?,
             "check-window" => {
                 self.check_window = duration(value).ok_or_else(|| bad("a duration like 50ms"))?;
@@ -173,9 +195,9 @@ impl Switches {
             "pending-in-invites" => self.pending_in_invites = yes_no()?,
             "user-management" => self.user_management = yes_no()?,
             "scim" => self.scim = yes_no()?,
-            "local-auth" => self.local_auth = yes_no()?,
-            "sso" => self.sso = yes_no()?,
-            "smtp" => self.smtp = yes_no()?,
+            "local-auth" => self.local_auth = Some(yes_no()?),
+            "sso" => self.sso = Some(yes_no()?),
+            "smtp" => self.smtp = Some(yes_no()?),
             "concurrency-cap" => self.concurrency_cap = size()?,
             "error-extras" => self.error_extras = yes_no()?,
             "now" => self.now = Some(value.parse().map_err(|_| bad("an RFC 3339 time"))?),
@@ -186,6 +208,14 @@ impl Switches {
     }
 }
 
+/// How people log in, and whether they get mail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct People {
+    pub(super) local_auth: bool,
+    pub(super) sso: bool,
+    pub(super) smtp: bool,
+}
+
 /// The switches with the profile's defaults filled in: what the server works with.
 #[derive(Debug, Clone)]
 pub(super) struct Behaviour {
@@ -193,6 +223,11 @@ pub(super) struct Behaviour {
     pub(super) model: Model,
     pub(super) style: Style,
     pub(super) refusal: Refusal,
+    pub(super) dead_token: DeadToken,
+    pub(super) database: Database,
+    pub(super) system_reads_invites: bool,
+    pub(super) batch: bool,
+    pub(super) people: People,
     pub(super) narrow: bool,
     pub(super) first_page: i64,
     pub(super) version: Option<String>,
@@ -207,11 +242,29 @@ impl Behaviour {
             Version::Null => None,
             Version::Text(text) => Some(text.clone()),
         };
+        let style = switches.style.unwrap_or(profile.style());
+        let database = match model {
+            Model::Legacy => Database::Prisma1,
+            Model::Modern => Database::Prisma2,
+        };
+        let is_local = profile.is_local();
         Self {
             profile,
             model,
-            style: switches.style.unwrap_or(profile.style()),
+            style,
             refusal: switches.refusal.unwrap_or(profile.refusal()),
+            dead_token: switches.dead_token.unwrap_or(profile.dead_token()),
+            database: switches.database.unwrap_or(database),
+            system_reads_invites: switches
+                .system_reads_invites
+                .unwrap_or(profile.shows_invites_to_system_roles()),
+            // Apollo Server 2 was seen to accept them.
+            batch: switches.batch.unwrap_or(style == Style::As2) && style != Style::As4,
+            people: People {
+                local_auth: switches.local_auth.unwrap_or(is_local),
+                sso: switches.sso.unwrap_or(!is_local),
+                smtp: switches.smtp.unwrap_or(!is_local),
+            },
             narrow: switches.narrow_bindings.unwrap_or(model == Model::Modern),
             first_page: switches.first_page.unwrap_or(i64::from(profile > Profile::V0_30)),
             version,
@@ -246,6 +299,11 @@ mod tests {
         for assignment in [
             "style=as4",
             "refusal=shield",
+            "dead-token=inside",
+            "database=prisma1",
+            "readers=system",
+            "system-reads-invites=true",
+            "any-case=true",
             "version=9.9",
             "version=null",
             "add-user-non-null=true",

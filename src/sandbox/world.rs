@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::profile::Model;
 use super::state::{Role, State, StateError, Status};
 
-/// The index of a user in [`World::users`]. Users, workspaces and deployments are never removed.
+/// The index of a user in [`World::users`]. Users, workspaces and deployments are never removed, so that
+/// an index stays what it is; a deleted workspace is only marked.
 pub(super) type UserAt = usize;
 /// The index of a workspace in [`World::workspaces`].
 pub(super) type WorkspaceAt = usize;
@@ -55,6 +56,7 @@ pub(super) struct Workspace {
     pub(super) created_at: Timestamp,
     /// Users with at least one direct role in it, in the order of joining.
     pub(super) members: Vec<UserAt>,
+    pub(super) is_deleted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +65,7 @@ pub(super) struct Deployment {
     pub(super) label: String,
     pub(super) release_name: String,
     pub(super) workspace: WorkspaceAt,
+    pub(super) created_at: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +87,7 @@ pub(super) struct Account {
     pub(super) api_key: String,
     pub(super) role: Role,
     pub(super) scope: Scope,
+    pub(super) created_at: Timestamp,
 }
 
 /// A person with several workspace roles in one workspace.
@@ -120,6 +124,7 @@ pub(super) struct World {
     pub(super) mails: u64,
     users_by_id: HashMap<String, UserAt>,
     users_by_email: HashMap<String, UserAt>,
+    users_by_folded_email: HashMap<String, UserAt>,
     workspaces_by_id: HashMap<String, WorkspaceAt>,
     deployments_by_id: HashMap<String, DeploymentAt>,
     invites_by_target: HashMap<(Option<WorkspaceAt>, String), Vec<u64>>,
@@ -144,6 +149,7 @@ impl World {
             mails: 0,
             users_by_id: HashMap::new(),
             users_by_email: HashMap::new(),
+            users_by_folded_email: HashMap::new(),
             workspaces_by_id: HashMap::new(),
             deployments_by_id: HashMap::new(),
             invites_by_target: HashMap::new(),
@@ -184,6 +190,11 @@ impl World {
         self.users_by_email.get(email).copied()
     }
 
+    /// The oldest user with this address, however it is spelled.
+    pub(super) fn user_by_email_in_any_case(&self, email: &str) -> Option<UserAt> {
+        self.users_by_folded_email.get(&email.to_lowercase()).copied()
+    }
+
     pub(super) fn workspace(&self, id: &str) -> Option<WorkspaceAt> {
         self.workspaces_by_id.get(id).copied()
     }
@@ -197,6 +208,7 @@ impl World {
         self.users_by_id.insert(user.id.clone(), at);
         for email in &user.emails {
             self.users_by_email.insert(email.clone(), at);
+            self.users_by_folded_email.entry(email.to_lowercase()).or_insert(at);
         }
         self.users.push(user);
         at
@@ -205,9 +217,29 @@ impl World {
     pub(super) fn push_workspace(&mut self, label: String, description: Option<String>) -> WorkspaceAt {
         let (id, created_at, at) = (self.new_id(), self.now(), self.workspaces.len());
         self.workspaces_by_id.insert(id.clone(), at);
-        let label = Some(label);
-        self.workspaces.push(Workspace { id, label, description, created_at, members: Vec::new() });
+        let (label, members) = (Some(label), Vec::new());
+        self.workspaces.push(Workspace { id, label, description, created_at, members, is_deleted: false });
         at
+    }
+
+    /// The workspaces that are not deleted.
+    pub(super) fn all_workspaces(&self) -> impl Iterator<Item = WorkspaceAt> {
+        (0..self.workspaces.len()).filter(|at| !self.workspaces[*at].is_deleted)
+    }
+
+    /// Deletes a workspace that has no deployments, with everything that hangs on it.
+    pub(super) fn delete_workspace(&mut self, at: WorkspaceAt) {
+        for member in self.workspaces[at].members.clone() {
+            self.unbind(member, at);
+        }
+        let here = |invite: &&Invite| invite.workspace == Some(at);
+        let ids: Vec<_> = self.invites.values().filter(here).map(|invite| invite.id.clone()).collect();
+        for id in ids {
+            self.remove_invite(&id);
+        }
+        self.accounts.retain(|account| account.scope != Scope::Workspace(at));
+        self.workspaces_by_id.remove(&self.workspaces[at].id);
+        self.workspaces[at].is_deleted = true;
     }
 
     /// Gives a role, without looking at existing ones.
@@ -234,11 +266,11 @@ impl World {
         self.users[user].bindings.iter().filter(move |b| b.scope == wanted).map(|b| b.role)
     }
 
-    /// Sets every direct role of a user in a workspace; says how many there were.
-    pub(super) fn set_roles_in(&mut self, user: UserAt, workspace: WorkspaceAt, role: Role) -> usize {
+    /// Sets every direct role of a user in a workspace.
+    pub(super) fn set_roles_in(&mut self, user: UserAt, workspace: WorkspaceAt, role: Role) {
         let wanted = Scope::Workspace(workspace);
         let bindings = self.users[user].bindings.iter_mut().filter(|b| b.scope == wanted);
-        bindings.map(|binding| binding.role = role).count()
+        bindings.for_each(|binding| binding.role = role);
     }
 
     /// Takes a user out of a workspace and of its deployments; says whether they were in it.
@@ -273,6 +305,11 @@ impl World {
     /// The tokens for this address in this workspace (none: the platform).
     pub(super) fn invites_for(&self, workspace: Option<WorkspaceAt>, email: &str) -> &[u64] {
         self.invites_by_target.get(&(workspace, email.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether this address has a token, for whatever workspace.
+    pub(super) fn is_invited_anywhere(&self, email: &str) -> bool {
+        self.invites.values().any(|invite| invite.email == email)
     }
 
     pub(super) fn remove_invite(&mut self, id: &str) -> Option<Invite> {

@@ -147,8 +147,12 @@ fn a_role_is_set_by_the_mutation_that_the_version_has() {
             &["UpsertRole", "UpdateRole", "UpdateRole"]
         };
         assert_eq!(stage.sent(), expected, "{}", stage.profile);
-        let unspelled = stage.houston.set_role(&finance(), "odd.case@example.com", Level::Admin);
+        // The spelling is known to who was shown it, and to nobody else.
+        let (fresh, _) = client(&stage.sandbox, stage.sandbox.token());
+        let unspelled = fresh.set_role(&finance(), "odd.case@example.com", Level::Admin);
         assert_eq!(fault(unspelled), (Code::NotFound, Effect::Refused), "{}", stage.profile);
+        stage.houston.set_role(&finance(), "odd.case@example.com", Level::Admin).unwrap();
+        assert_eq!(stage.roles("ckoddcase"), [Role::WorkspaceAdmin], "{}", stage.profile);
     });
 }
 

@@ -154,7 +154,15 @@ fn local_passwords_and_mail_are_told() {
         (false, true, false, "ok", "ok"),
         (false, false, true, "warning", "ok"),
     ] {
-        let sandbox = with(Profile::V2, Switches { local_auth, sso, smtp, ..Switches::default() });
+        let sandbox = with(
+            Profile::V2,
+            Switches {
+                local_auth: Some(local_auth),
+                sso: Some(sso),
+                smtp: Some(smtp),
+                ..Switches::default()
+            },
+        );
         let checks = Checks::of(&doctor(sandbox.url(), sandbox.token(), &[]).ended(0));
         checks.is("login", login).is("mail", mail);
         assert_eq!(checks.one("mail")["details"]["smtp"], smtp);
@@ -311,7 +319,7 @@ fn self_signed() -> (Server, String) {
     let server = Server::over(
         |_| {
             json(&json!({ "data": { "appConfig": { "version": "2.0.0" }, "authConfig": null,
-            "self": { "user": null, "isAdmin": true, "permissions": {} } } }))
+            "self": { "user": null, "authUserCapabilities": { "canSysAdmin": true } } } }))
         },
         move |socket, serve| {
             let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();

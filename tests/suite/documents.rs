@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{LABELS, MODELS, Sandbox, Workdir, roster};
+use crate::harness::{LABELS, MODELS, Sandbox, Workdir, roster, with_mail};
 use apollo_compiler::{ExecutableDocument, Schema};
 use houston_onboard::houston::documents;
 use houston_onboard::sandbox::{Model, Options, Profile, schema};
@@ -103,7 +103,9 @@ fn mails(profile: Profile) -> bool {
 fn every_version_and_model_gets_everybody_in() {
     for profile in Profile::ALL {
         for model in MODELS {
-            let sandbox = Sandbox::with(Options { profile, model: Some(model), ..Options::default() });
+            let options =
+                Options { profile, model: Some(model), switches: with_mail(), ..Options::default() };
+            let sandbox = Sandbox::with(options);
             let workdir = Workdir::new();
             workdir.write("roster.csv", by_id(20, 3));
             let flags: &[&str] = if mails(profile) { &["--send-invites"] } else { &[] };

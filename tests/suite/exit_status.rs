@@ -260,7 +260,7 @@ fn five_for_a_server_that_can_only_mail() {
 
 #[test]
 fn five_where_people_could_never_log_in() {
-    let switches = Switches { local_auth: true, sso: false, ..Switches::default() };
+    let switches = Switches { local_auth: Some(true), sso: Some(false), ..Switches::default() };
     let sandbox = Sandbox::with(Options { switches, ..Options::default() });
     let workdir = with(ONE);
     workdir.apply(&sandbox, "roster.csv", &[]).ended(5).says("--bypass-local").began_nothing();

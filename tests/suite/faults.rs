@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::harness::{
-    self, Finished, LABELS, MODELS, Sandbox, Workdir, World, faulty, playing, roster, sample,
+    self, Finished, LABELS, MODELS, Sandbox, Workdir, World, faulty, playing, roster, sample, with_mail,
 };
 use houston_onboard::sandbox::{Audit, Model, Options, Profile, Switches};
 
@@ -310,8 +310,8 @@ fn five_thousand_rows_of_whom_nearly_all_are_members_cost_three_hundred_requests
 #[test]
 fn nobody_is_mailed_twice() {
     for profile in [Profile::V0_16, Profile::V0_23, Profile::V2] {
-        let sandbox =
-            Sandbox::with(Options { profile, ..faulty("write:reset=20%,late=10%:600ms,ise-after=5%") });
+        let faults = faulty("write:reset=20%,late=10%:600ms,ise-after=5%");
+        let sandbox = Sandbox::with(Options { profile, switches: with_mail(), ..faults });
         let workdir = Workdir::new();
         // By id: 0.16 does not list other people's workspaces.
         let ids = roster(60, 2)

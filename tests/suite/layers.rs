@@ -41,7 +41,17 @@ const MAY_USE: [(&str, &[&str]); 14] = [
 /// sandbox may stay.
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &["sandbox::export", "sandbox::state", "sandbox::table", "sandbox::text"],
-    &["sandbox::membership", "sandbox::mutations", "sandbox::queries", "sandbox::resolve"],
+    &[
+        "sandbox::accounts",
+        "sandbox::deployments",
+        "sandbox::installation",
+        "sandbox::membership",
+        "sandbox::mutations",
+        "sandbox::queries",
+        "sandbox::resolve",
+        "sandbox::teams",
+        "sandbox::workspaces",
+    ],
 ];
 
 /// A module by its path below the crate's root: `["engine", "worker"]`.

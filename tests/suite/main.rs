@@ -12,8 +12,10 @@
 #[cfg(feature = "sandbox")]
 mod harness;
 
+mod astro_cli;
 mod breakers;
 mod calls;
+mod dead_token;
 mod deployments;
 mod disk;
 mod doctor;
@@ -35,17 +37,21 @@ mod one_person;
 mod pace;
 mod prune;
 mod readme;
+mod real_server;
 mod renewals;
 mod report;
 mod resume;
+mod rights;
 mod roles;
 mod rosters;
 mod saved_plan;
 mod security;
 mod signals;
+mod spellings;
 mod storm;
 mod terminal;
 mod token;
 mod trust;
+mod two_bindings;
 mod versions;
 mod wanted_state;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::harness::{self, Finished, InProcess, Sandbox, Workdir, records};
+use crate::harness::{self, Finished, InProcess, Sandbox, Workdir, records, with_mail};
 use houston_onboard::sandbox::state::StateBinding;
 use houston_onboard::sandbox::{Audit, Options, Profile, Switches, Version};
 
@@ -60,7 +60,7 @@ impl Told {
 
     fn by(self, profile: Profile) -> Sandbox {
         let version = if self == Self::Version { Version::Profile } else { Version::Null };
-        let switches = Switches { version, introspection: self == Self::Schema, ..Switches::default() };
+        let switches = Switches { version, introspection: self == Self::Schema, ..with_mail() };
         Sandbox::with(Options { profile, switches, ..Options::default() })
     }
 }

@@ -133,8 +133,8 @@ impl Case {
 
     /// Whether a person whom the roster wants as an admin is known to become one: a member who is promoted, or
     /// somebody with an account, whom only newer servers show.
-    fn succeeds(&self, place: usize, email: &String) -> bool {
-        match self.present.get(&(place, email.clone())) {
+    fn succeeds(&self, place: usize, email: &str) -> bool {
+        match self.present.get(&(place, email.to_owned())) {
             Some(How::Active(role)) => self.update_roles && *role != Role::WorkspaceAdmin,
             Some(How::Pending(_) | How::Invited(_)) => false,
             None => self.model == Model::Modern && email.starts_with("known"),

@@ -16,6 +16,8 @@ const PROOFS: u32 = 3;
 pub struct Proofs {
     /// What Houston acknowledged and no read has shown yet.
     unproven: Vec<Acknowledged>,
+    /// How many there may be: the lists of a million writes are not to grow by doubling.
+    most: usize,
     /// Not before this moment.
     at: Option<Instant>,
     /// Proofs that missed some since the last acknowledgement.
@@ -35,13 +37,17 @@ pub enum Proof {
 }
 
 impl Proofs {
-    /// Nothing to prove. `settle` is how long to wait for a write without an answer.
-    pub fn new(settle: Duration) -> Self {
-        Self { unproven: Vec::new(), at: None, fruitless: 0, failed: 0, settle }
+    /// Nothing to prove. `settle` is how long to wait for a write without an answer; `most` is how many
+    /// writes there may be.
+    pub fn new(settle: Duration, most: usize) -> Self {
+        Self { unproven: Vec::new(), most, at: None, fruitless: 0, failed: 0, settle }
     }
 
     /// Takes in a write that Houston acknowledged.
     pub fn push(&mut self, acknowledged: Acknowledged) {
+        if self.unproven.is_empty() {
+            self.unproven.reserve_exact(self.most);
+        }
         self.unproven.push(acknowledged);
         self.fruitless = 0;
     }

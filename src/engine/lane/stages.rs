@@ -1,7 +1,7 @@
 //! What a workspace has not sent yet, stage by stage.
 //!
-//! Main type: [`Stages`]. It holds the operations in their order; whether one may go now is for the
-//! lane to say.
+//! Main type: [`Stages`]. It holds the operations in their order, as small numbers, since there may be a
+//! million; whether one may go now is for the lane to say.
 
 use std::collections::VecDeque;
 
@@ -11,9 +11,9 @@ use crate::plan::Stage;
 #[derive(Debug)]
 pub struct Stages {
     /// The operations to send now.
-    to_send: VecDeque<usize>,
+    to_send: VecDeque<u32>,
     /// What comes in each stage after it; those that have begun are empty.
-    later: [VecDeque<usize>; Stage::COUNT],
+    later: [VecDeque<u32>; Stage::COUNT],
     /// The index of the stage that has begun.
     begun: usize,
     /// Operations that wait for another operation of the same person.
@@ -23,10 +23,11 @@ pub struct Stages {
 impl Stages {
     /// These operations, each in its stage.
     pub fn new(operations: impl IntoIterator<Item = (usize, Stage)>) -> Self {
-        let mut later: [VecDeque<usize>; Stage::COUNT] = Default::default();
+        let mut later: [VecDeque<u32>; Stage::COUNT] = Default::default();
         for (operation, stage) in operations {
-            later[stage as usize].push_back(operation);
+            later[stage as usize].push_back(small(operation));
         }
+        later.iter_mut().for_each(VecDeque::shrink_to_fit);
         let to_send = std::mem::take(&mut later[0]);
         Self { to_send, later, begun: 0, parked: 0 }
     }
@@ -52,13 +53,13 @@ impl Stages {
     }
 
     /// What is sent in a stage that has not begun.
-    pub fn later(&self, stage: Stage) -> &VecDeque<usize> {
-        &self.later[stage as usize]
+    pub fn later(&self, stage: Stage) -> impl Iterator<Item = usize> {
+        self.later[stage as usize].iter().map(|&operation| operation as usize)
     }
 
     /// Takes these operations out of a stage that has not begun.
     pub fn withdraw(&mut self, stage: Stage, operations: &[usize]) {
-        self.later[stage as usize].retain(|operation| !operations.contains(operation));
+        self.later[stage as usize].retain(|&operation| !operations.contains(&(operation as usize)));
     }
 
     /// Whether an operation waits for another one of the same person.
@@ -73,12 +74,12 @@ impl Stages {
 
     /// Takes the next operation.
     pub fn pop(&mut self) -> Option<usize> {
-        self.to_send.pop_front()
+        self.to_send.pop_front().map(|operation| operation as usize)
     }
 
     /// Takes these operations in, behind all others of the stage that has begun.
     pub fn extend(&mut self, operations: impl Iterator<Item = usize>) {
-        self.to_send.extend(operations);
+        self.to_send.extend(operations.map(small));
     }
 
     /// An operation that was taken cannot be sent yet, since the same person has a mutation in flight.
@@ -90,7 +91,7 @@ impl Stages {
     pub fn unpark(&mut self, operation: usize, may_go: bool) {
         self.parked -= 1;
         if may_go {
-            self.to_send.push_front(operation);
+            self.to_send.push_front(small(operation));
         }
     }
 
@@ -99,7 +100,7 @@ impl Stages {
         let has_begun = stage as usize <= self.begun;
         // First in line, so that the lane hears about a canary before others follow it.
         let line = if has_begun { &mut self.to_send } else { &mut self.later[stage as usize] };
-        line.push_front(operation);
+        line.push_front(small(operation));
         has_begun
     }
 
@@ -114,6 +115,10 @@ impl Stages {
     /// Takes everything out that has not been sent.
     pub fn drain(&mut self) -> Vec<usize> {
         let later = self.later.iter_mut().flat_map(|line| line.drain(..));
-        self.to_send.drain(..).chain(later).collect()
+        self.to_send.drain(..).chain(later).map(|operation| operation as usize).collect()
     }
+}
+
+fn small(operation: usize) -> u32 {
+    u32::try_from(operation).expect("there are fewer operations than rows")
 }

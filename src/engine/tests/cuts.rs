@@ -32,7 +32,7 @@ fn record(stage: Stage) -> Recorded {
 pub(super) fn plan_lines(stage: &Stage) -> Vec<PlanLine> {
     let item = |operation: &Operation| Item {
         origin: plan::Origin::Row(operation.item.row()),
-        subject: Some(Subject { workspace: operation.workspace, deployment: None }),
+        subject: Some(Subject::new(operation.workspace, None)),
         wanted: Some(operation.action.level().expect("an add")),
         seen: Some(Membership::Absent),
         decision: Decision::Change(operation.action),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::houston::{
     Answer, Contact, Credential, Failure, Fault, FirstContact, Houston, Http, Installation, Listing, Pace,
-    Paced, ReadOnly, Request, RetryPolicy, Retrying, Rights, Scope, ServerTime, Skew, Surface, TokenKind,
-    Transport,
+    Paced, Parts, ReadOnly, Request, RetryPolicy, Retrying, Rights, Scope, ServerTime, Skew, Surface,
+    TokenKind, Transport, Version,
 };
 use crate::model::WorkspaceId;
 use crate::ops::session::Reached;
@@ -88,9 +88,14 @@ pub(crate) enum Found {
     Here {
         /// Its id.
         id: WorkspaceId,
+        /// Whether the caller can list its members, without which nothing is changed there.
+        members: Asked<()>,
         /// Whether the caller can read its invitations, which takes an admin from 0.25 on; queried
         /// only if nothing else shows it.
         invites: Asked<()>,
+        /// Whose workspaces the caller was shown: all of them take a role on the platform, which may open
+        /// the invitations, too.
+        scope: Scope,
     },
     /// It does not exist, or the caller cannot see it.
     Nowhere {
@@ -138,12 +143,13 @@ impl<'a> Asking<'a> {
     /// Sends every query that can be sent.
     pub(crate) fn facts(mut self, roster: Option<&Roster>) -> Facts {
         let installation = self.ask(Houston::installation);
+        let version = installation.as_ref().and_then(|found| found.as_ref().ok()?.version);
         let has_token = self.reached.token.is_ok();
         let rights = if has_token { self.ask(Houston::rights) } else { None };
         let surface = self.ask(Houston::surface);
         let mail = self.ask(Houston::sends_mail);
         let living = rights.as_ref().and_then(|rights| rights.as_ref().ok());
-        let roster = roster.map(|roster| self.roster(roster, living));
+        let roster = roster.map(|roster| self.roster(roster, living.map(|rights| (rights, version))));
         let target = &self.reached.address;
         let url = target.url();
         Facts {
@@ -177,13 +183,13 @@ impl<'a> Asking<'a> {
         Some(answer)
     }
 
-    fn roster(&mut self, roster: &Roster, rights: Option<&Rights>) -> RosterFacts {
+    fn roster(&mut self, roster: &Roster, rights: Option<(&Rights, Option<Version>)>) -> RosterFacts {
         let mut used = vec![false; roster.workspaces().len()];
         roster.wanted().for_each(|wish| used[wish.workspace as usize] = true);
         let texts =
             roster.workspaces().iter().zip(used).filter(|(_, used)| *used).map(|(text, _)| text.as_str());
         let texts: Vec<&str> = texts.collect();
-        let workspaces = rights.and_then(|rights| {
+        let workspaces = rights.and_then(|(rights, version)| {
             let listing = match self.ask(Houston::workspaces)? {
                 Ok(listing) => listing,
                 Err(fault) => return Some(Err(fault)),
@@ -191,7 +197,7 @@ impl<'a> Asking<'a> {
             let resolutions = resolve(&listing, texts.iter().copied());
             let found = texts.iter().zip(resolutions).map(|(text, resolution)| RosterWorkspace {
                 text: (*text).to_owned(),
-                found: self.find(&listing, resolution, rights),
+                found: self.find(&listing, resolution, rights, version),
             });
             Some(Ok(found.collect()))
         });
@@ -199,11 +205,20 @@ impl<'a> Asking<'a> {
         RosterFacts { problems, is_usable: roster.is_usable(), rows, count: texts.len(), workspaces }
     }
 
-    fn find(&mut self, listing: &Listing, resolution: Resolution, rights: &Rights) -> Found {
+    fn find(
+        &mut self,
+        listing: &Listing,
+        resolution: Resolution,
+        rights: &Rights,
+        version: Option<Version>,
+    ) -> Found {
+        let scope = listing.scope;
         match resolution {
-            Resolution::Found(index) => self.look_at(listing.workspaces[index].id.clone(), rights),
+            Resolution::Found(index) => {
+                self.look_at(listing.workspaces[index].id.clone(), scope, rights, version)
+            }
             Resolution::Invisible(id) => match self.ask(|houston| houston.workspace(&id)) {
-                Some(Ok(Some(workspace))) => self.look_at(workspace.id, rights),
+                Some(Ok(Some(workspace))) => self.look_at(workspace.id, scope, rights, version),
                 Some(Ok(None) | Err(Fault::Denied { .. } | Fault::Rejected { .. })) => {
                     Found::Nowhere { scope: listing.scope, near: Likeness::Nothing }
                 }
@@ -215,12 +230,18 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Reads the invitations if the caller's bindings do not show whether they are an admin.
-    fn look_at(&mut self, id: WorkspaceId, rights: &Rights) -> Found {
-        let is_known = rights.is_everywhere() == Some(true)
-            || rights.admin_of.as_ref().is_some_and(|admin_of| admin_of.contains(&id));
-        let invites = if is_known { None } else { self.ask(|houston| houston.invites(&id).map(|_| ())) };
-        Found::Here { id, invites }
+    /// Reads the members, and the invitations if the caller's bindings do not show whether they are an
+    /// admin.
+    fn look_at(&mut self, id: WorkspaceId, scope: Scope, rights: &Rights, version: Option<Version>) -> Found {
+        let is_known = rights.adds_everywhere(version) == Some(true) || rights.administers(&id);
+        let parts = Parts { invites: !is_known, ..Parts::default() };
+        let page = self.ask(|houston| houston.member_page(&id, None, parts));
+        let (members, invites) = match page {
+            Some(Ok(page)) => (Some(Ok(())), page.invites.map(|invites| invites.map(|_| ()))),
+            Some(Err(fault)) => (Some(Err(fault)), None),
+            None => (None, None),
+        };
+        Found::Here { id, members, invites, scope }
     }
 }
 

@@ -4,8 +4,8 @@
 //! token and its rights, `house` the installation.
 
 mod caller;
-mod house;
-mod way;
+mod connection;
+mod installation;
 
 #[cfg(test)]
 mod tests;
@@ -32,10 +32,10 @@ pub(crate) struct Judged {
 /// Judges every fact.
 pub(crate) fn judge(facts: &Facts, now: SystemTime) -> Judged {
     let mut bench = Bench { checks: Vec::new(), blamed: Vec::new() };
-    way::judge(facts, &mut bench);
+    connection::judge(facts, &mut bench);
     caller::judge(facts, now, &mut bench);
-    house::judge(facts, &mut bench);
-    way::judge_time(facts, &mut bench);
+    installation::judge(facts, &mut bench);
+    connection::judge_time(facts, &mut bench);
     let is_blamed = |who| bench.blamed.contains(&who);
     let status = if is_blamed(Blame::Token) {
         ExitStatus::Token

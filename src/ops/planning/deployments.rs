@@ -296,7 +296,7 @@ pub fn decide_grants(
             plan.deployments.push(deployment.clone());
             place(plan.deployments.len() - 1)
         });
-        let subject = Some(Subject { workspace: wish.workspace, deployment: Some(deployment) });
+        let subject = Some(Subject::new(wish.workspace, Some(deployment)));
         let origin = Origin::Row(wish.row);
         items.push((Item { origin, subject, wanted: wish.role, seen, decision }, user));
     }

@@ -2,7 +2,7 @@
 //!
 //! Main type: [`PreparedPlan`]. It reads what Houston has and sends no mutation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::deployments::come_with_adds;
 use super::expected::fits;
@@ -25,12 +25,10 @@ use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::roster::Roster;
 
-/// A plan, its operations, and what it was made from.
+/// A plan, and what it was made from.
 pub struct PreparedPlan {
     /// The decisions.
     pub plan: Plan,
-    /// The mutations.
-    pub operations: Vec<Operation>,
     /// How many rows were decided in which way.
     pub counts: Counts,
     /// Whether roles in deployments are given together with the adds.
@@ -57,10 +55,9 @@ impl PreparedPlan {
         let plan = plan(wanted, places, wishes, settings, session, announce)?;
         let roles = plan.in_phase(Phase::Deployments).iter();
         input.rows_of_grants.get_or_init(|| roles.filter_map(Item::row).collect());
-        let operations = plan.operations(Phase::Members);
         let counts = Counts::of(&plan.items);
         let grants_come_along = come_with_adds(&plan, session);
-        let prepared = Self { plan, operations, counts, grants_come_along };
+        let prepared = Self { plan, counts, grants_come_along };
         if let Some(expected) = input.expected.take() {
             fits(&expected, prepared.lines(&input.roster), input.roster.len(), session)?;
         }
@@ -185,9 +182,12 @@ impl PreparedPlan {
 
     fn requests(&self) -> u64 {
         let workspaces = |phase| self.alone(self.plan.in_phase(phase)).filter_map(Item::workspace);
-        requests(&self.operations)
-            + requests_of_part(workspaces(Phase::Deployments))
-            + requests_of_part(workspaces(Phase::Removals))
+        let members = self.plan.in_phase(Phase::Members).iter();
+        let changes = members.filter_map(|item| Some((item.workspace()?, item.decision.action()?)));
+        requests_in(workspaces(Phase::Members), PROOF)
+            + counts_of_admins(changes)
+            + requests_in(workspaces(Phase::Deployments), LOOK + PROOF)
+            + requests_in(workspaces(Phase::Removals), LOOK + PROOF)
     }
 
     fn estimate(&self, session: &Session) -> Estimate {
@@ -228,22 +228,28 @@ pub fn takes_away(operations: &[Operation]) -> bool {
     operations.iter().any(|operation| operation.action.takes_away())
 }
 
-/// How many requests a later part of a run needs whose operations are in these workspaces: each one, a
-/// look and a proof per workspace, and the first one's read-back where there is one.
-fn requests_of_part(workspaces: impl Iterator<Item = u32>) -> u64 {
+/// The read of a workspace before a later phase, and the one that proves what was sent.
+const LOOK: u64 = 1;
+const PROOF: u64 = 1;
+/// A workspace with more mutations than this reads its first one back.
+const CANARY_FROM: u64 = 4;
+
+/// How many requests carry mutations out that are in these workspaces: each of them, so many reads per
+/// workspace, and the read-back of the first one where there are many.
+fn requests_in(workspaces: impl Iterator<Item = u32>, reads: u64) -> u64 {
     let mut shares: HashMap<u32, u64> = HashMap::new();
     workspaces.for_each(|workspace| *shares.entry(workspace).or_default() += 1);
-    shares.values().map(|&all| all + if all > 4 { 3 } else { 2 }).sum()
+    shares.values().map(|&all| all + reads + u64::from(all > CANARY_FROM)).sum()
 }
 
-/// How many requests carry these operations out: a mutation each, and per workspace the proof; the
-/// first row's read-back where there is one, and a count of the admins before some are demoted.
+/// How many workspaces have an admin among these who is demoted: before that, the admins are counted.
+fn counts_of_admins(changes: impl Iterator<Item = (u32, Action)>) -> u64 {
+    let demotions = changes.filter(|(_, action)| action.demotes_an_admin());
+    demotions.map(|(workspace, _)| workspace).collect::<HashSet<u32>>().len() as u64
+}
+
+/// How many requests carry these mutations of members out.
 pub fn requests(operations: &[Operation]) -> u64 {
-    let workspaces = operations.chunk_by(|a, b| a.workspace == b.workspace);
-    let reads = workspaces.map(|rows| {
-        let counts_admins = rows.iter().any(|operation| operation.action.demotes_an_admin());
-        let proofs = if rows.len() > 4 { 2 } else { 1 };
-        proofs + u64::from(counts_admins)
-    });
-    operations.len() as u64 + reads.sum::<u64>()
+    requests_in(operations.iter().map(|operation| operation.workspace), PROOF)
+        + counts_of_admins(operations.iter().map(|operation| (operation.workspace, operation.action)))
 }

@@ -148,7 +148,7 @@ impl Pruning {
             Some(Found {
                 item: Item {
                     origin: Origin::Extra,
-                    subject: Some(Subject { workspace, deployment: None }),
+                    subject: Some(Subject::new(workspace, None)),
                     wanted: None,
                     seen: Some(stranger.seen),
                     decision: decide(stranger),

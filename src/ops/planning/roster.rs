@@ -189,14 +189,14 @@ pub struct ResolvedInput {
 impl ResolvedInput {
     /// What the rows of the plan are called in messages: `team.csv:17`.
     pub fn row_names(&self) -> impl Fn(ItemId) -> String + use<> {
-        let (roster, name) = (Arc::clone(&self.roster), self.name.clone());
+        let (lines, name) = (self.roster.lines(), self.name.clone());
         let grants = Arc::clone(&self.rows_of_grants);
         move |item| {
             let grants = grants.get().map_or(&[][..], Vec::as_slice);
-            match item.index().checked_sub(roster.len()) {
-                None => format!("{name}:{}", roster.line(item.row())),
+            match item.index().checked_sub(lines.len()) {
+                None => format!("{name}:{}", lines[item.index()]),
                 Some(behind) => match grants.get(behind) {
-                    Some(&row) => format!("{name}:{}", roster.line(row)),
+                    Some(row) => format!("{name}:{}", lines[row.index()]),
                     None => line_of_removal(behind - grants.len()),
                 },
             }

@@ -67,7 +67,7 @@ mod tests {
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     fn identity(user_id: Option<&str>, token: &str) -> Identity {
-        let caller = Caller { user_id: user_id.map(str::to_owned), username: None, is_system_admin: None };
+        let caller = Caller { user_id: user_id.map(str::to_owned), username: None };
         Identity::of(Some(&caller), &Credential::new(Token::new(token, "test").unwrap()))
     }
 

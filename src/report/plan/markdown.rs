@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn every_workspace_has_a_table_and_no_text_breaks_out_of_it() {
         let row = |index, decision, seen| Item {
-            subject: Some(Subject { workspace: 0, deployment: None }),
+            subject: Some(Subject::new(0, None)),
             seen,
             ..item(index, decision)
         };
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_long_table_is_cut_unless_all_is_wanted() {
         let row = |index| Item {
-            subject: Some(Subject { workspace: 0, deployment: None }),
+            subject: Some(Subject::new(0, None)),
             seen: Some(Membership::Absent),
             ..item(index, Decision::Change(Action::Add(Level::Viewer)))
         };

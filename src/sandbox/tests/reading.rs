@@ -168,20 +168,25 @@ fn every_version_reports_itself_or_what_a_switch_says() {
 #[test]
 fn every_field_of_the_schema_has_a_resolver() {
     let sandbox = start(Profile::V2);
-    let user = "{ id username fullName status emails { address primary verified } createdAt updatedAt roleBindings { id role user { id } deployment { id label releaseName workspace { id } } workspace { id } } }";
+    let user = "{ id username fullName status emails { address primary verified } createdAt updatedAt roleBindings { id role user { id } serviceAccount { id } deployment { id type label releaseName version runtimeVersion clusterId deployInfo { nextCli current } createdAt updatedAt workspace { id } } workspace { id } } }";
+    let account = "{ id label category apiKey entityType entityUuid workspaceUuid deploymentUuid active lastUsedAt createdAt updatedAt }";
+    let deployment = "ckdeployment0000000000001";
     let workspace = format!(
-        "{{ id label description createdAt updatedAt users {user} invites {{ id email role createdAt updatedAt }} roleBindings {{ id }} }}"
+        "{{ id label description createdAt updatedAt users {user} invites {{ id email role createdAt updatedAt }} roleBindings {{ id role user {{ id }} serviceAccount {account} workspace {{ id }} deployment {{ id }} }} }}"
     );
     let query = format!(
-        "query($w: Uuid!) {{ appConfig {{ version baseDomain smtpConfigured }}
+        "query($w: Uuid!) {{ appConfig {{ version baseDomain smtpConfigured featureFlags byoUpdateRegistryHost }}
         authConfig {{ publicSignup initialSignup localEnabled providers {{ name displayName url }} }}
-        self {{ user {user} token {{ value payload {{ uuid iat exp }} }} permissions isAdmin }}
+        self {{ user {user} token {{ value payload {{ uuid iat exp }} }} permissions isAdmin authUserCapabilities {{ canSysAdmin }} }}
         workspace(workspaceUuid: $w) {workspace} workspaces {workspace} sysWorkspaces {workspace}
         paginatedWorkspaces(take: 2) {workspace} workspaceUser(workspaceUuid: $w, user: {{ email: \"{ADMIN}\" }}) {user}
         workspaceUsers(workspaceUuid: $w) {user} paginatedWorkspaceUsers(workspaceUuid: $w) {user}
-        workspaceInvites(workspaceUuid: $w) {{ id }} workspaceDeployments(workspaceUuid: $w) {{ id }} users {user} invites {{ id }} }}"
+        workspaceInvites(workspaceUuid: $w) {{ id }} workspaceDeployments(workspaceUuid: $w) {{ id }} paginatedDeployments {{ id }}
+        deploymentUsers(deploymentId: \"{deployment}\") {user} workspaceServiceAccounts(workspaceUuid: $w) {account}
+        deploymentServiceAccounts(deploymentUuid: \"{deployment}\") {account} workspaceTeams(workspaceUuid: $w) {{ id }}
+        paginatedTeams {{ count teams {{ id }} }} users {user} invites {{ id }} }}"
     );
     ask(&sandbox, &query, &json!({ "w": DATA_PLATFORM })).data();
     let reads = sandbox.audit().reads;
-    assert_eq!(reads.len(), 14, "{reads:?}");
+    assert_eq!(reads.len(), 20, "{reads:?}");
 }

@@ -26,6 +26,7 @@ impl World {
                 description: description.clone(),
                 created_at: created_at.unwrap_or(long_ago),
                 members: Vec::new(),
+                is_deleted: false,
             };
             if self.workspaces_by_id.insert(id.clone(), self.workspaces.len()).is_some() {
                 return Err(wrong("two workspaces have the id", id));
@@ -36,7 +37,8 @@ impl World {
             let at = self.workspace(workspace).ok_or_else(|| wrong("no workspace has the id", workspace))?;
             self.deployments_by_id.insert(id.clone(), self.deployments.len());
             let (id, label, release_name) = (id.clone(), label.clone(), release_name.clone());
-            self.deployments.push(Deployment { id, label, release_name, workspace: at });
+            let created_at = long_ago;
+            self.deployments.push(Deployment { id, label, release_name, workspace: at, created_at });
         }
         // The legacy model has no pending users: of those with a token only the token stays.
         let is_token_only = |user: &StateUser| {
@@ -65,15 +67,7 @@ impl World {
                 continue;
             }
             let at = self.user(user).ok_or_else(|| wrong("no user has the id", user))?;
-            let scope = match (workspace, deployment) {
-                (_, Some(id)) => Scope::Deployment(
-                    self.deployment(id).ok_or_else(|| wrong("no deployment has the id", id))?,
-                ),
-                (Some(id), None) => {
-                    Scope::Workspace(self.workspace(id).ok_or_else(|| wrong("no workspace has the id", id))?)
-                }
-                (None, None) => Scope::System,
-            };
+            let scope = self.scope(workspace.as_ref(), deployment.as_ref())?;
             self.bind_as(id.clone(), at, *role, scope);
         }
         for StateInvite { id, email, workspace, role, user, deployment_roles, created_at } in &state.invites {
@@ -96,13 +90,23 @@ impl World {
                 created_at: created_at.unwrap_or(long_ago),
             });
         }
-        for StateAccount { id, label, category, api_key, role, workspace } in &state.service_accounts {
-            let at = |id: &String| self.workspace(id).ok_or_else(|| wrong("no workspace has the id", id));
-            let scope = workspace.as_ref().map(at).transpose()?.map_or(Scope::System, Scope::Workspace);
-            let (id, label, category) = (id.clone(), label.clone(), category.clone());
-            self.accounts.push(Account { id, label, category, api_key: api_key.clone(), role: *role, scope });
+        for account in &state.service_accounts {
+            let scope = self.scope(account.workspace.as_ref(), account.deployment.as_ref())?;
+            let StateAccount { id, label, category, api_key, role, created_at, .. } = account.clone();
+            let created_at = created_at.unwrap_or(long_ago);
+            self.accounts.push(Account { id, label, category, api_key, role, scope, created_at });
         }
         Ok(())
+    }
+
+    /// Where a role of the state holds.
+    fn scope(&self, workspace: Option<&String>, deployment: Option<&String>) -> Result<Scope, StateError> {
+        let wrong = |what: &str, id: &str| StateError::Inconsistent(format!("no {what} has the id {id:?}"));
+        Ok(match (workspace, deployment) {
+            (_, Some(id)) => Scope::Deployment(self.deployment(id).ok_or_else(|| wrong("deployment", id))?),
+            (Some(id), None) => Scope::Workspace(self.workspace(id).ok_or_else(|| wrong("workspace", id))?),
+            (None, None) => Scope::System,
+        })
     }
 
     /// The state as a file would have it.
@@ -124,7 +128,7 @@ impl World {
         let workspace_id = |at: WorkspaceAt| self.workspaces[at].id.clone();
         State {
             format: 1,
-            workspaces: self.workspaces.iter().map(Workspace::to_state).collect(),
+            workspaces: self.all_workspaces().map(|at| self.workspaces[at].to_state()).collect(),
             deployments: self
                 .deployments
                 .iter()
@@ -167,6 +171,11 @@ impl World {
                         Scope::Workspace(at) => Some(workspace_id(at)),
                         Scope::System | Scope::Deployment(_) => None,
                     },
+                    deployment: match account.scope {
+                        Scope::Deployment(at) => Some(self.deployments[at].id.clone()),
+                        Scope::System | Scope::Workspace(_) => None,
+                    },
+                    created_at: Some(account.created_at),
                 })
                 .collect(),
         }

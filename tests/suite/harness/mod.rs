@@ -5,6 +5,7 @@
 //! This is the only place of the tests that waits, always for an event and never longer than a
 //! deadline.
 
+pub mod by_hand;
 mod in_memory;
 mod in_process;
 mod world;
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use houston_onboard::sandbox::state::StateUser;
-use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State};
+use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State, Switches};
 use tempfile::TempDir;
 
 pub use self::in_process::{Command, InProcess};
@@ -678,6 +679,11 @@ pub fn playing(model: Model, options: Options) -> Options {
         Model::Modern => Profile::V2,
     };
     Options { model: Some(model), profile, ..options }
+}
+
+/// Switches of an installation with single sign-on and mail, whatever its version ships with.
+pub fn with_mail() -> Switches {
+    Switches { local_auth: Some(false), sso: Some(true), smtp: Some(true), ..Switches::default() }
 }
 
 /// Writes to a terminal that somebody has asked for, to see what a failing test saw.

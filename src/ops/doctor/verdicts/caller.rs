@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::asking::{Facts, Found, RosterFacts, RosterWorkspace};
 use super::{Bench, Blame, counted, unasked};
-use crate::houston::{Fault, Rights, Scope, TokenKind, Version};
+use crate::houston::{Fault, OnPlatform, Rights, Scope, TokenKind, Version};
 use crate::model::WorkspaceId;
 use crate::model::period::{day, moment, spoken};
 use crate::ops::session::token_life::{TokenLife, judge as judge_life};
@@ -23,6 +23,8 @@ const SHORT: Duration = Duration::from_secs(15 * 60);
 const LONG: Duration = Duration::from_secs(48 * 3600);
 /// From here on only admins of a workspace read its invitations (houston.md 4).
 const INVITES_FOR_ADMINS: Version = Version::new(0, 25, 0);
+/// Teams give roles from here on (houston.md 2.8).
+const TEAMS: Version = Version::new(0, 28, 0);
 
 const NEW_TOKEN: &str = "get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key";
 
@@ -49,7 +51,7 @@ pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
         }
         (Ok((kind, _)), Some(Ok(found))) => {
             caller(found, *kind, bench);
-            rights(found, bench);
+            rights(found, version(facts), bench);
         }
         (Ok(_), Some(Err(fault))) => {
             refused(fault, bench);
@@ -60,6 +62,11 @@ pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
         roster(found, bench);
         workspaces(facts, found, bench);
     }
+}
+
+/// The version of Houston, if it reports one.
+fn version(facts: &Facts) -> Option<Version> {
+    facts.installation.as_ref().and_then(|found| found.as_ref().ok()?.version)
 }
 
 fn token(kind: TokenKind, bench: &mut Bench) {
@@ -162,16 +169,26 @@ fn refused(fault: &Fault, bench: &mut Bench) {
     }
 }
 
-fn rights(rights: &Rights, bench: &mut Bench) {
+fn rights(rights: &Rights, version: Option<Version>, bench: &mut Bench) {
     let admin_of = rights.admin_of.as_ref().map(Vec::len);
-    let check = match (rights.is_everywhere(), admin_of) {
-        (Some(true), _) => Check::new(RIGHTS, Verdict::Ok, "can add people to every workspace (system admin)"),
+    let everywhere = rights.adds_everywhere(version);
+    let check = match (everywhere, admin_of) {
+        (Some(true), _) => {
+            let role = if rights.on_platform == OnPlatform::Editor { "editor" } else { "admin" };
+            Check::new(RIGHTS, Verdict::Ok, format!("can add people to every workspace (system {role})"))
+        }
         (_, Some(count @ 1..)) => Check::new(
             RIGHTS,
             Verdict::Ok,
             format!("admin of {}; can add people there only", counted(count, "workspace", "workspaces")),
         ),
-        (_, Some(0)) => Check::new(
+        (None, Some(0)) => Check::new(
+            RIGHTS,
+            Verdict::Unknown,
+            "system editor, which is enough to add people up to 0.29, but Houston does not report its version",
+        )
+        .next("pass a ROSTER to check each of its workspaces"),
+        (Some(false), Some(0)) => Check::new(
             RIGHTS,
             Verdict::Warning,
             "neither a system admin nor an admin of any workspace, except perhaps through a Team or custom role",
@@ -182,7 +199,12 @@ fn rights(rights: &Rights, bench: &mut Bench) {
         (None, None) => Check::new(RIGHTS, Verdict::Unknown, "Houston does not report what the caller may do")
             .next("pass a ROSTER to check each of its workspaces"),
     };
-    bench.add(check.with("system_admin", rights.is_everywhere()).with("admin_of", admin_of));
+    let is_system_admin = match rights.on_platform {
+        OnPlatform::Admin => Some(true),
+        OnPlatform::Editor | OnPlatform::Viewer | OnPlatform::Nothing | OnPlatform::NotAdmin => Some(false),
+        OnPlatform::Unknown => None,
+    };
+    bench.add(check.with("system_admin", is_system_admin).with("admin_of", admin_of));
 }
 
 fn roster(roster: &RosterFacts, bench: &mut Bench) {
@@ -206,7 +228,7 @@ fn roster(roster: &RosterFacts, bench: &mut Bench) {
 }
 
 fn workspaces(facts: &Facts, roster: &RosterFacts, bench: &mut Bench) {
-    let version = facts.installation.as_ref().and_then(|found| found.as_ref().ok()?.version);
+    let version = version(facts);
     match (&roster.workspaces, &facts.rights) {
         (Some(Ok(found)), Some(Ok(rights))) => {
             found.iter().for_each(|found| workspace(found, rights, version, bench));
@@ -230,20 +252,34 @@ fn workspaces(facts: &Facts, roster: &RosterFacts, bench: &mut Bench) {
     }
 }
 
-/// Whether the caller is an admin of a workspace, as far as the answers show.
-enum Admin {
+/// Whether the caller can add people to a workspace, as far as the answers show.
+enum Admin<'a> {
     Yes,
     No,
+    /// Houston refuses to list the members, in these words; `apply` changes nothing unseen.
+    Blind(&'a str),
     Unclear(&'static str),
+}
+
+/// What the caller was shown of a workspace.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    members: Option<Result<&'a (), &'a Fault>>,
+    invites: Option<Result<&'a (), &'a Fault>>,
+    scope: Scope,
 }
 
 fn workspace(named: &RosterWorkspace, rights: &Rights, version: Option<Version>, bench: &mut Bench) {
     let name = &named.text;
     let mut blame = None;
     let check = match &named.found {
-        Found::Here { id, invites } => {
-            let invites = invites.as_ref().map(Result::as_ref);
-            let check = match is_admin(rights, id, invites, version) {
+        Found::Here { id, members, invites, scope } => {
+            let seen = Seen {
+                members: members.as_ref().map(Result::as_ref),
+                invites: invites.as_ref().map(Result::as_ref),
+                scope: *scope,
+            };
+            let check = match may_add(rights, id, seen, version) {
                 Admin::Yes => {
                     Check::new(WORKSPACE, Verdict::Ok, format!("`{name}`: the caller can add people"))
                 }
@@ -252,6 +288,14 @@ fn workspace(named: &RosterWorkspace, rights: &Rights, version: Option<Version>,
                     Verdict::Unknown,
                     format!("`{name}` exists, but it is not known whether the caller can add people: {why}"),
                 ),
+                Admin::Blind(text) => {
+                    blame = Some(Blame::Token);
+                    let text = format!(
+                        "`{name}`: the caller cannot list the members, so `apply` cannot tell whom to add: {text}"
+                    );
+                    Check::new(WORKSPACE, Verdict::Failed, text)
+                        .next("ask for a role that may list them, or use another token")
+                }
                 Admin::No => {
                     blame = Some(Blame::Token);
                     let text = format!(
@@ -296,25 +340,45 @@ fn workspace(named: &RosterWorkspace, rights: &Rights, version: Option<Version>,
     bench.add(check.with("workspace", name.as_str()));
 }
 
-/// The caller's bindings and system rights decide. Where they do not, a caller who can read the
+/// The caller's bindings and role on the platform decide. Where they do not, a caller who can read the
 /// invitations is an admin, in versions that show them to admins only.
-fn is_admin(
-    rights: &Rights,
-    id: &WorkspaceId,
-    invites: Option<Result<&(), &Fault>>,
-    version: Option<Version>,
-) -> Admin {
-    if rights.is_everywhere() == Some(true) || rights.admin_of.as_ref().is_some_and(|of| of.contains(id)) {
+fn may_add<'a>(rights: &Rights, id: &WorkspaceId, seen: Seen<'a>, version: Option<Version>) -> Admin<'a> {
+    match seen.members {
+        Some(Err(Fault::Denied { text })) => return Admin::Blind(text),
+        Some(Err(_)) | None => return Admin::Unclear("Houston did not answer"),
+        Some(Ok(())) => {}
+    }
+    let everywhere = rights.adds_everywhere(version);
+    if everywhere == Some(true) || rights.administers(id) {
         return Admin::Yes;
     }
-    let for_admins = version.map(|version| version >= INVITES_FOR_ADMINS);
-    match (invites, for_admins) {
-        (Some(Err(Fault::Denied { .. })), _) => Admin::No,
-        (Some(Ok(())), Some(true)) => Admin::Yes,
+    let is_denied = match seen.invites {
+        Some(Err(Fault::Denied { .. })) => true,
+        Some(Ok(())) => false,
+        Some(Err(_)) | None => return Admin::Unclear("Houston did not answer"),
+    };
+    if is_denied {
+        let editor = "it may be a system editor, who can add people up to 0.29";
+        return if everywhere.is_some() { Admin::No } else { Admin::Unclear(editor) };
+    }
+    let only_source_until = if rights.admin_of.is_some() { TEAMS } else { INVITES_FOR_ADMINS };
+    match version.map(|version| version >= only_source_until) {
         // Before Teams existed, bindings were the only source of rights.
-        (Some(Ok(())), Some(false)) if rights.admin_of.is_some() => Admin::No,
-        (Some(Ok(())), Some(false)) => Admin::Unclear("this version shows invitations to viewers too"),
-        (Some(Ok(())), None) => Admin::Unclear("the version is unknown"),
-        (Some(Err(_)) | None, _) => Admin::Unclear("Houston did not answer"),
+        Some(false) if rights.admin_of.is_some() && everywhere.is_some() => Admin::No,
+        Some(false) => Admin::Unclear("this version shows invitations to viewers too"),
+        Some(true) if reads_by_system_role(rights, seen.scope) => {
+            Admin::Unclear("a role on the platform may be what opens the invitations")
+        }
+        Some(true) => Admin::Yes,
+        None => Admin::Unclear("the version is unknown"),
+    }
+}
+
+/// Whether a role on the platform may open the invitations of a workspace to the caller.
+fn reads_by_system_role(rights: &Rights, scope: Scope) -> bool {
+    match rights.on_platform {
+        OnPlatform::Admin | OnPlatform::Editor | OnPlatform::Viewer => true,
+        OnPlatform::Nothing => false,
+        OnPlatform::NotAdmin | OnPlatform::Unknown => scope == Scope::System,
     }
 }

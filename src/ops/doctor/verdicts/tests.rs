@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::asking::{Found, RosterFacts, RosterWorkspace};
 use super::*;
 use crate::houston::{
-    Caller, Installation, NoAnswerCause, Repeats, Rights, Scope, Skew, Support, TokenKind, UnsentCause,
-    Version,
+    Caller, Installation, NoAnswerCause, OnPlatform, Repeats, Rights, Scope, Skew, Support, TokenKind,
+    UnsentCause, Version,
 };
 use crate::model::WorkspaceId;
 use crate::report::checkup::{Checkup, CheckupFormat};
@@ -22,8 +22,13 @@ fn id(text: &str) -> WorkspaceId {
 fn rights(admin: Option<bool>, admin_of: Option<&[&str]>) -> Rights {
     let username = admin_of.map(|_| "me@example.com".to_owned());
     Rights {
-        caller: Caller { user_id: username.clone(), username, is_system_admin: admin },
-        manages_all: None,
+        caller: Caller { user_id: username.clone(), username },
+        on_platform: match (admin, admin_of) {
+            (Some(true), _) => OnPlatform::Admin,
+            (Some(false), Some(_)) => OnPlatform::Nothing,
+            (Some(false), None) => OnPlatform::NotAdmin,
+            (None, _) => OnPlatform::Unknown,
+        },
         admin_of: admin_of.map(|ids| ids.iter().map(|text| id(text)).collect()),
     }
 }
@@ -281,6 +286,10 @@ fn the_token_outranks_the_target_and_the_target_the_roster() {
     assert_eq!(judge(&facts, now()).status.code(), 4);
 }
 
+fn here(members: Option<Result<(), Fault>>, invites: Option<Result<(), Fault>>) -> Found {
+    Found::Here { id: id("w"), members, invites, scope: Scope::Own }
+}
+
 #[test]
 fn whether_the_caller_can_add_people_is_judged_as_far_as_it_is_known() {
     use Verdict::{Failed, Ok, Unknown};
@@ -298,12 +307,15 @@ fn whether_the_caller_can_add_people_is_judged_as_far_as_it_is_known() {
         (rights(Some(false), None), readable(), "0.23.0", Unknown, 0),
         (rights(None, None), readable(), "0.25.0", Ok, 0),
         (rights(None, None), readable(), "", Unknown, 0),
-        (rights(None, None), denied(), "", Failed, 4),
+        (rights(Some(false), None), denied(), "0.30.0", Failed, 4),
+        // An editor of the system could add up to 0.29.
+        (rights(Some(false), None), denied(), "0.29.0", Unknown, 0),
+        (rights(None, None), denied(), "", Unknown, 0),
         (rights(None, None), lost(), "2.0.0", Unknown, 0),
         (rights(None, None), None, "2.0.0", Unknown, 0),
     ] {
         let workspace =
-            RosterWorkspace { text: "Finance".to_owned(), found: Found::Here { id: id("w"), invites } };
+            RosterWorkspace { text: "Finance".to_owned(), found: here(Some(Result::Ok(())), invites) };
         let roster = RosterFacts {
             problems: 0,
             is_usable: true,

@@ -6,8 +6,8 @@
 
 use csv::ByteRecord;
 
-use super::columns::{recognised, resolve};
 use super::email::is_bare_email;
+use super::header_map::{recognised, resolve};
 use super::issue::{Complaint, IssueKind, quoted};
 use super::scan::line_ends;
 use super::select::{Settings, parse_delimiter};

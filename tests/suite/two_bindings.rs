@@ -1,0 +1,67 @@
+//! People with two roles in one workspace: Houston counts the first in its list, and so does everything
+//! here (houston.md, 4).
+
+#![cfg(feature = "sandbox")]
+
+use houston_onboard::sandbox::{Model, Options, Profile, Role};
+
+use crate::harness::{self, Sandbox, Workdir, World, person, user, workspace};
+
+const ADMIN: Role = Role::WorkspaceAdmin;
+const VIEWER: Role = Role::WorkspaceViewer;
+
+/// An old Houston, in whose first workspace person 1 has these two roles beside the admin 0.
+fn with_two(first: Role, second: Role) -> Sandbox {
+    let world = World::of(1, 3).admins(1).role(0, 1, first).doubled(0, 1, second);
+    Sandbox::of(world, Options { profile: Profile::V0_28, model: Some(Model::Legacy), ..Options::default() })
+}
+
+/// A roster of these people, who are number, role.
+fn roster(people: &[(usize, &str)]) -> String {
+    let line = |(who, role): &(usize, &str)| format!("{},{role},{}\n", person(0, *who), workspace(0));
+    people.iter().map(line).fold("email,role,workspace\n".to_owned(), |text, line| text + &line)
+}
+
+#[test]
+fn a_removal_records_and_gives_back_the_first_role() {
+    for (first, second) in [(VIEWER, ADMIN), (ADMIN, VIEWER)] {
+        let (sandbox, workdir) = (with_two(first, second), Workdir::new());
+        workdir.write("roster.csv", roster(&[(0, "admin"), (2, "viewer")]));
+        let run = workdir.apply(&sandbox, "roster.csv", &["--prune", "--send-invites"]).ended(0);
+        let removed = harness::records(&run.file("removals.csv"), b',');
+        assert_eq!(removed.len(), 1);
+        assert_eq!(removed[0]["email"], person(0, 1));
+        assert!(removed[0].values().any(|cell| cell.contains(first.name())), "{first}: {:?}", removed[0]);
+        assert!(!removed[0].values().any(|cell| cell.contains(second.name())), "{first}: {:?}", removed[0]);
+        let undo = run.folder().join("undo.json").display().to_string();
+        let back = workdir.call(["apply", "--plan", &undo, "--yes"]).to(&sandbox).quick().run();
+        assert_eq!(back.status, Some(0), "{}{}", back.stdout, back.stderr);
+        let state = sandbox.state();
+        let roles: Vec<Role> =
+            state.bindings.iter().filter(|b| b.user == user(0, 1)).map(|binding| binding.role).collect();
+        assert_eq!(roles, [first], "{first}");
+    }
+}
+
+#[test]
+fn the_last_admin_is_counted_by_the_first_role() {
+    // Person 0 is to be a viewer: that leaves person 1, if it is an admin.
+    for (first, second, is_allowed) in [(ADMIN, VIEWER, true), (VIEWER, ADMIN, false)] {
+        let (sandbox, workdir) = (with_two(first, second), Workdir::new());
+        workdir.write("roster.csv", roster(&[(0, "viewer"), (2, "viewer")]));
+        let run = workdir.apply(&sandbox, "roster.csv", &["--update-roles", "--send-invites"]);
+        assert_eq!(run.count("role_updated") == 1, is_allowed, "{first}: {:?}\n{}", run.counts(), run.stderr);
+    }
+}
+
+#[test]
+fn an_admin_who_is_removed_leaves_one_with_two_roles_whose_first_is_admin() {
+    for (first, second, is_allowed) in [(ADMIN, VIEWER, true), (VIEWER, ADMIN, false)] {
+        let (sandbox, workdir) = (with_two(first, second), Workdir::new());
+        let role = if first == ADMIN { "admin" } else { "viewer" };
+        workdir.write("roster.csv", roster(&[(1, role), (2, "viewer")]));
+        let run = workdir.apply(&sandbox, "roster.csv", &["--prune", "--send-invites"]);
+        let removed = sandbox.state().bindings.iter().all(|binding| binding.user != user(0, 0));
+        assert_eq!(removed, is_allowed, "{first}: {:?}\n{}{}", run.counts(), run.stdout, run.stderr);
+    }
+}
