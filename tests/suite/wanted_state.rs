@@ -131,6 +131,16 @@ impl Case {
         flags
     }
 
+    /// Whether a person whom the roster wants as an admin is known to become one: a member who is promoted, or
+    /// somebody with an account, whom only newer servers show.
+    fn succeeds(&self, place: usize, email: &str) -> bool {
+        match self.present.get(&(place, email.to_owned())) {
+            Some(How::Active(role)) => self.update_roles && *role != Role::WorkspaceAdmin,
+            Some(How::Pending(_) | How::Invited(_)) => false,
+            None => self.model == Model::Modern && email.starts_with("known"),
+        }
+    }
+
     /// What there is to be in the end, and whether a guard has held somebody back.
     fn expected(&self) -> (Present, bool) {
         let mut end = Present::new();
@@ -164,7 +174,12 @@ impl Case {
             let stays =
                 |email: &String| how(email) == How::Active(Role::WorkspaceAdmin) && !losers.contains(&email);
             let remain = self.present.keys().filter(here).any(|(_, email)| stays(email));
-            if !remain && !losers.is_empty() {
+            let comes = self
+                .wishes
+                .iter()
+                .filter(|(key, _)| here(key))
+                .any(|((_, email), role)| *role == Role::WorkspaceAdmin && self.succeeds(place, email));
+            if !remain && !comes && !losers.is_empty() {
                 held = true;
                 changes.retain(|email, _| !losers.contains(email));
             }

@@ -2,7 +2,7 @@
 //!
 //! Main type: [`PreparedPlan`]. It reads what Houston has and sends no mutation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::deployments::come_with_adds;
 use super::expected::fits;
@@ -181,14 +181,13 @@ impl PreparedPlan {
     }
 
     fn requests(&self) -> u64 {
-        let demotes = |item: &Item| {
-            item.phase() == Phase::Members && item.decision.action().is_some_and(Action::demotes_an_admin)
-        };
-        let share = |item: &Item| Some((item.workspace()?, demotes(item)));
-        let shares = |phase| self.alone(self.plan.in_phase(phase)).filter_map(share);
-        requests_in(shares(Phase::Members), PROOF)
-            + requests_in(shares(Phase::Deployments), LOOK + PROOF)
-            + requests_in(shares(Phase::Removals), LOOK + PROOF)
+        let workspaces = |phase| self.alone(self.plan.in_phase(phase)).filter_map(Item::workspace);
+        let members = self.plan.in_phase(Phase::Members).iter();
+        let changes = members.filter_map(|item| Some((item.workspace()?, item.decision.action()?)));
+        requests_in(workspaces(Phase::Members), PROOF)
+            + counts_of_admins(changes)
+            + requests_in(workspaces(Phase::Deployments), LOOK + PROOF)
+            + requests_in(workspaces(Phase::Removals), LOOK + PROOF)
     }
 
     fn estimate(&self, session: &Session) -> Estimate {
@@ -236,23 +235,21 @@ const PROOF: u64 = 1;
 const CANARY_FROM: u64 = 4;
 
 /// How many requests carry mutations out that are in these workspaces: each of them, so many reads per
-/// workspace, the read-back of the first one where there are many, and a count of the admins where a
-/// mutation demotes one.
-fn requests_in(mutations: impl Iterator<Item = (u32, bool)>, reads: u64) -> u64 {
-    let mut shares: HashMap<u32, (u64, bool)> = HashMap::new();
-    for (workspace, demotes_an_admin) in mutations {
-        let share = shares.entry(workspace).or_default();
-        share.0 += 1;
-        share.1 |= demotes_an_admin;
-    }
-    let of_share = |&(all, counts_admins): &(u64, bool)| {
-        all + reads + u64::from(all > CANARY_FROM) + u64::from(counts_admins)
-    };
-    shares.values().map(of_share).sum()
+/// workspace, and the read-back of the first one where there are many.
+fn requests_in(workspaces: impl Iterator<Item = u32>, reads: u64) -> u64 {
+    let mut shares: HashMap<u32, u64> = HashMap::new();
+    workspaces.for_each(|workspace| *shares.entry(workspace).or_default() += 1);
+    shares.values().map(|&all| all + reads + u64::from(all > CANARY_FROM)).sum()
+}
+
+/// How many workspaces have an admin among these who is demoted: before that, the admins are counted.
+fn counts_of_admins(changes: impl Iterator<Item = (u32, Action)>) -> u64 {
+    let demotions = changes.filter(|(_, action)| action.demotes_an_admin());
+    demotions.map(|(workspace, _)| workspace).collect::<HashSet<u32>>().len() as u64
 }
 
 /// How many requests carry these mutations of members out.
 pub fn requests(operations: &[Operation]) -> u64 {
-    let share = |operation: &Operation| (operation.workspace, operation.action.demotes_an_admin());
-    requests_in(operations.iter().map(share), PROOF)
+    requests_in(operations.iter().map(|operation| operation.workspace), PROOF)
+        + counts_of_admins(operations.iter().map(|operation| (operation.workspace, operation.action)))
 }
