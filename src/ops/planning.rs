@@ -4,6 +4,7 @@
 
 pub mod deployments;
 pub mod expected;
+pub mod locked_out;
 pub mod prepared;
 pub mod prune;
 pub mod replace;
@@ -22,6 +23,7 @@ use crate::model::{ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
+use crate::ops::planning::locked_out::mark_locked_out;
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
@@ -62,6 +64,7 @@ pub fn plan(
     draft.pruning = pruning;
     draft.read(&asked(&wishes, roster), session, announce)?;
     let Draft { mut plan, pruning, grants, .. } = draft;
+    mark_locked_out(&mut plan, roster, session, announce)?;
     if settings.repair_duplicates || settings.reinvite {
         plan_replacements(&mut plan, roster, settings, &protect, session, announce)?;
     }

@@ -30,6 +30,7 @@ mod golden;
 mod invitations;
 mod kill;
 mod layers;
+mod locked_out;
 mod moves;
 mod network;
 mod pace;
