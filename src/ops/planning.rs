@@ -2,6 +2,7 @@
 //!
 //! Main function: [`plan`]. It sends nothing but reads.
 
+pub mod blind;
 pub mod deployments;
 pub mod expected;
 pub mod locked_out;
@@ -22,6 +23,7 @@ use crate::houston::{Fault, RejectedKind};
 use crate::model::{ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
+use crate::ops::planning::blind::{Denied, refuse_blind};
 use crate::ops::planning::deployments::{Wanted, Wish, asked, decide_grants};
 use crate::ops::planning::locked_out::mark_locked_out;
 use crate::ops::planning::prune::{Belonging, Pruning};
@@ -63,7 +65,11 @@ pub fn plan(
     draft.protect = protect.clone();
     draft.pruning = pruning;
     draft.read(&asked(&wishes, roster), session, announce)?;
-    let Draft { mut plan, pruning, grants, .. } = draft;
+    let Draft { mut plan, pruning, grants, denied, .. } = draft;
+    let at = |(at, text)| Denied { workspace: &plan.workspaces[at], text };
+    let denied: Vec<Denied<'_>> = denied.into_iter().map(at).collect();
+    refuse_blind(&denied, plan.workspaces.len(), session)?;
+    drop(denied);
     mark_locked_out(&mut plan, roster, session, announce)?;
     if settings.repair_duplicates || settings.reinvite {
         plan_replacements(&mut plan, roster, settings, &protect, session, announce)?;
@@ -105,7 +111,8 @@ pub fn plan_created(
     }
     let (admins, grants) = nothing_read(&plan);
     let protect = Protect::default();
-    let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None, grants, admins };
+    let denied = Vec::new();
+    let mut draft = Draft { roster, plan, wanted, roles, protect, pruning: None, grants, admins, denied };
     let places = created.iter().map(|&place| place as usize).collect();
     draft.read_places(places, &HashMap::new(), session, announce)?;
     Ok(draft.plan)
@@ -133,6 +140,8 @@ struct Draft<'r> {
     grants: Vec<Answers>,
     /// The admins of each workspace whose list was read to its end.
     admins: Vec<Option<Admins>>,
+    /// The workspaces whose lists Houston refused, by index, and what it said.
+    denied: Vec<(usize, String)>,
 }
 
 impl<'r> Draft<'r> {
@@ -192,7 +201,8 @@ impl<'r> Draft<'r> {
             Plan { workspaces: places.workspaces, items, to_create: places.to_create, ..Plan::default() };
         let (admins, grants) = nothing_read(&plan);
         let protect = Protect::default();
-        Self { roster, plan, wanted, roles: RolePolicy::Keep, protect, pruning: None, grants, admins }
+        let (roles, denied) = (RolePolicy::Keep, Vec::new());
+        Self { roster, plan, wanted, roles, protect, pruning: None, grants, admins, denied }
     }
 
     /// Reads every workspace and decides its rows. One that does not exist has no members.
@@ -252,6 +262,9 @@ impl<'r> Draft<'r> {
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
+                    if let Fault::Denied { text } = fault {
+                        self.denied.push((at, text));
+                    }
                     for item in pick(&mut self.plan.items, &rows) {
                         item.decision = Decision::Keep(Reason::failed(status, Arc::clone(&cause)));
                     }

@@ -178,6 +178,13 @@ pub enum PlanningNotice<'n> {
     },
     /// This pattern of `--protect` matches no one.
     UnmatchedProtect(&'n str),
+    /// The caller may add people to some workspaces, but not list their members.
+    Blind {
+        /// Which.
+        workspaces: &'n str,
+        /// Houston's words.
+        said: &'n str,
+    },
     /// People who should have been replaced are left as they are.
     NotReplaced {
         /// How many rows.
@@ -378,6 +385,12 @@ impl fmt::Display for PlanningNotice<'_> {
             }
             Self::UnmatchedProtect(pattern) => {
                 write!(f, "--protect `{}` matches no one in the roster or its workspaces", printable(pattern))
+            }
+            Self::Blind { workspaces, said } => {
+                write!(
+                    f,
+                    "the token may add people to {workspaces}, but not list the members (Houston says \"{said}\"): nothing is sent there"
+                )
             }
             Self::NotReplaced { rows, why } => {
                 let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };

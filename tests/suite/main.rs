@@ -13,6 +13,7 @@
 mod harness;
 
 mod astro_cli;
+mod blind;
 mod breakers;
 mod calls;
 mod dead_token;
