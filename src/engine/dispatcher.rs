@@ -169,7 +169,7 @@ impl<'r> Dispatcher<'r> {
         let removing = operations.iter().filter(is_removing);
         let removing = removing.map(|&operation| self.state.item_of(operation)).collect();
         let workspace = self.state.workspace_of(lane).id.clone();
-        Job::Read { lane, workspace, operations, rows, removing }
+        Job::Read { lane, workspace, operations: operations.into(), rows, removing }
     }
 
     /// Waits for workers, or for the next moment at which something is due.

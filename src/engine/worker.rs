@@ -41,7 +41,7 @@ pub enum Job {
         /// Which.
         workspace: WorkspaceId,
         /// Indices of the operations, in the order of the rows.
-        operations: Vec<usize>,
+        operations: Arc<[usize]>,
         /// Whose.
         rows: Vec<ItemId>,
         /// Those of them whose accounts are being removed, so that they can be added again.
@@ -112,7 +112,7 @@ pub enum Signal {
         /// Index of the lane that asked.
         lane: usize,
         /// Indices of the operations, in the order of the memberships.
-        operations: Vec<usize>,
+        operations: Arc<[usize]>,
         /// What was found.
         result: Result<Shown, Fault>,
         /// When the read began.
@@ -194,7 +194,7 @@ impl Worker {
             }
             Job::Read { lane, ref workspace, ref operations, ref rows, ref removing } => {
                 let result = self.read(workspace, rows, removing);
-                Signal::Read { lane, operations: operations.clone(), result, began }
+                Signal::Read { lane, operations: Arc::clone(operations), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),
         };

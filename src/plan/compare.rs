@@ -3,9 +3,10 @@
 //!
 //! Main type: [`Comparison`]. Pure; it never asks for anything itself.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use super::{Decision, Membership, RolePolicy, Standing, decide};
 use crate::model::{Level, Scope, email_key};
@@ -38,7 +39,10 @@ struct Sighting {
 /// Wanted people of one workspace, and what has been seen of them.
 #[derive(Debug)]
 pub struct Comparison<'a> {
-    places: HashMap<&'a str, usize, FixedState>,
+    wanted: Vec<&'a str>,
+    /// Which of the wanted people has an address: many workspaces are compared at a time, each with
+    /// thousands of people, so that the addresses are not kept twice.
+    places: HashTable<u32>,
     sightings: Vec<Sighting>,
     met: usize,
 }
@@ -46,8 +50,12 @@ pub struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     /// Starts with the wanted addresses as they are compared ([`email_key`]); answers come in the same order. Addresses are distinct.
     pub fn new(wanted: impl IntoIterator<Item = &'a str>) -> Self {
-        let places: HashMap<_, _, _> = wanted.into_iter().enumerate().map(|(i, email)| (email, i)).collect();
-        Self { sightings: vec![Sighting::default(); places.len()], places, met: 0 }
+        let wanted: Vec<&str> = wanted.into_iter().collect();
+        let mut places = HashTable::with_capacity(wanted.len());
+        for (place, email) in (0..).zip(&wanted) {
+            places.insert_unique(hash(email), place, |&place: &u32| hash(wanted[place as usize]));
+        }
+        Self { sightings: vec![Sighting::default(); wanted.len()], wanted, places, met: 0 }
     }
 
     /// Takes note of a member. Users match by address first, by user name only where no user
@@ -87,7 +95,9 @@ impl<'a> Comparison<'a> {
     }
 
     fn place(&self, name: &str) -> Option<usize> {
-        self.places.get(&*email_key(name)).copied()
+        let email = email_key(name);
+        let is_theirs = |&place: &u32| self.wanted[place as usize] == email;
+        self.places.find(hash(&email), is_theirs).map(|&place| place as usize)
     }
 
     fn note_member(
@@ -125,7 +135,8 @@ impl<'a> Comparison<'a> {
 
     /// The wanted people who have not been seen yet.
     pub fn unmet(&self) -> impl Iterator<Item = &'a str> {
-        self.places.iter().filter(|&(_, &place)| !self.sightings[place].is_met()).map(|(&email, _)| email)
+        let all = self.wanted.iter().zip(&self.sightings);
+        all.filter(|(_, sighting)| !sighting.is_met()).map(|(email, _)| *email)
     }
 
     /// What was seen of each wanted person, in the order in which they were given. A person who was
@@ -133,6 +144,10 @@ impl<'a> Comparison<'a> {
     pub fn memberships(&self) -> impl Iterator<Item = Membership> {
         self.sightings.iter().map(|sighting| sighting.membership())
     }
+}
+
+fn hash(email: &str) -> u64 {
+    FixedState::default().hash_one(email)
 }
 
 impl Sighting {
