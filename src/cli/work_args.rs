@@ -65,7 +65,7 @@ pub struct SafetyArgs {
     pub repair_duplicates: bool,
 
     /// Revoke the pending invitations of people in the roster and invite them again; with --send-invites
-    /// they get another email
+    /// they get another email. People who have an account beside an old invitation become members
     #[arg(long)]
     pub reinvite: bool,
 

@@ -166,7 +166,7 @@ impl State<'_> {
         let (attempts, elapsed) = (acknowledged.attempts, acknowledged.elapsed());
         let operation = acknowledged.operation();
         let step = match self.planned(operation).action {
-            Action::Replace(_) => Some(ReplaceStep::Add),
+            Action::Replace { .. } => Some(ReplaceStep::Add),
             Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => None,
         };
         let cause = cause.map(|cause| half_done(step, status, cause));

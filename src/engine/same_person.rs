@@ -65,7 +65,7 @@ impl State<'_> {
     fn added_as(&self, operation: usize) -> Option<Level> {
         match self.planned(operation).action {
             Action::Add(level) if self.scope_of(operation) == Scope::Workspace => Some(level),
-            Action::Add(_) | Action::SetRole { .. } | Action::Replace(_) | Action::Remove(_) => None,
+            Action::Add(_) | Action::SetRole { .. } | Action::Replace { .. } | Action::Remove(_) => None,
         }
     }
 }

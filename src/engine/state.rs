@@ -125,8 +125,8 @@ impl<'r> State<'r> {
     /// Which of its two writes is due, for a replacement.
     pub fn step_of(&self, operation: usize) -> Option<ReplaceStep> {
         match self.planned(operation).action {
-            Action::Replace(_) if self.unfinished.is_removed(operation) => Some(ReplaceStep::Add),
-            Action::Replace(_) => Some(ReplaceStep::Remove),
+            Action::Replace { .. } if self.unfinished.is_removed(operation) => Some(ReplaceStep::Add),
+            Action::Replace { .. } => Some(ReplaceStep::Remove),
             Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => None,
         }
     }
@@ -134,8 +134,8 @@ impl<'r> State<'r> {
     /// What is sent for an operation now.
     pub fn write_of(&self, operation: usize) -> Action {
         match (self.planned(operation).action, self.step_of(operation)) {
-            (Action::Replace(_), Some(ReplaceStep::Remove)) => Action::Remove(None),
-            (Action::Replace(level), Some(ReplaceStep::Add) | None) => Action::Add(level),
+            (Action::Replace { .. }, Some(ReplaceStep::Remove)) => Action::Remove(None),
+            (Action::Replace { to, .. }, Some(ReplaceStep::Add) | None) => Action::Add(to),
             (action @ (Action::Add(_) | Action::SetRole { .. } | Action::Remove(_)), _) => action,
         }
     }
@@ -152,9 +152,9 @@ impl<'r> State<'r> {
     /// Setting a role or removing a person twice is the same as doing it once.
     pub fn repeats_of(&self, operation: usize) -> Repeats {
         match (self.planned(operation).action, self.step_of(operation)) {
-            (Action::Add(_), _) | (Action::Replace(_), Some(ReplaceStep::Add)) => self.breakers.repeats(),
+            (Action::Add(_), _) | (Action::Replace { .. }, Some(ReplaceStep::Add)) => self.breakers.repeats(),
             // A removal that takes effect after the add would undo it, so the run waits for it.
-            (Action::Replace(_), Some(ReplaceStep::Remove) | None) => Repeats::Unknown,
+            (Action::Replace { .. }, Some(ReplaceStep::Remove) | None) => Repeats::Unknown,
             (Action::SetRole { .. } | Action::Remove(_), _) => Repeats::Refused,
         }
     }

@@ -246,7 +246,7 @@ impl Stage {
             0 => change(Admin, Viewer),
             1 => Action::Add(Editor),
             2 => change(Viewer, Admin),
-            3 => Action::Replace(Editor),
+            3 => Action::Replace { to: Editor, holder: Holder::Member },
             _ => change(Editor, Admin),
         })
     }
@@ -278,7 +278,7 @@ impl Stage {
                     world.roles.insert(place.clone(), from);
                     world.bindings.insert(place, 1);
                 }
-                Action::Replace(_) => drop(world.bindings.insert(place, 2)),
+                Action::Replace { .. } => drop(world.bindings.insert(place, 2)),
                 Action::Add(_) | Action::Remove(_) => {}
             }
         }
@@ -365,7 +365,7 @@ impl Stage {
 
     /// Whom the replacements are about: the ids of people are their addresses.
     fn subjects(&self) -> Subjects {
-        let is_replaced = |operation: &&Operation| matches!(operation.action, Action::Replace(_));
+        let is_replaced = |operation: &&Operation| matches!(operation.action, Action::Replace { .. });
         let account = |row: ItemId| vec![Account::User(self.emails.get(row).to_owned())];
         let replaced = self.operations.iter().filter(is_replaced);
         let replaced = replaced.map(|operation| (operation.item, account(operation.item))).collect();
@@ -375,7 +375,7 @@ impl Stage {
     /// Whether the world is as an operation wants it, or as it was before.
     fn is_done(&self, operation: &Operation) -> bool {
         match operation.action {
-            Action::Add(_) | Action::Replace(_) => self.bindings(operation) == 1,
+            Action::Add(_) | Action::Replace { .. } => self.bindings(operation) == 1,
             Action::SetRole { to, .. } => self.role(operation) == to,
             Action::Remove(_) => self.bindings(operation) == 0,
         }
@@ -383,7 +383,7 @@ impl Stage {
 
     /// Whether an outcome says so, if the row's person was removed and not added again.
     fn says_who_is_gone(&self, operation: &Operation, cause: Option<&Cause>) -> bool {
-        let is_gone = matches!(operation.action, Action::Replace(_)) && self.bindings(operation) == 0;
+        let is_gone = matches!(operation.action, Action::Replace { .. }) && self.bindings(operation) == 0;
         !is_gone || cause.is_some_and(|cause| cause.text.contains("removed"))
     }
 
@@ -404,7 +404,7 @@ impl Stage {
 /// How often a row's person may be bound at most: people to replace are bound twice.
 fn most_bindings(operation: &Operation) -> u32 {
     match operation.action {
-        Action::Replace(_) => 2,
+        Action::Replace { .. } => 2,
         Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => 1,
     }
 }
@@ -648,7 +648,7 @@ fn a_write_in_doubt_that_another_change_has_overtaken_is_waited_for_over_the_set
 
 #[test]
 fn a_run_that_is_stopped_leaves_few_people_removed_and_says_who_they_are() {
-    let replace = |_| Action::Replace(Level::Editor);
+    let replace = |_| Action::Replace { to: Level::Editor, holder: Holder::Member };
     for requests in [20, 30, 40, 80] {
         let signal = Some((requests, StopReason::Interrupted));
         let weather = Weather { latency: Duration::from_millis(50), signal };

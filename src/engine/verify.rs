@@ -208,7 +208,7 @@ impl Doubtful {
     /// What follows for a write that a read does not show. `is_late` if it can land no more. Setting a role
     /// or removing a person twice does no harm: unless Houston has refused it for good, it is sent again.
     fn judge_missing(&self, action: Action, is_late: bool, ours: bool) -> Finding {
-        let is_add = matches!(action, Action::Add(_) | Action::Replace(_));
+        let is_add = matches!(action, Action::Add(_) | Action::Replace { .. });
         match self.doubt {
             Doubt::Invited if is_add => Finding::Done(
                 if ours { Status::Invited } else { Status::AlreadyInvited },
@@ -400,7 +400,8 @@ mod tests {
         let there = Membership::Member { role: Editor, bindings: 2, standing: Standing::Active };
         let judge = |what, seen, accounts, after, ours| {
             let (doubts, now) = doubt(what);
-            let (scope, action, repeats) = (Scope::Workspace, Action::Replace(Editor), Repeats::Unknown);
+            let action = Action::Replace { to: Editor, holder: Holder::Member };
+            let (scope, repeats) = (Scope::Workspace, Repeats::Unknown);
             let accounts = Some(accounts);
             let context = Context { scope, action, settle: SETTLE, repeats, ours, accounts };
             doubts.queue[0].judge(seen, now + after, context)
@@ -427,7 +428,8 @@ mod tests {
 
     #[test]
     fn who_is_there_after_the_add_of_a_replacement_was_replaced_once() {
-        let there = |seen| landed(Scope::Workspace, seen, Action::Replace(Editor));
+        let replace = Action::Replace { to: Editor, holder: Holder::Member };
+        let there = |seen| landed(Scope::Workspace, seen, replace);
         let end = |finding| match finding {
             Finding::Done(status, cause) => Some((status, cause.map(|cause: Cause| cause.code))),
             Finding::SendAgain | Finding::Wait | Finding::Removed => None,

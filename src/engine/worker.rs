@@ -292,7 +292,7 @@ impl Worker {
     fn mutate(&self, workspace: &WorkspaceId, row: ItemId, action: Action) -> Result<Answer, Failure> {
         let email = self.emails.spelled(row);
         match (action, self.subjects.get(row)) {
-            (Action::Replace(_), _) => unreachable!("a replacement is sent as a removal and an add"),
+            (Action::Replace { .. }, _) => unreachable!("a replacement is sent as a removal and an add"),
             (action, Some(Subject::Deployment(subject))) => self.grant(subject, email, action),
             (Action::Add(role), _) => self.add(workspace, row, role),
             (Action::SetRole { to, holder, .. }, _) => {
@@ -392,7 +392,7 @@ impl Worker {
             Action::Remove(_) => {
                 self.houston.remove_deployment_role(&subject.deployment, user).map(Answer::from)
             }
-            Action::Replace(_) => unreachable!("no role in a deployment is replaced"),
+            Action::Replace { .. } => unreachable!("no role in a deployment is replaced"),
         }
     }
 }

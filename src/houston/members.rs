@@ -8,10 +8,10 @@ use super::call::{Call, missing, required, sound};
 use super::fault::{Fault, RejectedKind};
 use super::members_query::{MembersQuery, Root};
 use super::operations::{self as ops, members};
-use super::people::{self, Invite, Person, RawPerson};
+use super::people::{self, Invite, Person, RawPerson, UserStatus};
 use super::profile::Profile;
 use super::{MemberPage, PAGE_SIZE, Paged, Parts};
-use crate::model::WorkspaceId;
+use crate::model::{WorkspaceId, email_key, normalize_email};
 
 const INVITES: &str = "workspaceInvites";
 
@@ -94,6 +94,19 @@ impl Call<'_> {
         }
         let data: ops::dated_invites::ResponseData = required(decoded, INVITES)?;
         people::invites(data.workspace_invites.unwrap_or_default())
+    }
+
+    /// Whether somebody who can sign in has this address.
+    pub(super) fn has_account(&mut self, email: &str) -> Result<bool, Fault> {
+        let decoded = self.ask::<ops::Accounts>(ops::accounts::Variables { email: email.to_owned() })?;
+        let data: ops::accounts::ResponseData = required(decoded, "users")?;
+        let is_theirs = |address: &str| email_key(&normalize_email(address)) == email_key(email);
+        let has_it = |user: ops::accounts::AccountsUsers| {
+            let addresses = user.emails.into_iter().flatten().flatten().filter_map(|email| email.address);
+            let is_active = UserStatus::of(user.status.as_deref()) == UserStatus::Active;
+            is_active && addresses.into_iter().any(|address| is_theirs(&address))
+        };
+        Ok(data.users.into_iter().flatten().flatten().any(has_it))
     }
 
     /// The person with this address.

@@ -321,6 +321,12 @@ impl Houston {
         self.counted(|call| call.dated_invites(workspace))
     }
 
+    /// Whether a person with this address, in lower case, has an account that is in use, wherever. Only the
+    /// caller's role on the platform lets them ask.
+    pub fn has_account(&self, email: &str) -> Result<bool, Failure> {
+        self.counted(|call| call.has_account(email))
+    }
+
     /// The person with this address, in lower case. Proves presence only: new servers do not find
     /// pending users this way, and show people of other workspaces without bindings.
     pub fn person(&self, workspace: &WorkspaceId, email: &str) -> Result<Option<Person>, Failure> {

@@ -69,6 +69,7 @@ operations! {
     Workspaces Read "src/houston/operations/workspaces.graphql",
     PaginatedWorkspaces Read "src/houston/operations/paginated_workspaces.graphql",
     Workspace Read "src/houston/operations/workspace.graphql",
+    Accounts Read "src/houston/operations/accounts.graphql",
     Invites Read "src/houston/operations/invites.graphql",
     AddMember Write "src/houston/operations/add_member.graphql",
     AddMemberWithMail Write "src/houston/operations/add_member_with_mail.graphql",

@@ -46,7 +46,7 @@ pub enum UserStatus {
 }
 
 impl UserStatus {
-    fn of(text: Option<&str>) -> Self {
+    pub(super) fn of(text: Option<&str>) -> Self {
         match text.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
             "" | "active" => Self::Active,
             "pending" => Self::Pending,

@@ -126,7 +126,10 @@ impl Explainer<'_> {
             action: item.decision.word(),
             from_role: item.from().map(|level| role(level).name()),
             to_role: match phase {
-                Phase::Members => item.wanted.map(|level| role(level).name()),
+                Phase::Members => {
+                    let level = item.decision.action().and_then(Action::level).or(item.wanted);
+                    level.map(|level| role(level).name())
+                }
                 Phase::Deployments => Some(role_name(item.wanted.map(role))),
                 Phase::Removals => None,
             },
@@ -163,7 +166,7 @@ impl Explainer<'_> {
                 Action::Remove(_) => {
                     houston.rehearse(|houston| houston.remove_deployment_role(deployment, user))
                 }
-                Action::Replace(_) => None,
+                Action::Replace { .. } => None,
             };
         }
         match action {
@@ -173,7 +176,7 @@ impl Explainer<'_> {
                 let bundled = subjects.bundled.get(&id).map_or(&[][..], Vec::as_slice);
                 houston.rehearse(|houston| houston.add_member_with(&workspace.id, email, role, mail, bundled))
             }
-            Action::Replace(_) | Action::Remove(_) => match plan.accounts.get(&id)?.first()? {
+            Action::Replace { .. } | Action::Remove(_) => match plan.accounts.get(&id)?.first()? {
                 Account::User(id) => houston.rehearse(|houston| houston.remove_member(&workspace.id, id)),
                 Account::Invite(id) => houston.rehearse(|houston| houston.delete_invite(id)),
             },
@@ -188,7 +191,7 @@ impl Explainer<'_> {
         match decision {
             Decision::Change(Action::Add(_)) => "neither a member nor invited: will be added".to_owned(),
             Decision::Change(Action::Remove(_)) => String::new(),
-            Decision::Change(Action::Replace(_)) => {
+            Decision::Change(Action::Replace { .. }) => {
                 "removed by this request, then added again (--repair-duplicates, --reinvite)".to_owned()
             }
             Decision::Change(Action::SetRole { holder: Holder::Invitation, .. }) => {
@@ -212,6 +215,7 @@ impl Explainer<'_> {
                 let more = cause().map_or_else(String::new, |cause| format!("; {}", cause.text));
                 format!("already invited, or has never signed in: not invited again{more}")
             }
+            Reason::LockedOut(_) => format!("{}: --reinvite adds them", because()),
             Reason::Merged { into } => {
                 let line = self.input.roster.line(*into);
                 format!("merged into line {line}")
@@ -241,7 +245,7 @@ impl Explainer<'_> {
                 "has a role in this deployment, but the roster says NONE: --update-roles removes it"
                     .to_owned()
             }
-            Decision::Change(Action::Replace(_)) | Decision::Keep(_) => {
+            Decision::Change(Action::Replace { .. }) | Decision::Keep(_) => {
                 reason(&self.prepared.plan, item, &self.input.roster)
             }
         }

@@ -364,7 +364,7 @@ impl Due {
             Decision::Change(Action::SetRole { to, holder, .. }) => {
                 to == Level::Admin && holder == Holder::Member
             }
-            Decision::Change(Action::Replace(_) | Action::Remove(_)) | Decision::Keep(_) => false,
+            Decision::Change(Action::Replace { .. } | Action::Remove(_)) | Decision::Keep(_) => false,
         }
     }
 

@@ -2,9 +2,11 @@
 //!
 //! Main function: [`plan`]. It sends nothing but reads.
 
+pub mod blind;
 pub mod deployments;
 pub mod expected;
 pub mod handover;
+pub mod locked_out;
 pub mod people;
 pub mod prepared;
 pub mod prune;
@@ -23,8 +25,10 @@ use crate::houston::{Fault, RejectedKind};
 use crate::model::{ItemId, RowNumber, Scope};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
+use crate::ops::planning::blind::{Denied, refuse_blind};
 use crate::ops::planning::deployments::{GrantPolicy, Wish, asked, decide_grants};
 use crate::ops::planning::handover::{Candidate, announce, successors};
+use crate::ops::planning::locked_out::mark_locked_out;
 use crate::ops::planning::people::{Agreement, People};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
@@ -77,8 +81,13 @@ pub fn plan(
     draft.protect = protect.clone();
     draft.pruning = pruning;
     draft.read(&asked(&wishes, roster), session, announce)?;
-    let Draft { mut plan, people, pruning, grants, .. } = draft;
+    let Draft { mut plan, people, pruning, grants, denied, .. } = draft;
     people.check(name, is_saved, &session.notices)?;
+    let at = |(at, text)| Denied { workspace: &plan.workspaces[at], text };
+    let denied: Vec<Denied<'_>> = denied.into_iter().map(at).collect();
+    refuse_blind(&denied, plan.workspaces.len(), session)?;
+    drop(denied);
+    mark_locked_out(&mut plan, roster, settings, session, announce)?;
     if settings.repair_duplicates || settings.reinvite {
         plan_replacements(&mut plan, roster, settings, &protect, session, announce)?;
     }
@@ -119,8 +128,9 @@ pub fn plan_created(
     }
     let (admins, grants) = nothing_read(&plan);
     let protect = Protect::default();
-    let people = People::new(roster);
-    let mut draft = Draft { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins };
+    let (people, denied) = (People::new(roster), Vec::new());
+    let mut draft =
+        Draft { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins, denied };
     let places = created.iter().map(|&place| place as usize).collect();
     draft.read_places(places, &HashMap::new(), session, announce)?;
     Ok(draft.plan)
@@ -150,6 +160,8 @@ struct Draft<'r> {
     grants: Vec<Answers>,
     /// The admins of each workspace whose list was read to its end.
     admins: Vec<Option<Admins>>,
+    /// The workspaces whose lists Houston refused, by index, and what it said.
+    denied: Vec<(usize, String)>,
 }
 
 impl<'r> Draft<'r> {
@@ -209,8 +221,8 @@ impl<'r> Draft<'r> {
             Plan { workspaces: places.workspaces, items, to_create: places.to_create, ..Plan::default() };
         let (admins, grants) = nothing_read(&plan);
         let (people, protect) = (People::new(roster), Protect::default());
-        let roles = RolePolicy::Keep;
-        Self { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins }
+        let (roles, denied) = (RolePolicy::Keep, Vec::new());
+        Self { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins, denied }
     }
 
     /// Reads every workspace and decides its rows. One that does not exist has no members.
@@ -274,6 +286,9 @@ impl<'r> Draft<'r> {
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
+                    if let Fault::Denied { text } = fault {
+                        self.denied.push((at, text));
+                    }
                     for item in pick(&mut self.plan.items, &rows) {
                         item.decision = Decision::Keep(Reason::failed(status, Arc::clone(&cause)));
                     }

@@ -240,7 +240,8 @@ impl Resuming {
         if self.takes_away() {
             session.identity.check(&session.url)?;
         }
-        let adds = |operation: &Operation| matches!(operation.action, Action::Add(_) | Action::Replace(_));
+        let adds =
+            |operation: &Operation| matches!(operation.action, Action::Add(_) | Action::Replace { .. });
         if operations.iter().any(adds) {
             session.check_policy(&self.history.header.settings)?;
         }

@@ -250,6 +250,12 @@ codes! {
     Repaired = "repaired" => None;
     /// The invitation was made again.
     Renewed = "renewed" => None;
+    /// A person whose account an old invitation locked out was added.
+    LetIn = "let_in" => None;
+    /// An account beside an old invitation, which gives it no access.
+    LockedOut = "locked_out" => Some(
+        "the person has an account, but the old invitation gives no access: apply the row again with --reinvite"
+    );
     /// A person who is replaced was removed, and the run ended before it added them.
     NotAddedAgain = "not_added_again" => Some(
         "the person was removed but not added again yet: resume the run"

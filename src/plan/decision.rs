@@ -27,9 +27,13 @@ pub enum Action {
         /// What has the role.
         holder: Holder,
     },
-    /// Removes a person and adds them again with this role, because Houston lists them twice, or to renew
-    /// their invitation.
-    Replace(Level),
+    /// Removes a person and adds them again, because Houston lists them twice, or to renew their invitation.
+    Replace {
+        /// The role that they get.
+        to: Level,
+        /// What is removed.
+        holder: Holder,
+    },
     /// Removes a person who has this role, if it is known: one mutation.
     Remove(Option<Level>),
 }
@@ -44,7 +48,7 @@ pub enum ReplaceStep {
     Add,
 }
 
-/// What has a role that is changed.
+/// What has a role that is changed, or what is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holder {
@@ -58,7 +62,7 @@ impl Action {
     /// Its word in plans. A replacement is named after its result, which is what readers of a plan look for.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Add(_) | Self::Replace(_) => "add",
+            Self::Add(_) | Self::Replace { .. } => "add",
             Self::SetRole { .. } => "update_role",
             Self::Remove(_) => "remove",
         }
@@ -67,8 +71,8 @@ impl Action {
     /// The role that the person has afterwards.
     pub fn level(self) -> Option<Level> {
         match self {
-            Self::Add(level) | Self::Replace(level) => Some(level),
-            Self::SetRole { to, .. } => Some(to),
+            Self::Add(level) => Some(level),
+            Self::SetRole { to, .. } | Self::Replace { to, .. } => Some(to),
             Self::Remove(_) => None,
         }
     }
@@ -78,7 +82,7 @@ impl Action {
         match self {
             Self::SetRole { from, .. } => Some(from),
             Self::Remove(level) => level,
-            Self::Add(_) | Self::Replace(_) => None,
+            Self::Add(_) | Self::Replace { .. } => None,
         }
     }
 
@@ -87,7 +91,7 @@ impl Action {
         match self {
             Self::Add(_) => false,
             Self::SetRole { from, to, .. } => to < from,
-            Self::Replace(_) | Self::Remove(_) => true,
+            Self::Replace { .. } | Self::Remove(_) => true,
         }
     }
 
@@ -96,7 +100,7 @@ impl Action {
     pub fn takes_an_admin(self, seen: Membership) -> bool {
         match self {
             Self::Add(_) | Self::SetRole { .. } => self.demotes_an_admin(),
-            Self::Replace(_) | Self::Remove(_) => seen.is_active_admin(),
+            Self::Replace { .. } | Self::Remove(_) => seen.is_active_admin(),
         }
     }
 
@@ -106,7 +110,7 @@ impl Action {
             Self::SetRole { from, holder, .. } => {
                 from == Level::Admin && self.takes_away() && holder == Holder::Member
             }
-            Self::Add(_) | Self::Replace(_) | Self::Remove(_) => false,
+            Self::Add(_) | Self::Replace { .. } | Self::Remove(_) => false,
         }
     }
 
@@ -115,7 +119,7 @@ impl Action {
         match self {
             Self::Add(_) => Stage::Adds,
             Self::SetRole { .. } if self.takes_away() => Stage::Demotions,
-            Self::SetRole { .. } | Self::Replace(_) => Stage::Promotions,
+            Self::SetRole { .. } | Self::Replace { .. } => Stage::Promotions,
             Self::Remove(_) => Stage::Removals,
         }
     }
@@ -163,6 +167,9 @@ pub enum Reason {
     RoleKept(Level),
     /// A pending invitation; its role, if Houston gives it.
     AlreadyInvited(Option<Level>),
+    /// A pending invitation, with its role if Houston gives it, to a person who has an account: the invitation
+    /// gives it no access (houston.md 3.2).
+    LockedOut(Option<Level>),
     /// A guard prevents this: the run ends with 7.
     HeldBack(Guard, Action),
     /// `--protect` covers the person, at the user's own request.
@@ -282,13 +289,17 @@ impl Reason {
             Self::Unchanged => (Status::Unchanged, None),
             Self::RoleKept(level) => (Status::RoleKept, Some(other_role(scope, *level))),
             Self::AlreadyInvited(level) => (Status::AlreadyInvited, invited_otherwise(scope, *level, wanted)),
+            Self::LockedOut(_) => {
+                let why = "is locked out: has an account, but the old invitation gives no access";
+                (Status::AlreadyInvited, Some(Cause::new(Code::LockedOut, why)))
+            }
             Self::HeldBack(guard, action) => {
                 (held_status(*guard, *action), Some(held(scope, *action, guard.code(), guard.why(*action))))
             }
             Self::Protected(action) => {
                 let why = match action {
                     Action::SetRole { .. } => "--protect covers this person",
-                    Action::Add(_) | Action::Replace(_) | Action::Remove(_) => "--protect covers them",
+                    Action::Add(_) | Action::Replace { .. } | Action::Remove(_) => "--protect covers them",
                 };
                 (protected_status(scope, *action), Some(held(scope, *action, Code::Protected, why)))
             }
@@ -323,6 +334,7 @@ impl Reason {
             Self::HeldBack(_, action) | Self::Protected(action) => action.from(),
             Self::Unchanged
             | Self::AlreadyInvited(_)
+            | Self::LockedOut(_)
             | Self::ViaTeam
             | Self::RolesHidden
             | Self::UnsureRoster
@@ -341,6 +353,7 @@ impl Reason {
             Self::Unchanged
             | Self::RoleKept(_)
             | Self::AlreadyInvited(_)
+            | Self::LockedOut(_)
             | Self::HeldBack(..)
             | Self::Protected(_)
             | Self::ViaTeam
@@ -358,6 +371,7 @@ impl Reason {
         match self {
             Self::Unchanged
             | Self::AlreadyInvited(_)
+            | Self::LockedOut(_)
             | Self::Merged { .. }
             | Self::Invalid(_)
             | Self::LeftOut => true,
@@ -382,8 +396,8 @@ impl Reason {
 fn held_status(guard: Guard, action: Action) -> Status {
     match (guard, action) {
         (_, Action::Remove(_)) => Status::Unchanged,
-        (Guard::LastAdmin, Action::Replace(_)) => Status::GaveUp,
-        (_, Action::Add(_) | Action::SetRole { .. } | Action::Replace(_)) => Status::RoleKept,
+        (Guard::LastAdmin, Action::Replace { .. }) => Status::GaveUp,
+        (_, Action::Add(_) | Action::SetRole { .. } | Action::Replace { .. }) => Status::RoleKept,
     }
 }
 
@@ -401,7 +415,7 @@ fn held(scope: Scope, action: Action, code: Code, why: &str) -> Cause {
         Action::SetRole { from, to, .. } => {
             format!("keeps {} instead of {}: {why}", scope.role(from), scope.role(to))
         }
-        Action::Add(_) | Action::Replace(_) | Action::Remove(_) => why.to_owned(),
+        Action::Add(_) | Action::Replace { .. } | Action::Remove(_) => why.to_owned(),
     };
     Cause::new(code, text)
 }

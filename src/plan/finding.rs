@@ -50,7 +50,7 @@ pub fn finding(scope: Scope, action: Action, seen: Membership, ground: Ground) -
     let found = match action {
         Action::Add(wanted) => added(scope, wanted, seen, ground),
         Action::SetRole { from, to, holder } => changed(scope, (from, to, holder), seen, ground),
-        Action::Replace(wanted) => replaced(scope, wanted, seen, ground),
+        Action::Replace { to, holder } => replaced(scope, (to, holder), seen, ground),
         Action::Remove(level) => removed(scope, level, seen, ground),
     };
     match (ground, found) {
@@ -129,17 +129,22 @@ fn changed(
 }
 
 /// The add of a replacement, whose accounts have been removed.
-fn replaced(scope: Scope, wanted: Level, seen: Membership, ground: Ground) -> Finding {
-    match added(scope, wanted, seen, ground) {
-        Finding::Done(Status::Added, _) => {
-            let text = "was in the workspace more than once; removed and added again";
+fn replaced(scope: Scope, (wanted, holder): (Level, Holder), seen: Membership, ground: Ground) -> Finding {
+    match (added(scope, wanted, seen, ground), holder) {
+        (Finding::Done(Status::Added, _), Holder::Invitation) => {
+            let text = "has an account; the old invitation was revoked";
+            Finding::Done(Status::Added, Some(Cause::new(Code::LetIn, text)))
+        }
+        (Finding::Done(Status::Added, _), Holder::Member) => {
+            let role = scope.role(wanted);
+            let text = format!("was in the workspace more than once; removed and added again as {role}");
             Finding::Done(Status::RoleUpdated, Some(Cause::new(Code::Repaired, text)))
         }
-        Finding::Done(Status::Invited, _) => {
+        (Finding::Done(Status::Invited, _), _) => {
             let text = "the old invitation was revoked and a new one created";
             Finding::Done(Status::Invited, Some(Cause::new(Code::Renewed, text)))
         }
-        found @ (Finding::Done(..) | Finding::Missing | Finding::Overtaken(..)) => found,
+        (found @ (Finding::Done(..) | Finding::Missing | Finding::Overtaken(..)), _) => found,
     }
 }
 
@@ -221,13 +226,18 @@ mod tests {
         members.chain(invited).chain([Membership::Absent])
     }
 
-    fn actions() -> [Action; 7] {
+    fn replace(holder: Holder) -> Action {
+        Action::Replace { to: Editor, holder }
+    }
+
+    fn actions() -> [Action; 8] {
         let change = |holder| Action::SetRole { from: Viewer, to: Editor, holder };
         [
             Action::Add(Editor),
             change(Holder::Member),
             change(Holder::Invitation),
-            Action::Replace(Editor),
+            replace(Holder::Member),
+            replace(Holder::Invitation),
             Action::Remove(Some(Viewer)),
             Action::Remove(Some(Admin)),
             Action::Remove(None),
@@ -294,10 +304,11 @@ mod tests {
             (change(Holder::Invitation), invited(Some(Viewer)), None),
             (change(Holder::Invitation), active(Viewer), overtaken(Status::RoleKept)),
             (change(Holder::Invitation), active(Editor), done(Status::RoleUpdated)),
-            (Action::Replace(Editor), Membership::Absent, None),
-            (Action::Replace(Editor), member(Editor, Standing::Active, 2), done(Status::Rejected)),
-            (Action::Replace(Editor), active(Editor), done(Status::RoleUpdated)),
-            (Action::Replace(Editor), invited(Some(Editor)), done(Status::Invited)),
+            (replace(Holder::Member), Membership::Absent, None),
+            (replace(Holder::Member), member(Editor, Standing::Active, 2), done(Status::Rejected)),
+            (replace(Holder::Member), active(Editor), done(Status::RoleUpdated)),
+            (replace(Holder::Invitation), active(Editor), done(Status::Added)),
+            (replace(Holder::Invitation), invited(Some(Editor)), done(Status::Invited)),
             (Action::Remove(Some(Viewer)), active(Viewer), None),
             (Action::Remove(Some(Viewer)), Membership::Absent, done(Status::Removed)),
             (Action::Remove(Some(Viewer)), active(Editor), overtaken(Status::RoleKept)),

@@ -32,7 +32,7 @@ pub fn hold_last_admins<'d>(
     for (decision, action) in taking {
         let left = match action {
             // It is sent before the new admins are proved.
-            Action::Replace(_) => admins.others,
+            Action::Replace { .. } => admins.others,
             Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => admins.others + admins.coming,
         };
         if left <= leaving {
@@ -478,7 +478,8 @@ mod tests {
     #[test]
     fn people_who_become_admins_count_for_all_who_leave_after_them() {
         let demotion = Decision::Change(Action::SetRole { from: Admin, to: Viewer, holder: Holder::Member });
-        let (removal, replacement) = (Action::Remove(Some(Admin)), Action::Replace(Admin));
+        let (removal, replacement) =
+            (Action::Remove(Some(Admin)), Action::Replace { to: Admin, holder: Holder::Member });
         for (others, coming, stay) in [(0, 1, [false, true]), (0, 0, [true, true]), (1, 0, [false, false])] {
             let mut decisions = [demotion.clone(), Decision::Change(replacement)];
             let admins = AdminCount { others, coming };

@@ -74,7 +74,7 @@ impl Operation {
         let what = match self.action {
             Action::Add(_) => "add",
             Action::SetRole { .. } => "set_role",
-            Action::Replace(_) => "renew",
+            Action::Replace { .. } => "renew",
             Action::Remove(_) => "remove",
         };
         let role = self.action.level().map_or("", |level| scope.role(level).name());
@@ -168,6 +168,8 @@ pub struct Counts {
     pub extra_kept: u64,
     /// Pending invitations.
     pub already_invited: u64,
+    /// Accounts that have only an old invitation, which gives them no access.
+    pub locked_out: u64,
     /// Same as an earlier row.
     pub merged: u64,
     /// Not valid, left out.
@@ -191,7 +193,7 @@ impl Counts {
             (Decision::Keep(Reason::Protected(_)), Phase::Removals) => &mut self.extra_kept,
             (Decision::Change(Action::Add(_)), _) => &mut self.add,
             (Decision::Change(Action::SetRole { .. }), _) => &mut self.update_role,
-            (Decision::Change(Action::Replace(_)), _) => &mut self.renew,
+            (Decision::Change(Action::Replace { .. }), _) => &mut self.renew,
             (Decision::Change(Action::Remove(_)), _) => &mut self.remove,
             (Decision::Keep(Reason::HeldBack(..)), _) => &mut self.held_back,
             (Decision::Keep(Reason::ViaTeam | Reason::RolesHidden | Reason::UnsureRoster), _) => {
@@ -200,6 +202,7 @@ impl Counts {
             (Decision::Keep(Reason::Unchanged), _) => &mut self.unchanged,
             (Decision::Keep(Reason::RoleKept(_) | Reason::Protected(_)), _) => &mut self.role_kept,
             (Decision::Keep(Reason::AlreadyInvited(_)), _) => &mut self.already_invited,
+            (Decision::Keep(Reason::LockedOut(_)), _) => &mut self.locked_out,
             (Decision::Keep(Reason::Merged { .. }), _) => &mut self.merged,
             (Decision::Keep(Reason::Invalid(_)), _) => &mut self.invalid,
             (Decision::Keep(Reason::LeftOut), _) => &mut self.left_out,

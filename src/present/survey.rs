@@ -117,6 +117,12 @@ impl Survey<'_> {
         )
     }
 
+    /// Whether each of these addresses has an account.
+    pub fn accounts(&self, emails: &[&str], progress: impl FnMut(Progress)) -> Vec<Result<bool, Fault>> {
+        let ask = |index: usize| self.houston.has_account(emails[index]);
+        self.each(emails.len(), progress, |index| ask(index).map_err(|failure| failure.fault))
+    }
+
     /// The deployments of every workspace.
     pub fn deployments(&self, workspaces: &[&WorkspaceId]) -> Vec<Result<Vec<Deployment>, Fault>> {
         let read = |index: usize| self.houston.deployments(workspaces[index]);

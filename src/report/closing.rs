@@ -178,6 +178,13 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         if status == Status::NotRun && summary.left_out > 0 {
             write!(text, " ({} excluded by --only or --limit)", summary.left_out)?;
         }
+        if status == Status::AlreadyInvited && summary.locked_out > 0 {
+            let (locked, count) = (palette.warn, summary.locked_out);
+            write!(
+                text,
+                " ({locked}{count} locked out{locked:#}: they have an account, and --reinvite adds it)"
+            )?;
+        }
         if status == Status::InDoubt && summary.state == RunState::Going {
             write!(text, " (in flight, or not yet verified)")?;
         }

@@ -162,6 +162,8 @@ pub enum PlanningNotice<'n> {
     UnusedMapping(&'n str),
     /// The plan creates workspaces, and the caller does not see all existing ones.
     OwnWorkspacesOnly,
+    /// So many invited people were not looked up among the accounts.
+    AccountsNotChecked(usize),
     /// A workspace would be created, and one with nearly that name exists.
     MaybeTypo {
         /// The name in the roster.
@@ -187,6 +189,13 @@ pub enum PlanningNotice<'n> {
     },
     /// This pattern of `--protect` matches no one.
     UnmatchedProtect(&'n str),
+    /// The caller may add people to some workspaces, but not list their members.
+    Blind {
+        /// Which.
+        workspaces: &'n str,
+        /// Houston's words.
+        said: &'n str,
+    },
     /// People who should have been replaced are left as they are.
     NotReplaced {
         /// How many rows.
@@ -383,6 +392,10 @@ impl fmt::Display for PlanningNotice<'_> {
             Self::OwnWorkspacesOnly => f.write_str(
                 "this token sees only its own workspaces; a label to be created may already be in use",
             ),
+            Self::AccountsNotChecked(people) => write!(
+                f,
+                "{people} more people are invited; the plan did not check whether they have an account already (--reinvite checks all)"
+            ),
             Self::MaybeTypo { name, near } => {
                 write!(f, "`{}` would be created, but `{}` exists: a typo?", printable(name), printable(near))
             }
@@ -404,6 +417,12 @@ impl fmt::Display for PlanningNotice<'_> {
             }
             Self::UnmatchedProtect(pattern) => {
                 write!(f, "--protect `{}` matches no one in the roster or its workspaces", printable(pattern))
+            }
+            Self::Blind { workspaces, said } => {
+                write!(
+                    f,
+                    "the token may add people to {workspaces}, but not list the members (Houston says \"{said}\"): nothing is sent there"
+                )
             }
             Self::NotReplaced { rows, why } => {
                 let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };

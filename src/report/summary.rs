@@ -124,6 +124,10 @@ pub struct Summary {
     pub retries: u64,
     /// Requests that were not sent again because the retry budget was used up.
     pub retries_refused: u64,
+    /// Of the rows that are `already_invited`, those of people who have an account: the invitation gives it no
+    /// access.
+    #[serde(skip)]
+    pub locked_out: u64,
     /// Rows whose change of role a guard held back.
     #[serde(skip)]
     pub held_back: u64,
@@ -263,6 +267,7 @@ impl Summary {
             window_end: history.strain.window_end,
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
+            locked_out: history.rows().filter(|row| row.is_locked_out()).count() as u64,
             held_back: history.rows().filter(|row| row.is_held_back()).count() as u64,
             failures: classes(history.rows()),
             other_failures: 0,

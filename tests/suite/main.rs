@@ -13,6 +13,7 @@
 mod harness;
 
 mod astro_cli;
+mod blind;
 mod breakers;
 mod calls;
 mod dead_token;
@@ -31,6 +32,7 @@ mod handover;
 mod invitations;
 mod kill;
 mod layers;
+mod locked_out;
 mod moves;
 mod network;
 mod one_person;

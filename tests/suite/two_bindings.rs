@@ -5,7 +5,7 @@
 
 use houston_onboard::sandbox::{Model, Options, Profile, Role};
 
-use crate::harness::{self, Sandbox, Workdir, World, person, user, workspace};
+use crate::harness::{self, InProcess, Sandbox, Workdir, World, person, user, workspace};
 
 const ADMIN: Role = Role::WorkspaceAdmin;
 const VIEWER: Role = Role::WorkspaceViewer;
@@ -63,5 +63,48 @@ fn an_admin_who_is_removed_leaves_one_with_two_roles_whose_first_is_admin() {
         let run = workdir.apply(&sandbox, "roster.csv", &["--prune", "--send-invites"]);
         let removed = sandbox.state().bindings.iter().all(|binding| binding.user != user(0, 0));
         assert_eq!(removed, is_allowed, "{first}: {:?}\n{}{}", run.counts(), run.stdout, run.stderr);
+    }
+}
+
+const REPAIR: &[&str] = &["--repair-duplicates"];
+
+/// What Houston has of person 1.
+fn roles(sandbox: &Sandbox) -> Vec<Role> {
+    sandbox.state().bindings.iter().filter(|b| b.user == user(0, 1)).map(|binding| binding.role).collect()
+}
+
+#[test]
+fn everybody_with_two_roles_is_named_for_repair_and_keeps_the_first_unless_roles_are_updated() {
+    const EDITOR: Role = Role::WorkspaceEditor;
+    for (first, second) in [(VIEWER, EDITOR), (EDITOR, VIEWER), (VIEWER, VIEWER)] {
+        for (wanted, role) in [("viewer", VIEWER), ("editor", EDITOR), ("admin", ADMIN)] {
+            for (flags, left) in [(REPAIR, first), (&[REPAIR[0], "--update-roles"][..], role)] {
+                let what = format!("{first} and {second}, {wanted}, {flags:?}");
+                let (sandbox, workdir) = (with_two(first, second), InProcess::new());
+                workdir.write("roster.csv", roster(&[(1, wanted)]));
+                let plan = workdir.call(["plan", "roster.csv", "--format", "csv"]).args(flags);
+                let plan = harness::records(&plan.to(&sandbox).quick().run().ended(0).stdout, b',');
+                assert_eq!((&*plan[0]["action"], &*plan[0]["to_role"]), ("add", left.name()), "{what}");
+                let run = workdir.apply(&sandbox, "roster.csv", flags).ended(0);
+                assert_eq!(run.rows()[0]["error_code"], "repaired", "{what}: {:?}", run.rows());
+                assert_eq!(roles(&sandbox), [left], "{what}");
+                let undo = std::fs::read_to_string(run.folder().join("undo.csv")).unwrap_or_default();
+                assert_eq!(undo.contains(&person(0, 1)), left != first, "{what}: {undo}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_admin_by_the_first_role_is_repaired_only_beside_another_admin() {
+    // The other one is bound twice, too, and not in the roster.
+    for (first, second, is_repaired) in [(VIEWER, ADMIN, false), (ADMIN, VIEWER, true)] {
+        let world = World::of(1, 3).role(0, 0, first).doubled(0, 0, second);
+        let world = world.role(0, 1, ADMIN).doubled(0, 1, VIEWER);
+        let options = Options { profile: Profile::V0_28, model: Some(Model::Legacy), ..Options::default() };
+        let (sandbox, workdir) = (Sandbox::of(world, options), InProcess::new());
+        workdir.write("roster.csv", roster(&[(1, "admin")]));
+        drop(workdir.apply(&sandbox, "roster.csv", REPAIR).ended(0));
+        assert_eq!(roles(&sandbox).len() == 1, is_repaired, "{first}");
     }
 }

@@ -91,7 +91,7 @@ impl Recorded {
                     world.bindings.insert(place.clone(), 1);
                     world.roles.insert(place, if is_there { to } else { from });
                 }
-                Action::Replace(_) => {
+                Action::Replace { .. } => {
                     if let Some(bindings) = replaced(row, random) {
                         world.bindings.insert(place, bindings);
                     }

@@ -10,7 +10,8 @@ use crate::model::{ItemId, Level, Scope};
 use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::plan::finding::{Finding, Ground, finding};
 use crate::plan::{
-    Account, Action, Decision, Membership, Reason, ReplaceStep, RolePolicy, decide, decide_in_deployment,
+    Account, Action, Decision, Holder, Membership, Reason, ReplaceStep, RolePolicy, decide,
+    decide_in_deployment,
 };
 use crate::record::journal::{History, ItemEnd, LineDecision, Origin, PlanLine};
 
@@ -126,8 +127,8 @@ impl PendingItem {
     pub fn next(&mut self, seen: Membership) -> Next {
         self.note_removal(seen);
         match self.planned {
-            Planned::Change(Action::Replace(level)) if !self.is_removed() => {
-                self.next_replacement(level, seen)
+            Planned::Change(Action::Replace { to, holder }) if !self.is_removed() => {
+                self.next_replacement(to, holder, seen)
             }
             Planned::Change(action) => self.found(action, seen),
             Planned::Undecided { wanted, roles } => self.decided(wanted, roles, seen),
@@ -138,7 +139,7 @@ impl PendingItem {
     /// case.
     pub fn has_begun_to_replace(&self, seen: Membership) -> bool {
         match self.planned {
-            Planned::Change(Action::Replace(_)) => self.earlier.is_some() || seen == Membership::Absent,
+            Planned::Change(Action::Replace { .. }) => self.earlier.is_some() || seen == Membership::Absent,
             Planned::Change(Action::Add(_) | Action::SetRole { .. } | Action::Remove(_))
             | Planned::Undecided { .. } => false,
         }
@@ -187,7 +188,7 @@ impl PendingItem {
     /// A person who is replaced is gone: the removal of an earlier leg has taken effect, and its add was never
     /// sent.
     fn note_removal(&mut self, seen: Membership) {
-        if let (Planned::Change(Action::Replace(_)), Membership::Absent) = (self.planned, seen)
+        if let (Planned::Change(Action::Replace { .. }), Membership::Absent) = (self.planned, seen)
             && let Some(earlier) = &mut self.earlier
             && !earlier.is_removed
         {
@@ -213,16 +214,16 @@ impl PendingItem {
     /// Until the removal is proved, the person may still be there with the accounts to remove: the engine
     /// looks for these, by id, before it adds the person. A member whom Houston lists once needs no
     /// replacement, unless a removal may still take effect.
-    fn next_replacement(&self, level: Level, seen: Membership) -> Next {
+    fn next_replacement(&self, to: Level, holder: Holder, seen: Membership) -> Next {
         match seen {
             Membership::Member { bindings: 1, .. } if !self.is_in_doubt() => {
-                match decide(self.scope(), level, seen, RolePolicy::Keep) {
+                match decide(self.scope(), to, seen, RolePolicy::Keep) {
                     Decision::Change(action) => Next::Missing(action),
                     Decision::Keep(reason) => self.kept(&reason),
                 }
             }
             Membership::Member { .. } | Membership::Invited { .. } | Membership::Absent => {
-                Next::Missing(Action::Replace(level))
+                Next::Missing(Action::Replace { to, holder })
             }
         }
     }

@@ -163,7 +163,7 @@ fn a_replacement_goes_on_where_its_journal_and_a_read_leave_it() {
         (GaveUp, true, Membership::Absent, Err((true, false))),
     ];
     for (before, is_removed, seen, expected) in table {
-        let action = Action::Replace(Editor);
+        let action = Action::Replace { to: Editor, holder: Holder::Member };
         let mut item = PendingItem { earlier: before.earlier(is_removed), ..row(action, before) };
         let found = match item.next(seen) {
             Next::Done(status, _) => Ok(status),
@@ -266,7 +266,7 @@ const INCOMPLETE: Bars = Bars { is_protected: false, is_caller: false, is_incomp
 #[test]
 fn a_later_leg_replaces_nobody_who_must_stay() {
     let judged = |seen: Membership, bars: Bars, others: Option<usize>| {
-        let replace = Action::Replace(seen.role().unwrap_or(Editor));
+        let replace = Action::Replace { to: seen.role().unwrap_or(Editor), holder: Holder::Member };
         let mut rows = pending(Phase::Members, vec![row(replace, Before::NothingSent)]);
         rows.judge(0, sights(&[seen], &[bars]));
         assert_eq!(rows.shares[0].demoted().len(), usize::from(others.is_some()), "{seen:?}");

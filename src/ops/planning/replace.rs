@@ -13,7 +13,7 @@ use crate::ops::notices::Notices;
 use crate::ops::planning::unreadable;
 use crate::ops::session::Session;
 use crate::plan::protect::Protect;
-use crate::plan::{Account, Action, Decision, Membership, Plan, RolePolicy, Standing};
+use crate::plan::{Account, Action, Decision, Holder, Item, Membership, Plan, Reason, RolePolicy, Standing};
 use crate::present::everybody::Everybody;
 use crate::record::journal::RunSettings;
 use crate::report::notices::{NotReplaced, Notice, PlanningNotice};
@@ -34,13 +34,11 @@ pub fn plan_replacements(
     let mut left = Left::default();
     let mut wanted: BTreeMap<u32, Vec<ItemId>> = BTreeMap::new();
     for (id, item) in plan.numbered() {
-        let (Some(workspace), Some(seen), Some(role)) = (item.workspace(), item.seen, item.wanted) else {
-            continue;
-        };
+        let (Some(workspace), Some(seen)) = (item.workspace(), item.seen) else { continue };
         if settings.reinvite && matches!(seen, Membership::Member { standing: Standing::Pending, .. }) {
             left.pending += 1;
         }
-        if needs_one(seen, role, settings) {
+        if replacement(item, settings).is_some() {
             wanted.entry(workspace).or_default().push(id);
         }
     }
@@ -49,7 +47,9 @@ pub fn plan_replacements(
     drop(ids);
     for ((_, rows), reading) in wanted.into_iter().zip(readings) {
         match reading {
-            Ok(everybody) => Place { everybody, session, roster, protect }.decide(&rows, plan, &mut left),
+            Ok(everybody) => {
+                Place { everybody, session, roster, protect, settings }.decide(&rows, plan, &mut left);
+            }
             Err(fault) => {
                 unreadable(&fault, session)?;
                 left.unread += rows.len();
@@ -60,17 +60,34 @@ pub fn plan_replacements(
     Ok(())
 }
 
-/// Whether to replace a person whom Houston lists like this. It changes no role unless roles are changed at
-/// all.
-fn needs_one(seen: Membership, wanted: Level, settings: &RunSettings) -> bool {
-    let is_asked_for = match seen {
-        Membership::Member { bindings, .. } => bindings > 1 && settings.repair_duplicates,
-        Membership::Invited { invites, .. } => {
-            settings.reinvite || (invites > 1 && settings.repair_duplicates)
-        }
-        Membership::Absent => false,
+/// The replacement of a person, if one is asked for. Unless roles are changed at all, they get the role that
+/// they have, of several the one that counts. A person who is locked out has none: they get the wanted one.
+fn replacement(item: &Item, settings: &RunSettings) -> Option<Action> {
+    let (seen, wanted) = (item.seen?, item.wanted?);
+    let to = match settings.roles {
+        RolePolicy::Keep => seen.role(),
+        RolePolicy::Update => Some(wanted),
     };
-    is_asked_for && (seen.role() == Some(wanted) || settings.roles == RolePolicy::Update)
+    let replace = |to, holder| Action::Replace { to, holder };
+    match seen {
+        Membership::Member { bindings, .. } if bindings > 1 && settings.repair_duplicates => {
+            to.map(|to| replace(to, Holder::Member))
+        }
+        Membership::Invited { .. } if is_locked_out(item) && settings.reinvite => {
+            Some(replace(wanted, Holder::Invitation))
+        }
+        Membership::Invited { invites, .. } if invites > 1 && settings.repair_duplicates => {
+            to.map(|to| replace(to, Holder::Invitation))
+        }
+        Membership::Invited { .. } if settings.reinvite => {
+            to.filter(|to| *to == wanted).map(|to| replace(to, Holder::Invitation))
+        }
+        Membership::Member { .. } | Membership::Invited { .. } | Membership::Absent => None,
+    }
+}
+
+fn is_locked_out(item: &Item) -> bool {
+    matches!(item.decision, Decision::Keep(Reason::LockedOut(_)))
 }
 
 /// Who stays as they are.
@@ -110,12 +127,13 @@ struct Place<'p> {
     session: &'p Session,
     roster: &'p Roster,
     protect: &'p Protect,
+    settings: &'p RunSettings,
 }
 
 impl Place<'_> {
     fn decide(&self, rows: &[ItemId], plan: &mut Plan, left: &mut Left) {
         let doubled: Vec<&Person> = rows.iter().filter_map(|&row| self.person(row)).collect();
-        let is_admin = |person: &Person| person.bindings.contains(&Level::Admin);
+        let is_admin = |person: &Person| person.bindings.first() == Some(&Level::Admin);
         let is_replaced = |person: &Person| doubled.iter().any(|one| one.id == person.id);
         let stays = |person: &&Person| {
             is_admin(person) && person.status == UserStatus::Active && !is_replaced(person)
@@ -123,7 +141,7 @@ impl Place<'_> {
         let has_admin = self.everybody.people.iter().any(|person| stays(&person));
         for &row in rows {
             let item = &mut plan.items[row.index()];
-            let (Some(seen), Some(role)) = (item.seen, item.wanted) else { continue };
+            let (Some(seen), Some(replace)) = (item.seen, replacement(item, self.settings)) else { continue };
             let accounts = match (seen, self.person(row)) {
                 (Membership::Member { .. }, None) | (Membership::Absent, _) => Vec::new(),
                 (Membership::Invited { .. }, _) if self.protect.covers([self.roster.emails().get(row)]) => {
@@ -154,7 +172,7 @@ impl Place<'_> {
                 left.not_found += 1;
                 continue;
             }
-            item.decision = Decision::Change(Action::Replace(role));
+            item.decision = Decision::Change(replace);
             plan.accounts.insert(row, accounts);
         }
     }

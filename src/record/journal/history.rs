@@ -68,6 +68,11 @@ impl ItemEnd {
         is_as_it_was && self.cause.as_ref().is_some_and(|cause| cause.code.is_guard())
     }
 
+    /// Whether the person has an account beside the invitation, which gives it no access.
+    pub fn is_locked_out(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.code == Code::LockedOut)
+    }
+
     /// Whether the row was outside of what the user chose to carry out.
     pub fn is_left_out(&self) -> bool {
         self.cause.as_ref().is_some_and(|cause| cause.code == Code::LeftOut)

@@ -132,9 +132,10 @@ impl LineDecision {
 
 /// The role that the person of a row has in the workspace once the row has succeeded.
 fn level_afterwards(row: &Item) -> Option<Level> {
-    match row.decision.reason() {
-        Some(Reason::AlreadyInvited(level)) => *level,
-        reason => reason.and_then(Reason::level_kept).or(row.wanted),
+    match &row.decision {
+        Decision::Change(action) => action.level(),
+        Decision::Keep(Reason::AlreadyInvited(level) | Reason::LockedOut(level)) => *level,
+        Decision::Keep(reason) => reason.level_kept().or(row.wanted),
     }
 }
 
@@ -175,7 +176,7 @@ impl PlanLine {
     pub fn from_role(&self) -> Option<Role> {
         let seen = || self.seen.and_then(Membership::role);
         let level = match &self.decision {
-            LineDecision::Change(Action::Replace(_)) => seen(),
+            LineDecision::Change(Action::Replace { .. }) => seen(),
             LineDecision::Change(action) => action.from(),
             LineDecision::Keep(_) if self.is_row() => None,
             LineDecision::Keep(_) => seen(),

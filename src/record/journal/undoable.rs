@@ -4,9 +4,9 @@
 //! Main type: [`Undone`]. It reads nothing and writes nothing.
 
 use super::{History, LineDecision, PlanLine};
-use crate::model::WorkspaceId;
+use crate::model::{Role, WorkspaceId};
 use crate::outcome::Status;
-use crate::plan::Action;
+use crate::plan::{Action, Holder};
 
 /// How to undo a line of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +34,22 @@ impl Undone {
             return None;
         }
         // A person who was removed and added again was there before, perhaps with another role.
-        let is_replaced = matches!(line.decision, LineDecision::Change(Action::Replace(_)));
+        let replaced = match line.decision {
+            LineDecision::Change(Action::Replace { to, holder }) => Some((Role::workspace(to), holder)),
+            LineDecision::Change(Action::Add(_) | Action::SetRole { .. } | Action::Remove(_))
+            | LineDecision::Keep(_) => None,
+        };
+        let status = history.item(line.item)?.status;
+        // The account had no access; its invitation cannot be restored.
+        if let (Status::Added, Some((_, Holder::Invitation))) = (status, replaced) {
+            return Some(Undoing::TakenAway);
+        }
+        let is_replaced = replaced.is_some();
         let from_role = line.from_role();
-        if is_replaced && (from_role.is_none() || from_role == line.role) {
+        if replaced.is_some_and(|(to, _)| from_role.is_none_or(|from| from == to)) {
             return None;
         }
-        match history.item(line.item)?.status {
+        match status {
             Status::Removed | Status::RoleUpdated => self.put_back(line),
             Status::Added | Status::Invited if is_replaced => self.put_back(line),
             Status::Added | Status::Invited => Some(Undoing::TakenAway),

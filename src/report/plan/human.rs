@@ -77,7 +77,7 @@ impl PlanReport<'_> {
                 let (from, to) = (action.from().map(role), action.level().map(role));
                 format!("{} -> {}", role_name(from), role_name(to))
             }
-            Decision::Change(Action::Replace(_)) | Decision::Keep(_) => printable(&why()).into_owned(),
+            Decision::Change(Action::Replace { .. }) | Decision::Keep(_) => printable(&why()).into_owned(),
         };
         writeln!(text, "{what}  ({}:{})", printable(self.name), self.roster.line(row))
     }

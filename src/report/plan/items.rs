@@ -97,7 +97,10 @@ impl PlanReport<'_> {
             action: item.decision.word(),
             from_role: item.from().map(role),
             to_role: match item.origin {
-                Origin::Row(_) => ToRole::Wanted(item.wanted.map(role)),
+                Origin::Row(_) => {
+                    let level = item.decision.action().and_then(Action::level).or(item.wanted);
+                    ToRole::Wanted(level.map(role))
+                }
                 Origin::Extra => ToRole::OfNobody,
             },
             reason: reason(self.plan, item, self.roster),
@@ -119,7 +122,7 @@ impl PlanReport<'_> {
         let is_of_deployment = item.scope() == Scope::Deployment;
         match &item.decision {
             Decision::Change(Action::Add(_)) => Some("+"),
-            Decision::Change(Action::SetRole { .. } | Action::Replace(_)) => Some("~"),
+            Decision::Change(Action::SetRole { .. } | Action::Replace { .. }) => Some("~"),
             Decision::Change(Action::Remove(_)) => Some("-"),
             Decision::Keep(
                 Reason::RoleKept(_)
@@ -129,7 +132,9 @@ impl PlanReport<'_> {
                 | Reason::RolesHidden
                 | Reason::UnsureRoster,
             ) => Some("="),
-            Decision::Keep(Reason::Rejected(_) | Reason::Unreadable(_) | Reason::Invalid(_)) => Some("!"),
+            Decision::Keep(
+                Reason::LockedOut(_) | Reason::Rejected(_) | Reason::Unreadable(_) | Reason::Invalid(_),
+            ) => Some("!"),
             Decision::Keep(Reason::Unchanged) if is_left_out(self.plan, item) => Some("="),
             Decision::Keep(Reason::AlreadyInvited(_)) if is_of_deployment => Some("="),
             Decision::Keep(
@@ -171,7 +176,7 @@ pub(super) fn why(plan: &Plan, item: &Item, roster: &Roster) -> String {
 fn why_changed(action: Action, item: &Item) -> &'static str {
     match (action, item.phase()) {
         (Action::SetRole { .. }, _) => "different role",
-        (Action::Replace(_), _) => "removed and added again",
+        (Action::Replace { .. }, _) => "removed and added again",
         (Action::Add(_), Phase::Members | Phase::Removals) => "absent",
         (Action::Add(_), Phase::Deployments) => "no role there",
         (Action::Remove(_), Phase::Deployments) => "the roster says NONE",
