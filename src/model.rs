@@ -4,6 +4,7 @@
 //! this module must not know any other part of the program.
 
 mod glob;
+mod line_numbers;
 pub mod period;
 pub mod target_key;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::glob::Glob;
+pub use self::line_numbers::LineNumbers;
 
 /// What a role is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

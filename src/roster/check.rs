@@ -18,7 +18,7 @@ use super::role;
 use super::scan::{Cell, Cells, Quoting};
 use super::select::Settings;
 use super::shape::Shape;
-use crate::model::{Emails, Level, RowNumber, runs_as_formula};
+use crate::model::{Emails, Level, LineNumbers, RowNumber, runs_as_formula};
 
 /// The longest cell of a needed column, in bytes.
 pub(super) const LONGEST_CELL: usize = 4 << 10;
@@ -107,7 +107,7 @@ impl Interner {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub emails: Emails,
-    pub lines: Vec<u32>,
+    pub lines: LineNumbers,
     /// Index into the distinct workspace texts, or [`NOWHERE`].
     pub workspace_of: Vec<u32>,
     pub marks: Vec<Mark>,

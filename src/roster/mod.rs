@@ -40,7 +40,7 @@ use self::quotes::Quotes;
 use self::reader::{Records, Span, issue_at, read_at};
 use self::scan::{Cells, Quoting};
 use self::shape::Shape;
-use crate::model::{Assignment, Emails, RowNumber, with_ends};
+use crate::model::{Assignment, Emails, LineNumbers, RowNumber, with_ends};
 
 pub use self::dialect::{DELIMITERS, Dialect};
 pub use self::email::{OddAddresses, is_odd_email, parse_email};
@@ -115,7 +115,7 @@ pub struct Roster {
     warnings: Issues,
     notes: Notes,
     emails: Arc<Emails>,
-    lines: Arc<Vec<u32>>,
+    lines: Arc<LineNumbers>,
     workspace_of: Vec<u32>,
     marks: Vec<Mark>,
     /// Merged and overruled rows with the row that replaces them; by row.
@@ -390,13 +390,16 @@ impl Roster {
     }
 
     /// The physical line where each row begins, from 1.
-    pub fn lines(&self) -> Arc<Vec<u32>> {
+    pub fn lines(&self) -> Arc<LineNumbers> {
         Arc::clone(&self.lines)
     }
 
     /// The physical line where a row begins, from 1.
+    ///
+    /// # Panics
+    /// If the roster has no such row.
     pub fn line(&self, row: RowNumber) -> u32 {
-        self.lines[row.index()]
+        self.lines.get(row).expect("a row of this roster")
     }
 
     /// The text of the deployment roles of a row, of good syntax ([`parse_deployment_roles`]).

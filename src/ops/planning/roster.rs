@@ -193,12 +193,10 @@ impl ResolvedInput {
         let grants = Arc::clone(&self.rows_of_grants);
         move |item| {
             let grants = grants.get().map_or(&[][..], Vec::as_slice);
-            match item.index().checked_sub(lines.len()) {
-                None => format!("{name}:{}", lines[item.index()]),
-                Some(behind) => match grants.get(behind) {
-                    Some(row) => format!("{name}:{}", lines[row.index()]),
-                    None => line_of_removal(behind - grants.len()),
-                },
+            let grant = || grants.get(item.index() - lines.len()).and_then(|row| lines.get(*row));
+            match lines.get(item.row()).or_else(grant) {
+                Some(line) => format!("{name}:{line}"),
+                None => line_of_removal(item.index() - lines.len() - grants.len()),
             }
         }
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::lines::Lines;
 use super::{DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
-use crate::model::{ItemId, RowNumber, Strain, WorkspaceId};
+use crate::model::{ItemId, LineNumbers, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
 use crate::plan::ReplaceStep;
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
@@ -107,7 +107,7 @@ pub struct History {
     /// not in the roster.
     pub(super) items: Vec<ItemEnd>,
     /// The physical line of each row of the roster.
-    pub(super) lines: Vec<u32>,
+    pub(super) lines: LineNumbers,
     /// What the roles in deployments are, in the order of the plan.
     pub(super) grants: Vec<DeploymentRole>,
     /// How rows ended whose roles in deployments, or the rows they are merged into, made a difference.
@@ -206,7 +206,7 @@ impl History {
             header,
             workspaces: Vec::new(),
             items: Vec::new(),
-            lines: Vec::new(),
+            lines: LineNumbers::default(),
             grants: Vec::new(),
             folded: HashMap::new(),
             extras_have_deployments: false,
@@ -268,7 +268,7 @@ impl History {
 
     /// How a row of the roster ended, with the roles in deployments that it wants.
     pub fn row(&self, row: RowNumber) -> Option<RowEnd<'_>> {
-        let line = *self.lines.get(row.index())?;
+        let line = self.lines.get(row)?;
         let end = self.folded.get(&row).unwrap_or(&self.items[row.index()]);
         Some(RowEnd { line, end })
     }
@@ -366,7 +366,6 @@ impl History {
         let mut lines = Lines::<PlanLine>::open(folder, PLAN)?;
         let most = usize::try_from(lines.size / SHORTEST_LINE).unwrap_or_default();
         self.items.reserve_exact(rows.min(most));
-        self.lines.reserve_exact(rows.min(most));
         while let Some(line) = lines.next().transpose()? {
             if line.item.index() != self.items.len() {
                 return Err(lines.broken("not the next item"));
