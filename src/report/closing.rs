@@ -476,7 +476,7 @@ mod tests {
           then fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -511,7 +511,7 @@ mod tests {
           1 added
           1 unchanged
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -547,7 +547,7 @@ mod tests {
           fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         "#);
     }
 
