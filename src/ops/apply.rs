@@ -80,12 +80,14 @@ impl Connected {
         runs.warning().iter().for_each(|words| environment.notices.give(&Notice::RunsFolder(words)));
         let session = Session::open(destination, Access::ReadWrite, environment)?;
         let lock = TargetLock::take(&runs, &session.url).map_err(locked)?;
+        let input = input.resolve(&session)?;
         let earlier =
             unfinished(runs.list().unwrap_or_default(), |run| is_same_target(&run.target, &session.url));
-        if !earlier.is_empty() {
+        let is_undo = input.expected.as_ref().is_some_and(|expected| expected.undo);
+        // An undo takes an unfinished run back: to resume that run is not the advice.
+        if !earlier.is_empty() && !is_undo {
             environment.notices.give(&Notice::Unfinished(&earlier));
         }
-        let input = input.resolve(&session)?;
         Ok(Self { input, session, runs, signals, lock })
     }
 
