@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::conclusion::conclude;
-use super::confirm::Confirmation;
+use super::confirm::{Changes, Confirmation};
 use super::plan::{After, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
 use super::saved_plan_args::SavedPlanArgs;
@@ -105,7 +105,8 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     let mut progress = global.progress(run.row_names());
     let run = run.prepare(settings, digest, &mut progress)?;
     let shown = || run.render(args.show.format, args.show.detail());
-    if !confirmation.obtain(run.changes(), run.url(), shown)? {
+    let changes = Changes { all: run.changes(), removals: run.removals() };
+    if !confirmation.obtain(changes, run.url(), shown)? {
         return Ok(ExitStatus::Usage);
     }
     Ok(conclude(&run.carry_out(progress)?, global))

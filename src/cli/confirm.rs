@@ -2,6 +2,7 @@
 //!
 //! Main type: [`Confirmation`].
 
+use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use super::{print, tell};
@@ -16,6 +17,28 @@ pub(super) enum Confirmation {
     Given,
     /// The user is asked on the terminal.
     Ask,
+}
+
+/// How much is about to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// All changes.
+    pub(super) all: usize,
+    /// How many of them remove people.
+    pub(super) removals: usize,
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let (all, removals) = (counted(self.all, "change"), counted(self.removals, "removal"));
+        match self.removals {
+            0 => f.write_str(&all),
+            count if count == self.all => f.write_str(&removals),
+            _ => write!(f, "{all}, including {removals}"),
+        }
+    }
 }
 
 impl Confirmation {
@@ -45,11 +68,11 @@ impl Confirmation {
     /// The answer cannot be read (2).
     pub(super) fn obtain(
         self,
-        changes: usize,
+        changes: Changes,
         url: &str,
         shown: impl FnOnce() -> Result<String, Failure>,
     ) -> Result<bool, Failure> {
-        if self == Self::Given || changes == 0 {
+        if self == Self::Given || changes.all == 0 {
             return Ok(true);
         }
         let confirmed = confirm(&shown()?, changes, url)?;
@@ -62,13 +85,31 @@ impl Confirmation {
 
 /// Reads a whole line, so that the terminal mode never changes, even if a signal ends the wait.
 /// Anything but yes means no.
-fn confirm(plan: &str, changes: usize, url: &str) -> Result<bool, Failure> {
+fn confirm(plan: &str, changes: Changes, url: &str) -> Result<bool, Failure> {
     print(plan)?;
-    let people = if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
     let failed = |error| Failure::new(ExitStatus::Usage, anyhow::Error::new(error).context("no answer"));
     // Standard error stays unlocked during the wait: a signal handler must be able to write to it.
-    write!(anstream::stderr(), "Apply {people}? ({}) [y/N] ", printable(url)).map_err(failed)?;
+    write!(anstream::stderr(), "Apply {changes}? ({}) [y/N] ", printable(url)).map_err(failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_names_the_removals() {
+        for (all, removals, words) in [
+            (1, 0, "1 change"),
+            (76, 0, "76 changes"),
+            (76, 35, "76 changes, including 35 removals"),
+            (2, 1, "2 changes, including 1 removal"),
+            (35, 35, "35 removals"),
+            (1, 1, "1 removal"),
+        ] {
+            assert_eq!(Changes { all, removals }.to_string(), words);
+        }
+    }
 }

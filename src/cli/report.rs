@@ -64,7 +64,12 @@ fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> 
     let listed = report::list(runs_dir)?;
     match format {
         RunFormat::Human if listed.is_empty() => {
-            tell(&printable(&format!("there are no runs in {}", runs_dir.display())));
+            let dir = runs_dir.display();
+            tell(&printable(&if runs_dir.exists() {
+                format!("there are no runs in {dir}")
+            } else {
+                format!("there are no runs: the folder {dir} does not exist")
+            }));
         }
         RunFormat::Human => print(&list::table(&listed))?,
         RunFormat::Json => print_data(&list::json(&listed).context("cannot write the list")?)?,

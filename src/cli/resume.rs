@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::conclusion::conclude;
-use super::confirm::Confirmation;
+use super::confirm::{Changes, Confirmation};
 use super::prune_args::LimitArgs;
 use super::target_args::{PaceArgs, TargetArgs, destination};
 use super::{GlobalArgs, environment, tell, trust};
@@ -18,7 +18,7 @@ use crate::ops::resume::{Complete, Found, Interrupted};
 use crate::ops::session::Destination;
 use crate::ops::trust::Origin;
 use crate::outcome::ExitStatus;
-use crate::record::folder::RunFolder;
+use crate::record::folder::{LATEST, RunFolder};
 
 /// Finish an interrupted run
 #[derive(Debug, Clone, Args)]
@@ -91,7 +91,13 @@ pub(super) fn resume_run(
     let environment = environment();
     let run = match Interrupted::read(folder, origin)? {
         Found::Left(run) => run,
-        Found::Complete(run) => return say_complete(&run, global),
+        Found::Complete(run) => {
+            let status = say_complete(&run, global)?;
+            if args.run == LATEST {
+                Complete::mention_others(&args.runs_dir, &environment.notices);
+            }
+            return Ok(status);
+        }
     };
     let consent = trust::consent(origin, args.yes, &args.target)?;
     let destination = args.destination(&run)?.with_token()?;
@@ -106,7 +112,8 @@ pub(super) fn resume_run(
     };
     let mut progress = global.progress(run.row_names());
     let run = run.prepare(destination, &args.limits.settings(), &environment, &mut progress)?;
-    if !confirmation.obtain(run.changes(), run.url(), || Ok(run.shown()))? {
+    let changes = Changes { all: run.changes(), removals: run.removals() };
+    if !confirmation.obtain(changes, run.url(), || Ok(run.shown()))? {
         return Ok(ExitStatus::Usage);
     }
     Ok(conclude(&run.carry_out(progress)?, global))

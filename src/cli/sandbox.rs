@@ -24,7 +24,7 @@ use crate::sandbox::{
 #[command(after_long_help = AFTER)]
 pub struct SandboxArgs {
     /// Port on 127.0.0.1; 0 picks a free one.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = port)]
     pub port: u16,
 
     /// Initial state: a state file (JSON, as returned by GET /state) or a roster export
@@ -100,6 +100,10 @@ fn switch(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
+}
+
 fn latency(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
     Duration::try_from(duration).map_err(|_| "a latency must not be negative".to_owned())
@@ -134,7 +138,11 @@ pub fn run(args: &SandboxArgs) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let options = args.options()?;
     let status = if options.state.is_some() { ExitStatus::BadInput } else { ExitStatus::Internal };
-    let failed = |error| Failure::new(status, error).about(&["state", "port"]);
+    let failed = |error: crate::sandbox::Error| {
+        let is_taken = matches!(&error, crate::sandbox::Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse);
+        let failure = Failure::new(status, error).about(&["state", "port"]);
+        if is_taken { failure.hint("choose another --port; 0 picks a free one") } else { failure }
+    };
     let sandbox = Sandbox::start(options).map_err(failed)?;
     let mut out = anstream::stdout().lock();
     let written = out
@@ -201,12 +209,22 @@ mod tests {
             ("sandbox --faults reset=200%", "not a share"),
             ("sandbox --profile 0.9", "one of 0.16"),
             ("sandbox --model both", "legacy, modern"),
+            ("sandbox --port 80x", "a port is a number"),
+            ("sandbox --port 65536", "from 0 to 65535"),
             ("sandbox --switch nonsense", "is not a switch"),
             ("sandbox --switch scim=maybe", "scim"),
         ] {
             let error = parse(line).expect_err(line).to_string();
             assert!(error.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn a_port_in_use_comes_with_the_way_out() {
+        let taken = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let failure = run(&parse(&format!("sandbox --port {port}")).unwrap()).unwrap_err();
+        assert!(failure.hint.is_some_and(|hint| hint.contains("choose another --port")));
     }
 
     #[test]

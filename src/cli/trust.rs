@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
-use super::confirm::Confirmation;
+use super::confirm::{Changes, Confirmation};
 use super::target_args::TargetArgs;
 use super::tell;
 use crate::houston::TOKEN_VARIABLE;
@@ -65,7 +65,8 @@ pub(super) fn confirm(
     if consent == Confirmation::Given {
         tell(&shown);
     }
-    consent.obtain(run.left().max(1), &header.target, || Ok(shown))
+    let changes = Changes { all: run.left().max(1), removals: run.history.left_extras().len() };
+    consent.obtain(changes, &header.target, || Ok(shown))
 }
 
 /// What a run that another user may have written would do, and with which settings.

@@ -23,8 +23,10 @@ use super::saved::Saved;
 use super::session::{Access, Destination, Session};
 use super::signals::Signals;
 use super::unanswered::{Unanswered, left_unanswered};
+use super::unfinished::unfinished;
 use crate::engine::batch::{Batch, Earlier, InDoubt};
 use crate::event::Event;
+use crate::model::target_key::is_same_target;
 use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
 use crate::plan::Phase;
@@ -79,6 +81,13 @@ impl Connected {
         let session = Session::open(destination, Access::ReadWrite, environment)?;
         let lock = TargetLock::take(&runs, &session.url).map_err(locked)?;
         let input = input.resolve(&session)?;
+        let earlier =
+            unfinished(runs.list().unwrap_or_default(), |run| is_same_target(&run.target, &session.url));
+        let is_undo = input.expected.as_ref().is_some_and(|expected| expected.undo);
+        // An undo takes an unfinished run back: to resume that run is not the advice.
+        if !earlier.is_empty() && !is_undo {
+            environment.notices.give(&Notice::Unfinished(&earlier));
+        }
         Ok(Self { input, session, runs, signals, lock })
     }
 
@@ -116,6 +125,11 @@ impl Ready {
     /// How many changes it makes.
     pub fn changes(&self) -> usize {
         self.plan.changes() + self.plan.plan.to_create.len()
+    }
+
+    /// How many of them remove people from workspaces.
+    pub fn removals(&self) -> usize {
+        self.plan.removals()
     }
 
     /// The URL of Houston.

@@ -33,7 +33,9 @@ use crate::roster::{Dialect, rows_of};
 pub fn open_run(runs_dir: &Path, run: &str) -> Result<RunFolder, Failure> {
     find(runs_dir, run).map_err(|error| {
         let hint = match &error {
-            FindError::NoRuns { .. } | FindError::Folder(_) => "pass the folder of the runs with --runs-dir",
+            FindError::NoFolder { .. } | FindError::NoRuns { .. } | FindError::Folder(_) => {
+                "pass the folder of the runs with --runs-dir"
+            }
             FindError::Unknown { .. } => "`report --list` shows the runs; --runs-dir names another folder",
             FindError::Ambiguous { .. } => "pass more of the id",
             FindError::LatestDistrusted { .. } => {

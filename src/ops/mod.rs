@@ -27,3 +27,4 @@ pub mod session;
 pub mod signals;
 pub mod trust;
 pub mod unanswered;
+pub mod unfinished;

@@ -4,6 +4,7 @@
 //! Main types, in the order in which one makes the next: [`Interrupted`], [`Taken`], [`Resuming`] and
 //! [`Finished`]. Between them the caller may show what is about to happen, and ask.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, broken, finish, status, write_reports};
 use super::limits::Limits;
+use super::notices::Notices;
 use super::pending::{Kept, Pending};
 use super::phases::{Phases, engine_settings};
 use super::planning::prepared::{requests, takes_away};
@@ -20,6 +22,7 @@ use super::runs::{RUNS, locked, unsafe_runs};
 use super::session::{Access, Destination, Session};
 use super::signals::Signals;
 use super::trust::Origin;
+use super::unfinished::unfinished;
 use crate::engine::batch::Batch;
 use crate::event::Event;
 use crate::houston::{Repeats, Version};
@@ -28,10 +31,11 @@ use crate::model::{ItemId, Strain, printable};
 use crate::outcome::{ExitStatus, Outcome, Tally};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Operation, Phase, RolePolicy};
-use crate::record::folder::{RunFolder, TargetLock};
+use crate::record::folder::{RunFolder, Runs, TargetLock};
 use crate::record::journal::{Entry, Header, History, Journal, JournalError};
 use crate::report::Reporter;
 use crate::report::closing::resume_command;
+use crate::report::notices::Notice;
 
 /// What a run turns out to be.
 pub enum Found<T> {
@@ -55,6 +59,15 @@ impl Complete {
     fn new(folder: RunFolder, history: History, origin: Origin) -> Self {
         let status = status(&history);
         Self { folder, history, status, origin }
+    }
+
+    /// Mentions the unfinished runs in the folder of the runs.
+    pub fn mention_others(runs_dir: &Path, notices: &Notices) {
+        let listed = Runs::open(runs_dir).ok().and_then(|runs| runs.list().ok());
+        let others = unfinished(listed.unwrap_or_default(), |_| true);
+        if !others.is_empty() {
+            notices.give(&Notice::Unfinished(&others));
+        }
     }
 
     /// Writes its reports; nothing is written into a folder that may be another user's.
@@ -256,6 +269,12 @@ impl Resuming {
         self.rows.operations.len() + self.history.left_grants().len() + self.history.left_extras().len()
     }
 
+    /// How many of them remove people from workspaces.
+    pub fn removals(&self) -> usize {
+        let removes = |operation: &&Operation| matches!(operation.action, Action::Remove(_));
+        self.rows.operations.iter().filter(removes).count() + self.history.left_extras().len()
+    }
+
     /// The URL of Houston.
     pub fn url(&self) -> &str {
         &self.session.url
@@ -280,7 +299,10 @@ impl Resuming {
             let in_doubt = (first..first + share.len()).filter(|place| self.rows.is_in_doubt(*place)).count();
             first += share.len();
             let id = printable(workspaces[share[0].workspace as usize].id.as_str());
-            format!("{id}: {} to send, {in_doubt} to check first\n", share.len() - in_doubt)
+            let parts = [(share.len() - in_doubt, "to send"), (in_doubt, "to check first")];
+            let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+            let parts: Vec<_> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+            format!("{id}: {}\n", parts.join(", "))
         };
         let lines: String = operations.chunk_by(|a, b| a.workspace == b.workspace).map(line).collect();
         let (run, roster) = (printable(&header.run), printable(&header.roster));
@@ -294,8 +316,13 @@ impl Resuming {
             1 => "1 person who is not in the roster is left to remove.\n".to_owned(),
             left => format!("{left} people who are not in the roster are left to remove.\n"),
         };
+        let found = match found {
+            0 => String::new(),
+            1 => ", and 1 more needs nothing after all".to_owned(),
+            more => format!(", and {more} more need nothing after all"),
+        };
         format!(
-            "Run {run} of {roster}\n\n{lines}{grants}{removals}\n{done} of {rows} rows are finished, and {found} more need nothing after all.\n"
+            "Run {run} of {roster}\n\n{lines}{grants}{removals}\n{done} of {rows} rows are finished{found}.\n"
         )
     }
 

@@ -35,7 +35,8 @@ impl Origin {
             (Some(why), false) => {
                 let id = printable(folder.id());
                 let hint = format!(
-                    "a run folder can send your token to any server and remove anyone. Review it with `report`. If you trust its author: resume --trust-folder {}",
+                    "a run folder can send your token to any server and remove anyone. Review it with `report`. {}If you trust its author: resume --trust-folder {}",
+                    close(folder, why),
                     shell_word(named)
                 );
                 Err(usage(format!("refusing to resume run {id}: {why}; nothing was sent")).hint(hint))
@@ -50,5 +51,16 @@ impl Origin {
             Self::Own => header.reach.clone(),
             Self::Foreign(_) => Reach::default(),
         }
+    }
+}
+
+/// The command that takes others' write access to a folder away, if that is all that is wrong.
+fn close(folder: &RunFolder, why: Distrust) -> String {
+    match why {
+        Distrust::OthersWrite { .. } | Distrust::GroupWrites { .. } => {
+            let path = crate::report::shell_word(folder.path());
+            format!("If no one else wrote to it: chmod go-w {path}, then resume again. ")
+        }
+        Distrust::Foreign { .. } | Distrust::Link | Distrust::Linked { .. } => String::new(),
     }
 }

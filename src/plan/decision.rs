@@ -297,11 +297,8 @@ impl Reason {
                 (held_status(*guard, *action), Some(held(scope, *action, guard.code(), guard.why(*action))))
             }
             Self::Protected(action) => {
-                let why = match action {
-                    Action::SetRole { .. } => "--protect covers this person",
-                    Action::Add(_) | Action::Replace { .. } | Action::Remove(_) => "--protect covers them",
-                };
-                (protected_status(scope, *action), Some(held(scope, *action, Code::Protected, why)))
+                let cause = held(scope, *action, Code::Protected, "covered by --protect");
+                (protected_status(scope, *action), Some(cause))
             }
             Self::ViaTeam => {
                 let why = "has access through a Team or custom role, which removing a member does not revoke";

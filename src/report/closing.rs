@@ -17,6 +17,7 @@ use super::{shell_word, spoken};
 use crate::event::StopReason;
 use crate::model::printable;
 use crate::outcome::{Code, Status, StatusKind};
+use crate::record::undo as undo_plan;
 
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
@@ -94,6 +95,7 @@ pub fn verdict(summary: &Summary) -> String {
 /// How much of all the rows, and how many removals.
 fn of_all(amount: Amount, all: &str) -> String {
     match amount {
+        Amount { rows: 1, removals: 0 } if all == "1 row" => all.to_owned(),
         Amount { rows, removals: 0 } => format!("{rows} of {all}"),
         Amount { rows: 0, removals } => removals_of(removals),
         Amount { rows, removals } => format!("{rows} of {all} and {}", removals_of(removals)),
@@ -326,21 +328,18 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     let mut reports = vec![RESULTS, ERRORS, UNPROCESSED];
     reports.extend(summary.removals.map(|_| REMOVALS));
     reports.extend((summary.undo.rows > 0).then_some(UNDO));
+    reports.push(undo_plan::UNDO);
     reports.push(FILE);
     writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
 }
 
 /// How to undo removals and role changes.
 fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    let Undo { rows, left_out, odd_addresses } = summary.undo;
+    let Undo { rows, removals, left_out, odd_addresses } = summary.undo;
     if rows > 0 && !summary.sandbox {
         let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
-        let changes = if rows == 1 {
-            "the removal or role change".to_owned()
-        } else {
-            format!("the {rows} removals and role changes")
-        };
-        writeln!(text, "\nto undo {changes}:\n    {command} --update-roles")?;
+        let changes = undoable(removals, rows - removals);
+        writeln!(text, "\nto undo {changes}, with the same target flags:\n    {command} --update-roles")?;
     }
     if left_out > 0 {
         writeln!(
@@ -349,6 +348,17 @@ fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// What `undo.csv` takes back.
+fn undoable(removals: u64, roles: u64) -> String {
+    let roles_of =
+        |count| if count == 1 { "1 role change".to_owned() } else { format!("{count} role changes") };
+    match (removals, roles) {
+        (0, roles) => roles_of(roles),
+        (removals, 0) => removals_of(removals),
+        (removals, roles) => format!("{} and {}", removals_of(removals), roles_of(roles)),
+    }
 }
 
 /// The command that applies a file of the run.
@@ -426,7 +436,7 @@ mod tests {
         assert_eq!(verdict(&held), "done, but 1 of 2 rows and 17 removals held back by a guard");
         let failed = summary(&[kept, (Status::Rejected, None)]);
         assert_eq!(verdict(&failed), "done, but 1 of 2 rows failed, 1 row held back by a guard");
-        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "--protect covers them")));
+        let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "covered by --protect")));
         assert_eq!(verdict(&summary(&[wish])), "done");
     }
 
@@ -473,7 +483,7 @@ mod tests {
           then fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -508,7 +518,7 @@ mod tests {
           1 added
           1 unchanged
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -544,7 +554,7 @@ mod tests {
           fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         "#);
     }
 
@@ -556,11 +566,17 @@ mod tests {
         fixture.history.header.settings.prune = Some(crate::record::journal::Prune::default());
         fixture.history.header.settings.allow_odd_addresses = true;
         let mut summary = summary(&fixture);
-        summary.undo = Undo { rows: 1, left_out: 0, odd_addresses: true };
+        summary.undo = Undo { rows: 3, removals: 1, left_out: 0, odd_addresses: true };
         let text = render(&summary, Paint::Plain);
         assert!(text.contains("with the same flags, but without --prune:\n"), "{text}");
         assert!(text.contains("/errors.csv --allow-odd-addresses\n"), "{text}");
         assert!(text.contains("/undo.csv --allow-odd-addresses --update-roles\n"), "{text}");
+        assert!(
+            text.contains("to undo 1 removal and 2 role changes, with the same target flags:\n"),
+            "{text}"
+        );
+        assert_eq!(undoable(0, 1), "1 role change");
+        assert_eq!(undoable(2, 0), "2 removals");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! not print.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::model::period::{Period, moment, spoken};
@@ -12,11 +12,14 @@ use crate::model::printable;
 use crate::plan::guard::{Limit, Refusal};
 use crate::plan::{Guard, Workspace};
 use crate::record::saved_plan::Moved;
+use crate::report::closing::resume_command;
 use crate::report::results::RESULTS;
 use crate::roster::{Issues, Style};
 
 /// How many rows that have moved are listed.
 const SHOWN: usize = 20;
+/// How many unfinished runs are listed.
+const UNFINISHED: usize = 3;
 
 /// Something that people should know, in the order in which it comes up.
 #[derive(Debug)]
@@ -80,6 +83,8 @@ pub enum Notice<'n> {
     OlderRun(&'n str),
     /// So many writes of an earlier run may still take effect that this run would send.
     UnderWay(usize),
+    /// These earlier runs are unfinished, the newest first.
+    Unfinished(&'n [UnfinishedRun]),
     /// A signal ends the program at once.
     Stopped {
         /// What it was doing.
@@ -93,6 +98,17 @@ pub enum Notice<'n> {
     Report(ReportNotice<'n>),
     /// Guards held these changes back.
     HeldBack(&'n [HeldBack]),
+}
+
+/// An earlier run that is unfinished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedRun {
+    /// Its id.
+    pub id: String,
+    /// The input as the user named it.
+    pub roster: String,
+    /// Its folder.
+    pub folder: PathBuf,
 }
 
 /// What one guard held back in one workspace.
@@ -306,6 +322,7 @@ impl Notice<'_> {
             Self::UnderWay(writes) => format!(
                 "{writes} writes of an earlier run may still take effect; this run checks for them before it sends them again (--settle)"
             ),
+            Self::Unfinished(runs) => unfinished(runs),
             Self::Stopped { at, resume } => {
                 let more = resume.map_or_else(String::new, |command| format!("\nto resume: {command}"));
                 format!("{at}{more}")
@@ -318,6 +335,21 @@ impl Notice<'_> {
             Self::HeldBack(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         }
     }
+}
+
+/// The newest of these runs with the commands that resume them, and how many others there are.
+fn unfinished(runs: &[UnfinishedRun]) -> String {
+    let line = |run: &UnfinishedRun| {
+        let (id, roster) = (printable(&run.id), printable(&run.roster));
+        format!("run {id} of {roster} is unfinished; to resume it: {}", resume_command(&run.folder, false))
+    };
+    let mut lines: Vec<String> = runs.iter().take(UNFINISHED).map(line).collect();
+    match runs.len().saturating_sub(UNFINISHED) {
+        0 => {}
+        1 => lines.push("1 more run is unfinished: see `report --list`".to_owned()),
+        more => lines.push(format!("{more} more runs are unfinished: see `report --list`")),
+    }
+    lines.join("\n")
 }
 
 /// The first of these names, and how many others there are.

@@ -248,10 +248,17 @@ impl PlanReport<'_> {
         };
         let Estimate { requests: _, mutations, reads, seconds, token_seconds } = self.estimate;
         if mutations == 0 {
-            let matches = if self.roster_is_met() { " Houston already matches the roster." } else { "" };
-            return format!("Total: {all}.\n{guard}No changes.{matches}\n");
+            let none = if self.roster_is_met() {
+                "No changes. Houston already matches the roster."
+            } else if Counts::of(&self.plan.items).held_back > 0 {
+                "No changes: a guard holds them back."
+            } else {
+                "No changes."
+            };
+            return format!("Total: {all}.\n{guard}{none}\n");
         }
         let s = if mutations == 1 { "" } else { "s" };
+        let read = if reads == 1 { "read" } else { "reads" };
         let time = match seconds {
             0 => String::new(),
             _ => format!(", {} at this rate", spoken(Duration::from_secs(seconds))),
@@ -262,7 +269,7 @@ impl PlanReport<'_> {
             Some(left) => format!("; the token is valid for another {}", spoken(Duration::from_secs(left))),
         };
         format!(
-            "Total: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} reads{time}{token}.\n"
+            "Total: {all}.\n{guard}{created}{mutations} mutation{s} and about {reads} {read}{time}{token}.\n"
         )
     }
 

@@ -160,7 +160,7 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
             removals.put(&record(&line, end))?;
         }
         let undoing = undone.of(&line, history);
-        counts.count(undoing, &line);
+        counts.count(undoing, &line, is_extra(history, line.item));
         if undoing == Some(Undoing::PutBack) {
             undo.put(&put_back(&line, with_deployments))?;
         }
@@ -185,7 +185,7 @@ pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError
     }
     for line in plan_lines(folder)? {
         let line = line?;
-        counts.count(undone.of(&line, history), &line);
+        counts.count(undone.of(&line, history), &line, is_extra(history, line.item));
     }
     Ok(counts)
 }
@@ -195,6 +195,9 @@ pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError
 pub struct Undo {
     /// Removals and changes of roles in it.
     pub rows: u64,
+    /// How many of these are removals.
+    #[serde(skip)]
+    pub removals: u64,
     /// People who were removed and cannot be restored by it: they have no address, or an invitation
     /// without a known role.
     pub left_out: u64,
@@ -203,10 +206,11 @@ pub struct Undo {
 }
 
 impl Undo {
-    fn count(&mut self, undoing: Option<Undoing>, line: &PlanLine) {
+    fn count(&mut self, undoing: Option<Undoing>, line: &PlanLine, is_extra: bool) {
         match undoing {
             Some(Undoing::PutBack) => {
                 self.rows += 1;
+                self.removals += u64::from(is_extra);
                 self.odd_addresses |= is_odd_email(&line.email);
             }
             Some(Undoing::LeftOut) => self.left_out += 1,

@@ -70,7 +70,7 @@ pub(super) fn resolve(headers: &[String], settings: &Settings) -> Result<Columns
     {
         let complaint = Complaint::new(
             IssueKind::MissingHeader,
-            format!("the first row has no header: {} is data", quoted(&headers[cell])),
+            format!("the file has no header row: the first row has the address {}", quoted(&headers[cell])),
         )
         .hint("add a first line such as `email,role,workspace`");
         return Err(vec![(cell, complaint)]);

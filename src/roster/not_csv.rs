@@ -90,9 +90,12 @@ fn archive(sample: &[u8]) -> Option<(&'static str, &'static str)> {
     } else if contains(sample, b"xl/") {
         "an Excel workbook (xlsx)"
     } else {
-        "a spreadsheet or an archive (xlsx or zip)"
+        return Some((
+            "a spreadsheet or an archive (xlsx or zip)",
+            "save the sheet as `CSV UTF-8`, or unpack the archive",
+        ));
     };
-    Some((what, "open it and save the sheet as `CSV UTF-8`, or unpack it"))
+    Some((what, "open it and save the sheet as `CSV UTF-8`"))
 }
 
 /// HTML and XML.

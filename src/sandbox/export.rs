@@ -174,7 +174,10 @@ impl Columns {
         let first = headers[0].position;
         let missing = |name: &str| {
             if let Some(data) = headers.iter().find(|cell| no_address(&cell.text).is_none()) {
-                let what = format!("the first row has no header: {} is data", shown(&data.text));
+                let what = format!(
+                    "the file has no header row: the first row has the address {}",
+                    shown(&data.text)
+                );
                 return data.position.wrong(what);
             }
             table.first_rows().find(|row| is_header(row)).map_or_else(
@@ -470,7 +473,10 @@ mod tests {
         for (text, expected) in [
             ("email,workspace\n", ":1:1: the export has no column \"role\""),
             ("\nemail,role\n", ":2:1: the export has no column \"workspace\""),
-            ("a@x.org,admin,F\nb@x.org,admin,F\n", ":1:1: the first row has no header: \"a@x.org\" is data"),
+            (
+                "a@x.org,admin,F\nb@x.org,admin,F\n",
+                ":1:1: the file has no header row: the first row has the address \"a@x.org\"",
+            ),
             ("email:role:workspace\n", ":1:1: the header is separated by colons"),
             ("email role workspace\n", ":1:1: the header is separated by blanks"),
             ("\"email,role,workspace\"\n", ":1:1: the whole line is one quoted cell"),

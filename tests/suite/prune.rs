@@ -441,7 +441,7 @@ fn a_plan_shows_who_goes_and_who_stays_in_every_format() {
         "2 to remove",
         "- person.0.6@example.com  WORKSPACE_VIEWER  (member, not in the roster)",
         "- person.0.9@example.com  WORKSPACE_VIEWER  (invitation, not in the roster)",
-        "= person.0.7@example.com  WORKSPACE_VIEWER  (member, not in the roster)  --protect covers them",
+        "= person.0.7@example.com  WORKSPACE_VIEWER  (member, not in the roster)  covered by --protect",
         "2 mutations",
     ] {
         assert!(human.contains(line), "{line}: {human}");

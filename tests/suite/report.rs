@@ -92,9 +92,9 @@ fn a_run_is_named_by_id_prefix_folder_or_as_the_latest() {
 fn what_cannot_be_found_is_said_with_what_to_do() {
     let workdir = Workdir::new();
     let report =
-        workdir.run(["report"]).ended(2).says("there are no runs in onboard-runs").says("--runs-dir");
+        workdir.run(["report"]).ended(2).says("the folder onboard-runs does not exist").says("--runs-dir");
     assert_eq!(report.stdout, "");
-    let listed = workdir.run(["report", "--list"]).ended(0).says("there are no runs in onboard-runs");
+    let listed = workdir.run(["report", "--list"]).ended(0).says("the folder onboard-runs does not exist");
     assert_eq!(listed.stdout, "");
     fs::create_dir(workdir.path().join("onboard-runs")).unwrap();
     workdir.run(["report"]).ended(2).says("there are no runs in onboard-runs").began_nothing();

@@ -66,6 +66,25 @@ fn a_finished_run_says_so_and_ends_as_it_did() {
 }
 
 #[test]
+fn an_unfinished_run_is_named_until_its_roster_is_applied() {
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
+    let run = interrupted(&workdir, &sandbox);
+    let id = run.folder().file_name().unwrap().to_str().unwrap();
+    let named = format!("roster.csv is unfinished; to resume it: houston-onboard resume onboard-runs/{id}\n");
+    workdir.write("small.csv", roster(1, 1));
+    drop(workdir.apply(&sandbox, "small.csv", &[]).ended(0).says(&named));
+    let program = workdir.program();
+    let resume = || program.call(["resume"]).token(sandbox.token()).run();
+    drop(resume().ended(0).says("is complete").says(&named));
+    let other = Sandbox::new();
+    let elsewhere = workdir.apply(&other, "small.csv", &[]).ended(0);
+    assert!(!elsewhere.stderr.contains(id), "another target: {}", elsewhere.stderr);
+    drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0).says(&named));
+    let last = resume().ended(0).says("is complete");
+    assert!(!last.stderr.contains(id), "{}", last.stderr);
+}
+
+#[test]
 fn a_rehearsal_cannot_be_resumed_and_says_why() {
     let workdir = Workdir::new();
     let sandbox_run =

@@ -175,7 +175,7 @@ fn a_file_that_cannot_be_read_gets_one_sentence_and_not_one_packet() {
         ("duplicate_header.csv", "1:22: `email` and `User` both mean"),
         ("empty_file.csv", "1:1: the file is empty"),
         ("missing_column.csv", "1:1: the column `email` is missing"),
-        ("missing_header.csv", "1:1: the first row has no header"),
+        ("missing_header.csv", "1:1: the file has no header row"),
         ("no_rows.csv", "1:1: the file has a header but no rows"),
         ("not_text.csv", "1:1: this is a spreadsheet or an archive"),
         ("not_utf8.csv", "3:56: the byte 0xE9 is not UTF-8"),

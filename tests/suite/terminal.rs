@@ -179,7 +179,9 @@ fn resume_shows_what_is_left_and_asks() {
     let mut session = on_terminal(&workdir, &sandbox, &["resume", "--rate", "none"]);
     let shown = session.exp_string("Apply ").unwrap();
     assert!(
-        shown.contains(" to send, 0 to check first") && shown.contains(" of 40 rows are finished"),
+        shown.contains(" to send\r\n")
+            && !shown.contains(" 0 ")
+            && shown.contains(" of 40 rows are finished.\r\n"),
         "{shown}"
     );
     session.send_line("n").unwrap();

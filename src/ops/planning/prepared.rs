@@ -92,6 +92,14 @@ impl PreparedPlan {
         self.alone(&self.plan.items).count()
     }
 
+    /// How many of them remove people from workspaces.
+    pub fn removals(&self) -> usize {
+        let removes = |item: &&Item| {
+            item.phase() != Phase::Deployments && matches!(item.decision.action(), Some(Action::Remove(_)))
+        };
+        self.alone(&self.plan.items).filter(removes).count()
+    }
+
     /// What rows need besides a person in a workspace: deployment roles that are set together with adds, if
     /// the server supports that, and whom to remove first.
     pub fn subjects(&self) -> Subjects {
@@ -152,7 +160,7 @@ impl PreparedPlan {
         let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
         Err(Failure::new(ExitStatus::Guard, error)
-            .hint(format!("{allow} would allow it; --on-guard skip-removals applies everything else")))
+            .hint(format!("check that the roster is complete. If it is, {allow} would allow it; --on-guard skip-removals applies everything else")))
     }
 
     /// The plan in a format.

@@ -139,7 +139,7 @@ impl Input {
         let error = anyhow::anyhow!("--only and --limit exclude all {} rows", self.roster.len());
         Err(Failure::new(ExitStatus::Usage, error)
             .about(&["only", "limit"])
-            .hint("--only compares with the text in the file; `*` matches any text, `?` one character"))
+            .hint("check both: --limit 0 takes no rows; --only compares with the text in the file (`*` matches any text, `?` one character)"))
     }
 
     fn refuse_if_bad(&self) -> Result<(), Failure> {

@@ -20,7 +20,13 @@ const CANDIDATES: usize = 10;
 /// folders: they are cleaned where they are shown.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// There is nothing to choose from.
+    /// The folder of the runs does not exist.
+    #[error("there are no runs: the folder {runs_dir} does not exist")]
+    NoFolder {
+        /// Where they would be.
+        runs_dir: String,
+    },
+    /// The folder of the runs has none.
     #[error("there are no runs in {runs_dir}")]
     NoRuns {
         /// Where they would be.
@@ -73,15 +79,18 @@ pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
     if !is_name(path) && !run.is_empty() {
         return at(path).ok_or_else(|| FindError::NotARun { path: run.to_owned() });
     }
-    let shown = || runs_dir.display().to_string();
-    let mut runs = match Runs::open(runs_dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        opened => opened?.list()?,
+    let (exists, mut runs) = match Runs::open(runs_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (false, Vec::new()),
+        opened => (true, opened?.list()?),
+    };
+    let no_runs = || {
+        let runs_dir = runs_dir.display().to_string();
+        if exists { FindError::NoRuns { runs_dir } } else { FindError::NoFolder { runs_dir } }
     };
     runs.retain(|folder| is_id(folder.id()) || folder.is_run());
     if run == LATEST {
         let latest = runs.into_iter().find(|folder| is_id(folder.id()));
-        let latest = latest.ok_or_else(|| FindError::NoRuns { runs_dir: shown() })?;
+        let latest = latest.ok_or_else(no_runs)?;
         return match latest.distrust() {
             None => Ok(latest),
             Some(why) => Err(FindError::LatestDistrusted { run: latest.id().to_owned(), why }),
@@ -101,9 +110,9 @@ pub fn find(runs_dir: &Path, run: &str) -> Result<RunFolder, FindError> {
         }
         (_, None) => at(path).ok_or_else(|| {
             if none_at_all {
-                FindError::NoRuns { runs_dir: shown() }
+                no_runs()
             } else {
-                FindError::Unknown { run: run.to_owned(), runs_dir: shown() }
+                FindError::Unknown { run: run.to_owned(), runs_dir: runs_dir.display().to_string() }
             }
         }),
     }
@@ -228,7 +237,9 @@ mod tests {
         let empty = tempfile::tempdir().expect("a temporary folder");
         for run in [LATEST, "2026", ""] {
             for folder in [empty.path().to_owned(), empty.path().join("missing")] {
-                assert!(matches!(find(&folder, run), Err(FindError::NoRuns { .. })), "{run}");
+                let error = find(&folder, run).expect_err("there are none");
+                assert_eq!(error.to_string().contains("does not exist"), !folder.exists(), "{run}: {error}");
+                assert!(error.to_string().starts_with("there are no runs"), "{run}: {error}");
             }
         }
         let file = dir.path().join("20270101T000000Z-file");
