@@ -121,7 +121,9 @@ fn too_many_removals_stop_everything_before_anything_is_sent_and_name_the_flag()
         let yes: &[&str] = if command == "apply" { &["--yes"] } else { &[] };
         let call = workdir.call([command, "roster.csv", "--prune"]).args(yes).to(&sandbox);
         let refused = call.run().ended(7);
-        for part in ["--max-remove-percent 17", "nothing was sent"] {
+        for part in
+            ["check that the roster is complete. If it is, --max-remove-percent 17", "nothing was sent"]
+        {
             assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
         }
         // A plan that is shown has this line already.
@@ -129,6 +131,10 @@ fn too_many_removals_stop_everything_before_anything_is_sent_and_name_the_flag()
         assert_eq!(all.matches("2 of 12 people would be removed, 17 per cent").count(), 1, "{all}");
         sandbox.received_no_mutation();
     }
+    workdir.write("ten.csv", roster(&[(0, &(0..10).collect::<Vec<_>>())]));
+    let skipping = workdir.call(["plan", "ten.csv", "--prune", "--on-guard", "skip-removals"]);
+    let plan = skipping.to(&sandbox).run().ended(7);
+    assert!(plan.stdout.ends_with("No changes: a guard holds them back.\n"), "{}", plan.stdout);
     drop(workdir.apply(&sandbox, "roster.csv", &["--prune", "--max-remove-percent", "17"]).ended(0));
     assert!(present(&sandbox).contains(&(workspace(1), person(1, 12))));
     assert!(!present(&sandbox).contains(&(workspace(0), person(0, 11))));

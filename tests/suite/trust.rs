@@ -74,6 +74,8 @@ fn a_run_that_others_can_change_is_not_resumed_and_its_target_gets_no_request() 
         for run in ["latest", &id, folder.to_str().unwrap()] {
             refused(run, why);
         }
+        let finished = workdir.call(["resume", &id, "--yes"]).run().ended(2);
+        drop(finished.says(&format!("chmod go-w onboard-runs/{id}, then resume again")));
     }
     allow(&folder, 0o700);
     if give_away(&folder) {
