@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::conclusion::conclude;
-use super::confirm::{Changes, Confirmation};
+use super::confirm::Confirmation;
 use super::plan::{After, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
 use super::saved_plan_args::SavedPlanArgs;
@@ -24,6 +24,7 @@ use crate::ops::trust::Origin;
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
 use crate::record::journal::RunSettings;
+use crate::report::question::Changes;
 use crate::roster::spool_instead_in;
 
 /// Apply a roster

@@ -2,13 +2,13 @@
 //!
 //! Main type: [`Confirmation`].
 
-use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use super::{print, tell};
 use crate::model::printable;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
+use crate::report::question::Changes;
 
 /// How the user confirms before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,28 +17,6 @@ pub(super) enum Confirmation {
     Given,
     /// The user is asked on the terminal.
     Ask,
-}
-
-/// How much is about to be changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Changes {
-    /// All changes.
-    pub(super) all: usize,
-    /// How many of them remove people.
-    pub(super) removals: usize,
-}
-
-impl fmt::Display for Changes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counted =
-            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        let (all, removals) = (counted(self.all, "change"), counted(self.removals, "removal"));
-        match self.removals {
-            0 => f.write_str(&all),
-            count if count == self.all => f.write_str(&removals),
-            _ => write!(f, "{all}, including {removals}"),
-        }
-    }
 }
 
 impl Confirmation {
@@ -93,23 +71,4 @@ fn confirm(plan: &str, changes: Changes, url: &str) -> Result<bool, Failure> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_question_names_the_removals() {
-        for (all, removals, words) in [
-            (1, 0, "1 change"),
-            (76, 0, "76 changes"),
-            (76, 35, "76 changes, including 35 removals"),
-            (2, 1, "2 changes, including 1 removal"),
-            (35, 35, "35 removals"),
-            (1, 1, "1 removal"),
-        ] {
-            assert_eq!(Changes { all, removals }.to_string(), words);
-        }
-    }
 }

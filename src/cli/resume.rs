@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::conclusion::conclude;
-use super::confirm::{Changes, Confirmation};
+use super::confirm::Confirmation;
 use super::prune_args::LimitArgs;
 use super::target_args::{PaceArgs, TargetArgs, destination};
 use super::{GlobalArgs, environment, tell, trust};
@@ -19,6 +19,7 @@ use crate::ops::session::Destination;
 use crate::ops::trust::Origin;
 use crate::outcome::ExitStatus;
 use crate::record::folder::{LATEST, RunFolder};
+use crate::report::question::Changes;
 
 /// Finish an interrupted run
 #[derive(Debug, Clone, Args)]

@@ -26,5 +26,6 @@ pub mod saved;
 pub mod session;
 pub mod signals;
 pub mod trust;
+pub mod trust_shown;
 pub mod unanswered;
 pub mod unfinished;
