@@ -10,7 +10,7 @@ use super::pause;
 use super::state::State;
 use crate::event::{RunEnd, StopReason};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
-use crate::plan::{Action, ReplaceStep};
+use crate::plan::ReplaceStep;
 
 impl State<'_> {
     /// A ticket was not executed: its mutation was certainly not sent.
@@ -165,10 +165,7 @@ impl State<'_> {
     pub fn finish_acknowledged(&mut self, acknowledged: &Acknowledged, status: Status, cause: Option<Cause>) {
         let (attempts, elapsed) = (acknowledged.attempts, acknowledged.elapsed());
         let operation = acknowledged.operation();
-        let step = match self.planned(operation).action {
-            Action::Replace { .. } => Some(ReplaceStep::Add),
-            Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => None,
-        };
+        let step = self.planned(operation).action.replaced().map(|_| ReplaceStep::Add);
         let cause = cause.map(|cause| half_done(step, status, cause));
         self.write_down(operation, &Outcome { status, cause, attempts, elapsed });
     }

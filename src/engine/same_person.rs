@@ -6,7 +6,6 @@
 use super::state::State;
 use crate::model::{ItemId, Level, Scope};
 use crate::outcome::{Cause, Code, Status};
-use crate::plan::Action;
 use crate::present::members::Reading;
 
 impl State<'_> {
@@ -63,9 +62,7 @@ impl State<'_> {
 
     /// The role that an operation adds a person with, if it does.
     fn added_as(&self, operation: usize) -> Option<Level> {
-        match self.planned(operation).action {
-            Action::Add(level) if self.scope_of(operation) == Scope::Workspace => Some(level),
-            Action::Add(_) | Action::SetRole { .. } | Action::Replace { .. } | Action::Remove(_) => None,
-        }
+        let added = self.planned(operation).action.added();
+        added.filter(|_| self.scope_of(operation) == Scope::Workspace)
     }
 }

@@ -28,11 +28,11 @@ use super::session::Session;
 use crate::engine::batch::{Batch, InDeployment, Subject, Subjects};
 use crate::event::Event;
 use crate::houston::DeploymentGrant;
-use crate::model::{Emails, ItemId, Level, WorkspaceId, email_key};
+use crate::model::{Emails, ItemId, WorkspaceId, email_key};
 use crate::outcome::{Cause, Outcome, Status, Tally};
 use crate::plan::guard::{AdminCount, Bars, barred, hold_last_admins};
 use crate::plan::protect::Protect;
-use crate::plan::{Action, Decision, Holder, Membership, Operation, Phase, Reason, Workspace, sort};
+use crate::plan::{Action, Decision, Membership, Operation, Phase, Reason, Workspace, sort};
 use crate::present::survey::Task;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, JournalError, LineDecision, Origin, PlanLine, plan_lines};
@@ -357,15 +357,8 @@ impl Share {
 }
 
 impl Due {
-    /// Whether it may make an admin of the person: adding them may turn out as an invitation.
     fn makes_an_admin(&self) -> bool {
-        match self.decision {
-            Decision::Change(Action::Add(level)) => level == Level::Admin,
-            Decision::Change(Action::SetRole { to, holder, .. }) => {
-                to == Level::Admin && holder == Holder::Member
-            }
-            Decision::Change(Action::Replace { .. } | Action::Remove(_)) | Decision::Keep(_) => false,
-        }
+        self.decision.action().is_some_and(Action::makes_an_admin)
     }
 
     fn takes_an_admin(&self) -> bool {

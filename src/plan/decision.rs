@@ -77,6 +77,39 @@ impl Action {
         }
     }
 
+    /// The role of a person who is added, if it adds one.
+    pub fn added(self) -> Option<Level> {
+        match self {
+            Self::Add(level) => Some(level),
+            Self::SetRole { .. } | Self::Replace { .. } | Self::Remove(_) => None,
+        }
+    }
+
+    /// The role and what has it of a person who is removed and added again, if it replaces one.
+    pub fn replaced(self) -> Option<(Level, Holder)> {
+        match self {
+            Self::Replace { to, holder } => Some((to, holder)),
+            Self::Add(_) | Self::SetRole { .. } | Self::Remove(_) => None,
+        }
+    }
+
+    /// What has a role that is changed, if it changes one.
+    pub fn holder(self) -> Option<Holder> {
+        match self {
+            Self::SetRole { holder, .. } => Some(holder),
+            Self::Add(_) | Self::Replace { .. } | Self::Remove(_) => None,
+        }
+    }
+
+    /// Whether it may make an admin of the person: adding them may turn out as an invitation.
+    pub fn makes_an_admin(self) -> bool {
+        match self {
+            Self::Add(level) => level == Level::Admin,
+            Self::SetRole { to, holder, .. } => to == Level::Admin && holder == Holder::Member,
+            Self::Replace { .. } | Self::Remove(_) => false,
+        }
+    }
+
     /// The role that the person loses, if it is known.
     pub fn from(self) -> Option<Level> {
         match self {

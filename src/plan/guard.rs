@@ -30,11 +30,9 @@ pub fn hold_last_admins<'d>(
     let taking: Vec<(&mut Decision, Action)> = decisions.into_iter().filter_map(takes).collect();
     let leaving = taking.iter().filter(|(_, action)| matches!(action, Action::Remove(_))).count();
     for (decision, action) in taking {
-        let left = match action {
-            // It is sent before the new admins are proved.
-            Action::Replace { .. } => admins.others,
-            Action::Add(_) | Action::SetRole { .. } | Action::Remove(_) => admins.others + admins.coming,
-        };
+        // A replacement is sent before the new admins are proved.
+        let coming = if action.replaced().is_some() { 0 } else { admins.coming };
+        let left = admins.others + coming;
         if left <= leaving {
             *decision = Decision::Keep(Reason::HeldBack(Guard::LastAdmin, action));
         }

@@ -134,7 +134,8 @@ fn a_dead_token_takes_no_further_invitations_away() {
     for profile in [Profile::V0_23, Profile::V0_28] {
         let legacy = Some(houston_onboard::sandbox::Model::Legacy);
         let dying = Options {
-            faults: "token-dies=20".parse().unwrap(),
+            // The plan asks about the account of each of them.
+            faults: format!("token-dies={}", guests.len() + 20).parse().unwrap(),
             latency: Duration::from_millis(5),
             model: legacy,
             ..options(profile, &["dead-token=inside"])

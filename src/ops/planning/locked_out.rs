@@ -11,7 +11,7 @@ use crate::houston::Fault;
 use crate::model::ItemId;
 use crate::ops::failure::Failure;
 use crate::ops::session::{Session, unusable};
-use crate::plan::{Action, Decision, Holder, Item, Membership, Phase, Plan, Reason};
+use crate::plan::{Decision, Holder, Item, Membership, Phase, Plan, Reason};
 use crate::record::journal::RunSettings;
 use crate::report::notices::{Notice, PlanningNotice};
 use crate::roster::Roster;
@@ -57,9 +57,8 @@ fn is_waiting(item: &Item) -> bool {
         && matches!(item.seen, Some(Membership::Invited { .. }))
         && match &item.decision {
             Decision::Keep(Reason::AlreadyInvited(_)) => true,
-            Decision::Change(Action::SetRole { holder, .. }) => *holder == Holder::Invitation,
-            Decision::Change(Action::Add(_) | Action::Replace { .. } | Action::Remove(_))
-            | Decision::Keep(_) => false,
+            Decision::Change(action) => action.holder() == Some(Holder::Invitation),
+            Decision::Keep(_) => false,
         }
 }
 

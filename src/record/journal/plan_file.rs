@@ -176,7 +176,7 @@ impl PlanLine {
     pub fn from_role(&self) -> Option<Role> {
         let seen = || self.seen.and_then(Membership::role);
         let level = match &self.decision {
-            LineDecision::Change(Action::Replace { .. }) => seen(),
+            LineDecision::Change(action) if action.replaced().is_some() => seen(),
             LineDecision::Change(action) => action.from(),
             LineDecision::Keep(_) if self.is_row() => None,
             LineDecision::Keep(_) => seen(),

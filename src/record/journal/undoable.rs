@@ -3,7 +3,7 @@
 //!
 //! Main type: [`Undone`]. It reads nothing and writes nothing.
 
-use super::{History, LineDecision, PlanLine};
+use super::{History, PlanLine};
 use crate::model::{Role, WorkspaceId};
 use crate::outcome::Status;
 use crate::plan::{Action, Holder};
@@ -34,11 +34,8 @@ impl Undone {
             return None;
         }
         // A person who was removed and added again was there before, perhaps with another role.
-        let replaced = match line.decision {
-            LineDecision::Change(Action::Replace { to, holder }) => Some((Role::workspace(to), holder)),
-            LineDecision::Change(Action::Add(_) | Action::SetRole { .. } | Action::Remove(_))
-            | LineDecision::Keep(_) => None,
-        };
+        let replaced = line.decision.action().and_then(Action::replaced);
+        let replaced = replaced.map(|(to, holder)| (Role::workspace(to), holder));
         let status = history.item(line.item)?.status;
         // The account had no access; its invitation cannot be restored.
         if let (Status::Added, Some((_, Holder::Invitation))) = (status, replaced) {
