@@ -190,7 +190,7 @@ impl Breakers {
         self.is_token_in_doubt = probed != Probed::WorkspaceClosed;
     }
 
-    /// Whether nobody may be removed any more.
+    /// Whether no one may be removed any longer.
     pub fn is_token_in_doubt(&self) -> bool {
         self.is_token_in_doubt
     }

@@ -20,7 +20,7 @@ impl State<'_> {
         self.take_back(operation);
     }
 
-    /// Nobody is removed with a token that may be dead, since it might not be able to add them again.
+    /// No one is removed with a token that may be dead: it might not be able to add them again.
     pub fn hold_back(&mut self, lane: usize, operation: usize) {
         self.lanes[lane].came_back();
         let text = "not sent: Houston does not say whether the token is still valid";

@@ -96,7 +96,7 @@ impl Call<'_> {
         people::invites(data.workspace_invites.unwrap_or_default())
     }
 
-    /// Whether somebody who can sign in has this address.
+    /// Whether a user who can sign in has this address.
     pub(super) fn has_account(&mut self, email: &str) -> Result<bool, Fault> {
         let decoded = self.ask::<ops::Accounts>(ops::accounts::Variables { email: email.to_owned() })?;
         let data: ops::accounts::ResponseData = required(decoded, "users")?;

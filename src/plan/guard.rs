@@ -50,7 +50,7 @@ pub struct AdminCount {
 }
 
 impl AdminCount {
-    /// This many on the member list, and nobody who becomes one.
+    /// This many on the member list, and no new one.
     pub fn now(others: usize) -> Self {
         Self { others, coming: 0 }
     }

@@ -88,7 +88,7 @@ pub struct Look<'a> {
     pub named: Option<HashSet<&'a str, FixedState>>,
     /// Whose roles in which deployments.
     pub asked: &'a [Asked<'a>],
-    /// Whether the list of members is read to its end, whoever has been found.
+    /// Whether the list of members is read to its end, even if every wanted person has been found.
     pub to_the_end: bool,
 }
 

@@ -139,7 +139,7 @@ fn create_token(context: &Context<'_>, args: Args<'_>) -> Result<Done, Refused> 
     Ok(Done::new(Answer::Thing(Thing::AuthUser(Caller::User(user))), "token"))
 }
 
-/// `createUser`: nobody signs up here, since invitations hand out no token.
+/// `createUser`: no one signs up here, since invitations hand out no token.
 fn create_user(args: Args<'_>) -> Result<Done, Refused> {
     if args.text("inviteToken").is_some() {
         return Err(Refused::bad_input("Invite token not found"));

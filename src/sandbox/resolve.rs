@@ -261,7 +261,7 @@ impl<'c> Node<'c> {
             "user" => user
                 .map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::User { at, only: None })),
             "token" => user.map_or_else(ResolvedValue::null, |at| Self::object(context, Thing::Token(at))),
-            // Both are constants, whoever calls.
+            // Both are constants for every caller.
             "permissions" => ResolvedValue::leaf(JsonValue::Object(JsonMap::new())),
             "isAdmin" => ResolvedValue::leaf(false),
             "authUserCapabilities" => Self::object(context, Thing::Capabilities(caller.clone())),

@@ -50,7 +50,7 @@ pub fn successors<'c>(
     Ok(found)
 }
 
-/// Whether the change makes an admin of somebody who is not known to have no account.
+/// Whether the change makes an admin of a person who may have an account.
 fn becomes_admin(candidate: &Candidate<'_>) -> bool {
     match (&candidate.item.decision, candidate.item.seen) {
         (

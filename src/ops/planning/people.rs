@@ -34,7 +34,7 @@ pub enum Agreement {
 }
 
 impl<'r> People<'r> {
-    /// Nobody has several rows yet.
+    /// No person has several rows yet.
     pub fn new(roster: &'r Roster) -> Self {
         Self { roster, opposed: Vec::new() }
     }
