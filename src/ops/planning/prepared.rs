@@ -39,7 +39,7 @@ impl PreparedPlan {
     /// Reads Houston and decides every row.
     ///
     /// # Errors
-    /// As [`plan`]; or it is no longer the saved plan (9), or the installation's policy refuses what the plan
+    /// As [`plan()`]; or it is no longer the saved plan (9), or the installation's policy refuses what the plan
     /// would do (5).
     pub fn prepare(
         input: &mut ResolvedInput,
