@@ -611,6 +611,31 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_journal_says_whether_its_run_ended_in_order() {
+        let closed = |stopped| Entry::Closed {
+            stopped,
+            code: None,
+            detail: None,
+            requests: 1,
+            strain: Strain::default(),
+            at_ms: 9,
+        };
+        let ended = |entries: &[Entry]| {
+            let (_dir, folder) = run(entries);
+            History::ended_in_order(&folder).expect("readable")
+        };
+        let outcomes = vec![outcome(0, Status::Added); 2_000];
+        assert!(!ended(&[]), "only a header");
+        assert!(!ended(&outcomes));
+        assert!(ended(&[&outcomes[..], &[closed(None)]].concat()));
+        assert!(!ended(&[closed(Some(StopReason::Interrupted))]));
+        let (_dir, folder) = run(&[closed(None)]);
+        let journal = std::fs::read(folder.journal()).expect("there");
+        std::fs::write(folder.journal(), &journal[..journal.len() - 1]).expect("written");
+        assert!(!History::ended_in_order(&folder).expect("readable"), "a torn line");
+    }
+
+    #[test]
     fn entries_that_nobody_commits_do_not_gather_in_memory_without_end() {
         let dir = tempfile::tempdir().expect("a folder");
         let folder =

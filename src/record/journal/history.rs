@@ -3,6 +3,7 @@
 //! Main type: [`History`]. It reads; it never writes.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.
 const MOST_LEGS: u32 = u32::MAX - 1;
+/// The entry that closes a journal has fewer bytes.
+const LAST_LINE: u64 = 1 << 16;
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
 const SHORTEST_LINE: u64 = 40;
 
@@ -237,6 +240,25 @@ impl History {
     /// If there is no header that this version understands.
     pub fn read_header(folder: &RunFolder) -> Result<Header, JournalError> {
         Ok(begin(folder)?.0)
+    }
+
+    /// Whether the last leg of a run came to its end without being stopped. It reads the end of the journal
+    /// only.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn ended_in_order(folder: &RunFolder) -> Result<bool, JournalError> {
+        let failed = |source| JournalError::Read { path: folder.journal(), source };
+        let mut file = folder.read(JOURNAL).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let mut end = Vec::new();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST_LINE)))
+            .and_then(|_| file.take(LAST_LINE).read_to_end(&mut end))
+            .map_err(failed)?;
+        // Nothing ended behind a torn line.
+        let Some(whole) = end.strip_suffix(b"\n") else { return Ok(false) };
+        let last = whole.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+        Ok(matches!(serde_json::from_slice(last), Ok(Entry::Closed { stopped: None, .. })))
     }
 
     /// Compares the roster and the plan in the folder with the digests in the header: a run resumes with the

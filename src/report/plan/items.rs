@@ -42,7 +42,7 @@ pub(super) struct PlannedItem<'l> {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(untagged)]
 pub(super) enum ToRole {
-    /// This one; none if the row is not valid, or if a role is to be removed.
+    /// This one; none for an invalid row, and to remove a role.
     Wanted(Option<&'static str>),
     /// The roster does not name the person.
     OfNobody,
