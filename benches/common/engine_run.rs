@@ -9,8 +9,8 @@ use houston_onboard::engine::batch::Batch;
 use houston_onboard::engine::{Engine, MaxErrors, Run, Settings};
 use houston_onboard::event::Event;
 use houston_onboard::houston::{
-    Credential, Houston, Http, HttpSettings, Mail, Pace, Paced, Rate, Repeats, RetryPolicy, Retrying, Target,
-    Token,
+    Credential, Houston, Http, HttpSettings, Mail, Pace, Paced, Rate, Repeats, RetryPolicy, Retrying, Speed,
+    Target, Token,
 };
 use houston_onboard::model::Strain;
 use houston_onboard::model::{Emails, ItemId, Level, WorkspaceId};
@@ -72,8 +72,9 @@ impl Client {
     fn new(server: &Server, work: Work) -> Result<Self, AnyError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cancel = Cancel::new();
-        let pace = Pace::new(work.rate, MAX_WAIT, Arc::clone(&clock), cancel.clone());
-        let pace = Arc::new(pace.with_window(work.in_flight));
+        let speed = work.rate.map_or(Speed::Unlimited, Speed::Limited);
+        let pace = Pace::of_run(speed, work.in_flight, MAX_WAIT, Arc::clone(&clock), cancel.clone());
+        let pace = Arc::new(pace);
         let target = Target::from_url(&server.url())?;
         let settings = HttpSettings { concurrency: work.in_flight, ..HttpSettings::default() };
         let http =

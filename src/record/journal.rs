@@ -282,6 +282,9 @@ pub struct RunPace {
     /// The time from one request to the next in microseconds; none without a rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_us: Option<u64>,
+    /// Whether the window of requests in flight follows latency instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub auto: bool,
     /// Repeats of one request.
     pub retries: u32,
     /// How long one request may take, in milliseconds.
@@ -852,8 +855,7 @@ mod tests {
             window_min,
             congestion_events: events,
             retries: 2,
-            retries_refused: 0,
-            budget_is_empty: false,
+            ..Strain::default()
         };
         let closed = |strain| Entry::Closed {
             stopped: None,

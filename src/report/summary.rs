@@ -14,7 +14,7 @@ use super::escape::json_pretty;
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
-use crate::model::{is_harmless, printable};
+use crate::model::{LimitedBy, is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::journal::{History, RowEnd};
 
@@ -120,6 +120,12 @@ pub struct Summary {
     pub window_min: u32,
     /// How many were allowed in the end.
     pub window_end: u32,
+    /// How many were allowed on average.
+    pub window_mean: u32,
+    /// What kept the run from going faster; none while that is not known.
+    pub limited_by: Option<LimitedBy>,
+    /// How long an answer of Houston took on average, in milliseconds; none while that is not known.
+    pub latency_ms: Option<u64>,
     /// Requests that were sent again.
     pub retries: u64,
     /// Requests that were not sent again because the retry budget was used up.
@@ -265,6 +271,9 @@ impl Summary {
             congestion_events: history.strain.congestion_events,
             window_min: history.strain.window_min,
             window_end: history.strain.window_end,
+            window_mean: history.strain.window_mean,
+            limited_by: history.strain.latency_ms().map(|_| history.strain.limited_by),
+            latency_ms: history.strain.latency_ms(),
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
             locked_out: history.rows().filter(|row| row.is_locked_out()).count() as u64,
@@ -516,6 +525,9 @@ mod tests {
           "congestion_events": 0,
           "window_min": 0,
           "window_end": 0,
+          "window_mean": 0,
+          "limited_by": null,
+          "latency_ms": null,
           "retries": 0,
           "retries_refused": 0,
           "failures": [

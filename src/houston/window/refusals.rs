@@ -1,6 +1,6 @@
-//! How many requests may be in flight, adjusted by answers and refusals.
+//! How many requests may be in flight, by what the server refuses.
 //!
-//! Main type: [`Window`]. Pure: it knows neither time nor threads; the gate applies it.
+//! Main type: [`ByRefusals`]. Pure: it knows neither clocks nor threads.
 //!
 //! The window begins small and doubles while it is full and requests succeed. A refusal cuts it by
 //! 15 per cent, once for everything that was in flight; if that was not enough, it restarts with
@@ -42,9 +42,9 @@ pub enum Congestion {
     Timeout,
 }
 
-/// The window of requests in flight.
+/// The window that refusals allow.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Window {
+pub struct ByRefusals {
     /// Requests in flight; below one, that share of the time has one.
     size: f64,
     /// Up to here it doubles, beyond it creeps.
@@ -64,7 +64,7 @@ pub struct Window {
     latency: f64,
 }
 
-impl Window {
+impl ByRefusals {
     /// A window of at most this many requests, at least one; always open without a number.
     pub fn new(most: Option<u32>) -> Self {
         let most = most.map_or(f64::INFINITY, |most| f64::from(most.max(1)));
@@ -114,14 +114,12 @@ impl Window {
         self.cuts
     }
 
-    /// An answer came, after `latency` if that was measured, while this many requests were in
-    /// flight, itself included. A limit that is not reached cannot be known to be too low.
-    pub fn answered(&mut self, latency: Option<Duration>, in_flight: u32) {
+    /// An answer came, after this time, while this many requests were in flight, itself included. A
+    /// limit that is not reached cannot be known to be too low.
+    pub fn answered(&mut self, latency: Duration, in_flight: u32) {
         self.clean += 1.0;
-        if let Some(latency) = latency.map(|latency| latency.as_secs_f64()) {
-            let newest = if self.latency > 0.0 { NEWEST } else { 1.0 };
-            self.latency += (latency - self.latency) * newest;
-        }
+        let newest = if self.latency > 0.0 { NEWEST } else { 1.0 };
+        self.latency += (latency.as_secs_f64() - self.latency) * newest;
         if f64::from(in_flight) + 1.0 < self.size.floor() {
             return;
         }
@@ -185,21 +183,21 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn answer(window: &mut Window, times: u32) {
+    fn answer(window: &mut ByRefusals, times: u32) {
         for _ in 0..times {
-            window.answered(Some(20 * MS), window.slots());
+            window.answered(20 * MS, window.slots());
         }
     }
 
-    fn refuse(window: &mut Window) {
+    fn refuse(window: &mut ByRefusals) {
         window.refused(Congestion::TooMany, None, window.cuts());
     }
 
     #[test]
     fn the_default_concurrency_is_open_from_the_start_and_a_larger_one_after_doubling() {
-        assert!(Window::new(Some(8)).is_open() && Window::new(Some(1)).is_open());
-        assert!(Window::new(None).is_open());
-        let mut window = Window::new(Some(64));
+        assert!(ByRefusals::new(Some(8)).is_open() && ByRefusals::new(Some(1)).is_open());
+        assert!(ByRefusals::new(None).is_open());
+        let mut window = ByRefusals::new(Some(64));
         for slots in [8, 16, 32, 64] {
             assert_eq!(window.slots(), slots);
             let round = window.slots();
@@ -211,16 +209,16 @@ mod tests {
 
     #[test]
     fn what_is_not_used_does_not_grow() {
-        let mut window = Window::new(Some(64));
+        let mut window = ByRefusals::new(Some(64));
         for _ in 0..1000 {
-            window.answered(Some(20 * MS), 3);
+            window.answered(20 * MS, 3);
         }
         assert_eq!(window.slots(), 8);
     }
 
     #[test]
     fn a_cut_is_made_once_for_all_that_left_before_it() {
-        let mut window = Window::new(Some(64));
+        let mut window = ByRefusals::new(Some(64));
         answer(&mut window, 200);
         let cuts = window.cuts();
         for _ in 0..50 {
@@ -234,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_cut_that_was_not_enough_is_followed_by_a_new_beginning() {
-        let mut window = Window::new(Some(64));
+        let mut window = ByRefusals::new(Some(64));
         answer(&mut window, 200);
         refuse(&mut window);
         answer(&mut window, 53);
@@ -253,7 +251,7 @@ mod tests {
             (Congestion::Timeout, 4, 64),
             (Congestion::TooMany, 4, 512),
         ] {
-            let mut window = Window::new(Some(64));
+            let mut window = ByRefusals::new(Some(64));
             window.size = f64::from(from) / CUT;
             window.target = window.size;
             window.clean = 1000.0;
@@ -269,7 +267,7 @@ mod tests {
 
     #[test]
     fn where_a_refusal_costs_a_pause_it_grows_slower() {
-        let mut window = Window::new(Some(8));
+        let mut window = ByRefusals::new(Some(8));
         (0..8).for_each(|_| answer(&mut window, 1));
         window.refused(Congestion::TooMany, Some(Duration::from_secs(1)), 0);
         window.size = 2.0;
@@ -295,14 +293,14 @@ mod tests {
             (Congestion::Unavailable, 20 * MS),
             (Congestion::Timeout, 20 * MS),
         ] {
-            let mut window = Window::new(Some(8));
+            let mut window = ByRefusals::new(Some(8));
             answer(&mut window, 8);
             assert_eq!(window.gap(), Duration::ZERO);
             (0..100).for_each(|_| window.refused(why, None, window.cuts()));
             assert_eq!((window.slots(), window.gap()), (1, slowest), "{why:?}");
         }
-        let mut slow = Window::new(Some(8));
-        (0..8).for_each(|_| slow.answered(Some(Duration::from_secs(20)), 8));
+        let mut slow = ByRefusals::new(Some(8));
+        (0..8).for_each(|_| slow.answered(Duration::from_secs(20), 8));
         (0..100).for_each(|_| slow.refused(Congestion::TooMany, None, slow.cuts()));
         assert_eq!(slow.gap(), LONGEST_GAP);
     }
@@ -314,14 +312,14 @@ mod tests {
             most in 1u32..=64,
             facts in proptest::collection::vec((0u8..8, 0u64..5000, 0u64..3), 1..400),
         ) {
-            let mut window = Window::new(Some(most));
+            let mut window = ByRefusals::new(Some(most));
             for (kind, milliseconds, back) in facts {
                 let (before, cuts) = (window.clone(), window.cuts());
                 match kind {
                     0 => window.refused(Congestion::TooMany, Some(3 * MS), cuts.saturating_sub(back)),
                     1 => window.refused(Congestion::Unavailable, Some(3 * MS), cuts.saturating_sub(back)),
                     2 => window.refused(Congestion::Timeout, None, cuts.saturating_sub(back)),
-                    _ => window.answered(Some(MS * u32::try_from(milliseconds).unwrap()), window.slots()),
+                    _ => window.answered(MS * u32::try_from(milliseconds).unwrap(), window.slots()),
                 }
                 prop_assert!((1..=most).contains(&window.slots()));
                 prop_assert!(window.size >= LEAST && window.gap() <= LONGEST_GAP);
@@ -358,7 +356,7 @@ mod tests {
             Due,
         }
         let mut random = fastrand::Rng::with_seed(7);
-        let mut window = Window::new(Some(workers));
+        let mut window = ByRefusals::new(Some(workers));
         let mut moments = BinaryHeap::from([Reverse((Duration::ZERO, Moment::Due))]);
         let (mut idle, mut in_flight, mut inside) = (workers, 0, 0);
         let (mut answered, mut sent, mut refused) = (0, 0_u32, 0_u32);
@@ -371,7 +369,7 @@ mod tests {
             match moment {
                 Moment::Answered { left, cuts: _ } => {
                     (answered, inside, idle) = (answered + 1, inside - 1, idle + 1);
-                    window.answered(Some(now.saturating_sub(left)), in_flight);
+                    window.answered(now.saturating_sub(left), in_flight);
                     in_flight -= 1;
                 }
                 Moment::Refused { cuts } => {
