@@ -18,7 +18,7 @@ use houston_onboard::outcome::Tally;
 use houston_onboard::plan::{Action, Operation, Workspace};
 use houston_onboard::present::members::PageSize;
 use houston_onboard::record::folder::{RunFolder, Runs};
-use houston_onboard::record::journal::{FORMAT, Header, Journal, Reach, RunSettings};
+use houston_onboard::record::journal::{ChainKind, FORMAT, Header, Journal, Reach, RunSettings};
 use houston_onboard::time::{Cancel, Clock, SystemClock};
 use rayon::ThreadPoolBuilder;
 
@@ -210,5 +210,6 @@ fn header(folder: &RunFolder, server: &Server, rows: usize) -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        chained_by: ChainKind::Sha256,
     }
 }

@@ -18,7 +18,7 @@ use crate::model::{Emails, ItemId, Level, Role, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::plan::{Account, Action, Holder, Operation, Stage as LifeStage, Workspace};
 use crate::record::folder::{RunFolder, Runs};
-use crate::record::journal::{FORMAT, Header, Reach, RunSettings};
+use crate::record::journal::{ChainKind, FORMAT, Header, Reach, RunSettings};
 use crate::time::ManualClock;
 
 /// What the server does with one mutation.
@@ -450,6 +450,7 @@ fn header() -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        chained_by: ChainKind::Sha256,
     }
 }
 

@@ -31,7 +31,7 @@ use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
 use crate::plan::Phase;
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
-use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
+use crate::record::journal::{ChainKind, FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
 use crate::report::Reporter;
 use crate::report::closing::resume_command;
 use crate::report::notices::Notice;
@@ -292,6 +292,7 @@ impl Applying<'_> {
             settings: self.settings.clone(),
             reach: self.session.target.reach().context("cannot find the working directory")?,
             saved_plan: self.saved_plan.clone(),
+            chained_by: ChainKind::Sha256,
         };
         Ok(Journal::create(folder, header, start)?)
     }

@@ -3,8 +3,10 @@
 //!
 //! Main types: [`Journal`], the one writer, and [`History`], what reading both files back gives.
 //! A run may have several legs, one process each: they share one journal and one history.
-//! It never asks Houston anything, and no credential is written.
+//! It never asks Houston anything, and no credential is written. Each line of the journal ends with a link
+//! of the [`chain`] over all of them.
 
+pub mod chain;
 mod digest;
 mod fold;
 #[cfg(test)]
@@ -21,9 +23,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::chain::{AuditKey, Chain, ChainKind, Link};
 pub use self::digest::{Hashing, digest_of};
 pub use self::fold::DeploymentRole;
-pub use self::history::{History, ItemEnd, RowEnd};
+pub use self::history::{Extent, History, ItemEnd, RowEnd};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undoable::{Undoing, Undone};
@@ -37,7 +40,7 @@ use crate::plan::{OperationId, ReplaceStep, RolePolicy};
 pub use crate::record::hexadecimal::hexadecimal;
 
 /// The format of both files; a reader refuses every other one.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// One fact. The first entry of a journal is its header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +177,8 @@ pub struct Header {
     /// The digest of the saved plan that it carries out, if it carries one out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_plan: Option<String>,
+    /// How the chain over the lines is made. The journal sets it when it begins.
+    pub chained_by: ChainKind,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -376,6 +381,8 @@ pub struct Journal {
     /// Bytes that the file must have.
     length: u64,
     batch: Vec<u8>,
+    /// Over every line that was noted.
+    chain: Chain,
     start: Instant,
     /// Milliseconds of work in earlier legs.
     before_ms: u64,
@@ -392,9 +399,21 @@ impl Drop for Journal {
 impl Journal {
     /// Begins the journal of a run with its header, synced together with the folder.
     pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
+        Self::create_with(None, folder, header, start)
+    }
+
+    /// The same with a chain that this key seals.
+    pub fn create_with(
+        key: Option<AuditKey>,
+        folder: &RunFolder,
+        header: Header,
+        start: Instant,
+    ) -> Result<Self, JournalError> {
         let path = folder.journal();
         let file = folder.new_file(JOURNAL)?;
         RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
+        let chain = Chain::new(key, None);
+        let header = Header { chained_by: chain.kind(), ..header };
         let folder_of = folder.clone();
         let mut journal = Self {
             file,
@@ -402,6 +421,7 @@ impl Journal {
             path,
             length: 0,
             batch: Vec::with_capacity(1 << 14),
+            chain,
             start,
             before_ms: 0,
         };
@@ -414,18 +434,29 @@ impl Journal {
     /// Continues the journal of a run as far as `history` has read it: a torn last line is cut
     /// off first, so that nothing is ever written behind one.
     pub fn append(folder: &RunFolder, history: &History, start: Instant) -> Result<Self, JournalError> {
+        Self::append_with(None, folder, history, start)
+    }
+
+    /// The same with the key that the run began with.
+    pub fn append_with(
+        key: Option<AuditKey>,
+        folder: &RunFolder,
+        history: &History,
+        start: Instant,
+    ) -> Result<Self, JournalError> {
         let path = folder.journal();
         let failed = |source| JournalError::Write { path: path.clone(), source };
         let mut file = folder.write_on(JOURNAL).map_err(failed)?;
         RunFolder::hold(&file).map_err(failed)?;
-        file.set_len(history.journal_bytes)
+        let Extent { bytes: length, head, .. } = history.journal;
+        file.set_len(length)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .and_then(|_| file.sync_all())
             .map_err(failed)?;
         let before_ms = u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX);
-        let folder = folder.clone();
-        let length = history.journal_bytes;
-        Ok(Self { file, folder, path, length, batch: Vec::with_capacity(1 << 14), start, before_ms })
+        let (folder, chain) = (folder.clone(), Chain::new(key, head));
+        let batch = Vec::with_capacity(1 << 14);
+        Ok(Self { file, folder, path, length, batch, chain, start, before_ms })
     }
 
     /// Milliseconds of work since the run began, earlier legs included.
@@ -437,8 +468,7 @@ impl Journal {
     /// Takes note of an entry; it is on the disk after the next [`Journal::commit`].
     pub fn note(&mut self, entry: &Entry) {
         let json = serde_json::to_string(entry).expect("memory takes every entry");
-        self.batch.extend_from_slice(escaped_json(&json).as_bytes());
-        self.batch.push(b'\n');
+        self.chain.seal(&escaped_json(&json), &mut self.batch);
         if self.batch.len() >= MOST_IN_MEMORY {
             // What cannot be written is kept, and the next commit fails for it.
             let _ = self.flush();
@@ -567,6 +597,7 @@ mod tests {
             settings: RunSettings::default(),
             reach: Reach::default(),
             saved_plan: None,
+            chained_by: ChainKind::Sha256,
         }
     }
 
@@ -789,13 +820,13 @@ mod tests {
     fn a_run_of_an_older_format_is_refused_whatever_else_is_in_its_files() {
         let (_dir, folder) = run(&[]);
         let header =
-            r#"{"entry":"header","format":3,"run":"20261123T154500Z-k3f9","target":"https://old","rows":5}"#;
+            r#"{"entry":"header","format":4,"run":"20261123T154500Z-k3f9","target":"https://old","rows":5}"#;
         std::fs::write(folder.journal(), format!("{header}\n{{\"entry\":\"of_then\"}}\n")).expect("written");
         std::fs::write(folder.plan(), "{\"row\":1}\n").expect("written");
         let error = History::read(&folder).expect_err("of another format");
         let text = error.to_string();
-        assert!(text.ends_with(" has the older format 3; this version reads 4"), "{text}");
-        let JournalError::Older { format: 3, target, .. } = error else { panic!("{error}") };
+        assert!(text.ends_with(" has the older format 4; this version reads 5"), "{text}");
+        let JournalError::Older { format: 4, target, .. } = error else { panic!("{error}") };
         assert_eq!(target.as_deref(), Some("https://old"));
         assert!(matches!(History::read_header(&folder), Err(JournalError::Older { .. })));
     }
@@ -840,7 +871,7 @@ mod tests {
     fn a_journal_of_a_newer_version_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
-        std::fs::write(folder.journal(), text.replacen("\"format\":4", "\"format\":99", 1)).expect("written");
+        std::fs::write(folder.journal(), text.replacen("\"format\":5", "\"format\":99", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
     }
 

@@ -15,8 +15,8 @@ use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::plan::Action;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    Entry, FORMAT, Header, History, Journal, Kept, LineDecision, Origin, PlanLine, Reach, RunSettings,
-    write_plan,
+    ChainKind, Entry, FORMAT, Header, History, Journal, Kept, LineDecision, Origin, PlanLine, Reach,
+    RunSettings, write_plan,
 };
 use crate::roster::Columns;
 
@@ -200,6 +200,7 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        chained_by: ChainKind::Sha256,
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::chain::{Link, split};
 use super::lines::Lines;
 use super::{DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
@@ -82,6 +83,17 @@ impl ItemEnd {
     }
 }
 
+/// How far a journal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its lines.
+    pub lines: u64,
+    /// The value of the chain at its last line.
+    pub head: Option<Link>,
+}
+
 /// How a row of the roster ended, with the roles in deployments that it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowEnd<'h> {
@@ -129,8 +141,8 @@ pub struct History {
     pub duration: Duration,
     /// How many processes have worked on it.
     pub legs: u32,
-    /// Bytes of the journal up to the end of its last whole line.
-    pub journal_bytes: u64,
+    /// How far the journal goes: up to the end of its last whole line.
+    pub journal: Extent,
     /// When the last leg began, and how much work there had been before it.
     last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
@@ -219,7 +231,7 @@ impl History {
             strain: Strain::default(),
             duration: Duration::ZERO,
             legs: 1,
-            journal_bytes: 0,
+            journal: Extent { bytes: 0, lines: 0, head: None },
             last_leg,
             merges: Vec::new(),
             causes: Causes::default(),
@@ -227,8 +239,10 @@ impl History {
         history.read_plan(folder)?;
         while let Some(entry) = entries.next().transpose()? {
             history.take(entry);
+            history.journal.head = split(entries.raw.text()).map(|(_, link)| link);
         }
-        history.journal_bytes = entries.bytes;
+        history.journal.bytes = entries.raw.bytes;
+        history.journal.lines = entries.raw.line - 1;
         history.fold_grants();
         history.follow_merges();
         Ok(history)
@@ -386,13 +400,13 @@ impl History {
         let rows = usize::try_from(self.header.rows).unwrap_or_default();
         // The header is believed as far as the file is long enough for what it says.
         let mut lines = Lines::<PlanLine>::open(folder, PLAN)?;
-        let most = usize::try_from(lines.size / SHORTEST_LINE).unwrap_or_default();
+        let most = usize::try_from(lines.raw.size / SHORTEST_LINE).unwrap_or_default();
         self.items.reserve_exact(rows.min(most));
         while let Some(line) = lines.next().transpose()? {
             if line.item.index() != self.items.len() {
-                return Err(lines.broken("not the next item"));
+                return Err(lines.raw.broken("not the next item"));
             }
-            self.note_origin(&line, rows).map_err(|why| lines.broken(why))?;
+            self.note_origin(&line, rows).map_err(|why| lines.raw.broken(why))?;
             let workspace = line.workspace.map(|id| {
                 *places.entry(id.clone()).or_insert_with(|| {
                     self.workspaces.push(id);
