@@ -15,6 +15,7 @@ mod history;
 mod lines;
 mod plan_file;
 mod undoable;
+mod verify;
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -30,10 +31,12 @@ pub use self::history::{Extent, History, ItemEnd, RowEnd};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undoable::{Undoing, Undone};
+pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, verify};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
-use crate::model::{ItemId, Strain, escaped_json};
+use crate::model::{ItemId, Strain, WorkspaceId, escaped_json};
 use crate::outcome::{Code, Outcome, Status};
+use crate::plan::census::Census;
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::plan::{OperationId, ReplaceStep, RolePolicy};
@@ -48,6 +51,8 @@ pub const FORMAT: u32 = 5;
 pub enum Entry {
     /// What the run is about.
     Header(Box<Header>),
+    /// Who was in a workspace of the plan before the run; ahead of the first intent.
+    Workspace(Box<WorkspaceBefore>),
     /// A mutation is about to be sent. Without an [`Entry::Outcome`] or [`Entry::Released`] after
     /// it, it is unknown whether it took effect.
     Intent {
@@ -107,9 +112,9 @@ pub enum Entry {
         /// The version that Houston reports now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         houston_version: Option<String>,
-        /// The caller's user id, if the token is a person's.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        caller: Option<String>,
+        /// Who resumed it.
+        #[serde(default)]
+        actor: Actor,
         /// Milliseconds of work before it.
         at_ms: u64,
     },
@@ -151,8 +156,12 @@ pub struct Header {
     pub sandbox: bool,
     /// The version that Houston reports.
     pub houston_version: Option<String>,
-    /// The caller's user id, if the token is a person's.
-    pub caller: Option<String>,
+    /// Who began it.
+    #[serde(default)]
+    pub actor: Actor,
+    /// Who approved it, as `--approved-by` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// The input as the user named it.
     pub roster: String,
     /// SHA-256 of the input, hexadecimal.
@@ -189,6 +198,46 @@ fn is_zero(count: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+/// Who carries out a leg of a run: to Houston, and on which machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The id of the token's user; none for a service account, and where nobody says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The name of that user as Houston gives it, mostly an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether the token is the key of a service account.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub service_account: bool,
+    /// The name of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The user of that machine: the name, or the number of one who has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_user: Option<String>,
+}
+
+impl Actor {
+    /// The caller in one word, for people: the name, else the id, else what kind of a token it is.
+    pub fn caller(&self) -> Option<&str> {
+        let service_account = self.service_account.then_some("a service account");
+        self.name.as_deref().or(self.user_id.as_deref()).or(service_account)
+    }
+}
+
+/// Who was in a workspace before a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceBefore {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// How many people, as far as they were read.
+    pub seen: Census,
 }
 
 /// How the target of a run was reached, for a later leg of it: where the token and the trust come
@@ -551,7 +600,7 @@ mod tests {
     use crate::plan::{
         self, Action, Decision, Item, Membership, Operation, Plan, Reason, Subject, Workspace,
     };
-    use crate::record::folder::Runs;
+    use crate::record::folder::{ROSTER, Runs};
     use std::sync::Arc;
 
     fn plan() -> Plan {
@@ -586,7 +635,8 @@ mod tests {
             target: "https://houston.example.com/v1".to_owned(),
             sandbox: false,
             houston_version: Some("1.0.0".to_owned()),
-            caller: None,
+            actor: Actor::default(),
+            approved_by: None,
             roster: "team.csv".to_owned(),
             roster_sha256: String::new(),
             plan_sha256,
@@ -602,7 +652,12 @@ mod tests {
     }
 
     /// A run of the plan above, with these entries after the header.
-    fn run(entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
+    pub(super) fn run(entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
+        keyed_run(None, entries)
+    }
+
+    /// The same with a key.
+    pub(super) fn keyed_run(key: Option<AuditKey>, entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let folder =
             Runs::prepare(dir.path()).expect("usable").create(jiff::Timestamp::UNIX_EPOCH).expect("created");
@@ -612,20 +667,23 @@ mod tests {
             PlanLine::of(&plan, id, origin, "a@example.com".to_owned())
         });
         let digest = write_plan(&folder, lines).expect("written");
-        let mut journal = Journal::create(&folder, header(digest), Instant::now()).expect("created");
+        let mut roster = Hashing::new(folder.new_file(ROSTER).expect("created"));
+        roster.write_all(b"email,role,workspace\n").expect("written");
+        let header = Header { roster_sha256: roster.finish().1, ..header(digest) };
+        let mut journal = Journal::create_with(key, &folder, header, Instant::now()).expect("created");
         entries.iter().for_each(|entry| journal.note(entry));
         journal.commit().expect("written");
         (dir, folder)
     }
 
-    fn intent(index: usize, attempt: u32) -> Entry {
+    pub(super) fn intent(index: usize, attempt: u32) -> Entry {
         let operation =
             Operation { item: ItemId::from_index(index), workspace: 0, action: Action::Add(Level::Editor) };
         let op = operation.id(Scope::Workspace, &plan().workspaces[0].id, "a@example.com");
         Entry::Intent { item: operation.item, op, attempt, step: None, at_ms: 1 }
     }
 
-    fn outcome(index: usize, status: Status) -> Entry {
+    pub(super) fn outcome(index: usize, status: Status) -> Entry {
         Entry::Outcome {
             item: ItemId::from_index(index),
             status,

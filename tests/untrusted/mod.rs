@@ -24,7 +24,7 @@ use houston_onboard::model::{Level, Role, RowNumber, WorkspaceId};
 use houston_onboard::outcome::Status;
 use houston_onboard::record::folder::RunFolder;
 use houston_onboard::record::journal::{
-    ChainKind, FORMAT, Header, History, Journal, JournalError, LineDecision, Origin, PlanLine, Reach,
+    Actor, ChainKind, FORMAT, Header, History, Journal, JournalError, LineDecision, Origin, PlanLine, Reach,
     RunSettings,
 };
 use houston_onboard::report::closing::{Paint, render};
@@ -214,7 +214,8 @@ fn header(rows: u64) -> Header {
         target: "https://houston.example.com/v1".to_owned(),
         sandbox: false,
         houston_version: None,
-        caller: None,
+        actor: Actor::default(),
+        approved_by: None,
         roster: "team.csv".to_owned(),
         roster_sha256: String::new(),
         plan_sha256: String::new(),

@@ -12,12 +12,16 @@ use serde::Deserialize;
 
 use super::chain::{Link, split};
 use super::lines::Lines;
-use super::{DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
+use super::verify::{RecordedEnd, check_files};
+use super::{
+    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine,
+    WorkspaceBefore,
+};
 use crate::event::{RunEnd, StopReason};
 use crate::model::{ItemId, LineNumbers, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
 use crate::plan::ReplaceStep;
-use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
+use crate::record::folder::{JOURNAL, PLAN, RunFolder};
 
 /// No run has more legs.
 const MOST_LEGS: u32 = u32::MAX - 1;
@@ -129,6 +133,8 @@ pub struct History {
     pub(super) folded: HashMap<RowNumber, ItemEnd>,
     /// Whether a person who is not in the roster has deployment roles.
     pub extras_have_deployments: bool,
+    /// Who was in the workspaces of the plan before the run.
+    pub before: Vec<WorkspaceBefore>,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
@@ -143,6 +149,8 @@ pub struct History {
     pub legs: u32,
     /// How far the journal goes: up to the end of its last whole line.
     pub journal: Extent,
+    /// Whether that line closes the journal.
+    pub is_sealed: bool,
     /// When the last leg began, and how much work there had been before it.
     last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
@@ -225,6 +233,7 @@ impl History {
             grants: Vec::new(),
             folded: HashMap::new(),
             extras_have_deployments: false,
+            before: Vec::new(),
             stopped: None,
             closed: false,
             requests: 0,
@@ -232,12 +241,14 @@ impl History {
             duration: Duration::ZERO,
             legs: 1,
             journal: Extent { bytes: 0, lines: 0, head: None },
+            is_sealed: false,
             last_leg,
             merges: Vec::new(),
             causes: Causes::default(),
         };
         history.read_plan(folder)?;
         while let Some(entry) = entries.next().transpose()? {
+            history.is_sealed = matches!(entry, Entry::Closed { .. });
             history.take(entry);
             history.journal.head = split(entries.raw.text()).map(|(_, link)| link);
         }
@@ -278,13 +289,13 @@ impl History {
     /// Compares the roster and the plan in the folder with the digests in the header: a run resumes with the
     /// files it started with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
-        let header = &self.header;
-        for (name, digest) in [(ROSTER, &header.roster_sha256), (PLAN, &header.plan_sha256)] {
-            if digest_of(folder, name)? != *digest {
-                return Err(JournalError::Changed { path: folder.path().join(name) });
-            }
-        }
-        Ok(())
+        check_files(folder, &self.header)
+    }
+
+    /// The end of a journal that was closed, as a record of it that is kept elsewhere has it.
+    pub fn end(&self) -> Option<RecordedEnd> {
+        let Extent { lines, head, .. } = self.journal;
+        head.filter(|_| self.is_sealed).map(|head| RecordedEnd { lines, head })
     }
 
     /// What the process itself knows of the end of its run, in case the journal could not take it.
@@ -463,6 +474,10 @@ impl History {
     fn take(&mut self, entry: Entry) {
         let at_ms = match entry {
             Entry::Header(_) => return,
+            Entry::Workspace(before) => {
+                self.before.push(*before);
+                return;
+            }
             Entry::Intent { item, attempt, step, at_ms, .. } => {
                 let cause = self.causes.share(Cause::new(Code::NoOutcome, unanswered(step)));
                 self.with(item, |end| {
