@@ -18,7 +18,7 @@ use houston_onboard::outcome::Tally;
 use houston_onboard::plan::{Action, Operation, Workspace};
 use houston_onboard::present::members::PageSize;
 use houston_onboard::record::folder::{RunFolder, Runs};
-use houston_onboard::record::journal::{FORMAT, Header, Journal, Reach, RunSettings};
+use houston_onboard::record::journal::{Actor, ChainKind, FORMAT, Header, Journal, Reach, RunSettings};
 use houston_onboard::time::{Cancel, Clock, SystemClock};
 use rayon::ThreadPoolBuilder;
 
@@ -200,7 +200,8 @@ fn header(folder: &RunFolder, server: &Server, rows: usize) -> Header {
         target: server.url(),
         sandbox: true,
         houston_version: None,
-        caller: None,
+        actor: Actor::default(),
+        approved_by: None,
         roster: "roster.csv".to_owned(),
         roster_sha256: String::new(),
         plan_sha256: String::new(),
@@ -211,5 +212,6 @@ fn header(folder: &RunFolder, server: &Server, rows: usize) -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        chained_by: ChainKind::Sha256,
     }
 }
