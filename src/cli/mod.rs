@@ -5,7 +5,6 @@
 
 pub mod apply;
 mod conclusion;
-pub mod config;
 mod confirm;
 pub mod doctor;
 pub mod export;

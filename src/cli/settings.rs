@@ -6,6 +6,7 @@
 //! not typed never conflicts with one that was.
 
 mod environment;
+mod file;
 mod origin;
 mod value;
 
@@ -20,9 +21,9 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Id};
 use self::environment::{
     CONFIG, Environment as Variables, flag, is_of_one_call, is_setting, nearest, variable,
 };
+use self::file::{ConfigFile, Content, Entry, Scalar};
 use self::value::{BadValue, checked, is_switch};
 use super::Cli;
-use super::config::{ConfigFile, Content, Entry, Scalar};
 use super::usage::escaped;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;

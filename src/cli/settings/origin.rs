@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::config::Position;
+use super::file::Position;
 
 /// Where a value that was not typed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `--config FILE`: a TOML file in which every key is the name of a flag.
 //!
 //! Main type: [`ConfigFile`]. Errors give the position and the kind of error, never the text: people
-//! pass a `.env` file with a token by mistake. [`super::settings`] decides what the keys mean.
+//! pass a `.env` file with a token by mistake. [`super`] decides what the keys mean.
 
 use std::fs::File;
 use std::io::Read as _;
