@@ -1,4 +1,5 @@
-//! `--config FILE`: a TOML file in which every key is the name of a flag.
+//! `--config FILE`: a TOML file in which every key is the name of a flag, and every table
+//! `[targets.NAME]` has the settings of one target.
 //!
 //! Main type: [`ConfigFile`]. Errors give the position and the kind of error, never the text: people
 //! pass a `.env` file with a token by mistake. [`super`] decides what the keys mean.
@@ -8,18 +9,32 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::model::with_ends;
 
 /// The maximum size of a settings file.
 const MAX_FILE: u64 = 1024 * 1024;
+/// The table of the targets.
+const TARGETS: &str = "targets";
 /// A longer key is not a typo, and is not quoted.
 const LONGEST_KEY: usize = 40;
 
 /// A settings file that was read.
 #[derive(Debug)]
 pub struct ConfigFile {
+    /// Its keys, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// Its tables `[targets.NAME]`, in the order of the file.
+    pub targets: Vec<Target>,
+}
+
+/// The settings of one target.
+#[derive(Debug)]
+pub struct Target {
+    /// The name that `--target` chooses it by.
+    pub name: String,
     /// Its keys, in the order of the file.
     pub entries: Vec<Entry>,
 }
@@ -95,6 +110,11 @@ pub enum ConfigError {
     /// Not text.
     #[error("{0}: not UTF-8")]
     NotText(Position),
+    /// A target that is not a table.
+    #[error(
+        "{0}: expected a table of targets: write [targets.NAME], and the settings of this target below it"
+    )]
+    NotATarget(Position),
     /// Not TOML.
     #[error("{at}: not TOML: {kind}")]
     NotToml {
@@ -124,21 +144,46 @@ impl ConfigFile {
             let start = error.span().map_or(text.len(), |span: Range<usize>| span.start);
             ConfigError::NotToml { at: position(path, text, start), kind: error.message().to_owned() }
         })?;
-        let mut found: Vec<(usize, Entry)> = document
-            .get_ref()
-            .iter()
-            .map(|(key, value)| {
-                let start = key.span().start;
-                let entry = Entry {
-                    key: quotable(key.get_ref()),
-                    at: position(path, text, start),
-                    value: content(value.get_ref()),
-                };
-                (start, entry)
-            })
-            .collect();
-        found.sort_by_key(|(start, _)| *start);
-        Ok(Self { entries: found.into_iter().map(|(_, entry)| entry).collect() })
+        let source = Source { path, text };
+        let targets = match document.get_ref().get(TARGETS) {
+            None => Vec::new(),
+            Some(value) => source.targets(value)?,
+        };
+        let mut entries = source.entries(document.get_ref());
+        entries.retain(|entry| entry.key != TARGETS);
+        Ok(Self { entries, targets })
+    }
+}
+
+/// The text of a file, for positions in it.
+struct Source<'s> {
+    path: &'s Path,
+    text: &'s str,
+}
+
+impl Source<'_> {
+    /// The keys of a table, in the order of the file.
+    fn entries(&self, table: &DeTable<'_>) -> Vec<Entry> {
+        let mut keys: Vec<_> = table.iter().collect();
+        keys.sort_by_key(|(key, _)| key.span().start);
+        let entry = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| Entry {
+            key: quotable(key.get_ref()),
+            at: position(self.path, self.text, key.span().start),
+            value: content(value.get_ref()),
+        };
+        keys.into_iter().map(entry).collect()
+    }
+
+    fn targets(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<Target>, ConfigError> {
+        let no_table = |start| ConfigError::NotATarget(position(self.path, self.text, start));
+        let tables = value.get_ref().as_table().ok_or_else(|| no_table(value.span().start))?;
+        let mut tables: Vec<_> = tables.iter().collect();
+        tables.sort_by_key(|(name, _)| name.span().start);
+        let target = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+            let table = value.get_ref().as_table().ok_or_else(|| no_table(name.span().start))?;
+            Ok(Target { name: quotable(name.get_ref()), entries: self.entries(table) })
+        };
+        tables.into_iter().map(target).collect()
     }
 }
 
@@ -231,6 +276,23 @@ mod tests {
         }
         for section in ["a = {b = 1}", "[a]\nb = 1", "a.b = 1"] {
             assert_eq!(parse(section).unwrap()[0].value, Content::Section, "{section}");
+        }
+    }
+
+    #[test]
+    fn a_target_has_keys_of_its_own() {
+        let text =
+            "rate = '5/s'\n[targets.prod]\nurl = 'a'\ntargets = 1\n[targets.\"test 1\"]\nx = { y = 1 }\n";
+        let file = ConfigFile::parse(text.as_bytes(), Path::new("s.toml")).unwrap();
+        assert_eq!(file.entries.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["rate"]);
+        let targets: Vec<_> = file.targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(targets, ["prod", "test 1"]);
+        let at: Vec<_> = file.targets[0].entries.iter().map(|entry| entry.at.to_string()).collect();
+        assert_eq!(at, ["s.toml:3:1", "s.toml:4:1"]);
+        assert_eq!(file.targets[1].entries[0].value, Content::Section);
+        for (text, at) in [("targets = 1", "s.toml:1:11"), ("\n[targets]\n a = 1", "s.toml:3:2")] {
+            let error = ConfigFile::parse(text.as_bytes(), Path::new("s.toml")).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{at}: expected a table")), "{error}");
         }
     }
 

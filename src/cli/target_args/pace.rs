@@ -19,12 +19,15 @@ const PACE: &str = "Pace";
 /// Rate, timeouts, retries, and when to stop.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PaceArgs {
-    /// Maximum number of requests in flight, 1 to 64 [default: 8]
+    /// Maximum number of requests in flight [default: 8]
+    ///
+    /// From 1 to 64.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = PACE)]
     pub concurrency: Option<u8>,
 
-    /// Maximum request rate of the whole process, such as `20/s`, `300/m` or `none`
-    /// [default: 20/s; none with --sandbox]
+    /// Maximum request rate [default: 20/s; none with --sandbox]
+    ///
+    /// One limit for the whole process, such as `20/s`, `300/m` or `none`.
     #[arg(long, value_name = "RATE", help_heading = PACE)]
     pub rate: Option<RateLimit>,
 

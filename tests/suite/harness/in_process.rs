@@ -320,7 +320,7 @@ impl<'h> Job<'h> {
     fn apply(&mut self, mut args: ApplyArgs) -> Result<ExitStatus, Failure> {
         self.locate(&mut args.work);
         args.saved.flags.plan.iter_mut().chain([&mut args.runs_dir]).for_each(|path| self.here.locate(path));
-        let saved = args.saved.open()?;
+        let saved = args.saved.open(args.work.roster.as_deref())?;
         let settings = args.settings(saved.as_ref());
         let destination = destination(&args.work.target, &args.work.pace)?;
         let input = match &saved {
