@@ -58,7 +58,23 @@ fn script(shell: Shell) -> String {
 }
 
 /// The script for bash gives a program with a hyphen in its name two different names, and completes
-/// nothing after a command (clap-rs/clap#6421). Where a file is expected, it lists all flags instead.
+/// nothing after a command (clap-rs/clap#6421). For an empty word it lists all options; without them bash
+/// proposes files, where neither a command nor a fixed value is expected.
 fn repaired(script: &str) -> String {
-    script.replace("houston__subcmd__onboard", "houston__onboard")
+    script.replace("houston__subcmd__onboard", "houston__onboard") + BASH_WORDS
 }
+
+const BASH_WORDS: &str = r#"
+_houston__onboard__words() {
+    _houston__onboard "$@"
+    if [[ -z "$2" ]]; then
+        local word words=()
+        for word in "${COMPREPLY[@]}"; do
+            [[ "${word}" == -* ]] || words+=("${word}")
+        done
+        COMPREPLY=("${words[@]}")
+    fi
+}
+
+complete -F _houston__onboard__words -o bashdefault -o default houston-onboard
+"#;

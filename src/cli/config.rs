@@ -49,6 +49,13 @@ pub struct ShowArgs {
     pub settings: Vec<Setting>,
 }
 
+/// The list for programs.
+#[derive(Debug, Serialize)]
+struct Document {
+    schema_version: u32,
+    settings: Vec<Line>,
+}
+
 /// A line of the list.
 #[derive(Debug, Serialize)]
 struct Line {
@@ -87,8 +94,9 @@ pub fn run(args: &ConfigArgs) -> Result<ExitStatus, Failure> {
     match show.format {
         Format::Human => print(&table(&lines))?,
         Format::Json => {
-            let document = serde_json::json!({ "schema_version": 1, "settings": lines });
-            print_data(&format!("{document:#}\n"))?;
+            let document = serde_json::to_string_pretty(&Document { schema_version: 1, settings: lines })
+                .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+            print_data(&(document + "\n"))?;
         }
     }
     Ok(ExitStatus::Done)

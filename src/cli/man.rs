@@ -65,14 +65,18 @@ fn title(words: &[String]) -> String {
 /// The page of the command that these words lead to.
 fn page(command: &Command, words: &[String]) -> io::Result<String> {
     let key = words.join(" ");
-    let man = Man::new(command.clone())
-        .title(title(words))
-        .source(format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")))
-        .manual("User Commands");
-    let mut page = Vec::new();
-    man.render_title(&mut page)?;
+    let man = Man::new(command.clone());
+    // clap_mangen leaves the date out, which shifts what follows it.
+    let head = format!(
+        ".TH {} 1 \"\" \"{PROGRAM} {}\" \"User Commands\"\n",
+        title(words),
+        env!("CARGO_PKG_VERSION")
+    );
+    let mut page = head.into_bytes();
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    let mut usage = Roff::new();
+    synopsis(&mut usage, &mut command.clone());
+    usage.to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     if command.has_subcommands() {
         man.render_subcommands_section(&mut page)?;
@@ -85,8 +89,7 @@ fn page(command: &Command, words: &[String]) -> io::Result<String> {
 /// What clap does not know: environment, files, exit status, examples.
 fn own_sections(key: &str) -> Roff {
     let mut roff = Roff::new();
-    roff.control("SH", ["ENVIRONMENT"]);
-    literal(&mut roff, topics::environment());
+    environment(&mut roff);
     roff.control("SH", ["FILES"]);
     for paragraph in topics::FILES.split("\n\n") {
         let (name, text) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
@@ -111,11 +114,30 @@ fn tagged(roff: &mut Roff, tag: &str, text: &str) {
     roff.text([roman(text.trim())]);
 }
 
-/// Lines that stay as they are.
-fn literal(roff: &mut Roff, text: &str) {
+/// The topic as a section: a word alone is a heading, and an indented name before two blanks a term.
+fn environment(roff: &mut Roff) {
+    roff.control("SH", ["ENVIRONMENT"]);
+    for line in topics::environment().lines().filter(|line| !line.is_empty()) {
+        let term = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '));
+        match term.and_then(|term| term.split_once("  ")) {
+            Some((name, text)) => tagged(roff, name, text),
+            None if line.contains(' ') => {
+                roff.text([roman(line.trim())]);
+            }
+            None => {
+                roff.control("SS", [line]);
+            }
+        }
+    }
+}
+
+/// How the command is called, without a list of all its options.
+fn synopsis(roff: &mut Roff, command: &mut Command) {
+    roff.control("SH", ["SYNOPSIS"]);
     roff.control("nf", []);
-    text.lines().for_each(|line| {
-        roff.text([roman(line)]);
-    });
+    let usage = command.render_usage().to_string();
+    for line in usage.trim_start_matches("Usage: ").lines() {
+        roff.text([roman(line.trim())]);
+    }
     roff.control("fi", []);
 }

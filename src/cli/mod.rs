@@ -95,7 +95,7 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
 
-    /// Use the settings of [targets.NAME] in that file
+    /// Use the settings of `targets.NAME` in that file
     #[arg(long, global = true, value_name = "NAME")]
     pub target: Option<String>,
 
@@ -242,7 +242,10 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
         Refused::Typed(error) => usage::answer(*error, arguments, help::documented_for(arguments)),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
-    choose_colors(cli.global.color);
+    // Where no settings are read, what the arguments and the variable say stays.
+    if cli.global.color != clap::ColorChoice::Auto {
+        choose_colors(cli.global.color);
+    }
     run(&cli).map_err(|failure| refused(failure, &cli.global.origins))
 }
 

@@ -88,6 +88,11 @@ fn corrected(mut error: clap::Error, arguments: &[OsString], mut root: Command) 
     if error.get(ContextKind::Usage).is_some() {
         error.insert(ContextKind::Usage, ContextValue::StyledStr(typed.clone().render_usage()));
     }
+    if let Some(ContextValue::Strings(near)) = error.get(ContextKind::SuggestedSubcommand) {
+        // The best one comes last.
+        let best = near.last().cloned().into_iter().collect();
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(best));
+    }
     let unknown = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) if error.kind() == ErrorKind::UnknownArgument => {
             argument.clone()
@@ -199,6 +204,31 @@ mod tests {
         }
         for argument in ["roster.csv", "", "a\nb", "a\r\nb", " "] {
             assert!(refuse_line_ends(&["x\n".into(), argument.into()]).is_ok(), "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn tips_lead_to_what_exists() {
+        for (line, says, never) in [
+            (&["plan", "r.csv", "--yes"][..], "--yes is a flag of apply, resume", "-- --yes"),
+            (&["validate", "r.csv", "--url", "x"], "--url is a flag of doctor, plan, apply", "-- --url"),
+            (&["-n"], "-n is a flag of apply", "-- -n"),
+            (
+                &["plan", "r.csv", "--limti", "3"],
+                "a similar argument exists: '--limit'",
+                "--limit <N> <ROSTER>",
+            ),
+            (&["plan", "r.csv", "--dry"], "houston-onboard plan [OPTIONS] <ROSTER>", "tip:"),
+            (&["plan", "r.csv", "-V"], "houston-onboard plan [OPTIONS] <ROSTER>", "tip:"),
+            (&["plna"], "a similar subcommand exists: 'plan'", "template"),
+            (&["config", "shw"], "Usage: houston-onboard config", "plan"),
+            (&["apply"], "houston-onboard apply [OPTIONS] --plan <FILE>", "tip:"),
+        ] {
+            let arguments: Vec<OsString> =
+                ["houston-onboard"].iter().chain(line).map(OsString::from).collect();
+            let error = crate::cli::settings::bare().try_get_matches_from(&arguments).unwrap_err();
+            let text = corrected(error, &arguments, crate::cli::settings::bare()).render().to_string();
+            assert!(text.contains(says) && !text.contains(never), "{line:?}: {text}");
         }
     }
 

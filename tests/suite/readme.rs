@@ -133,13 +133,14 @@ fn every_console_block_prints_what_the_readme_shows() {
     }
 }
 
-/// The long help of every command.
+/// The long help of every command, and of the environment.
 fn help() -> String {
     let help = |arguments: &[&str]| {
         let done = Command::new(PROGRAM).args(arguments).arg("--help").output().unwrap();
         String::from_utf8(done.stdout).unwrap()
     };
-    let all = help(&[]);
+    let environment = Command::new(PROGRAM).args(["help", "environment"]).output().unwrap();
+    let all = help(&[]) + &String::from_utf8(environment.stdout).unwrap();
     let commands =
         all.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names =
@@ -166,7 +167,7 @@ fn every_flag_of_the_readme_exists() {
         assert!(known.contains(flag) || cargo.contains(&flag), "{flag}");
     }
     for variable in words(&text, "HOUSTON_ONBOARD_") {
-        assert!(help.contains(&format!("env: {variable}]")), "{variable}");
+        assert!(help.contains(&format!("  {variable}=")), "{variable}");
     }
 }
 

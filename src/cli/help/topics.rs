@@ -35,27 +35,32 @@ pub fn environment() -> &'static str {
 
 /// The exit statuses.
 pub fn exit_status() -> String {
-    let rows = ExitStatus::MEANINGS.map(|(code, meaning)| format!("  {code}  {meaning}\n"));
+    let rows = ExitStatus::MEANINGS.map(|(code, meaning)| format!("  {code:8}  {meaning}\n"));
     format!("{}\n{}\n", rows.concat(), ExitStatus::ORDER)
 }
 
-/// Every variable with the commands whose flag it sets.
+/// Every variable, below the commands that have its flag.
 fn variables(command: &Command) -> String {
-    let mut rows: Vec<(String, String, Vec<&str>)> = Vec::new();
+    let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
     let general = command.get_arguments().map(|argument| (argument, "all commands"));
     let others =
         command.get_subcommands().flat_map(|sub| sub.get_arguments().map(|one| (one, sub.get_name())));
     for (argument, of) in general.chain(others) {
-        let Some(name) = argument.get_long().filter(|_| is_setting(argument)).map(variable) else { continue };
-        match rows.iter_mut().find(|(known, ..)| *known == name) {
-            Some((.., commands)) => commands.push(of),
-            None => rows.push((name, placeholder(argument), vec![of])),
+        let Some(flag) = argument.get_long().filter(|_| is_setting(argument)) else { continue };
+        let row = format!("{}={}", variable(flag), placeholder(argument));
+        match rows.iter_mut().find(|(known, _)| *known == row) {
+            Some((_, commands)) => commands.push(of),
+            None => rows.push((row, vec![of])),
         }
     }
-    let width = rows.iter().map(|(name, value, _)| name.len() + value.len() + 1).max().unwrap_or(0);
-    rows.into_iter().fold(String::new(), |mut text, (name, value, commands)| {
+    rows.sort_by_key(|(_, commands)| std::cmp::Reverse(commands.len()));
+    rows.sort_by_key(|(_, commands)| commands[0] != "all commands");
+    rows.chunk_by(|(_, one), (_, two)| one == two).fold(String::new(), |mut text, group| {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "  {:width$}  {}", format!("{name}={value}"), commands.join(", "));
+        let _ = writeln!(text, "  {}:", group[0].1.join(", "));
+        group.iter().for_each(|(row, _)| {
+            let _ = writeln!(text, "    {row}");
+        });
         text
     })
 }
@@ -75,7 +80,7 @@ fn columns() -> String {
     COLUMNS.iter().fold(String::new(), |mut text, spec| {
         let [name, others @ ..] = spec.names else { return text };
         let others = if others.is_empty() { String::new() } else { format!("or {}", others.join(", ")) };
-        let _ = writeln!(text, "  {name:16}  {others}");
+        let _ = writeln!(text, "{}", format!("  {name:16}  {others}").trim_end());
         text
     })
 }

@@ -267,7 +267,12 @@ impl<'h> Job<'h> {
             | Parsed::Export(_)
             | Parsed::Report(_)
             | Parsed::Sandbox(_)
-            | Parsed::Template => panic!("only plan, apply and resume run in process"),
+            | Parsed::Template
+            | Parsed::Config(_)
+            | Parsed::Completions(_)
+            | Parsed::Man(_)
+            | Parsed::Version(_)
+            | Parsed::Help(_) => panic!("only plan, apply and resume run in process"),
         }
     }
 

@@ -61,9 +61,10 @@ pub struct Served {
 impl Served {
     /// Starts one, and reads its greeting: the part before the first empty line, of so many lines at
     /// most.
-    pub fn start(arguments: &str, most: usize) -> Self {
+    pub fn start(arguments: &str, most: usize, folder: &Path) -> Self {
         let mut process = Command::new(PROGRAM)
             .args(arguments.split_whitespace())
+            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -101,6 +102,8 @@ pub struct Stage {
     /// The sandbox that a command of the README started, and the address it has there.
     served: Option<(Served, String)>,
     pub status: i32,
+    /// More variables of the commands.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl Stage {
@@ -116,15 +119,21 @@ impl Stage {
         let state = folder.path().join("home/old.csv");
         fs::write(&state, OLD_INSTALLATION).unwrap();
         let old = format!("sandbox --latency 0ms --port 0 --profile 0.28 --state {}", state.display());
-        let old = Served::start(&old, 2);
+        let old = Served::start(&old, 2, folder.path());
         fs::write(folder.path().join("home/old-token"), &old.token).unwrap();
         Self {
             old,
+            installation: Served::start("sandbox --latency 0ms --port 0", 8, folder.path()),
             folder,
-            installation: Served::start("sandbox --latency 0ms --port 0", 8),
             served: None,
             status: 0,
+            variables: Vec::new(),
         }
+    }
+
+    /// The token of the installation.
+    pub fn token(&self) -> String {
+        self.installation.token.clone()
     }
 
     /// What a command prints, to both streams, in the words of the README.
@@ -134,7 +143,7 @@ impl Stage {
                 command.split_once("--port ").map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
             let address = format!("http://127.0.0.1:{}", port.unwrap());
             let arguments = command.trim_start_matches("houston-onboard ").replace(port.unwrap(), "0");
-            let served = Served::start(&arguments, 8);
+            let served = Served::start(&arguments, 8, self.folder.path());
             let greeting = served.greeting.replace(served.url.trim_end_matches("/v1"), &address);
             self.served = Some((served, address));
             return greeting;
@@ -154,6 +163,7 @@ impl Stage {
             .env("PATH", path)
             .env("HOME", self.folder.path().join("home"))
             .env("HOUSTON_ONBOARD_PROGRESS", "none")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
