@@ -29,7 +29,7 @@ pub enum Shell {
     Fish,
     /// PowerShell
     #[value(name = "powershell")]
-    PowerShell,
+    Power,
 }
 
 /// Prints the script.
@@ -46,14 +46,14 @@ fn script(shell: Shell) -> String {
         Shell::Bash => Generator::Bash,
         Shell::Zsh => Generator::Zsh,
         Shell::Fish => Generator::Fish,
-        Shell::PowerShell => Generator::PowerShell,
+        Shell::Power => Generator::PowerShell,
     };
     let mut script = Vec::new();
     generate(generator, &mut documented(), PROGRAM, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
         Shell::Bash => repaired(&script),
-        Shell::Zsh | Shell::Fish | Shell::PowerShell => script,
+        Shell::Zsh | Shell::Fish | Shell::Power => script,
     }
 }
 

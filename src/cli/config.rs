@@ -211,7 +211,7 @@ mod tests {
     fn the_token_is_described_by_where_it_comes_from() {
         let value = |settings: &[Setting], is_set| match token(settings, is_set).value {
             Value::One(text) => text,
-            other => format!("{other:?}"),
+            other @ (Value::Unset | Value::Switch(_) | Value::Many(_)) => format!("{other:?}"),
         };
         let (file, context) = (setting("token-file", "f"), setting("context", "c"));
         assert_eq!(value(&[file.clone(), context.clone()], true), "set by token-file");

@@ -148,7 +148,7 @@ fn explained(command: Command, above: &str, hidden: usize, form: Form) -> Comman
 
 /// What a shell offers for a value: files, folders, or nothing of its own.
 fn hinted(argument: Arg) -> Arg {
-    let name = argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+    let name = argument.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str);
     let hint = match name {
         Some("FILE" | "ROSTER") => ValueHint::FilePath,
         Some("DIR" | "RUN") => ValueHint::DirPath,
@@ -164,18 +164,16 @@ fn hinted(argument: Arg) -> Arg {
 /// already.
 fn with_examples(command: Command, key: &str, more: &[(&str, String)]) -> Command {
     let header = STYLES.get_header();
-    let mut text = String::new();
     let examples = examples::of(key).iter().map(|(what, line)| format!("  # {what}\n  {line}\n"));
-    let examples: String = examples.collect();
+    let examples = examples.collect::<String>();
     let sections = [("Examples", examples)].into_iter().chain(more.iter().cloned());
-    for (title, section) in sections.filter(|(_, section)| !section.is_empty()) {
-        text.push_str(&format!("{header}{title}:{header:#}\n{section}\n"));
-    }
-    if let Some(rest) = command.get_after_long_help() {
-        text.push_str(&format!("{}\n\n", rest.ansi()));
-    }
-    text.push_str(&format!("Options as variables and in a file: {PROGRAM} help environment"));
-    command.after_long_help(StyledStr::from(text.trim_end().to_owned()))
+    let sections = sections.filter(|(_, section)| !section.is_empty());
+    let mut parts: Vec<String> = sections
+        .map(|(title, section)| format!("{header}{title}:{header:#}\n{}", section.trim_end()))
+        .collect();
+    parts.extend(command.get_after_long_help().map(|rest| rest.ansi().to_string()));
+    parts.push(format!("Options as variables and in a file: {PROGRAM} help environment"));
+    command.after_long_help(StyledStr::from(parts.join("\n\n")))
 }
 
 #[cfg(test)]

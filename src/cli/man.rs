@@ -35,12 +35,11 @@ pub struct ManArgs {
 pub fn run(args: &ManArgs) -> Result<ExitStatus, Failure> {
     let mut root = documented();
     root.build();
-    match &args.out {
-        Some(dir) => write_all(&root, dir)?,
-        None => {
-            let page = page(subcommand(&root, &args.command)?, &args.command).context(UNWRITTEN)?;
-            print_data(&page)?;
-        }
+    if let Some(dir) = &args.out {
+        write_all(&root, dir)?;
+    } else {
+        let page = page(subcommand(&root, &args.command)?, &args.command).context(UNWRITTEN)?;
+        print_data(&page)?;
     }
     Ok(ExitStatus::Done)
 }

@@ -50,9 +50,9 @@ pub fn options(command: &str) -> &'static [&'static str] {
         "report" => &["list", "format", "runs-dir"],
         "resume" => &["token-file", "concurrency", "rate", "yes", "runs-dir"],
         "sandbox" => &["port", "state", "profile", "latency", "faults"],
-        "completions" | "help" | "template" | "config" => &[],
         "config show" | "version" => &["format"],
         "man" => &["out"],
+        // completions, config, help, template: only general ones.
         _ => &[],
     }
 }
