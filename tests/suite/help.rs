@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::harness::Workdir;
 use crate::harness::stage::{PROGRAM, Served, Stage};
+use crate::harness::{self, Workdir};
 use houston_onboard::cli::help::examples;
 use serde_json::Value;
 
@@ -71,14 +71,9 @@ fn stdout(arguments: &[&str]) -> String {
 fn has(tool: &str) -> bool {
     let found = Command::new(tool).args(["-c", ":"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.is_err() {
-        skip(tool);
+        harness::note(&format!("skipped: {tool} is not installed"));
     }
     found.is_ok()
-}
-
-#[expect(clippy::print_stderr, reason = "it has to be seen that something was not tested")]
-fn skip(tool: &str) {
-    eprintln!("skipped: {tool} is not installed");
 }
 
 /// What a shell prints for a script; errors of the shell fail the test.
