@@ -193,7 +193,7 @@ impl Tally {
     }
 }
 
-/// The exit status of the program; documented in `--help`.
+/// The exit status of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     /// Done; nothing failed.
@@ -229,24 +229,24 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// The table of all statuses, as `--help` prints it.
-    pub const HELP: &str = "\
-Exit status:
-  0  done; nothing failed
-  1  internal error, or an output cannot be written
-  2  usage error, or a required confirmation is missing
-  3  the roster or another input file is invalid (nothing was sent)
-  4  the token is missing or invalid, or became invalid during the run
-  5  the target cannot be used, or its policy refuses the changes
-  6  some rows failed permanently
-  7  a guard refused or held back removals or demotions
-  8  stopped early, or rows remain that a retry can settle
-  9  the saved plan is out of date (nothing was sent)
-  10  plan --detailed-exitcode: changes are pending
-  11  another run is changing this target (nothing was sent)
-  130, 143  stopped by SIGINT; by SIGTERM or SIGHUP
-
-If several apply, the first of these is used: 130/143, 4, 5, 8, 7, 6, 10.";
+    /// What each status means, for help and manual pages.
+    pub const MEANINGS: [(&str, &str); 13] = [
+        ("0", "done; nothing failed"),
+        ("1", "internal error, or an output cannot be written"),
+        ("2", "usage error, or a required confirmation is missing"),
+        ("3", "the roster or another input file is invalid (nothing was sent)"),
+        ("4", "the token is missing or invalid, or became invalid during the run"),
+        ("5", "the target cannot be used, or its policy refuses the changes"),
+        ("6", "some rows failed permanently"),
+        ("7", "a guard refused or held back removals or demotions"),
+        ("8", "stopped early, or rows remain that a retry can settle"),
+        ("9", "the saved plan is out of date (nothing was sent)"),
+        ("10", "plan --detailed-exitcode: changes are pending"),
+        ("11", "another run is changing this target (nothing was sent)"),
+        ("130, 143", "stopped by SIGINT; by SIGTERM or SIGHUP"),
+    ];
+    /// Which status is used if several apply.
+    pub const ORDER: &str = "If several apply, the first of these is used: 130/143, 4, 5, 8, 7, 6, 10.";
 
     /// The status of a run in which nothing went wrong; `unchanged` replaces 0 where nothing had to
     /// be changed.

@@ -30,7 +30,10 @@ use crate::roster::spool_instead_in;
 
 /// Apply a roster
 #[derive(Debug, Clone, Args)]
-#[command(mut_arg("roster", |roster| roster.required(false).required_unless_present("plan")))]
+#[command(
+    mut_arg("roster", |roster| roster.required(false).required_unless_present("plan")),
+    override_usage = "houston-onboard apply [OPTIONS] <ROSTER>\n       houston-onboard apply [OPTIONS] --plan <FILE>"
+)]
 pub struct ApplyArgs {
     /// A saved plan. It comes first because it checks which other flags were typed
     #[command(flatten)]
@@ -44,7 +47,7 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub show: ShowArgs,
 
-    /// Skip the confirmation; required without a terminal
+    /// Do not ask; required without a terminal
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
 
@@ -65,7 +68,9 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub audit: AuditArgs,
 
-    /// Directory of the run folders; each run creates one
+    /// Directory of the run folders
+    ///
+    /// Each run creates one.
     #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
 }
@@ -98,7 +103,7 @@ impl ApplyArgs {
 /// Anything that prevents the run from starting. Failures during the run are in its reports and status.
 pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
     let environment = environment();
-    let saved = args.saved.open()?;
+    let saved = args.saved.open(args.work.roster.as_deref())?;
     let settings = args.settings(saved.as_ref());
     let destination = destination(&args.work.target, &args.work.pace)?;
     spool_instead_in(&args.runs_dir);

@@ -1,273 +1,222 @@
-//! `--config FILE`: a TOML file in which every key is the name of a flag.
+//! `config show`: name, value and source of every setting.
 //!
-//! Main type: [`ConfigFile`]. Errors give the position and the kind of error, never the text: people
-//! pass a `.env` file with a token by mistake. [`super::settings`] decides what the keys mean.
+//! Main type: [`ConfigArgs`]. A token is never shown, only where it comes from.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use url::Url;
 
-use crate::model::with_ends;
+use super::format::Format;
+use super::settings::{Setting, Source, Value};
+use super::{print, print_data};
+use crate::houston::TOKEN_VARIABLE;
+use crate::model::printable;
+use crate::ops::failure::Failure;
+use crate::ops::session::target::is_a_token;
+use crate::outcome::ExitStatus;
 
-/// The maximum size of a settings file.
-const MAX_FILE: u64 = 1024 * 1024;
-/// A longer key is not a typo, and is not quoted.
-const LONGEST_KEY: usize = 40;
-
-/// A settings file that was read.
-#[derive(Debug)]
-pub struct ConfigFile {
-    /// Its keys, in the order of the file.
-    pub entries: Vec<Entry>,
+/// Show the settings
+#[derive(Debug, Clone, Args)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct ConfigArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: ConfigAction,
 }
 
-/// One key of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The key; `...` if it is too long to be the name of a flag.
-    pub key: String,
-    /// Its position.
-    pub at: Position,
-    /// Its value.
-    pub value: Content,
-}
-
-/// The value of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// One value.
-    One(Scalar),
-    /// A list.
-    Many(Vec<Scalar>),
-    /// A table.
-    Section,
-    /// A date, or a list of anything but texts, numbers, yes and no.
-    Other,
-}
-
-/// A text, a number, or yes or no, as it would be typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scalar {
-    /// The text.
-    pub text: String,
-    /// Whether it can mean yes or no: a number with a decimal point cannot.
-    pub may_be_switch: bool,
-}
-
-/// A position in a settings file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The file.
-    pub path: PathBuf,
-    /// The line, from 1.
-    pub line: usize,
-    /// The character of the line, from 1.
-    pub column: usize,
-}
-
-impl std::fmt::Display for Position {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
-    }
-}
-
-/// Why a settings file cannot be read. None of these quotes the file.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// It cannot be opened or read.
-    #[error("cannot read the settings in {}", with_ends(&.path.to_string_lossy()))]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A folder, a FIFO, a device.
-    #[error("cannot read the settings in {}: not a regular file", with_ends(&.0.to_string_lossy()))]
-    NotRegular(PathBuf),
-    /// Too large for a settings file.
-    #[error("cannot read the settings in {}: it is larger than 1 MiB", .0.display())]
-    TooLarge(PathBuf),
-    /// Not text.
-    #[error("{0}: not UTF-8")]
-    NotText(Position),
-    /// Not TOML.
-    #[error("{at}: not TOML: {kind}")]
-    NotToml {
-        /// Where.
-        at: Position,
-        /// The kind of error; a fixed text of the parser.
-        kind: String,
-    },
-}
-
-impl ConfigFile {
-    /// Reads a settings file.
+/// What `config` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigAction {
+    /// Print every setting, its value and where the value comes from
     ///
-    /// # Errors
-    /// It is not a regular file, cannot be read, or is not TOML.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse(&bytes(path)?, path)
-    }
-
-    fn parse(bytes: &[u8], path: &Path) -> Result<Self, ConfigError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            ConfigError::NotText(position(path, &before, before.len()))
-        })?;
-        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-        let document = DeTable::parse(text).map_err(|error| {
-            let start = error.span().map_or(text.len(), |span: Range<usize>| span.start);
-            ConfigError::NotToml { at: position(path, text, start), kind: error.message().to_owned() }
-        })?;
-        let mut found: Vec<(usize, Entry)> = document
-            .get_ref()
-            .iter()
-            .map(|(key, value)| {
-                let start = key.span().start;
-                let entry = Entry {
-                    key: quotable(key.get_ref()),
-                    at: position(path, text, start),
-                    value: content(value.get_ref()),
-                };
-                (start, entry)
-            })
-            .collect();
-        found.sort_by_key(|(start, _)| *start);
-        Ok(Self { entries: found.into_iter().map(|(_, entry)| entry).collect() })
-    }
+    /// Takes the settings of all commands: pass the same flags as to another command, and see what they
+    /// lead to.
+    Show(ShowArgs),
 }
 
-/// The content of a regular file. A FIFO or a device could block or never end.
-fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(ConfigError::NotRegular(path.to_owned()));
-    }
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(ConfigError::TooLarge(path.to_owned()));
-    }
-    Ok(bytes)
+/// Flags of `config show`.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// Format of the list
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    pub format: Format,
+
+    /// The settings
+    #[arg(skip)]
+    pub settings: Vec<Setting>,
 }
 
-fn position(path: &Path, text: &str, offset: usize) -> Position {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    Position {
-        path: path.to_owned(),
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-    }
+/// The list for programs.
+#[derive(Debug, Serialize)]
+struct Document {
+    schema_version: u32,
+    settings: Vec<Line>,
 }
 
-fn quotable(key: &str) -> String {
-    if key.chars().count() <= LONGEST_KEY { key.to_owned() } else { String::from("...") }
+/// A line of the list.
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    value: Value,
+    #[serde(flatten)]
+    source: ShownSource,
 }
 
-fn content(value: &DeValue<'_>) -> Content {
-    if value.is_table() {
-        return Content::Section;
-    }
-    let content = match value.as_array() {
-        Some(items) => {
-            let scalars: Option<Vec<_>> = items.iter().map(|item| scalar(item.get_ref())).collect();
-            scalars.map(Content::Many)
+/// Where a value comes from, for programs.
+#[derive(Debug, Serialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+enum ShownSource {
+    Flag,
+    Variable {
+        variable: String,
+    },
+    File {
+        at: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+    },
+    /// The login of the `astro` CLI that `context` names.
+    Login,
+    Default,
+}
+
+/// Prints the settings.
+///
+/// # Errors
+/// Standard output cannot be written (1).
+pub fn run(args: &ConfigArgs) -> Result<ExitStatus, Failure> {
+    let ConfigAction::Show(show) = &args.action;
+    let token_is_set = std::env::var_os(TOKEN_VARIABLE).is_some_and(|token| !token.is_empty());
+    let lines = lines(&show.settings, token_is_set);
+    match show.format {
+        Format::Human => print(&table(&lines))?,
+        Format::Json => {
+            let document = serde_json::to_string_pretty(&Document { schema_version: 1, settings: lines })
+                .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+            print_data(&(document + "\n"))?;
         }
-        None => scalar(value).map(Content::One),
-    };
-    content.unwrap_or(Content::Other)
+    }
+    Ok(ExitStatus::Done)
 }
 
-/// A value as it would be typed.
-fn scalar(value: &DeValue<'_>) -> Option<Scalar> {
-    let (text, may_be_switch) = match value {
-        DeValue::String(text) => (text.clone().into_owned(), true),
-        DeValue::Integer(number) => {
-            let digits = number.as_str();
-            let number = i128::from_str_radix(digits, number.radix());
-            (number.map_or_else(|_| digits.to_owned(), |number| number.to_string()), true)
-        }
-        DeValue::Float(number) => (number.as_str().to_owned(), false),
-        DeValue::Boolean(switch) => (switch.to_string(), true),
-        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => return None,
+fn lines(settings: &[Setting], token_is_set: bool) -> Vec<Line> {
+    let line = |setting: &Setting| Line {
+        name: setting.name.clone(),
+        value: without_secret(setting),
+        source: source(&setting.source),
     };
-    Some(Scalar { text, may_be_switch })
+    let mut lines: Vec<Line> = settings.iter().map(line).collect();
+    lines.insert(0, token(settings, token_is_set));
+    lines
+}
+
+/// The token, by where it comes from: a token file overrides the variable, which overrides the login.
+fn token(settings: &[Setting], is_set: bool) -> Line {
+    let of = |name: &str| settings.iter().find(|one| one.name == name && one.value != Value::Unset);
+    let (value, source) = match (of("token-file"), of("context")) {
+        (Some(file), _) => ("set by token-file".to_owned(), source(&file.source)),
+        (None, _) if is_set => (
+            format!("set by {TOKEN_VARIABLE}"),
+            ShownSource::Variable { variable: TOKEN_VARIABLE.to_owned() },
+        ),
+        (None, Some(_)) => ("set by the login of context".to_owned(), ShownSource::Login),
+        (None, None) => {
+            return Line { name: "token".to_owned(), value: Value::Unset, source: ShownSource::Default };
+        }
+    };
+    Line { name: "token".to_owned(), value: Value::One(value), source }
+}
+
+fn source(source: &Source) -> ShownSource {
+    use super::settings::Origin;
+    match source {
+        Source::Flag => ShownSource::Flag,
+        Source::Origin(Origin::Variable(variable)) => ShownSource::Variable { variable: variable.clone() },
+        Source::Origin(Origin::Key { target, at, .. }) => {
+            ShownSource::File { at: at.to_string(), target: target.clone() }
+        }
+        Source::Default => ShownSource::Default,
+    }
+}
+
+/// The value, unless it holds a password or is a token that was passed by mistake.
+fn without_secret(setting: &Setting) -> Value {
+    let is_secret = |text: &str| {
+        is_a_token(Path::new(text))
+            || Url::parse(text).is_ok_and(|url| url.password().is_some() || !url.username().is_empty())
+    };
+    match &setting.value {
+        Value::One(text) if is_secret(text) => Value::One("(hidden: it looks like a secret)".to_owned()),
+        value @ (Value::Unset | Value::Switch(_) | Value::One(_) | Value::Many(_)) => value.clone(),
+    }
+}
+
+fn table(lines: &[Line]) -> String {
+    let value = |line: &Line| match &line.value {
+        Value::Unset => "-".to_owned(),
+        Value::Switch(on) => on.to_string(),
+        Value::One(text) => printable(text).into_owned(),
+        Value::Many(texts) if texts.is_empty() => "-".to_owned(),
+        Value::Many(texts) => printable(&texts.join(", ")).into_owned(),
+    };
+    let from = |line: &Line| match &line.source {
+        ShownSource::Flag => "flag".to_owned(),
+        ShownSource::Variable { variable } => variable.clone(),
+        ShownSource::File { at, target: None } => printable(at).into_owned(),
+        ShownSource::File { at, target: Some(target) } => {
+            printable(&format!("{at} (target {target})")).into_owned()
+        }
+        ShownSource::Login => "login of the astro CLI".to_owned(),
+        ShownSource::Default => "default".to_owned(),
+    };
+    let rows: Vec<[String; 3]> =
+        lines.iter().map(|line| [line.name.clone(), value(line), from(line)]).collect();
+    let width = |column: usize| {
+        rows.iter().map(|row| unicode_width::UnicodeWidthStr::width(row[column].as_str())).max().unwrap_or(0)
+    };
+    let (names, values) = (width(0), width(1).min(40));
+    rows.iter().fold(String::new(), |mut text, [name, value, from]| {
+        let gap = values.saturating_sub(unicode_width::UnicodeWidthStr::width(value.as_str()));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{name:names$}  {value}{:gap$}  {from}", "");
+        text
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Vec<Entry>, ConfigError> {
-        ConfigFile::parse(text.as_bytes(), Path::new("onboard.toml")).map(|file| file.entries)
+    fn setting(name: &str, value: &str) -> Setting {
+        Setting { name: name.to_owned(), value: Value::One(value.to_owned()), source: Source::Flag }
     }
 
     #[test]
-    fn keys_have_a_position_and_values_are_as_typed() {
-        let text =
-            "\u{FEFF}# settings\r\nrate = '5/s'\r\n  retries = 0x10\nprune = true\ncolumn = ['a=b', 'c=d']\n";
-        let entries = parse(text).unwrap();
-        let shown: Vec<_> = entries.iter().map(|entry| format!("{} {}", entry.at, entry.key)).collect();
-        let expected = [
-            "onboard.toml:2:1 rate",
-            "onboard.toml:3:3 retries",
-            "onboard.toml:4:1 prune",
-            "onboard.toml:5:1 column",
-        ];
-        assert_eq!(shown, expected);
-        let one = |text: &str| Content::One(Scalar { text: text.to_owned(), may_be_switch: true });
-        assert_eq!(entries[0].value, one("5/s"));
-        assert_eq!(entries[1].value, one("16"));
-        assert_eq!(entries[2].value, one("true"));
-        assert!(matches!(&entries[3].value, Content::Many(items) if items.len() == 2));
-        for other in ["a = 2026-01-01", "a = [[1]]"] {
-            assert_eq!(parse(other).unwrap()[0].value, Content::Other, "{other}");
-        }
-        for section in ["a = {b = 1}", "[a]\nb = 1", "a.b = 1"] {
-            assert_eq!(parse(section).unwrap()[0].value, Content::Section, "{section}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_no_toml_is_described_by_position_and_never_by_its_text() {
-        for (text, at) in [
-            ("HOUSTON_API_TOKEN=hush.hush.hush\n", "onboard.toml:1:19: not TOML: "),
-            ("# x\nexport TOKEN=hush\n", "onboard.toml:2:"),
-            ("token: hush\n", "onboard.toml:1:"),
-            ("hush", "onboard.toml:1:"),
-            ("a = 1\nurl = \"hush\n", "onboard.toml:2:"),
-            ("hush = 'x'\nhush = 'y'\n", "onboard.toml:2:1: not TOML: duplicate key"),
-            ("a = hush\r\n", "onboard.toml:1:5: not TOML: "),
-            ("{\"token\": \"hush\"}", "onboard.toml:1:1: not TOML: "),
-            ("a = \"\\hush\"", "onboard.toml:1:"),
+    fn no_secret_is_shown() {
+        for (value, is_shown) in [
+            ("https://houston.example.com/v1", true),
+            ("https://ann:hush@houston.example.com/v1", false),
+            ("5a0db0c5000000000000000000000001", false),
+            ("token.txt", true),
         ] {
-            let error = parse(text).unwrap_err();
-            let shown = format!("{error} {error:?}");
-            assert!(shown.starts_with(at), "{text:?}: {shown}");
-            assert!(!shown.contains("hush"), "{shown}");
+            let lines = lines(&[setting("token-file", value)], false);
+            assert_eq!(table(&lines).contains(value), is_shown, "{value}");
         }
-        let error = ConfigFile::parse(b"a = 1\nb = '\xFFhush'", Path::new("s.toml")).unwrap_err();
-        assert_eq!(error.to_string(), "s.toml:2:6: not UTF-8");
-        assert_eq!(parse("aTextThatIsMuchTooLongToBeTheNameOfAnyFlag = 1").unwrap()[0].key, "...");
     }
 
     #[test]
-    fn only_a_regular_file_of_limited_size_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let refused = |path: &Path| ConfigFile::read(path).unwrap_err();
-        assert_eq!(refused(Path::new(" ")).to_string(), "cannot read the settings in ` `");
-        assert!(matches!(refused(folder.path()), ConfigError::NotRegular(_)));
-        assert!(matches!(refused(&folder.path().join("none")), ConfigError::Read { .. }));
-        #[cfg(unix)]
-        assert!(matches!(refused(Path::new("/dev/zero")), ConfigError::NotRegular(_)));
-        let large = folder.path().join("large.toml");
-        File::create(&large).unwrap().set_len(MAX_FILE + 1).unwrap();
-        assert!(matches!(refused(&large), ConfigError::TooLarge(_)));
+    fn the_token_is_described_by_where_it_comes_from() {
+        let value = |settings: &[Setting], is_set| match token(settings, is_set).value {
+            Value::One(text) => text,
+            other @ (Value::Unset | Value::Switch(_) | Value::Many(_)) => format!("{other:?}"),
+        };
+        let (file, context) = (setting("token-file", "f"), setting("context", "c"));
+        assert_eq!(value(&[file.clone(), context.clone()], true), "set by token-file");
+        assert_eq!(value(std::slice::from_ref(&context), true), "set by HOUSTON_API_TOKEN");
+        assert_eq!(value(&[context], false), "set by the login of context");
+        assert_eq!(value(&[], false), "Unset");
     }
 }

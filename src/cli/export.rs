@@ -28,7 +28,7 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub target: TargetArgs,
 
-    /// Export only workspaces whose id or label matches; `*` matches any text; may be repeated
+    /// Only workspaces whose id or label matches; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub workspace: Vec<String>,
 
@@ -36,7 +36,9 @@ pub struct ExportArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     pub format: ExportFormat,
 
-    /// The file to write, replaced only when the export is complete [default: standard output]
+    /// The file to write [default: standard output]
+    ///
+    /// An existing file is replaced only when the export is complete.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 

@@ -5,11 +5,15 @@
 
 pub mod apply;
 pub mod audit_args;
+mod completions;
 mod conclusion;
 pub mod config;
 mod confirm;
 pub mod doctor;
 pub mod export;
+pub mod format;
+pub mod help;
+mod man;
 pub mod plan;
 pub mod prune_args;
 pub mod report;
@@ -24,6 +28,7 @@ mod template;
 mod trust;
 mod usage;
 pub mod validate;
+pub mod version;
 pub mod work_args;
 
 use std::ffi::OsString;
@@ -33,9 +38,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 
-use self::settings::{Distance, Environment as Variables, Origins, Refused};
+use self::settings::{Distance, Environment as Variables, Origins, Refused, Setting};
 use self::target_args::TargetArgs;
 
 use crate::houston::Http;
@@ -56,7 +61,14 @@ use crate::time::SystemClock;
 /// Reads a CSV file of email, role and workspace, compares it with what Houston has, and sends
 /// only what is missing. Each change is sent once, rate-limited and verified; every row is reported.
 #[derive(Debug, Parser)]
-#[command(name = "houston-onboard", version, after_help = ExitStatus::HELP, propagate_version = true)]
+#[command(
+    name = "houston-onboard",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// The command
     #[command(subcommand)]
@@ -65,16 +77,28 @@ pub struct Cli {
     /// The flags that every command takes
     #[command(flatten)]
     pub global: GlobalArgs,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = GENERAL)]
+    version: Option<bool>,
 }
+
+const GENERAL: &str = "General options";
 
 /// Flags of every command.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = GENERAL)]
 pub struct GlobalArgs {
-    /// Read settings from a TOML file. Keys are the names of the flags without their dashes; flags and
-    /// environment variables override the file
+    /// Read settings from a TOML file
+    ///
+    /// Keys are the names of the flags without their dashes. Flags and environment variables override
+    /// the file.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
+
+    /// Use the settings of `targets.NAME` in that file
+    #[arg(long, global = true, value_name = "NAME")]
+    pub target: Option<String>,
 
     /// How to show progress
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
@@ -91,6 +115,10 @@ pub struct GlobalArgs {
     /// Print more: a line for every failure and every row in doubt
     #[arg(short, long, global = true)]
     pub verbose: bool,
+
+    /// Print help: a summary with -h, all with --help
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
 
     /// Where the values that were not typed come from
     #[arg(skip)]
@@ -128,25 +156,35 @@ impl GlobalArgs {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check a roster offline and list every problem with its line and column
+    /// Check a roster offline: every problem, with its line and column
     Validate(validate::ValidateArgs),
-    /// Check the target: connection, token, rights and version; sends no changes
+    /// Check the target: connection, token, rights and version
     Doctor(Box<doctor::DoctorArgs>),
     /// Show what `apply` would do with the same flags
     Plan(Box<plan::PlanArgs>),
     /// Add the missing people: show the plan, ask, send, verify, report
     Apply(Box<apply::ApplyArgs>),
-    /// Write the members and pending invitations of the workspaces as a roster
+    /// Write the present members and invitations as a roster
     Export(Box<export::ExportArgs>),
-    /// Print the report of a run, finished or not, or list the runs; works offline
+    /// Print the report of a run, finished or not, or list the runs
     Report(report::ReportArgs),
-    /// Finish an interrupted run from its own files, without sending anything twice
+    /// Finish an interrupted run, without sending anything twice
     Resume(Box<resume::ResumeArgs>),
     /// Run a local Houston for rehearsals
     #[cfg(feature = "sandbox")]
     Sandbox(Box<sandbox::SandboxArgs>),
     /// Print an empty roster: the header and one example row
     Template,
+    /// Show the settings and where they come from
+    Config(config::ConfigArgs),
+    /// Print a script that completes commands and flags in a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page of the program or of a command
+    Man(man::ManArgs),
+    /// Print the version, the build and the formats of the files
+    Version(version::VersionArgs),
+    /// Print help about a command, environment, exit-status or roster
+    Help(help::HelpArgs),
 }
 
 impl Command {
@@ -158,10 +196,26 @@ impl Command {
             Self::Apply(args) => Some(&mut args.work.target),
             Self::Export(args) => Some(&mut args.target),
             Self::Resume(args) => Some(&mut args.target),
-            Self::Validate(_) | Self::Report(_) | Self::Template => None,
+            Self::Validate(_)
+            | Self::Report(_)
+            | Self::Template
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Version(_)
+            | Self::Help(_) => None,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => None,
         }
+    }
+
+    /// Where `config show` finds the settings to show.
+    fn shown_settings_mut(&mut self) -> Option<&mut Vec<Setting>> {
+        if let Self::Config(args) = self {
+            let config::ConfigAction::Show(show) = &mut args.action;
+            return Some(&mut show.settings);
+        }
+        None
     }
 }
 
@@ -180,14 +234,32 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
         complain(&failure, origins);
         failure.status
     };
+    let variables = Variables::of_process();
+    // Help and complaints about arguments come before any setting is known.
+    choose_colors(color_of(arguments, &variables));
     usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
-    let cli = settings::parse(arguments, &Variables::of_process(), &mut warn).map_err(|why| match why {
-        Refused::Typed(error) => usage::answer(*error, arguments, settings::documented()),
+    let cli = settings::parse(arguments, &variables, &mut warn).map_err(|why| match why {
+        Refused::Typed(error) => usage::answer(*error, arguments, help::documented_for(arguments)),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
-    choose_colors(cli.global.color);
+    // Where no settings are read, what the arguments and the variable say stays.
+    if cli.global.color != clap::ColorChoice::Auto {
+        choose_colors(cli.global.color);
+    }
     run(&cli).map_err(|failure| refused(failure, &cli.global.origins))
+}
+
+/// When to use colours, as far as that can be seen before the arguments are parsed.
+fn color_of(arguments: &[OsString], variables: &Variables) -> clap::ColorChoice {
+    let texts: Vec<&str> = arguments.iter().map_while(|argument| argument.to_str()).collect();
+    let typed = texts.iter().enumerate().find_map(|(index, text)| match text.strip_prefix("--color") {
+        Some("") => texts.get(index + 1).copied(),
+        Some(value) => value.strip_prefix('='),
+        None => None,
+    });
+    let variable = variables.get(&settings::variable("color")).and_then(|value| value.to_str());
+    typed.or(variable).and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 fn choose_colors(choice: clap::ColorChoice) {
@@ -211,6 +283,11 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
+        Command::Config(args) => config::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+        Command::Version(args) => version::run(args),
+        Command::Help(args) => help::run(args),
     }
 }
 
@@ -321,7 +398,7 @@ mod tests {
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
         settings::bare().debug_assert();
-        settings::documented().debug_assert();
+        help::documented().debug_assert();
     }
 
     #[test]

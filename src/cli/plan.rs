@@ -35,8 +35,9 @@ pub struct PlanArgs {
     #[arg(long, help_heading = "Output")]
     pub detailed_exitcode: bool,
 
-    /// Instead of the plan, show one person: what Houston has, which rule applies, and the exact request
-    /// that `apply` would send
+    /// Show one person: what Houston has, what is sent
+    ///
+    /// Names the rule that applies, and prints the exact request that `apply` would send.
     #[arg(long, value_name = "EMAIL", help_heading = "Output")]
     pub explain: Option<String>,
 
@@ -44,8 +45,10 @@ pub struct PlanArgs {
     #[arg(long, value_name = "AGE", help_heading = "Output")]
     pub invites_older_than: Option<Age>,
 
-    /// Save the plan for `apply --plan` in a file that only its owner can read; it contains the roster.
-    /// The digest is printed on standard error
+    /// Save the plan for `apply --plan`
+    ///
+    /// Only the owner of the file can read it; it contains the roster. The digest is printed on standard
+    /// error.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
 }
@@ -58,7 +61,7 @@ pub struct ShowArgs {
     #[arg(long, value_enum, default_value_t)]
     pub format: PlanFormat,
 
-    /// Show everyone, not only the first few people of each workspace
+    /// Show everyone, not only the first few people
     #[arg(long)]
     pub all: bool,
 }

@@ -20,9 +20,11 @@ use crate::roster::{Only, people_pattern};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Safety")]
 pub struct PruneArgs {
-    /// Remove members and pending invitations that the roster does not name, in the workspaces that it
-    /// names. Removals run last, and never in a workspace where a row failed. The run keeps the token's
-    /// own user, the last admin of a workspace, and people with access through a Team or custom role
+    /// Remove people whom the roster does not name
+    ///
+    /// Members and pending invitations, only in the workspaces that the roster names. Removals run last, and never in a workspace where a
+    /// row failed. The run keeps the token's own user, the last admin of a workspace, and people with
+    /// access through a Team or custom role.
     #[arg(long)]
     pub prune: bool,
 
@@ -44,8 +46,9 @@ pub struct LimitArgs {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
     pub max_remove_percent: Option<u8>,
 
-    /// Never remove or demote people whose address or user name matches one of these patterns, separated
-    /// by commas; may be repeated
+    /// Never remove or demote people who match
+    ///
+    /// The patterns are for addresses and user names. Separate them with commas, or repeat the flag.
     #[arg(long, value_name = "GLOB[,GLOB]", value_delimiter = ',', value_parser = people_pattern)]
     pub protect: Vec<String>,
 

@@ -41,7 +41,7 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// Skip the confirmation; required without a terminal
+    /// Do not ask; required without a terminal
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
 

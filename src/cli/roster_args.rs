@@ -60,8 +60,9 @@ pub struct RosterArgs {
     #[arg(long)]
     pub allow_odd_addresses: bool,
 
-    /// Use only rows that match workspace=GLOB or email=GLOB after the maps are applied; may be
-    /// repeated
+    /// Only rows that match workspace=GLOB or email=GLOB
+    ///
+    /// The maps are applied first. May be repeated.
     #[arg(long, value_name = "COLUMN=GLOB")]
     pub only: Vec<Only>,
 

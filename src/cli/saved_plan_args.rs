@@ -2,7 +2,7 @@
 //!
 //! Main type: [`SavedPlanArgs`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -10,6 +10,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use crate::ops::failure::Failure;
 use crate::ops::saved::Saved;
 use crate::outcome::ExitStatus;
+
+const SAVED: &str = "Saved plan";
 
 /// The flags that a saved plan replaces: it contains their values.
 const MEANING: [&str; 19] = [
@@ -37,13 +39,14 @@ const MEANING: [&str; 19] = [
 /// The saved plan to apply.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SavedPlanFlags {
-    /// Apply exactly this plan, saved by `plan --out`. If Houston has changed since then, nothing is
-    /// sent (9)
-    #[arg(long, value_name = "FILE", conflicts_with = "roster")]
+    /// Apply a plan of `plan --out`, not a roster
+    ///
+    /// Exactly the saved changes are made. If Houston has changed since then, nothing is sent (9).
+    #[arg(long, value_name = "FILE", help_heading = SAVED)]
     pub plan: Option<PathBuf>,
 
     /// Apply the plan only if it has this digest, all 64 digits; any other plan is refused (2)
-    #[arg(long, value_name = "DIGEST", help_heading = "Safety")]
+    #[arg(long, value_name = "DIGEST", help_heading = SAVED)]
     pub approve: Option<String>,
 }
 
@@ -85,11 +88,10 @@ impl SavedPlanArgs {
     /// Opens the saved plan, if one is given.
     ///
     /// # Errors
-    /// The file is not a plan or was changed (3); it is not the approved plan, or a typed flag would
-    /// change its meaning (2).
-    pub fn open(&self) -> Result<Option<Saved>, Failure> {
+    /// The file is not a plan or was changed (3); it is not the approved plan, a typed flag would
+    /// change its meaning, or there is a roster beside it (2).
+    pub fn open(&self, roster: Option<&Path>) -> Result<Option<Saved>, Failure> {
         let Some(path) = &self.flags.plan else {
-            // clap does not enforce `requires` where `--plan` conflicts with the roster.
             return if self.flags.approve.is_some() {
                 let error = anyhow::anyhow!("--approve requires --plan: it approves a saved plan");
                 Err(Failure::new(ExitStatus::Usage, error))
@@ -97,6 +99,11 @@ impl SavedPlanArgs {
                 Ok(None)
             };
         };
+        if let Some(roster) = roster {
+            let error = anyhow::anyhow!("--plan and a roster were given: a saved plan contains its roster");
+            return Err(Failure::new(ExitStatus::Usage, error)
+                .hint(format!("drop --plan, or drop {}", roster.display())));
+        }
         if let Some(flag) = self.typed.first() {
             let flag = flag.replace('_', "-");
             let error = anyhow::anyhow!("--{flag} would change the saved plan");
@@ -115,8 +122,8 @@ mod tests {
     use crate::cli::Cli;
 
     /// Flags under these headings that change how a plan is applied, not what it changes.
-    const MANNER: [&str; 7] =
-        ["approve", "approved_by", "audit_key_file", "exit_code_unchanged", "yes", "dry_run", "canary"];
+    const MANNER: [&str; 6] =
+        ["approved_by", "audit_key_file", "exit_code_unchanged", "yes", "dry_run", "canary"];
     /// Limits, of which the stricter one applies.
     const LIMITS: [&str; 4] = ["max_remove", "max_remove_percent", "on_guard", "protect"];
 

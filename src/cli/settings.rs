@@ -1,34 +1,41 @@
 //! Settings: values of flags that were not typed, from `HOUSTON_ONBOARD_...` variables and from the
-//! `--config` file. A typed flag overrides a variable, which overrides the file.
+//! `--config` file. A typed flag overrides a variable, which overrides the table of the chosen target in
+//! the file, which overrides the rest of the file.
 //!
 //! Main function: [`parse`]. Only this module gives flags their variables and keys: the definitions of
 //! the flags do not mention them, and clap sees the values found here as defaults. So a value that was
 //! not typed never conflicts with one that was.
 
 mod environment;
+mod file;
+mod keys;
 mod origin;
+mod shown;
 mod value;
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::anyhow;
-use clap::builder::Resettable;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Id};
 
-use self::environment::{
-    CONFIG, Environment as Variables, flag, is_of_one_call, is_setting, nearest, variable,
-};
+use self::environment::{CONFIG, Environment as Variables, TARGET};
+use self::file::{ConfigFile, Entry, Target};
 use self::value::{BadValue, checked, is_switch};
 use super::Cli;
-use super::config::{ConfigFile, Content, Entry, Scalar};
 use super::usage::escaped;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
-pub use self::environment::Environment;
-pub use self::origin::{Origin, Origins};
+pub use self::environment::{Environment, is_setting, nearest, variable};
+pub use self::origin::{Distance, Origin, Origins};
+pub use self::shown::{Setting, Source, Value};
+
+/// The commands that need no setting: they work whatever the environment and the file contain.
+const WITHOUT_SETTINGS: [&str; 4] = ["completions", "help", "man", "version"];
+/// The settings of which each names a Houston.
+const CHOOSERS: [&str; 4] = ["url", "domain", "context", "sandbox"];
 
 /// Why no command can run.
 #[derive(Debug)]
@@ -51,24 +58,19 @@ impl From<clap::Error> for Refused {
     }
 }
 
-/// The command line without any variable.
+/// The command line without any variable. `config show` takes the settings of all commands.
 pub fn bare() -> Command {
-    let unset = |argument: Arg| argument.env(Resettable::Reset);
-    let switches = |argument: Arg| {
-        let is_switch = is_switch(&argument);
-        if is_switch { argument.value_parser(clap::value_parser!(bool)) } else { argument }
+    let plain = |argument: Arg| {
+        if is_switch(&argument) { argument.value_parser(clap::value_parser!(bool)) } else { argument }
     };
-    let plain = move |argument: Arg| switches(unset(argument));
-    Cli::command().mut_args(plain).mut_subcommands(move |sub| sub.mut_args(plain))
-}
-
-/// The command line as help shows it: every flag with its variable.
-pub fn documented() -> Command {
-    let named = |argument: Arg| match argument.get_long().filter(|_| is_setting(&argument)).map(variable) {
-        Some(name) => argument.env(name).hide_env_values(true),
-        None => argument,
-    };
-    bare().mut_args(named).mut_subcommands(move |sub| sub.mut_args(named))
+    let command = Cli::command().mut_args(plain).mut_subcommands(move |sub| sub.mut_args(plain));
+    let mut settings: Vec<Arg> = Vec::new();
+    for argument in command.get_subcommands().flat_map(Command::get_arguments) {
+        if is_setting(argument) && settings.iter().all(|known| known.get_long() != argument.get_long()) {
+            settings.push(argument.clone());
+        }
+    }
+    command.mut_subcommand("config", |config| config.mut_subcommand("show", |show| show.args(settings)))
 }
 
 /// Parses the arguments, with the settings of the environment and of the file.
@@ -82,45 +84,38 @@ pub fn parse(
 ) -> Result<Cli, Refused> {
     let (matches, origins) = matches(arguments, environment, warn)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    cli.global.choose_voice(|flag| Distance::of(flag, &matches, &origins)).map_err(Refused::Setting)?;
+    cli.global.choose_voice(|flag| distance(flag, &matches, &origins)).map_err(Refused::Setting)?;
     if let Some(target) = cli.command.target_mut() {
         target.set_origins(&origins);
+    }
+    if let Some(settings) = cli.command.shown_settings_mut() {
+        *settings = shown::all(&bare(), &matches, &origins);
     }
     cli.global.origins = origins;
     Ok(cli)
 }
 
-/// How far from the user a value was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Distance {
-    /// It was typed.
-    Typed,
-    /// It comes from a variable.
-    Variable,
-    /// It comes from the file, or is not set.
-    File,
-}
-
-impl Distance {
-    fn of(flag: &str, matches: &ArgMatches, origins: &Origins) -> Self {
-        if is_typed(matches, flag) {
-            Self::Typed
-        } else if origins.is_variable(flag) {
-            Self::Variable
-        } else {
-            Self::File
-        }
-    }
+fn distance(flag: &str, matches: &ArgMatches, origins: &Origins) -> Distance {
+    if is_typed(matches, flag) { Distance::Typed } else { origins.distance(flag) }
 }
 
 /// A value that was not typed.
 struct Given {
-    /// The command that the flag belongs to; none for a global flag.
-    command: Option<String>,
+    /// The commands that lead to the flag; none for a global flag.
+    path: Vec<String>,
     id: Id,
     flag: String,
     values: Vec<OsString>,
     origin: Origin,
+}
+
+/// Where values that were not typed can come from.
+#[derive(Clone, Copy)]
+struct Sources<'s> {
+    environment: &'s Variables,
+    file: Option<&'s ConfigFile>,
+    /// The chosen table of the file.
+    target: Option<&'s Target>,
 }
 
 fn matches(
@@ -129,28 +124,40 @@ fn matches(
     warn: &mut dyn FnMut(String),
 ) -> Result<(ArgMatches, Origins), Refused> {
     let typed = bare().try_get_matches_from(arguments)?;
-    let command = bare();
+    if typed.subcommand_name().is_some_and(|name| WITHOUT_SETTINGS.contains(&name)) {
+        return Ok((typed, Origins::default()));
+    }
+    let mut command = bare();
     environment.warnings(&command).into_iter().for_each(&mut *warn);
     let file = config_file(&typed, environment)?;
     if let Some(file) = &file {
-        check(&command, file, warn)?;
+        keys::check(&command, file, warn)?;
     }
-    let given = given(&command, &typed, environment, file.as_ref())?;
+    let sources = Sources { environment, file: file.as_ref(), target: None };
+    let target = chosen_target(&command, &typed, sources)?;
+    let given = given(&command, &typed, Sources { target, ..sources })?;
     if given.is_empty() {
         return Ok((typed, Origins::default()));
     }
     let mut origins = Origins::default();
-    let mut command = command;
     for one in given {
         origins.insert(&one.flag, one.origin);
         let values = one.values.into_iter().map(clap::builder::OsStr::from);
         let with_default = |argument: Arg| argument.default_values(values);
-        command = match one.command {
-            None => command.mut_arg(one.id, with_default),
-            Some(name) => command.mut_subcommand(name, |sub| sub.mut_arg(one.id, with_default)),
-        };
+        command = change(command, &one.path, |sub| sub.mut_arg(one.id, with_default));
+    }
+    if let Some(warning) = target.and_then(|target| overridden(target, &typed, &origins)) {
+        warn(warning);
     }
     Ok((command.try_get_matches_from(arguments)?, origins))
+}
+
+/// Changes the command below this one that a path leads to.
+fn change(command: Command, path: &[String], how: impl FnOnce(Command) -> Command) -> Command {
+    match path {
+        [] => how(command),
+        [first, rest @ ..] => command.mut_subcommand(first, |sub| change(sub, rest, how)),
+    }
 }
 
 /// The settings file that the flag or the variable names.
@@ -174,144 +181,98 @@ fn config_file(typed: &ArgMatches, environment: &Variables) -> Result<Option<Con
     }
 }
 
-/// Checks every key of the file against the flags of all commands: a file is valid or invalid as a
-/// whole.
-fn check(command: &Command, file: &ConfigFile, warn: &mut dyn FnMut(String)) -> Result<(), Failure> {
-    for entry in &file.entries {
-        let mut bearers = bearers(command, &entry.key).peekable();
-        if entry.value == Content::Section && bearers.peek().is_none() {
-            return Err(section(entry));
-        }
-        if is_of_one_call(&entry.key) {
-            let (at, key) = (&entry.at, &entry.key);
-            warn(format!("{at}: `{key}` is ignored: pass --{key} on the command line"));
-            continue;
-        }
-        if bearers.peek().is_none() || entry.key == CONFIG {
-            return Err(unknown(command, entry));
-        }
-        for argument in bearers {
-            values(argument, entry).map_err(|bad| refused(&origin_of(entry), &bad))?;
-        }
-    }
-    Ok(())
-}
-
-/// The error for a table in the file: no flag could use its keys.
-fn section(entry: &Entry) -> Failure {
-    let (at, key) = (&entry.at, escaped(&entry.key));
-    Failure::new(
-        ExitStatus::Usage,
-        anyhow!("{at}: `{key}` is not a setting: a settings file has no sections"),
-    )
-    .hint("write each setting at the top level of the file, such as prune = true")
-}
-
-fn bearers<'c>(command: &'c Command, key: &'c str) -> impl Iterator<Item = &'c Arg> {
-    let all = command.get_arguments().chain(command.get_subcommands().flat_map(Command::get_arguments));
-    all.filter(move |argument| is_setting(argument) && argument.get_long() == Some(key))
-}
-
-fn unknown(command: &Command, entry: &Entry) -> Failure {
-    let all = command.get_arguments().chain(command.get_subcommands().flat_map(Command::get_arguments));
-    let names = all.filter(|argument| is_setting(argument)).filter_map(Arg::get_long);
-    let names = names.filter(|name| *name != CONFIG).map(str::to_owned);
-    let wanted = flag(&entry.key);
-    let (at, key) = (&entry.at, escaped(&entry.key));
-    let failure = |text: String| Failure::new(ExitStatus::Usage, anyhow!(text));
-    match wanted.as_str() {
-        CONFIG => failure(format!("{at}: `{key}` cannot be set in a file"))
-            .hint("a settings file cannot name another one: pass --config"),
-        "token" | "api-token" | "houston-api-token" => failure(format!("{at}: `{key}` is not a setting"))
-            .hint("a settings file must not contain a token: use `token-file` or the variable HOUSTON_API_TOKEN"),
-        _ => match nearest(&wanted, names) {
-            Some(name) => failure(format!("{at}: `{key}` is not a setting; did you mean `{name}`?")),
-            None => failure(format!("{at}: `{key}` is not a setting"))
-                .hint("settings have the names of the flags without the leading dashes; see --help"),
+/// The table of the file that `--target`, its variable or its key chooses.
+fn chosen_target<'f>(
+    command: &Command,
+    typed: &ArgMatches,
+    sources: Sources<'f>,
+) -> Result<Option<&'f Target>, Failure> {
+    let Some(argument) = command.get_arguments().find(|argument| argument.get_long() == Some(TARGET)) else {
+        return Ok(None);
+    };
+    let (name, said) = match typed.get_one::<String>(TARGET) {
+        Some(name) => (name.clone(), format!("--{TARGET}")),
+        None => match set(argument, TARGET, sources)? {
+            Some((values, origin)) => {
+                (values.iter().map(|value| value.to_string_lossy()).collect(), origin.to_string())
+            }
+            None => return Ok(None),
         },
+    };
+    let targets = sources.file.map(|file| file.targets.as_slice()).unwrap_or_default();
+    match targets.iter().find(|target| target.name == name) {
+        Some(target) => Ok(Some(target)),
+        None => Err(keys::unknown_target(&said, &name, sources.file)),
     }
+}
+
+/// A warning if a variable leads to another Houston than the target that the user chose.
+fn overridden(target: &Target, typed: &ArgMatches, origins: &Origins) -> Option<String> {
+    let is_chooser = |entry: &&Entry| CHOOSERS.contains(&entry.key.as_str());
+    let of_target = target.entries.iter().find(is_chooser)?;
+    let leaf = leaf(typed);
+    if CHOOSERS.iter().any(|flag| leaf.try_contains_id(flag).is_ok() && is_typed(leaf, flag)) {
+        return None;
+    }
+    let variable = CHOOSERS.iter().find(|flag| origins.distance(flag) == Distance::Variable)?;
+    let (name, key, name_of) = (self::variable(variable), &of_target.key, escaped(&target.name));
+    Some(format!("{name} overrides `{key}` of the target `{name_of}`; unset it, or pass --{variable}"))
+}
+
+/// The matches of the command that was typed.
+fn leaf(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, below)| leaf(below))
 }
 
 /// The values that were not typed and that this call uses.
-fn given(
-    command: &Command,
-    typed: &ArgMatches,
-    environment: &Variables,
-    file: Option<&ConfigFile>,
-) -> Result<Vec<Given>, Failure> {
-    let mut found = Vec::new();
-    let mut look = |name: Option<&str>, command: &Command, matches: &ArgMatches| {
+fn given(command: &Command, typed: &ArgMatches, sources: Sources<'_>) -> Result<Vec<Given>, Failure> {
+    let (mut found, mut path) = (Vec::new(), Vec::new());
+    let mut level = Some((command, typed));
+    while let Some((command, matches)) = level {
         for argument in command.get_arguments() {
             let Some(flag) = argument.get_long().filter(|_| is_setting(argument)) else { continue };
-            if flag == CONFIG {
-                continue;
-            }
             // A typed flag wins, but a bad value is still an error.
-            let set = set(argument, flag, environment, file)?;
-            let Some((values, origin)) = set.filter(|_| !is_typed(matches, argument.get_id().as_str()))
-            else {
-                continue;
-            };
-            let (id, flag) = (argument.get_id().clone(), flag.to_owned());
-            found.push(Given { command: name.map(str::to_owned), id, flag, values, origin });
+            let set = set(argument, flag, sources)?;
+            if let Some((values, origin)) = set.filter(|_| !is_typed(matches, argument.get_id().as_str())) {
+                let (id, flag) = (argument.get_id().clone(), flag.to_owned());
+                found.push(Given { path: path.clone(), id, flag, values, origin });
+            }
         }
-        Ok::<(), Failure>(())
-    };
-    look(None, command, typed)?;
-    if let Some((name, matches)) = typed.subcommand()
-        && let Some(sub) = command.find_subcommand(name)
-    {
-        look(Some(name), sub, matches)?;
+        level = matches.subcommand().and_then(|(name, below)| {
+            path.push(name.to_owned());
+            Some((command.find_subcommand(name)?, below))
+        });
     }
     Ok(found)
 }
 
-/// The value of a flag in the environment or in the file.
-fn set(
-    argument: &Arg,
-    flag: &str,
-    environment: &Variables,
-    file: Option<&ConfigFile>,
-) -> Result<Option<(Vec<OsString>, Origin)>, Failure> {
+/// The value of a flag in the environment, for the chosen target, or at the top of the file.
+fn set(argument: &Arg, flag: &str, sources: Sources<'_>) -> Result<Option<(Vec<OsString>, Origin)>, Failure> {
     let name = variable(flag);
     let is_set = |text: &OsString| {
         let is_blank = text.to_str().is_some_and(|text| text.trim().is_empty());
         !(text.is_empty() || is_switch(argument) && is_blank)
     };
-    if let Some(text) = environment.get(&name).map(without_line_end).filter(is_set) {
+    if let Some(text) = sources.environment.get(&name).map(without_line_end).filter(is_set) {
         let origin = Origin::Variable(name);
         let values = checked(argument, vec![text]).map_err(|bad| refused(&origin, &bad))?;
         return Ok(Some((values, origin)));
     }
-    let Some(entry) = file.and_then(|file| file.entries.iter().find(|entry| entry.key == flag)) else {
-        return Ok(None);
-    };
-    let origin = origin_of(entry);
-    let values = values(argument, entry).map_err(|bad| refused(&origin, &bad))?;
-    Ok(Some((values, origin)))
+    let of_target = sources.target.map(|target| (Some(target.name.clone()), &target.entries));
+    let of_file = sources.file.map(|file| (None, &file.entries));
+    for (target, entries) in of_target.into_iter().chain(of_file) {
+        if let Some(entry) = entries.iter().find(|entry| entry.key == flag) {
+            let origin = Origin::Key { key: entry.key.clone(), target, at: entry.at.clone() };
+            let values = keys::values(argument, entry).map_err(|bad| refused(&origin, &bad))?;
+            return Ok(Some((values, origin)));
+        }
+    }
+    Ok(None)
 }
 
 /// A value without the trailing line break that an env file or a pipeline may have left.
 fn without_line_end(text: &std::ffi::OsStr) -> OsString {
     text.to_str().map_or_else(|| text.to_owned(), |text| text.trim_end_matches(['\r', '\n']).into())
-}
-
-/// The values of a key, as this flag accepts them.
-fn values(argument: &Arg, entry: &Entry) -> Result<Vec<OsString>, BadValue> {
-    let scalars: Vec<&Scalar> = match &entry.value {
-        Content::Section | Content::Other => return Err(BadValue::Form),
-        Content::One(one) => vec![one],
-        Content::Many(_) if is_switch(argument) => return Err(BadValue::List),
-        Content::Many(many) => many.iter().collect(),
-    };
-    if let Some(bad) = scalars.iter().find(|scalar| is_switch(argument) && !scalar.may_be_switch) {
-        return Err(BadValue::Switch(bad.text.clone()));
-    }
-    checked(argument, scalars.into_iter().map(|scalar| OsString::from(&scalar.text)).collect())
-}
-
-fn origin_of(entry: &Entry) -> Origin {
-    Origin::Key { key: entry.key.clone(), at: entry.at.clone() }
 }
 
 fn refused(origin: &Origin, bad: &BadValue) -> Failure {

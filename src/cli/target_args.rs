@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::settings::Origins;
+use super::settings::{Distance, Origins};
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
@@ -33,19 +33,25 @@ const WATCHED: [&str; 9] =
 /// Which Houston, and with what token.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TargetFlags {
-    /// The GraphQL endpoint of Houston, such as `https://houston.example.com/v1`
+    /// Houston, such as `https://houston.example.com/v1`
+    ///
+    /// Its GraphQL endpoint.
     #[arg(long, value_name = "URL", help_heading = TARGET)]
     pub url: Option<String>,
 
-    /// The base domain of the installation, for a Houston at `https://houston.DOMAIN/v1`
+    /// Houston at `https://houston.DOMAIN/v1`
+    ///
+    /// The base domain of the installation.
     #[arg(long, value_name = "DOMAIN", help_heading = TARGET)]
     pub domain: Option<String>,
 
-    /// Use a login of the `astro` CLI, by its domain: read the address and token from its file
+    /// Address and token of a login of the `astro` CLI
+    ///
+    /// NAME is the domain of the login. The file of the CLI is only read.
     #[arg(long, value_name = "NAME", help_heading = TARGET)]
     pub context: Option<String>,
 
-    /// Rehearse against an embedded Houston in this process
+    /// Rehearse against a Houston in this process
     #[cfg(feature = "sandbox")]
     #[arg(long, help_heading = TARGET)]
     pub sandbox: bool,
@@ -71,12 +77,14 @@ pub struct TargetFlags {
     #[arg(long, value_name = "N", help_heading = TARGET)]
     pub seed: Option<u64>,
 
-    /// A file that contains only the token; the run reads it again if the token expires
-    /// [default: `HOUSTON_API_TOKEN`, or the login]
+    /// Read the token from this file
+    ///
+    /// It contains only the token, and the run reads it again if the token expires. Without this flag,
+    /// the token is that of `HOUSTON_API_TOKEN` or of the login.
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub token_file: Option<PathBuf>,
 
-    /// A PEM file of certificate authorities to trust in addition to those of the system
+    /// Trust these certificate authorities too: a PEM file
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub ca_file: Option<PathBuf>,
 
@@ -96,12 +104,12 @@ fn faults(text: &str) -> Result<String, String> {
 }
 
 /// [`TargetFlags`], with a note of which were typed: a typed flag overrides the environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TargetArgs {
     /// The flags as they came.
     pub flags: TargetFlags,
     /// Where the values of [`WATCHED`] come from.
-    sources: [Option<ValueSource>; 9],
+    sources: [Distance; 9],
 }
 
 impl Args for TargetArgs {
@@ -118,7 +126,8 @@ impl FromArgMatches for TargetArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let flags = TargetFlags::from_arg_matches(matches)?;
         let known = |id: &str| matches.try_contains_id(id).unwrap_or(false);
-        let source = |id| if known(id) { matches.value_source(id) } else { None };
+        let is_typed = |id| known(id) && matches.value_source(id) == Some(ValueSource::CommandLine);
+        let source = |id| if is_typed(id) { Distance::Typed } else { Distance::File };
         Ok(Self { flags, sources: WATCHED.map(source) })
     }
 
@@ -129,11 +138,11 @@ impl FromArgMatches for TargetArgs {
 }
 
 impl TargetArgs {
-    /// Records which values come from variables: clap treats them as defaults.
+    /// Records where the values come from that were not typed: clap treats them as defaults.
     pub fn set_origins(&mut self, origins: &Origins) {
         for (id, source) in WATCHED.iter().zip(&mut self.sources) {
-            if origins.is_variable(&id.replace('_', "-")) {
-                *source = Some(ValueSource::EnvVariable);
+            if *source != Distance::Typed {
+                *source = origins.distance(&id.replace('_', "-"));
             }
         }
     }
@@ -184,18 +193,9 @@ fn chooser_names() -> &'static str {
 }
 
 impl TargetArgs {
-    /// How far from the user a value was set: typed, in the environment, in a file.
-    fn distance(&self, index: usize) -> u8 {
-        match self.sources[index] {
-            Some(ValueSource::CommandLine) => 0,
-            Some(ValueSource::EnvVariable) => 1,
-            Some(_) | None => 2,
-        }
-    }
-
     #[cfg(feature = "sandbox")]
     fn is_typed(&self, index: usize) -> bool {
-        self.sources[index] == Some(ValueSource::CommandLine)
+        self.sources[index] == Distance::Typed
     }
 
     /// The settings that these flags mean.
@@ -218,9 +218,9 @@ impl TargetArgs {
         add(2, text(&flags.context).map(Choice::Context));
         #[cfg(feature = "sandbox")]
         add(3, self.sandbox());
-        // A typed target overrides the environment, which overrides the configuration file.
-        let nearest = given.iter().map(|(index, _)| self.distance(*index)).min();
-        given.retain(|(index, _)| Some(self.distance(*index)) == nearest);
+        // A typed target overrides the environment, which overrides the settings file.
+        let nearest = given.iter().map(|(index, _)| self.sources[*index]).min();
+        given.retain(|(index, _)| Some(self.sources[*index]) == nearest);
         if let [(one, _), (two, _), ..] = given[..] {
             return Err(TargetArgsError::Two(flag(one), flag(two)));
         }
@@ -269,8 +269,8 @@ impl TargetArgs {
     /// Fills in the target and connection flags that are not set from an earlier leg of a run, which went
     /// to `url`. A token in the environment overrides that leg's token file.
     pub fn default_to(&mut self, url: &str, reach: &Reach) {
-        // `false` in the environment counts as set.
-        let is_set = matches!(self.sources[8], Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+        // `false` in the environment or for the target counts as set.
+        let is_set = self.sources[8] != Distance::File;
         let flags = &mut self.flags;
         flags.ca_file = flags.ca_file.take().or_else(|| reach.ca_file.clone());
         if std::env::var_os(TOKEN_VARIABLE).is_none_or(|token| token.is_empty()) {

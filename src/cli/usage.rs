@@ -9,7 +9,7 @@ use std::ffi::OsString;
 
 use clap::Command;
 use clap::builder::StyledStr;
-use clap::error::{ContextValue, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{UNWRITTEN, tell, unless_gone};
 use crate::model::{inert, printable};
@@ -59,7 +59,7 @@ pub fn refuse_line_ends(arguments: &[OsString]) -> Result<(), Failure> {
 pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -> ExitStatus {
     let is_failure = error.exit_code() != 0;
     if is_failure && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        complain(error, arguments);
+        complain(corrected(error, arguments, documented), arguments);
         return ExitStatus::Usage;
     }
     let shown = arguments.iter().map(|argument| escaped(&argument.to_string_lossy()).into_owned());
@@ -78,6 +78,54 @@ pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -
             ExitStatus::Internal
         }
     }
+}
+
+/// The error with the usage of the command that was typed, and without tips that lead nowhere: clap
+/// proposes `-- --yes` for any flag that the command does not have.
+fn corrected(mut error: clap::Error, arguments: &[OsString], mut root: Command) -> clap::Error {
+    root.build();
+    let typed = typed_command(&root, arguments);
+    if error.get(ContextKind::Usage).is_some() {
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(typed.clone().render_usage()));
+    }
+    if let Some(ContextValue::Strings(near)) = error.get(ContextKind::SuggestedSubcommand) {
+        // The best one comes last.
+        let best = near.last().cloned().into_iter().collect();
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(best));
+    }
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) if error.kind() == ErrorKind::UnknownArgument => {
+            argument.clone()
+        }
+        Some(_) | None => return error,
+    };
+    error.remove(ContextKind::Suggested);
+    let bearers = bearers(&root, &unknown);
+    if !bearers.is_empty() {
+        error.remove(ContextKind::SuggestedArg);
+        let belongs = StyledStr::from(format!("{unknown} is a flag of {}", bearers.join(", ")));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![belongs]));
+    }
+    error
+}
+
+/// The command that the arguments lead to.
+fn typed_command<'c>(root: &'c Command, arguments: &[OsString]) -> &'c Command {
+    let mut words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    let first = words.by_ref().find_map(|word| root.find_subcommand(word));
+    let below = first.and_then(|command| words.next().and_then(|word| command.find_subcommand(word)));
+    below.or(first).unwrap_or(root)
+}
+
+/// The commands that have this flag.
+fn bearers(root: &Command, flag: &str) -> Vec<String> {
+    let has_it = |command: &&Command| {
+        command.get_arguments().any(|argument| match flag.strip_prefix("--") {
+            Some(long) => argument.get_long() == Some(long),
+            None => argument.get_short().is_some_and(|short| flag == format!("-{short}")),
+        })
+    };
+    root.get_subcommands().filter(has_it).map(|command| command.get_name().to_owned()).collect()
 }
 
 /// Prints the error in the arguments; in colour only if the whole text is safe to print unchanged.
@@ -160,6 +208,31 @@ mod tests {
     }
 
     #[test]
+    fn tips_lead_to_what_exists() {
+        for (line, says, never) in [
+            (&["plan", "r.csv", "--yes"][..], "--yes is a flag of apply, resume", "-- --yes"),
+            (&["validate", "r.csv", "--url", "x"], "--url is a flag of doctor, plan, apply", "-- --url"),
+            (&["-n"], "-n is a flag of apply", "-- -n"),
+            (
+                &["plan", "r.csv", "--limti", "3"],
+                "a similar argument exists: '--limit'",
+                "--limit <N> <ROSTER>",
+            ),
+            (&["plan", "r.csv", "--dry"], "houston-onboard plan [OPTIONS] <ROSTER>", "tip:"),
+            (&["plan", "r.csv", "-V"], "houston-onboard plan [OPTIONS] <ROSTER>", "tip:"),
+            (&["plna"], "a similar subcommand exists: 'plan'", "template"),
+            (&["config", "shw"], "Usage: houston-onboard config", "plan"),
+            (&["apply"], "houston-onboard apply [OPTIONS] --plan <FILE>", "tip:"),
+        ] {
+            let arguments: Vec<OsString> =
+                ["houston-onboard"].iter().chain(line).map(OsString::from).collect();
+            let error = crate::cli::settings::bare().try_get_matches_from(&arguments).unwrap_err();
+            let text = corrected(error, &arguments, crate::cli::settings::bare()).render().to_string();
+            assert!(text.contains(says) && !text.contains(never), "{line:?}: {text}");
+        }
+    }
+
+    #[test]
     fn what_clap_says_has_no_command_for_a_build_server() {
         let (hash, colons) = ("#".repeat(2), ":".repeat(2));
         let command = format!("a{colons}error{colons}b {hash}vso[task.x]y {hash}teamcity[z]");
@@ -173,7 +246,6 @@ mod tests {
             &["plan", "r.csv", &format!("--{command}")],
             &["plan", "r.csv", &command],
             &[&command],
-            &["help", &command],
             // None is a command alone, but the message repeats it.
             &["plan", "r.csv", "--map-email-domain", "::foo"],
             &["plan", "r.csv", "--only", "::foo"],

@@ -45,7 +45,9 @@ pub struct WorkArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Safety")]
 pub struct SafetyArgs {
-    /// Let Houston send invitation emails; by default it sends none (`bypassInvite`)
+    /// Let Houston send invitation emails
+    ///
+    /// By default it sends none (`bypassInvite`).
     #[arg(long)]
     pub send_invites: bool,
 
@@ -54,8 +56,10 @@ pub struct SafetyArgs {
     #[arg(long)]
     pub bypass_local: bool,
 
-    /// Change the role of members to the one in the roster; by default they keep theirs. The run never
-    /// demotes the token's own user or the last admin of a workspace (7)
+    /// Give members the role that the roster has
+    ///
+    /// By default they keep theirs. The run never demotes the token's own user or the last admin of a
+    /// workspace (7).
     #[arg(long)]
     pub update_roles: bool,
 

@@ -31,6 +31,9 @@ const LONGEST: usize = 300;
 /// The longest text in `summary.json`, in bytes of JSON.
 const LONGEST_IN_JSON: usize = 160;
 
+/// The version of the form of `summary.json`.
+pub const SCHEMA_VERSION: u32 = 1;
+
 /// How much of a run something is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
@@ -267,7 +270,7 @@ impl Summary {
         (0..removals.map_or(0, |removals| removals.removed)).for_each(|_| counts.count(Status::Removed));
         let all = || history.rows().map(|row| row.end).chain(history.extras());
         Self {
-            schema_version: 1,
+            schema_version: SCHEMA_VERSION,
             run: bounded(&header.run),
             folder: folder.to_owned(),
             state: if history.closed { RunState::Closed } else { RunState::BrokenOff },

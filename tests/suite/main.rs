@@ -29,6 +29,7 @@ mod field;
 mod fuzz_short;
 mod golden;
 mod handover;
+mod help;
 mod invitations;
 mod kill;
 mod layers;

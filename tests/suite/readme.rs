@@ -13,57 +13,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use houston_onboard::outcome::Status;
 use houston_onboard::roster::COLUMNS;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
-/// The installation of the README.
-const INSTALLATION: &str = "https://houston.example.com/v1";
-
-/// Who is in the installation to move from.
-const OLD_INSTALLATION: &str = "email,role,workspace,deployment_roles,label,membership,note\n\
-    amina.demir@old.example.com,WORKSPACE_ADMIN,ckoldplatform00000000001a,,Data Platform,member,\n\
-    jose.horvat@old.example.com,WORKSPACE_VIEWER,ckoldplatform00000000001a,,Data Platform,member,\n\
-    moved.person@old.example.com,WORKSPACE_EDITOR,ckoldresearch00000000001a,,Research,member,\n";
-
-/// `cargo run` is the program that has been built already; the other commands of cargo, which would
-/// build it again, do nothing.
-const CARGO: &str = r#"cargo() { case "$1" in run) while [ "$1" != -- ]; do shift; done; shift; houston-onboard "$@";; esac; }"#;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::harness::stage::{Block, PROGRAM, Stage, blocks, root};
 
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).unwrap()
-}
-
-/// A fenced block: what stands after the fence, and the lines between.
-struct Block<'r> {
-    info: &'r str,
-    lines: Vec<&'r str>,
-}
-
-fn blocks(text: &str) -> Vec<Block<'_>> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block<'_>> = None;
-    for line in text.lines() {
-        match (line.strip_prefix("```"), open.take()) {
-            (Some(_), Some(block)) => blocks.push(block),
-            (Some(info), None) => open = Some(Block { info, lines: Vec::new() }),
-            (None, Some(mut block)) => {
-                block.lines.push(line);
-                open = Some(block);
-            }
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "a block of the README has no end");
-    blocks
 }
 
 /// One command of a block and what it prints.
@@ -85,129 +43,6 @@ fn shown(block: &Block<'_>) -> Vec<Shown> {
         }
     }
     all
-}
-
-/// A sandbox in a process of its own, which ends with this value.
-struct Served {
-    process: Child,
-    url: String,
-    token: String,
-    greeting: String,
-}
-
-impl Served {
-    /// Starts one, and reads its greeting: the part before the first empty line, of so many lines at
-    /// most.
-    fn start(arguments: &str, most: usize) -> Self {
-        let mut process = Command::new(PROGRAM)
-            .args(arguments.split_whitespace())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let lines: Vec<String> =
-            lines.take(most).map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-        Self {
-            process,
-            url: word(&lines[0], "url: "),
-            token: word(&lines[1], "token: "),
-            greeting: lines.join("\n") + "\n",
-        }
-    }
-}
-
-fn word(line: &str, name: &str) -> String {
-    let rest = line.strip_prefix(name).unwrap_or_else(|| panic!("no `{name}` in `{line}`"));
-    rest.split(' ').next().unwrap_or_default().to_owned()
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// A folder to run the commands in.
-struct Stage {
-    folder: tempfile::TempDir,
-    installation: Served,
-    /// The installation to move from.
-    old: Served,
-    /// The sandbox that a command of the README started, and the address it has there.
-    served: Option<(Served, String)>,
-    status: i32,
-}
-
-impl Stage {
-    fn new(text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("home")).unwrap();
-        std::os::unix::fs::symlink(root().join("samples"), folder.path().join("samples")).unwrap();
-        for block in blocks(text) {
-            if let Some((_, file)) = block.info.split_once(' ') {
-                fs::write(folder.path().join(file), block.lines.join("\n") + "\n").unwrap();
-            }
-        }
-        let state = folder.path().join("home/old.csv");
-        fs::write(&state, OLD_INSTALLATION).unwrap();
-        let old = format!("sandbox --latency 0ms --port 0 --profile 0.28 --state {}", state.display());
-        let old = Served::start(&old, 2);
-        fs::write(folder.path().join("home/old-token"), &old.token).unwrap();
-        Self {
-            old,
-            folder,
-            installation: Served::start("sandbox --latency 0ms --port 0", 8),
-            served: None,
-            status: 0,
-        }
-    }
-
-    /// What a command prints, to both streams, in the words of the README.
-    fn run(&mut self, command: &str) -> String {
-        if command.starts_with("houston-onboard sandbox ") {
-            let port =
-                command.split_once("--port ").map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
-            let address = format!("http://127.0.0.1:{}", port.unwrap());
-            let arguments = command.trim_start_matches("houston-onboard ").replace(port.unwrap(), "0");
-            let served = Served::start(&arguments, 8);
-            let greeting = served.greeting.replace(served.url.trim_end_matches("/v1"), &address);
-            self.served = Some((served, address));
-            return greeting;
-        }
-        let mut script = command.replace("--domain example.com", &format!("--url {}", self.installation.url));
-        script = script.replace("--domain old.example.com", &format!("--url {}", self.old.url));
-        if let Some((served, address)) = &self.served {
-            script = script.replace(address, served.url.trim_end_matches("/v1"));
-        }
-        let bin = Path::new(PROGRAM).parent().unwrap().display();
-        let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(format!("exec 2>&1\n{CARGO}\n(exit {})\n{script}", self.status))
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("PATH", path)
-            .env("HOME", self.folder.path().join("home"))
-            .env("HOUSTON_ONBOARD_PROGRESS", "none")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // What would be pasted: a token.
-        let mut stdin = child.stdin.take().unwrap();
-        let _ = writeln!(stdin, "{}", self.installation.token);
-        drop(stdin);
-        let done = child.wait_with_output().unwrap();
-        self.status = done.status.code().unwrap_or(-1);
-        let mut printed =
-            String::from_utf8(done.stdout).unwrap().replace(&self.installation.url, INSTALLATION);
-        if let Some((served, address)) = &self.served {
-            printed = printed.replace(served.url.trim_end_matches("/v1"), address);
-        }
-        printed
-    }
 }
 
 /// The text with what differs from run to run made equal.
@@ -298,13 +133,14 @@ fn every_console_block_prints_what_the_readme_shows() {
     }
 }
 
-/// The long help of every command.
+/// The long help of every command, and of the environment.
 fn help() -> String {
     let help = |arguments: &[&str]| {
         let done = Command::new(PROGRAM).args(arguments).arg("--help").output().unwrap();
         String::from_utf8(done.stdout).unwrap()
     };
-    let all = help(&[]);
+    let environment = Command::new(PROGRAM).args(["help", "environment"]).output().unwrap();
+    let all = help(&[]) + &String::from_utf8(environment.stdout).unwrap();
     let commands =
         all.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names =
@@ -331,7 +167,7 @@ fn every_flag_of_the_readme_exists() {
         assert!(known.contains(flag) || cargo.contains(&flag), "{flag}");
     }
     for variable in words(&text, "HOUSTON_ONBOARD_") {
-        assert!(help.contains(&format!("env: {variable}]")), "{variable}");
+        assert!(help.contains(&format!("  {variable}=")), "{variable}");
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use super::super::usage::escaped;
 use crate::houston::TOKEN_VARIABLE;
@@ -14,6 +14,8 @@ use crate::houston::TOKEN_VARIABLE;
 pub const PREFIX: &str = "HOUSTON_ONBOARD_";
 /// The flag that names the settings file: it has a variable but no key.
 pub const CONFIG: &str = "config";
+/// The flag that chooses a target of the settings file.
+pub const TARGET: &str = "target";
 
 /// Flags that apply to a single call, such as the format that a script reads. They have no variable and
 /// no key in a settings file.
@@ -105,7 +107,8 @@ pub fn flag(name: &str) -> String {
 
 /// Whether a flag describes a setting, and so has a variable.
 pub fn is_setting(argument: &Arg) -> bool {
-    argument.get_long().is_some_and(|long| !is_of_one_call(long))
+    let asks = matches!(argument.get_action(), ArgAction::Help | ArgAction::Version);
+    !asks && argument.get_long().is_some_and(|long| !is_of_one_call(long))
 }
 
 /// Whether a flag applies to a single call only.

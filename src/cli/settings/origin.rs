@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::config::Position;
+use super::file::Position;
 
 /// Where a value that was not typed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Origin {
     Key {
         /// The key.
         key: String,
+        /// The target whose table it is in; none at the top of the file.
+        target: Option<String>,
         /// Its position.
         at: Position,
     },
@@ -35,9 +37,22 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(name) => f.write_str(name),
-            Self::Key { key, at } => write!(f, "{at}: {key}"),
+            Self::Key { key, at, .. } => write!(f, "{at}: {key}"),
         }
     }
+}
+
+/// How far from the user a value was set. A nearer one overrides the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Distance {
+    /// It was typed.
+    Typed,
+    /// It comes from a variable.
+    Variable,
+    /// It comes from the table of the chosen target in the file.
+    Target,
+    /// It comes from the top of the file, or is not set.
+    File,
 }
 
 /// The flags that have a value without being typed.
@@ -61,11 +76,12 @@ impl Origins {
         set.map(|(flag, origin)| format!("--{flag} {}", origin.is_set())).collect()
     }
 
-    /// Whether a variable of the environment gave the value of this flag.
-    pub fn is_variable(&self, flag: &str) -> bool {
+    /// How far from the user the value of a flag was set that was not typed.
+    pub fn distance(&self, flag: &str) -> Distance {
         match self.get(flag) {
-            Some(Origin::Variable(_)) => true,
-            Some(Origin::Key { .. }) | None => false,
+            Some(Origin::Variable(_)) => Distance::Variable,
+            Some(Origin::Key { target: Some(_), .. }) => Distance::Target,
+            Some(Origin::Key { target: None, .. }) | None => Distance::File,
         }
     }
 }
@@ -79,7 +95,7 @@ mod tests {
         let mut origins = Origins::default();
         origins.insert("url", Origin::Variable("HOUSTON_ONBOARD_URL".to_owned()));
         let at = Position { path: "s.toml".into(), line: 2, column: 1 };
-        origins.insert("ca-file", Origin::Key { key: "ca-file".to_owned(), at });
+        origins.insert("ca-file", Origin::Key { key: "ca-file".to_owned(), target: None, at });
         let notes = origins.notes(&["ca-file", "domain", "url"]);
         assert_eq!(notes, ["--ca-file is set at s.toml:2:1", "--url is set by HOUSTON_ONBOARD_URL"]);
     }

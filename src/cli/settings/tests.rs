@@ -39,11 +39,16 @@ fn plan(variables: &[(&str, &str)], file: Option<&str>) -> Result<crate::cli::pl
     Ok(*args)
 }
 
+/// `config show` takes the settings of all commands, and has its own test.
+fn takes_settings(command: &clap::Command) -> bool {
+    command.get_name() != "config" && !WITHOUT_SETTINGS.contains(&command.get_name())
+}
+
 /// Every command with the arguments that it needs, and its switches: name, and id.
 fn switches() -> Vec<(Vec<String>, String, Id)> {
     let command = bare();
     let mut found = Vec::new();
-    for sub in command.get_subcommands() {
+    for sub in command.get_subcommands().filter(|sub| takes_settings(sub)) {
         let mut line = vec![sub.get_name().to_owned()];
         line.extend(sub.get_positionals().filter(|one| one.get_id() == "roster").map(|_| "r.csv".to_owned()));
         for argument in command.get_arguments().chain(sub.get_arguments()) {
@@ -157,7 +162,7 @@ fn a_switch_in_the_file_is_yes_or_no_or_an_error_with_its_position() {
 #[test]
 fn an_empty_variable_is_not_set() {
     let command = bare();
-    for sub in command.get_subcommands() {
+    for sub in command.get_subcommands().filter(|sub| takes_settings(sub)) {
         for argument in command.get_arguments().chain(sub.get_arguments()) {
             let Some(flag) = argument.get_long().filter(|_| is_setting(argument)) else { continue };
             for empty in ["", "\r\n"] {
@@ -260,7 +265,13 @@ fn an_unknown_key_is_an_error_that_gives_the_nearest_name() {
         ("concurency = 4", "onboard.toml:1:1: `concurency` is not a setting; did you mean `concurrency`?"),
         ("max_remove = 4", "did you mean `max-remove`?"),
         ("HOUSTON_ONBOARD_RATE = '5/s'", "did you mean `rate`?"),
-        ("[table]\na = 1", "`table` is not a setting"),
+        ("[table]\na = 1", "`table` is not a setting: the only tables are those of targets"),
+        ("[targets.x]\nurll = 'a'", "onboard.toml:2:1: `urll` is not a setting; did you mean `url`?"),
+        ("[targets.x]\nrate = 'quick'", "onboard.toml:2:1: rate: `quick` is not a valid value"),
+        ("[targets.x]\ntarget = 'y'", "onboard.toml:2:1: `target` cannot be set for a target"),
+        ("[targets.x]\nconfig = 'y'", "onboard.toml:2:1: `config` cannot be set in a file"),
+        ("[targets.x]\n[targets.x.y]\na = 1", "onboard.toml:2:12: `y` is not a setting"),
+        ("targets = 'x'", "onboard.toml:1:11: expected a table of targets"),
         ("config = 'x'", "`config` cannot be set in a file"),
         ("HOUSTON_API_TOKEN = 'hush'", "must not contain a token"),
         ("api_token = 'hush'", "must not contain a token"),
@@ -287,7 +298,7 @@ fn a_flag_of_one_call_has_neither_variable_nor_key() {
 fn a_section_of_the_file_is_an_error_whatever_it_is_called() {
     for file in ["[plan]\nprune = true", "[all]", "plan.prune = true", "[apply]\nrate = '5/s'"] {
         let error = plan(&[], Some(file)).expect_err(file);
-        assert!(error.contains("onboard.toml:1:") && error.contains("sections"), "{file}: {error}");
+        assert!(error.contains("onboard.toml:1:") && error.contains("[targets.NAME]"), "{file}: {error}");
     }
 }
 
@@ -311,16 +322,112 @@ fn blanks_around_a_value_are_dropped_where_the_flag_does_not_take_them() {
     }
 }
 
+const TARGETS: &str = "rate = '5/s'\nurl = 'https://usual.example.com/v1'\nconcurrency = 2\n\
+    [targets.prod]\ndomain = 'prod.example.com'\nrate = '9/s'\nprotect = ['a@x', 'b@x']\n\
+    [targets.test]\ncontext = 'test.example.com'\n";
+
 #[test]
-fn help_shows_the_variable_of_every_setting_and_never_its_value() {
-    let command = documented();
-    for sub in command.get_subcommands() {
-        for argument in command.get_arguments().chain(sub.get_arguments()) {
-            let name = argument.get_env().map(|name| name.to_string_lossy().into_owned());
-            let wanted = argument.get_long().filter(|_| is_setting(argument)).map(variable);
-            assert_eq!(name, wanted, "{} {argument}", sub.get_name());
-            assert!(wanted.is_none() || argument.is_hide_env_values_set(), "{argument}");
-        }
+fn a_target_overrides_the_top_of_the_file_and_is_overridden_by_variables_and_flags() {
+    let plan = |line: &[&str], variables: &[(&str, &str)]| {
+        let (cli, warnings) = parsed(&[&["plan", "r.csv"], line].concat(), variables, Some(TARGETS));
+        let Sub::Plan(args) = cli.expect("parsed").command else { panic!("plan") };
+        let choice = args.work.target.choose().expect("one target");
+        (choice, args.work.pace.rate, args.work.safety.prune.limits.protect.len(), warnings)
+    };
+    let domain = |name: &str| Choice::Domain(name.to_owned());
+    let url = |name: &str| Choice::Url(format!("https://{name}.example.com/v1"));
+    let rate = |text: &str| text.parse().ok();
+    assert_eq!(plan(&[], &[]), (url("usual"), rate("5/s"), 0, vec![]));
+    assert_eq!(plan(&["--target", "prod"], &[]), (domain("prod.example.com"), rate("9/s"), 2, vec![]));
+    let chosen = ("HOUSTON_ONBOARD_TARGET", "prod");
+    let typed = ["--url", "https://typed.example.com/v1", "--rate", "1/s"];
+    assert_eq!(plan(&typed, &[chosen]), (url("typed"), rate("1/s"), 2, vec![]));
+    let (choice, _, _, warnings) =
+        plan(&["--target", "prod"], &[("HOUSTON_ONBOARD_URL", "https://variable.example.com/v1")]);
+    assert_eq!(choice, url("variable"));
+    assert_eq!(
+        warnings,
+        ["HOUSTON_ONBOARD_URL overrides `domain` of the target `prod`; unset it, or pass --url"]
+    );
+    // A command without a target has the other settings.
+    let (cli, warnings) = parsed(&["report", "--target", "prod"], &[], Some(TARGETS));
+    assert!(cli.is_ok() && warnings.is_empty(), "{cli:?} {warnings:?}");
+}
+
+#[test]
+fn the_key_target_chooses_a_target_and_an_unknown_one_is_refused_with_the_nearest_name() {
+    let file = format!("target = 'test'\n{TARGETS}");
+    let args = plan(&[], Some(&file)).expect("parsed");
+    assert_eq!(args.work.target.choose().expect("a target"), Choice::Context("test.example.com".to_owned()));
+    for (line, variables, file, says) in [
+        (
+            &["--target", "prdo"][..],
+            &[][..],
+            Some(TARGETS),
+            "--target: no target `prdo` in the file; did you mean `prod`?",
+        ),
+        (
+            &["--target", "x\u{1b}"],
+            &[],
+            Some(TARGETS),
+            "no target `x\\u{1b}` in the file it has these: prod, test",
+        ),
+        (
+            &[],
+            &[("HOUSTON_ONBOARD_TARGET", "tset")],
+            Some(TARGETS),
+            "HOUSTON_ONBOARD_TARGET: no target `tset` in the file; did you mean `test`?",
+        ),
+        (&[], &[], Some("target = 'x'"), "onboard.toml:1:1: target: the file has no targets"),
+        (&["--target", "prod"], &[], None, "--target: there is no settings file with a target `prod`"),
+    ] {
+        let error = parsed(&[&["plan", "r.csv"], line].concat(), variables, file).0.expect_err(says);
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn config_show_has_every_setting_with_its_source() {
+    let all = bare();
+    let line = ["config", "show", "--target", "prod", "--rate", "1/s", "--prune"];
+    let (cli, _) = parsed(&line, &[("HOUSTON_ONBOARD_YES", "on")], Some(TARGETS));
+    let Sub::Config(args) = cli.expect("parsed").command else { panic!("config") };
+    let crate::cli::config::ConfigAction::Show(show) = args.action;
+    for argument in all.get_arguments().chain(all.get_subcommands().flat_map(clap::Command::get_arguments)) {
+        let name = argument.get_long().filter(|_| is_setting(argument));
+        let count = |name: &str| show.settings.iter().filter(|setting| setting.name == name).count();
+        assert!(name.is_none_or(|name| count(name) == 1), "{argument}");
+    }
+    let of = |name: &str| {
+        let setting = show.settings.iter().find(|setting| setting.name == name).expect(name);
+        let source = match &setting.source {
+            Source::Flag => "flag".to_owned(),
+            Source::Default => "default".to_owned(),
+            Source::Origin(Origin::Variable(name)) => name.clone(),
+            Source::Origin(Origin::Key { target, at, .. }) => format!("{target:?} {}:{}", at.line, at.column),
+        };
+        (setting.value.clone(), source)
+    };
+    let one = |text: &str| Value::One(text.to_owned());
+    assert_eq!(of("rate"), (one("1/s"), "flag".to_owned()));
+    assert_eq!(of("prune"), (Value::Switch(true), "flag".to_owned()));
+    assert_eq!(of("yes"), (Value::Switch(true), "HOUSTON_ONBOARD_YES".to_owned()));
+    assert_eq!(of("concurrency"), (one("2"), "None 3:1".to_owned()));
+    assert_eq!(of("domain"), (one("prod.example.com"), "Some(\"prod\") 5:1".to_owned()));
+    assert_eq!(of("protect").0, Value::Many(vec!["a@x".to_owned(), "b@x".to_owned()]));
+    assert_eq!(of("retries"), (one("4"), "default".to_owned()));
+    assert_eq!(of("runs-dir"), (one("onboard-runs"), "default".to_owned()));
+    assert_eq!(of("limit"), (Value::Unset, "default".to_owned()));
+    assert_eq!(of("config").1, "flag");
+}
+
+#[test]
+fn commands_without_settings_work_whatever_is_set() {
+    let bad = [("HOUSTON_ONBOARD_CONFIG", "none.toml"), ("HOUSTON_ONBOARD_COLOR", "loud")];
+    for command in WITHOUT_SETTINGS {
+        let line = if command == "completions" { vec![command, "bash"] } else { vec![command] };
+        let (cli, warnings) = parsed(&line, &bad, None);
+        assert!(cli.is_ok() && warnings.is_empty(), "{cli:?} {warnings:?}");
     }
 }
 

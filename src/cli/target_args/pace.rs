@@ -19,12 +19,16 @@ const PACE: &str = "Pace";
 /// Rate, timeouts, retries, and when to stop.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PaceArgs {
-    /// Maximum number of requests in flight, 1 to 64 [default: 8]
+    /// Maximum number of requests in flight [default: 8]
+    ///
+    /// From 1 to 64.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = PACE)]
     pub concurrency: Option<u8>,
 
-    /// How fast to send requests: `auto` (as fast as Houston answers without slowing down), a limit for
-    /// the whole process such as `20/s` or `300/m`, or `none` [default: auto; none with --sandbox]
+    /// How fast to send requests: auto, none, or a limit [default: auto; none with --sandbox]
+    ///
+    /// `auto`: as many at a time, up to --concurrency, as Houston answers without slowing down. `20/s`,
+    /// `300/m`: one limit for the whole process. `none`: as fast as --concurrency allows.
     #[arg(long, value_name = "RATE", help_heading = PACE)]
     pub rate: Option<Speed>,
 

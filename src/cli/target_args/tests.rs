@@ -42,14 +42,18 @@ fn exactly_one_target_must_be_given() {
 fn a_typed_flag_beats_the_environment() {
     let mut args = line(&["--domain", "typed"]).target;
     args.flags.url = Some("of the environment".into());
-    args.sources[0] = Some(ValueSource::EnvVariable);
+    args.sources[0] = Distance::Variable;
     assert_eq!(args.choose().unwrap(), Choice::Domain("typed".into()));
     let mut args = line(&[]).target;
     args.flags.url = Some("u".into());
     args.flags.context = Some("c".into());
-    args.sources[0] = Some(ValueSource::EnvVariable);
-    args.sources[2] = Some(ValueSource::EnvVariable);
+    args.sources[0] = Distance::Variable;
+    args.sources[2] = Distance::Variable;
     assert!(matches!(args.choose(), Err(TargetArgsError::Two("--url", "--context"))));
+    args.sources[0] = Distance::Target;
+    assert_eq!(args.choose().unwrap(), Choice::Context("c".into()));
+    args.sources[2] = Distance::File;
+    assert_eq!(args.choose().unwrap(), Choice::Url("u".into()));
 }
 
 #[cfg(feature = "sandbox")]

@@ -127,7 +127,7 @@ impl From<DestinationError> for Failure {
 }
 
 /// Whether the path of a token file is a token, which no message may quote.
-fn is_a_token(path: &Path) -> bool {
+pub fn is_a_token(path: &Path) -> bool {
     let kind = path.to_str().and_then(|text| Token::new(text, "a path").ok()).map(|token| token.kind());
     let looks_like_one = match kind {
         Some(TokenKind::User | TokenKind::ServiceAccount) => true,

@@ -14,8 +14,7 @@ use super::chain::{Link, split};
 use super::lines::Lines;
 use super::verify::{RecordedEnd, check_files};
 use super::{
-    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine,
-    WorkspaceBefore,
+    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, WorkspaceBefore,
 };
 use crate::event::{RunEnd, StopReason};
 use crate::model::{ItemId, LineNumbers, RowNumber, Strain, WorkspaceId};

@@ -267,7 +267,12 @@ impl<'h> Job<'h> {
             | Parsed::Export(_)
             | Parsed::Report(_)
             | Parsed::Sandbox(_)
-            | Parsed::Template => panic!("only plan, apply and resume run in process"),
+            | Parsed::Template
+            | Parsed::Config(_)
+            | Parsed::Completions(_)
+            | Parsed::Man(_)
+            | Parsed::Version(_)
+            | Parsed::Help(_) => panic!("only plan, apply and resume run in process"),
         }
     }
 
@@ -320,7 +325,7 @@ impl<'h> Job<'h> {
     fn apply(&mut self, mut args: ApplyArgs) -> Result<ExitStatus, Failure> {
         self.locate(&mut args.work);
         args.saved.flags.plan.iter_mut().chain([&mut args.runs_dir]).for_each(|path| self.here.locate(path));
-        let saved = args.saved.open()?;
+        let saved = args.saved.open(args.work.roster.as_deref())?;
         let settings = args.settings(saved.as_ref());
         let destination = destination(&args.work.target, &args.work.pace)?;
         let input = match &saved {

@@ -8,6 +8,8 @@
 pub mod by_hand;
 mod in_memory;
 mod in_process;
+#[cfg(unix)]
+pub mod stage;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
