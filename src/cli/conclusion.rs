@@ -7,11 +7,13 @@ use crate::model::printable;
 use crate::ops::finish::Finished;
 use crate::outcome::{ExitStatus, StatusKind};
 use crate::report::closing::{Paint, render};
+use crate::report::known::Known;
 use crate::report::results::ERRORS;
 
 /// Prints the closing summary of a run and returns the exit status.
-pub(super) fn conclude(finished: &Finished, global: &GlobalArgs) -> ExitStatus {
+pub(super) fn conclude(finished: &Finished, global: &GlobalArgs, known: &Known) -> ExitStatus {
     let Finished { status, summary } = finished;
+    known.run(summary);
     if !global.quiet
         && let Err(error) = print(&render(summary, Paint::Coloured))
     {

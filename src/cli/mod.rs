@@ -9,6 +9,7 @@ pub mod config;
 mod confirm;
 pub mod doctor;
 pub mod export;
+pub mod output_files;
 pub mod plan;
 pub mod prune_args;
 pub mod report;
@@ -17,6 +18,7 @@ pub mod roster_args;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod saved_plan_args;
+pub mod schema;
 pub mod settings;
 pub mod target_args;
 mod template;
@@ -44,7 +46,9 @@ use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::signals::{self, Signals};
 use crate::outcome::ExitStatus;
+use crate::report::Fanout;
 use crate::report::escape::{DataSink, for_people, for_people_in_colour};
+use crate::report::known::Known;
 use crate::report::notices::Notice;
 use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::Style;
@@ -97,8 +101,17 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// Shows a command at work, and keeps what is known of it; `row_names` gives the name of a row.
+    pub(crate) fn reporter(
+        &self,
+        known: Known,
+        row_names: impl Fn(ItemId) -> String + 'static,
+    ) -> Fanout<'static> {
+        Fanout::new().and(self.progress(row_names)).and(known)
+    }
+
     /// A progress display; `row_names` gives the name of a row.
-    pub(crate) fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
+    fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
         let progress = Progress::on_stderr(mode, Instant::now).with_positions(row_names);
         if self.verbose { progress.verbose() } else { progress }
@@ -146,6 +159,8 @@ pub enum Command {
     Sandbox(Box<sandbox::SandboxArgs>),
     /// Print an empty roster: the header and one example row
     Template,
+    /// Print the JSON Schema of an output, or list the schemas
+    Schema(schema::SchemaArgs),
 }
 
 impl Command {
@@ -157,7 +172,7 @@ impl Command {
             Self::Apply(args) => Some(&mut args.work.target),
             Self::Export(args) => Some(&mut args.target),
             Self::Resume(args) => Some(&mut args.target),
-            Self::Validate(_) | Self::Report(_) | Self::Template => None,
+            Self::Validate(_) | Self::Report(_) | Self::Template | Self::Schema(_) => None,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => None,
         }
@@ -209,6 +224,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done),
+        Command::Schema(args) => schema::run(args).map(|()| ExitStatus::Done),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
     }
 }
@@ -243,15 +259,7 @@ pub(crate) fn style() -> Style {
 /// Prints an error: its causes, where the flags that it is about were set, and the hint on a line of
 /// its own. The texts may come from outside.
 fn complain(failure: &Failure, origins: &Origins) {
-    let mut text = String::from("error: ");
-    let mut causes: Vec<String> = Vec::new();
-    for cause in failure.error.chain() {
-        let cause = cause.to_string();
-        if causes.last().is_none_or(|last| !last.contains(&cause)) {
-            causes.push(cause);
-        }
-    }
-    text.push_str(&causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": "));
+    let mut text = format!("error: {}", words(failure));
     for note in origins.notes(&failure.about) {
         text.push_str("\nnote: ");
         text.push_str(&in_one_line(&note));
@@ -261,6 +269,18 @@ fn complain(failure: &Failure, origins: &Origins) {
         text.push_str(&printable(hint));
     }
     tell(&text);
+}
+
+/// The words of an error and its causes, in one line.
+fn words(failure: &Failure) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in failure.error.chain() {
+        let cause = cause.to_string();
+        if causes.last().is_none_or(|last| !last.contains(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": ")
 }
 
 /// A text in one line. A carriage return that ends no line is shown: it is easily overlooked at the

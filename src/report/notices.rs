@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 use crate::model::period::{Period, moment, spoken};
 use crate::model::printable;
 use crate::plan::guard::{Limit, Refusal};
-use crate::plan::{Guard, Workspace};
+use crate::plan::{Counts, Guard, Workspace};
 use crate::record::saved_plan::Moved;
 use crate::report::closing::resume_command;
+use crate::report::plan::summed_up;
 use crate::report::results::RESULTS;
 use crate::roster::{Issues, Style};
 
@@ -65,6 +66,15 @@ pub enum Notice<'n> {
         path: &'n Path,
         /// Its digest.
         digest: &'n str,
+    },
+    /// A saved plan is about to be applied.
+    PlanOpened {
+        /// Its file.
+        path: &'n Path,
+        /// When it was made.
+        made_at: jiff::Timestamp,
+        /// What it says that it does.
+        counts: Counts,
     },
     /// A workspace has been created.
     Created(&'n Workspace),
@@ -309,6 +319,10 @@ impl Notice<'_> {
             }
             Self::Moved(moved) => moved_rows(moved),
             Self::PlanSaved { path, digest } => format!("plan saved to {}\ndigest: {digest}", shown(path)),
+            Self::PlanOpened { path, made_at, counts } => {
+                let made = made_at.strftime("%Y-%m-%d %H:%M UTC");
+                format!("plan {}, made {made}: {}", shown(path), summed_up(*counts))
+            }
             Self::Created(workspace) => format!("created workspace {workspace}"),
             Self::CreationUnanswered { label, fault, settle } => format!(
                 "no answer to the creation of workspace `{}` ({fault}): checking for it in {settle:?}",

@@ -290,6 +290,10 @@ impl Reporter for Progress {
             )),
             Event::Stopping { reason, cause, in_flight } => self.stopping(reason, cause, in_flight),
             Event::Finished { tally } => self.end(Some(tally)),
+            Event::Planned { .. }
+            | Event::PhaseBegins(_)
+            | Event::ReportsBegin
+            | Event::ReportsWritten { .. } => {}
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use houston_onboard::cli::apply::ApplyArgs;
+use houston_onboard::cli::output_files::OutputFileArgs;
 use houston_onboard::cli::plan::{After, PlanArgs};
 use houston_onboard::cli::resume::ResumeArgs;
 use houston_onboard::cli::settings::{self, Environment as Variables, Refused};
@@ -267,7 +268,8 @@ impl<'h> Job<'h> {
             | Parsed::Export(_)
             | Parsed::Report(_)
             | Parsed::Sandbox(_)
-            | Parsed::Template => panic!("only plan, apply and resume run in process"),
+            | Parsed::Template
+            | Parsed::Schema(_) => panic!("only plan, apply and resume run in process"),
         }
     }
 
@@ -360,13 +362,13 @@ impl<'h> Job<'h> {
     fn resume_run(&mut self, args: &ResumeArgs, folder: RunFolder) -> Result<ExitStatus, Failure> {
         let run = match Interrupted::read(folder, Origin::Own)? {
             Found::Left(run) => run,
-            Found::Complete(run) => return run.write_reports().map(|()| run.status),
+            Found::Complete(run) => return run.write_reports().map(|_| run.status),
         };
         let destination = self.with_token(args.destination(&run)?)?;
         run.check_target(&destination)?;
         let run = match run.take(&self.environment)? {
             Found::Left(run) => run,
-            Found::Complete(run) => return run.write_reports().map(|()| run.status),
+            Found::Complete(run) => return run.write_reports().map(|_| run.status),
         };
         let limits = args.limits.settings();
         let run = run.prepare(destination, &limits, &self.environment, &mut self.reporter())?;
@@ -390,6 +392,7 @@ fn resume_of(args: &ApplyArgs, run: &RunFolder) -> ResumeArgs {
         yes: args.yes,
         trust_folder: false,
         runs_dir: args.runs_dir.clone(),
+        files: OutputFileArgs::default(),
     }
 }
 
