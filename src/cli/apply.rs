@@ -93,7 +93,7 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
 }
 
 fn carry_out(args: &ApplyArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
-    let (environment, known) = (outputs.environment()?, outputs.known());
+    let (environment, known) = (outputs.environment(global.verbose)?, outputs.known());
     let saved = args.saved.open()?;
     if let Some(saved) = &saved {
         known.digest(saved.digest());

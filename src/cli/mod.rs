@@ -25,6 +25,7 @@ mod template;
 mod trust;
 mod usage;
 pub mod validate;
+pub mod voice;
 pub mod work_args;
 
 use std::ffi::OsString;
@@ -38,6 +39,8 @@ use clap::{Parser, Subcommand};
 
 use self::settings::{Distance, Environment as Variables, Origins, Refused};
 use self::target_args::TargetArgs;
+use self::voice::LogFormat;
+pub(crate) use self::voice::{tell, tell_in_colour};
 
 use crate::houston::Http;
 use crate::model::{ItemId, printable};
@@ -47,8 +50,9 @@ use crate::ops::notices::Notices;
 use crate::ops::signals::{self, Signals};
 use crate::outcome::ExitStatus;
 use crate::report::Fanout;
-use crate::report::escape::{DataSink, for_people, for_people_in_colour};
+use crate::report::escape::{DataSink, for_people_in_colour};
 use crate::report::known::Known;
+use crate::report::log::{Level, LogEvent};
 use crate::report::notices::Notice;
 use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::Style;
@@ -83,15 +87,19 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
     pub progress: ProgressMode,
 
+    /// How to write standard error: text, or one JSON object per line
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: clap::ColorChoice,
 
-    /// Print less: no progress and no closing summary
+    /// Print only warnings and errors: nothing if all goes well
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Print more: a line for every failure and every row in doubt
+    /// Print more: a line for every row and for every request that failed
     #[arg(short, long, global = true)]
     pub verbose: bool,
 
@@ -113,7 +121,12 @@ impl GlobalArgs {
     /// A progress display; `row_names` gives the name of a row.
     fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
-        let progress = Progress::on_stderr(mode, Instant::now).with_positions(row_names);
+        let progress = match self.log_format {
+            LogFormat::Text => Progress::on_stderr(mode, &voice::screen(), Instant::now),
+            LogFormat::Json if mode == ProgressMode::None => Progress::silent(),
+            LogFormat::Json => Progress::json(Box::new(std::io::stderr()), Instant::now),
+        };
+        let progress = progress.with_positions(row_names);
         if self.verbose { progress.verbose() } else { progress }
     }
 
@@ -195,12 +208,15 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
         failure.status
     };
     usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
+    let variables = Variables::of_process();
+    voice::guess(arguments, variables.get(&settings::variable(voice::LOG_FORMAT)));
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
-    let cli = settings::parse(arguments, &Variables::of_process(), &mut warn).map_err(|why| match why {
+    let cli = settings::parse(arguments, &variables, &mut warn).map_err(|why| match why {
         Refused::Typed(error) => usage::answer(*error, arguments, settings::documented()),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
     choose_colors(cli.global.color);
+    voice::set(cli.global.log_format, cli.global.quiet);
     run(&cli).map_err(|failure| refused(failure, &cli.global.origins))
 }
 
@@ -232,12 +248,12 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
 /// The environment in which the commands of this program run.
 pub(crate) fn environment() -> Environment {
     let print = |notice: &Notice<'_>| {
-        let text = notice.text(style());
-        if notice.has_colours() { tell_in_colour(&text) } else { tell(&text) }
+        voice::notify(notice.level(), &notice.text(style()), notice.has_colours());
     };
     Environment {
         clock: Arc::new(SystemClock),
         notices: Notices::new(print),
+        verbose: false,
         connect: Arc::new(|target, credential, settings| {
             Arc::new(Http::new(target, Some(credential), settings))
         }),
@@ -253,12 +269,22 @@ fn leave(status: ExitStatus) {
 
 /// How issues are shown on standard error.
 pub(crate) fn style() -> Style {
-    if std::io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
+    if std::io::stderr().is_terminal() && !voice::is_json() {
+        Style::Snippets { colour: true }
+    } else {
+        Style::Lines
+    }
 }
 
 /// Prints an error: its causes, where the flags that it is about were set, and the hint on a line of
 /// its own. The texts may come from outside.
 fn complain(failure: &Failure, origins: &Origins) {
+    if voice::is_json() {
+        let hint = failure.hint.as_deref().map(printable);
+        let event = LogEvent::Error { exit_status: failure.status.code(), hint: hint.as_deref() };
+        voice::log(Level::Error, &words(failure), event);
+        return origins.notes(&failure.about).iter().for_each(|note| tell(note));
+    }
     let mut text = format!("error: {}", words(failure));
     for note in origins.notes(&failure.about) {
         text.push_str("\nnote: ");
@@ -288,18 +314,6 @@ fn words(failure: &Failure) -> String {
 fn in_one_line(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\\r");
     printable(&text).into_owned()
-}
-
-/// Prints a message for people on standard error, with nothing in it that could control a terminal or
-/// a build server.
-pub(crate) fn tell(text: &str) {
-    // A closed standard error leaves nothing to do.
-    let _ = writeln!(anstream::stderr().lock(), "{}", for_people(text));
-}
-
-/// The same for a text with our own colours.
-pub(crate) fn tell_in_colour(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", for_people_in_colour(text));
 }
 
 /// The error if standard output cannot be written.

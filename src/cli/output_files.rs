@@ -123,7 +123,7 @@ impl Outputs {
     ///
     /// # Errors
     /// The system takes no handler for signals (1).
-    pub(super) fn environment(&self) -> Result<Environment, Failure> {
+    pub(super) fn environment(&self, verbose: bool) -> Result<Environment, Failure> {
         let environment = environment();
         let outputs = self.clone();
         let leave = move |status| {
@@ -132,7 +132,7 @@ impl Outputs {
         };
         let signals = Signals::listen(environment.notices.clone(), leave)
             .map_err(|error| anyhow::Error::new(error).context("cannot listen for signals"))?;
-        Ok(Environment { listen: Arc::new(move |_| Ok(signals.clone())), ..environment })
+        Ok(Environment { verbose, listen: Arc::new(move |_| Ok(signals.clone())), ..environment })
     }
 
     /// Writes the files of a command that ended like this, and gives what the program ends with.

@@ -87,7 +87,7 @@ pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
 }
 
 fn carry_out(args: &ResumeArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
-    let environment = outputs.environment()?;
+    let environment = outputs.environment(global.verbose)?;
     let folder = open_run(&args.runs_dir, &args.run)?;
     let origin = Origin::of(&folder, &args.run, args.trust_folder)?;
     let folder = if origin == Origin::Own { folder } else { folder.trusted() };

@@ -17,9 +17,7 @@ use clap::builder::Resettable;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Id};
 
-use self::environment::{
-    CONFIG, Environment as Variables, flag, is_of_one_call, is_setting, nearest, variable,
-};
+use self::environment::{CONFIG, Environment as Variables, flag, is_of_one_call, is_setting, nearest};
 use self::value::{BadValue, checked, is_switch};
 use super::Cli;
 use super::config::{ConfigFile, Content, Entry, Scalar};
@@ -27,7 +25,7 @@ use super::usage::escaped;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
-pub use self::environment::Environment;
+pub use self::environment::{Environment, variable};
 pub use self::origin::{Origin, Origins};
 
 /// Why no command can run.

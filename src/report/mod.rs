@@ -15,6 +15,7 @@ pub mod escape;
 pub mod export;
 pub mod known;
 pub mod list;
+pub mod log;
 pub mod metrics;
 pub mod notices;
 pub mod plan;

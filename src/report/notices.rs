@@ -13,6 +13,7 @@ use crate::plan::guard::{Limit, Refusal};
 use crate::plan::{Counts, Guard, Workspace};
 use crate::record::saved_plan::Moved;
 use crate::report::closing::resume_command;
+use crate::report::log::Level;
 use crate::report::plan::summed_up;
 use crate::report::results::RESULTS;
 use crate::roster::{Issues, Style};
@@ -36,6 +37,8 @@ pub enum Notice<'n> {
     Insecure,
     /// The token, or the file that holds it.
     Token(TokenNotice<'n>),
+    /// A request got no data, or was refused.
+    Attempt(AttemptNotice<'n>),
     /// Houston is away.
     Wait(WaitNotice<'n>),
     /// A plan is not what people may expect.
@@ -154,6 +157,19 @@ pub enum TokenNotice<'n> {
     },
     /// By this machine's clock it ended at this time.
     Over(SystemTime),
+}
+
+/// One try of a request that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptNotice<'n> {
+    /// The operation.
+    pub operation: &'n str,
+    /// Which try, from 1.
+    pub number: u32,
+    /// What went wrong; of a page its status and title.
+    pub why: &'n str,
+    /// After which time it is sent again; none if it is not.
+    pub again_in: Option<Duration>,
 }
 
 /// What is printed while waiting for a Houston that is unavailable.
@@ -290,6 +306,35 @@ pub enum StoppedAt {
 }
 
 impl Notice<'_> {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Attempt(_) => Level::Debug,
+            Self::Wait(_)
+            | Self::HandOver { .. }
+            | Self::PlanSaved { .. }
+            | Self::PlanOpened { .. }
+            | Self::Created(_)
+            | Self::UnderWay(_)
+            | Self::Unfinished(_)
+            | Self::RenamedColumns(_)
+            | Self::Report(ReportNotice::Rebuilt { .. }) => Level::Info,
+            Self::Roster { .. }
+            | Self::Insecure
+            | Self::Token(_)
+            | Self::Planning(_)
+            | Self::Guard { .. }
+            | Self::RemovalsLeftOut(_)
+            | Self::Moved(_)
+            | Self::CreationUnanswered { .. }
+            | Self::RunsFolder(_)
+            | Self::OlderRun(_)
+            | Self::Stopped { .. }
+            | Self::Report(ReportNotice::Distrusted { .. } | ReportNotice::NotRebuilt { .. })
+            | Self::HeldBack(_) => Level::Warning,
+        }
+    }
+
     /// Whether its text has colours of ours.
     pub fn has_colours(&self) -> bool {
         matches!(self, Self::Roster { .. })
@@ -301,6 +346,7 @@ impl Notice<'_> {
             Self::Roster { issues, name } => issues.render(name, style).trim_end().to_owned(),
             Self::Insecure => "warning: certificates are not verified (--insecure): anyone on the network path can read the token and alter answers".to_owned(),
             Self::Token(notice) => format!("warning: {notice}"),
+            Self::Attempt(notice) => notice.to_string(),
             Self::Wait(notice) => notice.to_string(),
             Self::Planning(notice) => format!("warning: {notice}"),
             Self::Guard { workspace, refusal } => {
@@ -410,6 +456,17 @@ impl fmt::Display for TokenNotice<'_> {
                 "by this machine's clock the token expired at {}; the clock may be wrong, so Houston decides",
                 moment(ended)
             ),
+        }
+    }
+}
+
+impl fmt::Display for AttemptNotice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, number, why, again_in } = self;
+        write!(f, "{operation}, attempt {number}: {}", printable(why))?;
+        match again_in {
+            Some(wait) => write!(f, "; retrying in {:.1}s", wait.as_secs_f64()),
+            None => Ok(()),
         }
     }
 }

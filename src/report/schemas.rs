@@ -4,7 +4,7 @@
 //! and with `UPDATE_SCHEMAS=1` writes them.
 
 /// Every schema with its name, in the order in which they are listed.
-pub const ALL: [(&str, &str, &str); 12] = [
+pub const ALL: [(&str, &str, &str); 13] = [
     ("summary", "summary.json, and `report --format json`", include_str!("schemas/summary.json")),
     ("summary-file", "`--summary-file` of plan, apply and resume", include_str!("schemas/summary-file.json")),
     ("plan", "`plan --format json`", include_str!("schemas/plan.json")),
@@ -16,6 +16,7 @@ pub const ALL: [(&str, &str, &str); 12] = [
     ("doctor", "`doctor --format json`", include_str!("schemas/doctor.json")),
     ("export", "`export --format json`", include_str!("schemas/export.json")),
     ("journal-entry", "a line of journal.jsonl", include_str!("schemas/journal-entry.json")),
+    ("log", "a line of standard error with `--log-format json`", include_str!("schemas/log.json")),
     ("plan-line", "a line of plan.jsonl", include_str!("schemas/plan-line.json")),
 ];
 
@@ -42,6 +43,7 @@ mod tests {
     use crate::record::journal::{Entry, PlanLine};
     use crate::record::saved_plan::SavedPlan;
     use crate::report::checkup::Checkup;
+    use crate::report::log::LogLine;
     use crate::report::summary::Summary;
     use crate::report::{command_summary, export, list, plan, run, validate};
 
@@ -76,6 +78,7 @@ mod tests {
             "export" => of::<export::Document>(),
             "journal-entry" => of::<Entry>(),
             "plan-line" => of::<PlanLine>(),
+            "log" => of::<LogLine<'_>>(),
             other => panic!("no type for {other}"),
         };
         schema.insert("title".to_owned(), format!("houston-onboard {name}").into());

@@ -365,6 +365,18 @@ impl Summary {
         self.fitted(LIMIT, |small| json_pretty(small).expect("texts and numbers serialise"))
     }
 
+    /// The same with what `summary.json` has room for.
+    #[must_use]
+    pub fn bounded(&self) -> Self {
+        let mut small = self.clone();
+        let keep = |json: &Self| serde_json::to_string(json).expect("texts and numbers serialise");
+        while keep(&small).len() > LIMIT {
+            let Some(class) = small.failures.pop() else { break };
+            small.other_failures += class.count;
+        }
+        small
+    }
+
     /// What `write` makes of a summary, cut until it has at most `limit` bytes, if that is possible.
     pub(super) fn fitted(&self, limit: usize, write: impl Fn(&Self) -> String) -> String {
         let mut small = self.clone();

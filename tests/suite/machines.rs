@@ -289,3 +289,80 @@ fn a_saved_plan_whose_counts_are_not_those_of_its_rows_is_refused() {
     assert!(run.says("the plan was modified after it was saved").folder.is_none());
     sandbox.received_no_mutation();
 }
+
+/// The lines of a log, which fit their schema.
+#[track_caller]
+fn log_of(run: &Finished) -> Vec<Value> {
+    lines_fit("log", &run.stderr);
+    run.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_log_collector_sees_nothing_but_objects() {
+    let sandbox = Sandbox::new();
+    let workdir = with(roster(10, 2) + "not an address,viewer,Finance\n");
+    let json = ["--log-format", "json"];
+    let events = |lines: &[Value]| -> Vec<String> {
+        lines.iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
+    };
+
+    sandbox.set_faults("503=20%".parse().unwrap());
+    let applying = workdir.applying(&sandbox, "roster.csv").quick().args(&json);
+    let run = applying.args(&["--skip-invalid", "-v", "--insecure"]).run().ended(6);
+    sandbox.set_faults(Faults::default());
+    let lines = log_of(&run);
+    let found = events(&lines);
+    for event in ["message", "planned", "phase_finished", "row", "reports_written", "summary"] {
+        assert!(found.iter().any(|one| one == event), "{event}: {found:?}");
+    }
+    let texts: Vec<_> = lines.iter().map(|line| line["text"].as_str().unwrap()).collect();
+    assert!(
+        texts.iter().any(|text| text.contains(", attempt 1: ") && text.contains("HTTP 503")),
+        "{texts:#?}"
+    );
+    assert!(texts.iter().any(|text| text.contains("certificates are not verified")), "{texts:#?}");
+    assert_eq!(lines.last().unwrap()["summary"]["counts"]["added"], run.count("added"));
+    assert_eq!(run.stdout, "", "the summary is in the log");
+
+    // Errors of every kind, also of the command line and of a variable.
+    for (arguments, status) in [
+        (&["apply", "roster.csv", "--log-format=json"][..], 2),
+        (&["apply", "--bogus", "--log-format", "json"], 2),
+        (&["plan", "gone.csv", "--sandbox", "--log-format", "json"], 3),
+        (&["resume", "--log-format", "json", "--runs-dir", "gone"], 2),
+        (&["validate", "roster.csv", "--log-format", "json"], 3),
+    ] {
+        let run = workdir.run(arguments);
+        assert!(run.status == Some(status) || status == 3, "{arguments:?}: {}", run.stderr);
+        assert!(!log_of(&run).is_empty());
+    }
+    let run = workdir.call(["plan", "roster.csv"]).env("HOUSTON_ONBOARD_LOG_FORMAT", "json");
+    let run = run.env("HOUSTON_ONBOARD_BOGUS", "1").run();
+    assert!(log_of(&run).iter().any(|line| line["level"] == "error"));
+}
+
+#[test]
+fn a_quiet_success_says_nothing_and_a_talkative_one_has_a_line_for_every_attempt() {
+    let sandbox = Sandbox::new();
+    let workdir = with(roster(6, 2));
+    for flags in [&["-q"][..], &["-q", "--log-format", "json"]] {
+        for command in [&["plan", "roster.csv", "--out", "plan.json"][..], &["apply", "roster.csv", "--yes"]]
+        {
+            let run = workdir.call(command).to(&sandbox).quick().args(flags).run().ended(0);
+            assert_eq!(run.stderr, "", "{command:?}");
+        }
+    }
+    workdir.run(["apply", "gone.csv", "--sandbox", "--yes", "-q"]).ended(3).says("gone.csv").began_nothing();
+
+    workdir.write("roster.csv", roster(12, 2));
+    sandbox.set_faults("html=30%".parse().unwrap());
+    let run = workdir.applying(&sandbox, "roster.csv").quick().args(&["-v"]).run();
+    let attempts: Vec<_> = run.stderr.lines().filter(|line| line.contains(", attempt ")).collect();
+    assert!(
+        !attempts.is_empty() && attempts.iter().all(|line| line.len() < 300 && !line.contains('<')),
+        "{attempts:#?}"
+    );
+    for row in run.rows().iter().filter(|row| row["status"] == "added") {
+        assert!(run.stderr.contains(&format!("roster.csv:{}: added", row["line"])), "{}", run.stderr);
+    }
+}

@@ -228,6 +228,7 @@ impl<'h> Job<'h> {
         };
         let authorization = token.clone();
         let environment = Environment {
+            verbose: false,
             clock: Arc::new(here.clock.clone()),
             notices,
             connect: Arc::new(move |target, credential, settings| match (&sandbox, &authorization) {
