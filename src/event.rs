@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ItemId;
 use crate::outcome::{Cause, Outcome, Tally};
-use crate::plan::Workspace;
+use crate::plan::guard::GuardVerdict;
+use crate::plan::{Counts, Phase, Workspace};
 
 /// Why a run ended before all of its rows were tried, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// `--max-duration` was reached.
@@ -71,6 +73,17 @@ pub enum Event<'a> {
     },
     /// All reading is done.
     ReadingFinished,
+    /// The plan is made.
+    Planned {
+        /// How many rows were decided in which way.
+        counts: Counts,
+        /// How many changes it makes.
+        changes: u64,
+        /// What the limits of removals say about it.
+        guard: GuardVerdict,
+    },
+    /// A phase of the run begins; `Started` follows.
+    PhaseBegins(Phase),
     /// Sending begins.
     Started {
         /// The totals, of the rows that needed no mutation.
@@ -135,6 +148,13 @@ pub enum Event<'a> {
     Finished {
         /// The totals.
         tally: Tally,
+    },
+    /// Its reports are being written.
+    ReportsBegin,
+    /// Its reports are written.
+    ReportsWritten {
+        /// Their folder.
+        folder: &'a Path,
     },
 }
 

@@ -29,6 +29,7 @@ pub enum Scope {
 
 /// How much a role allows, weakest first, so that the order is the order of rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// May look.
@@ -55,6 +56,7 @@ impl Level {
 
 /// A role of Houston. Files and requests have its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "&'static str")]
 pub struct Role {
     /// What it is about.
@@ -146,6 +148,7 @@ impl TryFrom<String> for Role {
 
 /// The id of a workspace as Houston gives it: not empty, no blanks. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct WorkspaceId(Arc<str>);
 
@@ -197,6 +200,7 @@ impl fmt::Display for WorkspaceId {
 /// The number of a data row of the roster: 1 for the first row after the header, blank lines not
 /// counted. Not the line in the file (a cell may span lines): see [`Assignment::line`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RowNumber(NonZeroU32);
 
@@ -230,6 +234,7 @@ impl fmt::Display for RowNumber {
 /// The number of an item of a plan, and of its line in `plan.jsonl`: 1 for the first. Items are the rows
 /// of the roster, then the roles in deployments that they want, then the people who are not in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ItemId(RowNumber);
 
@@ -548,6 +553,7 @@ fn without_blanks(cell: &[u8]) -> &[u8] {
 
 /// How fast a run went, and what it met with because it asked for too much at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Strain {
     /// Requests that could be in flight at most: `--concurrency`.
@@ -639,6 +645,7 @@ impl Load {
 /// What keeps a run from going faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum LimitedBy {
     /// `--concurrency`.
     #[default]

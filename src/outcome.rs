@@ -17,6 +17,7 @@ use crate::model::Strain;
 /// Why something ended as it did, for people and for machines. The text comes from outside and is
 /// cleaned ([`crate::model::printable`]) and short; no fault or secret travels in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cause {
     /// In a word, for `error_code` columns and for grouping.
     pub code: Code,
@@ -39,6 +40,7 @@ impl fmt::Display for Cause {
 
 /// How a row ended: the `status` column of `results.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// A new member, seen in the member list afterwards.

@@ -9,14 +9,16 @@ use clap::Args;
 use super::audit_args::AuditArgs;
 use super::conclusion::conclude;
 use super::confirm::Confirmation;
+use super::output_files::{OutputFileArgs, Outputs, refuse_same_file};
 use super::plan::{After, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
 use super::saved_plan_args::SavedPlanArgs;
 use super::target_args::destination;
 use super::work_args::WorkArgs;
-use super::{GlobalArgs, environment, tell};
+use super::{GlobalArgs, tell};
 use crate::model::printable;
 use crate::ops::apply::{Connected, Provenance, earlier_run};
+use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::planning::roster::Input;
 use crate::ops::saved::Saved;
@@ -25,6 +27,8 @@ use crate::ops::trust::Origin;
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
 use crate::record::journal::RunSettings;
+use crate::report::command_summary::CommandName;
+use crate::report::known::Known;
 use crate::report::question::Changes;
 use crate::roster::spool_instead_in;
 
@@ -73,6 +77,10 @@ pub struct ApplyArgs {
     /// Each run creates one.
     #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
+
+    /// Files about the result
+    #[command(flatten)]
+    pub files: OutputFileArgs,
 }
 
 /// A name of who approved a run.
@@ -102,8 +110,19 @@ impl ApplyArgs {
 /// # Errors
 /// Anything that prevents the run from starting. Failures during the run are in its reports and status.
 pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let environment = environment();
+    let read = [("the roster", args.work.roster.as_deref()), ("--plan", args.saved.flags.plan.as_deref())];
+    refuse_same_file(&[&read[..], &args.files.named()].concat())?;
+    let outputs = Outputs::open(CommandName::Apply, &args.files)?;
+    outputs.end(carry_out(args, global, &outputs))
+}
+
+fn carry_out(args: &ApplyArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
+    let (environment, known) = (outputs.environment(global.verbose)?, outputs.known());
     let saved = args.saved.open(args.work.roster.as_deref())?;
+    if let Some(saved) = &saved {
+        known.digest(saved.digest());
+        saved.announce(&environment.notices);
+    }
     let settings = args.settings(saved.as_ref());
     let destination = destination(&args.work.target, &args.work.pace)?;
     spool_instead_in(&args.runs_dir);
@@ -117,12 +136,13 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
         if !args.dry_run
             && let Some(run) = earlier_run(saved, &args.runs_dir)?
         {
-            return take_up(args, run, global);
+            return take_up(args, run, global, (&environment, &known));
         }
     }
     if args.dry_run {
         let session = Session::open(destination, Access::ReadOnly, &environment)?;
-        return show(input, &settings, &args.show.shown(), &After::default(), &session, global);
+        let (shown, after) = (args.show.shown(), After::default());
+        return show(input, &settings, &shown, &after, &session, (global, &known));
     }
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let provenance = Provenance {
@@ -131,18 +151,23 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
         key: args.audit.open(&environment.notices)?,
     };
     let run = Connected::open(input, destination, &args.runs_dir, &environment)?;
-    let mut progress = global.progress(run.row_names());
+    let mut progress = global.reporter(known.clone(), run.row_names());
     let run = run.prepare(settings, provenance, &mut progress)?;
     let shown = || run.render(args.show.format, args.show.detail());
     let changes = Changes { all: run.changes(), removals: run.removals() };
     if !confirmation.obtain(changes, run.url(), shown)? {
         return Ok(ExitStatus::Usage);
     }
-    Ok(conclude(&run.carry_out(progress)?, global))
+    Ok(conclude(&run.carry_out(progress)?, global, &known))
 }
 
 /// Continues the run that applies the plan, or returns the status that it ended with.
-fn take_up(args: &ApplyArgs, run: RunFolder, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+fn take_up(
+    args: &ApplyArgs,
+    run: RunFolder,
+    global: &GlobalArgs,
+    around: (&Environment, &Known),
+) -> Result<ExitStatus, Failure> {
     tell(&format!("run {} applies this plan; continuing with that run", printable(run.id())));
     let resuming = ResumeArgs {
         run: run.path().display().to_string(),
@@ -153,6 +178,7 @@ fn take_up(args: &ApplyArgs, run: RunFolder, global: &GlobalArgs) -> Result<Exit
         trust_folder: false,
         audit: args.audit.clone(),
         runs_dir: args.runs_dir.clone(),
+        files: OutputFileArgs::default(),
     };
-    resume_run(&resuming, run, Origin::Own, global)
+    resume_run(&resuming, run, Origin::Own, global, around)
 }

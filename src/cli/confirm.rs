@@ -4,6 +4,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use super::voice::is_json;
 use super::{print, tell};
 use crate::model::printable;
 use crate::ops::failure::Failure;
@@ -26,7 +27,9 @@ impl Confirmation {
     /// # Errors
     /// There is no terminal to ask on, and no `--yes` (2).
     pub(super) fn needed(yes: bool, stdin_is_taken: bool) -> Result<Self, Failure> {
-        let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal() && !stdin_is_taken;
+        // A question is no line of a log.
+        let can_ask =
+            io::stdin().is_terminal() && io::stderr().is_terminal() && !stdin_is_taken && !is_json();
         match (yes, can_ask) {
             (true, _) => Ok(Self::Given),
             (false, true) => Ok(Self::Ask),

@@ -10,6 +10,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::target_args::{PaceArgs, TargetArgs, destination};
+use super::voice::{LogFormat, screen};
 use super::{GlobalArgs, data_out, environment, tell};
 use crate::event::StopReason;
 use crate::ops::export::{Export, Stop, unwritten};
@@ -88,7 +89,11 @@ fn progress(args: &ExportArgs, global: &GlobalArgs) -> Progress {
         ProgressMode::Auto if shares => ProgressMode::None,
         mode @ (ProgressMode::Auto | ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None) => mode,
     };
-    Progress::on_stderr(mode, Instant::now)
+    match global.log_format {
+        LogFormat::Text => Progress::on_stderr(mode, &screen(), Instant::now),
+        LogFormat::Json if mode == ProgressMode::None => Progress::silent(),
+        LogFormat::Json => Progress::json(Box::new(io::stderr()), Instant::now),
+    }
 }
 
 /// Where an export is written.

@@ -14,6 +14,7 @@ pub mod export;
 pub mod format;
 pub mod help;
 mod man;
+pub mod output_files;
 pub mod plan;
 pub mod prune_args;
 pub mod report;
@@ -22,6 +23,7 @@ pub mod roster_args;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod saved_plan_args;
+pub mod schema;
 pub mod settings;
 pub mod target_args;
 mod template;
@@ -29,6 +31,7 @@ mod trust;
 mod usage;
 pub mod validate;
 pub mod version;
+pub mod voice;
 pub mod work_args;
 
 use std::ffi::OsString;
@@ -42,6 +45,8 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use self::settings::{Distance, Environment as Variables, Origins, Refused, Setting};
 use self::target_args::TargetArgs;
+use self::voice::LogFormat;
+pub(crate) use self::voice::{tell, tell_in_colour};
 
 use crate::houston::Http;
 use crate::model::{ItemId, printable};
@@ -50,7 +55,10 @@ use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::signals::{self, Signals};
 use crate::outcome::ExitStatus;
-use crate::report::escape::{DataSink, for_people, for_people_in_colour};
+use crate::report::Fanout;
+use crate::report::escape::{DataSink, for_people_in_colour};
+use crate::report::known::Known;
+use crate::report::log::{Level, LogEvent};
 use crate::report::notices::Notice;
 use crate::report::terminal::{Progress, ProgressMode};
 use crate::roster::Style;
@@ -104,15 +112,19 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
     pub progress: ProgressMode,
 
+    /// How to write standard error: text, or one JSON object per line
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: clap::ColorChoice,
 
-    /// Print less: no progress and no closing summary
+    /// Print only warnings and errors: nothing if all goes well
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Print more: a line for every failure and every row in doubt
+    /// Print more: a line for every row and for every request that failed
     #[arg(short, long, global = true)]
     pub verbose: bool,
 
@@ -126,10 +138,24 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// Shows a command at work, and keeps what is known of it; `row_names` gives the name of a row.
+    pub(crate) fn reporter(
+        &self,
+        known: Known,
+        row_names: impl Fn(ItemId) -> String + 'static,
+    ) -> Fanout<'static> {
+        Fanout::new().and(self.progress(row_names)).and(known)
+    }
+
     /// A progress display; `row_names` gives the name of a row.
-    pub(crate) fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
+    fn progress(&self, row_names: impl Fn(ItemId) -> String + 'static) -> Progress {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
-        let progress = Progress::on_stderr(mode, Instant::now).with_positions(row_names);
+        let progress = match self.log_format {
+            LogFormat::Text => Progress::on_stderr(mode, &voice::screen(), Instant::now),
+            LogFormat::Json if mode == ProgressMode::None => Progress::silent(),
+            LogFormat::Json => Progress::json(Box::new(std::io::stderr()), Instant::now),
+        };
+        let progress = progress.with_positions(row_names);
         if self.verbose { progress.verbose() } else { progress }
     }
 
@@ -181,6 +207,8 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page of the program or of a command
     Man(man::ManArgs),
+    /// Print the JSON Schema of an output, or list the schemas
+    Schema(schema::SchemaArgs),
     /// Print the version, the build and the formats of the files
     Version(version::VersionArgs),
     /// Print help about a command, environment, exit-status or roster
@@ -202,6 +230,7 @@ impl Command {
             | Self::Config(_)
             | Self::Completions(_)
             | Self::Man(_)
+            | Self::Schema(_)
             | Self::Version(_)
             | Self::Help(_) => None,
             #[cfg(feature = "sandbox")]
@@ -238,6 +267,7 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
     // Help and complaints about arguments come before any setting is known.
     choose_colors(color_of(arguments, &variables));
     usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
+    voice::guess(arguments, variables.get(&settings::variable(voice::LOG_FORMAT)));
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
     let cli = settings::parse(arguments, &variables, &mut warn).map_err(|why| match why {
         Refused::Typed(error) => usage::answer(*error, arguments, help::documented_for(arguments)),
@@ -247,6 +277,7 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
     if cli.global.color != clap::ColorChoice::Auto {
         choose_colors(cli.global.color);
     }
+    voice::set(cli.global.log_format, cli.global.quiet);
     run(&cli).map_err(|failure| refused(failure, &cli.global.origins))
 }
 
@@ -282,6 +313,7 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
         Command::Resume(args) => resume::run(args, &cli.global),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).map(|()| ExitStatus::Done),
+        Command::Schema(args) => schema::run(args).map(|()| ExitStatus::Done),
         Command::Template => template::run().map(|()| ExitStatus::Done).map_err(Into::into),
         Command::Config(args) => config::run(args),
         Command::Completions(args) => completions::run(args),
@@ -294,12 +326,12 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
 /// The environment in which the commands of this program run.
 pub(crate) fn environment() -> Environment {
     let print = |notice: &Notice<'_>| {
-        let text = notice.text(style());
-        if notice.has_colours() { tell_in_colour(&text) } else { tell(&text) }
+        voice::notify(notice.level(), &notice.text(style()), notice.has_colours());
     };
     Environment {
         clock: Arc::new(SystemClock),
         notices: Notices::new(print),
+        verbose: false,
         connect: Arc::new(|target, credential, settings| {
             Arc::new(Http::new(target, Some(credential), settings))
         }),
@@ -315,21 +347,23 @@ fn leave(status: ExitStatus) {
 
 /// How issues are shown on standard error.
 pub(crate) fn style() -> Style {
-    if std::io::stderr().is_terminal() { Style::Snippets { colour: true } } else { Style::Lines }
+    if std::io::stderr().is_terminal() && !voice::is_json() {
+        Style::Snippets { colour: true }
+    } else {
+        Style::Lines
+    }
 }
 
 /// Prints an error: its causes, where the flags that it is about were set, and the hint on a line of
 /// its own. The texts may come from outside.
 fn complain(failure: &Failure, origins: &Origins) {
-    let mut text = String::from("error: ");
-    let mut causes: Vec<String> = Vec::new();
-    for cause in failure.error.chain() {
-        let cause = cause.to_string();
-        if causes.last().is_none_or(|last| !last.contains(&cause)) {
-            causes.push(cause);
-        }
+    if voice::is_json() {
+        let hint = failure.hint.as_deref().map(printable);
+        let event = LogEvent::Error { exit_status: failure.status.code(), hint: hint.as_deref() };
+        voice::log(Level::Error, &words(failure), event);
+        return origins.notes(&failure.about).iter().for_each(|note| tell(note));
     }
-    text.push_str(&causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": "));
+    let mut text = format!("error: {}", words(failure));
     for note in origins.notes(&failure.about) {
         text.push_str("\nnote: ");
         text.push_str(&in_one_line(&note));
@@ -341,23 +375,23 @@ fn complain(failure: &Failure, origins: &Origins) {
     tell(&text);
 }
 
+/// The words of an error and its causes, in one line.
+fn words(failure: &Failure) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in failure.error.chain() {
+        let cause = cause.to_string();
+        if causes.last().is_none_or(|last| !last.contains(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": ")
+}
+
 /// A text in one line. A carriage return that ends no line is shown: it is easily overlooked at the
 /// end of a name.
 fn in_one_line(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\\r");
     printable(&text).into_owned()
-}
-
-/// Prints a message for people on standard error, with nothing in it that could control a terminal or
-/// a build server.
-pub(crate) fn tell(text: &str) {
-    // A closed standard error leaves nothing to do.
-    let _ = writeln!(anstream::stderr().lock(), "{}", for_people(text));
-}
-
-/// The same for a text with our own colours.
-pub(crate) fn tell_in_colour(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", for_people_in_colour(text));
 }
 
 /// The error if standard output cannot be written.

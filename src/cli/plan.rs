@@ -2,14 +2,14 @@
 //!
 //! Main type: [`PlanArgs`].
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::output_files::{OutputFileArgs, Outputs, refuse_same_file};
 use super::target_args::destination;
 use super::work_args::WorkArgs;
-use super::{GlobalArgs, environment, print, print_data};
+use super::{GlobalArgs, print, print_data};
 use crate::ops::failure::Failure;
 use crate::ops::plan::{Planned, Shown};
 use crate::ops::planning::roster::Input;
@@ -18,6 +18,8 @@ use crate::ops::saved;
 use crate::ops::session::{Access, Session};
 use crate::outcome::ExitStatus;
 use crate::record::journal::RunSettings;
+use crate::report::command_summary::CommandName;
+use crate::report::known::Known;
 use crate::report::plan::{Detail, PlanFormat};
 
 /// Show what `apply` would do with the same flags
@@ -51,6 +53,10 @@ pub struct PlanArgs {
     /// error.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
+
+    /// Files about the result
+    #[command(flatten)]
+    pub files: OutputFileArgs,
 }
 
 /// How to show a plan.
@@ -98,26 +104,19 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         let error = anyhow::anyhow!("--invites-older-than requires --format human, json or md");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
-    refuse_to_overwrite(args)?;
+    let roster = [("the roster", args.work.roster.as_deref()), ("--out", args.out.as_deref())];
+    refuse_same_file(&[&roster[..], &args.files.named()].concat())?;
+    let outputs = Outputs::open(CommandName::Plan, &args.files)?;
+    outputs.end(make(args, global, &outputs))
+}
+
+fn make(args: &PlanArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
+    let environment = outputs.environment(global.verbose)?;
     let destination = destination(&args.work.target, &args.work.pace)?;
-    let environment = environment();
     let input = Input::read(args.work.source()?, &environment.notices)?;
     let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;
     let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
-    show(input, &args.work.safety.settings(), &args.shown(), &after, &session, global)
-}
-
-/// The plan must not overwrite the roster that it is made from.
-fn refuse_to_overwrite(args: &PlanArgs) -> Result<(), Failure> {
-    let file = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
-    let roster = args.work.roster.as_deref().and_then(file);
-    match (roster, args.out.as_deref().and_then(file)) {
-        (Some(roster), Some(out)) if (roster.dev(), roster.ino()) == (out.dev(), out.ino()) => {
-            let error = anyhow::anyhow!("--out names the roster: the plan would replace it");
-            Err(Failure::new(ExitStatus::Usage, error).hint("choose another file with --out"))
-        }
-        _ => Ok(()),
-    }
+    show(input, &args.work.safety.settings(), &args.shown(), &after, &session, (global, &outputs.known()))
 }
 
 /// What to do with a plan after it is shown.
@@ -139,11 +138,11 @@ pub fn show(
     shown: &Shown<'_>,
     after: &After<'_>,
     session: &Session,
-    global: &GlobalArgs,
+    (global, known): (&GlobalArgs, &Known),
 ) -> Result<ExitStatus, Failure> {
     let draft = after.save_as.map(saved::begin).transpose()?;
     let input = input.resolve(session)?;
-    let mut progress = global.progress(input.row_names());
+    let mut progress = global.reporter(known.clone(), input.row_names());
     let planned = Planned::prepare(input, settings, session, &mut progress)?;
     drop(progress);
     let text = planned.render(shown)?;
@@ -152,7 +151,7 @@ pub fn show(
         PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md => print_data(&text)?,
     }
     if let Some(draft) = draft {
-        planned.save(draft)?;
+        known.digest(&planned.save(draft)?);
     }
     planned.status(shown, after.detailed_exitcode)
 }

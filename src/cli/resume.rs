@@ -9,10 +9,12 @@ use clap::Args;
 use super::audit_args::AuditArgs;
 use super::conclusion::conclude;
 use super::confirm::Confirmation;
+use super::output_files::{OutputFileArgs, Outputs, refuse_same_file};
 use super::prune_args::LimitArgs;
 use super::target_args::{PaceArgs, TargetArgs, destination};
-use super::{GlobalArgs, environment, tell, trust};
+use super::{GlobalArgs, tell, trust};
 use crate::model::printable;
+use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::finish::open_run;
 use crate::ops::resume::{Complete, Found, Interrupted};
@@ -20,6 +22,8 @@ use crate::ops::session::Destination;
 use crate::ops::trust::Origin;
 use crate::outcome::ExitStatus;
 use crate::record::folder::{LATEST, RunFolder};
+use crate::report::command_summary::CommandName;
+use crate::report::known::Known;
 use crate::report::question::Changes;
 
 /// Finish an interrupted run
@@ -57,6 +61,10 @@ pub struct ResumeArgs {
     /// Directory of the run folders
     #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
+
+    /// Files about the result
+    #[command(flatten)]
+    pub files: OutputFileArgs,
 }
 
 impl ResumeArgs {
@@ -78,10 +86,17 @@ impl ResumeArgs {
 /// # Errors
 /// Anything that prevents the run from continuing. Failures during the run are in its reports and status.
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    refuse_same_file(&args.files.named())?;
+    let outputs = Outputs::open(CommandName::Resume, &args.files)?;
+    outputs.end(carry_out(args, global, &outputs))
+}
+
+fn carry_out(args: &ResumeArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
+    let environment = outputs.environment(global.verbose)?;
     let folder = open_run(&args.runs_dir, &args.run)?;
     let origin = Origin::of(&folder, &args.run, args.trust_folder)?;
     let folder = if origin == Origin::Own { folder } else { folder.trusted() };
-    resume_run(args, folder, origin, global)
+    resume_run(args, folder, origin, global, (&environment, &outputs.known()))
 }
 
 /// Finishes the run in this folder.
@@ -93,12 +108,12 @@ pub(super) fn resume_run(
     folder: RunFolder,
     origin: Origin,
     global: &GlobalArgs,
+    (environment, known): (&Environment, &Known),
 ) -> Result<ExitStatus, Failure> {
-    let environment = environment();
     let run = match Interrupted::read(folder, origin)? {
         Found::Left(run) => run,
         Found::Complete(run) => {
-            let status = say_complete(&run, global)?;
+            let status = say_complete(&run, global, known)?;
             if args.run == LATEST {
                 Complete::mention_others(&args.runs_dir, &environment.notices);
             }
@@ -113,21 +128,21 @@ pub(super) fn resume_run(
     }
     let confirmation = Confirmation::needed(args.yes, false)?;
     let key = args.audit.open(&environment.notices)?;
-    let run = match run.take(&environment, key)? {
+    let run = match run.take(environment, key)? {
         Found::Left(run) => run,
-        Found::Complete(run) => return say_complete(&run, global),
+        Found::Complete(run) => return say_complete(&run, global, known),
     };
-    let mut progress = global.progress(run.row_names());
-    let run = run.prepare(destination, &args.limits.settings(), &environment, &mut progress)?;
+    let mut progress = global.reporter(known.clone(), run.row_names());
+    let run = run.prepare(destination, &args.limits.settings(), environment, &mut progress)?;
     let changes = Changes { all: run.changes(), removals: run.removals() };
     if !confirmation.obtain(changes, run.url(), || Ok(run.shown()))? {
         return Ok(ExitStatus::Usage);
     }
-    Ok(conclude(&run.carry_out(progress)?, global))
+    Ok(conclude(&run.carry_out(progress)?, global, known))
 }
 
 /// Reports that the run is complete.
-fn say_complete(run: &Complete, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+fn say_complete(run: &Complete, global: &GlobalArgs, known: &Known) -> Result<ExitStatus, Failure> {
     if !global.quiet {
         let header = &run.history.header;
         tell(&format!(
@@ -142,6 +157,6 @@ fn say_complete(run: &Complete, global: &GlobalArgs) -> Result<ExitStatus, Failu
             tell("it was a --sandbox rehearsal, which cannot be resumed");
         }
     }
-    run.write_reports()?;
+    known.run(&run.write_reports()?);
     Ok(run.status)
 }

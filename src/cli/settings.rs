@@ -33,7 +33,7 @@ pub use self::origin::{Distance, Origin, Origins};
 pub use self::shown::{Setting, Source, Value};
 
 /// The commands that need no setting: they work whatever the environment and the file contain.
-const WITHOUT_SETTINGS: [&str; 4] = ["completions", "help", "man", "version"];
+const WITHOUT_SETTINGS: [&str; 5] = ["completions", "help", "man", "schema", "version"];
 /// The settings of which each names a Houston.
 const CHOOSERS: [&str; 4] = ["url", "domain", "context", "sandbox"];
 

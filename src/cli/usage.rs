@@ -11,6 +11,7 @@ use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::voice::is_json;
 use super::{UNWRITTEN, tell, unless_gone};
 use crate::model::{inert, printable};
 use crate::ops::failure::Failure;
@@ -130,7 +131,7 @@ fn bearers(root: &Command, flag: &str) -> Vec<String> {
 
 /// Prints the error in the arguments; in colour only if the whole text is safe to print unchanged.
 fn complain(error: clap::Error, arguments: &[OsString]) {
-    if is_fit(&error, arguments) {
+    if is_fit(&error, arguments) && !is_json() {
         // A closed standard error leaves nothing to do.
         let _ = error.print();
     } else {

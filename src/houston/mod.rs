@@ -63,7 +63,7 @@ pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
 pub use self::rehearsal::Rehearsed;
-pub use self::retry::{RetryBudget, RetryPolicy, Retrying};
+pub use self::retry::{FailedAttempt, Observer, RetryBudget, RetryPolicy, Retrying};
 use self::spellings::Spellings;
 pub use self::target::{Target, TargetError};
 pub use self::token::{TOKEN_VARIABLE, Token, TokenError, TokenKind};

@@ -37,6 +37,23 @@ pub struct Retrying<T> {
     budget: Arc<RetryBudget>,
     clock: Arc<dyn Clock>,
     cancel: Cancel,
+    observer: Option<Arc<Observer>>,
+}
+
+/// Hears of every try that failed, from any thread.
+pub type Observer = dyn Fn(&FailedAttempt<'_>) + Send + Sync;
+
+/// One try of a request that failed.
+#[derive(Debug, Clone, Copy)]
+pub struct FailedAttempt<'a> {
+    /// The operation.
+    pub operation: &'static str,
+    /// Which try, from 1.
+    pub number: u32,
+    /// What went wrong.
+    pub fault: &'a Fault,
+    /// After which time it is sent again; none if it is not.
+    pub again_in: Option<Duration>,
 }
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Retrying<T> {
@@ -102,7 +119,7 @@ impl RetryBudget {
 impl<T> Retrying<T> {
     /// Repeats by this policy, waiting on this clock until `cancel` is pulled.
     pub fn new(inner: T, policy: RetryPolicy, clock: Arc<dyn Clock>, cancel: Cancel) -> Self {
-        Self { inner, policy, budget: Arc::default(), clock, cancel }
+        Self { inner, policy, budget: Arc::default(), clock, cancel, observer: None }
     }
 
     /// Takes the price of repeats out of this budget instead of one of its own.
@@ -110,6 +127,18 @@ impl<T> Retrying<T> {
     pub fn with_budget(mut self, budget: Arc<RetryBudget>) -> Self {
         self.budget = budget;
         self
+    }
+
+    /// Lets this observer hear of every try that failed.
+    #[must_use]
+    pub fn observed(mut self, observer: Option<Arc<Observer>>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    fn observe(&self, request: &Request, repeat: u32, fault: &Fault, again_in: Option<Duration>) {
+        let attempt = FailedAttempt { operation: request.operation, number: repeat + 1, fault, again_in };
+        self.observer.iter().for_each(|observer| observer(&attempt));
     }
 
     /// How long to wait before this repeat (the first is 0); `None` where it must not be made.
@@ -147,9 +176,10 @@ impl<T: Transport> Transport for Retrying<T> {
                     (Some(failure.fault.clone()), Err(Failure { attempts, ..failure }))
                 }
             };
-            let Some(wait) = fault.and_then(|fault| self.wait_before(request, &fault, repeat)) else {
-                return result;
-            };
+            let Some(fault) = fault else { return result };
+            let wait = self.wait_before(request, &fault, repeat);
+            self.observe(request, repeat, &fault, wait);
+            let Some(wait) = wait else { return result };
             if self.clock.wait(wait, &self.cancel) == Waited::CutShort {
                 return result;
             }

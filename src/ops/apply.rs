@@ -261,8 +261,8 @@ impl Applying<'_> {
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let end = phases.carry_out(&rows, &later, tally, &mut journal, announce);
         signals.reporting_begins();
-        drop((progress, rows));
-        finish(folder, &end, &session.notices)
+        drop(rows);
+        finish(folder, &end, &session.notices, &mut progress)
     }
 
     /// Everything that must be on the disk before the first mutation; nothing, if not all of it.

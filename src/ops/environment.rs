@@ -26,6 +26,8 @@ pub struct Environment {
     pub notices: Notices,
     /// Opens a transport to a target.
     pub connect: Arc<Connect>,
+    /// Whether notice is given of every request that failed.
+    pub verbose: bool,
     /// Begins to listen for signals.
     pub listen: Arc<Listen>,
 }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use csv::ByteRecord;
 use serde::Deserialize as _;
 
-use crate::event::{RunEnd, StopReason};
+use crate::event::{Event, RunEnd, StopReason};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
@@ -23,7 +23,7 @@ use crate::report::csv_file::CsvForm;
 use crate::report::notices::{HeldBack, Notice};
 use crate::report::results::renamed;
 use crate::report::summary::Summary;
-use crate::report::{RosterAgain, shell_word, write_files};
+use crate::report::{Reporter, RosterAgain, shell_word, write_files};
 use crate::roster::{Dialect, rows_of};
 
 /// The run that a user means.
@@ -253,11 +253,18 @@ pub struct Finished {
 ///
 /// # Errors
 /// Its files cannot be read (8, 1), or the reports not be written.
-pub fn finish(folder: &RunFolder, end: &RunEnd, notices: &Notices) -> Result<Finished, Failure> {
+pub fn finish(
+    folder: &RunFolder,
+    end: &RunEnd,
+    notices: &Notices,
+    progress: &mut dyn Reporter,
+) -> Result<Finished, Failure> {
+    progress.event(&Event::ReportsBegin);
     let mut history = History::read(folder).map_err(|error| unreadable(error, end))?;
     history.ended(end);
     let status = status(&history);
     let summary = write_reports(folder, &history, Some(status))?;
+    progress.event(&Event::ReportsWritten { folder: folder.path() });
     warn_of_renamed(&history, notices);
     let held = held_by_guards(&history);
     if !held.is_empty() {

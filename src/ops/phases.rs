@@ -74,13 +74,17 @@ impl Phases<'_> {
         journal: &mut Journal,
         announce: Announce<'_>,
     ) -> RunEnd {
+        announce(&Event::PhaseBegins(Phase::Members));
         let mut end = self.send(rows, tally, journal, announce);
         for &phase in later {
             if end.stopped.is_some() {
                 break;
             }
             end = match self.begin(phase, journal, announce) {
-                Ok(Some(batch)) => self.send(&batch, end.tally, journal, announce),
+                Ok(Some(batch)) => {
+                    announce(&Event::PhaseBegins(phase));
+                    self.send(&batch, end.tally, journal, announce)
+                }
                 Ok(None) => end,
                 Err((reason, cause)) => {
                     announce(&Event::Stopping { reason, cause: cause.as_ref(), in_flight: 0 });

@@ -65,11 +65,11 @@ impl<'a> Planned<'a> {
         prepared.render(input, session, shown.format, shown.detail, stale.as_ref())
     }
 
-    /// Saves it in the file that [`saved::begin`] has begun.
+    /// Saves it in the file that [`saved::begin`] has begun; gives its digest.
     ///
     /// # Errors
     /// As [`saved::save`].
-    pub fn save(&self, draft: Draft) -> Result<(), Failure> {
+    pub fn save(&self, draft: Draft) -> Result<String, Failure> {
         saved::save(draft, &self.prepared, &self.input, self.settings.clone(), self.session)
     }
 

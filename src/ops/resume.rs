@@ -38,6 +38,7 @@ use crate::record::journal::{AuditKey, Entry, Header, History, Journal, JournalE
 use crate::report::Reporter;
 use crate::report::closing::resume_command;
 use crate::report::notices::Notice;
+use crate::report::summary::Summary;
 
 /// What a run turns out to be.
 pub enum Found<T> {
@@ -72,15 +73,16 @@ impl Complete {
         }
     }
 
-    /// Writes its reports; nothing is written into a folder that may be another user's.
+    /// Writes its reports, and sums it up; nothing is written into a folder that may be another user's.
     ///
     /// # Errors
     /// They cannot be written.
-    pub fn write_reports(&self) -> Result<(), Failure> {
+    pub fn write_reports(&self) -> Result<Summary, Failure> {
+        let (folder, history) = (&self.folder, &self.history);
         if self.origin == Origin::Own {
-            write_reports(&self.folder, &self.history, Some(self.status))?;
+            return write_reports(folder, history, Some(self.status));
         }
-        Ok(())
+        Ok(Summary::new(history, folder.path(), Some(self.status.code())))
     }
 }
 
@@ -350,8 +352,7 @@ impl Resuming {
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let end = phases.carry_out(rows, &Phase::LATER, self.tally, &mut journal, announce);
         signals.reporting_begins();
-        drop(progress);
-        finish(folder, &end, &session.notices)
+        finish(folder, &end, &session.notices, &mut progress)
     }
 
     /// The journal, with what reading has settled.

@@ -69,6 +69,13 @@ impl Saved {
         Ok(Self { plan, digest, path: path.to_owned() })
     }
 
+    /// Gives notice of what the plan says that it does.
+    pub fn announce(&self, notices: &Notices) {
+        if let Some(counts) = self.plan.counts {
+            notices.give(&Notice::PlanOpened { path: &self.path, made_at: self.plan.made_at, counts });
+        }
+    }
+
     /// Its digest.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -118,7 +125,8 @@ impl Saved {
             let there = read.len();
             return Err(bad(anyhow::anyhow!("the plan has {planned} rows, but its roster has {there}")));
         }
-        let expected = Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some() };
+        let expected =
+            Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some(), counts: self.plan.counts };
         Input::expecting(read, roster.clone(), settings, expected, notices)
     }
 
@@ -151,7 +159,7 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
         .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
 }
 
-/// Saves a plan, and gives notice of its digest.
+/// Saves a plan, and gives its digest, of which it also gives notice.
 ///
 /// # Errors
 /// It cannot be written (1), its roster is not text throughout (3), or it wants workspaces that do
@@ -162,7 +170,7 @@ pub fn save(
     input: &ResolvedInput,
     mut settings: RunSettings,
     session: &Session,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     if !prepared.plan.to_create.is_empty() {
         let error = anyhow::anyhow!("a plan that creates workspaces cannot be saved");
         return Err(Failure::new(ExitStatus::Usage, error)
@@ -193,6 +201,7 @@ pub fn save(
         caller: session.identity.user_id().map(str::to_owned),
         settings,
         undo_of: None,
+        counts: Some(prepared.counts),
         roster: input.name.clone(),
         roster_text,
         reading: serde_json::to_value(&input.settings).map_err(|error| failed(error.into()))?,
@@ -204,7 +213,7 @@ pub fn save(
     let draft = file.into_inner().map_err(|error| failed(error.into_error()))?;
     draft.commit().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     session.notices.give(&Notice::PlanSaved { path: &path, digest: &digest });
-    Ok(())
+    Ok(digest)
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use crate::event::{Event, Pause};
 use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
-    Caller, Contact, Credential, Fault, FirstContact, Houston, Installation, Mail, OutageWait, Pace, Paced,
-    ReadOnly, Renewing, Retrying, Speed, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
+    Caller, Contact, Credential, FailedAttempt, Fault, FirstContact, Houston, Installation, Mail, Observer,
+    OutageWait, Pace, Paced, ReadOnly, Renewing, Retrying, Speed, Support, Target, Token, TokenError,
+    Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::ops::environment::Environment;
@@ -39,7 +40,7 @@ use crate::present::members::{Care, PageSize, Reading};
 use crate::present::survey::Survey;
 use crate::record::journal::RunSettings;
 use crate::report::Reporter;
-use crate::report::notices::Notice;
+use crate::report::notices::{AttemptNotice, Notice};
 use crate::time::{Cancel, Clock};
 
 /// Whether Houston may mail invitations.
@@ -190,7 +191,7 @@ impl Session {
         access: Access,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let Environment { clock, notices, connect, listen: _ } = environment.clone();
+        let Environment { clock, notices, connect, verbose, listen: _ } = environment.clone();
         let Destination { target: wanted, pace: settings, resolved } = destination;
         if wanted.insecure {
             notices.give(&Notice::Insecure);
@@ -220,8 +221,9 @@ impl Session {
         let way = connect(&target, credential.clone(), wanted.http(&settings));
         let transport = Paced::new(FirstContact::new(way, contact.clone()), Arc::clone(&pace));
         let transport = Renewing::new(transport, credential, token.file.clone(), time(), cancel.clone());
-        let transport =
-            Retrying::new(transport, settings.retry(), time(), cancel.clone()).with_budget(pace.budget());
+        let transport = Retrying::new(transport, settings.retry(), time(), cancel.clone())
+            .with_budget(pace.budget())
+            .observed(verbose.then(|| announcing_attempts(&notices)));
         let transport =
             OutageWait::new(transport, settings.max_wait, waiting.clone(), time(), cancel.clone())
                 .with_contact(contact.clone());
@@ -389,6 +391,16 @@ impl Session {
     pub fn version(&self) -> Option<String> {
         self.installation.version.as_ref().map(ToString::to_string)
     }
+}
+
+/// Gives notice of every request that failed.
+fn announcing_attempts(notices: &Notices) -> Arc<Observer> {
+    let notices = notices.clone();
+    Arc::new(move |attempt: &FailedAttempt<'_>| {
+        let FailedAttempt { operation, number, fault, again_in } = *attempt;
+        let why = fault.to_string();
+        notices.give(&Notice::Attempt(AttemptNotice { operation, number, why: &why, again_in }));
+    })
 }
 
 /// Gives notice if other users of this machine can get at the file that the token came from.

@@ -9,6 +9,7 @@ use crate::model::Level;
 
 /// What a reading of a workspace covers. A number that it does not cover is none, never 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Census {
     /// The members, by the role that each has in the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +28,7 @@ pub struct Census {
 
 /// The members of a workspace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Members {
     /// `WORKSPACE_ADMIN`.
     pub admins: u64,
@@ -54,6 +56,7 @@ impl Members {
 /// Why a reading of a workspace is incomplete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Gap {
     /// Everyone in the roster was found before the end of the member list, and the rest was not needed.
     NotReadToTheEnd,

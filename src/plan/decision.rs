@@ -14,6 +14,7 @@ use crate::outcome::{Cause, Code, Status};
 
 /// One change to one person, in a workspace or in a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Gives a role to a person who has none: one mutation.
@@ -40,6 +41,7 @@ pub enum Action {
 
 /// The two writes of a replacement, in their order. The second is sent once a read has proved the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReplaceStep {
     /// Removes the accounts that the plan names.
@@ -50,6 +52,7 @@ pub enum ReplaceStep {
 
 /// What has a role that is changed, or what is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Holder {
     /// A member, also one who has never signed in.

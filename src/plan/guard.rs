@@ -16,6 +16,20 @@ use crate::model::Level;
 /// A workspace with fewer people has no percentage of its own.
 const PERCENT_FROM: u64 = 10;
 
+/// What the limits of removals say about a whole plan. What guards hold back one by one is counted in
+/// [`super::Counts::held_back`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GuardVerdict {
+    /// The removals keep to the limits, or there are none.
+    Passed,
+    /// They do not, and are left out: `--on-guard skip-removals`.
+    RemovalsSkipped,
+    /// They do not, and nothing is sent.
+    Refused,
+}
+
 /// Holds back every change that takes an admin from one workspace unless an admin remains. It is not for the
 /// tool to choose which of several admins stays, so none of these changes is made. Each decision comes with
 /// what Houston has of its person.
@@ -102,6 +116,7 @@ impl Decision {
 
 /// How many people may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Caps {
     /// So many in all.
     pub people: u64,
@@ -126,6 +141,7 @@ impl Default for Caps {
 
 /// What becomes of a plan with too many removals, the strictest first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnGuard {
     /// Nothing of it is carried out.

@@ -139,6 +139,7 @@ impl Item {
 
 /// A deployment of a workspace, as a plan knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Deployment {
     /// Its id; empty if none has this name, or if that is unknown.
     pub id: String,
@@ -160,6 +161,7 @@ pub fn role_name(role: Option<Role>) -> &'static str {
 
 /// What identifies a person to remove in Houston: an address may belong to another person tomorrow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Account {
     /// A user, active or pending, by the id of the user.

@@ -9,6 +9,7 @@ use crate::outcome::{Cause, Code};
 
 /// What Houston has of one person in one workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Membership {
     /// A direct role binding in the workspace.
@@ -35,6 +36,7 @@ pub enum Membership {
 
 /// Whether a member has ever signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// A user who has signed in.

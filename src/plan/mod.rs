@@ -32,6 +32,7 @@ use crate::model::{ItemId, Role, RowNumber, Scope, WorkspaceId};
 
 /// What is done about members who have another role than the roster wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RolePolicy {
     /// They keep it.
@@ -95,6 +96,7 @@ impl Operation {
 /// The name of an operation in the journal: 16 hexadecimal digits. It shows people which lines
 /// belong together; rows, not these names, identify operations within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct OperationId(u64);
 
@@ -150,7 +152,9 @@ pub struct Plan {
 }
 
 /// How many rows ended in which decision.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Counts {
     /// To be added.
     pub add: u64,
@@ -187,6 +191,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// The counts of what is changed.
+    pub fn changes(&self) -> [u64; 5] {
+        let Self { add, update_role, renew, deployment_roles, remove, .. } = *self;
+        [add, update_role, renew, deployment_roles, remove]
+    }
+
     /// Counts one more item.
     pub fn count(&mut self, item: &Item) {
         let counter = match (&item.decision, item.phase()) {

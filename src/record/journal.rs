@@ -47,6 +47,7 @@ pub const FORMAT: u32 = 5;
 
 /// One fact. The first entry of a journal is its header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum Entry {
     /// What the run is about.
@@ -106,6 +107,7 @@ pub enum Entry {
         /// Which leg of the run begins; the first one began with the header.
         leg: u32,
         /// When, by the clock of the machine.
+        #[cfg_attr(test, schemars(with = "String"))]
         at: jiff::Timestamp,
         /// Version of this program.
         tool_version: String,
@@ -141,12 +143,14 @@ pub enum Entry {
 
 /// What a run is about: enough to decide later whether it may resume, and to write its reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Header {
     /// [`FORMAT`].
     pub format: u32,
     /// The run's id.
     pub run: String,
     /// RFC 3339.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub started_at: jiff::Timestamp,
     /// Version of this program.
     pub tool_version: String,
@@ -202,6 +206,7 @@ fn is_false(flag: &bool) -> bool {
 
 /// Who carries out a leg of a run: to Houston, and on which machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Actor {
     /// The id of the token's user; none for a service account, and where nobody says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,6 +235,7 @@ impl Actor {
 
 /// Who was in a workspace before a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WorkspaceBefore {
     /// Its id.
     pub id: WorkspaceId,
@@ -243,6 +249,7 @@ pub struct WorkspaceBefore {
 /// How the target of a run was reached, for a later leg of it: where the token and the trust come
 /// from, never the token itself. Paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reach {
     /// `--context`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,6 +268,7 @@ pub struct Reach {
 /// Settings that change what a run means, kept for a later leg of the same run.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunSettings {
     /// Whether Houston may mail invitations.
     pub send_invites: bool,
@@ -318,6 +326,7 @@ impl RunSettings {
 
 /// How people who are not in the roster are removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Prune {
     /// How many at most.
     pub caps: Caps,
@@ -330,6 +339,7 @@ pub struct Prune {
 
 /// The pace and patience of a run, in every leg of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunPace {
     /// Requests in flight at most.
     pub concurrency: usize,

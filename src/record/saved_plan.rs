@@ -17,7 +17,7 @@ use super::journal::{Hashing, Kept, LineDecision, Origin, PlanLine, RunSettings}
 use crate::files::{Links, open_regular};
 use crate::model::{ItemId, Role, RowNumber, WorkspaceId, email_key, escaped_json};
 use crate::outcome::{Code, Status};
-use crate::plan::{Account, Deployment, role_name};
+use crate::plan::{Account, Counts, Deployment, role_name};
 use crate::plan::{Action, Holder, Membership};
 
 /// The version of the format; a reader refuses every other one.
@@ -36,11 +36,13 @@ const LONGEST: u64 = 512 << 20;
 
 /// A plan as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u64,
     /// When it was made, RFC 3339.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub made_at: jiff::Timestamp,
     /// Version of the program that made it.
     pub tool_version: String,
@@ -57,6 +59,9 @@ pub struct SavedPlan {
     /// The run that this plan undoes, if it undoes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_of: Option<String>,
+    /// How many rows were decided in which way; none in a plan that takes a run back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// The roster as the user named it.
     pub roster: String,
     /// The text of the roster.
@@ -161,6 +166,7 @@ impl SavedPlan {
             caller: self.caller.clone(),
             settings: self.settings.clone(),
             undo_of: self.undo_of.clone(),
+            counts: self.counts,
             roster: self.roster.clone(),
             roster_text: self.roster_text.clone(),
             reading: self.reading.clone(),
@@ -568,6 +574,7 @@ mod tests {
             caller: None,
             settings: RunSettings::default(),
             undo_of: None,
+            counts: Some(Counts { add: 1, ..Counts::default() }),
             roster: "r.csv".to_owned(),
             roster_text: "email,role,workspace\nann@example.com,viewer,Ä\n".to_owned(),
             reading: serde_json::json!({"b": 1, "a": [{"d": 2, "c": null}]}),
@@ -715,9 +722,16 @@ mod tests {
         }
         // Every field of the plan, of its settings and of a row was tried.
         let tried = |name: &str| found.iter().any(|at| at.starts_with(name));
-        for field in
-            ["schema_version", "target", "sandbox", "undo_of", "roster_text", "reading/b", "reading/a/0/c"]
-        {
+        for field in [
+            "schema_version",
+            "target",
+            "sandbox",
+            "undo_of",
+            "counts/add",
+            "roster_text",
+            "reading/b",
+            "reading/a/0/c",
+        ] {
             assert!(tried(&format!("/{field}")) && !is_aside(&format!("/{field}")), "{field}");
         }
         for field in [
@@ -740,7 +754,7 @@ mod tests {
             [19, 19]
         );
         assert_eq!(serde_json::to_value(&plan.settings).unwrap().as_object().unwrap().len(), 11);
-        assert_eq!(document.len(), 14);
+        assert_eq!(document.len(), 15);
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
             ..RunSettings::default()
         },
         undo_of: Some(header.run.clone()),
+        counts: None,
         roster: format!("undo of {}", header.run),
         roster_text,
         reading: serde_json::to_value(Settings {

@@ -28,7 +28,7 @@ pub struct WriteError {
 
 impl WriteError {
     /// What went wrong with the file of that name.
-    pub(super) fn new(path: &Path, source: impl Into<io::Error>) -> Self {
+    pub fn new(path: &Path, source: impl Into<io::Error>) -> Self {
         Self { path: path.to_owned(), source: source.into() }
     }
 }
@@ -59,7 +59,15 @@ impl Draft {
     /// # Errors
     /// If it cannot be written: also for a FIFO that nothing reads from.
     pub fn output(path: &Path) -> Result<Self, WriteError> {
-        let way = output(path).map_err(|source| WriteError::new(path, source))?;
+        Self::readable_by(Readers::Owner, path)
+    }
+
+    /// The same for a file that these may read.
+    ///
+    /// # Errors
+    /// As [`Draft::output`].
+    pub fn readable_by(readers: Readers, path: &Path) -> Result<Self, WriteError> {
+        let way = output(path, readers).map_err(|source| WriteError::new(path, source))?;
         Ok(Self { way, path: path.to_owned() })
     }
 
@@ -91,17 +99,30 @@ impl Draft {
     }
 }
 
+/// Who may read a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner only.
+    Owner,
+    /// Everybody, as far as the umask allows.
+    Everybody,
+}
+
 /// A file without a name in the folder of this path.
-fn beside(path: &Path) -> io::Result<AtomicWriteFile> {
+fn beside(path: &Path, readers: Readers) -> io::Result<AtomicWriteFile> {
     use atomic_write_file::unix::OpenOptionsExt as _;
     let mut options = OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::mode(options.read(true), 0o600);
+    let mode = match readers {
+        Readers::Owner => 0o600,
+        Readers::Everybody => 0o644,
+    };
+    std::os::unix::fs::OpenOptionsExt::mode(options.read(true), mode);
     options.preserve_mode(false).open(path)
 }
 
-fn output(path: &Path) -> io::Result<Way> {
+fn output(path: &Path, readers: Readers) -> io::Result<Way> {
     match target(path)? {
-        Target::File(target) => match beside(&target) {
+        Target::File(target) => match beside(&target, readers) {
             Ok(file) => Ok(Way::Replacing(file, target)),
             // The file may be open to us although its folder is not.
             Err(error) if forbids_sibling(&error) => match fs::OpenOptions::new().write(true).open(&target) {
@@ -364,7 +385,7 @@ mod tests {
         // A rename cannot put a file over a folder, and nothing could be written there.
         let (folder, file) = (dir.path().join("folder"), dir.path().join("file"));
         fs::create_dir(&folder).expect("created");
-        let draft = beside(&folder).expect("made");
+        let draft = beside(&folder, Readers::Owner).expect("made");
         assert!(replace(draft, &folder).is_err());
         assert_eq!(names(dir.path()), ["folder"], "nothing is left behind");
 

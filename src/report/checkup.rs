@@ -29,6 +29,7 @@ pub enum CheckupFormat {
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it should be.
@@ -67,6 +68,7 @@ impl Verdict {
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// Its stable name.
     pub check: &'static str,
@@ -105,6 +107,7 @@ impl Check {
 
 /// All checks of a target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Checkup {
     /// Version of this document.
     pub schema_version: u32,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
@@ -21,8 +22,10 @@ use crate::record::undo as undo_plan;
 
 /// What limited a run is said if it took at least this long.
 const WORTH_A_WORD_MS: u64 = 5000;
-/// How many classes of failures are shown.
-const CLASSES: usize = 10;
+/// What the text never exceeds, if its fixed parts do not, on a terminal of [`WIDTH`] columns.
+const LINES: usize = 24;
+/// The columns of a terminal.
+const WIDTH: usize = 80;
 
 /// Whether a text may carry colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +35,8 @@ pub enum Paint {
     Plain,
     /// With the escape sequences of a terminal.
     Coloured,
+    /// The same, and the folder of the run is a link.
+    Linked,
 }
 
 /// The styles of the text; all of them do nothing when it is plain.
@@ -42,13 +47,15 @@ struct Palette {
     bad: Style,
     strong: Style,
     faint: Style,
+    has_links: bool,
 }
 
 impl Palette {
     fn new(paint: Paint) -> Self {
         match paint {
             Paint::Plain => Self::default(),
-            Paint::Coloured => Self {
+            Paint::Coloured | Paint::Linked => Self {
+                has_links: paint == Paint::Linked,
                 good: AnsiColor::Green.on_default().bold(),
                 warn: AnsiColor::Yellow.on_default().bold(),
                 bad: AnsiColor::Red.on_default().bold(),
@@ -59,16 +66,46 @@ impl Palette {
     }
 }
 
-/// The closing text: some lines, the last one ended.
+/// The closing text: at most a screen of lines, the last one ended. Failures have the room that the rest
+/// leaves.
 pub fn render(summary: &Summary, paint: Paint) -> String {
     let palette = Palette::new(paint);
     let summary = &summary.shown();
-    let mut text = String::new();
-    let parts = [head, counts, deployment_roles, removals, failures, next];
-    for part in parts {
-        part(&mut text, summary, &palette).expect("a string takes every text");
+    let write = |parts: &[Part]| {
+        let mut text = String::new();
+        for part in parts {
+            part(&mut text, summary, &palette).expect("a string takes every text");
+        }
+        text
+    };
+    let (before, after) = (write(&[head, counts, deployment_roles, removals]), write(&[next]));
+    let room = LINES.saturating_sub(lines(&before) + lines(&after));
+    before + &failures(summary, &palette, room) + &after
+}
+
+/// A part of the text.
+type Part = fn(&mut String, &Summary, &Palette) -> std::fmt::Result;
+
+/// How many lines of a terminal a text takes.
+fn lines(text: &str) -> usize {
+    let text = anstream::adapter::strip_str(text).to_string();
+    text.lines().map(|line| line.width().div_ceil(WIDTH).max(1)).sum()
+}
+
+/// A text that takes no more than two lines.
+fn cut(line: String) -> String {
+    const MOST: usize = 2 * WIDTH;
+    if line.width() <= MOST {
+        return line;
     }
-    text
+    let mut room = MOST - 1;
+    let fits = |c: &char| {
+        let width = c.width().unwrap_or(0);
+        let fits = width <= room;
+        room = room.saturating_sub(width);
+        fits
+    };
+    line.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// How the run ended, in one line.
@@ -188,35 +225,44 @@ fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
     Ok(())
 }
 
+/// The counts, as many as fit on each line.
 fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    writeln!(text)?;
     let shown = || Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0);
-    let width = shown().map(|status| summary.counts.of(status).to_string().len()).max().unwrap_or(1);
+    let mut room = 0;
     for status in shown() {
+        let (count, remark) = (summary.counts.of(status), remark(status, summary));
+        let length = format!(", {count} {status}{remark}").width();
+        match room {
+            0 => write!(text, "\n  ")?,
+            _ if room < length => write!(text, ",\n  ")?,
+            _ => write!(text, ", ")?,
+        }
+        room = if room < length { WIDTH - 1 } else { room };
+        room = room.saturating_sub(length).max(1);
         let style = match status.kind() {
             StatusKind::Changed => palette.good,
             StatusKind::AsItWas => Style::new(),
             StatusKind::Failed => palette.bad,
             StatusKind::Unresolved | StatusKind::NotTried => palette.warn,
         };
-        let count = summary.counts.of(status);
-        write!(text, "  {style}{count:>width$}{style:#} {status}")?;
-        if status == Status::NotRun && summary.left_out > 0 {
-            write!(text, " ({} excluded by --only or --limit)", summary.left_out)?;
-        }
-        if status == Status::AlreadyInvited && summary.locked_out > 0 {
-            let (locked, count) = (palette.warn, summary.locked_out);
-            write!(
-                text,
-                " ({locked}{count} locked out{locked:#}: they have an account, and --reinvite adds it)"
-            )?;
-        }
-        if status == Status::InDoubt && summary.state == RunState::Going {
-            write!(text, " (in flight, or not yet verified)")?;
-        }
-        writeln!(text)?;
+        write!(text, "{style}{count}{style:#} {status}{remark}")?;
     }
-    Ok(())
+    if shown().next().is_some() { writeln!(text) } else { Ok(()) }
+}
+
+/// What there is to say about the rows of a status.
+fn remark(status: Status, summary: &Summary) -> String {
+    if status == Status::NotRun && summary.left_out > 0 {
+        return format!(" ({} excluded by --only or --limit)", summary.left_out);
+    }
+    if status == Status::AlreadyInvited && summary.locked_out > 0 {
+        let count = summary.locked_out;
+        return format!(" ({count} locked out: they have an account, and --reinvite adds it)");
+    }
+    if status == Status::InDoubt && summary.state == RunState::Going {
+        return " (in flight, or not yet verified)".to_owned();
+    }
+    String::new()
 }
 
 /// The outcome of deployment roles.
@@ -261,41 +307,59 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
     )
 }
 
-fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+/// The classes of failures that fit into so many lines, the most frequent first, and how many others there
+/// are.
+fn failures(summary: &Summary, palette: &Palette, room: usize) -> String {
     // Requests in flight are not failures of a run that continues.
     let shown = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
-    let shown: Vec<_> = summary.failures.iter().filter(shown).collect();
-    for class in shown.iter().take(CLASSES) {
-        let FailureClass { status, code, count, lines, texts, text: first } = class;
-        let bad = palette.bad;
-        write!(text, "\n{bad}{count} {status}{bad:#}")?;
-        if let Some(code) = code {
-            write!(text, " ({code})")?;
-        }
-        let positions = lines.iter().map(|line| format!("{}:{line}", summary.roster));
-        if texts.iter().all(|text| text == first) {
-            if !first.is_empty() {
-                write!(text, ": {first}")?;
-            }
-            let positions: Vec<_> = positions.collect();
-            write!(text, "\n  {}", positions.join(", "))?;
-        } else {
-            for (position, why) in positions.zip(texts) {
-                write!(text, "\n  {position}: {why}")?;
-            }
-        }
-        let more = count - lines.len() as u64;
-        if more > 0 {
-            write!(text, "\n  and {more} more")?;
-        }
-        writeln!(text, "\n  {}", advice(code.as_ref()))?;
+    let classes: Vec<&FailureClass> = summary.failures.iter().filter(shown).collect();
+    let texts: Vec<String> = classes.iter().map(|class| failure(class, &summary.roster, palette)).collect();
+    let all: usize = texts.iter().map(|text| lines(text)).sum();
+    // A blank line before them, and one line about the others where there are some.
+    let mut room = room.saturating_sub(if all < room { 1 } else { 2 });
+    let fits = |text: &&String| {
+        let fits = lines(text) <= room;
+        room = room.saturating_sub(lines(text));
+        fits
+    };
+    let fitting: Vec<&String> = texts.iter().take_while(fits).collect();
+    // At least one cause is said.
+    let kept = fitting.len().max(1).min(texts.len());
+    let rest = &classes[kept..];
+    let mut text = texts[..kept].concat();
+    if !rest.is_empty() {
+        let count: u64 = rest.iter().map(|class| class.count).sum();
+        text.push_str(&match rest.len() {
+            1 => format!("{count} more of another kind: see {RESULTS}\n"),
+            kinds => format!("{count} more of {kinds} other kinds: see {RESULTS}\n"),
+        });
     }
-    let rest = shown.iter().skip(CLASSES);
-    let (kinds, count) = rest.fold((0, 0), |(kinds, count), class| (kinds + 1, count + class.count));
-    if kinds > 0 {
-        writeln!(text, "\n{count} more of {kinds} other kinds: see {RESULTS}")?;
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+/// A class of failures: what, where, and what to do.
+fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
+    let FailureClass { status, code, count, lines, texts, text: first } = class;
+    let (bad, is_one_text) = (palette.bad, texts.iter().all(|text| text == first));
+    let code_of = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
+    let why = if is_one_text && !first.is_empty() { format!(": {first}") } else { String::new() };
+    let title = cut(format!("{count} {status}{code_of}{why}"));
+    let (what, rest) = title.split_at(format!("{count} {status}").len().min(title.len()));
+    let mut text = format!("{bad}{what}{bad:#}{rest}\n");
+    let more = match count - lines.len() as u64 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let positions = lines.iter().map(|line| format!("{roster}:{line}"));
+    if is_one_text {
+        let positions: Vec<_> = positions.collect();
+        text += &format!("  {}{more}\n", positions.join(", "));
+    } else {
+        let each = positions.zip(texts).map(|(position, why)| cut(format!("  {position}: {why}")) + "\n");
+        text.extend(each);
+        text += &if more.is_empty() { more } else { format!(" {more}\n") };
     }
-    Ok(())
+    text + "  " + advice(code.as_ref()) + "\n"
 }
 
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
@@ -348,13 +412,23 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
         writeln!(text, "  {step}")?;
     }
     undo(text, summary)?;
-    let folder = folder.to_string_lossy();
     let mut reports = vec![RESULTS, ERRORS, UNPROCESSED];
     reports.extend(summary.removals.map(|_| REMOVALS));
     reports.extend((summary.undo.rows > 0).then_some(UNDO));
     reports.push(undo_plan::UNDO);
     reports.push(FILE);
-    writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
+    writeln!(text, "\nreports in {}: {}", linked(folder, palette), reports.join(", "))
+}
+
+/// The path of a folder, as a link where there are links.
+fn linked(folder: &Path, palette: &Palette) -> String {
+    let name = folder.to_string_lossy();
+    let name = printable(&name);
+    let url = || url::Url::from_directory_path(folder.canonicalize().ok()?).ok();
+    match palette.has_links.then(url).flatten() {
+        Some(url) => format!("\u{1b}]8;;{url}\u{1b}\\{name}\u{1b}]8;;\u{1b}\\"),
+        None => name.into_owned(),
+    }
 }
 
 /// How to undo removals and role changes.
@@ -470,35 +544,14 @@ mod tests {
         stopped early: the token is no longer valid: expired ␛[31mred␛]0;pwned␇ next�line
         run 20261123T154500Z-k3f9: 13 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
 
-          1 added
-          1 invited
-          1 unchanged
-          1 already_invited
-          1 role_updated
-          1 role_kept
-          1 removed
-          1 rejected
-          1 gave_up
-          1 in_doubt
-          1 not_run
-          1 invalid
-          1 merged
+          1 added, 1 invited, 1 unchanged, 1 already_invited, 1 role_updated,
+          1 role_kept, 1 removed, 1 rejected, 1 gave_up, 1 in_doubt, 1 not_run,
+          1 invalid, 1 merged
 
         1 rejected (workspace_denied): =denied ␛[31mred␛]0;pwned␇ next�line
           team.csv:9
           the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
-
-        1 gave_up (timeout): no answer within 30 s
-          team.csv:11
-          Houston answered too late: `resume` checks first and sends only what is missing; a lower --concurrency may help
-
-        1 in_doubt (not_read_back): acknowledged by Houston, not read back
-          team.csv:12
-          Houston confirmed the change, but the run ended before verifying it: `resume` reads the workspace again
-
-        1 invalid (bad_email): not an address
-          team.csv:14
-          Houston or this tool does not accept the email address: correct it
+        3 more of 3 other kinds: see results.csv
 
         next:
           get a new token at https://app.example.com/token and put it into HOUSTON_API_TOKEN
@@ -569,8 +622,7 @@ mod tests {
         done
         run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
 
-          1 added
-          1 unchanged
+          1 added, 1 unchanged
 
         reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
@@ -595,10 +647,8 @@ mod tests {
           6 rejected
 
         4 rejected (workspace_denied): not allowed
-          team.csv:3, team.csv:4, team.csv:6
-          and 1 more
+          team.csv:3, team.csv:4, team.csv:6 and 1 more
           the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
-
         2 rejected (bad_email)
           team.csv:2: "a" is not an address
           team.csv:5: "b" is not an address
@@ -672,8 +722,7 @@ mod tests {
         still running: 2 of 2 rows left
         run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
 
-          1 in_doubt (in flight, or not yet verified)
-          1 not_run
+          1 in_doubt (in flight, or not yet verified), 1 not_run
 
         reports are written when the run ends
         ");
@@ -684,7 +733,13 @@ mod tests {
         let codes = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
         let ends = codes.map(|code| (Status::Rejected, Some(Cause::new(Code::Other(code.to_owned()), ""))));
         let text = closing(&ends, None);
-        assert!(text.contains("\n2 more of 2 other kinds: see results.csv\n"), "{text}");
+        assert!(text.contains(" other kinds: see results.csv\n"), "{text}");
+        assert!(lines(&text) <= LINES, "{text}");
+        let long = format!("{}{}", "é例".repeat(200), "a b ".repeat(200));
+        let ends =
+            codes.map(|code| (Status::Rejected, Some(Cause::new(Code::Other(code.to_owned()), &*long))));
+        let text = closing(&ends, Some((StopReason::TokenDead, None)));
+        assert!(lines(&text) <= LINES && text.contains("12 rejected"), "{text}");
     }
 
     #[test]
@@ -695,6 +750,21 @@ mod tests {
         assert!(!plain.chars().any(|c| c.is_control() && c != '\n'), "{plain}");
         assert_ne!(plain, coloured);
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    }
+
+    #[test]
+    fn the_folder_is_a_link_where_there_are_links() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let summary = Summary { folder: dir.path().to_owned(), ..summary(&Fixture::new()) };
+        let linked = render(&summary, Paint::Linked);
+        let start =
+            format!("\u{1b}]8;;file://{}/\u{1b}\\", dir.path().canonicalize().expect("there").display());
+        assert!(linked.contains(&start), "{linked:?}");
+        assert_eq!(crate::report::escape::for_people_in_colour(&linked), linked);
+        assert_eq!(anstream::adapter::strip_str(&linked).to_string(), render(&summary, Paint::Plain));
+        for foreign in ["\u{1b}]8;;http://x.example\u{1b}\\", "\u{1b}]0;title\u{1b}\\"] {
+            assert!(!crate::report::escape::for_people_in_colour(foreign).contains('\u{1b}'), "{foreign:?}");
+        }
     }
 
     #[test]

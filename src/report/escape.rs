@@ -135,9 +135,9 @@ pub fn for_people(text: &str) -> String {
     inert(&shown(text, |_| None)).into_owned()
 }
 
-/// The same, but the colours in it are ours and stay.
+/// The same, but the colours in it, and links to files, are ours and stay.
 pub fn for_people_in_colour(text: &str) -> String {
-    inert(&shown(text, colour)).into_owned()
+    inert(&shown(text, |rest| colour(rest).or_else(|| link(rest)))).into_owned()
 }
 
 /// The text with stand-ins; `keep` gives the length of what stays at its beginning nevertheless.
@@ -160,6 +160,16 @@ fn colour(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("\u{1b}[")?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';')?;
     rest[end..].starts_with('m').then_some(text.len() - rest.len() + end + 1)
+}
+
+/// The length of the sequence that begins or ends a link to a file, if the text begins with one.
+fn link(text: &str) -> Option<usize> {
+    const END: &str = "\u{1b}\\";
+    let rest = text.strip_prefix("\u{1b}]8;;")?;
+    let end = rest.find(END)?;
+    let target = &rest[..end];
+    let is_file = target.starts_with("file:///") && target.bytes().all(|byte| byte.is_ascii_graphic());
+    (target.is_empty() || is_file).then_some(text.len() - rest.len() + end + END.len())
 }
 
 /// Passes data on as they are or, for a terminal, without what could steer it.

@@ -38,6 +38,7 @@ pub enum ExportFormat {
 
 /// How a person belongs to a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Belonging {
     /// A member who has logged in.
@@ -61,6 +62,7 @@ impl Belonging {
 
 /// Why a person has no row in the CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
     /// A member through a Team or a custom role only.
@@ -105,6 +107,7 @@ impl LeftOut {
 
 /// A person in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// The address, in lower case, by which a roster names them.
     pub email: Option<String>,
@@ -130,6 +133,7 @@ pub struct Entry {
 
 /// What is written of one workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exported {
     /// Its id.
     pub id: WorkspaceId,
@@ -148,13 +152,28 @@ pub struct Exported {
 
 /// Where an export comes from.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
     /// The URL.
     pub target: String,
     /// The version of Houston, if it reports one.
     pub houston_version: Option<String>,
     /// When the reading began.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub exported_at: jiff::Timestamp,
+}
+
+/// The whole JSON, which is never in memory.
+#[cfg(test)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(title = "Export")]
+pub(super) struct Document {
+    /// Version of this document.
+    schema_version: u32,
+    /// The same, for `--sandbox-state`.
+    export: u32,
+    source: Source,
+    workspaces: Vec<Exported>,
 }
 
 /// Writes an export, a workspace at a time.
@@ -175,7 +194,7 @@ impl<W: Write> ExportWriter<W> {
                 Form::Csv(writer)
             }
             ExportFormat::Json => {
-                write!(out, "{{\"export\":{SCHEMA_VERSION},\"source\":")?;
+                write!(out, "{{\"schema_version\":{SCHEMA_VERSION},\"export\":{SCHEMA_VERSION},\"source\":")?;
                 json_line(&mut out, source)?;
                 writeln!(out, ",\"workspaces\":[")?;
                 Form::Json { out, first: true }
@@ -298,13 +317,13 @@ mod tests {
 
     #[test]
     fn the_json_has_everyone_and_what_is_missing() {
-        insta::assert_snapshot!(written(ExportFormat::Json), @r##"
-        {"export":1,"source":{"target":"https://houston.example.com/v1","houston_version":"2.0.0","exported_at":"2026-11-23T16:00:00Z"}
+        insta::assert_snapshot!(written(ExportFormat::Json), @r#"
+        {"schema_version":1,"export":1,"source":{"target":"https://houston.example.com/v1","houston_version":"2.0.0","exported_at":"2026-11-23T16:00:00Z"}
         ,"workspaces":[
         {"id":"ck1","label":"=cmd, \"x\"\n\u202e","complete":true,"invitations_read":true,"members":[{"email":"ada@example.com","role":"WORKSPACE_ADMIN","bindings":1,"membership":"member","user_id":"cku1","username":"ada@example.com","deployment_roles":"solar-1=DEPLOYMENT_EDITOR"},{"email":"+plus@example.com","role":"WORKSPACE_ADMIN","bindings":1,"membership":"invited","user_id":null,"username":null,"deployment_roles":null,"note":"-1\u001b[31m"},{"email":"ada@example.com","role":null,"bindings":1,"membership":"member","user_id":"cku1","username":"ada@example.com","deployment_roles":"solar-1=DEPLOYMENT_EDITOR","left_out_of_csv":"no_workspace_role"}]}
         ,{"id":"ck2","label":null,"complete":false,"invitations_read":false,"error":{"code":"unreadable","text":"no answer"},"members":[]}
         ]}
-        "##);
+        "#);
         serde_json::from_str::<serde_json::Value>(&written(ExportFormat::Json)).unwrap();
     }
 }

@@ -15,12 +15,14 @@ use crate::outcome::StatusKind;
 
 /// One folder among the runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Listed {
     /// The name of the folder.
     pub run: String,
     /// The state of the run; none if that cannot be read.
     pub state: Option<RunState>,
     /// RFC 3339.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub started_at: Option<Timestamp>,
     /// Rows of the input.
     pub rows: Option<u64>,
@@ -144,13 +146,21 @@ pub fn table(runs: &[Listed]) -> String {
     text
 }
 
+/// All runs, for machines.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document<'r> {
+    /// Version of this document.
+    schema_version: u32,
+    runs: &'r [Listed],
+}
+
 /// The same for machines.
 ///
 /// # Errors
 /// Never, in fact: texts and numbers can always be written as JSON.
 pub fn json(runs: &[Listed]) -> serde_json::Result<String> {
-    let document = serde_json::json!({ "schema_version": 1, "runs": runs });
-    json_pretty(&document)
+    json_pretty(&Document { schema_version: 1, runs })
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use std::time::{Duration, SystemTime};
 use crate::model::period::{Period, moment, spoken};
 use crate::model::printable;
 use crate::plan::guard::{Limit, Refusal};
-use crate::plan::{Guard, Workspace};
+use crate::plan::{Counts, Guard, Workspace};
 use crate::record::saved_plan::Moved;
 use crate::report::closing::resume_command;
+use crate::report::log::Level;
+use crate::report::plan::summed_up;
 use crate::report::results::RESULTS;
 use crate::roster::{Issues, Style};
 
@@ -35,6 +37,8 @@ pub enum Notice<'n> {
     Insecure,
     /// The token, or the file that holds it.
     Token(TokenNotice<'n>),
+    /// A request got no data, or was refused.
+    Attempt(AttemptNotice<'n>),
     /// Houston is away.
     Wait(WaitNotice<'n>),
     /// A plan is not what people may expect.
@@ -65,6 +69,15 @@ pub enum Notice<'n> {
         path: &'n Path,
         /// Its digest.
         digest: &'n str,
+    },
+    /// A saved plan is about to be applied.
+    PlanOpened {
+        /// Its file.
+        path: &'n Path,
+        /// When it was made.
+        made_at: jiff::Timestamp,
+        /// What it says that it does.
+        counts: Counts,
     },
     /// A workspace has been created.
     Created(&'n Workspace),
@@ -151,6 +164,19 @@ pub enum TokenNotice<'n> {
     },
     /// By this machine's clock it ended at this time.
     Over(SystemTime),
+}
+
+/// One try of a request that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptNotice<'n> {
+    /// The operation.
+    pub operation: &'n str,
+    /// Which try, from 1.
+    pub number: u32,
+    /// What went wrong; of a page its status and title.
+    pub why: &'n str,
+    /// After which time it is sent again; none if it is not.
+    pub again_in: Option<Duration>,
 }
 
 /// What is printed while waiting for a Houston that is unavailable.
@@ -287,6 +313,36 @@ pub enum StoppedAt {
 }
 
 impl Notice<'_> {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Attempt(_) => Level::Debug,
+            Self::Wait(_)
+            | Self::HandOver { .. }
+            | Self::PlanSaved { .. }
+            | Self::PlanOpened { .. }
+            | Self::Created(_)
+            | Self::UnderWay(_)
+            | Self::Unfinished(_)
+            | Self::RenamedColumns(_)
+            | Self::Report(ReportNotice::Rebuilt { .. }) => Level::Info,
+            Self::Roster { .. }
+            | Self::Insecure
+            | Self::Token(_)
+            | Self::AuditKey { .. }
+            | Self::Planning(_)
+            | Self::Guard { .. }
+            | Self::RemovalsLeftOut(_)
+            | Self::Moved(_)
+            | Self::CreationUnanswered { .. }
+            | Self::RunsFolder(_)
+            | Self::OlderRun(_)
+            | Self::Stopped { .. }
+            | Self::Report(ReportNotice::Distrusted { .. } | ReportNotice::NotRebuilt { .. })
+            | Self::HeldBack(_) => Level::Warning,
+        }
+    }
+
     /// Whether its text has colours of ours.
     pub fn has_colours(&self) -> bool {
         matches!(self, Self::Roster { .. })
@@ -302,6 +358,7 @@ impl Notice<'_> {
                 let path = path.to_string_lossy();
                 format!("warning: every user of this machine can {how} the audit key in {}", printable(&path))
             }
+            Self::Attempt(notice) => notice.to_string(),
             Self::Wait(notice) => notice.to_string(),
             Self::Planning(notice) => format!("warning: {notice}"),
             Self::Guard { workspace, refusal } => {
@@ -320,6 +377,10 @@ impl Notice<'_> {
             }
             Self::Moved(moved) => moved_rows(moved),
             Self::PlanSaved { path, digest } => format!("plan saved to {}\ndigest: {digest}", shown(path)),
+            Self::PlanOpened { path, made_at, counts } => {
+                let made = made_at.strftime("%Y-%m-%d %H:%M UTC");
+                format!("plan {}, made {made}: {}", shown(path), summed_up(*counts))
+            }
             Self::Created(workspace) => format!("created workspace {workspace}"),
             Self::CreationUnanswered { label, fault, settle } => format!(
                 "no answer to the creation of workspace `{}` ({fault}): checking for it in {settle:?}",
@@ -407,6 +468,17 @@ impl fmt::Display for TokenNotice<'_> {
                 "by this machine's clock the token expired at {}; the clock may be wrong, so Houston decides",
                 moment(ended)
             ),
+        }
+    }
+}
+
+impl fmt::Display for AttemptNotice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, number, why, again_in } = self;
+        write!(f, "{operation}, attempt {number}: {}", printable(why))?;
+        match again_in {
+            Some(wait) => write!(f, "; retrying in {:.1}s", wait.as_secs_f64()),
+            None => Ok(()),
         }
     }
 }

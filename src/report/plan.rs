@@ -76,6 +76,7 @@ pub enum PlanError {
 
 /// What a plan will cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// Requests that `apply` needs from here on, reads and checks included, if nothing fails.
     pub requests: u64,
@@ -111,6 +112,7 @@ pub struct PlanReport<'p> {
 
 /// A limit that the removals do not keep to, for machines.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RefusalRow<'l> {
     /// None if it is about all workspaces together.
     workspace_id: Option<&'l str>,
@@ -122,7 +124,8 @@ struct RefusalRow<'l> {
 }
 
 #[derive(Serialize)]
-struct Document<'d> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document<'d> {
     schema_version: u32,
     roster: &'d str,
     target: &'d str,
@@ -317,7 +320,8 @@ impl PlanReport<'_> {
     }
 }
 
-fn summed_up(counts: Counts) -> String {
+/// These counts in words.
+pub(super) fn summed_up(counts: Counts) -> String {
     let Counts {
         add,
         update_role,

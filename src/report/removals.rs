@@ -84,6 +84,7 @@ impl End {
 
 /// How the removals of people who were not in the roster ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RemovalCounts {
     /// Who was not in the roster, in all.
     pub extra: u64,

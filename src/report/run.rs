@@ -85,7 +85,10 @@ where
 /// One row of the roster and its end, for machines: the columns of `results.csv`, the caller's own
 /// in an object of their own, as they are.
 #[derive(Serialize)]
-struct RowLine<'l> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RowLine<'l> {
+    /// Version of this object.
+    schema_version: u32,
     row: RowNumber,
     line: u32,
     status: Status,
@@ -94,6 +97,7 @@ struct RowLine<'l> {
     attempts: u32,
     elapsed_ms: u32,
     error_code: Option<&'l str>,
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     roster: Cells<'l>,
 }
 
@@ -125,6 +129,7 @@ where
     let mut row = 0;
     each_row(history, roster.rows, |record, end| {
         let line = RowLine {
+            schema_version: 1,
             row: RowNumber::from_index(row),
             line: end.line,
             status: end.status,
@@ -347,19 +352,19 @@ mod tests {
             lines.iter().map(|line| line["roster"]["=note"].as_str().expect("a cell")).collect();
         assert_eq!(notes[5..8], ["\tindented", "  =1+1", "two\nlines"]);
         insta::assert_snapshot!(text, @r#"
-        {"row":1,"line":2,"status":"added","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"added@example.com","role":"admin","workspace":"data","=note":"plain"}}
-        {"row":2,"line":3,"status":"invited","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"invited@example.com","role":"editor","workspace":"data","=note":"=HYPERLINK(\"http://evil.example\";\"click\")"}}
-        {"row":3,"line":4,"status":"unchanged","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"unchanged@example.com","role":"viewer","workspace":"data","=note":"+1 234"}}
-        {"row":4,"line":5,"status":"already_invited","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"already@example.com","role":"viewer","workspace":"data","=note":"-5"}}
-        {"row":5,"line":6,"status":"role_updated","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"updated@example.com","role":"viewer","workspace":"data","=note":"@home"}}
-        {"row":6,"line":7,"status":"role_kept","resolved_workspace_id":"ck1","detail":"keeps WORKSPACE_ADMIN","attempts":0,"elapsed_ms":0,"error_code":"other_role","roster":{"Email":"kept@example.com","role":"viewer","workspace":"data","=note":"\tindented"}}
-        {"row":7,"line":8,"status":"removed","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"removed@example.com","role":"viewer","workspace":"data","=note":"  =1+1"}}
-        {"row":8,"line":9,"status":"rejected","resolved_workspace_id":"ck1","detail":"=denied \u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline","attempts":0,"elapsed_ms":0,"error_code":"workspace_denied","roster":{"Email":"rejected@example.com","role":"viewer","workspace":"secret","=note":"two\nlines"}}
-        {"row":9,"line":11,"status":"gave_up","resolved_workspace_id":"ck1","detail":"no answer within 30 s","attempts":5,"elapsed_ms":40,"error_code":"timeout","roster":{"Email":"gaveup@example.com","role":"viewer","workspace":"data","=note":"a, b"}}
-        {"row":10,"line":12,"status":"in_doubt","resolved_workspace_id":"ck1","detail":"acknowledged by Houston, not read back","attempts":1,"elapsed_ms":40,"error_code":"not_read_back","roster":{"Email":"doubt@example.com","role":"viewer","workspace":"data","=note":"a; b"}}
-        {"row":11,"line":13,"status":"not_run","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"notrun@example.com","role":"viewer","workspace":"data","=note":"\"quoted\""}}
-        {"row":12,"line":14,"status":"invalid","resolved_workspace_id":null,"detail":"not an address","attempts":0,"elapsed_ms":0,"error_code":"bad_email","roster":{"Email":"=cmd|' /C calc'!A0","role":"viewer","workspace":"data","=note":"one;too;many"}}
-        {"row":13,"line":15,"status":"merged","resolved_workspace_id":"ck1","detail":"the same as line 2","attempts":0,"elapsed_ms":0,"error_code":"merged","roster":{"Email":"added@example.com","role":"","workspace":"","=note":""}}
+        {"schema_version":1,"row":1,"line":2,"status":"added","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"added@example.com","role":"admin","workspace":"data","=note":"plain"}}
+        {"schema_version":1,"row":2,"line":3,"status":"invited","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"invited@example.com","role":"editor","workspace":"data","=note":"=HYPERLINK(\"http://evil.example\";\"click\")"}}
+        {"schema_version":1,"row":3,"line":4,"status":"unchanged","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"unchanged@example.com","role":"viewer","workspace":"data","=note":"+1 234"}}
+        {"schema_version":1,"row":4,"line":5,"status":"already_invited","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"already@example.com","role":"viewer","workspace":"data","=note":"-5"}}
+        {"schema_version":1,"row":5,"line":6,"status":"role_updated","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"updated@example.com","role":"viewer","workspace":"data","=note":"@home"}}
+        {"schema_version":1,"row":6,"line":7,"status":"role_kept","resolved_workspace_id":"ck1","detail":"keeps WORKSPACE_ADMIN","attempts":0,"elapsed_ms":0,"error_code":"other_role","roster":{"Email":"kept@example.com","role":"viewer","workspace":"data","=note":"\tindented"}}
+        {"schema_version":1,"row":7,"line":8,"status":"removed","resolved_workspace_id":"ck1","detail":null,"attempts":1,"elapsed_ms":40,"error_code":null,"roster":{"Email":"removed@example.com","role":"viewer","workspace":"data","=note":"  =1+1"}}
+        {"schema_version":1,"row":8,"line":9,"status":"rejected","resolved_workspace_id":"ck1","detail":"=denied \u001b[31mred\u001b]0;pwned\u0007\nnext\u202eline","attempts":0,"elapsed_ms":0,"error_code":"workspace_denied","roster":{"Email":"rejected@example.com","role":"viewer","workspace":"secret","=note":"two\nlines"}}
+        {"schema_version":1,"row":9,"line":11,"status":"gave_up","resolved_workspace_id":"ck1","detail":"no answer within 30 s","attempts":5,"elapsed_ms":40,"error_code":"timeout","roster":{"Email":"gaveup@example.com","role":"viewer","workspace":"data","=note":"a, b"}}
+        {"schema_version":1,"row":10,"line":12,"status":"in_doubt","resolved_workspace_id":"ck1","detail":"acknowledged by Houston, not read back","attempts":1,"elapsed_ms":40,"error_code":"not_read_back","roster":{"Email":"doubt@example.com","role":"viewer","workspace":"data","=note":"a; b"}}
+        {"schema_version":1,"row":11,"line":13,"status":"not_run","resolved_workspace_id":"ck1","detail":null,"attempts":0,"elapsed_ms":0,"error_code":null,"roster":{"Email":"notrun@example.com","role":"viewer","workspace":"data","=note":"\"quoted\""}}
+        {"schema_version":1,"row":12,"line":14,"status":"invalid","resolved_workspace_id":null,"detail":"not an address","attempts":0,"elapsed_ms":0,"error_code":"bad_email","roster":{"Email":"=cmd|' /C calc'!A0","role":"viewer","workspace":"data","=note":"one;too;many"}}
+        {"schema_version":1,"row":13,"line":15,"status":"merged","resolved_workspace_id":"ck1","detail":"the same as line 2","attempts":0,"elapsed_ms":0,"error_code":"merged","roster":{"Email":"added@example.com","role":"","workspace":"","=note":""}}
         "#);
     }
 

@@ -52,6 +52,7 @@ impl Amount {
 
 /// The state of a run.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Version of this object: 1. Fields may be added under the same version.
     pub schema_version: u32,
@@ -63,8 +64,10 @@ pub struct Summary {
     /// Whether it is over.
     pub state: RunState,
     /// RFC 3339.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub started_at: Timestamp,
     /// RFC 3339; none during the run, and for one that was killed.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub finished_at: Option<Timestamp>,
     /// From the beginning to the last entry of the journal.
     pub duration_ms: u64,
@@ -110,6 +113,7 @@ pub struct Summary {
     pub rows: u64,
     /// Rows per status, zeros included; `removed` counts people who were not in the input.
     #[serde(serialize_with = "by_status")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<Status, u64>"))]
     pub counts: Tally,
     /// The outcome for people who were not in the input, if the run was to remove them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +163,7 @@ pub struct Summary {
 
 /// The end of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JournalEnd {
     /// How many lines it has.
     pub lines: u64,
@@ -180,6 +185,7 @@ pub fn recorded_end(folder: &RunFolder) -> Option<RecordedEnd> {
 
 /// The outcome of deployment roles; rows that want them are counted by the outcome of both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GrantCounts {
     /// In all.
     pub wanted: u64,
@@ -212,6 +218,7 @@ impl GrantCounts {
 
 /// Whether a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// It ended in order, perhaps early.
@@ -224,6 +231,7 @@ pub enum RunState {
 
 /// Why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stopped {
     /// As one word.
     pub reason: StopReason,
@@ -236,11 +244,13 @@ pub struct Stopped {
 
 /// Rows that came to the same bad end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FailureClass {
     /// How they ended.
     pub status: Status,
     /// Why, as one word; empty if unknown.
     #[serde(serialize_with = "word_or_nothing")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub code: Option<Code>,
     /// How many there are.
     pub count: u64,
@@ -402,14 +412,31 @@ impl Summary {
     /// The content of `summary.json`: readable JSON of at most [`LIMIT`] bytes. Long texts are cut,
     /// and the rarest classes of failures are left to `other_failures`.
     pub fn to_json(&self) -> String {
+        self.fitted(LIMIT, |small| json_pretty(small).expect("texts and numbers serialise"))
+    }
+
+    /// The same with what `summary.json` has room for.
+    #[must_use]
+    pub fn bounded(&self) -> Self {
+        let mut small = self.clone();
+        let keep = |json: &Self| serde_json::to_string(json).expect("texts and numbers serialise");
+        while keep(&small).len() > LIMIT {
+            let Some(class) = small.failures.pop() else { break };
+            small.other_failures += class.count;
+        }
+        small
+    }
+
+    /// What `write` makes of a summary, cut until it has at most `limit` bytes, if that is possible.
+    pub(super) fn fitted(&self, limit: usize, write: impl Fn(&Self) -> String) -> String {
         let mut small = self.clone();
         small.texts().into_iter().for_each(shorten);
         let mut folder = bounded(&self.folder.to_string_lossy());
         shorten(&mut folder);
         small.folder = folder.into();
         loop {
-            let json = json_pretty(&small).expect("texts and numbers serialise");
-            if json.len() <= LIMIT {
+            let json = write(&small);
+            if json.len() <= limit {
                 return json;
             }
             match small.failures.pop() {
@@ -467,7 +494,7 @@ fn bounded(text: &str) -> String {
 }
 
 /// Cuts a text so that it takes at most [`LONGEST_IN_JSON`] bytes of JSON.
-fn shorten(text: &mut String) {
+pub(super) fn shorten(text: &mut String) {
     const MARK: char = '…';
     /// An escape such as `\u001b`.
     const ESCAPE: usize = 6;
@@ -502,7 +529,7 @@ fn word_or_nothing<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<
     serializer.serialize_str(code.as_ref().map_or("", Code::word))
 }
 
-fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(Status::ALL.map(|status| (status, tally.of(status))))
 }
 

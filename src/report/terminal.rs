@@ -7,22 +7,31 @@
 mod figures;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use self::figures::{Figures, Meter, Phase};
-use super::Reporter;
+use super::log::{Level, LogEvent, LogLine};
+use super::plan::summed_up;
 use super::results::RESULTS;
+use super::{Reporter, spoken};
 use crate::event::{Event, Pause, StopReason};
 use crate::model::{ItemId, printable};
 use crate::outcome::{Cause, Outcome, StatusKind, Tally};
+use crate::plan::guard::GuardVerdict;
+use crate::plan::{self, Counts};
 
 /// The least time between two drawings of a bar.
 const REDRAW: Duration = Duration::from_millis(100);
 /// The most time between two plain lines.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// The least time between two plain lines about one phase: a short one has a single line, at its end.
+const LEAST: Duration = Duration::from_secs(2);
+/// The width of a terminal that does not say how wide it is.
+const WIDTH: usize = 80;
 /// How many failures get a line during a run.
 const FAILURES: u32 = 5;
 
@@ -34,7 +43,7 @@ pub enum ProgressMode {
     Auto,
     /// Bars; lines where no bar can be drawn, since standard error is not a terminal.
     Bar,
-    /// A line every 10 seconds or 10 per cent, whichever comes first.
+    /// A line every 30 seconds or 10 per cent, whichever comes first.
     Plain,
     /// Nothing.
     None,
@@ -46,6 +55,12 @@ pub struct Progress {
     position: Box<dyn Fn(ItemId) -> String>,
     surface: Surface,
     going: Option<Going>,
+    /// The phase that begins next.
+    next: plan::Phase,
+    /// What earlier phases came to.
+    before: Tally,
+    /// Since when reports are being written.
+    reporting_since: Option<Instant>,
     failures_left: u32,
     verbose: bool,
 }
@@ -57,41 +72,59 @@ struct Going {
     done: u64,
     total: u64,
     tally: Tally,
+    base: Tally,
     pause: Option<Pause>,
     meter: Meter,
 }
 
 enum Surface {
     Silent,
+    /// Lines of text, or of JSON.
     Plain(Plain),
     Bars(Bars),
 }
 
 struct Plain {
     out: Box<dyn Write + Send>,
-    /// When the last line was written.
+    form: Form,
+    /// When the last line about the phase was written, or the phase began.
     last: Option<Instant>,
     /// How many tenths of the phase have been reported.
     tenths: u64,
 }
 
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
 struct Bars {
     all: MultiProgress,
+    /// The same terminal, for lines that stay.
+    out: Box<dyn Write + Send>,
+    /// How wide the terminal is now.
+    width: Box<dyn Fn() -> usize>,
     /// The bar of the current phase.
     bar: Option<Bar>,
 }
 
 struct Bar {
     drawn: ProgressBar,
-    /// Its first line, which is read when the bar is drawn; the second one is its message.
-    line: Arc<Mutex<String>>,
+    /// Its lines, which are read when the bar is drawn.
+    lines: Arc<Mutex<String>>,
     /// When it was last drawn.
     last: Option<Instant>,
 }
 
 impl Progress {
-    /// Shows a run on standard error. `now` reads the time.
-    pub fn on_stderr(mode: ProgressMode, now: impl Fn() -> Instant + 'static) -> Self {
+    /// Shows a run on standard error; `screen` is where bars are drawn, if they are. `now` reads the time.
+    pub fn on_stderr(
+        mode: ProgressMode,
+        screen: &MultiProgress,
+        now: impl Fn() -> Instant + 'static,
+    ) -> Self {
         let lines = || Box::new(io::stderr());
         match mode {
             ProgressMode::None => Self::silent(),
@@ -99,7 +132,8 @@ impl Progress {
             ProgressMode::Auto | ProgressMode::Bar => {
                 let target = ProgressDrawTarget::stderr_with_hz(20);
                 if io::stderr().is_terminal() && !target.is_hidden() {
-                    Self::bars(target, now)
+                    screen.set_draw_target(target);
+                    Self::bars(screen.clone(), lines(), terminal_width, now)
                 } else {
                     Self::plain(lines(), now)
                 }
@@ -114,13 +148,22 @@ impl Progress {
 
     /// Writes lines without control characters to `out`.
     pub fn plain(out: Box<dyn Write + Send>, now: impl Fn() -> Instant + 'static) -> Self {
-        Self::new(Surface::Plain(Plain { out, last: None, tenths: 0 }), now)
+        Self::new(Surface::Plain(Plain { out, form: Form::Text, last: None, tenths: 0 }), now)
     }
 
-    /// Draws bars on `target`, ten times a second at most.
-    pub fn bars(target: ProgressDrawTarget, now: impl Fn() -> Instant + 'static) -> Self {
-        let all = MultiProgress::with_draw_target(target);
-        Self::new(Surface::Bars(Bars { all, bar: None }), now)
+    /// Writes a JSON object per line to `out`.
+    pub fn json(out: Box<dyn Write + Send>, now: impl Fn() -> Instant + 'static) -> Self {
+        Self::new(Surface::Plain(Plain { out, form: Form::Json, last: None, tenths: 0 }), now)
+    }
+
+    /// Draws bars on a screen of this width, ten times a second at most; lines go to `out`, above them.
+    pub fn bars(
+        all: MultiProgress,
+        out: Box<dyn Write + Send>,
+        width: impl Fn() -> usize + 'static,
+        now: impl Fn() -> Instant + 'static,
+    ) -> Self {
+        Self::new(Surface::Bars(Bars { all, out, width: Box::new(width), bar: None }), now)
     }
 
     fn new(surface: Surface, now: impl Fn() -> Instant + 'static) -> Self {
@@ -129,6 +172,9 @@ impl Progress {
             position: Box::new(|row| format!("row {row}")),
             surface,
             going: None,
+            next: plan::Phase::Members,
+            before: Tally::default(),
+            reporting_since: None,
             failures_left: FAILURES,
             verbose: false,
         }
@@ -141,34 +187,40 @@ impl Progress {
         self
     }
 
-    /// Every failure and every doubt gets a line, not only the first failures.
+    /// Every row and every doubt gets a line, not only the first failures.
     #[must_use]
     pub fn verbose(mut self) -> Self {
         self.verbose = true;
         self
     }
 
-    /// Writes a line of text, above the bar if one is shown.
-    pub fn line(&mut self, text: &str) {
+    /// Writes a line about something, above the bar if one is shown.
+    fn say(&mut self, level: Level, text: &str, event: LogEvent<'_>) {
         let text = printable(text);
         match &mut self.surface {
             Surface::Silent => {}
-            Surface::Plain(plain) => plain.write(&text),
+            Surface::Plain(plain) => plain.write(level, &text, event),
             // Nothing can be done about a terminal that is gone.
-            Surface::Bars(bars) => drop(bars.all.println(text)),
+            Surface::Bars(Bars { all, out, .. }) => all.suspend(|| drop(writeln!(out, "{text}"))),
         }
     }
 
     fn begin(&mut self, phase: Phase, total: u64, tally: Tally) {
         self.end(None);
         let since = (self.now)();
-        let done = work_done(phase, &tally);
-        let meter = Meter::new(since, tally.requests, done);
-        self.going = Some(Going { phase, since, done, total, tally, pause: None, meter });
+        let base = match phase {
+            // What needs no mutation counts with the members.
+            Phase::Reading | Phase::Sending(plan::Phase::Members) => Tally::default(),
+            Phase::Sending(plan::Phase::Deployments | plan::Phase::Removals) => self.before,
+        };
+        let total = total.saturating_sub(base.operations);
+        let meter = Meter::new(since, tally.requests, work_done(phase, &tally, &base));
+        let done = work_done(phase, &tally, &base);
+        self.going = Some(Going { phase, since, done, total, tally, base, pause: None, meter });
         match &mut self.surface {
             Surface::Silent => {}
-            Surface::Plain(plain) => (plain.last, plain.tenths) = (None, 0),
-            Surface::Bars(bars) => bars.begin(phase, total),
+            Surface::Plain(plain) => (plain.last, plain.tenths) = (Some(since), 0),
+            Surface::Bars(bars) => bars.begin(total),
         }
         if total > 0 {
             self.show();
@@ -181,12 +233,18 @@ impl Progress {
         if let Some(tally) = tally {
             going.take(tally);
         }
-        let figures = going.figures((self.now)());
-        match &mut self.surface {
-            Surface::Silent => {}
-            Surface::Plain(plain) => plain.write(&figures.end()),
-            Surface::Bars(bars) => bars.end(&figures),
+        match going.phase {
+            Phase::Reading => {}
+            Phase::Sending(_) => self.before = going.tally,
         }
+        let figures = going.figures((self.now)());
+        if let Surface::Bars(bars) = &mut self.surface {
+            bars.clear();
+        }
+        let (phase, elapsed_ms) = (figures.phase.word(), milliseconds(figures.elapsed));
+        let Figures { done, total, .. } = figures;
+        let event = LogEvent::PhaseFinished { phase, done, total, elapsed_ms };
+        self.say(Level::Info, &figures.end(), event);
     }
 
     fn update(&mut self, tally: Tally) {
@@ -209,19 +267,50 @@ impl Progress {
     }
 
     fn concluded(&mut self, item: ItemId, outcome: &Outcome) {
-        match outcome.status.kind() {
-            StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => return,
-            StatusKind::Failed | StatusKind::Unresolved => {}
-        }
-        if self.failures_left == 0 && !self.verbose {
+        let is_bad = match outcome.status.kind() {
+            StatusKind::Changed | StatusKind::AsItWas | StatusKind::NotTried => false,
+            StatusKind::Failed | StatusKind::Unresolved => true,
+        };
+        // A log has room for all failures.
+        let is_shown = is_bad && (self.failures_left > 0 || self.is_log());
+        if !is_shown && !self.verbose {
             return;
         }
-        let why = outcome.cause.as_ref().map_or_else(String::new, |cause| format!(": {}", reason(cause)));
-        self.line(&format!("{}: {}{why}", (self.position)(item), outcome.status));
-        self.failures_left = self.failures_left.saturating_sub(1);
-        if self.failures_left == 0 && !self.verbose {
-            self.line(&format!("further failures are not shown; {RESULTS} will list them all"));
+        let cause = outcome.cause.as_ref();
+        let why = cause.map_or_else(String::new, |cause| format!(": {}", reason(cause)));
+        let position = (self.position)(item);
+        let text = format!("{position}: {}{why}", outcome.status);
+        let event = LogEvent::Row {
+            position: &printable(&position),
+            status: outcome.status,
+            code: cause.map(|cause| cause.code.word()),
+            detail: cause.map(|cause| &*cause.text),
+            attempts: outcome.attempts,
+            elapsed_ms: milliseconds(outcome.elapsed),
+        };
+        self.say(if is_bad { Level::Warning } else { Level::Info }, &text, event);
+        self.failures_left = self.failures_left.saturating_sub(u32::from(is_bad));
+        if is_bad && self.failures_left == 0 && !self.verbose && !self.is_log() {
+            let text = format!("further failures are not shown; {RESULTS} will list them all");
+            self.say(Level::Warning, &text, LogEvent::Message);
         }
+    }
+
+    fn is_log(&self) -> bool {
+        matches!(&self.surface, Surface::Plain(Plain { form: Form::Json, .. }))
+    }
+
+    fn planned(&mut self, counts: Counts, changes: u64, guard: GuardVerdict) {
+        let text = format!("planned: {}", summed_up(counts));
+        self.say(Level::Info, &text, LogEvent::Planned { counts, changes, guard });
+    }
+
+    fn reported(&mut self, folder: &Path) {
+        let took = self.reporting_since.take().map_or(Duration::ZERO, |since| (self.now)() - since);
+        let folder = folder.display().to_string();
+        let text = format!("reports: written to {folder}, took {}", spoken(took));
+        let event = LogEvent::ReportsWritten { folder: &folder, elapsed_ms: milliseconds(took) };
+        self.say(Level::Info, &text, event);
     }
 
     fn stopping(&mut self, why: StopReason, cause: Option<&Cause>, in_flight: usize) {
@@ -245,7 +334,8 @@ impl Progress {
             | StopReason::TargetUnusable
             | StopReason::TokenDead => "",
         };
-        self.line(&format!("stopping: {why}{more}{awaited}{hurry}"));
+        let text = format!("stopping: {why}{more}{awaited}{hurry}");
+        self.say(Level::Warning, &text, LogEvent::Stopping { reason: why, in_flight });
     }
 }
 
@@ -260,12 +350,17 @@ impl Reporter for Progress {
                 self.show();
             }
             Event::ReadingFinished => self.end(None),
-            Event::Started { tally } => self.begin(Phase::Applying, tally.operations, tally),
+            Event::Planned { counts, changes, guard } => self.planned(counts, changes, guard),
+            Event::PhaseBegins(phase) => self.next = phase,
+            Event::Started { tally } => self.begin(Phase::Sending(self.next), tally.operations, tally),
             Event::Acknowledged { tally, .. } => self.update(tally),
             Event::Doubtful { item, cause, tally } => {
                 self.update(tally);
                 if self.verbose {
-                    self.line(&format!("{}: will be verified: {}", (self.position)(item), reason(cause)));
+                    let position = (self.position)(item);
+                    let text = format!("{position}: will be verified: {}", reason(cause));
+                    let (position, code) = (printable(&position), cause.code.word());
+                    self.say(Level::Info, &text, LogEvent::Doubtful { position: &position, code });
                 }
             }
             Event::Concluded { item, outcome, tally } => {
@@ -276,7 +371,8 @@ impl Reporter for Progress {
                 let why = reason(cause);
                 let rows =
                     if rows == 1 { "remaining row".to_owned() } else { format!("{rows} remaining rows") };
-                self.line(&format!("no access to workspace {workspace}: {why}; skipping its {rows}"));
+                let text = format!("no access to workspace {workspace}: {why}; skipping its {rows}");
+                self.say(Level::Warning, &text, LogEvent::Message);
             }
             Event::Tick { tally, pause } => {
                 if let Some(going) = &mut self.going {
@@ -284,12 +380,15 @@ impl Reporter for Progress {
                 }
                 self.update(tally);
             }
-            Event::TokenReplaced { file } => self.line(&format!(
-                "Houston no longer accepts the token; using the new one from {}",
-                file.display()
-            )),
+            Event::TokenReplaced { file } => {
+                let file = file.display();
+                let text = format!("Houston no longer accepts the token; using the new one from {file}");
+                self.say(Level::Info, &text, LogEvent::Message);
+            }
             Event::Stopping { reason, cause, in_flight } => self.stopping(reason, cause, in_flight),
             Event::Finished { tally } => self.end(Some(tally)),
+            Event::ReportsBegin => self.reporting_since = Some((self.now)()),
+            Event::ReportsWritten { folder } => self.reported(folder),
         }
     }
 }
@@ -298,7 +397,7 @@ impl Going {
     fn take(&mut self, tally: Tally) {
         match self.phase {
             Phase::Reading => {}
-            Phase::Applying => self.done = work_done(self.phase, &tally),
+            Phase::Sending(_) => self.done = work_done(self.phase, &tally, &self.base),
         }
         self.tally = tally;
     }
@@ -309,6 +408,7 @@ impl Going {
             done: self.done,
             total: self.total,
             tally: self.tally,
+            base: self.base,
             pause: self.pause,
             elapsed: now.saturating_duration_since(self.since),
             rate: self.meter.rate(),
@@ -317,13 +417,24 @@ impl Going {
     }
 }
 
-/// Operations that need no more sending: a workspace is read back only at the end of its life, and
+/// Operations of a phase that need no more sending: a workspace is read back only at the end of its life, and
 /// until then a bar of settled ones alone would stand still.
-fn work_done(phase: Phase, tally: &Tally) -> u64 {
+fn work_done(phase: Phase, tally: &Tally, base: &Tally) -> u64 {
+    let done = |tally: &Tally| tally.concluded.saturating_add(tally.unproven).min(tally.operations);
     match phase {
         Phase::Reading => 0,
-        Phase::Applying => tally.concluded.saturating_add(tally.unproven).min(tally.operations),
+        Phase::Sending(_) => done(tally).saturating_sub(base.operations),
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How wide the terminal of standard error is now.
+fn terminal_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|&width| width > 0).unwrap_or(WIDTH)
 }
 
 fn reason(cause: &Cause) -> String {
@@ -336,43 +447,45 @@ fn reason(cause: &Cause) -> String {
 impl Plain {
     fn show(&mut self, figures: &Figures, now: Instant) {
         let tenths = figures.percent() / 10;
-        let due = match self.last {
-            None => true,
-            Some(last) => now.saturating_duration_since(last) >= HEARTBEAT || tenths > self.tenths,
-        };
-        // The line for the whole is written at the end of the phase.
-        if due
-            && (tenths < 10 || self.last.is_some_and(|last| now.saturating_duration_since(last) >= HEARTBEAT))
-        {
+        let since = self.last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+        let is_due = since >= HEARTBEAT || (since >= LEAST && tenths > self.tenths && tenths < 10);
+        if is_due {
             self.last = Some(now);
             self.tenths = self.tenths.max(tenths);
-            self.write(&figures.heartbeat());
+            let Figures { done, total, left, .. } = *figures;
+            let event = LogEvent::Progress {
+                phase: figures.phase.word(),
+                done,
+                total,
+                requests: figures.tally.requests,
+                seconds_left: left.map(|left| left.as_secs()),
+            };
+            self.write(Level::Info, &figures.heartbeat(), event);
         }
     }
 
-    fn write(&mut self, line: &str) {
-        // Nothing can be done about a reader that is gone.
-        drop(writeln!(self.out, "{line}").and_then(|()| self.out.flush()));
+    fn write(&mut self, level: Level, line: &str, event: LogEvent<'_>) {
+        match self.form {
+            // Nothing can be done about a reader that is gone.
+            Form::Text => drop(writeln!(self.out, "{line}").and_then(|()| self.out.flush())),
+            Form::Json => LogLine::new(level, line, event).write(&mut self.out),
+        }
     }
 }
 
 impl Bars {
-    fn begin(&mut self, phase: Phase, total: u64) {
-        let template = match phase {
-            Phase::Reading => "{line}",
-            Phase::Applying => "{line}\n  {wide_msg}",
-        };
-        let line = Arc::new(Mutex::new(String::new()));
-        let read = Arc::clone(&line);
-        let style = ProgressStyle::with_template(template).expect("both templates are well formed").with_key(
-            "line",
+    fn begin(&mut self, total: u64) {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let read = Arc::clone(&lines);
+        let style = ProgressStyle::with_template("{lines}").expect("the template is well formed").with_key(
+            "lines",
             move |_: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-                // A line that cannot be drawn is drawn the next time.
+                // What cannot be drawn is drawn the next time.
                 out.write_str(&read.lock().unwrap_or_else(PoisonError::into_inner)).unwrap_or(());
             },
         );
-        let bar = ProgressBar::new(total).with_style(style).with_finish(ProgressFinish::Abandon);
-        self.bar = Some(Bar { drawn: self.all.add(bar), line, last: None });
+        let bar = ProgressBar::new(total).with_style(style).with_finish(ProgressFinish::AndClear);
+        self.bar = Some(Bar { drawn: self.all.add(bar), lines, last: None });
     }
 
     fn show(&mut self, figures: &Figures, now: Instant) {
@@ -381,26 +494,17 @@ impl Bars {
             return;
         }
         bar.last = Some(now);
-        bar.reword(figures.bar(false));
-        // This draws, once.
-        bar.drawn.set_message(figures.counts());
+        // The last column stays free: some terminals begin a new line when it is written to.
+        let [head, counts] = figures.bar((self.width)().saturating_sub(1).max(1));
+        let counts = if counts.is_empty() { String::new() } else { format!("\n{counts}") };
+        *bar.lines.lock().unwrap_or_else(PoisonError::into_inner) = head + &counts;
+        bar.drawn.tick();
     }
 
-    fn end(&mut self, figures: &Figures) {
-        let Some(bar) = self.bar.take() else { return };
-        if figures.total == 0 {
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
             bar.drawn.finish_and_clear();
-            drop(self.all.println(figures.end()));
-            return;
         }
-        bar.reword(figures.bar(true));
-        bar.drawn.abandon_with_message(figures.counts());
-    }
-}
-
-impl Bar {
-    fn reword(&self, line: String) {
-        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
     }
 }
 
@@ -514,7 +618,8 @@ mod tests {
         let (paper, clock) = (Paper::default(), Hands::new());
         let now = clock.clone();
         let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
-        (Progress::bars(target, move || now.now()), paper, clock)
+        let screen = MultiProgress::with_draw_target(target);
+        (Progress::bars(screen, Box::new(paper.clone()), || 100, move || now.now()), paper, clock)
     }
 
     fn start(operations: u64) -> Tally {
@@ -559,44 +664,34 @@ mod tests {
         let mut progress = progress.with_positions(|row| format!("team.csv:{}", row.get() + 1));
         run(&mut progress, &clock, 20, Duration::from_millis(500));
         insta::assert_snapshot!(paper.text(), @r"
-        reading workspaces: 0/2 (0 %)
-        reading workspaces: 1/2 (50 %)
         reading workspaces: 2/2 (100 %), took 0.8s
-        applying: 0/20 (0 %), unchanged 1
-        applying: 2/20 (10 %), added 2, unchanged 1, 4.0 requests/s, about 9s left
-        applying: 4/20 (20 %), added 4, unchanged 1, 4.0 requests/s, about 8s left
-        applying: 6/20 (30 %), added 6, unchanged 1, 4.0 requests/s, about 7s left
-        applying: 8/20 (40 %), added 8, unchanged 1, 4.0 requests/s, about 6s left
-        applying: 10/20 (50 %), added 9, unchanged 1, failed 1, 4.0 requests/s, about 5s left
+        members: 4/20 (20 %), added 4, unchanged 1, 4.0 requests/s, about 8s left
+        members: 8/20 (40 %), added 8, unchanged 1, 4.0 requests/s, about 6s left
         team.csv:11: rejected: ␛[31mred␛]0;pwned␇ next�line (bad_email)
-        applying: 12/20 (60 %), added 11, unchanged 1, failed 1, 4.0 requests/s, about 4s left
-        applying: 14/20 (70 %), added 13, unchanged 1, failed 1, 4.0 requests/s, about 3s left
-        applying: 16/20 (80 %), added 15, unchanged 1, failed 1, 4.0 requests/s, about 2s left
-        applying: 18/20 (90 %), added 17, unchanged 1, failed 1, 4.0 requests/s, about 1s left
+        members: 12/20 (60 %), added 11, unchanged 1, failed 1, 4.0 requests/s, about 4s left
+        members: 16/20 (80 %), added 15, unchanged 1, failed 1, 4.0 requests/s, about 2s left
         team.csv:21: rejected: ␛[31mred␛]0;pwned␇ next�line (bad_email)
-        applying: 20/20 (100 %), added 18, unchanged 1, failed 2, took 10s
+        members: 20/20 (100 %), added 18, unchanged 1, failed 2, took 10s
         ");
     }
 
     #[test]
-    fn plain_lines_come_every_ten_seconds_of_a_slow_run() {
+    fn plain_lines_come_every_thirty_seconds_of_a_slow_run() {
         let (mut progress, paper, clock) = plain();
         let mut tally = start(1000);
         progress.event(&Event::Started { tally });
-        for second in 0..35_u64 {
+        for second in 0..65_u64 {
             clock.advance(Duration::from_secs(1));
             tally.concluded += 1;
             tally.requests += 2;
-            let pause = (second > 20).then(|| Pause::Asked(Duration::from_secs(60 - second)));
+            let pause = (second > 50).then(|| Pause::Asked(Duration::from_secs(90 - second)));
             progress.event(&Event::Tick { tally, pause });
         }
         progress.event(&Event::Finished { tally });
         insta::assert_snapshot!(paper.text(), @r"
-        applying: 0/1000 (0 %), unchanged 1
-        applying: 10/1000 (1 %), unchanged 1, 2.0 requests/s, about 16m 30s left
-        applying: 20/1000 (2 %), unchanged 1, 2.0 requests/s, about 16m 20s left
-        applying: 30/1000 (3 %), unchanged 1, waiting 31s at Houston's request
-        applying: 35/1000 (3 %), unchanged 1, took 35s
+        members: 30/1000 (3 %), unchanged 1, 2.0 requests/s, about 16m 10s left
+        members: 60/1000 (6 %), unchanged 1, waiting 31s at Houston's request
+        members: 65/1000 (6 %), unchanged 1, took 1m 05s
         ");
     }
 
@@ -618,6 +713,23 @@ mod tests {
         progress.event(&stop(StopReason::Interrupted, 8));
         let tally = Tally::default();
         progress.event(&Event::Doubtful { item: ItemId::from_index(0), cause: &cause, tally });
+    }
+
+    #[test]
+    fn a_log_has_an_object_per_line_and_every_failure() {
+        let (paper, clock) = (Paper::default(), Hands::new());
+        let now = clock.clone();
+        let mut progress = Progress::json(Box::new(paper.clone()), move || now.now());
+        run(&mut progress, &clock, 100, Duration::from_millis(500));
+        talk(&mut progress);
+        let lines: Vec<serde_json::Value> =
+            paper.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let count = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
+        assert_eq!(
+            [count("phase_finished"), count("row"), count("stopping"), count("message")],
+            [2, 10, 2, 1]
+        );
+        assert!(count("progress") >= 9 && lines.iter().all(|line| line["schema_version"] == 1));
     }
 
     #[test]
@@ -643,6 +755,7 @@ mod tests {
         let (progress, paper, clock) = plain();
         run(&mut progress.verbose(), &clock, 100, Duration::ZERO);
         assert_eq!(paper.text().matches(": rejected: ").count(), 10);
+        assert_eq!(paper.text().matches(": added").count(), 90, "every row has a line");
         assert!(!paper.text().contains("further failures"));
     }
 
@@ -653,19 +766,18 @@ mod tests {
             progress.event(&Event::Started { tally });
             progress.event(&Event::Tick { tally, pause: None });
             progress.event(&Event::Finished { tally });
-            assert!(paper.text().contains("applying: nothing to send, unchanged 1, took 0.0s"));
+            assert!(paper.text().contains("members: nothing to send, unchanged 1, took 0.0s"));
         }
     }
 
     #[test]
-    fn the_bar_of_a_very_short_run_stays() {
+    fn one_line_stays_of_each_phase() {
         let (mut progress, paper, clock) = bars();
         run(&mut progress, &clock, 1, Duration::ZERO);
         drop(progress);
         let text = paper.text();
-        assert!(text.contains("reading workspaces [====================] 2/2, 0.8s"), "{text}");
-        assert!(text.contains("applying [====================] 1/1, 0.0s"), "{text}");
-        assert!(text.contains("added 1, unchanged 1"), "{text}");
+        assert!(text.contains("reading workspaces: 2/2 (100 %), took 0.8s"), "{text}");
+        assert!(text.contains("members: 1/1 (100 %), added 1, unchanged 1, took 0.0s"), "{text}");
     }
 
     #[test]
@@ -706,6 +818,7 @@ mod tests {
             .collect();
         assert_eq!(names, ["auto", "bar", "plain", "none"]);
         let clock = Hands::new();
-        run(&mut Progress::on_stderr(ProgressMode::None, Instant::now), &clock, 10, Duration::ZERO);
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        run(&mut Progress::on_stderr(ProgressMode::None, &screen, Instant::now), &clock, 10, Duration::ZERO);
     }
 }

@@ -43,7 +43,8 @@ pub fn status(roster: &Roster) -> ExitStatus {
 
 /// The counts of a roster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Summary {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Summary {
     schema_version: u32,
     file: String,
     valid: bool,
@@ -62,7 +63,8 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     issues: &'a [Issue],
@@ -71,14 +73,17 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Line<'a> {
+pub(super) enum Line<'a> {
     Issue {
+        schema_version: u32,
         file: &'a str,
         #[serde(flatten)]
         issue: &'a Issue,
     },
     Warning {
+        schema_version: u32,
         file: &'a str,
         #[serde(flatten)]
         issue: &'a Issue,
@@ -143,10 +148,10 @@ pub fn write(
         }
         ValidateFormat::Jsonl => {
             for issue in issues {
-                json_line(out, &Line::Issue { file: name, issue })?;
+                json_line(out, &Line::Issue { schema_version: 1, file: name, issue })?;
             }
             for issue in warnings {
-                json_line(out, &Line::Warning { file: name, issue })?;
+                json_line(out, &Line::Warning { schema_version: 1, file: name, issue })?;
             }
             json_line(out, &Line::Summary(&summary))
         }
@@ -359,7 +364,10 @@ mod tests {
         for (format, part) in [
             (ValidateFormat::Human, "r.csv:2:24: warning: rows may be swallowed"),
             (ValidateFormat::Json, "\"kind\": \"swallowed_rows\""),
-            (ValidateFormat::Jsonl, "{\"type\":\"warning\",\"file\":\"r.csv\",\"line\":2,\"column\":24,"),
+            (
+                ValidateFormat::Jsonl,
+                "{\"type\":\"warning\",\"schema_version\":1,\"file\":\"r.csv\",\"line\":2,\"column\":24,",
+            ),
             (ValidateFormat::Csv, "r.csv,2,24,swallowed_rows,"),
             (ValidateFormat::Md, "| 2:24 | swallowed_rows | rows may be swallowed"),
             (ValidateFormat::Junit, "<system-out>warning: rows may be swallowed"),

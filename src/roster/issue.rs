@@ -22,6 +22,7 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $of_a_row:expr;)*) => {
         /// What kind of problem an issue is. The words are stable: scripts match on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum IssueKind { $($(#[$doc])* $name,)* }
 
@@ -131,6 +132,7 @@ impl fmt::Display for IssueKind {
 
 /// A position in the file: the physical line and the character in it, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Position {
     /// The physical line.
     pub line: u32,
@@ -196,6 +198,7 @@ impl Complaint {
 
 /// One problem in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Issue {
     /// The physical line, from 1.
     pub line: u32,

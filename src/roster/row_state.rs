@@ -40,6 +40,7 @@ pub enum RowState {
 
 /// What a reader should know of a good file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Notes {
     /// Rows that say the same as another.
     pub merged: usize,
@@ -53,6 +54,7 @@ pub struct Notes {
 
 /// One remark about a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Note {
     /// Where the row is.
     #[serde(flatten)]

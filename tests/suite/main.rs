@@ -34,6 +34,7 @@ mod invitations;
 mod kill;
 mod layers;
 mod locked_out;
+mod machines;
 mod moves;
 mod network;
 mod one_person;

@@ -60,7 +60,7 @@ fn a_bar_is_shown_and_colours_with_it() {
     let (sandbox, workdir) = (slow(), with_roster());
     let session = on_terminal(&workdir, &sandbox, &["apply", "roster.csv", "--yes"]);
     let shown = ended(session, 0);
-    assert!(shown.contains("applying"), "{shown}");
+    assert!(shown.contains("members "), "{shown}");
     assert!(shown.contains('\u{1b}'), "a bar is redrawn: {shown}");
     assert!(shown.contains("40/40") || shown.contains("40 rows"), "{shown}");
     assert!(shown.contains("results.csv"), "{shown}");
@@ -72,7 +72,7 @@ fn neither_bar_nor_colour_where_they_are_not_wanted() {
     let (sandbox, workdir) = (slow(), with_roster());
     let flags = ["apply", "roster.csv", "--yes", "--progress", "plain", "--color", "never"];
     let shown = ended(on_terminal(&workdir, &sandbox, &flags), 0);
-    assert!(shown.contains("applying"), "{shown}");
+    assert!(shown.contains("members: 40/40"), "{shown}");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
 }
 
@@ -301,5 +301,69 @@ fn no_format_lets_a_text_from_outside_steer_the_terminal() {
                 || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
         };
         assert!(!shown.contains(steers), "{call:?}: {shown:?}");
+    }
+}
+
+/// What a terminal shows, without its escape sequences, line by line.
+fn plain(shown: &str) -> Vec<String> {
+    let lines = shown.split(['\n', '\r']).map(|line| anstream::adapter::strip_str(line).to_string());
+    lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn bars_fit_the_terminal_and_one_line_stays_of_each_phase() {
+    for width in [40, 80, 200] {
+        let (sandbox, workdir) = (slow(), with_roster());
+        let mut command = bare(&workdir, &[]);
+        let program = format!(
+            "stty cols {width} rows 24; exec {} apply roster.csv --yes --url {}",
+            program(),
+            sandbox.url()
+        );
+        let environment: Vec<_> =
+            command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+        command = Command::new("/bin/sh");
+        command.env_clear().args(["-c", &program]).current_dir(workdir.path());
+        environment.into_iter().for_each(|(name, value)| {
+            command.env(name, value.unwrap_or_default());
+        });
+        command.env("PATH", "/usr/bin:/bin").env("HOUSTON_API_TOKEN", sandbox.token());
+        let shown = ended(on_its_own(command), 0);
+        let lines = plain(&shown);
+        let bars: Vec<_> = lines.iter().filter(|line| line.starts_with("members ")).collect();
+        // A line of a bar is filled up with blanks to the width of the terminal.
+        let is_full = |line: &str| line.chars().nth(width - 1).is_none_or(|last| last == ' ');
+        assert!(!bars.is_empty() && bars.iter().all(|line| is_full(line)), "{lines:#?}");
+        assert_eq!(
+            bars.iter().any(|line| line.contains("[=") || line.contains("[>")),
+            width > 60,
+            "{bars:#?}"
+        );
+        for stays in
+            ["reading workspaces: ", "planned: 40 to add", "members: 40/40 (100 %), ", "reports: written"]
+        {
+            let count = lines.iter().filter(|line| line.starts_with(stays)).count();
+            assert_eq!(count, 1, "{stays}: {lines:#?}");
+        }
+        let summary = lines.iter().position(|line| line == "done").unwrap();
+        assert!(lines.len() - summary <= 24, "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_dumb_terminal_has_lines_and_a_good_one_a_link() {
+    let (sandbox, workdir) = (slow(), with_roster());
+    let mut command = bare(&workdir, &["apply", "roster.csv", "--yes", "--url", sandbox.url()]);
+    command.env("HOUSTON_API_TOKEN", sandbox.token()).env("TERM", "dumb").env("WT_SESSION", "1");
+    let shown = ended(on_its_own(command), 0);
+    assert!(!shown.contains('\u{1b}') && shown.contains("members: 40/40"), "{shown:?}");
+    for (no_color, has_link) in [(None, true), (Some("1"), false)] {
+        let mut command = bare(&workdir, &["apply", "roster.csv", "--yes", "--url", sandbox.url()]);
+        command.env("HOUSTON_API_TOKEN", sandbox.token()).env("WT_SESSION", "1");
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        let shown = ended(on_its_own(command), 0);
+        assert_eq!(shown.contains("\u{1b}]8;;file:///"), has_link, "{shown:?}");
     }
 }

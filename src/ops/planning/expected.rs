@@ -6,7 +6,7 @@ use crate::model::{WorkspaceId, email_key, printable};
 use crate::ops::failure::Failure;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
-use crate::plan::Action;
+use crate::plan::{Action, Counts};
 use crate::record::journal::PlanLine;
 use crate::record::saved_plan::{Against, moved};
 use crate::report::notices::Notice;
@@ -17,9 +17,25 @@ pub struct Expected {
     pub lines: Vec<PlanLine>,
     /// The plan takes a run back.
     pub undo: bool,
+    /// How many changes of each kind it says it makes.
+    pub counts: Option<Counts>,
 }
 
 impl Expected {
+    /// Compares what the plan says about itself with what its rows lead to: never to more, and to less only
+    /// under stricter limits.
+    ///
+    /// # Errors
+    /// They lead to more (3).
+    pub fn check_counts(&self, now: &Counts) -> Result<(), Failure> {
+        let is_more = |then: &Counts| now.changes().iter().zip(then.changes()).any(|(now, then)| *now > then);
+        if !self.counts.as_ref().is_some_and(is_more) {
+            return Ok(());
+        }
+        let error = anyhow::anyhow!("the plan makes more changes than it says; nothing was sent");
+        Err(Failure::new(ExitStatus::BadInput, error).hint("make a new plan and have it approved"))
+    }
+
     /// Whom to remove and where, if no one else: the people whom a run has added.
     pub fn listed(&self) -> Option<Vec<(String, WorkspaceId)>> {
         let remove = |line: &&PlanLine| {
@@ -40,7 +56,7 @@ pub fn fits(
     rows: usize,
     session: &Session,
 ) -> Result<(), Failure> {
-    let Expected { lines: then, undo } = expected;
+    let Expected { lines: then, undo, .. } = expected;
     let against = if *undo { Against::Deeds } else { Against::Everything };
     let moved = moved(then, now, rows, against);
     let count = moved.len();

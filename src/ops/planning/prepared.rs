@@ -16,7 +16,7 @@ use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
-use crate::plan::guard::OnGuard;
+use crate::plan::guard::{GuardVerdict, OnGuard};
 use crate::plan::{self, Account, Action, Counts, Item, Operation, Phase, Plan};
 use crate::record::journal::{Origin, PlanLine, RunSettings};
 use crate::report::Reporter;
@@ -58,8 +58,12 @@ impl PreparedPlan {
         let counts = Counts::of(&plan.items);
         let grants_come_along = come_with_adds(&plan, session);
         let prepared = Self { plan, counts, grants_come_along };
+        let changes = (prepared.changes() + prepared.plan.to_create.len()) as u64;
+        let guard = prepared.guard(settings);
+        session.show(&Event::Planned { counts, changes, guard }, progress);
         if let Some(expected) = input.expected.take() {
             fits(&expected, prepared.lines(&input.roster), input.roster.len(), session)?;
+            expected.check_counts(&counts)?;
         }
         if prepared.counts.add + prepared.counts.renew > 0 {
             session.check_policy(settings)?;
@@ -148,13 +152,23 @@ impl PreparedPlan {
         }
     }
 
+    /// What the limits of removals say about it.
+    pub fn guard(&self, settings: &RunSettings) -> GuardVerdict {
+        match (self.plan.refusals.is_empty(), skips_removals(settings)) {
+            (true, _) => GuardVerdict::Passed,
+            (false, true) => GuardVerdict::RemovalsSkipped,
+            (false, false) => GuardVerdict::Refused,
+        }
+    }
+
     /// Stops where more people would be removed than is allowed, unless only the removals are left out.
     ///
     /// # Errors
     /// More would be removed than is allowed (7).
     pub fn refuse(&self, settings: &RunSettings) -> Result<(), Failure> {
-        if self.plan.refusals.is_empty() || skips_removals(settings) {
-            return Ok(());
+        match self.guard(settings) {
+            GuardVerdict::Passed | GuardVerdict::RemovalsSkipped => return Ok(()),
+            GuardVerdict::Refused => {}
         }
         let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
         let allow = needed.join(" ");

@@ -45,6 +45,7 @@ const DIGITS: usize = 64;
 
 /// How the values of a chain are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum ChainKind {
     /// SHA-256: everybody can check it, and everybody can make one.
     #[serde(rename = "sha256")]

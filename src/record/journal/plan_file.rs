@@ -15,6 +15,7 @@ use crate::record::folder::{PLAN, RunFolder};
 /// What was decided about one item of a plan: a line of `plan.jsonl`. A row of the roster, a role in a
 /// deployment and a person who is not in the roster have the same shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlanLine {
     /// The number of the line, from 1.
     pub item: ItemId,
@@ -53,6 +54,7 @@ pub struct PlanLine {
 
 /// What an item of a plan comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A row of the roster wants it.
@@ -68,6 +70,7 @@ pub enum Origin {
 
 /// What follows from a line: the part of a [`Decision`] that outlives the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LineDecision {
     /// This is done.
@@ -78,6 +81,7 @@ pub enum LineDecision {
 
 /// Why nothing is done, in words for machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kept {
     /// The status that the item ends with, unless it is decided again.
     pub status: Status,

@@ -12,6 +12,7 @@ use crate::roster::Roster;
 
 /// An item, for machines. What only some items have is left out of the others.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct PlannedItem<'l> {
     /// Of a row, and of a role in a deployment that it wants.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +41,7 @@ pub(super) struct PlannedItem<'l> {
 
 /// The role that the roster wants.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(super) enum ToRole {
     /// This one; none for an invalid row, and to remove a role.

@@ -11,6 +11,7 @@ use crate::report::escape::{markdown, markdown_line};
 
 /// What is known about old invitations in the workspaces of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stale {
     /// The least age of a listed invitation, as the user wrote it.
     pub older_than: String,
@@ -26,6 +27,7 @@ pub struct Stale {
 
 /// An old invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StaleInvite {
     /// The invited person.
     pub email: String,
@@ -36,6 +38,7 @@ pub struct StaleInvite {
     /// The role that awaits them.
     pub role: Option<Role>,
     /// When it was made.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub created_at: jiff::Timestamp,
     /// How old it is, in whole days.
     pub days: i64,

@@ -4,12 +4,12 @@
 //! the time.
 
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::super::spoken;
 use crate::event::Pause;
 use crate::outcome::{Status, StatusKind, Tally};
+use crate::plan;
 
 /// The stretch over which the rate of requests is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -26,14 +26,27 @@ pub(super) enum Phase {
     /// Reading what Houston has, workspace by workspace.
     Reading,
     /// Sending what must change.
-    Applying,
+    Sending(plan::Phase),
 }
 
 impl Phase {
-    fn word(self) -> &'static str {
+    /// For people.
+    fn words(self) -> &'static str {
         match self {
             Self::Reading => "reading workspaces",
-            Self::Applying => "applying",
+            Self::Sending(plan::Phase::Members) => "members",
+            Self::Sending(plan::Phase::Deployments) => "deployment roles",
+            Self::Sending(plan::Phase::Removals) => "removals",
+        }
+    }
+
+    /// For machines.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Sending(plan::Phase::Members) => "members",
+            Self::Sending(plan::Phase::Deployments) => "deployments",
+            Self::Sending(plan::Phase::Removals) => "removals",
         }
     }
 }
@@ -111,6 +124,8 @@ pub(super) struct Figures {
     /// Of how many.
     pub(super) total: u64,
     pub(super) tally: Tally,
+    /// What earlier phases came to.
+    pub(super) base: Tally,
     /// How long Houston wants to be left alone.
     pub(super) pause: Option<Pause>,
     /// Since the phase began.
@@ -129,114 +144,130 @@ impl Figures {
 
     /// A line for a log: where things are and how fast they go.
     pub(super) fn heartbeat(&self) -> String {
-        let mut line = self.position();
-        self.join_counts(&mut line);
-        self.join_pace(&mut line);
-        line
+        self.line(&[self.counts(), self.pace()])
     }
 
     /// The line for the end of a phase.
     pub(super) fn end(&self) -> String {
-        let mut line = self.position();
-        self.join_counts(&mut line);
-        push(&mut line, format_args!("took {}", spoken(self.elapsed)));
-        line
+        self.line(&[self.counts(), vec![Part::new(Rank::First, format!("took {}", spoken(self.elapsed)))]])
     }
 
-    /// The first line of a bar.
-    pub(super) fn bar(&self, over: bool) -> String {
-        let mut line = self.phase.word().to_owned();
-        line.push_str(&gauge(self.percent()));
+    /// The lines of a bar, none of them longer than `width`.
+    pub(super) fn bar(&self, width: usize) -> [String; 2] {
         let Self { done, total, .. } = self;
-        write!(line, " {done}/{total}, {}", spoken(self.elapsed)).expect("a string takes every text");
-        if !over {
-            self.join_pace(&mut line);
-        }
-        line
+        let gauge = if width >= WIDE { gauge(self.percent()) } else { String::new() };
+        let head = format!("{}{gauge} {done}/{total}", self.phase.words());
+        let elapsed = Part::new(Rank::Last, spoken(self.elapsed));
+        let pace = std::iter::once(elapsed).chain(self.pace()).collect();
+        [fitted(head, pace, width), fitted(String::new(), self.counts(), width)]
     }
 
-    /// The second line of a bar.
-    pub(super) fn counts(&self) -> String {
-        let mut line = String::new();
-        self.join_counts(&mut line);
-        line
-    }
-
-    fn position(&self) -> String {
-        let (word, Self { done, total, .. }) = (self.phase.word(), self);
-        match (self.phase, total) {
-            (Phase::Applying, 0) => format!("{word}: nothing to send"),
-            (Phase::Reading | Phase::Applying, _) => {
-                format!("{word}: {done}/{total} ({} %)", self.percent())
+    fn line(&self, parts: &[Vec<Part>]) -> String {
+        let (words, Self { done, total, .. }) = (self.phase.words(), self);
+        let head = match (self.phase, total) {
+            (Phase::Sending(_), 0) => format!("{words}: nothing to send"),
+            (Phase::Reading | Phase::Sending(_), _) => {
+                format!("{words}: {done}/{total} ({} %)", self.percent())
             }
-        }
+        };
+        fitted(head, parts.concat(), usize::MAX)
     }
 
-    fn join_counts(&self, line: &mut String) {
-        let tally = &self.tally;
-        for status in Status::ALL {
-            let count = tally.of(status);
-            match status.kind() {
-                StatusKind::Changed | StatusKind::AsItWas | StatusKind::Unresolved if count > 0 => {
-                    push(line, format_args!("{} {count}", status.word().replace('_', " ")));
-                }
-                StatusKind::Changed
-                | StatusKind::AsItWas
-                | StatusKind::Unresolved
-                | StatusKind::Failed
-                | StatusKind::NotTried => {}
-            }
-        }
+    /// What became of the items of the phase.
+    fn counts(&self) -> Vec<Part> {
+        let (tally, base) = (&self.tally, &self.base);
+        let of = |status| tally.of(status).saturating_sub(base.of(status));
+        let shown = |status: &Status| match status.kind() {
+            StatusKind::Changed | StatusKind::AsItWas | StatusKind::Unresolved => true,
+            StatusKind::Failed | StatusKind::NotTried => false,
+        };
+        let statuses = Status::ALL.into_iter().filter(shown);
+        let statuses = statuses.map(|status| (Rank::Middle, status.word().replace('_', " "), of(status)));
+        let failed = tally.of_kind(StatusKind::Failed).saturating_sub(base.of_kind(StatusKind::Failed));
         let others = [
-            ("failed", tally.of_kind(StatusKind::Failed)),
-            ("verifying", tally.doubtful),
-            ("waiting for read-back", tally.unproven),
+            (Rank::First, "failed".to_owned(), failed),
+            (Rank::Middle, "verifying".to_owned(), tally.doubtful),
+            (Rank::Last, "waiting for read-back".to_owned(), tally.unproven),
         ];
-        for (word, count) in others.into_iter().filter(|&(_, count)| count > 0) {
-            push(line, format_args!("{word} {count}"));
-        }
+        let all = statuses.chain(others).filter(|(.., count)| *count > 0);
+        all.map(|(rank, word, count)| Part::new(rank, format!("{word} {count}"))).collect()
     }
 
-    fn join_pace(&self, line: &mut String) {
+    /// How fast it goes, and what holds it up.
+    fn pace(&self) -> Vec<Part> {
         match self.pause {
             Some(Pause::Asked(left)) if !left.is_zero() => {
-                return push(line, format_args!("waiting {} at Houston's request", countdown(left)));
+                let text = format!("waiting {} at Houston's request", countdown(left));
+                return vec![Part::new(Rank::First, text)];
             }
             Some(Pause::Away(so_far)) => {
-                let so_far = countdown(so_far);
-                return push(line, format_args!("Houston has been unavailable for {so_far}, waiting"));
+                let text = format!("Houston has been unavailable for {}, waiting", countdown(so_far));
+                return vec![Part::new(Rank::First, text)];
             }
             Some(Pause::Asked(_)) | None => {}
         }
         let strain = &self.tally.strain;
-        if strain.window_end < strain.concurrency {
-            push(line, format_args!("window {}/{}", strain.window_end, strain.concurrency));
-        }
-        if strain.recent_us > 0 {
-            push(line, format_args!("{} ms each", strain.recent_us.div_ceil(1000)));
-        }
-        if strain.budget_is_empty {
-            push(line, format_args!("retry budget exhausted"));
-        }
-        if let Some(rate) = self.rate {
-            push(line, format_args!("{rate:.1} requests/s"));
-        }
-        if let Some(left) = self.left {
-            push(line, format_args!("about {} left", countdown(left)));
+        let window = format!("window {}/{}", strain.window_end, strain.concurrency);
+        let parts = [
+            (strain.window_end < strain.concurrency).then(|| Part::new(Rank::Middle, window)),
+            (strain.recent_us > 0).then(|| {
+                Part::new(Rank::Last, format!("{} ms each", strain.recent_us.div_ceil(1000)))
+            }),
+            strain.budget_is_empty.then(|| Part::new(Rank::Middle, "retry budget exhausted".to_owned())),
+            self.rate.map(|rate| Part::new(Rank::Middle, format!("{rate:.1} requests/s"))),
+            self.left.map(|left| Part::new(Rank::First, format!("about {} left", countdown(left)))),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+}
+
+/// From this width on a bar has a gauge.
+const WIDE: usize = 60;
+
+/// A part of a line, which may be left out where there is no room.
+#[derive(Debug, Clone)]
+struct Part {
+    rank: Rank,
+    text: String,
+}
+
+/// Which parts of a line give way: the last ones first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    First,
+    Middle,
+    Last,
+}
+
+impl Part {
+    fn new(rank: Rank, text: String) -> Self {
+        Self { rank, text }
+    }
+}
+
+/// The parts that fit behind a head, in their order. All of it is ASCII.
+fn fitted(head: String, parts: Vec<Part>, width: usize) -> String {
+    const COMMA: usize = ", ".len();
+    let mut used = head.len();
+    let mut fits = vec![false; parts.len()];
+    for rank in [Rank::First, Rank::Middle, Rank::Last] {
+        for (part, fits) in parts.iter().zip(&mut fits).filter(|(part, _)| part.rank == rank) {
+            let comma = if used == 0 { 0 } else { COMMA };
+            *fits = used.saturating_add(comma + part.text.len()) <= width;
+            used += if *fits { comma + part.text.len() } else { 0 };
         }
     }
+    let kept = parts.into_iter().zip(fits).filter_map(|(part, fits)| fits.then_some(part.text));
+    let head = Some(head).filter(|head| !head.is_empty());
+    let mut line = head.into_iter().chain(kept).collect::<Vec<_>>().join(", ");
+    line.truncate(width);
+    line
 }
 
 /// A time still to come, in whole seconds.
 fn countdown(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     if seconds < 60 { format!("{seconds}s") } else { spoken(Duration::from_secs(seconds)) }
-}
-
-/// Adds a part to a list.
-fn push(line: &mut String, part: std::fmt::Arguments<'_>) {
-    let comma = if line.is_empty() { "" } else { ", " };
-    write!(line, "{comma}{part}").expect("a string takes every text");
 }
 
 fn gauge(percent: u64) -> String {
@@ -257,10 +288,11 @@ mod tests {
         (0..90).for_each(|_| tally.count(Status::Invited));
         (0..10).for_each(|_| tally.count(Status::Rejected));
         Figures {
-            phase: Phase::Applying,
+            phase: Phase::Sending(plan::Phase::Members),
             done: 1200,
             total: 5000,
             tally,
+            base: Tally::default(),
             pause: None,
             elapsed: Duration::from_secs(62),
             rate: Some(19.84),
@@ -272,7 +304,7 @@ mod tests {
     fn a_heartbeat_says_where_things_are() {
         insta::assert_snapshot!(
             figures().heartbeat(),
-            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, 19.8 requests/s, about 3m 12s left"
+            @"members: 1200/5000 (24 %), added 1100, invited 90, failed 10, 19.8 requests/s, about 3m 12s left"
         );
     }
 
@@ -288,14 +320,14 @@ mod tests {
             ..Strain::default()
         };
         insta::assert_snapshot!(
-            strained.bar(false),
-            @"applying [====>               ] 1200/5000, 1m 02s, window 12/16, 21 ms each, 19.8 requests/s, about 3m 12s left"
+            strained.bar(200)[0],
+            @"members [====>               ] 1200/5000, 1m 02s, window 12/16, 21 ms each, 19.8 requests/s, about 3m 12s left"
         );
         strained.tally.strain.window_end = 16;
         strained.tally.strain.budget_is_empty = true;
         insta::assert_snapshot!(
             strained.heartbeat(),
-            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, 21 ms each, retry budget exhausted, 19.8 requests/s, about 3m 12s left"
+            @"members: 1200/5000 (24 %), added 1100, invited 90, failed 10, 21 ms each, retry budget exhausted, 19.8 requests/s, about 3m 12s left"
         );
     }
 
@@ -305,14 +337,14 @@ mod tests {
         held.pause = Some(Pause::Asked(Duration::from_millis(41_200)));
         insta::assert_snapshot!(
             held.heartbeat(),
-            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, waiting 42s at Houston's request"
+            @"members: 1200/5000 (24 %), added 1100, invited 90, failed 10, waiting 42s at Houston's request"
         );
         held.pause = Some(Pause::Asked(Duration::from_millis(100)));
-        assert!(held.bar(false).ends_with("waiting 1s at Houston's request"), "{}", held.bar(false));
+        assert!(held.bar(200)[0].ends_with("waiting 1s at Houston's request"), "{:?}", held.bar(200));
     }
 
     #[test]
-    fn a_bar_has_two_lines() {
+    fn a_bar_has_two_lines_that_fit() {
         let mut figures = figures();
         figures.tally.count(Status::InDoubt);
         figures.tally.count(Status::AlreadyInvited);
@@ -320,14 +352,28 @@ mod tests {
         figures.tally.doubtful = 2;
         figures.tally.unproven = 40;
         insta::assert_snapshot!(
-            format!("{}\n{}", figures.bar(false), figures.counts()),
+            [40, 80, 200].map(|width| figures.bar(width).join("\n")).join("\n"),
             @r"
-        applying [====>               ] 1200/5000, 1m 02s, 19.8 requests/s, about 3m 12s left
+        members 1200/5000, about 3m 12s left
+        added 1100, invited 90, failed 10
+        members [====>               ] 1200/5000, 19.8 requests/s, about 3m 12s left
+        added 1100, invited 90, already invited 1, in doubt 1, failed 10, verifying 2
+        members [====>               ] 1200/5000, 1m 02s, 19.8 requests/s, about 3m 12s left
         added 1100, invited 90, already invited 1, in doubt 1, failed 10, verifying 2, waiting for read-back 40
         "
         );
-        figures.done = 5000;
-        insta::assert_snapshot!(figures.bar(true), @"applying [====================] 5000/5000, 1m 02s");
+        for width in 1..120 {
+            assert!(figures.bar(width).iter().all(|line| line.len() <= width), "{:?}", figures.bar(width));
+        }
+    }
+
+    #[test]
+    fn a_later_phase_counts_its_own_items() {
+        let figures =
+            Figures { base: figures().tally, phase: Phase::Sending(plan::Phase::Removals), ..figures() };
+        let mut later = figures;
+        later.tally.count(Status::Removed);
+        insta::assert_snapshot!(later.end(), @"removals: 1200/5000 (24 %), removed 1, took 1m 02s");
     }
 
     #[test]
@@ -335,7 +381,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.count(Status::Unchanged);
         let figures = Figures { done: 0, total: 0, tally, elapsed: Duration::ZERO, ..figures() };
-        insta::assert_snapshot!(figures.end(), @"applying: nothing to send, unchanged 1, took 0.0s");
+        insta::assert_snapshot!(figures.end(), @"members: nothing to send, unchanged 1, took 0.0s");
         assert_eq!(figures.percent(), 100);
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use houston_onboard::cli::apply::ApplyArgs;
+use houston_onboard::cli::output_files::OutputFileArgs;
 use houston_onboard::cli::plan::{After, PlanArgs};
 use houston_onboard::cli::resume::ResumeArgs;
 use houston_onboard::cli::settings::{self, Environment as Variables, Refused};
@@ -227,6 +228,7 @@ impl<'h> Job<'h> {
         };
         let authorization = token.clone();
         let environment = Environment {
+            verbose: false,
             clock: Arc::new(here.clock.clone()),
             notices,
             connect: Arc::new(move |target, credential, settings| match (&sandbox, &authorization) {
@@ -271,6 +273,7 @@ impl<'h> Job<'h> {
             | Parsed::Config(_)
             | Parsed::Completions(_)
             | Parsed::Man(_)
+            | Parsed::Schema(_)
             | Parsed::Version(_)
             | Parsed::Help(_) => panic!("only plan, apply and resume run in process"),
         }
@@ -369,14 +372,14 @@ impl<'h> Job<'h> {
     fn resume_run(&mut self, args: &ResumeArgs, folder: RunFolder) -> Result<ExitStatus, Failure> {
         let run = match Interrupted::read(folder, Origin::Own)? {
             Found::Left(run) => run,
-            Found::Complete(run) => return run.write_reports().map(|()| run.status),
+            Found::Complete(run) => return run.write_reports().map(|_| run.status),
         };
         let destination = self.with_token(args.destination(&run)?)?;
         run.check_target(&destination)?;
         let key = args.audit.open(&self.environment.notices)?;
         let run = match run.take(&self.environment, key)? {
             Found::Left(run) => run,
-            Found::Complete(run) => return run.write_reports().map(|()| run.status),
+            Found::Complete(run) => return run.write_reports().map(|_| run.status),
         };
         let limits = args.limits.settings();
         let run = run.prepare(destination, &limits, &self.environment, &mut self.reporter())?;
@@ -401,6 +404,7 @@ fn resume_of(args: &ApplyArgs, run: &RunFolder) -> ResumeArgs {
         trust_folder: false,
         audit: args.audit.clone(),
         runs_dir: args.runs_dir.clone(),
+        files: OutputFileArgs::default(),
     }
 }
 
