@@ -14,7 +14,7 @@ use super::chain::{Link, split};
 use super::lines::Lines;
 use super::verify::{RecordedEnd, check_files};
 use super::{
-    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine,
+    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, Timeline,
     WorkspaceBefore,
 };
 use crate::event::{RunEnd, StopReason};
@@ -135,6 +135,8 @@ pub struct History {
     pub extras_have_deployments: bool,
     /// Who was in the workspaces of the plan before the run.
     pub before: Vec<WorkspaceBefore>,
+    /// How busy it kept Houston.
+    pub timeline: Timeline,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
@@ -234,6 +236,7 @@ impl History {
             folded: HashMap::new(),
             extras_have_deployments: false,
             before: Vec::new(),
+            timeline: Timeline::default(),
             stopped: None,
             closed: false,
             requests: 0,
@@ -518,7 +521,12 @@ impl History {
                 });
                 at_ms
             }
+            Entry::Pulse(pulse) => {
+                self.timeline.take(&pulse);
+                pulse.at_ms
+            }
             Entry::Resumed { leg, at, at_ms, .. } => {
+                self.timeline.begin_leg(at_ms);
                 self.legs = leg.min(MOST_LEGS);
                 self.closed = false;
                 self.stopped = None;
