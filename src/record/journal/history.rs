@@ -227,6 +227,7 @@ impl History {
     pub fn read(folder: &RunFolder) -> Result<Self, JournalError> {
         let (header, mut entries) = begin(folder)?;
         let last_leg = (header.started_at, Duration::ZERO);
+        let head = split(entries.raw.text()).map(|(_, link)| link);
         let mut history = Self {
             header,
             workspaces: Vec::new(),
@@ -243,7 +244,7 @@ impl History {
             strain: Strain::default(),
             duration: Duration::ZERO,
             legs: 1,
-            journal: Extent { bytes: 0, lines: 0, head: None },
+            journal: Extent { bytes: 0, lines: 0, head },
             is_sealed: false,
             last_leg,
             merges: Vec::new(),
