@@ -97,6 +97,13 @@ impl<'r> Books<'r> {
         self.tally.strain = pace.strain();
     }
 
+    /// Notes how busy the run keeps Houston, if it is time to.
+    pub fn pulse(&mut self, pace: &Pace, now: Instant) {
+        if self.journal.is_pulse_due(now) {
+            self.journal.note_pulse(&pace.load(), pause(pace), now);
+        }
+    }
+
     /// Every operation without an outcome was not run.
     pub fn count_the_rest(&mut self) {
         for _ in self.tally.concluded..self.tally.operations {
@@ -137,11 +144,13 @@ impl<'r> Books<'r> {
 pub fn close(
     mut end: RunEnd,
     journal: &mut Journal,
+    pace: &Pace,
     now: Instant,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> RunEnd {
     let stopped = end.stopped.as_ref();
     let cause = stopped.and_then(|(_, cause)| cause.as_ref());
+    journal.note_pulse(&pace.load(), pause(pace), now);
     journal.note(&Entry::Closed {
         stopped: stopped.map(|(reason, _)| *reason),
         code: cause.map(|cause| cause.code.clone()),
@@ -160,6 +169,11 @@ pub fn close(
     }
     announce(&Event::Finished { tally: end.tally });
     end
+}
+
+/// Why nothing is sent at the moment, if nothing is.
+pub fn pause(pace: &Pace) -> Option<Pause> {
+    pace.away_for().map(Pause::Away).or_else(|| pace.held_for().map(Pause::Asked))
 }
 
 /// Why the journal can no longer be written.

@@ -63,6 +63,7 @@ impl<'r> Dispatcher<'r> {
         }
         self.next_tick = now + TICK;
         state.books.count_requests(state.run.pace);
+        state.books.pulse(state.run.pace, now);
         state.flush_journal();
         state.books.tick(pause(state.run.pace));
         if let Some(reason) = (state.run.stop)() {

@@ -32,11 +32,11 @@ use rayon::ThreadPool;
 
 use self::batch::Batch;
 use self::books::Books;
-pub use self::books::close;
+pub use self::books::{close, pause};
 use self::channels::Channels;
 use self::dispatcher::Dispatcher;
 use self::worker::Worker;
-use crate::event::{Event, Pause, RunEnd, StopReason};
+use crate::event::{Event, RunEnd, StopReason};
 use crate::houston::{Houston, Mail, Pace, Repeats};
 use crate::outcome::Tally;
 use crate::present::members::PageSize;
@@ -95,11 +95,6 @@ pub struct Run<'r> {
     pub clock: &'r Arc<dyn Clock>,
 }
 
-/// Why nothing is sent at the moment, if nothing is.
-pub fn pause(pace: &Pace) -> Option<Pause> {
-    pace.away_for().map(Pause::Away).or_else(|| pace.held_for().map(Pause::Asked))
-}
-
 /// Carries plans out.
 #[derive(Debug)]
 pub struct Engine<'e> {
@@ -119,7 +114,7 @@ impl Engine<'_> {
         announce: &mut dyn FnMut(&Event<'_>),
     ) -> RunEnd {
         let end = self.carry_out(run, journal, tally, announce);
-        close(end, journal, run.clock.now(), announce)
+        close(end, journal, run.pace, run.clock.now(), announce)
     }
 
     /// Applies `run`, noting everything in `journal` and reporting it to `announce`; the books stay

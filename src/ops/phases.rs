@@ -92,7 +92,7 @@ impl Phases<'_> {
                 }
             };
         }
-        close(end, journal, self.session.clock.now(), announce)
+        close(end, journal, &self.session.pace, self.session.clock.now(), announce)
     }
 
     /// What a phase has to send; the journal then has what reading has settled. Whatever keeps the phase from

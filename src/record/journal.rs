@@ -14,6 +14,7 @@ pub(crate) mod full;
 mod history;
 mod lines;
 mod plan_file;
+mod pulse;
 mod undoable;
 mod verify;
 
@@ -30,11 +31,13 @@ pub use self::fold::DeploymentRole;
 pub use self::history::{Extent, History, ItemEnd, RowEnd};
 pub use self::lines::plan_lines;
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
+use self::pulse::Beat;
+pub use self::pulse::{Interval, Paused, Pulse, Timeline, WhyPaused};
 pub use self::undoable::{Undoing, Undone};
 pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, verify};
 use super::folder::{FolderError, JOURNAL, RunFolder};
-use crate::event::StopReason;
-use crate::model::{ItemId, Strain, WorkspaceId, escaped_json};
+use crate::event::{Pause, StopReason};
+use crate::model::{ItemId, Load, Strain, WorkspaceId, escaped_json};
 use crate::outcome::{Code, Outcome, Status};
 use crate::plan::census::Census;
 use crate::plan::guard::{Caps, OnGuard};
@@ -102,6 +105,8 @@ pub enum Entry {
         /// Milliseconds since the run began.
         at_ms: u64,
     },
+    /// How busy the leg keeps Houston, every few seconds and at its end.
+    Pulse(Box<Pulse>),
     /// A later process takes the run up again: whatever was open is in doubt until it says more.
     Resumed {
         /// Which leg of the run begins; the first one began with the header.
@@ -445,6 +450,7 @@ pub struct Journal {
     batch: Vec<u8>,
     /// Over every line that was noted.
     chain: Chain,
+    beat: Beat,
     start: Instant,
     /// Milliseconds of work in earlier legs.
     before_ms: u64,
@@ -484,6 +490,7 @@ impl Journal {
             length: 0,
             batch: Vec::with_capacity(1 << 14),
             chain,
+            beat: Beat::new(start),
             start,
             before_ms: 0,
         };
@@ -518,7 +525,7 @@ impl Journal {
         let before_ms = u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX);
         let (folder, chain) = (folder.clone(), Chain::new(key, head));
         let batch = Vec::with_capacity(1 << 14);
-        Ok(Self { file, folder, path, length, batch, chain, start, before_ms })
+        Ok(Self { file, folder, path, length, batch, chain, beat: Beat::new(start), start, before_ms })
     }
 
     /// Milliseconds of work since the run began, earlier legs included.
@@ -535,6 +542,17 @@ impl Journal {
             // What cannot be written is kept, and the next commit fails for it.
             let _ = self.flush();
         }
+    }
+
+    /// Whether it is time to note how busy the leg keeps Houston.
+    pub fn is_pulse_due(&self, now: Instant) -> bool {
+        self.beat.is_due(now)
+    }
+
+    /// Takes note of how busy the leg keeps Houston, and what it waits for.
+    pub fn note_pulse(&mut self, load: &Load, pause: Option<Pause>, now: Instant) {
+        let pulse = self.beat.pulse(load, pause, self.at_ms(now), now);
+        self.note(&Entry::Pulse(Box::new(pulse)));
     }
 
     /// Takes note of the end of a row.

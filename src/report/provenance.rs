@@ -29,6 +29,7 @@ pub fn provenance(summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::is_harmless;
     use crate::report::fixture::{Fixture, HOSTILE};
     use crate::report::summary::JournalEnd;
 
@@ -38,7 +39,12 @@ mod tests {
         summary.caller = Some("ann@example.com".to_owned());
         summary.approved_by = Some(format!("Ben{HOSTILE}"));
         summary.journal = Some(JournalEnd { lines: 41, head: "9f86d081".to_owned() });
-        insta::assert_snapshot!(provenance(&summary), @"");
+        let text = provenance(&summary);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("applied by ann@example.com, approved by Ben"), "{text}");
+        assert!(text.chars().all(|c| c == '\n' || is_harmless(c)), "{text:?}");
+        assert_eq!(lines[1], "journal: 41 lines, chain head 9f86d081");
+        assert_eq!(lines[2], "    houston-onboard report --verify onboard-runs/20261123T154500Z-k3f9");
         (summary.caller, summary.approved_by, summary.journal) = (None, None, None);
         assert_eq!(provenance(&summary), "");
     }

@@ -57,5 +57,6 @@ mod terminal;
 mod token;
 mod trust;
 mod two_bindings;
+mod verify;
 mod versions;
 mod wanted_state;

@@ -800,7 +800,7 @@ fn the_limits_of_a_resume_count_what_was_removed_before_and_are_never_relaxed() 
         let journal = workdir.folders()[0].join("journal.jsonl");
         let text = std::fs::read_to_string(&journal).unwrap();
         assert!(text.contains(from), "{text}");
-        std::fs::write(&journal, text.replacen(from, to, 1)).unwrap();
+        std::fs::write(&journal, harness::chained_again(&text.replacen(from, to, 1))).unwrap();
         sandbox.set_faults(Faults::default());
         drop(workdir.resuming(&sandbox).args(&["--max-remove", "1"]).run().ended(status));
         assert!(present(&sandbox).contains(&(workspace(0), person(0, 4))), "{to}");

@@ -181,7 +181,7 @@ fn files_that_do_not_belong_together_are_refused_with_their_names() {
         fs::write(path, whole).unwrap();
     };
     refused(&files.journal, &|text| text.replacen("\"format\":5", "\"format\":99", 1), &["format 99"]);
-    refused(&files.journal, &|text| text.replacen("\"intent\"", "\"hint\"", 1), &["journal.jsonl:2:"]);
+    refused(&files.journal, &|text| text.replacen("\"intent\"", "\"hint\"", 1), &["journal.jsonl:4:"]);
     refused(
         &files.journal,
         &|_| String::new(),

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{self, Finished, Sandbox, Server, Workdir, answer, roster};
+use crate::harness::{self, Finished, Sandbox, Server, Workdir, answer, chained_again, roster};
 use fastrand::Rng;
 use sha2::Digest as _;
 
@@ -29,7 +29,10 @@ fn trap() -> Server {
 fn edit(folder: &Path, name: &str, change: impl FnOnce(String) -> String) {
     let path = folder.join(name);
     let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-    fs::write(path, change(text)).unwrap();
+    let changed = change(text);
+    // Whoever can write the folder can also make the chain fit.
+    let changed = if name == "journal.jsonl" { chained_again(&changed) } else { changed };
+    fs::write(path, changed).unwrap();
 }
 
 /// The folder sends everybody to this address.

@@ -14,7 +14,8 @@ use super::chain::{Link, split};
 use super::lines::Lines;
 use super::verify::{RecordedEnd, check_files};
 use super::{
-    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, WorkspaceBefore,
+    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, Timeline,
+    WorkspaceBefore,
 };
 use crate::event::{RunEnd, StopReason};
 use crate::model::{ItemId, LineNumbers, RowNumber, Strain, WorkspaceId};
@@ -134,6 +135,8 @@ pub struct History {
     pub extras_have_deployments: bool,
     /// Who was in the workspaces of the plan before the run.
     pub before: Vec<WorkspaceBefore>,
+    /// How busy it kept Houston.
+    pub timeline: Timeline,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
@@ -224,6 +227,7 @@ impl History {
     pub fn read(folder: &RunFolder) -> Result<Self, JournalError> {
         let (header, mut entries) = begin(folder)?;
         let last_leg = (header.started_at, Duration::ZERO);
+        let head = split(entries.raw.text()).map(|(_, link)| link);
         let mut history = Self {
             header,
             workspaces: Vec::new(),
@@ -233,13 +237,14 @@ impl History {
             folded: HashMap::new(),
             extras_have_deployments: false,
             before: Vec::new(),
+            timeline: Timeline::default(),
             stopped: None,
             closed: false,
             requests: 0,
             strain: Strain::default(),
             duration: Duration::ZERO,
             legs: 1,
-            journal: Extent { bytes: 0, lines: 0, head: None },
+            journal: Extent { bytes: 0, lines: 0, head },
             is_sealed: false,
             last_leg,
             merges: Vec::new(),
@@ -517,7 +522,12 @@ impl History {
                 });
                 at_ms
             }
+            Entry::Pulse(pulse) => {
+                self.timeline.take(&pulse);
+                pulse.at_ms
+            }
             Entry::Resumed { leg, at, at_ms, .. } => {
+                self.timeline.begin_leg(at_ms);
                 self.legs = leg.min(MOST_LEGS);
                 self.closed = false;
                 self.stopped = None;

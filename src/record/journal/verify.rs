@@ -398,6 +398,23 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_was_cut_anywhere_goes_on_with_the_same_chain() {
+        let (_dir, folder) = run(&whole());
+        let whole = fs::read(folder.journal()).expect("readable");
+        let header = whole.iter().position(|&byte| byte == b'\n').expect("a header") + 1;
+        for cut in header..=whole.len() {
+            fs::write(folder.journal(), &whole[..cut]).expect("written");
+            let history = History::read(&folder).expect("readable");
+            let mut journal = Journal::append(&folder, &history, Instant::now()).expect("opened");
+            journal.note(&resumed());
+            journal.commit().expect("written");
+            drop(journal);
+            let intact = verify(&folder, None, None).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+            assert_eq!(intact.end.lines, line_of(&whole, cut), "cut at {cut}");
+        }
+    }
+
+    #[test]
     fn the_key_must_be_the_one_of_the_run() {
         let (_dir, folder) = keyed_run(Some(key()), &whole());
         assert!(matches!(verify(&folder, None, None), Err(VerifyError::KeyNeeded)));

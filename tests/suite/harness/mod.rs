@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use houston_onboard::sandbox::state::StateUser;
 use houston_onboard::sandbox::{self, Audit, Model, Options, Profile, Role, State, Switches};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 pub use self::in_process::{Command, InProcess};
@@ -839,3 +840,19 @@ pub fn pour(stream: &mut dyn Stream, bytes: &[u8], slowly: bool) {
 pub trait Stream: Read + std::io::Write {}
 
 impl<T: Read + std::io::Write> Stream for T {}
+
+/// The digest of a text, as an auditor makes it.
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The lines of a journal with a chain of their own, as everybody can make it who has read how.
+pub fn chained_again(journal: &str) -> String {
+    let mut chain = String::new();
+    let sealed = journal.lines().map(|line| {
+        let body = format!("{}}}", &line[..line.rfind(",\"chain\":").unwrap()]);
+        chain = sha256(&format!("{chain}{body}"));
+        format!("{},\"chain\":\"{chain}\"}}\n", body.strip_suffix('}').unwrap())
+    });
+    sealed.collect()
+}
