@@ -1,7 +1,7 @@
 //! Help: which options `-h` shows, examples, topics, and colours.
 //!
 //! Main function: [`documented`], the command line as help, completions and manual pages show it. `-h`
-//! fits on one screen: [`short`] lists its options. `--help` has all of them.
+//! fits on one screen: `short.rs` lists its options. `--help` has all of them.
 
 pub mod examples;
 mod short;
@@ -53,7 +53,7 @@ pub fn run(args: &HelpArgs) -> Result<ExitStatus, Failure> {
     let words = [PROGRAM].into_iter().chain(args.about.iter().map(String::as_str)).chain(["--help"]);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     match documented().try_get_matches_from(&words) {
-        Err(help) => Ok(answer(help, &words, documented())),
+        Err(help) => Ok(answer(help, &words, documented)),
         Ok(_) => Err(Failure::new(ExitStatus::Internal, anyhow!("there is no help"))),
     }
 }

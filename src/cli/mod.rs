@@ -270,7 +270,7 @@ fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
     voice::guess(arguments, variables.get(&settings::variable(voice::LOG_FORMAT)));
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
     let cli = settings::parse(arguments, &variables, &mut warn).map_err(|why| match why {
-        Refused::Typed(error) => usage::answer(*error, arguments, help::documented_for(arguments)),
+        Refused::Typed(error) => usage::answer(*error, arguments, || help::documented_for(arguments)),
         Refused::Setting(failure) => refused(failure, &Origins::default()),
     })?;
     // Where no settings are read, what the arguments and the variable say stays.

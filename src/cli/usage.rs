@@ -57,16 +57,24 @@ pub fn refuse_line_ends(arguments: &[OsString]) -> Result<(), Failure> {
 }
 
 /// Prints help, the version, or the error in the arguments; returns the exit status.
-pub fn answer(error: clap::Error, arguments: &[OsString], documented: Command) -> ExitStatus {
+pub fn answer(
+    error: clap::Error,
+    arguments: &[OsString],
+    documented: impl FnOnce() -> Command,
+) -> ExitStatus {
     let is_failure = error.exit_code() != 0;
     if is_failure && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        complain(corrected(error, arguments, documented), arguments);
+        complain(corrected(error, arguments, documented()), arguments);
         return ExitStatus::Usage;
     }
     let shown = arguments.iter().map(|argument| escaped(&argument.to_string_lossy()).into_owned());
-    let printed = match documented.try_get_matches_from(shown) {
-        Err(same) if same.kind() == error.kind() => same.print(),
-        Err(_) | Ok(_) => error.print(),
+    let printed = if error.kind() == ErrorKind::DisplayVersion {
+        error.print()
+    } else {
+        match documented().try_get_matches_from(shown) {
+            Err(same) if same.kind() == error.kind() => same.print(),
+            Err(_) | Ok(_) => error.print(),
+        }
     };
     if is_failure {
         // A closed standard error leaves nothing to do.

@@ -1,6 +1,6 @@
 //! `version`: what a bug report needs to know about this program.
 //!
-//! Main type: [`Build`].
+//! Main function: [`run`].
 
 use clap::Args;
 use serde::Serialize;
