@@ -17,6 +17,7 @@ pub mod catalogue;
 mod causes;
 mod changes;
 pub mod checkup;
+mod connections;
 pub mod contact;
 pub mod context;
 pub mod credential;
