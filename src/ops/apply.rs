@@ -205,7 +205,8 @@ fn batch(emails: Arc<Emails>, plan: PreparedPlan, mut earlier: HashMap<ItemId, E
     let operations = plan.plan.operations(Phase::Members);
     let sent = operations.iter().enumerate();
     let earlier = sent.filter_map(|(at, one)| Some((at, earlier.remove(&one.item)?))).collect();
-    Batch { workspaces: plan.plan.workspaces, operations, earlier, emails, subjects }
+    let (workspaces, operations) = (plan.plan.workspaces, Arc::new(operations));
+    Batch { workspaces, operations, earlier, emails, subjects }
 }
 
 /// A run about to begin.
