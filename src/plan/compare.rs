@@ -196,6 +196,16 @@ impl<'a> Comparison<'a> {
         self.met == self.sightings.len()
     }
 
+    /// How many people are wanted.
+    pub fn len(&self) -> usize {
+        self.sightings.len()
+    }
+
+    /// Whether no one is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.sightings.is_empty()
+    }
+
     /// How many wanted people have not been seen yet.
     pub fn missing(&self) -> usize {
         self.sightings.len() - self.met

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 
 use super::collect::Collectors;
 use super::pages::{InvitesSeen, PageSize, check_end, hides_invites};
-use crate::houston::{Fault, Houston, MemberPage, Paged, Parts, Person};
+use crate::houston::{Fault, Houston, MemberPage, PAGE_SIZE, Paged, Parts, Person};
 use crate::model::WorkspaceId;
 
 /// Up to this many missing people are asked for one by one before the rest of a long list is read.
@@ -141,6 +141,10 @@ impl Walk<'_, '_> {
         self.collectors.pass_over(page.unread);
         if self.collectors.keep_people() {
             self.pages.keep(&page.people)?;
+        }
+        if self.met_ids.is_empty() && page.people.len() >= PAGE_SIZE as usize {
+            // Most lists have about as many people as are wanted: theirs does not grow by doubling.
+            self.met_ids.reserve(self.collectors.memberships.comparison.len());
         }
         self.meet(page.people)
     }
