@@ -3,13 +3,14 @@
 //! Main type: [`Memory`], shared by all requests of a transport. One answer has a limit, and all in
 //! flight share one, since many may arrive at once.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use reqwest::Response;
+use reqwest::blocking::Response;
 
 use super::answer::MOST_VALUES;
-use super::causes::root_cause;
+use super::causes::{is_timeout, root_cause};
 use super::fault::{Fault, NoAnswerCause};
 use super::transport::Held;
 
@@ -37,17 +38,23 @@ pub(super) struct Memory(Arc<AtomicU64>);
 impl Memory {
     /// Reads a body that may be compressed, up to a limit on what comes out of it, and of all that
     /// are read at this time.
-    pub(super) async fn read(&self, mut response: Response, limit: u64) -> Result<(Vec<u8>, Held), Fault> {
+    pub(super) fn read(&self, response: Response, limit: u64) -> Result<(Vec<u8>, Held), Fault> {
         let hint = response.content_length().unwrap_or(0).min(LONGEST_HINT);
         let mut body = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
-        let mut share = self.share();
-        while let Some(part) = response.chunk().await.map_err(|error| broken_off(&error))? {
-            if !share.grow(part.len() as u64) {
-                return Err(over());
-            }
-            body.extend_from_slice(&part);
-            if body.len() as u64 > limit {
+        let share = self.share();
+        let mut metered = Metered { inner: response.take(limit + 1), share, is_over: false };
+        let read = metered.read_to_end(&mut body);
+        let Metered { mut share, is_over, .. } = metered;
+        match read {
+            Ok(_) if body.len() as u64 > limit => {
                 return Err(Fault::malformed(&format!("longer than {limit} bytes")));
+            }
+            Ok(_) => {}
+            Err(_) if is_over => return Err(over()),
+            Err(error) => {
+                let cause =
+                    if is_timeout(&error) { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
+                return Err(Fault::no_answer(cause, &root_cause(&error)));
             }
         }
         // With more values than that it is not taken apart at all.
@@ -87,10 +94,19 @@ fn over() -> Fault {
     Fault::malformed(&format!("responses in flight exceed {most} MiB together; try --concurrency 1"))
 }
 
-/// Why the rest of an answer did not come.
-fn broken_off(error: &reqwest::Error) -> Fault {
-    let cause = if error.is_timeout() { NoAnswerCause::Timeout } else { NoAnswerCause::Truncated };
-    Fault::no_answer(cause, &root_cause(error))
+/// Reads while the memory budget lasts.
+struct Metered<R> {
+    inner: R,
+    share: Share,
+    is_over: bool,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.is_over = !self.share.grow(read as u64);
+        if self.is_over { Err(io::ErrorKind::OutOfMemory.into()) } else { Ok(read) }
+    }
 }
 
 impl Drop for Share {

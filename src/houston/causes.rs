@@ -7,6 +7,12 @@ use std::io;
 
 use super::fault::{Fault, NoAnswerCause, UnsentCause};
 
+/// Whether reading ended because the time was over.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
+    error.kind() == io::ErrorKind::TimedOut || inner.is_some_and(reqwest::Error::is_timeout)
+}
+
 /// Why a request got no answer, and whether it can have been written.
 pub(super) fn unanswered(error: &reqwest::Error, scheme: &str) -> Fault {
     let text = root_cause(error);

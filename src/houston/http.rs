@@ -1,8 +1,8 @@
-//! HTTP to Houston.
+//! HTTP to Houston, blocking.
 //!
-//! Main type: [`Http`]. Its caller waits for the answer. It sends each request once, follows no redirect, and
-//! separates what was certainly not sent, what may have been done, and what something in front of Houston
-//! answered. It does not wait between requests and does not repeat them.
+//! Main type: [`Http`]. It sends each request once, follows no redirect, and separates what was
+//! certainly not sent, what may have been done, and what something in front of Houston answered. It
+//! does not wait between requests and does not repeat them.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use reqwest::blocking::Client;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
-use reqwest::{Client, RequestBuilder, Url, redirect};
+use reqwest::{Url, redirect};
 use url::Host;
 
 use super::answer::is_graphql;
@@ -23,12 +24,11 @@ use super::body::{MAX_READ_ANSWER, MAX_WRITE_ANSWER, Memory};
 use super::catalogue::{classify_http, foreign_challenge, retry_after};
 use super::causes::{chain, root_cause, unanswered};
 use super::checkup::ServerTime;
-use super::connections::Connections;
 use super::credential::Credential;
-use super::fault::{Fault, NoAnswerCause, UnsentCause};
+use super::fault::{Fault, UnsentCause};
 use super::proxy::{Route, Via, route};
 use super::target::Target;
-use super::transport::{Answer, Failure, Held, Kind, Request, Transport};
+use super::transport::{Answer, Failure, Kind, Request, Transport};
 
 /// The longest request: the body parser of Houston refuses 100 kB (houston.md 1.7).
 pub const MAX_REQUEST: usize = 90_000;
@@ -75,7 +75,6 @@ pub struct Http {
 /// What requests are sent with.
 struct Connected {
     client: Client,
-    connections: Connections,
     proxy: Option<Via>,
 }
 
@@ -127,7 +126,9 @@ impl Http {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .pool_max_idle_per_host(self.settings.concurrency)
+            // A connection is back in the pool a moment after its answer is read. With a few to
+            // spare, a request sent in that moment finds one instead of opening another.
+            .pool_max_idle_per_host(self.settings.concurrency + self.settings.concurrency / 4)
             .pool_idle_timeout(IDLE)
             .timeout(self.settings.timeout)
             // Shorter than the whole: what ran out before there was a connection was not sent.
@@ -169,8 +170,7 @@ impl Http {
             Some(_) | None if self.url.scheme() == "https" => refused(&authorities::no_store()),
             Some(_) | None => Fault::unsent(UnsentCause::Tls, &root_cause(&error)),
         })?;
-        let connections = Connections::open().map_err(|error| environment(&error.to_string()))?;
-        Ok(Connected { client, connections, proxy })
+        Ok(Connected { client, proxy })
     }
 
     /// The way to the target; this machine is reached without a proxy.
@@ -203,7 +203,7 @@ impl Http {
     }
 
     fn exchange(&self, request: &Request) -> Result<Answer, Fault> {
-        let Connected { client, connections, proxy } = self.connected()?;
+        let Connected { client, proxy } = self.connected()?;
         let proxy = proxy.as_ref();
         let mut post = client
             .post(self.url.clone())
@@ -217,25 +217,23 @@ impl Http {
         {
             return Err(proxy_refused(via, status));
         }
+        let response = post.send().map_err(|error| self.unanswered(proxy, &error))?;
+        let status = response.status().as_u16();
+        let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        if let Some(time) = &self.time {
+            time.note(header(DATE), SystemTime::now());
+        }
+        let wait = header(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
+        let location = header(LOCATION).map(|to| self.scrubbed(to.as_bytes().to_vec()));
+        let challenge = (status == 401).then(|| {
+            let all = response.headers().get_all(WWW_AUTHENTICATE);
+            all.iter().filter_map(|value| value.to_str().ok()).find_map(foreign_challenge)
+        });
         let limit = match request.kind {
             Kind::Read => MAX_READ_ANSWER,
             Kind::Write | Kind::Once => MAX_WRITE_ANSWER,
         };
-        let answered = connections.carry_out(answer(post, self.memory.clone(), limit));
-        let lost = || Fault::no_answer(NoAnswerCause::Reset, "internal error while waiting for the answer");
-        let Page { status, headers, at, body } =
-            answered.ok_or_else(lost)?.map_err(|error| self.unanswered(proxy, &error))?;
-        let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        if let Some(time) = &self.time {
-            time.note(header(DATE), at);
-        }
-        let wait = header(RETRY_AFTER).and_then(|value| retry_after(value, at));
-        let location = header(LOCATION).map(|to| self.scrubbed(to.as_bytes().to_vec()));
-        let challenge = (status == 401).then(|| {
-            let all = headers.get_all(WWW_AUTHENTICATE);
-            all.iter().filter_map(|value| value.to_str().ok()).find_map(foreign_challenge)
-        });
-        match body {
+        match self.memory.read(response, limit) {
             // A gateway may dress its 429 as GraphQL; Houston itself sends none.
             Ok((body, held)) if status != 429 && is_graphql(&body) => {
                 Ok(Answer { body: self.scrubbed(body), status, attempts: 1, held })
@@ -305,22 +303,6 @@ impl Transport for Http {
             Failure { fault, attempts: 1 }
         })
     }
-}
-
-/// What came back: the head of an answer, when it came, and its body as far as it could be read.
-struct Page {
-    status: u16,
-    headers: HeaderMap,
-    at: SystemTime,
-    body: Result<(Vec<u8>, Held), Fault>,
-}
-
-/// Sends a request and reads its answer.
-async fn answer(post: RequestBuilder, memory: Memory, limit: u64) -> reqwest::Result<Page> {
-    let mut response = post.send().await?;
-    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
-    let at = SystemTime::now();
-    Ok(Page { status, headers, at, body: memory.read(response, limit).await })
 }
 
 /// The fault of a proxy that opens no tunnel: what may pass, and what must not be tried again.

@@ -17,7 +17,6 @@ pub mod catalogue;
 mod causes;
 mod changes;
 pub mod checkup;
-mod connections;
 pub mod contact;
 pub mod context;
 pub mod credential;
