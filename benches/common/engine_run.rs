@@ -153,7 +153,8 @@ pub fn run(server: &Server, work: Work, runs: &Path) -> Result<Outcome, AnyError
         canary: 0,
         repeats: Repeats::Refused,
     };
-    let batch = Batch { workspaces, operations, emails: Arc::new(emails), ..Batch::default() };
+    let (operations, emails) = (Arc::new(operations), Arc::new(emails));
+    let batch = Batch { workspaces, operations, emails, ..Batch::default() };
     let run = Run {
         batch: &batch,
         houston: &houston,

@@ -159,7 +159,7 @@ impl State<'_> {
     fn was_read(
         &mut self,
         lane: usize,
-        operations: &[usize],
+        operations: &[u32],
         result: Result<Box<Shown>, Fault>,
         began: Instant,
     ) {
@@ -177,8 +177,9 @@ impl State<'_> {
         }
     }
 
-    fn verified(&mut self, lane: usize, operations: &[usize], shown: &Shown, began: Instant) {
-        for (&operation, &seen) in operations.iter().zip(&shown.reading.memberships) {
+    fn verified(&mut self, lane: usize, operations: &[u32], shown: &Shown, began: Instant) {
+        let operations = operations.iter().map(|&operation| operation as usize);
+        for (operation, &seen) in operations.zip(&shown.reading.memberships) {
             let Some(doubtful) = self.lanes[lane].resolve(operation) else { continue };
             self.books.tally.doubtful -= 1;
             let context = self.context_of(operation, shown);

@@ -17,7 +17,7 @@ pub struct Batch {
     /// Their workspaces.
     pub workspaces: Vec<Workspace>,
     /// The mutations, workspace by workspace.
-    pub operations: Vec<Operation>,
+    pub operations: Arc<Vec<Operation>>,
     /// What earlier legs of the run sent for some of them, by their index.
     pub earlier: HashMap<usize, Earlier>,
     /// The addresses of the people, by item.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::books::Books;
 use super::channels::Channels;
 use super::lane::Step;
-use super::open::Exhausted;
+use super::open::{Exhausted, small};
 use super::state::State;
 use super::worker::{Admins, Job};
 use super::{Run, Settings, pause};
@@ -166,7 +166,6 @@ impl<'r> Dispatcher<'r> {
     }
 
     fn read(&self, lane: usize, operations: Vec<usize>, admins: Admins) -> Job {
-        let rows = operations.iter().map(|&operation| self.state.item_of(operation)).collect();
         let is_removing = |&&operation: &&usize| {
             let is_open = self.state.unfinished.get(operation).is_some();
             is_open && self.state.step_of(operation) == Some(ReplaceStep::Remove)
@@ -174,7 +173,13 @@ impl<'r> Dispatcher<'r> {
         let removing = operations.iter().filter(is_removing);
         let removing = removing.map(|&operation| self.state.item_of(operation)).collect();
         let workspace = self.state.workspace_of(lane).id.clone();
-        Job::Read { lane, workspace, operations: operations.into(), rows, removing, admins }
+        Job::Read {
+            lane,
+            workspace,
+            operations: operations.into_iter().map(small).collect(),
+            removing,
+            admins,
+        }
     }
 
     /// Waits for workers, or for the next moment at which something is due.

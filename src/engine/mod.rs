@@ -131,6 +131,7 @@ impl Engine<'_> {
             let worker = Worker {
                 houston: run.houston.clone(),
                 reader: run.houston.for_verification(),
+                operations: Arc::clone(&run.batch.operations),
                 emails: Arc::clone(&run.batch.emails),
                 subjects: Arc::clone(&run.batch.subjects),
                 pages: Arc::clone(run.pages),

@@ -7,6 +7,11 @@ use std::time::Duration;
 use super::verify::Doubtful;
 use crate::outcome::Cause;
 
+/// The index of an operation where there may be a million of them.
+pub fn small(operation: usize) -> u32 {
+    u32::try_from(operation).expect("there are fewer operations than rows")
+}
+
 /// A write that Houston acknowledged and no read has shown yet. Small, since a workspace may have a
 /// million of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +25,11 @@ pub struct Acknowledged {
 impl Acknowledged {
     /// A write that took so many requests and so long.
     pub fn new(operation: usize, attempts: u32, elapsed: Duration) -> Self {
-        let operation = u32::try_from(operation).expect("there are fewer operations than rows");
-        Self { operation, attempts, elapsed_ms: u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX) }
+        Self {
+            operation: small(operation),
+            attempts,
+            elapsed_ms: u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX),
+        }
     }
 
     /// Index of the operation.

@@ -356,7 +356,7 @@ impl Stage {
     fn batch(&self) -> Batch {
         Batch {
             workspaces: self.workspaces.clone(),
-            operations: self.operations.clone(),
+            operations: Arc::new(self.operations.clone()),
             emails: Arc::clone(&self.emails),
             subjects: Arc::new(self.subjects()),
             ..Batch::default()

@@ -15,7 +15,8 @@ use super::batch::{InDeployment, Subject, Subjects};
 use super::verify::Accounts;
 use crate::houston::{Caller, DeploymentUser, Effect, Failure, Fault, Houston, Mail, Removal, Sent};
 use crate::model::{Emails, ItemId, Level, WorkspaceId, other_spelling};
-use crate::plan::{Account, Action, Holder, Membership};
+use crate::plan::compare::Addresses;
+use crate::plan::{Account, Action, Holder, Membership, Operation};
 use crate::present::grants::{Asked, Found};
 use crate::present::members::{self, PageSize, Reading};
 use crate::time::Clock;
@@ -40,10 +41,8 @@ pub enum Job {
         lane: usize,
         /// Which.
         workspace: WorkspaceId,
-        /// Indices of the operations, in the order of the rows.
-        operations: Arc<[usize]>,
-        /// Whose.
-        rows: Vec<ItemId>,
+        /// Indices of the operations. Small, since a workspace may have a million of them.
+        operations: Arc<[u32]>,
         /// Those of them whose accounts are being removed, so that they can be added again.
         removing: HashSet<ItemId>,
         /// Whether its admins are counted, too.
@@ -123,7 +122,7 @@ pub enum Signal {
         /// Index of the lane that asked.
         lane: usize,
         /// Indices of the operations, in the order of the memberships.
-        operations: Arc<[usize]>,
+        operations: Arc<[u32]>,
         /// What was found.
         result: Result<Box<Shown>, Fault>,
         /// When the read began.
@@ -169,6 +168,8 @@ pub struct Worker {
     pub houston: Houston,
     /// The same for reads, whose repeats are not charged to the retry budget.
     pub reader: Houston,
+    /// The operations of the run.
+    pub operations: Arc<Vec<Operation>>,
     /// The addresses of all rows.
     pub emails: Arc<Emails>,
     /// What operations need besides a person in a workspace.
@@ -203,8 +204,8 @@ impl Worker {
                 let result = self.mutate(workspace, row, action);
                 Signal::Answered { operation, result, elapsed: self.clock.now() - began }
             }
-            Job::Read { lane, ref workspace, ref operations, ref rows, ref removing, admins } => {
-                let result = self.read(workspace, rows, removing, admins).map(Box::new);
+            Job::Read { lane, ref workspace, ref operations, ref removing, admins } => {
+                let result = self.read(workspace, operations, removing, admins).map(Box::new);
                 Signal::Read { lane, operations: Arc::clone(operations), result, began }
             }
             Job::Probe => Signal::Probed(self.reader.caller()),
@@ -217,13 +218,15 @@ impl Worker {
     fn read(
         &self,
         workspace: &WorkspaceId,
-        rows: &[ItemId],
+        operations: &[u32],
         removing: &HashSet<ItemId>,
         admins: Admins,
     ) -> Result<Shown, Fault> {
         // First, so that no one seen afterwards can be one of these accounts.
         let accounts = self.read_accounts(workspace, removing)?;
-        Ok(Shown { reading: self.read_people(workspace, rows, admins)?, accounts })
+        let item = |&operation: &u32| self.operations[operation as usize].item;
+        let rows: Vec<ItemId> = operations.iter().map(item).collect();
+        Ok(Shown { reading: self.read_people(workspace, &rows, admins)?, accounts })
     }
 
     fn read_people(
@@ -250,7 +253,7 @@ impl Worker {
         if !leavers.is_empty() {
             return members::read_accounts(&self.reader, workspace, &leavers, &self.pages);
         }
-        let wanted = rows.iter().map(|&row| self.emails.get(row));
+        let wanted = Addresses::OfRows(&self.emails, rows);
         let reading = match admins {
             Admins::Unasked => members::read(&self.reader, workspace, wanted, &self.pages)?,
             Admins::Counted => members::read_with_admins(&self.reader, workspace, wanted, &self.pages)?,
@@ -319,7 +322,7 @@ impl Worker {
             Err(failure) if failure.fault.is_unknown_address() => failure,
             settled => return settled,
         };
-        let wanted = [self.emails.get(row)];
+        let wanted = Addresses::Listed(vec![self.emails.get(row)]);
         let is_shown = members::read(&self.reader, workspace, wanted, &self.pages)
             .is_ok_and(|reading| matches!(reading.memberships[..], [Membership::Member { .. }]));
         let again = if is_shown { self.set_role(workspace, email, to, holder) } else { Err(unknown) };

@@ -233,7 +233,11 @@ impl Http {
             Kind::Read => MAX_READ_ANSWER,
             Kind::Write | Kind::Once => MAX_WRITE_ANSWER,
         };
-        match self.memory.read(response, limit) {
+        let body = self.memory.read(response, limit);
+        // The end of a body is seen a moment before its connection can be used again: whoever sends the
+        // next request in that moment opens another one.
+        std::thread::yield_now();
+        match body {
             // A gateway may dress its 429 as GraphQL; Houston itself sends none.
             Ok((body, held)) if status != 429 && is_graphql(&body) => {
                 Ok(Answer { body: self.scrubbed(body), status, attempts: 1, held })

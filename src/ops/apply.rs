@@ -216,10 +216,10 @@ fn unanswered(
 /// The rows that are sent, with what other runs sent for some of them.
 fn batch(emails: Arc<Emails>, plan: PreparedPlan, mut earlier: HashMap<ItemId, Earlier>) -> Batch {
     let subjects = Arc::new(plan.subjects());
-    let operations = plan.plan.operations(Phase::Members);
+    let (workspaces, operations) = plan.plan.into_operations(Phase::Members);
     let sent = operations.iter().enumerate();
     let earlier = sent.filter_map(|(at, one)| Some((at, earlier.remove(&one.item)?))).collect();
-    Batch { workspaces: plan.plan.workspaces, operations, earlier, emails, subjects }
+    Batch { workspaces, operations: Arc::new(operations), earlier, emails, subjects }
 }
 
 /// A run about to begin.

@@ -339,6 +339,7 @@ impl Pending {
         let sent = operations.iter().enumerate();
         let earlier = sent.filter_map(|(at, one)| Some((at, earlier.remove(&one.item)?))).collect();
         let (emails, subjects) = (self.emails, Arc::new(self.subjects));
+        let operations = Arc::new(operations);
         (Batch { workspaces, operations, earlier, emails, subjects }, self.concluded)
     }
 }

@@ -9,7 +9,45 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::{Decision, Membership, RolePolicy, Standing, decide};
-use crate::model::{Level, Scope, email_key};
+use crate::model::{Emails, ItemId, Level, Scope, email_key};
+
+/// The addresses of wanted people as they are compared ([`email_key`]); they are distinct.
+#[derive(Debug, Clone)]
+pub enum Addresses<'a> {
+    /// These.
+    Listed(Vec<&'a str>),
+    /// Those of these rows. Many workspaces are compared at a time, each with thousands of people: their
+    /// addresses are not listed once more.
+    OfRows(&'a Emails, &'a [ItemId]),
+}
+
+impl<'a> Addresses<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Listed(addresses) => addresses.len(),
+            Self::OfRows(_, rows) => rows.len(),
+        }
+    }
+
+    fn get(&self, place: usize) -> &'a str {
+        match self {
+            Self::Listed(addresses) => addresses[place],
+            Self::OfRows(emails, rows) => emails.get(rows[place]),
+        }
+    }
+}
+
+impl Default for Addresses<'_> {
+    fn default() -> Self {
+        Self::Listed(Vec::new())
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Addresses<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(addresses: I) -> Self {
+        Self::Listed(addresses.into_iter().collect())
+    }
+}
 
 /// A user as a member list shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +77,8 @@ struct Sighting {
 /// Wanted people of one workspace, and what has been seen of them.
 #[derive(Debug)]
 pub struct Comparison<'a> {
-    wanted: Vec<&'a str>,
-    /// Which of the wanted people has an address: many workspaces are compared at a time, each with
-    /// thousands of people, so that the addresses are not kept twice.
+    wanted: Addresses<'a>,
+    /// Which of the wanted people has an address.
     places: HashTable<u32>,
     sightings: Vec<Sighting>,
     met: usize,
@@ -59,12 +96,12 @@ struct Shared {
 }
 
 impl<'a> Comparison<'a> {
-    /// Starts with the wanted addresses as they are compared ([`email_key`]); answers come in the same order. Addresses are distinct.
-    pub fn new(wanted: impl IntoIterator<Item = &'a str>) -> Self {
-        let wanted: Vec<&str> = wanted.into_iter().collect();
+    /// Starts with the wanted people; answers come in their order.
+    pub fn new(wanted: Addresses<'a>) -> Self {
+        let hash_of = |place: u32| hash(wanted.get(place as usize));
         let mut places = HashTable::with_capacity(wanted.len());
-        for (place, email) in (0..).zip(&wanted) {
-            places.insert_unique(hash(email), place, |&place: &u32| hash(wanted[place as usize]));
+        for place in (0..).take(wanted.len()) {
+            places.insert_unique(hash_of(place), place, |&place| hash_of(place));
         }
         Self {
             sightings: vec![Sighting::default(); wanted.len()],
@@ -127,7 +164,7 @@ impl<'a> Comparison<'a> {
 
     fn place(&self, name: &str) -> Option<usize> {
         let email = email_key(name);
-        let is_theirs = |&place: &u32| self.wanted[place as usize] == email;
+        let is_theirs = |&place: &u32| self.wanted.get(place as usize) == email;
         self.places.find(hash(&email), is_theirs).map(|&place| place as usize)
     }
 
@@ -159,6 +196,16 @@ impl<'a> Comparison<'a> {
         self.met == self.sightings.len()
     }
 
+    /// How many people are wanted.
+    pub fn len(&self) -> usize {
+        self.sightings.len()
+    }
+
+    /// Whether no one is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.sightings.is_empty()
+    }
+
     /// How many wanted people have not been seen yet.
     pub fn missing(&self) -> usize {
         self.sightings.len() - self.met
@@ -166,8 +213,8 @@ impl<'a> Comparison<'a> {
 
     /// The wanted people who have not been seen yet.
     pub fn unmet(&self) -> impl Iterator<Item = &'a str> {
-        let all = self.wanted.iter().zip(&self.sightings);
-        all.filter(|(_, sighting)| !sighting.is_met()).map(|(email, _)| *email)
+        let unmet = self.sightings.iter().enumerate().filter(|(_, sighting)| !sighting.is_met());
+        unmet.map(|(place, _)| self.wanted.get(place))
     }
 
     /// What was seen of each wanted person, in the order in which they were given. A person who was
@@ -202,7 +249,7 @@ pub fn diff<'a, 'b>(
     invites: impl Iterator<Item = (&'b str, Option<Level>)>,
     policy: RolePolicy,
 ) -> Vec<(Membership, Decision)> {
-    let mut comparison = Comparison::new(wanted.iter().map(|(email, _)| *email));
+    let mut comparison = Comparison::new(wanted.iter().map(|(email, _)| *email).collect());
     members.for_each(|member| comparison.meet_member(&member));
     invites.for_each(|(email, role)| comparison.meet_invite(email, role));
     let roles = wanted.iter().map(|(_, role)| *role);
@@ -223,7 +270,7 @@ mod tests {
         invites: &[(&str, Level)],
         wanted: &str,
     ) -> Membership {
-        let mut comparison = Comparison::new([wanted]);
+        let mut comparison = Comparison::new(Addresses::Listed(vec![wanted]));
         for (addresses, username, roles) in members {
             let addresses: Vec<String> = addresses.iter().map(|&a| a.to_owned()).collect();
             comparison.meet_member(&Member {
@@ -244,7 +291,7 @@ mod tests {
     #[test]
     fn addresses_of_one_person_are_known_to_be_shared() {
         let shared = |members: &[(&[&str], Option<&str>)], wanted: &[&str]| {
-            let mut comparison = Comparison::new(wanted.iter().copied());
+            let mut comparison = Comparison::new(wanted.iter().copied().collect());
             for (addresses, username) in members {
                 let addresses: Vec<String> = addresses.iter().map(|&a| a.to_owned()).collect();
                 let standing = Standing::Active;
@@ -311,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_missing_are_counted_down() {
-        let mut comparison = Comparison::new(["a@example.com", "b@example.com"]);
+        let mut comparison = Comparison::new(["a@example.com", "b@example.com"].into_iter().collect());
         assert_eq!(comparison.missing(), 2);
         comparison.meet_invite("b@example.com", None);
         comparison.meet_invite("b@example.com", None);

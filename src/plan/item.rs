@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Guard, Membership, Reason};
-use crate::model::{Level, Role, RowNumber, Scope};
+use super::{Decision, Guard, Membership, Operation, Reason};
+use crate::model::{ItemId, Level, Role, RowNumber, Scope};
 
 /// What an item comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +122,12 @@ impl Item {
     /// one.
     pub fn takes_an_admin(&self) -> bool {
         self.seen.is_some_and(|seen| self.decision.takes_an_admin(seen))
+    }
+
+    /// The mutation that it needs in a phase, if it does; `id` is its own.
+    pub(super) fn operation(&self, id: ItemId, phase: Phase) -> Option<Operation> {
+        let action = self.decision.action().filter(|_| self.phase() == phase)?;
+        Some(Operation { item: id, workspace: self.workspace()?, action })
     }
 
     /// Holds the change back, if there is one.

@@ -274,16 +274,31 @@ impl Plan {
 
     /// The mutations of a phase, workspace by workspace, within one stage by stage in the order of the items.
     pub fn operations(&self, phase: Phase) -> Vec<Operation> {
-        let operation = |(id, item): (ItemId, &Item)| {
-            let action = item.decision.action().filter(|_| item.phase() == phase)?;
-            Some(Operation { item: id, workspace: item.workspace()?, action })
-        };
-        // A million of them are not to be copied as the list grows.
-        let changes = self.in_phase(phase).iter().filter(|item| item.decision.is_change()).count();
-        let mut operations = Vec::with_capacity(changes);
-        operations.extend(self.numbered().filter_map(operation));
+        let mut operations = self.room_for_operations(phase);
+        operations.extend(self.numbered().filter_map(|(id, item)| item.operation(id, phase)));
         sort(&mut operations);
         operations
+    }
+
+    /// The workspaces, and the same mutations, for which the items are given up: their memory goes piece by
+    /// piece as that of the mutations is filled.
+    pub fn into_operations(mut self, phase: Phase) -> (Vec<Workspace>, Vec<Operation>) {
+        const PIECE: usize = 1 << 16;
+        let mut operations = self.room_for_operations(phase);
+        while !self.items.is_empty() {
+            let first = self.items.len().saturating_sub(PIECE);
+            let numbered = (first..).map(ItemId::from_index).zip(self.items.drain(first..));
+            operations.extend(numbered.filter_map(|(id, item)| item.operation(id, phase)));
+            self.items.shrink_to_fit();
+        }
+        sort(&mut operations);
+        (self.workspaces, operations)
+    }
+
+    /// A list that need not grow, so that a million mutations are not copied.
+    fn room_for_operations(&self, phase: Phase) -> Vec<Operation> {
+        let changes = self.in_phase(phase).iter().filter(|item| item.decision.is_change());
+        Vec::with_capacity(changes.count())
     }
 }
 
@@ -449,7 +464,11 @@ mod tests {
         let plan = Plan { items, ..Plan::default() };
         let phases = [Phase::Members, Phase::Deployments, Phase::Removals];
         assert_eq!(phases.map(|phase| plan.in_phase(phase).len()), [3, 4, 2]);
-        let numbers = |phase| plan.operations(phase).iter().map(|op| op.item.get()).collect::<Vec<_>>();
+        let numbers = |phase| {
+            let operations = plan.operations(phase);
+            assert_eq!(plan.clone().into_operations(phase).1, operations);
+            operations.iter().map(|op| op.item.get()).collect::<Vec<_>>()
+        };
         assert_eq!(phases.map(numbers), [vec![1], vec![4, 5], vec![8]]);
         let counts = Counts {
             add: 1,

@@ -13,7 +13,7 @@ use crate::houston::{Fault, Invite, Parts, Person};
 use crate::model::{Level, email_key};
 use crate::plan::Standing;
 use crate::plan::census::Members;
-use crate::plan::compare::{Comparison, Member};
+use crate::plan::compare::{Addresses, Comparison, Member};
 use crate::plan::protect::Protect;
 
 /// Which other people a reading looks for, and what it keeps of them.
@@ -58,7 +58,7 @@ pub(super) struct Collectors<'a> {
 
 impl<'a> Collectors<'a> {
     /// Looks for the people with these addresses, and nothing else.
-    pub(super) fn new(wanted: impl IntoIterator<Item = &'a str>, care: Care<'a>) -> Self {
+    pub(super) fn new(wanted: Addresses<'a>, care: Care<'a>) -> Self {
         Self {
             memberships: Memberships::new(wanted, care),
             strangers: None,
@@ -174,7 +174,7 @@ pub(super) struct Memberships<'a> {
 }
 
 impl<'a> Memberships<'a> {
-    fn new(wanted: impl IntoIterator<Item = &'a str>, care: Care<'a>) -> Self {
+    fn new(wanted: Addresses<'a>, care: Care<'a>) -> Self {
         Self {
             comparison: Comparison::new(wanted),
             care,

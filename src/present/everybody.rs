@@ -7,6 +7,7 @@ use super::pages::{InvitesSeen, PageSize};
 use super::walk::walk;
 use crate::houston::{Fault, Houston, Invite, Person};
 use crate::model::WorkspaceId;
+use crate::plan::compare::Addresses;
 
 /// The members of a workspace and the people invited to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Everybody {
 /// # Errors
 /// If any of its members cannot be read, or the invitations cannot be read for now.
 pub fn read(houston: &Houston, workspace: &WorkspaceId, pages: &PageSize) -> Result<Everybody, Fault> {
-    let mut collectors = Collectors::new([], Care::default());
+    let mut collectors = Collectors::new(Addresses::default(), Care::default());
     collectors.everyone = Some(Everyone::default());
     let walked = walk(houston, workspace, pages, &mut collectors)?;
     collectors.refuse_unread()?;

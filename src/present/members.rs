@@ -16,6 +16,7 @@ use crate::houston::{Fault, Houston};
 use crate::model::WorkspaceId;
 use crate::outcome::{Cause, Code};
 use crate::plan::census::{Census, Gap};
+use crate::plan::compare::Addresses;
 use crate::plan::{Account, Membership};
 
 /// What a workspace has of the wanted people.
@@ -83,8 +84,8 @@ impl Reading {
 /// What is wanted of a workspace.
 #[derive(Debug, Clone, Default)]
 pub struct Look<'a> {
-    /// Whose membership (distinct addresses, normalised).
-    pub wanted: Vec<&'a str>,
+    /// Whose membership.
+    pub wanted: Addresses<'a>,
     /// Which other people to look for.
     pub care: Care<'a>,
     /// The names of all expected people, if everyone who answers to none of them is listed.
@@ -97,16 +98,15 @@ pub struct Look<'a> {
     pub to_the_end: bool,
 }
 
-/// Reads `workspace` until everything about the `wanted` addresses (distinct, normalised) is known, and
-/// their other addresses.
-pub fn read<'a>(
+/// Reads `workspace` until everything about the `wanted` addresses is known, and their other addresses.
+pub fn read(
     houston: &Houston,
     workspace: &WorkspaceId,
-    wanted: impl IntoIterator<Item = &'a str>,
+    wanted: Addresses<'_>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
     let care = Care { aliases: true, ..Care::default() };
-    let look = Look { wanted: wanted.into_iter().collect(), care, ..Look::default() };
+    let look = Look { wanted, care, ..Look::default() };
     read_all(houston, workspace, look, pages)
 }
 
@@ -180,7 +180,7 @@ pub fn read_accounts(
     accounts: &[&Account],
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
-    let mut collectors = Collectors::new([], Care::default());
+    let mut collectors = Collectors::new(Addresses::default(), Care::default());
     let wants_invites = collectors.accounts.insert(Accounts::new(accounts)).want_invites();
     let walked = walk(houston, workspace, pages, &mut collectors)?;
     if walked.invites == InvitesSeen::Refused && wants_invites {
@@ -210,7 +210,7 @@ pub fn read_grants(
     asked: &[Asked<'_>],
     pages: &PageSize,
 ) -> Answers {
-    let mut collectors = Collectors::new([], Care::default());
+    let mut collectors = Collectors::new(Addresses::default(), Care::default());
     collectors.invites = false;
     collectors.grants = Some(Grants::new(asked));
     walk(houston, workspace, pages, &mut collectors)?;
@@ -222,14 +222,13 @@ pub fn read_grants(
 ///
 /// # Errors
 /// The lists cannot be read.
-pub fn read_with_admins<'a>(
+pub fn read_with_admins(
     houston: &Houston,
     workspace: &WorkspaceId,
-    wanted: impl IntoIterator<Item = &'a str>,
+    wanted: Addresses<'_>,
     pages: &PageSize,
 ) -> Result<Reading, Fault> {
     let care = Care { admins: true, aliases: true, ..Care::default() };
-    let wanted = wanted.into_iter().collect();
     read_all(houston, workspace, Look { wanted, care, to_the_end: true, ..Look::default() }, pages)
 }
 
@@ -241,7 +240,7 @@ pub fn other_admins<'a>(
     people: impl IntoIterator<Item = &'a str>,
     pages: &PageSize,
 ) -> Result<usize, Fault> {
-    let mut collectors = Collectors::new([], Care { admins: true, ..Care::default() });
+    let mut collectors = Collectors::new(Addresses::default(), Care { admins: true, ..Care::default() });
     collectors.to_the_end = true;
     collectors.invites = false;
     walk(houston, workspace, pages, &mut collectors)?;
@@ -323,7 +322,7 @@ pub(super) mod tests {
     }
 
     fn reading(server: &Arc<Scripted>, wanted: &[&str]) -> Reading {
-        read(&client(server), &workspace(), wanted.iter().copied(), &PageSize::default()).unwrap()
+        read(&client(server), &workspace(), wanted.iter().copied().collect(), &PageSize::default()).unwrap()
     }
 
     const MEMBER: Membership =
@@ -350,7 +349,7 @@ pub(super) mod tests {
     fn a_census_counts_what_the_reading_covers_and_asks_for_nothing() {
         let wanted = ["p0@example.com", "p3@example.com", "absent@example.com"];
         let look = |wanted: &[&'static str], others: &[&'static str]| Look {
-            wanted: wanted.to_vec(),
+            wanted: Addresses::Listed(wanted.to_vec()),
             others: others.to_vec(),
             ..Look::default()
         };
@@ -400,12 +399,13 @@ pub(super) mod tests {
                 let server = || server_of(one_of_a_crew, people, page, cursor);
                 let together = server();
                 let care = Care { admins: true, ..Care::default() };
-                let (wanted_people, named) = (wanted.to_vec(), Some(named.clone()));
+                let (wanted_people, named) = (wanted.into_iter().collect(), Some(named.clone()));
                 let look = Look { wanted: wanted_people, care, named, asked: &asked, ..Look::default() };
                 let found = read_all(&client(&together), &workspace, look, &pages()).unwrap();
                 let label = format!("{people} people, {cursor:?}, pages of {page}");
 
-                let alone = read(&client(&server()), &workspace, wanted, &pages()).unwrap();
+                let alone =
+                    read(&client(&server()), &workspace, wanted.into_iter().collect(), &pages()).unwrap();
                 assert_eq!(found.memberships, alone.memberships, "{label}");
                 let grants = read_grants(&client(&server()), &workspace, &asked, &pages()).unwrap();
                 assert_eq!(found.grants, Ok(grants), "{label}");
@@ -428,7 +428,7 @@ pub(super) mod tests {
         let admins = |wanted: &str| {
             let server = server_of(one_of_a_crew, 250, 100, Cursor::Exclusive);
             let care = Care { admins: true, ..Care::default() };
-            let look = Look { wanted: vec![wanted], care, ..Look::default() };
+            let look = Look { wanted: Addresses::Listed(vec![wanted]), care, ..Look::default() };
             let found = read_all(&client(&server), &workspace(), look, &PageSize::default()).unwrap();
             found.admins.map(|admins| admins.other_than(["p0@example.com"]))
         };
@@ -454,7 +454,8 @@ pub(super) mod tests {
             }));
             let asked =
                 ["p0@example.com", "absent@example.com"].map(|email| Asked { email, deployment: "rel-a" });
-            let look = Look { wanted: vec!["p1@example.com"], asked: &asked, ..Look::default() };
+            let look =
+                Look { wanted: Addresses::Listed(vec!["p1@example.com"]), asked: &asked, ..Look::default() };
             let found = read_all(&client(&server), &workspace(), look, &PageSize::default()).unwrap();
             assert_eq!(found.memberships, [MEMBER]);
             found.grants.map(|grants| grants.iter().map(Option::is_some).collect::<Vec<_>>())
@@ -483,9 +484,9 @@ pub(super) mod tests {
     fn a_page_shorter_than_another_one_is_known_to_be_the_last() {
         let pages = PageSize::default();
         let (long, short) = (server(50, 100, Cursor::Exclusive), server(30, 100, Cursor::Exclusive));
-        read(&client(&long), &workspace(), ["absent@example.com"], &pages).unwrap();
+        read(&client(&long), &workspace(), Addresses::Listed(vec!["absent@example.com"]), &pages).unwrap();
         assert_eq!(long.sent(), 2, "the first short page might be as long as pages get here");
-        read(&client(&short), &workspace(), ["absent@example.com"], &pages).unwrap();
+        read(&client(&short), &workspace(), Addresses::Listed(vec!["absent@example.com"]), &pages).unwrap();
         assert_eq!(short.sent(), 1);
     }
 

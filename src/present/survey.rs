@@ -13,6 +13,7 @@ use super::members::{self, Care, Look, PageSize, Reading};
 use crate::houston::{Deployment, Fault, Houston, Invite};
 use crate::model::{Emails, ItemId, WorkspaceId};
 use crate::plan::Account;
+use crate::plan::compare::Addresses;
 use crate::plan::protect::Protect;
 use crate::time::Cancel;
 
@@ -88,7 +89,7 @@ impl Survey<'_> {
         self.each(tasks.len(), progress, |index| {
             let Task { workspace, rows, named, asked, others } = tasks[index];
             let look = Look {
-                wanted: self.wanted(rows).collect(),
+                wanted: Addresses::OfRows(self.emails, rows),
                 care: self.care,
                 named: named.map(|rows| self.wanted(rows).collect()),
                 asked,

@@ -197,7 +197,8 @@ impl PlanReport<'_> {
             ];
             out.put(cells)?;
         }
-        Ok(String::from_utf8_lossy(&out.finish()?).into_owned())
+        // All texts are, and a million rows are not copied.
+        String::from_utf8(out.finish()?).map_err(|error| std::io::Error::other(error).into())
     }
 
     fn to_create(&self) -> impl Iterator<Item = &str> {

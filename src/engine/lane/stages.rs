@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::open::small;
 use crate::plan::Stage;
 
 /// The operations of a workspace that are not sent yet, or must be sent again.
@@ -74,7 +75,12 @@ impl Stages {
 
     /// Takes the next operation.
     pub fn pop(&mut self) -> Option<usize> {
-        self.to_send.pop_front().map(|operation| operation as usize)
+        let next = self.to_send.pop_front();
+        if self.to_send.is_empty() {
+            // A workspace may have had a million of them.
+            self.to_send.shrink_to_fit();
+        }
+        next.map(|operation| operation as usize)
     }
 
     /// Takes these operations in, behind all others of the stage that has begun.
@@ -117,8 +123,4 @@ impl Stages {
         let later = self.later.iter_mut().flat_map(|line| line.drain(..));
         self.to_send.drain(..).chain(later).map(|operation| operation as usize).collect()
     }
-}
-
-fn small(operation: usize) -> u32 {
-    u32::try_from(operation).expect("there are fewer operations than rows")
 }

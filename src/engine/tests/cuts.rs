@@ -109,7 +109,8 @@ impl Recorded {
         let houston = self.stage.houston(settings, &clock, &Cancel::new());
         let mut pending = Pending::collect(Phase::Members, &self.folder, &history).unwrap();
         pending.judge_rows(|workspace, emails| {
-            members::read(&houston, workspace, emails.iter().copied(), &PageSize::default()).unwrap()
+            members::read(&houston, workspace, emails.iter().copied().collect(), &PageSize::default())
+                .unwrap()
         });
         let (batch, concluded) = pending.batch();
         let mut journal = Journal::append(&self.folder, &history, clock.now()).unwrap();

@@ -103,6 +103,21 @@ fn a_request_has_its_headers_and_connections_are_kept() {
 }
 
 #[test]
+fn many_workers_open_hardly_more_connections_than_there_are_workers() {
+    const WORKERS: usize = 16;
+    let server = serve(|_| Some(page("200 OK", "", GOOD)));
+    let settings = HttpSettings { concurrency: WORKERS, ..HttpSettings::default() };
+    let http = Http::new(&server.target, None, settings);
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| (0..200).for_each(|_| drop(http.send(&request(Kind::Write)).unwrap())));
+        }
+    });
+    let connections = server.connections.load(Ordering::SeqCst);
+    assert!(connections * 100 <= WORKERS * 115, "{connections} connections");
+}
+
+#[test]
 fn graphql_is_an_answer_at_any_status_but_429() {
     for status in ["200 OK", "400 Bad Request", "401 Unauthorized", "500 Internal Server Error"] {
         let server = serve(move |_| Some(page(status, "", br#"{"errors":[{"message":"x"}]}"#)));

@@ -18,6 +18,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 
 /// How busy a leg of a run keeps Houston. Counts are totals of the leg, of requests of every kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pulse {
     /// Requests, repeats included.
     pub requests: u64,
@@ -43,6 +44,7 @@ pub struct Pulse {
 
 /// What a run waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Paused {
     /// Why.
     pub why: WhyPaused,
@@ -53,6 +55,7 @@ pub struct Paused {
 /// Why a run waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum WhyPaused {
     /// Houston asked for a pause.
     Asked,
