@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "every bench uses a part of it")]
 
 pub mod engine_run;
+pub mod plain;
 pub mod proc;
 pub mod raw;
 pub mod server;
