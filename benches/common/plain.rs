@@ -1,19 +1,24 @@
 //! The plain server: the least that can pass for a Houston. hyper on one thread, a few bytes per answer,
 //! an exact count of what arrived and when.
+//!
+//! Every answer takes the same time. The server works on any number of requests at once, or, with a number
+//! of workers, on as many, and the others wait in the order in which they came.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::server::{announce, until_unwanted, workspace_id};
 
@@ -38,7 +43,22 @@ pub struct Count {
     pub seconds: f64,
 }
 
-pub fn serve(latency: Duration, workspaces: usize) -> io::Result<()> {
+/// What is in the server at a moment.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Sample {
+    /// Seconds since the server began.
+    pub at: f64,
+    /// Requests that wait or are worked on.
+    pub inside: usize,
+    /// Requests that were answered so far.
+    pub answered: u64,
+}
+
+/// The time from one sample to the next.
+pub const SAMPLED: Duration = Duration::from_millis(50);
+
+/// Is the server: this time for every answer, so many workspaces, so many requests at once.
+pub fn serve(latency: Duration, workspaces: usize, workers: Option<usize>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -47,16 +67,17 @@ pub fn serve(latency: Duration, workspaces: usize) -> io::Result<()> {
             until_unwanted();
             std::process::abort();
         });
-        let shared = Arc::new(Mutex::new(Plain::new(workspaces)));
+        let shared = Shared::new(workspaces, workers);
+        if workers.is_some() {
+            tokio::spawn(shared.clone().sample());
+        }
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let shared = Arc::clone(&shared);
-            if let Ok(mut plain) = shared.lock() {
-                plain.count.connections += 1;
-            }
+            let shared = shared.clone();
+            shared.plain().count.connections += 1;
             tokio::spawn(async move {
-                let service = service_fn(move |request| answer(Arc::clone(&shared), request, latency));
+                let service = service_fn(move |request| shared.clone().answer(request, latency));
                 let connection = hyper::server::conn::http1::Builder::new();
                 // An error is a client that has gone.
                 let _ = connection.serve_connection(TokioIo::new(stream), service).await;
@@ -65,25 +86,149 @@ pub fn serve(latency: Duration, workspaces: usize) -> io::Result<()> {
     })
 }
 
-async fn answer(
-    shared: Arc<Mutex<Plain>>,
-    request: Request<Incoming>,
-    latency: Duration,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let is_count = request.uri().path() == "/count";
-    let body = request.into_body().collect().await?.to_bytes();
-    let text = {
-        let mut plain = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if is_count { plain.report() } else { plain.answer(&body) }
-    };
-    if !latency.is_zero() && !is_count {
-        tokio::time::sleep(latency).await;
+/// What all connections share.
+#[derive(Clone)]
+struct Shared {
+    plain: Arc<Mutex<Plain>>,
+    hall: Arc<Mutex<Hall>>,
+}
+
+impl Shared {
+    fn new(workspaces: usize, workers: Option<usize>) -> Self {
+        Self {
+            plain: Arc::new(Mutex::new(Plain::new(workspaces))),
+            hall: Arc::new(Mutex::new(Hall::new(workers.unwrap_or(usize::MAX)))),
+        }
     }
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    response
-        .headers_mut()
-        .insert("content-type", hyper::header::HeaderValue::from_static("application/json; charset=utf-8"));
-    Ok(response)
+
+    fn plain(&self) -> MutexGuard<'_, Plain> {
+        self.plain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hall(&self) -> MutexGuard<'_, Hall> {
+        self.hall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sample(self) {
+        let mut ticks = tokio::time::interval(SAMPLED);
+        loop {
+            ticks.tick().await;
+            let mut hall = self.hall();
+            let sample = hall.sample();
+            hall.samples.push(sample);
+        }
+    }
+
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+        latency: Duration,
+    ) -> Result<Response<Full<Bytes>>, hyper::Error> {
+        let path = request.uri().path().to_owned();
+        let body = request.into_body().collect().await?.to_bytes();
+        let text = match self.control(&path) {
+            Some(text) => text,
+            None => {
+                let text = self.plain().answer(&body);
+                self.work(latency).await;
+                text
+            }
+        };
+        let mut response = Response::new(Full::new(Bytes::from(text)));
+        response
+            .headers_mut()
+            .insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
+        Ok(response)
+    }
+
+    /// What a bench asks of the server itself.
+    fn control(&self, path: &str) -> Option<String> {
+        let json = match path.trim_start_matches('/').split_once('/') {
+            None if path == "/count" => serde_json::to_string(&self.plain().report()),
+            None if path == "/samples" => serde_json::to_string(&std::mem::take(&mut self.hall().samples)),
+            Some(("workers", count)) => {
+                let mut hall = self.hall();
+                hall.hire(count.parse().unwrap_or(1));
+                serde_json::to_string(&hall.sample())
+            }
+            None | Some(_) => return None,
+        };
+        json.ok()
+    }
+
+    /// Waits for a worker, and for the end of the work.
+    async fn work(&self, latency: Duration) {
+        let turn = self.hall().enter();
+        let start = match turn {
+            Turn::Now(start) => start,
+            Turn::Later(start) => start.await.unwrap_or_else(|_| Instant::now()),
+        };
+        if !latency.is_zero() {
+            tokio::time::sleep_until((start + latency).into()).await;
+        }
+        self.hall().leave(start + latency);
+    }
+}
+
+/// Workers, and before them a queue without an end.
+struct Hall {
+    workers: usize,
+    busy: usize,
+    /// Told when their work begins.
+    queue: VecDeque<oneshot::Sender<Instant>>,
+    answered: u64,
+    start: Instant,
+    samples: Vec<Sample>,
+}
+
+/// When the work for a request begins.
+enum Turn {
+    Now(Instant),
+    Later(oneshot::Receiver<Instant>),
+}
+
+impl Hall {
+    fn new(workers: usize) -> Self {
+        let start = Instant::now();
+        Self { workers, busy: 0, queue: VecDeque::new(), answered: 0, start, samples: Vec::new() }
+    }
+
+    fn enter(&mut self) -> Turn {
+        if self.busy < self.workers {
+            self.busy += 1;
+            return Turn::Now(Instant::now());
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.queue.push_back(sender);
+        Turn::Later(receiver)
+    }
+
+    /// A worker is done at this time, and begins the next work then: the timer's delay is not work.
+    fn leave(&mut self, end: Instant) {
+        self.busy -= 1;
+        self.answered += 1;
+        self.begin(end);
+    }
+
+    /// From now on there are so many workers. Those who are too many finish what they do.
+    fn hire(&mut self, workers: usize) {
+        self.workers = workers;
+        self.begin(Instant::now());
+    }
+
+    fn begin(&mut self, at: Instant) {
+        while self.busy < self.workers
+            && let Some(next) = self.queue.pop_front()
+        {
+            // One whose client has gone takes no worker.
+            self.busy += usize::from(next.send(at).is_ok());
+        }
+    }
+
+    fn sample(&self) -> Sample {
+        let inside = self.busy + self.queue.len();
+        Sample { at: self.start.elapsed().as_secs_f64(), inside, answered: self.answered }
+    }
 }
 
 /// The state of the plain server.
@@ -126,13 +271,13 @@ impl Plain {
         }
     }
 
-    fn report(&mut self) -> String {
+    fn report(&mut self) -> Count {
         let mut count = std::mem::take(&mut self.count);
         if let (Some(first), Some(last)) = (self.first.take(), self.last.take()) {
             count.seconds = (last - first).as_secs_f64();
         }
         self.recent.clear();
-        serde_json::to_string(&count).unwrap_or_default()
+        count
     }
 
     fn arrived(&mut self) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use houston_onboard::sandbox::{Audit, Options, Sandbox, State};
 
-use super::plain::{self, Count};
+use super::plain::{self, Count, Sample};
 
 /// The first argument of a bench that is to be a server.
 pub const FLAG: &str = "--be-a-server";
@@ -40,24 +40,26 @@ pub struct Server {
 impl Server {
     /// Starts a server that takes this long for every answer, with so many workspaces.
     pub fn start(kind: Kind, latency: Duration, workspaces: usize) -> io::Result<Self> {
-        Self::spawn(kind, latency, workspaces.to_string().as_ref())
+        Self::spawn(kind, latency, workspaces.to_string().as_ref(), "")
+    }
+
+    /// Starts a plain server with so many workers, which take this long for every answer.
+    pub fn with_workers(latency: Duration, workspaces: usize, workers: usize) -> io::Result<Self> {
+        Self::spawn(Kind::Plain, latency, workspaces.to_string().as_ref(), &workers.to_string())
     }
 
     /// Starts a sandbox with the state in this file.
     pub fn with_state(state: &Path, latency: Duration) -> io::Result<Self> {
-        Self::spawn(Kind::Sandbox, latency, state.as_os_str())
+        Self::spawn(Kind::Sandbox, latency, state.as_os_str(), "")
     }
 
     /// Starts a sandbox with so many workspaces in which these things go wrong.
     pub fn faulty(latency: Duration, workspaces: usize, faults: &str) -> io::Result<Self> {
-        Self::spawn_with(Kind::Sandbox, latency, workspaces.to_string().as_ref(), faults)
+        Self::spawn(Kind::Sandbox, latency, workspaces.to_string().as_ref(), faults)
     }
 
-    fn spawn(kind: Kind, latency: Duration, content: &OsStr) -> io::Result<Self> {
-        Self::spawn_with(kind, latency, content, "")
-    }
-
-    fn spawn_with(kind: Kind, latency: Duration, content: &OsStr, faults: &str) -> io::Result<Self> {
+    /// `special` are the workers of the plain server, or the faults of the sandbox.
+    fn spawn(kind: Kind, latency: Duration, content: &OsStr, special: &str) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(FLAG)
             .arg(match kind {
@@ -66,7 +68,7 @@ impl Server {
             })
             .arg(latency.as_micros().to_string())
             .arg(content)
-            .arg(faults)
+            .arg(special)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -99,6 +101,16 @@ impl Server {
         serde_json::from_slice(&self.get("/count")?).map_err(io::Error::other)
     }
 
+    /// What was in the plain server since the last call.
+    pub fn samples(&self) -> io::Result<Vec<Sample>> {
+        serde_json::from_slice(&self.get("/samples")?).map_err(io::Error::other)
+    }
+
+    /// From now on the plain server has so many workers. Gives what is in it at that moment.
+    pub fn set_workers(&self, workers: usize) -> io::Result<Sample> {
+        serde_json::from_slice(&self.get(&format!("/workers/{workers}"))?).map_err(io::Error::other)
+    }
+
     /// What the sandbox counted, without its list of mutations.
     pub fn audit(&self) -> io::Result<Audit> {
         serde_json::from_slice(&self.get("/audit?entries=0")?).map_err(io::Error::other)
@@ -126,18 +138,20 @@ impl Drop for Server {
 /// Whether this process is to be a server; if so, it has been one when this returns.
 pub fn serve_if_asked() -> io::Result<bool> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [flag, kind, latency, content, faults] = arguments.as_slice() else { return Ok(false) };
+    let [flag, kind, latency, content, special] = arguments.as_slice() else { return Ok(false) };
     if flag != FLAG {
         return Ok(false);
     }
     let latency = Duration::from_micros(latency.parse().map_err(io::Error::other)?);
     match (kind.as_str(), content.parse()) {
-        ("sandbox", Ok(workspaces)) => serve_sandbox(latency, empty_state(workspaces)?, faults)?,
+        ("sandbox", Ok(workspaces)) => serve_sandbox(latency, empty_state(workspaces)?, special)?,
         ("sandbox", Err(_)) => {
             let state = State::read(Path::new(content)).map_err(io::Error::other)?;
-            serve_sandbox(latency, state, faults)?;
+            serve_sandbox(latency, state, special)?;
         }
-        (_, workspaces) => plain::serve(latency, workspaces.map_err(io::Error::other)?)?,
+        (_, workspaces) => {
+            plain::serve(latency, workspaces.map_err(io::Error::other)?, special.parse().ok())?
+        }
     }
     Ok(true)
 }
