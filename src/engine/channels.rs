@@ -12,6 +12,9 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::worker::{Job, Signal, Ticket};
 
+/// No server and no machine takes less from one answer to the next.
+const FASTEST: Duration = Duration::from_micros(50);
+
 /// The way to the workers and back.
 #[derive(Debug)]
 pub struct Channels {
@@ -24,6 +27,7 @@ pub struct Channels {
     in_flight: usize,
     /// The most tickets that are out at a time, apart from the probe's.
     window: usize,
+    workers: usize,
 }
 
 impl Channels {
@@ -34,7 +38,7 @@ impl Channels {
         let (tickets, waiting) = crossbeam_channel::bounded(window + 1);
         let (answers, signals) = crossbeam_channel::bounded(window + 1);
         let stopping = Arc::default();
-        (Self { tickets, answers, signals, stopping, in_flight: 0, window }, waiting)
+        (Self { tickets, answers, signals, stopping, in_flight: 0, window, workers }, waiting)
     }
 
     /// The flag that makes the workers hand back what they have not sent.
@@ -56,6 +60,13 @@ impl Channels {
     /// so that intents come in batches: one sync of the journal serves many of them.
     pub fn room(&self) -> usize {
         if self.in_flight > self.window * 3 / 4 { 0 } else { self.window - self.in_flight }
+    }
+
+    /// How long the workers have enough to do, whatever is answered: no signal needs to be taken in before
+    /// that. One wake-up then serves many of them.
+    pub fn slack(&self) -> Duration {
+        let waiting = self.in_flight.saturating_sub(self.workers);
+        FASTEST * u32::try_from(waiting).unwrap_or(0)
     }
 
     /// Gives a job to the workers. The channel has room: the window is as large as the channel.
@@ -81,5 +92,21 @@ impl Channels {
     fn took(&mut self, signal: Option<Signal>) -> Option<Signal> {
         self.in_flight -= usize::from(signal.is_some());
         signal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_may_wait_as_long_as_tickets_wait_for_workers() {
+        let (mut channels, _waiting) = Channels::open(4);
+        let mut give = |count| {
+            (0..count).for_each(|_| channels.give(Job::Probe));
+            channels.slack()
+        };
+        assert_eq!([give(0), give(1), give(3)], [Duration::ZERO; 3], "every ticket has a worker");
+        assert_eq!([give(1), give(3)], [FASTEST, 4 * FASTEST]);
     }
 }
