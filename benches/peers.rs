@@ -124,7 +124,8 @@ fn main() -> Result<(), AnyError> {
     let server = Server::start(Kind::Plain, Duration::from_millis(latency), WORKSPACES * PEERS.len())?;
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     say(format_args!(
-        "{latency} ms, client               rows  seconds  rows/s  x loop  cpu s per 10,000  peak MiB  goal"
+        "{:<30}  rows  seconds  rows/s  x loop  cpu s per 10,000  peak MiB  goal",
+        format!("client, {latency} ms")
     ));
     let mut base = None;
     for (index, peer) in PEERS.iter().enumerate().filter(|(_, peer)| is_chosen(peer)) {
@@ -192,7 +193,7 @@ impl Peer {
                 let config = folder.join("curl.txt");
                 self.write_config(server, first, &config)?;
                 let mut command = Command::new("curl");
-                command.args(["-s", "--parallel", "--parallel-max", "64", "--config"]).arg(config);
+                command.args(["--parallel", "--parallel-max", "64", "--config"]).arg(config);
                 command
             }
             Way::Python { script, .. } => {
@@ -226,7 +227,7 @@ impl Peer {
             let next = if row == 0 { "" } else { "next\n" };
             writeln!(
                 out,
-                "{next}url = \"{}\"\nheader = \"content-type: application/json\"\nheader = \"authorization: {}\"\ndata = \"{body}\"\noutput = /dev/null",
+                "{next}silent\nurl = \"{}\"\nheader = \"content-type: application/json\"\nheader = \"authorization: {}\"\ndata = \"{body}\"\noutput = /dev/null",
                 server.url(),
                 server.token
             )?;

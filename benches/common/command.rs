@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -43,7 +42,10 @@ impl Outcome {
 pub fn measured(command: &mut Command) -> io::Result<Outcome> {
     let cpu = proc::cpu_of_children();
     let start = Instant::now();
-    let mut child = command.process_group(0).spawn()?;
+    // By its group its processes are found.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let mut child = command.spawn()?;
     let (status, peak_mib) = watch(&mut child)?;
     let seconds = start.elapsed().as_secs_f64();
     Ok(Outcome { status, seconds, cpu: proc::cpu_of_children() - cpu, peak_mib })
