@@ -15,10 +15,12 @@ use super::results::{ERRORS, RESULTS, UNPROCESSED};
 use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary};
 use super::{shell_word, spoken};
 use crate::event::StopReason;
-use crate::model::printable;
+use crate::model::{LimitedBy, printable};
 use crate::outcome::{Code, Status, StatusKind};
 use crate::record::undo as undo_plan;
 
+/// What limited a run is said if it took at least this long.
+const WORTH_A_WORD_MS: u64 = 5000;
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
 
@@ -138,14 +140,36 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     )?;
     if summary.finished_at.is_some() {
         write!(text, ", {} requests", summary.requests)?;
+        if let Some(latency) = summary.latency_ms {
+            write!(text, " of {latency} ms each")?;
+        }
     }
     writeln!(text, "{faint:#}")?;
     strain(text, summary, palette)
 }
 
-/// Throttling and refused retries, if there were any.
+/// What limited a run that took some time.
+fn limit(summary: &Summary) -> Option<String> {
+    let limited_by = summary.limited_by.filter(|_| summary.duration_ms >= WORTH_A_WORD_MS)?;
+    match limited_by {
+        LimitedBy::Latency => {
+            Some(format!("Houston's latency limited this run to about {} at a time", summary.window_mean))
+        }
+        LimitedBy::Rate => Some("--rate limited this run".to_owned()),
+        LimitedBy::Concurrency => {
+            Some(format!("--concurrency limited this run to {} at a time", summary.window_mean))
+        }
+        // Said with the number of refusals.
+        LimitedBy::Refusals => None,
+    }
+}
+
+/// What limited it, throttling and refused retries, if there were any.
 fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let warn = palette.warn;
+    let (warn, faint) = (palette.warn, palette.faint);
+    if let Some(limit) = limit(summary) {
+        writeln!(text, "{faint}{limit}{faint:#}")?;
+    }
     let Summary { congestion_events, window_min, window_end, retries, retries_refused, .. } = summary;
     if *congestion_events > 0 {
         let times =
@@ -498,7 +522,7 @@ mod tests {
             congestion_events: 1,
             retries: 41,
             retries_refused: 3,
-            budget_is_empty: true,
+            ..Strain::default()
         });
         let throttled = render(&summary(&fixture), Paint::Plain);
         let more: Vec<_> = throttled.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
@@ -507,6 +531,36 @@ mod tests {
         the retry budget was exhausted: 41 requests were retried, 3 were not
         ");
         assert_eq!(throttled.lines().count(), quiet.lines().count() + 2);
+    }
+
+    #[test]
+    fn what_limited_a_run_is_said_if_it_took_some_time() {
+        let closing = |limited_by, duration| {
+            let mut fixture = Fixture::with(&[(Status::Added, None)], None);
+            fixture.history.duration = Duration::from_millis(duration);
+            fixture.history.strain.add(Strain {
+                concurrency: 8,
+                window_min: 3,
+                window_end: 6,
+                window_mean: 6,
+                limited_by,
+                answers: 100,
+                answers_us: 2_100_000,
+                ..Strain::default()
+            });
+            render(&summary(&fixture), Paint::Plain)
+        };
+        for (limit, words) in [
+            (LimitedBy::Latency, "Houston's latency limited this run to about 6 at a time"),
+            (LimitedBy::Rate, "--rate limited this run"),
+            (LimitedBy::Concurrency, "--concurrency limited this run to 6 at a time"),
+        ] {
+            let text = closing(limit, 5000);
+            assert!(text.contains("requests of 21 ms each\n"), "{text}");
+            assert!(text.lines().any(|line| line == words), "{text}");
+            assert!(!closing(limit, 4999).contains("limited"));
+        }
+        assert!(!closing(LimitedBy::Refusals, 5000).contains("limited"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod export;
 pub mod list;
 pub mod notices;
 pub mod plan;
+mod provenance;
 pub mod question;
 pub mod removals;
 pub mod results;
