@@ -193,7 +193,10 @@ impl Peer {
                 let config = folder.join("curl.txt");
                 self.write_config(server, first, &config)?;
                 let mut command = Command::new("curl");
-                command.args(["--parallel", "--parallel-max", "64", "--config"]).arg(config);
+                command
+                    .args(["--parallel", "--parallel-max", "64", "--config"])
+                    .arg(config)
+                    .stderr(Stdio::null());
                 command
             }
             Way::Python { script, .. } => {
@@ -227,7 +230,7 @@ impl Peer {
             let next = if row == 0 { "" } else { "next\n" };
             writeln!(
                 out,
-                "{next}silent\nurl = \"{}\"\nheader = \"content-type: application/json\"\nheader = \"authorization: {}\"\ndata = \"{body}\"\noutput = /dev/null",
+                "{next}url = \"{}\"\nheader = \"content-type: application/json\"\nheader = \"authorization: {}\"\ndata = \"{body}\"\noutput = /dev/null",
                 server.url(),
                 server.token
             )?;
