@@ -34,7 +34,7 @@ impl Outcome {
         if self.status.success() {
             return Ok(self);
         }
-        Err(io::Error::other(format!("{:?} ended with {}", what.get_program(), self.status)))
+        Err(io::Error::other(format!("{} ended with {}", what.get_program().display(), self.status)))
     }
 }
 

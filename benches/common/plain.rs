@@ -126,13 +126,12 @@ impl Shared {
     ) -> Result<Response<Full<Bytes>>, hyper::Error> {
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await?.to_bytes();
-        let text = match self.control(&path) {
-            Some(text) => text,
-            None => {
-                let text = self.plain().answer(&body);
-                self.work(latency).await;
-                text
-            }
+        let text = if let Some(text) = self.control(&path) {
+            text
+        } else {
+            let text = self.plain().answer(&body);
+            self.work(latency).await;
+            text
         };
         let mut response = Response::new(Full::new(Bytes::from(text)));
         response

@@ -150,7 +150,7 @@ pub fn serve_if_asked() -> io::Result<bool> {
             serve_sandbox(latency, state, special)?;
         }
         (_, workspaces) => {
-            plain::serve(latency, workspaces.map_err(io::Error::other)?, special.parse().ok())?
+            plain::serve(latency, workspaces.map_err(io::Error::other)?, special.parse().ok())?;
         }
     }
     Ok(true)
