@@ -129,17 +129,16 @@ fn main() -> Result<(), AnyError> {
     ));
     let mut base = None;
     for (index, peer) in PEERS.iter().enumerate().filter(|(_, peer)| is_chosen(peer)) {
-        match peer.lacks() {
-            Some(missing) => say(format_args!("{}: left out, {missing} is not installed", peer.name)),
-            None => {
-                let figures = peer.run(&server, index * WORKSPACES, folder.path())?;
-                let rate = figure(peer.rows) / figures.seconds;
-                if index == 0 {
-                    base = Some(rate);
-                }
-                peer.say(&figures, base.map(|base| rate / base));
-            }
+        if let Some(missing) = peer.lacks() {
+            say(format_args!("{}: left out, {missing} is not installed", peer.name));
+            continue;
         }
+        let figures = peer.run(&server, index * WORKSPACES, folder.path())?;
+        let rate = figure(peer.rows) / figures.seconds;
+        if index == 0 {
+            base = Some(rate);
+        }
+        peer.say(&figures, base.map(|base| rate / base));
     }
     Ok(())
 }
