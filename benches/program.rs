@@ -1,9 +1,8 @@
-//! The whole program: how fast it starts, how many requests a repeated run costs, and how time and
-//! memory grow with the rows.
+//! The whole program: how fast it starts, how many requests a repeated run costs, and what the plan of a
+//! large installation takes.
 //!
-//! `cargo bench --bench program` prints three parts; `cargo bench --bench program -- 1000000` runs
-//! so many rows beside 1,000. `cargo bench --bench program -- plan` is the plan of a large
-//! installation, and `-- plan 20` that of so many workspaces. Servers are processes of their own.
+//! `cargo bench --bench program` prints the first two; `cargo bench --bench program -- plan` is the plan,
+//! and `-- plan 20` that of so many workspaces.
 
 mod common;
 
@@ -14,14 +13,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::server::{Kind, Server, serve_if_asked, workspace_id};
-use common::{median, proc, say};
+use common::command::{Outcome, PROGRAM, address, apply, measured, program, roster};
+use common::server::{Server, serve_if_asked, workspace_id};
+use common::{arguments, median, say};
 use serde_json::json;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
-/// Rows of the runs whose memory is compared, where the command line names none.
-const MANY: usize = 100_000;
-/// Workspaces of these runs, and of the plan.
+/// Workspaces of the plan.
 const WORKSPACES: usize = 200;
 /// Rows of the plan for each workspace, and members that it has.
 const CROWD: usize = 1_000;
@@ -39,20 +36,14 @@ fn main() -> Result<(), AnyError> {
     if serve_if_asked()? {
         return Ok(());
     }
-    let chosen: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let arguments = arguments();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    if std::env::args().any(|argument| argument == "plan") {
-        return plan(chosen.first().copied().unwrap_or(WORKSPACES), folder.path());
+    if arguments.iter().any(|argument| argument == "plan") {
+        let workspaces = arguments.iter().find_map(|argument| argument.parse().ok());
+        return plan(workspaces.unwrap_or(WORKSPACES), folder.path());
     }
     start_up()?;
-    hardly_anything_to_do(folder.path())?;
-    say(format_args!("rows       seconds  rows/s  requests  mutations  peak MiB"));
-    let few = adds(1_000, folder.path())?;
-    for rows in if chosen.is_empty() { vec![MANY] } else { chosen } {
-        let many = adds(rows, folder.path())?;
-        say(format_args!("{rows} rows take {:.1} MiB more than 1000", many - few));
-    }
-    Ok(())
+    hardly_anything_to_do(folder.path())
 }
 
 fn start_up() -> Result<(), AnyError> {
@@ -71,78 +62,6 @@ fn start_up() -> Result<(), AnyError> {
     Ok(())
 }
 
-/// What a run of the program came to.
-struct Outcome {
-    seconds: f64,
-    peak_mib: f64,
-}
-
-/// `apply`, without a limit on the rate.
-fn apply(server: &Server, roster: &Path, runs: &Path) -> Result<Outcome, AnyError> {
-    let mut command = Command::new(PROGRAM);
-    command.args(["apply", "--yes", "--quiet", "--concurrency", "64", "--runs-dir"]).arg(runs).arg(roster);
-    command.stdout(Stdio::null());
-    measured(&mut command, server)
-}
-
-/// A run of the program against a server, to its end; the figures are the process's own.
-fn measured(command: &mut Command, server: &Server) -> Result<Outcome, AnyError> {
-    let start = Instant::now();
-    let mut child = command
-        .args(["--rate", "none", "--url", &server.url()])
-        .env("HOUSTON_API_TOKEN", &server.token)
-        .spawn()?;
-    let mut peak_mib: f64 = 0.0;
-    let status = loop {
-        if let Some(peak) = proc::peak_mib(child.id()) {
-            peak_mib = peak;
-        }
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        std::thread::sleep(proc::GLANCE);
-    };
-    let seconds = start.elapsed().as_secs_f64();
-    if !status.success() {
-        return Err(format!("{command:?} ended with {status}").into());
-    }
-    Ok(Outcome { seconds, peak_mib })
-}
-
-fn address(person: usize) -> String {
-    format!("first.last.{person:07}@example.com")
-}
-
-/// Writes a roster: so many rows, workspace after workspace.
-fn roster(path: &Path, rows: usize, workspaces: usize) -> Result<(), AnyError> {
-    let mut out = BufWriter::new(File::create(path)?);
-    writeln!(out, "email,role,workspace")?;
-    for row in 0..rows {
-        writeln!(out, "{},editor,{}", address(row), workspace_id(row % workspaces))?;
-    }
-    Ok(out.flush()?)
-}
-
-/// A run in which everybody is added. Gives its peak.
-fn adds(rows: usize, folder: &Path) -> Result<f64, AnyError> {
-    let server = Server::start(Kind::Plain, Duration::ZERO, WORKSPACES)?;
-    let path = folder.join("roster.csv");
-    roster(&path, rows, WORKSPACES)?;
-    let outcome = apply(&server, &path, &folder.join("runs"))?;
-    let count = server.count()?;
-    #[expect(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
-    let rate = rows as f64 / outcome.seconds;
-    say(format_args!(
-        "{rows:<9} {:>8.2} {rate:>7.0} {:>9} {:>10} {:>9.1}",
-        outcome.seconds, count.requests, count.writes, outcome.peak_mib
-    ));
-    if count.writes != rows as u64 {
-        return Err(format!("{} mutations for {rows} rows", count.writes).into());
-    }
-    std::fs::remove_dir_all(folder.join("runs"))?;
-    Ok(outcome.peak_mib)
-}
-
 /// 5,000 rows over 50 workspaces of which 98 % are members already, against the sandbox.
 fn hardly_anything_to_do(folder: &Path) -> Result<(), AnyError> {
     const ROWS: usize = 5_000;
@@ -150,7 +69,7 @@ fn hardly_anything_to_do(folder: &Path) -> Result<(), AnyError> {
     /// Every row of this many is new: two in each workspace.
     const NEW: usize = 50;
     let path = folder.join("mostly.csv");
-    roster(&path, ROWS, PLACES)?;
+    roster(&path, ROWS, PLACES, 0)?;
     let state = folder.join("state.json");
     let is_new = |row: usize| (row / PLACES).is_multiple_of(NEW);
     let users: Vec<_> = (0..ROWS)
@@ -173,7 +92,8 @@ fn hardly_anything_to_do(folder: &Path) -> Result<(), AnyError> {
     let runs = folder.join("runs");
     for what in ["98 % members", "all members"] {
         let before = requests(&server)?;
-        let outcome = apply(&server, &path, &runs)?;
+        let mut command = apply(&server, &path, &runs, &["--rate", "none", "--concurrency", "64"]);
+        let outcome = measured(&mut command)?.succeeded(&command)?;
         let after = requests(&server)?;
         say(format_args!(
             "{ROWS} rows, {PLACES} workspaces, {what}: {} requests (to reach: 450, better 300), {} of them mutations, {:.2} s",
@@ -228,9 +148,10 @@ fn plan(workspaces: usize, folder: &Path) -> Result<(), AnyError> {
     nearly_everybody(&roster, workspaces)?;
     crowds(&state, workspaces)?;
     let server = Server::with_state(&state, Duration::ZERO)?;
-    let mut command = Command::new(PROGRAM);
-    command.args(["plan", "--quiet", "--all", "--format", "csv"]).arg(&roster).stdout(File::create(&drawn)?);
-    let Outcome { seconds, peak_mib } = measured(&mut command, &server)?;
+    let mut command = program(&server, "plan");
+    command.args(["--rate", "none", "--quiet", "--all", "--format", "csv"]).arg(&roster);
+    command.stdout(File::create(&drawn)?);
+    let Outcome { seconds, peak_mib, .. } = measured(&mut command)?.succeeded(&command)?;
     let (requests, mutations) = requests(&server)?;
     let adds = std::fs::read_to_string(&drawn)?.matches(",add,").count();
     let (rows, most) = (workspaces * CROWD, workspaces as u64 * PLAN_REQUESTS.0 + PLAN_REQUESTS.1);

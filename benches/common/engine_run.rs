@@ -22,8 +22,9 @@ use houston_onboard::record::journal::{Actor, ChainKind, FORMAT, Header, Journal
 use houston_onboard::time::{Cancel, Clock, SystemClock};
 use rayon::ThreadPoolBuilder;
 
-use super::proc;
+use super::raw::Load;
 use super::server::{Server, workspace_id};
+use super::{figure, proc};
 
 /// What is run.
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +89,12 @@ impl Client {
 }
 
 /// Adds people with the client alone, from as many threads as requests may be in flight: no
-/// dispatcher, no journal, no proof. Gives adds a second.
-pub fn call(server: &Server, work: Work) -> Result<f64, AnyError> {
+/// dispatcher, no journal, no proof.
+pub fn call(server: &Server, work: Work) -> Result<Load, AnyError> {
     let client = Client::new(server, work)?;
     let next = AtomicUsize::new(0);
     let failed = AtomicUsize::new(0);
+    let cpu = proc::cpu(std::process::id());
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..work.in_flight {
@@ -114,9 +116,9 @@ pub fn call(server: &Server, work: Work) -> Result<f64, AnyError> {
     if failed.into_inner() > 0 {
         return Err("some calls failed".into());
     }
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests is small")]
-    let rows = work.rows as f64;
-    Ok(rows / seconds)
+    let cpu = proc::cpu(std::process::id()) - cpu;
+    let rows = figure(work.rows);
+    Ok(Load { rate: rows / seconds, cpu: cpu / rows * 10_000.0 })
 }
 
 /// Adds people, with the journal below `runs`.

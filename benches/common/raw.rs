@@ -3,11 +3,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use super::proc;
 use super::server::{Server, workspace_id};
+use super::{figure, proc};
 
 /// What it came to.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ const NUMBER: &str = "000000000";
 
 /// Sends so many adds, so many at a time; `round` makes them new ones.
 pub fn load(server: &Server, in_flight: usize, requests: usize, round: usize) -> io::Result<Load> {
-    let template = request(server);
+    let template = request(server, &body(0, &format!("raw.load.{NUMBER}@example.com")));
     let at = template.windows(NUMBER.len()).position(|part| part == NUMBER.as_bytes());
     let at = at.ok_or(io::ErrorKind::InvalidData)?;
     let next = AtomicUsize::new(0);
@@ -39,8 +39,7 @@ pub fn load(server: &Server, in_flight: usize, requests: usize, round: usize) ->
         })
     })?;
     let seconds = start.elapsed().as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests is small")]
-    let count = requests as f64;
+    let count = figure(requests);
     Ok(Load { rate: count / seconds, cpu: (proc::cpu(std::process::id()) - cpu) / count * 10_000.0 })
 }
 
@@ -68,24 +67,51 @@ fn work(
     }
 }
 
-fn request(server: &Server) -> Vec<u8> {
-    let body = serde_json::json!({
+/// The body of an add.
+pub fn body(workspace: usize, email: &str) -> String {
+    serde_json::json!({
         "variables": {
-            "workspaceUuid": workspace_id(0),
-            "email": format!("raw.load.{NUMBER}@example.com"),
+            "workspaceUuid": workspace_id(workspace),
+            "email": email,
             "role": "WORKSPACE_VIEWER",
             "bypassInvite": true,
         },
         "query": DOCUMENT,
         "operationName": "AddMember",
-    });
-    let body = body.to_string();
+    })
+    .to_string()
+}
+
+fn request(server: &Server, body: &str) -> Vec<u8> {
     format!(
         "POST /v1 HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: {}\r\ncontent-length: {}\r\n\r\n{body}",
         server.token,
         body.len()
     )
     .into_bytes()
+}
+
+/// Another client of the server, which asks something small at regular times, on a connection of its own,
+/// until it is told to stop; gives the seconds that each answer took.
+pub fn visit(server: &Server, every: Duration, is_over: &AtomicBool) -> io::Result<Vec<f64>> {
+    let body = serde_json::json!({ "query": "query Installation { appConfig { version } }", "operationName": "Installation" });
+    let request = request(server, &body.to_string());
+    let mut stream = TcpStream::connect(server.address())?;
+    stream.set_nodelay(true)?;
+    let mut answer = vec![0; 1 << 16];
+    let mut times = Vec::new();
+    let start = Instant::now();
+    for visit in 0_u32.. {
+        std::thread::sleep((start + every * visit).saturating_duration_since(Instant::now()));
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        let sent = Instant::now();
+        stream.write_all(&request)?;
+        read_answer(&mut stream, &mut answer)?;
+        times.push(sent.elapsed().as_secs_f64());
+    }
+    Ok(times)
 }
 
 /// Reads one answer with a length.

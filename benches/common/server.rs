@@ -1,34 +1,19 @@
-//! The two servers to measure against, each in a process of its own.
-//!
-//! The plain one is the least that can pass for a Houston: hyper on one thread, a few bytes per
-//! answer, an exact count of what arrived and when. The sandbox is the real GraphQL engine.
+//! The two servers to measure against, each in a process of its own: the plain one of [`plain`], and the
+//! sandbox, which is the real GraphQL engine.
 
-use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use houston_onboard::sandbox::{Audit, Options, Sandbox, State};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
+
+use super::plain::{self, Count, Sample};
 
 /// The first argument of a bench that is to be a server.
 pub const FLAG: &str = "--be-a-server";
-
-/// The token of the plain server, which takes any.
-pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-/// How many people are in a page.
-const PAGE: usize = 100;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,42 +37,29 @@ pub struct Server {
     pub token: String,
 }
 
-/// What a server counted since it was last asked.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Count {
-    /// Connections that were opened.
-    pub connections: u64,
-    /// Requests.
-    pub requests: u64,
-    /// Mutations.
-    pub writes: u64,
-    /// The most requests in any second, wherever it begins.
-    pub most_in_a_second: usize,
-    /// Seconds from the first request to the last.
-    pub seconds: f64,
-}
-
 impl Server {
     /// Starts a server that takes this long for every answer, with so many workspaces.
     pub fn start(kind: Kind, latency: Duration, workspaces: usize) -> io::Result<Self> {
-        Self::spawn(kind, latency, workspaces.to_string().as_ref())
+        Self::spawn(kind, latency, workspaces.to_string().as_ref(), "")
+    }
+
+    /// Starts a plain server with so many workers, which take this long for every answer.
+    pub fn with_workers(latency: Duration, workspaces: usize, workers: usize) -> io::Result<Self> {
+        Self::spawn(Kind::Plain, latency, workspaces.to_string().as_ref(), &workers.to_string())
     }
 
     /// Starts a sandbox with the state in this file.
     pub fn with_state(state: &Path, latency: Duration) -> io::Result<Self> {
-        Self::spawn(Kind::Sandbox, latency, state.as_os_str())
+        Self::spawn(Kind::Sandbox, latency, state.as_os_str(), "")
     }
 
     /// Starts a sandbox with so many workspaces in which these things go wrong.
     pub fn faulty(latency: Duration, workspaces: usize, faults: &str) -> io::Result<Self> {
-        Self::spawn_with(Kind::Sandbox, latency, workspaces.to_string().as_ref(), faults)
+        Self::spawn(Kind::Sandbox, latency, workspaces.to_string().as_ref(), faults)
     }
 
-    fn spawn(kind: Kind, latency: Duration, content: &OsStr) -> io::Result<Self> {
-        Self::spawn_with(kind, latency, content, "")
-    }
-
-    fn spawn_with(kind: Kind, latency: Duration, content: &OsStr, faults: &str) -> io::Result<Self> {
+    /// `special` are the workers of the plain server, or the faults of the sandbox.
+    fn spawn(kind: Kind, latency: Duration, content: &OsStr, special: &str) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(FLAG)
             .arg(match kind {
@@ -96,7 +68,7 @@ impl Server {
             })
             .arg(latency.as_micros().to_string())
             .arg(content)
-            .arg(faults)
+            .arg(special)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -129,6 +101,16 @@ impl Server {
         serde_json::from_slice(&self.get("/count")?).map_err(io::Error::other)
     }
 
+    /// What was in the plain server since the last call.
+    pub fn samples(&self) -> io::Result<Vec<Sample>> {
+        serde_json::from_slice(&self.get("/samples")?).map_err(io::Error::other)
+    }
+
+    /// From now on the plain server has so many workers. Gives what is in it at that moment.
+    pub fn set_workers(&self, workers: usize) -> io::Result<Sample> {
+        serde_json::from_slice(&self.get(&format!("/workers/{workers}"))?).map_err(io::Error::other)
+    }
+
     /// What the sandbox counted, without its list of mutations.
     pub fn audit(&self) -> io::Result<Audit> {
         serde_json::from_slice(&self.get("/audit?entries=0")?).map_err(io::Error::other)
@@ -156,31 +138,34 @@ impl Drop for Server {
 /// Whether this process is to be a server; if so, it has been one when this returns.
 pub fn serve_if_asked() -> io::Result<bool> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [flag, kind, latency, content, faults] = arguments.as_slice() else { return Ok(false) };
+    let [flag, kind, latency, content, special] = arguments.as_slice() else { return Ok(false) };
     if flag != FLAG {
         return Ok(false);
     }
     let latency = Duration::from_micros(latency.parse().map_err(io::Error::other)?);
     match (kind.as_str(), content.parse()) {
-        ("sandbox", Ok(workspaces)) => serve_sandbox(latency, empty_state(workspaces)?, faults)?,
+        ("sandbox", Ok(workspaces)) => serve_sandbox(latency, empty_state(workspaces)?, special)?,
         ("sandbox", Err(_)) => {
             let state = State::read(Path::new(content)).map_err(io::Error::other)?;
-            serve_sandbox(latency, state, faults)?;
+            serve_sandbox(latency, state, special)?;
         }
-        (_, workspaces) => serve_plain(latency, workspaces.map_err(io::Error::other)?)?,
+        (_, workspaces) => {
+            plain::serve(latency, workspaces.map_err(io::Error::other)?, special.parse().ok())?;
+        }
     }
     Ok(true)
 }
 
-/// Says where the server is, and waits until nobody wants it any more.
-fn announce(port: u16, token: &str) -> io::Result<()> {
+/// Says where the server is.
+pub fn announce(port: u16, token: &str) -> io::Result<()> {
     let mut stdout = io::stdout();
     writeln!(stdout, "{port} {token}")?;
     stdout.flush()
 }
 
-fn until_unwanted() {
-    // The end of the parent closes the pipe.
+/// Waits until the bench has ended.
+pub fn until_unwanted() {
+    // That closes the pipe.
     let _ = io::stdin().read_to_end(&mut Vec::new());
 }
 
@@ -199,189 +184,4 @@ fn serve_sandbox(latency: Duration, state: State, faults: &str) -> io::Result<()
     announce(port.ok_or(io::ErrorKind::InvalidData)?, sandbox.token())?;
     until_unwanted();
     Ok(())
-}
-
-fn serve_plain(latency: Duration, workspaces: usize) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        announce(listener.local_addr()?.port(), TOKEN)?;
-        std::thread::spawn(|| {
-            until_unwanted();
-            std::process::abort();
-        });
-        let shared = Arc::new(Mutex::new(Plain::new(workspaces)));
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let shared = Arc::clone(&shared);
-            if let Ok(mut plain) = shared.lock() {
-                plain.count.connections += 1;
-            }
-            tokio::spawn(async move {
-                let service = service_fn(move |request| answer(Arc::clone(&shared), request, latency));
-                let connection = hyper::server::conn::http1::Builder::new();
-                // An error is a client that has gone.
-                let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
-    })
-}
-
-async fn answer(
-    shared: Arc<Mutex<Plain>>,
-    request: Request<Incoming>,
-    latency: Duration,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let is_count = request.uri().path() == "/count";
-    let body = request.into_body().collect().await?.to_bytes();
-    let text = {
-        let mut plain = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if is_count { plain.report() } else { plain.answer(&body) }
-    };
-    if !latency.is_zero() && !is_count {
-        tokio::time::sleep(latency).await;
-    }
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    response
-        .headers_mut()
-        .insert("content-type", hyper::header::HeaderValue::from_static("application/json; charset=utf-8"));
-    Ok(response)
-}
-
-/// The state of the plain server.
-struct Plain {
-    /// Members of each workspace: address and role, in the order in which they came.
-    members: Vec<Vec<(Box<str>, Box<str>)>>,
-    count: Count,
-    first: Option<Instant>,
-    last: Option<Instant>,
-    /// Arrivals within the last second.
-    recent: VecDeque<Instant>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Asked<'a> {
-    operation_name: &'a str,
-    /// A document without variables has `null` here.
-    #[serde(borrow)]
-    variables: Option<Variables<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Variables<'a> {
-    workspace_uuid: Option<&'a str>,
-    email: Option<&'a str>,
-    role: Option<&'a str>,
-    cursor: Option<&'a str>,
-}
-
-impl Plain {
-    fn new(workspaces: usize) -> Self {
-        Self {
-            members: vec![Vec::new(); workspaces],
-            count: Count::default(),
-            first: None,
-            last: None,
-            recent: VecDeque::new(),
-        }
-    }
-
-    fn report(&mut self) -> String {
-        let mut count = std::mem::take(&mut self.count);
-        if let (Some(first), Some(last)) = (self.first.take(), self.last.take()) {
-            count.seconds = (last - first).as_secs_f64();
-        }
-        self.recent.clear();
-        serde_json::to_string(&count).unwrap_or_default()
-    }
-
-    fn arrived(&mut self) {
-        let now = Instant::now();
-        self.first.get_or_insert(now);
-        self.last = Some(now);
-        self.count.requests += 1;
-        self.recent.push_back(now);
-        while self.recent.front().is_some_and(|first| now - *first >= Duration::from_secs(1)) {
-            self.recent.pop_front();
-        }
-        self.count.most_in_a_second = self.count.most_in_a_second.max(self.recent.len());
-    }
-
-    fn answer(&mut self, body: &[u8]) -> String {
-        self.arrived();
-        let Ok(asked) = serde_json::from_slice::<Asked<'_>>(body) else {
-            return r#"{"errors":[{"message":"not understood"}]}"#.to_owned();
-        };
-        let variables = asked.variables.unwrap_or_default();
-        let place = variables.workspace_uuid.and_then(|id| id.get(21..)?.parse().ok()).unwrap_or(0);
-        match asked.operation_name {
-            "AddMember" => {
-                self.count.writes += 1;
-                let (email, role) = (variables.email, variables.role);
-                let member = (email.unwrap_or_default().into(), role.unwrap_or_default().into());
-                if let Some(members) = self.members.get_mut(place) {
-                    members.push(member);
-                }
-                r#"{"data":{"workspaceAddUser":{"id":"ck35y9uf44y8l0a19cmwd1x8x"}}}"#.to_owned()
-            }
-            "MemberPage" | "MemberPageWithInvites" => {
-                self.page(place, variables.cursor.unwrap_or_default())
-            }
-            "OneMember" => self.person(place, variables.email.unwrap_or_default()),
-            "SysWorkspaces" => self.workspaces(),
-            "Installation" => {
-                r#"{"data":{"appConfig":{"version":"2.0.0"},"authConfig":{"localEnabled":false,"providers":[{"name":"okta"}]}}}"#.to_owned()
-            }
-            "Caller" => {
-                r#"{"data":{"self":{"user":{"id":"ckadmin","username":"admin@example.com"},"isAdmin":true}}}"#.to_owned()
-            }
-            _ => r#"{"errors":[{"message":"not played here"}]}"#.to_owned(),
-        }
-    }
-
-    fn workspaces(&self) -> String {
-        let list: Vec<_> = (0..self.members.len())
-            .map(|place| serde_json::json!({ "id": workspace_id(place), "label": format!("Team {place}") }))
-            .collect();
-        serde_json::json!({ "data": { "sysWorkspaces": list } }).to_string()
-    }
-
-    /// A page of members; a person's id is their place in the list.
-    fn page(&self, place: usize, cursor: &str) -> String {
-        let start = cursor.parse::<usize>().map_or(0, |last| last + 1);
-        let members = self.members.get(place).map_or(&[][..], |members| members.get(start..).unwrap_or(&[]));
-        let mut text = String::with_capacity(256 + PAGE * 256);
-        text.push_str(r#"{"data":{"paginatedWorkspaceUsers":["#);
-        for (offset, member) in members.iter().take(PAGE).enumerate() {
-            if offset > 0 {
-                text.push(',');
-            }
-            push_person(&mut text, place, start + offset, member);
-        }
-        text.push_str(r#"],"workspaceInvites":[]}}"#);
-        text
-    }
-
-    fn person(&self, place: usize, email: &str) -> String {
-        let mut text = r#"{"data":{"workspaceUser":"#.to_owned();
-        let members = self.members.get(place).map_or(&[][..], Vec::as_slice);
-        match members.iter().position(|(address, _)| &**address == email) {
-            Some(index) => push_person(&mut text, place, index, &members[index]),
-            None => text.push_str("null"),
-        }
-        text.push_str("}}");
-        text
-    }
-}
-
-fn push_person(text: &mut String, place: usize, index: usize, (email, role): &(Box<str>, Box<str>)) {
-    let id = workspace_id(place);
-    // Memory takes every text.
-    let _ = write!(
-        text,
-        r#"{{"id":"{index}","username":"{email}","status":"active","emails":[{{"address":"{email}"}}],"roleBindings":[{{"role":"{role}","workspace":{{"id":"{id}"}}}}]}}"#,
-    );
 }

@@ -12,6 +12,9 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::worker::{Job, Signal, Ticket};
 
+/// No server and no machine takes less from one answer to the next.
+const FASTEST: Duration = Duration::from_micros(50);
+
 /// The way to the workers and back.
 #[derive(Debug)]
 pub struct Channels {
@@ -55,7 +58,18 @@ impl Channels {
     /// How many jobs may be sent now. None while more than three quarters of the window are in use,
     /// so that intents come in batches: one sync of the journal serves many of them.
     pub fn room(&self) -> usize {
-        if self.in_flight > self.window * 3 / 4 { 0 } else { self.window - self.in_flight }
+        if self.surplus() > 0 { 0 } else { self.window - self.in_flight }
+    }
+
+    /// How many signals have to come before there is room.
+    fn surplus(&self) -> usize {
+        self.in_flight.saturating_sub(self.window * 3 / 4)
+    }
+
+    /// How long there is no room at least: no signal needs to be taken in before that, and one wake-up then
+    /// serves many of them.
+    pub fn slack(&self) -> Duration {
+        FASTEST * u32::try_from(self.surplus()).unwrap_or(0)
     }
 
     /// Gives a job to the workers. The channel has room: the window is as large as the channel.
@@ -81,5 +95,22 @@ impl Channels {
     fn took(&mut self, signal: Option<Signal>) -> Option<Signal> {
         self.in_flight -= usize::from(signal.is_some());
         signal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_may_wait_while_there_is_no_room_anyway() {
+        let (mut channels, _waiting) = Channels::open(4);
+        let mut give = |count| {
+            (0..count).for_each(|_| channels.give(Job::Probe));
+            (channels.room(), channels.slack())
+        };
+        assert_eq!(give(0), (8, Duration::ZERO));
+        assert_eq!(give(6), (2, Duration::ZERO));
+        assert_eq!(give(2), (0, 2 * FASTEST));
     }
 }

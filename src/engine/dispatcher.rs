@@ -193,6 +193,10 @@ impl<'r> Dispatcher<'r> {
             }
         }
         let mut signal = state.channels.wait(TICK);
+        let slack = state.channels.slack();
+        if !slack.is_zero() {
+            state.run.clock.wait(slack, state.run.cancel);
+        }
         while let Some(one) = signal {
             state.handle(one);
             signal = state.channels.next_signal();

@@ -191,7 +191,9 @@ impl Token {
     /// Replaces the token wherever a foreign text repeats it.
     pub(super) fn scrub(&self, body: Vec<u8>) -> Vec<u8> {
         let secret = self.0.expose_secret();
-        Needles::new(secret.strip_prefix("Bearer ").unwrap_or(secret).trim_start()).scrub(body)
+        let bare = secret.strip_prefix("Bearer ").unwrap_or(secret).trim_start();
+        // No spelling of it is shorter.
+        if body.len() < bare.len() { body } else { Needles::new(bare).scrub(body) }
     }
 }
 
@@ -447,6 +449,7 @@ mod tests {
         assert_eq!(format!("{token:?}"), "Token(***)");
         assert_eq!(token.scrub(b"<p>hush.hush</p>".to_vec()), b"<p>[token]</p>");
         assert_eq!(token.scrub(b"\xFF hush.hush".to_vec()), "\u{fffd} [token]".as_bytes());
+        assert_eq!(token.scrub(b"hush.hush".to_vec()), b"[token]");
         assert_eq!(token.scrub(b"nothing".to_vec()), b"nothing");
     }
 
