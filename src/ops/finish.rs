@@ -219,8 +219,9 @@ pub fn write_reports(
 ) -> Result<Summary, Failure> {
     let written = || -> anyhow::Result<Summary> {
         let copy = RosterCopy::of(history)?;
-        let summary = write_files(folder, history, status.map(ExitStatus::code), copy.read(folder)?)?;
-        undo::write(folder, history)?;
+        let summary = Summary::new(history, folder.path(), status.map(ExitStatus::code));
+        let summary = write_files(folder, history, folder, summary, copy.read(folder)?)?;
+        undo::write(folder, history, folder)?;
         Ok(summary)
     };
     written().map_err(|error| {

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::digest::{Hashing, digest_of};
 pub use self::fold::DeploymentRole;
 pub use self::history::{History, ItemEnd, RowEnd};
-pub use self::lines::plan_lines;
+pub use self::lines::{PlanLines, PlanSource, plan_lines};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undoable::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
