@@ -96,7 +96,7 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         return Err(Failure::new(ExitStatus::Usage, error));
     }
     refuse_to_overwrite(args)?;
-    let destination = destination(&args.work.target, &args.work.pace)?;
+    let destination = destination(&args.work.target, &args.work.pace)?.in_shard(args.work.shard);
     let environment = environment();
     let input = Input::read(args.work.source()?, &environment.notices)?;
     let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;

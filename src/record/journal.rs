@@ -29,7 +29,7 @@ pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undoable::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
-use crate::model::{ItemId, Strain, escaped_json};
+use crate::model::{ItemId, Shard, Strain, escaped_json};
 use crate::outcome::{Code, Outcome, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
@@ -156,7 +156,7 @@ pub struct Header {
     pub roster_sha256: String,
     /// SHA-256 of `plan.jsonl`, hexadecimal.
     pub plan_sha256: String,
-    /// Data rows of the input.
+    /// Data rows of the input, or of the run's share of it.
     pub rows: u64,
     /// Roles in deployments that rows want: their lines come behind those of the rows.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -242,6 +242,9 @@ pub struct RunSettings {
     /// Patterns of people who are neither demoted nor replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protect: Vec<String>,
+    /// The share of the roster that the run carries out; none for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 impl RunSettings {

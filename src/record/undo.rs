@@ -80,6 +80,8 @@ pub fn write(folder: &RunFolder, history: &History, plan: &dyn PlanSource) -> an
             ..RunSettings::default()
         },
         undo_of: Some(header.run.clone()),
+        // They are judged when it is applied.
+        within_limits: None,
         roster: format!("undo of {}", header.run),
         roster_text,
         reading: serde_json::to_value(Settings {

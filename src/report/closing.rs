@@ -127,10 +127,13 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
+    let run = match summary.shard {
+        None => format!("run {}", summary.run),
+        Some(shard) => format!("run {}, shard {shard}", summary.run),
+    };
     write!(
         text,
-        "{faint}run {}: {} of {}, {}{version}, {}",
-        summary.run,
+        "{faint}{run}: {} of {}, {}{version}, {}",
         rows(summary.rows),
         summary.roster,
         summary.target,

@@ -14,7 +14,7 @@ use super::escape::json_pretty;
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
-use crate::model::{is_harmless, printable};
+use crate::model::{Shard, is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::journal::{History, RowEnd};
 
@@ -81,6 +81,9 @@ pub struct Summary {
     pub roster_sha256: String,
     /// SHA-256 of `plan.jsonl`, hexadecimal.
     pub plan_sha256: String,
+    /// The share of the input that the run carries out; none for all of it. All counts are its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
@@ -92,7 +95,7 @@ pub struct Summary {
     pub token_file: Option<PathBuf>,
     /// How many processes have worked on it: one, and one more for each `resume`.
     pub legs: u32,
-    /// Rows of the input.
+    /// Rows of the input, or of its shard.
     pub rows: u64,
     /// Rows per status, zeros included; `removed` counts people who were not in the input.
     #[serde(serialize_with = "by_status")]
@@ -249,6 +252,7 @@ impl Summary {
             roster: bounded(&header.roster),
             roster_sha256: bounded(&header.roster_sha256),
             plan_sha256: bounded(&header.plan_sha256),
+            shard: header.settings.shard,
             unattended: header.settings.unattended,
             allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),

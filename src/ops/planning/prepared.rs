@@ -59,7 +59,7 @@ impl PreparedPlan {
         let grants_come_along = come_with_adds(&plan, session);
         let prepared = Self { plan, counts, grants_come_along };
         if let Some(expected) = input.expected.take() {
-            fits(&expected, prepared.lines(&input.roster), input.roster.len(), session)?;
+            fits(&expected, prepared.lines(&input.roster), session)?;
         }
         if prepared.counts.add + prepared.counts.renew > 0 {
             session.check_policy(settings)?;
@@ -180,6 +180,7 @@ impl PreparedPlan {
             plan: &self.plan,
             roster: &input.roster,
             name: &input.name,
+            shard: input.shard,
             target: &session.url,
             houston_version: version.as_deref(),
             estimate: self.estimate(session),
