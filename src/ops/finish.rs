@@ -210,6 +210,17 @@ impl RosterCopy {
         })
     }
 
+    /// The physical lines of all rows of the file, also of those that are not the run's.
+    ///
+    /// # Errors
+    /// If the copy cannot be read.
+    pub fn lines(&self, folder: &RunFolder) -> anyhow::Result<LineNumbers> {
+        let unreadable = || format!("cannot read {}", folder.roster().display());
+        let file = folder.read(ROSTER).with_context(unreadable)?;
+        let rows = rows_of(file, &self.dialect).with_context(unreadable)?;
+        rows.map(|row| Ok(row.with_context(unreadable)?.line)).collect()
+    }
+
     /// Whether a row of the file is one of the run's; asked in the order of the file.
     fn is_meant(&self) -> impl FnMut(&io::Result<Row>) -> bool + use<> {
         let mut own = self.lines.clone().map(|lines| lines.into_iter().peekable());

@@ -85,7 +85,7 @@ impl RunReport {
     pub fn write(
         &self,
         format: RunFormat,
-        out: &mut impl Write,
+        out: &mut dyn Write,
         notices: &Notices,
     ) -> Result<io::Result<()>, Failure> {
         if format == RunFormat::Csv {

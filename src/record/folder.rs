@@ -234,6 +234,19 @@ impl RunFolder {
         Ok(runs.opened(dir, path))
     }
 
+    /// A folder for reports that are not those of one run, for its owner only. It is made if it does not exist.
+    ///
+    /// # Errors
+    /// If it cannot be made, or others could replace its content.
+    pub fn for_reports(path: &Path) -> Result<Self, RunsError> {
+        make_private_dirs(path).map_err(FolderError::new("cannot create the folder", path))?;
+        let folder = Self::open(path.to_owned())?;
+        match folder.distrust {
+            Some(why) => Err(RunsError::Distrusted { path: path.to_owned(), why }),
+            None => Ok(folder),
+        }
+    }
+
     /// The folder that it is in, where the lock lanes: that of the run itself, not of a link to it.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod history;
 mod lines;
 mod plan_file;
 mod undoable;
+mod union;
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -27,6 +28,7 @@ pub use self::history::{History, ItemEnd, RowEnd};
 pub use self::lines::{PlanLines, PlanSource, plan_lines};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::undoable::{Undoing, Undone};
+pub use self::union::{Union, UnionError};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
 use crate::model::{ItemId, Shard, Strain, escaped_json};
@@ -550,7 +552,7 @@ mod tests {
         }
     }
 
-    fn header(plan_sha256: String) -> Header {
+    pub(super) fn header(plan_sha256: String) -> Header {
         Header {
             format: FORMAT,
             run: "20261123T154500Z-k3f9".to_owned(),

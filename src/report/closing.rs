@@ -5,7 +5,7 @@
 //! says depends on colour.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -127,9 +127,10 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
-    let run = match summary.shard {
-        None => format!("run {}", summary.run),
-        Some(shard) => format!("run {}, shard {shard}", summary.run),
+    let run = match (summary.shard, summary.runs.len()) {
+        (None, 0) => format!("run {}", summary.run),
+        (Some(shard), 0) => format!("run {}, shard {shard}", summary.run),
+        (_, shards) => format!("{shards} shards"),
     };
     write!(
         text,
@@ -278,7 +279,7 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
 }
 
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    if summary.state == RunState::Going {
+    if summary.state == RunState::Going && summary.runs.is_empty() {
         return writeln!(text, "\nreports are written when the run ends");
     }
     let strong = palette.strong;
@@ -302,6 +303,8 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
             steps.push("this Houston emails everyone it adds: to allow the emails, apply the roster again with --send-invites".into());
         } else if summary.sandbox {
             steps.push("the --sandbox Houston ended with its run: apply the roster again".into());
+        } else if !summary.runs.is_empty() {
+            steps.extend(of_shards(summary));
         } else {
             let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
             let command = resume_command(folder, summary.unattended);
@@ -334,6 +337,21 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     reports.push(undo_plan::UNDO);
     reports.push(FILE);
     writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
+}
+
+/// How to finish shards whose runs are joined.
+fn of_shards(summary: &Summary) -> Option<String> {
+    const SHOWN: usize = 8;
+    let folders = &summary.unfinished;
+    let command = |folder: &PathBuf| format!("\n    {}", resume_command(folder, summary.unattended));
+    let commands: String = folders.iter().take(SHOWN).map(command).collect();
+    let more = match folders.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\n    and {more} more: `houston-onboard report --list`"),
+    };
+    let what = amount(summary.resumable());
+    (!folders.is_empty())
+        .then(|| format!("{what} left. Resume the unfinished shards, then merge again:{commands}{more}"))
 }
 
 /// How to undo removals and role changes.

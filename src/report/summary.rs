@@ -22,6 +22,8 @@ use crate::record::journal::{History, RowEnd};
 pub const FILE: &str = "summary.json";
 /// What [`Summary::to_json`] never exceeds, in bytes.
 pub const LIMIT: usize = 4096;
+/// How many ids of joined runs `summary.json` has at most.
+pub const MOST_RUNS: usize = 32;
 /// How many examples a class of failures has.
 pub const EXAMPLES: usize = 3;
 /// The longest text kept, in characters.
@@ -84,6 +86,14 @@ pub struct Summary {
     /// The share of the input that the run carries out; none for all of it. All counts are its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// The ids of the runs that are joined, in the order of their shards, if several are: then `run` is the name
+    /// of the folder, and `plan_sha256` the digest of the digests of their plans, one a line. More than
+    /// [`MOST_RUNS`] are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
+    /// The folders of those that can go on.
+    #[serde(skip)]
+    pub unfinished: Vec<PathBuf>,
     /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
@@ -253,6 +263,8 @@ impl Summary {
             roster_sha256: bounded(&header.roster_sha256),
             plan_sha256: bounded(&header.plan_sha256),
             shard: header.settings.shard,
+            runs: Vec::new(),
+            unfinished: Vec::new(),
             unattended: header.settings.unattended,
             allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),
@@ -313,7 +325,13 @@ impl Summary {
             let code = class.code.as_mut().and_then(Code::foreign_mut);
             code.into_iter().chain([&mut class.text])
         });
-        always.into_iter().chain(self.houston_version.as_mut()).chain(detail).chain(of_classes).collect()
+        always
+            .into_iter()
+            .chain(&mut self.runs)
+            .chain(self.houston_version.as_mut())
+            .chain(detail)
+            .chain(of_classes)
+            .collect()
     }
 
     /// What a later leg of the run can settle: unsettled rows and removals, and those not tried for
@@ -359,6 +377,9 @@ impl Summary {
     pub fn to_json(&self) -> String {
         let mut small = self.clone();
         small.texts().into_iter().for_each(shorten);
+        if small.runs.len() > MOST_RUNS {
+            small.runs.clear();
+        }
         let mut folder = bounded(&self.folder.to_string_lossy());
         shorten(&mut folder);
         small.folder = folder.into();

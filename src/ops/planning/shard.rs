@@ -80,6 +80,8 @@ fn rows_of<'r>(
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -99,7 +101,8 @@ mod tests {
         let mut text = "email,role,workspace\n".to_owned();
         for (person, workspace, role) in rows {
             let role = if *role == 0 { "none" } else { "viewer" };
-            text.push_str(&format!("p{person}@example.com,{role},text-{workspace}\n"));
+            writeln!(text, "p{person}@example.com,{role},text-{workspace}")
+                .expect("a string takes every text");
         }
         let settings = Settings { skip_invalid: true, ..Settings::default() };
         let file = spool_text(&text).expect("spooled");

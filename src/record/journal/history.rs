@@ -132,9 +132,9 @@ pub struct History {
     /// Bytes of the journal up to the end of its last whole line.
     pub journal_bytes: u64,
     /// When the last leg began, and how much work there had been before it.
-    last_leg: (jiff::Timestamp, Duration),
+    pub(super) last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
-    merges: Vec<(RowNumber, RowNumber)>,
+    pub(super) merges: Vec<(RowNumber, RowNumber)>,
     pub(super) causes: Causes,
 }
 
