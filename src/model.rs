@@ -6,6 +6,7 @@
 mod glob;
 mod line_numbers;
 pub mod period;
+mod shard;
 pub mod target_key;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::glob::Glob;
 pub use self::line_numbers::LineNumbers;
+pub use self::shard::{NotAShard, Shard};
 
 /// What a role is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -256,6 +256,29 @@ impl ExitStatus {
         unchanged.filter(|_| !changed).map_or(Self::Done, Self::Unchanged)
     }
 
+    /// Of several, the one that counts: a signal, the token, the target, rows that are left, a guard, rows that
+    /// failed, pending changes.
+    pub fn worst(statuses: impl IntoIterator<Item = Self>) -> Option<Self> {
+        // Of two signals the first one counts.
+        statuses.into_iter().min_by_key(|status| status.precedence())
+    }
+
+    /// The place in the order of [`Self::ORDER`]; what keeps a command from beginning comes before all.
+    fn precedence(self) -> u8 {
+        match self {
+            Self::Internal | Self::Usage | Self::BadInput | Self::Outdated | Self::Locked => 0,
+            Self::Interrupted | Self::Terminated => 1,
+            Self::Token => 2,
+            Self::Target => 3,
+            Self::Unresolved => 4,
+            Self::Guard => 5,
+            Self::RowsFailed => 6,
+            Self::ChangesPending => 7,
+            Self::Done => 8,
+            Self::Unchanged(_) => 9,
+        }
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {
@@ -289,6 +312,24 @@ mod tests {
             let json = serde_json::to_string(&status).expect("serialises");
             assert_eq!(json, format!("\"{}\"", status.word()));
         }
+    }
+
+    #[test]
+    fn the_worst_status_is_the_first_in_the_order_of_the_help() {
+        use ExitStatus::{
+            ChangesPending, Done, Guard, Interrupted, RowsFailed, Target, Terminated, Token, Unchanged,
+            Unresolved,
+        };
+        let order =
+            [Interrupted, Token, Target, Unresolved, Guard, RowsFailed, ChangesPending, Done, Unchanged(99)];
+        for (at, worse) in order.iter().enumerate() {
+            for better in &order[at..] {
+                assert_eq!(ExitStatus::worst([*better, *worse]), Some(*worse), "{better:?} {worse:?}");
+            }
+        }
+        assert_eq!(ExitStatus::worst([Terminated, Interrupted]), Some(Terminated));
+        let codes: Vec<String> = order[1..7].iter().map(|status| status.code().to_string()).collect();
+        assert!(ExitStatus::ORDER.ends_with(&format!("130/143, {}.", codes.join(", "))));
     }
 
     #[test]

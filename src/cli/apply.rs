@@ -22,7 +22,7 @@ use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::planning::roster::Input;
 use crate::ops::saved::Saved;
-use crate::ops::session::{Access, Session};
+use crate::ops::session::{Access, Destination, Session};
 use crate::ops::trust::Origin;
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
@@ -94,6 +94,27 @@ fn approver(text: &str) -> Result<String, String> {
 }
 
 impl ApplyArgs {
+    /// The saved plan to apply, if one is given, or the shard of it.
+    ///
+    /// # Errors
+    /// The file is not a plan (3), or the flags do not fit it (2, 7).
+    pub fn open_plan(&self) -> Result<Option<Saved>, Failure> {
+        let limits = self.work.safety.prune.limits.settings();
+        self.saved
+            .open(self.work.roster.as_deref())?
+            .map(|saved| saved.in_shard(self.work.shard, &limits))
+            .transpose()
+    }
+
+    /// Which Houston, and how fast.
+    ///
+    /// # Errors
+    /// The flags are invalid (2).
+    pub fn destination(&self, saved: Option<&Saved>) -> Result<Destination, Failure> {
+        let shard = saved.map_or(self.work.shard, Saved::shard);
+        Ok(destination(&self.work.target, &self.work.pace)?.in_shard(shard))
+    }
+
     /// The settings of the run; a saved plan has its own, with the stricter limits.
     pub fn settings(&self, saved: Option<&Saved>) -> RunSettings {
         let safety = &self.work.safety;
@@ -118,13 +139,13 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
 
 fn carry_out(args: &ApplyArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
     let (environment, known) = (outputs.environment(global.verbose)?, outputs.known());
-    let saved = args.saved.open(args.work.roster.as_deref())?;
+    let saved = args.open_plan()?;
     if let Some(saved) = &saved {
         known.digest(saved.digest());
         saved.announce(&environment.notices);
     }
     let settings = args.settings(saved.as_ref());
-    let destination = destination(&args.work.target, &args.work.pace)?;
+    let destination = args.destination(saved.as_ref())?;
     spool_instead_in(&args.runs_dir);
     let input = match &saved {
         Some(saved) => saved.input(&environment.notices)?,

@@ -112,7 +112,7 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
 
 fn make(args: &PlanArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
     let environment = outputs.environment(global.verbose)?;
-    let destination = destination(&args.work.target, &args.work.pace)?;
+    let destination = destination(&args.work.target, &args.work.pace)?.in_shard(args.work.shard);
     let input = Input::read(args.work.source()?, &environment.notices)?;
     let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;
     let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };

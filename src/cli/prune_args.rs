@@ -14,6 +14,7 @@ use crate::plan::guard::OnGuard;
 use crate::record::folder::JOURNAL;
 use crate::report::removals::{REMOVALS, UNDO};
 use crate::report::results::{ERRORS, UNPROCESSED};
+use crate::report::summary::FILE as SUMMARY;
 use crate::roster::{Only, people_pattern};
 
 /// `--prune` and its limits.
@@ -126,7 +127,9 @@ fn part_of_a_run(path: &Path) -> Option<&'static str> {
     let is_part = |path: &Path| {
         let name = path.file_name()?.to_str()?;
         let part = PARTS.into_iter().find(|part| part.eq_ignore_ascii_case(name))?;
-        path.with_file_name(JOURNAL).exists().then_some(part)
+        // Joined reports have no journal.
+        let is_report = [JOURNAL, SUMMARY].iter().any(|name| path.with_file_name(name).exists());
+        is_report.then_some(part)
     };
     real.ok().as_deref().and_then(is_part).or_else(|| is_part(path))
 }
@@ -144,6 +147,9 @@ mod tests {
             std::fs::write(run.join(name), "").unwrap();
         }
         assert_eq!(part_of_a_run(&run.join(ERRORS)), None, "no run without a journal");
+        std::fs::write(run.join(SUMMARY), "").unwrap();
+        assert_eq!(part_of_a_run(&run.join(ERRORS)), Some(ERRORS), "the joined reports of shards");
+        std::fs::remove_file(run.join(SUMMARY)).unwrap();
         std::fs::write(run.join(JOURNAL), "").unwrap();
         for name in [ERRORS, UNPROCESSED, UNDO, REMOVALS] {
             assert_eq!(part_of_a_run(&run.join(name)), Some(name));

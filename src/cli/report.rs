@@ -2,7 +2,7 @@
 //!
 //! Main function: [`run`]. The work is done in [`crate::ops::report`].
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,6 +14,7 @@ use crate::model::printable;
 use crate::ops::audit::verify_run;
 use crate::ops::failure::Failure;
 use crate::ops::finish::open_run;
+use crate::ops::merge::Merged;
 use crate::ops::report::{self, RunReport};
 use crate::outcome::ExitStatus;
 use crate::record::folder::LATEST;
@@ -30,6 +31,17 @@ pub struct ReportArgs {
     /// List the runs instead, newest first
     #[arg(long, conflicts_with = "run")]
     pub list: bool,
+
+    /// Join the runs of all shards (`apply --shard I/N`) instead, one run of each shard, and write
+    /// results.csv, errors.csv, unprocessed.csv, summary.json and the other reports of the whole roster into
+    /// --out. Works while shards are unfinished. The exit status is the first that applies of those of the
+    /// runs. Runs with another roster, N, target or format, and a missing or repeated shard, are refused (2)
+    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = ["run", "list"], requires = "out")]
+    pub merge: Vec<String>,
+
+    /// The directory for the reports of --merge, created if necessary; not the folder of a run
+    #[arg(long, value_name = "DIR", requires = "merge")]
+    pub out: Option<PathBuf>,
 
     /// Format of the report; --list supports human and json
     #[arg(long, value_enum, default_value_t)]
@@ -58,6 +70,11 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
         return list_runs(&args.runs_dir, args.format);
     }
     let notices = environment().notices;
+    if let Some(out) = &args.out {
+        let merged = Merged::write_to(out, &args.merge, &args.runs_dir, &notices)?;
+        show(args.format, |out| merged.write(args.format, out))?;
+        return Ok(merged.status);
+    }
     let folder = open_run(&args.runs_dir, &args.run)?;
     if args.verify {
         let verified = verify_run(&folder, args.audit.open(&notices)?.as_ref())?;
@@ -66,16 +83,25 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
         return Ok(ExitStatus::Done);
     }
     let report = RunReport::of(&folder, &notices)?;
-    if args.format == RunFormat::Human {
+    show(args.format, |out| report.write(args.format, out, &notices))?;
+    Ok(ExitStatus::Done)
+}
+
+/// Prints a report that is written in this format.
+fn show(
+    format: RunFormat,
+    write: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, Failure>,
+) -> Result<(), Failure> {
+    if format == RunFormat::Human {
         let mut text = Vec::new();
-        report.write(args.format, &mut text, &notices)?.context(UNWRITTEN)?;
+        write(&mut text)?.context(UNWRITTEN)?;
         print(&String::from_utf8_lossy(&text))?;
     } else {
         let mut out = io::BufWriter::new(data_out());
-        let written = report.write(args.format, &mut out, &notices)?;
+        let written = write(&mut out)?;
         unless_gone(written.and_then(|()| out.flush())).context(UNWRITTEN)?;
     }
-    Ok(ExitStatus::Done)
+    Ok(())
 }
 
 fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> {

@@ -76,6 +76,8 @@ impl ResumeArgs {
         let header = &run.history.header;
         let (mut target, mut pace) = (self.target.clone(), self.pace);
         target.default_to(&header.target, &run.origin.reach(header));
+        // A flag is meant for all shards together; what the run remembers is the share of its own.
+        header.settings.shard.iter().for_each(|shard| pace.divide(*shard));
         header.settings.pace.iter().for_each(|then| pace.default_to(then));
         destination(&target, &pace)
     }

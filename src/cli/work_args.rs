@@ -9,9 +9,11 @@ use clap::Args;
 use super::prune_args::PruneArgs;
 use super::roster_args::RosterArgs;
 use super::target_args::{PaceArgs, TargetArgs};
+use crate::model::Shard;
 use crate::ops::failure::Failure;
 use crate::ops::planning::roster::RosterSource;
 use crate::ops::planning::workspaces::Missing;
+use crate::outcome::ExitStatus;
 use crate::plan::RolePolicy;
 use crate::record::journal::{Prune, RunSettings};
 use crate::roster::Settings;
@@ -30,6 +32,14 @@ pub struct WorkArgs {
     /// How the roster is read
     #[command(flatten)]
     pub roster_args: RosterArgs,
+
+    /// Take only the rows of shard I of N: one of N processes that share a roster. A workspace belongs to
+    /// one shard, by its id; rows without a workspace id belong to shard 1. --rate and --concurrency are
+    /// divided by N. Shards of one N run at the same time and exclude other runs on the target. --prune
+    /// needs a saved plan (`apply --plan FILE --shard I/N`), and --create-workspaces is refused.
+    /// `report --merge` joins the reports
+    #[arg(long, value_name = "I/N", help_heading = "Roster")]
+    pub shard: Option<Shard>,
 
     /// How fast
     #[command(flatten)]
@@ -111,8 +121,30 @@ impl WorkArgs {
     pub fn source(&self) -> Result<RosterSource, Failure> {
         let path = self.roster.clone().unwrap_or_else(|| PathBuf::from("-"));
         self.safety.prune.check(&self.roster_args, &path)?;
+        self.check_shard()?;
         let settings = Settings { prune: self.safety.prune.prune, ..self.roster_args.settings()? };
         let missing = if self.safety.create_workspaces { Missing::Create } else { Missing::Refuse };
-        Ok(RosterSource { path, settings, missing })
+        Ok(RosterSource { path, settings, missing, shard: self.shard })
+    }
+
+    /// Refuses a shard where its part of the roster would not be enough.
+    fn check_shard(&self) -> Result<(), Failure> {
+        let refused = |flag, why: &str| {
+            let error = anyhow::anyhow!("--shard cannot be used with --{flag}: {why}");
+            Failure::new(ExitStatus::Usage, error).about(&["shard", flag])
+        };
+        let SafetyArgs { prune, create_workspaces, .. } = &self.safety;
+        match self.shard {
+            Some(_) if *create_workspaces => {
+                Err(refused("create-workspaces", "a workspace belongs to a shard by its id, and a new one has none")
+                    .hint("create the workspaces first"))
+            }
+            Some(shard) if prune.prune => {
+                Err(refused("prune", "the limits of removals hold for the whole roster").hint(format!(
+                    "save the plan of the whole with `plan ROSTER --prune --out FILE`, then `apply --plan FILE --shard {shard}`"
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }

@@ -82,6 +82,13 @@ impl Rate {
         (rate.period() >= Duration::from_secs(1) / Self::MOST).then_some(rate)
     }
 
+    /// The share of one of so many processes that keep to it together: at least one request per unit.
+    #[must_use]
+    pub fn shared_by(self, processes: NonZeroU32) -> Self {
+        let count = NonZeroU32::new(self.count.get() / processes).unwrap_or(NonZeroU32::MIN);
+        Self { count, ..self }
+    }
+
     /// The time from one request to the next.
     pub fn period(self) -> Duration {
         self.unit.length() / self.count.get()

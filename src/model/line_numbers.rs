@@ -44,6 +44,32 @@ impl LineNumbers {
     }
 }
 
+impl IntoIterator for LineNumbers {
+    type Item = u32;
+    type IntoIter = IntoIter;
+
+    fn into_iter(self) -> IntoIter {
+        IntoIter { lines: self, next: 0 }
+    }
+}
+
+/// The lines in their order.
+#[derive(Debug)]
+pub struct IntoIter {
+    lines: LineNumbers,
+    next: usize,
+}
+
+impl Iterator for IntoIter {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let line = self.lines.get(RowNumber::from_index(self.next))?;
+        self.next += 1;
+        Some(line)
+    }
+}
+
 impl FromIterator<u32> for LineNumbers {
     fn from_iter<I: IntoIterator<Item = u32>>(lines: I) -> Self {
         let mut numbers = Self::default();
@@ -65,6 +91,7 @@ mod tests {
         assert_eq!(all, lines);
         assert_eq!((numbers.len(), numbers.breaks.len()), (8, 4));
         assert_eq!(numbers.get(RowNumber::from_index(8)), None);
+        assert_eq!(numbers.into_iter().collect::<Vec<_>>(), lines);
         assert!(LineNumbers::default().is_empty());
     }
 }

@@ -82,7 +82,7 @@ impl Connected {
         let runs = Runs::prepare(runs_dir).map_err(unsafe_runs)?;
         runs.warning().iter().for_each(|words| environment.notices.give(&Notice::RunsFolder(words)));
         let session = Session::open(destination, Access::ReadWrite, environment)?;
-        let lock = TargetLock::take(&runs, &session.url).map_err(locked)?;
+        let lock = TargetLock::take(&runs, &session.url, input.shard).map_err(locked)?;
         let input = input.resolve(&session)?;
         let earlier =
             unfinished(runs.list().unwrap_or_default(), |run| is_same_target(&run.target, &session.url));
@@ -172,6 +172,7 @@ impl Ready {
         let settings = RunSettings {
             pace: Some(session.settings.remembered()),
             allow_odd_addresses: input.settings.allow_odd_addresses,
+            shard: input.shard,
             ..settings
         };
         let applying =

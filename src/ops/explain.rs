@@ -69,8 +69,9 @@ pub fn explain(
     let explainer = Explainer { prepared, input, mail, session };
     let all = explainer.all(&email_key(&normalize_email(email)));
     if all.is_empty() {
+        let shard = input.shard.map_or_else(String::new, |shard| format!("shard {shard} of "));
         let (email, name) = (printable(email), printable(&input.name));
-        return Err(usage(anyhow::anyhow!("no row of {name} has the address {email}")).hint(
+        return Err(usage(anyhow::anyhow!("no row of {shard}{name} has the address {email}")).hint(
             "`plan --all` lists everyone in the roster; other people are considered only with --prune",
         ));
     }

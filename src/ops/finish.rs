@@ -11,6 +11,7 @@ use csv::ByteRecord;
 use serde::Deserialize as _;
 
 use crate::event::{Event, RunEnd, StopReason};
+use crate::model::LineNumbers;
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::outcome::ExitStatus;
@@ -24,7 +25,7 @@ use crate::report::notices::{HeldBack, Notice};
 use crate::report::results::renamed;
 use crate::report::summary::Summary;
 use crate::report::{Reporter, RosterAgain, shell_word, write_files};
-use crate::roster::{Dialect, rows_of};
+use crate::roster::{Dialect, Row, rows_of};
 
 /// The run that a user means.
 ///
@@ -173,6 +174,8 @@ fn by_rows(history: &History) -> ExitStatus {
 pub struct RosterCopy {
     dialect: Dialect,
     header: ByteRecord,
+    /// The lines of the rows of a shard; none if the run has all of them.
+    lines: Option<LineNumbers>,
 }
 
 impl RosterCopy {
@@ -184,10 +187,11 @@ impl RosterCopy {
         let dialect = Dialect::deserialize(&history.header.dialect)
             .context("the journal does not say how to read the roster of the run")?;
         let header = ByteRecord::from(dialect.headers.clone());
-        Ok(Self { dialect, header })
+        let lines = history.header.settings.shard.map(|_| history.rows().map(|row| row.line).collect());
+        Ok(Self { dialect, header, lines })
     }
 
-    /// The rows from the beginning.
+    /// The rows of the run from the beginning.
     ///
     /// # Errors
     /// If the copy cannot be opened; a row that cannot be read is an error at its position.
@@ -202,8 +206,28 @@ impl RosterCopy {
             header: &self.header,
             form: CsvForm::of(&self.dialect),
             columns: self.dialect.columns,
-            rows: rows.map(|row| row.map(|row| row.record)),
+            rows: rows.filter(self.is_meant()).map(|row| row.map(|row| row.record)),
         })
+    }
+
+    /// The physical lines of all rows of the file, also of those that are not the run's.
+    ///
+    /// # Errors
+    /// If the copy cannot be read.
+    pub fn lines(&self, folder: &RunFolder) -> anyhow::Result<LineNumbers> {
+        let unreadable = || format!("cannot read {}", folder.roster().display());
+        let file = folder.read(ROSTER).with_context(unreadable)?;
+        let rows = rows_of(file, &self.dialect).with_context(unreadable)?;
+        rows.map(|row| Ok(row.with_context(unreadable)?.line)).collect()
+    }
+
+    /// Whether a row of the file is one of the run's; asked in the order of the file.
+    fn is_meant(&self) -> impl FnMut(&io::Result<Row>) -> bool + use<> {
+        let mut own = self.lines.clone().map(|lines| lines.into_iter().peekable());
+        move |row| match (row, &mut own) {
+            (Ok(row), Some(own)) => own.next_if_eq(&row.line).is_some(),
+            (Ok(_), None) | (Err(_), _) => true,
+        }
     }
 }
 
@@ -219,8 +243,9 @@ pub fn write_reports(
 ) -> Result<Summary, Failure> {
     let written = || -> anyhow::Result<Summary> {
         let copy = RosterCopy::of(history)?;
-        let summary = write_files(folder, history, status.map(ExitStatus::code), copy.read(folder)?)?;
-        undo::write(folder, history)?;
+        let summary = Summary::new(history, folder.path(), status.map(ExitStatus::code));
+        let summary = write_files(folder, history, folder, summary, copy.read(folder)?)?;
+        undo::write(folder, history, folder)?;
         Ok(summary)
     };
     written().map_err(|error| {

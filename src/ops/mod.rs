@@ -16,6 +16,7 @@ pub mod export;
 pub mod failure;
 pub mod finish;
 pub mod limits;
+pub mod merge;
 pub mod notices;
 pub mod pending;
 pub mod phases;

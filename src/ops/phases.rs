@@ -19,6 +19,7 @@ use crate::ops::session::identity::Identity;
 use crate::ops::session::mail;
 use crate::outcome::{Cause, Code, ExitStatus, Outcome, Tally};
 use crate::plan::Phase;
+use crate::plan::guard::Extent;
 use crate::plan::protect::Protect;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, Journal, JournalError, RunSettings};
@@ -165,7 +166,9 @@ impl Phases<'_> {
     /// earlier legs have removed. The other workspaces of the run are read only where their people are needed
     /// to keep to the percentage.
     fn hold_too_many(&self, pending: &mut Pending, history: &History, announce: Announce<'_>) {
-        let limits = RemovalLimits { caps: self.limits.caps(), on_guard: self.limits.on_guard() };
+        let extent = if history.header.settings.shard.is_some() { Extent::Shard } else { Extent::Whole };
+        let (caps, on_guard) = (self.limits.caps(), self.limits.on_guard());
+        let limits = RemovalLimits { caps, on_guard, extent };
         let uncounted = pending.uncounted(limits, history);
         let others = pending.count_people(&uncounted, self.session, announce);
         for (workspace, refusal) in pending.hold_too_many(limits, history, others) {

@@ -13,6 +13,7 @@ pub mod prune;
 pub mod replace;
 mod roll;
 pub mod roster;
+mod shard;
 pub mod stale;
 pub mod workspaces;
 
@@ -66,22 +67,28 @@ pub struct Wanted<'r> {
 /// The token is dead (4), or rows about one person contradict each other (3; 9 for a saved plan).
 pub fn plan(
     wanted: Wanted<'_>,
-    places: Places,
+    mut places: Places,
     wishes: Vec<Wish>,
     settings: &RunSettings,
     session: &Session,
     announce: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Plan, Failure> {
     let Wanted { roster, name, is_saved } = wanted;
-    let listed = places.listed.clone();
+    let listed = places.listed.take();
+    let of_whole = places.whole.take();
+    let named = of_whole.as_ref().map_or(places.workspaces.len(), |whole| whole.workspaces);
+    let is_shard = of_whole.is_some();
+    let is_undo = listed.is_some();
     let protect = Protect::new(&settings.protected());
     let pruning = settings.prune.as_ref().map(|prune| {
-        let belonging = Belonging::new(roster, &places.whereabouts, places.workspaces.len());
-        Pruning::new(prune, protect.clone(), belonging, listed.clone())
+        let of_roster = || Belonging::new(roster, &places.whereabouts, places.workspaces.len());
+        let (belonging, held) =
+            of_whole.map_or_else(|| (of_roster(), None), |whole| (whole.belonging, whole.held));
+        Pruning::new(prune, protect.clone(), belonging, listed).judged(held)
     });
     let roll = Roll::new(roster, &places.whereabouts, places.workspaces.len());
     // What undoes a run names only the people whom it changed.
-    let roll = if listed.is_some() { roll.of_some() } else { roll };
+    let roll = if is_undo { roll.of_some() } else { roll };
     let mut draft = Draft::new(roster, places);
     draft.roll = Some(roll);
     draft.roles = settings.roles;
@@ -92,7 +99,7 @@ pub fn plan(
     people.check(name, is_saved, &session.notices)?;
     let at = |(at, text)| Denied { workspace: &plan.workspaces[at], text };
     let denied: Vec<Denied<'_>> = denied.into_iter().map(at).collect();
-    refuse_blind(&denied, plan.workspaces.len(), session)?;
+    refuse_blind(&denied, named, session)?;
     drop(denied);
     mark_locked_out(&mut plan, roster, settings, session, announce)?;
     if settings.repair_duplicates || settings.reinvite {
@@ -103,7 +110,10 @@ pub fn plan(
     if let Some(pruning) = pruning {
         pruning.conclude(&mut plan);
     }
-    warn_of_unmatched(&protect, &session.notices);
+    // A pattern may match people of another shard.
+    if !is_shard {
+        warn_of_unmatched(&protect, &session.notices);
+    }
     Ok(plan)
 }
 

@@ -42,7 +42,7 @@ impl RunReport {
         let broken = |error| finish::broken(folder, error);
         let mut report = Self::read(folder).map_err(broken)?;
         finish::check_plan(folder, &report.history)?;
-        report.summary.undo = removals::count(folder, &report.history).map_err(broken)?;
+        report.summary.undo = removals::count(&report.history, folder).map_err(broken)?;
         report.rebuild(notices);
         Ok(report)
     }
@@ -85,7 +85,7 @@ impl RunReport {
     pub fn write(
         &self,
         format: RunFormat,
-        out: &mut impl Write,
+        out: &mut dyn Write,
         notices: &Notices,
     ) -> Result<io::Result<()>, Failure> {
         if format == RunFormat::Csv {

@@ -142,7 +142,8 @@ impl Interrupted {
         let signals = environment.signals().context("cannot listen for signals")?;
         let runs = folder.runs().map_err(|error| Failure::new(ExitStatus::Internal, error).about(&RUNS))?;
         runs.check().map_err(unsafe_runs)?;
-        let mut lock = TargetLock::take(&runs, &history.header.target).map_err(locked)?;
+        let mut lock =
+            TargetLock::take(&runs, &history.header.target, history.header.settings.shard).map_err(locked)?;
         lock.name(folder.id()).map_err(|error| Failure::new(ExitStatus::Internal, error))?;
         // What was read before may have moved on until the lock was ours, but not to another run.
         let (promised, header) = (left(&history), history.header);

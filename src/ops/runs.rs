@@ -16,6 +16,8 @@ pub fn locked(error: LockError) -> Failure {
         LockError::Held { .. } => {
             Failure::new(ExitStatus::Locked, error).hint("wait until it ends; `plan` works meanwhile")
         }
+        LockError::OtherShards { .. } => Failure::new(ExitStatus::Locked, error)
+            .hint("shards of different numbers overlap: wait until they end, or use the same number"),
         LockError::Distrusted { ref path, .. } => {
             let hint = format!("if no other user's run is in progress, delete it: rm {}", shell_word(path));
             Failure::new(ExitStatus::Internal, error).hint(hint)

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use super::session::Session;
-use crate::model::printable;
 use crate::model::target_key::is_same_target;
+use crate::model::{Shard, printable};
 use crate::ops::failure::Failure;
 use crate::ops::limits::Limits;
 use crate::ops::notices::Notices;
@@ -18,6 +18,7 @@ use crate::ops::planning::expected::Expected;
 use crate::ops::planning::prepared::PreparedPlan;
 use crate::ops::planning::roster::{Input, ResolvedInput};
 use crate::outcome::ExitStatus;
+use crate::plan::guard::OnGuard;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, RunSettings};
 use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
@@ -48,6 +49,8 @@ pub struct Saved {
     plan: SavedPlan,
     digest: String,
     path: PathBuf,
+    /// The share of it that is applied; none for all of it.
+    shard: Option<Shard>,
 }
 
 impl Saved {
@@ -66,7 +69,64 @@ impl Saved {
         if let Some(approved) = approved {
             check_approval(approved, &digest)?;
         }
-        Ok(Self { plan, digest, path: path.to_owned() })
+        let shard = plan.settings.shard;
+        Ok(Self { plan, digest, path: path.to_owned(), shard })
+    }
+
+    /// The share of it that a shard applies; `here` are the limits given for that.
+    ///
+    /// # Errors
+    /// It is the plan of another shard (2), or whether it removes too many people is not known (2, 3) or is
+    /// true (7).
+    pub fn in_shard(self, shard: Option<Shard>, here: &Limits) -> Result<Self, Failure> {
+        match (self.shard, shard) {
+            (planned, None) => Ok(Self { shard: planned, ..self }),
+            (Some(planned), Some(given)) if planned == given => Ok(self),
+            (Some(planned), Some(given)) => {
+                let error = anyhow::anyhow!("this is the plan of shard {planned}, not of shard {given}");
+                Err(Failure::new(ExitStatus::Usage, error).about(&["shard"]))
+            }
+            (None, given @ Some(_)) => {
+                self.check_removals(here)?;
+                Ok(Self { shard: given, ..self })
+            }
+        }
+    }
+
+    /// A shard sees only its own removals: that all of them together keep to the limits must be known.
+    fn check_removals(&self, here: &Limits) -> Result<(), Failure> {
+        let settings = &self.plan.settings;
+        let Some(prune) = &settings.prune else { return Ok(()) };
+        let usage = |text: &str| Failure::new(ExitStatus::Usage, anyhow::anyhow!("{text}")).about(&["shard"]);
+        if self.plan.undo_of.is_some() {
+            return Err(
+                usage("--shard cannot apply a plan that undoes a run").hint("apply it without --shard")
+            );
+        }
+        let stricter = Limits::from(settings).stricter(here);
+        if (stricter.caps(), stricter.on_guard()) != (prune.caps, prune.on_guard) {
+            return Err(usage("the limits given here are stricter than those of the plan, and a shard does not see the removals of the others")
+                .hint("pass --max-remove, --max-remove-percent and --on-guard to `plan`, which judges all of them together"));
+        }
+        match (self.plan.within_limits, prune.on_guard) {
+            (Some(true), _) | (Some(false), OnGuard::SkipRemovals) => Ok(()),
+            (Some(false), OnGuard::Stop) => {
+                let error =
+                    anyhow::anyhow!("too many people would be removed by the whole plan; nothing was sent");
+                Err(Failure::new(ExitStatus::Guard, error)
+                    .hint("check that the roster is complete; `plan` shows which limits would allow it"))
+            }
+            (None, _) => {
+                let error =
+                    anyhow::anyhow!("the plan does not record whether its removals keep to the limits");
+                Err(Failure::new(ExitStatus::BadInput, error).hint("make the plan again with this version"))
+            }
+        }
+    }
+
+    /// The share of it that is applied; none for all of it.
+    pub fn shard(&self) -> Option<Shard> {
+        self.shard
     }
 
     /// Gives notice of what the plan says that it does.
@@ -81,13 +141,14 @@ impl Saved {
         &self.digest
     }
 
-    /// The newest of these runs that applies this plan. The same change made again is another plan, because
+    /// The newest of these runs that applies this plan, or this shard of it. The same change made again is another plan, because
     /// the digest includes the time at which a plan was made.
     pub fn run_among(&self, runs: Vec<RunFolder>) -> Option<RunFolder> {
         let is_it = |folder: &RunFolder| {
             let Ok(header) = History::read_header(folder) else { return false };
             header.saved_plan.as_deref() == Some(self.digest.as_str())
                 && is_same_target(&header.target, &self.plan.target)
+                && header.settings.shard == self.shard
                 && !header.sandbox
         };
         runs.into_iter().find(is_it)
@@ -121,13 +182,14 @@ impl Saved {
         let read = Roster::from_file(file, roster, &settings)
             .map_err(|error| Failure::new(ExitStatus::Internal, error))?;
         let planned = rows.iter().filter(|line| line.is_row()).count();
-        if read.len() != planned {
+        // The plan of a shard has some of the rows.
+        if read.len() != planned && self.plan.settings.shard.is_none() {
             let there = read.len();
             return Err(bad(anyhow::anyhow!("the plan has {planned} rows, but its roster has {there}")));
         }
         let expected =
             Expected { lines: rows.clone(), undo: self.plan.undo_of.is_some(), counts: self.plan.counts };
-        Input::expecting(read, roster.clone(), settings, expected, notices)
+        Input::expecting(read, roster.clone(), settings, self.shard, expected, notices)
     }
 
     /// Whether this is the Houston that the plan was made for; a sandbox has no address yet, so any
@@ -185,6 +247,8 @@ pub fn save(
         let error = anyhow::Error::new(error).context("a plan can be saved only for a roster in UTF-8");
         Failure::new(ExitStatus::BadInput, error)
     })?;
+    settings.shard = input.shard;
+    let within_limits = settings.prune.as_ref().map(|_| prepared.plan.refusals.is_empty());
     // In which order patterns were given has no effect.
     for patterns in [Some(&mut settings.protect), settings.prune.as_mut().map(|prune| &mut prune.protect)] {
         let Some(patterns) = patterns else { continue };
@@ -202,6 +266,7 @@ pub fn save(
         settings,
         undo_of: None,
         counts: Some(prepared.counts),
+        within_limits,
         roster: input.name.clone(),
         roster_text,
         reading: serde_json::to_value(&input.settings).map_err(|error| failed(error.into()))?,

@@ -23,7 +23,7 @@ use crate::houston::{
     OutageWait, Pace, Paced, ReadOnly, Renewing, Retrying, Speed, Support, Target, Token, TokenError,
     Transport, UnsentCause, Waiting,
 };
-use crate::model::{Emails, email_key, normalize_email};
+use crate::model::{Emails, Shard, email_key, normalize_email};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
@@ -85,6 +85,12 @@ impl Destination {
     /// A destination whose token has not been looked for.
     pub fn new(target: TargetSettings, pace: PaceSettings) -> Self {
         Self { target, pace, resolved: None }
+    }
+
+    /// The same at the pace of a shard.
+    #[must_use]
+    pub fn in_shard(self, shard: Option<Shard>) -> Self {
+        Self { pace: shard.map_or(self.pace, |shard| self.pace.in_shard(shard)), ..self }
     }
 
     /// Finds the token.

@@ -30,7 +30,7 @@ pub fn unfinished(runs: Vec<RunFolder>, is_meant: impl Fn(&Header) -> bool) -> V
         let header = History::read_header(&folder).ok().filter(|header| !header.sandbox && is_meant(header));
         let (Some(header), Ok(ended)) = (header, History::ended_in_order(&folder)) else { continue };
         let Header { roster, roster_sha256, target, settings, .. } = header;
-        let same = (roster_sha256, target, settings.prune.is_some());
+        let same = (roster_sha256, target, settings.prune.is_some(), settings.shard);
         if ended && !has_rows_left(&folder) {
             applied.insert(same);
         } else if !applied.contains(&same) {

@@ -212,6 +212,8 @@ codes! {
     Merged = "merged" => None;
     /// Outside of `--only` or `--limit`.
     LeftOut = "left_out" => None;
+    /// No shard of the roster has the row.
+    NoShard = "no_shard" => Some("apply the rows of unprocessed.csv again");
     /// Houston does not say who the caller is; this ends the run.
     CallerUnknown = "caller_unknown" => None;
     /// The journal can no longer be written; this ends the run.

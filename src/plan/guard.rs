@@ -215,6 +215,16 @@ fn share(leaving: u64, people: u64) -> u8 {
     u8::try_from(share.min(100)).unwrap_or(100)
 }
 
+/// How much of all that is removed is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// The workspaces of one shard. Their share of all people says nothing: that of the whole plan has been
+    /// judged.
+    Shard,
+}
+
 /// What the limits say about some removals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excess {
@@ -227,7 +237,7 @@ pub struct Excess {
 /// Compares the number of removals in each workspace with the limits. `people` counts its members and
 /// pending invitations. With [`OnGuard::SkipRemovals`] a workspace that loses too many of its people
 /// keeps them all; if what is left is still too much, no one is removed.
-pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) -> Excess {
+pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard, extent: Extent) -> Excess {
     let mut refusals = Vec::new();
     let mut leaving = leaving.to_vec();
     let mut held = vec![false; people.len()];
@@ -247,7 +257,7 @@ pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) ->
     if leaving > caps.people {
         refusals.push(in_all(Limit::People(caps.people)));
     }
-    if caps.exceeds_percent(leaving, people) {
+    if extent == Extent::Whole && caps.exceeds_percent(leaving, people) {
         refusals.push(in_all(Limit::Percent(caps.percent)));
     }
     if refusals.len() > before && on_guard == OnGuard::SkipRemovals {
@@ -258,7 +268,8 @@ pub fn excess(leaving: &[u64], people: &[u64], caps: Caps, on_guard: OnGuard) ->
 
 /// Compares the removals of a plan with the limits.
 pub fn hold_too_many(extras: &mut [Item], people: &[u64], caps: Caps, on_guard: OnGuard) -> Vec<Refusal> {
-    let Excess { refusals, held } = excess(&leaving(extras, people.len()), people, caps, on_guard);
+    let leaving = leaving(extras, people.len());
+    let Excess { refusals, held } = excess(&leaving, people, caps, on_guard, Extent::Whole);
     let is_held = |extra: &&mut Item| extra.workspace().is_some_and(|place| held[place as usize]);
     extras.iter_mut().filter(is_held).for_each(|extra| extra.hold(Guard::TooMany));
     refusals
@@ -266,7 +277,8 @@ pub fn hold_too_many(extras: &mut [Item], people: &[u64], caps: Caps, on_guard: 
 
 /// The lowest limits under which all of these people could be removed, each that is too low now.
 pub fn limits_needed(extras: &[Item], people: &[u64], caps: Caps) -> Vec<Limit> {
-    let refusals = excess(&leaving(extras, people.len()), people, caps, OnGuard::Stop).refusals;
+    let leaving = leaving(extras, people.len());
+    let refusals = excess(&leaving, people, caps, OnGuard::Stop, Extent::Whole).refusals;
     let needed = || refusals.iter().map(Refusal::needed);
     let number = needed().filter(|limit| matches!(limit, Limit::People(_))).max();
     let share = needed().filter(|limit| matches!(limit, Limit::Percent(_))).max();

@@ -27,12 +27,21 @@ pub struct Task<'a> {
     pub workspace: &'a WorkspaceId,
     /// The rows whose people are looked for; their addresses are distinct.
     pub rows: &'a [ItemId],
-    /// The rows that name the expected people, if everyone else is listed too.
-    pub named: Option<&'a [ItemId]>,
+    /// The expected people, if everyone else is listed too.
+    pub named: Option<Named<'a>>,
     /// Whose roles in which deployments are asked for.
     pub asked: &'a [Asked<'a>],
     /// The rows that name people who are not looked for.
     pub others: &'a [ItemId],
+}
+
+/// The people whom rows name in a workspace.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// The rows.
+    pub rows: &'a [ItemId],
+    /// The addresses of all rows.
+    pub emails: &'a Emails,
 }
 
 impl<'a> Task<'a> {
@@ -91,7 +100,7 @@ impl Survey<'_> {
             let look = Look {
                 wanted: Addresses::OfRows(self.emails, rows),
                 care: self.care,
-                named: named.map(|rows| self.wanted(rows).collect()),
+                named: named.map(|Named { rows, emails }| rows.iter().map(|&row| emails.get(row)).collect()),
                 asked,
                 others: self.wanted(others).collect(),
                 to_the_end: false,

@@ -234,6 +234,19 @@ impl RunFolder {
         Ok(runs.opened(dir, path))
     }
 
+    /// A folder for reports that are not those of one run, for its owner only. It is made if it does not exist.
+    ///
+    /// # Errors
+    /// If it cannot be made, or others could replace its content.
+    pub fn for_reports(path: &Path) -> Result<Self, RunsError> {
+        make_private_dirs(path).map_err(FolderError::new("cannot create the folder", path))?;
+        let folder = Self::open(path.to_owned())?;
+        match folder.distrust {
+            Some(why) => Err(RunsError::Distrusted { path: path.to_owned(), why }),
+            None => Ok(folder),
+        }
+    }
+
     /// The folder that it is in, where the lock lanes: that of the run itself, not of a link to it.
     ///
     /// # Errors
@@ -464,27 +477,27 @@ mod tests {
     #[test]
     fn one_target_is_changed_by_one_process_at_a_time() {
         let (_dir, runs) = scratch();
-        let mut first = TargetLock::take(&runs, "https://a.example.com/v1").expect("free");
-        let second = TargetLock::take(&runs, "https://a.example.com/v1");
+        let mut first = TargetLock::take(&runs, "https://a.example.com/v1", None).expect("free");
+        let second = TargetLock::take(&runs, "https://a.example.com/v1", None);
         let Err(LockError::Held { holder }) = second else { panic!("taken twice") };
         assert!(holder.starts_with(&format!("process {}, since ", std::process::id())), "{holder}");
         first.name("20261123T154500Z-k3f9").expect("written");
-        let third = TargetLock::take(&runs, "https://a.example.com/v1");
+        let third = TargetLock::take(&runs, "https://a.example.com/v1", None);
         let Err(LockError::Held { holder }) = third else { panic!("taken twice") };
         assert!(holder.starts_with("run 20261123T154500Z-k3f9, process "), "{holder}");
         for spelling in ["https://A.example.com:443/v1/", "https://a.example.com./v1"] {
-            let taken = TargetLock::take(&runs, spelling);
+            let taken = TargetLock::take(&runs, spelling, None);
             assert!(matches!(taken, Err(LockError::Held { .. })), "{spelling}");
         }
-        TargetLock::take(&runs, "https://b.example.com/v1").expect("another target");
+        TargetLock::take(&runs, "https://b.example.com/v1", None).expect("another target");
         drop(first);
-        TargetLock::take(&runs, "https://a.example.com/v1").expect("free again");
+        TargetLock::take(&runs, "https://a.example.com/v1", None).expect("free again");
     }
 
     #[test]
     fn a_lock_that_is_a_link_a_pipe_or_a_hard_link_is_refused_and_changes_nothing() {
         let (dir, runs) = scratch();
-        drop(TargetLock::take(&runs, "https://a.example.com/v1").expect("free"));
+        drop(TargetLock::take(&runs, "https://a.example.com/v1", None).expect("free"));
         let names = runs.dir.names().expect("readable");
         let lock = dir.path().join(&names[0]);
         let other = dir.path().join("other");
@@ -502,7 +515,7 @@ mod tests {
             let removed = fs::remove_file(&lock).or_else(|_| fs::remove_dir(&lock));
             removed.expect("removed");
             spoil(&lock, &other);
-            TargetLock::take(&runs, "https://a.example.com/v1").expect_err("not a lock of ours");
+            TargetLock::take(&runs, "https://a.example.com/v1", None).expect_err("not a lock of ours");
             assert_eq!(fs::read_to_string(&other).expect("readable"), "kept");
         }
     }

@@ -16,6 +16,7 @@ mod lines;
 mod plan_file;
 mod pulse;
 mod undoable;
+mod union;
 mod verify;
 
 use std::fs::File;
@@ -29,15 +30,16 @@ pub use self::chain::{AuditKey, Chain, ChainKind, Link};
 pub use self::digest::{Hashing, digest_of};
 pub use self::fold::DeploymentRole;
 pub use self::history::{Extent, History, ItemEnd, RowEnd};
-pub use self::lines::plan_lines;
+pub use self::lines::{PlanLines, PlanSource, plan_lines};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 use self::pulse::Beat;
 pub use self::pulse::{Interval, Paused, Pulse, Timeline, WhyPaused};
 pub use self::undoable::{Undoing, Undone};
+pub use self::union::{Union, UnionError};
 pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, verify};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::{Pause, StopReason};
-use crate::model::{ItemId, Load, Strain, WorkspaceId, escaped_json};
+use crate::model::{ItemId, Load, Shard, Strain, WorkspaceId, escaped_json};
 use crate::outcome::{Code, Outcome, Status};
 use crate::plan::census::Census;
 use crate::plan::guard::{Caps, OnGuard};
@@ -177,7 +179,7 @@ pub struct Header {
     pub roster_sha256: String,
     /// SHA-256 of `plan.jsonl`, hexadecimal.
     pub plan_sha256: String,
-    /// Data rows of the input.
+    /// Data rows of the input, or of the run's share of it.
     pub rows: u64,
     /// Roles in deployments that rows want: their lines come behind those of the rows.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -309,6 +311,9 @@ pub struct RunSettings {
     /// Patterns of people who are neither demoted nor replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protect: Vec<String>,
+    /// The share of the roster that the run carries out; none for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 impl RunSettings {
@@ -657,7 +662,7 @@ mod tests {
         }
     }
 
-    fn header(plan_sha256: String) -> Header {
+    pub(super) fn header(plan_sha256: String) -> Header {
         Header {
             format: FORMAT,
             run: "20261123T154500Z-k3f9".to_owned(),

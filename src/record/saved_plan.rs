@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::journal::{Hashing, Kept, LineDecision, Origin, PlanLine, RunSettings};
 use crate::files::{Links, open_regular};
-use crate::model::{ItemId, Role, RowNumber, WorkspaceId, email_key, escaped_json};
+use crate::model::{Role, RowNumber, WorkspaceId, email_key, escaped_json};
 use crate::outcome::{Code, Status};
 use crate::plan::{Account, Counts, Deployment, role_name};
 use crate::plan::{Action, Holder, Membership};
@@ -62,6 +62,10 @@ pub struct SavedPlan {
     /// How many rows were decided in which way; none in a plan that takes a run back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// Whether its removals keep to its limits, if it removes people: judged over the whole plan, so that a
+    /// shard of it need not know the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_limits: Option<bool>,
     /// The roster as the user named it.
     pub roster: String,
     /// The text of the roster.
@@ -167,6 +171,7 @@ impl SavedPlan {
             settings: self.settings.clone(),
             undo_of: self.undo_of.clone(),
             counts: self.counts,
+            within_limits: self.within_limits,
             roster: self.roster.clone(),
             roster_text: self.roster_text.clone(),
             reading: self.reading.clone(),
@@ -360,19 +365,22 @@ pub enum Against {
     Deeds,
 }
 
-/// The people whose state or change differs now. The first `rows` lines are about rows of the roster,
-/// the others about people who are not in it.
-pub fn moved(
-    then: &[PlanLine],
-    now: impl Iterator<Item = PlanLine>,
-    rows: usize,
-    against: Against,
-) -> Vec<Moved> {
-    let mut now = now.fuse();
-    let (wishes, extras) = then.split_at(rows.min(then.len()));
-    let of_rows = wishes.iter().zip(now.by_ref().take(rows));
-    let mut moved: Vec<Moved> =
-        of_rows.filter_map(|(then, now)| difference(Some(then), Some(&now), against)).collect();
+/// The people whose state or change differs now. In both, the lines of the rows of one roster come first.
+pub fn moved(then: &[PlanLine], now: impl Iterator<Item = PlanLine>, against: Against) -> Vec<Moved> {
+    let mut now = now.peekable();
+    let (wishes, extras) = then.split_at(then.partition_point(PlanLine::is_row));
+    let mut moved = Vec::new();
+    for then in wishes {
+        // Another row of the file belongs to the shard now.
+        while let Some(come) = now.next_if(|now| now.is_row() && row_line(now) < row_line(then)) {
+            moved.extend(difference(None, Some(&come), against));
+        }
+        let now = now.next_if(|now| now.is_row() && row_line(now) == row_line(then));
+        moved.extend(difference(Some(then), now.as_ref(), against));
+    }
+    while let Some(come) = now.next_if(PlanLine::is_row) {
+        moved.extend(difference(None, Some(&come), against));
+    }
     // Extras may come in another order now.
     let mut there: HashMap<_, PlanLine> = now.map(|line| (whose(&line, against), line)).collect();
     for then in extras {
@@ -383,6 +391,14 @@ pub fn moved(
     come.sort_by_key(|line| line.item);
     moved.extend(come.iter().filter_map(|now| difference(None, Some(now), against)));
     moved
+}
+
+/// The physical line of the row that a line is about.
+fn row_line(line: &PlanLine) -> Option<u32> {
+    match line.origin {
+        Origin::Row { line, .. } => Some(line),
+        Origin::Extra => None,
+    }
 }
 
 /// The person and the workspace of a line behind the rows of the roster.
@@ -439,9 +455,8 @@ fn is_held_by_limits(line: &PlanLine) -> bool {
 /// What of a line has to be the same.
 #[derive(PartialEq)]
 struct Essence<'l> {
-    /// Of a row of the roster only: lines behind the rows have no index of their own.
-    item: Option<ItemId>,
-    origin: Origin,
+    /// The physical line of its row; none for a person who is not in the roster.
+    row: Option<u32>,
     email: Cow<'l, str>,
     role: Option<Role>,
     workspace: Option<&'l WorkspaceId>,
@@ -480,8 +495,7 @@ impl<'l> Essence<'l> {
         let is_of_row = line.deployment.is_none();
         let kept = decided.decision.kept();
         Self {
-            item: (line.is_row() && against == Against::Everything).then_some(line.item),
-            origin: line.origin,
+            row: row_line(line),
             email: match against {
                 Against::Everything => Cow::Borrowed(line.email.as_str()),
                 // Houston may spell the domain otherwise than the roster of the run did.
@@ -553,7 +567,7 @@ fn described(line: &PlanLine, with_workspace: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Level;
+    use crate::model::{ItemId, Level};
     use crate::plan::Standing;
 
     fn plan() -> SavedPlan {
@@ -575,6 +589,7 @@ mod tests {
             settings: RunSettings::default(),
             undo_of: None,
             counts: Some(Counts { add: 1, ..Counts::default() }),
+            within_limits: None,
             roster: "r.csv".to_owned(),
             roster_text: "email,role,workspace\nann@example.com,viewer,Ä\n".to_owned(),
             reading: serde_json::json!({"b": 1, "a": [{"d": 2, "c": null}]}),
@@ -765,7 +780,7 @@ mod tests {
             let kept = Kept { status: Status::Unchanged, into: None, code };
             PlanLine { decision: LineDecision::Keep(kept), ..removed() }
         };
-        let difference = |then, now| moved(&[then], [now].into_iter(), 0, Against::Everything).len();
+        let difference = |then, now| moved(&[then], [now].into_iter(), Against::Everything).len();
         for code in ["protected", "guard_max_remove"] {
             assert_eq!(difference(removed(), kept(code)), 0, "{code}");
             assert_eq!(difference(kept(code), removed()), 1, "{code}");
@@ -811,7 +826,7 @@ mod tests {
     fn an_extra_is_identified_by_the_account_and_not_by_the_position() {
         let then = [plan().rows, vec![extra(2, "a"), extra(3, "b")]].concat();
         let with = |extras: &[PlanLine]| [&plan().rows[..], extras].concat().into_iter();
-        let moved = |extras: &[PlanLine]| moved(&then, with(extras), 2, Against::Everything);
+        let moved = |extras: &[PlanLine]| moved(&then, with(extras), Against::Everything);
         assert_eq!(moved(&[extra(2, "b"), extra(3, "a")]), []);
         assert_eq!(moved(&[extra(2, "a")])[0].is_now, "absent");
         let one_more = moved(&[extra(2, "a"), extra(3, "b"), extra(4, "c")]);
@@ -823,10 +838,10 @@ mod tests {
         let then = plan().rows;
         let mut now = then.clone();
         now[1].why = Some("other words".to_owned());
-        assert_eq!(moved(&then, now.clone().into_iter(), 2, Against::Everything), []);
+        assert_eq!(moved(&then, now.clone().into_iter(), Against::Everything), []);
         now[0].seen = Some(viewer());
         now[0].decision = LineDecision::keep(Status::Unchanged);
-        let moved = moved(&then, now.into_iter(), 2, Against::Everything);
+        let moved = moved(&then, now.into_iter(), Against::Everything);
         assert_eq!(moved.len(), 1);
         assert_eq!(
             (&*moved[0].was, &*moved[0].is_now),

@@ -14,8 +14,8 @@ use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{Action, Deployment, Holder, RolePolicy};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    DeploymentRole, History, ItemEnd, JournalError, LineDecision, Origin, PlanLine, Prune, RunSettings,
-    Undoing, Undone, plan_lines,
+    DeploymentRole, History, ItemEnd, JournalError, LineDecision, Origin, PlanLine, PlanSource, Prune,
+    RunSettings, Undoing, Undone,
 };
 use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
 use crate::roster::{NO_ROLE, Settings, is_odd_email};
@@ -27,8 +27,8 @@ pub const UNDO: &str = "undo.json";
 ///
 /// # Errors
 /// If the run's plan cannot be read, or the file not be written.
-pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
-    let changed = Changed::of(folder, history)?;
+pub fn write(folder: &RunFolder, history: &History, plan: &dyn PlanSource) -> anyhow::Result<()> {
+    let changed = Changed::of(plan, history)?;
     let header = if changed.0.is_empty() {
         "email,role,workspace\n"
     } else {
@@ -39,7 +39,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
     let settings = &history.header.settings;
     let is_additive = settings.prune.is_none() && settings.roles == RolePolicy::Keep;
     let has_rows = !is_additive || !changed.0.is_empty();
-    let lines_of_run = if has_rows { Some(undone(folder, history, &changed)?) } else { None };
+    let lines_of_run = if has_rows { Some(undone(plan, history, &changed)?) } else { None };
     for line in lines_of_run.into_iter().flatten() {
         let (line, step) = line?;
         let role = match step {
@@ -57,7 +57,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         allow_odd_addresses |= is_odd_email(&line.email);
     }
     let header = &history.header;
-    let plan = SavedPlan {
+    let undo = SavedPlan {
         schema_version: SCHEMA_VERSION,
         // It is part of the digest, which must depend on the run and not on when it was closed.
         made_at: header.started_at,
@@ -81,6 +81,8 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         },
         undo_of: Some(header.run.clone()),
         counts: None,
+        // They are judged when it is applied.
+        within_limits: None,
         roster: format!("undo of {}", header.run),
         roster_text,
         reading: serde_json::to_value(Settings {
@@ -91,7 +93,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         rows: Vec::new(),
     };
     let mut file = BufWriter::new(folder.draft(UNDO)?);
-    plan.write_with(lines(folder, history, &changed, &rows)?, &mut file)?;
+    undo.write_with(lines(plan, history, &changed, &rows)?, &mut file)?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
     Ok(())
 }
@@ -125,7 +127,7 @@ struct Back {
 struct Changed(BTreeMap<ItemId, Vec<Back>>);
 
 impl Changed {
-    fn of(folder: &RunFolder, history: &History) -> Result<Self, JournalError> {
+    fn of(plan: &dyn PlanSource, history: &History) -> Result<Self, JournalError> {
         let mut changed: BTreeMap<ItemId, Vec<Back>> = BTreeMap::new();
         for (grant, end) in history.grants().filter(|(_, end)| is_changed(end)) {
             let row = history.item(grant.of.into()).map(|row| row.status);
@@ -134,7 +136,9 @@ impl Changed {
             }
         }
         if history.extras_have_deployments {
-            for line in plan_lines(folder)?.skip(history.first_extra()) {
+            for line in
+                plan.lines()?.skip_while(|line| line.as_ref().is_ok_and(|line| line.origin != Origin::Extra))
+            {
                 let line = line?;
                 if history.item(line.item).is_some_and(|end| end.status == Status::Removed) {
                     let roles = line.deployment_roles.iter().map(|(name, role)| Back {
@@ -229,7 +233,7 @@ fn is_changed(end: &ItemEnd) -> bool {
 
 /// The lines of a run's plan that it has applied, and how to undo them.
 fn undone<'h>(
-    folder: &RunFolder,
+    plan: &dyn PlanSource,
     history: &'h History,
     changed: &'h Changed,
 ) -> Result<impl Iterator<Item = Result<(PlanLine, Step), JournalError>> + use<'h>, JournalError> {
@@ -239,7 +243,7 @@ fn undone<'h>(
         Some(Undoing::TakenAway) => Some(Step::TakenAway),
         Some(Undoing::LeftOut) | None => changed.0.get(&line.item)?.first()?.beside.map(Step::Beside),
     };
-    Ok(plan_lines(folder)?.filter_map(move |line| match line {
+    Ok(plan.lines()?.filter_map(move |line| match line {
         Ok(line) => step(&line).map(|step| Ok((line, step))),
         Err(error) => Some(Err(error)),
     }))
@@ -248,13 +252,13 @@ fn undone<'h>(
 /// The rows of the plan: first those of the roster, then their deployment roles, then the people who are
 /// removed. `rows` are the rows of the run that the roster is made of.
 fn lines<'h>(
-    folder: &RunFolder,
+    plan: &dyn PlanSource,
     history: &'h History,
     changed: &'h Changed,
     rows: &'h [ItemId],
 ) -> Result<impl Iterator<Item = io::Result<Cow<'h, PlanLine>>> + use<'h>, JournalError> {
     let of = |goes: bool| {
-        let lines = undone(folder, history, changed)?;
+        let lines = undone(plan, history, changed)?;
         let is_meant = move |step: Step| (step == Step::TakenAway) == goes;
         Ok::<_, JournalError>(
             lines.filter(move |line| line.as_ref().map_or(true, |(_, step)| is_meant(*step))),

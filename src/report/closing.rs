@@ -5,7 +5,7 @@
 //! says depends on colour.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -166,10 +166,14 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
+    let run = match (summary.shard, summary.runs.len()) {
+        (None, 0) => format!("run {}", summary.run),
+        (Some(shard), 0) => format!("run {}, shard {shard}", summary.run),
+        (_, shards) => format!("{shards} shards"),
+    };
     write!(
         text,
-        "{faint}run {}: {} of {}, {}{version}, {}",
-        summary.run,
+        "{faint}{run}: {} of {}, {}{version}, {}",
         rows(summary.rows),
         summary.roster,
         summary.target,
@@ -363,7 +367,7 @@ fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
 }
 
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    if summary.state == RunState::Going {
+    if summary.state == RunState::Going && summary.runs.is_empty() {
         return writeln!(text, "\nreports are written when the run ends");
     }
     let strong = palette.strong;
@@ -387,6 +391,8 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
             steps.push("this Houston emails everyone it adds: to allow the emails, apply the roster again with --send-invites".into());
         } else if summary.sandbox {
             steps.push("the --sandbox Houston ended with its run: apply the roster again".into());
+        } else if !summary.runs.is_empty() {
+            steps.extend(of_shards(summary));
         } else {
             let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
             let command = resume_command(folder, summary.unattended);
@@ -429,6 +435,21 @@ fn linked(folder: &Path, palette: &Palette) -> String {
         Some(url) => format!("\u{1b}]8;;{url}\u{1b}\\{name}\u{1b}]8;;\u{1b}\\"),
         None => name.into_owned(),
     }
+}
+
+/// How to finish shards whose runs are joined.
+fn of_shards(summary: &Summary) -> Option<String> {
+    const SHOWN: usize = 8;
+    let folders = &summary.unfinished;
+    let command = |folder: &PathBuf| format!("\n    {}", resume_command(folder, summary.unattended));
+    let commands: String = folders.iter().take(SHOWN).map(command).collect();
+    let more = match folders.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\n    and {more} more: `houston-onboard report --list`"),
+    };
+    let what = amount(summary.resumable());
+    (!folders.is_empty())
+        .then(|| format!("{what} left. Resume the unfinished shards, then merge again:{commands}{more}"))
 }
 
 /// How to undo removals and role changes.

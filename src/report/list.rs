@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::escape::json_pretty;
 use super::summary::{RunState, Summary};
-use crate::model::printable;
+use crate::model::{Shard, printable};
 use crate::outcome::StatusKind;
 
 /// One folder among the runs.
@@ -32,6 +32,9 @@ pub struct Listed {
     pub left: Option<u64>,
     /// What the program ended with, if the run is over.
     pub exit_status: Option<u8>,
+    /// The share of the input that it carries out, if not all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The input as the user named it.
     pub roster: Option<String>,
     /// The URL of Houston.
@@ -56,6 +59,7 @@ impl Listed {
             failed: Some(summary.counts.of_kind(StatusKind::Failed)),
             left: Some(summary.resumable().total()),
             exit_status: summary.exit_status,
+            shard: summary.shard,
             roster: Some(summary.roster.clone()),
             target: Some(if summary.sandbox { "--sandbox".to_owned() } else { summary.target.clone() }),
             note: None,
@@ -80,6 +84,7 @@ impl Listed {
             failed: None,
             left: None,
             exit_status: None,
+            shard: None,
             roster: None,
             target: None,
             note: None,
@@ -103,10 +108,9 @@ impl Listed {
     /// What is wrong with it, or its target.
     fn last(&self) -> String {
         let target = self.problem.as_deref().or(self.target.as_deref()).unwrap_or_default();
-        match &self.note {
-            Some(note) => format!("{target} ({note})"),
-            None => target.to_owned(),
-        }
+        let shard = self.shard.map(|shard| format!("shard {shard}"));
+        let asides: Vec<String> = shard.into_iter().chain(self.note.clone()).collect();
+        if asides.is_empty() { target.to_owned() } else { format!("{target} ({})", asides.join("; ")) }
     }
 
     fn cells(&self) -> [String; 7] {

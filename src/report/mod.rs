@@ -40,7 +40,7 @@ use std::time::Duration;
 use csv::ByteRecord;
 
 use crate::event::Event;
-use crate::record::journal::History;
+use crate::record::journal::{History, PlanSource};
 use std::io::Write as _;
 
 use self::atomic::WriteError;
@@ -94,24 +94,24 @@ pub struct RosterAgain<'a, I> {
 }
 
 /// Writes `results.csv`, `errors.csv`, `unprocessed.csv`, where they belong `removals.csv` and
-/// `undo.csv`, and `summary.json` of a run and returns the content of the last one. `exit_status` is that of
-/// the program, if it is known.
+/// `undo.csv`, and `summary.json` of a run, or of several that are joined, and returns the content of the last
+/// one. `plan` has what was decided.
 ///
 /// # Errors
 /// When a file cannot be written, or the files would not account for every row (exit status 1).
 pub fn write_files<E>(
     folder: &RunFolder,
     history: &History,
-    exit_status: Option<u8>,
+    plan: &dyn PlanSource,
+    mut summary: Summary,
     roster: RosterAgain<'_, impl Iterator<Item = Result<ByteRecord, E>>>,
 ) -> Result<Summary, ResultsError>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let mut summary = Summary::new(history, folder.path(), exit_status);
     let written = results::write(folder, history, roster.header, roster.form, roster.rows)?;
     summary.check(&written)?;
-    summary.undo = removals::write(folder, history, roster.form)?;
+    summary.undo = removals::write(folder, history, plan, roster.form)?;
     let mut draft = folder.draft(summary::FILE)?;
     draft.write_all(summary.to_json().as_bytes()).map_err(|error| WriteError::new(&draft.path(), error))?;
     draft.commit()?;
@@ -167,9 +167,13 @@ mod tests {
     fn the_files_of_a_run_are_private_and_agree() {
         let fixture = fixture::Fixture::new();
         let header = fixture::roster_header();
-        let summary = write_files(&fixture.folder, &fixture.history, Some(4), fixture::roster(&header))
-            .expect("written");
-        assert_eq!(summary.counts, fixture.history.tally());
+        let write = || {
+            let (folder, history) = (&fixture.folder, &fixture.history);
+            let summary = Summary::new(history, folder.path(), Some(4));
+            write_files(folder, history, folder, summary, fixture::roster(&header)).expect("written")
+        };
+        let written = write();
+        assert_eq!(written.counts, fixture.history.tally());
         for name in [results::RESULTS, results::ERRORS, results::UNPROCESSED, summary::FILE] {
             let text = fixture.read(name);
             assert!(!text.is_empty() && !text.contains('\u{1b}'), "{name}");
@@ -185,7 +189,7 @@ mod tests {
             assert!(results.contains(&format!(";{status};")), "{status}");
         }
         // Making the reports of a run again changes nothing.
-        write_files(&fixture.folder, &fixture.history, Some(4), fixture::roster(&header)).expect("written");
+        write();
         assert_eq!(fixture.read(results::RESULTS), results);
     }
 

@@ -18,7 +18,7 @@ use self::stale::Stale;
 use super::csv_file::{CsvForm, CsvWriter};
 use super::escape::json_pretty;
 use super::spoken;
-use crate::model::{ItemId, printable};
+use crate::model::{ItemId, Shard, printable};
 use crate::plan::guard::Refusal;
 use crate::plan::{Counts, Phase, Plan};
 use crate::roster::Roster;
@@ -100,6 +100,8 @@ pub struct PlanReport<'p> {
     pub roster: &'p Roster,
     /// The roster's name.
     pub name: &'p str,
+    /// The share of the roster that is planned; none for all of it.
+    pub shard: Option<Shard>,
     /// The URL of Houston.
     pub target: &'p str,
     /// The version that Houston reports.
@@ -128,6 +130,8 @@ struct RefusalRow<'l> {
 pub(super) struct Document<'d> {
     schema_version: u32,
     roster: &'d str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
     target: &'d str,
     houston_version: Option<&'d str>,
     counts: Counts,
@@ -162,6 +166,7 @@ impl PlanReport<'_> {
                 let document = Document {
                     schema_version: 1,
                     roster: self.name,
+                    shard: self.shard,
                     target: self.target,
                     houston_version: self.houston_version,
                     counts: Counts::of(&self.plan.items),
@@ -219,7 +224,8 @@ impl PlanReport<'_> {
     fn title(&self) -> String {
         let version =
             self.houston_version.map_or_else(String::new, |version| format!(" (Houston {version})"));
-        format!("Plan for {} on {}{version}", self.name, self.target)
+        let shard = self.shard.map_or_else(String::new, |shard| format!("shard {shard} of "));
+        format!("Plan for {shard}{} on {}{version}", self.name, self.target)
     }
 
     /// The items of each workspace that has some, and those of none, with what they are called.

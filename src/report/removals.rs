@@ -16,7 +16,7 @@ use crate::outcome::{Code, Status, StatusKind};
 use crate::plan::{Account, Membership, RolePolicy, Standing};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    History, ItemEnd, JournalError, PlanLine, RunSettings, Undoing, Undone, plan_lines,
+    History, ItemEnd, JournalError, PlanLine, PlanSource, RunSettings, Undoing, Undone,
 };
 use crate::roster::is_odd_email;
 
@@ -137,7 +137,12 @@ pub fn files(settings: &RunSettings) -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// If the plan cannot be read or a file not be written; then neither is changed, unless a rename
 /// itself fails.
-pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Undo, ResultsError> {
+pub fn write(
+    folder: &RunFolder,
+    history: &History,
+    plan: &dyn PlanSource,
+    form: CsvForm,
+) -> Result<Undo, ResultsError> {
     let (mut undone, mut counts) = (Undone::default(), Undo::default());
     let settings = &history.header.settings;
     if !files(settings).any(|name| name == UNDO) {
@@ -154,7 +159,7 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
     if let Some(removals) = &mut removals {
         removals.put(&ByteRecord::from(COLUMNS.to_vec()))?;
     }
-    for line in plan_lines(folder)? {
+    for line in plan.lines()? {
         let line = line?;
         let Some(end) = history.item(line.item) else { break };
         if let Some(removals) = removals.as_mut().filter(|_| is_extra(history, line.item)) {
@@ -179,12 +184,12 @@ pub fn write(folder: &RunFolder, history: &History, form: CsvForm) -> Result<Und
 ///
 /// # Errors
 /// If the plan of the run cannot be read.
-pub fn count(folder: &RunFolder, history: &History) -> Result<Undo, JournalError> {
+pub fn count(history: &History, plan: &dyn PlanSource) -> Result<Undo, JournalError> {
     let (mut undone, mut counts) = (Undone::default(), Undo::default());
     if !files(&history.header.settings).any(|name| name == UNDO) {
         return Ok(counts);
     }
-    for line in plan_lines(folder)? {
+    for line in plan.lines()? {
         let line = line?;
         counts.count(undone.of(&line, history), &line, is_extra(history, line.item));
     }

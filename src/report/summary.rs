@@ -15,7 +15,7 @@ use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
 use crate::files::read_at_most;
-use crate::model::{LimitedBy, is_harmless, printable};
+use crate::model::{LimitedBy, Shard, is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, Link, RecordedEnd, RowEnd};
@@ -24,6 +24,8 @@ use crate::record::journal::{History, Link, RecordedEnd, RowEnd};
 pub const FILE: &str = "summary.json";
 /// What [`Summary::to_json`] never exceeds, in bytes.
 pub const LIMIT: usize = 4096;
+/// How many ids of joined runs `summary.json` has at most.
+pub const MOST_RUNS: usize = 32;
 /// How many examples a class of failures has.
 pub const EXAMPLES: usize = 3;
 /// The longest text kept, in characters.
@@ -98,6 +100,17 @@ pub struct Summary {
     /// How far the journal goes, once it is closed: what `report --verify` compares it with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalEnd>,
+    /// The share of the input that the run carries out; none for all of it. All counts are its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// The ids of the runs that are joined, in the order of their shards, if several are: then `run` is the name
+    /// of the folder, and `plan_sha256` the digest of the digests of their plans, one a line. More than
+    /// [`MOST_RUNS`] are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
+    /// The folders of those that can go on.
+    #[serde(skip)]
+    pub unfinished: Vec<PathBuf>,
     /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
@@ -109,7 +122,7 @@ pub struct Summary {
     pub token_file: Option<PathBuf>,
     /// How many processes have worked on it: one, and one more for each `resume`.
     pub legs: u32,
-    /// Rows of the input.
+    /// Rows of the input, or of its shard.
     pub rows: u64,
     /// Rows per status, zeros included; `removed` counts people who were not in the input.
     #[serde(serialize_with = "by_status")]
@@ -303,6 +316,9 @@ impl Summary {
             caller: header.actor.caller().map(bounded),
             approved_by: header.approved_by.as_deref().map(bounded),
             journal: history.end().map(|end| JournalEnd { lines: end.lines, head: end.head.to_string() }),
+            shard: header.settings.shard,
+            runs: Vec::new(),
+            unfinished: Vec::new(),
             unattended: header.settings.unattended,
             allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),
@@ -368,7 +384,7 @@ impl Summary {
         });
         let names = [&mut self.houston_version, &mut self.caller, &mut self.approved_by];
         let names = names.into_iter().filter_map(Option::as_mut);
-        always.into_iter().chain(names).chain(detail).chain(of_classes).collect()
+        always.into_iter().chain(&mut self.runs).chain(names).chain(detail).chain(of_classes).collect()
     }
 
     /// What a later leg of the run can settle: unsettled rows and removals, and those not tried for
@@ -431,6 +447,9 @@ impl Summary {
     pub(super) fn fitted(&self, limit: usize, write: impl Fn(&Self) -> String) -> String {
         let mut small = self.clone();
         small.texts().into_iter().for_each(shorten);
+        if small.runs.len() > MOST_RUNS {
+            small.runs.clear();
+        }
         let mut folder = bounded(&self.folder.to_string_lossy());
         shorten(&mut folder);
         small.folder = folder.into();

@@ -360,6 +360,11 @@ impl Issues {
         &self.kept
     }
 
+    /// Gives the rows other numbers: those of a part of the roster. A row that is not in it has none.
+    pub(super) fn renumber(&mut self, number: impl Fn(RowNumber) -> Option<RowNumber>) {
+        self.kept.iter_mut().for_each(|issue| issue.row = issue.row.and_then(&number));
+    }
+
     /// The flags whose values they are about, without their dashes.
     pub fn flags(&self) -> Vec<&'static str> {
         let flags: BTreeSet<_> = self.kept.iter().filter_map(|issue| issue.flag).collect();

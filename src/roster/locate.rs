@@ -45,7 +45,7 @@ impl Roster {
         let rows: Vec<RowNumber> = kept.iter().map(|&(row, ..)| row).collect();
         let mut kept = kept.into_iter();
         let mut issues = Vec::new();
-        self.revisit(&rows, |_, raw, line, dialect| {
+        self.revisit(&rows, |raw, line, dialect| {
             if let Some((row, column, complaint)) = kept.next() {
                 let cell = dialect.columns.cell(column).unwrap_or(0);
                 let cell = Cells::new(raw, dialect.delimiter).nth(cell);
@@ -56,20 +56,16 @@ impl Roster {
     }
 
     /// Reads rows again, given in ascending order.
-    fn revisit(
-        &self,
-        rows: &[RowNumber],
-        mut visit: impl FnMut(RowNumber, &[u8], u32, &Dialect),
-    ) -> io::Result<()> {
+    fn revisit(&self, rows: &[RowNumber], mut visit: impl FnMut(&[u8], u32, &Dialect)) -> io::Result<()> {
         let Some(dialect) = &self.dialect else { return Ok(()) };
         let mut record = ByteRecord::new();
         let mut open: Option<(Records, usize)> = None;
         let mut last: Option<(RowNumber, Span)> = None;
-        for &row in rows {
+        for row in rows.iter().map(|&row| self.in_file(row)) {
             if let (Some((seen, span)), Some((records, _))) = (last, &open)
                 && seen == row
             {
-                visit(row, records.raw(span), span.line, dialect);
+                visit(records.raw(span), span.line, dialect);
                 continue;
             }
             let nearest = self.milestones.partition_point(|stone| stone.row as usize <= row.index());
@@ -84,7 +80,7 @@ impl Roster {
             while let Some(span) = records.next(&mut record)? {
                 next += 1;
                 if next > row.index() {
-                    visit(row, records.raw(span), span.line, dialect);
+                    visit(records.raw(span), span.line, dialect);
                     last = Some((row, span));
                     break;
                 }
@@ -107,7 +103,7 @@ impl Roster {
     /// If the file cannot be read again.
     pub fn locate_all(&self, rows: &[RowNumber], column: Column) -> io::Result<Vec<Position>> {
         let mut positions = Vec::with_capacity(rows.len());
-        self.revisit(rows, |_, raw, line, dialect| {
+        self.revisit(rows, |raw, line, dialect| {
             let cell = dialect.columns.cell(column).unwrap_or(0);
             let cell = Cells::new(raw, dialect.delimiter).nth(cell);
             positions.push(cell.map_or(Position { line, column: 1 }, |cell| Position {

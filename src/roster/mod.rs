@@ -18,6 +18,7 @@ mod map_file;
 mod maps;
 mod not_csv;
 mod one_person;
+mod part;
 mod preamble;
 mod quotes;
 mod reader;
@@ -48,6 +49,7 @@ pub use self::header_map::Columns;
 pub use self::issue::{Complaint, Issue, IssueKind, Issues, KEPT, Position, Style};
 pub use self::maps::{DomainMap, MapError, Maps};
 pub use self::one_person::OnePerson;
+pub use self::part::Picked;
 pub use self::reader::{Row, Rows, open, rows, rows_of, spool_stdin, spool_text};
 pub use self::role::{NO_ROLE, parse_deployment_roles, parse_role};
 pub use self::row_state::{Note, Notes, RowState};
@@ -128,6 +130,8 @@ pub struct Roster {
     skip_invalid: bool,
     people: usize,
     unused: Vec<String>,
+    /// Which rows of the file these are; none for all of them.
+    picked: Option<Picked>,
 }
 
 impl Roster {
@@ -175,6 +179,7 @@ impl Roster {
             skip_invalid: settings.skip_invalid,
             people: 0,
             unused: Vec::new(),
+            picked: None,
         }
     }
 

@@ -50,6 +50,7 @@ mod roles;
 mod rosters;
 mod saved_plan;
 mod security;
+mod shard;
 mod signals;
 mod spellings;
 mod storm;

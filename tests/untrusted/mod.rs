@@ -193,7 +193,8 @@ fn feeds_back(roster: &Roster, settings: &Settings) {
         columns: dialect.columns,
         rows: rows.map(|row| row.map(|row| row.record)),
     };
-    write_files(&folder, &history, None, again).expect("written");
+    write_files(&folder, &history, &folder, Summary::new(&history, folder.path(), None), again)
+        .expect("written");
     let errors = folder.path().join("errors.csv");
     let told = || String::from_utf8_lossy(&fs::read(&errors).expect("readable")).into_owned();
     let second = Roster::read(&errors, "errors.csv", settings).expect("readable");
@@ -383,6 +384,7 @@ fn reports(history: &History, folder: &Path) {
     let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
     let again = RosterAgain { header: &header, form: CsvForm::default(), columns, rows };
     let folder = RunFolder::open(PathBuf::from(folder)).expect("a folder");
-    let written = write_files(&folder, history, None, again).expect("written");
+    let written = write_files(&folder, history, &folder, Summary::new(history, folder.path(), None), again)
+        .expect("written");
     assert_eq!(written.rows, history.row_count() as u64);
 }

@@ -10,8 +10,9 @@ use clap::Args;
 
 use crate::engine;
 use crate::houston::{Rate, Speed};
+use crate::model::Shard;
 use crate::model::period::Period;
-use crate::ops::session::pace::PaceSettings;
+use crate::ops::session::pace::{PaceSettings, share_of_concurrency, share_of_speed};
 use crate::record::journal::RunPace;
 
 const PACE: &str = "Pace";
@@ -79,6 +80,13 @@ impl PaceArgs {
         self.retries = self.retries.or(Some(pace.retries));
         self.timeout = self.timeout.or_else(|| period(pace.timeout_ms));
         self.settle = self.settle.or_else(|| period(pace.settle_ms));
+    }
+
+    /// Gives a shard its share of the values that are set.
+    pub fn divide(&mut self, shard: Shard) {
+        let divide = |given: u8| u8::try_from(share_of_concurrency(given.into(), shard)).unwrap_or(given);
+        self.concurrency = self.concurrency.map(divide);
+        self.rate = self.rate.map(|speed| share_of_speed(speed, shard));
     }
 
     /// The settings; `rehearsal` is whether the target is the sandbox, which needs no rate limit.

@@ -8,7 +8,7 @@ use super::item::PendingItem;
 use super::{Due, Pending};
 use crate::model::{ItemId, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status, StatusKind};
-use crate::plan::guard::{Caps, Excess, Limit, OnGuard, Refusal, excess};
+use crate::plan::guard::{Caps, Excess, Extent, Limit, OnGuard, Refusal, excess};
 use crate::plan::{Decision, Guard, Reason};
 use crate::record::journal::{History, ItemEnd};
 
@@ -19,6 +19,8 @@ pub struct RemovalLimits {
     pub caps: Caps,
     /// What happens if there are more.
     pub on_guard: OnGuard,
+    /// Whether the run is one of several shards.
+    pub extent: Extent,
 }
 
 /// What becomes of the removals of a workspace in which rows failed.
@@ -130,7 +132,7 @@ impl Pending {
             leaving[at[&share.workspace]] += share.due.len() as u64;
         }
         let in_all: Vec<u64> = people.values().map(|people| people.in_all).collect();
-        excess(&leaving, &in_all, limits.caps, limits.on_guard)
+        excess(&leaving, &in_all, limits.caps, limits.on_guard, limits.extent)
     }
 
     /// How many people the workspaces of the run had before it, where `counted` is how many some of them have
@@ -222,7 +224,7 @@ mod tests {
                 removals.judge(0, sights(&[member(Level::Viewer); 3], &[]));
                 let id = removals.shares[0].workspace.clone();
                 let counted = BTreeMap::from([(id.clone(), People { in_all: 10, removed })]);
-                let limits = RemovalLimits { caps, on_guard };
+                let limits = RemovalLimits { caps, on_guard, extent: Extent::Whole };
                 let refusals = removals.hold_what_exceeds(limits, &counted);
                 assert_eq!(!refusals.is_empty(), held, "{removed} {caps:?}");
                 let end = held.then_some((Status::Unchanged, Some(Code::GuardMaxRemove)));

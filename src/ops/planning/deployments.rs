@@ -36,6 +36,17 @@ pub struct Wish {
     decided: Option<Reason>,
 }
 
+impl Wish {
+    /// The same under other numbers of its row and its workspace; none if these have none.
+    pub(super) fn renumbered(
+        self,
+        row: impl Fn(RowNumber) -> Option<RowNumber>,
+        workspace: impl Fn(u32) -> Option<u32>,
+    ) -> Option<Self> {
+        Some(Self { row: row(self.row)?, workspace: workspace(self.workspace)?, ..self })
+    }
+}
+
 /// The roles in deployments that the rows of a roster want, and what is wrong with them.
 #[derive(Debug, Default)]
 pub struct Wishes {

@@ -2,14 +2,17 @@
 //!
 //! Main type: [`Expected`]; main function: [`fits`].
 
-use crate::model::{WorkspaceId, email_key, printable};
+use std::collections::HashSet;
+
+use crate::model::{ItemId, Shard, WorkspaceId, email_key, printable};
 use crate::ops::failure::Failure;
 use crate::ops::session::Session;
-use crate::outcome::ExitStatus;
-use crate::plan::{Action, Counts};
-use crate::record::journal::PlanLine;
+use crate::outcome::{Code, ExitStatus};
+use crate::plan::{Account, Action, Counts};
+use crate::record::journal::{Origin, PlanLine};
 use crate::record::saved_plan::{Against, moved};
 use crate::report::notices::Notice;
+use crate::roster::Picked;
 
 /// What a saved plan says about every row, and about everyone who is not in the roster.
 pub struct Expected {
@@ -44,6 +47,32 @@ impl Expected {
         let pair = |line: &PlanLine| Some((email_key(&line.email).into_owned(), line.workspace.clone()?));
         self.undo.then(|| self.lines.iter().filter(remove).filter_map(pair).collect())
     }
+
+    /// What it says about the rows and the people of a shard, with the numbers that they have there.
+    #[must_use]
+    pub fn in_shard(self, shard: Shard) -> Self {
+        let mut lines = self.lines;
+        lines.retain(|line| shard.has(line.workspace.as_ref()));
+        let number = |line: &PlanLine| match line.origin {
+            Origin::Row { number, .. } => Some(number).filter(|_| line.is_row()),
+            Origin::Extra => None,
+        };
+        let picked = Picked::new(lines.iter().map_while(number));
+        for (at, line) in lines.iter_mut().enumerate() {
+            line.renumber(ItemId::from_index(at), |row| picked.in_part(row));
+        }
+        // What the plan says about itself is about all shards together.
+        Self { lines, undo: self.undo, counts: None }
+    }
+
+    /// Whose removals its limits hold back.
+    pub fn held(&self) -> HashSet<(WorkspaceId, Account)> {
+        let is_held = |line: &&PlanLine| {
+            line.decision.kept().is_some_and(|kept| kept.code == Some(Code::GuardMaxRemove))
+        };
+        let whom = |line: &PlanLine| Some((line.workspace.clone()?, line.accounts.first()?.clone()));
+        self.lines.iter().filter(is_held).filter_map(whom).collect()
+    }
 }
 
 /// Compares the present with a saved plan; gives notice of what has changed.
@@ -53,12 +82,11 @@ impl Expected {
 pub fn fits(
     expected: &Expected,
     now: impl Iterator<Item = PlanLine>,
-    rows: usize,
     session: &Session,
 ) -> Result<(), Failure> {
     let Expected { lines: then, undo, .. } = expected;
     let against = if *undo { Against::Deeds } else { Against::Everything };
-    let moved = moved(then, now, rows, against);
+    let moved = moved(then, now, against);
     let count = moved.len();
     if count == 0 {
         return Ok(());

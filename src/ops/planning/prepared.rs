@@ -62,7 +62,7 @@ impl PreparedPlan {
         let guard = prepared.guard(settings);
         session.show(&Event::Planned { counts, changes, guard }, progress);
         if let Some(expected) = input.expected.take() {
-            fits(&expected, prepared.lines(&input.roster), input.roster.len(), session)?;
+            fits(&expected, prepared.lines(&input.roster), session)?;
             expected.check_counts(&counts)?;
         }
         if prepared.counts.add + prepared.counts.renew > 0 {
@@ -194,6 +194,7 @@ impl PreparedPlan {
             plan: &self.plan,
             roster: &input.roster,
             name: &input.name,
+            shard: input.shard,
             target: &session.url,
             houston_version: version.as_deref(),
             estimate: self.estimate(session),

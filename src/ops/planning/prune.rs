@@ -4,14 +4,16 @@
 //! Main types: [`Belonging`] and [`Pruning`]. They decide from readings; they ask for nothing.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::houston::Grounds;
-use crate::model::{ItemId, Role, RowNumber, email_key};
+use crate::model::{Emails, ItemId, Role, RowNumber, WorkspaceId, email_key};
 use crate::plan::guard::{Bars, hold_too_many, limits_needed, removal};
 use crate::plan::protect::Protect;
 use crate::plan::{Account, Action, Decision, Guard, Item, Origin, Plan, Reason, Subject};
 use crate::present::members::{InvitesSeen, Reading};
 use crate::present::strangers::Stranger;
+use crate::present::survey::Named;
 use crate::record::journal::Prune;
 use crate::roster::{Roster, RowState};
 
@@ -29,6 +31,8 @@ pub enum Whereabouts {
 /// Who the roster says belongs into each workspace.
 #[derive(Debug)]
 pub struct Belonging {
+    /// The addresses of the rows.
+    emails: Arc<Emails>,
     /// The rows that name a person, by workspace.
     named: Vec<Vec<ItemId>>,
     /// Whether the roster can be believed about it: no row of it is broken.
@@ -38,7 +42,11 @@ pub struct Belonging {
 impl Belonging {
     /// Reads it from all rows. `whereabouts` has an entry per workspace text of the roster.
     pub fn new(roster: &Roster, whereabouts: &[Whereabouts], workspaces: usize) -> Self {
-        let mut belonging = Self { named: vec![Vec::new(); workspaces], is_sure: vec![true; workspaces] };
+        let mut belonging = Self {
+            emails: Arc::clone(roster.emails()),
+            named: vec![Vec::new(); workspaces],
+            is_sure: vec![true; workspaces],
+        };
         for row in (0..roster.len()).map(RowNumber::from_index) {
             let text = roster.workspace(row);
             let place = text.map_or(Whereabouts::Anywhere, |text| whereabouts[text as usize]);
@@ -62,9 +70,18 @@ impl Belonging {
         self.is_sure[place] = false;
     }
 
-    /// The rows that name a person in the workspace at this index.
-    pub fn named(&self, place: usize) -> &[ItemId] {
-        &self.named[place]
+    /// The people whom rows name in the workspace at this index.
+    pub fn named(&self, place: usize) -> Named<'_> {
+        Named { rows: &self.named[place], emails: &self.emails }
+    }
+
+    /// Of the workspaces, those for which this is true.
+    #[must_use]
+    pub fn only(self, is_meant: &[bool]) -> Self {
+        let Self { emails, named, is_sure } = self;
+        let named = named.into_iter().zip(is_meant).filter_map(|(named, meant)| meant.then_some(named));
+        let is_sure = is_sure.into_iter().zip(is_meant).filter_map(|(sure, meant)| meant.then_some(sure));
+        Self { emails, named: named.collect(), is_sure: is_sure.collect() }
     }
 }
 
@@ -92,6 +109,8 @@ pub struct Pruning {
     people: Vec<u64>,
     /// The only people to look for; none for everyone.
     listed: Option<HashSet<(u32, String)>>,
+    /// Whose removals the limits hold back, where that was decided before.
+    held: Option<HashSet<(WorkspaceId, Account)>>,
 }
 
 impl Pruning {
@@ -104,7 +123,14 @@ impl Pruning {
     ) -> Self {
         let workspaces = belonging.named.len();
         let extras = vec![Vec::new(); workspaces];
-        Self { prune: prune.clone(), protect, belonging, extras, people: vec![0; workspaces], listed }
+        let people = vec![0; workspaces];
+        Self { prune: prune.clone(), protect, belonging, extras, people, listed, held: None }
+    }
+
+    /// The same, where the limits have been judged before: they hold back these removals and no others.
+    #[must_use]
+    pub fn judged(self, held: Option<HashSet<(WorkspaceId, Account)>>) -> Self {
+        Self { held, ..self }
     }
 
     /// Takes in what was read of the workspace at this index. `caller` is the id of the token's own user, if
@@ -176,6 +202,16 @@ impl Pruning {
                 plan.deployment_roles.insert(id, deployment_roles);
             }
         }
+        if let Some(held) = self.held {
+            for (item, accounts) in plan.accounts.range(ItemId::from_index(first)..) {
+                let extra = &mut plan.items[item.index()];
+                let workspace = extra.workspace().map(|at| plan.workspaces[at as usize].id.clone());
+                if workspace.zip(accounts.first().cloned()).is_some_and(|whom| held.contains(&whom)) {
+                    extra.hold(Guard::TooMany);
+                }
+            }
+            return;
+        }
         let extras = &mut plan.items[first..];
         plan.limits_needed = limits_needed(extras, &self.people, self.prune.caps);
         plan.refusals = hold_too_many(extras, &self.people, self.prune.caps, self.prune.on_guard);
@@ -224,7 +260,7 @@ mod tests {
             on_guard: OnGuard::Stop,
             protect: vec!["BOT-*".to_owned()],
         };
-        let belonging = Belonging { named: vec![Vec::new()], is_sure: vec![sure] };
+        let belonging = Belonging { emails: Arc::default(), named: vec![Vec::new()], is_sure: vec![sure] };
         let mut pruning = Pruning::new(&prune, Protect::new(&prune.protect), belonging, None);
         let strangers = Strangers { in_all: people.len() as u64, people };
         let reading = Reading { invites, strangers, hidden, ..Reading::of(Vec::new()) };

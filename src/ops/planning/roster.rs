@@ -6,11 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{ItemId, RowNumber, printable};
+use crate::model::{ItemId, RowNumber, Shard, printable};
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
 use crate::ops::planning::deployments::{Wish, find_grants};
 use crate::ops::planning::expected::{Expected, outdated};
+use crate::ops::planning::shard::{Meant, cut};
 use crate::ops::planning::workspaces::{
     BadRows, LookedFor, Missing, Names, Places, changed, find_workspaces,
 };
@@ -29,6 +30,8 @@ pub struct RosterSource {
     pub settings: Settings,
     /// What becomes of labels that no workspace has.
     pub missing: Missing,
+    /// The share of it that is meant; none for all of it.
+    pub shard: Option<Shard>,
 }
 
 /// What a roster is called in messages.
@@ -44,6 +47,8 @@ pub struct Input {
     pub name: String,
     settings: Settings,
     missing: Missing,
+    /// The share of it that is meant; none for all of it.
+    pub shard: Option<Shard>,
     /// What a saved plan says about every row.
     expected: Option<Expected>,
 }
@@ -54,15 +59,15 @@ impl Input {
     /// # Errors
     /// It cannot be used (3).
     pub fn read(source: RosterSource, notices: &Notices) -> Result<Self, Failure> {
-        let RosterSource { path, settings, missing } = source;
+        let RosterSource { path, settings, missing, shard } = source;
         let name = shown_name(&path);
         let roster = Roster::read(&path, &name, &settings)?;
-        let input = Self { roster, name, settings, missing, expected: None }.checked(notices)?;
+        let input = Self { roster, name, settings, missing, shard, expected: None }.checked(notices)?;
         warn_of_unused(&input.roster, notices);
         Ok(input)
     }
 
-    /// A roster with the plan that was made from it, which must still apply.
+    /// A roster with the plan that was made from it, which must still apply, or a share of both.
     ///
     /// # Errors
     /// It cannot be used (3).
@@ -70,11 +75,12 @@ impl Input {
         roster: Roster,
         name: String,
         settings: Settings,
+        shard: Option<Shard>,
         expected: Expected,
         notices: &Notices,
     ) -> Result<Self, Failure> {
         let missing = Missing::Refuse;
-        Self { roster, name, settings, missing, expected: Some(expected) }.checked(notices)
+        Self { roster, name, settings, missing, shard, expected: Some(expected) }.checked(notices)
     }
 
     fn checked(self, notices: &Notices) -> Result<Self, Failure> {
@@ -109,13 +115,23 @@ impl Input {
             Some(_) => outdated(failure.error),
             None => failure,
         })?;
-        let Self { roster, name, settings, missing: _, expected } = self;
+        let Self { roster, name, settings, missing: _, shard, expected } = self;
+        let whole = Meant { roster, places, wishes: wishes.all };
+        let (meant, expected) = match shard {
+            None => (whole, expected),
+            Some(shard) => {
+                let expected = expected.map(|expected| expected.in_shard(shard));
+                (cut(whole, shard, expected.as_ref()), expected)
+            }
+        };
+        let Meant { roster, places, wishes } = meant;
         Ok(ResolvedInput {
             roster: Arc::new(roster),
             name,
             settings,
+            shard,
             places,
-            wishes: wishes.all,
+            wishes,
             rows_of_grants: Arc::default(),
             expected,
         })
@@ -179,6 +195,8 @@ pub struct ResolvedInput {
     pub name: String,
     /// How it was read.
     pub settings: Settings,
+    /// The share of the file that it is; none for all of it.
+    pub shard: Option<Shard>,
     pub(crate) places: Places,
     pub(crate) wishes: Vec<Wish>,
     /// The rows of the roles in deployments, once the plan has them.

@@ -9,11 +9,11 @@ use crate::houston::{Fault, Listing, Scope};
 use crate::model::{Assignment, RowNumber, WorkspaceId, printable};
 use crate::ops::failure::Failure;
 use crate::ops::planning::expected::outdated;
-use crate::ops::planning::prune::Whereabouts;
+use crate::ops::planning::prune::{Belonging, Whereabouts};
 use crate::ops::session::waiting::announcing_waits;
 use crate::ops::session::{Session, unusable};
 use crate::outcome::{Cause, Code, ExitStatus};
-use crate::plan::{Reason, Workspace};
+use crate::plan::{Account, Reason, Workspace};
 use crate::present::names::{Likeness, Looks, Several, difference, differs_by_case};
 use crate::present::placeholders::is_placeholder;
 use crate::present::resolve::{Resolution, looks_like_an_id, resolve};
@@ -41,6 +41,19 @@ pub struct Places {
     pub(crate) whereabouts: Vec<Whereabouts>,
     /// The only people to remove, with the index of their workspace.
     pub(crate) listed: Option<HashSet<(u32, String)>>,
+    /// What is known of the whole, if these are the workspaces of a shard.
+    pub(crate) whole: Option<Whole>,
+}
+
+/// What a shard has to know of the roster that it is a part of.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// How many workspaces it names.
+    pub(crate) workspaces: usize,
+    /// Who belongs into each workspace of the shard: rows of other shards may say so, too.
+    pub(crate) belonging: Belonging,
+    /// Whose removals its limits hold back, if that was decided before.
+    pub(crate) held: Option<HashSet<(WorkspaceId, Account)>>,
 }
 
 /// Finds out which workspaces the roster means, and looks again for equal and opposed wishes: one

@@ -154,9 +154,9 @@ pub struct History {
     /// Whether that line closes the journal.
     pub is_sealed: bool,
     /// When the last leg began, and how much work there had been before it.
-    last_leg: (jiff::Timestamp, Duration),
+    pub(super) last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
-    merges: Vec<(RowNumber, RowNumber)>,
+    pub(super) merges: Vec<(RowNumber, RowNumber)>,
     pub(super) causes: Causes,
 }
 

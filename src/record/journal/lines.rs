@@ -22,6 +22,24 @@ pub fn plan_lines(
     Lines::<PlanLine>::open(folder, PLAN)
 }
 
+/// The decisions of a run, or of several that are joined, in their order.
+pub type PlanLines = Box<dyn Iterator<Item = Result<PlanLine, JournalError>>>;
+
+/// Where decisions can be read as often as they are needed: they are never in memory together.
+pub trait PlanSource {
+    /// All of them.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn lines(&self) -> Result<PlanLines, JournalError>;
+}
+
+impl PlanSource for RunFolder {
+    fn lines(&self) -> Result<PlanLines, JournalError> {
+        Ok(Box::new(plan_lines(self)?))
+    }
+}
+
 /// The lines of a file as they are. A last line without its line feed is a torn one and left out.
 pub(super) struct RawLines {
     file: BufReader<File>,

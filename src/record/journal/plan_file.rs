@@ -166,6 +166,19 @@ impl PlanLine {
         }
     }
 
+    /// Gives it, and the rows that it names, other numbers; a row without one keeps its number.
+    pub fn renumber(&mut self, item: ItemId, row: impl Fn(RowNumber) -> Option<RowNumber>) {
+        self.item = item;
+        match &mut self.origin {
+            Origin::Row { number, .. } => *number = row(*number).unwrap_or(*number),
+            Origin::Extra => {}
+        }
+        match &mut self.decision {
+            LineDecision::Keep(Kept { into: Some(into), .. }) => *into = row(*into).unwrap_or(*into),
+            LineDecision::Keep(Kept { into: None, .. }) | LineDecision::Change(_) => {}
+        }
+    }
+
     /// Whether it is about a role in a workspace or in a deployment.
     pub fn scope(&self) -> Scope {
         if self.deployment.is_some() { Scope::Deployment } else { Scope::Workspace }

@@ -72,6 +72,7 @@ mod tests {
             plan,
             roster: &roster,
             name: "r|1.csv",
+            shard: None,
             target: "https://houston.example.com/v1",
             houston_version: Some("2.1.0"),
             estimate: Estimate {

@@ -210,9 +210,8 @@ impl Figures {
         let window = format!("window {}/{}", strain.window_end, strain.concurrency);
         let parts = [
             (strain.window_end < strain.concurrency).then(|| Part::new(Rank::Middle, window)),
-            (strain.recent_us > 0).then(|| {
-                Part::new(Rank::Last, format!("{} ms each", strain.recent_us.div_ceil(1000)))
-            }),
+            (strain.recent_us > 0)
+                .then(|| Part::new(Rank::Last, format!("{} ms each", strain.recent_us.div_ceil(1000)))),
             strain.budget_is_empty.then(|| Part::new(Rank::Middle, "retry budget exhausted".to_owned())),
             self.rate.map(|rate| Part::new(Rank::Middle, format!("{rate:.1} requests/s"))),
             self.left.map(|left| Part::new(Rank::First, format!("about {} left", countdown(left)))),

@@ -299,7 +299,7 @@ impl<'h> Job<'h> {
     fn plan(&mut self, mut args: PlanArgs) -> Result<ExitStatus, Failure> {
         self.locate(&mut args.work);
         args.out.iter_mut().for_each(|path| self.here.locate(path));
-        let destination = destination(&args.work.target, &args.work.pace)?;
+        let destination = destination(&args.work.target, &args.work.pace)?.in_shard(args.work.shard);
         let input = Input::read(args.work.source()?, &self.environment.notices)?;
         let destination = self.with_token(destination)?;
         let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
@@ -328,9 +328,9 @@ impl<'h> Job<'h> {
     fn apply(&mut self, mut args: ApplyArgs) -> Result<ExitStatus, Failure> {
         self.locate(&mut args.work);
         args.saved.flags.plan.iter_mut().chain([&mut args.runs_dir]).for_each(|path| self.here.locate(path));
-        let saved = args.saved.open(args.work.roster.as_deref())?;
+        let saved = args.open_plan()?;
         let settings = args.settings(saved.as_ref());
-        let destination = destination(&args.work.target, &args.work.pace)?;
+        let destination = args.destination(saved.as_ref())?;
         let input = match &saved {
             Some(saved) => saved.input(&self.environment.notices)?,
             None => Input::read(args.work.source()?, &self.environment.notices)?,
