@@ -274,80 +274,155 @@ fn failures(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
     Ok(())
 }
 
+/// Something to do after a run: a sentence, and the command that does it, if one does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The sentence, without its full stop.
+    pub words: String,
+    /// What to type.
+    pub command: Option<String>,
+}
+
+impl Step {
+    fn words(words: impl Into<String>) -> Self {
+        Self { words: words.into(), command: None }
+    }
+
+    fn typed(words: impl Into<String>, command: String) -> Self {
+        Self { words: words.into(), command: Some(command) }
+    }
+
+    fn write(&self, text: &mut String, palette: &Palette) -> std::fmt::Result {
+        let (words, strong) = (&self.words, palette.strong);
+        match &self.command {
+            Some(command) => writeln!(text, "{words}:\n    {strong}{command}{strong:#}"),
+            None => writeln!(text, "{words}"),
+        }
+    }
+}
+
+/// What to do after a run, in this order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NextSteps {
+    /// Give it another token.
+    pub token: Option<Step>,
+    /// Finish what is left.
+    pub rest: Option<Step>,
+    /// Fix what failed.
+    pub failed: Option<Step>,
+    /// Undo removals and role changes.
+    pub undo: Option<Step>,
+}
+
+impl NextSteps {
+    /// What to do after a run that has ended; nothing while it is going on.
+    pub fn of(summary: &Summary) -> Self {
+        match summary.state {
+            RunState::Going => Self::default(),
+            RunState::Closed | RunState::BrokenOff => Self {
+                token: new_token(summary),
+                rest: rest(summary),
+                failed: failed(summary),
+                undo: undo(summary),
+            },
+        }
+    }
+}
+
+fn new_token(summary: &Summary) -> Option<Step> {
+    let is_dead = summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
+        || summary.failures.iter().any(|class| class.code == Some(Code::TokenInvalid));
+    if !is_dead {
+        return None;
+    }
+    let destination = summary.token_file.as_deref().map_or_else(
+        || "HOUSTON_API_TOKEN".to_owned(),
+        |file| printable(&file.to_string_lossy()).into_owned(),
+    );
+    Some(Step::words(match token_page(&summary.target) {
+        Some(page) => format!("get a new token at {page} and put it into {destination}"),
+        None => format!("put a valid token into {destination}"),
+    }))
+}
+
+fn rest(summary: &Summary) -> Option<Step> {
+    let left = summary.resumable();
+    if left.total() == 0 && summary.finished_at.is_some() {
+        return None;
+    }
+    Some(if would_mail(summary) {
+        Step::words(
+            "this Houston emails everyone it adds: to allow the emails, apply the roster again with --send-invites",
+        )
+    } else if summary.sandbox {
+        Step::words("the --sandbox Houston ended with its run: apply the roster again")
+    } else {
+        let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
+        let words = format!("{what}Resume the run (finished rows are not sent again)");
+        Step::typed(words, resume_command(&summary.folder, summary.unattended))
+    })
+}
+
+fn failed(summary: &Summary) -> Option<Step> {
+    if summary.counts.of_kind(StatusKind::Failed) == 0 {
+        return None;
+    }
+    let command = apply_command(&summary.folder.join(ERRORS), summary.allow_odd_addresses);
+    // It would remove everyone whose row did not fail.
+    let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
+    Some(Step::typed(format!("fix the rows in {ERRORS} and apply it with the same flags{but}"), command))
+}
+
+fn undo(summary: &Summary) -> Option<Step> {
+    let Undo { rows, removals, odd_addresses, .. } = summary.undo;
+    if rows == 0 || summary.sandbox {
+        return None;
+    }
+    let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
+    let changes = undoable(removals, rows - removals);
+    Some(Step::typed(
+        format!("to undo {changes}, with the same target flags"),
+        format!("{command} --update-roles"),
+    ))
+}
+
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     if summary.state == RunState::Going {
         return writeln!(text, "\nreports are written when the run ends");
     }
-    let strong = palette.strong;
-    let folder = &summary.folder;
-    let mut steps = Vec::new();
-    if summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
-        || summary.failures.iter().any(|class| class.code == Some(Code::TokenInvalid))
-    {
-        let destination = summary.token_file.as_deref().map_or_else(
-            || "HOUSTON_API_TOKEN".to_owned(),
-            |file| printable(&file.to_string_lossy()).into_owned(),
-        );
-        steps.push(match token_page(&summary.target) {
-            Some(page) => format!("get a new token at {page} and put it into {destination}"),
-            None => format!("put a valid token into {destination}"),
-        });
-    }
-    let left = summary.resumable();
-    if left.total() > 0 || summary.finished_at.is_none() {
-        if would_mail(summary) {
-            steps.push("this Houston emails everyone it adds: to allow the emails, apply the roster again with --send-invites".into());
-        } else if summary.sandbox {
-            steps.push("the --sandbox Houston ended with its run: apply the roster again".into());
-        } else {
-            let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
-            let command = resume_command(folder, summary.unattended);
-            steps.push(format!(
-                "{what}Resume the run (finished rows are not sent again):\n    {strong}{command}{strong:#}"
-            ));
-        }
-    }
-    let failed = summary.counts.of_kind(StatusKind::Failed);
-    if failed > 0 {
-        let then = if steps.is_empty() { "" } else { "then " };
-        let command = apply_command(&folder.join(ERRORS), summary.allow_odd_addresses);
-        // It would remove everyone whose row did not fail.
-        let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
-        steps.push(format!(
-            "{then}fix the rows in {ERRORS} and apply it with the same flags{but}:\n    {strong}{command}{strong:#}"
-        ));
-    }
+    let NextSteps { token, rest, failed, undo } = NextSteps::of(summary);
+    let is_first = token.is_none() && rest.is_none();
+    let failed = failed.map(|step| {
+        let then = if is_first { "" } else { "then " };
+        Step { words: format!("{then}{}", step.words), ..step }
+    });
+    let steps: Vec<Step> = [token, rest, failed].into_iter().flatten().collect();
     if !steps.is_empty() {
         writeln!(text, "\nnext:")?;
     }
     for step in steps {
-        writeln!(text, "  {step}")?;
+        write!(text, "  ")?;
+        step.write(text, palette)?;
     }
-    undo(text, summary)?;
-    let folder = folder.to_string_lossy();
-    let mut reports = vec![RESULTS, ERRORS, UNPROCESSED];
-    reports.extend(summary.removals.map(|_| REMOVALS));
-    reports.extend((summary.undo.rows > 0).then_some(UNDO));
-    reports.push(undo_plan::UNDO);
-    reports.push(FILE);
-    writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
-}
-
-/// How to undo removals and role changes.
-fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    let Undo { rows, removals, left_out, odd_addresses } = summary.undo;
-    if rows > 0 && !summary.sandbox {
-        let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
-        let changes = undoable(removals, rows - removals);
-        writeln!(text, "\nto undo {changes}, with the same target flags:\n    {command} --update-roles")?;
+    if let Some(step) = undo {
+        writeln!(text)?;
+        // It is bold nowhere else.
+        step.write(text, &Palette::default())?;
     }
+    let left_out = summary.undo.left_out;
     if left_out > 0 {
         writeln!(
             text,
             "\n{UNDO} cannot restore {left_out} of the removed people: Houston gave no address or no role for them"
         )?;
     }
-    Ok(())
+    let folder = summary.folder.to_string_lossy();
+    let mut reports = vec![RESULTS, ERRORS, UNPROCESSED];
+    reports.extend(summary.removals.map(|_| REMOVALS));
+    reports.extend((summary.undo.rows > 0).then_some(UNDO));
+    reports.push(undo_plan::UNDO);
+    reports.push(FILE);
+    writeln!(text, "\nreports in {}: {}", printable(&folder), reports.join(", "))
 }
 
 /// What `undo.csv` takes back.
