@@ -12,6 +12,7 @@ pub(crate) mod full;
 mod history;
 mod lines;
 mod plan_file;
+mod timeline;
 mod undoable;
 
 use std::fs::File;
@@ -23,9 +24,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::digest::{Hashing, digest_of};
 pub use self::fold::DeploymentRole;
-pub use self::history::{History, ItemEnd, RowEnd};
-pub use self::lines::plan_lines;
+pub use self::history::{History, ItemEnd, Roles, RowEnd};
+pub use self::lines::{plan_lines, plan_lines_from};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
+pub use self::timeline::{Moment, Span, Timeline};
 pub use self::undoable::{Undoing, Undone};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;

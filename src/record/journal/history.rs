@@ -11,11 +11,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::lines::Lines;
+use super::timeline::Timeline;
 use super::{DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
 use crate::event::{RunEnd, StopReason};
-use crate::model::{ItemId, LineNumbers, RowNumber, Strain, WorkspaceId};
+use crate::model::{ItemId, Level, LineNumbers, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
-use crate::plan::ReplaceStep;
+use crate::plan::{Membership, ReplaceStep};
 use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
 
 /// No run has more legs.
@@ -40,7 +41,20 @@ pub struct ItemEnd {
     pub elapsed_ms: u32,
     /// Of a replacement, which of its two writes was sent last.
     pub step: Option<ReplaceStep>,
+    /// The role that Houston had, and the one that was planned.
+    pub roles: Roles,
 }
+
+/// What the plan says about the role of an item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// In Houston before the run; none if there was none, or it was not read.
+    pub before: Option<Level>,
+    /// Wanted by the roster; none for an invalid row, and for what is removed.
+    pub wanted: Option<Level>,
+}
+
+const _: () = assert!(std::mem::size_of::<ItemEnd>() == 32, "a million rows are a million ends");
 
 impl ItemEnd {
     /// Whether a later leg of the run can settle the row.
@@ -129,6 +143,8 @@ pub struct History {
     pub duration: Duration,
     /// How many processes have worked on it.
     pub legs: u32,
+    /// When it did what.
+    pub timeline: Timeline,
     /// Bytes of the journal up to the end of its last whole line.
     pub journal_bytes: u64,
     /// When the last leg began, and how much work there had been before it.
@@ -219,6 +235,7 @@ impl History {
             strain: Strain::default(),
             duration: Duration::ZERO,
             legs: 1,
+            timeline: Timeline::default(),
             journal_bytes: 0,
             last_leg,
             merges: Vec::new(),
@@ -407,7 +424,12 @@ impl History {
                 }
             };
             self.extras_have_deployments |= !line.deployment_roles.is_empty();
-            self.items.push(ItemEnd { status, cause, workspace, attempts: 0, elapsed_ms: 0, step: None });
+            let roles = Roles {
+                before: line.seen.and_then(Membership::role),
+                wanted: line.role.map(|role| role.level),
+            };
+            let (attempts, elapsed_ms, step) = (0, 0, None);
+            self.items.push(ItemEnd { status, cause, workspace, attempts, elapsed_ms, step, roles });
         }
         let found = self.items.len() as u64;
         let Header { rows, grants, extras, .. } = self.header;
@@ -447,6 +469,7 @@ impl History {
     }
 
     fn take(&mut self, entry: Entry) {
+        self.timeline.note(&entry, |item| self.items.get(item.index())?.workspace);
         let at_ms = match entry {
             Entry::Header(_) => return,
             Entry::Intent { item, attempt, step, at_ms, .. } => {

@@ -22,6 +22,19 @@ pub fn plan_lines(
     Lines::<PlanLine>::open(folder, PLAN)
 }
 
+/// The same from the item at this index on. The lines before, of which there may be many, are passed over
+/// unread.
+pub fn plan_lines_from(
+    folder: &RunFolder,
+    first: usize,
+) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>> + use<>, JournalError> {
+    let mut lines = Lines::<PlanLine>::open(folder, PLAN)?;
+    for _ in 0..first {
+        lines.pass_over()?;
+    }
+    Ok(lines)
+}
+
 /// The lines of a JSON lines file. A last line without its line feed is a torn one and left out.
 pub(super) struct Lines<T> {
     file: BufReader<File>,
@@ -50,6 +63,14 @@ impl<T> Lines<T> {
             text: Vec::new(),
             kind: std::marker::PhantomData,
         })
+    }
+
+    /// Goes to the line behind the next one.
+    fn pass_over(&mut self) -> Result<(), JournalError> {
+        let failed = |source| JournalError::Read { path: self.path.clone(), source };
+        self.bytes += self.file.skip_until(b'\n').map_err(failed)? as u64;
+        self.line += 1;
+        Ok(())
     }
 
     /// The line that was read last makes no sense.
