@@ -254,6 +254,13 @@ If several apply, the first of these is used: 130/143, 4, 5, 8, 7, 6, 10.";
         unchanged.filter(|_| !changed).map_or(Self::Done, Self::Unchanged)
     }
 
+    /// What a status means, in the words of `--help`.
+    pub fn meaning(code: u8) -> Option<&'static str> {
+        let row = |line: &'static str| line.trim_start().split_once("  ");
+        let means = |numbers: &str| numbers.split(", ").any(|number| number == code.to_string());
+        Self::HELP.lines().filter_map(row).find(|(numbers, _)| means(numbers)).map(|(_, words)| words)
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {
@@ -287,6 +294,15 @@ mod tests {
             let json = serde_json::to_string(&status).expect("serialises");
             assert_eq!(json, format!("\"{}\"", status.word()));
         }
+    }
+
+    #[test]
+    fn every_exit_status_has_a_meaning() {
+        for code in (0..=11).chain([130, 143]) {
+            assert!(ExitStatus::meaning(code).is_some(), "{code}");
+        }
+        assert_eq!(ExitStatus::meaning(6), Some("some rows failed permanently"));
+        assert_eq!(ExitStatus::meaning(99), None);
     }
 
     #[test]

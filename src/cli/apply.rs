@@ -98,7 +98,8 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     }
     if args.dry_run {
         let session = Session::open(destination, Access::ReadOnly, &environment)?;
-        return show(input, &settings, &args.show.shown(), &After::default(), &session, global);
+        let after = After { digest: saved.as_ref().map(Saved::digest), ..After::default() };
+        return show(input, &settings, &args.show.shown(), &after, &session, global);
     }
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let digest = saved.map(|saved| saved.digest().to_owned());

@@ -21,9 +21,9 @@ use crate::record::journal::{History, JournalError, digest_of};
 use crate::record::undo;
 use crate::report::csv_file::CsvForm;
 use crate::report::notices::{HeldBack, Notice};
-use crate::report::results::renamed;
+use crate::report::results::{ResultsError, renamed};
 use crate::report::summary::Summary;
-use crate::report::{RosterAgain, shell_word, write_files};
+use crate::report::{RosterAgain, shell_word, write_files, write_page};
 use crate::roster::{Dialect, rows_of};
 
 /// The run that a user means.
@@ -221,6 +221,8 @@ pub fn write_reports(
         let copy = RosterCopy::of(history)?;
         let summary = write_files(folder, history, status.map(ExitStatus::code), copy.read(folder)?)?;
         undo::write(folder, history)?;
+        let again = || copy.read(folder).map_err(|error| ResultsError::Roster(error.into()));
+        write_page(folder, history, &summary, again)?;
         Ok(summary)
     };
     written().map_err(|error| {

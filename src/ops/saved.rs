@@ -151,7 +151,7 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
         .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
 }
 
-/// Saves a plan, and gives notice of its digest.
+/// Saves a plan, gives notice of its digest, and returns it.
 ///
 /// # Errors
 /// It cannot be written (1), its roster is not text throughout (3), or it wants workspaces that do
@@ -162,7 +162,7 @@ pub fn save(
     input: &ResolvedInput,
     mut settings: RunSettings,
     session: &Session,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     if !prepared.plan.to_create.is_empty() {
         let error = anyhow::anyhow!("a plan that creates workspaces cannot be saved");
         return Err(Failure::new(ExitStatus::Usage, error)
@@ -204,7 +204,7 @@ pub fn save(
     let draft = file.into_inner().map_err(|error| failed(error.into_error()))?;
     draft.commit().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
     session.notices.give(&Notice::PlanSaved { path: &path, digest: &digest });
-    Ok(())
+    Ok(digest)
 }
 
 #[cfg(test)]

@@ -115,53 +115,72 @@ fn removals_of(count: u64) -> String {
     if count == 1 { "1 removal".to_owned() } else { format!("{count} removals") }
 }
 
-fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+/// Whether a reader can be content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// Everything is done.
+    Good,
+    /// Something is left, failed, or was held back.
+    Warn,
+    /// It was stopped.
+    Bad,
+}
+
+/// What the verdict means.
+pub fn mood(summary: &Summary) -> Mood {
     let bad = [summary.failed(), summary.resumable(), summary.guarded()];
-    let good = bad.iter().all(|amount| amount.total() == 0) && summary.stopped.is_none();
-    let style = match summary.state {
-        RunState::Closed if summary.stopped.is_some() => palette.bad,
-        RunState::Closed if good => palette.good,
-        RunState::Closed | RunState::Going | RunState::BrokenOff => palette.warn,
+    match summary.state {
+        RunState::Closed if summary.stopped.is_some() => Mood::Bad,
+        RunState::Closed if bad.iter().all(|amount| amount.total() == 0) => Mood::Good,
+        RunState::Closed | RunState::Going | RunState::BrokenOff => Mood::Warn,
+    }
+}
+
+/// What the run was about, in one line.
+pub fn about(summary: &Summary) -> String {
+    let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
+    let duration = spoken(Duration::from_millis(summary.duration_ms));
+    let about =
+        format!("{} of {}, {}{version}, {duration}", rows(summary.rows), summary.roster, summary.target);
+    match summary.finished_at {
+        Some(_) => format!("{about}, {} requests", summary.requests),
+        None => about,
+    }
+}
+
+fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    let style = match mood(summary) {
+        Mood::Good => palette.good,
+        Mood::Warn => palette.warn,
+        Mood::Bad => palette.bad,
     };
     let words = verdict(summary);
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
-    let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
-    write!(
-        text,
-        "{faint}run {}: {} of {}, {}{version}, {}",
-        summary.run,
-        rows(summary.rows),
-        summary.roster,
-        summary.target,
-        spoken(Duration::from_millis(summary.duration_ms)),
-    )?;
-    if summary.finished_at.is_some() {
-        write!(text, ", {} requests", summary.requests)?;
+    writeln!(text, "{faint}run {}: {}{faint:#}", summary.run, about(summary))?;
+    for line in strained(summary) {
+        let (what, rest) = line;
+        let warn = palette.warn;
+        writeln!(text, "{warn}{what}{warn:#}: {rest}")?;
     }
-    writeln!(text, "{faint:#}")?;
-    strain(text, summary, palette)
+    Ok(())
 }
 
-/// Throttling and refused retries, if there were any.
-fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let warn = palette.warn;
+/// Throttling and refused retries, if there were any: each with what it meant.
+pub fn strained(summary: &Summary) -> Vec<(String, String)> {
     let Summary { congestion_events, window_min, window_end, retries, retries_refused, .. } = summary;
+    let mut lines = Vec::new();
     if *congestion_events > 0 {
         let times =
             if *congestion_events == 1 { "once".to_owned() } else { format!("{congestion_events} times") };
-        writeln!(
-            text,
-            "{warn}Houston throttled us {times}{warn:#}: concurrency dropped to {window_min} and ended at {window_end}"
-        )?;
+        let what = format!("concurrency dropped to {window_min} and ended at {window_end}");
+        lines.push((format!("Houston throttled us {times}"), what));
     }
     if *retries_refused > 0 {
-        writeln!(
-            text,
-            "{warn}the retry budget was exhausted{warn:#}: {retries} requests were retried, {retries_refused} were not"
-        )?;
+        let what = format!("{retries} requests were retried, {retries_refused} were not");
+        lines.push(("the retry budget was exhausted".to_owned(), what));
     }
-    Ok(())
+    lines
 }
 
 fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
