@@ -137,7 +137,7 @@ pub fn mood(summary: &Summary) -> Mood {
 }
 
 /// What the run was about, in one line.
-pub fn about(summary: &Summary) -> String {
+fn about(summary: &Summary) -> String {
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
     let duration = spoken(Duration::from_millis(summary.duration_ms));
     let about =

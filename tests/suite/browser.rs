@@ -29,14 +29,16 @@ use crate::harness::{self, Workdir, root};
 const RUN: &str = "20261123T154500Z-k3f9";
 
 /// What a cell or a message must not be able to do.
-const HOSTILE: &str =
-    "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\u{202e}\u{1b}[31m\"'&amp;";
+const HOSTILE: &str = "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\u{202e}\u{1b}[31m\"'&amp;";
 
 /// Where a program is, if it is installed.
 fn installed(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|file| file.is_file())
+    names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|file| file.is_file())
 }
 
 /// Checks pages, each with its name. Says why where that is not possible.
@@ -77,14 +79,34 @@ impl Made {
     }
 
     /// Adds a row.
-    fn row(&mut self, email: &str, note: &str, place: usize, levels: (Option<Level>, Level), end: (Status, Option<Cause>)) {
+    fn row(
+        &mut self,
+        email: &str,
+        note: &str,
+        place: usize,
+        levels: (Option<Level>, Level),
+        end: (Status, Option<Cause>),
+    ) {
         let index = self.lines.len();
         let (before, wanted) = levels;
         let quoted = |cell: &str| format!("\"{}\"", cell.replace('"', "\"\""));
-        let workspace = format!("{} {}", ["Data Platform", "Research", "Finance", "Marketing & <Sales>"][place % 4], place / 4);
-        let cells = [quoted(email), wanted.short_name().to_owned(), quoted(workspace.trim_end_matches(" 0")), quoted(note)];
+        let workspace = format!(
+            "{} {}",
+            ["Data Platform", "Research", "Finance", "Marketing & <Sales>"][place % 4],
+            place / 4
+        );
+        let cells = [
+            quoted(email),
+            wanted.short_name().to_owned(),
+            quoted(workspace.trim_end_matches(" 0")),
+            quoted(note),
+        ];
         writeln!(self.roster, "{}", cells.join(",")).unwrap();
-        let action = before.map_or(Action::Add(wanted), |from| Action::SetRole { from, to: wanted, holder: Holder::Member });
+        let action = before.map_or(Action::Add(wanted), |from| Action::SetRole {
+            from,
+            to: wanted,
+            holder: Holder::Member,
+        });
         let number = RowNumber::from_index(index);
         let line = u32::try_from(index).unwrap() + 2;
         self.lines.push(PlanLine {
@@ -228,7 +250,13 @@ fn write_entries(
         code: None,
         detail: stopped.map(|_| "20 rows in a row ended badly".to_owned()),
         requests: all + 60,
-        strain: Strain { congestion_events: 16, window_min: 2, window_end: 6, retries: 15, ..Strain::default() },
+        strain: Strain {
+            congestion_events: 16,
+            window_min: 2,
+            window_end: 6,
+            retries: 15,
+            ..Strain::default()
+        },
         at_ms: 112_000,
     });
 }
@@ -241,7 +269,10 @@ fn varied(at: usize) -> (Status, Option<Cause>) {
         7 | 8 => (Status::GaveUp, cause(Code::Timeout, "no answer within 30 s")),
         11 => (Status::InDoubt, cause(Code::NotReadBack, "acknowledged by Houston, not read back")),
         13 => (Status::Rejected, cause(Code::BadEmail, "Houston does not accept this address")),
-        17 => (Status::RoleKept, cause(Code::GuardLastAdmin, "demoting them would leave the workspace without an admin")),
+        17 => (
+            Status::RoleKept,
+            cause(Code::GuardLastAdmin, "demoting them would leave the workspace without an admin"),
+        ),
         19..=24 => (Status::Unchanged, None),
         25..=28 => (Status::Invited, None),
         29..=32 => (Status::RoleUpdated, None),
@@ -253,7 +284,10 @@ fn varied(at: usize) -> (Status, Option<Cause>) {
 fn levels(at: usize, status: Status) -> (Option<Level>, Level) {
     let wanted = Level::ALL[[0, 1, 1, 0, 2][at % 5]];
     match status {
-        Status::RoleUpdated => (Some(Level::ALL[(at / 5) % 3]).filter(|before| *before != wanted).or(Some(Level::Editor)), wanted),
+        Status::RoleUpdated => (
+            Some(Level::ALL[(at / 5) % 3]).filter(|before| *before != wanted).or(Some(Level::Editor)),
+            wanted,
+        ),
         Status::RoleKept => (Some(Level::Admin), Level::Viewer),
         Status::Unchanged => (Some(wanted), wanted),
         _ => (None, wanted),
@@ -277,7 +311,12 @@ fn run(rows: usize, places: usize, extras: usize) -> Made {
     for at in 0..extras {
         let protected = Some(Cause::new(Code::Protected, "covered by --protect"));
         let caller = Some(Cause::new(Code::GuardSelf, "the token's own user is never removed"));
-        let end = [(Status::Removed, None), (Status::Unchanged, protected), (Status::Removed, None), (Status::Unchanged, caller)];
+        let end = [
+            (Status::Removed, None),
+            (Status::Unchanged, protected),
+            (Status::Removed, None),
+            (Status::Unchanged, caller),
+        ];
         made.extra(&format!("left.{}", person(at + 7)), at % places, Level::ALL[at % 3], end[at % 4].clone());
     }
     made
@@ -292,7 +331,13 @@ fn plan() -> (Workdir, PathBuf) {
         let workspace = ["Data Platform", "Research", "Finance"][at % 3];
         let role = ["viewer", "editor", "admin"][at % 3 + usize::from(at % 7 == 0) * (2 - at % 3)];
         writeln!(state, "{},{role},{workspace}", person(at)).unwrap();
-        let wanted = if at % 9 == 4 { "admin" } else if at % 11 == 5 { "viewer" } else { role };
+        let wanted = if at % 9 == 4 {
+            "admin"
+        } else if at % 11 == 5 {
+            "viewer"
+        } else {
+            role
+        };
         if at % 23 != 10 {
             writeln!(roster, "{},{wanted},{workspace}", person(at)).unwrap();
         }
@@ -320,9 +365,17 @@ fn a_run_and_a_plan_can_be_read_filtered_printed_and_shared() {
 #[test]
 fn nothing_from_outside_runs_in_the_page() {
     let mut made = Made::new();
-    for (at, text) in [HOSTILE, "=HYPERLINK(\"http://evil.example\";\"x\")", "@SUM(1)|'x'", "plain"].into_iter().enumerate() {
+    for (at, text) in
+        [HOSTILE, "=HYPERLINK(\"http://evil.example\";\"x\")", "@SUM(1)|'x'", "plain"].into_iter().enumerate()
+    {
         let cause = Some(Cause::new(Code::Rejected, format!("{text} says Houston")));
-        made.row(&format!("{text}{at}@example.com"), text, at, (None, Level::Admin), (Status::Rejected, cause));
+        made.row(
+            &format!("{text}{at}@example.com"),
+            text,
+            at,
+            (None, Level::Admin),
+            (Status::Rejected, cause),
+        );
         made.row(&format!("{text}{at}@example.org"), text, at, (None, Level::Admin), (Status::Added, None));
     }
     made.extra(HOSTILE, 0, Level::Admin, (Status::Removed, None));

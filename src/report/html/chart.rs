@@ -20,6 +20,8 @@ const BELOW: f64 = 24.0;
 const RIGHT: f64 = 16.0;
 /// Moments of a timeline, at most.
 const MOMENTS: usize = 60;
+/// The width of a word above a line.
+const WORD: f64 = 40.0;
 /// Times on an axis, at most.
 const TICKS: u64 = 8;
 
@@ -62,10 +64,9 @@ impl Canvas {
     fn post(&mut self, class: &str, x: f64, label: &str) {
         let bottom = TOP + HEIGHT;
         self.put(format_args!("<path class=\"post {class}\" d=\"M{x:.1} {}V{bottom}\"/>", TOP - 8.0));
-        let (side, x) = if x > LEFT + WIDTH * 0.9 { (" end", x - 4.0) } else { ("", x + 4.0) };
         self.put(format_args!(
-            "<text class=\"post {class}{side}\" x=\"{x:.1}\" y=\"{}\">{label}</text>",
-            TOP - 10.0
+            "<text class=\"post {class}\" x=\"{x:.1}\" y=\"{}\">{label}</text>",
+            TOP - 12.0
         ));
     }
 
@@ -110,7 +111,7 @@ pub(super) fn timeline(timeline: &Timeline) -> Option<Chart> {
     let figures = vec![
         Part { name: "writes", words: Count(writes).to_string() },
         Part { name: "at most", words: format!("{}/s", plain(most)) },
-        Part { name: "bad ends", words: Count(bad).to_string() },
+        Part { name: "▲ bad ends", words: Count(bad).to_string() },
         Part { name: "one bar", words: said(moment_ms) },
     ];
     let label = format!(
@@ -136,7 +137,7 @@ pub(super) fn latency(mut elapsed: Vec<u32>, slowest: Vec<String>) -> Option<Cha
     let at = |percent: usize| u64::from(elapsed[(elapsed.len() * percent).div_ceil(100).saturating_sub(1)]);
     let quantiles = [("p50", at(50)), ("p95", at(95)), ("p99", at(99)), ("max", u64::from(longest))];
     let (first, last) = (step_of(least), step_of(longest));
-    let steps = (last - first + 1).max(8);
+    let steps = (last - first + 1).max(12);
     let mut counts = vec![0_u64; steps as usize];
     for &one in &elapsed {
         counts[(step_of(one) - first) as usize] += 1;
@@ -152,16 +153,19 @@ pub(super) fn latency(mut elapsed: Vec<u32>, slowest: Vec<String>) -> Option<Cha
     for (&count, step) in counts.iter().zip(first..) {
         canvas.bar("rows", left_of(f64::from(step)), width - 1.5, ratio(count, most));
     }
-    for step in (first..=first + steps).filter(|step| step % STEPS == 0) {
-        canvas.tick(left_of(f64::from(step)), &said(10_u64.saturating_pow(step / STEPS)));
-    }
     let place = |ms: u64| left_of(f64::from(STEPS) * ratio(ms.max(1), 1).log10());
-    let mut before = f64::MIN;
-    for (name, ms) in quantiles {
+    let rounds = (0..=10).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
+    let ends = (LEFT - 1.0)..=(LEFT + WIDTH + 1.0);
+    for ms in rounds.filter(|&ms| ends.contains(&place(ms))) {
+        canvas.tick(place(ms), &said(ms));
+    }
+    let mut free = f64::MAX;
+    for (name, ms) in quantiles.into_iter().rev() {
         let x = place(ms);
         // Words that would lie upon each other are left to the figures.
-        canvas.post(name, x, if x - before > 34.0 { name } else { "" });
-        before = x;
+        let has_room = x + WORD < free;
+        canvas.post(name, x, if has_room { name } else { "" });
+        free = if has_room { x } else { free };
     }
     let figures = quantiles.map(|(name, ms)| Part { name, words: said(ms) });
     let words: Vec<_> = figures.iter().map(|figure| format!("{} {}", figure.name, figure.words)).collect();
@@ -178,10 +182,10 @@ pub(super) fn latency(mut elapsed: Vec<u32>, slowest: Vec<String>) -> Option<Cha
 }
 
 /// Steps of the histogram for each factor of ten.
-const STEPS: u32 = 5;
+const STEPS: u32 = 10;
 
 /// The step of the histogram that a time is in.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 48")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 97")]
 fn step_of(ms: u32) -> u32 {
     (f64::from(ms.max(1)).log10() * f64::from(STEPS)).floor() as u32
 }

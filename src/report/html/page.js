@@ -167,10 +167,9 @@
   // ---- the table ----
 
   const widths = {
-    line: '4.5rem', who: 'minmax(13rem, 1.5fr)', workspace: 'minmax(9rem, 1fr)', deployment: 'minmax(9rem, 1fr)',
-    wanted: '7.5rem', before: '7.5rem', state: '9.5rem', attempts: '6rem', ms: '6.5rem', why: 'minmax(15rem, 2fr)',
+    line: '4.6rem', who: 'minmax(15rem, 1.6fr)', workspace: 'minmax(8rem, 1fr)', deployment: 'minmax(9rem, 1fr)',
+    wanted: '6.4rem', before: '6.4rem', state: '9.4rem', attempts: '4.8rem', ms: '5rem', why: 'minmax(13rem, 2fr)',
   };
-  const least = { who: 13, why: 15, workspace: 9, deployment: 9, line: 4.5, attempts: 6, ms: 6.5, state: 9.5, wanted: 7.5, before: 7.5 };
   const shownColumns = () => rows.columns.filter(column => column.shown);
 
   const count = make('output', { for: 'find states workspaces' });
@@ -185,7 +184,7 @@
   function showHeads() {
     const shown = shownColumns();
     list.style.setProperty('--columns', shown.map(({ key }) => widths[key] ?? 'minmax(9rem, 1fr)').join(' '));
-    list.style.setProperty('--least', shown.reduce((sum, { key }) => sum + (least[key] ?? 9), 0) + 'rem');
+    list.style.setProperty('--least', shown.reduce((sum, { key }) => sum + parseFloat((widths[key] ?? '9rem').replace('minmax(', '')), 0) + 'rem');
     list.setAttribute('aria-colcount', shown.length);
     heads.replaceChildren(...shown.map(({ key, name, kind }) => {
       const sort = wish.o === key ? 'ascending' : wish.o === '-' + key ? 'descending' : 'none';
@@ -375,7 +374,10 @@
   };
   const seek = () => {
     clearTimeout(waiting);
-    Object.assign(wish, { q: search.value, s: states.value, w: workspaces.value });
+    const [q, s, w] = [search.value, states.value, workspaces.value];
+    // A search that is left says that it changed, though its rows are shown already.
+    if (wish.q === q && wish.s === s && wish.w === w) return;
+    Object.assign(wish, { q, s, w });
     find();
   };
   search.addEventListener('input', later);

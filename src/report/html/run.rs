@@ -84,11 +84,11 @@ fn table(own: &[usize], header: &ByteRecord) -> Table {
         .column("line", "Line", Column::Number)
         .column("who", "Person", Column::Text)
         .column("workspace", "Workspace", Column::Word)
-        .column("wanted", "Wanted role", Column::Word)
-        .column("before", "Role before", Column::Word)
+        .column("wanted", "Wanted", Column::Word)
+        .column("before", "Before", Column::Word)
         .column("state", "Status", Column::Word)
-        .column("attempts", "Attempts", Column::Number)
-        .column("ms", "Time, ms", Column::Number)
+        .column("attempts", "Tries", Column::Number)
+        .column("ms", "ms", Column::Number)
         .column("why", "Detail", Column::Word)
         .hidden("code", "Error code", Column::Word);
     own.iter().fold(table, |table, &column| {
@@ -197,4 +197,125 @@ impl Row<'_> {
 
 fn is_success(tone: Tone) -> bool {
     matches!(tone, Tone::Changed | Tone::Same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Cause, Code, StatusKind};
+    use crate::report::csv_file::CsvForm;
+    use crate::report::fixture::{self, Fixture, HOSTILE};
+    use base64::Engine as _;
+    use std::convert::Infallible;
+    use std::io::Read as _;
+
+    fn summary(fixture: &Fixture) -> Summary {
+        let mut summary = Summary::new(&fixture.history, Fixture::shown(), Some(4));
+        summary.plan_sha256 = "(a digest)".to_owned();
+        summary
+    }
+
+    fn written(fixture: &Fixture) -> String {
+        let header = fixture::roster_header();
+        let mut out = Vec::new();
+        let roster = || Ok(fixture::roster(&header));
+        write(&fixture.folder, &fixture.history, &summary(fixture), roster, &mut out).expect("written");
+        String::from_utf8(out).expect("text")
+    }
+
+    /// What is between two texts.
+    fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+        text.split_once(from).and_then(|(_, rest)| rest.split_once(to)).expect("both").0
+    }
+
+    /// The packed rows.
+    fn unpacked(page: &str) -> Vec<serde_json::Value> {
+        let packed = between(page, "id=\"data\">", "</script>");
+        let deflated = base64::engine::general_purpose::STANDARD.decode(packed.trim()).expect("base64");
+        let mut lines = String::new();
+        flate2::read::ZlibDecoder::new(&*deflated).read_to_string(&mut lines).expect("deflated");
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    #[test]
+    fn what_stands_above_the_table_is_static() {
+        let fixture = Fixture::new();
+        let page = written(&fixture).replace(&fixture.history.header.plan_sha256, "(a digest)");
+        let body = between(&page, "<body>", "<script type=");
+        let lines: Vec<_> = body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let text = lines.join("\n");
+        assert!(!text.contains(" style=") && !text.contains(" onclick="), "{text}");
+        insta::assert_snapshot!("run", text);
+    }
+
+    #[test]
+    fn the_counts_are_those_of_the_summary_and_the_table_has_every_row() {
+        let fixture = Fixture::new();
+        let (page, summary) = (written(&fixture), summary(&fixture));
+        let tiles = [
+            (Tone::Changed, summary.counts.of_kind(StatusKind::Changed)),
+            (Tone::Same, summary.counts.of_kind(StatusKind::AsItWas)),
+            (Tone::Failed, summary.failed().total()),
+            (Tone::Unsettled, summary.counts.of_kind(StatusKind::Unresolved)),
+            (Tone::NotTried, summary.counts.of(Status::NotRun)),
+        ];
+        for (tone, count) in tiles {
+            let tile = format!("href=\"#s={}\"><b>{count}</b>", tone.key());
+            assert!(page.contains(&tile), "{tile}");
+        }
+        let [_, block] = &*unpacked(&page) else { panic!("one block") };
+        assert_eq!(block["cells"][1].as_array().map(Vec::len), Some(fixture::ROSTER.len() - 1));
+        assert_eq!(block["cells"][1][0], "added@example.com");
+    }
+
+    #[test]
+    fn nothing_from_outside_is_markup_or_steers_a_reader() {
+        let hostile = format!("</script><script>alert(1)</script>{HOSTILE}");
+        let bad = (Status::Rejected, Some(Cause::new(Code::Rejected, hostile.clone())));
+        let mut fixture = Fixture::with(&vec![bad; 3], None);
+        fixture.history.header.roster.clone_from(&hostile);
+        fixture.history.header.target.clone_from(&hostile);
+        fixture.history.header.run = format!("{hostile}\"}}</style>");
+        let header = fixture::roster_header();
+        let columns = fixture::roster(&header).columns;
+        let form = CsvForm::with(b';');
+        let row = || Ok::<_, Infallible>(ByteRecord::from(vec![hostile.as_str(); 4]));
+        let roster = || Ok(RosterAgain { header: &header, form, columns, rows: (0..3).map(|_| row()) });
+        let mut out = Vec::new();
+        write(&fixture.folder, &fixture.history, &summary(&fixture), roster, &mut out).expect("written");
+        let page = String::from_utf8(out).expect("text");
+        assert!(!page.contains("<script>alert"), "{page}");
+        assert_eq!(page.matches("<script").count(), 2);
+        assert_eq!(page.matches("</style>").count(), 2);
+        assert!(page.chars().all(|c| c == '\n' || crate::model::is_harmless(c)));
+        let rows = serde_json::to_string(&unpacked(&page)).expect("JSON");
+        assert!(rows.contains("<script>alert(1)") && rows.chars().all(crate::model::is_harmless), "{rows}");
+    }
+
+    #[test]
+    fn a_page_stays_small_whatever_is_in_the_rows() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut noise = |length: usize| -> String { (0..length).map(|_| random.char('!'..)).collect() };
+        let count = 12_000;
+        let fixture = Fixture::with(&vec![(Status::Added, None); count], None);
+        let header = fixture::roster_header();
+        let columns = fixture::roster(&header).columns;
+        let form = CsvForm::with(b';');
+        let rows: Vec<_> = (0..count)
+            .map(|_| ByteRecord::from(vec![noise(300), noise(300), noise(300), noise(300)]))
+            .collect();
+        let roster = || {
+            let rows = rows.iter().map(|row| Ok::<_, Infallible>(row.clone()));
+            Ok(RosterAgain { header: &header, form, columns, rows })
+        };
+        let mut out = Vec::new();
+        write(&fixture.folder, &fixture.history, &summary(&fixture), roster, &mut out).expect("written");
+        assert!((6 << 20..8 << 20).contains(&out.len()), "{}", out.len());
+        let page = String::from_utf8(out).expect("text");
+        let blocks = unpacked(&page);
+        let packed: usize =
+            blocks[1..].iter().filter_map(|block| Some(block["cells"][1].as_array()?.len())).sum();
+        let left = super::super::Count((count - packed) as u64);
+        assert!(page.contains(&format!("{left} rows do not fit into this page.")), "{left}");
+    }
 }

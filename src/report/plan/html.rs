@@ -13,8 +13,8 @@ use crate::outcome::Code;
 use crate::plan::{Action, Counts, Decision, Item, Phase, Reason};
 use crate::report::closing::advice;
 use crate::report::html::{
-    self, Approval, Audit, Card, Cell, Column, Count, Fact, Group, Name, Packer, Page, Remark, Share, SheetRow,
-    Subject, Table, Tile, Tone, Workspace, bar, filter,
+    self, Approval, Audit, Card, Cell, Column, Count, Fact, Group, Name, Packer, Page, Remark, Share,
+    SheetRow, Subject, Table, Tile, Tone, Workspace, bar, filter,
 };
 use crate::report::spoken;
 
@@ -76,7 +76,9 @@ const STATES: [(&str, Tone); 16] = [
 /// The code of what cannot be done, if it has one.
 fn problem(item: &Item) -> Option<Code> {
     match item.decision.reason()? {
-        Reason::Rejected(cause) | Reason::Unreadable(cause) | Reason::Invalid(cause) => Some(cause.code.clone()),
+        Reason::Rejected(cause) | Reason::Unreadable(cause) | Reason::Invalid(cause) => {
+            Some(cause.code.clone())
+        }
         Reason::LockedOut(_) => Some(Code::LockedOut),
         Reason::Unchanged
         | Reason::RoleKept(_)
@@ -108,7 +110,9 @@ enum Move {
 impl Move {
     fn is_named(self) -> bool {
         match self {
-            Self::Remove | Self::NewAdmin | Self::Demote | Self::HoldBack | Self::Protect | Self::Replace => true,
+            Self::Remove | Self::NewAdmin | Self::Demote | Self::HoldBack | Self::Protect | Self::Replace => {
+                true
+            }
             Self::Add | Self::Promote | Self::DeploymentRole => false,
         }
     }
@@ -199,8 +203,9 @@ impl PlanReport<'_> {
         if !self.is_whole() && !is_remarkable {
             return Ok(());
         }
-        let PlannedItem { line, email, workspace, workspace_id, deployment, from_role, to_role, reason, .. } =
-            self.item(id);
+        let PlannedItem {
+            line, email, workspace, workspace_id, deployment, from_role, to_role, reason, ..
+        } = self.item(id);
         let workspace = workspace.or(workspace_id).unwrap_or_default();
         if is_remarkable {
             packer.print(|| SheetRow {
@@ -258,11 +263,14 @@ impl PlanReport<'_> {
     }
 
     fn short_digest(&self) -> String {
-        self.digest.and_then(|digest| digest.get(..12)).map_or_else(String::new, |short| format!(", {short}…"))
+        self.digest
+            .and_then(|digest| digest.get(..12))
+            .map_or_else(String::new, |short| format!(", {short}…"))
     }
 
     fn verdict(&self, counts: Counts) -> (Tone, String) {
-        let changes = counts.add + counts.update_role + counts.renew + counts.deployment_roles + counts.remove;
+        let changes =
+            counts.add + counts.update_role + counts.renew + counts.deployment_roles + counts.remove;
         let problems = counts.rejected + counts.invalid + counts.gave_up + counts.locked_out;
         if !self.plan.refusals.is_empty() {
             let words = "Too many people would be removed: a guard holds the removals back";
@@ -288,7 +296,9 @@ impl PlanReport<'_> {
             facts.push(Fact::text("At this rate", spoken(Duration::from_secs(estimate.seconds))));
         }
         let token = estimate.token_seconds.filter(|left| *left < super::YEAR);
-        facts.extend(token.map(|left| Fact::text("Token valid for another", spoken(Duration::from_secs(left)))));
+        facts.extend(
+            token.map(|left| Fact::text("Token valid for another", spoken(Duration::from_secs(left)))),
+        );
         let created: Vec<_> = self.to_create().collect();
         if !created.is_empty() {
             facts.push(Fact::text("Workspaces to create first", created.join(", ")));
@@ -336,12 +346,13 @@ impl PlanReport<'_> {
     }
 
     fn named(&self, id: ItemId) -> Name {
-        let PlannedItem { email, from_role, to_role, reason, .. } = self.item(id);
+        let PlannedItem { email, reason, .. } = self.item(id);
         let (place, item) = (self.place(id), &self.plan.items[id.index()]);
-        let from = from_role.unwrap_or("no role");
+        let role = |level: Option<Level>| level.map_or("no role", Level::short_name);
+        let (from, to) = (role(item.from()), role(item.decision.action().and_then(Action::level)));
         let note = match &item.decision {
             Decision::Change(Action::Remove(_)) => format!("{place}, is {from}"),
-            Decision::Change(_) => format!("{place}, {from} → {}", to_role.cell()),
+            Decision::Change(_) => format!("{place}, {from} → {to}"),
             Decision::Keep(_) => format!("{place}, keeps {from}: {reason}"),
         };
         Name { who: email.to_owned(), note }
@@ -352,7 +363,7 @@ impl PlanReport<'_> {
         if let Some(prune) = &self.settings.prune {
             let caps = prune.caps;
             let words = format!(
-                "Removals: {} of at most {} (--max-remove), and at most {} per cent of the people (--max-remove-percent)",
+                "Removals: {} of at most {} (--max-remove); --max-remove-percent allows {} per cent of the people",
                 counts.remove, caps.people, caps.percent
             );
             remarks.push(Remark { tone: Tone::Same, words });
@@ -389,7 +400,8 @@ impl PlanReport<'_> {
             None => Approval {
                 title,
                 digest: None,
-                words: "This plan was not saved, so it has no digest to approve. `plan --out FILE` saves it.".to_owned(),
+                words: "This plan was not saved, so it has no digest to approve. `plan --out FILE` saves it."
+                    .to_owned(),
                 command: None,
             },
         }
@@ -437,14 +449,16 @@ impl PlanReport<'_> {
     }
 
     fn workspaces(&self) -> (Vec<Workspace>, Count) {
-        let mut all: Vec<Workspace> = self.groups().map(|(title, ids)| self.workspace(&title, &ids)).collect();
+        let mut all: Vec<Workspace> =
+            self.groups().map(|(title, ids)| self.workspace(&title, &ids)).collect();
         let more = all.len().saturating_sub(WORKSPACES) as u64;
         all.truncate(WORKSPACES);
         (all, Count(more))
     }
 
     fn workspace(&self, title: &str, ids: &[ItemId]) -> Workspace {
-        let count = |tone: Tone| ids.iter().filter(|id| state(&self.plan.items[id.index()]).1 == tone).count() as u64;
+        let count =
+            |tone: Tone| ids.iter().filter(|id| state(&self.plan.items[id.index()]).1 == tone).count() as u64;
         let parts = TONES.map(|tone| (tone, count(tone)));
         let words = summed_up(self.counts_of(ids));
         let first = ids.first().map(|&id| self.item(id));

@@ -3,13 +3,15 @@
 //! Main type: [`Facts`]. Pure: names are looked up elsewhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{ItemId, Level, RowNumber};
-use crate::outcome::{Status, StatusKind};
+use crate::outcome::{Cause, Status, StatusKind};
 use crate::plan::Guard;
 use crate::record::journal::{History, ItemEnd};
 use crate::report::html::Tone;
 use crate::report::removals::End;
+use crate::report::summary::EXAMPLES;
 
 /// How many people of one kind are named.
 const NAMED: usize = 500;
@@ -115,6 +117,21 @@ pub fn tone_of_extra(extra: &ItemEnd) -> Tone {
     }
 }
 
+/// Removals that came to the same bad end.
+#[derive(Debug, Clone)]
+pub struct NotRemoved {
+    /// How they ended.
+    pub end: End,
+    /// What that means.
+    pub tone: Tone,
+    /// Why.
+    pub cause: Option<Arc<Cause>>,
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<ItemId>,
+}
+
 /// What the rows of a run came to.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -126,6 +143,8 @@ pub struct Facts {
     pub moves: BTreeMap<Move, Moved>,
     /// What guards held back, by code: role changes and removals.
     pub held: Vec<(Guard, u64)>,
+    /// The removals that were not carried out, by status and code.
+    pub not_removed: Vec<NotRemoved>,
     /// How long the rows took that were sent, in milliseconds.
     pub elapsed: Vec<u32>,
     /// The slowest of them, the slowest first.
@@ -154,6 +173,7 @@ impl Facts {
             };
             facts.note_moves(id, extra, moved);
             facts.note_time(extra);
+            facts.note_not_removed(id, extra);
         }
         facts.slowest = slowest(history);
         facts
@@ -186,6 +206,27 @@ impl Facts {
         }
     }
 
+    fn note_not_removed(&mut self, id: ItemId, extra: &ItemEnd) {
+        let (end, tone) = (End::of(extra), tone_of_extra(extra));
+        if matches!(tone, Tone::Changed | Tone::Same) {
+            return;
+        }
+        let code = |cause: &Option<Arc<Cause>>| cause.as_ref().map(|cause| cause.code.clone());
+        let is_like = |one: &&mut NotRemoved| one.end == end && code(&one.cause) == code(&extra.cause);
+        match self.not_removed.iter_mut().find(is_like) {
+            Some(one) => {
+                one.count += 1;
+                if one.first.len() < EXAMPLES {
+                    one.first.push(id);
+                }
+            }
+            None => {
+                let cause = extra.cause.clone();
+                self.not_removed.push(NotRemoved { end, tone, cause, count: 1, first: vec![id] });
+            }
+        }
+    }
+
     fn note_time(&mut self, end: &ItemEnd) {
         if end.attempts > 0 {
             self.elapsed.push(end.elapsed_ms);
@@ -194,7 +235,9 @@ impl Facts {
 
     /// Every item whose name the page needs.
     pub fn named(&self) -> impl Iterator<Item = ItemId> {
-        self.moves.values().flat_map(|moved| &moved.named).chain(&self.slowest).copied()
+        let moved = self.moves.values().flat_map(|moved| &moved.named);
+        let not_removed = self.not_removed.iter().flat_map(|one| &one.first);
+        moved.chain(not_removed).chain(&self.slowest).copied()
     }
 }
 

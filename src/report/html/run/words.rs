@@ -3,14 +3,14 @@
 //! Main function: [`page`]. Pure: from the history, the summary and the names to a [`Page`]. What to do next
 //! is decided by [`crate::report::closing`], for the terminal and for this page.
 
-use super::facts::{Ends, Facts, Move, Moved};
+use super::facts::{Ends, Facts, Move, Moved, NotRemoved};
 use super::is_whole;
 use super::names::Names;
 use crate::model::{ItemId, Level, Role};
 use crate::outcome::{Code, ExitStatus, Status, StatusKind};
 use crate::plan::RolePolicy;
 use crate::record::journal::{Header, History, Span};
-use crate::report::closing::{Mood, NextSteps, Step, about, advice, mood, strained, verdict};
+use crate::report::closing::{Mood, NextSteps, Step, advice, mood, strained, verdict};
 use crate::report::html::shape::lane;
 use crate::report::html::{
     Approval, Audit, Card, Chart, Count, Drawn, Fact, Group, Name, Page, Remark, Share, Subject, Tile, Tone,
@@ -28,7 +28,7 @@ const WORKSPACES: usize = 60;
 /// What the page says about a run.
 pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &Names) -> Page {
     let header = &history.header;
-    let (cards, other_cards) = cards(summary);
+    let (cards, other_cards) = cards(summary, &facts, names);
     let (workspaces, other_workspaces) = workspaces(history, &facts, names);
     let named = |(kind, moved): (&Move, &Moved)| group(*kind, moved, history, names);
     Page {
@@ -41,7 +41,7 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
             Mood::Warn => Tone::Unsettled,
             Mood::Bad => Tone::Failed,
         },
-        lead: about(summary),
+        lead: lead(summary),
         alerts: alerts(summary, header),
         facts: head(summary),
         tiles: facts.ends.parts().map(Tile::of).into(),
@@ -56,6 +56,15 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
         rows_note: rows_note(history),
         footer: format!("run {}, {} on {}", summary.run, summary.roster, summary.target),
         charts: charts(history, facts, names),
+    }
+}
+
+fn lead(summary: &Summary) -> String {
+    let noun = if summary.rows == 1 { "row" } else { "rows" };
+    let rows = format!("{} {noun} of {}", Count(summary.rows), summary.roster);
+    match summary.finished_at {
+        Some(_) => format!("{rows}, {} requests", Count(summary.requests)),
+        None => rows,
     }
 }
 
@@ -131,7 +140,7 @@ fn group(kind: Move, moved: &Moved, history: &History, names: &Names) -> Group {
 fn note(kind: Move, id: ItemId, history: &History, names: &Names) -> String {
     let Some(end) = history.item(id) else { return String::new() };
     let place = end.workspace.map_or("", |at| names.workspace(at));
-    let role = |level: Option<Level>| level.map_or("no role", |level| Role::workspace(level).name());
+    let role = |level: Option<Level>| level.map_or("no role", Level::short_name);
     let (before, wanted) = (role(end.roles.before), role(end.roles.wanted));
     match kind {
         Move::Removed => format!("{place}, was {before}"),
@@ -151,7 +160,7 @@ fn limits(summary: &Summary, header: &Header, facts: &Facts) -> Vec<Remark> {
         say(
             Tone::Same,
             format!(
-                "Removals: {} of at most {} (--max-remove), and at most {} per cent of the people (--max-remove-percent)",
+                "Removals: {} of at most {} (--max-remove); --max-remove-percent allows {} per cent of the people",
                 counts.removed, caps.people, caps.percent
             ),
         );
@@ -177,7 +186,7 @@ fn approval(header: &Header) -> Option<Approval> {
 }
 
 /// What needs a hand, the worst first, and how many kinds more there are.
-fn cards(summary: &Summary) -> (Vec<Card>, Count) {
+fn cards(summary: &Summary, facts: &Facts, names: &Names) -> (Vec<Card>, Count) {
     let steps = NextSteps::of(summary);
     let mut cards: Vec<Card> = stopped(summary, &steps).into_iter().collect();
     // Requests in flight are not failures of a run that continues.
@@ -185,6 +194,7 @@ fn cards(summary: &Summary) -> (Vec<Card>, Count) {
     let mut classes: Vec<_> = summary.failures.iter().filter(is_over).collect();
     classes.sort_by_key(|class| (severity(class.status), u64::MAX - class.count));
     cards.extend(classes.into_iter().map(|class| failed(class, summary, &steps)));
+    cards.extend(facts.not_removed.iter().map(|one| not_removed(one, names, &steps)));
     cards.extend(held_back(summary));
     cards.extend(not_tried(summary, &steps));
     cards.extend(locked_out(summary));
@@ -271,6 +281,22 @@ fn failed(class: &FailureClass, summary: &Summary, steps: &NextSteps) -> Card {
     .with(step.as_ref())
 }
 
+fn not_removed(one: &NotRemoved, names: &Names, steps: &NextSteps) -> Card {
+    let NotRemoved { end, tone, cause, count, first } = one;
+    let code = cause.as_ref().map(|cause| &cause.code);
+    let noun = if *count == 1 { "removal" } else { "removals" };
+    Card {
+        code: code.map(ToString::to_string),
+        text: cause.as_ref().map_or_else(String::new, |cause| capital(&cause.text)),
+        lines: first.iter().map(|&id| names.person(id).to_owned()).collect(),
+        more: Count(count - first.len() as u64),
+        filter: Some(filter(end.word(), "", code.map_or("", Code::word))),
+        advice: code.and_then(Code::advice).map_or_else(String::new, |words| format!("{}.", capital(words))),
+        ..Card::new(*tone, format!("{} {noun} {}", Count(*count), end.word().replace('_', " ")))
+    }
+    .with(steps.rest.as_ref().filter(|_| *tone != Tone::Failed))
+}
+
 fn held_back(summary: &Summary) -> Option<Card> {
     let held = summary.guarded();
     if held.total() == 0 {
@@ -284,8 +310,7 @@ fn held_back(summary: &Summary) -> Option<Card> {
 }
 
 fn not_tried(summary: &Summary, steps: &NextSteps) -> Option<Card> {
-    let count = summary.counts.of(Status::NotRun) - summary.left_out
-        + summary.removals.map_or(0, |removals| removals.not_run);
+    let count = summary.counts.of(Status::NotRun) - summary.left_out;
     // A run that was stopped says so in its own card.
     if count == 0 || summary.stopped.is_some() || summary.state != RunState::Closed {
         return None;
@@ -373,10 +398,7 @@ fn audit(history: &History, summary: &Summary, facts: &Facts) -> Vec<Audit> {
 
 fn statuses(summary: &Summary) -> Vec<Fact> {
     let shown = Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0);
-    let mut facts: Vec<_> =
-        shown.map(|status| Fact::text(status.word(), Count(summary.counts.of(status)).to_string())).collect();
-    facts.push(Fact::text("Rows of the roster", Count(summary.rows).to_string()));
-    facts
+    shown.map(|status| Fact::text(status.word(), Count(summary.counts.of(status)).to_string())).collect()
 }
 
 fn completeness(history: &History, summary: &Summary) -> Vec<Fact> {
