@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::audit_args::AuditArgs;
 use super::conclusion::conclude;
 use super::confirm::Confirmation;
 use super::plan::{After, ShowArgs, show};
@@ -15,7 +16,7 @@ use super::target_args::destination;
 use super::work_args::WorkArgs;
 use super::{GlobalArgs, environment, tell};
 use crate::model::printable;
-use crate::ops::apply::{Connected, earlier_run};
+use crate::ops::apply::{Connected, Provenance, earlier_run};
 use crate::ops::failure::Failure;
 use crate::ops::planning::roster::Input;
 use crate::ops::saved::Saved;
@@ -56,9 +57,27 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=1000), help_heading = "Safety")]
     pub canary: u32,
 
+    /// Who approved the run; it is recorded, and not checked
+    #[arg(long, value_name = "NAME", value_parser = approver, help_heading = "Safety")]
+    pub approved_by: Option<String>,
+
+    /// The key that seals the journal
+    #[command(flatten)]
+    pub audit: AuditArgs,
+
     /// Directory of the run folders; each run creates one
     #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
+}
+
+/// A name of who approved a run.
+fn approver(text: &str) -> Result<String, String> {
+    let name = printable(text.trim());
+    match name.chars().count() {
+        0 => Err("a name is not empty".to_owned()),
+        1..=200 => Ok(name.into_owned()),
+        length => Err(format!("a name has at most 200 characters, and this one has {length}")),
+    }
 }
 
 impl ApplyArgs {
@@ -102,10 +121,14 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
         return show(input, &settings, &args.show.shown(), &after, &session, global);
     }
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
-    let digest = saved.map(|saved| saved.digest().to_owned());
+    let provenance = Provenance {
+        saved_plan: saved.map(|saved| saved.digest().to_owned()),
+        approved_by: args.approved_by.clone(),
+        key: args.audit.open(&environment.notices)?,
+    };
     let run = Connected::open(input, destination, &args.runs_dir, &environment)?;
     let mut progress = global.progress(run.row_names());
-    let run = run.prepare(settings, digest, &mut progress)?;
+    let run = run.prepare(settings, provenance, &mut progress)?;
     let shown = || run.render(args.show.format, args.show.detail());
     let changes = Changes { all: run.changes(), removals: run.removals() };
     if !confirmation.obtain(changes, run.url(), shown)? {
@@ -124,6 +147,7 @@ fn take_up(args: &ApplyArgs, run: RunFolder, global: &GlobalArgs) -> Result<Exit
         limits: args.work.safety.prune.limits.clone(),
         yes: args.yes,
         trust_folder: false,
+        audit: args.audit.clone(),
         runs_dir: args.runs_dir.clone(),
     };
     resume_run(&resuming, run, Origin::Own, global)

@@ -4,6 +4,7 @@
 //! resolves itself into settings once; no module below this one sees a flag.
 
 pub mod apply;
+pub mod audit_args;
 mod conclusion;
 pub mod config;
 mod confirm;

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
+use super::audit_args::AuditArgs;
 use super::{UNWRITTEN, data_out, environment, print, print_data, tell, unless_gone};
 use crate::model::printable;
+use crate::ops::audit::verify_run;
 use crate::ops::failure::Failure;
 use crate::ops::finish::open_run;
 use crate::ops::report::{self, RunReport};
@@ -33,21 +35,37 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value_t)]
     pub format: RunFormat,
 
+    /// Check the files of the run against the chain over its journal: 0, or 3 and the first line that was
+    /// changed, cut or inserted
+    #[arg(long, conflicts_with_all = ["list", "format"])]
+    pub verify: bool,
+
+    /// The key that the journal is sealed with, for --verify
+    #[command(flatten)]
+    pub audit: AuditArgs,
+
     /// Directory of the run folders
     #[arg(long, value_name = "DIR", default_value = "onboard-runs")]
     pub runs_dir: PathBuf,
 }
 
-/// Prints the report of a run, or the list of runs.
+/// Prints the report of a run, or the list of runs; or checks its journal.
 ///
 /// # Errors
-/// No such run (2), its files are broken (3), or standard output cannot be written (1).
+/// No such run (2), its files are broken or changed (3), or standard output cannot be written (1).
 pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     if args.list {
         return list_runs(&args.runs_dir, args.format);
     }
     let notices = environment().notices;
-    let report = RunReport::of(&open_run(&args.runs_dir, &args.run)?, &notices)?;
+    let folder = open_run(&args.runs_dir, &args.run)?;
+    if args.verify {
+        let verified = verify_run(&folder, args.audit.open(&notices)?.as_ref())?;
+        print_data(&format!("{}\n", verified.line()))?;
+        verified.limits().into_iter().for_each(|text| tell(&format!("note: {text}")));
+        return Ok(ExitStatus::Done);
+    }
+    let report = RunReport::of(&folder, &notices)?;
     if args.format == RunFormat::Human {
         let mut text = Vec::new();
         report.write(args.format, &mut text, &notices)?.context(UNWRITTEN)?;

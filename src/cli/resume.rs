@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::audit_args::AuditArgs;
 use super::conclusion::conclude;
 use super::confirm::Confirmation;
 use super::prune_args::LimitArgs;
@@ -48,6 +49,10 @@ pub struct ResumeArgs {
     /// It can remove anyone. Its token file, CA file and --insecure are ignored
     #[arg(long, help_heading = "Safety")]
     pub trust_folder: bool,
+
+    /// The key that the journal is sealed with
+    #[command(flatten)]
+    pub audit: AuditArgs,
 
     /// Directory of the run folders
     #[arg(long, value_name = "DIR", default_value = "onboard-runs", help_heading = "Output")]
@@ -107,7 +112,8 @@ pub(super) fn resume_run(
         return Ok(ExitStatus::Usage);
     }
     let confirmation = Confirmation::needed(args.yes, false)?;
-    let run = match run.take(&environment)? {
+    let key = args.audit.open(&environment.notices)?;
+    let run = match run.take(&environment, key)? {
         Found::Left(run) => run,
         Found::Complete(run) => return say_complete(&run, global),
     };

@@ -115,7 +115,8 @@ mod tests {
     use crate::cli::Cli;
 
     /// Flags under these headings that change how a plan is applied, not what it changes.
-    const MANNER: [&str; 5] = ["approve", "exit_code_unchanged", "yes", "dry_run", "canary"];
+    const MANNER: [&str; 7] =
+        ["approve", "approved_by", "audit_key_file", "exit_code_unchanged", "yes", "dry_run", "canary"];
     /// Limits, of which the stricter one applies.
     const LIMITS: [&str; 4] = ["max_remove", "max_remove_percent", "on_guard", "protect"];
 

@@ -15,7 +15,7 @@ use super::settings::Origins;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
-pub use self::pace::{MaxErrors, PaceArgs, RateLimit};
+pub use self::pace::{MaxErrors, PaceArgs};
 use crate::houston::TOKEN_VARIABLE;
 use crate::ops::session::Destination;
 #[cfg(feature = "sandbox")]

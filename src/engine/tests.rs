@@ -18,7 +18,7 @@ use crate::model::{Emails, ItemId, Level, Role, WorkspaceId};
 use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::plan::{Account, Action, Holder, Operation, Stage as LifeStage, Workspace};
 use crate::record::folder::{RunFolder, Runs};
-use crate::record::journal::{FORMAT, Header, Reach, RunSettings};
+use crate::record::journal::{Actor, ChainKind, FORMAT, Header, Reach, RunSettings};
 use crate::time::ManualClock;
 
 /// What the server does with one mutation.
@@ -439,7 +439,8 @@ fn header() -> Header {
         target: String::new(),
         sandbox: true,
         houston_version: None,
-        caller: None,
+        actor: Actor::default(),
+        approved_by: None,
         roster: String::new(),
         roster_sha256: String::new(),
         plan_sha256: String::new(),
@@ -450,6 +451,7 @@ fn header() -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        chained_by: ChainKind::Sha256,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::window::{Congestion, Window};
+use super::window::{Arrival, Congestion, Departure, Window};
 use crate::time::{Bell, Cancel};
 
 /// A departure may be made good by this much after a late one.
@@ -20,6 +20,7 @@ pub(super) struct Gate {
     slots: AtomicU32,
     is_open: AtomicBool,
     cuts: AtomicU64,
+    sizes: AtomicU64,
     in_flight: AtomicU32,
     /// Whether a request waits for a slot.
     is_awaited: AtomicBool,
@@ -30,21 +31,19 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Slot<'g> {
     gate: &'g Gate,
-    cuts: u64,
-    /// When it left, where that matters.
-    left: Option<Instant>,
+    departure: Departure,
 }
 
 impl Gate {
-    /// A gate for at most this many requests, or any number; `cancel` ends every wait for a slot.
-    pub(super) fn new(most: Option<u32>, cancel: &Cancel) -> Self {
-        let window = Window::new(most);
+    /// A gate for as many requests as the window allows; `cancel` ends every wait for a slot.
+    pub(super) fn new(window: Window, cancel: &Cancel) -> Self {
         let bell = Bell::default();
         cancel.rings(&bell);
         Self {
             slots: AtomicU32::new(window.slots()),
             is_open: AtomicBool::new(window.is_open()),
             cuts: AtomicU64::new(0),
+            sizes: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
             is_awaited: AtomicBool::new(false),
             bell,
@@ -52,7 +51,7 @@ impl Gate {
         }
     }
 
-    /// Whether the window is as large as it may be.
+    /// Whether the window is as large as it may be, and no answer makes it smaller.
     pub(super) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed)
     }
@@ -62,7 +61,7 @@ impl Gate {
         let slots = self.slots.load(Ordering::SeqCst);
         let enter = |open: u32| (open < slots).then_some(open + 1);
         self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enter).ok()?;
-        Some(Slot { gate: self, cuts: self.cuts.load(Ordering::Relaxed), left: None })
+        Some(Slot { gate: self, departure: Departure::default() })
     }
 
     /// Waits for a slot; `None` if the wait was cut short. Only one may wait at a time.
@@ -95,6 +94,11 @@ impl Gate {
         (!gap.is_zero()).then(|| due.map_or(now, |due| due.max(earliest)) + gap)
     }
 
+    /// Requests in flight.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// What has become of the window.
     pub(super) fn with<T>(&self, look: impl FnOnce(&Window) -> T) -> T {
         look(&self.window())
@@ -109,29 +113,32 @@ impl Gate {
         change(&mut window);
         self.slots.store(window.slots(), Ordering::SeqCst);
         self.is_open.store(window.is_open(), Ordering::Relaxed);
-        self.cuts.store(window.cuts(), Ordering::Relaxed);
+        let Departure { cuts, sizes } = window.departure();
+        self.cuts.store(cuts, Ordering::Relaxed);
+        self.sizes.store(sizes, Ordering::Relaxed);
     }
 }
 
 impl Slot<'_> {
-    /// The request leaves now; while the window is open, that moment is not needed.
-    pub(super) fn leave(&mut self, now: impl FnOnce() -> Instant) {
-        self.cuts = self.gate.cuts.load(Ordering::Relaxed);
-        self.left = (!self.gate.is_open()).then(now);
+    /// The request leaves now.
+    pub(super) fn leave(&mut self) {
+        let Gate { cuts, sizes, .. } = self.gate;
+        self.departure =
+            Departure { cuts: cuts.load(Ordering::Relaxed), sizes: sizes.load(Ordering::Relaxed) };
     }
 
-    /// Its answer came.
-    pub(super) fn answered(&self, now: impl FnOnce() -> Instant) {
+    /// Its answer came, after this time; `at` is the time since the start of the run. It changes
+    /// nothing while the window is open.
+    pub(super) fn answered(&self, kind: &'static str, latency: Duration, at: Duration) {
         if !self.gate.is_open() {
-            let latency = self.left.map(|left| now().saturating_duration_since(left));
-            let in_flight = self.gate.in_flight.load(Ordering::Relaxed);
-            self.gate.change(|window| window.answered(latency, in_flight));
+            let (departure, in_flight) = (self.departure, self.gate.in_flight());
+            self.gate.change(|window| window.answered(Arrival { kind, departure, latency, in_flight, at }));
         }
     }
 
     /// It was refused.
     pub(super) fn refused(&self, why: Congestion, pause: Option<Duration>) {
-        self.gate.change(|window| window.refused(why, pause, self.cuts));
+        self.gate.change(|window| window.refused(why, pause, self.departure));
     }
 }
 

@@ -58,7 +58,7 @@ pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, U
 pub use self::http::{Http, HttpSettings};
 use self::members_query::{Document, MembersQuery};
 pub use self::outage_wait::{OutageWait, Waiting};
-pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate};
+pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate, Speed};
 pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};

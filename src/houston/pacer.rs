@@ -20,7 +20,8 @@ use super::fault::{Fault, UnsentCause};
 use super::gate::{Gate, Slot};
 use super::retry::RetryBudget;
 use super::transport::{Answer, Budget, Failure, Kind, Request, Transport};
-use crate::model::Strain;
+use super::window::Window;
+use crate::model::{LimitedBy, Load, Strain};
 use crate::time::{Cancel, Clock, Waited};
 
 /// How many requests may be sent in a unit of time: `20/s`, `300/m`, `1000/h`.
@@ -117,6 +118,50 @@ impl FromStr for Rate {
     }
 }
 
+/// How fast requests may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Speed {
+    /// As fast as Houston bears: the window of requests in flight follows latency.
+    #[default]
+    Auto,
+    /// At this rate at most.
+    Limited(Rate),
+    /// As fast as the requests in flight are answered.
+    Unlimited,
+}
+
+impl Speed {
+    /// The rate, if there is one.
+    pub fn rate(self) -> Option<Rate> {
+        match self {
+            Self::Limited(rate) => Some(rate),
+            Self::Auto | Self::Unlimited => None,
+        }
+    }
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            "none" => Ok(Self::Unlimited),
+            text => text.parse().map(Self::Limited).map_err(|error| format!("{error}, or auto, or none")),
+        }
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Limited(rate) => rate.fmt(f),
+            Self::Unlimited => f.write_str("none"),
+        }
+    }
+}
+
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.count, self.unit.letter())
@@ -154,7 +199,33 @@ pub struct Pace {
     /// Whether Houston has answered at all; before that it is waited for less long.
     contact: Option<Contact>,
     requests: AtomicU64,
+    throttled: AtomicU64,
+    latencies: Latencies,
     absence: Absence,
+}
+
+/// How long answers took.
+#[derive(Debug, Default)]
+struct Latencies {
+    answers: AtomicU64,
+    microseconds: AtomicU64,
+    /// The recent mean, in microseconds.
+    recent: AtomicU64,
+    buckets: [AtomicU64; Load::BUCKETS],
+}
+
+impl Latencies {
+    fn note(&self, latency: Duration) {
+        let microseconds = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+        let bucket = Load::bucket(latency);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        // One of two answers at the same moment may be lost: it is a figure for people.
+        let recent = self.recent.load(Ordering::Relaxed);
+        let now = if recent == 0 { microseconds } else { recent - recent / 16 + microseconds / 16 };
+        self.recent.store(now, Ordering::Relaxed);
+    }
 }
 
 /// Outages of Houston: nothing listens, or the gateway in front finds no backend. A few such
@@ -195,7 +266,7 @@ impl Pace {
             start: clock.now(),
             clock,
             limiter,
-            gate: Gate::new(None, &cancel),
+            gate: Gate::new(Window::new(None), &cancel),
             cancel,
             turnstile: Mutex::default(),
             budget: Arc::default(),
@@ -203,15 +274,33 @@ impl Pace {
             max_wait,
             contact: None,
             requests: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+            latencies: Latencies::default(),
             absence: Absence::default(),
         }
     }
 
     /// Caps the requests in flight, and lowers the cap while Houston throttles us.
     #[must_use]
-    pub fn with_window(mut self, most: usize) -> Self {
-        self.gate = Gate::new(Some(u32::try_from(most).unwrap_or(u32::MAX)), &self.cancel);
+    pub fn with_window(mut self, window: Window) -> Self {
+        self.gate = Gate::new(window, &self.cancel);
         self
+    }
+
+    /// The pace of a run at this speed with at most so many requests in flight.
+    pub fn of_run(
+        speed: Speed,
+        concurrency: usize,
+        max_wait: Duration,
+        clock: Arc<dyn Clock>,
+        cancel: Cancel,
+    ) -> Self {
+        let most = u32::try_from(concurrency).unwrap_or(u32::MAX);
+        let window = match speed {
+            Speed::Auto => Window::following_latency(most),
+            Speed::Limited(_) | Speed::Unlimited => Window::new(Some(most)),
+        };
+        Self::new(speed.rate(), max_wait, clock, cancel).with_window(window)
     }
 
     /// Waits no longer than this allows for a Houston that has never answered.
@@ -232,25 +321,52 @@ impl Pace {
         Arc::clone(&self.budget)
     }
 
-    /// What was met with so far by asking for too much.
+    /// How fast it went so far, and what was met with by asking for too much.
     pub fn strain(&self) -> Strain {
+        let Latencies { answers, microseconds, recent, .. } = &self.latencies;
         let strain = Strain {
             retries: self.budget.repeats(),
             retries_refused: self.budget.refused(),
             budget_is_empty: self.budget.is_empty(),
+            answers: answers.load(Ordering::Relaxed),
+            answers_us: microseconds.load(Ordering::Relaxed),
+            recent_us: recent.load(Ordering::Relaxed),
             ..Strain::default()
         };
         self.gate.with(|window| match window.most() {
             None => strain,
             Some(concurrency) => Strain {
                 concurrency,
-                // A window that was never cut is only on its way up.
-                window_end: if window.cuts() == 0 { concurrency } else { window.slots() },
+                window_end: window_shown(window, concurrency),
                 window_min: window.fewest(),
+                window_mean: window.average().unwrap_or(concurrency),
+                limited_by: self.limited_by(window.mostly_limited_by()),
                 congestion_events: window.cuts(),
                 ..strain
             },
         })
+    }
+
+    /// How busy it keeps Houston now.
+    pub fn load(&self) -> Load {
+        let buckets = &self.latencies.buckets;
+        let (window, limited_by) = self.gate.with(|window| (window.slots(), window.limited_by()));
+        Load {
+            requests: self.requests(),
+            retries: self.budget.repeats(),
+            throttled: self.throttled.load(Ordering::Relaxed),
+            window,
+            in_flight: self.gate.in_flight(),
+            limited_by: self.limited_by(limited_by),
+            latency: std::array::from_fn(|place| buckets[place].load(Ordering::Relaxed)),
+        }
+    }
+
+    fn limited_by(&self, window: LimitedBy) -> LimitedBy {
+        match window {
+            LimitedBy::Concurrency if self.limiter.is_some() => LimitedBy::Rate,
+            LimitedBy::Concurrency | LimitedBy::Rate | LimitedBy::Latency | LimitedBy::Refusals => window,
+        }
     }
 
     fn passed(&self) -> Duration {
@@ -281,10 +397,18 @@ impl Pace {
 
     /// What the end of a request says about the window. While Houston is away it says nothing: the
     /// run waits anyway.
-    fn learn(&self, pass: &Pass<'_>, result: Result<&Answer, &Fault>) {
+    fn learn(&self, pass: &Pass<'_>, kind: &'static str, result: Result<&Answer, &Fault>) {
         match result.map_err(|fault| (fault.congestion(), fault.retry_after())) {
-            Ok(_) => pass.0.answered(|| self.clock.now()),
-            Err((Some(why), pause)) if self.away_for().is_none() => pass.0.refused(why, pause),
+            Ok(_) => {
+                let now = self.clock.now();
+                let latency = now.saturating_duration_since(pass.left);
+                self.latencies.note(latency);
+                pass.slot.answered(kind, latency, now.saturating_duration_since(self.start));
+            }
+            Err((Some(why), pause)) if self.away_for().is_none() => {
+                self.throttled.fetch_add(1, Ordering::Relaxed);
+                pass.slot.refused(why, pause);
+            }
             Err(_) => {}
         }
     }
@@ -319,9 +443,9 @@ impl Pace {
             Some(slot) => slot,
             None => self.slot_in_turn()?,
         };
-        slot.leave(|| self.clock.now());
+        slot.leave();
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(Pass(slot))
+        Ok(Pass { slot, left: self.clock.now() })
     }
 
     /// Without a limit, no request queues.
@@ -370,13 +494,24 @@ impl Pace {
     }
 }
 
+/// A window that nothing limits is only on its way up.
+fn window_shown(window: &Window, concurrency: u32) -> u32 {
+    match window.limited_by() {
+        LimitedBy::Concurrency => concurrency,
+        LimitedBy::Rate | LimitedBy::Latency | LimitedBy::Refusals => window.slots(),
+    }
+}
+
 fn cancelled() -> Fault {
     Fault::unsent(UnsentCause::Cancelled, "")
 }
 
 /// The right of one request to be in flight, until it is dropped.
 #[derive(Debug)]
-pub struct Pass<'p>(Slot<'p>);
+pub struct Pass<'p> {
+    slot: Slot<'p>,
+    left: Instant,
+}
 
 /// Sends every request at the shared pace.
 #[derive(Debug)]
@@ -402,7 +537,7 @@ impl<T: Transport> Paced<T> {
             self.pace.hold(wait);
         }
         self.pace.note(result.as_ref().is_err_and(|failure| failure.fault.is_absence()));
-        self.pace.learn(&pass, result.as_ref().map_err(|failure| &failure.fault));
+        self.pace.learn(&pass, request.operation, result.as_ref().map_err(|failure| &failure.fault));
         result
     }
 
@@ -625,11 +760,12 @@ mod tests {
 
     /// A pace with a window, around a transport that counts the most requests it held at once.
     fn windowed(
-        most: usize,
+        most: u32,
         answer: impl Fn(usize) -> Result<(u16, String), Fault> + Send + Sync + 'static,
     ) -> (Paced<Scripted>, ManualClock, Cancel) {
         let (clock, cancel) = (ManualClock::default(), Cancel::new());
-        let pace = Pace::new(None, LONG, Arc::new(clock.clone()), cancel.clone()).with_window(most);
+        let pace = Pace::new(None, LONG, Arc::new(clock.clone()), cancel.clone())
+            .with_window(Window::new(Some(most)));
         (Paced::new(Scripted::new(move |number, _| answer(number)), Arc::new(pace)), clock, cancel)
     }
 
@@ -698,7 +834,8 @@ mod tests {
     fn a_server_that_counts_requests_gets_them_an_even_gap_apart() {
         let clock = ManualClock::default();
         let server = clock.clone();
-        let pace = Pace::new(None, LONG, Arc::new(clock.clone()), Cancel::new()).with_window(8);
+        let pace =
+            Pace::new(None, LONG, Arc::new(clock.clone()), Cancel::new()).with_window(Window::new(Some(8)));
         let inner = Scripted::new(move |number, _| {
             server.advance(Duration::from_millis(20));
             if (1..100).contains(&number) { Err(Fault::Throttled { retry_after: None }) } else { Ok(well()) }

@@ -274,13 +274,15 @@ pub fn exposure(path: &Path) -> Option<Exposure> {
 }
 
 #[cfg(unix)]
-pub(super) fn is_writable_by_all(found: &std::fs::Metadata) -> bool {
+/// Whether every user of this machine can write a file.
+pub fn is_writable_by_all(found: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     found.permissions().mode() & 0o002 != 0
 }
 
 #[cfg(not(unix))]
-pub(super) fn is_writable_by_all(_found: &std::fs::Metadata) -> bool {
+/// Whether every user of this machine can write a file.
+pub fn is_writable_by_all(_found: &std::fs::Metadata) -> bool {
     false
 }
 

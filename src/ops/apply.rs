@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::actor::actor;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, finish};
@@ -29,9 +30,11 @@ use crate::event::Event;
 use crate::model::target_key::is_same_target;
 use crate::model::{Emails, ItemId, Scope};
 use crate::outcome::{Cause, Code, ExitStatus, Tally};
-use crate::plan::Phase;
+use crate::plan::{Phase, Plan};
 use crate::record::folder::{ROSTER, RunFolder, Runs, TargetLock};
-use crate::record::journal::{FORMAT, Hashing, Header, Journal, RunSettings, write_plan};
+use crate::record::journal::{
+    AuditKey, ChainKind, Entry, FORMAT, Hashing, Header, Journal, RunSettings, WorkspaceBefore, write_plan,
+};
 use crate::report::Reporter;
 use crate::report::closing::resume_command;
 use crate::report::notices::Notice;
@@ -96,20 +99,20 @@ impl Connected {
         self.input.row_names()
     }
 
-    /// Makes the plan. `saved_plan` is the digest of the saved one, if it is one.
+    /// Makes the plan.
     ///
     /// # Errors
     /// As [`PreparedPlan::prepare`], or more would be removed than is allowed (7).
     pub fn prepare(
         mut self,
         settings: RunSettings,
-        saved_plan: Option<String>,
+        provenance: Provenance,
         progress: &mut dyn Reporter,
     ) -> Result<Ready, Failure> {
         let plan = PreparedPlan::prepare(&mut self.input, &settings, &self.session, progress)?;
         plan.announce_excess(&settings, &self.session.notices);
         plan.refuse(&settings)?;
-        Ok(Ready { connected: self, plan, settings, saved_plan })
+        Ok(Ready { connected: self, plan, settings, provenance })
     }
 }
 
@@ -118,7 +121,18 @@ pub struct Ready {
     connected: Connected,
     plan: PreparedPlan,
     settings: RunSettings,
-    saved_plan: Option<String>,
+    provenance: Provenance,
+}
+
+/// What the record of a run says about where it comes from.
+#[derive(Debug, Default)]
+pub struct Provenance {
+    /// The digest of the saved plan, if it carries one out.
+    pub saved_plan: Option<String>,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// The key that seals its journal, if one does.
+    pub key: Option<AuditKey>,
 }
 
 impl Ready {
@@ -143,7 +157,7 @@ impl Ready {
     /// If it cannot be written in that format.
     pub fn render(&self, format: PlanFormat, detail: Detail) -> Result<String, Failure> {
         let Connected { input, session, .. } = &self.connected;
-        let look = Look { format, detail, stale: None, digest: self.saved_plan.as_deref() };
+        let look = Look { format, detail, stale: None, digest: self.provenance.saved_plan.as_deref() };
         self.plan.render(input, session, &self.settings, look)
     }
 
@@ -152,7 +166,7 @@ impl Ready {
     /// # Errors
     /// What keeps the run from beginning; what happens in it is in the reports and in the status.
     pub fn carry_out(self, mut progress: impl Reporter) -> Result<Finished, Failure> {
-        let Self { connected, mut plan, settings, saved_plan } = self;
+        let Self { connected, mut plan, settings, provenance } = self;
         let Connected { input, session, runs, signals, lock } = connected;
         plan.create_missing(&input, settings.roles, &session, &mut progress)?;
         let earlier = unanswered(&runs, &input, &session, &plan);
@@ -162,7 +176,7 @@ impl Ready {
             ..settings
         };
         let applying =
-            Applying { runs, input, session: &session, plan, settings, signals, lock, earlier, saved_plan };
+            Applying { runs, input, session: &session, plan, settings, signals, lock, earlier, provenance };
         applying.run(progress)
     }
 }
@@ -220,8 +234,8 @@ struct Applying<'a> {
     lock: TargetLock,
     /// Writes that other runs left without an answer.
     earlier: HashMap<ItemId, Earlier>,
-    /// The digest of the saved plan, if it is one.
-    saved_plan: Option<String>,
+    /// Where it comes from.
+    provenance: Provenance,
 }
 
 impl Applying<'_> {
@@ -282,7 +296,8 @@ impl Applying<'_> {
             target: self.session.url.clone(),
             sandbox: self.session.target.is_sandbox(),
             houston_version: self.session.version(),
-            caller: self.session.identity.user_id().map(str::to_owned),
+            actor: actor(self.session),
+            approved_by: self.provenance.approved_by.clone(),
             roster: self.input.name.clone(),
             roster_sha256,
             plan_sha256,
@@ -292,9 +307,22 @@ impl Applying<'_> {
             dialect: serde_json::to_value(roster.dialect())?,
             settings: self.settings.clone(),
             reach: self.session.target.reach().context("cannot find the working directory")?,
-            saved_plan: self.saved_plan.clone(),
+            saved_plan: self.provenance.saved_plan.clone(),
+            chained_by: ChainKind::Sha256,
         };
-        Ok(Journal::create(folder, header, start)?)
+        let mut journal = Journal::create_with(self.provenance.key.clone(), folder, header, start)?;
+        self.workspaces_before().for_each(|before| journal.note(&Entry::Workspace(Box::new(before))));
+        journal.commit()?;
+        Ok(journal)
+    }
+
+    /// Who was in the workspaces of the plan.
+    fn workspaces_before(&self) -> impl Iterator<Item = WorkspaceBefore> {
+        let Plan { workspaces, census, .. } = &self.plan.plan;
+        workspaces.iter().zip(census).filter_map(|(workspace, census)| {
+            let (id, label) = (workspace.id.clone(), workspace.label.clone());
+            Some(WorkspaceBefore { id, label, seen: census.clone()? })
+        })
     }
 
     /// The rows that need no mutation.

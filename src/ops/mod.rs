@@ -5,7 +5,9 @@
 //! a run out. It sees no flag, asks no question and prints nothing: what people should know beside the
 //! result is given to [`notices::Notices`].
 
+pub mod actor;
 pub mod apply;
+pub mod audit;
 pub mod create;
 pub mod doctor;
 pub mod environment;

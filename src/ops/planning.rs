@@ -11,6 +11,7 @@ pub mod people;
 pub mod prepared;
 pub mod prune;
 pub mod replace;
+mod roll;
 pub mod roster;
 pub mod stale;
 pub mod workspaces;
@@ -32,8 +33,10 @@ use crate::ops::planning::locked_out::mark_locked_out;
 use crate::ops::planning::people::{Agreement, People};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
+use crate::ops::planning::roll::Roll;
 use crate::ops::planning::workspaces::{Meaning, Places, place};
 use crate::outcome::{Cause, Code, Status};
+use crate::plan::census::Census;
 use crate::plan::guard::{AdminCount, Bars, hold_last_admins};
 use crate::plan::protect::Protect;
 use crate::plan::{
@@ -74,9 +77,13 @@ pub fn plan(
     let protect = Protect::new(&settings.protected());
     let pruning = settings.prune.as_ref().map(|prune| {
         let belonging = Belonging::new(roster, &places.whereabouts, places.workspaces.len());
-        Pruning::new(prune, protect.clone(), belonging, listed)
+        Pruning::new(prune, protect.clone(), belonging, listed.clone())
     });
+    let roll = Roll::new(roster, &places.whereabouts, places.workspaces.len());
+    // What undoes a run names only the people whom it changed.
+    let roll = if listed.is_some() { roll.of_some() } else { roll };
     let mut draft = Draft::new(roster, places);
+    draft.roll = Some(roll);
     draft.roles = settings.roles;
     draft.protect = protect.clone();
     draft.pruning = pruning;
@@ -129,8 +136,9 @@ pub fn plan_created(
     let (admins, grants) = nothing_read(&plan);
     let protect = Protect::default();
     let (people, denied) = (People::new(roster), Vec::new());
+    let (pruning, roll) = (None, None);
     let mut draft =
-        Draft { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins, denied };
+        Draft { roster, plan, wanted, people, roles, protect, pruning, roll, grants, admins, denied };
     let places = created.iter().map(|&place| place as usize).collect();
     draft.read_places(places, &HashMap::new(), session, announce)?;
     Ok(draft.plan)
@@ -156,6 +164,8 @@ struct Draft<'r> {
     protect: Protect,
     /// The search for people who are not in the roster, if they are to go.
     pruning: Option<Pruning>,
+    /// Whom the roster names beside the wanted rows; none for workspaces that have just been created.
+    roll: Option<Roll>,
     /// What was read of the deployment roles that were asked for, by index.
     grants: Vec<Answers>,
     /// The admins of each workspace whose list was read to its end.
@@ -221,8 +231,8 @@ impl<'r> Draft<'r> {
             Plan { workspaces: places.workspaces, items, to_create: places.to_create, ..Plan::default() };
         let (admins, grants) = nothing_read(&plan);
         let (people, protect) = (People::new(roster), Protect::default());
-        let (roles, denied) = (RolePolicy::Keep, Vec::new());
-        Self { roster, plan, wanted, people, roles, protect, pruning: None, grants, admins, denied }
+        let (roles, denied, roll) = (RolePolicy::Keep, Vec::new(), None);
+        Self { roster, plan, wanted, people, roles, protect, pruning: None, roll, grants, admins, denied }
     }
 
     /// Reads every workspace and decides its rows. One that does not exist has no members.
@@ -255,6 +265,7 @@ impl<'r> Draft<'r> {
         let task = |&at: &usize| Task {
             named: self.pruning.as_ref().map(|pruning| pruning.belonging.named(at)),
             asked: asked.get(&place(at)).map_or(&[], Vec::as_slice),
+            others: self.roll.as_ref().map_or(&[], |roll| roll.others(at)),
             ..Task::new(&self.plan.workspaces[at].id, &self.wanted[at])
         };
         let tasks: Vec<Task<'_>> = places.iter().map(task).collect();
@@ -267,10 +278,12 @@ impl<'r> Draft<'r> {
             Progress::Read(done) => announce(&Event::WorkspaceRead { done: done as u64, workspaces: total }),
             Progress::Tick => announce(&session.tick()),
         });
+        self.plan.census.resize(self.plan.workspaces.len(), None);
         for (at, reading) in places.into_iter().zip(readings) {
             let rows = std::mem::take(&mut self.wanted[at]);
             match reading {
                 Ok(reading) => {
+                    self.plan.census[at] = Some(self.census(at, &reading));
                     self.decide(&rows, &reading, session);
                     let agreement = self.people.settle(&rows, &reading.shared, &mut self.plan.items);
                     if let Some(pruning) = &mut self.pruning {
@@ -286,6 +299,7 @@ impl<'r> Draft<'r> {
                 }
                 Err(fault) => {
                     let (status, cause) = unreadable(&fault, session)?;
+                    self.plan.census[at] = Some(Census::unreadable(cause.text.clone()));
                     if let Fault::Denied { text } = fault {
                         self.denied.push((at, text));
                     }
@@ -298,6 +312,14 @@ impl<'r> Draft<'r> {
         self.count_admins(session, announce)?;
         announce(&Event::ReadingFinished);
         Ok(())
+    }
+
+    /// Who is in the workspace at this index. A roster that does not say whom it means knows no strangers.
+    fn census(&self, at: usize, reading: &Reading) -> Census {
+        let mut census = reading.census.clone();
+        census.not_in_roster =
+            census.not_in_roster.filter(|_| self.roll.as_ref().is_none_or(|roll| roll.is_sure(at)));
+        census
     }
 
     fn decide(&mut self, rows: &[ItemId], reading: &Reading, session: &Session) {

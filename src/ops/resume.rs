@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use super::actor::actor;
+use super::audit::check_chain;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, broken, finish, status, write_reports};
@@ -32,7 +34,7 @@ use crate::outcome::{ExitStatus, Outcome, Tally};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Operation, Phase, RolePolicy};
 use crate::record::folder::{RunFolder, Runs, TargetLock};
-use crate::record::journal::{Entry, Header, History, Journal, JournalError};
+use crate::record::journal::{AuditKey, Entry, Header, History, Journal, JournalError};
 use crate::report::Reporter;
 use crate::report::closing::resume_command;
 use crate::report::notices::Notice;
@@ -128,11 +130,12 @@ impl Interrupted {
             .hint("a run resumes on its own target: drop --url, --domain, --context and --sandbox, also from the environment (HOUSTON_ONBOARD_URL) and from a --config file"))
     }
 
-    /// Takes the lock of the target, and reads the files once more.
+    /// Takes the lock of the target, and reads the files once more. `key` seals the journal, if the run began
+    /// with one.
     ///
     /// # Errors
-    /// Another run has the lock (11), or the files have changed since (3).
-    pub fn take(self, environment: &Environment) -> Result<Found<Taken>, Failure> {
+    /// Another run has the lock (11), the files are not as they were written (3), or it is not the key (2, 3).
+    pub fn take(self, environment: &Environment, key: Option<AuditKey>) -> Result<Found<Taken>, Failure> {
         let Self { folder, history, origin } = self;
         let signals = environment.signals().context("cannot listen for signals")?;
         let runs = folder.runs().map_err(|error| Failure::new(ExitStatus::Internal, error).about(&RUNS))?;
@@ -152,18 +155,18 @@ impl Interrupted {
                 Failure::new(ExitStatus::BadInput, error).hint("review it with `report`, then resume again")
             );
         }
+        check_chain(&folder, key.as_ref())?;
         if history.is_concluded() {
             if !history.closed {
-                close_books(&folder, &history)?;
+                close_books(&folder, &history, key)?;
             }
             let history = read(&folder)?;
             return Ok(Found::Complete(Box::new(Complete::new(folder, history, origin))));
         }
-        history.check_files(&folder).map_err(|error| broken(&folder, error))?;
         folder.check_writable().map_err(|error| {
             Failure::new(ExitStatus::Internal, anyhow::Error::new(error).context("nothing was sent"))
         })?;
-        Ok(Found::Left(Taken { folder, history, signals, lock }))
+        Ok(Found::Left(Taken { folder, history, signals, lock, key }))
     }
 }
 
@@ -173,6 +176,7 @@ pub struct Taken {
     history: History,
     signals: Signals,
     lock: TargetLock,
+    key: Option<AuditKey>,
 }
 
 impl Taken {
@@ -200,14 +204,14 @@ impl Taken {
         environment: &Environment,
         progress: &mut dyn Reporter,
     ) -> Result<Resuming, Failure> {
-        let Self { folder, history, signals, lock } = self;
+        let Self { folder, history, signals, lock, key } = self;
         let session = Session::open(destination, Access::ReadWrite, environment)?;
         let limits = Limits::from(&history.header.settings).stricter(limits);
         let pending = collect(&folder, &history, &session, &limits, progress)?;
         let tally = pending.tally(&history);
         let (rows, concluded) = pending.batch();
         let resuming =
-            Resuming { folder, history, session, signals, limits, rows, concluded, tally, _lock: lock };
+            Resuming { folder, history, session, signals, limits, rows, concluded, tally, key, _lock: lock };
         resuming.check()?;
         Ok(resuming)
     }
@@ -242,6 +246,8 @@ pub struct Resuming {
     concluded: Vec<(ItemId, Outcome)>,
     /// The rows that have their end.
     tally: Tally,
+    /// What seals the journal, if a key does.
+    key: Option<AuditKey>,
     /// Held until the run is over.
     _lock: TargetLock,
 }
@@ -351,13 +357,13 @@ impl Resuming {
     /// The journal, with what reading has settled.
     fn begin(&self) -> Result<Journal, JournalError> {
         let now = self.session.clock.now();
-        let mut journal = Journal::append(&self.folder, &self.history, now)?;
+        let mut journal = Journal::append_with(self.key.clone(), &self.folder, &self.history, now)?;
         journal.note(&Entry::Resumed {
             leg: self.history.legs + 1,
             at: jiff::Timestamp::now(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             houston_version: self.session.version(),
-            caller: self.session.identity.user_id().map(str::to_owned),
+            actor: actor(&self.session),
             at_ms: journal.at_ms(now),
         });
         for (row, outcome) in &self.concluded {
@@ -378,9 +384,9 @@ fn left(history: &History) -> [Vec<ItemId>; 3] {
 }
 
 /// A run that was killed after its last row had ended: only its books must be closed.
-fn close_books(folder: &RunFolder, history: &History) -> Result<(), Failure> {
+fn close_books(folder: &RunFolder, history: &History, key: Option<AuditKey>) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitStatus::Internal, error);
-    let mut journal = Journal::append(folder, history, Instant::now()).map_err(failed)?;
+    let mut journal = Journal::append_with(key, folder, history, Instant::now()).map_err(failed)?;
     let at_ms = journal.at_ms(Instant::now());
     journal.note(&Entry::Closed {
         stopped: None,

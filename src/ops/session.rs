@@ -20,7 +20,7 @@ use crate::houston::context;
 use crate::houston::profile::DEPLOYMENT_ROLES_SINCE;
 use crate::houston::{
     Caller, Contact, Credential, Fault, FirstContact, Houston, Installation, Mail, OutageWait, Pace, Paced,
-    ReadOnly, Renewing, Retrying, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
+    ReadOnly, Renewing, Retrying, Speed, Support, Target, Token, TokenError, Transport, UnsentCause, Waiting,
 };
 use crate::model::{Emails, email_key, normalize_email};
 use crate::ops::environment::Environment;
@@ -208,9 +208,10 @@ impl Session {
         };
         warn_if_exposed(&wanted, token_file.as_deref(), &notices);
         let cancel = Cancel::new();
-        let pace = Pace::new(settings.rate, settings.max_wait, Arc::clone(&clock), cancel.clone());
+        let PaceSettings { speed, concurrency, max_wait, .. } = settings;
+        let pace = Pace::of_run(speed, concurrency, max_wait, Arc::clone(&clock), cancel.clone());
         let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
-        let pace = Arc::new(pace.with_window(settings.concurrency).with_contact(contact.clone()));
+        let pace = Arc::new(pace.with_contact(contact.clone()));
         let url = target.url().to_string();
         let credential = Credential::new(token);
         let token = TokenInForce::new(credential.clone(), token_file);
@@ -268,10 +269,23 @@ impl Session {
     /// Warns if the token ends before a run of so many requests does, which take as long as the
     /// rate and Houston's own speed let them.
     pub fn warn_of_token(&self, requests: u64) {
-        let PaceSettings { rate, concurrency, .. } = self.settings;
-        let life = self.token.life(time_for(requests, rate, self.latency, concurrency));
+        let PaceSettings { speed, concurrency, .. } = self.settings;
+        let life = self.token.life(time_for(requests, speed.rate(), self.latency, concurrency));
         if let TokenLife::TooShort { .. } = life {
             self.token.notice(life).iter().for_each(|notice| self.notices.give(&Notice::Token(*notice)));
+        }
+    }
+
+    /// How many seconds so many requests take, at least and at most: at the rate, or as long as the
+    /// answers took so far, if all that may be in flight are or only two; 0 if that is not known.
+    pub fn time_for(&self, requests: u64) -> (u64, u64) {
+        let PaceSettings { speed, concurrency, .. } = self.settings;
+        let latency = Duration::from_millis(self.pace.strain().latency_ms().unwrap_or(0));
+        let seconds = |in_flight| time_for(requests, speed.rate(), latency, in_flight).as_secs();
+        match speed {
+            Speed::Auto => (seconds(concurrency), seconds(concurrency.min(2))),
+            Speed::Limited(_) => (seconds(concurrency), seconds(concurrency)),
+            Speed::Unlimited => (0, 0),
         }
     }
 

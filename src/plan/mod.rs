@@ -6,6 +6,7 @@
 //! [`compare::Comparison`] finds the membership of many people in one pass over what Houston has, and
 //! [`guard`] holds back what must not be done. Nothing here may know where wishes or memberships come from.
 
+pub mod census;
 pub mod compare;
 mod decision;
 pub mod finding;
@@ -20,6 +21,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::census::Census;
 pub use self::decision::{
     Action, Decision, Guard, Holder, Reason, ReplaceStep, Stage, decide, decide_in_deployment, other_role,
 };
@@ -143,6 +145,8 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// The limits that would allow all the removals that are held back by a lower one.
     pub limits_needed: Vec<Limit>,
+    /// Who was in each workspace when it was read, by index; none where nothing was read.
+    pub census: Vec<Option<Census>>,
 }
 
 /// How many rows ended in which decision.

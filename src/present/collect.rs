@@ -12,6 +12,7 @@ use super::strangers::{Accounts, StrangerSearch, names, standing};
 use crate::houston::{Fault, Invite, Parts, Person};
 use crate::model::{Level, email_key};
 use crate::plan::Standing;
+use crate::plan::census::Members;
 use crate::plan::compare::{Comparison, Member};
 use crate::plan::protect::Protect;
 
@@ -41,6 +42,8 @@ pub(super) struct Collectors<'a> {
     pub(super) grants: Option<Grants<'a>>,
     /// The admins.
     pub(super) admins: Option<Admins>,
+    /// How many people there are.
+    pub(super) headcount: Headcount<'a>,
     /// All people as they are.
     pub(super) everyone: Option<Everyone>,
     /// Whether the list of members is read to its end whatever is found.
@@ -62,6 +65,7 @@ impl<'a> Collectors<'a> {
             accounts: None,
             grants: None,
             admins: care.admins.then(Admins::default),
+            headcount: Headcount::default(),
             everyone: None,
             to_the_end: false,
             invites: true,
@@ -99,7 +103,8 @@ impl<'a> Collectors<'a> {
     /// Takes in a member who was not met before.
     pub(super) fn meet(&mut self, person: Person) -> Result<(), Fault> {
         self.hidden += u64::from(person.hides_addresses);
-        self.memberships.meet(&person)?;
+        let is_wanted = self.memberships.meet(&person)?;
+        self.headcount.meet(&person, is_wanted);
         if let Some(strangers) = &mut self.strangers {
             strangers.meet(&person);
         }
@@ -118,10 +123,17 @@ impl<'a> Collectors<'a> {
         Ok(())
     }
 
+    /// Takes in a person who may be none of the list.
+    pub(super) fn meet_beside_the_list(&mut self, person: &Person) -> Result<(), Fault> {
+        self.hidden += u64::from(person.hides_addresses);
+        self.memberships.meet(person).map(|_| ())
+    }
+
     /// Takes in a pending invitation.
     pub(super) fn meet_invite(&mut self, invite: Invite) {
         self.hidden += u64::from(invite.email.is_none());
-        self.memberships.meet_invite(&invite);
+        let is_wanted = self.memberships.meet_invite(&invite);
+        self.headcount.meet_invite(&invite, is_wanted);
         if let Some(strangers) = &mut self.strangers {
             strangers.meet_invite(&invite);
         }
@@ -172,7 +184,8 @@ impl<'a> Memberships<'a> {
         }
     }
 
-    fn meet(&mut self, person: &Person) -> Result<(), Fault> {
+    /// Gives whether the person is one of those.
+    fn meet(&mut self, person: &Person) -> Result<bool, Fault> {
         let username = person.username.as_deref();
         let is_wanted = self.comparison.wants(&person.addresses, username);
         if person.hides_roles && is_wanted {
@@ -202,13 +215,43 @@ impl<'a> Memberships<'a> {
             standing: standing(person),
             roles: &person.bindings,
         });
-        Ok(())
+        Ok(is_wanted)
     }
 
-    fn meet_invite(&mut self, invite: &Invite) {
-        let Some(email) = &invite.email else { return };
+    /// Gives whether it is for one of those.
+    fn meet_invite(&mut self, invite: &Invite) -> bool {
+        let Some(email) = &invite.email else { return false };
         self.comparison.meet_invite(email, invite.role);
         self.care.protect.map(|protect| protect.covers([email.as_str()]));
+        self.comparison.wants(&[], Some(email))
+    }
+}
+
+/// How many people there are on the lists, as far as they are read.
+#[derive(Debug, Default)]
+pub(super) struct Headcount<'a> {
+    /// Whom the roster names beside the wanted people.
+    pub(super) others: HashSet<&'a str, FixedState>,
+    pub(super) members: Members,
+    pub(super) invitations: u64,
+    /// Members and invitations whom the roster does not name.
+    pub(super) unnamed: u64,
+}
+
+impl Headcount<'_> {
+    fn meet(&mut self, person: &Person, is_wanted: bool) {
+        self.members.count(&person.bindings);
+        self.unnamed += u64::from(!is_wanted && !names(person).any(|name| self.names(name)));
+    }
+
+    fn meet_invite(&mut self, invite: &Invite, is_wanted: bool) {
+        self.invitations += 1;
+        let is_named = || invite.email.as_deref().is_some_and(|email| self.names(email));
+        self.unnamed += u64::from(!is_wanted && !is_named());
+    }
+
+    fn names(&self, name: &str) -> bool {
+        !self.others.is_empty() && self.others.contains(&*email_key(name))
     }
 }
 

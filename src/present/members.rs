@@ -11,12 +11,12 @@ pub use super::collect::{Admins, Care};
 use super::grants::{Answers, Asked, Grants};
 pub use super::pages::{InvitesSeen, PageSize};
 use super::strangers::{Accounts, StrangerSearch, Strangers};
-use super::walk::walk;
+use super::walk::{Walked, walk};
 use crate::houston::{Fault, Houston};
 use crate::model::WorkspaceId;
 use crate::outcome::{Cause, Code};
-use crate::plan::Account;
-use crate::plan::Membership;
+use crate::plan::census::{Census, Gap};
+use crate::plan::{Account, Membership};
 
 /// What a workspace has of the wanted people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Reading {
     pub grants: Answers,
     /// The admins, if they were asked for and the list was read to its end.
     pub admins: Option<Admins>,
+    /// How many people there are, as far as the lists were read.
+    pub census: Census,
 }
 
 impl Reading {
@@ -60,6 +62,7 @@ impl Reading {
             names: Vec::new(),
             grants: Ok(Vec::new()),
             admins: None,
+            census: Census::default(),
         }
     }
 
@@ -88,6 +91,8 @@ pub struct Look<'a> {
     pub named: Option<HashSet<&'a str, FixedState>>,
     /// Whose roles in which deployments.
     pub asked: &'a [Asked<'a>],
+    /// Whom the roster names beside the wanted people, so that they do not count as strangers.
+    pub others: Vec<&'a str>,
     /// Whether the list of members is read to its end, even if every wanted person has been found.
     pub to_the_end: bool,
 }
@@ -118,6 +123,7 @@ pub fn read_all(
 ) -> Result<Reading, Fault> {
     let mut collectors = Collectors::new(look.wanted, look.care);
     collectors.to_the_end = look.to_the_end;
+    collectors.headcount.others = look.others.into_iter().collect();
     collectors.strangers = look.named.map(StrangerSearch::new);
     collectors.grants = (!look.asked.is_empty()).then(|| Grants::new(look.asked));
     let walked = walk(houston, workspace, pages, &mut collectors)?;
@@ -125,8 +131,10 @@ pub fn read_all(
         Some(grants) => collectors.refuse_unread().and_then(|()| grants.found()),
         None => Ok(Vec::new()),
     };
+    let census = census(&collectors, walked);
     let memberships = &mut collectors.memberships;
     Ok(Reading {
+        census,
         shared: memberships.comparison.shared(),
         aliases: std::mem::take(&mut memberships.aliases),
         invites: walked.invites,
@@ -138,6 +146,26 @@ pub fn read_all(
         admins: collectors.admins.filter(|_| walked.is_complete),
         ..Reading::of(memberships.comparison.memberships().collect())
     })
+}
+
+/// What a walk says about all people of a workspace.
+fn census(collectors: &Collectors<'_>, walked: Walked) -> Census {
+    let Walked { invites, is_complete, pages } = walked;
+    let count = &collectors.headcount;
+    let gaps = [
+        (!is_complete, Gap::NotReadToTheEnd),
+        (invites == InvitesSeen::Refused, Gap::InvitationsHidden),
+        (collectors.hidden > collectors.unread, Gap::AddressesHidden),
+        (collectors.unread > 0, Gap::EntriesUnreadable),
+    ];
+    let gaps: Vec<Gap> = gaps.into_iter().filter_map(|(is_open, gap)| is_open.then_some(gap)).collect();
+    Census {
+        members: (is_complete && collectors.unread == 0).then_some(count.members),
+        invitations: (invites == InvitesSeen::Yes).then_some(count.invitations),
+        not_in_roster: gaps.is_empty().then_some(count.unnamed),
+        pages,
+        gaps,
+    }
 }
 
 /// Reads `workspace` for the users and invitations with these ids, of which one entry each is in the
@@ -316,6 +344,48 @@ pub(super) mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_census_counts_what_the_reading_covers_and_asks_for_nothing() {
+        let wanted = ["p0@example.com", "p3@example.com", "absent@example.com"];
+        let look = |wanted: &[&'static str], others: &[&'static str]| Look {
+            wanted: wanted.to_vec(),
+            others: others.to_vec(),
+            ..Look::default()
+        };
+        for cursor in [Cursor::Exclusive, Cursor::Inclusive, Cursor::Ignored] {
+            for (page, people) in [(7, 0), (7, 8), (7, 30), (100, 250)] {
+                let label = format!("{people} people, {cursor:?}, pages of {page}");
+                let server = server_of(one_of_a_crew, people, page, cursor);
+                let all = look(&wanted, &["p1@example.com"]);
+                let census =
+                    read_all(&client(&server), &workspace(), all, &PageSize::default()).unwrap().census;
+                assert!(census.is_complete(), "{label}: {:?}", census.gaps);
+                let admins = people.div_ceil(7);
+                let members = census.members.unwrap();
+                assert_eq!(
+                    (members.admins, members.editors),
+                    (admins as u64, (people - admins) as u64),
+                    "{label}"
+                );
+                let named = [0, 1, 3].into_iter().filter(|&one| one < people).count();
+                assert_eq!(census.not_in_roster, Some((people - named) as u64), "{label}");
+                assert_eq!(census.invitations, Some(0), "{label}");
+                // The absent one may have been asked for by name.
+                let asked = server.sent() - census.pages as usize;
+                assert!(census.pages > 0 && asked <= 1, "{label}: {asked} beside {} pages", census.pages);
+            }
+        }
+        // Of a list that is not read to its end nothing is counted, and no more is read.
+        let (alone, early) = [(); 2].map(|()| server(250, 100, Cursor::Exclusive)).into();
+        let wanted = ["p1@example.com"];
+        reading(&alone, &wanted);
+        let pages = PageSize::default();
+        let census = read_all(&client(&early), &workspace(), look(&wanted, &[]), &pages).unwrap().census;
+        assert_eq!(early.sent(), alone.sent());
+        assert_eq!((census.members, census.not_in_roster, census.pages), (None, None, 1));
+        assert_eq!((census.invitations, census.gaps), (Some(0), vec![Gap::NotReadToTheEnd]));
     }
 
     #[test]

@@ -30,12 +30,14 @@ pub struct Task<'a> {
     pub named: Option<&'a [ItemId]>,
     /// Whose roles in which deployments are asked for.
     pub asked: &'a [Asked<'a>],
+    /// The rows that name people who are not looked for.
+    pub others: &'a [ItemId],
 }
 
 impl<'a> Task<'a> {
     /// Looks for the people of these rows, and nothing else.
     pub fn new(workspace: &'a WorkspaceId, rows: &'a [ItemId]) -> Self {
-        Self { workspace, rows, named: None, asked: &[] }
+        Self { workspace, rows, named: None, asked: &[], others: &[] }
     }
 }
 
@@ -84,12 +86,13 @@ impl Survey<'_> {
     /// Reads every workspace, each in one walk; answers come in the order of the tasks.
     pub fn read(&self, tasks: &[Task<'_>], progress: impl FnMut(Progress)) -> Vec<Result<Reading, Fault>> {
         self.each(tasks.len(), progress, |index| {
-            let Task { workspace, rows, named, asked } = tasks[index];
+            let Task { workspace, rows, named, asked, others } = tasks[index];
             let look = Look {
                 wanted: self.wanted(rows).collect(),
                 care: self.care,
                 named: named.map(|rows| self.wanted(rows).collect()),
                 asked,
+                others: self.wanted(others).collect(),
                 to_the_end: false,
             };
             members::read_all(self.houston, workspace, look, self.pages)

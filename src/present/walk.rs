@@ -25,6 +25,8 @@ pub(super) struct Walked {
     pub(super) invites: InvitesSeen,
     /// Whether the list of members was read to its end.
     pub(super) is_complete: bool,
+    /// How many pages of it were read; the whole list counts as one.
+    pub(super) pages: u32,
 }
 
 /// Walks through the lists of `workspace` until the collectors have all they want.
@@ -36,10 +38,10 @@ pub(super) fn walk(
 ) -> Result<Walked, Fault> {
     let parts = collectors.parts();
     let met_ids = HashSet::default();
-    let mut walk = Walk { houston, workspace, pages, parts, collectors, met_ids };
+    let mut walk = Walk { houston, workspace, pages, parts, collectors, met_ids, taken_in: 0 };
     let (page, invites) = walk.first_page()?;
     let is_complete = walk.turn_pages(page)?;
-    Ok(Walked { invites, is_complete })
+    Ok(Walked { invites, is_complete, pages: walk.taken_in })
 }
 
 /// 128 bits that stand for an id: a long list has many, and no two of them come to the same key.
@@ -57,6 +59,8 @@ struct Walk<'w, 'a> {
     collectors: &'w mut Collectors<'a>,
     /// Ids that were seen: a cursor may repeat a person, who must not count twice.
     met_ids: HashSet<IdKey, FixedState>,
+    /// How many pages of the list were taken in.
+    taken_in: u32,
 }
 
 impl Walk<'_, '_> {
@@ -137,6 +141,7 @@ impl Walk<'_, '_> {
 
     /// Feeds the collectors with a page; gives how many of its people were not seen before.
     fn take_in(&mut self, page: MemberPage) -> Result<usize, Fault> {
+        self.taken_in += 1;
         self.collectors.pass_over(page.unread);
         if self.collectors.keep_people() {
             self.pages.keep(&page.people)?;
@@ -155,6 +160,19 @@ impl Walk<'_, '_> {
         Ok(fresh)
     }
 
+    /// Takes in people who were asked for by name: without a role here they may be people of another
+    /// workspace, and are no part of the list.
+    fn meet_found(&mut self, people: impl IntoIterator<Item = Person>) -> Result<(), Fault> {
+        for person in people {
+            if person.bindings.is_empty() {
+                self.collectors.meet_beside_the_list(&person)?;
+            } else {
+                self.meet([person])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Asks for the few people who are missing, each by name. Finding one proves presence; not
     /// finding them, or an error, proves nothing.
     fn ask_one_by_one(&mut self) -> Result<(), Fault> {
@@ -162,9 +180,7 @@ impl Walk<'_, '_> {
             self.collectors.memberships.comparison.unmet().map(str::to_owned).collect();
         for email in missing {
             match self.houston.person(self.workspace, &email) {
-                Ok(person) => {
-                    self.meet(person)?;
-                }
+                Ok(people) => self.meet_found(people)?,
                 Err(failure) => match failure.fault {
                     fault @ (Fault::Unsent { .. } | Fault::Expired { .. } | Fault::Denied { .. }) => {
                         return Err(fault);

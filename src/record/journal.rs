@@ -3,8 +3,10 @@
 //!
 //! Main types: [`Journal`], the one writer, and [`History`], what reading both files back gives.
 //! A run may have several legs, one process each: they share one journal and one history.
-//! It never asks Houston anything, and no credential is written.
+//! It never asks Houston anything, and no credential is written. Each line of the journal ends with a link
+//! of the [`chain`] over all of them.
 
+pub mod chain;
 mod digest;
 mod fold;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod lines;
 mod plan_file;
 mod timeline;
 mod undoable;
+mod verify;
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -22,24 +25,27 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::chain::{AuditKey, Chain, ChainKind, Link};
 pub use self::digest::{Hashing, digest_of};
 pub use self::fold::DeploymentRole;
-pub use self::history::{History, ItemEnd, Roles, RowEnd};
+pub use self::history::{Extent, History, ItemEnd, Roles, RowEnd};
 pub use self::lines::{plan_lines, plan_lines_from};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 pub use self::timeline::{Moment, Span, Timeline};
 pub use self::undoable::{Undoing, Undone};
+pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, verify};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::StopReason;
-use crate::model::{ItemId, Strain, escaped_json};
+use crate::model::{ItemId, Strain, WorkspaceId, escaped_json};
 use crate::outcome::{Code, Outcome, Status};
+use crate::plan::census::Census;
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::protect::union;
 use crate::plan::{OperationId, ReplaceStep, RolePolicy};
 pub use crate::record::hexadecimal::hexadecimal;
 
 /// The format of both files; a reader refuses every other one.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// One fact. The first entry of a journal is its header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +53,8 @@ pub const FORMAT: u32 = 4;
 pub enum Entry {
     /// What the run is about.
     Header(Box<Header>),
+    /// Who was in a workspace of the plan before the run; ahead of the first intent.
+    Workspace(Box<WorkspaceBefore>),
     /// A mutation is about to be sent. Without an [`Entry::Outcome`] or [`Entry::Released`] after
     /// it, it is unknown whether it took effect.
     Intent {
@@ -106,9 +114,9 @@ pub enum Entry {
         /// The version that Houston reports now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         houston_version: Option<String>,
-        /// The caller's user id, if the token is a person's.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        caller: Option<String>,
+        /// Who resumed it.
+        #[serde(default)]
+        actor: Actor,
         /// Milliseconds of work before it.
         at_ms: u64,
     },
@@ -150,8 +158,12 @@ pub struct Header {
     pub sandbox: bool,
     /// The version that Houston reports.
     pub houston_version: Option<String>,
-    /// The caller's user id, if the token is a person's.
-    pub caller: Option<String>,
+    /// Who began it.
+    #[serde(default)]
+    pub actor: Actor,
+    /// Who approved it, as `--approved-by` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// The input as the user named it.
     pub roster: String,
     /// SHA-256 of the input, hexadecimal.
@@ -176,6 +188,8 @@ pub struct Header {
     /// The digest of the saved plan that it carries out, if it carries one out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_plan: Option<String>,
+    /// How the chain over the lines is made. The journal sets it when it begins.
+    pub chained_by: ChainKind,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -186,6 +200,46 @@ fn is_zero(count: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+/// Who carries out a leg of a run: to Houston, and on which machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The id of the token's user; none for a service account, and where nobody says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The name of that user as Houston gives it, mostly an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether the token is the key of a service account.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub service_account: bool,
+    /// The name of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The user of that machine: the name, or the number of one who has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_user: Option<String>,
+}
+
+impl Actor {
+    /// The caller in one word, for people: the name, else the id, else what kind of a token it is.
+    pub fn caller(&self) -> Option<&str> {
+        let service_account = self.service_account.then_some("a service account");
+        self.name.as_deref().or(self.user_id.as_deref()).or(service_account)
+    }
+}
+
+/// Who was in a workspace before a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceBefore {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// How many people, as far as they were read.
+    pub seen: Census,
 }
 
 /// How the target of a run was reached, for a later leg of it: where the token and the trust come
@@ -284,6 +338,9 @@ pub struct RunPace {
     /// The time from one request to the next in microseconds; none without a rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_us: Option<u64>,
+    /// Whether the window of requests in flight follows latency instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub auto: bool,
     /// Repeats of one request.
     pub retries: u32,
     /// How long one request may take, in milliseconds.
@@ -378,6 +435,8 @@ pub struct Journal {
     /// Bytes that the file must have.
     length: u64,
     batch: Vec<u8>,
+    /// Over every line that was noted.
+    chain: Chain,
     start: Instant,
     /// Milliseconds of work in earlier legs.
     before_ms: u64,
@@ -394,9 +453,21 @@ impl Drop for Journal {
 impl Journal {
     /// Begins the journal of a run with its header, synced together with the folder.
     pub fn create(folder: &RunFolder, header: Header, start: Instant) -> Result<Self, JournalError> {
+        Self::create_with(None, folder, header, start)
+    }
+
+    /// The same with a chain that this key seals.
+    pub fn create_with(
+        key: Option<AuditKey>,
+        folder: &RunFolder,
+        header: Header,
+        start: Instant,
+    ) -> Result<Self, JournalError> {
         let path = folder.journal();
         let file = folder.new_file(JOURNAL)?;
         RunFolder::hold(&file).map_err(|source| JournalError::Write { path: path.clone(), source })?;
+        let chain = Chain::new(key, None);
+        let header = Header { chained_by: chain.kind(), ..header };
         let folder_of = folder.clone();
         let mut journal = Self {
             file,
@@ -404,6 +475,7 @@ impl Journal {
             path,
             length: 0,
             batch: Vec::with_capacity(1 << 14),
+            chain,
             start,
             before_ms: 0,
         };
@@ -416,18 +488,29 @@ impl Journal {
     /// Continues the journal of a run as far as `history` has read it: a torn last line is cut
     /// off first, so that nothing is ever written behind one.
     pub fn append(folder: &RunFolder, history: &History, start: Instant) -> Result<Self, JournalError> {
+        Self::append_with(None, folder, history, start)
+    }
+
+    /// The same with the key that the run began with.
+    pub fn append_with(
+        key: Option<AuditKey>,
+        folder: &RunFolder,
+        history: &History,
+        start: Instant,
+    ) -> Result<Self, JournalError> {
         let path = folder.journal();
         let failed = |source| JournalError::Write { path: path.clone(), source };
         let mut file = folder.write_on(JOURNAL).map_err(failed)?;
         RunFolder::hold(&file).map_err(failed)?;
-        file.set_len(history.journal_bytes)
+        let Extent { bytes: length, head, .. } = history.journal;
+        file.set_len(length)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .and_then(|_| file.sync_all())
             .map_err(failed)?;
         let before_ms = u64::try_from(history.duration.as_millis()).unwrap_or(u64::MAX);
-        let folder = folder.clone();
-        let length = history.journal_bytes;
-        Ok(Self { file, folder, path, length, batch: Vec::with_capacity(1 << 14), start, before_ms })
+        let (folder, chain) = (folder.clone(), Chain::new(key, head));
+        let batch = Vec::with_capacity(1 << 14);
+        Ok(Self { file, folder, path, length, batch, chain, start, before_ms })
     }
 
     /// Milliseconds of work since the run began, earlier legs included.
@@ -439,8 +522,7 @@ impl Journal {
     /// Takes note of an entry; it is on the disk after the next [`Journal::commit`].
     pub fn note(&mut self, entry: &Entry) {
         let json = serde_json::to_string(entry).expect("memory takes every entry");
-        self.batch.extend_from_slice(escaped_json(&json).as_bytes());
-        self.batch.push(b'\n');
+        self.chain.seal(&escaped_json(&json), &mut self.batch);
         if self.batch.len() >= MOST_IN_MEMORY {
             // What cannot be written is kept, and the next commit fails for it.
             let _ = self.flush();
@@ -523,7 +605,7 @@ mod tests {
     use crate::plan::{
         self, Action, Decision, Item, Membership, Operation, Plan, Reason, Subject, Workspace,
     };
-    use crate::record::folder::Runs;
+    use crate::record::folder::{ROSTER, Runs};
     use std::sync::Arc;
 
     fn plan() -> Plan {
@@ -558,7 +640,8 @@ mod tests {
             target: "https://houston.example.com/v1".to_owned(),
             sandbox: false,
             houston_version: Some("1.0.0".to_owned()),
-            caller: None,
+            actor: Actor::default(),
+            approved_by: None,
             roster: "team.csv".to_owned(),
             roster_sha256: String::new(),
             plan_sha256,
@@ -569,11 +652,17 @@ mod tests {
             settings: RunSettings::default(),
             reach: Reach::default(),
             saved_plan: None,
+            chained_by: ChainKind::Sha256,
         }
     }
 
     /// A run of the plan above, with these entries after the header.
-    fn run(entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
+    pub(super) fn run(entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
+        keyed_run(None, entries)
+    }
+
+    /// The same with a key.
+    pub(super) fn keyed_run(key: Option<AuditKey>, entries: &[Entry]) -> (tempfile::TempDir, RunFolder) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let folder =
             Runs::prepare(dir.path()).expect("usable").create(jiff::Timestamp::UNIX_EPOCH).expect("created");
@@ -583,20 +672,23 @@ mod tests {
             PlanLine::of(&plan, id, origin, "a@example.com".to_owned())
         });
         let digest = write_plan(&folder, lines).expect("written");
-        let mut journal = Journal::create(&folder, header(digest), Instant::now()).expect("created");
+        let mut roster = Hashing::new(folder.new_file(ROSTER).expect("created"));
+        roster.write_all(b"email,role,workspace\n").expect("written");
+        let header = Header { roster_sha256: roster.finish().1, ..header(digest) };
+        let mut journal = Journal::create_with(key, &folder, header, Instant::now()).expect("created");
         entries.iter().for_each(|entry| journal.note(entry));
         journal.commit().expect("written");
         (dir, folder)
     }
 
-    fn intent(index: usize, attempt: u32) -> Entry {
+    pub(super) fn intent(index: usize, attempt: u32) -> Entry {
         let operation =
             Operation { item: ItemId::from_index(index), workspace: 0, action: Action::Add(Level::Editor) };
         let op = operation.id(Scope::Workspace, &plan().workspaces[0].id, "a@example.com");
         Entry::Intent { item: operation.item, op, attempt, step: None, at_ms: 1 }
     }
 
-    fn outcome(index: usize, status: Status) -> Entry {
+    pub(super) fn outcome(index: usize, status: Status) -> Entry {
         Entry::Outcome {
             item: ItemId::from_index(index),
             status,
@@ -791,13 +883,13 @@ mod tests {
     fn a_run_of_an_older_format_is_refused_whatever_else_is_in_its_files() {
         let (_dir, folder) = run(&[]);
         let header =
-            r#"{"entry":"header","format":3,"run":"20261123T154500Z-k3f9","target":"https://old","rows":5}"#;
+            r#"{"entry":"header","format":4,"run":"20261123T154500Z-k3f9","target":"https://old","rows":5}"#;
         std::fs::write(folder.journal(), format!("{header}\n{{\"entry\":\"of_then\"}}\n")).expect("written");
         std::fs::write(folder.plan(), "{\"row\":1}\n").expect("written");
         let error = History::read(&folder).expect_err("of another format");
         let text = error.to_string();
-        assert!(text.ends_with(" has the older format 3; this version reads 4"), "{text}");
-        let JournalError::Older { format: 3, target, .. } = error else { panic!("{error}") };
+        assert!(text.ends_with(" has the older format 4; this version reads 5"), "{text}");
+        let JournalError::Older { format: 4, target, .. } = error else { panic!("{error}") };
         assert_eq!(target.as_deref(), Some("https://old"));
         assert!(matches!(History::read_header(&folder), Err(JournalError::Older { .. })));
     }
@@ -842,7 +934,7 @@ mod tests {
     fn a_journal_of_a_newer_version_is_refused() {
         let (_dir, folder) = run(&[]);
         let text = std::fs::read_to_string(folder.journal()).expect("readable");
-        std::fs::write(folder.journal(), text.replacen("\"format\":4", "\"format\":99", 1)).expect("written");
+        std::fs::write(folder.journal(), text.replacen("\"format\":5", "\"format\":99", 1)).expect("written");
         assert!(matches!(History::read(&folder), Err(JournalError::Newer { format: 99, .. })));
     }
 
@@ -854,8 +946,7 @@ mod tests {
             window_min,
             congestion_events: events,
             retries: 2,
-            retries_refused: 0,
-            budget_is_empty: false,
+            ..Strain::default()
         };
         let closed = |strain| Entry::Closed {
             stopped: None,

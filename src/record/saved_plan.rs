@@ -674,6 +674,7 @@ mod tests {
         let pace = crate::record::journal::RunPace {
             concurrency: 8,
             period_us: Some(1),
+            auto: true,
             retries: 4,
             timeout_ms: 1,
             settle_ms: 1,

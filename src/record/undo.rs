@@ -65,7 +65,7 @@ pub fn write(folder: &RunFolder, history: &History) -> anyhow::Result<()> {
         target: header.target.clone(),
         sandbox: header.sandbox,
         houston_version: header.houston_version.clone(),
-        caller: header.caller.clone(),
+        caller: header.actor.user_id.clone(),
         // The user who applies it decides how many may be removed.
         settings: RunSettings {
             send_invites: header.settings.send_invites,

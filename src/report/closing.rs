@@ -15,10 +15,12 @@ use super::results::{ERRORS, RESULTS, UNPROCESSED};
 use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary};
 use super::{shell_word, spoken};
 use crate::event::StopReason;
-use crate::model::printable;
+use crate::model::{LimitedBy, printable};
 use crate::outcome::{Code, Status, StatusKind};
 use crate::record::undo as undo_plan;
 
+/// What limited a run is said if it took at least this long.
+const WORTH_A_WORD_MS: u64 = 5000;
 /// How many classes of failures are shown.
 const CLASSES: usize = 10;
 
@@ -143,7 +145,10 @@ fn about(summary: &Summary) -> String {
     let about =
         format!("{} of {}, {}{version}, {duration}", rows(summary.rows), summary.roster, summary.target);
     match summary.finished_at {
-        Some(_) => format!("{about}, {} requests", summary.requests),
+        Some(_) => {
+            let each = summary.latency_ms.map_or_else(String::new, |ms| format!(" of {ms} ms each"));
+            format!("{about}, {} requests{each}", summary.requests)
+        }
         None => about,
     }
 }
@@ -158,12 +163,30 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
     writeln!(text, "{faint}run {}: {}{faint:#}", summary.run, about(summary))?;
-    for line in strained(summary) {
-        let (what, rest) = line;
+    if let Some(limit) = limit(summary) {
+        writeln!(text, "{faint}{limit}{faint:#}")?;
+    }
+    for (what, rest) in strained(summary) {
         let warn = palette.warn;
         writeln!(text, "{warn}{what}{warn:#}: {rest}")?;
     }
     Ok(())
+}
+
+/// What limited a run that took some time.
+pub fn limit(summary: &Summary) -> Option<String> {
+    let limited_by = summary.limited_by.filter(|_| summary.duration_ms >= WORTH_A_WORD_MS)?;
+    match limited_by {
+        LimitedBy::Latency => {
+            Some(format!("Houston's latency limited this run to about {} at a time", summary.window_mean))
+        }
+        LimitedBy::Rate => Some("--rate limited this run".to_owned()),
+        LimitedBy::Concurrency => {
+            Some(format!("--concurrency limited this run to {} at a time", summary.window_mean))
+        }
+        // Said with the number of refusals.
+        LimitedBy::Refusals => None,
+    }
 }
 
 /// Throttling and refused retries, if there were any: each with what it meant.
@@ -592,7 +615,7 @@ mod tests {
             congestion_events: 1,
             retries: 41,
             retries_refused: 3,
-            budget_is_empty: true,
+            ..Strain::default()
         });
         let throttled = render(&summary(&fixture), Paint::Plain);
         let more: Vec<_> = throttled.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
@@ -601,6 +624,36 @@ mod tests {
         the retry budget was exhausted: 41 requests were retried, 3 were not
         ");
         assert_eq!(throttled.lines().count(), quiet.lines().count() + 2);
+    }
+
+    #[test]
+    fn what_limited_a_run_is_said_if_it_took_some_time() {
+        let closing = |limited_by, duration| {
+            let mut fixture = Fixture::with(&[(Status::Added, None)], None);
+            fixture.history.duration = Duration::from_millis(duration);
+            fixture.history.strain.add(Strain {
+                concurrency: 8,
+                window_min: 3,
+                window_end: 6,
+                window_mean: 6,
+                limited_by,
+                answers: 100,
+                answers_us: 2_100_000,
+                ..Strain::default()
+            });
+            render(&summary(&fixture), Paint::Plain)
+        };
+        for (limit, words) in [
+            (LimitedBy::Latency, "Houston's latency limited this run to about 6 at a time"),
+            (LimitedBy::Rate, "--rate limited this run"),
+            (LimitedBy::Concurrency, "--concurrency limited this run to 6 at a time"),
+        ] {
+            let text = closing(limit, 5000);
+            assert!(text.contains("requests of 21 ms each\n"), "{text}");
+            assert!(text.lines().any(|line| line == words), "{text}");
+            assert!(!closing(limit, 4999).contains("limited"));
+        }
+        assert!(!closing(LimitedBy::Refusals, 5000).contains("limited"));
     }
 
     #[test]

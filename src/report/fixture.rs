@@ -15,8 +15,8 @@ use crate::outcome::{Cause, Code, Outcome, Status};
 use crate::plan::Action;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{
-    Entry, FORMAT, Header, History, Journal, Kept, LineDecision, Origin, PlanLine, Reach, RunSettings,
-    write_plan,
+    Actor, ChainKind, Entry, FORMAT, Header, History, Journal, Kept, LineDecision, Origin, PlanLine, Reach,
+    RunSettings, write_plan,
 };
 use crate::roster::Columns;
 
@@ -189,7 +189,8 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         target: "https://houston.example.com/v1".to_owned(),
         sandbox: false,
         houston_version: Some(format!("1.0.0{HOSTILE}")),
-        caller: None,
+        actor: Actor::default(),
+        approved_by: None,
         roster: "team.csv".to_owned(),
         roster_sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
         plan_sha256,
@@ -200,6 +201,7 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        chained_by: ChainKind::Sha256,
     }
 }
 

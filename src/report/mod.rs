@@ -16,6 +16,7 @@ pub mod html;
 pub mod list;
 pub mod notices;
 pub mod plan;
+mod provenance;
 pub mod question;
 pub mod removals;
 pub mod results;

@@ -77,6 +77,13 @@ pub enum Notice<'n> {
         /// After which time it is looked for again.
         settle: Duration,
     },
+    /// Other users of the machine can do this with the file of the audit key.
+    AuditKey {
+        /// The file.
+        path: &'n Path,
+        /// What.
+        how: &'static str,
+    },
     /// Something about the folder of the runs, as a sentence.
     RunsFolder(&'n str),
     /// This run has an older format: it could not be searched for writes that may still take effect.
@@ -291,6 +298,10 @@ impl Notice<'_> {
             Self::Roster { issues, name } => issues.render(name, style).trim_end().to_owned(),
             Self::Insecure => "warning: certificates are not verified (--insecure): anyone on the network path can read the token and alter answers".to_owned(),
             Self::Token(notice) => format!("warning: {notice}"),
+            Self::AuditKey { path, how } => {
+                let path = path.to_string_lossy();
+                format!("warning: every user of this machine can {how} the audit key in {}", printable(&path))
+            }
             Self::Wait(notice) => notice.to_string(),
             Self::Planning(notice) => format!("warning: {notice}"),
             Self::Guard { workspace, refusal } => {

@@ -90,8 +90,10 @@ pub struct Estimate {
     pub mutations: u64,
     /// The others.
     pub reads: u64,
-    /// How long they take at the chosen rate; 0 without one.
+    /// How long they take at least, at the chosen rate or at the latency seen so far; 0 if unknown.
     pub seconds: u64,
+    /// How long they take at most, unless Houston becomes slower.
+    pub seconds_most: u64,
     /// How long the token is still valid; none if it does not say, or does not expire.
     pub token_seconds: Option<u64>,
 }
@@ -258,7 +260,7 @@ impl PlanReport<'_> {
                 format!("{count} workspaces are created first; the token's own user becomes their admin.\n")
             }
         };
-        let Estimate { requests: _, mutations, reads, seconds, token_seconds } = self.estimate;
+        let Estimate { requests: _, mutations, reads, seconds, seconds_most, token_seconds } = self.estimate;
         if mutations == 0 {
             let none = if self.roster_is_met() {
                 "No changes. Houston already matches the roster."
@@ -271,9 +273,12 @@ impl PlanReport<'_> {
         }
         let s = if mutations == 1 { "" } else { "s" };
         let read = if reads == 1 { "read" } else { "reads" };
-        let time = match seconds {
-            0 => String::new(),
-            _ => format!(", {} at this rate", spoken(Duration::from_secs(seconds))),
+        let time = |seconds| spoken(Duration::from_secs(seconds));
+        let time = match (seconds, seconds_most) {
+            (_, 0) => String::new(),
+            (least, most) if least == most => format!(", {} at this rate", time(least)),
+            (0, most) => format!(", up to {}", time(most)),
+            (least, most) => format!(", {} to {}", time(least), time(most)),
         };
         let token = match token_seconds {
             None => String::new(),

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::closing::{Paint, advice, render, verdict};
 use super::escape::{json_line, markdown, markdown_line, xml};
+use super::provenance::provenance;
 use super::results::{Layout, RESULTS, ResultsError, each_row, write_results};
 use super::summary::Summary;
 use super::{RosterAgain, html, spoken};
@@ -72,7 +73,10 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     match format {
-        RunFormat::Human => out.write_all(render(summary, Paint::Coloured).as_bytes())?,
+        RunFormat::Human => {
+            out.write_all(render(summary, Paint::Coloured).as_bytes())?;
+            out.write_all(provenance(summary).as_bytes())?;
+        }
         RunFormat::Json => out.write_all(summary.to_json().as_bytes())?,
         RunFormat::Jsonl => json_lines(history, roster()?, out)?,
         RunFormat::Csv => write_results(out, history, roster()?)?,
@@ -277,6 +281,7 @@ mod tests {
     fn summary(fixture: &Fixture) -> Summary {
         let mut summary = Summary::new(&fixture.history, Fixture::shown(), Some(4));
         summary.plan_sha256 = "(a digest)".to_owned();
+        summary.journal.iter_mut().for_each(|journal| journal.head = "(a link)".to_owned());
         summary
     }
 

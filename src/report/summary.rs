@@ -8,15 +8,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::escape::json_pretty;
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
-use crate::model::{is_harmless, printable};
+use crate::files::read_at_most;
+use crate::model::{LimitedBy, is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
-use crate::record::journal::{History, RowEnd};
+use crate::record::folder::RunFolder;
+use crate::record::journal::{History, Link, RecordedEnd, RowEnd};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -81,6 +83,15 @@ pub struct Summary {
     pub roster_sha256: String,
     /// SHA-256 of `plan.jsonl`, hexadecimal.
     pub plan_sha256: String,
+    /// Who began it: a name or an id as Houston gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// Who approved it, as `--approved-by` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// How far the journal goes, once it is closed: what `report --verify` compares it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<JournalEnd>,
     /// Whether no confirmation was asked before it began, so that none is needed when it resumes.
     #[serde(skip)]
     pub unattended: bool,
@@ -120,6 +131,12 @@ pub struct Summary {
     pub window_min: u32,
     /// How many were allowed in the end.
     pub window_end: u32,
+    /// How many were allowed on average.
+    pub window_mean: u32,
+    /// What kept the run from going faster; none while that is not known.
+    pub limited_by: Option<LimitedBy>,
+    /// How long an answer of Houston took on average, in milliseconds; none while that is not known.
+    pub latency_ms: Option<u64>,
     /// Requests that were sent again.
     pub retries: u64,
     /// Requests that were not sent again because the retry budget was used up.
@@ -135,6 +152,27 @@ pub struct Summary {
     pub failures: Vec<FailureClass>,
     /// Failed or unsettled rows of classes that did not fit into `failures`.
     pub other_failures: u64,
+}
+
+/// The end of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEnd {
+    /// How many lines it has.
+    pub lines: u64,
+    /// The value of the chain at the last one.
+    pub head: String,
+}
+
+/// The end of the journal that `summary.json` in the folder of a run records, if it records one.
+pub fn recorded_end(folder: &RunFolder) -> Option<RecordedEnd> {
+    #[derive(Deserialize)]
+    struct Recorded {
+        journal: Option<JournalEnd>,
+    }
+    let file = folder.read(FILE).ok()?;
+    let bytes = read_at_most(file, LIMIT as u64).ok()?;
+    let JournalEnd { lines, head } = serde_json::from_slice::<Recorded>(&bytes).ok()?.journal?;
+    Some(RecordedEnd { lines, head: Link::parse(head.as_bytes())? })
 }
 
 /// The outcome of deployment roles; rows that want them are counted by the outcome of both.
@@ -249,6 +287,9 @@ impl Summary {
             roster: bounded(&header.roster),
             roster_sha256: bounded(&header.roster_sha256),
             plan_sha256: bounded(&header.plan_sha256),
+            caller: header.actor.caller().map(bounded),
+            approved_by: header.approved_by.as_deref().map(bounded),
+            journal: history.end().map(|end| JournalEnd { lines: end.lines, head: end.head.to_string() }),
             unattended: header.settings.unattended,
             allow_odd_addresses: header.settings.allow_odd_addresses,
             token_file: header.reach.token_file.clone(),
@@ -265,6 +306,9 @@ impl Summary {
             congestion_events: history.strain.congestion_events,
             window_min: history.strain.window_min,
             window_end: history.strain.window_end,
+            window_mean: history.strain.window_mean,
+            limited_by: history.strain.latency_ms().map(|_| history.strain.limited_by),
+            latency_ms: history.strain.latency_ms(),
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
             locked_out: history.rows().filter(|row| row.is_locked_out()).count() as u64,
@@ -309,7 +353,9 @@ impl Summary {
             let code = class.code.as_mut().and_then(Code::foreign_mut);
             code.into_iter().chain([&mut class.text])
         });
-        always.into_iter().chain(self.houston_version.as_mut()).chain(detail).chain(of_classes).collect()
+        let names = [&mut self.houston_version, &mut self.caller, &mut self.approved_by];
+        let names = names.into_iter().filter_map(Option::as_mut);
+        always.into_iter().chain(names).chain(detail).chain(of_classes).collect()
     }
 
     /// What a later leg of the run can settle: unsettled rows and removals, and those not tried for
@@ -471,6 +517,7 @@ mod tests {
     fn the_file_has_everything_a_machine_asks_for() {
         let mut summary = summary(&Fixture::new());
         summary.plan_sha256 = "(a digest)".to_owned();
+        summary.journal.iter_mut().for_each(|journal| journal.head = "(a link)".to_owned());
         insta::assert_snapshot!(summary.to_json(), @r#"
         {
           "schema_version": 1,
@@ -492,6 +539,10 @@ mod tests {
           "roster": "team.csv",
           "roster_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
           "plan_sha256": "(a digest)",
+          "journal": {
+            "lines": 8,
+            "head": "(a link)"
+          },
           "legs": 1,
           "rows": 13,
           "counts": {
@@ -516,6 +567,9 @@ mod tests {
           "congestion_events": 0,
           "window_min": 0,
           "window_end": 0,
+          "window_mean": 0,
+          "limited_by": null,
+          "latency_ms": null,
           "retries": 0,
           "retries_refused": 0,
           "failures": [
@@ -578,6 +632,7 @@ mod tests {
         }
         (header.roster_sha256, header.plan_sha256) = (text.clone(), text.clone());
         header.houston_version = Some(text.clone());
+        (header.actor.name, header.approved_by) = (Some(text.clone()), Some(text.clone()));
         let summary = Summary::new(&fixture.history, Path::new(&text), Some(8));
         assert_eq!(summary.failures.len(), 100);
         let json = summary.to_json();

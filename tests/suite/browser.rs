@@ -6,6 +6,7 @@
 
 #![cfg(all(feature = "sandbox", unix))]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 use houston_onboard::event::StopReason;
 use houston_onboard::model::{ItemId, Level, Role, RowNumber, Strain, WorkspaceId};
 use houston_onboard::outcome::{Cause, Code, Outcome, Status, StatusKind};
+use houston_onboard::plan::census::{Census, Gap, Members};
 use houston_onboard::plan::guard::Caps;
 use houston_onboard::plan::{Account, Action, Holder, Membership, OperationId, RolePolicy, Standing};
 use houston_onboard::record::folder::{ROSTER, RunFolder};
 use houston_onboard::record::journal::{
-    Entry, FORMAT, Hashing, Header, Journal, Kept, LineDecision, Origin, PlanLine, Prune, Reach, RunSettings,
-    write_plan,
+    Actor, ChainKind, Entry, FORMAT, Hashing, Header, Journal, Kept, LineDecision, Origin, PlanLine, Prune,
+    Reach, RunSettings, WorkspaceBefore, write_plan,
 };
 use houston_onboard::roster::{Roster, Settings, spool_text};
 
@@ -152,7 +154,14 @@ impl Made {
             target: "https://houston.example.com/v1".to_owned(),
             sandbox: false,
             houston_version: Some("1.1.3".to_owned()),
-            caller: Some("ckcaller0001".to_owned()),
+            actor: Actor {
+                user_id: Some("ckcaller0001".to_owned()),
+                name: Some("rita.ops@example.com".to_owned()),
+                host: Some("batch-7".to_owned()),
+                os_user: Some("airflow".to_owned()),
+                ..Actor::default()
+            },
+            approved_by: Some("max.manager@example.com".to_owned()),
             roster: "team.csv".to_owned(),
             roster_sha256,
             plan_sha256,
@@ -169,6 +178,7 @@ impl Made {
             },
             reach: Reach::default(),
             saved_plan: None,
+            chained_by: ChainKind::Sha256,
         };
         let mut journal = Journal::create(&folder, header, Instant::now()).unwrap();
         write_entries(&mut journal, &self.lines, &self.ends, stopped);
@@ -222,6 +232,14 @@ fn write_entries(
     let all = lines.len() as u64;
     let op: OperationId = "00000000000000aa".to_owned().try_into().unwrap();
     let start = Instant::now();
+    let places = lines.iter().filter_map(|line| line.workspace.clone()).collect::<BTreeSet<_>>();
+    for (id, place) in places.into_iter().zip(0..) {
+        let members = Members { admins: 2 + place, editors: 11, viewers: 25 - place.min(20), others: 1 };
+        let gaps = if place == 3 { vec![Gap::InvitationsHidden] } else { Vec::new() };
+        let invitations = (place != 3).then_some(4);
+        let seen = Census { members: Some(members), invitations, not_in_roster: Some(3), pages: 2, gaps };
+        journal.note(&Entry::Workspace(Box::new(WorkspaceBefore { id, label: None, seen })));
+    }
     for (at, (line, (status, cause))) in lines.iter().zip(ends).enumerate() {
         if line.decision.action().is_none() || *status == Status::NotRun {
             continue;
@@ -235,7 +253,7 @@ fn write_entries(
                 at: "2026-11-23T16:02:00Z".parse().unwrap(),
                 tool_version: "0.1.0".to_owned(),
                 houston_version: None,
-                caller: None,
+                actor: Actor::default(),
                 at_ms,
             });
         }

@@ -414,10 +414,10 @@ const PATTERNS: [(&str, &str); 13] = [
     (r"(?m)^[a-z ]+: \d+/\d+ \(\d+ %\).*\n", ""),
     // The last three columns of results.csv and removals.csv.
     (r"(?m)^(.*[,;]\d+[,;])\d+([,;]\w*)$", "${1}MS$2"),
-    (r#""(duration_ms|requests|reads|seconds|token_seconds)": \d+"#, "\"$1\": N"),
+    (r#""(duration_ms|latency_ms|requests|reads|seconds|seconds_most|token_seconds)": \d+"#, "\"$1\": N"),
     (r#""tool_version": ?"[^"]*""#, "\"tool_version\": VERSION"),
     (r"\babout \d+ reads?\b", "about N reads"),
-    (r"\b[\d.]+s, \d+ requests?\b", "TIME, N requests"),
+    (r"\b[\d.]+s, \d+ requests?( of \d+ ms each)?", "TIME, N requests"),
     (r"(?m), [\d.]+s$", ", TIME"),
     (r"\bslow down for \d+ s\b", "slow down for N s"),
     (r"\btook [\d.]+s\b", "took TIME"),

@@ -180,7 +180,7 @@ fn files_that_do_not_belong_together_are_refused_with_their_names() {
         }
         fs::write(path, whole).unwrap();
     };
-    refused(&files.journal, &|text| text.replacen("\"format\":4", "\"format\":99", 1), &["format 99"]);
+    refused(&files.journal, &|text| text.replacen("\"format\":5", "\"format\":99", 1), &["format 99"]);
     refused(&files.journal, &|text| text.replacen("\"intent\"", "\"hint\"", 1), &["journal.jsonl:2:"]);
     refused(
         &files.journal,
@@ -330,15 +330,15 @@ fn a_run_of_an_older_format_is_named_where_it_can_be_neither_resumed_nor_searche
     let run = interrupted(&workdir, &sandbox);
     let path = run.folder().join("journal.jsonl");
     let journal = fs::read_to_string(&path).unwrap();
-    fs::write(&path, journal.replacen("\"format\":4", "\"format\":3", 1)).unwrap();
-    drop(workdir.resume(&sandbox, &[]).ended(3).says("older format 3"));
+    fs::write(&path, journal.replacen("\"format\":5", "\"format\":4", 1)).unwrap();
+    drop(workdir.resume(&sandbox, &[]).ended(3).says("older format 4"));
     let id = run.folder().file_name().unwrap().to_str().unwrap();
     let warning = format!("warning: run {id} has an older format");
     drop(workdir.apply(&sandbox, "roster.csv", &[]).ended(0).says(&warning));
     fs::write(
         &path,
         journal
-            .replacen("\"format\":4", "\"format\":3", 1)
+            .replacen("\"format\":5", "\"format\":4", 1)
             .replace(sandbox.url(), "https://other.example.com/v1"),
     )
     .unwrap();

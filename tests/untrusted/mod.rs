@@ -24,7 +24,8 @@ use houston_onboard::model::{Level, Role, RowNumber, WorkspaceId};
 use houston_onboard::outcome::Status;
 use houston_onboard::record::folder::RunFolder;
 use houston_onboard::record::journal::{
-    FORMAT, Header, History, Journal, JournalError, LineDecision, Origin, PlanLine, Reach, RunSettings,
+    Actor, ChainKind, FORMAT, Header, History, Journal, JournalError, LineDecision, Origin, PlanLine, Reach,
+    RunSettings,
 };
 use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::csv_file::CsvForm;
@@ -213,7 +214,8 @@ fn header(rows: u64) -> Header {
         target: "https://houston.example.com/v1".to_owned(),
         sandbox: false,
         houston_version: None,
-        caller: None,
+        actor: Actor::default(),
+        approved_by: None,
         roster: "team.csv".to_owned(),
         roster_sha256: String::new(),
         plan_sha256: String::new(),
@@ -223,6 +225,7 @@ fn header(rows: u64) -> Header {
         dialect: serde_json::Value::Null,
         reach: Reach::default(),
         saved_plan: None,
+        chained_by: ChainKind::Sha256,
         settings: RunSettings { canary: 1, ..RunSettings::default() },
     }
 }

@@ -17,9 +17,10 @@ pub const CONFIG: &str = "config";
 
 /// Flags that apply to a single call, such as the format that a script reads. They have no variable and
 /// no key in a settings file.
-const OF_ONE_CALL: [&str; 13] = [
+const OF_ONE_CALL: [&str; 14] = [
     "all",
     "approve",
+    "approved-by",
     "detailed-exitcode",
     "explain",
     "format",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::engine;
-use crate::houston::Rate;
+use crate::houston::{Rate, Speed};
 use crate::model::period::Period;
 use crate::ops::session::pace::PaceSettings;
 use crate::record::journal::RunPace;
@@ -23,10 +23,10 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = PACE)]
     pub concurrency: Option<u8>,
 
-    /// Maximum request rate of the whole process, such as `20/s`, `300/m` or `none`
-    /// [default: 20/s; none with --sandbox]
+    /// How fast to send requests: `auto` (as fast as Houston answers without slowing down), a limit for
+    /// the whole process such as `20/s` or `300/m`, or `none` [default: auto; none with --sandbox]
     #[arg(long, value_name = "RATE", help_heading = PACE)]
-    pub rate: Option<RateLimit>,
+    pub rate: Option<Speed>,
 
     /// How many times to retry a request [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100), help_heading = PACE)]
@@ -66,10 +66,11 @@ impl PaceArgs {
         let period = |ms| Some(Period(Duration::from_millis(ms)));
         self.concurrency = self.concurrency.or_else(|| u8::try_from(pace.concurrency).ok());
         self.rate = self.rate.or_else(|| {
-            Some(RateLimit(match pace.period_us {
-                None => None,
-                Some(us) => Some(Rate::with_period(Duration::from_micros(us))?),
-            }))
+            Some(match pace.period_us {
+                Some(us) => Speed::Limited(Rate::with_period(Duration::from_micros(us))?),
+                None if pace.auto => Speed::Auto,
+                None => Speed::Unlimited,
+            })
         });
         self.retries = self.retries.or(Some(pace.retries));
         self.timeout = self.timeout.or_else(|| period(pace.timeout_ms));
@@ -85,7 +86,7 @@ impl PaceArgs {
         if !(1..=64).contains(&concurrency) {
             return Err(format!("concurrency must be between 1 and 64, not {concurrency}"));
         }
-        let usual_rate = if rehearsal { None } else { Rate::per_second(20) };
+        let usual = if rehearsal { Speed::Unlimited } else { Speed::Auto };
         let time =
             |period: Option<Period>, seconds| period.map_or(Duration::from_secs(seconds), |period| period.0);
         let timeout = time(self.timeout, 30);
@@ -94,7 +95,7 @@ impl PaceArgs {
         }
         Ok(PaceSettings {
             concurrency: usize::from(concurrency),
-            rate: self.rate.map_or(usual_rate, |limit| limit.0),
+            speed: self.rate.unwrap_or(usual),
             retries: self.retries.unwrap_or(4),
             timeout,
             settle: time(self.settle, 10),
@@ -112,21 +113,6 @@ fn timeout(text: &str) -> Result<Period, String> {
         Err("a timeout must be at least 1ms".to_owned())
     } else {
         Ok(period)
-    }
-}
-
-/// A rate, or `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit(pub Option<Rate>);
-
-impl FromStr for RateLimit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim() {
-            "none" => Ok(Self(None)),
-            text => text.parse().map(|rate| Self(Some(rate))).map_err(|error| format!("{error}, or none")),
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The flags, as typed, as found in the environment and as read from a file.
 
+use crate::houston::Speed;
 use clap::Parser;
 
 use std::num::NonZeroU32;
@@ -77,13 +78,13 @@ fn flags_of_the_sandbox_require_it() {
 fn the_pace_has_its_defaults_and_the_sandbox_has_no_rate_limit() {
     let pace = line(&[]).pace.resolve(false).unwrap();
     assert_eq!(pace.concurrency, 8);
-    assert_eq!(pace.rate, "20/s".parse().ok());
+    assert_eq!(pace.speed, Speed::Auto);
     assert_eq!((pace.retries, pace.timeout.as_secs(), pace.settle.as_secs()), (4, 30, 10));
     assert_eq!((pace.max_wait.as_secs(), pace.grace.as_secs(), pace.max_duration), (300, 20, None));
     assert_eq!(pace.max_errors, engine::MaxErrors::InARow(20));
-    assert_eq!(line(&[]).pace.resolve(true).unwrap().rate, None);
-    assert_eq!(line(&["--rate", "5/s"]).pace.resolve(true).unwrap().rate, "5/s".parse().ok());
-    assert_eq!(line(&["--rate", "none"]).pace.resolve(false).unwrap().rate, None);
+    assert_eq!(line(&[]).pace.resolve(true).unwrap().speed, Speed::Unlimited);
+    assert_eq!(line(&["--rate", "5/s"]).pace.resolve(true).unwrap().speed, "5/s".parse().unwrap());
+    assert_eq!(line(&["--rate", "none"]).pace.resolve(false).unwrap().speed, Speed::Unlimited);
     let http = line(&["--url", "u", "--insecure"]).target.settings().unwrap().http(&pace);
     assert_eq!((http.concurrency, http.timeout, http.insecure), (8, pace.timeout, true));
 }

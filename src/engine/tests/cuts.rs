@@ -4,7 +4,7 @@ use super::*;
 use crate::ops::pending::Pending;
 use crate::plan::{self, Decision, Item, Membership, Phase, Plan, ReplaceStep, Subject};
 use crate::present::members;
-use crate::record::journal::{Entry, History, ItemEnd, Origin, PlanLine, write_plan};
+use crate::record::journal::{Actor, Entry, History, ItemEnd, Origin, PlanLine, write_plan};
 
 /// A run with all its files.
 struct Recorded {
@@ -118,7 +118,7 @@ impl Recorded {
             at: jiff::Timestamp::UNIX_EPOCH,
             tool_version: String::new(),
             houston_version: None,
-            caller: None,
+            actor: Actor::default(),
             at_ms: journal.at_ms(clock.now()),
         });
         for (row, outcome) in &concluded {

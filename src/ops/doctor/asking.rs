@@ -132,7 +132,7 @@ impl<'a> Asking<'a> {
             Http::new(&reached.address, credential, reached.target.http(&settings)).noting(time.clone());
         let timed = Timed { inner: http, watch: watch.clone() };
         let contact = Contact::new(settings.max_wait, Arc::clone(&clock));
-        let pace = Pace::new(settings.rate, max_wait, Arc::clone(&clock), cancel.clone());
+        let pace = Pace::new(settings.speed.rate(), max_wait, Arc::clone(&clock), cancel.clone());
         let pace = pace.with_contact(contact.clone());
         let paced = Paced::new(FirstContact::new(timed, contact), Arc::new(pace));
         let policy = RetryPolicy { max_wait, ..settings.retry() };

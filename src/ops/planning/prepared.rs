@@ -219,12 +219,9 @@ impl PreparedPlan {
         let replacements: usize = self.replaced().map(|(_, all)| all.len()).sum();
         let mutations = (self.changes() + replacements) as u64 + created;
         let requests = self.requests() + replacements as u64 + 2 * created;
-        let seconds = session.settings.rate.map_or(0, |rate| {
-            let time = rate.period().mul_f64(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
-            time.as_secs()
-        });
+        let (seconds, seconds_most) = session.time_for(requests);
         let token_seconds = session.token_left().map(|left| left.as_secs());
-        Estimate { requests, mutations, reads: requests - mutations, seconds, token_seconds }
+        Estimate { requests, mutations, reads: requests - mutations, seconds, seconds_most, token_seconds }
     }
 
     /// The exit status of a run of this plan, if everything it sends succeeds.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::engine::MaxErrors;
-use crate::houston::{Rate, RetryPolicy};
+use crate::houston::{RetryPolicy, Speed};
 use crate::record::journal::RunPace;
 
 /// How fast, how patiently, and when to stop.
@@ -13,8 +13,8 @@ use crate::record::journal::RunPace;
 pub struct PaceSettings {
     /// Requests in flight at once.
     pub concurrency: usize,
-    /// The limit for the whole process; `None` for no limit.
-    pub rate: Option<Rate>,
+    /// How fast the whole process may go.
+    pub speed: Speed,
     /// Repeats of one request.
     pub retries: u32,
     /// How long one request may take.
@@ -37,7 +37,11 @@ impl PaceSettings {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         RunPace {
             concurrency: self.concurrency,
-            period_us: self.rate.map(|rate| u64::try_from(rate.period().as_micros()).unwrap_or(u64::MAX)),
+            period_us: self
+                .speed
+                .rate()
+                .map(|rate| u64::try_from(rate.period().as_micros()).unwrap_or(u64::MAX)),
+            auto: self.speed == Speed::Auto,
             retries: self.retries,
             timeout_ms: ms(self.timeout),
             settle_ms: ms(self.settle),

@@ -10,14 +10,18 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::chain::{Link, split};
 use super::lines::Lines;
 use super::timeline::Timeline;
-use super::{DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, digest_of};
+use super::verify::{RecordedEnd, check_files};
+use super::{
+    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, WorkspaceBefore,
+};
 use crate::event::{RunEnd, StopReason};
 use crate::model::{ItemId, Level, LineNumbers, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
 use crate::plan::{Membership, ReplaceStep};
-use crate::record::folder::{JOURNAL, PLAN, ROSTER, RunFolder};
+use crate::record::folder::{JOURNAL, PLAN, RunFolder};
 
 /// No run has more legs.
 const MOST_LEGS: u32 = u32::MAX - 1;
@@ -52,6 +56,8 @@ pub struct Roles {
     pub before: Option<Level>,
     /// Wanted by the roster; none for an invalid row, and for what is removed.
     pub wanted: Option<Level>,
+    /// Whether the one before was that of a member, not of an invitation.
+    pub of_member: bool,
 }
 
 const _: () = assert!(std::mem::size_of::<ItemEnd>() == 32, "a million rows are a million ends");
@@ -96,6 +102,17 @@ impl ItemEnd {
     }
 }
 
+/// How far a journal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its lines.
+    pub lines: u64,
+    /// The value of the chain at its last line.
+    pub head: Option<Link>,
+}
+
 /// How a row of the roster ended, with the roles in deployments that it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowEnd<'h> {
@@ -131,6 +148,8 @@ pub struct History {
     pub(super) folded: HashMap<RowNumber, ItemEnd>,
     /// Whether a person who is not in the roster has deployment roles.
     pub extras_have_deployments: bool,
+    /// Who was in the workspaces of the plan before the run.
+    pub before: Vec<WorkspaceBefore>,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
@@ -145,8 +164,10 @@ pub struct History {
     pub legs: u32,
     /// When it did what.
     pub timeline: Timeline,
-    /// Bytes of the journal up to the end of its last whole line.
-    pub journal_bytes: u64,
+    /// How far the journal goes: up to the end of its last whole line.
+    pub journal: Extent,
+    /// Whether that line closes the journal.
+    pub is_sealed: bool,
     /// When the last leg began, and how much work there had been before it.
     last_leg: (jiff::Timestamp, Duration),
     /// Rows that say the same as an earlier one, with that one.
@@ -229,6 +250,7 @@ impl History {
             grants: Vec::new(),
             folded: HashMap::new(),
             extras_have_deployments: false,
+            before: Vec::new(),
             stopped: None,
             closed: false,
             requests: 0,
@@ -236,16 +258,20 @@ impl History {
             duration: Duration::ZERO,
             legs: 1,
             timeline: Timeline::default(),
-            journal_bytes: 0,
+            journal: Extent { bytes: 0, lines: 0, head: None },
+            is_sealed: false,
             last_leg,
             merges: Vec::new(),
             causes: Causes::default(),
         };
         history.read_plan(folder)?;
         while let Some(entry) = entries.next().transpose()? {
+            history.is_sealed = matches!(entry, Entry::Closed { .. });
             history.take(entry);
+            history.journal.head = split(entries.raw.text()).map(|(_, link)| link);
         }
-        history.journal_bytes = entries.bytes;
+        history.journal.bytes = entries.raw.bytes;
+        history.journal.lines = entries.raw.line - 1;
         history.fold_grants();
         history.follow_merges();
         Ok(history)
@@ -281,13 +307,13 @@ impl History {
     /// Compares the roster and the plan in the folder with the digests in the header: a run resumes with the
     /// files it started with, or not at all.
     pub fn check_files(&self, folder: &RunFolder) -> Result<(), JournalError> {
-        let header = &self.header;
-        for (name, digest) in [(ROSTER, &header.roster_sha256), (PLAN, &header.plan_sha256)] {
-            if digest_of(folder, name)? != *digest {
-                return Err(JournalError::Changed { path: folder.path().join(name) });
-            }
-        }
-        Ok(())
+        check_files(folder, &self.header)
+    }
+
+    /// The end of a journal that was closed, as a record of it that is kept elsewhere has it.
+    pub fn end(&self) -> Option<RecordedEnd> {
+        let Extent { lines, head, .. } = self.journal;
+        head.filter(|_| self.is_sealed).map(|head| RecordedEnd { lines, head })
     }
 
     /// What the process itself knows of the end of its run, in case the journal could not take it.
@@ -403,13 +429,13 @@ impl History {
         let rows = usize::try_from(self.header.rows).unwrap_or_default();
         // The header is believed as far as the file is long enough for what it says.
         let mut lines = Lines::<PlanLine>::open(folder, PLAN)?;
-        let most = usize::try_from(lines.size / SHORTEST_LINE).unwrap_or_default();
+        let most = usize::try_from(lines.raw.size / SHORTEST_LINE).unwrap_or_default();
         self.items.reserve_exact(rows.min(most));
         while let Some(line) = lines.next().transpose()? {
             if line.item.index() != self.items.len() {
-                return Err(lines.broken("not the next item"));
+                return Err(lines.raw.broken("not the next item"));
             }
-            self.note_origin(&line, rows).map_err(|why| lines.broken(why))?;
+            self.note_origin(&line, rows).map_err(|why| lines.raw.broken(why))?;
             let workspace = line.workspace.map(|id| {
                 *places.entry(id.clone()).or_insert_with(|| {
                     self.workspaces.push(id);
@@ -427,6 +453,7 @@ impl History {
             let roles = Roles {
                 before: line.seen.and_then(Membership::role),
                 wanted: line.role.map(|role| role.level),
+                of_member: matches!(line.seen, Some(Membership::Member { .. })),
             };
             let (attempts, elapsed_ms, step) = (0, 0, None);
             self.items.push(ItemEnd { status, cause, workspace, attempts, elapsed_ms, step, roles });
@@ -472,6 +499,10 @@ impl History {
         self.timeline.note(&entry, |item| self.items.get(item.index())?.workspace);
         let at_ms = match entry {
             Entry::Header(_) => return,
+            Entry::Workspace(before) => {
+                self.before.push(*before);
+                return;
+            }
             Entry::Intent { item, attempt, step, at_ms, .. } => {
                 let cause = self.causes.share(Cause::new(Code::NoOutcome, unanswered(step)));
                 self.with(item, |end| {

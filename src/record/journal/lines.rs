@@ -1,7 +1,7 @@
 //! The lines of a run's files, one by one.
 //!
-//! Main type: [`Lines`]; main function: [`plan_lines`]. It reads; a line that makes no sense is an error
-//! with its position.
+//! Main types: [`RawLines`], and [`Lines`], which takes them as JSON; main function: [`plan_lines`]. It reads;
+//! a line that makes no sense is an error with its position.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
@@ -30,53 +30,73 @@ pub fn plan_lines_from(
 ) -> Result<impl Iterator<Item = Result<PlanLine, JournalError>> + use<>, JournalError> {
     let mut lines = Lines::<PlanLine>::open(folder, PLAN)?;
     for _ in 0..first {
-        lines.pass_over()?;
+        lines.raw.advance()?;
     }
     Ok(lines)
 }
 
-/// The lines of a JSON lines file. A last line without its line feed is a torn one and left out.
-pub(super) struct Lines<T> {
+/// The lines of a file as they are. A last line without its line feed is a torn one and left out.
+pub(super) struct RawLines {
     file: BufReader<File>,
     path: PathBuf,
     /// Bytes of the whole file when it was opened.
     pub(super) size: u64,
-    line: u64,
+    /// The number of the line that was read last, from 1; one more than there are at the end.
+    pub(super) line: u64,
     /// Bytes of the whole lines read so far.
     pub(super) bytes: u64,
     text: Vec<u8>,
-    kind: std::marker::PhantomData<T>,
 }
 
-impl<T> Lines<T> {
+impl RawLines {
     pub(super) fn open(folder: &RunFolder, name: &str) -> Result<Self, JournalError> {
         let path = folder.path().join(name);
         let failed = |source| JournalError::Read { path: path.clone(), source };
         let file = folder.read(name).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
-        Ok(Self {
-            size,
-            file: BufReader::with_capacity(1 << 16, file),
-            path,
-            line: 0,
-            bytes: 0,
-            text: Vec::new(),
-            kind: std::marker::PhantomData,
-        })
+        let file = BufReader::with_capacity(1 << 16, file);
+        Ok(Self { size, file, path, line: 0, bytes: 0, text: Vec::new() })
     }
 
-    /// Goes to the line behind the next one.
-    fn pass_over(&mut self) -> Result<(), JournalError> {
-        let failed = |source| JournalError::Read { path: self.path.clone(), source };
-        self.bytes += self.file.skip_until(b'\n').map_err(failed)? as u64;
+    /// Reads the next whole line; gives whether there is one.
+    pub(super) fn advance(&mut self) -> Result<bool, JournalError> {
+        self.text.clear();
         self.line += 1;
-        Ok(())
+        match self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.text) {
+            Err(source) => Err(JournalError::Read { path: self.path.clone(), source }),
+            Ok(_) if self.text.len() as u64 == LONGEST_LINE => Err(self.broken("longer than 16 MiB")),
+            Ok(_) if self.text.last() != Some(&b'\n') => Ok(false),
+            Ok(bytes) => {
+                self.bytes += bytes as u64;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The line that was read last, with its line feed; at the end what is torn.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
     }
 
     /// The line that was read last makes no sense.
     pub(super) fn broken(&self, why: impl std::fmt::Display) -> JournalError {
-        let source = serde::de::Error::custom(why);
+        self.nonsense(serde::de::Error::custom(why))
+    }
+
+    fn nonsense(&self, source: serde_json::Error) -> JournalError {
         JournalError::Broken { path: self.path.clone(), line: self.line, source }
+    }
+}
+
+/// The lines of a JSON lines file.
+pub(super) struct Lines<T> {
+    pub(super) raw: RawLines,
+    kind: std::marker::PhantomData<T>,
+}
+
+impl<T> Lines<T> {
+    pub(super) fn open(folder: &RunFolder, name: &str) -> Result<Self, JournalError> {
+        Ok(Self { raw: RawLines::open(folder, name)?, kind: std::marker::PhantomData })
     }
 }
 
@@ -84,20 +104,12 @@ impl<T: for<'de> Deserialize<'de>> Iterator for Lines<T> {
     type Item = Result<T, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.text.clear();
-        self.line += 1;
-        match self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.text) {
-            Err(source) => Some(Err(JournalError::Read { path: self.path.clone(), source })),
-            Ok(_) if self.text.len() as u64 == LONGEST_LINE => Some(Err(self.broken("longer than 16 MiB"))),
-            Ok(_) if self.text.last() != Some(&b'\n') => None,
-            Ok(bytes) => {
-                self.bytes += bytes as u64;
-                let entry = serde_json::from_slice(&self.text);
-                Some(entry.map_err(|source| JournalError::Broken {
-                    path: self.path.clone(),
-                    line: self.line,
-                    source,
-                }))
+        match self.raw.advance() {
+            Err(error) => Some(Err(error)),
+            Ok(false) => None,
+            Ok(true) => {
+                let entry = serde_json::from_slice(self.raw.text());
+                Some(entry.map_err(|source| self.raw.nonsense(source)))
             }
         }
     }

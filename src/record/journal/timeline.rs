@@ -68,8 +68,11 @@ impl Timeline {
                 }
             }
             Entry::Resumed { at_ms, .. } => self.resumed_at_ms.push(*at_ms),
-            Entry::Header(_) | Entry::Acknowledged { .. } | Entry::Released { .. } | Entry::Closed { .. } => {
-            }
+            Entry::Header(_)
+            | Entry::Workspace(_)
+            | Entry::Acknowledged { .. }
+            | Entry::Released { .. }
+            | Entry::Closed { .. } => {}
         }
     }
 

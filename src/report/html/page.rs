@@ -2,6 +2,7 @@
 //!
 //! Main type: [`Page`]. Plain data: texts are as they come, and cleaned on their way into the markup.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -230,7 +231,7 @@ impl Page {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it is.
     pub value: Value,
 }
@@ -253,19 +254,19 @@ pub enum Value {
 
 impl Fact {
     /// Words.
-    pub fn text(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, value: Value::Text(text.into()) }
+    pub fn text(name: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Value::Text(text.into()) }
     }
 
     /// A digest, an id, a flag.
-    pub fn code(name: &'static str, code: impl Into<String>) -> Self {
-        Self { name, value: Value::Code(code.into()) }
+    pub fn code(name: impl Into<Cow<'static, str>>, code: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Value::Code(code.into()) }
     }
 
     /// A moment.
     pub fn time(name: &'static str, at: jiff::Timestamp) -> Self {
         let words = at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        Self { name, value: Value::Time { at: at.to_string(), words } }
+        Self { name: name.into(), value: Value::Time { at: at.to_string(), words } }
     }
 }
 

@@ -51,6 +51,25 @@ pub fn bar(parts: &[(Tone, u64)], label: &str) -> Svg {
     Svg::new("strip", (WIDTH, 10.0), label, &shapes)
 }
 
+/// Two bars of one scale, one above the other: what was, and what is.
+pub(super) fn bars(before: &[(Tone, u64)], after: &[(Tone, u64)], label: &str) -> Svg {
+    let total = |parts: &[(Tone, u64)]| parts.iter().map(|(_, count)| count).sum::<u64>();
+    let whole = total(before).max(total(after));
+    let mut shapes = String::new();
+    for (y, parts) in [(0, before), (8, after)] {
+        let mut left = 0.0;
+        for (tone, count) in parts {
+            let (width, key) = (WIDTH * ratio(*count, whole), tone.key());
+            let _ = write!(
+                shapes,
+                "<rect class=\"f-{key}\" x=\"{left:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"6\"/>"
+            );
+            left += width;
+        }
+    }
+    Svg::new("strip", (WIDTH, 14.0), label, &shapes)
+}
+
 /// A span of time within a whole, with a mark; all in milliseconds.
 pub(super) fn lane(span: (u64, u64), mark: Option<u64>, whole: u64, tone: Tone, label: &str) -> Svg {
     let at = |ms: u64| WIDTH * ratio(ms.min(whole), whole);

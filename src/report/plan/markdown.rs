@@ -80,6 +80,7 @@ mod tests {
                 mutations: 2,
                 reads: 2,
                 seconds: 95,
+                seconds_most: 95,
                 token_seconds: Some(3 * 3600),
             },
             stale: None,

@@ -212,6 +212,9 @@ impl Figures {
         if strain.window_end < strain.concurrency {
             push(line, format_args!("window {}/{}", strain.window_end, strain.concurrency));
         }
+        if strain.recent_us > 0 {
+            push(line, format_args!("{} ms each", strain.recent_us.div_ceil(1000)));
+        }
         if strain.budget_is_empty {
             push(line, format_args!("retry budget exhausted"));
         }
@@ -280,18 +283,19 @@ mod tests {
             concurrency: 16,
             window_end: 12,
             window_min: 9,
+            recent_us: 20_300,
             congestion_events: 2,
             ..Strain::default()
         };
         insta::assert_snapshot!(
             strained.bar(false),
-            @"applying [====>               ] 1200/5000, 1m 02s, window 12/16, 19.8 requests/s, about 3m 12s left"
+            @"applying [====>               ] 1200/5000, 1m 02s, window 12/16, 21 ms each, 19.8 requests/s, about 3m 12s left"
         );
         strained.tally.strain.window_end = 16;
         strained.tally.strain.budget_is_empty = true;
         insta::assert_snapshot!(
             strained.heartbeat(),
-            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, retry budget exhausted, 19.8 requests/s, about 3m 12s left"
+            @"applying: 1200/5000 (24 %), added 1100, invited 90, failed 10, 21 ms each, retry budget exhausted, 19.8 requests/s, about 3m 12s left"
         );
     }
 

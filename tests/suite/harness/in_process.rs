@@ -19,7 +19,7 @@ use houston_onboard::cli::target_args::destination;
 use houston_onboard::cli::work_args::WorkArgs;
 use houston_onboard::cli::{Cli, Command as Parsed};
 use houston_onboard::houston::{Http, Token};
-use houston_onboard::ops::apply::{Connected, earlier_run};
+use houston_onboard::ops::apply::{Connected, Provenance, earlier_run};
 use houston_onboard::ops::environment::Environment;
 use houston_onboard::ops::failure::Failure;
 use houston_onboard::ops::finish::{self, open_run};
@@ -340,9 +340,13 @@ impl<'h> Job<'h> {
             return self.show(input, destination, &settings, &args.show.shown(), &After::default());
         }
         assert!(args.yes, "nobody is asked in process");
-        let digest = saved.map(|saved| saved.digest().to_owned());
+        let provenance = Provenance {
+            saved_plan: saved.map(|saved| saved.digest().to_owned()),
+            approved_by: args.approved_by.clone(),
+            key: args.audit.open(&self.environment.notices)?,
+        };
         let run = Connected::open(input, destination, &args.runs_dir, &self.environment)?;
-        let run = run.prepare(settings, digest, &mut self.reporter())?;
+        let run = run.prepare(settings, provenance, &mut self.reporter())?;
         let finished = run.carry_out(self.reporter())?;
         Ok(self.conclude(&finished))
     }
@@ -364,7 +368,8 @@ impl<'h> Job<'h> {
         };
         let destination = self.with_token(args.destination(&run)?)?;
         run.check_target(&destination)?;
-        let run = match run.take(&self.environment)? {
+        let key = args.audit.open(&self.environment.notices)?;
+        let run = match run.take(&self.environment, key)? {
             Found::Left(run) => run,
             Found::Complete(run) => return run.write_reports().map(|()| run.status),
         };
@@ -389,6 +394,7 @@ fn resume_of(args: &ApplyArgs, run: &RunFolder) -> ResumeArgs {
         limits: args.work.safety.prune.limits.clone(),
         yes: args.yes,
         trust_folder: false,
+        audit: args.audit.clone(),
         runs_dir: args.runs_dir.clone(),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::model::{ItemId, Level, RowNumber};
 use crate::outcome::{Cause, Status, StatusKind};
 use crate::plan::Guard;
-use crate::record::journal::{History, ItemEnd};
+use crate::record::journal::{History, ItemEnd, Roles};
 use crate::report::html::Tone;
 use crate::report::removals::End;
 use crate::report::summary::EXAMPLES;
@@ -139,6 +139,8 @@ pub struct Facts {
     pub ends: Ends,
     /// Those of each workspace.
     pub workspaces: Vec<Ends>,
+    /// How many members each workspace has more than before, by level.
+    pub shifts: Vec<[i64; 3]>,
     /// What changed for people.
     pub moves: BTreeMap<Move, Moved>,
     /// What guards held back, by code: role changes and removals.
@@ -154,14 +156,16 @@ pub struct Facts {
 impl Facts {
     /// Looks at every row, and at everyone who is not in the roster.
     pub fn of(history: &History) -> Self {
+        let count = history.workspaces.len();
         let mut facts =
-            Self { workspaces: vec![Ends::default(); history.workspaces.len()], ..Self::default() };
+            Self { workspaces: vec![Ends::default(); count], shifts: vec![[0; 3]; count], ..Self::default() };
         for (index, row) in history.rows().enumerate() {
             facts.count(row.end, tone(row.status));
             let id = ItemId::from(RowNumber::from_index(index));
             // Roles in deployments change nothing in the workspace.
             let own = history.item(id).unwrap_or(row.end);
             facts.note_moves(id, own, moves(own));
+            facts.note_shift(own);
             facts.note_time(row.end);
         }
         for (id, extra) in extras(history) {
@@ -172,6 +176,7 @@ impl Facts {
                 End::GoneAlready | End::Kept | End::NotRemoved | End::Other(_) => None,
             };
             facts.note_moves(id, extra, moved);
+            facts.note_shift(extra);
             facts.note_time(extra);
             facts.note_not_removed(id, extra);
         }
@@ -203,6 +208,34 @@ impl Facts {
             if let Some(workspace) = end.workspace {
                 *moved.shares.entry(workspace).or_default() += 1;
             }
+        }
+    }
+
+    fn note_shift(&mut self, end: &ItemEnd) {
+        let Roles { before, wanted, of_member } = end.roles;
+        let before = before.filter(|_| of_member);
+        let (lost, won) = match end.status {
+            Status::Added => (before, wanted),
+            Status::RoleUpdated if of_member => (before, wanted),
+            Status::Removed => (before, None),
+            Status::RoleUpdated
+            | Status::Invited
+            | Status::Unchanged
+            | Status::AlreadyInvited
+            | Status::RoleKept
+            | Status::Rejected
+            | Status::GaveUp
+            | Status::InDoubt
+            | Status::NotRun
+            | Status::Invalid
+            | Status::Merged => return,
+        };
+        let Some(shift) = end.workspace.and_then(|at| self.shifts.get_mut(at as usize)) else { return };
+        if let Some(level) = lost {
+            shift[level as usize] -= 1;
+        }
+        if let Some(level) = won {
+            shift[level as usize] += 1;
         }
     }
 

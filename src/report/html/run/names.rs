@@ -9,7 +9,7 @@ use std::error::Error;
 use csv::ByteRecord;
 
 use super::facts::Facts;
-use crate::model::{ItemId, RowNumber};
+use crate::model::{ItemId, RowNumber, WorkspaceId};
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, plan_lines_from};
 use crate::report::RosterAgain;
@@ -39,11 +39,16 @@ impl Names {
     where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let ids = history.workspaces.iter().map(ToString::to_string);
-        let mut names = Self { people: HashMap::new(), workspaces: ids.collect() };
+        let known = history.before.iter().filter_map(|one| Some((&one.id, one.label.as_deref()?)));
+        let known: HashMap<&WorkspaceId, &str> = known.collect();
+        let name = |id: &WorkspaceId| known.get(id).map_or_else(|| id.to_string(), |label| bounded(label));
+        let mut names =
+            Self { people: HashMap::new(), workspaces: history.workspaces.iter().map(name).collect() };
         let mut wanted: BTreeSet<ItemId> = facts.named().collect();
         let extras = wanted.split_off(&ItemId::from_index(history.first_extra()));
-        names.find_in_roster(&wanted, history, roster)?;
+        let is_known = |at: &usize| known.contains_key(&history.workspaces[*at]);
+        let unknown = (0..history.workspaces.len()).filter(|at| !is_known(at)).collect();
+        names.find_in_roster(&wanted, unknown, history, roster)?;
         names.find_in_plan(&extras, folder, history)?;
         Ok(names)
     }
@@ -51,6 +56,7 @@ impl Names {
     fn find_in_roster<E>(
         &mut self,
         wanted: &BTreeSet<ItemId>,
+        unknown: BTreeSet<usize>,
         history: &History,
         roster: RosterAgain<'_, impl Iterator<Item = Result<ByteRecord, E>>>,
     ) -> Result<(), ResultsError>
@@ -59,7 +65,7 @@ impl Names {
     {
         let columns = roster.columns;
         let mut without_label: BTreeSet<usize> = match columns.workspace {
-            Some(_) => (0..self.workspaces.len()).collect(),
+            Some(_) => unknown,
             None => BTreeSet::new(),
         };
         let last = wanted.last().map(|id| id.index());

@@ -9,16 +9,17 @@ use super::names::Names;
 use crate::model::{ItemId, Level, Role};
 use crate::outcome::{Code, ExitStatus, Status, StatusKind};
 use crate::plan::RolePolicy;
-use crate::record::journal::{Header, History, Span};
+use crate::plan::census::{Census, Gap, Members};
+use crate::record::journal::{Header, History, Span, WorkspaceBefore};
 use crate::report::closing::{Mood, NextSteps, Step, advice, mood, strained, verdict};
-use crate::report::html::shape::lane;
+use crate::report::html::shape::{bars, lane};
 use crate::report::html::{
     Approval, Audit, Card, Chart, Count, Drawn, Fact, Group, Name, Page, Remark, Share, Subject, Tile, Tone,
     Workspace, bar, chart, filter,
 };
 use crate::report::notices::why_held_back;
-use crate::report::spoken;
 use crate::report::summary::{FailureClass, RunState, Summary};
+use crate::report::{shell_word, spoken};
 
 /// How many cards there are at most.
 const CARDS: usize = 7;
@@ -90,6 +91,8 @@ fn head(summary: &Summary) -> Vec<Fact> {
     facts.extend(summary.houston_version.as_deref().map(|version| Fact::text("Houston", version)));
     facts.push(Fact::time("Started", summary.started_at));
     facts.extend(summary.finished_at.map(|at| Fact::time("Ended", at)));
+    facts.extend(summary.caller.as_deref().map(|name| Fact::text("Applied by", name)));
+    facts.extend(summary.approved_by.as_deref().map(|name| Fact::text("Approved by", name)));
     facts.push(Fact::text("Work", spoken(std::time::Duration::from_millis(summary.duration_ms))));
     if summary.legs > 1 {
         facts.push(Fact::text("Processes", format!("{}: it was resumed", summary.legs)));
@@ -349,10 +352,35 @@ fn workspaces(history: &History, facts: &Facts, names: &Names) -> (Vec<Workspace
     });
     let more = order.len().saturating_sub(WORKSPACES) as u64;
     let listed = order.into_iter().take(WORKSPACES);
-    (listed.map(|at| workspace(at, history, facts.workspaces[at], names)).collect(), Count(more))
+    let drawn = |at| workspace(at, history, facts.workspaces[at], facts.shifts[at], names);
+    (listed.map(drawn).collect(), Count(more))
 }
 
-fn workspace(at: usize, history: &History, ends: Ends, names: &Names) -> Workspace {
+/// What was seen of a workspace before the run.
+fn census<'h>(history: &'h History, id: &str) -> Option<&'h Census> {
+    history.before.iter().find(|before| before.id.as_str() == id).map(|before| &before.seen)
+}
+
+/// The members of a workspace before the run, and with what it changed.
+fn shift(seen: &Census, shifted: [i64; 3]) -> Option<Drawn> {
+    let Members { admins, editors, viewers, others } = seen.members?;
+    let [viewer, editor, admin] = shifted;
+    let roles = [("admins", admins, admin), ("editors", editors, editor), ("viewers", viewers, viewer)];
+    let roles = roles.map(|(name, before, more)| (name, before, before.saturating_add_signed(more)));
+    let tones = [Tone::Held, Tone::Change, Tone::Same];
+    let part = |count: fn(&(&str, u64, u64)) -> u64| {
+        let parts = tones.into_iter().zip(roles.iter().map(count));
+        parts.chain([(Tone::NotTried, others)]).collect::<Vec<_>>()
+    };
+    let said = roles.map(|(name, before, after)| match before == after {
+        true => format!("{name} {}", Count(before)),
+        false => format!("{name} {} → {}", Count(before), Count(after)),
+    });
+    let words = said.join(", ");
+    Some(Drawn { svg: bars(&part(|role| role.1), &part(|role| role.2), &words), words })
+}
+
+fn workspace(at: usize, history: &History, ends: Ends, shifted: [i64; 3], names: &Names) -> Workspace {
     let id = history.workspaces[at].as_str();
     let name = u32::try_from(at).map_or(id, |at| names.workspace(at)).to_owned();
     let parts = ends.parts();
@@ -363,7 +391,7 @@ fn workspace(at: usize, history: &History, ends: Ends, names: &Names) -> Workspa
         rows: Count(ends.total()),
         bar: bar(&parts, &words),
         words,
-        shift: None,
+        shift: census(history, id).and_then(|seen| shift(seen, shifted)),
         lane: history.timeline.span_of(at).map(|span| drawn(span, history, ends)),
         name,
     }
@@ -391,7 +419,7 @@ fn audit(history: &History, summary: &Summary, facts: &Facts) -> Vec<Audit> {
         Audit { title: "Completeness", facts: completeness(history, summary) },
         Audit { title: "Proof", facts: proof(summary, facts) },
         Audit { title: "Who and how", facts: who_and_how(&history.header, summary) },
-        Audit { title: "Digests (SHA-256)", facts: digests(&history.header) },
+        Audit { title: "Digests (SHA-256)", facts: digests(&history.header, summary) },
         Audit { title: "Undo", facts: undo(summary) },
     ]
 }
@@ -412,11 +440,37 @@ fn completeness(history: &History, summary: &Summary) -> Vec<Fact> {
     if let Some(removals) = summary.removals {
         facts.push(Fact::text("People not in the roster", Count(removals.extra).to_string()));
     }
+    facts.extend(history.before.iter().take(WORKSPACES).map(seen_before));
     if let Some(roles) = summary.deployment_roles {
         let words = format!("{} wanted, {} set", Count(roles.wanted), Count(roles.set));
         facts.push(Fact::text("Deployment roles", words));
     }
     facts
+}
+
+/// What was read of a workspace before the run.
+fn seen_before(before: &WorkspaceBefore) -> Fact {
+    let Census { members, invitations, not_in_roster, pages, gaps } = &before.seen;
+    let members = members.map(|all| all.admins + all.editors + all.viewers + all.others);
+    let numbers =
+        [(members, "members"), (*invitations, "invitations"), (*not_in_roster, "not in the roster")];
+    let known = numbers.into_iter().filter_map(|(count, what)| Some(format!("{} {what}", Count(count?))));
+    let extent = match gaps.as_slice() {
+        [] => format!("read completely, {pages} pages"),
+        gaps => gaps.iter().map(gap).collect::<Vec<_>>().join(", "),
+    };
+    let words = known.chain([extent]).collect::<Vec<_>>().join(", ");
+    Fact::text(before.label.clone().unwrap_or_else(|| before.id.to_string()), words)
+}
+
+fn gap(gap: &Gap) -> String {
+    match gap {
+        Gap::NotReadToTheEnd => "not read to the end: the rest was not needed".to_owned(),
+        Gap::InvitationsHidden => "invitations hidden from the token".to_owned(),
+        Gap::AddressesHidden => "some addresses hidden".to_owned(),
+        Gap::EntriesUnreadable => "some entries unreadable".to_owned(),
+        Gap::Unreadable(why) => format!("unreadable: {why}"),
+    }
 }
 
 fn proof(summary: &Summary, facts: &Facts) -> Vec<Fact> {
@@ -435,7 +489,10 @@ fn who_and_how(header: &Header, summary: &Summary) -> Vec<Fact> {
     let settings = &header.settings;
     let yes = |flag: bool| if flag { "yes" } else { "no" };
     let mut facts = vec![
-        Fact::code("User of the token", header.caller.as_deref().unwrap_or("unknown")),
+        Fact::text("Applied by", header.actor.caller().unwrap_or("unknown")),
+        Fact::text("Approved by", header.approved_by.as_deref().unwrap_or("not recorded")),
+        Fact::text("Machine", or_unknown(header.actor.host.as_deref())),
+        Fact::text("User of the machine", or_unknown(header.actor.os_user.as_deref())),
         Fact::text("Version of this tool", summary.tool_version.as_str()),
         Fact::text("Confirmed at a terminal", yes(!settings.unattended)),
         Fact::text("Emails by Houston (--send-invites)", yes(settings.send_invites)),
@@ -448,12 +505,22 @@ fn who_and_how(header: &Header, summary: &Summary) -> Vec<Fact> {
     facts
 }
 
-fn digests(header: &Header) -> Vec<Fact> {
+fn or_unknown(known: Option<&str>) -> &str {
+    known.unwrap_or("not recorded")
+}
+
+fn digests(header: &Header, summary: &Summary) -> Vec<Fact> {
     let mut facts = vec![
         Fact::code("Roster", header.roster_sha256.as_str()),
         Fact::code("Plan (plan.jsonl)", header.plan_sha256.as_str()),
     ];
     facts.extend(header.saved_plan.as_deref().map(|digest| Fact::code("Saved plan", digest)));
+    if let Some(journal) = &summary.journal {
+        facts.push(Fact::text("Lines of the journal", Count(journal.lines).to_string()));
+        facts.push(Fact::code("Head of its chain", journal.head.as_str()));
+        let folder = shell_word(&summary.folder);
+        facts.push(Fact::code("Verify with", format!("houston-onboard report --verify {folder}")));
+    }
     facts
 }
 

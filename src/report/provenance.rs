@@ -1,0 +1,45 @@
+//! Who began a run, who approved it, and how far its journal goes: the lines of a report that an auditor
+//! looks for.
+//!
+//! Main function: [`provenance`], from a [`Summary`] to text. It prints nothing itself.
+
+use std::fmt::Write as _;
+
+use super::shell_word;
+use super::summary::Summary;
+
+/// Some lines, the last one ended; none for a run of which nothing of it is known.
+pub fn provenance(summary: &Summary) -> String {
+    let summary = &summary.shown();
+    let mut text = String::new();
+    let people = [("applied by ", &summary.caller), ("approved by ", &summary.approved_by)];
+    let people = people.into_iter().filter_map(|(what, name)| Some(format!("{what}{}", name.as_ref()?)));
+    let people: Vec<String> = people.collect();
+    if !people.is_empty() {
+        writeln!(text, "{}", people.join(", ")).expect("a string takes every text");
+    }
+    if let Some(journal) = &summary.journal {
+        let (lines, head, folder) = (journal.lines, &journal.head, shell_word(&summary.folder));
+        writeln!(text, "journal: {lines} lines, chain head {head}").expect("a string takes every text");
+        writeln!(text, "    houston-onboard report --verify {folder}").expect("a string takes every text");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{Fixture, HOSTILE};
+    use crate::report::summary::JournalEnd;
+
+    #[test]
+    fn it_names_the_caller_who_approved_and_the_head() {
+        let mut summary = Summary::new(&Fixture::new().history, Fixture::shown(), Some(0));
+        summary.caller = Some("ann@example.com".to_owned());
+        summary.approved_by = Some(format!("Ben{HOSTILE}"));
+        summary.journal = Some(JournalEnd { lines: 41, head: "9f86d081".to_owned() });
+        insta::assert_snapshot!(provenance(&summary), @"");
+        (summary.caller, summary.approved_by, summary.journal) = (None, None, None);
+        assert_eq!(provenance(&summary), "");
+    }
+}
