@@ -369,6 +369,10 @@ fn plan() -> (Workdir, PathBuf) {
     let words = "plan roster.csv --sandbox --sandbox-state state.csv --update-roles --prune --format html --out plan.json";
     let planned = dir.call(words.split(' ')).run();
     assert!(planned.stdout.starts_with("<!doctype html>"), "{}{}", planned.stdout, planned.stderr);
+    let saved: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("plan.json")).unwrap()).unwrap();
+    let digest = saved["digest"].as_str().unwrap();
+    assert!(planned.stdout.contains(&format!("--approve {digest}</code>")), "{digest}");
     let page = dir.write("plan.html", planned.stdout);
     (dir, page)
 }

@@ -10,6 +10,7 @@ mod page;
 mod rows;
 pub mod run;
 mod shape;
+mod tone;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -22,10 +23,11 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::page::{
     Approval, Audit, Card, Chart, Count, Drawn, Fact, Group, Name, Page, Part, Remark, Share, Sheet,
-    SheetRow, Subject, Tile, Tone, Value, Workspace, filter,
+    SheetRow, Subject, Tile, Value, Workspace, filter,
 };
-pub use self::rows::{Cell, Column, Packer, Room, Table};
+pub use self::rows::{Cell, Column, Packer, Table};
 pub use self::shape::{Svg, bar};
+pub use self::tone::Tone;
 use crate::model::printable;
 
 /// The name of the file in the folder of a run.

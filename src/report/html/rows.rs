@@ -14,7 +14,8 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde::Serialize;
 
-use super::page::{Sheet, SheetRow, Tone};
+use super::page::{Sheet, SheetRow};
+use super::tone::Tone;
 use crate::model::printable;
 
 /// What the packed rows may take in bytes before they become base64: a page stays below 8 MiB, which mail
@@ -26,16 +27,6 @@ const ROWS: usize = 2048;
 const BYTES: usize = 256 << 10;
 /// Characters of a cell.
 const LONGEST: usize = 400;
-
-/// How much a page takes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room(u64);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(ROOM)
-    }
-}
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,15 +57,13 @@ struct Head {
 pub struct Table {
     columns: Vec<Head>,
     states: Vec<(String, &'static str, &'static str)>,
-    #[serde(skip)]
-    room: Room,
 }
 
 impl Table {
     /// A table whose rows have these states.
     pub fn new(states: impl IntoIterator<Item = (String, Tone)>) -> Self {
         let states = states.into_iter().map(|(word, tone)| (word, tone.key(), tone.words())).collect();
-        Self { columns: Vec::new(), states, room: Room::default() }
+        Self { columns: Vec::new(), states }
     }
 
     /// With one more column.
@@ -245,7 +234,7 @@ impl<'t> Packer<'t> {
 
     fn write_block(&mut self) -> io::Result<()> {
         let block = std::mem::replace(&mut self.block, Block::new(self.table));
-        if self.out.get_ref().bytes >= self.table.room.0 {
+        if self.out.get_ref().bytes >= ROOM {
             self.left += block.rows as u64;
             return Ok(());
         }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::page::Tone;
+use super::tone::Tone;
 use crate::report::escape::xml;
 
 /// The width of a drawing in a cell of a table.

@@ -283,7 +283,13 @@ impl PlanReport<'_> {
             _ => format!("{} changes to approve", Count(changes)),
         };
         let is_good = problems + counts.held_back == 0;
-        (if is_good { Tone::Changed } else { Tone::Unsettled }, words)
+        // A check mark would look like an approval.
+        let tone = match changes {
+            _ if !is_good => Tone::Unsettled,
+            0 => Tone::Changed,
+            _ => Tone::Change,
+        };
+        (tone, words)
     }
 
     fn facts(&self) -> Vec<Fact> {

@@ -372,9 +372,9 @@ fn shift(seen: &Census, shifted: [i64; 3]) -> Option<Drawn> {
         let parts = tones.into_iter().zip(roles.iter().map(count));
         parts.chain([(Tone::NotTried, others)]).collect::<Vec<_>>()
     };
-    let said = roles.map(|(name, before, after)| match before == after {
-        true => format!("{name} {}", Count(before)),
-        false => format!("{name} {} → {}", Count(before), Count(after)),
+    let said = roles.map(|(name, before, after)| {
+        let then = if before == after { String::new() } else { format!(" → {}", Count(after)) };
+        format!("{name} {}{then}", Count(before))
     });
     let words = said.join(", ");
     Some(Drawn { svg: bars(&part(|role| role.1), &part(|role| role.2), &words), words })
