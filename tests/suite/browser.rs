@@ -116,6 +116,7 @@ impl Made {
             origin: Origin::Row { number, line },
             email: email.to_owned(),
             role: Some(Role::workspace(wanted)),
+            why: end.1.as_ref().map(|cause| cause.text.clone()),
             ..plan_line(place, before, decision(&end, action))
         });
         self.ends.push(end);
@@ -128,6 +129,7 @@ impl Made {
             origin: Origin::Extra,
             email: email.to_owned(),
             accounts: vec![Account::User(format!("cku{}", self.lines.len()))],
+            why: end.1.as_ref().map(|cause| cause.text.clone()),
             ..plan_line(place, Some(level), decision(&end, Action::Remove(Some(level))))
         });
         self.ends.push(end);
@@ -240,6 +242,7 @@ fn write_entries(
         let seen = Census { members: Some(members), invitations, not_in_roster: Some(3), pages: 2, gaps };
         journal.note(&Entry::Workspace(Box::new(WorkspaceBefore { id, label: None, seen })));
     }
+    let mut is_resumed = false;
     for (at, (line, (status, cause))) in lines.iter().zip(ends).enumerate() {
         if line.decision.action().is_none() || *status == Status::NotRun {
             continue;
@@ -247,7 +250,8 @@ fn write_entries(
         let share = at as u64 * 1000 / all;
         let at_ms = 90 * share + if share > 550 { 20_000 } else { 0 };
         let wave = 40 + (at as u64 * 7919 % 97) * (at as u64 * 31 % 11) + u64::from(share > 400) * 160;
-        if share == 700 && (at as u64 - 1) * 1000 / all != 700 {
+        if share >= 700 && !is_resumed {
+            is_resumed = true;
             journal.note(&Entry::Resumed {
                 leg: 2,
                 at: "2026-11-23T16:02:00Z".parse().unwrap(),

@@ -133,11 +133,11 @@ pub(super) fn timeline(timeline: &Timeline) -> Option<Chart> {
 /// no row was sent.
 pub(super) fn latency(mut elapsed: Vec<u32>, slowest: Vec<String>) -> Option<Chart> {
     elapsed.sort_unstable();
-    let (&least, &longest) = (elapsed.first()?, elapsed.last()?);
+    let (&quickest, &longest) = (elapsed.first()?, elapsed.last()?);
     let at = |percent: usize| u64::from(elapsed[(elapsed.len() * percent).div_ceil(100).saturating_sub(1)]);
     let quantiles = [("p50", at(50)), ("p95", at(95)), ("p99", at(99)), ("max", u64::from(longest))];
-    let (first, last) = (step_of(least), step_of(longest));
-    let steps = (last - first + 1).max(12);
+    let first = step_of(quickest);
+    let steps = (step_of(longest) - first + 1).max(12);
     let mut counts = vec![0_u64; steps as usize];
     for &one in &elapsed {
         counts[(step_of(one) - first) as usize] += 1;

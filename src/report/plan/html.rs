@@ -93,6 +93,13 @@ fn problem(item: &Item) -> Option<Code> {
     }
 }
 
+/// Items that cannot be carried out, for the same reason.
+struct Problem {
+    word: &'static str,
+    code: Option<Code>,
+    ids: Vec<ItemId>,
+}
+
 /// What would happen to people, in the order of the page: who loses something comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Move {
@@ -329,7 +336,7 @@ impl PlanReport<'_> {
         }
         let mut shares: Vec<Share> =
             shares.into_iter().map(|(name, count)| Share { name, count: Count(count) }).collect();
-        shares.sort_by(|a, b| b.count.cmp(&a.count));
+        shares.sort_by_key(|share| std::cmp::Reverse(share.count));
         let kept = shares.len().min(WORKSPACES);
         let in_others: u64 = shares[kept..].iter().map(|share| share.count.0).sum();
         shares.truncate(kept);
@@ -415,25 +422,25 @@ impl PlanReport<'_> {
 
     /// What cannot be done, by code, the most frequent first.
     fn cards(&self) -> (Vec<Card>, Count) {
-        let mut problems: BTreeMap<(&'static str, String), (Option<Code>, Vec<ItemId>)> = BTreeMap::new();
+        let mut problems: Vec<Problem> = Vec::new();
         for (id, item) in self.plan.numbered() {
             let (word, tone) = state(item);
-            if tone == Tone::Problem {
-                let code = problem(item);
-                let key = (word, code.as_ref().map_or_else(String::new, ToString::to_string));
-                problems.entry(key).or_insert_with(|| (code, Vec::new())).1.push(id);
+            if tone != Tone::Problem {
+                continue;
+            }
+            let code = problem(item);
+            if let Some(one) = problems.iter_mut().find(|one| one.word == word && one.code == code) {
+                one.ids.push(id);
+            } else {
+                problems.push(Problem { word, code, ids: vec![id] });
             }
         }
-        let mut problems: Vec<_> = problems.into_iter().collect();
-        problems.sort_by_key(|(_, (_, ids))| std::cmp::Reverse(ids.len()));
+        problems.sort_by_key(|one| std::cmp::Reverse(one.ids.len()));
         let more = problems.len().saturating_sub(CARDS) as u64;
-        let card = |((word, _), (code, ids)): ((&'static str, String), (Option<Code>, Vec<ItemId>))| {
-            self.card(word, code.as_ref(), &ids)
-        };
-        (problems.into_iter().take(CARDS).map(card).collect(), Count(more))
+        (problems.iter().take(CARDS).map(|one| self.card(one)).collect(), Count(more))
     }
 
-    fn card(&self, word: &str, code: Option<&Code>, ids: &[ItemId]) -> Card {
+    fn card(&self, Problem { word, code, ids }: &Problem) -> Card {
         /// How many lines are named.
         const LINES: usize = 5;
         let noun = if ids.len() == 1 { "row" } else { "rows" };
@@ -444,12 +451,12 @@ impl PlanReport<'_> {
         Card {
             tone: Tone::Problem,
             title: format!("{} {noun} {}", Count(ids.len() as u64), word.replace('_', " ")),
-            code: code.map(ToString::to_string),
+            code: code.as_ref().map(ToString::to_string),
             text: ids.first().map(|&id| self.item(id).reason).unwrap_or_default(),
             lines: ids.iter().take(LINES).map(line).collect(),
             more: Count(ids.len().saturating_sub(LINES) as u64),
             filter: Some(filter(word, "", "")),
-            advice: advice(code).to_owned(),
+            advice: advice(code.as_ref()).to_owned(),
             command: None,
         }
     }

@@ -200,13 +200,13 @@ impl Facts {
 
     fn note_moves(&mut self, id: ItemId, end: &ItemEnd, moves: impl IntoIterator<Item = Move>) {
         for one in moves {
-            let moved = self.moves.entry(one).or_default();
-            moved.count += 1;
-            if one.is_named() && moved.named.len() < NAMED {
-                moved.named.push(id);
+            let entry = self.moves.entry(one).or_default();
+            entry.count += 1;
+            if one.is_named() && entry.named.len() < NAMED {
+                entry.named.push(id);
             }
             if let Some(workspace) = end.workspace {
-                *moved.shares.entry(workspace).or_default() += 1;
+                *entry.shares.entry(workspace).or_default() += 1;
             }
         }
     }
@@ -246,17 +246,14 @@ impl Facts {
         }
         let code = |cause: &Option<Arc<Cause>>| cause.as_ref().map(|cause| cause.code.clone());
         let is_like = |one: &&mut NotRemoved| one.end == end && code(&one.cause) == code(&extra.cause);
-        match self.not_removed.iter_mut().find(is_like) {
-            Some(one) => {
-                one.count += 1;
-                if one.first.len() < EXAMPLES {
-                    one.first.push(id);
-                }
+        if let Some(one) = self.not_removed.iter_mut().find(is_like) {
+            one.count += 1;
+            if one.first.len() < EXAMPLES {
+                one.first.push(id);
             }
-            None => {
-                let cause = extra.cause.clone();
-                self.not_removed.push(NotRemoved { end, tone, cause, count: 1, first: vec![id] });
-            }
+        } else {
+            let cause = extra.cause.clone();
+            self.not_removed.push(NotRemoved { end, tone, cause, count: 1, first: vec![id] });
         }
     }
 

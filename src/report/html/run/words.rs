@@ -31,7 +31,7 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
     let header = &history.header;
     let (cards, other_cards) = cards(summary, &facts, names);
     let (workspaces, other_workspaces) = workspaces(history, &facts, names);
-    let named = |(kind, moved): (&Move, &Moved)| group(*kind, moved, history, names);
+    let people = |(kind, moved): (&Move, &Moved)| group(*kind, moved, history, names);
     Page {
         subject: Subject::Run,
         name: summary.run.clone(),
@@ -46,7 +46,7 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
         alerts: alerts(summary, header),
         facts: head(summary),
         tiles: facts.ends.parts().map(Tile::of).into(),
-        people: facts.moves.iter().map(named).collect(),
+        people: facts.moves.iter().map(people).collect(),
         limits: limits(summary, header, &facts),
         approval: approval(header),
         cards,
