@@ -312,7 +312,16 @@ fn levels(at: usize, status: Status) -> (Option<Level>, Level) {
         ),
         Status::RoleKept => (Some(Level::Admin), Level::Viewer),
         Status::Unchanged => (Some(wanted), wanted),
-        _ => (None, wanted),
+        Status::Added
+        | Status::Invited
+        | Status::AlreadyInvited
+        | Status::Removed
+        | Status::Rejected
+        | Status::GaveUp
+        | Status::InDoubt
+        | Status::NotRun
+        | Status::Invalid
+        | Status::Merged => (None, wanted),
     }
 }
 
