@@ -212,6 +212,7 @@ mod tests {
     fn summary(fixture: &Fixture) -> Summary {
         let mut summary = Summary::new(&fixture.history, Fixture::shown(), Some(4));
         summary.plan_sha256 = "(a digest)".to_owned();
+        summary.journal.iter_mut().for_each(|journal| journal.head = "(a link)".to_owned());
         summary
     }
 
