@@ -350,15 +350,13 @@ fn failures(summary: &Summary, palette: &Palette, room: usize) -> String {
     // At least one cause is said.
     let kept = fitting.len().max(1).min(texts.len());
     let rest = &classes[kept..];
-    let mut text = texts[..kept].concat();
-    if !rest.is_empty() {
-        let count: u64 = rest.iter().map(|class| class.count).sum();
-        text.push_str(&match rest.len() {
-            1 => format!("{count} more of another kind: see {RESULTS}\n"),
-            kinds => format!("{count} more of {kinds} other kinds: see {RESULTS}\n"),
-        });
-    }
-    if text.is_empty() { text } else { format!("\n{text}") }
+    let count: u64 = rest.iter().map(|class| class.count).sum();
+    let others = match rest.len() {
+        0 => String::new(),
+        1 => format!("{count} more of another kind: see {RESULTS}\n"),
+        kinds => format!("{count} more of {kinds} other kinds: see {RESULTS}\n"),
+    };
+    if texts.is_empty() { String::new() } else { format!("\n{}{others}", texts[..kept].concat()) }
 }
 
 /// A class of failures: what, where, and what to do.
@@ -369,21 +367,20 @@ fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
     let why = if is_one_text && !first.is_empty() { format!(": {first}") } else { String::new() };
     let title = cut(format!("{count} {status}{code_of}{why}"));
     let (what, rest) = title.split_at(format!("{count} {status}").len().min(title.len()));
-    let mut text = format!("{bad}{what}{bad:#}{rest}\n");
+    let positions = lines.iter().map(|line| format!("{roster}:{line}"));
     let more = match count - lines.len() as u64 {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let positions = lines.iter().map(|line| format!("{roster}:{line}"));
-    if is_one_text {
+    let places = if is_one_text {
         let positions: Vec<_> = positions.collect();
-        text += &format!("  {}{more}\n", positions.join(", "));
+        format!("  {}{more}\n", positions.join(", "))
     } else {
-        let each = positions.zip(texts).map(|(position, why)| cut(format!("  {position}: {why}")) + "\n");
-        text.extend(each);
-        text += &if more.is_empty() { more } else { format!(" {more}\n") };
-    }
-    text + "  " + advice(code.as_ref()) + "\n"
+        let each = positions.zip(texts).map(|(position, why)| cut(format!("  {position}: {why}")));
+        let more = Some(format!(" {more}")).filter(|_| !more.is_empty());
+        each.chain(more).map(|line| line + "\n").collect()
+    };
+    format!("{bad}{what}{bad:#}{rest}\n{places}  {}\n", advice(code.as_ref()))
 }
 
 /// Something to do after a run: a sentence, and the command that does it, if one does.

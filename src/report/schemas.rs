@@ -28,7 +28,8 @@ pub fn find(name: &str) -> Option<&'static str> {
 /// The names, a line each with what the schema is about.
 pub fn listed() -> String {
     let width = ALL.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
-    ALL.iter().map(|(name, what, _)| format!("{name:width$}  {what}\n")).collect()
+    let lines: Vec<String> = ALL.iter().map(|(name, what, _)| format!("{name:width$}  {what}\n")).collect();
+    lines.concat()
 }
 
 #[cfg(test)]
