@@ -87,7 +87,7 @@ enum Rest<'s> {
         schema_version: u32,
         exit_status: u8,
         #[serde(flatten)]
-        sent: Option<Sent>,
+        sent: Option<Box<Sent>>,
     },
 }
 
@@ -133,10 +133,8 @@ impl CommandSummary {
             None => Rest::Early {
                 schema_version: 1,
                 exit_status: self.exit_status,
-                sent: self.facts.tally.map(|counts| Sent {
-                    counts,
-                    requests: counts.requests,
-                    retries: counts.strain.retries,
+                sent: self.facts.tally.map(|counts| {
+                    Box::new(Sent { counts, requests: counts.requests, retries: counts.strain.retries })
                 }),
             },
         };

@@ -70,9 +70,9 @@ pub fn share_of_concurrency(concurrency: usize, shard: Shard) -> usize {
 
 /// The speed of one shard: at least one request per unit; what follows Houston's latency needs no share.
 pub fn share_of_speed(speed: Speed, shard: Shard) -> Speed {
-    let share = |rate: Rate| NonZeroU32::new(shard.of()).map_or(rate, |shards| rate.shared_by(shards));
+    let divided = |rate: Rate| NonZeroU32::new(shard.of()).map_or(rate, |shards| rate.shared_by(shards));
     match speed {
-        Speed::Limited(rate) => Speed::Limited(share(rate)),
+        Speed::Limited(rate) => Speed::Limited(divided(rate)),
         Speed::Auto | Speed::Unlimited => speed,
     }
 }

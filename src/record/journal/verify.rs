@@ -159,22 +159,22 @@ impl Walk {
     }
 
     fn step(&mut self, number: u64, line: &[u8]) -> Result<(), Finding> {
-        let (body, link) = split(line).ok_or(Finding::NoLink)?;
-        if self.chain.extend(&body) != link {
+        let (content, chained) = split(line).ok_or(Finding::NoLink)?;
+        if self.chain.extend(&content) != chained {
             return Err(Finding::Broken);
         }
         if number == 1 {
             self.header = Some(header(line).ok_or(Finding::NoHeader)?);
         }
         if let Some(recorded) = self.recorded {
-            if number == recorded.lines && link != recorded.head {
+            if number == recorded.lines && chained != recorded.head {
                 return Err(Finding::OtherEnd);
             }
             if number == recorded.lines + 1 && !is_a(line, RESUMED) {
                 return Err(Finding::Behind);
             }
         }
-        self.last = Some((link, is_a(line, CLOSED)));
+        self.last = Some((chained, is_a(line, CLOSED)));
         Ok(())
     }
 
@@ -276,7 +276,7 @@ mod tests {
 
     /// The number of the line in which a byte is.
     fn line_of(bytes: &[u8], at: usize) -> u64 {
-        1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count() as u64
+        bytes[..at].split(|&byte| byte == b'\n').count() as u64
     }
 
     #[test]
