@@ -51,13 +51,15 @@ pub struct ShowArgs {
 
 /// The list for programs.
 #[derive(Debug, Serialize)]
-struct Document {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document {
     schema_version: u32,
     settings: Vec<Line>,
 }
 
 /// A line of the list.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Line {
     name: String,
     value: Value,
@@ -68,6 +70,7 @@ struct Line {
 /// Where a value comes from, for programs.
 #[derive(Debug, Serialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 enum ShownSource {
     Flag,
     Variable {

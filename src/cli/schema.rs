@@ -29,3 +29,15 @@ pub fn run(args: &SchemaArgs) -> Result<(), Failure> {
     };
     Ok(print_data(schema)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{config, version};
+    use crate::report::schemas::tests::{check, of};
+
+    #[test]
+    fn the_schemas_of_the_command_line_are_those_of_its_types() {
+        check("config", of::<config::Document>());
+        check("version", of::<version::Build>());
+    }
+}

@@ -23,7 +23,8 @@ pub struct VersionArgs {
 
 /// How this program was built, and the formats that it writes.
 #[derive(Debug, Serialize)]
-struct Build {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Build {
     schema_version: u32,
     version: &'static str,
     /// The commit that it was built from, if the build was told.

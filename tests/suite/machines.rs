@@ -255,6 +255,9 @@ fn all_json_fits_its_schema() {
     fits("validate", &json(&workdir.run(["validate", "two.csv", "--format", "json"]).stdout));
     lines_fit("validate-line", &workdir.run(["validate", "two.csv", "--format", "jsonl"]).stdout);
     fits("export", &json(&to(&["export", "--format", "json"]).ended(0).stdout));
+    fits("version", &json(&workdir.run(["version", "--format", "json"]).ended(0).stdout));
+    let shown = ["config", "show", "--format", "json", "--protect", "a@example.com", "--prune"];
+    fits("config", &json(&workdir.run(shown).ended(0).stdout));
     for (name, _, schema) in schemas::ALL {
         assert_eq!(workdir.run(["schema", name]).ended(0).stdout, schema);
         assert!(workdir.run(["schema"]).ended(0).stdout.contains(name));

@@ -24,6 +24,7 @@ pub struct Setting {
 
 /// The value of a setting.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Value {
     /// It is not set, and has no default.
