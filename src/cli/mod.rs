@@ -379,12 +379,19 @@ fn complain(failure: &Failure, origins: &Origins) {
 fn words(failure: &Failure) -> String {
     let mut causes: Vec<String> = Vec::new();
     for cause in failure.error.chain() {
-        let cause = cause.to_string();
+        let cause = without_number(&cause.to_string()).to_owned();
         if causes.last().is_none_or(|last| !last.contains(&cause)) {
             causes.push(cause);
         }
     }
     causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": ")
+}
+
+/// A cause without the number that the standard library puts behind the words of the system.
+fn without_number(cause: &str) -> &str {
+    let is_number = |text: &str| text.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
+    let parts = cause.rsplit_once(" (os error ");
+    parts.filter(|(_, number)| is_number(number)).map_or(cause, |(words, _)| words)
 }
 
 /// A text in one line. A carriage return that ends no line is shown: it is easily overlooked at the

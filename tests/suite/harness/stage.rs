@@ -46,7 +46,7 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
             (None, None) => {}
         }
     }
-    assert!(open.is_none(), "a block of the README has no end");
+    assert!(open.is_none(), "a block has no end");
     blocks
 }
 
@@ -70,13 +70,20 @@ impl Served {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let lines: Vec<String> =
-            lines.take(most).map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        let mut greeting: Vec<String> = Vec::new();
+        for line in lines.take(most).map_while(Result::ok).take_while(|line| !line.is_empty()) {
+            // Of an installation with few people, this is the last line before it is asked something.
+            let is_last = line.ends_with("(expired)");
+            greeting.push(line);
+            if is_last {
+                break;
+            }
+        }
         Self {
             process,
-            url: word(&lines[0], "url: "),
-            token: word(&lines[1], "token: "),
-            greeting: lines.join("\n") + "\n",
+            url: word(&greeting[0], "url: "),
+            token: word(&greeting[1], "token: "),
+            greeting: greeting.join("\n") + "\n",
         }
     }
 }
@@ -99,11 +106,11 @@ pub struct Stage {
     installation: Served,
     /// The installation to move from.
     old: Served,
-    /// The sandbox that a command of the README started, and the address it has there.
-    served: Option<(Served, String)>,
+    /// The sandboxes that commands of the text started, and the addresses they have there.
+    served: Vec<(Served, String)>,
     pub status: i32,
-    /// More variables of the commands.
-    pub variables: Vec<(&'static str, String)>,
+    /// More variables of the commands; `export` adds some.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Stage {
@@ -125,7 +132,7 @@ impl Stage {
             old,
             installation: Served::start("sandbox --latency 0ms --port 0", 8, folder.path()),
             folder,
-            served: None,
+            served: Vec::new(),
             status: 0,
             variables: Vec::new(),
         }
@@ -136,7 +143,7 @@ impl Stage {
         self.installation.token.clone()
     }
 
-    /// What a command prints, to both streams, in the words of the README.
+    /// What a command prints, to both streams, in the words of the text.
     pub fn run(&mut self, command: &str) -> String {
         if command.starts_with("houston-onboard sandbox ") {
             let port =
@@ -145,13 +152,18 @@ impl Stage {
             let arguments = command.trim_start_matches("houston-onboard ").replace(port.unwrap(), "0");
             let served = Served::start(&arguments, 8, self.folder.path());
             let greeting = served.greeting.replace(served.url.trim_end_matches("/v1"), &address);
-            self.served = Some((served, address));
+            self.served.push((served, address));
             return greeting;
         }
         let mut script = command.replace("--domain example.com", &format!("--url {}", self.installation.url));
         script = script.replace("--domain old.example.com", &format!("--url {}", self.old.url));
-        if let Some((served, address)) = &self.served {
+        for (served, address) in &self.served {
             script = script.replace(address, served.url.trim_end_matches("/v1"));
+        }
+        if let Some(variables) = script.strip_prefix("export ") {
+            let pairs = variables.split(' ').map(|pair| pair.split_once('=').expect("NAME=VALUE"));
+            self.variables.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            return String::new();
         }
         let bin = Path::new(PROGRAM).parent().unwrap().display();
         let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
@@ -176,7 +188,7 @@ impl Stage {
         self.status = done.status.code().unwrap_or(-1);
         let mut printed =
             String::from_utf8(done.stdout).unwrap().replace(&self.installation.url, INSTALLATION);
-        if let Some((served, address)) = &self.served {
+        for (served, address) in &self.served {
             printed = printed.replace(served.url.trim_end_matches("/v1"), address);
         }
         printed
