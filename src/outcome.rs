@@ -279,6 +279,12 @@ impl ExitStatus {
         }
     }
 
+    /// What a status means, in the words of `--help`.
+    pub fn meaning(code: u8) -> Option<&'static str> {
+        let means = |numbers: &str| numbers.split(", ").any(|number| number == code.to_string());
+        Self::MEANINGS.iter().find(|(numbers, _)| means(numbers)).map(|(_, words)| *words)
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {
@@ -330,6 +336,15 @@ mod tests {
         assert_eq!(ExitStatus::worst([Terminated, Interrupted]), Some(Terminated));
         let codes: Vec<String> = order[1..7].iter().map(|status| status.code().to_string()).collect();
         assert!(ExitStatus::ORDER.ends_with(&format!("130/143, {}.", codes.join(", "))));
+    }
+
+    #[test]
+    fn every_exit_status_has_a_meaning() {
+        for code in (0..=11).chain([130, 143]) {
+            assert!(ExitStatus::meaning(code).is_some(), "{code}");
+        }
+        assert_eq!(ExitStatus::meaning(6), Some("some rows failed permanently"));
+        assert_eq!(ExitStatus::meaning(99), None);
     }
 
     #[test]

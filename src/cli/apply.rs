@@ -162,8 +162,8 @@ fn carry_out(args: &ApplyArgs, global: &GlobalArgs, outputs: &Outputs) -> Result
     }
     if args.dry_run {
         let session = Session::open(destination, Access::ReadOnly, &environment)?;
-        let (shown, after) = (args.show.shown(), After::default());
-        return show(input, &settings, &shown, &after, &session, (global, &known));
+        let after = After { digest: saved.as_ref().map(Saved::digest), ..After::default() };
+        return show(input, &settings, &args.show.shown(), &after, &session, (global, &known));
     }
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
     let provenance = Provenance {

@@ -100,7 +100,7 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         let error = anyhow::anyhow!("--explain requires --format human or json");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
-    if args.invites_older_than.is_some() && args.show.format == PlanFormat::Csv {
+    if args.invites_older_than.is_some() && matches!(args.show.format, PlanFormat::Csv | PlanFormat::Html) {
         let error = anyhow::anyhow!("--invites-older-than requires --format human, json or md");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
@@ -115,7 +115,8 @@ fn make(args: &PlanArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitS
     let destination = destination(&args.work.target, &args.work.pace)?.in_shard(args.work.shard);
     let input = Input::read(args.work.source()?, &environment.notices)?;
     let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;
-    let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
+    let after =
+        After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref(), digest: None };
     show(input, &args.work.safety.settings(), &args.shown(), &after, &session, (global, &outputs.known()))
 }
 
@@ -126,6 +127,8 @@ pub struct After<'a> {
     pub detailed_exitcode: bool,
     /// The file to save it in.
     pub save_as: Option<&'a Path>,
+    /// Its digest, if it was saved before.
+    pub digest: Option<&'a str>,
 }
 
 /// Prepares the plan and prints it.
@@ -145,13 +148,14 @@ pub fn show(
     let mut progress = global.reporter(known.clone(), input.row_names());
     let planned = Planned::prepare(input, settings, session, &mut progress)?;
     drop(progress);
-    let text = planned.render(shown)?;
+    // A page shows the digest of the plan, which it has once it is saved.
+    let (first, last) = if shown.format == PlanFormat::Html { (draft, None) } else { (None, draft) };
+    let digest = first.map(|draft| planned.save(draft)).transpose()?;
+    let text = planned.render(shown, digest.as_deref().or(after.digest))?;
     match shown.format {
         PlanFormat::Human => print(&text)?,
-        PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md => print_data(&text)?,
+        PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md | PlanFormat::Html => print_data(&text)?,
     }
-    if let Some(draft) = draft {
-        known.digest(&planned.save(draft)?);
-    }
+    last.map(|draft| planned.save(draft)).transpose()?;
     planned.status(shown, after.detailed_exitcode)
 }

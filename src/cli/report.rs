@@ -117,7 +117,7 @@ fn list_runs(runs_dir: &Path, format: RunFormat) -> Result<ExitStatus, Failure> 
         }
         RunFormat::Human => print(&list::table(&listed))?,
         RunFormat::Json => print_data(&list::json(&listed).context("cannot write the list")?)?,
-        RunFormat::Jsonl | RunFormat::Csv | RunFormat::Md | RunFormat::Junit => {
+        RunFormat::Jsonl | RunFormat::Csv | RunFormat::Md | RunFormat::Junit | RunFormat::Html => {
             let error = anyhow::anyhow!("--list supports only --format human and json");
             return Err(Failure::new(ExitStatus::Usage, error));
         }

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::finish::{Finished, finish};
 use super::limits::Limits;
 use super::phases::{Phases, engine_settings};
-use super::planning::prepared::PreparedPlan;
+use super::planning::prepared::{Look, PreparedPlan};
 use super::planning::roster::{Input, ResolvedInput};
 use super::runs::{RUNS, locked, unsafe_runs};
 use super::saved::Saved;
@@ -157,7 +157,8 @@ impl Ready {
     /// If it cannot be written in that format.
     pub fn render(&self, format: PlanFormat, detail: Detail) -> Result<String, Failure> {
         let Connected { input, session, .. } = &self.connected;
-        self.plan.render(input, session, format, detail, None)
+        let look = Look { format, detail, stale: None, digest: self.provenance.saved_plan.as_deref() };
+        self.plan.render(input, session, &self.settings, look)
     }
 
     /// Carries the plan out, and writes the reports.

@@ -76,7 +76,7 @@ pub fn explain(
         ));
     }
     match format {
-        PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md => {
+        PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md | PlanFormat::Html => {
             Ok(all.iter().map(text).collect::<Vec<_>>().join("\n"))
         }
         PlanFormat::Json => json_pretty(&all).map_err(|error| Failure::new(ExitStatus::Internal, error)),

@@ -22,9 +22,9 @@ use crate::record::journal::{History, JournalError, digest_of};
 use crate::record::undo;
 use crate::report::csv_file::CsvForm;
 use crate::report::notices::{HeldBack, Notice};
-use crate::report::results::renamed;
+use crate::report::results::{ResultsError, renamed};
 use crate::report::summary::Summary;
-use crate::report::{Reporter, RosterAgain, shell_word, write_files};
+use crate::report::{Reporter, RosterAgain, shell_word, write_files, write_page};
 use crate::roster::{Dialect, Row, rows_of};
 
 /// The run that a user means.
@@ -246,6 +246,8 @@ pub fn write_reports(
         let summary = Summary::new(history, folder.path(), status.map(ExitStatus::code));
         let summary = write_files(folder, history, folder, summary, copy.read(folder)?)?;
         undo::write(folder, history, folder)?;
+        let again = || copy.read(folder).map_err(|error| ResultsError::Roster(error.into()));
+        write_page(folder, folder, history, &summary, again)?;
         Ok(summary)
     };
     written().map_err(|error| {

@@ -20,7 +20,7 @@ use crate::report::notices::{Notice, ReportNotice};
 use crate::report::results::ResultsError;
 use crate::report::run::{RunFormat, write};
 use crate::report::summary::Summary;
-use crate::report::write_files;
+use crate::report::{write_files, write_page};
 
 /// A run of a shard, as its files show it at the moment.
 struct Part {
@@ -102,6 +102,8 @@ impl Merged {
         let written = || -> anyhow::Result<Summary> {
             let written = write_files(folder, &union.history, union, summary.clone(), copy.read(source)?)?;
             undo::write(folder, &union.history, union)?;
+            let again = || copy.read(source).map_err(|error| ResultsError::Roster(error.into()));
+            write_page(folder, union, &union.history, &written, again)?;
             Ok(written)
         };
         let failed = |error: anyhow::Error| {
@@ -117,7 +119,7 @@ impl Merged {
     /// The files of the runs do not fit together (3).
     pub fn write(&self, format: RunFormat, out: &mut dyn Write) -> Result<io::Result<()>, Failure> {
         let again = || self.copy.read(&self.source).map_err(|error| ResultsError::Roster(error.into()));
-        match write(format, &self.summary, &self.union.history, again, out) {
+        match write(format, &self.union, &self.summary, &self.union.history, again, out) {
             Ok(()) => Ok(Ok(())),
             Err(ResultsError::Out(error)) => Ok(Err(error)),
             Err(error) => Err(Failure::new(ExitStatus::BadInput, error)),

@@ -4,7 +4,7 @@
 
 use super::explain::explain;
 use super::failure::Failure;
-use super::planning::prepared::PreparedPlan;
+use super::planning::prepared::{Look, PreparedPlan};
 use super::planning::roster::ResolvedInput;
 use super::planning::stale::{Age, find};
 use super::saved;
@@ -51,21 +51,22 @@ impl<'a> Planned<'a> {
         Ok(Self { input, prepared, settings, session })
     }
 
-    /// What is shown of it.
+    /// What is shown of it; `digest` is its own, where it is saved already.
     ///
     /// # Errors
     /// It cannot be written in that format, or the person to explain is not in the roster.
-    pub fn render(&self, shown: &Shown<'_>) -> Result<String, Failure> {
+    pub fn render(&self, shown: &Shown<'_>, digest: Option<&str>) -> Result<String, Failure> {
         let Self { input, prepared, settings, session } = self;
         if let Some(email) = shown.explain {
             return explain(email, prepared, input, mail(settings), session, shown.format);
         }
         let now = jiff::Timestamp::now();
         let stale = shown.older_than.map(|age| find(prepared, input, session, age, now));
-        prepared.render(input, session, shown.format, shown.detail, stale.as_ref())
+        let look = Look { format: shown.format, detail: shown.detail, stale: stale.as_ref(), digest };
+        prepared.render(input, session, settings, look)
     }
 
-    /// Saves it in the file that [`saved::begin`] has begun; gives its digest.
+    /// Saves it in the file that [`saved::begin`] has begun, and gives its digest.
     ///
     /// # Errors
     /// As [`saved::save`].

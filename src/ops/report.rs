@@ -13,6 +13,7 @@ use crate::outcome::ExitStatus;
 use crate::record::folder::{JOURNAL, RunFolder, Runs};
 use crate::record::journal::{History, JournalError};
 use crate::record::undo;
+use crate::report::html;
 use crate::report::list::Listed;
 use crate::report::notices::{Notice, ReportNotice};
 use crate::report::removals;
@@ -62,7 +63,7 @@ impl RunReport {
     /// If that fails, the run can still be read.
     fn rebuild(&self, notices: &Notices) {
         let folder = &self.folder;
-        let mut files = vec![RESULTS, ERRORS, UNPROCESSED, summary::FILE, undo::UNDO];
+        let mut files = vec![RESULTS, ERRORS, UNPROCESSED, summary::FILE, undo::UNDO, html::FILE];
         files.extend(removals::files(&self.history.header.settings));
         let journal = folder.modified(JOURNAL);
         let is_ours = folder.distrust().is_none() && !self.is_held;
@@ -101,7 +102,7 @@ impl RunReport {
             let copy = copy.as_ref().ok_or(ResultsError::NoHeader)?;
             copy.read(&self.folder).map_err(|error| ResultsError::Roster(error.into()))
         };
-        match write(format, &self.summary, &self.history, again, out) {
+        match write(format, &self.folder, &self.summary, &self.history, again, out) {
             Ok(()) => Ok(Ok(())),
             Err(ResultsError::Out(error)) => Ok(Err(error)),
             Err(error) => Err(Failure::new(ExitStatus::BadInput, error)),

@@ -221,7 +221,7 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
         .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
 }
 
-/// Saves a plan, and gives its digest, of which it also gives notice.
+/// Saves a plan, gives notice of its digest, and returns it.
 ///
 /// # Errors
 /// It cannot be written (1), its roster is not text throughout (3), or it wants workspaces that do

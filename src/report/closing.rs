@@ -11,6 +11,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use super::html;
 use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
 use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary};
@@ -154,43 +155,69 @@ fn removals_of(count: u64) -> String {
     if count == 1 { "1 removal".to_owned() } else { format!("{count} removals") }
 }
 
-fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+/// Whether a reader can be content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// Everything is done.
+    Good,
+    /// Something is left, failed, or was held back.
+    Warn,
+    /// It was stopped.
+    Bad,
+}
+
+/// What the verdict means.
+pub fn mood(summary: &Summary) -> Mood {
     let bad = [summary.failed(), summary.resumable(), summary.guarded()];
-    let good = bad.iter().all(|amount| amount.total() == 0) && summary.stopped.is_none();
-    let style = match summary.state {
-        RunState::Closed if summary.stopped.is_some() => palette.bad,
-        RunState::Closed if good => palette.good,
-        RunState::Closed | RunState::Going | RunState::BrokenOff => palette.warn,
+    match summary.state {
+        RunState::Closed if summary.stopped.is_some() => Mood::Bad,
+        RunState::Closed if bad.iter().all(|amount| amount.total() == 0) => Mood::Good,
+        RunState::Closed | RunState::Going | RunState::BrokenOff => Mood::Warn,
+    }
+}
+
+/// What the run was about, in one line.
+fn about(summary: &Summary) -> String {
+    let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
+    let duration = spoken(Duration::from_millis(summary.duration_ms));
+    let about =
+        format!("{} of {}, {}{version}, {duration}", rows(summary.rows), summary.roster, summary.target);
+    match summary.finished_at {
+        Some(_) => {
+            let each = summary.latency_ms.map_or_else(String::new, |ms| format!(" of {ms} ms each"));
+            format!("{about}, {} requests{each}", summary.requests)
+        }
+        None => about,
+    }
+}
+
+fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
+    let style = match mood(summary) {
+        Mood::Good => palette.good,
+        Mood::Warn => palette.warn,
+        Mood::Bad => palette.bad,
     };
     let words = verdict(summary);
     writeln!(text, "{style}{words}{style:#}")?;
     let faint = palette.faint;
-    let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
     let run = match (summary.shard, summary.runs.len()) {
         (None, 0) => format!("run {}", summary.run),
         (Some(shard), 0) => format!("run {}, shard {shard}", summary.run),
         (_, shards) => format!("{shards} shards"),
     };
-    write!(
-        text,
-        "{faint}{run}: {} of {}, {}{version}, {}",
-        rows(summary.rows),
-        summary.roster,
-        summary.target,
-        spoken(Duration::from_millis(summary.duration_ms)),
-    )?;
-    if summary.finished_at.is_some() {
-        write!(text, ", {} requests", summary.requests)?;
-        if let Some(latency) = summary.latency_ms {
-            write!(text, " of {latency} ms each")?;
-        }
+    writeln!(text, "{faint}{run}: {}{faint:#}", about(summary))?;
+    if let Some(limit) = limit(summary) {
+        writeln!(text, "{faint}{limit}{faint:#}")?;
     }
-    writeln!(text, "{faint:#}")?;
-    strain(text, summary, palette)
+    for (what, rest) in strained(summary) {
+        let warn = palette.warn;
+        writeln!(text, "{warn}{what}{warn:#}: {rest}")?;
+    }
+    Ok(())
 }
 
 /// What limited a run that took some time.
-fn limit(summary: &Summary) -> Option<String> {
+pub fn limit(summary: &Summary) -> Option<String> {
     let limited_by = summary.limited_by.filter(|_| summary.duration_ms >= WORTH_A_WORD_MS)?;
     match limited_by {
         LimitedBy::Latency => {
@@ -205,28 +232,21 @@ fn limit(summary: &Summary) -> Option<String> {
     }
 }
 
-/// What limited it, throttling and refused retries, if there were any.
-fn strain(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let (warn, faint) = (palette.warn, palette.faint);
-    if let Some(limit) = limit(summary) {
-        writeln!(text, "{faint}{limit}{faint:#}")?;
-    }
+/// Throttling and refused retries, if there were any: each with what it meant.
+pub fn strained(summary: &Summary) -> Vec<(String, String)> {
     let Summary { congestion_events, window_min, window_end, retries, retries_refused, .. } = summary;
+    let mut lines = Vec::new();
     if *congestion_events > 0 {
         let times =
             if *congestion_events == 1 { "once".to_owned() } else { format!("{congestion_events} times") };
-        writeln!(
-            text,
-            "{warn}Houston throttled us {times}{warn:#}: concurrency dropped to {window_min} and ended at {window_end}"
-        )?;
+        let what = format!("concurrency dropped to {window_min} and ended at {window_end}");
+        lines.push((format!("Houston throttled us {times}"), what));
     }
     if *retries_refused > 0 {
-        writeln!(
-            text,
-            "{warn}the retry budget was exhausted{warn:#}: {retries} requests were retried, {retries_refused} were not"
-        )?;
+        let what = format!("{retries} requests were retried, {retries_refused} were not");
+        lines.push(("the retry budget was exhausted".to_owned(), what));
     }
-    Ok(())
+    lines
 }
 
 /// The counts, as many as fit on each line.
@@ -366,64 +386,156 @@ fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
     text + "  " + advice(code.as_ref()) + "\n"
 }
 
+/// Something to do after a run: a sentence, and the command that does it, if one does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The sentence, without its full stop.
+    pub words: String,
+    /// What to type.
+    pub command: Option<String>,
+}
+
+impl Step {
+    fn words(words: impl Into<String>) -> Self {
+        Self { words: words.into(), command: None }
+    }
+
+    fn typed(words: impl Into<String>, command: String) -> Self {
+        Self { words: words.into(), command: Some(command) }
+    }
+
+    fn write(&self, text: &mut String, palette: &Palette) -> std::fmt::Result {
+        let (words, strong) = (&self.words, palette.strong);
+        match &self.command {
+            Some(command) => writeln!(text, "{words}:\n    {strong}{command}{strong:#}"),
+            None => writeln!(text, "{words}"),
+        }
+    }
+}
+
+/// What to do after a run, in this order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NextSteps {
+    /// Give it another token.
+    pub token: Option<Step>,
+    /// Finish what is left.
+    pub rest: Option<Step>,
+    /// Fix what failed.
+    pub failed: Option<Step>,
+    /// Undo removals and role changes.
+    pub undo: Option<Step>,
+}
+
+impl NextSteps {
+    /// What to do after a run that has ended; nothing while it is going on.
+    pub fn of(summary: &Summary) -> Self {
+        match summary.state {
+            RunState::Going => Self::default(),
+            RunState::Closed | RunState::BrokenOff => Self {
+                token: new_token(summary),
+                rest: rest(summary),
+                failed: failed(summary),
+                undo: undo(summary),
+            },
+        }
+    }
+}
+
+fn new_token(summary: &Summary) -> Option<Step> {
+    let is_dead = summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
+        || summary.failures.iter().any(|class| class.code == Some(Code::TokenInvalid));
+    if !is_dead {
+        return None;
+    }
+    let destination = summary.token_file.as_deref().map_or_else(
+        || "HOUSTON_API_TOKEN".to_owned(),
+        |file| printable(&file.to_string_lossy()).into_owned(),
+    );
+    Some(Step::words(match token_page(&summary.target) {
+        Some(page) => format!("get a new token at {page} and put it into {destination}"),
+        None => format!("put a valid token into {destination}"),
+    }))
+}
+
+fn rest(summary: &Summary) -> Option<Step> {
+    let left = summary.resumable();
+    if left.total() == 0 && summary.finished_at.is_some() {
+        return None;
+    }
+    Some(if would_mail(summary) {
+        Step::words(
+            "this Houston emails everyone it adds: to allow the emails, apply the roster again with --send-invites",
+        )
+    } else if summary.sandbox {
+        Step::words("the --sandbox Houston ended with its run: apply the roster again")
+    } else if !summary.runs.is_empty() {
+        return of_shards(summary);
+    } else {
+        let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
+        let words = format!("{what}Resume the run (finished rows are not sent again)");
+        Step::typed(words, resume_command(&summary.folder, summary.unattended))
+    })
+}
+
+fn failed(summary: &Summary) -> Option<Step> {
+    if summary.counts.of_kind(StatusKind::Failed) == 0 {
+        return None;
+    }
+    let command = apply_command(&summary.folder.join(ERRORS), summary.allow_odd_addresses);
+    // It would remove everyone whose row did not fail.
+    let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
+    Some(Step::typed(format!("fix the rows in {ERRORS} and apply it with the same flags{but}"), command))
+}
+
+fn undo(summary: &Summary) -> Option<Step> {
+    let Undo { rows, removals, odd_addresses, .. } = summary.undo;
+    if rows == 0 || summary.sandbox {
+        return None;
+    }
+    let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
+    let changes = undoable(removals, rows - removals);
+    Some(Step::typed(
+        format!("to undo {changes}, with the same target flags"),
+        format!("{command} --update-roles"),
+    ))
+}
+
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     if summary.state == RunState::Going && summary.runs.is_empty() {
         return writeln!(text, "\nreports are written when the run ends");
     }
-    let strong = palette.strong;
-    let folder = &summary.folder;
-    let mut steps = Vec::new();
-    if summary.stopped.as_ref().is_some_and(|stopped| stopped.reason == StopReason::TokenDead)
-        || summary.failures.iter().any(|class| class.code == Some(Code::TokenInvalid))
-    {
-        let destination = summary.token_file.as_deref().map_or_else(
-            || "HOUSTON_API_TOKEN".to_owned(),
-            |file| printable(&file.to_string_lossy()).into_owned(),
-        );
-        steps.push(match token_page(&summary.target) {
-            Some(page) => format!("get a new token at {page} and put it into {destination}"),
-            None => format!("put a valid token into {destination}"),
-        });
-    }
-    let left = summary.resumable();
-    if left.total() > 0 || summary.finished_at.is_none() {
-        if would_mail(summary) {
-            steps.push("this Houston emails everyone it adds: to allow the emails, apply the roster again with --send-invites".into());
-        } else if summary.sandbox {
-            steps.push("the --sandbox Houston ended with its run: apply the roster again".into());
-        } else if !summary.runs.is_empty() {
-            steps.extend(of_shards(summary));
-        } else {
-            let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
-            let command = resume_command(folder, summary.unattended);
-            steps.push(format!(
-                "{what}Resume the run (finished rows are not sent again):\n    {strong}{command}{strong:#}"
-            ));
-        }
-    }
-    let failed = summary.counts.of_kind(StatusKind::Failed);
-    if failed > 0 {
-        let then = if steps.is_empty() { "" } else { "then " };
-        let command = apply_command(&folder.join(ERRORS), summary.allow_odd_addresses);
-        // It would remove everyone whose row did not fail.
-        let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
-        steps.push(format!(
-            "{then}fix the rows in {ERRORS} and apply it with the same flags{but}:\n    {strong}{command}{strong:#}"
-        ));
-    }
+    let NextSteps { token, rest, failed, undo } = NextSteps::of(summary);
+    let is_first = token.is_none() && rest.is_none();
+    let failed = failed.map(|step| {
+        let then = if is_first { "" } else { "then " };
+        Step { words: format!("{then}{}", step.words), ..step }
+    });
+    let steps: Vec<Step> = [token, rest, failed].into_iter().flatten().collect();
     if !steps.is_empty() {
         writeln!(text, "\nnext:")?;
     }
     for step in steps {
-        writeln!(text, "  {step}")?;
+        write!(text, "  ")?;
+        step.write(text, palette)?;
     }
-    undo(text, summary)?;
-    let mut reports = vec![RESULTS, ERRORS, UNPROCESSED];
+    if let Some(step) = undo {
+        writeln!(text)?;
+        // It is bold nowhere else.
+        step.write(text, &Palette::default())?;
+    }
+    let left_out = summary.undo.left_out;
+    if left_out > 0 {
+        writeln!(
+            text,
+            "\n{UNDO} cannot restore {left_out} of the removed people: Houston gave no address or no role for them"
+        )?;
+    }
+    let mut reports = vec![html::FILE, RESULTS, ERRORS, UNPROCESSED];
     reports.extend(summary.removals.map(|_| REMOVALS));
     reports.extend((summary.undo.rows > 0).then_some(UNDO));
     reports.push(undo_plan::UNDO);
     reports.push(FILE);
-    writeln!(text, "\nreports in {}: {}", linked(folder, palette), reports.join(", "))
+    writeln!(text, "\nreports in {}: {}", linked(&summary.folder, palette), reports.join(", "))
 }
 
 /// The path of a folder, as a link where there are links.
@@ -438,35 +550,18 @@ fn linked(folder: &Path, palette: &Palette) -> String {
 }
 
 /// How to finish shards whose runs are joined.
-fn of_shards(summary: &Summary) -> Option<String> {
+fn of_shards(summary: &Summary) -> Option<Step> {
     const SHOWN: usize = 8;
     let folders = &summary.unfinished;
-    let command = |folder: &PathBuf| format!("\n    {}", resume_command(folder, summary.unattended));
-    let commands: String = folders.iter().take(SHOWN).map(command).collect();
+    let command = |folder: &PathBuf| resume_command(folder, summary.unattended);
+    let commands: Vec<String> = folders.iter().take(SHOWN).map(command).collect();
     let more = match folders.len().saturating_sub(SHOWN) {
         0 => String::new(),
-        more => format!("\n    and {more} more: `houston-onboard report --list`"),
+        more => format!(" (`houston-onboard report --list` names {more} more)"),
     };
     let what = amount(summary.resumable());
-    (!folders.is_empty())
-        .then(|| format!("{what} left. Resume the unfinished shards, then merge again:{commands}{more}"))
-}
-
-/// How to undo removals and role changes.
-fn undo(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    let Undo { rows, removals, left_out, odd_addresses } = summary.undo;
-    if rows > 0 && !summary.sandbox {
-        let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
-        let changes = undoable(removals, rows - removals);
-        writeln!(text, "\nto undo {changes}, with the same target flags:\n    {command} --update-roles")?;
-    }
-    if left_out > 0 {
-        writeln!(
-            text,
-            "\n{UNDO} cannot restore {left_out} of the removed people: Houston gave no address or no role for them"
-        )?;
-    }
-    Ok(())
+    let words = format!("{what} left. Resume the unfinished shards{more}, then merge again");
+    (!folders.is_empty()).then(|| Step::typed(words, commands.join("\n    ")))
 }
 
 /// What `undo.csv` takes back.

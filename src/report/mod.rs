@@ -13,6 +13,7 @@ pub mod command_summary;
 pub mod csv_file;
 pub mod escape;
 pub mod export;
+pub mod html;
 pub mod known;
 pub mod list;
 pub mod log;
@@ -41,7 +42,7 @@ use csv::ByteRecord;
 
 use crate::event::Event;
 use crate::record::journal::{History, PlanSource};
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 
 use self::atomic::WriteError;
 use crate::record::folder::RunFolder;
@@ -116,6 +117,30 @@ where
     draft.write_all(summary.to_json().as_bytes()).map_err(|error| WriteError::new(&draft.path(), error))?;
     draft.commit()?;
     Ok(summary)
+}
+
+/// Writes `report.html` of a run, which is the rest of its reports for people. `roster` is called more than
+/// once.
+///
+/// # Errors
+/// When it cannot be written, or the files of the run do not fit together.
+pub fn write_page<'r, E, I>(
+    folder: &RunFolder,
+    plan: &dyn PlanSource,
+    history: &History,
+    summary: &Summary,
+    roster: impl Fn() -> Result<RosterAgain<'r, I>, ResultsError>,
+) -> Result<(), ResultsError>
+where
+    I: Iterator<Item = Result<ByteRecord, E>>,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let draft = folder.draft(html::FILE)?;
+    let path = draft.path();
+    let mut out = BufWriter::with_capacity(1 << 16, draft);
+    html::run::write(plan, history, summary, roster, &mut out)?;
+    let draft = out.into_inner().map_err(|error| WriteError::new(&path, error.into_error()))?;
+    Ok(draft.commit()?)
 }
 
 /// A duration as people say it: `0.4s`, `42s`, `3m 12s`, `2h 05m`.

@@ -625,7 +625,8 @@ impl fmt::Display for HeldBack {
 }
 
 /// Why a guard holds changes back, and what would let them through.
-fn why_held_back(guard: Guard) -> &'static str {
+/// Why a guard held something back, and what to do.
+pub(super) fn why_held_back(guard: Guard) -> &'static str {
     match guard {
         Guard::Caller => "the token's own user; use the token of another admin to change that user",
         Guard::LastAdmin => "the workspace would have no admin left; add another admin first",

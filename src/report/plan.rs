@@ -2,6 +2,7 @@
 //!
 //! Main type: [`PlanReport`]. It shows; it decides nothing.
 
+mod html;
 mod human;
 mod items;
 mod markdown;
@@ -21,6 +22,7 @@ use super::spoken;
 use crate::model::{ItemId, Shard, printable};
 use crate::plan::guard::Refusal;
 use crate::plan::{Counts, Phase, Plan};
+use crate::record::journal::RunSettings;
 use crate::roster::Roster;
 
 /// How many people are shown per workspace and kind, unless all are wanted.
@@ -42,13 +44,15 @@ pub enum PlanFormat {
     Csv,
     /// Markdown: a table per workspace
     Md,
+    /// One self-contained HTML page, with every row
+    Html,
 }
 
 impl PlanFormat {
     /// Whether it has a line for each limit that the removals exceed.
     pub fn shows_guards(self) -> bool {
         match self {
-            Self::Human | Self::Md => true,
+            Self::Human | Self::Md | Self::Html => true,
             Self::Json | Self::Csv => false,
         }
     }
@@ -72,6 +76,9 @@ pub enum PlanError {
     /// As CSV.
     #[error("cannot write the plan as CSV")]
     Csv(#[from] std::io::Error),
+    /// As a page.
+    #[error("cannot write the plan as HTML")]
+    Html(#[source] std::io::Error),
 }
 
 /// What a plan will cost.
@@ -110,6 +117,10 @@ pub struct PlanReport<'p> {
     pub estimate: Estimate,
     /// Old invitations, if they were asked for.
     pub stale: Option<&'p Stale>,
+    /// What limits it.
+    pub settings: &'p RunSettings,
+    /// Its digest, if it is saved.
+    pub digest: Option<&'p str>,
 }
 
 /// A limit that the removals do not keep to, for machines.
@@ -182,6 +193,7 @@ impl PlanReport<'_> {
             }
             PlanFormat::Csv => self.csv()?,
             PlanFormat::Md => self.markdown(detail) + &self.stale.map_or_else(String::new, Stale::md),
+            PlanFormat::Html => self.html().map_err(PlanError::Html)?,
         })
     }
 

@@ -282,6 +282,7 @@ mod tests {
             attempts: 0,
             elapsed_ms: 0,
             step: None,
+            roles: crate::record::journal::Roles::default(),
         }
     }
 

@@ -575,6 +575,7 @@ mod tests {
                 attempts: n,
                 elapsed_ms: ms,
                 step: None,
+                roles: crate::record::journal::Roles::default(),
             }
         })
     }

@@ -15,10 +15,10 @@ use super::escape::{json_line, markdown, markdown_line, xml};
 use super::provenance::provenance;
 use super::results::{Layout, RESULTS, ResultsError, each_row, write_results};
 use super::summary::Summary;
-use super::{RosterAgain, spoken};
+use super::{RosterAgain, html, spoken};
 use crate::model::{RowNumber, WorkspaceId};
 use crate::outcome::{Status, StatusKind};
-use crate::record::journal::{History, RowEnd};
+use crate::record::journal::{History, PlanSource, RowEnd};
 use crate::roster::Columns;
 
 /// How many failed rows a table for people has.
@@ -40,6 +40,8 @@ pub enum RunFormat {
     Md,
     /// XML for test runners, one test case per roster row
     Junit,
+    /// One self-contained HTML page: the content of report.html
+    Html,
 }
 
 impl RunFormat {
@@ -47,7 +49,7 @@ impl RunFormat {
     pub fn has_rows(self) -> bool {
         match self {
             Self::Human | Self::Json => false,
-            Self::Jsonl | Self::Csv | Self::Md | Self::Junit => true,
+            Self::Jsonl | Self::Csv | Self::Md | Self::Junit | Self::Html => true,
         }
     }
 }
@@ -59,9 +61,10 @@ impl RunFormat {
 /// one that was planned.
 pub fn write<'r, E, I>(
     format: RunFormat,
+    plan: &dyn PlanSource,
     summary: &Summary,
     history: &History,
-    roster: impl FnOnce() -> Result<RosterAgain<'r, I>, ResultsError>,
+    roster: impl Fn() -> Result<RosterAgain<'r, I>, ResultsError>,
     out: &mut dyn Write,
 ) -> Result<(), ResultsError>
 where
@@ -78,6 +81,7 @@ where
         RunFormat::Csv => write_results(out, history, roster()?)?,
         RunFormat::Md => table(summary, history, roster()?, out)?,
         RunFormat::Junit => junit(summary, history, roster()?, out)?,
+        RunFormat::Html => html::run::write(plan, history, summary, roster, out)?,
     }
     Ok(out.flush()?)
 }
@@ -289,7 +293,8 @@ mod tests {
         let header = fixture::roster_header();
         let mut out = Vec::new();
         let roster = || Ok(fixture::roster(&header));
-        write(format, &summary(fixture), &fixture.history, roster, &mut out).expect("written");
+        write(format, &fixture.folder, &summary(fixture), &fixture.history, roster, &mut out)
+            .expect("written");
         String::from_utf8(out).expect("text")
     }
 
@@ -302,6 +307,10 @@ mod tests {
             match format {
                 RunFormat::Jsonl => assert_eq!(text.matches("\"row\":").count(), rows),
                 RunFormat::Junit => assert_eq!(text.matches("<testcase ").count(), rows),
+                RunFormat::Html => {
+                    let shown = |status: Status| text.contains(&format!("<dt>{status}</dt>"));
+                    assert!(Status::ALL.into_iter().all(shown), "{text}");
+                }
                 RunFormat::Human | RunFormat::Json | RunFormat::Csv | RunFormat::Md => {
                     let missing = Status::ALL.into_iter().find(|status| !text.contains(status.word()));
                     assert_eq!(missing, None, "{format:?}:\n{text}");
@@ -313,7 +322,12 @@ mod tests {
             match format {
                 // The caller's own cells stay as they are.
                 RunFormat::Csv => assert_eq!(steering, ['\t']),
-                RunFormat::Human | RunFormat::Json | RunFormat::Jsonl | RunFormat::Md | RunFormat::Junit => {
+                RunFormat::Human
+                | RunFormat::Json
+                | RunFormat::Jsonl
+                | RunFormat::Md
+                | RunFormat::Junit
+                | RunFormat::Html => {
                     assert!(steering.is_empty(), "{format:?}: {steering:?}");
                 }
             }
@@ -326,7 +340,8 @@ mod tests {
         for &format in RunFormat::value_variants() {
             let gone =
                 || Err::<RosterAgain<'_, std::iter::Empty<Result<_, Infallible>>>, _>(ResultsError::NoHeader);
-            let result = write(format, &summary(&fixture), &fixture.history, gone, &mut Vec::new());
+            let result =
+                write(format, &fixture.folder, &summary(&fixture), &fixture.history, gone, &mut Vec::new());
             assert_eq!(result.is_err(), format.has_rows(), "{format:?}");
         }
     }
@@ -411,12 +426,13 @@ mod tests {
         let ends = vec![(Status::Rejected, Some(Cause::new(Code::BadEmail, "<b>a|b</b>"))); 53];
         let fixture = Fixture::with(&ends, None);
         let header = fixture::roster_header();
-        let rows =
-            (0..53).map(|_| Ok::<_, Infallible>(ByteRecord::from(vec!["a@example.com", "", "F|G", ""])));
+        let row = |_| Ok::<_, Infallible>(ByteRecord::from(vec!["a@example.com", "", "F|G", ""]));
         let columns = fixture::roster(&header).columns;
-        let roster = || Ok(RosterAgain { header: &header, form: CsvForm::with(b';'), columns, rows });
+        let form = CsvForm::with(b';');
+        let roster = || Ok(RosterAgain { header: &header, form, columns, rows: (0..53).map(row) });
         let mut out = Vec::new();
-        write(RunFormat::Md, &summary(&fixture), &fixture.history, roster, &mut out).expect("written");
+        write(RunFormat::Md, &fixture.folder, &summary(&fixture), &fixture.history, roster, &mut out)
+            .expect("written");
         let text = String::from_utf8(out).expect("text");
         assert_eq!(
             text.matches("| `a@example.com` | F\\|G | rejected | &lt;b>a\\|b&lt;/b> |").count(),

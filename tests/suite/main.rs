@@ -15,6 +15,7 @@ mod harness;
 mod astro_cli;
 mod blind;
 mod breakers;
+mod browser;
 mod calls;
 mod dead_token;
 mod deployments;

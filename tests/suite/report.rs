@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{self, Finished, Sandbox, Workdir, faulty, program, records, roster};
 
-const FILES: [&str; 4] = ["results.csv", "errors.csv", "unprocessed.csv", "summary.json"];
+const FILES: [&str; 5] = ["results.csv", "errors.csv", "unprocessed.csv", "summary.json", "report.html"];
 const FORMATS: [&str; 6] = ["human", "json", "jsonl", "csv", "md", "junit"];
 
 /// A folder in which a run has ended: added people, one refused address, one who is there.

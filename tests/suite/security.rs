@@ -261,7 +261,7 @@ fn tells_harmlessly(run: &Finished) {
     is_harmless("stdout", &run.stdout);
     is_harmless("stderr", &run.stderr);
     if run.folder.is_some() {
-        for name in ["results.csv", "errors.csv", "unprocessed.csv", "summary.json"] {
+        for name in ["results.csv", "errors.csv", "unprocessed.csv", "summary.json", "report.html"] {
             let text = run.file(name);
             for c in ['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\u{61c}'] {
                 assert!(!text.contains(c), "{name} has {c:?}: {text:?}");
@@ -389,6 +389,7 @@ fn the_files_of_a_run_are_for_their_owner_only() {
         "journal.jsonl",
         "plan.jsonl",
         "removals.csv",
+        "report.html",
         "results.csv",
         "roster.csv",
         "summary.json",

@@ -30,7 +30,7 @@ use houston_onboard::record::journal::{
 use houston_onboard::report::closing::{Paint, render};
 use houston_onboard::report::csv_file::CsvForm;
 use houston_onboard::report::summary::{LIMIT, Summary};
-use houston_onboard::report::{RosterAgain, write_files};
+use houston_onboard::report::{RosterAgain, write_files, write_page};
 use houston_onboard::roster::{
     Columns, Glob, IssueKind, KEPT, OddAddresses, OnConflict, Only, Roster, RowState, Settings, Style,
     parse_email, rows_of,
@@ -380,11 +380,14 @@ fn reports(history: &History, folder: &Path) {
     assert!(history.duration <= Duration::from_millis(u64::MAX));
     let header = ByteRecord::from(vec!["email", "role", "workspace"]);
     let row = ByteRecord::from(vec!["a@example.com", "viewer", "=Finance"]);
-    let rows = (0..history.row_count()).map(|_| Ok::<_, std::convert::Infallible>(row.clone()));
+    let rows = || (0..history.row_count()).map(|_| Ok::<_, std::convert::Infallible>(row.clone()));
     let columns = Columns { email: 0, role: Some(1), workspace: Some(2), deployment_roles: None };
-    let again = RosterAgain { header: &header, form: CsvForm::default(), columns, rows };
+    let form = CsvForm::default();
+    let again = RosterAgain { header: &header, form, columns, rows: rows() };
     let folder = RunFolder::open(PathBuf::from(folder)).expect("a folder");
     let written = write_files(&folder, history, &folder, Summary::new(history, folder.path(), None), again)
         .expect("written");
     assert_eq!(written.rows, history.row_count() as u64);
+    let again = || Ok(RosterAgain { header: &header, form, columns, rows: rows() });
+    write_page(&folder, &folder, history, &written, again).expect("written");
 }

@@ -25,6 +25,19 @@ use crate::report::plan::stale::Stale;
 use crate::report::plan::{Detail, Estimate, PlanFormat, PlanReport};
 use crate::roster::Roster;
 
+/// How a plan is to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'l> {
+    /// In which format.
+    pub format: PlanFormat,
+    /// How much of it.
+    pub detail: Detail,
+    /// With these old invitations.
+    pub stale: Option<&'l Stale>,
+    /// With this digest.
+    pub digest: Option<&'l str>,
+}
+
 /// A plan, and what it was made from.
 pub struct PreparedPlan {
     /// The decisions.
@@ -185,9 +198,8 @@ impl PreparedPlan {
         &self,
         input: &ResolvedInput,
         session: &Session,
-        format: PlanFormat,
-        detail: Detail,
-        stale: Option<&Stale>,
+        settings: &RunSettings,
+        look: Look<'_>,
     ) -> Result<String, Failure> {
         let version = session.version();
         let report = PlanReport {
@@ -198,9 +210,11 @@ impl PreparedPlan {
             target: &session.url,
             houston_version: version.as_deref(),
             estimate: self.estimate(session),
-            stale,
+            stale: look.stale,
+            settings,
+            digest: look.digest,
         };
-        report.render(format, detail).map_err(|error| Failure::new(ExitStatus::Internal, error))
+        report.render(look.format, look.detail).map_err(|error| Failure::new(ExitStatus::Internal, error))
     }
 
     fn requests(&self) -> u64 {

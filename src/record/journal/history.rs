@@ -12,15 +12,16 @@ use serde::Deserialize;
 
 use super::chain::{Link, split};
 use super::lines::Lines;
+use super::timeline::Timeline;
 use super::verify::{RecordedEnd, check_files};
 use super::{
-    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, Timeline,
+    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, Pulses,
     WorkspaceBefore,
 };
 use crate::event::{RunEnd, StopReason};
-use crate::model::{ItemId, LineNumbers, RowNumber, Strain, WorkspaceId};
+use crate::model::{ItemId, Level, LineNumbers, RowNumber, Strain, WorkspaceId};
 use crate::outcome::{Cause, Code, Status, StatusKind, Tally};
-use crate::plan::ReplaceStep;
+use crate::plan::{Membership, ReplaceStep};
 use crate::record::folder::{JOURNAL, PLAN, RunFolder};
 
 /// No run has more legs.
@@ -45,7 +46,22 @@ pub struct ItemEnd {
     pub elapsed_ms: u32,
     /// Of a replacement, which of its two writes was sent last.
     pub step: Option<ReplaceStep>,
+    /// The role that Houston had, and the one that was planned.
+    pub roles: Roles,
 }
+
+/// What the plan says about the role of an item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// In Houston before the run; none if there was none, or it was not read.
+    pub before: Option<Level>,
+    /// Wanted by the roster; none for an invalid row, and for what is removed.
+    pub wanted: Option<Level>,
+    /// Whether the one before was that of a member, not of an invitation.
+    pub of_member: bool,
+}
+
+const _: () = assert!(std::mem::size_of::<ItemEnd>() == 32, "a million rows are a million ends");
 
 impl ItemEnd {
     /// Whether a later leg of the run can settle the row.
@@ -136,7 +152,7 @@ pub struct History {
     /// Who was in the workspaces of the plan before the run.
     pub before: Vec<WorkspaceBefore>,
     /// How busy it kept Houston.
-    pub timeline: Timeline,
+    pub pulses: Pulses,
     /// Why it ended early, if it did and could still write so.
     pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
@@ -149,6 +165,8 @@ pub struct History {
     pub duration: Duration,
     /// How many processes have worked on it.
     pub legs: u32,
+    /// When it did what.
+    pub timeline: Timeline,
     /// How far the journal goes: up to the end of its last whole line.
     pub journal: Extent,
     /// Whether that line closes the journal.
@@ -237,13 +255,14 @@ impl History {
             folded: HashMap::new(),
             extras_have_deployments: false,
             before: Vec::new(),
-            timeline: Timeline::default(),
+            pulses: Pulses::default(),
             stopped: None,
             closed: false,
             requests: 0,
             strain: Strain::default(),
             duration: Duration::ZERO,
             legs: 1,
+            timeline: Timeline::default(),
             journal: Extent { bytes: 0, lines: 0, head },
             is_sealed: false,
             last_leg,
@@ -436,7 +455,13 @@ impl History {
                 }
             };
             self.extras_have_deployments |= !line.deployment_roles.is_empty();
-            self.items.push(ItemEnd { status, cause, workspace, attempts: 0, elapsed_ms: 0, step: None });
+            let roles = Roles {
+                before: line.seen.and_then(Membership::role),
+                wanted: line.role.map(|role| role.level),
+                of_member: matches!(line.seen, Some(Membership::Member { .. })),
+            };
+            let (attempts, elapsed_ms, step) = (0, 0, None);
+            self.items.push(ItemEnd { status, cause, workspace, attempts, elapsed_ms, step, roles });
         }
         let found = self.items.len() as u64;
         let Header { rows, grants, extras, .. } = self.header;
@@ -476,6 +501,7 @@ impl History {
     }
 
     fn take(&mut self, entry: Entry) {
+        self.timeline.note(&entry, |item| self.items.get(item.index())?.workspace);
         let at_ms = match entry {
             Entry::Header(_) => return,
             Entry::Workspace(before) => {
@@ -523,11 +549,11 @@ impl History {
                 at_ms
             }
             Entry::Pulse(pulse) => {
-                self.timeline.take(&pulse);
+                self.pulses.take(&pulse);
                 pulse.at_ms
             }
             Entry::Resumed { leg, at, at_ms, .. } => {
-                self.timeline.begin_leg(at_ms);
+                self.pulses.begin_leg(at_ms);
                 self.legs = leg.min(MOST_LEGS);
                 self.closed = false;
                 self.stopped = None;

@@ -32,11 +32,28 @@ pub trait PlanSource {
     /// # Errors
     /// If they cannot be read.
     fn lines(&self) -> Result<PlanLines, JournalError>;
+
+    /// Those from the item at this index on.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn lines_from(&self, first: usize) -> Result<PlanLines, JournalError> {
+        Ok(Box::new(self.lines()?.skip(first)))
+    }
 }
 
 impl PlanSource for RunFolder {
     fn lines(&self) -> Result<PlanLines, JournalError> {
         Ok(Box::new(plan_lines(self)?))
+    }
+
+    /// The lines before, of which there may be many, are passed over unread.
+    fn lines_from(&self, first: usize) -> Result<PlanLines, JournalError> {
+        let mut lines = Lines::<PlanLine>::open(self, PLAN)?;
+        for _ in 0..first {
+            lines.raw.advance()?;
+        }
+        Ok(Box::new(lines))
     }
 }
 

@@ -1,7 +1,7 @@
 //! How busy a run kept Houston, over its time: what a leg writes every few seconds, and what is kept of it
 //! when the journal is read.
 //!
-//! Main types: [`Pulse`], an entry of the journal; [`Beat`], when the next one is due; [`Timeline`], all of
+//! Main types: [`Pulse`], an entry of the journal; [`Beat`], when the next one is due; [`Pulses`], all of
 //! them in bounded memory.
 
 use std::time::{Duration, Instant};
@@ -155,7 +155,7 @@ impl Interval {
 
 /// The pulses of a run as intervals, in their order. Of a long run neighbours are merged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Timeline {
+pub struct Pulses {
     intervals: Vec<Interval>,
     /// Requests, retries and throttled ones of the leg, as the last pulse counted them.
     counted: [u64; 3],
@@ -163,8 +163,8 @@ pub struct Timeline {
     at_ms: u64,
 }
 
-impl Timeline {
-    /// No timeline has more intervals.
+impl Pulses {
+    /// No pulses has more intervals.
     pub const MOST: usize = 2048;
 
     /// The intervals.
@@ -248,20 +248,20 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_counts_per_interval_over_all_legs() {
+    fn pulses_count_per_interval_over_all_legs() {
         let start = Instant::now();
-        let mut timeline = Timeline::default();
-        let mut leg = |began: u64, pulses: &[(u64, u64)]| {
+        let mut pulses = Pulses::default();
+        let mut leg = |began: u64, beats: &[(u64, u64)]| {
             let mut beat = Beat::new(start);
-            timeline.begin_leg(began);
-            for &(at_ms, requests) in pulses {
-                timeline.take(&beat.pulse(&load(requests, requests), None, at_ms, start));
+            pulses.begin_leg(began);
+            for &(at_ms, requests) in beats {
+                pulses.take(&beat.pulse(&load(requests, requests), None, at_ms, start));
             }
         };
         leg(0, &[(1_000, 10), (6_000, 60)]);
         leg(6_500, &[(7_500, 5)]);
         let found =
-            timeline.intervals().iter().map(|one| (one.from_ms, one.until_ms, one.requests, one.latency[2]));
+            pulses.intervals().iter().map(|one| (one.from_ms, one.until_ms, one.requests, one.latency[2]));
         assert_eq!(
             found.collect::<Vec<_>>(),
             [(0, 1_000, 10, 10), (1_000, 6_000, 50, 50), (6_500, 7_500, 5, 5)]
@@ -269,28 +269,28 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_of_a_long_run_is_bounded_and_loses_no_request() {
+    fn the_pulses_of_a_long_run_are_bounded_and_lose_no_request() {
         let start = Instant::now();
-        let (mut timeline, mut beat) = (Timeline::default(), Beat::new(start));
-        let pulses = 10 * Timeline::MOST as u64;
-        for number in 1..=pulses {
+        let (mut pulses, mut beat) = (Pulses::default(), Beat::new(start));
+        let beats = 10 * Pulses::MOST as u64;
+        for number in 1..=beats {
             let pulse = Pulse {
                 window: 2 + u32::from(number != 77),
                 ..beat.pulse(&load(number, number), None, number * 5_000, start)
             };
-            timeline.take(&pulse);
+            pulses.take(&pulse);
         }
-        let intervals = timeline.intervals();
-        assert!(intervals.len() <= Timeline::MOST, "{}", intervals.len());
-        assert_eq!(intervals.iter().map(|one| one.requests).sum::<u64>(), pulses);
-        assert_eq!(intervals.iter().map(|one| one.latency[2]).sum::<u64>(), pulses);
+        let intervals = pulses.intervals();
+        assert!(intervals.len() <= Pulses::MOST, "{}", intervals.len());
+        assert_eq!(intervals.iter().map(|one| one.requests).sum::<u64>(), beats);
+        assert_eq!(intervals.iter().map(|one| one.latency[2]).sum::<u64>(), beats);
         assert_eq!(intervals.iter().map(|one| one.window).min(), Some(2), "the fewest are kept");
         assert!(intervals.windows(2).all(|pair| pair[0].until_ms == pair[1].from_ms));
         let mut odd = beat.pulse(&load(0, 0), None, 3, start);
         odd.latency = vec![u64::MAX; 100];
-        timeline.take(&odd);
+        pulses.take(&odd);
         assert_eq!(
-            timeline.intervals().last().map(|one| one.requests),
+            pulses.intervals().last().map(|one| one.requests),
             Some(0),
             "totals that fall count nothing"
         );

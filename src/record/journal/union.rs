@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lines::plan_lines;
-use super::{DeploymentRole, History, ItemEnd, JournalError, PlanLine, PlanLines, PlanSource};
+use super::{
+    DeploymentRole, History, ItemEnd, JournalError, PlanLine, PlanLines, PlanSource, Pulses, Roles, Timeline,
+};
 use crate::model::{ItemId, LineNumbers, RowNumber, WorkspaceId};
 use crate::outcome::{Cause, Code, Status};
 use crate::record::folder::RunFolder;
@@ -148,6 +150,7 @@ fn in_no_shard() -> ItemEnd {
         attempts: 0,
         elapsed_ms: 0,
         step: None,
+        roles: Roles::default(),
     }
 }
 
@@ -185,6 +188,7 @@ fn history(
         whole.header.grants = whole.header.grants.saturating_add(part.header.grants);
         whole.header.extras = whole.header.extras.saturating_add(part.header.extras);
         whole.extras_have_deployments |= part.extras_have_deployments;
+        whole.before.extend(part.before.iter().cloned());
         whole.closed &= part.closed;
         whole.requests = whole.requests.saturating_add(part.requests);
         whole.strain.add(part.strain);
@@ -200,7 +204,18 @@ fn history(
     whole.header.settings.shard = None;
     whole.last_leg = (ended.unwrap_or(whole.header.started_at), whole.duration);
     whole.fix_folded_workspaces(&items);
-    History { workspaces, items, lines, grants, stopped: None, ..whole }
+    History {
+        workspaces,
+        items,
+        lines,
+        grants,
+        stopped: None,
+        // Each run has its own journal, and its own clock.
+        is_sealed: false,
+        pulses: Pulses::default(),
+        timeline: Timeline::default(),
+        ..whole
+    }
 }
 
 /// When the last entry of a run was written, as a time since 1970.

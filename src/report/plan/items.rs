@@ -22,7 +22,7 @@ pub(super) struct PlannedItem<'l> {
     pub(super) workspace_id: Option<&'l str>,
     /// The release name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deployment: Option<&'l str>,
+    pub(super) deployment: Option<&'l str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment_id: Option<&'l str>,
     /// Of a person who is not in the roster: `member`, `pending` or `invitation`.

@@ -63,6 +63,7 @@ mod tests {
     use crate::model::{Level, RowNumber, WorkspaceId};
     use crate::outcome::{Cause, Code};
     use crate::plan::{Action, Decision, Holder, Item, Membership, Origin, Plan, Reason, Subject, Workspace};
+    use crate::record::journal::RunSettings;
     use crate::roster::{Roster, Settings, spool_text};
 
     fn rendered(text: &str, plan: &Plan, detail: Detail) -> String {
@@ -84,6 +85,8 @@ mod tests {
                 token_seconds: Some(3 * 3600),
             },
             stale: None,
+            settings: &RunSettings::default(),
+            digest: None,
         };
         report.render(PlanFormat::Md, detail).unwrap()
     }

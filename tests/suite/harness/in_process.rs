@@ -302,7 +302,11 @@ impl<'h> Job<'h> {
         let destination = destination(&args.work.target, &args.work.pace)?.in_shard(args.work.shard);
         let input = Input::read(args.work.source()?, &self.environment.notices)?;
         let destination = self.with_token(destination)?;
-        let after = After { detailed_exitcode: args.detailed_exitcode, save_as: args.out.as_deref() };
+        let after = After {
+            detailed_exitcode: args.detailed_exitcode,
+            save_as: args.out.as_deref(),
+            ..After::default()
+        };
         self.show(input, destination, &args.work.safety.settings(), &args.shown(), &after)
     }
 
@@ -318,7 +322,7 @@ impl<'h> Job<'h> {
         let draft = after.save_as.map(saved::begin).transpose()?;
         let input = input.resolve(&session)?;
         let planned = Planned::prepare(input, settings, &session, &mut self.reporter())?;
-        self.shown = planned.render(shown)?;
+        self.shown = planned.render(shown, None)?;
         if let Some(draft) = draft {
             planned.save(draft)?;
         }
