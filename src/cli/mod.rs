@@ -49,7 +49,7 @@ use self::voice::LogFormat;
 pub(crate) use self::voice::{tell, tell_in_colour};
 
 use crate::houston::Http;
-use crate::model::{ItemId, printable};
+use crate::model::{ItemId, printable, without_os_number};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
@@ -379,19 +379,12 @@ fn complain(failure: &Failure, origins: &Origins) {
 fn words(failure: &Failure) -> String {
     let mut causes: Vec<String> = Vec::new();
     for cause in failure.error.chain() {
-        let cause = without_number(&cause.to_string()).to_owned();
+        let cause = without_os_number(&cause.to_string()).to_owned();
         if causes.last().is_none_or(|last| !last.contains(&cause)) {
             causes.push(cause);
         }
     }
     causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": ")
-}
-
-/// A cause without the number that the standard library puts behind the words of the system.
-fn without_number(cause: &str) -> &str {
-    let is_number = |text: &str| text.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
-    let parts = cause.rsplit_once(" (os error ");
-    parts.filter(|(_, number)| is_number(number)).map_or(cause, |(words, _)| words)
 }
 
 /// A text in one line. A carriage return that ends no line is shown: it is easily overlooked at the

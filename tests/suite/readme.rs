@@ -5,7 +5,7 @@
 //! names a file (as in `csv team.csv`). What `houston-onboard sandbox` starts runs until the text ends, and
 //! `export` holds for the commands below it. An installation of a text (`--domain example.com`) is a sandbox
 //! here. In the expected output `...` stands for any lines and `[..]` for any text in a line; ids of runs,
-//! ports, durations and numbers of requests may differ. `README=update cargo test --test suite -- readme`
+//! ports, digests, durations and numbers of requests may differ. `README=update cargo test --test suite -- readme`
 //! writes what is printed into the texts.
 #![cfg(all(unix, feature = "sandbox"))]
 
@@ -92,6 +92,8 @@ fn normal_token(token: &str) -> String {
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if is_run {
         format!("RUN{}", &token[21..])
+    } else if bytes.len() == 64 && bytes.iter().all(u8::is_ascii_hexdigit) {
+        "DIGEST".to_owned()
     } else if let Some(port) = token.strip_prefix("127.0.0.1:") {
         format!("127.0.0.1:PORT{}", port.trim_start_matches(|c: char| c.is_ascii_digit()))
     } else if token.strip_suffix('s').is_some_and(|time| digits(time.trim_end_matches('m'))) {

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
@@ -103,6 +103,8 @@ impl Drop for Served {
 /// A folder to run the commands in.
 pub struct Stage {
     pub folder: tempfile::TempDir,
+    /// The files that the text shows.
+    files: Vec<PathBuf>,
     installation: Served,
     /// The installation to move from.
     old: Served,
@@ -118,9 +120,12 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("home")).unwrap();
         std::os::unix::fs::symlink(root().join("samples"), folder.path().join("samples")).unwrap();
+        let mut files = Vec::new();
         for block in blocks(text) {
             if let Some((_, file)) = block.info.split_once(' ') {
-                fs::write(folder.path().join(file), block.lines.join("\n") + "\n").unwrap();
+                let file = folder.path().join(file);
+                fs::write(&file, block.lines.join("\n") + "\n").unwrap();
+                files.push(file);
             }
         }
         let state = folder.path().join("home/old.csv");
@@ -132,6 +137,7 @@ impl Stage {
             old,
             installation: Served::start("sandbox --latency 0ms --port 0", 8, folder.path()),
             folder,
+            files,
             served: Vec::new(),
             status: 0,
             variables: Vec::new(),
@@ -151,6 +157,10 @@ impl Stage {
             let address = format!("http://127.0.0.1:{}", port.unwrap());
             let arguments = command.trim_start_matches("houston-onboard ").replace(port.unwrap(), "0");
             let served = Served::start(&arguments, 8, self.folder.path());
+            for file in &self.files {
+                let text = fs::read_to_string(file).unwrap();
+                fs::write(file, text.replace(&address, served.url.trim_end_matches("/v1"))).unwrap();
+            }
             let greeting = served.greeting.replace(served.url.trim_end_matches("/v1"), &address);
             self.served.push((served, address));
             return greeting;
