@@ -151,11 +151,16 @@ pub fn show(
     // A page shows the digest of the plan, which it has once it is saved.
     let (first, last) = if shown.format == PlanFormat::Html { (draft, None) } else { (None, draft) };
     let digest = first.map(|draft| planned.save(draft)).transpose()?;
+    if let Some(digest) = &digest {
+        known.digest(digest);
+    }
     let text = planned.render(shown, digest.as_deref().or(after.digest))?;
     match shown.format {
         PlanFormat::Human => print(&text)?,
         PlanFormat::Json | PlanFormat::Csv | PlanFormat::Md | PlanFormat::Html => print_data(&text)?,
     }
-    last.map(|draft| planned.save(draft)).transpose()?;
+    if let Some(draft) = last {
+        known.digest(&planned.save(draft)?);
+    }
     planned.status(shown, after.detailed_exitcode)
 }

@@ -35,7 +35,7 @@ use crate::ops::planning::people::{Agreement, People};
 use crate::ops::planning::prune::{Belonging, Pruning};
 use crate::ops::planning::replace::plan_replacements;
 use crate::ops::planning::roll::Roll;
-use crate::ops::planning::workspaces::{Meaning, Places, place};
+use crate::ops::planning::workspaces::{Meaning, Places, Whole, place};
 use crate::outcome::{Cause, Code, Status};
 use crate::plan::census::Census;
 use crate::plan::guard::{AdminCount, Bars, hold_last_admins};
@@ -80,13 +80,15 @@ pub fn plan(
     let is_shard = of_whole.is_some();
     let is_undo = listed.is_some();
     let protect = Protect::new(&settings.protected());
+    let (belonging, roll, held) = match of_whole {
+        Some(Whole { workspaces: _, belonging, roll, held }) => (Some(belonging), roll, held),
+        None => (None, Roll::new(roster, &places.whereabouts, places.workspaces.len()), None),
+    };
     let pruning = settings.prune.as_ref().map(|prune| {
         let of_roster = || Belonging::new(roster, &places.whereabouts, places.workspaces.len());
-        let (belonging, held) =
-            of_whole.map_or_else(|| (of_roster(), None), |whole| (whole.belonging, whole.held));
+        let belonging = belonging.unwrap_or_else(of_roster);
         Pruning::new(prune, protect.clone(), belonging, listed).judged(held)
     });
-    let roll = Roll::new(roster, &places.whereabouts, places.workspaces.len());
     // What undoes a run names only the people whom it changed.
     let roll = if is_undo { roll.of_some() } else { roll };
     let mut draft = Draft::new(roster, places);

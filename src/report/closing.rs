@@ -676,7 +676,7 @@ mod tests {
           then fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -740,7 +740,7 @@ mod tests {
 
           1 added, 1 unchanged
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -774,7 +774,7 @@ mod tests {
           fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9: report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         "#);
     }
 

@@ -406,9 +406,10 @@ struct Redaction {
     patterns: Vec<(Regex, &'static str)>,
 }
 
-const PATTERNS: [(&str, &str); 13] = [
+const PATTERNS: [(&str, &str); 14] = [
     (r"http://127\.0\.0\.1:\d+", "http://HOUSTON"),
     (r"\b\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
+    (r"\bmade \d{4}-\d\d-\d\d \d\d:\d\d UTC", "made TIME"),
     (r"\b[0-9a-f]{64}\b", "DIGEST"),
     (r"\bcsb[0-9a-z]{22}\b", "ID-OF-INVITE"),
     (r"(?m)^[a-z ]+: \d+/\d+ \(\d+ %\).*\n", ""),

@@ -131,6 +131,17 @@ pub const ALL: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "schema",
+        &[
+            ("List the outputs that have a schema", "houston-onboard schema"),
+            ("Print the schema of summary.json", "houston-onboard schema summary"),
+            (
+                "Keep the schema of the lines of a journal",
+                "houston-onboard schema journal-entry > entry.json",
+            ),
+        ],
+    ),
+    (
         "template",
         &[
             ("Print the header and an example row", "houston-onboard template"),

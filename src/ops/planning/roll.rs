@@ -47,6 +47,14 @@ impl Roll {
         self
     }
 
+    /// What a shard knows, which has only the workspaces marked in `own`, and none of the other rows.
+    #[must_use]
+    pub fn only(self, own: &[bool]) -> Self {
+        let all = self.is_sure.iter().zip(&self.others).zip(own).filter(|(_, own)| **own);
+        let is_sure: Vec<bool> = all.map(|((is_sure, others), _)| *is_sure && others.is_empty()).collect();
+        Self { others: vec![Vec::new(); is_sure.len()], is_sure }
+    }
+
     /// The other rows that name people in the workspace at this index.
     pub fn others(&self, place: usize) -> &[ItemId] {
         self.others.get(place).map_or(&[], Vec::as_slice)

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::deployments::Wish;
 use super::expected::Expected;
 use super::prune::Belonging;
+use super::roll::Roll;
 use super::workspaces::{Meaning, Places, Whole, place};
 use crate::model::{RowNumber, Shard};
 use crate::roster::{Picked, Roster, RowState};
@@ -27,6 +28,7 @@ pub(crate) fn cut(whole: Meant, shard: Shard, expected: Option<&Expected>) -> Me
     let own: Vec<bool> = places.workspaces.iter().map(|workspace| shard.has(Some(&workspace.id))).collect();
     let picked = Picked::new(rows_of(&roster, &places, &own, shard));
     let belonging = Belonging::new(&roster, &places.whereabouts, places.workspaces.len());
+    let roll = Roll::new(&roster, &places.whereabouts, places.workspaces.len());
     let kept = (0..own.len()).filter(|&at| own[at]).map(place);
     let numbers: HashMap<u32, u32> = kept.zip(0..).collect();
     let number = |place: u32| numbers.get(&place).copied();
@@ -49,6 +51,7 @@ pub(crate) fn cut(whole: Meant, shard: Shard, expected: Option<&Expected>) -> Me
         whole: Some(Whole {
             workspaces: own.len(),
             belonging: belonging.only(&own),
+            roll: roll.only(&own),
             held: expected.map(Expected::held),
         }),
     };

@@ -10,6 +10,7 @@ use crate::model::{Assignment, RowNumber, WorkspaceId, printable};
 use crate::ops::failure::Failure;
 use crate::ops::planning::expected::outdated;
 use crate::ops::planning::prune::{Belonging, Whereabouts};
+use crate::ops::planning::roll::Roll;
 use crate::ops::session::waiting::announcing_waits;
 use crate::ops::session::{Session, unusable};
 use crate::outcome::{Cause, Code, ExitStatus};
@@ -52,6 +53,8 @@ pub(crate) struct Whole {
     pub(crate) workspaces: usize,
     /// Who belongs into each workspace of the shard: rows of other shards may say so, too.
     pub(crate) belonging: Belonging,
+    /// Of which workspaces of the shard it is known whom the whole roster names there.
+    pub(crate) roll: Roll,
     /// Whose removals its limits hold back, if that was decided before.
     pub(crate) held: Option<HashSet<(WorkspaceId, Account)>>,
 }
