@@ -224,10 +224,21 @@ fn words<'t>(text: &'t str, beginning: &str) -> BTreeSet<&'t str> {
 #[test]
 fn every_flag_of_the_texts_exists() {
     let (text, help) = (everything(), help());
-    let cargo = ["--release", "--locked", "--path", "--test", "--no-default-features", "--no-deps", "--open"];
+    // Of cargo and the astro CLI.
+    let others = [
+        "--release",
+        "--locked",
+        "--path",
+        "--test",
+        "--no-default-features",
+        "--no-deps",
+        "--open",
+        "--role",
+        "--workspace-id",
+    ];
     let known = words(&help, "--");
     for flag in words(&text, "--") {
-        assert!(known.contains(flag) || cargo.contains(&flag), "{flag}");
+        assert!(known.contains(flag) || others.contains(&flag), "{flag}");
     }
     for variable in words(&text, "HOUSTON_ONBOARD_") {
         assert!(help.contains(&format!("  {variable}=")), "{variable}");

@@ -97,8 +97,9 @@ pub fn fits(
     Err(if *undo {
         let text = "the run can no longer be undone as a whole";
         let error = anyhow::anyhow!("{text}: {rows} of {of} changed on {url} since; nothing was sent");
-        Failure::new(ExitStatus::Outdated, error)
-            .hint("take its changes back by hand; undo.csv, if the run has one, restores removals and role changes")
+        Failure::new(ExitStatus::Outdated, error).hint(
+            "take its changes back by hand; undo.csv, if the run has one, restores removals and role changes",
+        )
     } else {
         outdated(anyhow::anyhow!(
             "the plan is out of date: {rows} of {of} changed on {url} since it was saved; nothing was sent"
