@@ -424,6 +424,13 @@ pub fn spelled_out(bytes: &[u8]) -> String {
     format!("$'{}'", parts.collect::<String>())
 }
 
+/// A text of the system without the number that the standard library puts behind it.
+pub fn without_os_number(text: &str) -> &str {
+    let is_number = |text: &str| text.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
+    let parts = text.rsplit_once(" (os error ");
+    parts.filter(|(_, number)| is_number(number)).map_or(text, |(words, _)| words)
+}
+
 /// Replaces what could steer a terminal or deceive a reader (control characters, escapes,
 /// bidirectional overrides, line separators) by visible stand-ins, and breaks what a build server
 /// would take for a command ([`inert`]). Every text from outside passes through here before a
@@ -663,6 +670,15 @@ pub enum LimitedBy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_the_system_have_no_number() {
+        let error = std::io::Error::from_raw_os_error(2).to_string();
+        assert_eq!(without_os_number(&error), "No such file or directory");
+        for text in ["os error 2", "x (os error 2) y", "x (os error two)"] {
+            assert_eq!(without_os_number(text), text);
+        }
+    }
 
     #[test]
     fn roles_are_ordered_by_rights_and_named_as_houston_names_them() {

@@ -49,7 +49,7 @@ use self::voice::LogFormat;
 pub(crate) use self::voice::{tell, tell_in_colour};
 
 use crate::houston::Http;
-use crate::model::{ItemId, printable};
+use crate::model::{ItemId, printable, without_os_number};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
@@ -379,7 +379,7 @@ fn complain(failure: &Failure, origins: &Origins) {
 fn words(failure: &Failure) -> String {
     let mut causes: Vec<String> = Vec::new();
     for cause in failure.error.chain() {
-        let cause = cause.to_string();
+        let cause = without_os_number(&cause.to_string()).to_owned();
         if causes.last().is_none_or(|last| !last.contains(&cause)) {
             causes.push(cause);
         }

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io;
 
 use super::fault::{Fault, NoAnswerCause, UnsentCause};
+use crate::model::without_os_number;
 
 /// Whether reading ended because the time was over.
 pub(super) fn is_timeout(error: &io::Error) -> bool {
@@ -64,7 +65,8 @@ fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static
     }
 }
 
-/// What the deepest cause says.
+/// What the deepest cause says, without the number of the system's error.
 pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    let text = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    without_os_number(&text).to_owned()
 }

@@ -308,7 +308,7 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
     let Some(counts) = summary.removals else { return Ok(()) };
     let RemovalCounts { extra, removed, held_back, kept, failed, unsettled, not_run } = counts;
     if extra == 0 {
-        return writeln!(text, "\nno removals: the roster names every member");
+        return writeln!(text, "\nno one had to be removed");
     }
     let parts = [
         (held_back, "held back by a guard"),

@@ -33,7 +33,7 @@ protect = [\"*@admin.example.com\", \"root@example.com\"]
 #[test]
 fn every_example_of_help_works() {
     let mut stage = Stage::new(FILES);
-    stage.variables = vec![("HOUSTON_API_TOKEN", stage.token())];
+    stage.variables = vec![("HOUSTON_API_TOKEN".to_owned(), stage.token())];
     fs::write(stage.folder.path().join("home/houston-token"), stage.token()).unwrap();
     for (what, line) in examples::ALL.iter().flat_map(|(_, examples)| *examples) {
         if let Some(arguments) = line.strip_prefix("houston-onboard sandbox ") {

@@ -538,6 +538,9 @@ fn what_has_moved_since_the_run_is_not_taken_back_over_somebody_else() {
         "{}",
         refused.stderr
     );
+    for words in ["the run can no longer be undone as a whole: 1 row of ", "undo.csv, if the run has one"] {
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
     assert_eq!(memberships(&sandbox), before);
 }
 

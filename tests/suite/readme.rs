@@ -1,13 +1,12 @@
-//! Holds `README.md` against the program: runs every `console` block and compares what is printed,
-//! and looks up every flag, status and column that is mentioned.
+//! Holds `README.md` and the texts beside the samples against the program: runs every `console` block and
+//! compares what is printed, and looks up every flag, status, column and link that is mentioned.
 //!
-//! Commands run in order in one folder, with `samples` in it and every block whose first line names
-//! a file (as in `csv team.csv`). An installation of the README (`--domain example.com`) is a
-//! sandbox here; so is the one to move from (`--domain old.example.com`, an older version), and what
-//! `houston-onboard sandbox` starts. In the expected output `...` stands
-//! for any lines and `[..]` for any text in a line; ids of runs, ports, durations and numbers of
-//! requests may differ. `README=update cargo test --test suite -- readme` writes what is printed into the
-//! file.
+//! The commands of a text run in order in one folder, with `samples` in it and every block whose first line
+//! names a file (as in `csv team.csv`). What `houston-onboard sandbox` starts runs until the text ends, and
+//! `export` holds for the commands below it. An installation of a text (`--domain example.com`) is a sandbox
+//! here. In the expected output `...` stands for any lines and `[..]` for any text in a line; ids of runs,
+//! ports, digests, durations and numbers of requests may differ. `README=update cargo test --test suite -- readme`
+//! writes what is printed into the texts.
 #![cfg(all(unix, feature = "sandbox"))]
 
 use std::collections::BTreeSet;
@@ -20,8 +19,24 @@ use houston_onboard::roster::COLUMNS;
 
 use crate::harness::stage::{Block, PROGRAM, Stage, blocks, root};
 
-fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).unwrap()
+const TEXTS: [&str; 6] = [
+    "README.md",
+    "samples/access-sync/README.md",
+    "samples/migration/README.md",
+    "samples/onboarding/README.md",
+    "samples/operations/README.md",
+    "samples/rehearsal/README.md",
+];
+
+/// The longest that the first text may be, in lines: who reads it wants to begin.
+const LONGEST_README: usize = 250;
+
+fn read(text: &str) -> String {
+    fs::read_to_string(root().join(text)).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn everything() -> String {
+    TEXTS.iter().map(|text| read(text)).collect()
 }
 
 /// One command of a block and what it prints.
@@ -63,6 +78,7 @@ fn normal_line(line: &str) -> String {
     }
     match normal.split_once(" requests") {
         Some((before, after)) if line.starts_with("run ") => {
+            let after = after.split_once(" each").map_or(after, |(_, after)| after);
             format!("{} N requests{after}", before.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end())
         }
         _ => normal,
@@ -76,6 +92,8 @@ fn normal_token(token: &str) -> String {
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if is_run {
         format!("RUN{}", &token[21..])
+    } else if bytes.len() == 64 && bytes.iter().all(u8::is_ascii_hexdigit) {
+        "DIGEST".to_owned()
     } else if let Some(port) = token.strip_prefix("127.0.0.1:") {
         format!("127.0.0.1:PORT{}", port.trim_start_matches(|c: char| c.is_ascii_digit()))
     } else if token.strip_suffix('s').is_some_and(|time| digits(time.trim_end_matches('m'))) {
@@ -105,9 +123,9 @@ fn line_fits(expected: &str, line: &str) -> bool {
     }
 }
 
-#[test]
-fn every_console_block_prints_what_the_readme_shows() {
-    let text = readme();
+/// Runs the blocks of a text in order.
+fn check_blocks(file: &str) {
+    let text = read(file);
     let update = std::env::var("README").is_ok_and(|what| what == "update");
     let (mut updated, mut wrong, mut place) = (text.clone(), String::new(), 0);
     let mut stage = Stage::new(&text);
@@ -120,16 +138,61 @@ fn every_console_block_prints_what_the_readme_shows() {
         let mut now = block(output);
         place += updated[place..].find(&now).unwrap();
         if !fits(&expected, &got) {
-            write!(wrong, "$ {command}\n--- README.md\n{output}--- printed\n{printed}\n").unwrap();
+            write!(wrong, "$ {command}\n--- {file}\n{output}--- printed\n{printed}\n").unwrap();
             updated.replace_range(place..place + now.len(), &block(&printed));
             now = block(&printed);
         }
         place += now.len();
     }
     if update {
-        fs::write(root().join("README.md"), updated).unwrap();
+        fs::write(root().join(file), updated).unwrap();
     } else {
-        assert!(wrong.is_empty(), "the README shows something else:\n\n{wrong}");
+        assert!(wrong.is_empty(), "{file} shows something else:\n\n{wrong}");
+    }
+}
+
+#[test]
+fn the_commands_of_the_readme_print_what_it_shows() {
+    check_blocks("README.md");
+}
+
+#[test]
+fn the_commands_of_the_access_sync_print_what_it_shows() {
+    check_blocks("samples/access-sync/README.md");
+}
+
+#[test]
+fn the_commands_of_the_migration_print_what_it_shows() {
+    check_blocks("samples/migration/README.md");
+}
+
+#[test]
+fn the_commands_of_the_onboarding_print_what_it_shows() {
+    check_blocks("samples/onboarding/README.md");
+}
+
+#[test]
+fn the_commands_of_operations_print_what_they_show() {
+    check_blocks("samples/operations/README.md");
+}
+
+#[test]
+fn the_commands_of_the_rehearsal_print_what_it_shows() {
+    check_blocks("samples/rehearsal/README.md");
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= LONGEST_README, "{lines} lines");
+}
+
+#[test]
+fn every_text_beside_the_samples_is_known() {
+    let folders = fs::read_dir(root().join("samples")).unwrap().map(|entry| entry.unwrap());
+    for folder in folders.filter(|entry| entry.path().join("README.md").exists()) {
+        let text = format!("samples/{}/README.md", folder.file_name().display());
+        assert!(TEXTS.contains(&text.as_str()), "the commands of {text} are not run");
     }
 }
 
@@ -159,12 +222,23 @@ fn words<'t>(text: &'t str, beginning: &str) -> BTreeSet<&'t str> {
 }
 
 #[test]
-fn every_flag_of_the_readme_exists() {
-    let (text, help) = (readme(), help());
-    let cargo = ["--release", "--locked", "--path", "--test", "--no-default-features", "--no-deps", "--open"];
+fn every_flag_of_the_texts_exists() {
+    let (text, help) = (everything(), help());
+    // Of cargo and the astro CLI.
+    let others = [
+        "--release",
+        "--locked",
+        "--path",
+        "--test",
+        "--no-default-features",
+        "--no-deps",
+        "--open",
+        "--role",
+        "--workspace-id",
+    ];
     let known = words(&help, "--");
     for flag in words(&text, "--") {
-        assert!(known.contains(flag) || cargo.contains(&flag), "{flag}");
+        assert!(known.contains(flag) || others.contains(&flag), "{flag}");
     }
     for variable in words(&text, "HOUSTON_ONBOARD_") {
         assert!(help.contains(&format!("  {variable}=")), "{variable}");
@@ -173,7 +247,7 @@ fn every_flag_of_the_readme_exists() {
 
 #[test]
 fn the_tables_are_complete() {
-    let text = readme();
+    let text = everything();
     for status in Status::ALL {
         // No command can bring these about yet.
         let later = status == Status::Removed;
@@ -196,43 +270,51 @@ fn the_tables_are_complete() {
 }
 
 #[test]
-fn the_settings_file_of_the_readme_is_understood() {
-    let text = readme();
-    let stage = Stage::new(&text);
-    for block in blocks(&text).iter().filter(|block| block.info.starts_with("toml ")) {
-        let file = block.info.trim_start_matches("toml ");
-        // Settings are read before the roster, and the roster before anything is sent.
-        let done = Command::new(PROGRAM)
-            .args(["apply", "no-such-roster.csv", "--config", file])
-            .current_dir(stage.folder.path())
-            .output()
-            .unwrap();
-        assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+fn the_settings_files_of_the_texts_are_understood() {
+    for text in TEXTS.map(read) {
+        for block in blocks(&text).iter().filter(|block| block.info.starts_with("toml ")) {
+            let stage = Stage::new(&text);
+            let file = block.info.trim_start_matches("toml ");
+            let targets = block.lines.iter().filter_map(|line| line.strip_prefix("[targets."));
+            for target in targets.map(|rest| rest.trim_end_matches(']')) {
+                // Settings are read before the roster, and the roster before anything is sent.
+                let done = Command::new(PROGRAM)
+                    .args(["apply", "no-such-roster.csv", "--config", file, "--target", target])
+                    .current_dir(stage.folder.path())
+                    .output()
+                    .unwrap();
+                assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+            }
+        }
     }
 }
 
+/// What a heading is called in a link.
+fn slug(heading: &str) -> String {
+    let title = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept: String = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect();
+    kept.replace(' ', "-")
+}
+
 #[test]
-fn the_files_of_the_readme_exist() {
-    let text = readme();
-    for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-        if link.contains("://") {
-            continue;
-        }
-        match link.strip_prefix('#') {
-            Some(section) => {
-                let slug = |title: &str| {
-                    let title = title.trim_start_matches('#').trim().to_lowercase();
-                    title
-                        .chars()
-                        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
-                        .collect::<String>()
-                        .replace(' ', "-")
-                };
-                let found =
-                    text.lines().filter(|line| line.starts_with('#')).any(|line| slug(line) == section);
-                assert!(found, "no section {link}");
+fn the_links_of_the_texts_lead_somewhere() {
+    for file in TEXTS {
+        let text = read(file);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
             }
-            None => assert!(root().join(link).exists(), "no file {link}"),
+            let (path, section) = link.split_once('#').unwrap_or((link, ""));
+            let target = root().join(file).with_file_name("").join(path);
+            assert!(target.exists(), "{file}: no file {link}");
+            let target = if path.is_empty() { root().join(file) } else { target };
+            let has_section = |text: &str| {
+                text.lines().filter(|line| line.starts_with('#')).any(|line| slug(line) == section)
+            };
+            assert!(
+                section.is_empty() || has_section(&fs::read_to_string(target).unwrap()),
+                "{file}: no section {link}"
+            );
         }
     }
 }

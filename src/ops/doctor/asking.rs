@@ -11,7 +11,7 @@ use crate::houston::{
     Paced, Parts, ReadOnly, Request, RetryPolicy, Retrying, Rights, Scope, ServerTime, Skew, Surface,
     TokenKind, Transport, Version,
 };
-use crate::model::WorkspaceId;
+use crate::model::{WorkspaceId, without_os_number};
 use crate::ops::session::Reached;
 use crate::present::names::Likeness;
 use crate::present::resolve::{Resolution, resolve};
@@ -269,7 +269,8 @@ fn gone() -> Fault {
 /// An error with its causes, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    without_os_number(&text).to_owned()
 }
 
 /// How long requests took. Cheap to clone: clones share the list.

@@ -93,11 +93,18 @@ pub fn fits(
     }
     session.notices.give(&Notice::Moved(&moved));
     let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-    Err(outdated(anyhow::anyhow!(
-        "the plan is out of date: {rows} of {} changed on {} since it was saved; nothing was sent",
-        then.len(),
-        printable(&session.url)
-    )))
+    let (of, url) = (then.len(), printable(&session.url));
+    Err(if *undo {
+        let text = "the run can no longer be undone as a whole";
+        let error = anyhow::anyhow!("{text}: {rows} of {of} changed on {url} since; nothing was sent");
+        Failure::new(ExitStatus::Outdated, error).hint(
+            "take its changes back by hand; undo.csv, if the run has one, restores removals and role changes",
+        )
+    } else {
+        outdated(anyhow::anyhow!(
+            "the plan is out of date: {rows} of {of} changed on {url} since it was saved; nothing was sent"
+        ))
+    })
 }
 
 /// The present is not the one that the plan was made for (9).

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_houston-onboard");
@@ -46,7 +46,7 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
             (None, None) => {}
         }
     }
-    assert!(open.is_none(), "a block of the README has no end");
+    assert!(open.is_none(), "a block has no end");
     blocks
 }
 
@@ -70,13 +70,20 @@ impl Served {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let lines: Vec<String> =
-            lines.take(most).map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        let mut greeting: Vec<String> = Vec::new();
+        for line in lines.take(most).map_while(Result::ok).take_while(|line| !line.is_empty()) {
+            // Of an installation with few people, this is the last line before it is asked something.
+            let is_last = line.ends_with("(expired)");
+            greeting.push(line);
+            if is_last {
+                break;
+            }
+        }
         Self {
             process,
-            url: word(&lines[0], "url: "),
-            token: word(&lines[1], "token: "),
-            greeting: lines.join("\n") + "\n",
+            url: word(&greeting[0], "url: "),
+            token: word(&greeting[1], "token: "),
+            greeting: greeting.join("\n") + "\n",
         }
     }
 }
@@ -96,14 +103,16 @@ impl Drop for Served {
 /// A folder to run the commands in.
 pub struct Stage {
     pub folder: tempfile::TempDir,
+    /// The files that the text shows.
+    files: Vec<PathBuf>,
     installation: Served,
     /// The installation to move from.
     old: Served,
-    /// The sandbox that a command of the README started, and the address it has there.
-    served: Option<(Served, String)>,
+    /// The sandboxes that commands of the text started, and the addresses they have there.
+    served: Vec<(Served, String)>,
     pub status: i32,
-    /// More variables of the commands.
-    pub variables: Vec<(&'static str, String)>,
+    /// More variables of the commands; `export` adds some.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Stage {
@@ -111,9 +120,12 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("home")).unwrap();
         std::os::unix::fs::symlink(root().join("samples"), folder.path().join("samples")).unwrap();
+        let mut files = Vec::new();
         for block in blocks(text) {
             if let Some((_, file)) = block.info.split_once(' ') {
-                fs::write(folder.path().join(file), block.lines.join("\n") + "\n").unwrap();
+                let file = folder.path().join(file);
+                fs::write(&file, block.lines.join("\n") + "\n").unwrap();
+                files.push(file);
             }
         }
         let state = folder.path().join("home/old.csv");
@@ -125,7 +137,8 @@ impl Stage {
             old,
             installation: Served::start("sandbox --latency 0ms --port 0", 8, folder.path()),
             folder,
-            served: None,
+            files,
+            served: Vec::new(),
             status: 0,
             variables: Vec::new(),
         }
@@ -136,7 +149,7 @@ impl Stage {
         self.installation.token.clone()
     }
 
-    /// What a command prints, to both streams, in the words of the README.
+    /// What a command prints, to both streams, in the words of the text.
     pub fn run(&mut self, command: &str) -> String {
         if command.starts_with("houston-onboard sandbox ") {
             let port =
@@ -144,14 +157,23 @@ impl Stage {
             let address = format!("http://127.0.0.1:{}", port.unwrap());
             let arguments = command.trim_start_matches("houston-onboard ").replace(port.unwrap(), "0");
             let served = Served::start(&arguments, 8, self.folder.path());
+            for file in &self.files {
+                let text = fs::read_to_string(file).unwrap();
+                fs::write(file, text.replace(&address, served.url.trim_end_matches("/v1"))).unwrap();
+            }
             let greeting = served.greeting.replace(served.url.trim_end_matches("/v1"), &address);
-            self.served = Some((served, address));
+            self.served.push((served, address));
             return greeting;
         }
         let mut script = command.replace("--domain example.com", &format!("--url {}", self.installation.url));
         script = script.replace("--domain old.example.com", &format!("--url {}", self.old.url));
-        if let Some((served, address)) = &self.served {
+        for (served, address) in &self.served {
             script = script.replace(address, served.url.trim_end_matches("/v1"));
+        }
+        if let Some(variables) = script.strip_prefix("export ") {
+            let pairs = variables.split(' ').map(|pair| pair.split_once('=').expect("NAME=VALUE"));
+            self.variables.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            return String::new();
         }
         let bin = Path::new(PROGRAM).parent().unwrap().display();
         let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
@@ -176,7 +198,7 @@ impl Stage {
         self.status = done.status.code().unwrap_or(-1);
         let mut printed =
             String::from_utf8(done.stdout).unwrap().replace(&self.installation.url, INSTALLATION);
-        if let Some((served, address)) = &self.served {
+        for (served, address) in &self.served {
             printed = printed.replace(served.url.trim_end_matches("/v1"), address);
         }
         printed
