@@ -483,7 +483,11 @@ fn the_page_of_several_shards_leaves_out_what_only_one_run_has() {
     check(&[("merged", &page)]);
 }
 
-/// A screen of a terminal as a page of its own.
+/// The terminal whose picture is taken.
+const ROWS: u16 = 24;
+const COLUMNS: u16 = 80;
+
+/// Screens of a terminal as a page.
 fn drawn(screens: &[vt100::Screen]) -> String {
     let mut page = "<!doctype html><meta charset=utf-8><style>body{margin:0;background:#fff}\
         pre{margin:0 0 16px;padding:14px 18px;width:80ch;border-radius:8px;background:#15191f;color:#dfe4ea;\
@@ -493,10 +497,9 @@ fn drawn(screens: &[vt100::Screen]) -> String {
         .to_owned();
     for screen in screens {
         page.push_str("<pre>");
-        let (rows, columns) = screen.size();
-        let used = (0..rows).rev().find(|row| !line_of(screen, *row).is_empty()).map_or(0, |row| row + 1);
+        let used = (0..ROWS).rev().find(|row| !line_of(screen, *row).is_empty()).map_or(0, |row| row + 1);
         for row in 0..used {
-            for cell in (0..columns).filter_map(|column| screen.cell(row, column)) {
+            for cell in (0..COLUMNS).filter_map(|column| screen.cell(row, column)) {
                 let colour = match cell.fgcolor() {
                     vt100::Color::Idx(index) => format!("c{}", index % 8),
                     vt100::Color::Default | vt100::Color::Rgb(..) => String::new(),
@@ -514,17 +517,18 @@ fn drawn(screens: &[vt100::Screen]) -> String {
 }
 
 fn line_of(screen: &vt100::Screen, row: u16) -> String {
-    screen.contents_between(row, 0, row, screen.size().1).trim_end().to_owned()
+    screen.contents_between(row, 0, row, COLUMNS).trim_end().to_owned()
 }
 
 /// What a terminal of 80 columns shows in the middle of a run, and at its end.
 fn screens(shown: &[u8]) -> [vt100::Screen; 2] {
-    let mut terminal = vt100::Parser::new(24, 80, 0);
+    let size = |of: u16| of.try_into().expect("not zero");
+    let mut terminal = vt100::Parser::new(size(ROWS), size(COLUMNS), 0);
     let mut bars: Vec<vt100::Screen> = Vec::new();
     // A bar is whole when the next drawing begins.
     for drawing in shown.split_inclusive(|&byte| byte == b'\r') {
         let screen = terminal.screen();
-        let has_bar = (0..24).any(|row| {
+        let has_bar = (0..ROWS).any(|row| {
             let line = line_of(screen, row);
             line.starts_with("members ") && line.contains("[=") && !line.contains("] 0/")
         });
@@ -533,7 +537,7 @@ fn screens(shown: &[u8]) -> [vt100::Screen; 2] {
         }
         terminal.process(drawing);
     }
-    let used = |screen: &vt100::Screen| (0..24).filter(|row| !line_of(screen, *row).is_empty()).count();
+    let used = |screen: &vt100::Screen| (0..ROWS).filter(|row| !line_of(screen, *row).is_empty()).count();
     let most = bars.iter().map(used).max().expect("a bar was drawn");
     bars.retain(|screen| used(screen) == most);
     [bars[bars.len() * 2 / 3].clone(), terminal.screen().clone()]
@@ -558,7 +562,7 @@ fn a_run_fits_a_terminal_of_80_columns_and_its_picture_is_taken() {
     let shown = session.exp_eof().unwrap();
     let shown: Vec<u8> = shown.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
     let [middle, end] = screens(&shown);
-    let lines: Vec<_> = (0..24).map(|row| line_of(&end, row)).collect();
+    let lines: Vec<_> = (0..ROWS).map(|row| line_of(&end, row)).collect();
     assert!(lines.iter().any(|line| line.contains("report.html")), "{lines:#?}");
     let page = dir.write("terminal.html", drawn(&[middle, end]));
     check(&[("terminal", &page)]);

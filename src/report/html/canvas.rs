@@ -111,16 +111,28 @@ impl Canvas {
         self.put(format_args!("<path class=\"line {class}\" d=\"{path}\"/>"));
     }
 
-    /// A lane below the axis, with its word and the spans in which there was something.
-    pub(super) fn lane(&mut self, lane: usize, class: &str, label: &str, spans: &[(f64, f64)]) {
+    /// Words above both ends of the axes.
+    pub(super) fn units(&mut self, left: &str, right: Option<&str>) {
+        let y = TOP - 12.0;
+        self.put(format_args!("<text x=\"{}\" y=\"{y}\">{left}</text>", LEFT - 20.0));
+        if let Some(right) = right {
+            let x = LEFT + WIDTH + 20.0;
+            self.put(format_args!("<text class=\"y {right}\" x=\"{x}\" y=\"{y}\">{right}</text>"));
+        }
+    }
+
+    /// A lane below the axis, with its word and the spans in which there was something, each with its share of
+    /// the most that there was.
+    pub(super) fn lane(&mut self, lane: usize, class: &str, label: &str, spans: &[(f64, f64, f64)]) {
         let y = Self::top_of_lane(lane);
         let (text, end) = (LEFT - 6.0, LEFT + WIDTH);
         self.put(format_args!("<text class=\"y\" x=\"{text}\" y=\"{:.1}\">{label}</text>", y + 9.0));
         self.put(format_args!("<path class=\"grid\" d=\"M{LEFT} {:.1}H{end}\"/>", y + 5.0));
-        for (from, until) in spans {
-            let width = (until - from).max(2.0);
+        for (from, until, share) in spans {
+            let (width, height) = ((until - from).max(2.0), 3.0 + 8.0 * share);
+            let y = y + 5.0 - height / 2.0;
             self.put(format_args!(
-                "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"10\"/>"
+                "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
             ));
         }
     }

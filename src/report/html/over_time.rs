@@ -79,7 +79,7 @@ impl Axis {
 struct Lane {
     class: &'static str,
     label: &'static str,
-    spans: Vec<(f64, f64)>,
+    spans: Vec<(f64, f64, f64)>,
 }
 
 /// What a run did over time, with sentences about it; none if it sent nothing and waited for nothing.
@@ -122,11 +122,12 @@ pub(super) fn over_time(timeline: &Timeline, pulses: &Pulses, words: Vec<String>
         canvas.steps("window", intervals.iter().map(|interval| step(interval, share(interval))));
         canvas.right_levels("window", top);
     }
-    for (at, lane) in lanes.iter().enumerate() {
-        canvas.lane(at, lane.class, lane.label, &lane.spans);
-    }
+    canvas.units("per second", (!intervals.is_empty()).then_some("window"));
     for tick in ticks(whole_ms) {
         canvas.tick(axis.at(tick), &said(tick));
+    }
+    for (at, lane) in lanes.iter().enumerate() {
+        canvas.lane(at, lane.class, lane.label, &lane.spans);
     }
     for &at_ms in timeline.resumed_at_ms() {
         canvas.post("leg", axis.at(at_ms), "resumed");
@@ -149,13 +150,20 @@ pub(super) fn over_time(timeline: &Timeline, pulses: &Pulses, words: Vec<String>
 /// The lanes in which there is something.
 fn lanes(timeline: &Timeline, intervals: &[Interval], axis: Axis) -> Vec<Lane> {
     let (moment_ms, moments) = timeline.moments(4 * MOMENTS);
-    let bad = moments.iter().zip(0_u64..).filter(|(moment, _)| moment.bad > 0).map(|(_, at)| {
+    let most_bad = moments.iter().map(|moment| moment.bad).max().unwrap_or(0);
+    let bad = moments.iter().zip(0_u64..).filter(|(moment, _)| moment.bad > 0).map(|(moment, at)| {
         let from_ms = at.saturating_mul(moment_ms);
-        (axis.at(from_ms), axis.at(from_ms.saturating_add(moment_ms)))
+        (axis.at(from_ms), axis.at(from_ms.saturating_add(moment_ms)), ratio(moment.bad, most_bad))
     });
     let with = |count: fn(&Interval) -> u64| {
+        let rate = |interval: &Interval| {
+            ratio(count(interval), interval.until_ms.saturating_sub(interval.from_ms).max(moment_ms))
+        };
+        let most = intervals.iter().map(rate).fold(f64::MIN_POSITIVE, f64::max);
         let spans = intervals.iter().filter(|interval| count(interval) > 0);
-        spans.map(|interval| axis.span(interval)).collect::<Vec<_>>()
+        spans
+            .map(|interval| (axis.span(interval).0, axis.span(interval).1, rate(interval) / most))
+            .collect::<Vec<_>>()
     };
     // Workspaces that were proved at the same point of the drawing are one mark.
     let mut proved: Vec<u64> = timeline.proved_at_ms().map(|ms| ms / (axis.whole_ms / 400).max(1)).collect();
@@ -166,7 +174,7 @@ fn lanes(timeline: &Timeline, intervals: &[Interval], axis: Axis) -> Vec<Lane> {
         Lane { class: "f-failed", label: "bad ends", spans: bad.collect() },
         Lane { class: "f-unsettled", label: "retried", spans: with(|interval| interval.retries) },
         Lane { class: "f-held", label: "throttled", spans: with(|interval| interval.throttled) },
-        Lane { class: "f-changed", label: "1st proof", spans: proved.map(|x| (x, x)).collect() },
+        Lane { class: "f-changed", label: "1st proof", spans: proved.map(|x| (x, x, 1.0)).collect() },
     ];
     lanes.into_iter().filter(|lane| !lane.spans.is_empty()).collect()
 }
