@@ -14,6 +14,7 @@ pub mod export;
 pub mod format;
 pub mod help;
 mod man;
+mod open;
 pub mod output_files;
 pub mod plan;
 pub mod prune_args;

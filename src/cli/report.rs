@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::audit_args::AuditArgs;
-use super::{UNWRITTEN, data_out, environment, print, print_data, tell, unless_gone};
+use super::{UNWRITTEN, data_out, environment, open, print, print_data, tell, unless_gone};
 use crate::model::printable;
 use crate::ops::audit::verify_run;
 use crate::ops::failure::Failure;
@@ -17,9 +17,9 @@ use crate::ops::finish::open_run;
 use crate::ops::merge::Merged;
 use crate::ops::report::{self, RunReport};
 use crate::outcome::ExitStatus;
-use crate::record::folder::LATEST;
-use crate::report::list;
+use crate::record::folder::{LATEST, RunFolder};
 use crate::report::run::RunFormat;
+use crate::report::{html, list};
 
 /// Print the report of a run, finished or not
 #[derive(Debug, Clone, Args)]
@@ -47,6 +47,11 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value_t)]
     pub format: RunFormat,
 
+    /// Open report.html of the run, or of --merge, in the browser instead of printing a report. Without a
+    /// terminal, a display or xdg-open (open on macOS), print its path
+    #[arg(long, conflicts_with_all = ["list", "format", "verify"])]
+    pub open: bool,
+
     /// Check the files of the run against the chain over its journal: 0, or 3 and the first line that was
     /// changed, cut or inserted
     #[arg(long, conflicts_with_all = ["list", "format"])]
@@ -72,7 +77,11 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     let notices = environment().notices;
     if let Some(out) = &args.out {
         let merged = Merged::write_to(out, &args.merge, &args.runs_dir, &notices)?;
-        show(args.format, |out| merged.write(args.format, out))?;
+        if args.open {
+            open::show(&out.join(html::FILE))?;
+        } else {
+            show(args.format, |out| merged.write(args.format, out))?;
+        }
         return Ok(merged.status);
     }
     let folder = open_run(&args.runs_dir, &args.run)?;
@@ -83,8 +92,24 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
         return Ok(ExitStatus::Done);
     }
     let report = RunReport::of(&folder, &notices)?;
+    if args.open {
+        open_page(&folder)?;
+        return Ok(ExitStatus::Done);
+    }
     show(args.format, |out| report.write(args.format, out, &notices))?;
     Ok(ExitStatus::Done)
+}
+
+/// Opens the page of a run, which has one unless it is still going.
+fn open_page(folder: &RunFolder) -> Result<(), Failure> {
+    let page = folder.path().join(html::FILE);
+    if !page.is_file() {
+        let error = anyhow::anyhow!("{} does not exist yet: it is written when the run ends", page.display());
+        return Err(Failure::new(ExitStatus::Usage, error)
+            .about(&["open"])
+            .hint("`report --format html` prints the page as it is now"));
+    }
+    Ok(open::show(&page)?)
 }
 
 /// Prints a report that is written in this format.

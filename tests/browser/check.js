@@ -179,9 +179,21 @@ async function narrow(name, browser, file) {
   await close();
 }
 
+/** What a terminal showed, as a picture. */
+async function picture(name, browser, file) {
+  const { page, heard, close } = await open(browser, file, { deviceScaleFactor: 1.5 });
+  await page.locator('main').screenshot({ path: path.join(out, `${name}.png`) });
+  check(name, `silent: ${heard}`, heard.length === 0);
+  await close();
+}
+
 (async () => {
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
   for (const [name, file] of cases.map(one => one.split('='))) {
+    if (name.startsWith('terminal')) {
+      await picture(name, browser, file);
+      continue;
+    }
     const isLarge = name.startsWith('large');
     const { page, heard, close } = await open(browser, file);
     await ready(page);

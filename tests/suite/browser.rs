@@ -14,19 +14,20 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use houston_onboard::event::StopReason;
-use houston_onboard::model::{ItemId, Level, Role, RowNumber, Strain, WorkspaceId};
+use houston_onboard::model::{ItemId, Level, LimitedBy, Role, RowNumber, Strain, WorkspaceId};
 use houston_onboard::outcome::{Cause, Code, Outcome, Status, StatusKind};
 use houston_onboard::plan::census::{Census, Gap, Members};
 use houston_onboard::plan::guard::Caps;
 use houston_onboard::plan::{Account, Action, Holder, Membership, OperationId, RolePolicy, Standing};
 use houston_onboard::record::folder::{ROSTER, RunFolder};
 use houston_onboard::record::journal::{
-    Actor, ChainKind, Entry, FORMAT, Hashing, Header, Journal, Kept, LineDecision, Origin, PlanLine, Prune,
-    Reach, RunSettings, WorkspaceBefore, write_plan,
+    Actor, ChainKind, Entry, FORMAT, Hashing, Header, Journal, Kept, LineDecision, Origin, Paused, PlanLine,
+    Prune, Pulse, Reach, RunSettings, WhyPaused, WorkspaceBefore, write_plan,
 };
 use houston_onboard::roster::{Roster, Settings, spool_text};
+use houston_onboard::sandbox::Options;
 
-use crate::harness::{self, Workdir, root};
+use crate::harness::{self, Sandbox, Workdir, program, root};
 
 const RUN: &str = "20261123T154500Z-k3f9";
 
@@ -224,6 +225,54 @@ fn decision((status, cause): &(Status, Option<Cause>), action: Action) -> LineDe
     }
 }
 
+/// The pulses of a run that is throttled, finds Houston away, and recovers.
+#[derive(Default)]
+struct Beat {
+    at_ms: u64,
+    /// Requests, retries and throttled ones of the leg.
+    counted: (u64, u64, u64),
+    answers: u64,
+}
+
+impl Beat {
+    /// Writes the pulses before a moment, at which so many requests are sent.
+    fn until(&mut self, journal: &mut Journal, at_ms: u64, requests: u64) {
+        while self.at_ms + 1_000 < at_ms {
+            self.at_ms += if self.at_ms == 0 { 1_000 } else { 5_000 };
+            let (is_slow, is_away) =
+                ((31_000..50_000).contains(&self.at_ms), (50_000..69_500).contains(&self.at_ms));
+            self.counted.1 += if is_slow { 3 } else { u64::from(is_away) };
+            self.counted.2 += if is_slow { 4 } else { 0 };
+            let paused = match self.at_ms {
+                36_000 => Some(Paused { why: WhyPaused::Asked, ms: 3_500 }),
+                at_ms if is_away => Some(Paused { why: WhyPaused::Away, ms: at_ms - 49_800 }),
+                _ => None,
+            };
+            let (requests, retries, throttled) = self.counted;
+            let answers = std::mem::take(&mut self.answers);
+            journal.note(&Entry::Pulse(Box::new(Pulse {
+                requests,
+                retries,
+                throttled,
+                window: match self.at_ms / 1000 {
+                    0..=30 => 8,
+                    31..=40 => 4,
+                    41..=69 => 2,
+                    70..=80 => 4,
+                    _ => 6,
+                },
+                in_flight: 3,
+                limited_by: LimitedBy::Latency,
+                paused,
+                latency: vec![0, 0, 0, 0, 0, answers / 4, answers / 2, answers - answers / 4 - answers / 2],
+                at_ms: self.at_ms,
+            })));
+        }
+        self.counted.0 += requests;
+        self.answers += requests;
+    }
+}
+
 /// A run of a minute and a half that slows down in its middle and is resumed once.
 fn write_entries(
     journal: &mut Journal,
@@ -242,16 +291,18 @@ fn write_entries(
         let seen = Census { members: Some(members), invitations, not_in_roster: Some(3), pages: 2, gaps };
         journal.note(&Entry::Workspace(Box::new(WorkspaceBefore { id, label: None, seen })));
     }
-    let mut is_resumed = false;
+    let (mut is_resumed, mut beat) = (false, Beat::default());
     for (at, (line, (status, cause))) in lines.iter().zip(ends).enumerate() {
         if line.decision.action().is_none() || *status == Status::NotRun {
             continue;
         }
         let share = at as u64 * 1000 / all;
         let at_ms = 90 * share + if share > 550 { 20_000 } else { 0 };
+        beat.until(journal, at_ms, 1 + u64::from(at % 3 == 0));
         let wave = 40 + (at as u64 * 7919 % 97) * (at as u64 * 31 % 11) + u64::from(share > 400) * 160;
         if share >= 700 && !is_resumed {
             is_resumed = true;
+            beat.counted = (0, 0, 0);
             journal.note(&Entry::Resumed {
                 leg: 2,
                 at: "2026-11-23T16:02:00Z".parse().unwrap(),
@@ -267,6 +318,7 @@ fn write_entries(
         let outcome = Outcome { status: *status, cause: cause.clone(), attempts: 1, elapsed };
         journal.note_outcome(item, &outcome, start + Duration::from_millis(at_ms + wave));
     }
+    beat.until(journal, 112_000, 0);
     journal.note(&Entry::Closed {
         stopped,
         code: None,
@@ -276,6 +328,11 @@ fn write_entries(
             congestion_events: 16,
             window_min: 2,
             window_end: 6,
+            window_mean: 6,
+            concurrency: 8,
+            limited_by: LimitedBy::Latency,
+            answers: all + 40,
+            answers_us: (all + 40) * 87_000,
             retries: 15,
             ..Strain::default()
         },
@@ -395,6 +452,120 @@ fn a_run_and_a_plan_can_be_read_filtered_printed_and_shared() {
     let (_run, faults) = run(640, 9, 12).page(Some(StopReason::MaxErrors));
     let (_plan, plan) = plan();
     check(&[("run", &faults), ("plan", &plan)]);
+}
+
+/// The page of a roster that was carried out in two shards.
+fn merged() -> (Workdir, PathBuf) {
+    let (sandbox, dir) = (Sandbox::new(), Workdir::new());
+    dir.write("roster.csv", harness::roster(60, 5));
+    for shard in ["1/2", "2/2"] {
+        drop(dir.apply(&sandbox, "roster.csv", &["--shard", shard, "--timeout", "5s"]).ended(0));
+    }
+    let runs: Vec<_> = dir.folders().iter().map(|folder| folder.display().to_string()).collect();
+    let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+    drop(dir.call(["report", "--merge"]).args(&runs).args(&["--out", "merged"]).run().ended(0));
+    let page = dir.path().join("merged/report.html");
+    (dir, page)
+}
+
+#[test]
+fn the_page_of_several_shards_leaves_out_what_only_one_run_has() {
+    let (dir, page) = merged();
+    let text = fs::read_to_string(&page).unwrap();
+    for section in ["people-title", "workspaces-title", "audit-title", "id=\"rows\""] {
+        assert!(text.contains(section), "{section}");
+    }
+    for missing in ["time-title", "First write to last proof", "Head of its chain"] {
+        assert!(!text.contains(missing), "{missing}");
+    }
+    let shard = dir.folders().remove(0).join("report.html");
+    assert!(fs::read_to_string(shard).unwrap().contains("time-title"), "a run has its timeline");
+    check(&[("merged", &page)]);
+}
+
+/// The terminal whose picture is taken.
+const ROWS: u16 = 24;
+const COLUMNS: u16 = 80;
+
+/// Screens of a terminal as a page.
+fn drawn(screens: &[vt100::Screen]) -> String {
+    let mut page = "<!doctype html><meta charset=utf-8><style>body{margin:0;background:#fff}\
+        pre{margin:0 0 16px;padding:14px 18px;width:80ch;border-radius:8px;background:#15191f;color:#dfe4ea;\
+        font:15px/1.35 'DejaVu Sans Mono','Liberation Mono',monospace}\
+        .c1{color:#ff7b72}.c2{color:#56d364}.c3{color:#e3b341}.c6{color:#76d9e6}.b{font-weight:700}.d{opacity:.62}\
+        </style><main style=\"width:max-content;padding:12px\">"
+        .to_owned();
+    for screen in screens {
+        page.push_str("<pre>");
+        let used = (0..ROWS).rev().find(|row| !line_of(screen, *row).is_empty()).map_or(0, |row| row + 1);
+        for row in 0..used {
+            for cell in (0..COLUMNS).filter_map(|column| screen.cell(row, column)) {
+                let colour = match cell.fgcolor() {
+                    vt100::Color::Idx(index) => format!("c{}", index % 8),
+                    vt100::Color::Default | vt100::Color::Rgb(..) => String::new(),
+                };
+                let (bold, dim) = (if cell.bold() { "b" } else { "" }, if cell.dim() { "d" } else { "" });
+                let text = if cell.has_contents() { cell.contents() } else { " " };
+                let text = text.replace('&', "&amp;").replace('<', "&lt;");
+                write!(page, "<span class=\"{colour} {bold} {dim}\">{text}</span>").unwrap();
+            }
+            page.push('\n');
+        }
+        page.push_str("</pre>");
+    }
+    page
+}
+
+fn line_of(screen: &vt100::Screen, row: u16) -> String {
+    screen.contents_between(row, 0, row, COLUMNS).trim_end().to_owned()
+}
+
+/// What a terminal of 80 columns shows in the middle of a run, and at its end.
+fn screens(shown: &[u8]) -> [vt100::Screen; 2] {
+    let size = |of: u16| of.try_into().expect("not zero");
+    let mut terminal = vt100::Parser::new(size(ROWS), size(COLUMNS), 0);
+    let mut bars: Vec<vt100::Screen> = Vec::new();
+    // A bar is whole when the next drawing begins.
+    for drawing in shown.split_inclusive(|&byte| byte == b'\r') {
+        let screen = terminal.screen();
+        let has_bar = (0..ROWS).any(|row| {
+            let line = line_of(screen, row);
+            line.starts_with("members ") && line.contains("[=") && !line.contains("] 0/")
+        });
+        if has_bar {
+            bars.push(screen.clone());
+        }
+        terminal.process(drawing);
+    }
+    let used = |screen: &vt100::Screen| (0..ROWS).filter(|row| !line_of(screen, *row).is_empty()).count();
+    let most = bars.iter().map(used).max().expect("a bar was drawn");
+    bars.retain(|screen| used(screen) == most);
+    [bars[bars.len() * 2 / 3].clone(), terminal.screen().clone()]
+}
+
+#[test]
+fn a_run_fits_a_terminal_of_80_columns_and_its_picture_is_taken() {
+    let options = Options { latency: Duration::from_millis(25), ..harness::faulty("503=6%,reset=2%") };
+    let (sandbox, dir) = (Sandbox::with(options), Workdir::new());
+    dir.write("team.csv", harness::roster(400, 5));
+    let mut command = Command::new("/bin/sh");
+    let apply = format!(
+        "stty cols 80 rows 24; exec {} apply team.csv --yes --retries 1 --url {}",
+        program(),
+        sandbox.url()
+    );
+    command.env_clear().args(["-c", &apply]).current_dir(dir.path());
+    command.env("TERM", "xterm-256color").env("PATH", "/usr/bin:/bin").env("HOME", dir.path());
+    command.env("HOUSTON_ONBOARD_RATE", "none").env("HOUSTON_API_TOKEN", sandbox.token());
+    let mut session = rexpect::session::spawn_command(command, Some(60_000)).unwrap();
+    // The session gives a character for every byte.
+    let shown = session.exp_eof().unwrap();
+    let shown: Vec<u8> = shown.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let [middle, end] = screens(&shown);
+    let lines: Vec<_> = (0..ROWS).map(|row| line_of(&end, row)).collect();
+    assert!(lines.iter().any(|line| line.contains("report.html")), "{lines:#?}");
+    let page = dir.write("terminal.html", drawn(&[middle, end]));
+    check(&[("terminal", &page)]);
 }
 
 #[test]

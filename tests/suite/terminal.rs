@@ -367,3 +367,41 @@ fn a_dumb_terminal_has_lines_and_a_good_one_a_link() {
         assert_eq!(shown.contains("\u{1b}]8;;file:///"), has_link, "{shown:?}");
     }
 }
+
+#[test]
+fn a_report_is_opened_for_a_person_and_its_path_printed_for_everyone_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (sandbox, workdir) = (Sandbox::new(), with_roster());
+    let run = workdir.apply(&sandbox, "roster.csv", &["--timeout", "5s"]).ended(0);
+    let page = run.folder().canonicalize().unwrap().join("report.html");
+    let page = page.to_str().unwrap();
+    let opener = |text: &str| {
+        let path = workdir.write("xdg-open", format!("#!/bin/sh\n{text}\n"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let heard = workdir.path().join("heard");
+    let on_a_display = |display: &[(&str, &str)]| {
+        let mut command = bare(&workdir, &["report", "--open"]);
+        command.env("PATH", workdir.path()).env("HOUSTON_API_TOKEN", "a-token").envs(display.iter().copied());
+        ended(on_its_own(command), 0)
+    };
+    opener("{ echo \"$#\"; echo \"$1\"; echo \"token: $HOUSTON_API_TOKEN.\"; } > heard");
+    for display in [[("DISPLAY", ":0")], [("WAYLAND_DISPLAY", "wayland-0")]] {
+        let shown = on_a_display(&display);
+        assert!(shown.contains("opened ") && shown.contains("report.html"), "{shown}");
+        assert_eq!(std::fs::read_to_string(&heard).unwrap(), format!("1\n{page}\ntoken: .\n"));
+        std::fs::remove_file(&heard).unwrap();
+    }
+    // No display, no terminal, an opener that fails, none at all.
+    let printed = format!("{page}\r\n");
+    assert_eq!(on_a_display(&[]), printed);
+    let path = workdir.path().to_str().unwrap();
+    let piped = workdir.call(["report", "--open"]).env("DISPLAY", ":0").env("PATH", path).run().ended(0);
+    assert_eq!(piped.stdout, format!("{page}\n"));
+    assert!(!heard.exists());
+    opener("exit 3");
+    assert_eq!(on_a_display(&[("DISPLAY", ":0")]), printed);
+    std::fs::remove_file(workdir.path().join("xdg-open")).unwrap();
+    assert_eq!(on_a_display(&[("DISPLAY", ":0")]), printed);
+    workdir.run(["report", "--open", "--verify"]).ended(2).says("--verify").began_nothing();
+}

@@ -208,14 +208,34 @@ impl Pulses {
         });
     }
 
+    /// The run in at most so many intervals.
+    pub fn in_at_most(&self, most: usize) -> Vec<Interval> {
+        self.merged(self.intervals.len().div_ceil(most.max(1)).max(1))
+    }
+
     /// Merges each interval with its neighbour.
     fn halve(&mut self) {
-        let pairs = self.intervals.chunks(2).map(|pair| {
-            let mut merged = pair[0].clone();
-            pair[1..].iter().for_each(|next| merged.extend(next));
+        self.intervals = self.merged(2);
+    }
+
+    /// So many neighbours become one.
+    fn merged(&self, together: usize) -> Vec<Interval> {
+        let merge = |neighbours: &[Interval]| {
+            let mut merged = neighbours[0].clone();
+            neighbours[1..].iter().for_each(|next| merged.extend(next));
             merged
-        });
-        self.intervals = pairs.collect();
+        };
+        self.intervals.chunks(together).map(merge).collect()
+    }
+}
+
+#[cfg(test)]
+impl Pulses {
+    /// Those of one leg.
+    pub fn of(pulses: &[Pulse]) -> Self {
+        let mut all = Self::default();
+        pulses.iter().for_each(|pulse| all.take(pulse));
+        all
     }
 }
 
@@ -286,6 +306,8 @@ mod tests {
         assert_eq!(intervals.iter().map(|one| one.latency[2]).sum::<u64>(), beats);
         assert_eq!(intervals.iter().map(|one| one.window).min(), Some(2), "the fewest are kept");
         assert!(intervals.windows(2).all(|pair| pair[0].until_ms == pair[1].from_ms));
+        let few = pulses.in_at_most(100);
+        assert!(few.len() <= 100 && few.iter().map(|one| one.requests).sum::<u64>() == beats);
         let mut odd = beat.pulse(&load(0, 0), None, 3, start);
         odd.latency = vec![u64::MAX; 100];
         pulses.take(&odd);

@@ -118,6 +118,11 @@ impl Timeline {
         *self.spans.get(workspace)?
     }
 
+    /// When each workspace had its first change proved, if one was.
+    pub fn proved_at_ms(&self) -> impl Iterator<Item = u64> + '_ {
+        self.spans.iter().flatten().filter_map(|span| span.proved_ms)
+    }
+
     /// When later legs of it began.
     pub fn resumed_at_ms(&self) -> &[u64] {
         &self.resumed_at_ms
@@ -170,5 +175,6 @@ mod tests {
         let span = Span { first_ms: 7, proved_ms: Some(30), last_ms: 50 };
         assert_eq!(timeline.span_of(1), Some(span));
         assert_eq!(timeline.span_of(2), None);
+        assert_eq!(timeline.proved_at_ms().collect::<Vec<_>>(), [30]);
     }
 }

@@ -5,11 +5,14 @@
 //! function: [`write()`], which streams the rows of the table into it. All of it but the table reads and
 //! prints without the script. Every value passes through [`Clean`] on its way into the markup.
 
-mod chart;
+mod canvas;
+mod latency;
+mod over_time;
 mod page;
 mod rows;
 pub mod run;
 mod shape;
+mod shift;
 mod tone;
 
 use std::fmt;
@@ -27,6 +30,7 @@ pub use self::page::{
 };
 pub use self::rows::{Cell, Column, Packer, Table};
 pub use self::shape::{Svg, bar};
+pub use self::shift::shift;
 pub use self::tone::Tone;
 use crate::model::printable;
 

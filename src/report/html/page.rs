@@ -323,6 +323,8 @@ pub struct Chart {
     pub svg: Svg,
     /// The figures that matter.
     pub figures: Vec<Part>,
+    /// What they mean, in sentences.
+    pub words: Vec<String>,
     /// What the list below it has.
     pub list_title: &'static str,
     /// A list, folded.
@@ -332,6 +334,8 @@ pub struct Chart {
 /// A figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
+    /// The class of what shows it in the drawing.
+    pub mark: Option<&'static str>,
     /// Of what.
     pub name: &'static str,
     /// What it is.

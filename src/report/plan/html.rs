@@ -10,11 +10,11 @@ use super::items::PlannedItem;
 use super::{PlanReport, summed_up};
 use crate::model::{ItemId, Level, Role, printable};
 use crate::outcome::Code;
-use crate::plan::{Action, Counts, Decision, Item, Phase, Reason};
+use crate::plan::{Action, Counts, Decision, Item, Membership, Phase, Reason};
 use crate::report::closing::advice;
 use crate::report::html::{
-    self, Approval, Audit, Card, Cell, Column, Count, Fact, Group, Name, Packer, Page, Remark, Share,
-    SheetRow, Subject, Table, Tile, Tone, Workspace, bar, filter,
+    self, Approval, Audit, Card, Cell, Column, Count, Drawn, Fact, Group, Name, Packer, Page, Remark, Share,
+    SheetRow, Subject, Table, Tile, Tone, Workspace, bar, filter, shift,
 };
 use crate::report::spoken;
 
@@ -173,6 +173,18 @@ impl Move {
             Self::DeploymentRole => (Tone::Change, "Deployment roles to set", filter("", "", "deployment_")),
         }
     }
+}
+
+/// By how many members with a role an item would change its workspace. People who are added count, although
+/// those without an account are invited first.
+fn shifts(item: &Item) -> Vec<(Level, i64)> {
+    let Some(action) = item.decision.action().filter(|_| item.phase() != Phase::Deployments) else {
+        return Vec::new();
+    };
+    let is_member = matches!(item.seen, Some(Membership::Member { .. }));
+    let lost = item.from().filter(|_| is_member);
+    let won = action.level().filter(|_| is_member || action.added().is_some());
+    lost.map(|level| (level, -1)).into_iter().chain(won.map(|level| (level, 1))).collect()
 }
 
 impl PlanReport<'_> {
@@ -484,10 +496,22 @@ impl PlanReport<'_> {
             rows: Count(ids.len() as u64),
             bar: bar(&parts, &words),
             words,
-            shift: None,
+            shift: self.shift(ids),
             lane: None,
             name,
         }
+    }
+
+    /// The members of the workspace of these items before and after, where they were counted.
+    fn shift(&self, ids: &[ItemId]) -> Option<Drawn> {
+        let items = || ids.iter().map(|id| &self.plan.items[id.index()]);
+        let workspace = items().find_map(Item::workspace)?;
+        let seen = self.plan.census.get(workspace as usize)?.as_ref()?;
+        let mut shifted = [0; 3];
+        for (level, more) in items().flat_map(shifts) {
+            shifted[level as usize] += more;
+        }
+        shift(seen, shifted)
     }
 
     fn made_from(&self) -> Vec<Fact> {

@@ -9,13 +9,15 @@ use super::names::Names;
 use crate::model::{ItemId, Level, Role};
 use crate::outcome::{Code, ExitStatus, Status, StatusKind};
 use crate::plan::RolePolicy;
-use crate::plan::census::{Census, Gap, Members};
+use crate::plan::census::{Census, Gap};
 use crate::record::journal::{Header, History, Span, WorkspaceBefore};
-use crate::report::closing::{Mood, NextSteps, Step, advice, mood, strained, verdict};
-use crate::report::html::shape::{bars, lane};
+use crate::report::closing::{Mood, NextSteps, Step, advice, limit, mood, strained, verdict};
+use crate::report::html::latency::latency;
+use crate::report::html::over_time::over_time;
+use crate::report::html::shape::lane;
 use crate::report::html::{
     Approval, Audit, Card, Chart, Count, Drawn, Fact, Group, Name, Page, Remark, Share, Subject, Tile, Tone,
-    Workspace, bar, chart, filter,
+    Workspace, bar, filter, shift,
 };
 use crate::report::notices::why_held_back;
 use crate::report::summary::{FailureClass, RunState, Summary};
@@ -56,7 +58,7 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
         audit: audit(history, summary, &facts),
         rows_note: rows_note(history),
         footer: format!("run {}, {} on {}", summary.run, summary.roster, summary.target),
-        charts: charts(history, facts, names),
+        charts: charts(history, summary, facts, names),
     }
 }
 
@@ -334,14 +336,30 @@ fn locked_out(summary: &Summary) -> Option<Card> {
     })
 }
 
-fn charts(history: &History, facts: Facts, names: &Names) -> Vec<Chart> {
+/// What kept a run from going faster, with the window and the latency that go with it.
+fn limited(summary: &Summary) -> Option<String> {
+    let throttled = || strained(summary).into_iter().next().map(|(what, rest)| format!("{what}: {rest}"));
+    let why = limit(summary).or_else(throttled).map(|words| format!("{}.", capital(&words)));
+    let Summary { window_min, window_mean, .. } = *summary;
+    let window = (window_mean > 0).then(|| {
+        format!(
+            "The window, the requests allowed in flight, was {window_mean} on average and {window_min} at the least."
+        )
+    });
+    let latency = summary.latency_ms.map(|ms| format!("An answer took {} ms on average.", Count(ms)));
+    let sentences: Vec<_> = [why, window, latency].into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+fn charts(history: &History, summary: &Summary, facts: Facts, names: &Names) -> Vec<Chart> {
     let slow = |&id: &ItemId| {
         let end = history.item(id)?;
         Some(format!("{} ms  {}", Count(end.elapsed_ms.into()), names.person(id)))
     };
     let slowest = facts.slowest.iter().filter_map(slow).collect();
-    let over_time = chart::timeline(&history.timeline);
-    over_time.into_iter().chain(chart::latency(facts.elapsed, slowest)).collect()
+    let words = limited(summary).into_iter().collect();
+    let over_time = over_time(&history.timeline, &history.pulses, words);
+    over_time.into_iter().chain(latency(facts.elapsed, slowest)).collect()
 }
 
 fn workspaces(history: &History, facts: &Facts, names: &Names) -> (Vec<Workspace>, Count) {
@@ -359,25 +377,6 @@ fn workspaces(history: &History, facts: &Facts, names: &Names) -> (Vec<Workspace
 /// What was seen of a workspace before the run.
 fn census<'h>(history: &'h History, id: &str) -> Option<&'h Census> {
     history.before.iter().find(|before| before.id.as_str() == id).map(|before| &before.seen)
-}
-
-/// The members of a workspace before the run, and with what it changed.
-fn shift(seen: &Census, shifted: [i64; 3]) -> Option<Drawn> {
-    let Members { admins, editors, viewers, others } = seen.members?;
-    let [viewer, editor, admin] = shifted;
-    let roles = [("admins", admins, admin), ("editors", editors, editor), ("viewers", viewers, viewer)];
-    let roles = roles.map(|(name, before, more)| (name, before, before.saturating_add_signed(more)));
-    let tones = [Tone::Held, Tone::Change, Tone::Same];
-    let part = |count: fn(&(&str, u64, u64)) -> u64| {
-        let parts = tones.into_iter().zip(roles.iter().map(count));
-        parts.chain([(Tone::NotTried, others)]).collect::<Vec<_>>()
-    };
-    let said = roles.map(|(name, before, after)| {
-        let then = if before == after { String::new() } else { format!(" → {}", Count(after)) };
-        format!("{name} {}{then}", Count(before))
-    });
-    let words = said.join(", ");
-    Some(Drawn { svg: bars(&part(|role| role.1), &part(|role| role.2), &words), words })
 }
 
 fn workspace(at: usize, history: &History, ends: Ends, shifted: [i64; 3], names: &Names) -> Workspace {
