@@ -14,7 +14,8 @@ use fastrand::Rng;
 fn files(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.is_file());
+    let is_picture = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "png");
+    paths.retain(|path| path.is_file() && !is_picture(path));
     paths.sort();
     assert!(!paths.is_empty(), "{}", folder.display());
     paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
