@@ -129,8 +129,9 @@ class OnboardPlanOperator(_ProgramOperator):
         """Run ``plan ROSTER --out FILE --format md``."""
         roster = str(_absolute("roster", self.roster))
         path = self._plan_path(context, roster, *self.plan_arguments)
-        flags = [*self.plan_arguments, *_unchanged(self.skip_unchanged), "--format", "md", "--out", str(path)]
-        result = self._open().summarise("plan", roster, *flags)
+        flags = [*self.plan_arguments, "--format", "md", "--out", str(path)]
+        program = self._open()
+        result = program.summarise("plan", roster, *flags)
         self.log.info("%s", result.output)
         plan = result.summary.get("plan") or {}
         returned = {
@@ -140,9 +141,12 @@ class OnboardPlanOperator(_ProgramOperator):
             "counts": plan.get("counts"),
             "markdown": _shortened(result.output),
         }
-        if _is_usable(result) and result.status != UNCHANGED:
-            return returned
-        return self._conclude(context, "plan", result, returned)
+        if program.stopped or not _is_usable(result):
+            return self._conclude(context, "plan", result, returned)
+        # Not by --exit-code-unchanged: a saved plan keeps that, and `apply` would obey it.
+        if self.skip_unchanged and returned["changes"] == 0:
+            raise AirflowSkipException("no changes: Houston already matches the roster")
+        return returned
 
 
 class OnboardOperator(_ProgramOperator):

@@ -158,6 +158,13 @@ def test_the_same_people_again_skip_the_task(roster: Path, runs_dir: Path) -> No
     flags = {"plan_arguments": ["--on-conflict", "last"]}
     with pytest.raises(AirflowSkipException):
         onboard(runs_dir, roster=str(roster), **flags).execute()
+    plan = {"task_id": "plan", "roster": str(roster), "runs_dir": str(runs_dir), "houston_conn_id": "houston"}
+    with pytest.raises(AirflowSkipException):
+        Task(OnboardPlanOperator(**plan)).execute()
+    planned = Task(OnboardPlanOperator(**plan, skip_unchanged=False)).execute()
+    assert planned["changes"] == 0
+    unchanged = onboard(runs_dir, plan_file=planned["plan_file"], skip_unchanged=False)
+    assert unchanged.execute()["exit_status"] == 0, "the plan does not make it a skipped task"
     summary = onboard(runs_dir, roster=str(roster), skip_unchanged=False, shard="1/1", **flags).execute()
     assert summary["exit_status"] == 0
 
@@ -180,7 +187,9 @@ def test_a_plan_is_approved_by_its_digest(roster: Path, runs_dir: Path) -> None:
 
 @pytest.mark.usefixtures("connected")
 def test_a_retry_resumes_the_run(roster: Path, runs_dir: Path) -> None:
-    first = onboard(runs_dir, roster=str(roster), apply_arguments=["--max-duration", "1ms", "--concurrency", "1"])
+    rows = [f"person.{i}@example.com,viewer,Finance\n" for i in range(12)]
+    roster.write_text("email,role,workspace\n" + "".join(rows))
+    first = onboard(runs_dir, roster=str(roster), apply_arguments=["--max-duration", "1ms", "--rate", "20/s"])
     with pytest.raises(AirflowException, match="ended with 8 ") as raised:
         first.execute()
     assert raised.type is AirflowException
