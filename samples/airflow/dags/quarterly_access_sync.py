@@ -48,8 +48,7 @@ def approval() -> Any:
         task_id="approve",
         subject="Access sync: {{ ti.xcom_pull(task_ids='plan')['changes'] }} changes",
         body=(
-            "Digest: `{{ ti.xcom_pull(task_ids='plan')['digest'] }}`\n\n"
-            "{{ ti.xcom_pull(task_ids='plan')['markdown'] }}"
+            "Digest: `{{ ti.xcom_pull(task_ids='plan')['digest'] }}`\n\n{{ ti.xcom_pull(task_ids='plan')['markdown'] }}"
         ),
         response_timeout=PATIENCE,
     )

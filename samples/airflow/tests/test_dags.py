@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from houston_onboard import find_program
+from houston_onboard.airflow import AirflowFailException
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -28,7 +30,9 @@ class World:
         self.children: list[subprocess.Popen[str]] = []
         self.runs_dir = home / "runs"
         connection = {"conn_type": "http", "host": url, "password": token}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "HOUSTON_", "ASTRO_"))}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "HOUSTON_", "ASTRO_"))
+        }
         self.sandbox = {**inherited, "HOUSTON_API_TOKEN": token, "HOUSTON_ONBOARD_URL": url}
         self.environment = {
             **inherited,
@@ -124,6 +128,16 @@ def digest_of_the_plan(world: World, run: subprocess.Popen[str], dag_id: str) ->
     pytest.fail("there is no plan:\n" + world.log(dag_id))
 
 
+@pytest.mark.parametrize("summary", [None, {"exit_status": 6}])
+def test_the_report_of_a_sync_fails_with_its_run(summary: Any) -> None:
+    dag = runpy.run_path(str(HERE.parent / "dags" / "quarterly_access_sync.py"))["quarterly_access_sync"]()
+    report = dag.get_task("report")
+    assert (report.trigger_rule, dag.leaves) == ("none_skipped", [report])
+    run = {"run": "r", "target": "t", "folder": "f", "counts": {"rejected": 1}}
+    with pytest.raises(AirflowFailException, match="ended with 6" if summary else "there is no run"):
+        report.python_callable(summary and {**run, **summary})
+
+
 def test_files_of_a_drop_folder_are_applied_and_filed(world: World) -> None:
     world.roster("drop/first.csv", [("ana.silva@example.com", "viewer", "Finance")])
     world.roster("drop/second.csv", [("ben.okafor@example.com", "editor", "Data Platform")])
@@ -131,7 +145,10 @@ def test_files_of_a_drop_folder_are_applied_and_filed(world: World) -> None:
     run = world.begin("onboarding_drop_folder", folder=str(world.home / "drop"), quiet_seconds=0)
     assert run.wait(LIMIT) == 1, "a leaf that stays green hides the bad file:\n" + world.log("onboarding_drop_folder")
     assert "1 of 3 files failed" in world.log("onboarding_drop_folder")
-    filed = {str(path.relative_to(world.home / "drop").parts[0]) + "/" + path.name for path in world.home.glob("drop/**/*.csv")}
+    filed = {
+        str(path.relative_to(world.home / "drop").parts[0]) + "/" + path.name
+        for path in world.home.glob("drop/**/*.csv")
+    }
     assert filed == {"done/first.csv", "done/second.csv", "failed/wrong.csv"}
     people = {email for email, _ in world.members()}
     assert {"ana.silva@example.com", "ben.okafor@example.com"} <= people

@@ -99,9 +99,7 @@ def test_a_status_decides_whether_a_retry_makes_sense(
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_retry_applies_the_plan_of_the_first_try(
-    fake: Callable[[str], Path], roster: Path, runs_dir: Path
-) -> None:
+def test_a_retry_applies_the_plan_of_the_first_try(fake: Callable[[str], Path], roster: Path, runs_dir: Path) -> None:
     folder = fake(fake_apply(8))
     for _ in range(2):
         with pytest.raises(AirflowException):
@@ -142,9 +140,7 @@ def test_a_stopped_task_may_be_retried(fake: Callable[[str], Path], roster: Path
     assert raised.type is AirflowException
 
 
-def test_a_roster_is_applied_and_its_summary_returned(
-    connected: Sandbox, roster: Path, runs_dir: Path
-) -> None:
+def test_a_roster_is_applied_and_its_summary_returned(connected: Sandbox, roster: Path, runs_dir: Path) -> None:
     summary = onboard(runs_dir, roster=str(roster)).execute()
     assert (summary["exit_status"], summary["rows"], summary["target"]) == (0, 3, connected.url)
     assert summary["counts"]["added"] + summary["counts"]["invited"] == 3
@@ -172,9 +168,7 @@ def test_the_same_people_again_skip_the_task(roster: Path, runs_dir: Path) -> No
 @pytest.mark.usefixtures("connected")
 def test_a_plan_is_approved_by_its_digest(roster: Path, runs_dir: Path) -> None:
     planned = Task(
-        OnboardPlanOperator(
-            task_id="plan", roster=str(roster), runs_dir=str(runs_dir), houston_conn_id="houston"
-        )
+        OnboardPlanOperator(task_id="plan", roster=str(roster), runs_dir=str(runs_dir), houston_conn_id="houston")
     ).execute()
     assert planned["changes"] == 3
     assert "ana.silva@example.com" in planned["markdown"]
@@ -272,9 +266,7 @@ def test_a_connection_has_the_url(fields: tuple[str, Any, Any], url: str) -> Non
     assert airflow._url(*fields) == url
 
 
-def test_a_connection_without_a_token_is_refused(
-    roster: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_without_a_token_is_refused(roster: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CONNECTION, json.dumps({"conn_type": "http", "host": "houston.example.com"}))
     with pytest.raises(AirflowFailException, match="has no password"):
         onboard(runs_dir, roster=str(roster)).execute()

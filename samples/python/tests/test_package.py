@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import houston_onboard
 import pytest
+
+import houston_onboard
 from houston_onboard.program import MEANING, UNCHANGED
 
 

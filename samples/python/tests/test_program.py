@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+
 from houston_onboard.program import MARGIN, Program, parse, plan_path, safe
 
 Fake = Callable[[str], Path]
@@ -114,10 +115,7 @@ def test_a_signal_handler_can_stop_it_while_this_thread_waits(fake: Fake) -> Non
     # As Airflow does it: SIGTERM to the process of the task, whose handler calls `on_kill`.
     import signal
 
-    fake(
-        "print(json.dumps(dict(level='info', text='ready')), file=sys.stderr, flush=True)\n"
-        "signal.pause()\n"
-    )
+    fake("print(json.dumps(dict(level='info', text='ready')), file=sys.stderr, flush=True)\nsignal.pause()\n")
     program = Program(lambda _, text: os.kill(os.getpid(), signal.SIGTERM) if text == "ready" else None, {})
     before = signal.signal(signal.SIGTERM, lambda *_: program.stop())
     began = time.monotonic()
