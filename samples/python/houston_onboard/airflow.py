@@ -132,7 +132,8 @@ class OnboardPlanOperator(_ProgramOperator):
         flags = [*self.plan_arguments, "--format", "md", "--out", str(path)]
         program = self._open()
         result = program.summarise("plan", roster, *flags)
-        self.log.info("%s", result.output)
+        if result.output:
+            self.log.info("%s", result.output)
         plan = result.summary.get("plan") or {}
         returned = {
             "plan_file": str(path),
@@ -237,7 +238,8 @@ class OnboardOperator(_ProgramOperator):
             return path
         flags = [*self.plan_arguments, *_flag("--shard", self.shard), "--out", str(path)]
         result = program.summarise("plan", roster, *flags)
-        self.log.info("%s", result.output)
+        if result.output:
+            self.log.info("%s", result.output)
         if program.stopped or not _is_usable(result):
             path.unlink(missing_ok=True)
             self._conclude(context, "plan", result, self._returned(result))
