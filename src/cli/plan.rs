@@ -54,6 +54,12 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
 
+    /// Keep a plan that `--out` has already saved, and end without asking Houston
+    ///
+    /// For `plan` before `apply --plan` where both are repeated until they succeed, as in a Kubernetes Job.
+    #[arg(long, requires = "out", conflicts_with = "detailed_exitcode", help_heading = "Output")]
+    pub no_clobber: bool,
+
     /// Files about the result
     #[command(flatten)]
     pub files: OutputFileArgs,
@@ -89,6 +95,11 @@ impl PlanArgs {
     pub fn shown(&self) -> Shown<'_> {
         Shown { explain: self.explain.as_deref(), older_than: self.invites_older_than, ..self.show.shown() }
     }
+
+    /// The plan that exists already and is kept.
+    fn kept(&self) -> Option<&Path> {
+        self.out.as_deref().filter(|path| self.no_clobber && path.exists())
+    }
 }
 
 /// Shows the plan.
@@ -112,6 +123,10 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
 
 fn make(args: &PlanArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
     let environment = outputs.environment(global.verbose)?;
+    if let Some(path) = args.kept() {
+        outputs.known().digest(&saved::keep(path, &environment.notices)?);
+        return Ok(ExitStatus::Done);
+    }
     let destination = destination(&args.work.target, &args.work.pace)?.in_shard(args.work.shard);
     let input = Input::read(args.work.source()?, &environment.notices)?;
     let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;

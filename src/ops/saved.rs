@@ -221,6 +221,16 @@ pub fn begin(path: &Path) -> Result<Draft, Failure> {
         .map_err(|error| Failure::new(ExitStatus::Internal, error).hint("choose another file with --out"))
 }
 
+/// Gives the digest of a plan that was saved before and is kept, of which it also gives notice.
+///
+/// # Errors
+/// The file is no plan or was changed (3).
+pub fn keep(path: &Path, notices: &Notices) -> Result<String, Failure> {
+    let Saved { digest, .. } = Saved::read(path, None)?;
+    notices.give(&Notice::PlanKept { path, digest: &digest });
+    Ok(digest)
+}
+
 /// Saves a plan, gives notice of its digest, and returns it.
 ///
 /// # Errors

@@ -70,6 +70,13 @@ pub enum Notice<'n> {
         /// Its digest.
         digest: &'n str,
     },
+    /// A plan that was saved before is kept.
+    PlanKept {
+        /// Its file.
+        path: &'n Path,
+        /// Its digest.
+        digest: &'n str,
+    },
     /// A saved plan is about to be applied.
     PlanOpened {
         /// Its file.
@@ -320,6 +327,7 @@ impl Notice<'_> {
             Self::Wait(_)
             | Self::HandOver { .. }
             | Self::PlanSaved { .. }
+            | Self::PlanKept { .. }
             | Self::PlanOpened { .. }
             | Self::Created(_)
             | Self::UnderWay(_)
@@ -377,6 +385,9 @@ impl Notice<'_> {
             }
             Self::Moved(moved) => moved_rows(moved),
             Self::PlanSaved { path, digest } => format!("plan saved to {}\ndigest: {digest}", shown(path)),
+            Self::PlanKept { path, digest } => {
+                format!("{} was saved before and is kept\ndigest: {digest}", shown(path))
+            }
             Self::PlanOpened { path, made_at, counts } => {
                 let made = made_at.strftime("%Y-%m-%d %H:%M UTC");
                 format!("plan {}, made {made}: {}", shown(path), summed_up(*counts))

@@ -4,13 +4,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use houston_onboard::report::schemas;
 use houston_onboard::sandbox::{Faults, Options};
 use serde_json::Value;
 
+use crate::harness::tools::{has, passes};
 use crate::harness::{Finished, Sandbox, Workdir, faulty, roster, until};
 
 const FILES: [&str; 4] = ["--summary-file", "s.json", "--metrics-file", "m.prom"];
@@ -50,24 +49,6 @@ fn fits(schema: &str, value: &Value) {
 fn lines_fit(schema: &str, text: &str) {
     assert!(!text.is_empty(), "{schema}");
     text.lines().for_each(|line| fits(schema, &serde_json::from_str(line).unwrap()));
-}
-
-/// Whether a tool is installed; else this says that the test is skipped.
-fn has(tool: &str) -> bool {
-    let is_there = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if is_there.is_err() {
-        eprintln!("skipped: {tool} is not installed");
-    }
-    is_there.is_ok()
-}
-
-/// Asserts that a tool takes a file on its standard input.
-#[track_caller]
-fn passes(tool: &str, arguments: &[&str], file: &Path) {
-    let output = Command::new(tool).args(arguments).stdin(fs::File::open(file).unwrap()).output().unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{tool}: {said}\n{}", fs::read_to_string(file).unwrap());
 }
 
 #[test]

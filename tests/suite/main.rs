@@ -49,6 +49,7 @@ mod resume;
 mod rights;
 mod roles;
 mod rosters;
+mod samples;
 mod saved_plan;
 mod security;
 mod shard;

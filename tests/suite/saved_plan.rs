@@ -193,6 +193,29 @@ fn a_plan_that_was_carried_out_is_not_carried_out_again() {
 }
 
 #[test]
+fn a_plan_that_exists_is_kept() {
+    let (workdir, sandbox) = (Workdir::new(), sandbox());
+    workdir.write("roster.csv", ROSTER);
+    let planning = || {
+        let flags = ["plan", "roster.csv", "--out", "plan.json", "--no-clobber", "--summary-file", "s.json"];
+        workdir.call(flags).to(&sandbox).run()
+    };
+    let run = planning().ended(0).says("plan saved to plan.json");
+    let digest = run.stderr.lines().find_map(|line| line.strip_prefix("digest: ")).unwrap().to_owned();
+    let plan = fs::read(workdir.path().join("plan.json")).unwrap();
+    let requests = sandbox.audit().requests;
+    // Neither the roster nor Houston matters any longer.
+    workdir.write("roster.csv", "no roster");
+    let run = planning().ended(0).says("plan.json was saved before and is kept").says(&digest);
+    assert_eq!((run.stdout.as_str(), sandbox.audit().requests), ("", requests));
+    assert_eq!(fs::read(workdir.path().join("plan.json")).unwrap(), plan);
+    assert!(fs::read_to_string(workdir.path().join("s.json")).unwrap().contains(&digest));
+    workdir.write("plan.json", "{}");
+    planning().ended(3).says("plan.json").began_nothing();
+    workdir.call(["plan", "roster.csv", "--no-clobber"]).to(&sandbox).run().ended(2).began_nothing();
+}
+
+#[test]
 fn a_plan_that_was_interrupted_is_resumed_by_the_same_command() {
     let sandbox = Sandbox::of(world(), harness::faulty("ise=@new.hire"));
     let (workdir, digest) = planned(&sandbox, &[]);

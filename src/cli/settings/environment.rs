@@ -19,7 +19,7 @@ pub const TARGET: &str = "target";
 
 /// Flags that apply to a single call, such as the format that a script reads. They have no variable and
 /// no key in a settings file.
-const OF_ONE_CALL: [&str; 14] = [
+const OF_ONE_CALL: [&str; 15] = [
     "all",
     "approve",
     "approved-by",
@@ -28,6 +28,7 @@ const OF_ONE_CALL: [&str; 14] = [
     "format",
     "list",
     "merge",
+    "no-clobber",
     "open",
     "out",
     "output",

@@ -10,6 +10,8 @@ mod in_memory;
 mod in_process;
 #[cfg(unix)]
 pub mod stage;
+#[cfg(unix)]
+pub mod tools;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
