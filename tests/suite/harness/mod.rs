@@ -845,7 +845,7 @@ impl<T: Read + std::io::Write> Stream for T {}
 
 /// The digest of a text, as an auditor makes it.
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    houston_onboard::record::journal::hexadecimal(&Sha256::digest(text))
 }
 
 /// The lines of a journal with a chain of their own, as everybody can make it who has read how.
