@@ -176,12 +176,11 @@ pub fn mood(summary: &Summary) -> Mood {
     }
 }
 
-/// What the run was about, in one line.
+/// Which Houston the run was about, and how long it took.
 fn about(summary: &Summary) -> String {
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
     let duration = spoken(Duration::from_millis(summary.duration_ms));
-    let about =
-        format!("{} of {}, {}{version}, {duration}", rows(summary.rows), summary.roster, summary.target);
+    let about = format!("{}{version}, {duration}", summary.target);
     match summary.finished_at {
         Some(_) => {
             let each = summary.latency_ms.map_or_else(String::new, |ms| format!(" of {ms} ms each"));
@@ -205,7 +204,8 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
         (Some(shard), 0) => format!("run {}, shard {shard}", summary.run),
         (_, shards) => format!("{shards} shards"),
     };
-    writeln!(text, "{faint}{run}: {}{faint:#}", about(summary))?;
+    writeln!(text, "{faint}{run}: {} of {}{faint:#}", rows(summary.rows), summary.roster)?;
+    writeln!(text, "{faint}{}{faint:#}", about(summary))?;
     if let Some(limit) = limit(summary) {
         writeln!(text, "{faint}{limit}{faint:#}")?;
     }
@@ -532,7 +532,8 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     reports.extend((summary.undo.rows > 0).then_some(UNDO));
     reports.push(undo_plan::UNDO);
     reports.push(FILE);
-    writeln!(text, "\nreports in {}: {}", linked(&summary.folder, palette), reports.join(", "))
+    // Eight names of files have room in a line.
+    writeln!(text, "\nreports in {}:\n  {}", linked(&summary.folder, palette), reports.join(", "))
 }
 
 /// The path of a folder, as a link where there are links.
@@ -655,7 +656,8 @@ mod tests {
     fn a_run_that_was_stopped_says_why_and_what_to_type() {
         insta::assert_snapshot!(render(&summary(&Fixture::new()), Paint::Plain), @r"
         stopped early: the token is no longer valid: expired ␛[31mred␛]0;pwned␇ next�line
-        run 20261123T154500Z-k3f9: 13 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
+        run 20261123T154500Z-k3f9: 13 rows of team.csv
+        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
 
           1 added, 1 invited, 1 unchanged, 1 already_invited, 1 role_updated,
           1 role_kept, 1 removed, 1 rejected, 1 gave_up, 1 in_doubt, 1 not_run,
@@ -673,7 +675,8 @@ mod tests {
           then fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9:
+          report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -733,11 +736,13 @@ mod tests {
     fn a_run_without_trouble_is_short() {
         insta::assert_snapshot!(closing(&[(Status::Added, None), (Status::Unchanged, None)], None), @r"
         done
-        run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
+        run 20261123T154500Z-k3f9: 2 rows of team.csv
+        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
 
           1 added, 1 unchanged
 
-        reports in onboard-runs/20261123T154500Z-k3f9: report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9:
+          report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
     }
 
@@ -755,7 +760,8 @@ mod tests {
         ];
         insta::assert_snapshot!(closing(&ends, None), @r#"
         done, but 6 of 6 rows failed
-        run 20261123T154500Z-k3f9: 6 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
+        run 20261123T154500Z-k3f9: 6 rows of team.csv
+        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, 37 requests
 
           6 rejected
 
@@ -771,7 +777,8 @@ mod tests {
           fix the rows in errors.csv and apply it with the same flags:
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
-        reports in onboard-runs/20261123T154500Z-k3f9: report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
+        reports in onboard-runs/20261123T154500Z-k3f9:
+          report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         "#);
     }
 
@@ -833,7 +840,8 @@ mod tests {
         fixture.history.closed = false;
         insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"
         still running: 2 of 2 rows left
-        run 20261123T154500Z-k3f9: 2 rows of team.csv, https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
+        run 20261123T154500Z-k3f9: 2 rows of team.csv
+        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
 
           1 in_doubt (in flight, or not yet verified), 1 not_run
 

@@ -85,7 +85,7 @@ fn normal_line(line: &str) -> String {
         rest = after;
     }
     match normal.split_once(" requests") {
-        Some((before, after)) if line.starts_with("run ") => {
+        Some((before, after)) if line.starts_with("http") => {
             let after = after.split_once(" each").map_or(after, |(_, after)| after);
             format!("{} N requests{after}", before.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end())
         }
