@@ -32,7 +32,7 @@ fn with(content: &str) -> Workdir {
 /// A roster whose cells make it, and the results, larger than the journal.
 fn wide_roster() -> String {
     let mut text = String::from("email,role,workspace,remark\n");
-    let remark = "x".repeat(500);
+    let remark = "x".repeat(1000);
     for line in roster(ROWS, 2).lines().skip(1) {
         writeln!(text, "{line},{remark}").unwrap();
     }
@@ -146,10 +146,11 @@ fn a_disk_that_fills_up_in_mid_run_stops_it_and_loses_nothing() {
     for model in MODELS {
         let size = sizes(&content, model);
         let first = size("plan.jsonl") / BLOCK + 1;
-        let last = size("journal.jsonl") / BLOCK - 2;
+        // A run that meets with fewer faults has a shorter journal.
+        let last = size("journal.jsonl") / BLOCK * 4 / 5;
         assert!(last > first + 3, "{first} {last}");
         let mut applied = BTreeSet::new();
-        for blocks in first..last {
+        for blocks in (first..last).step_by(3) {
             let (sandbox, workdir) = (sandbox(model), with(&content));
             let run = apply_limited(&workdir, &sandbox, blocks)
                 .ended(8)
