@@ -1,7 +1,7 @@
 //! The files that a command writes about itself, also if it fails or a signal ends it: `--summary-file` and
 //! `--metrics-file`.
 //!
-//! Main types: [`OutputFileArgs`] and [`Outputs`].
+//! Main types: [`OutputFileArgs`] and `Outputs`.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

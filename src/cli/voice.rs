@@ -1,7 +1,7 @@
 //! Standard error: the one way to it, for bars, notices and errors.
 //!
-//! Main functions: [`tell`], which writes a message, and [`log`], which writes an event if the log is JSON.
-//! How this process speaks is set once ([`set`]), as [`anstream`] does it for colours.
+//! Main functions: `tell`, which writes a message, and `log`, which writes an event if the log is JSON.
+//! How this process speaks is set once (`set`), as [`anstream`] does it for colours.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;

@@ -1,6 +1,6 @@
 //! How many requests may be in flight, adjusted by answers and refusals.
 //!
-//! Main type: [`Window`]: what refusals allow ([`refusals`]) and, if it follows latency, what latency
+//! Main type: [`Window`]: what refusals allow (`refusals`) and, if it follows latency, what latency
 //! allows ([`latency`]), whichever is less. Pure: it knows neither clocks nor threads; the gate
 //! applies it.
 
