@@ -8,7 +8,7 @@ export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 export CARGO_TERM_PROGRESS_WHEN=never
 # A snapshot that differs fails its test and is not written.
 export INSTA_UPDATE=no
-# The settings of whoever runs this must not decide what the tests see, nor may their tokens.
+# The settings of the user who runs this must not decide what the tests see, nor may their tokens.
 while IFS= read -r name; do unset "$name"; done < <(compgen -e | grep -E '^(HOUSTON_|ASTRO_)' || true)
 
 if ! command -v cargo >/dev/null && [ -f "${CARGO_HOME:-$HOME/.cargo}/env" ]; then

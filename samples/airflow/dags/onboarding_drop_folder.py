@@ -1,7 +1,7 @@
 """Onboarding drop folder: each CSV file that appears is applied once, and filed under done or failed.
 
 ``claim`` moves the files out of the drop folder into one of this DAG run, so that a retry finds them and no other
-run takes them. Onboarding only adds: nobody's role is changed and nobody is removed.
+run takes them. Onboarding only adds: no role is changed and no one is removed.
 """
 
 from __future__ import annotations

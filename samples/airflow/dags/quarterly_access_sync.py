@@ -1,7 +1,7 @@
 """Quarterly access sync: plan, a person approves the plan by its digest, apply, report.
 
 The roster is the truth: roles are changed and people who are not in it are removed, within the limits of the
-program. A quarter without changes asks nobody: all tasks are skipped.
+program. A quarter without changes asks no one: all tasks are skipped.
 
 Airflow 3.1 or later asks in its interface (Browse, Required Actions). On Airflow 2 a person sets the Variable
 ``houston_onboard_approve`` to the digest that the log of ``plan`` shows.

@@ -247,8 +247,8 @@ impl ByLatency {
         !self.is_starting && settled < self.most
     }
 
-    /// The least time from one request to the next: requests that leave one by one are in nobody's
-    /// way as much as those that leave together.
+    /// The least time from one request to the next: requests that leave one by one delay other
+    /// clients less than those that leave together.
     pub fn gap(&self) -> Duration {
         if !self.is_limiting() {
             return Duration::ZERO;

@@ -29,7 +29,7 @@ struct Second {
 
 struct Played {
     seconds: Vec<Second>,
-    /// The latencies of somebody else, who asks twice a second.
+    /// The latencies of another client, which asks twice a second.
     others: Vec<Duration>,
 }
 
@@ -70,7 +70,7 @@ enum Who {
 }
 
 /// When, a number that tells events of one moment apart, and whose request ends that was sent then;
-/// nobody's if somebody else sends one.
+/// none if another client sends one.
 type Event = (Duration, u64, Option<(Who, Duration)>);
 
 /// A run that always has something to send, with at most so many in flight.
