@@ -32,6 +32,7 @@ pub mod pacer;
 pub mod people;
 pub mod profile;
 mod proxy;
+pub mod rate;
 mod rehearsal;
 pub mod retry;
 #[cfg(test)]
@@ -58,10 +59,11 @@ pub use self::fault::{AlreadyKind, Effect, Fault, NoAnswerCause, RejectedKind, U
 pub use self::http::{Http, HttpSettings};
 use self::members_query::{Document, MembersQuery};
 pub use self::outage_wait::{OutageWait, Waiting};
-pub use self::pacer::{NotARate, Pace, Paced, Pass, Rate, Speed};
+pub use self::pacer::{Pace, Paced, Pass};
 pub use self::people::{Grounds, InDeployment, Invite, Person, UserStatus};
 use self::profile::Profile;
 pub use self::profile::{Installation, Repeats, Support, Version};
+pub use self::rate::{NotARate, Rate, Speed};
 pub use self::rehearsal::Rehearsed;
 pub use self::retry::{FailedAttempt, Observer, RetryBudget, RetryPolicy, Retrying};
 use self::spellings::Spellings;

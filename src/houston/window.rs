@@ -6,6 +6,7 @@
 
 pub mod latency;
 mod refusals;
+mod sample;
 
 use std::time::Duration;
 

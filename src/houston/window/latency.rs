@@ -17,19 +17,14 @@
 
 use std::time::Duration;
 
+use super::sample::{Above, FEW, MEMORY, Sample, Usual};
+
 /// The requests in flight at the start of a run.
 const START: u32 = 4;
 /// A trial changes the window by this share, at least by one.
 const STEP: u32 = 6;
 /// A latency of this many times the usual one makes the window shrink.
 const RISE: f64 = 1.3;
-/// A single answer counts as no slower than this many times the usual one.
-const CLIP: f64 = 4.0;
-/// What is added to every latency, in seconds: people do not notice differences far below it.
-const UNNOTICED: f64 = 0.002;
-/// The fewest and the most answers that a comparison takes.
-const FEW: f64 = 6.0;
-const MANY: f64 = 128.0;
 /// How many standard errors make a difference clear: between trials, when it is looked for all the
 /// time, and in a trial.
 const ALARMING: f64 = 3.0;
@@ -37,12 +32,8 @@ const CLEAR: f64 = 2.0;
 /// The answers that are compared come over at least this time: what is quick by chance is soon over.
 const ALARM_TIME: Duration = Duration::from_millis(200);
 const TRIAL_TIME: Duration = Duration::from_millis(50);
-/// The least spread that answers are credited with, as a share of their latency.
-const SPREAD: f64 = 0.05;
 /// A trial that so many answers say nothing about is given up.
 const USELESS: u32 = 32;
-/// Usual latencies are averages over about this many answers.
-const MEMORY: f64 = 64.0;
 /// A look at whether latency is as usual takes at most this many answers.
 const LOOK: f64 = 32.0;
 /// Requests leave at least this share of an even gap apart.
@@ -99,88 +90,6 @@ enum Stage {
 enum Direction {
     Up,
     Down,
-}
-
-/// The usual latency of a kind of request, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Usual {
-    kind: &'static str,
-    seconds: f64,
-    answers: f64,
-}
-
-impl Usual {
-    /// Whether it is known well enough to compare with.
-    fn is_known(&self) -> bool {
-        self.answers >= FEW
-    }
-
-    /// How many times the usual one this latency is.
-    fn times(&self, seconds: f64) -> f64 {
-        (seconds.min(self.seconds * CLIP) + UNNOTICED) / (self.seconds + UNNOTICED)
-    }
-
-    fn learn(&mut self, seconds: f64) {
-        let seconds = if self.is_known() { seconds.min(self.seconds * CLIP) } else { seconds };
-        self.answers = (self.answers + 1.0).min(MEMORY);
-        self.seconds += (seconds - self.seconds) / self.answers;
-    }
-
-    /// From now on, so many times the latency is usual.
-    fn scale(&mut self, times: f64) {
-        self.seconds = ((self.seconds + UNNOTICED) * times - UNNOTICED).max(0.0);
-    }
-}
-
-/// Latencies as multiples of the usual ones.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Sample {
-    answers: f64,
-    sum: f64,
-    squares: f64,
-    /// How doubtful the usual latencies are: the sum of one by the answers that they come from.
-    unknown: f64,
-    /// When the first of them came, and the last.
-    since: Duration,
-    until: Duration,
-}
-
-impl Sample {
-    fn add(&mut self, times: f64, usual: &Usual, at: Duration) {
-        if self.answers <= 0.0 {
-            self.since = at;
-        }
-        self.until = at;
-        self.answers += 1.0;
-        self.sum += times;
-        self.squares += times * times;
-        self.unknown += 1.0 / usual.answers;
-    }
-
-    fn mean(&self) -> f64 {
-        self.sum / self.answers
-    }
-
-    /// Whether the mean is above or below a bound; none while that is not clear.
-    fn compare(&self, bound: f64, (clear, time): (f64, Duration)) -> Option<Above> {
-        if self.answers < FEW || self.until.saturating_sub(self.since) < time {
-            return None;
-        }
-        let mean = self.mean();
-        let variance = (self.squares / self.answers - mean * mean).max(SPREAD * SPREAD);
-        let doubt = clear * (variance * (1.0 + self.unknown) / self.answers).sqrt();
-        match mean - bound {
-            difference if difference.abs() < doubt && self.answers < MANY => None,
-            difference if difference > 0.0 => Some(Above::Yes),
-            _ => Some(Above::No),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Above {
-    Yes,
-    No,
 }
 
 /// An answer, as far as the window is concerned.
@@ -305,7 +214,7 @@ impl ByLatency {
     fn learn(&mut self, kind: &'static str, seconds: f64) {
         match self.kinds.iter_mut().find(|usual| usual.kind == kind) {
             Some(usual) => usual.learn(seconds),
-            None => self.kinds.push(Usual { kind, seconds, answers: 1.0 }),
+            None => self.kinds.push(Usual::first(kind, seconds)),
         }
     }
 
