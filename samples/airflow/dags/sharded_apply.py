@@ -45,8 +45,6 @@ def sharded_apply() -> None:
         task_id="apply",
         plan_file=plan.output["plan_file"],
         approve=plan.output["digest"],
-        # The report needs a run of each shard, also of one that has nothing to change.
-        skip_unchanged=False,
         retries=5,
         retry_delay=timedelta(minutes=5),
         **SHARED,

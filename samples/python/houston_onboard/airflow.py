@@ -157,7 +157,7 @@ class OnboardOperator(_ProgramOperator):
     the status with which that run ended, and never begins a second one. The exit status decides:
 
     - 0: success
-    - 99 (nothing had to be changed): skipped
+    - 99 (nothing had to be changed): skipped; a shard succeeds, since the report of the whole needs its run
     - 8 (a later try can settle the rest) and 11 (another run holds the lock): failed, with retries
     - all others: failed, without retries
 
@@ -170,7 +170,7 @@ class OnboardOperator(_ProgramOperator):
         lives there. Templated.
     :param plan_arguments: flags of ``plan``, such as ``["--update-roles"]``, with ``roster``. Templated.
     :param apply_arguments: flags of ``apply --plan``, such as ``["--canary", "5"]``. Templated.
-    :param skip_unchanged: whether a run that changes nothing skips the task.
+    :param skip_unchanged: whether a run that changes nothing skips the task. A shard never does.
     :param houston_conn_id: a connection with the token as password and, if set, the host as URL. Templated.
     :param environment: variables for the program, such as ``HOUSTON_ONBOARD_RATE``. Templated.
     :param grace: how long requests in flight may take when the task is stopped; Airflow allows 60 seconds.
@@ -218,7 +218,7 @@ class OnboardOperator(_ProgramOperator):
         program = self._open()
         path = self._plan(context, program) if self.plan_file is None else _absolute("plan_file", self.plan_file)
         flags = ["--plan", str(path), "--yes", "--runs-dir", str(runs_dir), *self.apply_arguments]
-        flags += _unchanged(self.skip_unchanged) + _flag("--shard", self.shard)
+        flags += _unchanged(self.skip_unchanged and not self.shard) + _flag("--shard", self.shard)
         flags += _flag("--approve", self.approve) + _flag("--approved-by", self.approved_by)
         result = program.change("apply", *flags)
         if result.status == PLAN_IS_STALE and self.roster is not None:
@@ -328,7 +328,8 @@ def _flag(name: str, value: Optional[str]) -> list[str]:
 
 
 def _unchanged(is_skipped: bool) -> list[str]:
-    return ["--exit-code-unchanged", str(UNCHANGED)] if is_skipped else []
+    # Always given, because a plan may have another status saved in it.
+    return ["--exit-code-unchanged", str(UNCHANGED if is_skipped else DONE)]
 
 
 def _shortened(markdown: str) -> str:

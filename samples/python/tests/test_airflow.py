@@ -218,8 +218,7 @@ def test_shards_of_one_plan_are_joined(roster: Path, runs_dir: Path, tmp_path: P
     shared = {"runs_dir": str(runs_dir), "houston_conn_id": "houston"}
     planned = Task(OnboardPlanOperator(task_id="plan", roster=str(roster), **shared)).execute()
     summaries = [
-        onboard(runs_dir, plan_file=planned["plan_file"], shard=f"{i}/2", skip_unchanged=False).execute()
-        for i in (1, 2)
+        onboard(runs_dir, plan_file=planned["plan_file"], shard=f"{i}/2").execute() for i in (1, 2)
     ]
     assert sum(summary["rows"] for summary in summaries) == 3
     out = tmp_path / "merged"
@@ -233,6 +232,27 @@ def test_shards_of_one_plan_are_joined(roster: Path, runs_dir: Path, tmp_path: P
     half = OnboardMergeOperator(task_id="merge", runs=summaries[:1], out=str(out), runs_dir=str(runs_dir))
     with pytest.raises(AirflowFailException, match="ended with 2 "):
         Task(half).execute()
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_shard_with_nothing_to_do_is_not_skipped(runs_dir: Path, tmp_path: Path) -> None:
+    roster = tmp_path / "finance.csv"
+    roster.write_text("email,role,workspace\nana.silva@example.com,viewer,Finance\n")
+    shared = {"runs_dir": str(runs_dir), "houston_conn_id": "houston"}
+    for task_id in ("plan", "again"):
+        plan = OnboardPlanOperator(
+            task_id=task_id,
+            roster=str(roster),
+            plan_arguments=["--exit-code-unchanged", "99"],  # The plan has it saved.
+            skip_unchanged=False,
+            **shared,
+        )
+        plan_file = Task(plan).execute()["plan_file"]
+        summaries = [onboard(runs_dir, plan_file=plan_file, shard=f"{i}/2").execute() for i in (1, 2)]
+        assert [summary["rows"] for summary in summaries] == [1, 0]
+        out = str(tmp_path / task_id)
+        whole = Task(OnboardMergeOperator(task_id="merge", runs=summaries, out=out, runs_dir=str(runs_dir))).execute()
+        assert (whole["exit_status"], whole["rows"]) == (0, 1)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"roster": "/a", "plan_file": "/b"}])
