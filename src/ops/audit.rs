@@ -12,7 +12,7 @@ use crate::files::{Links, open_regular, read_at_most, read_input};
 use crate::houston::token::{Exposure, exposure, is_writable_by_all};
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
-use crate::record::journal::{AuditKey, Intact, RecordedEnd, VerifyError, verify};
+use crate::record::journal::{AuditKey, Intact, RecordedEnd, VerifyError, check, verify};
 use crate::report::notices::Notice;
 use crate::report::summary;
 
@@ -120,6 +120,15 @@ pub fn verify_run(folder: &RunFolder, key: Option<&AuditKey>) -> Result<Verified
 /// As [`verify_run`].
 pub fn check_chain(folder: &RunFolder, key: Option<&AuditKey>) -> Result<(), Failure> {
     verify(folder, key, None).map(|_| ()).map_err(|error| refused(folder, error))
+}
+
+/// Checks the journal of a run, without a key, before anything is made of it.
+///
+/// # Errors
+/// It is not as it was written (3).
+pub fn check_journal(folder: &RunFolder) -> Result<(), Failure> {
+    let recorded = summary::recorded_end(folder);
+    check(folder, recorded).map_err(|error| refused(folder, error))
 }
 
 fn refused(folder: &RunFolder, error: VerifyError) -> Failure {

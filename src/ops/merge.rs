@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::audit::check_journal;
 use super::failure::Failure;
 use super::finish::{self, RosterCopy, broken, open_run, status};
 use super::notices::Notices;
@@ -58,6 +59,7 @@ impl Merged {
             runs.iter().map(|run| Part::open(runs_dir, run, notices)).collect::<Result<Vec<_>, _>>()?;
         parts.sort_by_key(|part| part.shard);
         check(&parts)?;
+        parts.iter().try_for_each(|part| check_journal(&part.folder))?;
         let folder = out_folder(out)?;
         let merged = Self::join(parts, &folder)?;
         finish::warn_of_renamed(&merged.union.history, notices);

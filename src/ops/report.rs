@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::audit::check_journal;
 use super::failure::Failure;
 use super::finish::{self, RosterCopy, write_reports};
 use super::notices::Notices;
@@ -44,7 +45,14 @@ impl RunReport {
         let mut report = Self::read(folder).map_err(broken)?;
         finish::check_plan(folder, &report.history)?;
         report.summary.undo = removals::count(&report.history, folder).map_err(broken)?;
-        report.rebuild(notices);
+        match check_journal(folder) {
+            Ok(()) => report.rebuild(notices),
+            // What was recorded of its end must not be replaced by what it says now.
+            Err(failure) => {
+                let (run, why) = (folder.id(), failure.error.to_string());
+                notices.give(&Notice::Report(ReportNotice::Doubtful { run, why }));
+            }
+        }
         Ok(report)
     }
 

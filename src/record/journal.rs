@@ -38,7 +38,7 @@ pub use self::pulse::{Interval, Paused, Pulse, Pulses, WhyPaused};
 pub use self::timeline::{Moment, Span, Timeline};
 pub use self::undoable::{Undoing, Undone};
 pub use self::union::{Union, UnionError};
-pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, verify};
+pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, check, verify};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::{Pause, StopReason};
 use crate::model::{ItemId, Load, Shard, Strain, WorkspaceId, escaped_json};

@@ -271,6 +271,13 @@ pub enum ReportNotice<'n> {
         /// Why.
         why: String,
     },
+    /// Its journal is not as it was written.
+    Doubtful {
+        /// The run.
+        run: &'n str,
+        /// The first line that does not fit.
+        why: String,
+    },
     /// These were missing or out of date.
     Rebuilt {
         /// The folder.
@@ -346,7 +353,11 @@ impl Notice<'_> {
             | Self::RunsFolder(_)
             | Self::OlderRun(_)
             | Self::Stopped { .. }
-            | Self::Report(ReportNotice::Distrusted { .. } | ReportNotice::NotRebuilt { .. })
+            | Self::Report(
+                ReportNotice::Distrusted { .. }
+                | ReportNotice::Doubtful { .. }
+                | ReportNotice::NotRebuilt { .. },
+            )
             | Self::HeldBack(_) => Level::Warning,
         }
     }
@@ -564,6 +575,10 @@ impl fmt::Display for ReportNotice<'_> {
             Self::Distrusted { run, why } => {
                 write!(f, "note: run {run}: {why}; nothing is written to its folder")
             }
+            Self::Doubtful { run, why } => write!(
+                f,
+                "warning: run {run}: {why}; this report may be wrong, and the files in the folder stay as they are: compare the journal with a copy"
+            ),
             Self::Rebuilt { folder, files } => {
                 write!(f, "rebuilt from the journal: {} in {}", files.join(", "), folder.display())
             }

@@ -523,6 +523,8 @@ fn a_report_of_all_needs_the_runs_of_all() {
     merge(&runs).args(&["--out", "merged"]).run().ended(2).says("different targets").began_nothing();
     fs::write(&journal, text.replacen("\"format\":", "\"format\":9", 1)).unwrap();
     merge(&runs).args(&["--out", "merged"]).run().ended(2).says("this version reads").began_nothing();
+    fs::write(&journal, text.replacen("\"at_ms\":", "\"at_ms\":1", 1)).unwrap();
+    merge(&runs).args(&["--out", "merged"]).run().ended(3).says("journal.jsonl:").began_nothing();
     fs::write(&journal, text).unwrap();
     // Whatever the order, and again over what it has written.
     for _ in 0..2 {

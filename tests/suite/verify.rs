@@ -97,6 +97,26 @@ fn what_was_changed_is_named_by_its_line() {
 }
 
 #[test]
+fn a_report_of_a_journal_that_was_changed_replaces_nothing() {
+    let (workdir, run) = finished(&[]);
+    let path = run.folder().join("journal.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let all = whole.lines().count();
+    let results = fs::read_to_string(run.folder().join("results.csv")).unwrap();
+    let cut = whole.split_inclusive('\n').take(all - 2).collect::<String>();
+    let forged = whole.replace("\"status\":\"added\"", "\"status\":\"rejected\"");
+    let first = 1 + whole.lines().position(|line| line.contains("\"status\":\"added\"")).unwrap();
+    for (text, line) in [(cut, all - 1), (chained_again(&forged), all), (forged, first)] {
+        fs::write(&path, text).unwrap();
+        let named = format!("journal.jsonl:{line}: ");
+        let reported = workdir.run(["report", "--format", "json"]).says(&named).says("may be wrong");
+        assert_eq!(reported.status, Some(0), "the report is printed all the same");
+        drop(workdir.run(["report", "--verify"]).ended(3).says(&named));
+        assert_eq!(fs::read_to_string(run.folder().join("results.csv")).unwrap(), results);
+    }
+}
+
+#[test]
 fn a_cut_without_a_recorded_end_is_not_found_and_that_is_said() {
     let (workdir, run) = finished(&[]);
     fs::remove_file(run.folder().join("summary.json")).unwrap();

@@ -1,7 +1,7 @@
 //! Checks the files of a run against the chain over its journal, byte by byte.
 //!
-//! Main function: [`verify`]. It reads; what does not fit is named with its line. What a chain proves and
-//! what it does not is in [`super::chain`].
+//! Main functions: [`verify`], and [`check`] for who has no key. They read; what does not fit is named with its
+//! line. What a chain proves and what it does not is in [`super::chain`].
 
 use serde::Deserialize;
 
@@ -45,8 +45,10 @@ pub enum Finding {
     /// It was there once.
     #[error("it is missing: summary.json counts {0} lines")]
     Missing(u64),
-    /// The value that was recorded is another one.
-    #[error("its chain value is not the one in summary.json: the journal or summary.json was changed")]
+    /// The value that was recorded is another one, or it closes nothing.
+    #[error(
+        "it is not the end of the run that summary.json records: the journal or summary.json was changed"
+    )]
     OtherEnd,
     /// The run was over before it.
     #[error("it follows the end of the run that summary.json records, and resumes nothing: it was inserted")]
@@ -102,20 +104,23 @@ pub fn verify(
     key: Option<&AuditKey>,
     recorded: Option<RecordedEnd>,
 ) -> Result<Intact, VerifyError> {
-    let mut walk = Walk { chain: Chain::new(key.cloned(), None), recorded, header: None, last: None };
-    let mut lines = RawLines::open(folder, JOURNAL)?;
-    while lines.advance()? {
-        let at = |finding| VerifyError::Line { line: lines.line, finding };
-        if lines.line == 1 {
-            walk.begin(folder, lines.text())?;
-        }
-        walk.step(lines.line, lines.text()).map_err(at)?;
-    }
-    let at = |finding| VerifyError::Line { line: lines.line, finding };
-    let (end, header) = walk.finish(lines.line - 1, lines.text()).map_err(at)?;
+    let (end, header) = Walk::new(Some(Chain::new(key.cloned(), None)), recorded).along(folder)?;
     check_files(folder, &header)?;
     let is_recorded = recorded.is_some_and(|recorded| recorded.lines == end.lines);
     Ok(Intact { end, kind: header.chained_by, is_recorded })
+}
+
+/// Checks a journal as far as that is possible without a key: that of a run with one is compared with its
+/// recorded end only.
+///
+/// # Errors
+/// The first line that is not the one that was written.
+pub fn check(folder: &RunFolder, recorded: Option<RecordedEnd>) -> Result<(), VerifyError> {
+    let walk = |chain| Walk::new(chain, recorded).along(folder).map(|_| ());
+    match walk(Some(Chain::new(None, None))) {
+        Err(VerifyError::KeyNeeded) => walk(None),
+        checked => checked,
+    }
 }
 
 /// Compares the roster and the plan in the folder with the digests in the header.
@@ -130,7 +135,8 @@ pub(super) fn check_files(folder: &RunFolder, header: &Header) -> Result<(), Jou
 
 /// A walk along the chain.
 struct Walk {
-    chain: Chain,
+    /// How its values are made; none if they cannot be made again here.
+    chain: Option<Chain>,
     recorded: Option<RecordedEnd>,
     header: Option<Header>,
     /// The value of the last line, and whether that line closes the journal.
@@ -138,6 +144,24 @@ struct Walk {
 }
 
 impl Walk {
+    fn new(chain: Option<Chain>, recorded: Option<RecordedEnd>) -> Self {
+        Self { chain, recorded, header: None, last: None }
+    }
+
+    /// Walks from the first line to the last.
+    fn along(mut self, folder: &RunFolder) -> Result<(RecordedEnd, Header), VerifyError> {
+        let mut lines = RawLines::open(folder, JOURNAL)?;
+        while lines.advance()? {
+            let at = |finding| VerifyError::Line { line: lines.line, finding };
+            if lines.line == 1 {
+                self.begin(folder, lines.text())?;
+            }
+            self.step(lines.line, lines.text()).map_err(at)?;
+        }
+        let at = |finding| VerifyError::Line { line: lines.line, finding };
+        self.finish(lines.line - 1, lines.text()).map_err(at)
+    }
+
     /// Looks at what the first line says about itself.
     fn begin(&self, folder: &RunFolder, line: &[u8]) -> Result<(), VerifyError> {
         let Claims { format, target, chained_by } = serde_json::from_slice(line).unwrap_or_default();
@@ -149,7 +173,8 @@ impl Walk {
             }
             Some(_) | None => {}
         }
-        match (self.chain.kind(), chained_by) {
+        let Some(chain) = &self.chain else { return Ok(()) };
+        match (chain.kind(), chained_by) {
             (ChainKind::Sha256, Some(ChainKind::HmacSha256)) => Err(VerifyError::KeyNeeded),
             (ChainKind::HmacSha256, Some(ChainKind::Sha256)) => {
                 Err(VerifyError::Line { line: 1, finding: Finding::NoKey })
@@ -160,14 +185,15 @@ impl Walk {
 
     fn step(&mut self, number: u64, line: &[u8]) -> Result<(), Finding> {
         let (content, chained) = split(line).ok_or(Finding::NoLink)?;
-        if self.chain.extend(&content) != chained {
+        if self.chain.as_mut().is_some_and(|chain| chain.extend(&content) != chained) {
             return Err(Finding::Broken);
         }
         if number == 1 {
             self.header = Some(header(line).ok_or(Finding::NoHeader)?);
         }
         if let Some(recorded) = self.recorded {
-            if number == recorded.lines && chained != recorded.head {
+            let is_end = || chained == recorded.head && is_a(line, CLOSED);
+            if number == recorded.lines && !is_end() {
                 return Err(Finding::OtherEnd);
             }
             if number == recorded.lines + 1 && !is_a(line, RESUMED) {
@@ -412,6 +438,48 @@ mod tests {
             let intact = verify(&folder, None, None).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
             assert_eq!(intact.end.lines, line_of(&whole, cut), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_has_no_end_where_nothing_closes_it() {
+        for key in [None, Some(key())] {
+            let (_dir, folder) = keyed_run(key.clone(), &whole());
+            let text = fs::read_to_string(folder.journal()).expect("readable");
+            let cut: String = text.split_inclusive('\n').take(3).collect();
+            let (_, head) =
+                split(cut.split_inclusive('\n').next_back().expect("a line").as_bytes()).expect("a value");
+            let recorded = RecordedEnd { lines: 3, head };
+            let found = finding(changed(&folder, key.as_ref(), Some(recorded), cut.as_bytes()));
+            assert_eq!(found, (3, Finding::OtherEnd));
+        }
+    }
+
+    #[test]
+    fn without_its_key_a_journal_is_compared_with_its_recorded_end() {
+        let (_dir, folder) = keyed_run(Some(key()), &whole());
+        let (text, end) = (fs::read_to_string(folder.journal()).expect("readable"), end(&folder));
+        let checked = |text: &str| {
+            fs::write(folder.journal(), text).expect("written");
+            check(&folder, Some(end)).map_err(|error| match error {
+                VerifyError::Line { line, .. } => line,
+                VerifyError::KeyNeeded | VerifyError::Files(_) => panic!("{error}"),
+            })
+        };
+        assert_eq!(checked(&text), Ok(()));
+        let cut: String = text.split_inclusive('\n').take(3).collect();
+        assert_eq!(checked(&cut), Err(4));
+        let other = text.replace(end.head.as_str(), &"0".repeat(64));
+        assert_eq!(checked(&other), Err(4));
+    }
+
+    #[test]
+    fn without_a_key_a_chain_is_checked_whole() {
+        let (_dir, folder) = run(&whole());
+        let end = end(&folder);
+        check(&folder, Some(end)).expect("intact");
+        let text = fs::read_to_string(folder.journal()).expect("readable");
+        fs::write(folder.journal(), text.replace("added", "unchanged")).expect("written");
+        assert!(matches!(check(&folder, None), Err(VerifyError::Line { line: 3, finding: Finding::Broken })));
     }
 
     #[test]
