@@ -27,7 +27,7 @@ pub fn run(args: &SchemaArgs) -> Result<(), Failure> {
         let error = anyhow::anyhow!("there is no schema `{name}`");
         return Err(Failure::new(ExitStatus::Usage, error).hint("`schema` lists the names"));
     };
-    Ok(print_data(schema)?)
+    Ok(print_data(&schema)?)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ fn metrics(workdir: &Workdir) -> String {
 #[track_caller]
 fn fits(schema: &str, value: &Value) {
     let text = schemas::find(schema).unwrap_or_else(|| panic!("no schema {schema}"));
-    let validator = jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap();
     let problems: Vec<String> =
         validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(problems.is_empty(), "{schema}: {problems:#?}\n{value:#}");
@@ -239,8 +239,8 @@ fn all_json_fits_its_schema() {
     fits("version", &json(&workdir.run(["version", "--format", "json"]).ended(0).stdout));
     let shown = ["config", "show", "--format", "json", "--protect", "a@example.com", "--prune"];
     fits("config", &json(&workdir.run(shown).ended(0).stdout));
-    for (name, _, schema) in schemas::ALL {
-        assert_eq!(workdir.run(["schema", name]).ended(0).stdout, schema);
+    for (name, _) in schemas::ALL {
+        assert_eq!(Some(workdir.run(["schema", name]).ended(0).stdout), schemas::find(name));
         assert!(workdir.run(["schema"]).ended(0).stdout.contains(name));
     }
     workdir.run(["schema", "nothing"]).ended(2).says("`schema` lists the names").began_nothing();

@@ -49,6 +49,7 @@ mod resume;
 mod rights;
 mod roles;
 mod rosters;
+mod sample_texts;
 mod samples;
 mod saved_plan;
 mod security;

@@ -18,6 +18,7 @@ use houston_onboard::outcome::Status;
 use houston_onboard::roster::COLUMNS;
 
 use crate::harness::stage::{Block, PROGRAM, Stage, blocks, root};
+use crate::sample_texts::TEXTS as OF_OTHER_PROGRAMS;
 
 const TEXTS: [&str; 6] = [
     "README.md",
@@ -26,14 +27,6 @@ const TEXTS: [&str; 6] = [
     "samples/onboarding/README.md",
     "samples/operations/README.md",
     "samples/rehearsal/README.md",
-];
-/// Texts about other programs: `samples.rs` and the scripts in `.ci/ecosystem.d` try what they show.
-const OF_OTHER_TESTS: [&str; 5] = [
-    "samples/airflow/README.md",
-    "samples/container/README.md",
-    "samples/kubernetes/README.md",
-    "samples/python/README.md",
-    "samples/systemd/README.md",
 ];
 
 /// The longest that the first text may be, in lines: who reads it wants to begin.
@@ -200,7 +193,7 @@ fn every_text_beside_the_samples_is_known() {
     let folders = fs::read_dir(root().join("samples")).unwrap().map(|entry| entry.unwrap());
     for folder in folders.filter(|entry| entry.path().join("README.md").exists()) {
         let text = format!("samples/{}/README.md", folder.file_name().display());
-        let is_run = TEXTS.contains(&text.as_str()) || OF_OTHER_TESTS.contains(&text.as_str());
+        let is_run = TEXTS.contains(&text.as_str()) || OF_OTHER_PROGRAMS.contains(&text.as_str());
         assert!(is_run, "the commands of {text} are not run");
     }
 }
@@ -232,7 +225,8 @@ fn words<'t>(text: &'t str, beginning: &str) -> BTreeSet<&'t str> {
 
 #[test]
 fn every_flag_of_the_texts_exists() {
-    let (text, help) = (everything(), help());
+    let text = OF_OTHER_PROGRAMS.iter().fold(everything(), |all, text| all + &read(text));
+    let help = help();
     // Of cargo and the astro CLI.
     let others = [
         "--release",
@@ -244,6 +238,20 @@ fn every_flag_of_the_texts_exists() {
         "--open",
         "--role",
         "--workspace-id",
+        // Of airflow, buildah, podman, kubectl, maturin, useradd and systemctl.
+        "--mark-success-pattern",
+        "--file",
+        "--isolation",
+        "--read-only",
+        "--rm",
+        "--storage-driver",
+        "--tag",
+        "--from-file",
+        "--compatibility",
+        "--home-dir",
+        "--now",
+        "--shell",
+        "--system",
     ];
     let known = words(&help, "--");
     for flag in words(&text, "--") {
@@ -307,7 +315,7 @@ fn slug(heading: &str) -> String {
 
 #[test]
 fn the_links_of_the_texts_lead_somewhere() {
-    for file in TEXTS {
+    for file in TEXTS.into_iter().chain(OF_OTHER_PROGRAMS) {
         let text = read(file);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") {

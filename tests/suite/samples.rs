@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use houston_onboard::sandbox::{Applied, Faults, Options};
 use serde_json::Value;
@@ -397,6 +397,11 @@ fn age(folder: &Path, years: u32) {
     }
 }
 
+/// The lines that remove what is old, with the paths of this folder.
+fn retention(workdir: &Workdir) -> [String; 2] {
+    [&crontab()[1], &command_of("systemd/houston-onboard-retention.service")].map(|line| here(line, workdir))
+}
+
 #[test]
 fn only_finished_runs_are_removed_and_only_after_400_days() {
     if !has("jq") {
@@ -427,8 +432,8 @@ fn only_finished_runs_are_removed_and_only_after_400_days() {
     let young = run(0);
     assert_eq!(folders_in(&runs).len(), 4);
 
-    for line in [&crontab()[1], &command_of("systemd/houston-onboard-retention.service")] {
-        let done = shell(&here(line, &workdir), workdir.path());
+    for line in retention(&workdir) {
+        let done = shell(&line, workdir.path());
         assert_eq!(done.status.code(), Some(0), "{}", said(&done));
         let left = folders_in(&runs);
         assert_eq!(left.len(), 3, "{left:?}");
@@ -438,6 +443,44 @@ fn only_finished_runs_are_removed_and_only_after_400_days() {
     fs::remove_dir_all(&runs).unwrap();
     let done = shell(&here(&crontab()[1], &workdir), workdir.path());
     assert_eq!((done.status.code(), said(&done).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn saved_plans_are_removed_after_400_days() {
+    if !has("jq") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let workdir = installed(&sandbox, 2);
+    let runs = workdir.path().join("runs");
+    let written = |name: &str, days: u64, text: Option<&str>| {
+        let path = runs.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if let Some(text) = text {
+            fs::write(&path, text).unwrap();
+        } else {
+            let plan = ["plan", "roster.csv", "--out", path.to_str().unwrap()];
+            let _ = workdir.call(plan).to(&sandbox).run().ended(0);
+        }
+        let then = SystemTime::now() - Duration::from_secs(days * 86_400);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
+        path
+    };
+    for line in retention(&workdir) {
+        // Of a Job, of a DAG run, younger ones, and files that are no plans.
+        let old =
+            [written("onboard-team.json", 402, None), written("plans/sync/manual__1/a-1.json", 402, None)];
+        let kept = [
+            written("next.json", 399, None),
+            written("plans/sync/manual__2/a-2.json", 399, None),
+            written("team.json", 402, Some(r#"{"digest":"x"}"#)),
+            written("plans/notes.json", 402, Some("no JSON")),
+        ];
+        let done = shell(&line, workdir.path());
+        assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+        assert!(old.iter().all(|path| !path.exists()), "{}", said(&done));
+        assert!(kept.iter().all(|path| path.exists()), "{}", said(&done));
+    }
 }
 
 // Prometheus

@@ -19,14 +19,16 @@ for line in sys.stdin:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     sys.argv = ["airflow", *command["arguments"]]
-    status = 0
+    status: object = None
     try:
         main()
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        print(ended)
+        status = ended.code
     except Exception:
         traceback.print_exc()
         status = 1
+    if isinstance(status, str):  # As the interpreter does it.
+        print(status)
+        status = 1
     sys.stdout.flush()
-    print(status, file=answers, flush=True)
+    print(status or 0, file=answers, flush=True)

@@ -9,6 +9,7 @@ import runpy
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any
 
 import pytest
 from houston_onboard import find_program
+
+# Airflow writes its configuration when it is imported.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp())
 from houston_onboard.airflow import AirflowFailException
 
 HERE = Path(__file__).parent

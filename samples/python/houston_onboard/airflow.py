@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 try:  # Airflow 3
     from airflow.sdk import BaseHook, BaseOperator
 except ImportError:  # Airflow 2
-    from airflow.hooks.base import BaseHook  # type: ignore[no-redef]
-    from airflow.models.baseoperator import BaseOperator  # type: ignore[no-redef]
+    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
+    from airflow.models.baseoperator import BaseOperator  # type: ignore[import-not-found, no-redef]
 try:  # Airflow 3.2
     from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 except ImportError:
-    from airflow.exceptions import (  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[attr-defined, no-redef]
         AirflowException,
         AirflowFailException,
         AirflowSkipException,
@@ -30,7 +30,14 @@ except ImportError:
 
 from houston_onboard.program import DONE, PLAN_IS_STALE, RETRIABLE, UNCHANGED, Program, Result, plan_path
 
-__all__ = ["OnboardMergeOperator", "OnboardOperator", "OnboardPlanOperator"]
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowSkipException",
+    "OnboardMergeOperator",
+    "OnboardOperator",
+    "OnboardPlanOperator",
+]
 
 LONGEST_MARKDOWN = 60_000
 """The most characters of a plan that become an XCom."""
@@ -125,7 +132,7 @@ class OnboardPlanOperator(_ProgramOperator):
         self.plan_arguments = list(plan_arguments)
         self.skip_unchanged = skip_unchanged
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Any) -> Any:
         """Run ``plan ROSTER --out FILE --format md``."""
         roster = str(_absolute("roster", self.roster))
         path = self._plan_path(context, roster, *self.plan_arguments)

@@ -217,9 +217,7 @@ def test_a_bad_roster_fails_without_a_run(tmp_path: Path, runs_dir: Path) -> Non
 def test_shards_of_one_plan_are_joined(roster: Path, runs_dir: Path, tmp_path: Path) -> None:
     shared = {"runs_dir": str(runs_dir), "houston_conn_id": "houston"}
     planned = Task(OnboardPlanOperator(task_id="plan", roster=str(roster), **shared)).execute()
-    summaries = [
-        onboard(runs_dir, plan_file=planned["plan_file"], shard=f"{i}/2").execute() for i in (1, 2)
-    ]
+    summaries = [onboard(runs_dir, plan_file=planned["plan_file"], shard=f"{i}/2").execute() for i in (1, 2)]
     assert sum(summary["rows"] for summary in summaries) == 3
     out = tmp_path / "merged"
     whole = Task(OnboardMergeOperator(task_id="merge", runs=summaries, out=str(out), runs_dir=str(runs_dir)))
