@@ -43,6 +43,7 @@ impl RunReport {
         let broken = |error| finish::broken(folder, error);
         let mut report = Self::read(folder).map_err(broken)?;
         finish::check_plan(folder, &report.history)?;
+        report.summary = report.summary.beside_last_run(folder, &report.history.header);
         report.summary.undo = removals::count(&report.history, folder).map_err(broken)?;
         report.rebuild(notices);
         Ok(report)

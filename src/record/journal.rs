@@ -199,6 +199,10 @@ pub struct Header {
     /// The digest of the saved plan that it carries out, if it carries one out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_plan: Option<String>,
+    /// The id of the last run in the same folder that had finished against this Houston, if there was one:
+    /// the reports compare this run with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<String>,
     /// How the chain over the lines is made. The journal sets it when it begins.
     pub chained_by: ChainKind,
 }
@@ -685,6 +689,7 @@ mod tests {
             settings: RunSettings::default(),
             reach: Reach::default(),
             saved_plan: None,
+            last_run: None,
             chained_by: ChainKind::Sha256,
         }
     }

@@ -201,6 +201,7 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        last_run: None,
         chained_by: ChainKind::Sha256,
     }
 }

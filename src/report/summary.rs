@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::escape::json_pretty;
+use super::last_run::{Figures, LastRun};
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
@@ -18,7 +19,7 @@ use crate::files::read_at_most;
 use crate::model::{LimitedBy, Shard, is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::folder::RunFolder;
-use crate::record::journal::{History, Link, RecordedEnd, RowEnd};
+use crate::record::journal::{Header, History, ItemEnd, Link, RecordedEnd, RowEnd};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -157,6 +158,10 @@ pub struct Summary {
     pub limited_by: Option<LimitedBy>,
     /// How long an answer of Houston took on average, in milliseconds; none while that is not known.
     pub latency_ms: Option<u64>,
+    /// How long 95 of 100 rows took at most, of those that were sent, in milliseconds: from the first request of
+    /// a row to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row_p95_ms: Option<u64>,
     /// Requests that were sent again.
     pub retries: u64,
     /// Requests that were not sent again because the retry budget was used up.
@@ -168,6 +173,9 @@ pub struct Summary {
     /// Rows whose change of role a guard held back.
     #[serde(skip)]
     pub held_back: u64,
+    /// The run that had finished before this one began, for those who compare.
+    #[serde(skip)]
+    pub last_run: Option<LastRun>,
     /// What failed or is unsettled, by status and code, the most frequent first.
     pub failures: Vec<FailureClass>,
     /// Failed or unsettled rows of classes that did not fit into `failures`.
@@ -338,10 +346,12 @@ impl Summary {
             window_mean: history.strain.window_mean,
             limited_by: history.strain.latency_ms().map(|_| history.strain.limited_by),
             latency_ms: history.strain.latency_ms(),
+            row_p95_ms: row_p95_ms(all()),
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
             locked_out: history.rows().filter(|row| row.is_locked_out()).count() as u64,
             held_back: history.rows().filter(|row| row.is_held_back()).count() as u64,
+            last_run: None,
             failures: classes(history.rows()),
             other_failures: 0,
         }
@@ -382,9 +392,42 @@ impl Summary {
             let code = class.code.as_mut().and_then(Code::foreign_mut);
             code.into_iter().chain([&mut class.text])
         });
+        let last_run = self.last_run.iter_mut().flat_map(|last| [&mut last.run, &mut last.roster]);
         let names = [&mut self.houston_version, &mut self.caller, &mut self.approved_by];
         let names = names.into_iter().filter_map(Option::as_mut);
-        always.into_iter().chain(&mut self.runs).chain(names).chain(detail).chain(of_classes).collect()
+        always
+            .into_iter()
+            .chain(&mut self.runs)
+            .chain(names)
+            .chain(last_run)
+            .chain(detail)
+            .chain(of_classes)
+            .collect()
+    }
+
+    /// The same beside the run that its header names, if this one is over, and that one is the user's own and
+    /// can still be read.
+    #[must_use]
+    pub fn beside_last_run(mut self, folder: &RunFolder, header: &Header) -> Self {
+        let read = |id: &str| {
+            let file = folder.runs().ok()?.run(id)?.read(FILE).ok()?;
+            LastRun::parse(&read_at_most(file, LIMIT as u64).ok()?, id, &header.target)
+        };
+        let is_over = self.state == RunState::Closed;
+        self.last_run = header.last_run.as_deref().filter(|_| is_over).and_then(read);
+        self
+    }
+
+    /// What is compared with other runs.
+    pub fn figures(&self) -> Figures {
+        let removals = self.removals.unwrap_or_default();
+        Figures {
+            rows: self.rows,
+            bad: self.failed().total() + self.counts.of_kind(StatusKind::Unresolved) + removals.unsettled,
+            not_tried: self.counts.of(Status::NotRun) - self.left_out + removals.not_run,
+            row_p95_ms: self.row_p95_ms,
+            duration_ms: self.duration_ms,
+        }
     }
 
     /// What a later leg of the run can settle: unsettled rows and removals, and those not tried for
@@ -464,6 +507,18 @@ impl Summary {
             }
         }
     }
+}
+
+/// How long 95 of 100 of these took at most that were sent.
+fn row_p95_ms<'h>(ends: impl Iterator<Item = &'h ItemEnd>) -> Option<u64> {
+    let mut elapsed: Vec<u32> = ends.filter(|end| end.attempts > 0).map(|end| end.elapsed_ms).collect();
+    elapsed.sort_unstable();
+    quantile(&elapsed, 95)
+}
+
+/// What so many per cent of these sorted times do not exceed; none of none.
+pub(super) fn quantile(sorted: &[u32], percent: usize) -> Option<u64> {
+    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).map(|&ms| u64::from(ms))
 }
 
 /// The failed and unsettled rows, grouped.
@@ -556,7 +611,7 @@ pub(super) fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S
 mod tests {
     use super::*;
     use crate::outcome::Cause;
-    use crate::report::fixture::{Fixture, HOSTILE};
+    use crate::report::fixture::{Fixture, HOSTILE, RUN};
 
     fn summary(fixture: &Fixture) -> Summary {
         Summary::new(&fixture.history, Fixture::shown(), Some(4))
@@ -619,6 +674,7 @@ mod tests {
           "window_mean": 0,
           "limited_by": null,
           "latency_ms": null,
+          "row_p95_ms": 40,
           "retries": 0,
           "retries_refused": 0,
           "failures": [
@@ -721,5 +777,39 @@ mod tests {
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
         assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));
+    }
+
+    #[test]
+    fn a_run_reads_of_another_what_that_one_wrote() {
+        let fixture = Fixture::new();
+        let mut header = fixture.history.header.clone();
+        let summary = Summary::new(&fixture.history, fixture.folder.path(), Some(4));
+        let read = |header: &Header| summary.clone().beside_last_run(&fixture.folder, header).last_run;
+        assert_eq!(read(&header), None, "it names none");
+        header.last_run = Some(RUN.to_owned());
+        assert_eq!(read(&header), None, "it has no summary");
+        let write = |text: &str| std::fs::write(fixture.folder.path().join(FILE), text).expect("written");
+        write(&summary.to_json());
+        let last = read(&header).expect("it is there");
+        assert_eq!((&*last.run, &*last.roster), (RUN, "team.csv"));
+        assert_eq!(last.figures, summary.figures());
+        assert_eq!(last.figures.bad, 4, "rejected, invalid, gave_up, in_doubt");
+        // A summary of an older version has no quantile.
+        let older = summary.to_json().replace("\"row_p95_ms\"", "\"unknown\"");
+        write(&older);
+        let last = read(&header).expect("it is there");
+        assert_eq!((last.figures.row_p95_ms, last.figures.rows), (None, 13));
+        for broken in ["", "{}", &older.replace(RUN, "20261123T154500Z-aaaa")] {
+            write(broken);
+            assert_eq!(read(&header), None, "{broken}");
+        }
+        write(&older.replace("houston.example.com", "houston.example.org"));
+        assert_eq!(read(&header), None, "another Houston");
+        // A name leads to no other folder.
+        write(&older);
+        for name in [format!("../{RUN}"), fixture.folder.path().display().to_string(), format!("./{RUN}")] {
+            header.last_run = Some(name);
+            assert_eq!(read(&header), None, "{:?}", header.last_run);
+        }
     }
 }

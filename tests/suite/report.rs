@@ -429,3 +429,50 @@ fn reports_keep_the_mark_the_delimiter_and_the_columns_of_the_roster() {
     let again = workdir.apply(&sandbox, "fed-back.csv", &["--skip-invalid"]);
     assert_eq!(again.file("results.csv").lines().next().unwrap(), format!("{header};{names}"));
 }
+
+#[test]
+fn a_run_is_compared_with_the_last_one_that_had_finished_against_the_same_houston() {
+    const TITLE: &str = "Compared with the last run";
+    let (sandbox, workdir) = (Sandbox::new(), Workdir::new());
+    workdir.write("roster.csv", roster(6, 2));
+    workdir.write("more.csv", roster(9, 2));
+    let first = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    assert!(!first.file("report.html").contains(TITLE), "there was none before");
+    let rehearsal = workdir.run(["apply", "roster.csv", "--yes", "--sandbox"]).ended(0);
+    assert!(!rehearsal.file("report.html").contains(TITLE), "a rehearsal has a Houston of its own");
+    let stopped = workdir.apply(&sandbox, "more.csv", &["--max-duration", "1ms"]).ended(8);
+    assert_eq!(id_of_last_run(&stopped), Some(id_of(first.folder())));
+    let second = workdir.apply(&sandbox, "more.csv", &[]).ended(0);
+    let last = id_of(first.folder());
+    assert_eq!(id_of_last_run(&second), Some(last.clone()), "neither the rehearsal nor what was stopped");
+    let page = second.file("report.html");
+    assert!(page.contains(TITLE) && page.contains(&format!("is {last} of roster.csv.")), "{page}");
+    let row = "<th scope=\"row\">Rows of the roster</th><td class=\"n\">6</td><td class=\"n\">9</td><td>\
+               <span aria-hidden=\"true\">▲</span> 3 more</td>";
+    assert!(page.contains(row), "{page}");
+
+    let again = || {
+        let run = id_of(second.folder());
+        workdir.run(["report", &run, "--format", "html"]).ended(0).stdout
+    };
+    assert!(again().contains(TITLE));
+    let mode = |mode| fs::set_permissions(first.folder(), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o777);
+    assert!(!again().contains(TITLE), "anyone may have written that");
+    mode(0o700);
+    assert!(again().contains(TITLE));
+    fs::remove_dir_all(first.folder()).unwrap();
+    let page = again();
+    assert!(!page.contains(TITLE) && !page.contains(&last), "it is gone");
+}
+
+fn id_of(folder: &Path) -> String {
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// What the header of the journal names.
+fn id_of_last_run(run: &Finished) -> Option<String> {
+    let journal = run.file("journal.jsonl");
+    let header = json(journal.lines().next().unwrap());
+    header["last_run"].as_str().map(str::to_owned)
+}

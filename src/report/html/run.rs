@@ -3,6 +3,7 @@
 //! Main function: [`write()`]. It reads the plan and the roster of the run again and keeps no row of them,
 //! but for the names that the page lists. What the page says is decided in `words`, from data alone.
 
+mod compared;
 mod facts;
 mod names;
 mod words;

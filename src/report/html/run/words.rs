@@ -3,6 +3,7 @@
 //! Main function: [`page`]. Pure: from the history, the summary and the names to a [`Page`]. What to do next
 //! is decided by [`crate::report::closing`], for the terminal and for this page.
 
+use super::compared::compared;
 use super::facts::{Ends, Facts, Move, Moved, NotRemoved};
 use super::is_whole;
 use super::names::Names;
@@ -53,6 +54,7 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
         approval: approval(header),
         cards,
         other_cards,
+        compared: compared(summary),
         workspaces,
         other_workspaces,
         audit: audit(history, summary, &facts),
