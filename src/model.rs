@@ -10,6 +10,7 @@ mod shard;
 pub mod target_key;
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -431,6 +432,19 @@ pub fn without_os_number(text: &str) -> &str {
     parts.filter(|(_, number)| is_number(number)).map_or(text, |(words, _)| words)
 }
 
+/// An error with its causes, as people may read it ([`without_os_number`]). A cause that the one before it says
+/// already is left out.
+pub fn in_words(error: &(dyn Error + 'static)) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in std::iter::successors(Some(error), |error| (*error).source()) {
+        let cause = without_os_number(&cause.to_string()).to_owned();
+        if causes.last().is_none_or(|last| !last.contains(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes.join(": ")
+}
+
 /// Replaces what could steer a terminal or deceive a reader (control characters, escapes,
 /// bidirectional overrides, line separators) by visible stand-ins, and breaks what a build server
 /// would take for a command ([`inert`]). Every text from outside passes through here before a
@@ -678,6 +692,25 @@ mod tests {
         for text in ["os error 2", "x (os error 2) y", "x (os error two)"] {
             assert_eq!(without_os_number(text), text);
         }
+    }
+
+    #[test]
+    fn an_error_is_said_with_its_causes_and_without_numbers() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Of {
+            text: &'static str,
+            source: std::io::Error,
+        }
+        let system = || std::io::Error::from_raw_os_error(28);
+        assert_eq!(in_words(&system()), "No space left on device");
+        let error = Of { text: "cannot write x", source: system() };
+        assert_eq!(in_words(&error), "cannot write x: No space left on device");
+        let outer = Of { text: "the reports cannot be written", source: std::io::Error::other(error) };
+        assert_eq!(
+            in_words(&outer),
+            "the reports cannot be written: cannot write x: No space left on device"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::failure::Failure;
 use super::finish::{self, RosterCopy, write_reports};
 use super::notices::Notices;
+use crate::model::in_words;
 use crate::outcome::ExitStatus;
 use crate::record::folder::{JOURNAL, RunFolder, Runs};
 use crate::record::journal::{History, JournalError};
@@ -76,7 +77,7 @@ impl RunReport {
         let folder = folder.path();
         notices.give(&Notice::Report(match written {
             Ok(_) => ReportNotice::Rebuilt { folder, files: &files },
-            Err(failure) => ReportNotice::NotRebuilt { folder, why: format!("{:#}", failure.error) },
+            Err(failure) => ReportNotice::NotRebuilt { folder, why: in_words(failure.error.as_ref()) },
         }));
     }
 
@@ -139,6 +140,6 @@ fn listed_run(folder: &RunFolder) -> Listed {
             Listed::unreadable(&name, "not a run folder")
         }
         Err(JournalError::Older { format, .. }) => Listed::older(&name, format),
-        Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),
+        Err(error) => Listed::unreadable(&name, &in_words(&error)),
     }
 }

@@ -476,3 +476,22 @@ fn id_of_last_run(run: &Finished) -> Option<String> {
     let header = json(journal.lines().next().unwrap());
     header["last_run"].as_str().map(str::to_owned)
 }
+
+#[test]
+fn what_the_system_says_of_a_file_is_said_without_its_number() {
+    const GONE: &str = ": No such file or directory";
+    let (workdir, run) = finished();
+    let (folder, id) = (run.folder(), id_of(run.folder()));
+    fs::remove_file(folder.join("results.csv")).unwrap();
+    fs::rename(folder.join("roster.csv"), folder.join("roster.old")).unwrap();
+    let report = workdir.run(["report"]).ended(0).says("are out of date: cannot read").says(GONE);
+    assert!(report.stdout.contains(&id), "{}", report.stdout);
+    fs::rename(folder.join("plan.jsonl"), folder.join("plan.old")).unwrap();
+    let listed = workdir.run(["report", "--list"]).ended(0).stdout;
+    assert!(listed.contains(&format!("plan.jsonl{GONE}")), "{listed}");
+    drop(workdir.run(["report"]).ended(3).says(GONE));
+    let flags = ["plan", "none.csv", "--sandbox", "--summary-file", "/dev/full"];
+    let plan = workdir.run(flags).ended(3).says(&format!("none.csv{GONE}"));
+    let words = "warning: cannot write /dev/full: No space left on device\n";
+    assert!(plan.stderr.contains(words), "{}", plan.stderr);
+}

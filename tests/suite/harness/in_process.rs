@@ -20,6 +20,7 @@ use houston_onboard::cli::target_args::destination;
 use houston_onboard::cli::work_args::WorkArgs;
 use houston_onboard::cli::{Cli, Command as Parsed};
 use houston_onboard::houston::{Http, Token};
+use houston_onboard::model::in_words;
 use houston_onboard::ops::apply::{Connected, Provenance, earlier_run};
 use houston_onboard::ops::environment::Environment;
 use houston_onboard::ops::failure::Failure;
@@ -196,6 +197,7 @@ impl Command<'_> {
             elapsed: Elapsed(began.elapsed()),
             peak_mib: None,
         }
+        .in_words()
     }
 }
 
@@ -253,7 +255,7 @@ impl<'h> Job<'h> {
             Err(Refused::Typed(error)) => Err(Failure::new(ExitStatus::Usage, *error)),
         };
         ended.unwrap_or_else(|failure| {
-            say(&said, &format!("error: {:#}", failure.error));
+            say(&said, &format!("error: {}", in_words(failure.error.as_ref())));
             failure.hint.iter().for_each(|hint| say(&said, &format!("hint: {hint}")));
             failure.status
         })
