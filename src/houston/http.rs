@@ -29,6 +29,7 @@ use super::fault::{Fault, UnsentCause};
 use super::proxy::{Route, Via, route};
 use super::target::Target;
 use super::transport::{Answer, Failure, Kind, Request, Transport};
+use crate::model::without_os_number;
 
 /// The longest request: the body parser of Houston refuses 100 kB (houston.md 1.7).
 pub const MAX_REQUEST: usize = 90_000;

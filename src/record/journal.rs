@@ -126,6 +126,9 @@ pub enum Entry {
         /// Who resumed it.
         #[serde(default)]
         actor: Actor,
+        /// Who approved that, as `--approved-by` says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<String>,
         /// Milliseconds of work before it.
         at_ms: u64,
     },

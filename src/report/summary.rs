@@ -95,7 +95,7 @@ pub struct Summary {
     /// Who began it: a name or an id as Houston gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
-    /// Who approved it, as `--approved-by` says.
+    /// Who approved it, as `--approved-by` says; several names if it was resumed with another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
     /// How far the journal goes, once it is closed: what `report --verify` compares it with.
@@ -322,7 +322,8 @@ impl Summary {
             roster_sha256: bounded(&header.roster_sha256),
             plan_sha256: bounded(&header.plan_sha256),
             caller: header.actor.caller().map(bounded),
-            approved_by: header.approved_by.as_deref().map(bounded),
+            approved_by: (!history.approved_by.is_empty())
+                .then(|| bounded(&history.approved_by.join(", "))),
             journal: history.end().map(|end| JournalEnd { lines: end.lines, head: end.head.to_string() }),
             shard: header.settings.shard,
             runs: Vec::new(),

@@ -328,6 +328,7 @@ fn write_entries(
                 tool_version: "0.1.0".to_owned(),
                 houston_version: None,
                 actor: Actor::default(),
+                approved_by: None,
                 at_ms,
             });
         }

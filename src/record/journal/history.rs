@@ -149,6 +149,8 @@ pub struct History {
     pub(super) folded: HashMap<RowNumber, ItemEnd>,
     /// Whether a person who is not in the roster has deployment roles.
     pub extras_have_deployments: bool,
+    /// Who approved it, each name once: that of the run itself, then those of later legs.
+    pub approved_by: Vec<String>,
     /// Who was in the workspaces of the plan before the run.
     pub before: Vec<WorkspaceBefore>,
     /// How busy it kept Houston.
@@ -247,6 +249,7 @@ impl History {
         let last_leg = (header.started_at, Duration::ZERO);
         let head = split(entries.raw.text()).map(|(_, link)| link);
         let mut history = Self {
+            approved_by: header.approved_by.iter().cloned().collect(),
             header,
             workspaces: Vec::new(),
             items: Vec::new(),
@@ -552,7 +555,9 @@ impl History {
                 self.pulses.take(&pulse);
                 pulse.at_ms
             }
-            Entry::Resumed { leg, at, at_ms, .. } => {
+            Entry::Resumed { leg, at, approved_by, at_ms, .. } => {
+                let is_known = |name: &String| self.approved_by.contains(name);
+                self.approved_by.extend(approved_by.filter(|name| !is_known(name)));
                 self.pulses.begin_leg(at_ms);
                 self.legs = leg.min(MOST_LEGS);
                 self.closed = false;

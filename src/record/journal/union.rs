@@ -189,6 +189,9 @@ fn history(
         whole.header.extras = whole.header.extras.saturating_add(part.header.extras);
         whole.extras_have_deployments |= part.extras_have_deployments;
         whole.before.extend(part.before.iter().cloned());
+        let is_new = |name: &&String| !whole.approved_by.contains(name);
+        let names: Vec<String> = part.approved_by.iter().filter(is_new).cloned().collect();
+        whole.approved_by.extend(names);
         whole.closed &= part.closed;
         whole.requests = whole.requests.saturating_add(part.requests);
         whole.strain.add(part.strain);

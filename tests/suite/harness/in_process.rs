@@ -389,7 +389,7 @@ impl<'h> Job<'h> {
         };
         let limits = args.limits.settings();
         let run = run.prepare(destination, &limits, &self.environment, &mut self.reporter())?;
-        let finished = run.carry_out(self.reporter())?;
+        let finished = run.approved_by(args.approved_by.clone()).carry_out(self.reporter())?;
         Ok(self.conclude(&finished))
     }
 
@@ -408,6 +408,7 @@ fn resume_of(args: &ApplyArgs, run: &RunFolder) -> ResumeArgs {
         limits: args.work.safety.prune.limits.clone(),
         yes: args.yes,
         trust_folder: false,
+        approved_by: args.approved_by.clone(),
         audit: args.audit.clone(),
         runs_dir: args.runs_dir.clone(),
         files: OutputFileArgs::default(),

@@ -491,7 +491,7 @@ fn who_and_how(header: &Header, summary: &Summary) -> Vec<Fact> {
     let yes = |flag: bool| if flag { "yes" } else { "no" };
     let mut facts = vec![
         Fact::text("Applied by", header.actor.caller().unwrap_or("unknown")),
-        Fact::text("Approved by", header.approved_by.as_deref().unwrap_or("not recorded")),
+        Fact::text("Approved by", or_unknown(summary.approved_by.as_deref())),
         Fact::text("Machine", or_unknown(header.actor.host.as_deref())),
         Fact::text("User of the machine", or_unknown(header.actor.os_user.as_deref())),
         Fact::text("Version of this tool", summary.tool_version.as_str()),
