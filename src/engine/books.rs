@@ -155,6 +155,7 @@ pub fn close(
         code: cause.map(|cause| cause.code.clone()),
         detail: cause.map(|cause| cause.text.clone()),
         requests: end.tally.requests,
+        at_least: false,
         strain: end.tally.strain,
         at_ms: journal.at_ms(now),
     });

@@ -190,8 +190,9 @@ impl Http {
         };
         let port = self.url.port_or_known_default().unwrap_or(80);
         let found = (name, port).to_socket_addrs();
-        let found: Vec<SocketAddr> =
-            found.map_err(|error| Fault::unsent(UnsentCause::Name, without_os_number(&error.to_string())))?.collect();
+        let found: Vec<SocketAddr> = found
+            .map_err(|error| Fault::unsent(UnsentCause::Name, without_os_number(&error.to_string())))?
+            .collect();
         only_here(name, &found)?;
         Ok(Some(found))
     }

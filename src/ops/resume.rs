@@ -34,7 +34,7 @@ use crate::outcome::{ExitStatus, Outcome, Tally};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Operation, Phase, RolePolicy};
 use crate::record::folder::{RunFolder, Runs, TargetLock};
-use crate::record::journal::{AuditKey, Entry, Header, History, Journal, JournalError};
+use crate::record::journal::{AuditKey, Counted, Entry, Header, History, Journal, JournalError};
 use crate::report::Reporter;
 use crate::report::closing::resume_command;
 use crate::report::notices::Notice;
@@ -411,12 +411,14 @@ fn close_books(folder: &RunFolder, history: &History, key: Option<AuditKey>) -> 
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append_with(key, folder, history, Instant::now()).map_err(failed)?;
     let at_ms = journal.at_ms(Instant::now());
+    let Counted { requests, retries } = history.open_leg();
     journal.note(&Entry::Closed {
         stopped: None,
         code: None,
         detail: None,
-        requests: 0,
-        strain: Strain::default(),
+        requests,
+        strain: Strain { retries, ..Strain::default() },
+        at_least: true,
         at_ms,
     });
     journal.commit().map_err(failed)

@@ -181,13 +181,20 @@ fn about(summary: &Summary) -> String {
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
     let duration = spoken(Duration::from_millis(summary.duration_ms));
     let about = format!("{}{version}, {duration}", summary.target);
-    match summary.finished_at {
-        Some(_) => {
-            let each = summary.latency_ms.map_or_else(String::new, |ms| format!(" of {ms} ms each"));
-            format!("{about}, {} requests{each}", summary.requests)
-        }
-        None => about,
-    }
+    let each = summary.latency_ms.map_or_else(String::new, |ms| format!(" of {ms} ms each"));
+    requests(summary, |count| count.to_string())
+        .map_or(about.clone(), |requests| format!("{about}, {requests}{each}"))
+}
+
+/// How many requests were sent; none if none of them is known.
+pub fn requests(summary: &Summary, said: impl Fn(u64) -> String) -> Option<String> {
+    let is_known = summary.requests > 0 || !summary.at_least;
+    is_known.then(|| format!("{} requests", counted(summary, &said(summary.requests))))
+}
+
+/// A count of requests: one of a process that was killed may be too low.
+pub fn counted(summary: &Summary, count: &str) -> String {
+    if summary.at_least { format!("at least {count}") } else { count.to_owned() }
 }
 
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
@@ -243,6 +250,7 @@ pub fn strained(summary: &Summary) -> Vec<(String, String)> {
         lines.push((format!("Houston throttled us {times}"), what));
     }
     if *retries_refused > 0 {
+        let retries = counted(summary, &retries.to_string());
         let what = format!("{retries} requests were retried, {retries_refused} were not");
         lines.push(("the retry budget was exhausted".to_owned(), what));
     }
@@ -841,7 +849,7 @@ mod tests {
         insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"
         still running: 2 of 2 rows left
         run 20261123T154500Z-k3f9: 2 rows of team.csv
-        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
+        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, at least 37 requests
 
           1 in_doubt (in flight, or not yet verified), 1 not_run
 

@@ -110,6 +110,7 @@ impl Fixture {
             code: cause.as_ref().map(|cause| cause.code.clone()),
             detail: cause.map(|cause| cause.text),
             requests: 37,
+            at_least: false,
             strain: Strain::default(),
             at_ms: 62_000,
         });

@@ -54,6 +54,7 @@ impl Amount {
 }
 
 /// The state of a run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
@@ -144,8 +145,12 @@ pub struct Summary {
     pub operations: u64,
     /// Mutations sent.
     pub attempts: u64,
-    /// Requests of every kind; 0 while that is not known.
+    /// Requests of every kind.
     pub requests: u64,
+    /// Whether there may have been more requests and retries: a process was killed after it had counted for the
+    /// last time, or is still at work.
+    #[serde(skip_serializing_if = "is_false")]
+    pub at_least: bool,
     /// How often Houston was overloaded and the requests in flight were reduced.
     pub congestion_events: u64,
     /// The fewest requests that were allowed in flight; 0 while that is not known.
@@ -322,8 +327,7 @@ impl Summary {
             roster_sha256: bounded(&header.roster_sha256),
             plan_sha256: bounded(&header.plan_sha256),
             caller: header.actor.caller().map(bounded),
-            approved_by: (!history.approved_by.is_empty())
-                .then(|| bounded(&history.approved_by.join(", "))),
+            approved_by: (!history.approved_by.is_empty()).then(|| bounded(&history.approved_by.join(", "))),
             journal: history.end().map(|end| JournalEnd { lines: end.lines, head: end.head.to_string() }),
             shard: header.settings.shard,
             runs: Vec::new(),
@@ -341,6 +345,7 @@ impl Summary {
             operations: all().filter(|row| row.attempts > 0).count() as u64,
             attempts: all().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
+            at_least: history.is_lower_bound(),
             congestion_events: history.strain.congestion_events,
             window_min: history.strain.window_min,
             window_end: history.strain.window_end,
@@ -593,6 +598,11 @@ pub(super) fn shorten(text: &mut String) {
     });
     text.truncate(end.unwrap_or(text.len()));
     text.push(MARK);
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

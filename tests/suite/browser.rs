@@ -344,6 +344,7 @@ fn write_entries(
         code: None,
         detail: stopped.map(|_| "20 rows in a row ended badly".to_owned()),
         requests: all + 60,
+        at_least: false,
         strain: Strain {
             congestion_events: 16,
             window_min: 2,

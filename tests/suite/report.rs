@@ -495,3 +495,29 @@ fn what_the_system_says_of_a_file_is_said_without_its_number() {
     let words = "warning: cannot write /dev/full: No space left on device\n";
     assert!(plan.stderr.contains(words), "{}", plan.stderr);
 }
+
+#[test]
+fn requests_of_a_process_that_was_killed_are_counted_as_at_least_so_many() {
+    let (sandbox, workdir) = (Sandbox::with(faulty("slow=p95:60ms")), Workdir::new());
+    workdir.write("roster.csv", roster(60, 3));
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&["--concurrency", "1"]).start();
+    running.await_entries("pulse", 1);
+    let folder = running.folder().unwrap();
+    running.signal("KILL");
+    assert_eq!(running.finish().status, None, "killed");
+    let counted = |report: &Finished| {
+        let words = report.stdout.split(", at least ").nth(1).unwrap_or_else(|| panic!("{}", report.stdout));
+        words.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let killed = counted(&workdir.run(["report"]).ended(0));
+    let received = sandbox.audit().requests;
+    assert!((1..=received).contains(&killed), "{killed} of {received}");
+    let resumed = workdir.resume(&sandbox, &[]).ended(0);
+    let both = counted(&resumed);
+    let received = sandbox.audit().requests;
+    assert!((killed + 1..=received).contains(&both), "{killed}, {both} of {received}");
+    let summary = json(&fs::read_to_string(folder.join("summary.json")).unwrap());
+    assert_eq!((&summary["requests"], &summary["at_least"]), (&both.into(), &true.into()));
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("A process was killed: ") && page.contains(", at least "), "{page}");
+}

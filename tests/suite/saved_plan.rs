@@ -251,7 +251,11 @@ fn who_approves_a_plan_that_is_resumed_is_recorded_too() {
     let page = file("report.html");
     assert_eq!(page.matches("<dt>Approved by</dt><dd>Ben, Ann, Eve</dd>").count(), 2, "{page}");
     let late = approved("Max").ended(0).says("--approved-by was not recorded: the run was complete before");
-    assert!(!file("journal.jsonl").contains("Max") && !file("summary.json").contains("Max"), "{}", late.stderr);
+    assert!(
+        !file("journal.jsonl").contains("Max") && !file("summary.json").contains("Max"),
+        "{}",
+        late.stderr
+    );
 }
 
 /// Everybody of team 1 but its first admin and one viewer is to be removed.

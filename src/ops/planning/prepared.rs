@@ -190,9 +190,13 @@ impl PreparedPlan {
         let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
         let hint = if self.is_undo {
-            format!("this plan removes the people whom its run added. If they are all to be removed, {allow} would allow it; --on-guard skip-removals undoes everything else")
+            format!(
+                "this plan removes the people whom its run added. If they are all to be removed, {allow} would allow it; --on-guard skip-removals undoes everything else"
+            )
         } else {
-            format!("check that the roster is complete. If it is, {allow} would allow it; --on-guard skip-removals applies everything else")
+            format!(
+                "check that the roster is complete. If it is, {allow} would allow it; --on-guard skip-removals applies everything else"
+            )
         };
         Err(Failure::new(ExitStatus::Guard, error).hint(hint))
     }

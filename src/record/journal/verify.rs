@@ -233,6 +233,7 @@ mod tests {
             code: None,
             detail: None,
             requests: 1,
+            at_least: false,
             strain: Strain::default(),
             at_ms: 9,
         }

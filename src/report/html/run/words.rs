@@ -12,7 +12,9 @@ use crate::outcome::{Code, ExitStatus, Status, StatusKind};
 use crate::plan::RolePolicy;
 use crate::plan::census::{Census, Gap};
 use crate::record::journal::{Header, History, Span, WorkspaceBefore};
-use crate::report::closing::{Mood, NextSteps, Step, advice, limit, mood, strained, verdict};
+use crate::report::closing::{
+    Mood, NextSteps, Step, advice, counted, limit, mood, requests, strained, verdict,
+};
 use crate::report::html::latency::latency;
 use crate::report::html::over_time::over_time;
 use crate::report::html::shape::lane;
@@ -67,10 +69,8 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
 fn lead(summary: &Summary) -> String {
     let noun = if summary.rows == 1 { "row" } else { "rows" };
     let rows = format!("{} {noun} of {}", Count(summary.rows), summary.roster);
-    match summary.finished_at {
-        Some(_) => format!("{rows}, {} requests", Count(summary.requests)),
-        None => rows,
-    }
+    requests(summary, |count| Count(count).to_string())
+        .map_or(rows.clone(), |requests| format!("{rows}, {requests}"))
 }
 
 fn capital(text: &str) -> String {
@@ -353,13 +353,21 @@ fn limited(summary: &Summary) -> Option<String> {
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
+/// What is missing of a run whose process was killed.
+fn uncounted(summary: &Summary) -> Option<String> {
+    let was_killed = summary.at_least && summary.state != RunState::Going;
+    was_killed.then(|| {
+        "A process was killed: requests and retries of its last seconds, after it had counted for the last time, are missing here.".to_owned()
+    })
+}
+
 fn charts(history: &History, summary: &Summary, facts: Facts, names: &Names) -> Vec<Chart> {
     let slow = |&id: &ItemId| {
         let end = history.item(id)?;
         Some(format!("{} ms  {}", Count(end.elapsed_ms.into()), names.person(id)))
     };
     let slowest = facts.slowest.iter().filter_map(slow).collect();
-    let words = limited(summary).into_iter().collect();
+    let words = limited(summary).into_iter().chain(uncounted(summary)).collect();
     let over_time = over_time(&history.timeline, &history.pulses, words);
     over_time.into_iter().chain(latency(facts.elapsed, slowest)).collect()
 }
@@ -482,7 +490,7 @@ fn proof(summary: &Summary, facts: &Facts) -> Vec<Fact> {
         Fact::text("Changes seen in Houston afterwards", Count(changed).to_string()),
         Fact::text("Writes without proof", doubt),
         Fact::text("Mutations sent", Count(summary.attempts).to_string()),
-        Fact::text("Requests sent again", Count(summary.retries).to_string()),
+        Fact::text("Requests sent again", counted(summary, &Count(summary.retries).to_string())),
     ]
 }
 
