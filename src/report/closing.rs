@@ -369,7 +369,7 @@ fn failures(summary: &Summary, palette: &Palette, room: usize) -> String {
 
 /// A class of failures: what, where, and what to do.
 fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
-    let FailureClass { status, code, count, lines, texts, text: first } = class;
+    let FailureClass { status, code, count, lines, texts, text: first } = &class.with_few();
     let (bad, is_one_text) = (palette.bad, texts.iter().all(|text| text == first));
     let code_of = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
     let why = if is_one_text && !first.is_empty() { format!(": {first}") } else { String::new() };

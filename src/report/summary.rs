@@ -28,7 +28,9 @@ pub const LIMIT: usize = 4096;
 /// How many ids of joined runs `summary.json` has at most.
 pub const MOST_RUNS: usize = 32;
 /// How many examples a class of failures has.
-pub const EXAMPLES: usize = 3;
+pub const EXAMPLES: usize = 5;
+/// How many of them there is room for in `summary.json` and on a terminal.
+const FEW: usize = 3;
 /// The longest text kept, in characters.
 const LONGEST: usize = 300;
 /// The longest text in `summary.json`, in bytes of JSON.
@@ -281,6 +283,8 @@ pub struct FailureClass {
     /// How many there are.
     pub count: u64,
     /// The physical lines of the first ones.
+    #[serde(serialize_with = "few")]
+    #[cfg_attr(test, schemars(with = "Vec<u32>"))]
     pub lines: Vec<u32>,
     /// Why the first of them ended so.
     pub text: String,
@@ -293,6 +297,14 @@ impl FailureClass {
     /// The code; empty without one.
     pub fn word(&self) -> &str {
         self.code.as_ref().map_or("", Code::word)
+    }
+
+    /// The same with as few examples as there is room for on a terminal.
+    pub(super) fn with_few(&self) -> Self {
+        let mut few = self.clone();
+        few.lines.truncate(FEW);
+        few.texts.truncate(FEW);
+        few
     }
 }
 
@@ -603,6 +615,10 @@ pub(super) fn shorten(text: &mut String) {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+fn few<S: Serializer>(lines: &[u32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(lines.iter().take(FEW))
 }
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
