@@ -259,10 +259,9 @@ pub fn strained(summary: &Summary) -> Vec<(String, String)> {
 
 /// The counts, as many as fit on each line.
 fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let shown = || Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0);
     let mut room = 0;
-    for status in shown() {
-        let (count, remark) = (summary.counts.of(status), remark(status, summary));
+    for (status, count) in summary.by_status() {
+        let remark = remark(status, summary);
         let length = format!(", {count} {status}{remark}").width();
         match room {
             0 => write!(text, "\n  ")?,
@@ -279,7 +278,7 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         };
         write!(text, "{style}{count}{style:#} {status}{remark}")?;
     }
-    if shown().next().is_some() { writeln!(text) } else { Ok(()) }
+    if summary.by_status().next().is_some() { writeln!(text) } else { Ok(()) }
 }
 
 /// What there is to say about the rows of a status.

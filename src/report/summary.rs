@@ -448,6 +448,12 @@ impl Summary {
         }
     }
 
+    /// Rows per status, without those that no row has.
+    pub fn by_status(&self) -> impl Iterator<Item = (Status, u64)> {
+        let all = Status::ALL.into_iter().map(|status| (status, self.counts.of(status)));
+        all.filter(|(_, count)| *count > 0)
+    }
+
     /// What a later leg of the run can settle: unsettled rows and removals, and those not tried for
     /// another reason than `--only` or `--limit`.
     pub fn resumable(&self) -> Amount {

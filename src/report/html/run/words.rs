@@ -434,8 +434,7 @@ fn audit(history: &History, summary: &Summary, facts: &Facts) -> Vec<Audit> {
 }
 
 fn statuses(summary: &Summary) -> Vec<Fact> {
-    let shown = Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0);
-    shown.map(|status| Fact::text(status.word(), Count(summary.counts.of(status)).to_string())).collect()
+    summary.by_status().map(|(status, count)| Fact::text(status.word(), Count(count).to_string())).collect()
 }
 
 fn completeness(history: &History, summary: &Summary) -> Vec<Fact> {
