@@ -393,6 +393,8 @@ fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
 /// Something to do after a run: a sentence, and the command that does it, if one does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
+    /// How much it is about, as a sentence of its own with a blank behind it; empty where `words` say it.
+    pub amount: String,
     /// The sentence, without its full stop.
     pub words: String,
     /// What to type.
@@ -401,15 +403,20 @@ pub struct Step {
 
 impl Step {
     fn words(words: impl Into<String>) -> Self {
-        Self { words: words.into(), command: None }
+        Self { amount: String::new(), words: words.into(), command: None }
     }
 
     fn typed(words: impl Into<String>, command: String) -> Self {
-        Self { words: words.into(), command: Some(command) }
+        Self { amount: String::new(), words: words.into(), command: Some(command) }
+    }
+
+    /// All of it in words.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.amount, self.words)
     }
 
     fn write(&self, text: &mut String, palette: &Palette) -> std::fmt::Result {
-        let (words, strong) = (&self.words, palette.strong);
+        let (words, strong) = (self.said(), palette.strong);
         match &self.command {
             Some(command) => writeln!(text, "{words}:\n    {strong}{command}{strong:#}"),
             None => writeln!(text, "{words}"),
@@ -475,9 +482,9 @@ fn rest(summary: &Summary) -> Option<Step> {
     } else if !summary.runs.is_empty() {
         return of_shards(summary);
     } else {
-        let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
-        let words = format!("{what}Resume the run (finished rows are not sent again)");
-        Step::typed(words, resume_command(&summary.folder, summary.unattended))
+        let amount = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
+        let words = "Resume the run (finished rows are not sent again)";
+        Step { amount, ..Step::typed(words, resume_command(&summary.folder, summary.unattended)) }
     })
 }
 

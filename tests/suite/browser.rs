@@ -463,7 +463,10 @@ fn plan() -> (Workdir, PathBuf) {
     let saved: serde_json::Value =
         serde_json::from_slice(&fs::read(dir.path().join("plan.json")).unwrap()).unwrap();
     let digest = saved["digest"].as_str().unwrap();
-    assert!(planned.stdout.contains(&format!("--approve {digest}</code>")), "{digest}");
+    assert!(
+        planned.stdout.contains(&format!("<span>--approve</span> <span>{digest}</span></code>")),
+        "{digest}"
+    );
     let page = dir.write("plan.html", planned.stdout);
     (dir, page)
 }

@@ -446,7 +446,7 @@ fn a_run_is_compared_with_the_last_one_that_had_finished_against_the_same_housto
     let last = id_of(first.folder());
     assert_eq!(id_of_last_run(&second), Some(last.clone()), "neither the rehearsal nor what was stopped");
     let page = second.file("report.html");
-    assert!(page.contains(TITLE) && page.contains(&format!("is {last} of roster.csv.")), "{page}");
+    assert!(page.contains(TITLE) && page.contains(&format!("was {last} of roster.csv.")), "{page}");
     let row = "<th scope=\"row\">Rows of the roster</th><td class=\"n\">6</td><td class=\"n\">9</td><td>\
                <span aria-hidden=\"true\">▲</span> 3 more</td>";
     assert!(page.contains(row), "{page}");

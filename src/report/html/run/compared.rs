@@ -75,9 +75,7 @@ pub(super) fn compared(summary: &Summary) -> Option<Compared> {
     let now = summary.figures();
     let of = if *roster == summary.roster { String::new() } else { format!(" of {roster}") };
     Some(Compared {
-        words: format!(
-            "The last run against this Houston that had finished when this one began is {run}{of}."
-        ),
+        words: format!("The last finished run against this Houston was {run}{of}."),
         differences: MEASURES.iter().filter_map(|measure| measure.compare(then, &now)).collect(),
     })
 }
@@ -117,7 +115,7 @@ mod tests {
         summary.last_run =
             Some(LastRun { run: "20261122T090000Z-aaaa".to_owned(), roster: "team.csv".to_owned(), figures });
         let shown = compared(&summary).expect("there is one");
-        assert!(shown.words.ends_with("is 20261122T090000Z-aaaa."), "{}", shown.words);
+        assert!(shown.words.ends_with("was 20261122T090000Z-aaaa."), "{}", shown.words);
         let lines: Vec<_> = shown
             .differences
             .iter()

@@ -239,9 +239,19 @@ impl Card {
         }
     }
 
-    fn with(mut self, step: Option<&Step>) -> Self {
+    /// A card of its own for a step.
+    fn with(self, step: Option<&Step>) -> Self {
+        self.advised(step, Step::said)
+    }
+
+    /// A card about some of the rows that a step is about.
+    fn among_others(self, step: Option<&Step>) -> Self {
+        self.advised(step, |step| step.words.clone())
+    }
+
+    fn advised(mut self, step: Option<&Step>, said: impl Fn(&Step) -> String) -> Self {
         if let Some(step) = step {
-            let words = capital(&step.words);
+            let words = capital(&said(step));
             self.advice = if self.advice.is_empty() { words } else { format!("{} {words}", self.advice) };
             let end = if step.command.is_some() { ":" } else { "." };
             self.advice.push_str(end);
@@ -285,7 +295,7 @@ fn failed(class: &FailureClass, summary: &Summary, steps: &NextSteps) -> Card {
         advice: format!("{}.", capital(advice(code.as_ref()))),
         ..Card::new(tone, format!("{} {noun} {}", Count(*count), status.word().replace('_', " ")))
     }
-    .with(step.as_ref())
+    .among_others(step.as_ref())
 }
 
 fn not_removed(one: &NotRemoved, names: &Names, steps: &NextSteps) -> Card {
@@ -301,7 +311,7 @@ fn not_removed(one: &NotRemoved, names: &Names, steps: &NextSteps) -> Card {
         advice: code.and_then(Code::advice).map_or_else(String::new, |words| format!("{}.", capital(words))),
         ..Card::new(*tone, format!("{} {noun} {}", Count(*count), end.word().replace('_', " ")))
     }
-    .with(steps.rest.as_ref().filter(|_| *tone != Tone::Failed))
+    .among_others(steps.rest.as_ref().filter(|_| *tone != Tone::Failed))
 }
 
 fn held_back(summary: &Summary) -> Option<Card> {
@@ -357,7 +367,7 @@ fn limited(summary: &Summary) -> Option<String> {
 fn uncounted(summary: &Summary) -> Option<String> {
     let was_killed = summary.at_least && summary.state != RunState::Going;
     was_killed.then(|| {
-        "A process was killed: requests and retries of its last seconds, after it had counted for the last time, are missing here.".to_owned()
+        "A process was killed: its requests and retries after the last count are missing here.".to_owned()
     })
 }
 
@@ -534,7 +544,7 @@ fn digests(header: &Header, summary: &Summary) -> Vec<Fact> {
 
 fn undo(summary: &Summary) -> Vec<Fact> {
     let step = NextSteps::of(summary).undo;
-    let Some(Step { words, command: Some(command) }) = step else {
+    let Some(Step { words, command: Some(command), .. }) = step else {
         return vec![Fact::text("Removals and role changes", "nothing to undo")];
     };
     vec![Fact::text("Available", capital(&words)), Fact::code("Command", command)]
