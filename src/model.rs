@@ -22,8 +22,8 @@ pub use self::load::{LimitedBy, Load, Strain};
 pub use self::role::{Level, NotARole, Role, Scope};
 pub use self::shard::{NotAShard, Shard};
 pub use self::text::{
-    escaped_json, inert, is_harmless, is_invisible, printable, runs_as_formula, shell_word, spelled_out,
-    stand_in, with_ends, without_os_number,
+    escaped_json, in_words, inert, is_harmless, is_invisible, printable, runs_as_formula, shell_word,
+    spelled_out, stand_in, with_ends, without_os_number,
 };
 
 /// One wish of the roster: this person holds this role in this workspace. The email is trimmed, in

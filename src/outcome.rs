@@ -120,6 +120,40 @@ impl Status {
     }
 }
 
+/// What a run has changed in Houston about a person or a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It is there now.
+    Added,
+    /// A person is invited now.
+    Invited,
+    /// The role is another one.
+    RoleUpdated,
+    /// It is gone.
+    Removed,
+}
+
+impl Status {
+    /// What was changed, if anything was: for every status that is [`StatusKind::Changed`].
+    pub fn effect(self) -> Option<Effect> {
+        match self {
+            Self::Added => Some(Effect::Added),
+            Self::Invited => Some(Effect::Invited),
+            Self::RoleUpdated => Some(Effect::RoleUpdated),
+            Self::Removed => Some(Effect::Removed),
+            Self::Unchanged
+            | Self::AlreadyInvited
+            | Self::RoleKept
+            | Self::Rejected
+            | Self::GaveUp
+            | Self::InDoubt
+            | Self::NotRun
+            | Self::Invalid
+            | Self::Merged => None,
+        }
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())

@@ -215,6 +215,7 @@ fn header(folder: &RunFolder, server: &Server, rows: usize) -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        last_run: None,
         chained_by: ChainKind::Sha256,
     }
 }

@@ -197,6 +197,7 @@ fn take_up(
         limits: args.work.safety.prune.limits.clone(),
         yes: args.yes,
         trust_folder: false,
+        approved_by: args.approved_by.clone(),
         audit: args.audit.clone(),
         runs_dir: args.runs_dir.clone(),
         files: OutputFileArgs::default(),

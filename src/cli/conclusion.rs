@@ -8,7 +8,7 @@ use supports_hyperlinks::supports_hyperlinks;
 
 use super::voice::{is_json, log};
 use super::{GlobalArgs, print, tell};
-use crate::model::printable;
+use crate::model::{in_words, printable};
 use crate::ops::finish::Finished;
 use crate::outcome::{ExitStatus, StatusKind};
 use crate::report::closing::{Paint, render, verdict};
@@ -27,7 +27,7 @@ pub(super) fn conclude(finished: &Finished, global: &GlobalArgs, known: &Known) 
         log(level, &verdict(&summary.shown()), LogEvent::Summary { summary: &summary.bounded() });
     } else if let Err(error) = print(&render(summary, paint())) {
         // The run itself is unaffected; its reports are in its folder.
-        tell(&format!("warning: cannot write the closing summary: {error}"));
+        tell(&format!("warning: cannot write the closing summary: {}", in_words(error.as_ref())));
     }
     if summary.removals.is_some() && summary.counts.of_kind(StatusKind::Failed) > 0 {
         for note in global.origins.notes(&["prune"]) {

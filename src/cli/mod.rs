@@ -50,7 +50,7 @@ use self::voice::LogFormat;
 pub(crate) use self::voice::{tell, tell_in_colour};
 
 use crate::houston::Http;
-use crate::model::{ItemId, printable, without_os_number};
+use crate::model::{ItemId, in_words, printable};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::notices::Notices;
@@ -253,7 +253,7 @@ impl Command {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Err(error) = signals::outlive_file_limits() {
-        tell(&format!("warning: a limit on the size of files would end this program: {error}"));
+        tell(&format!("warning: a limit on the size of files would end this program: {}", in_words(&error)));
     }
     ExitCode::from(status_of(&arguments).unwrap_or_else(|status| status).code())
 }
@@ -378,14 +378,7 @@ fn complain(failure: &Failure, origins: &Origins) {
 
 /// The words of an error and its causes, in one line.
 fn words(failure: &Failure) -> String {
-    let mut causes: Vec<String> = Vec::new();
-    for cause in failure.error.chain() {
-        let cause = without_os_number(&cause.to_string()).to_owned();
-        if causes.last().is_none_or(|last| !last.contains(&cause)) {
-            causes.push(cause);
-        }
-    }
-    causes.iter().map(|cause| in_one_line(cause)).collect::<Vec<_>>().join(": ")
+    in_one_line(&in_words(failure.error.as_ref()))
 }
 
 /// A text in one line. A carriage return that ends no line is shown: it is easily overlooked at the

@@ -13,7 +13,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{environment, leave, tell, words};
-use crate::model::printable;
+use crate::model::{in_words, printable};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
 use crate::ops::signals::Signals;
@@ -151,7 +151,7 @@ impl Outputs {
                 Err(Failure::new(ExitStatus::Internal, unwritten))
             }
             (Err(unwritten), ended) => {
-                tell(&format!("warning: {:#}", anyhow::Error::new(unwritten)));
+                tell(&format!("warning: {}", in_words(&unwritten)));
                 ended
             }
         }

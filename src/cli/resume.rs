@@ -54,6 +54,10 @@ pub struct ResumeArgs {
     #[arg(long, help_heading = "Safety")]
     pub trust_folder: bool,
 
+    /// Who approved it, where `apply --plan` continues a run
+    #[arg(skip)]
+    pub approved_by: Option<String>,
+
     /// The key that the journal is sealed with
     #[command(flatten)]
     pub audit: AuditArgs,
@@ -115,7 +119,7 @@ pub(super) fn resume_run(
     let run = match Interrupted::read(folder, origin)? {
         Found::Left(run) => run,
         Found::Complete(run) => {
-            let status = say_complete(&run, global, known)?;
+            let status = say_complete(&run, args, global, known)?;
             if args.run == LATEST {
                 Complete::mention_others(&args.runs_dir, &environment.notices);
             }
@@ -132,10 +136,11 @@ pub(super) fn resume_run(
     let key = args.audit.open(&environment.notices)?;
     let run = match run.take(environment, key)? {
         Found::Left(run) => run,
-        Found::Complete(run) => return say_complete(&run, global, known),
+        Found::Complete(run) => return say_complete(&run, args, global, known),
     };
     let mut progress = global.reporter(known.clone(), run.row_names());
     let run = run.prepare(destination, &args.limits.settings(), environment, &mut progress)?;
+    let run = run.approved_by(args.approved_by.clone());
     let changes = Changes { all: run.changes(), removals: run.removals() };
     if !confirmation.obtain(changes, run.url(), || Ok(run.shown()))? {
         return Ok(ExitStatus::Usage);
@@ -144,7 +149,12 @@ pub(super) fn resume_run(
 }
 
 /// Reports that the run is complete.
-fn say_complete(run: &Complete, global: &GlobalArgs, known: &Known) -> Result<ExitStatus, Failure> {
+fn say_complete(
+    run: &Complete,
+    args: &ResumeArgs,
+    global: &GlobalArgs,
+    known: &Known,
+) -> Result<ExitStatus, Failure> {
     if !global.quiet {
         let header = &run.history.header;
         tell(&format!(
@@ -154,6 +164,9 @@ fn say_complete(run: &Complete, global: &GlobalArgs, known: &Known) -> Result<Ex
         ));
         if header.saved_plan.is_some() {
             tell("to make the changes of its plan again, make a new plan");
+        }
+        if args.approved_by.is_some() {
+            tell("--approved-by was not recorded: the run was complete before");
         }
         if header.sandbox {
             tell("it was a --sandbox rehearsal, which cannot be resumed");

@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::voice::is_json;
 use super::{UNWRITTEN, tell, unless_gone};
-use crate::model::{inert, printable};
+use crate::model::{in_words, inert, printable};
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
@@ -83,7 +83,7 @@ pub fn answer(
     match unless_gone(printed) {
         Ok(()) => ExitStatus::Done,
         Err(error) => {
-            tell(&format!("error: {UNWRITTEN}: {error}"));
+            tell(&format!("error: {UNWRITTEN}: {}", in_words(&error)));
             ExitStatus::Internal
         }
     }

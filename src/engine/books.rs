@@ -3,12 +3,11 @@
 //!
 //! Main type: [`Books`]. It writes down what others have decided, and decides nothing.
 
-use std::error::Error as _;
 use std::time::Instant;
 
 use crate::event::{Event, Pause, RunEnd, StopReason};
 use crate::houston::Pace;
-use crate::model::ItemId;
+use crate::model::{ItemId, in_words};
 use crate::outcome::{Cause, Code, Outcome, Status, Tally};
 use crate::plan::{Operation, OperationId, ReplaceStep, Workspace};
 use crate::record::journal::{Entry, Journal, JournalError};
@@ -156,6 +155,7 @@ pub fn close(
         code: cause.map(|cause| cause.code.clone()),
         detail: cause.map(|cause| cause.text.clone()),
         requests: end.tally.requests,
+        at_least: false,
         strain: end.tally.strain,
         at_ms: journal.at_ms(now),
     });
@@ -178,6 +178,5 @@ pub fn pause(pace: &Pace) -> Option<Pause> {
 
 /// Why the journal can no longer be written.
 fn journal_lost(error: &JournalError) -> Cause {
-    let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
-    Cause::new(Code::JournalLost, format!("{error}{why}"))
+    Cause::new(Code::JournalLost, in_words(error))
 }

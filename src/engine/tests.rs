@@ -451,6 +451,7 @@ fn header() -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        last_run: None,
         chained_by: ChainKind::Sha256,
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use reqwest::Certificate;
 
 use crate::files::{Links, open_regular, read_input};
-use crate::model::{printable, shell_word, with_ends};
+use crate::model::{in_words, printable, shell_word, with_ends, without_os_number};
 
 /// The longest file that is read; that of a whole system has a quarter of a megabyte.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -20,7 +20,7 @@ const STORE: &str = "SSL_CERT_FILE";
 pub(super) fn read(path: &Path) -> Result<Vec<Certificate>, String> {
     let shown = path.to_string_lossy();
     let failed = |text: &str| format!("{}: {text}", printable(&with_ends(&shown)));
-    let bytes = read_input(path, LONGEST).map_err(|error| failed(&error.to_string()))?;
+    let bytes = read_input(path, LONGEST).map_err(|error| failed(without_os_number(&error.to_string())))?;
     let pem = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     if let Some(what) = other_than_pem(pem, &shown) {
         return Err(failed(&what));
@@ -99,7 +99,7 @@ pub(super) fn no_store() -> String {
     match store_file().map(|path| (open_regular(&path, Links::Follow), path)) {
         Some((Err(error), path)) => {
             let shown = path.display().to_string();
-            format!("{STORE} ({}): {error}", printable(&shown))
+            format!("{STORE} ({}): {}", printable(&shown), in_words(&error))
         }
         Some((Ok(_), _)) => format!("the file of {STORE} has no certificate that can be used"),
         None => "this system has no store of certificate authorities".to_owned(),

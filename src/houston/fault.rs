@@ -487,8 +487,8 @@ mod tests {
 
     #[test]
     fn a_fault_reads_as_a_lower_case_fragment() {
-        let fault = Fault::unsent(UnsentCause::Connect, "Connection refused (os error 111)");
-        assert_eq!(fault.to_string(), "not sent: no connection: Connection refused (os error 111)");
+        let fault = Fault::unsent(UnsentCause::Connect, "Connection refused");
+        assert_eq!(fault.to_string(), "not sent: no connection: Connection refused");
         let fault = Fault::Throttled { retry_after: Some(Duration::from_secs(7)) };
         assert_eq!(fault.to_string(), "asked to slow down for 7 s");
         let fault = Fault::no_answer(NoAnswerCause::Timeout, "");

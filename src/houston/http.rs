@@ -29,6 +29,7 @@ use super::fault::{Fault, UnsentCause};
 use super::proxy::{Route, Via, route};
 use super::target::Target;
 use super::transport::{Answer, Failure, Kind, Request, Transport};
+use crate::model::without_os_number;
 
 /// The longest request: the body parser of Houston refuses 100 kB (houston.md 1.7).
 pub const MAX_REQUEST: usize = 90_000;
@@ -189,8 +190,9 @@ impl Http {
         };
         let port = self.url.port_or_known_default().unwrap_or(80);
         let found = (name, port).to_socket_addrs();
-        let found: Vec<SocketAddr> =
-            found.map_err(|error| Fault::unsent(UnsentCause::Name, &error.to_string()))?.collect();
+        let found: Vec<SocketAddr> = found
+            .map_err(|error| Fault::unsent(UnsentCause::Name, without_os_number(&error.to_string())))?
+            .collect();
         only_here(name, &found)?;
         Ok(Some(found))
     }

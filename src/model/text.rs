@@ -1,6 +1,7 @@
 //! Texts from outside, made safe for a terminal, a shell, a build log and a spreadsheet.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::Write as _;
 
 /// A name in a sentence, in quotes where blanks at its ends would be overlooked.
@@ -46,6 +47,19 @@ pub fn without_os_number(text: &str) -> &str {
     let is_number = |text: &str| text.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
     let parts = text.rsplit_once(" (os error ");
     parts.filter(|(_, number)| is_number(number)).map_or(text, |(words, _)| words)
+}
+
+/// An error with its causes, as people may read it ([`without_os_number`]). A cause that the one before it says
+/// already is left out.
+pub fn in_words(error: &(dyn Error + 'static)) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in std::iter::successors(Some(error), |error| (*error).source()) {
+        let cause = without_os_number(&cause.to_string()).to_owned();
+        if causes.last().is_none_or(|last| !last.contains(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes.join(": ")
 }
 
 /// Replaces what could steer a terminal or deceive a reader (control characters, escapes,
@@ -180,6 +194,25 @@ fn without_blanks(cell: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_said_with_its_causes_and_without_numbers() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Of {
+            text: &'static str,
+            source: std::io::Error,
+        }
+        let system = || std::io::Error::from_raw_os_error(28);
+        assert_eq!(in_words(&system()), "No space left on device");
+        let error = Of { text: "cannot write x", source: system() };
+        assert_eq!(in_words(&error), "cannot write x: No space left on device");
+        let outer = Of { text: "the reports cannot be written", source: std::io::Error::other(error) };
+        assert_eq!(
+            in_words(&outer),
+            "the reports cannot be written: cannot write x: No space left on device"
+        );
+    }
 
     #[test]
     fn words_of_the_system_have_no_number() {

@@ -15,6 +15,7 @@ use super::actor::actor;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, finish};
+use super::last_run::last_run;
 use super::limits::Limits;
 use super::phases::{Phases, engine_settings};
 use super::planning::prepared::{Look, PreparedPlan};
@@ -309,12 +310,20 @@ impl Applying<'_> {
             settings: self.settings.clone(),
             reach: self.session.target.reach().context("cannot find the working directory")?,
             saved_plan: self.provenance.saved_plan.clone(),
+            last_run: self.last_run(),
             chained_by: ChainKind::Sha256,
         };
         let mut journal = Journal::create_with(self.provenance.key.clone(), folder, header, start)?;
         self.workspaces_before().for_each(|before| journal.note(&Entry::Workspace(Box::new(before))));
         journal.commit()?;
         Ok(journal)
+    }
+
+    /// The run that this one is compared with.
+    fn last_run(&self) -> Option<String> {
+        let session = self.session;
+        let is_compared = !session.target.is_sandbox();
+        is_compared.then(|| last_run(&self.runs, &session.url, self.settings.shard)).flatten()
     }
 
     /// Who was in the workspaces of the plan.

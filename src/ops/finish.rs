@@ -244,6 +244,7 @@ pub fn write_reports(
     let written = || -> anyhow::Result<Summary> {
         let copy = RosterCopy::of(history)?;
         let summary = Summary::new(history, folder.path(), status.map(ExitStatus::code));
+        let summary = summary.beside_last_run(folder, &history.header);
         let summary = write_files(folder, history, folder, summary, copy.read(folder)?)?;
         undo::write(folder, history, folder)?;
         let again = || copy.read(folder).map_err(|error| ResultsError::Roster(error.into()));

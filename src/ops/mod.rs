@@ -15,6 +15,7 @@ pub mod explain;
 pub mod export;
 pub mod failure;
 pub mod finish;
+pub mod last_run;
 pub mod limits;
 pub mod merge;
 pub mod notices;

@@ -13,7 +13,7 @@ use super::signals::Signals;
 use crate::engine::batch::Batch;
 use crate::engine::{Engine, Run, Settings, close};
 use crate::event::{Event, RunEnd, StopReason};
-use crate::model::{ItemId, WorkspaceId};
+use crate::model::{ItemId, WorkspaceId, in_words};
 use crate::ops::limits::Limits;
 use crate::ops::session::identity::Identity;
 use crate::ops::session::mail;
@@ -104,14 +104,14 @@ impl Phases<'_> {
         journal: &mut Journal,
         announce: Announce<'_>,
     ) -> Result<Option<Batch>, Ended> {
-        journal.commit().map_err(lost)?;
-        let history = History::read(self.folder).map_err(lost)?;
+        journal.commit().map_err(|error| lost(&error))?;
+        let history = History::read(self.folder).map_err(|error| lost(&error))?;
         if phase.left(&history).is_empty() {
             return Ok(None);
         }
         let (batch, concluded) = self.collect(phase, &history, announce)?;
         drop(history);
-        self.note(&concluded, journal).map_err(lost)?;
+        self.note(&concluded, journal).map_err(|error| lost(&error))?;
         // If the run is to end while Houston is read, nothing has been changed yet.
         let stop = self.signals.stop().or_else(|| self.time_is_over().then_some(StopReason::MaxDuration));
         stop.map_or(Ok(Some(batch)), |reason| Err((reason, None)))
@@ -124,7 +124,7 @@ impl Phases<'_> {
         history: &History,
         announce: Announce<'_>,
     ) -> Result<(Batch, Vec<(ItemId, Outcome)>), Ended> {
-        let mut pending = Pending::collect(phase, self.folder, history).map_err(lost)?;
+        let mut pending = Pending::collect(phase, self.folder, history).map_err(|error| lost(&error))?;
         let protect = Protect::new(&self.limits.protect);
         let callers = if phase == Phase::Removals { self.callers()? } else { Vec::new() };
         let kept = Kept { callers: &callers, protect: &protect };
@@ -207,11 +207,11 @@ impl Phases<'_> {
 fn ended(failure: &Failure) -> Ended {
     let reason =
         if failure.status == ExitStatus::Token { StopReason::TokenDead } else { StopReason::TargetUnusable };
-    (reason, Some(Cause::new(Code::Unreadable, format!("{:#}", failure.error))))
+    (reason, Some(Cause::new(Code::Unreadable, in_words(failure.error.as_ref()))))
 }
 
 /// The files of the run can no longer be read or written.
-fn lost(error: JournalError) -> Ended {
-    let text = format!("the run cannot continue: {:#}", anyhow::Error::new(error));
+fn lost(error: &JournalError) -> Ended {
+    let text = format!("the run cannot continue: {}", in_words(error));
     (StopReason::JournalLost, Some(Cause::new(Code::JournalLost, text)))
 }

@@ -10,6 +10,7 @@ use super::audit::check_journal;
 use super::failure::Failure;
 use super::finish::{self, RosterCopy, write_reports};
 use super::notices::Notices;
+use crate::model::in_words;
 use crate::outcome::ExitStatus;
 use crate::record::folder::{JOURNAL, RunFolder, Runs};
 use crate::record::journal::{History, JournalError};
@@ -44,6 +45,7 @@ impl RunReport {
         let broken = |error| finish::broken(folder, error);
         let mut report = Self::read(folder).map_err(broken)?;
         finish::check_plan(folder, &report.history)?;
+        report.summary = report.summary.beside_last_run(folder, &report.history.header);
         report.summary.undo = removals::count(&report.history, folder).map_err(broken)?;
         match check_journal(folder) {
             Ok(()) => report.rebuild(notices),
@@ -83,7 +85,7 @@ impl RunReport {
         let folder = folder.path();
         notices.give(&Notice::Report(match written {
             Ok(_) => ReportNotice::Rebuilt { folder, files: &files },
-            Err(failure) => ReportNotice::NotRebuilt { folder, why: format!("{:#}", failure.error) },
+            Err(failure) => ReportNotice::NotRebuilt { folder, why: in_words(failure.error.as_ref()) },
         }));
     }
 
@@ -146,6 +148,6 @@ fn listed_run(folder: &RunFolder) -> Listed {
             Listed::unreadable(&name, "not a run folder")
         }
         Err(JournalError::Older { format, .. }) => Listed::older(&name, format),
-        Err(error) => Listed::unreadable(&name, &format!("{:#}", anyhow::Error::new(error))),
+        Err(error) => Listed::unreadable(&name, &in_words(&error)),
     }
 }

@@ -34,7 +34,7 @@ use crate::outcome::{ExitStatus, Outcome, Tally};
 use crate::plan::protect::Protect;
 use crate::plan::{Action, Operation, Phase, RolePolicy};
 use crate::record::folder::{RunFolder, Runs, TargetLock};
-use crate::record::journal::{AuditKey, Entry, Header, History, Journal, JournalError};
+use crate::record::journal::{AuditKey, Counted, Entry, Header, History, Journal, JournalError};
 use crate::report::Reporter;
 use crate::report::closing::resume_command;
 use crate::report::notices::Notice;
@@ -213,8 +213,20 @@ impl Taken {
         let pending = collect(&folder, &history, &session, &limits, progress)?;
         let tally = pending.tally(&history);
         let (rows, concluded) = pending.batch();
-        let resuming =
-            Resuming { folder, history, session, signals, limits, rows, concluded, tally, key, _lock: lock };
+        let approved_by = None;
+        let resuming = Resuming {
+            folder,
+            history,
+            session,
+            signals,
+            limits,
+            rows,
+            concluded,
+            tally,
+            key,
+            approved_by,
+            _lock: lock,
+        };
         resuming.check()?;
         Ok(resuming)
     }
@@ -251,6 +263,8 @@ pub struct Resuming {
     tally: Tally,
     /// What seals the journal, if a key does.
     key: Option<AuditKey>,
+    /// Who approved this leg.
+    approved_by: Option<String>,
     /// Held until the run is over.
     _lock: TargetLock,
 }
@@ -271,6 +285,12 @@ impl Resuming {
             session.warn_of_token(requests(operations));
         }
         Ok(())
+    }
+
+    /// The same, approved by this person.
+    #[must_use]
+    pub fn approved_by(self, name: Option<String>) -> Self {
+        Self { approved_by: name, ..self }
     }
 
     /// How many changes it makes.
@@ -366,6 +386,7 @@ impl Resuming {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             houston_version: self.session.version(),
             actor: actor(&self.session),
+            approved_by: self.approved_by.clone(),
             at_ms: journal.at_ms(now),
         });
         for (row, outcome) in &self.concluded {
@@ -390,12 +411,14 @@ fn close_books(folder: &RunFolder, history: &History, key: Option<AuditKey>) -> 
     let failed = |error| Failure::new(ExitStatus::Internal, error);
     let mut journal = Journal::append_with(key, folder, history, Instant::now()).map_err(failed)?;
     let at_ms = journal.at_ms(Instant::now());
+    let Counted { requests, retries } = history.open_leg();
     journal.note(&Entry::Closed {
         stopped: None,
         code: None,
         detail: None,
-        requests: 0,
-        strain: Strain::default(),
+        requests,
+        strain: Strain { retries, ..Strain::default() },
+        at_least: true,
         at_ms,
     });
     journal.commit().map_err(failed)

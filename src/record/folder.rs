@@ -181,6 +181,12 @@ impl Runs {
         Ok(folders)
     }
 
+    /// The run with this id, if it is the user's own. A link is not followed.
+    pub fn run(&self, id: &str) -> Option<RunFolder> {
+        let folder = self.folder(OsStr::new(id)).filter(|_| find::is_id(id))?;
+        folder.distrust().is_none().then_some(folder)
+    }
+
     /// The folder of this name in it, if it is one. One that may not be opened is a folder too.
     fn folder(&self, name: &OsStr) -> Option<RunFolder> {
         let path = self.dir.path().join(name);

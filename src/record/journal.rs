@@ -34,7 +34,7 @@ pub use self::history::{Extent, History, ItemEnd, Roles, RowEnd};
 pub use self::lines::{PlanLines, PlanSource, plan_lines};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 use self::pulse::Beat;
-pub use self::pulse::{Interval, Paused, Pulse, Pulses, WhyPaused};
+pub use self::pulse::{Counted, Interval, Paused, Pulse, Pulses, WhyPaused};
 pub use self::timeline::{Moment, Span, Timeline};
 pub use self::undoable::{Undoing, Undone};
 pub use self::union::{Union, UnionError};
@@ -126,6 +126,9 @@ pub enum Entry {
         /// Who resumed it.
         #[serde(default)]
         actor: Actor,
+        /// Who approved that, as `--approved-by` says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<String>,
         /// Milliseconds of work before it.
         at_ms: u64,
     },
@@ -145,6 +148,10 @@ pub enum Entry {
         /// What was met with by asking for too much.
         #[serde(default)]
         strain: Strain,
+        /// Whether there were at least so many requests: the leg was killed, and a later process closed it
+        /// with what its last pulse had counted.
+        #[serde(default, skip_serializing_if = "is_false")]
+        at_least: bool,
         /// Milliseconds since the run began.
         at_ms: u64,
     },
@@ -199,6 +206,10 @@ pub struct Header {
     /// The digest of the saved plan that it carries out, if it carries one out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_plan: Option<String>,
+    /// The id of the last run in the same folder that had finished against this Houston, if there was one:
+    /// the reports compare this run with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<String>,
     /// How the chain over the lines is made. The journal sets it when it begins.
     pub chained_by: ChainKind,
 }
@@ -685,6 +696,7 @@ mod tests {
             settings: RunSettings::default(),
             reach: Reach::default(),
             saved_plan: None,
+            last_run: None,
             chained_by: ChainKind::Sha256,
         }
     }
@@ -745,6 +757,7 @@ mod tests {
             detail: None,
             requests: 1,
             strain: Strain::default(),
+            at_least: false,
             at_ms: 9,
         };
         let ended = |entries: &[Entry]| {
@@ -972,6 +985,52 @@ mod tests {
     }
 
     #[test]
+    fn of_a_leg_that_was_killed_what_its_last_pulse_counted_is_kept_as_the_least() {
+        let pulse = |requests, retries| {
+            let load = Load { requests, retries, ..Load::default() };
+            Entry::Pulse(Box::new(Beat::new(Instant::now()).pulse(&load, None, 9, Instant::now())))
+        };
+        let closed = |requests, retries, at_least| Entry::Closed {
+            stopped: None,
+            code: None,
+            detail: None,
+            requests,
+            strain: Strain { retries, ..Strain::default() },
+            at_least,
+            at_ms: 9,
+        };
+        let resumed = || Entry::Resumed {
+            leg: 2,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            tool_version: String::new(),
+            houston_version: None,
+            actor: Actor::default(),
+            approved_by: None,
+            at_ms: 9,
+        };
+        let found = |entries: &[Entry]| {
+            let history = History::read(&run(entries).1).expect("readable");
+            (history.requests, history.strain.retries, history.is_lower_bound())
+        };
+        assert_eq!(found(&[pulse(7, 1), pulse(10, 2)]), (10, 2, true), "it has no end");
+        assert_eq!(found(&[pulse(10, 2), closed(12, 3, false)]), (12, 3, false));
+        assert_eq!(
+            found(&[pulse(10, 2), closed(12, 3, false), resumed(), closed(1, 0, false)]),
+            (13, 3, false)
+        );
+        let killed = [pulse(10, 2), resumed(), pulse(3, 0), closed(5, 1, false)];
+        assert_eq!(found(&killed), (15, 3, true));
+        assert_eq!(found(&[resumed(), closed(5, 1, false)]), (5, 1, true), "killed before its first pulse");
+        assert_eq!(found(&[pulse(10, 2), closed(10, 2, true)]), (10, 2, true), "closed by another process");
+        let (_dir, folder) = run(&[pulse(10, 2)]);
+        let mut history = History::read(&folder).expect("readable");
+        let mut tally = crate::outcome::Tally::default();
+        (tally.requests, tally.strain.retries) = (14, 4);
+        history.ended(&crate::event::RunEnd { tally, stopped: None });
+        assert_eq!((history.requests, history.strain.retries, history.is_lower_bound()), (14, 4, false));
+    }
+
+    #[test]
     fn the_strain_of_all_legs_is_told_and_an_old_journal_has_none() {
         let strain = |window_min, events| Strain {
             concurrency: 8,
@@ -987,6 +1046,7 @@ mod tests {
             detail: None,
             requests: 10,
             strain,
+            at_least: false,
             at_ms: 9,
         };
         let (_dir, folder) = run(&[closed(strain(3, 2)), closed(strain(5, 1))]);

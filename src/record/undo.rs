@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufWriter};
 
 use crate::model::{ItemId, Role, RowNumber, WorkspaceId};
-use crate::outcome::Status;
+use crate::outcome::{Effect, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{Action, Deployment, Holder, RolePolicy};
 use crate::record::folder::RunFolder;
@@ -216,18 +216,9 @@ fn set_role(from: Role, to: Role) -> Action {
 
 /// Whether a run has set or removed a role.
 fn is_changed(end: &ItemEnd) -> bool {
-    match end.status {
-        Status::Added | Status::RoleUpdated | Status::Removed => true,
-        Status::Invited
-        | Status::Unchanged
-        | Status::AlreadyInvited
-        | Status::RoleKept
-        | Status::Rejected
-        | Status::GaveUp
-        | Status::InDoubt
-        | Status::NotRun
-        | Status::Invalid
-        | Status::Merged => false,
+    match end.status.effect() {
+        Some(Effect::Added | Effect::RoleUpdated | Effect::Removed) => true,
+        Some(Effect::Invited) | None => false,
     }
 }
 

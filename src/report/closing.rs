@@ -181,13 +181,20 @@ fn about(summary: &Summary) -> String {
     let version = summary.houston_version.as_ref().map_or_else(String::new, |v| format!(" (Houston {v})"));
     let duration = spoken(Duration::from_millis(summary.duration_ms));
     let about = format!("{}{version}, {duration}", summary.target);
-    match summary.finished_at {
-        Some(_) => {
-            let each = summary.latency_ms.map_or_else(String::new, |ms| format!(" of {ms} ms each"));
-            format!("{about}, {} requests{each}", summary.requests)
-        }
-        None => about,
-    }
+    let each = summary.latency_ms.map_or_else(String::new, |ms| format!(" of {ms} ms each"));
+    requests(summary, |count| count.to_string())
+        .map_or(about.clone(), |requests| format!("{about}, {requests}{each}"))
+}
+
+/// How many requests were sent; none if none of them is known.
+pub fn requests(summary: &Summary, said: impl Fn(u64) -> String) -> Option<String> {
+    let is_known = summary.requests > 0 || !summary.at_least;
+    is_known.then(|| format!("{} requests", counted(summary, &said(summary.requests))))
+}
+
+/// A count of requests: one of a process that was killed may be too low.
+pub fn counted(summary: &Summary, count: &str) -> String {
+    if summary.at_least { format!("at least {count}") } else { count.to_owned() }
 }
 
 fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
@@ -243,6 +250,7 @@ pub fn strained(summary: &Summary) -> Vec<(String, String)> {
         lines.push((format!("Houston throttled us {times}"), what));
     }
     if *retries_refused > 0 {
+        let retries = counted(summary, &retries.to_string());
         let what = format!("{retries} requests were retried, {retries_refused} were not");
         lines.push(("the retry budget was exhausted".to_owned(), what));
     }
@@ -251,10 +259,9 @@ pub fn strained(summary: &Summary) -> Vec<(String, String)> {
 
 /// The counts, as many as fit on each line.
 fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
-    let shown = || Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0);
     let mut room = 0;
-    for status in shown() {
-        let (count, remark) = (summary.counts.of(status), remark(status, summary));
+    for (status, count) in summary.by_status() {
+        let remark = remark(status, summary);
         let length = format!(", {count} {status}{remark}").width();
         match room {
             0 => write!(text, "\n  ")?,
@@ -271,7 +278,7 @@ fn counts(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::
         };
         write!(text, "{style}{count}{style:#} {status}{remark}")?;
     }
-    if shown().next().is_some() { writeln!(text) } else { Ok(()) }
+    if summary.by_status().next().is_some() { writeln!(text) } else { Ok(()) }
 }
 
 /// What there is to say about the rows of a status.
@@ -361,7 +368,7 @@ fn failures(summary: &Summary, palette: &Palette, room: usize) -> String {
 
 /// A class of failures: what, where, and what to do.
 fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
-    let FailureClass { status, code, count, lines, texts, text: first } = class;
+    let FailureClass { status, code, count, lines, texts, text: first } = &class.with_few();
     let (bad, is_one_text) = (palette.bad, texts.iter().all(|text| text == first));
     let code_of = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
     let why = if is_one_text && !first.is_empty() { format!(": {first}") } else { String::new() };
@@ -386,6 +393,8 @@ fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
 /// Something to do after a run: a sentence, and the command that does it, if one does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
+    /// How much it is about, as a sentence of its own with a blank behind it; empty where `words` say it.
+    pub amount: String,
     /// The sentence, without its full stop.
     pub words: String,
     /// What to type.
@@ -394,15 +403,20 @@ pub struct Step {
 
 impl Step {
     fn words(words: impl Into<String>) -> Self {
-        Self { words: words.into(), command: None }
+        Self { amount: String::new(), words: words.into(), command: None }
     }
 
     fn typed(words: impl Into<String>, command: String) -> Self {
-        Self { words: words.into(), command: Some(command) }
+        Self { amount: String::new(), words: words.into(), command: Some(command) }
+    }
+
+    /// All of it in words.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.amount, self.words)
     }
 
     fn write(&self, text: &mut String, palette: &Palette) -> std::fmt::Result {
-        let (words, strong) = (&self.words, palette.strong);
+        let (words, strong) = (self.said(), palette.strong);
         match &self.command {
             Some(command) => writeln!(text, "{words}:\n    {strong}{command}{strong:#}"),
             None => writeln!(text, "{words}"),
@@ -468,9 +482,9 @@ fn rest(summary: &Summary) -> Option<Step> {
     } else if !summary.runs.is_empty() {
         return of_shards(summary);
     } else {
-        let what = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
-        let words = format!("{what}Resume the run (finished rows are not sent again)");
-        Step::typed(words, resume_command(&summary.folder, summary.unattended))
+        let amount = if left.total() > 0 { format!("{} left. ", amount(left)) } else { String::new() };
+        let words = "Resume the run (finished rows are not sent again)";
+        Step { amount, ..Step::typed(words, resume_command(&summary.folder, summary.unattended)) }
     })
 }
 
@@ -841,7 +855,7 @@ mod tests {
         insta::assert_snapshot!(render(&summary(&fixture).going(), Paint::Plain), @r"
         still running: 2 of 2 rows left
         run 20261123T154500Z-k3f9: 2 rows of team.csv
-        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s
+        https://houston.example.com/v1 (Houston 1.0.0␛[31mred␛]0;pwned␇ next�line), 1m 02s, at least 37 requests
 
           1 in_doubt (in flight, or not yet verified), 1 not_run
 

@@ -110,6 +110,7 @@ impl Fixture {
             code: cause.as_ref().map(|cause| cause.code.clone()),
             detail: cause.map(|cause| cause.text),
             requests: 37,
+            at_least: false,
             strain: Strain::default(),
             at_ms: 62_000,
         });
@@ -201,6 +202,7 @@ fn header(plan_sha256: String, rows: usize) -> Header {
         settings: RunSettings::default(),
         reach: Reach::default(),
         saved_plan: None,
+        last_run: None,
         chained_by: ChainKind::Sha256,
     }
 }

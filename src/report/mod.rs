@@ -15,6 +15,7 @@ pub mod escape;
 pub mod export;
 pub mod html;
 pub mod known;
+pub mod last_run;
 pub mod list;
 pub mod log;
 pub mod metrics;

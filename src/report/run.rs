@@ -179,8 +179,8 @@ where
         markdown_line(&summary.target)
     )?;
     writeln!(out, "| status | rows |\n|---|---:|")?;
-    for status in Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0) {
-        writeln!(out, "| {status} | {} |", summary.counts.of(status))?;
+    for (status, count) in summary.by_status() {
+        writeln!(out, "| {status} | {count} |")?;
     }
     let columns = roster.columns;
     let mut bad = 0;

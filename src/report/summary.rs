@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::escape::json_pretty;
+use super::last_run::{Figures, LastRun};
 use super::removals::{RemovalCounts, Undo};
 use super::results::{RESULTS, ResultsError};
 use crate::event::StopReason;
@@ -18,7 +19,7 @@ use crate::files::read_at_most;
 use crate::model::{LimitedBy, Shard, is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::folder::RunFolder;
-use crate::record::journal::{History, Link, RecordedEnd, RowEnd};
+use crate::record::journal::{Header, History, ItemEnd, Link, RecordedEnd, RowEnd};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -27,7 +28,9 @@ pub const LIMIT: usize = 4096;
 /// How many ids of joined runs `summary.json` has at most.
 pub const MOST_RUNS: usize = 32;
 /// How many examples a class of failures has.
-pub const EXAMPLES: usize = 3;
+pub const EXAMPLES: usize = 5;
+/// How many of them there is room for in `summary.json` and on a terminal.
+const FEW: usize = 3;
 /// The longest text kept, in characters.
 const LONGEST: usize = 300;
 /// The longest text in `summary.json`, in bytes of JSON.
@@ -53,6 +56,7 @@ impl Amount {
 }
 
 /// The state of a run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
@@ -94,7 +98,7 @@ pub struct Summary {
     /// Who began it: a name or an id as Houston gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
-    /// Who approved it, as `--approved-by` says.
+    /// Who approved it, as `--approved-by` says; several names if it was resumed with another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
     /// How far the journal goes, once it is closed: what `report --verify` compares it with.
@@ -143,8 +147,12 @@ pub struct Summary {
     pub operations: u64,
     /// Mutations sent.
     pub attempts: u64,
-    /// Requests of every kind; 0 while that is not known.
+    /// Requests of every kind.
     pub requests: u64,
+    /// Whether there may have been more requests and retries: a process was killed after it had counted for the
+    /// last time, or is still at work.
+    #[serde(skip_serializing_if = "is_false")]
+    pub at_least: bool,
     /// How often Houston was overloaded and the requests in flight were reduced.
     pub congestion_events: u64,
     /// The fewest requests that were allowed in flight; 0 while that is not known.
@@ -157,6 +165,10 @@ pub struct Summary {
     pub limited_by: Option<LimitedBy>,
     /// How long an answer of Houston took on average, in milliseconds; none while that is not known.
     pub latency_ms: Option<u64>,
+    /// How long 95 of 100 rows took at most, of those that were sent, in milliseconds: from the first request of
+    /// a row to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row_p95_ms: Option<u64>,
     /// Requests that were sent again.
     pub retries: u64,
     /// Requests that were not sent again because the retry budget was used up.
@@ -168,6 +180,9 @@ pub struct Summary {
     /// Rows whose change of role a guard held back.
     #[serde(skip)]
     pub held_back: u64,
+    /// The run that had finished before this one began, for those who compare.
+    #[serde(skip)]
+    pub last_run: Option<LastRun>,
     /// What failed or is unsettled, by status and code, the most frequent first.
     pub failures: Vec<FailureClass>,
     /// Failed or unsettled rows of classes that did not fit into `failures`.
@@ -268,6 +283,8 @@ pub struct FailureClass {
     /// How many there are.
     pub count: u64,
     /// The physical lines of the first ones.
+    #[serde(serialize_with = "few")]
+    #[cfg_attr(test, schemars(with = "Vec<u32>"))]
     pub lines: Vec<u32>,
     /// Why the first of them ended so.
     pub text: String,
@@ -280,6 +297,14 @@ impl FailureClass {
     /// The code; empty without one.
     pub fn word(&self) -> &str {
         self.code.as_ref().map_or("", Code::word)
+    }
+
+    /// The same with as few examples as there is room for on a terminal.
+    pub(super) fn with_few(&self) -> Self {
+        let mut few = self.clone();
+        few.lines.truncate(FEW);
+        few.texts.truncate(FEW);
+        few
     }
 }
 
@@ -314,7 +339,7 @@ impl Summary {
             roster_sha256: bounded(&header.roster_sha256),
             plan_sha256: bounded(&header.plan_sha256),
             caller: header.actor.caller().map(bounded),
-            approved_by: header.approved_by.as_deref().map(bounded),
+            approved_by: (!history.approved_by.is_empty()).then(|| bounded(&history.approved_by.join(", "))),
             journal: history.end().map(|end| JournalEnd { lines: end.lines, head: end.head.to_string() }),
             shard: header.settings.shard,
             runs: Vec::new(),
@@ -332,16 +357,19 @@ impl Summary {
             operations: all().filter(|row| row.attempts > 0).count() as u64,
             attempts: all().map(|row| u64::from(row.attempts)).sum(),
             requests: history.requests,
+            at_least: history.is_lower_bound(),
             congestion_events: history.strain.congestion_events,
             window_min: history.strain.window_min,
             window_end: history.strain.window_end,
             window_mean: history.strain.window_mean,
             limited_by: history.strain.latency_ms().map(|_| history.strain.limited_by),
             latency_ms: history.strain.latency_ms(),
+            row_p95_ms: row_p95_ms(all()),
             retries: history.strain.retries,
             retries_refused: history.strain.retries_refused,
             locked_out: history.rows().filter(|row| row.is_locked_out()).count() as u64,
             held_back: history.rows().filter(|row| row.is_held_back()).count() as u64,
+            last_run: None,
             failures: classes(history.rows()),
             other_failures: 0,
         }
@@ -382,9 +410,48 @@ impl Summary {
             let code = class.code.as_mut().and_then(Code::foreign_mut);
             code.into_iter().chain([&mut class.text])
         });
+        let last_run = self.last_run.iter_mut().flat_map(|last| [&mut last.run, &mut last.roster]);
         let names = [&mut self.houston_version, &mut self.caller, &mut self.approved_by];
         let names = names.into_iter().filter_map(Option::as_mut);
-        always.into_iter().chain(&mut self.runs).chain(names).chain(detail).chain(of_classes).collect()
+        always
+            .into_iter()
+            .chain(&mut self.runs)
+            .chain(names)
+            .chain(last_run)
+            .chain(detail)
+            .chain(of_classes)
+            .collect()
+    }
+
+    /// The same beside the run that its header names, if this one is over, and that one is the user's own and
+    /// can still be read.
+    #[must_use]
+    pub fn beside_last_run(mut self, folder: &RunFolder, header: &Header) -> Self {
+        let read = |id: &str| {
+            let file = folder.runs().ok()?.run(id)?.read(FILE).ok()?;
+            LastRun::parse(&read_at_most(file, LIMIT as u64).ok()?, id, &header.target)
+        };
+        let is_over = self.state == RunState::Closed;
+        self.last_run = header.last_run.as_deref().filter(|_| is_over).and_then(read);
+        self
+    }
+
+    /// What is compared with other runs.
+    pub fn figures(&self) -> Figures {
+        let removals = self.removals.unwrap_or_default();
+        Figures {
+            rows: self.rows,
+            bad: self.failed().total() + self.counts.of_kind(StatusKind::Unresolved) + removals.unsettled,
+            not_tried: self.counts.of(Status::NotRun) - self.left_out + removals.not_run,
+            row_p95_ms: self.row_p95_ms,
+            duration_ms: self.duration_ms,
+        }
+    }
+
+    /// Rows per status, without those that no row has.
+    pub fn by_status(&self) -> impl Iterator<Item = (Status, u64)> {
+        let all = Status::ALL.into_iter().map(|status| (status, self.counts.of(status)));
+        all.filter(|(_, count)| *count > 0)
     }
 
     /// What a later leg of the run can settle: unsettled rows and removals, and those not tried for
@@ -466,6 +533,18 @@ impl Summary {
     }
 }
 
+/// How long 95 of 100 of these took at most that were sent.
+fn row_p95_ms<'h>(ends: impl Iterator<Item = &'h ItemEnd>) -> Option<u64> {
+    let mut elapsed: Vec<u32> = ends.filter(|end| end.attempts > 0).map(|end| end.elapsed_ms).collect();
+    elapsed.sort_unstable();
+    quantile(&elapsed, 95)
+}
+
+/// What so many per cent of these sorted times do not exceed; none of none.
+pub(super) fn quantile(sorted: &[u32], percent: usize) -> Option<u64> {
+    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).map(|&ms| u64::from(ms))
+}
+
 /// The failed and unsettled rows, grouped.
 fn classes<'h>(rows: impl Iterator<Item = RowEnd<'h>>) -> Vec<FailureClass> {
     let mut indexes = HashMap::new();
@@ -539,6 +618,15 @@ pub(super) fn shorten(text: &mut String) {
     text.push(MARK);
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+fn few<S: Serializer>(lines: &[u32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(lines.iter().take(FEW))
+}
+
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.to_string_lossy())
 }
@@ -556,7 +644,7 @@ pub(super) fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S
 mod tests {
     use super::*;
     use crate::outcome::Cause;
-    use crate::report::fixture::{Fixture, HOSTILE};
+    use crate::report::fixture::{Fixture, HOSTILE, RUN};
 
     fn summary(fixture: &Fixture) -> Summary {
         Summary::new(&fixture.history, Fixture::shown(), Some(4))
@@ -619,6 +707,7 @@ mod tests {
           "window_mean": 0,
           "limited_by": null,
           "latency_ms": null,
+          "row_p95_ms": 40,
           "retries": 0,
           "retries_refused": 0,
           "failures": [
@@ -721,5 +810,39 @@ mod tests {
         let ends = [(Status::NotRun, left_out), (Status::NotRun, None), (Status::GaveUp, None)];
         let summary = summary(&Fixture::with(&ends, None));
         assert_eq!((summary.left_out, summary.resumable().total()), (1, 2));
+    }
+
+    #[test]
+    fn a_run_reads_of_another_what_that_one_wrote() {
+        let fixture = Fixture::new();
+        let mut header = fixture.history.header.clone();
+        let summary = Summary::new(&fixture.history, fixture.folder.path(), Some(4));
+        let read = |header: &Header| summary.clone().beside_last_run(&fixture.folder, header).last_run;
+        assert_eq!(read(&header), None, "it names none");
+        header.last_run = Some(RUN.to_owned());
+        assert_eq!(read(&header), None, "it has no summary");
+        let write = |text: &str| std::fs::write(fixture.folder.path().join(FILE), text).expect("written");
+        write(&summary.to_json());
+        let last = read(&header).expect("it is there");
+        assert_eq!((&*last.run, &*last.roster), (RUN, "team.csv"));
+        assert_eq!(last.figures, summary.figures());
+        assert_eq!(last.figures.bad, 4, "rejected, invalid, gave_up, in_doubt");
+        // A summary of an older version has no quantile.
+        let older = summary.to_json().replace("\"row_p95_ms\"", "\"unknown\"");
+        write(&older);
+        let last = read(&header).expect("it is there");
+        assert_eq!((last.figures.row_p95_ms, last.figures.rows), (None, 13));
+        for broken in ["", "{}", &older.replace(RUN, "20261123T154500Z-aaaa")] {
+            write(broken);
+            assert_eq!(read(&header), None, "{broken}");
+        }
+        write(&older.replace("houston.example.com", "houston.example.org"));
+        assert_eq!(read(&header), None, "another Houston");
+        // A name leads to no other folder.
+        write(&older);
+        for name in [format!("../{RUN}"), fixture.folder.path().display().to_string(), format!("./{RUN}")] {
+            header.last_run = Some(name);
+            assert_eq!(read(&header), None, "{:?}", header.last_run);
+        }
     }
 }

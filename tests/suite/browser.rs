@@ -30,6 +30,7 @@ use houston_onboard::sandbox::Options;
 use crate::harness::{self, Sandbox, Workdir, program, root};
 
 const RUN: &str = "20261123T154500Z-k3f9";
+const LAST_RUN: &str = "20261122T090000Z-aaaa";
 
 /// What a cell or a message must not be able to do.
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\u{202e}\u{1b}[31m\"'&amp;";
@@ -141,6 +142,7 @@ impl Made {
         let path = self.dir.path().join("onboard-runs").join(RUN);
         fs::create_dir_all(&path).unwrap();
         let folder = RunFolder::open(path).unwrap();
+        write_last_run(self.dir.path());
         let rows = self.lines.iter().filter(|line| line.is_row()).count();
         let extras = self.lines.len() - rows;
         let mut copy = Hashing::new(folder.new_file(ROSTER).unwrap());
@@ -181,6 +183,7 @@ impl Made {
             },
             reach: Reach::default(),
             saved_plan: None,
+            last_run: Some(LAST_RUN.to_owned()),
             chained_by: ChainKind::Sha256,
         };
         let mut journal = Journal::create(&folder, header, Instant::now()).unwrap();
@@ -191,6 +194,23 @@ impl Made {
         fs::write(&page, call.stdout).unwrap();
         (self.dir, page)
     }
+}
+
+/// The run before this one, as far as this one is compared with it.
+fn write_last_run(dir: &Path) {
+    let folder = dir.join("onboard-runs").join(LAST_RUN);
+    fs::create_dir_all(&folder).unwrap();
+    let summary = serde_json::json!({
+        "run": LAST_RUN,
+        "target": "https://houston.example.com/v1",
+        "roster": "team.csv",
+        "rows": 612,
+        "left_out": 0,
+        "counts": { "added": 560, "rejected": 40, "in_doubt": 12 },
+        "row_p95_ms": 344,
+        "duration_ms": 74_000,
+    });
+    fs::write(folder.join("summary.json"), summary.to_string()).unwrap();
 }
 
 fn plan_line(place: usize, before: Option<Level>, decision: LineDecision) -> PlanLine {
@@ -308,6 +328,7 @@ fn write_entries(
                 tool_version: "0.1.0".to_owned(),
                 houston_version: None,
                 actor: Actor::default(),
+                approved_by: None,
                 at_ms,
             });
         }
@@ -323,6 +344,7 @@ fn write_entries(
         code: None,
         detail: stopped.map(|_| "20 rows in a row ended badly".to_owned()),
         requests: all + 60,
+        at_least: false,
         strain: Strain {
             congestion_events: 16,
             window_min: 2,
@@ -441,7 +463,10 @@ fn plan() -> (Workdir, PathBuf) {
     let saved: serde_json::Value =
         serde_json::from_slice(&fs::read(dir.path().join("plan.json")).unwrap()).unwrap();
     let digest = saved["digest"].as_str().unwrap();
-    assert!(planned.stdout.contains(&format!("--approve {digest}</code>")), "{digest}");
+    assert!(
+        planned.stdout.contains(&format!("<span>--approve</span> <span>{digest}</span></code>")),
+        "{digest}"
+    );
     let page = dir.write("plan.html", planned.stdout);
     (dir, page)
 }

@@ -406,7 +406,7 @@ struct Redaction {
     patterns: Vec<(Regex, &'static str)>,
 }
 
-const PATTERNS: [(&str, &str); 14] = [
+const PATTERNS: [(&str, &str); 15] = [
     (r"http://127\.0\.0\.1:\d+", "http://HOUSTON"),
     (r"\b\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"\bmade \d{4}-\d\d-\d\d \d\d:\d\d UTC", "made TIME"),
@@ -415,6 +415,8 @@ const PATTERNS: [(&str, &str); 14] = [
     (r"(?m)^[a-z ]+: \d+/\d+ \(\d+ %\).*\n", ""),
     // The last three columns of results.csv and removals.csv.
     (r"(?m)^(.*[,;]\d+[,;])\d+([,;]\w*)$", "${1}MS$2"),
+    // How fast the machine was.
+    (r#"(?m)^ *"row_p95_ms": \d+,\n"#, ""),
     (
         r#""(duration_ms|latency_ms|lines|requests|reads|seconds|seconds_most|token_seconds)": \d+"#,
         "\"$1\": N",

@@ -514,7 +514,10 @@ fn a_run_that_only_adds_is_taken_back_within_the_same_limits() {
     workdir.write("roster.csv", text);
     let run = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
     let refused = undo(&workdir, &sandbox, &run, &[]).ended(7);
-    assert!(refused.stderr.contains("--max-remove 12 --max-remove-percent 29"), "{}", refused.stderr);
+    for words in ["--max-remove 12 --max-remove-percent 29", "the people whom its run added"] {
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains("roster is complete"), "it has no roster: {}", refused.stderr);
     let flags = ["--max-remove", "12", "--max-remove-percent", "29"];
     drop(undo(&workdir, &sandbox, &run, &flags).ended(0));
     assert_eq!(memberships(&sandbox), before);

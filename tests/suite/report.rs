@@ -429,3 +429,95 @@ fn reports_keep_the_mark_the_delimiter_and_the_columns_of_the_roster() {
     let again = workdir.apply(&sandbox, "fed-back.csv", &["--skip-invalid"]);
     assert_eq!(again.file("results.csv").lines().next().unwrap(), format!("{header};{names}"));
 }
+
+#[test]
+fn a_run_is_compared_with_the_last_one_that_had_finished_against_the_same_houston() {
+    const TITLE: &str = "Compared with the last run";
+    let (sandbox, workdir) = (Sandbox::new(), Workdir::new());
+    workdir.write("roster.csv", roster(6, 2));
+    workdir.write("more.csv", roster(9, 2));
+    let first = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    assert!(!first.file("report.html").contains(TITLE), "there was none before");
+    let rehearsal = workdir.run(["apply", "roster.csv", "--yes", "--sandbox"]).ended(0);
+    assert!(!rehearsal.file("report.html").contains(TITLE), "a rehearsal has a Houston of its own");
+    let stopped = workdir.apply(&sandbox, "more.csv", &["--max-duration", "1ms"]).ended(8);
+    assert_eq!(id_of_last_run(&stopped), Some(id_of(first.folder())));
+    let second = workdir.apply(&sandbox, "more.csv", &[]).ended(0);
+    let last = id_of(first.folder());
+    assert_eq!(id_of_last_run(&second), Some(last.clone()), "neither the rehearsal nor what was stopped");
+    let page = second.file("report.html");
+    assert!(page.contains(TITLE) && page.contains(&format!("was {last} of roster.csv.")), "{page}");
+    let row = "<th scope=\"row\">Rows of the roster</th><td class=\"n\">6</td><td class=\"n\">9</td><td>\
+               <span aria-hidden=\"true\">▲</span> 3 more</td>";
+    assert!(page.contains(row), "{page}");
+
+    let again = || {
+        let run = id_of(second.folder());
+        workdir.run(["report", &run, "--format", "html"]).ended(0).stdout
+    };
+    assert!(again().contains(TITLE));
+    let mode = |mode| fs::set_permissions(first.folder(), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o777);
+    assert!(!again().contains(TITLE), "anyone may have written that");
+    mode(0o700);
+    assert!(again().contains(TITLE));
+    fs::remove_dir_all(first.folder()).unwrap();
+    let page = again();
+    assert!(!page.contains(TITLE) && !page.contains(&last), "it is gone");
+}
+
+fn id_of(folder: &Path) -> String {
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// What the header of the journal names.
+fn id_of_last_run(run: &Finished) -> Option<String> {
+    let journal = run.file("journal.jsonl");
+    let header = json(journal.lines().next().unwrap());
+    header["last_run"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn what_the_system_says_of_a_file_is_said_without_its_number() {
+    const GONE: &str = ": No such file or directory";
+    let (workdir, run) = finished();
+    let (folder, id) = (run.folder(), id_of(run.folder()));
+    fs::remove_file(folder.join("results.csv")).unwrap();
+    fs::rename(folder.join("roster.csv"), folder.join("roster.old")).unwrap();
+    let report = workdir.run(["report"]).ended(0).says("are out of date: cannot read").says(GONE);
+    assert!(report.stdout.contains(&id), "{}", report.stdout);
+    fs::rename(folder.join("plan.jsonl"), folder.join("plan.old")).unwrap();
+    let listed = workdir.run(["report", "--list"]).ended(0).stdout;
+    assert!(listed.contains(&format!("plan.jsonl{GONE}")), "{listed}");
+    drop(workdir.run(["report"]).ended(3).says(GONE));
+    let flags = ["plan", "none.csv", "--sandbox", "--summary-file", "/dev/full"];
+    let plan = workdir.run(flags).ended(3).says(&format!("none.csv{GONE}"));
+    let words = "warning: cannot write /dev/full: No space left on device\n";
+    assert!(plan.stderr.contains(words), "{}", plan.stderr);
+}
+
+#[test]
+fn requests_of_a_process_that_was_killed_are_counted_as_at_least_so_many() {
+    let (sandbox, workdir) = (Sandbox::with(faulty("slow=p95:60ms")), Workdir::new());
+    workdir.write("roster.csv", roster(60, 3));
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&["--concurrency", "1"]).start();
+    running.await_entries("pulse", 1);
+    let folder = running.folder().unwrap();
+    running.signal("KILL");
+    assert_eq!(running.finish().status, None, "killed");
+    let counted = |report: &Finished| {
+        let words = report.stdout.split(", at least ").nth(1).unwrap_or_else(|| panic!("{}", report.stdout));
+        words.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let killed = counted(&workdir.run(["report"]).ended(0));
+    let received = sandbox.audit().requests;
+    assert!((1..=received).contains(&killed), "{killed} of {received}");
+    let resumed = workdir.resume(&sandbox, &[]).ended(0);
+    let both = counted(&resumed);
+    let received = sandbox.audit().requests;
+    assert!((killed + 1..=received).contains(&both), "{killed}, {both} of {received}");
+    let summary = json(&fs::read_to_string(folder.join("summary.json")).unwrap());
+    assert_eq!((&summary["requests"], &summary["at_least"]), (&both.into(), &true.into()));
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("A process was killed: ") && page.contains(", at least "), "{page}");
+}

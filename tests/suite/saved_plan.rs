@@ -229,6 +229,35 @@ fn a_plan_that_was_interrupted_is_resumed_by_the_same_command() {
     drop(by_the_program(&workdir, &sandbox).run().ended(0).says("is complete"));
 }
 
+#[test]
+fn who_approves_a_plan_that_is_resumed_is_recorded_too() {
+    let sandbox = Sandbox::of(world(), harness::faulty("ise=@new.hire"));
+    let (workdir, _) = planned(&sandbox, &[]);
+    drop(carrying_out(&workdir, &sandbox).args(&["--approved-by", "Ben"]).run().ended(8));
+    drop(carrying_out(&workdir, &sandbox).args(&["--approved-by", "Ann"]).run().ended(8));
+    drop(carrying_out(&workdir, &sandbox).args(&["--approved-by", "Ben"]).run().ended(8));
+    sandbox.set_faults(houston_onboard::sandbox::Faults::default());
+    let approved = |name: &str| by_the_program(&workdir, &sandbox).args(&["--approved-by", name]).run();
+    drop(approved("Eve").ended(0));
+    let folder = workdir.folders().remove(0);
+    let file = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let journal = file("journal.jsonl");
+    for name in ["Ben", "Ann", "Eve"] {
+        let lines = journal.lines().filter(|line| line.contains("\"entry\":\"resumed\""));
+        let field = format!("\"approved_by\":\"{name}\"");
+        assert_eq!(lines.filter(|line| line.contains(&field)).count(), 1, "{name}: {journal}");
+    }
+    assert!(file("summary.json").contains("\"approved_by\": \"Ben, Ann, Eve\""), "{}", file("summary.json"));
+    let page = file("report.html");
+    assert_eq!(page.matches("<dt>Approved by</dt><dd>Ben, Ann, Eve</dd>").count(), 2, "{page}");
+    let late = approved("Max").ended(0).says("--approved-by was not recorded: the run was complete before");
+    assert!(
+        !file("journal.jsonl").contains("Max") && !file("summary.json").contains("Max"),
+        "{}",
+        late.stderr
+    );
+}
+
 /// Everybody of team 1 but its first admin and one viewer is to be removed.
 fn pruning(sandbox: &Sandbox, flags: &[&str]) -> InProcess {
     let workdir = InProcess::new();

@@ -405,3 +405,68 @@ fn a_report_is_opened_for_a_person_and_its_path_printed_for_everyone_else() {
     assert_eq!(on_a_display(&[("DISPLAY", ":0")]), printed);
     workdir.run(["report", "--open", "--verify"]).ended(2).says("--verify").began_nothing();
 }
+
+#[test]
+fn a_terminal_that_becomes_narrow_in_mid_run_has_short_bars_and_whole_lines() {
+    const NARROW: usize = 40;
+    let options = Options { latency: Duration::from_millis(25), ..Options::default() };
+    let (sandbox, workdir) = (Sandbox::with(options), Workdir::new());
+    workdir.write("roster.csv", roster(400, 5));
+    let sized = |columns: usize| rustix::termios::Winsize {
+        ws_row: 24,
+        ws_col: columns.try_into().unwrap(),
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let mut command = Command::new("/bin/sh");
+    let apply =
+        format!("stty cols 80 rows 24; exec {} apply roster.csv --yes --url {}", program(), sandbox.url());
+    command.env_clear().args(["-c", &apply]).current_dir(workdir.path());
+    command.env("TERM", "xterm-256color").env("PATH", "/usr/bin:/bin").env("HOME", workdir.path());
+    command.env("HOUSTON_ONBOARD_RATE", "none").env("HOUSTON_API_TOKEN", sandbox.token());
+    let mut session = on_its_own(command);
+    harness::until("a third of the writes", || (sandbox.audit().mutations_applied > 130).then_some(()));
+    let mut before = String::new();
+    while let Some(c) = session.try_read() {
+        before.push(c);
+    }
+    // The kernel tells the program with SIGWINCH.
+    let terminal = session.process().get_file_handle().unwrap();
+    rustix::termios::tcsetwinsize(&terminal, sized(NARROW)).unwrap();
+    let after = ended(session, 0);
+
+    // As a terminal shows it. A bar is whole when the next drawing begins.
+    let size = |of: usize| u16::try_from(of).unwrap().try_into().unwrap();
+    let bytes = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>();
+    let mut terminal = vt100::Parser::new(size(60), size(80), 0);
+    let bars = |terminal: &mut vt100::Parser, text: &str, width: u16| {
+        let mut bars: Vec<Vec<String>> = Vec::new();
+        for drawing in bytes(text).split_inclusive(|&byte| byte == b'\r') {
+            let rows: Vec<String> =
+                terminal.screen().rows(0, width).map(|row| row.trim_end().to_owned()).collect();
+            let bar =
+                rows.into_iter().skip_while(|row| !row.starts_with("members ") || !row.contains("/400"));
+            bars.push(bar.take_while(|row| !row.is_empty()).collect());
+            terminal.process(drawing);
+        }
+        bars.retain(|bar| !bar.is_empty() && !bar[0].starts_with("members:"));
+        bars
+    };
+    let wide = bars(&mut terminal, &before, 80);
+    assert!(wide.iter().any(|bar| bar[0].len() > NARROW), "bars used the width: {wide:?}");
+    terminal.screen_mut().set_size(size(60), size(NARROW));
+    // What was on its way at that moment may still be as wide as before.
+    let late = bars(&mut terminal, &after, 40).split_off(2);
+    assert!(late.len() > 5, "bars were drawn afterwards: {late:?}");
+    for bar in &late {
+        // A line that is too long would go on in a row of its own.
+        let [_, counts] = &bar[..] else { panic!("{bar:#?}") };
+        assert!(counts.starts_with("added ") && bar.iter().all(|row| row.len() < NARROW), "{bar:#?}");
+    }
+    // Each line that stays is whole, however it is broken, and no bar is left.
+    let shown = terminal.screen().contents();
+    for whole in ["members: 400/400 (100 %), added ", "reports: written to onboard-runs/", "results.csv"] {
+        assert_eq!(shown.lines().filter(|line| line.contains(whole)).count(), 1, "{whole}: {shown}");
+    }
+    assert!(!shown.contains("members 4") && !shown.contains("[="), "{shown}");
+}

@@ -226,6 +226,7 @@ fn header(rows: u64) -> Header {
         dialect: serde_json::Value::Null,
         reach: Reach::default(),
         saved_plan: None,
+        last_run: None,
         chained_by: ChainKind::Sha256,
         settings: RunSettings { canary: 1, ..RunSettings::default() },
     }

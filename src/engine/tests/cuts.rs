@@ -120,6 +120,7 @@ impl Recorded {
             tool_version: String::new(),
             houston_version: None,
             actor: Actor::default(),
+            approved_by: None,
             at_ms: journal.at_ms(clock.now()),
         });
         for (row, outcome) in &concluded {

@@ -11,7 +11,7 @@ use crate::houston::{
     Paced, Parts, ReadOnly, Request, RetryPolicy, Retrying, Rights, Scope, ServerTime, Skew, Surface,
     TokenKind, Transport, Version,
 };
-use crate::model::{WorkspaceId, without_os_number};
+use crate::model::{WorkspaceId, in_words};
 use crate::ops::session::Reached;
 use crate::present::names::Likeness;
 use crate::present::resolve::{Resolution, resolve};
@@ -161,7 +161,7 @@ impl<'a> Asking<'a> {
             ca_file: self.reached.target.ca_file.as_ref().map(|path| path.display().to_string()),
             token: match &self.reached.token {
                 Ok(token) => Ok((token.kind(), token.expires())),
-                Err(error) => Err(chain(error)),
+                Err(error) => Err(in_words(error)),
             },
             installation,
             rights,
@@ -264,13 +264,6 @@ fn gone() -> Fault {
         cause: crate::houston::NoAnswerCause::Timeout,
         text: "an earlier request got no answer".to_owned(),
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    without_os_number(&text).to_owned()
 }
 
 /// How long requests took. Cheap to clone: clones share the list.

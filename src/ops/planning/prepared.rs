@@ -46,6 +46,8 @@ pub struct PreparedPlan {
     pub counts: Counts,
     /// Whether roles in deployments are given together with the adds.
     grants_come_along: bool,
+    /// Whether it takes a run back.
+    is_undo: bool,
 }
 
 impl PreparedPlan {
@@ -70,7 +72,8 @@ impl PreparedPlan {
         input.rows_of_grants.get_or_init(|| roles.filter_map(Item::row).collect());
         let counts = Counts::of(&plan.items);
         let grants_come_along = come_with_adds(&plan, session);
-        let prepared = Self { plan, counts, grants_come_along };
+        let is_undo = input.expected.as_ref().is_some_and(|expected| expected.undo);
+        let prepared = Self { plan, counts, grants_come_along, is_undo };
         let changes = (prepared.changes() + prepared.plan.to_create.len()) as u64;
         let guard = prepared.guard(settings);
         session.show(&Event::Planned { counts, changes, guard }, progress);
@@ -186,8 +189,16 @@ impl PreparedPlan {
         let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
         let allow = needed.join(" ");
         let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
-        Err(Failure::new(ExitStatus::Guard, error)
-            .hint(format!("check that the roster is complete. If it is, {allow} would allow it; --on-guard skip-removals applies everything else")))
+        let hint = if self.is_undo {
+            format!(
+                "this plan removes the people whom its run added. If they are all to be removed, {allow} would allow it; --on-guard skip-removals undoes everything else"
+            )
+        } else {
+            format!(
+                "check that the roster is complete. If it is, {allow} would allow it; --on-guard skip-removals applies everything else"
+            )
+        };
+        Err(Failure::new(ExitStatus::Guard, error).hint(hint))
     }
 
     /// The plan in a format.

@@ -15,7 +15,7 @@ use super::lines::Lines;
 use super::timeline::Timeline;
 use super::verify::{RecordedEnd, check_files};
 use super::{
-    DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, Pulses,
+    Counted, DeploymentRole, Entry, FORMAT, Header, JournalError, LineDecision, Origin, PlanLine, Pulses,
     WorkspaceBefore,
 };
 use crate::event::{RunEnd, StopReason};
@@ -132,6 +132,7 @@ impl Deref for RowEnd<'_> {
 }
 
 /// A run as its files show it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone)]
 pub struct History {
     /// What the run is about.
@@ -149,6 +150,8 @@ pub struct History {
     pub(super) folded: HashMap<RowNumber, ItemEnd>,
     /// Whether a person who is not in the roster has deployment roles.
     pub extras_have_deployments: bool,
+    /// Who approved it, each name once: that of the run itself, then those of later legs.
+    pub approved_by: Vec<String>,
     /// Who was in the workspaces of the plan before the run.
     pub before: Vec<WorkspaceBefore>,
     /// How busy it kept Houston.
@@ -157,10 +160,14 @@ pub struct History {
     pub stopped: Option<(StopReason, Option<Cause>)>,
     /// Whether it ended in order.
     pub closed: bool,
-    /// Requests of every kind, if it ended in order.
+    /// Requests of every kind: of each leg what its end says, else its last pulse.
     pub requests: u64,
-    /// What was met with by asking for too much, if it ended in order.
+    /// What was met with by asking for too much, of the legs that ended in order; of the others the retries.
     pub strain: Strain,
+    /// Whether there may have been more requests and retries: a leg has no end, or was killed.
+    pub at_least: bool,
+    /// What the last leg has counted so far, if it has no end.
+    pub(super) open: Option<Counted>,
     /// Time of work: from the header to the last entry, without the time between legs.
     pub duration: Duration,
     /// How many processes have worked on it.
@@ -247,6 +254,7 @@ impl History {
         let last_leg = (header.started_at, Duration::ZERO);
         let head = split(entries.raw.text()).map(|(_, link)| link);
         let mut history = Self {
+            approved_by: header.approved_by.iter().cloned().collect(),
             header,
             workspaces: Vec::new(),
             items: Vec::new(),
@@ -260,6 +268,8 @@ impl History {
             closed: false,
             requests: 0,
             strain: Strain::default(),
+            at_least: false,
+            open: None,
             duration: Duration::ZERO,
             legs: 1,
             timeline: Timeline::default(),
@@ -277,6 +287,7 @@ impl History {
         }
         history.journal.bytes = entries.raw.bytes;
         history.journal.lines = entries.raw.line - 1;
+        history.leave_open();
         history.fold_grants();
         history.follow_merges();
         Ok(history)
@@ -321,11 +332,34 @@ impl History {
         head.filter(|_| self.is_sealed).map(|head| RecordedEnd { lines, head })
     }
 
+    /// A leg has no end, as far as the journal goes: its last pulse is what is known of it.
+    fn leave_open(&mut self) {
+        if self.closed {
+            return;
+        }
+        let counted = self.pulses.of_leg();
+        self.requests = self.requests.saturating_add(counted.requests);
+        self.strain.retries = self.strain.retries.saturating_add(counted.retries);
+        self.open = Some(counted);
+    }
+
+    /// Whether there may have been more requests and retries than are counted.
+    pub fn is_lower_bound(&self) -> bool {
+        self.at_least || !self.closed
+    }
+
+    /// What the last leg had counted at its last pulse, if it has no end.
+    pub fn open_leg(&self) -> Counted {
+        self.open.unwrap_or_default()
+    }
+
     /// What the process itself knows of the end of its run, in case the journal could not take it.
     pub fn ended(&mut self, end: &RunEnd) {
         if !self.closed {
             self.closed = true;
-            self.requests = self.requests.saturating_add(end.tally.requests);
+            let counted = self.open.take().unwrap_or_default();
+            self.requests = (self.requests - counted.requests).saturating_add(end.tally.requests);
+            self.strain.retries -= counted.retries;
             self.strain.add(end.tally.strain);
             self.stopped.clone_from(&end.stopped);
         }
@@ -552,7 +586,14 @@ impl History {
                 self.pulses.take(&pulse);
                 pulse.at_ms
             }
-            Entry::Resumed { leg, at, at_ms, .. } => {
+            Entry::Resumed { leg, at, approved_by, at_ms, .. } => {
+                // The leg before was killed, if it had no end.
+                if !self.closed {
+                    self.leave_open();
+                    self.at_least = true;
+                }
+                let is_known = |name: &String| self.approved_by.contains(name);
+                self.approved_by.extend(approved_by.filter(|name| !is_known(name)));
                 self.pulses.begin_leg(at_ms);
                 self.legs = leg.min(MOST_LEGS);
                 self.closed = false;
@@ -560,7 +601,8 @@ impl History {
                 self.last_leg = (at, Duration::from_millis(at_ms));
                 at_ms
             }
-            Entry::Closed { stopped, code, detail, requests, strain, at_ms } => {
+            Entry::Closed { stopped, code, detail, requests, strain, at_least, at_ms } => {
+                self.at_least |= at_least;
                 let cause = code.map(|code| Cause { code, text: detail.unwrap_or_default() });
                 self.stopped = stopped.map(|reason| (reason, cause));
                 self.closed = true;

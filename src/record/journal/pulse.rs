@@ -153,6 +153,15 @@ impl Interval {
     }
 }
 
+/// What a leg had sent at its last pulse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Requests, repeats included.
+    pub requests: u64,
+    /// How many of them were repeats.
+    pub retries: u64,
+}
+
 /// The pulses of a run as intervals, in their order. Of a long run neighbours are merged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pulses {
@@ -170,6 +179,12 @@ impl Pulses {
     /// The intervals.
     pub fn intervals(&self) -> &[Interval] {
         &self.intervals
+    }
+
+    /// Requests and retries of the leg, as its last pulse counted them.
+    pub(super) fn of_leg(&self) -> Counted {
+        let [requests, retries, _] = self.counted;
+        Counted { requests, retries }
     }
 
     /// Another leg begins, and counts from 0.

@@ -5,7 +5,7 @@
 
 use super::{History, PlanLine};
 use crate::model::{Role, WorkspaceId};
-use crate::outcome::Status;
+use crate::outcome::{Effect, Status};
 use crate::plan::{Action, Holder};
 
 /// How to undo a line of the plan.
@@ -46,19 +46,10 @@ impl Undone {
         if replaced.is_some_and(|(to, _)| from_role.is_none_or(|from| from == to)) {
             return None;
         }
-        match status {
-            Status::Removed | Status::RoleUpdated => self.put_back(line),
-            Status::Added | Status::Invited if is_replaced => self.put_back(line),
-            Status::Added | Status::Invited => Some(Undoing::TakenAway),
-            Status::Unchanged
-            | Status::AlreadyInvited
-            | Status::RoleKept
-            | Status::Rejected
-            | Status::GaveUp
-            | Status::InDoubt
-            | Status::NotRun
-            | Status::Invalid
-            | Status::Merged => None,
+        match status.effect()? {
+            Effect::Removed | Effect::RoleUpdated => self.put_back(line),
+            Effect::Added | Effect::Invited if is_replaced => self.put_back(line),
+            Effect::Added | Effect::Invited => Some(Undoing::TakenAway),
         }
     }
 

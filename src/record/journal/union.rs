@@ -189,7 +189,11 @@ fn history(
         whole.header.extras = whole.header.extras.saturating_add(part.header.extras);
         whole.extras_have_deployments |= part.extras_have_deployments;
         whole.before.extend(part.before.iter().cloned());
+        let is_new = |name: &&String| !whole.approved_by.contains(name);
+        let names: Vec<String> = part.approved_by.iter().filter(is_new).cloned().collect();
+        whole.approved_by.extend(names);
         whole.closed &= part.closed;
+        whole.at_least |= part.is_lower_bound();
         whole.requests = whole.requests.saturating_add(part.requests);
         whole.strain.add(part.strain);
         whole.legs = whole.legs.saturating_add(part.legs);
@@ -395,7 +399,15 @@ mod tests {
             }
         }
         let (stopped, code, detail, strain) = (None, None, None, Strain::default());
-        journal.note(&Entry::Closed { stopped, code, detail, requests: 3, strain, at_ms: 9 });
+        journal.note(&Entry::Closed {
+            stopped,
+            code,
+            detail,
+            requests: 3,
+            strain,
+            at_least: false,
+            at_ms: 9,
+        });
         journal.commit().expect("written");
         let history = History::read(&folder).expect("readable");
         (folder, history)

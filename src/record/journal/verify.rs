@@ -259,6 +259,7 @@ mod tests {
             code: None,
             detail: None,
             requests: 1,
+            at_least: false,
             strain: Strain::default(),
             at_ms: 9,
         }
@@ -266,7 +267,8 @@ mod tests {
 
     fn resumed() -> Entry {
         let (tool_version, at) = ("0.1.0".to_owned(), jiff::Timestamp::UNIX_EPOCH);
-        Entry::Resumed { leg: 2, at, tool_version, houston_version: None, actor: Actor::default(), at_ms: 9 }
+        let (houston_version, actor, approved_by) = (None, Actor::default(), None);
+        Entry::Resumed { leg: 2, at, tool_version, houston_version, actor, approved_by, at_ms: 9 }
     }
 
     fn whole() -> Vec<Entry> {

@@ -5,6 +5,7 @@
 use super::canvas::{Canvas, LEFT, WIDTH, said};
 use super::page::{Chart, Part};
 use super::shape::ratio;
+use crate::report::summary::quantile;
 
 /// The width of a word above a line.
 const WORD: f64 = 40.0;
@@ -16,7 +17,7 @@ const STEPS: u32 = 10;
 pub(super) fn latency(mut elapsed: Vec<u32>, slowest: Vec<String>) -> Option<Chart> {
     elapsed.sort_unstable();
     let (&quickest, &longest) = (elapsed.first()?, elapsed.last()?);
-    let at = |percent: usize| u64::from(elapsed[(elapsed.len() * percent).div_ceil(100).saturating_sub(1)]);
+    let at = |percent: usize| quantile(&elapsed, percent).unwrap_or_default();
     let quantiles = [("p50", at(50)), ("p95", at(95)), ("p99", at(99)), ("max", u64::from(longest))];
     let first = step_of(quickest);
     let steps = (step_of(longest) - first + 1).max(12);

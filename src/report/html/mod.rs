@@ -25,8 +25,8 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 pub use self::page::{
-    Approval, Audit, Card, Chart, Count, Drawn, Fact, Group, Name, Page, Part, Remark, Share, Sheet,
-    SheetRow, Subject, Tile, Value, Workspace, filter,
+    Approval, Audit, Card, Chart, Compared, Count, Difference, Drawn, Fact, Group, Name, Page, Part, Remark,
+    Share, Sheet, SheetRow, Subject, Tile, Turn, Value, Workspace, filter,
 };
 pub use self::rows::{Cell, Column, Packer, Table};
 pub use self::shape::{Svg, bar};

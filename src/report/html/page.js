@@ -167,8 +167,8 @@
   // ---- the table ----
 
   const widths = {
-    line: '4.6rem', who: 'minmax(15rem, 1.6fr)', workspace: 'minmax(8rem, 1fr)', deployment: 'minmax(9rem, 1fr)',
-    wanted: '6.4rem', before: '6.4rem', state: '9.4rem', attempts: '4.8rem', ms: '5rem', why: 'minmax(13rem, 2fr)',
+    line: '4.6rem', who: 'minmax(17rem, 1.6fr)', workspace: 'minmax(8rem, 1fr)', deployment: 'minmax(9rem, 1fr)',
+    wanted: '5.8rem', before: '5.8rem', state: '8.8rem', attempts: '4.4rem', ms: '4.6rem', why: 'minmax(13rem, 2fr)',
   };
   const shownColumns = () => rows.columns.filter(column => column.shown);
 

@@ -147,6 +147,8 @@ pub struct Page {
     pub other_cards: Count,
     /// What happened over time.
     pub charts: Vec<Chart>,
+    /// The last run beside this one.
+    pub compared: Option<Compared>,
     /// The workspaces, those with the worst ends first.
     pub workspaces: Vec<Workspace>,
     /// How many more there are.
@@ -340,6 +342,54 @@ pub struct Part {
     pub name: &'static str,
     /// What it is.
     pub words: String,
+}
+
+/// A run beside the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Which run the other one is.
+    pub words: String,
+    /// What they have in common, and how it differs.
+    pub differences: Vec<Difference>,
+}
+
+/// A figure of two runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Of what.
+    pub name: &'static str,
+    /// In the last run.
+    pub then: String,
+    /// In this one.
+    pub now: String,
+    /// Which way it went.
+    pub turn: Turn,
+    /// By how much, in words.
+    pub words: String,
+    /// Whether that is worse.
+    pub is_worse: bool,
+}
+
+/// Which way a figure went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There is more of it.
+    Up,
+    /// There is less of it.
+    Down,
+    /// It is what it was.
+    Same,
+}
+
+impl Turn {
+    /// The sign beside its words.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Up => '▲',
+            Self::Down => '▼',
+            Self::Same => '=',
+        }
+    }
 }
 
 /// A workspace of the run or plan.

@@ -3,6 +3,7 @@
 //! Main function: [`write()`]. It reads the plan and the roster of the run again and keeps no row of them,
 //! but for the names that the page lists. What the page says is decided in `words`, from data alone.
 
+mod compared;
 mod facts;
 mod names;
 mod words;
@@ -268,6 +269,31 @@ mod tests {
         let [_, block] = &*unpacked(&page) else { panic!("one block") };
         assert_eq!(block["cells"][1].as_array().map(Vec::len), Some(fixture::ROSTER.len() - 1));
         assert_eq!(block["cells"][1][0], "added@example.com");
+    }
+
+    #[test]
+    fn a_card_names_five_lines_and_leads_to_all_of_them() {
+        let bad = (Status::Rejected, Some(Cause::new(Code::Rejected, "no")));
+        let fixture = Fixture::with(&vec![bad; 7], None);
+        let header = fixture::roster_header();
+        let mut out = Vec::new();
+        let summary = summary(&fixture);
+        // The roster of the fixture has more rows than this run.
+        let roster = || {
+            let RosterAgain { header, form, columns, rows } = fixture::roster(&header);
+            Ok(RosterAgain { header, form, columns, rows: rows.take(fixture.history.row_count()) })
+        };
+        write(&fixture.folder, &fixture.history, &summary, roster, &mut out).expect("written");
+        let page = String::from_utf8(out).expect("text");
+        let lines = between(&page, "<ul class=\"lines\">", "</ul>");
+        let named: Vec<_> = lines.split("<li>team.csv:").skip(1).map(|one| &one[..1]).collect();
+        assert_eq!(named, ["2", "3", "4", "5", "6"]);
+        assert!(
+            lines.contains("<a href=\"#s=rejected&amp;q=rejected\">2 more: show in table</a>"),
+            "{lines}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&summary.to_json()).expect("JSON");
+        assert_eq!(json["failures"][0]["lines"], serde_json::json!([2, 3, 4]), "summary.json is small");
     }
 
     #[test]

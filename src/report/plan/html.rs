@@ -268,6 +268,7 @@ impl PlanReport<'_> {
             cards,
             other_cards,
             charts: Vec::new(),
+            compared: None,
             workspaces,
             other_workspaces,
             audit: vec![Audit { title: "What this was made from", facts: self.made_from() }],

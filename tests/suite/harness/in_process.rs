@@ -20,6 +20,7 @@ use houston_onboard::cli::target_args::destination;
 use houston_onboard::cli::work_args::WorkArgs;
 use houston_onboard::cli::{Cli, Command as Parsed};
 use houston_onboard::houston::{Http, Token};
+use houston_onboard::model::in_words;
 use houston_onboard::ops::apply::{Connected, Provenance, earlier_run};
 use houston_onboard::ops::environment::Environment;
 use houston_onboard::ops::failure::Failure;
@@ -196,6 +197,7 @@ impl Command<'_> {
             elapsed: Elapsed(began.elapsed()),
             peak_mib: None,
         }
+        .in_words()
     }
 }
 
@@ -253,7 +255,7 @@ impl<'h> Job<'h> {
             Err(Refused::Typed(error)) => Err(Failure::new(ExitStatus::Usage, *error)),
         };
         ended.unwrap_or_else(|failure| {
-            say(&said, &format!("error: {:#}", failure.error));
+            say(&said, &format!("error: {}", in_words(failure.error.as_ref())));
             failure.hint.iter().for_each(|hint| say(&said, &format!("hint: {hint}")));
             failure.status
         })
@@ -387,7 +389,7 @@ impl<'h> Job<'h> {
         };
         let limits = args.limits.settings();
         let run = run.prepare(destination, &limits, &self.environment, &mut self.reporter())?;
-        let finished = run.carry_out(self.reporter())?;
+        let finished = run.approved_by(args.approved_by.clone()).carry_out(self.reporter())?;
         Ok(self.conclude(&finished))
     }
 
@@ -406,6 +408,7 @@ fn resume_of(args: &ApplyArgs, run: &RunFolder) -> ResumeArgs {
         limits: args.work.safety.prune.limits.clone(),
         yes: args.yes,
         trust_folder: false,
+        approved_by: args.approved_by.clone(),
         audit: args.audit.clone(),
         runs_dir: args.runs_dir.clone(),
         files: OutputFileArgs::default(),

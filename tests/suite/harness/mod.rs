@@ -356,6 +356,7 @@ impl Running<'_> {
             elapsed: Elapsed(self.began.elapsed()),
             peak_mib,
         }
+        .in_words()
     }
 }
 
@@ -423,6 +424,15 @@ impl Finished {
     #[must_use]
     pub fn ended(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "\n--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that people read nothing of the numbers that a system gives its errors.
+    #[track_caller]
+    pub(super) fn in_words(self) -> Self {
+        for text in [&self.stdout, &self.stderr] {
+            assert!(!text.contains("(os error "), "{text}");
+        }
         self
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{ItemId, Level, RowNumber};
-use crate::outcome::{Cause, Status, StatusKind};
+use crate::outcome::{Cause, Effect, Status, StatusKind};
 use crate::plan::Guard;
 use crate::record::journal::{History, ItemEnd, Roles};
 use crate::report::html::Tone;
@@ -214,21 +214,11 @@ impl Facts {
     fn note_shift(&mut self, end: &ItemEnd) {
         let Roles { before, wanted, of_member } = end.roles;
         let before = before.filter(|_| of_member);
-        let (lost, won) = match end.status {
-            Status::Added => (before, wanted),
-            Status::RoleUpdated if of_member => (before, wanted),
-            Status::Removed => (before, None),
-            Status::RoleUpdated
-            | Status::Invited
-            | Status::Unchanged
-            | Status::AlreadyInvited
-            | Status::RoleKept
-            | Status::Rejected
-            | Status::GaveUp
-            | Status::InDoubt
-            | Status::NotRun
-            | Status::Invalid
-            | Status::Merged => return,
+        let (lost, won) = match end.status.effect() {
+            Some(Effect::Added) => (before, wanted),
+            Some(Effect::RoleUpdated) if of_member => (before, wanted),
+            Some(Effect::Removed) => (before, None),
+            Some(Effect::Invited | Effect::RoleUpdated) | None => return,
         };
         let Some(shift) = end.workspace.and_then(|at| self.shifts.get_mut(at as usize)) else { return };
         if let Some(level) = lost {
@@ -278,26 +268,18 @@ pub fn extras(history: &History) -> impl Iterator<Item = (ItemId, &ItemEnd)> {
 }
 
 fn moves(end: &ItemEnd) -> Vec<Move> {
-    let is_promotion = end.roles.wanted > end.roles.before;
-    let mut moves = match end.status {
-        Status::Added => vec![Move::Added],
-        Status::Invited => vec![Move::Invited],
-        Status::RoleUpdated if is_promotion => vec![Move::Promoted],
-        Status::RoleUpdated => vec![Move::Demoted],
-        Status::Removed => vec![Move::Removed],
-        Status::RoleKept | Status::Unchanged if end.is_held_back() => vec![Move::HeldBack],
-        Status::RoleKept
-        | Status::Unchanged
-        | Status::AlreadyInvited
-        | Status::Rejected
-        | Status::GaveUp
-        | Status::InDoubt
-        | Status::NotRun
-        | Status::Invalid
-        | Status::Merged => return Vec::new(),
+    let Roles { before, wanted, .. } = end.roles;
+    let Some(effect) = end.status.effect() else {
+        return if end.is_held_back() { vec![Move::HeldBack] } else { Vec::new() };
     };
-    let is_new = end.roles.wanted == Some(Level::Admin) && end.roles.before != Some(Level::Admin);
-    if is_new && end.status.kind() == StatusKind::Changed {
+    let mut moves = vec![match effect {
+        Effect::Added => Move::Added,
+        Effect::Invited => Move::Invited,
+        Effect::RoleUpdated if wanted > before => Move::Promoted,
+        Effect::RoleUpdated => Move::Demoted,
+        Effect::Removed => Move::Removed,
+    }];
+    if wanted == Some(Level::Admin) && before != Some(Level::Admin) {
         moves.push(Move::NewAdmin);
     }
     moves

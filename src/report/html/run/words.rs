@@ -3,6 +3,7 @@
 //! Main function: [`page`]. Pure: from the history, the summary and the names to a [`Page`]. What to do next
 //! is decided by [`crate::report::closing`], for the terminal and for this page.
 
+use super::compared::compared;
 use super::facts::{Ends, Facts, Move, Moved, NotRemoved};
 use super::is_whole;
 use super::names::Names;
@@ -11,7 +12,9 @@ use crate::outcome::{Code, ExitStatus, Status, StatusKind};
 use crate::plan::RolePolicy;
 use crate::plan::census::{Census, Gap};
 use crate::record::journal::{Header, History, Span, WorkspaceBefore};
-use crate::report::closing::{Mood, NextSteps, Step, advice, limit, mood, strained, verdict};
+use crate::report::closing::{
+    Mood, NextSteps, Step, advice, counted, limit, mood, requests, strained, verdict,
+};
 use crate::report::html::latency::latency;
 use crate::report::html::over_time::over_time;
 use crate::report::html::shape::lane;
@@ -53,6 +56,7 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
         approval: approval(header),
         cards,
         other_cards,
+        compared: compared(summary),
         workspaces,
         other_workspaces,
         audit: audit(history, summary, &facts),
@@ -65,10 +69,8 @@ pub(super) fn page(history: &History, summary: &Summary, facts: Facts, names: &N
 fn lead(summary: &Summary) -> String {
     let noun = if summary.rows == 1 { "row" } else { "rows" };
     let rows = format!("{} {noun} of {}", Count(summary.rows), summary.roster);
-    match summary.finished_at {
-        Some(_) => format!("{rows}, {} requests", Count(summary.requests)),
-        None => rows,
-    }
+    requests(summary, |count| Count(count).to_string())
+        .map_or(rows.clone(), |requests| format!("{rows}, {requests}"))
 }
 
 fn capital(text: &str) -> String {
@@ -237,9 +239,19 @@ impl Card {
         }
     }
 
-    fn with(mut self, step: Option<&Step>) -> Self {
+    /// A card of its own for a step.
+    fn with(self, step: Option<&Step>) -> Self {
+        self.advised(step, Step::said)
+    }
+
+    /// A card about some of the rows that a step is about.
+    fn among_others(self, step: Option<&Step>) -> Self {
+        self.advised(step, |step| step.words.clone())
+    }
+
+    fn advised(mut self, step: Option<&Step>, said: impl Fn(&Step) -> String) -> Self {
         if let Some(step) = step {
-            let words = capital(&step.words);
+            let words = capital(&said(step));
             self.advice = if self.advice.is_empty() { words } else { format!("{} {words}", self.advice) };
             let end = if step.command.is_some() { ":" } else { "." };
             self.advice.push_str(end);
@@ -283,7 +295,7 @@ fn failed(class: &FailureClass, summary: &Summary, steps: &NextSteps) -> Card {
         advice: format!("{}.", capital(advice(code.as_ref()))),
         ..Card::new(tone, format!("{} {noun} {}", Count(*count), status.word().replace('_', " ")))
     }
-    .with(step.as_ref())
+    .among_others(step.as_ref())
 }
 
 fn not_removed(one: &NotRemoved, names: &Names, steps: &NextSteps) -> Card {
@@ -299,7 +311,7 @@ fn not_removed(one: &NotRemoved, names: &Names, steps: &NextSteps) -> Card {
         advice: code.and_then(Code::advice).map_or_else(String::new, |words| format!("{}.", capital(words))),
         ..Card::new(*tone, format!("{} {noun} {}", Count(*count), end.word().replace('_', " ")))
     }
-    .with(steps.rest.as_ref().filter(|_| *tone != Tone::Failed))
+    .among_others(steps.rest.as_ref().filter(|_| *tone != Tone::Failed))
 }
 
 fn held_back(summary: &Summary) -> Option<Card> {
@@ -351,13 +363,21 @@ fn limited(summary: &Summary) -> Option<String> {
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
+/// What is missing of a run whose process was killed.
+fn uncounted(summary: &Summary) -> Option<String> {
+    let was_killed = summary.at_least && summary.state != RunState::Going;
+    was_killed.then(|| {
+        "A process was killed: its requests and retries after the last count are missing here.".to_owned()
+    })
+}
+
 fn charts(history: &History, summary: &Summary, facts: Facts, names: &Names) -> Vec<Chart> {
     let slow = |&id: &ItemId| {
         let end = history.item(id)?;
         Some(format!("{} ms  {}", Count(end.elapsed_ms.into()), names.person(id)))
     };
     let slowest = facts.slowest.iter().filter_map(slow).collect();
-    let words = limited(summary).into_iter().collect();
+    let words = limited(summary).into_iter().chain(uncounted(summary)).collect();
     let over_time = over_time(&history.timeline, &history.pulses, words);
     over_time.into_iter().chain(latency(facts.elapsed, slowest)).collect()
 }
@@ -424,8 +444,7 @@ fn audit(history: &History, summary: &Summary, facts: &Facts) -> Vec<Audit> {
 }
 
 fn statuses(summary: &Summary) -> Vec<Fact> {
-    let shown = Status::ALL.into_iter().filter(|&status| summary.counts.of(status) > 0);
-    shown.map(|status| Fact::text(status.word(), Count(summary.counts.of(status)).to_string())).collect()
+    summary.by_status().map(|(status, count)| Fact::text(status.word(), Count(count).to_string())).collect()
 }
 
 fn completeness(history: &History, summary: &Summary) -> Vec<Fact> {
@@ -480,7 +499,7 @@ fn proof(summary: &Summary, facts: &Facts) -> Vec<Fact> {
         Fact::text("Changes seen in Houston afterwards", Count(changed).to_string()),
         Fact::text("Writes without proof", doubt),
         Fact::text("Mutations sent", Count(summary.attempts).to_string()),
-        Fact::text("Requests sent again", Count(summary.retries).to_string()),
+        Fact::text("Requests sent again", counted(summary, &Count(summary.retries).to_string())),
     ]
 }
 
@@ -489,7 +508,7 @@ fn who_and_how(header: &Header, summary: &Summary) -> Vec<Fact> {
     let yes = |flag: bool| if flag { "yes" } else { "no" };
     let mut facts = vec![
         Fact::text("Applied by", header.actor.caller().unwrap_or("unknown")),
-        Fact::text("Approved by", header.approved_by.as_deref().unwrap_or("not recorded")),
+        Fact::text("Approved by", or_unknown(summary.approved_by.as_deref())),
         Fact::text("Machine", or_unknown(header.actor.host.as_deref())),
         Fact::text("User of the machine", or_unknown(header.actor.os_user.as_deref())),
         Fact::text("Version of this tool", summary.tool_version.as_str()),
@@ -525,7 +544,7 @@ fn digests(header: &Header, summary: &Summary) -> Vec<Fact> {
 
 fn undo(summary: &Summary) -> Vec<Fact> {
     let step = NextSteps::of(summary).undo;
-    let Some(Step { words, command: Some(command) }) = step else {
+    let Some(Step { words, command: Some(command), .. }) = step else {
         return vec![Fact::text("Removals and role changes", "nothing to undo")];
     };
     vec![Fact::text("Available", capital(&words)), Fact::code("Command", command)]
