@@ -4,6 +4,7 @@
 //! Main functions: [`open_key`] and [`verify_run`]. They read; a key is never shown.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::failure::Failure;
 use super::finish::broken;
@@ -12,8 +13,10 @@ use crate::files::{Links, open_regular, read_at_most, read_input};
 use crate::houston::token::{Exposure, exposure, is_writable_by_all};
 use crate::outcome::ExitStatus;
 use crate::record::folder::RunFolder;
-use crate::record::journal::{AuditKey, Intact, RecordedEnd, VerifyError, check, verify};
-use crate::report::notices::Notice;
+use crate::record::journal::{
+    AuditKey, Entry, History, Intact, Journal, JournalError, RecordedEnd, VerifyError, check, lost, verify,
+};
+use crate::report::notices::{Notice, ReportNotice};
 use crate::report::summary;
 
 /// No key has more bytes.
@@ -114,12 +117,32 @@ pub fn verify_run(folder: &RunFolder, key: Option<&AuditKey>) -> Result<Verified
     }
 }
 
-/// Refuses to continue a run whose journal is not as it was written. Its summary may be of an earlier leg.
+/// Refuses to continue a run whose journal is not as it was written. One that ends before the end in summary.json
+/// is continued, and says so from then on: what is missing is read from Houston again.
 ///
 /// # Errors
-/// As [`verify_run`].
-pub fn check_chain(folder: &RunFolder, key: Option<&AuditKey>) -> Result<(), Failure> {
-    verify(folder, key, None).map(|_| ()).map_err(|error| refused(folder, error))
+/// As [`verify_run`], or that cannot be written (1).
+pub fn admit(
+    folder: &RunFolder,
+    history: &History,
+    key: Option<&AuditKey>,
+    notices: &Notices,
+) -> Result<(), Failure> {
+    let recorded = summary::recorded_end(folder);
+    let lost = lost(folder, key, recorded).map_err(|error| refused(folder, error))?;
+    let Some(RecordedEnd { lines, head }) = lost else { return Ok(()) };
+    notices.give(&Notice::Report(ReportNotice::Lost {
+        run: folder.id(),
+        lines,
+        left: history.journal.lines,
+    }));
+    let noted = || -> Result<(), JournalError> {
+        let mut journal = Journal::append_with(key.cloned(), folder, history, Instant::now())?;
+        let at_ms = journal.at_ms(Instant::now());
+        journal.note(&Entry::Lost { lines, head: head.to_string(), at_ms });
+        journal.commit()
+    };
+    noted().map_err(|error| Failure::new(ExitStatus::Internal, error))
 }
 
 /// Checks the journal of a run, without a key, before anything is made of it.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::actor::actor;
-use super::audit::check_chain;
+use super::audit::{admit, check_journal};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::finish::{Finished, broken, finish, status, write_reports};
@@ -73,13 +73,14 @@ impl Complete {
         }
     }
 
-    /// Writes its reports, and sums it up; nothing is written into a folder that may be another user's.
+    /// Writes its reports, and sums it up; nothing is written into a folder that may be another user's, or over
+    /// the record of a journal that is not as it was written.
     ///
     /// # Errors
     /// They cannot be written.
     pub fn write_reports(&self) -> Result<Summary, Failure> {
         let (folder, history) = (&self.folder, &self.history);
-        if self.origin == Origin::Own {
+        if self.origin == Origin::Own && check_journal(folder).is_ok() {
             return write_reports(folder, history, Some(self.status));
         }
         Ok(Summary::new(history, folder.path(), Some(self.status.code())))
@@ -158,7 +159,8 @@ impl Interrupted {
                 Failure::new(ExitStatus::BadInput, error).hint("review it with `report`, then resume again")
             );
         }
-        check_chain(&folder, key.as_ref())?;
+        admit(&folder, &history, key.as_ref(), &environment.notices)?;
+        let history = read(&folder)?;
         if history.is_concluded() {
             if !history.closed {
                 close_books(&folder, &history, key)?;

@@ -38,7 +38,7 @@ pub use self::pulse::{Counted, Interval, Paused, Pulse, Pulses, WhyPaused};
 pub use self::timeline::{Moment, Span, Timeline};
 pub use self::undoable::{Undoing, Undone};
 pub use self::union::{Union, UnionError};
-pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, check, verify};
+pub use self::verify::{Finding, Intact, RecordedEnd, VerifyError, check, lost, verify};
 use super::folder::{FolderError, JOURNAL, RunFolder};
 use crate::event::{Pause, StopReason};
 use crate::model::{ItemId, Load, Shard, Strain, WorkspaceId, escaped_json};
@@ -130,6 +130,16 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approved_by: Option<String>,
         /// Milliseconds of work before it.
+        at_ms: u64,
+    },
+    /// Lines were missing: `summary.json` had recorded an end behind the one that the journal had. Every check
+    /// of the chain names this entry.
+    Lost {
+        /// How many lines there had been.
+        lines: u64,
+        /// The value of the chain at the last of them.
+        head: String,
+        /// Milliseconds since the run began.
         at_ms: u64,
     },
     /// The run, or a leg of it, ended in order.

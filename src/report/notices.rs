@@ -278,6 +278,15 @@ pub enum ReportNotice<'n> {
         /// The first line that does not fit.
         why: String,
     },
+    /// Its journal ends before the end that its summary records.
+    Lost {
+        /// The run.
+        run: &'n str,
+        /// How many lines the summary counts.
+        lines: u64,
+        /// How many there are.
+        left: u64,
+    },
     /// These were missing or out of date.
     Rebuilt {
         /// The folder.
@@ -356,6 +365,7 @@ impl Notice<'_> {
             | Self::Report(
                 ReportNotice::Distrusted { .. }
                 | ReportNotice::Doubtful { .. }
+                | ReportNotice::Lost { .. }
                 | ReportNotice::NotRebuilt { .. },
             )
             | Self::HeldBack(_) => Level::Warning,
@@ -578,6 +588,10 @@ impl fmt::Display for ReportNotice<'_> {
             Self::Doubtful { run, why } => write!(
                 f,
                 "warning: run {run}: {why}; this report may be wrong, and the files in the folder stay as they are: compare the journal with a copy"
+            ),
+            Self::Lost { run, lines, left } => write!(
+                f,
+                "warning: run {run}: its journal has {left} lines, but summary.json counts {lines}: it was cut, or an older copy was put back. Rows without an outcome are read again before anything is sent, and `report --verify` will always name this"
             ),
             Self::Rebuilt { folder, files } => {
                 write!(f, "rebuilt from the journal: {} in {}", files.join(", "), folder.display())

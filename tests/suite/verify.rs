@@ -117,6 +117,26 @@ fn a_report_of_a_journal_that_was_changed_replaces_nothing() {
 }
 
 #[test]
+fn a_run_whose_journal_was_cut_goes_on_and_never_hides_it() {
+    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
+    workdir.write("roster.csv", roster(60, 3));
+    let mut running = workdir.applying(&sandbox, "roster.csv").quick().args(&["--rate", "20/s"]).start();
+    running.await_entries("intent", 10);
+    let folder = running.folder().unwrap();
+    running.signal("TERM");
+    drop(running.finish().ended(143));
+    let lines = fs::read_to_string(folder.join("journal.jsonl")).unwrap().lines().count();
+    rewrite(folder.join("journal.jsonl"), |text| text.split_inclusive('\n').take(lines - 4).collect());
+    let named = format!("journal.jsonl:{}: lines before it were missing", lines - 3);
+    let resumed = workdir.resume(&sandbox, &[]).ended(0);
+    assert_eq!(resumed.summary()["counts"]["in_doubt"], 0);
+    drop(workdir.run(["report", "--verify"]).ended(3).says(&named));
+    let audit = sandbox.audit();
+    assert_eq!((audit.mutations_applied, audit.duplicate_bindings.len()), (60, 0));
+}
+
+#[test]
 fn a_cut_without_a_recorded_end_is_not_found_and_that_is_said() {
     let (workdir, run) = finished(&[]);
     fs::remove_file(run.folder().join("summary.json")).unwrap();

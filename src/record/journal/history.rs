@@ -586,6 +586,7 @@ impl History {
                 self.pulses.take(&pulse);
                 pulse.at_ms
             }
+            Entry::Lost { at_ms, .. } => at_ms,
             Entry::Resumed { leg, at, approved_by, at_ms, .. } => {
                 // The leg before was killed, if it had no end.
                 if !self.closed {

@@ -72,6 +72,7 @@ impl Timeline {
             | Entry::Workspace(_)
             | Entry::Acknowledged { .. }
             | Entry::Released { .. }
+            | Entry::Lost { .. }
             | Entry::Pulse(_)
             | Entry::Closed { .. } => {}
         }

@@ -53,6 +53,11 @@ pub enum Finding {
     /// The run was over before it.
     #[error("it follows the end of the run that summary.json records, and resumes nothing: it was inserted")]
     Behind,
+    /// It says itself that lines were missing.
+    #[error(
+        "lines before it were missing when the run was resumed: the journal was cut, or an older copy was put back"
+    )]
+    Lost,
     /// What stands behind the last whole line is no beginning of one.
     #[error("it is no part of a line of this journal: it was inserted")]
     NoPart,
@@ -104,7 +109,7 @@ pub fn verify(
     key: Option<&AuditKey>,
     recorded: Option<RecordedEnd>,
 ) -> Result<Intact, VerifyError> {
-    let (end, header) = Walk::new(Some(Chain::new(key.cloned(), None)), recorded).along(folder)?;
+    let (end, header) = Walk::new(Some(Chain::new(key.cloned(), None)), recorded).along(folder)?.whole()?;
     check_files(folder, &header)?;
     let is_recorded = recorded.is_some_and(|recorded| recorded.lines == end.lines);
     Ok(Intact { end, kind: header.chained_by, is_recorded })
@@ -116,10 +121,30 @@ pub fn verify(
 /// # Errors
 /// The first line that is not the one that was written.
 pub fn check(folder: &RunFolder, recorded: Option<RecordedEnd>) -> Result<(), VerifyError> {
-    let walk = |chain| Walk::new(chain, recorded).along(folder).map(|_| ());
+    let walk = |chain| Walk::new(chain, recorded).along(folder)?.whole().map(|_| ());
     match walk(Some(Chain::new(None, None))) {
         Err(VerifyError::KeyNeeded) => walk(None),
         checked => checked,
+    }
+}
+
+/// Checks what is there of the files of a run that is to go on, and gives the recorded end if the journal does
+/// not go as far.
+///
+/// # Errors
+/// The first line that is not the one that was written.
+pub fn lost(
+    folder: &RunFolder,
+    key: Option<&AuditKey>,
+    recorded: Option<RecordedEnd>,
+) -> Result<Option<RecordedEnd>, VerifyError> {
+    let walk = |recorded| {
+        let walked = Walk::new(Some(Chain::new(key.cloned(), None)), recorded).along(folder)?;
+        Ok(check_files(folder, &walked.header)?)
+    };
+    match walk(recorded) {
+        Err(VerifyError::Line { finding: Finding::Missing(_), .. }) => walk(None).map(|()| recorded),
+        walked => walked.map(|()| None),
     }
 }
 
@@ -141,15 +166,34 @@ struct Walk {
     header: Option<Header>,
     /// The value of the last line, and whether that line closes the journal.
     last: Option<(Link, bool)>,
+    /// The first line that says that lines were missing.
+    lost: Option<u64>,
+}
+
+/// Where a walk ended.
+struct Walked {
+    end: RecordedEnd,
+    header: Header,
+    lost: Option<u64>,
+}
+
+impl Walked {
+    /// The end of a journal that never lost a line.
+    fn whole(self) -> Result<(RecordedEnd, Header), VerifyError> {
+        match self.lost {
+            Some(line) => Err(VerifyError::Line { line, finding: Finding::Lost }),
+            None => Ok((self.end, self.header)),
+        }
+    }
 }
 
 impl Walk {
     fn new(chain: Option<Chain>, recorded: Option<RecordedEnd>) -> Self {
-        Self { chain, recorded, header: None, last: None }
+        Self { chain, recorded, header: None, last: None, lost: None }
     }
 
     /// Walks from the first line to the last.
-    fn along(mut self, folder: &RunFolder) -> Result<(RecordedEnd, Header), VerifyError> {
+    fn along(mut self, folder: &RunFolder) -> Result<Walked, VerifyError> {
         let mut lines = RawLines::open(folder, JOURNAL)?;
         while lines.advance()? {
             let at = |finding| VerifyError::Line { line: lines.line, finding };
@@ -191,6 +235,11 @@ impl Walk {
         if number == 1 {
             self.header = Some(header(line).ok_or(Finding::NoHeader)?);
         }
+        if is_a(line, LOST) {
+            // From here on, the recorded end is known to be another one.
+            self.lost.get_or_insert(number);
+            self.recorded = None;
+        }
         if let Some(recorded) = self.recorded {
             let is_end = || chained == recorded.head && is_a(line, CLOSED);
             if number == recorded.lines && !is_end() {
@@ -205,7 +254,7 @@ impl Walk {
     }
 
     /// The end of the walk: behind so many lines stands this part of one.
-    fn finish(self, lines: u64, torn: &[u8]) -> Result<(RecordedEnd, Header), Finding> {
+    fn finish(self, lines: u64, torn: &[u8]) -> Result<Walked, Finding> {
         match self.recorded {
             Some(recorded) if recorded.lines > lines => return Err(Finding::Missing(recorded.lines)),
             Some(_) | None => {}
@@ -219,13 +268,14 @@ impl Walk {
         if torn[..common] != expected[..common] {
             return Err(Finding::NoPart);
         }
-        Ok((RecordedEnd { lines, head }, header))
+        Ok(Walked { end: RecordedEnd { lines, head }, header, lost: self.lost })
     }
 }
 
 /// How entries begin.
 const ANY: &[u8] = b"{\"entry\":\"";
 const RESUMED: &[u8] = b"{\"entry\":\"resumed\"";
+const LOST: &[u8] = b"{\"entry\":\"lost\"";
 const CLOSED: &[u8] = b"{\"entry\":\"closed\"";
 
 fn is_a(line: &[u8], beginning: &[u8]) -> bool {
@@ -454,6 +504,28 @@ mod tests {
             let found = finding(changed(&folder, key.as_ref(), Some(recorded), cut.as_bytes()));
             assert_eq!(found, (3, Finding::OtherEnd));
         }
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_goes_on_as_often_as_needed_and_is_never_whole_again() {
+        let (_dir, folder) = run(&whole());
+        let (text, end) = (fs::read_to_string(folder.journal()).expect("readable"), end(&folder));
+        let cut: String = text.split_inclusive('\n').take(2).collect();
+        fs::write(folder.journal(), cut).expect("written");
+        assert_eq!(lost(&folder, None, Some(end)).expect("intact"), Some(end));
+        let history = History::read(&folder).expect("readable");
+        let mut journal = Journal::append(&folder, &history, Instant::now()).expect("opened");
+        journal.note(&Entry::Lost { lines: end.lines, head: end.head.to_string(), at_ms: 9 });
+        [resumed(), outcome(0, Status::Added), closed()].iter().for_each(|entry| journal.note(entry));
+        journal.commit().expect("written");
+        drop(journal);
+        for recorded in [Some(end), None, History::read(&folder).expect("readable").end()] {
+            assert_eq!(finding(verify(&folder, None, recorded)), (3, Finding::Lost));
+            assert_eq!(lost(&folder, None, recorded).expect("intact"), None);
+        }
+        let changed = fs::read_to_string(folder.journal()).expect("readable").replace("added", "unchanged");
+        fs::write(folder.journal(), changed).expect("written");
+        assert!(lost(&folder, None, Some(end)).is_err());
     }
 
     #[test]
