@@ -11,7 +11,7 @@ use crate::ops::failure::Failure;
 use crate::ops::planning::expected::outdated;
 use crate::ops::planning::prune::{Belonging, Whereabouts};
 use crate::ops::planning::roll::Roll;
-use crate::ops::session::waiting::announcing_waits;
+use crate::ops::session::waiting::{LongestWait, announcing_waits};
 use crate::ops::session::{Session, unusable};
 use crate::outcome::{Cause, Code, ExitStatus};
 use crate::plan::{Account, Reason, Workspace};
@@ -131,7 +131,8 @@ pub struct LookedFor {
 pub fn list_workspaces(session: &Session) -> Result<Listing, Failure> {
     let ask = || session.houston.workspaces();
     let Session { waiting, notices, url, settings, .. } = session;
-    announcing_waits(waiting, notices, url, settings.max_wait, ask).map_err(|failure| {
+    let longest = LongestWait { most: settings.max_wait, by_flag: true };
+    announcing_waits(waiting, notices, url, longest, ask).map_err(|failure| {
         match &failure.fault {
             // The token has just proved to be alive.
             Fault::Denied { text } => Failure::new(
